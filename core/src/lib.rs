@@ -1,1 +1,40 @@
-//! To be written.
+//! The rules of the Backend for Frontend, used by both of its halves: the Envoy filter and the service.
+//!
+//! Nothing here does I/O, reads a clock, draws a random number or writes a log: time and nonces are arguments, and what
+//! should happen is returned as data.
+//!
+//! - What is in a cookie: [`seal`], with the keys of [`keys`].
+//! - Where a cookie is: [`names`], [`cookie`].
+//! - Who may call: [`origin`], [`fetch_metadata`], [`csrf`].
+//! - What a refusal looks like: [`reply`].
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unreachable
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a test that panics has failed, which is what it is for"
+    )
+)]
+
+pub mod base64url;
+pub mod cookie;
+pub mod csrf;
+pub mod fetch_metadata;
+pub mod keys;
+pub mod names;
+pub mod origin;
+pub mod reply;
+pub mod seal;
+mod xaes;

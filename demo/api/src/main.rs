@@ -1,2 +1,57 @@
-//! To be written.
-fn main() {}
+//! The demo's business API. It knows nothing of cookies or of the backend for frontend: every request must bring one
+//! JWT access token (RFC 9068) that it validates by itself, whoever forwarded it.
+
+mod config;
+mod error;
+mod jwks;
+mod routes;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use actix_web::http::KeepAlive;
+use actix_web::middleware::Logger;
+use actix_web::{App, HttpServer, web};
+
+use crate::config::Config;
+use crate::jwks::KeyStore;
+use crate::token::Validator;
+
+/// Whichever side closes an idle pooled connection first may race with a request on it, so that side must be the
+/// proxy, which knows what it can retry: Envoy's own default is one hour.
+const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let config = Config::from_env(|name| std::env::var(name).ok()).map_err(std::io::Error::other)?;
+    let validator = web::Data::new(Validator::new(&config.issuer, &config.audience));
+    let keys = web::Data::new(KeyStore::new(config.jwks_uri));
+
+    let server = HttpServer::new(move || {
+        App::new()
+            // Method, path without query, status, milliseconds: nothing that could hold a token.
+            .wrap(
+                Logger::new("%{method}xi %U %s %Dms")
+                    .custom_request_replace("method", |request| request.method().to_string()),
+            )
+            .app_data(validator.clone())
+            .app_data(keys.clone())
+            .app_data(web::Data::new(
+                awc::Client::builder().timeout(Duration::from_secs(3)).finish(),
+            ))
+            .configure(routes::configure)
+    })
+    .workers(2)
+    .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+    .shutdown_timeout(3)
+    .bind((config.host.as_str(), config.port))?;
+    println!(
+        "demo api ready on http://{}:{} for {}",
+        config.host, config.port, config.issuer
+    );
+    server.run().await
+}

@@ -1,2 +1,44 @@
-//! To be written.
-fn main() {}
+//! The demo's web host: static content of the single page app, nothing else. It sees no cookie and no token; what it
+//! adds are headers that keep the page from being framed or made to run foreign script.
+
+mod config;
+mod headers;
+mod site;
+
+use std::time::Duration;
+
+use actix_web::http::KeepAlive;
+use actix_web::middleware::{Logger, from_fn};
+use actix_web::{App, HttpServer, web};
+
+use crate::config::Config;
+
+/// Whichever side closes an idle pooled connection first may race with a request on it, so that side must be the
+/// proxy, which knows what it can retry: Envoy's own default is one hour.
+const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let config = Config::from_env(|name| std::env::var(name).ok()).map_err(std::io::Error::other)?;
+    let (host, port) = (config.host.clone(), config.port);
+    let config = web::Data::new(config);
+
+    let server = HttpServer::new(move || {
+        App::new()
+            // The path only: a page's query may hold an authorization code.
+            .wrap(
+                Logger::new("%{method}xi %U %s %Dms")
+                    .custom_request_replace("method", |request| request.method().to_string()),
+            )
+            .wrap(from_fn(headers::add))
+            .app_data(config.clone())
+            .configure(site::configure(&config))
+    })
+    .workers(1)
+    .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+    .shutdown_timeout(3)
+    .bind((host.as_str(), port))?;
+    println!("demo web host ready on http://{host}:{port}");
+    server.run().await
+}

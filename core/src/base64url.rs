@@ -1,0 +1,15 @@
+//! Base64url without padding (RFC 4648, 5), strict: one encoding for each value, everything else is refused.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Encodes bytes.
+pub fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Decodes text; `None` for a character outside the alphabet, padding, trailing bits or a length that cannot be.
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    // The engine refuses padding and trailing bits by itself: this is its default, and the tests of `seal` hold it to that.
+    URL_SAFE_NO_PAD.decode(text).ok()
+}

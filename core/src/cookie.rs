@@ -1,0 +1,237 @@
+//! The request's cookies, as bytes: finding ours, leaving the application's as they are.
+//!
+//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, 8.2.3) are one list. Reading follows RFC 6265bis where it speaks to
+//! servers: pairs are separated by semicolons, spaces and tabs around a name or value do not count, a piece without `=` is
+//! not a cookie with a name. Values are never unquoted: a sealed value needs no quotes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::names::CookieNames;
+
+/// All Cookie lines of a request.
+#[derive(Clone, Debug)]
+pub struct CookieJar<'a> {
+    lines: Vec<&'a [u8]>,
+}
+
+/// Why a cookie of ours cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CookieError {
+    /// The name, or a part of it, stands there twice: which one the browser meant cannot be known.
+    Repeated,
+    /// More parts than allowed.
+    TooManyParts,
+    /// Parts, but not all from the first on.
+    MissingPart,
+}
+
+impl fmt::Display for CookieError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Repeated => "is repeated",
+            Self::TooManyParts => "has too many parts",
+            Self::MissingPart => "lacks a part",
+        })
+    }
+}
+
+impl std::error::Error for CookieError {}
+
+impl<'a> CookieJar<'a> {
+    /// Keeps the lines; nothing is read yet.
+    pub fn parse(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self {
+            lines: lines.into_iter().collect(),
+        }
+    }
+
+    /// The value of a cookie, joined from its parts `<name>.1`, `<name>.2`, … where it was split. `max_parts` is at most 32.
+    ///
+    /// # Errors
+    /// See [`CookieError`].
+    pub fn get(&self, name: &str, max_parts: usize) -> Result<Option<Cow<'a, [u8]>>, CookieError> {
+        let mut whole = None;
+        let mut parts: Vec<(usize, &'a [u8])> = Vec::new();
+        for (found, value) in self.pairs() {
+            match found.strip_prefix(name.as_bytes()) {
+                Some([]) if whole.is_some() => return Err(CookieError::Repeated),
+                Some([]) => whole = Some(value),
+                Some([b'.', digits @ ..]) => {
+                    let Some(number) = part_number(digits) else { continue };
+                    if number > max_parts.min(32) {
+                        return Err(CookieError::TooManyParts);
+                    }
+                    if parts.iter().any(|(other, _)| *other == number) {
+                        return Err(CookieError::Repeated);
+                    }
+                    parts.push((number, value));
+                }
+                _ => {}
+            }
+        }
+        match whole {
+            Some(_) if !parts.is_empty() => Err(CookieError::Repeated),
+            Some(value) => Ok(Some(Cow::Borrowed(value))),
+            None if parts.is_empty() => Ok(None),
+            None => {
+                parts.sort_unstable_by_key(|(number, _)| *number);
+                if (1..).zip(&parts).any(|(expected, (number, _))| expected != *number) {
+                    return Err(CookieError::MissingPart);
+                }
+                Ok(Some(Cow::Owned(
+                    parts.iter().flat_map(|(_, value)| value.iter().copied()).collect(),
+                )))
+            }
+        }
+    }
+
+    /// How many parts (`<name>.1` …) of a cookie the browser sent: these have to be cleared when it shrinks.
+    pub fn parts(&self, name: &str) -> Vec<usize> {
+        let numbers = self
+            .pairs()
+            .filter_map(|(found, _)| match found.strip_prefix(name.as_bytes()) {
+                Some([b'.', digits @ ..]) => part_number(digits),
+                _ => None,
+            });
+        numbers.take(32).collect()
+    }
+
+    /// Whether a cookie of ours, or a part of one, is there.
+    pub fn has_ours(&self, names: &CookieNames) -> bool {
+        self.pairs().any(|(name, _)| names.is_ours(name))
+    }
+
+    /// The Cookie header without ours: the other pieces byte for byte and in order, lines joined by `; `. `None` when
+    /// nothing is left. Where none of ours is in a line, the line is untouched.
+    pub fn without(&self, names: &CookieNames) -> Option<Vec<u8>> {
+        let mut kept: Vec<u8> = Vec::new();
+        for line in &self.lines {
+            let mut start_of_line = true;
+            for piece in line.split(|byte| *byte == b';') {
+                if split_pair(piece).is_some_and(|(name, _)| names.is_ours(name)) {
+                    continue;
+                }
+                if start_of_line {
+                    let piece = piece.trim_ascii_start();
+                    if !kept.is_empty() && !piece.is_empty() {
+                        kept.extend_from_slice(b"; ");
+                    }
+                    kept.extend_from_slice(piece);
+                } else {
+                    kept.push(b';');
+                    kept.extend_from_slice(piece);
+                }
+                start_of_line = false;
+            }
+        }
+        (!kept.trim_ascii().is_empty()).then_some(kept)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + '_ {
+        self.lines
+            .iter()
+            .flat_map(|line| line.split(|byte| *byte == b';'))
+            .filter_map(split_pair)
+    }
+}
+
+/// Name and value of a piece between semicolons.
+fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = piece.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = piece.split_at_checked(equals)?;
+    Some((trim(name), trim(value.strip_prefix(b"=")?)))
+}
+
+/// Without spaces and tabs at both ends; other control characters are part of the text.
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// A part's number in the one spelling we write: no sign, no leading zero, and short.
+fn part_number(digits: &[u8]) -> Option<usize> {
+    let [first, ..] = digits else { return None };
+    if *first == b'0' || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Hardening;
+
+    fn names() -> CookieNames {
+        CookieNames::new("example", Hardening::None, false, false).unwrap()
+    }
+
+    fn get(lines: &[&str]) -> Result<Option<String>, CookieError> {
+        let jar = CookieJar::parse(lines.iter().map(|line| line.as_bytes()));
+        jar.get("example-at", 5)
+            .map(|value| value.map(|value| String::from_utf8(value.into_owned()).unwrap()))
+    }
+
+    fn without(lines: &[&[u8]]) -> Option<Vec<u8>> {
+        CookieJar::parse(lines.iter().copied()).without(&names())
+    }
+
+    #[test]
+    fn a_cookie_is_found_in_any_line_and_place() {
+        for lines in [
+            &["example-at=v"][..],
+            &["a=b; example-at=v;c=d"],
+            &["a=b", " example-at = v\t"],
+            &["a;;=;example-at=v;"],
+        ] {
+            assert_eq!(get(lines), Ok(Some("v".to_owned())), "{lines:?}");
+        }
+        assert_eq!(
+            get(&[
+                "a=b; example-at",
+                "xexample-at=v; Example-at=v; example-at.0=v; example-at.01=v"
+            ]),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn a_repeated_cookie_is_refused() {
+        for lines in [
+            &["example-at=v; example-at=v"][..],
+            &["example-at=v", "example-at=w"],
+            &["example-at=v; example-at.1=w"],
+            &["example-at.1=v; example-at.1=v"],
+        ] {
+            assert_eq!(get(lines), Err(CookieError::Repeated), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn parts_are_joined_in_their_order_and_bounded() {
+        assert_eq!(
+            get(&["example-at.2=b; example-at.1=a", "example-at.3=c"]),
+            Ok(Some("abc".to_owned()))
+        );
+        assert_eq!(get(&["example-at.2=b"]), Err(CookieError::MissingPart));
+        assert_eq!(get(&["example-at.1=a; example-at.3=c"]), Err(CookieError::MissingPart));
+        assert_eq!(get(&["example-at.6=f"]), Err(CookieError::TooManyParts));
+        assert_eq!(get(&["example-at.999999999=f"]), Err(CookieError::TooManyParts));
+    }
+
+    #[test]
+    fn the_applications_cookies_stay_as_they_are() {
+        assert_eq!(
+            without(&[b"a=b; example-at=v; c=\xff\"d\" ;e"]).unwrap(),
+            b"a=b; c=\xff\"d\" ;e"
+        );
+        assert_eq!(
+            without(&[b"example-at=v; a=b", b"example-csrf.1=w", b"c=d"]).unwrap(),
+            b"a=b; c=d"
+        );
+        assert_eq!(without(&[b"example-at=v;example-login=x", b" example-id.2=y; "]), None);
+    }
+}

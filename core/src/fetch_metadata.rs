@@ -1,0 +1,32 @@
+//! Fetch Metadata: what the browser says about where a request comes from.
+
+/// The value of `Sec-Fetch-Site`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchSite {
+    /// From another site.
+    CrossSite,
+    /// From another origin of the same site: a sibling domain.
+    SameSite,
+    /// From the same origin.
+    SameOrigin,
+    /// By the user: a bookmark, the address bar.
+    None,
+    /// No such header: an older browser, or no browser.
+    Absent,
+    /// Something that the specification does not know.
+    Unknown,
+}
+
+impl FetchSite {
+    /// Reads the header's value, `None` where there is no such header. Values are lower-case tokens.
+    pub fn parse(value: Option<&[u8]>) -> Self {
+        match value {
+            None => Self::Absent,
+            Some(b"cross-site") => Self::CrossSite,
+            Some(b"same-site") => Self::SameSite,
+            Some(b"same-origin") => Self::SameOrigin,
+            Some(b"none") => Self::None,
+            Some(_) => Self::Unknown,
+        }
+    }
+}

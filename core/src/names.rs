@@ -1,0 +1,175 @@
+//! The names of the five cookies and of the CSRF header.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
+/// a sibling domain (RFC 6265bis, 4.1.3, and the layered cookies draft for the `Http` ones).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hardening {
+    /// `__Host-Http-` where the Path is `/` and there is no Domain, else `__Http-`.
+    #[default]
+    Host,
+    /// `__Host-` and `__Secure-` in the same places.
+    Secure,
+    /// Plain names.
+    None,
+}
+
+/// The full names of the five cookies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieNames {
+    /// Pending logins.
+    pub login: String,
+    /// The access token.
+    pub access_token: String,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// The ID token.
+    pub id_token: String,
+    /// The CSRF value.
+    pub csrf: String,
+}
+
+impl CookieNames {
+    /// Names for a prefix. `root_paths`: the refresh and ID token cookies have Path `/` too; `has_domain`: the cookies
+    /// have a Domain attribute.
+    ///
+    /// # Errors
+    /// The prefix cannot stand in a cookie's and a header's name.
+    pub fn new(prefix: &str, hardening: Hardening, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
+        check_prefix(prefix)?;
+        let (host, other) = match hardening {
+            Hardening::Host => ("__Host-Http-", "__Http-"),
+            Hardening::Secure => ("__Host-", "__Secure-"),
+            Hardening::None => ("", ""),
+        };
+        let wide = if has_domain { other } else { host };
+        let narrow = if root_paths { wide } else { other };
+        Ok(Self {
+            login: format!("{wide}{prefix}-login"),
+            access_token: format!("{wide}{prefix}-at"),
+            refresh_token: format!("{narrow}{prefix}-auth"),
+            id_token: format!("{narrow}{prefix}-id"),
+            csrf: format!("{wide}{prefix}-csrf"),
+        })
+    }
+
+    /// All five.
+    pub fn all(&self) -> [&str; 5] {
+        [
+            &self.login,
+            &self.access_token,
+            &self.refresh_token,
+            &self.id_token,
+            &self.csrf,
+        ]
+    }
+
+    /// Whether a cookie of this name is one of ours or a part of one (`<name>.1`). Parts are recognised however they
+    /// are numbered, so that none of them travels upstream.
+    pub fn is_ours(&self, name: &[u8]) -> bool {
+        self.all().iter().any(|ours| match name.strip_prefix(ours.as_bytes()) {
+            Some([]) => true,
+            Some([b'.', digits @ ..]) => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+            _ => false,
+        })
+    }
+}
+
+/// The name of the header that carries the CSRF value: `x-<prefix>-csrf`.
+pub fn csrf_header_name(prefix: &str) -> String {
+    format!("x-{prefix}-csrf")
+}
+
+/// Checks a cookie name prefix: it stands in cookie names and, in lower case, in a header's name.
+///
+/// # Errors
+/// The text says what to write.
+pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
+        Err(NameError)
+    } else {
+        Ok(())
+    }
+}
+
+/// The prefix cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameError;
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write 1 to 64 lower-case letters, digits or hyphens, for example `example`")
+    }
+}
+
+impl std::error::Error for NameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(hardening: Hardening, root_paths: bool, has_domain: bool) -> [String; 5] {
+        CookieNames::new("example", hardening, root_paths, has_domain)
+            .unwrap()
+            .all()
+            .map(str::to_owned)
+    }
+
+    #[test]
+    fn a_host_prefix_stands_only_where_the_path_is_the_root_and_there_is_no_domain() {
+        use Hardening::{Host, None, Secure};
+        let expect = |wide: &str, narrow: &str| {
+            [
+                ("login", wide),
+                ("at", wide),
+                ("auth", narrow),
+                ("id", narrow),
+                ("csrf", wide),
+            ]
+            .map(|(name, prefix)| format!("{prefix}example-{name}"))
+        };
+        assert_eq!(names(Host, false, false), expect("__Host-Http-", "__Http-"));
+        assert_eq!(names(Host, true, false), expect("__Host-Http-", "__Host-Http-"));
+        assert_eq!(names(Host, true, true), expect("__Http-", "__Http-"));
+        assert_eq!(names(Secure, false, false), expect("__Host-", "__Secure-"));
+        assert_eq!(names(Secure, false, true), expect("__Secure-", "__Secure-"));
+        assert_eq!(names(None, false, true), expect("", ""));
+    }
+
+    #[test]
+    fn parts_are_ours_and_lookalikes_are_the_applications() {
+        let names = CookieNames::new("example", Hardening::None, false, false).unwrap();
+        for ours in [
+            "example-at",
+            "example-at.1",
+            "example-at.0",
+            "example-csrf.12345678901234567890",
+        ] {
+            assert!(names.is_ours(ours.as_bytes()), "{ours}");
+        }
+        for other in [
+            "example-a",
+            "example-att",
+            "Example-at",
+            "example-at.",
+            "example-at.x",
+            "example-at.1x",
+            "xexample-at",
+            "",
+        ] {
+            assert!(!names.is_ours(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_cannot_be_a_name_is_refused() {
+        for prefix in ["", "Example", "a b", "a;b", "a=b", "ä", "a_b", &"x".repeat(65)] {
+            assert_eq!(check_prefix(prefix), Err(NameError), "{prefix}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Every refusal: its status, its JSON body, and the `WWW-Authenticate` header of RFC 6750 section 3.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::WWW_AUTHENTICATE;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+/// Why a request is refused. The client learns the code; the reason inside `InvalidToken` is for the log.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// No `Authorization` header at all.
+    MissingToken,
+    /// Anything wrong with the token, or more than one `Authorization` header.
+    InvalidToken(&'static str),
+    /// The issuer's keys could not be read yet, so nothing can be said about the token.
+    KeysUnavailable,
+    /// The body is longer than this API takes.
+    BodyTooLarge,
+    /// No such path.
+    NotFound,
+    /// The path has no such method.
+    MethodNotAllowed,
+}
+
+impl ApiError {
+    fn code(&self) -> (&'static str, &'static str) {
+        match self {
+            ApiError::MissingToken => ("unauthorized", "An access token is required"),
+            ApiError::InvalidToken(_) => ("invalid_token", "The access token is not valid here"),
+            ApiError::KeysUnavailable => ("keys_unavailable", "Access tokens cannot be validated at the moment"),
+            ApiError::BodyTooLarge => ("invalid_request", "The request body is too large"),
+            ApiError::NotFound => ("not_found", "There is nothing at this path"),
+            ApiError::MethodNotAllowed => ("method_not_allowed", "This path has no such method"),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApiError::InvalidToken(reason) => write!(f, "invalid token: {reason}"),
+            other => f.write_str(other.code().0),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            ApiError::MissingToken | ApiError::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+            ApiError::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::NotFound => StatusCode::NOT_FOUND,
+            ApiError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (code, message) = self.code();
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            ApiError::MissingToken => _ = response.insert_header((WWW_AUTHENTICATE, "Bearer")),
+            ApiError::InvalidToken(_) => {
+                _ = response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#));
+            }
+            _ => {}
+        }
+        response.json(json!({"code": code, "message": message}))
+    }
+}

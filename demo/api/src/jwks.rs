@@ -1,0 +1,165 @@
+//! The issuer's public keys: read when they are first needed, again when a token names an unknown one, and now and
+//! then besides. A caller who invents key ids cannot make this API ask more often than [`UNKNOWN_KEY_PAUSE`].
+
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use tokio::sync::Mutex;
+
+use crate::error::ApiError;
+
+/// After a successful reading, the least time until an unknown key id causes the next.
+const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(10);
+/// After a failed reading, the least time until the next: short, so that the API recovers soon after the issuer.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+/// Keys older than this are read again, so that a withdrawn one is not trusted for ever.
+const MAX_AGE: Duration = Duration::from_secs(600);
+/// More than any real key set.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// The keys, shared by all workers. One reading at a time: who needs a key that is not there yet waits for it and
+/// shares its result; who has a key goes on with that.
+pub(crate) struct KeyStore {
+    uri: String,
+    state: RwLock<State>,
+    reading: Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    keys: Option<JwkSet>,
+    read_at: Option<Instant>,
+    /// Not before this moment may the keys be asked for again.
+    pause_until: Option<Instant>,
+}
+
+impl State {
+    fn knows(&self, kid: &str) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.find(kid).is_some())
+    }
+
+    fn wants_reading(&self, kid: &str, now: Instant) -> bool {
+        let stale = self.read_at.is_none_or(|at| now.duration_since(at) > MAX_AGE);
+        (!self.knows(kid) || stale) && self.pause_until.is_none_or(|until| now >= until)
+    }
+
+    fn record(&mut self, reading: Result<JwkSet, String>, now: Instant) {
+        match reading {
+            Ok(keys) => {
+                self.keys = Some(keys);
+                self.read_at = Some(now);
+                self.pause_until = Some(now + UNKNOWN_KEY_PAUSE);
+            }
+            Err(error) => {
+                log::warn!("the issuer's keys could not be read: {error}");
+                self.pause_until = Some(now + FAILURE_PAUSE);
+            }
+        }
+    }
+
+    fn find(&self, kid: &str) -> Result<Option<Jwk>, ApiError> {
+        let keys = self.keys.as_ref().ok_or(ApiError::KeysUnavailable)?;
+        Ok(keys.find(kid).cloned())
+    }
+}
+
+impl KeyStore {
+    /// A store that will read the JWKS document (RFC 7517) at `uri`.
+    pub(crate) fn new(uri: String) -> KeyStore {
+        KeyStore {
+            uri,
+            state: RwLock::default(),
+            reading: Mutex::default(),
+        }
+    }
+
+    /// The key with this id, or `None` when the issuer has none.
+    ///
+    /// # Errors
+    /// [`ApiError::KeysUnavailable`] when no key set could be read so far.
+    pub(crate) async fn find(&self, kid: &str, client: &awc::Client) -> Result<Option<Jwk>, ApiError> {
+        if self.with_state(|state| state.wants_reading(kid, Instant::now())) {
+            let turn = match self.with_state(|state| state.knows(kid)) {
+                true => self.reading.try_lock().ok(),
+                false => Some(self.reading.lock().await),
+            };
+            // Whoever had the turn before may have read them.
+            if turn.is_some() && self.with_state(|state| state.wants_reading(kid, Instant::now())) {
+                let reading = read(client, &self.uri).await;
+                self.state
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .record(reading, Instant::now());
+            }
+        }
+        self.with_state(|state| state.find(kid))
+    }
+
+    fn with_state<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn read(client: &awc::Client, uri: &str) -> Result<JwkSet, String> {
+    let mut response = client.get(uri).send().await.map_err(|error| error.to_string())?;
+    if !response.status().is_success() {
+        return Err(format!("status {}", response.status()));
+    }
+    let body = response
+        .body()
+        .limit(MAX_BYTES)
+        .await
+        .map_err(|error| error.to_string())?;
+    serde_json::from_slice(&body).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(kid: &str) -> JwkSet {
+        serde_json::from_value(serde_json::json!({"keys": [
+            {"kty": "EC", "crv": "P-256", "kid": kid, "x": "AA", "y": "AA", "alg": "ES256", "use": "sig"}
+        ]}))
+        .expect("a key set")
+    }
+
+    #[test]
+    fn an_unknown_key_id_causes_one_reading_and_then_a_pause() {
+        let start = Instant::now();
+        let mut state = State::default();
+        assert!(state.wants_reading("a", start));
+        state.record(Ok(keys("a")), start);
+        assert!(!state.wants_reading("a", start));
+        assert!(!state.wants_reading("b", start + UNKNOWN_KEY_PAUSE - Duration::from_millis(1)));
+        assert!(state.wants_reading("b", start + UNKNOWN_KEY_PAUSE));
+    }
+
+    #[test]
+    fn a_failed_reading_keeps_the_keys_and_is_tried_again_soon() {
+        let start = Instant::now();
+        let mut state = State::default();
+        state.record(Ok(keys("a")), start);
+        let later = start + MAX_AGE + Duration::from_secs(1);
+        assert!(state.wants_reading("a", later));
+        state.record(Err("connection refused".to_owned()), later);
+        assert!(state.find("a").is_ok_and(|key| key.is_some()));
+        assert!(!state.wants_reading("a", later));
+        assert!(state.wants_reading("a", later + FAILURE_PAUSE));
+    }
+
+    #[test]
+    fn without_any_key_set_nothing_can_be_said_about_a_token() {
+        assert!(matches!(State::default().find("a"), Err(ApiError::KeysUnavailable)));
+    }
+
+    #[test]
+    fn a_key_that_the_issuer_withdrew_is_gone_after_the_next_reading() {
+        let start = Instant::now();
+        let mut state = State::default();
+        state.record(Ok(keys("a")), start);
+        state.record(Ok(keys("b")), start + MAX_AGE);
+        assert!(state.find("a").is_ok_and(|key| key.is_none()));
+    }
+}

@@ -1,0 +1,84 @@
+//! The endpoints.
+
+use actix_web::http::Method;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::error::ApiError;
+use crate::jwks::KeyStore;
+use crate::token::{self, Claims, Validator};
+
+const MAX_BODY_BYTES: usize = 16 * 1024;
+const MAX_ECHO_CHARS: usize = 100;
+
+/// `/api/data` for callers with a valid token, `/healthz` for whoever asks whether the process lives.
+pub(crate) fn configure(service: &mut web::ServiceConfig) {
+    service
+        .route(
+            "/healthz",
+            web::get().to(async || HttpResponse::Ok().json(json!({"status": "ok"}))),
+        )
+        .route("/api/data", web::route().to(data))
+        .default_service(web::route().to(async || Err::<HttpResponse, _>(ApiError::NotFound)));
+}
+
+/// What the demo's page sends with unsafe methods.
+#[derive(Deserialize)]
+struct Item {
+    item: String,
+}
+
+// The token comes first, whatever the method or the body: so it is not left to extractors, whose order is not ours.
+async fn data(
+    request: HttpRequest,
+    body: web::Payload,
+    client: web::Data<awc::Client>,
+    keys: web::Data<KeyStore>,
+    validator: web::Data<Validator>,
+) -> Result<HttpResponse, ApiError> {
+    let claims = authorize(&request, &client, &keys, &validator)
+        .await
+        .inspect_err(|error| log::info!("refused {}: {error}", request.path()))?;
+    let message = match *request.method() {
+        Method::GET | Method::HEAD => format!("Success response from the API, for subject {}", claims.sub),
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            let bytes = body
+                .to_bytes_limited(MAX_BODY_BYTES)
+                .await
+                .map_err(|_| ApiError::BodyTooLarge)?;
+            let item = bytes.ok().and_then(|bytes| serde_json::from_slice::<Item>(&bytes).ok());
+            let echo: String = item
+                .map(|item| item.item)
+                .unwrap_or_default()
+                .chars()
+                .take(MAX_ECHO_CHARS)
+                .collect();
+            format!(
+                "The API handled {} of \"{echo}\", for subject {}",
+                request.method(),
+                claims.sub
+            )
+        }
+        _ => return Err(ApiError::MethodNotAllowed),
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(json!({"message": message})))
+}
+
+async fn authorize(
+    request: &HttpRequest,
+    client: &awc::Client,
+    keys: &KeyStore,
+    validator: &Validator,
+) -> Result<Claims, ApiError> {
+    let token = token::bearer_token(request.headers())?;
+    let kid = token::key_id(token)?;
+    let key = keys
+        .find(&kid, client)
+        .await?
+        .ok_or(ApiError::InvalidToken("unknown key"))?;
+    validator.validate(token, &key)
+}

@@ -1,0 +1,123 @@
+//! The access token: found in the request's one `Authorization` header, validated as RFC 9068 section 4 says.
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use serde::Deserialize;
+
+use crate::error::ApiError;
+
+/// Signatures that are accepted. No symmetric one: the verifier could forge it. `none` does not exist here at all.
+const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::RS256, Algorithm::PS256, Algorithm::EdDSA];
+/// Seconds by which this machine's clock and the issuer's may differ.
+const LEEWAY: u64 = 5;
+
+/// The claims that this API uses.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Claims {
+    /// Whom the token speaks for.
+    pub(crate) sub: String,
+    /// One issuer: a list, which the library would take, is not what RFC 7519 means.
+    #[serde(rename = "iss")]
+    _iss: String,
+}
+
+/// The token of the request's `Authorization: Bearer` header (RFC 6750 section 2.1).
+///
+/// # Errors
+/// [`ApiError::MissingToken`] without the header; [`ApiError::InvalidToken`] when there are several or another scheme.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut lines = headers.get_all(AUTHORIZATION);
+    let line = lines.next().ok_or(ApiError::MissingToken)?;
+    if lines.next().is_some() {
+        return Err(ApiError::InvalidToken("more than one Authorization header"));
+    }
+    let text = line.to_str().map_err(|_| ApiError::InvalidToken("not ASCII"))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
+        _ => Err(ApiError::InvalidToken("another scheme than Bearer")),
+    }
+}
+
+/// The id of the key that signed `token`.
+///
+/// # Errors
+/// [`ApiError::InvalidToken`] for what is no JWT access token, before any key is looked up.
+pub(crate) fn key_id(token: &str) -> Result<String, ApiError> {
+    let header: Header = decode_header(token).map_err(|_| ApiError::InvalidToken("not a JWT"))?;
+    if !ALGORITHMS.contains(&header.alg) {
+        return Err(ApiError::InvalidToken("algorithm not allowed"));
+    }
+    // RFC 9068 section 2.1; other types (ID tokens, logout tokens) are signed by the same issuer.
+    let typ = header.typ.unwrap_or_default();
+    if !typ.eq_ignore_ascii_case("at+jwt") && !typ.eq_ignore_ascii_case("application/at+jwt") {
+        return Err(ApiError::InvalidToken("not an at+jwt"));
+    }
+    // RFC 7515 section 4.1.11: extensions that are not understood.
+    if header.crit.is_some() {
+        return Err(ApiError::InvalidToken("critical header parameter"));
+    }
+    header.kid.ok_or(ApiError::InvalidToken("no key id"))
+}
+
+/// What a token must be like: issuer, audience, algorithms, lifetime.
+pub(crate) struct Validator {
+    validation: Validation,
+}
+
+impl Validator {
+    /// A validator for tokens of `issuer` meant for `audience`.
+    pub(crate) fn new(issuer: &str, audience: &str) -> Validator {
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY;
+        Validator { validation }
+    }
+
+    /// Checks the signature with `key`, then the claims.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidToken`] with the reason for the log.
+    pub(crate) fn validate(&self, token: &str, key: &Jwk) -> Result<Claims, ApiError> {
+        let header = decode_header(token).map_err(|_| ApiError::InvalidToken("not a JWT"))?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(ApiError::InvalidToken("algorithm not allowed"));
+        }
+        // The key says what it is for; a token cannot choose another algorithm for it.
+        if key
+            .common
+            .key_algorithm
+            .is_some_and(|alg| alg.to_string() != format!("{:?}", header.alg))
+        {
+            return Err(ApiError::InvalidToken("algorithm of another key"));
+        }
+        if key
+            .common
+            .public_key_use
+            .as_ref()
+            .is_some_and(|usage| *usage != PublicKeyUse::Signature)
+        {
+            return Err(ApiError::InvalidToken("not a signing key"));
+        }
+        let decoding_key = DecodingKey::from_jwk(key).map_err(|_| ApiError::InvalidToken("unusable key"))?;
+        let mut validation = self.validation.clone();
+        validation.algorithms = vec![header.alg];
+        decode::<Claims>(token, &decoding_key, &validation)
+            .map(|data| data.claims)
+            .map_err(|error| {
+                use jsonwebtoken::errors::ErrorKind;
+                ApiError::InvalidToken(match error.kind() {
+                    ErrorKind::InvalidSignature => "signature",
+                    ErrorKind::ExpiredSignature => "expired",
+                    ErrorKind::ImmatureSignature => "not valid yet",
+                    ErrorKind::InvalidIssuer => "issuer",
+                    ErrorKind::InvalidAudience => "audience",
+                    ErrorKind::MissingRequiredClaim(_) => "a required claim is missing",
+                    _ => "malformed",
+                })
+            })
+    }
+}

@@ -1,0 +1,52 @@
+// The demo's authorization server: one process, configured by the environment alone (src/config.mjs).
+import { createServer } from 'node:http';
+
+import { findOrCreateDemoUser } from './src/accounts.mjs';
+import { readConfig } from './src/config.mjs';
+import { openDatabase } from './src/database.mjs';
+import { loadOrCreateKeys } from './src/keys.mjs';
+import { log } from './src/log.mjs';
+import { createProvider } from './src/provider.mjs';
+
+// The database holds private keys and password hashes: readable by its owner only.
+process.umask(0o077);
+
+const config = configOrExit();
+const database = await openDatabase(config.databaseFile);
+const keys = await loadOrCreateKeys(database);
+await findOrCreateDemoUser(database);
+
+const provider = createProvider(config, database, keys);
+const server = createServer(provider.callback());
+// A proxy pools its connections. Whichever side closes an idle one first may race with a request on it, so that side
+// must be the proxy, which knows what it can retry: Envoy's own default is one hour.
+server.keepAliveTimeout = 3_900_000;
+
+server.on('error', (error) => {
+  log('error', 'cannot_listen', { code: error.code, address: `${config.host}:${config.port}` });
+  process.exit(1);
+});
+server.listen(config.port, config.host, () => {
+  console.log(`authorization server ready on http://${config.host}:${server.address().port} for ${config.issuer}`);
+});
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, () => {
+    // An exchange that is under way may finish; idle pooled connections must not hold the process.
+    server.close(() => {
+      database.close();
+      process.exit(0);
+    });
+    server.closeIdleConnections();
+    setTimeout(() => process.exit(0), 3000).unref();
+  });
+}
+
+function configOrExit() {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    console.error(`authorization server: ${error.message}`);
+    return process.exit(1);
+  }
+}

@@ -1,0 +1,72 @@
+// The phantom token answer: the API gateway introspects an opaque access token and gets a JWT access token (RFC 9068)
+// for the same grant, which it forwards to the API. Servers differ in how they send it, so the form can be switched:
+//
+//   jwt                 200 application/jwt, when the Accept header prefers it; else RFC 7662 or RFC 9701 as asked
+//   json-jwt            RFC 7662 JSON with the JWT in a member `jwt`
+//   json-phantom-token  the same in a member `phantom_token`
+//   rfc9701             the signed introspection response, whatever was asked for
+//   json                RFC 7662 JSON alone
+//
+// An inactive token is 204 (by choice, or where a phantom token was asked for) or `{"active":false}`.
+import { createPrivateKey, randomUUID } from 'node:crypto';
+
+import { SignJWT, decodeJwt } from 'jose';
+
+import { epochTime } from './database.mjs';
+
+export const INTROSPECTION_PATH = '/oauth/v2/oauth-introspect';
+const JWT = 'application/jwt';
+const INTROSPECTION_JWT = 'application/token-introspection+jwt';
+const ALGORITHM = 'ES256';
+
+export function phantomToken(config, signingKeys) {
+  const jwk = signingKeys.find((key) => key.alg === ALGORITHM);
+  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' });
+
+  const accessTokenJwt = ({ sub, client_id, scope, exp, iss }) => new SignJWT({ client_id, scope })
+    .setProtectedHeader({ alg: ALGORITHM, kid: jwk.kid, typ: 'at+jwt' })
+    .setIssuer(iss)
+    .setSubject(sub)
+    .setAudience(config.apiAudience)
+    .setIssuedAt()
+    .setExpirationTime(exp)
+    // Its own: the opaque token's identifier is the token itself.
+    .setJti(randomUUID())
+    .sign(privateKey);
+
+  return async (ctx, next) => {
+    if (ctx.path !== INTROSPECTION_PATH || ctx.method !== 'POST') return next();
+    const wanted = config.introspectionResponse === 'jwt' ? requested(ctx) : config.introspectionResponse;
+    // What oidc-provider itself has to answer with, so that it and this code never disagree about Accept.
+    ctx.req.headers.accept = wanted === 'rfc9701' ? INTROSPECTION_JWT : 'application/json';
+    await next();
+    if (ctx.status !== 200) return;
+
+    const claims = wanted === 'rfc9701' ? decodeJwt(ctx.body).token_introspection : ctx.body;
+    if (claims.active !== true) {
+      // Without no-store, so that a gateway may remember for a moment that a token is dead.
+      ctx.remove('Cache-Control');
+      const empty = config.inactiveResponse ?? (wanted === 'json' || wanted === 'rfc9701' ? 'json' : '204');
+      if (empty === '204') ctx.status = 204;
+      return;
+    }
+    ctx.set('Cache-Control', `private, max-age=${Math.max(0, claims.exp - epochTime())}`);
+    if (wanted === 'jwt') {
+      ctx.body = await accessTokenJwt(claims);
+      ctx.type = JWT;
+    } else if (wanted === 'json-jwt') {
+      ctx.body.jwt = await accessTokenJwt(claims);
+    } else if (wanted === 'json-phantom-token') {
+      ctx.body.phantom_token = await accessTokenJwt(claims);
+    }
+  };
+}
+
+// The form that the Accept header prefers; RFC 7662's JSON where it has no preference.
+function requested(ctx) {
+  switch (ctx.accepts('application/json', JWT, INTROSPECTION_JWT)) {
+    case JWT: return 'jwt';
+    case INTROSPECTION_JWT: return 'rfc9701';
+    default: return 'json';
+  }
+}

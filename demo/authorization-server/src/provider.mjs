@@ -1,0 +1,175 @@
+// oidc-provider's configuration: clients, features, lifetimes and policies.
+import Provider from 'oidc-provider';
+
+import { accountFinder } from './accounts.mjs';
+import { adapterFactory } from './adapter.mjs';
+import { log } from './log.mjs';
+import { ACR_PASSWORD, interactionUrl, loginRoutes } from './login.mjs';
+import { errorPage, logoutPage, signedOutPage } from './pages.mjs';
+import { INTROSPECTION_PATH, phantomToken } from './phantom-token.mjs';
+import { securityHeaders, serveAssets } from './web.mjs';
+
+const GATEWAY_CLIENT = 'api-gateway-client';
+const DAY = 86_400;
+
+const ROUTES = {
+  authorization: '/oauth/v2/oauth-authorize',
+  token: '/oauth/v2/oauth-token',
+  introspection: INTROSPECTION_PATH,
+  revocation: '/oauth/v2/oauth-revoke',
+  userinfo: '/oauth/v2/oauth-userinfo',
+  end_session: '/oauth/v2/oauth-session/logout',
+  pushed_authorization_request: '/oauth/v2/oauth-par',
+  jwks: '/oauth/v2/jwks',
+};
+
+function clients(config) {
+  return [
+    {
+      client_id: 'spa-client',
+      client_name: 'Example SPA',
+      client_secret: config.clientSecret,
+      token_endpoint_auth_method: 'client_secret_basic',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      redirect_uris: [`${config.spaOrigin}/`],
+      post_logout_redirect_uris: [`${config.spaOrigin}/`],
+      ...(config.backchannelLogoutUri && {
+        backchannel_logout_uri: config.backchannelLogoutUri,
+        backchannel_logout_session_required: true,
+      }),
+    },
+    {
+      client_id: GATEWAY_CLIENT,
+      client_secret: config.gatewayClientSecret,
+      token_endpoint_auth_method: 'client_secret_basic',
+      grant_types: [],
+      response_types: [],
+      redirect_uris: [],
+      introspection_signed_response_alg: 'RS256',
+    },
+  ];
+}
+
+export function createProvider(config, database, keys) {
+  const applicationUrl = `${config.spaOrigin}/`;
+  const cookie = { httpOnly: true, sameSite: 'lax', secure: config.secure, signed: true };
+
+  const provider = new Provider(config.issuer, {
+    adapter: adapterFactory(database),
+    findAccount: accountFinder(database),
+    clients: clients(config),
+    jwks: { keys: keys.signing },
+    routes: ROUTES,
+    scopes: ['openid', 'profile', 'email', 'data'],
+    claims: {
+      openid: ['sub'],
+      profile: ['name', 'given_name', 'family_name', 'preferred_username'],
+      email: ['email', 'email_verified'],
+    },
+    acrValues: [ACR_PASSWORD],
+    responseTypes: ['code'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+    // Profile claims in the ID token itself: applications read them there.
+    conformIdTokenClaims: false,
+    pkce: { required: () => true },
+    cookies: {
+      names: {
+        session: config.secure ? '__Host-session' : 'session',
+        interaction: config.secure ? '__Secure-interaction' : 'interaction',
+        resume: config.secure ? '__Secure-resume' : 'resume',
+      },
+      keys: keys.cookies,
+      long: cookie,
+      short: cookie,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      dPoP: { enabled: false },
+      resourceIndicators: { enabled: false },
+      claimsParameter: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      jwtResponseModes: { enabled: true },
+      revocation: { enabled: true },
+      introspection: {
+        enabled: true,
+        // For access tokens: whoever sends a refresh token to an API gets nothing for it.
+        allowedPolicy: (ctx, client, token) => client.clientId === GATEWAY_CLIENT && token.kind === 'AccessToken',
+      },
+      jwtIntrospection: { enabled: true },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource(ctx, form) {
+          // An ID token of the very user who is signed in here: their application asks, so there is no question left.
+          const confirmed = ctx.oidc.entities.IdTokenHint?.payload.sub === ctx.oidc.session.accountId;
+          ctx.body = logoutPage({ form, confirmed });
+        },
+        postLogoutSuccessSource(ctx) {
+          ctx.type = 'html';
+          ctx.body = signedOutPage({ applicationUrl });
+        },
+      },
+    },
+    interactions: { url: interactionUrl },
+    loadExistingGrant,
+    issueRefreshToken: async (ctx, client) => client.grantTypeAllowed('refresh_token'),
+    // Always: the second use of a refresh token is then a sign of theft and revokes the grant.
+    rotateRefreshToken: true,
+    clientBasedCORS: () => false,
+    ttl: {
+      AccessToken: config.accessTokenSeconds,
+      AuthorizationCode: 60,
+      IdToken: 3600,
+      Interaction: 600,
+      RefreshToken: config.refreshTokenSeconds,
+      // Refresh tokens renew themselves; these two bound how long that can go on.
+      Grant: 14 * DAY,
+      Session: 14 * DAY,
+    },
+    renderError(ctx, out) {
+      ctx.type = 'html';
+      ctx.body = errorPage({ error: out.error, description: out.error_description, applicationUrl });
+    },
+  });
+
+  provider.proxy = true;
+  provider.use(securityHeaders(config));
+  provider.use(serveAssets);
+  provider.use(loginRoutes(config, database, provider));
+  provider.use(phantomToken(config, keys.signing));
+  logEvents(provider);
+  return provider;
+}
+
+// The one client that people sign in to is first-party: what it asks for is granted without a consent page.
+async function loadExistingGrant(ctx) {
+  const { client, provider, session } = ctx.oidc;
+  const grantId = session.grantIdFor(client.clientId);
+  const existing = grantId && await provider.Grant.find(grantId);
+  const grant = existing ?? new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  grant.addOIDCScope([...ctx.oidc.requestParamOIDCScopes].join(' '));
+  if (ctx.oidc.requestParamClaims.size > 0) grant.addOIDCClaims([...ctx.oidc.requestParamClaims]);
+  await grant.save();
+  return grant;
+}
+
+function logEvents(provider) {
+  const failures = ['authorization', 'grant', 'introspection', 'revocation', 'userinfo', 'end_session',
+    'end_session_confirm', 'pushed_authorization_request'];
+  for (const name of failures) {
+    provider.on(`${name}.error`, (ctx, error) => {
+      log('warn', `${name}_refused`, {
+        client: ctx.oidc.client?.clientId,
+        error: error.error ?? error.name,
+        reason: error.error_detail ?? error.error_description,
+      });
+    });
+  }
+  provider.on('server_error', (ctx, error) => log('error', 'server_error', { route: ctx.oidc?.route, error: error.stack }));
+  provider.on('grant.success', (ctx) => {
+    log('info', 'tokens_issued', { client: ctx.oidc.client.clientId, grant_type: ctx.oidc.params.grant_type });
+  });
+  provider.on('grant.revoked', () => log('info', 'grant_revoked'));
+  provider.on('end_session.success', () => log('info', 'logout'));
+}

@@ -1,0 +1,93 @@
+//! The process environment, read once and checked.
+
+use std::path::PathBuf;
+
+/// What the environment configures.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// `HOST`, the address to listen on; default `127.0.0.1`.
+    pub(crate) host: String,
+    /// `PORT`; default 3001.
+    pub(crate) port: u16,
+    /// `CONTENT_DIR`, the folder of the built single page app.
+    pub(crate) content_dir: PathBuf,
+    /// `API_ORIGIN`, the one other origin that the page may talk to.
+    pub(crate) api_origin: String,
+}
+
+impl Config {
+    /// Reads the variables through `env`.
+    ///
+    /// # Errors
+    /// One sentence that names the variable and says what to write.
+    pub(crate) fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
+        let required = |name: &str, what: &str| {
+            env(name)
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| format!("{name} is not set: it should be {what}"))
+        };
+        let port = match env("PORT") {
+            None => 3001,
+            Some(text) => text
+                .parse()
+                .map_err(|_| "PORT should be a number from 0 to 65535".to_owned())?,
+        };
+        let content_dir = PathBuf::from(required("CONTENT_DIR", "the folder of the built single page app")?);
+        if !content_dir.join("index.html").is_file() {
+            return Err(format!(
+                "CONTENT_DIR has no index.html: build the app first ({})",
+                content_dir.display()
+            ));
+        }
+        let api_origin = required(
+            "API_ORIGIN",
+            "the origin of the API, such as https://api.example.localhost:8443",
+        )?;
+        if !is_origin(&api_origin) {
+            return Err("API_ORIGIN should be scheme://host[:port] without a path".to_owned());
+        }
+        Ok(Config {
+            host: env("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port,
+            content_dir,
+            api_origin,
+        })
+    }
+}
+
+/// It goes into a header as it is, so nothing that could end a CSP directive may be in it.
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_neither_path_nor_anything_that_ends_a_directive() {
+        assert!(is_origin("https://api.example.localhost:8443"));
+        assert!(is_origin("http://[::1]:8443"));
+        for wrong in [
+            "api.example.com",
+            "https://",
+            "https://a/",
+            "https://a; script-src *",
+            "https://a\r\nX: y",
+        ] {
+            assert!(!is_origin(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_without_the_page_is_a_fault_that_names_the_variable() {
+        let error = Config::from_env(|name| (name == "CONTENT_DIR").then(|| "/nonexistent".to_owned()));
+        assert!(error.is_err_and(|text| text.contains("CONTENT_DIR")));
+    }
+}
