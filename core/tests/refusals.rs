@@ -1,0 +1,81 @@
+//! The table of refusals and the CSRF check.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+use bff_core::csrf;
+use bff_core::keys::KeyRing;
+use bff_core::reply::Refusal;
+use bff_core::seal::{Content, NONCE_LEN, Opened, Purpose, Sealer, SessionId};
+
+#[test]
+fn every_refusal_has_the_status_and_code_of_the_contract() {
+    use Refusal as R;
+    let table = [
+        (R::Unauthorized, 401, "unauthorized"),
+        (R::BearerUnauthorized, 401, "unauthorized"),
+        (R::Forbidden, 403, "forbidden"),
+        (R::AuthorizationServerError, 502, "authorization_server_error"),
+        (R::AuthorizationServerTimeout, 504, "authorization_server_error"),
+        (R::ServerError, 500, "server_error"),
+        (R::UnauthorizedRequest, 401, "unauthorized_request"),
+        (R::InvalidRequest, 400, "invalid_request"),
+        (R::PayloadTooLarge, 413, "invalid_request"),
+        (R::UnsupportedMediaType, 415, "invalid_request"),
+        (R::AuthorizationError, 400, "authorization_error"),
+        (R::TokenExpired, 401, "token_expired"),
+        (R::SessionExpired, 401, "session_expired"),
+        (R::LoginRequired, 401, "login_required"),
+        (R::NotFound, 404, "not_found"),
+        (R::MethodNotAllowed, 405, "method_not_allowed"),
+    ];
+    for (refusal, status, code) in table {
+        assert_eq!((refusal.status(), refusal.code()), (status, code));
+        let body: serde_json::Value = serde_json::from_str(&refusal.body()).unwrap();
+        assert_eq!(body, serde_json::json!({"code": code, "message": refusal.message()}));
+    }
+    assert_eq!(
+        R::Unauthorized.message(),
+        "Access denied due to missing or invalid credentials"
+    );
+}
+
+fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
+    let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let sealer = Sealer::new(KeyRing::parse(key, false).unwrap().0, "example", false);
+    let content = Content {
+        value,
+        session,
+        issued_at: 0,
+        expires_at: 2,
+    };
+    let sealed = sealer.seal(Purpose::Csrf, &content, [0; NONCE_LEN]).unwrap();
+    sealer.open(Purpose::Csrf, sealed.as_bytes(), 1).unwrap()
+}
+
+#[test]
+fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
+    let (session, other) = (SessionId([1; 16]), SessionId([2; 16]));
+    let cookie = csrf_cookie(b"value", session);
+    assert!(csrf::matches(Some(b"value"), &cookie, Some(session)));
+    assert!(
+        csrf::matches(Some(b"value"), &cookie, None),
+        "beside a version 1 token there is no session to compare"
+    );
+    assert!(!csrf::matches(Some(b"value"), &cookie, Some(other)));
+    for header in [
+        None,
+        Some(&b""[..]),
+        Some(b"valu"),
+        Some(b"value "),
+        Some(b"Value"),
+        Some(b"valuf"),
+    ] {
+        assert!(!csrf::matches(header, &cookie, Some(session)), "{header:?}");
+    }
+    assert!(
+        !csrf::matches(Some(b""), &csrf_cookie(b"", session), Some(session)),
+        "an empty value proves nothing"
+    );
+}
