@@ -1,2 +1,167 @@
-//! To be written.
-fn main() {}
+//! `bff-service`: serves the BFF's API, or checks its configuration.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bff_service::check;
+use bff_service::config::Config;
+use bff_service::logging::{self, LogFormat};
+use bff_service::oauth::Provider;
+use bff_service::server::{self, Listeners};
+use bff_service::service::Service;
+
+const USAGE: &str = "\
+usage: bff-service [serve|check] --config PATH
+
+  serve   serves the API (the default)
+  check   validates the configuration and the authorization server's metadata, and says what is wrong
+
+environment: BFF_LOG_FORMAT=human|json, RUST_LOG=info
+             BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE";
+
+#[derive(PartialEq, Eq, Debug)]
+enum Command {
+    Serve,
+    Check,
+    Help,
+}
+
+fn main() -> ExitCode {
+    // Both TLS and signatures use this provider; without one the first connection would panic.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("bff-service: a TLS crypto provider is already installed");
+        return ExitCode::FAILURE;
+    }
+    let (command, config) = match parse(std::env::args().skip(1)) {
+        Ok(parsed) => parsed,
+        Err(message) => {
+            eprintln!("bff-service: {message}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if command == Command::Help {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run(command, &config) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("bff-service: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The command and its configuration file. An error says how to call the program.
+fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, PathBuf), String> {
+    let mut command = None;
+    let mut config = None;
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let named = match argument.as_str() {
+            "--help" | "-h" => return Ok((Command::Help, PathBuf::new())),
+            "serve" => Command::Serve,
+            "check" => Command::Check,
+            "--config" => {
+                let path = arguments.next().ok_or("--config needs a path")?;
+                if config.replace(PathBuf::from(path)).is_some() {
+                    return Err("--config is given twice".to_owned());
+                }
+                continue;
+            }
+            other => match other.strip_prefix("--config=") {
+                Some(path) if config.is_none() => {
+                    config = Some(PathBuf::from(path));
+                    continue;
+                }
+                _ => return Err(format!("`{other}` is not understood")),
+            },
+        };
+        if command.replace(named).is_some() {
+            return Err("more than one command is given".to_owned());
+        }
+    }
+    let config = config.ok_or("--config PATH is missing")?;
+    Ok((command.unwrap_or(Command::Serve), config))
+}
+
+fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let format = match environment("BFF_LOG_FORMAT") {
+        Some(format) => format.parse()?,
+        None => LogFormat::default(),
+    };
+    logging::init(format);
+    let actix = actix_web::rt::System::new();
+    if command == Command::Check {
+        let report = actix.block_on(check::check(path, environment));
+        println!("{report}");
+        return Ok(ExitCode::from(report.exit_code()));
+    }
+    let config = Config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
+    for warning in config.warnings() {
+        log::warn!("{warning}");
+    }
+    actix.block_on(serve(Arc::new(config)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Arc<Config>) -> Result<(), String> {
+    let settings = &config.server;
+    let listeners = Listeners {
+        api: listen("server", &settings.address, settings.port)?,
+        admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
+    };
+    let provider = Provider::new(&config).map_err(|error| error.to_string())?;
+    let service = Service::new(config, provider)?;
+    server::run(Arc::new(service), listeners)
+        .await
+        .map_err(|error| format!("serving failed: {error}"))
+}
+
+fn listen(what: &str, address: &str, port: u16) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind((address, port))
+        .map_err(|error| format!("`{what}`: cannot listen on {address} port {port}: {error}"))?;
+    match listener.local_addr() {
+        Ok(bound) => log::info!("{what} listens on {bound}"),
+        Err(error) => log::warn!("{what} listens, but not known where: {error}"),
+    }
+    Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<(Command, PathBuf), String> {
+        parse(arguments.iter().map(|argument| argument.to_string()))
+    }
+
+    #[test]
+    fn serving_is_the_default() {
+        assert_eq!(parsed(&["--config", "a.toml"]), Ok((Command::Serve, "a.toml".into())));
+        assert_eq!(
+            parsed(&["serve", "--config=a.toml"]),
+            Ok((Command::Serve, "a.toml".into()))
+        );
+        assert_eq!(
+            parsed(&["--config", "a.toml", "check"]),
+            Ok((Command::Check, "a.toml".into()))
+        );
+    }
+
+    #[test]
+    fn a_wrong_call_is_told_what_is_wrong() {
+        for (arguments, message) in [
+            (&[][..], "--config PATH is missing"),
+            (&["--config"], "--config needs a path"),
+            (&["start", "--config", "a"], "`start` is not understood"),
+            (&["serve", "check", "--config", "a"], "more than one command is given"),
+            (&["--config", "a", "--config", "b"], "--config is given twice"),
+        ] {
+            assert_eq!(parsed(arguments), Err(message.to_owned()));
+        }
+    }
+}

@@ -9,6 +9,7 @@ import { errorPage, logoutPage, signedOutPage } from './pages.mjs';
 import { INTROSPECTION_PATH, phantomToken } from './phantom-token.mjs';
 import { securityHeaders, serveAssets } from './web.mjs';
 
+const SPA_CLIENT = 'spa-client';
 const GATEWAY_CLIENT = 'api-gateway-client';
 const DAY = 86_400;
 
@@ -23,10 +24,18 @@ const ROUTES = {
   jwks: '/oauth/v2/jwks',
 };
 
+// Whether our own application asks to end the session, so that there is no question left: it shows an ID token of the
+// user who is signed in here, or, since a token in a URL is best avoided, the browser itself came from our own site.
+function applicationAsks(ctx) {
+  const { Client, IdTokenHint } = ctx.oidc.entities;
+  if (IdTokenHint) return IdTokenHint.payload.sub === ctx.oidc.session.accountId;
+  return Client?.clientId === SPA_CLIENT && ['same-site', 'same-origin'].includes(ctx.get('sec-fetch-site'));
+}
+
 function clients(config) {
   return [
     {
-      client_id: 'spa-client',
+      client_id: SPA_CLIENT,
       client_name: 'Example SPA',
       client_secret: config.clientSecret,
       token_endpoint_auth_method: 'client_secret_basic',
@@ -101,9 +110,7 @@ export function createProvider(config, database, keys) {
       rpInitiatedLogout: {
         enabled: true,
         logoutSource(ctx, form) {
-          // An ID token of the very user who is signed in here: their application asks, so there is no question left.
-          const confirmed = ctx.oidc.entities.IdTokenHint?.payload.sub === ctx.oidc.session.accountId;
-          ctx.body = logoutPage({ form, confirmed });
+          ctx.body = logoutPage({ form, confirmed: applicationAsks(ctx) });
         },
         postLogoutSuccessSource(ctx) {
           ctx.type = 'html';

@@ -200,6 +200,19 @@ test('logout with the ID token asks nothing, ends the session and its tokens', a
   assert.equal(again.left.searchParams.get('error'), 'login_required');
 });
 
+test('logout by the application asks nothing when the browser comes from our own site, and asks when it does not', async () => {
+  const browser = new Browser(server);
+  await browser.signIn();
+  const url = `/oauth/v2/oauth-session/logout?${new URLSearchParams({
+    client_id: 'spa-client', post_logout_redirect_uri: `${SPA_ORIGIN}/`,
+  })}`;
+  for (const [site, asks] of [['same-site', false], ['cross-site', true], ['none', true]]) {
+    const { html } = await browser.follow(url, { headers: { 'sec-fetch-site': site } });
+    assert.equal(/Stay signed in/.test(html), asks, site);
+    assert.equal(/confirm-logout\.js/.test(html), !asks, site);
+  }
+});
+
 test('logout without a hint asks first', async () => {
   const browser = new Browser(server);
   await browser.signIn();

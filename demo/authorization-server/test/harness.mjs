@@ -99,7 +99,7 @@ export class Browser {
     this.server = server;
   }
 
-  async request(url, { form } = {}) {
+  async request(url, { form, headers } = {}) {
     const { pathname } = new URL(url, this.server.base);
     const cookie = [...this.#cookies]
       .filter(([, { path }]) => pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`))
@@ -107,7 +107,7 @@ export class Browser {
     const response = await fetch(new URL(url, this.server.base), {
       method: form ? 'POST' : 'GET',
       redirect: 'manual',
-      headers: { cookie, accept: 'text/html', ...(form && { origin: this.server.issuer }) },
+      headers: { cookie, accept: 'text/html', ...(form && { origin: this.server.issuer }), ...headers },
       body: form && new URLSearchParams(form),
     });
     for (const line of response.headers.getSetCookie()) {

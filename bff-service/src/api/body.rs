@@ -1,0 +1,69 @@
+//! Request bodies: small, in time, and JSON.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{Bytes, Payload};
+use bff_core::reply::Refusal;
+use serde::de::DeserializeOwned;
+
+use super::errors::Failure;
+
+/// Longest body, in bytes.
+const MAX_BYTES: usize = 16 * 1024;
+/// A body that takes longer than this to arrive is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads a body whole. One that is not empty must be of a type that can be JSON.
+pub(super) async fn read(headers: &HeaderMap, payload: Payload) -> Result<Bytes, Failure> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BYTES) {
+        return Err(too_large());
+    }
+    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(MAX_BYTES))
+        .await
+        .map_err(|_| Failure::invalid("the body took too long to arrive"))?
+        .map_err(|_| too_large())?
+        .map_err(|error| Failure::invalid(format!("the body broke off: {error}")))?;
+    if !body.is_empty() && !may_be_json(headers) {
+        return Err(Failure::new(
+            Refusal::UnsupportedMediaType,
+            "the content type is not one of JSON",
+        ));
+    }
+    Ok(body)
+}
+
+fn too_large() -> Failure {
+    Failure::new(Refusal::PayloadTooLarge, "the body is over 16 KiB")
+}
+
+/// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE);
+    match (types.next(), types.next()) {
+        (None, _) => true,
+        (Some(value), None) => {
+            let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+            matches!(
+                essence.trim().to_ascii_lowercase().as_str(),
+                "application/json" | "text/plain"
+            )
+        }
+        _ => false,
+    }
+}
+
+/// Parses a body.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    // The parser's message could repeat what it choked on; its position cannot.
+    serde_json::from_slice(body).map_err(|error| {
+        Failure::invalid(format!(
+            "the body is not the expected JSON ({:?} error in column {})",
+            error.classify(),
+            error.column()
+        ))
+    })
+}

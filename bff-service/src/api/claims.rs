@@ -1,0 +1,32 @@
+//! `GET /claims`: what the ID token says.
+
+use bff_core::reply::Refusal;
+use bff_core::seal::{Opened, Purpose};
+use serde_json::{Map, Value};
+
+use super::errors::Failure;
+use super::request_checks::required_cookie;
+use super::{Answer, Call};
+use crate::oauth::jws::claims_of_verified;
+
+pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
+    let id_token = required_cookie(&call.cookies, Purpose::IdToken)?;
+    Ok(Answer {
+        body: Some(Value::Object(claims_of(&id_token)?)),
+        set_cookies: Vec::new(),
+    })
+}
+
+/// The claims of the ID token in its cookie. Its signature was checked when it came from the authorization server, and
+/// the cookie's seal has kept it since.
+pub(super) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>, Failure> {
+    std::str::from_utf8(&id_token.value)
+        .ok()
+        .and_then(claims_of_verified)
+        .ok_or_else(|| {
+            Failure::new(
+                Refusal::ServerError,
+                "the ID token's cookie opens but holds no ID token",
+            )
+        })
+}

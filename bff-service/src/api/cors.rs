@@ -1,0 +1,49 @@
+//! Cross-origin resource sharing: the application's page and this API are on different origins of one site.
+
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, HeaderMap, HeaderName, HeaderValue,
+};
+
+use super::endpoint::Endpoint;
+use super::request_checks::CallerOrigin;
+
+/// Headers that a page may send besides the CSRF header, in lower case. `token-handler-version` is what existing
+/// clients of this API send so that none of their requests goes without a preflight.
+const ALLOWED_HEADERS: [&str; 4] = ["accept", "content-type", "token-handler-version", "x-request-id"];
+
+/// Lets the page of a trusted origin read the response, whatever it is.
+pub(super) fn expose_response(headers: &mut HeaderMap, origin: &CallerOrigin) {
+    if let CallerOrigin::Trusted(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+}
+
+/// What a preflight for `endpoint` is answered with, for a trusted origin: the endpoint's method, and those of the
+/// requested headers that are allowed.
+pub(super) fn allow(headers: &mut HeaderMap, request: &HeaderMap, endpoint: Endpoint, csrf_header: &HeaderName) {
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(endpoint.method_name()),
+    );
+    let allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name);
+    let mut granted: Vec<String> = Vec::new();
+    for line in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+        let names = line
+            .to_str()
+            .unwrap_or_default()
+            .split(',')
+            .map(|name| name.trim().to_ascii_lowercase());
+        for name in names.filter(|name| allowed(name)) {
+            if !granted.contains(&name) {
+                granted.push(name);
+            }
+        }
+    }
+    if let Ok(granted) = HeaderValue::from_str(&granted.join(", "))
+        && !granted.is_empty()
+    {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, granted);
+    }
+}

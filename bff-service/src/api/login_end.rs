@@ -1,0 +1,141 @@
+//! `POST /login/end`: finishes a login, or tells a page that is merely loading whether somebody is signed in.
+
+use bff_core::seal::Purpose;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::claims::claims_of;
+use super::errors::Failure;
+use super::page_url::{AuthorizationResponse, AuthorizationResult};
+use super::request_checks::cookie_failure;
+use super::session::csrf_value;
+use super::{Answer, Call, body};
+use crate::logging::{AUDIT, session_name};
+use crate::oauth::TokenSet;
+use crate::random;
+use crate::session::live::LiveSession;
+use crate::session::pending_logins::{PendingLogin, PendingLogins};
+use crate::session::request_cookies::CookieFault;
+use crate::session::set_cookies::SetCookies;
+use crate::session::tokens::{Session, SessionWriter, Tokens, write_logins};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginEnd {
+    page_url: String,
+}
+
+pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    let LoginEnd { page_url } = body::parse(&call.body)?;
+    match AuthorizationResponse::parse(&page_url)? {
+        Some(response) => finish_login(&call, response).await,
+        None => page_load(&call),
+    }
+}
+
+fn page_load(call: &Call<'_>) -> Result<Answer, Failure> {
+    match LiveSession::of(&call.cookies) {
+        Ok(session) => {
+            let (csrf, set_cookies) = csrf_value(call, &session)?;
+            Ok(Answer {
+                body: Some(json!({"handled": false, "isLoggedIn": true, "csrf": csrf})),
+                set_cookies,
+            })
+        }
+        Err(why) => {
+            log::debug!("no session: {why}");
+            Ok(Answer {
+                body: Some(json!({"handled": false, "isLoggedIn": false})),
+                set_cookies: Vec::new(),
+            })
+        }
+    }
+}
+
+async fn finish_login(call: &Call<'_>, response: AuthorizationResponse) -> Result<Answer, Failure> {
+    let mut logins = pending_logins(call)?;
+    // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
+    let login = logins
+        .take(&response.state)
+        .ok_or_else(|| Failure::invalid("no login is pending in this browser with the state of the response"))?;
+    let finished = exchange(call, response, &login).await;
+    match finished.and_then(|tokens| begin_session(call, &tokens, &logins)) {
+        Ok(answer) => Ok(answer),
+        // The code may still be good when the authorization server is back.
+        Err(failure) if failure.is_temporary() => Err(failure),
+        Err(failure) => {
+            let mut set_cookies = SetCookies::new(&call.cookies);
+            write_logins(&mut set_cookies, &logins, call.now)?;
+            Err(failure.with_cookies(set_cookies.into_lines()))
+        }
+    }
+}
+
+/// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
+/// open is refused as any other cookie would be.
+fn pending_logins(call: &Call<'_>) -> Result<PendingLogins, Failure> {
+    let fault = match call.cookies.open(Purpose::Login) {
+        Ok(opened) => match PendingLogins::parse(&opened.value, call.now) {
+            Some(logins) => return Ok(logins),
+            None => CookieFault::Unusable("holds no pending logins".to_owned()),
+        },
+        Err(CookieFault::Missing | CookieFault::Expired) => return Err(Failure::invalid("no login is pending")),
+        Err(fault) => fault,
+    };
+    Err(cookie_failure(call.cookies.settings(), Purpose::Login, &fault))
+}
+
+async fn exchange(call: &Call<'_>, response: AuthorizationResponse, login: &PendingLogin) -> Result<TokenSet, Failure> {
+    let client = &call.worker.client;
+    client.check_response_issuer(response.iss.as_deref()).await?;
+    match response.result {
+        AuthorizationResult::Error(error) => Err(Failure::front_channel(&error)),
+        AuthorizationResult::Code(code) => Ok(client
+            .exchange_code(&code, &login.code_verifier, &login.nonce, login.max_age)
+            .await?),
+    }
+}
+
+/// Writes a new session into the browser, with a new id whatever was there before: a session that somebody else put
+/// there must not become this user's.
+fn begin_session(call: &Call<'_>, tokens: &TokenSet, logins: &PendingLogins) -> Result<Answer, Failure> {
+    let service = &call.worker.service;
+    let session = Session::new(call.now)?;
+    let id_token = tokens.id_token.as_ref();
+    let subject = id_token
+        .and_then(|id_token| id_token.claims.get("sub"))
+        .and_then(Value::as_str);
+    let csrf = match kept_csrf_value(call, subject) {
+        Some(value) => value,
+        None => Zeroizing::new(random::token()?.into_bytes()),
+    };
+    let written = Tokens {
+        access_token: &tokens.access_token,
+        access_token_expires_at: service.access_token_expires_at(tokens.expires_in, call.now),
+        refresh_token: tokens.refresh_token.as_deref(),
+        refresh_token_expires_at: tokens
+            .refresh_expires_in
+            .map(|seconds| call.now.saturating_add(seconds)),
+        id_token: id_token.map(|id_token| id_token.raw.as_str()),
+    };
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    SessionWriter::new(&mut set_cookies, session, service.lifetimes, call.now).write(&written, &csrf, Some(logins))?;
+    log::info!(target: AUDIT, "login succeeded: session {}", session_name(session.id));
+    set_cookies.warn_if_large();
+    Ok(Answer {
+        body: Some(json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&csrf)})),
+        set_cookies: set_cookies.into_lines(),
+    })
+}
+
+/// The CSRF value to go on with: that of this browser's live session, if it is of the same user. The user's other tabs
+/// hold it, and signing in again in one of them must not break the rest. A session of anybody else counts as planted.
+fn kept_csrf_value(call: &Call<'_>, subject: Option<&str>) -> Option<Zeroizing<Vec<u8>>> {
+    let session = LiveSession::of(&call.cookies).ok()?;
+    let claims = claims_of(session.id_token.as_ref()?).ok()?;
+    let same_user = claims.get("sub")?.as_str()? == subject?;
+    // A version 1 cookie is not bound to its session.
+    let csrf = session.csrf.filter(|csrf| same_user && csrf.session.is_some())?;
+    Some(csrf.value)
+}

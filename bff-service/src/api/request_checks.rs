@@ -1,0 +1,94 @@
+//! Who may call: the checks that come before an endpoint's own work.
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use bff_core::csrf;
+use bff_core::fetch_metadata::FetchSite;
+use bff_core::origin::TrustedOrigins;
+use bff_core::seal::{Opened, Purpose};
+
+use super::errors::Failure;
+use crate::session::CookieSettings;
+use crate::session::request_cookies::{CookieFault, RequestCookies};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Where a request says that it comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum CallerOrigin {
+    /// One of the trusted web origins, as the request spelled it.
+    Trusted(HeaderValue),
+    /// Another one, or more than one.
+    Untrusted,
+    /// No Origin was sent.
+    Absent,
+}
+
+impl CallerOrigin {
+    /// Judges the request's Origin lines.
+    pub(super) fn of(headers: &HeaderMap, trusted: &TrustedOrigins) -> CallerOrigin {
+        let mut lines = headers.get_all(ORIGIN);
+        match (lines.next(), lines.next()) {
+            (None, _) => CallerOrigin::Absent,
+            (Some(origin), None) if trusted.is_trusted(origin.as_bytes()) => CallerOrigin::Trusted(origin.clone()),
+            _ => CallerOrigin::Untrusted,
+        }
+    }
+}
+
+/// Origin and Fetch Metadata. A request that changes anything must name its origin; one that only reads may come
+/// without, as same-origin reads do.
+pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required: bool) -> Result<(), Failure> {
+    let sites = || {
+        headers
+            .get_all(SEC_FETCH_SITE)
+            .map(|site| FetchSite::parse(Some(site.as_bytes())))
+    };
+    match origin {
+        CallerOrigin::Untrusted => return Err(Failure::unauthorized("the Origin is not trusted")),
+        CallerOrigin::Absent if required => return Err(Failure::unauthorized("there is no Origin")),
+        // An image or a link on a sibling domain: not a trusted page's script, which would send its Origin.
+        CallerOrigin::Absent if sites().any(|site| site == FetchSite::SameSite) => {
+            return Err(Failure::unauthorized(
+                "Sec-Fetch-Site is same-site and there is no Origin",
+            ));
+        }
+        CallerOrigin::Absent | CallerOrigin::Trusted(_) => {}
+    }
+    match sites().any(|site| site == FetchSite::CrossSite) {
+        true => Err(Failure::unauthorized("Sec-Fetch-Site is cross-site")),
+        false => Ok(()),
+    }
+}
+
+/// The CSRF header must repeat the value in the CSRF cookie. Returns the cookie, since the caller has to see that it is
+/// of the session which the request acts on.
+pub(super) fn check_csrf(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    cookies: &RequestCookies<'_>,
+) -> Result<Opened, Failure> {
+    let cookie = required_cookie(cookies, Purpose::Csrf)?;
+    let mut lines = headers.get_all(name);
+    let header = match (lines.next(), lines.next()) {
+        (Some(_), Some(_)) => return Err(Failure::unauthorized("the CSRF header is repeated")),
+        (line, _) => line.map(HeaderValue::as_bytes),
+    };
+    match csrf::matches(header, &cookie, cookie.session) {
+        true => Ok(cookie),
+        false => Err(Failure::unauthorized(
+            "the CSRF header is not what the CSRF cookie holds",
+        )),
+    }
+}
+
+/// A cookie that the endpoint cannot do without.
+pub(super) fn required_cookie(cookies: &RequestCookies<'_>, purpose: Purpose) -> Result<Opened, Failure> {
+    cookies
+        .open(purpose)
+        .map_err(|fault| cookie_failure(cookies.settings(), purpose, &fault))
+}
+
+/// The refusal for a cookie that cannot be used.
+pub(super) fn cookie_failure(settings: &CookieSettings, purpose: Purpose, fault: &CookieFault) -> Failure {
+    Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose)))
+}

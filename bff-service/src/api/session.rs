@@ -1,0 +1,51 @@
+//! `GET /session`: what a page needs to know when it loads, in one call.
+
+use bff_core::seal::Opened;
+use serde_json::{Value, json};
+
+use super::claims::claims_of;
+use super::errors::Failure;
+use super::{Answer, Call};
+use crate::random;
+use crate::session::live::LiveSession;
+use crate::session::set_cookies::SetCookies;
+use crate::session::tokens::SessionWriter;
+
+pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
+    let session = match LiveSession::of(&call.cookies) {
+        Ok(session) => session,
+        Err(why) => {
+            log::debug!("no session: {why}");
+            return Ok(Answer {
+                body: Some(json!({ "isLoggedIn": false })),
+                set_cookies: Vec::new(),
+            });
+        }
+    };
+    let seconds_left = |token: &Opened| token.expires_at.saturating_sub(call.now);
+    let claims = session.id_token.as_ref().map(claims_of).transpose()?;
+    let expires_in = session.access_token.as_ref().map_or(0, seconds_left);
+    let (csrf, set_cookies) = csrf_value(call, &session)?;
+    let body = json!({
+        "isLoggedIn": true,
+        "csrf": csrf,
+        "accessTokenExpiresIn": expires_in,
+        "claims": claims.map_or(Value::Null, Value::Object),
+    });
+    Ok(Answer {
+        body: Some(body),
+        set_cookies,
+    })
+}
+
+/// The session's CSRF value, and the cookie to set where there was none that could be read.
+pub(super) fn csrf_value(call: &Call<'_>, session: &LiveSession) -> Result<(String, Vec<String>), Failure> {
+    if let Some(csrf) = &session.csrf {
+        return Ok((String::from_utf8_lossy(&csrf.value).into_owned(), Vec::new()));
+    }
+    let value = random::token()?;
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    let lifetimes = call.worker.service.lifetimes;
+    SessionWriter::new(&mut set_cookies, session.identity(), lifetimes, call.now).csrf(value.as_bytes())?;
+    Ok((value, set_cookies.into_lines()))
+}

@@ -1,0 +1,163 @@
+//! `bff-service check`: is this configuration good, and does the authorization server have what it needs? In sentences.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{ClientAuthentication, Config, UserInfoSource};
+use crate::oauth::Provider;
+use crate::oauth::discovery::{self, Metadata};
+use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
+use crate::oauth::jwks::KeySet;
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was looked at and is in order.
+    pub good: Vec<String>,
+    /// What works but should be seen to.
+    pub warnings: Vec<String>,
+    /// What must be put right.
+    pub faults: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing must be put right.
+    pub fn is_good(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// 0 when nothing must be put right, 1 otherwise: the exit code of the command.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(!self.is_good())
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (label, lines) in [("ok", &self.good), ("warning", &self.warnings), ("fault", &self.faults)] {
+            for line in lines {
+                writeln!(f, "{label}: {line}")?;
+            }
+        }
+        match self.faults.len() {
+            0 => f.write_str("The configuration is good."),
+            1 => f.write_str("1 fault."),
+            count => write!(f, "{count} faults."),
+        }
+    }
+}
+
+/// Reads the configuration, then fetches the authorization server's metadata and keys. Must run where actix runs.
+pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
+    let mut report = Report::default();
+    match Config::load(path, env) {
+        Err(error) => report.faults.extend(error.faults().iter().map(ToString::to_string)),
+        Ok(config) => {
+            report.good.push(format!("the file {} is valid", path.display()));
+            report.warnings.extend(config.warnings().iter().cloned());
+            check_authorization_server(&Arc::new(config), &mut report).await;
+        }
+    }
+    report
+}
+
+/// As [`check`], for a configuration that is known to be valid.
+pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Report) {
+    let http = match Provider::new(config) {
+        Ok(provider) => provider.http_client(),
+        Err(error) => {
+            report.faults.extend(error.faults().iter().map(ToString::to_string));
+            return;
+        }
+    };
+    let issuer = &config.authorization_server.issuer;
+    let examined = match config.authorization_server.discovery {
+        false => discovery::from_config(config),
+        true => match discovery::fetch(&http, issuer).await {
+            Ok(document) => discovery::examine(&document, config),
+            Err(error) => {
+                report.faults.push(format!(
+                    "the metadata of the authorization server cannot be fetched: {error}. Is \
+                     `authorization_server.issuer` right, and does the server run?"
+                ));
+                return;
+            }
+        },
+    };
+    report.faults.extend(examined.faults);
+    // The service starts with these, but nobody would get signed in.
+    report.faults.extend(examined.doubts);
+    let Some(metadata) = examined.metadata else { return };
+    report.good.push(format!("the metadata of {issuer} can be used"));
+    check_endpoints(config, &metadata, report);
+    check_keys(config, &http, &metadata, report).await;
+}
+
+fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
+    if config.userinfo_source == UserInfoSource::UserinfoEndpoint && metadata.userinfo_endpoint.is_none() {
+        report.faults.push(
+            "`userinfo_source` is `userinfo_endpoint`, but the authorization server has none; write \
+             `authorization_server.userinfo_endpoint`, or `id_token`"
+                .to_owned(),
+        );
+    }
+    if metadata.end_session_endpoint.is_none() {
+        report.warnings.push(
+            "the authorization server has no end_session_endpoint: after signing out here, the user is still signed \
+             in there"
+                .to_owned(),
+        );
+    }
+    if metadata.revocation_endpoint.is_none() {
+        report.warnings.push(
+            "the authorization server has no revocation_endpoint: after signing out, the refresh token stays good \
+             until it expires"
+                .to_owned(),
+        );
+    }
+    if !metadata.iss_parameter_supported {
+        report.warnings.push(
+            "the authorization server does not announce `iss` in its responses (RFC 9207): give this client a \
+             redirect_uri that no other authorization server uses"
+                .to_owned(),
+        );
+    }
+    if config.client.authentication == ClientAuthentication::ClientSecretPost {
+        report.warnings.push(
+            "`client.authentication` is `client_secret_post`; choose `client_secret_basic` if the authorization \
+             server supports it (RFC 6749 section 2.3.1)"
+                .to_owned(),
+        );
+    }
+}
+
+async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, report: &mut Report) {
+    let url = metadata.jwks_uri.as_str();
+    let answer = match http.get(url, None, MAX_DOCUMENT_BYTES).await {
+        Ok(answer) if answer.status == 200 => answer,
+        Ok(answer) => {
+            report.faults.push(format!(
+                "the keys of the authorization server: {url} answered {}",
+                answer.status
+            ));
+            return;
+        }
+        Err(error) => {
+            report.faults.push(format!(
+                "the keys of the authorization server cannot be fetched: {url}: {error}"
+            ));
+            return;
+        }
+    };
+    match KeySet::parse(&answer.body) {
+        Err(error) => report
+            .faults
+            .push(format!("the keys of the authorization server: {url}: {error}")),
+        Ok(keys) if keys.supports_any(config.id_token_algorithms()) => {
+            report.good.push(format!("{} keys for signatures at {url}", keys.len()));
+        }
+        Ok(_) => report.faults.push(format!(
+            "none of the authorization server's keys at {url} fits `authorization_server.id_token_algorithms`"
+        )),
+    }
+}

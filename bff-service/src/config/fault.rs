@@ -1,0 +1,71 @@
+//! What is wrong with a configuration.
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    field: String,
+    message: String,
+}
+
+impl Fault {
+    /// `field` is the path of the field (`client.redirect_uri`), empty for the file as a whole. `message` says what to
+    /// write instead, and never repeats a secret.
+    pub fn new(field: &str, message: impl Into<String>) -> Fault {
+        Fault {
+            field: field.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// The path of the field.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.field.as_str() {
+            "" => f.write_str(&self.message),
+            field => write!(f, "`{field}`: {}", self.message),
+        }
+    }
+}
+
+/// A configuration that cannot be used. `Display` is one line for each fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    faults: Vec<Fault>,
+}
+
+impl ConfigError {
+    /// `faults` must not be empty.
+    pub fn new(faults: Vec<Fault>) -> ConfigError {
+        ConfigError { faults }
+    }
+
+    /// Every fault that was found.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl From<Fault> for ConfigError {
+    fn from(fault: Fault) -> ConfigError {
+        ConfigError::new(vec![fault])
+    }
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            fault.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,135 @@
+//! The configuration: one TOML file, with single fields overridden by environment variables.
+//!
+//! A field's variable is `BFF_` and its path in capitals, tables parted by two underscores: `server.port` is
+//! `BFF_SERVER__PORT`, `trusted_web_origins` is `BFF_TRUSTED_WEB_ORIGINS`. Lists are written with commas, booleans as
+//! `true` and `false`.
+//!
+//! Secrets do not belong into the file. They come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files
+//! that `BFF_COOKIE_KEYS_FILE` or `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo
+//! mode may they be written inline as `keys.ring` and `client.secret`.
+//!
+//! * [`sections`]: what can be configured, and the defaults.
+//! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
+//! * [`environment`]: the overrides.
+//! * [`secrets`]: where secrets come from.
+//! * [`validate`]: what the values must be.
+
+pub mod environment;
+pub mod fault;
+pub mod fields;
+pub mod secrets;
+pub mod sections;
+pub mod validate;
+
+use std::path::Path;
+
+use bff_core::keys::KeyRing;
+use bff_core::names::CookieNames;
+use bff_core::origin::TrustedOrigins;
+use bff_core::seal::Sealer;
+
+pub use self::fault::{ConfigError, Fault};
+pub use self::secrets::Secret;
+pub use self::sections::{
+    AuthorizationServer, Client, ClientAuthentication, CookiePaths, Keys, Server, Session, Settings, UserInfoSource,
+};
+use self::validate::Parts;
+
+/// A configuration that has been checked, and what was made of it.
+///
+/// The fields are those of [`Settings`], which this dereferences to.
+#[derive(Debug)]
+pub struct Config {
+    settings: Settings,
+    parts: Parts,
+    warnings: Vec<String>,
+}
+
+impl std::ops::Deref for Config {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`, applies the overrides found by `env` (normally `std::env::var`), reads the secrets and
+    /// checks everything. The error lists every fault that was found, not only the first.
+    pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Fault::new("", format!("the file {} cannot be read: {error}", path.display())))?;
+        Config::parse(&text, env)
+    }
+
+    /// As [`Config::load`], for a text at hand.
+    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let mut table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
+        let mut faults = environment::apply(&mut table, &env);
+        faults.extend(fields::check(&table));
+        if !faults.is_empty() {
+            return Err(ConfigError::new(faults));
+        }
+        let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
+            .map_err(|error| Fault::new(&error.path().to_string(), error.inner().message().to_owned()))?;
+        let mut faults = secrets::resolve(&mut settings, &env);
+        let checked = validate::check(&settings, &mut faults);
+        match checked {
+            Some((parts, warnings)) if faults.is_empty() => Ok(Config {
+                settings,
+                parts,
+                warnings,
+            }),
+            _ => Err(ConfigError::new(faults)),
+        }
+    }
+
+    /// What is allowed but should not stay so, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The keys that seal the cookies.
+    pub fn key_ring(&self) -> &KeyRing {
+        &self.parts.key_ring
+    }
+
+    /// Seals and opens the cookies of this deployment.
+    pub fn sealer(&self) -> Sealer {
+        Sealer::new(
+            self.parts.key_ring.clone(),
+            &self.settings.cookie_name_prefix,
+            self.settings.accept_v1_cookies,
+        )
+    }
+
+    /// The names of the five cookies.
+    pub fn cookie_names(&self) -> &CookieNames {
+        &self.parts.cookie_names
+    }
+
+    /// The origins that may call the API.
+    pub fn trusted_origins(&self) -> &TrustedOrigins {
+        &self.parts.trusted_origins
+    }
+
+    /// The algorithms that an ID token may be signed with.
+    pub fn id_token_algorithms(&self) -> &[jsonwebtoken::Algorithm] {
+        &self.parts.id_token_algorithms
+    }
+
+    /// The client secret. `None` only where the client authenticates itself without one.
+    pub fn client_secret(&self) -> Option<&Secret> {
+        self.settings.client.secret.as_ref()
+    }
+}
+
+/// The error's own text would quote the line, and a secret may be in it.
+fn not_toml(text: &str, error: &toml::de::Error) -> Fault {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    Fault::new("", format!("this is not TOML: line {line}: {}", error.message()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Secrets: read from the environment or from files, wiped from memory when dropped, and never shown.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+use super::fault::Fault;
+use super::sections::Settings;
+
+/// A secret text. `Debug` does not show it.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: String) -> Secret {
+        Secret(Zeroizing::new(text))
+    }
+
+    /// The text, for use and not for show.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
+/// Where a secret may come from.
+struct Source {
+    /// The field that holds it inline, in demo mode.
+    inline: &'static str,
+    /// The field that names a file.
+    file: &'static str,
+    /// The variable that holds it.
+    variable: &'static str,
+    /// The variable that names a file.
+    file_variable: &'static str,
+}
+
+const CLIENT_SECRET: Source = Source {
+    inline: "client.secret",
+    file: "client.secret_file",
+    variable: "BFF_CLIENT_SECRET",
+    file_variable: "BFF_CLIENT_SECRET_FILE",
+};
+
+const COOKIE_KEYS: Source = Source {
+    inline: "keys.ring",
+    file: "keys.file",
+    variable: "BFF_COOKIE_KEYS",
+    file_variable: "BFF_COOKIE_KEYS_FILE",
+};
+
+/// Finds both secrets and puts them where the rest looks for them: `client.secret` and `keys.ring`.
+pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let (client, keys) = (&mut settings.client, &mut settings.keys);
+    let secrets = [
+        (CLIENT_SECRET, &mut client.secret, client.secret_file.as_deref()),
+        (COOKIE_KEYS, &mut keys.ring, keys.file.as_deref()),
+    ];
+    for (source, secret, file) in secrets {
+        match find(&source, secret.take(), file, settings.demo, env) {
+            Ok(found) => *secret = Some(found),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults
+}
+
+/// Variables go before fields, as for every other setting.
+fn find(
+    source: &Source,
+    inline: Option<Secret>,
+    file: Option<&Path>,
+    demo: bool,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Secret, Fault> {
+    let Source {
+        inline: field,
+        file: file_field,
+        variable,
+        file_variable,
+    } = source;
+    if inline.is_some() && !demo {
+        let what = format!(
+            "a secret does not belong into this file; set {variable}, or name a file with {file_variable} or \
+             `{file_field}`"
+        );
+        return Err(Fault::new(field, what));
+    }
+    match (env(variable), env(file_variable).map(PathBuf::from)) {
+        (Some(_), Some(_)) => Err(Fault::new(
+            field,
+            format!("both {variable} and {file_variable} are set; set one of them"),
+        )),
+        (Some(text), None) => checked(&text, field, variable),
+        (None, Some(path)) => read(&path, field),
+        (None, None) => match (inline, file) {
+            (Some(_), Some(_)) => Err(Fault::new(
+                field,
+                format!("both this and `{file_field}` are written; write one of them"),
+            )),
+            (Some(inline), None) => checked(inline.expose(), field, "it"),
+            (None, Some(path)) => read(path, file_field),
+            (None, None) => {
+                let what =
+                    format!("there is none; set {variable}, or name a file with {file_variable} or `{file_field}`");
+                Err(Fault::new(field, what))
+            }
+        },
+    }
+}
+
+fn read(path: &Path, field: &str) -> Result<Secret, Fault> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|error| Fault::new(field, format!("the file {shown} cannot be read: {error}")))?;
+    checked(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))
+}
+
+fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, Fault> {
+    match text.trim().is_empty() {
+        true => Err(Fault::new(field, format!("{origin} is empty; it must hold the secret"))),
+        false => Ok(Secret::new(text.to_owned())),
+    }
+}

@@ -1,0 +1,320 @@
+//! What can be configured, and the defaults. Each field's comment is its reference.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bff_core::names::Hardening;
+use serde::Deserialize;
+
+use super::secrets::Secret;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// For trying out on one machine: plain http and keys that were published are accepted. Default false.
+    #[serde(default)]
+    pub demo: bool,
+    /// Path prefix of the API. Default `/bff`.
+    #[serde(default = "endpoints_prefix")]
+    pub endpoints_prefix: String,
+    /// Begins the names of the cookies and of the CSRF header (`x-<prefix>-csrf`). Default `example`.
+    #[serde(default = "cookie_name_prefix")]
+    pub cookie_name_prefix: String,
+    /// `Domain` of the cookies. Without it (the default) they go back to this host alone.
+    pub cookie_domain: Option<String>,
+    /// `host` (default): `__Host-Http-` and `__Http-`; `secure`: `__Host-` and `__Secure-`; `none`: plain names.
+    #[serde(default = "cookie_hardening")]
+    pub cookie_hardening: Hardening,
+    /// Which paths the refresh and ID token cookies are sent to: `narrow` (default), the API's own; `root`, all.
+    #[serde(default)]
+    pub cookie_paths: CookiePaths,
+    /// Into how many cookies a long value may be split. Default 5, at most 20.
+    #[serde(default = "max_cookie_parts")]
+    pub max_cookie_parts: usize,
+    /// Also reads cookies sealed in the form of version 1. Default false.
+    #[serde(default)]
+    pub accept_v1_cookies: bool,
+    /// The origins whose pages may call the API, as `https://www.example.com`. At least one.
+    #[serde(default)]
+    pub trusted_web_origins: Vec<String>,
+    /// Where `/userInfo` takes the claims from: `id_token` (default) or `userinfo_endpoint`.
+    #[serde(default)]
+    pub userinfo_source: UserInfoSource,
+    /// `[server]`
+    #[serde(default)]
+    pub server: Server,
+    /// `[authorization_server]`
+    #[serde(default)]
+    pub authorization_server: AuthorizationServer,
+    /// `[client]`
+    #[serde(default)]
+    pub client: Client,
+    /// `[session]`
+    #[serde(default)]
+    pub session: Session,
+    /// `[keys]`
+    #[serde(default)]
+    pub keys: Keys,
+}
+
+/// Where the service listens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address of the API. Default 127.0.0.1.
+    pub address: String,
+    /// Port of the API. Default 3003; 0 takes a free one.
+    pub port: u16,
+    /// Address of the admin listener: health, readiness, metrics. Default 127.0.0.1.
+    pub admin_address: String,
+    /// Port of the admin listener. Default 3005; 0 takes a free one.
+    pub admin_port: u16,
+    /// Worker threads. Default: one for each core.
+    pub workers: Option<usize>,
+}
+
+/// The authorization server and how it is reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthorizationServer {
+    /// Its issuer identifier, exactly as its metadata and its ID tokens spell it. Required.
+    pub issuer: String,
+    /// PEM file of certificates that are trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the metadata is fetched (OpenID Connect Discovery, else RFC 8414). Default true. Without, the endpoints
+    /// below are all there are; authorization, token and jwks are then required.
+    pub discovery: bool,
+    /// Overrides the metadata's `authorization_endpoint`.
+    pub authorization_endpoint: Option<String>,
+    /// Overrides the metadata's `token_endpoint`.
+    pub token_endpoint: Option<String>,
+    /// Overrides the metadata's `jwks_uri`.
+    pub jwks_uri: Option<String>,
+    /// Overrides the metadata's `userinfo_endpoint`.
+    pub userinfo_endpoint: Option<String>,
+    /// Overrides the metadata's `revocation_endpoint`.
+    pub revocation_endpoint: Option<String>,
+    /// Overrides the metadata's `end_session_endpoint`.
+    pub end_session_endpoint: Option<String>,
+    /// How long establishing a connection may take, in milliseconds. Default 2000.
+    pub connect_timeout_ms: u64,
+    /// How long a whole request may take, connection and answer included, in milliseconds. Default 5000.
+    pub request_timeout_ms: u64,
+    /// Open connections of each worker. Default 50.
+    pub max_connections: usize,
+    /// How long an idle connection is kept, in seconds. Default 4: less than what servers keep theirs (Node.js: 5), so
+    /// that no request is sent into a connection that is just being closed.
+    pub idle_connection_seconds: u64,
+    /// How often metadata and keys are fetched anew, in seconds. Default 3600.
+    pub refresh_seconds: u64,
+    /// How often an unknown key id may make the keys be fetched, in seconds: once. Default 10.
+    pub unknown_key_seconds: u64,
+    /// Signature algorithms accepted for ID tokens. Default RS256, PS256, ES256, EdDSA.
+    pub id_token_algorithms: Vec<String>,
+    /// How far the authorization server's clock may be off, in seconds. Default 10, at most 60.
+    pub clock_skew_seconds: u64,
+}
+
+/// This client, as registered at the authorization server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Client {
+    /// `client_id`. Required.
+    pub id: String,
+    /// The secret itself. Demo mode only.
+    pub secret: Option<Secret>,
+    /// File that holds the secret; a line break at its end is ignored.
+    pub secret_file: Option<PathBuf>,
+    /// How the client proves who it is: `client_secret_basic` (default) or `client_secret_post`.
+    pub authentication: ClientAuthentication,
+    /// Where the browser comes back to after signing in: a page on a trusted web origin. Required.
+    pub redirect_uri: String,
+    /// Where the browser comes back to after signing out. None by default.
+    pub post_logout_redirect_uri: Option<String>,
+    /// Requested scope, parted by spaces. Default `openid profile`; `openid` is required.
+    pub scope: String,
+    /// Parameters that a page may add to the authorization request. Default `prompt`, `login_hint`, `ui_locales`,
+    /// `acr_values`, `max_age`, `claims`, `resource`.
+    pub allowed_extra_params: Vec<String>,
+    /// Who else may be in an ID token's `aud`. None by default: an ID token for others too is refused.
+    pub trusted_audiences: Vec<String>,
+    /// Whether the ID token goes along as `id_token_hint` at logout, for servers that want it. Default false, since
+    /// it then stands in a URL, in the browser's history and in logs.
+    pub send_id_token_hint: bool,
+}
+
+/// How long things last.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Session {
+    /// A session ends this long after signing in, in seconds. Default: when the authorization server says so.
+    pub max_lifetime_seconds: Option<u64>,
+    /// A session ends this long after its last refresh, in seconds. Default: when the authorization server says so.
+    pub max_idle_seconds: Option<u64>,
+    /// How long a login may take, in seconds. Default 600.
+    pub login_seconds: u64,
+    /// How long the outcome of a refresh is handed to late callers with the same refresh token, in seconds. Default 30.
+    pub refresh_replay_seconds: u64,
+    /// How many refresh outcomes are remembered at most. Default 10000.
+    pub refresh_replay_entries: usize,
+}
+
+/// The keys that seal the cookies.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// The keys themselves, parted by commas. Demo mode only.
+    pub ring: Option<Secret>,
+    /// File that holds the keys, parted by commas; the first seals, all open.
+    pub file: Option<PathBuf>,
+}
+
+/// Paths of the refresh and ID token cookies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CookiePaths {
+    /// The API's prefix.
+    #[default]
+    Narrow,
+    /// `/`, as RFC 10017 recommends.
+    Root,
+}
+
+/// Source of `/userInfo`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserInfoSource {
+    /// The claims of the ID token.
+    #[default]
+    IdToken,
+    /// The authorization server's userinfo endpoint.
+    UserinfoEndpoint,
+}
+
+/// OAuth client authentication methods, by their registered names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// HTTP Basic with form-encoded parts, RFC 6749 section 2.3.1.
+    #[default]
+    ClientSecretBasic,
+    /// `client_id` and `client_secret` in the request body.
+    ClientSecretPost,
+}
+
+impl ClientAuthentication {
+    /// The registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClientAuthentication::ClientSecretBasic => "client_secret_basic",
+            ClientAuthentication::ClientSecretPost => "client_secret_post",
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// [`AuthorizationServer::connect_timeout_ms`].
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// [`AuthorizationServer::request_timeout_ms`].
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        let loopback = "127.0.0.1".to_owned();
+        Server {
+            address: loopback.clone(),
+            port: 3003,
+            admin_address: loopback,
+            admin_port: 3005,
+            workers: None,
+        }
+    }
+}
+
+impl Default for AuthorizationServer {
+    fn default() -> AuthorizationServer {
+        AuthorizationServer {
+            issuer: String::new(),
+            ca_file: None,
+            discovery: true,
+            authorization_endpoint: None,
+            token_endpoint: None,
+            jwks_uri: None,
+            userinfo_endpoint: None,
+            revocation_endpoint: None,
+            end_session_endpoint: None,
+            connect_timeout_ms: 2000,
+            request_timeout_ms: 5000,
+            max_connections: 50,
+            idle_connection_seconds: 4,
+            refresh_seconds: 3600,
+            unknown_key_seconds: 10,
+            id_token_algorithms: strings(&["RS256", "PS256", "ES256", "EdDSA"]),
+            clock_skew_seconds: 10,
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client {
+            id: String::new(),
+            secret: None,
+            secret_file: None,
+            authentication: ClientAuthentication::default(),
+            redirect_uri: String::new(),
+            post_logout_redirect_uri: None,
+            scope: "openid profile".to_owned(),
+            allowed_extra_params: strings(&[
+                "prompt",
+                "login_hint",
+                "ui_locales",
+                "acr_values",
+                "max_age",
+                "claims",
+                "resource",
+            ]),
+            trusted_audiences: Vec::new(),
+            send_id_token_hint: false,
+        }
+    }
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session {
+            max_lifetime_seconds: None,
+            max_idle_seconds: None,
+            login_seconds: 600,
+            refresh_replay_seconds: 30,
+            refresh_replay_entries: 10_000,
+        }
+    }
+}
+
+fn endpoints_prefix() -> String {
+    "/bff".to_owned()
+}
+
+fn cookie_name_prefix() -> String {
+    "example".to_owned()
+}
+
+fn cookie_hardening() -> Hardening {
+    Hardening::Host
+}
+
+fn max_cookie_parts() -> usize {
+    5
+}
+
+fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}

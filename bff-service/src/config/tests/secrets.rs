@@ -1,0 +1,74 @@
+//! Where secrets come from, and that none is shown.
+
+use super::*;
+
+#[test]
+fn a_secret_in_the_file_is_refused_outside_demo_mode_without_showing_it() {
+    let error = with("client: secret = \"hunter2\"").unwrap_err().to_string();
+    assert!(
+        error.contains("`client.secret`") && error.contains("BFF_CLIENT_SECRET"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_secret_comes_from_the_file_that_is_named_without_its_last_line_break() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client-secret");
+    std::fs::write(&path, "from-a-file\n").unwrap();
+    let by_field = text_with(&format!("client: secret_file = {:?}", path.to_str().unwrap()));
+    let only_keys = |name: &str| environment(name).filter(|_| name == "BFF_COOKIE_KEYS");
+    let config = Config::parse(&by_field, only_keys).unwrap();
+    assert_eq!(config.client_secret().unwrap().expose(), "from-a-file");
+    let by_variable = |name: &str| match name {
+        "BFF_CLIENT_SECRET_FILE" => Some(path.to_str().unwrap().to_owned()),
+        name => only_keys(name),
+    };
+    let config = Config::parse(EXAMPLE, by_variable).unwrap();
+    assert_eq!(config.client_secret().unwrap().expose(), "from-a-file");
+}
+
+#[test]
+fn a_secret_from_nowhere_twice_or_from_an_empty_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty");
+    std::fs::write(&path, "\n").unwrap();
+    let env = |secret: Option<&'static str>, file: Option<String>| {
+        move |name: &str| match name {
+            "BFF_CLIENT_SECRET" => secret.map(str::to_owned),
+            "BFF_CLIENT_SECRET_FILE" => file.clone(),
+            name => environment(name),
+        }
+    };
+    let empty = path.to_str().map(str::to_owned);
+    for (secret, file) in [
+        (None, None),
+        (Some("a"), empty.clone()),
+        (None, empty),
+        (Some(" "), None),
+    ] {
+        assert_eq!(fields(Config::parse(EXAMPLE, env(secret, file))), ["client.secret"]);
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!("{:?}", Config::parse(EXAMPLE, environment).unwrap());
+    assert!(!shown.contains("s3cret") && !shown.contains(KEY), "{shown}");
+}
+
+#[test]
+fn an_error_in_the_toml_names_the_line_and_does_not_quote_it() {
+    for broken in [
+        "client.secret = \"hunter2",
+        "client.secret = hunter2",
+        "client.secret = \"hunter2\" x",
+    ] {
+        let error = Config::parse(&format!("demo = true\n{broken}\n"), environment)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

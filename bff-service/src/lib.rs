@@ -1,0 +1,21 @@
+//! The BFF service: an HTTP API that does the OpenID Connect work of a single page application and hands its browser
+//! sealed, HttpOnly cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
+//!
+//! * [`api`]: the endpoints, and the one path that every request takes to them.
+//! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
+//! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
+//! * [`config`], [`check`]: the configuration file and its validation.
+//! * [`admin`], [`metrics`], [`logging`]: what operators look at.
+
+pub mod admin;
+pub mod api;
+pub mod check;
+pub mod clock;
+pub mod config;
+pub mod logging;
+pub mod metrics;
+pub mod oauth;
+pub mod random;
+pub mod server;
+pub mod service;
+pub mod session;

@@ -1,0 +1,167 @@
+//! Which parameters a page may add to the authorization request.
+//!
+//! The request's own parameters decide who gets the code, and where: a second `redirect_uri` or another `scope` from a
+//! page must never get through, whatever the configuration allows.
+
+/// Never allowed, whatever the configuration says.
+const FORBIDDEN: [&str; 12] = [
+    "client_id",
+    "redirect_uri",
+    "state",
+    "scope",
+    "nonce",
+    // A request object overrides every other parameter (RFC 9101).
+    "request",
+    "request_uri",
+    "registration",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "dpop_jkt",
+];
+
+/// Nor anything that begins so.
+const FORBIDDEN_PREFIXES: [&str; 2] = ["response_", "code_challenge"];
+
+/// The only parameter that may come several times, RFC 8707 section 2.
+const REPEATABLE: &str = "resource";
+
+const MAX_PARAMS: usize = 20;
+const MAX_VALUE_BYTES: usize = 4096;
+
+/// Why parameters are refused. `Display` holds no value, since a value may be anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExtraParamError {
+    /// The key is not on the allow-list.
+    NotAllowed,
+    /// This key, which the allow-list holds, comes more than once.
+    Repeated(String),
+    /// The value of this key is too long or holds control characters.
+    Value(String),
+    /// `max_age` is not a number of seconds.
+    MaxAge,
+    /// There are more parameters than any request has use for.
+    TooMany,
+}
+
+impl std::fmt::Display for ExtraParamError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExtraParamError::NotAllowed => f.write_str("a key is not in `client.allowed_extra_params`"),
+            ExtraParamError::Repeated(key) => write!(f, "`{key}` comes more than once"),
+            ExtraParamError::Value(key) => write!(f, "the value of `{key}` is too long or holds control characters"),
+            ExtraParamError::MaxAge => f.write_str("`max_age` is not a number of seconds"),
+            ExtraParamError::TooMany => write!(f, "there are more than {MAX_PARAMS}"),
+        }
+    }
+}
+
+impl std::error::Error for ExtraParamError {}
+
+/// Whether this key may never be set by a page. The comparison ignores case, as a lenient server might.
+pub fn is_forbidden(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    FORBIDDEN.contains(&key.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Checks what a page wants to add. Returns `max_age`, in seconds, where it is among them: the ID token's `auth_time`
+/// must then honour it.
+pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Option<u64>, ExtraParamError> {
+    if extra.len() > MAX_PARAMS {
+        return Err(ExtraParamError::TooMany);
+    }
+    let mut max_age = None;
+    for (index, (key, value)) in extra.iter().enumerate() {
+        if is_forbidden(key) || !allowed.contains(key) {
+            return Err(ExtraParamError::NotAllowed);
+        }
+        if key != REPEATABLE && extra.iter().take(index).any(|(earlier, _)| earlier == key) {
+            return Err(ExtraParamError::Repeated(key.clone()));
+        }
+        if value.len() > MAX_VALUE_BYTES || value.chars().any(char::is_control) {
+            return Err(ExtraParamError::Value(key.clone()));
+        }
+        if key == "max_age" {
+            let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+            let seconds = value.parse().ok().filter(|_| digits);
+            max_age = Some(seconds.ok_or(ExtraParamError::MaxAge)?);
+        }
+    }
+    Ok(max_age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_one(key: &str, value: &str, allowed: &[&str]) -> Result<Option<u64>, ExtraParamError> {
+        let allowed: Vec<String> = allowed.iter().map(|key| (*key).to_owned()).collect();
+        check(&[(key.to_owned(), value.to_owned())], &allowed)
+    }
+
+    #[test]
+    fn a_parameter_on_the_allow_list_is_accepted_with_any_printable_value() {
+        assert_eq!(check_one("login_hint", "a&client_id=evil#ü", &["login_hint"]), Ok(None));
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_on_the_allow_list_is_refused() {
+        for key in ["foo", "", "Prompt", "prompt ", "prompt&state=1"] {
+            assert_eq!(
+                check_one(key, "login", &["prompt"]),
+                Err(ExtraParamError::NotAllowed),
+                "{key:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_of_the_request_itself_are_refused_even_if_the_allow_list_holds_them() {
+        for key in [
+            "client_id",
+            "redirect_uri",
+            "state",
+            "scope",
+            "nonce",
+            "response_type",
+            "response_mode",
+            "code_challenge",
+            "code_challenge_method",
+            "request",
+            "request_uri",
+            "REDIRECT_URI",
+        ] {
+            assert_eq!(check_one(key, "x", &[key]), Err(ExtraParamError::NotAllowed), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_refused_but_resource_may_repeat() {
+        let pair = |key: &str| (key.to_owned(), "login".to_owned());
+        let allowed = ["prompt".to_owned(), "resource".to_owned()];
+        let repeated = check(&[pair("prompt"), pair("prompt")], &allowed);
+        assert_eq!(repeated, Err(ExtraParamError::Repeated("prompt".to_owned())));
+        assert_eq!(check(&[pair("resource"), pair("resource")], &allowed), Ok(None));
+    }
+
+    #[test]
+    fn max_age_is_read_and_must_be_a_number() {
+        assert_eq!(check_one("max_age", "0", &["max_age"]), Ok(Some(0)));
+        assert_eq!(check_one("max_age", "3600", &["max_age"]), Ok(Some(3600)));
+        for value in ["", "-1", "+1", "1.5", "soon", "99999999999999999999"] {
+            assert_eq!(
+                check_one("max_age", value, &["max_age"]),
+                Err(ExtraParamError::MaxAge),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn endless_values_and_endless_lists_are_refused() {
+        assert!(check_one("claims", &"x".repeat(MAX_VALUE_BYTES + 1), &["claims"]).is_err());
+        assert!(check_one("claims", "a\r\nb", &["claims"]).is_err());
+        let many = vec![("resource".to_owned(), "https://api".to_owned()); MAX_PARAMS + 1];
+        assert_eq!(check(&many, &["resource".to_owned()]), Err(ExtraParamError::TooMany));
+    }
+}

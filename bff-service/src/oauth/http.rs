@@ -1,0 +1,190 @@
+//! HTTP towards the authorization server.
+//!
+//! Everything is bounded: the time to connect, the time of a whole exchange, the size of an answer, the number of
+//! connections. No redirect is followed, since none of these endpoints has a reason for one and the request may carry
+//! credentials. No compression is offered nor undone, so that an answer cannot grow in here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_tls::connect::Resolver;
+use actix_web::web::Bytes;
+use awc::error::{ConnectError, PayloadError, SendRequestError};
+use awc::http::StatusCode;
+use awc::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use awc::{ClientRequest, Connector};
+
+use super::resolver::SystemThenLoopback;
+use crate::config::AuthorizationServer;
+
+/// Bound of a metadata document or key set, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+
+/// Bound of any other answer, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Why there is no answer to work with. `Display` holds nothing of the request or of the answer's body.
+#[derive(Debug)]
+pub enum HttpError {
+    /// Nothing, or not everything, came in time.
+    Timeout,
+    /// There was no connection.
+    Connect(String),
+    /// The connection broke, or what came was not HTTP.
+    Broken(String),
+    /// The answer is larger than this many bytes.
+    TooLarge(usize),
+    /// The answer is a redirect, or another status that no endpoint here has a reason for.
+    Status(u16),
+    /// The request could not be made.
+    Request(String),
+}
+
+impl std::fmt::Display for HttpError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HttpError::Timeout => f.write_str("no answer in time"),
+            HttpError::Connect(what) => write!(f, "no connection: {what}"),
+            HttpError::Broken(what) => write!(f, "the connection broke: {what}"),
+            HttpError::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
+            HttpError::Status(status @ 300..=399) => write!(f, "answered {status}; redirects are not followed"),
+            HttpError::Status(status) => write!(f, "answered {status}"),
+            HttpError::Request(what) => write!(f, "the request cannot be made: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+/// An answer of status 200 or 4xx; every other status is an [`HttpError`].
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// `Content-Type`, in lower case; empty where there is none.
+    pub content_type: String,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// Whether `Content-Type` is this media type, whatever its parameters.
+    pub fn is(&self, media_type: &str) -> bool {
+        self.content_type
+            .split(';')
+            .next()
+            .is_some_and(|essence| essence.trim() == media_type)
+    }
+}
+
+/// A worker's connections. Cheap to clone; not `Send`, as little in actix is.
+#[derive(Clone)]
+pub struct HttpClient {
+    client: awc::Client,
+    request_timeout: Duration,
+}
+
+impl HttpClient {
+    /// A client without connections.
+    pub fn new(settings: &AuthorizationServer, tls: &Arc<rustls::ClientConfig>) -> HttpClient {
+        let tcp = actix_tls::connect::Connector::new(Resolver::custom(SystemThenLoopback)).service();
+        let connector = Connector::new()
+            .connector(tcp)
+            .rustls_0_23(Arc::clone(tls))
+            .timeout(settings.connect_timeout())
+            .handshake_timeout(settings.connect_timeout())
+            .limit(settings.max_connections)
+            .conn_keep_alive(Duration::from_secs(settings.idle_connection_seconds));
+        let client = awc::Client::builder()
+            .connector(connector)
+            .disable_redirects()
+            .disable_timeout()
+            .no_default_headers();
+        HttpClient {
+            client: client.finish(),
+            request_timeout: settings.request_timeout(),
+        }
+    }
+
+    /// GET, with a bearer token where one is given. As nothing is changed by it, it is tried once more when the
+    /// connection broke: a server may close an idle connection at the very moment that we use it.
+    pub async fn get(&self, url: &str, bearer: Option<&str>, limit: usize) -> Result<Answer, HttpError> {
+        let attempt = || {
+            let request = self.client.get(url).insert_header((ACCEPT, "application/json"));
+            let request = match bearer {
+                Some(token) => request.insert_header((AUTHORIZATION, format!("Bearer {token}"))),
+                None => request,
+            };
+            exchange(request, Bytes::new(), limit)
+        };
+        self.in_time(async {
+            match attempt().await {
+                Err(HttpError::Broken(_)) => attempt().await,
+                other => other,
+            }
+        })
+        .await
+    }
+
+    /// Sends a request of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
+    /// that rotates.
+    pub async fn send(&self, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
+        let (head, body) = request.into_parts();
+        let fault = |error: String| HttpError::Request(error);
+        // The two sides use different major versions of the `http` crate.
+        let method = head.method.as_str().parse().map_err(|_| fault("method".to_owned()))?;
+        let mut converted = self.client.request(method, head.uri.to_string());
+        for (name, value) in &head.headers {
+            converted = converted.insert_header((name.as_str(), value.as_bytes()));
+        }
+        self.in_time(exchange(converted, Bytes::from(body), MAX_ANSWER_BYTES))
+            .await
+    }
+
+    async fn in_time(&self, exchange: impl Future<Output = Result<Answer, HttpError>>) -> Result<Answer, HttpError> {
+        tokio::time::timeout(self.request_timeout, exchange)
+            .await
+            .unwrap_or(Err(HttpError::Timeout))
+    }
+}
+
+/// One request and its answer.
+async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<Answer, HttpError> {
+    let request = request
+        .insert_header((USER_AGENT, env!("CARGO_PKG_NAME")))
+        .no_decompress();
+    let mut response = request.send_body(body).await.map_err(send_error)?;
+    let status = response.status();
+    if status != StatusCode::OK && !status.is_client_error() {
+        return Err(HttpError::Status(status.as_u16()));
+    }
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+    let announced: Option<usize> = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let body = response.body().limit(limit).await.map_err(|error| match error {
+        PayloadError::Overflow => HttpError::TooLarge(limit),
+        error => HttpError::Broken(error.to_string()),
+    })?;
+    // awc takes the end of the connection for the end of the body. Without an announced length a cut body goes
+    // unnoticed here, but no cut JSON object is JSON.
+    if announced.is_some_and(|length| length != body.len()) {
+        return Err(HttpError::Broken("the answer was cut".to_owned()));
+    }
+    let status = status.as_u16();
+    Ok(Answer {
+        status,
+        content_type,
+        body,
+    })
+}
+
+fn send_error(error: SendRequestError) -> HttpError {
+    match error {
+        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => HttpError::Timeout,
+        // There was a connection, and it ended before the answer.
+        SendRequestError::Connect(ConnectError::Disconnected) => HttpError::Broken("no answer".to_owned()),
+        SendRequestError::Connect(error) => HttpError::Connect(error.to_string()),
+        SendRequestError::Url(error) => HttpError::Request(error.to_string()),
+        SendRequestError::Http(error) => HttpError::Request(error.to_string()),
+        error => HttpError::Broken(error.to_string()),
+    }
+}

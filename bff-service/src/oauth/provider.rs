@@ -1,0 +1,177 @@
+//! The authorization server as all workers know it: its metadata and its keys.
+//!
+//! Both are fetched in the background from the start on and refreshed from time to time. The service starts without
+//! them, and whoever needs them before they are there fetches them; so an authorization server that comes late, or
+//! comes back, needs no restart here. What was good stays in use while a newer one cannot be had.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::cached::Cached;
+use super::discovery::{self, Metadata};
+use super::error::OAuthError;
+use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
+use super::jwks::KeySet;
+use super::tls;
+use crate::config::{Config, ConfigError, Fault};
+
+/// How soon the background task tries again after a failure: at first, and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// Shared by all workers; clones are the same provider.
+#[derive(Clone)]
+pub struct Provider(Arc<Shared>);
+
+struct Shared {
+    config: Arc<Config>,
+    tls: Arc<rustls::ClientConfig>,
+    metadata: Cached<Metadata>,
+    keys: Cached<KeySet>,
+    /// The last time that an unknown key made the keys be fetched.
+    unknown_key_fetch: tokio::sync::Mutex<Option<UnknownKeyFetch>>,
+}
+
+struct UnknownKeyFetch {
+    at: Instant,
+    /// Why there were no keys then, if so.
+    error: Option<String>,
+}
+
+impl Provider {
+    /// Reads the certificate authorities; asks nobody anything yet.
+    pub fn new(config: &Arc<Config>) -> Result<Provider, ConfigError> {
+        let settings = &config.authorization_server;
+        let tls = tls::client_config(settings)?;
+        let metadata = match settings.discovery {
+            true => None,
+            false => {
+                let examined = discovery::from_config(config);
+                let faults = examined
+                    .faults
+                    .iter()
+                    .map(|fault| Fault::new("authorization_server", fault));
+                Some(examined.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
+            }
+        };
+        Ok(Provider(Arc::new(Shared {
+            config: Arc::clone(config),
+            tls,
+            metadata: Cached::new(metadata),
+            keys: Cached::new(None),
+            unknown_key_fetch: tokio::sync::Mutex::new(None),
+        })))
+    }
+
+    /// Connections for one worker.
+    pub fn http_client(&self) -> HttpClient {
+        HttpClient::new(&self.0.config.authorization_server, &self.0.tls)
+    }
+
+    /// Whether metadata and keys are there.
+    pub fn ready(&self) -> bool {
+        self.0.metadata.get().is_some() && self.0.keys.get().is_some()
+    }
+
+    /// Fetches metadata and keys, again after a failure and again when they are old. Never ends: to be spawned once in
+    /// a process, on a thread that runs actix.
+    pub async fn keep_fresh(self) {
+        let http = self.http_client();
+        let mut retry = FIRST_RETRY;
+        loop {
+            let pause = match self.fetch_all(&http).await {
+                Ok(()) => {
+                    log::info!("the authorization server's metadata and keys are fetched");
+                    retry = FIRST_RETRY;
+                    Duration::from_secs(self.0.config.authorization_server.refresh_seconds)
+                }
+                Err(error) => {
+                    log::warn!("the authorization server's metadata or keys cannot be fetched: {error}");
+                    let pause = retry;
+                    retry = LAST_RETRY.min(retry.saturating_mul(2));
+                    pause
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn fetch_all(&self, http: &HttpClient) -> Result<(), String> {
+        if self.0.config.authorization_server.discovery {
+            self.0.metadata.fetch(self.fetch_metadata(http)).await?;
+        }
+        self.0.keys.fetch(self.fetch_keys(http)).await?;
+        Ok(())
+    }
+
+    /// The metadata; fetched if they are not there yet.
+    pub async fn metadata(&self, http: &HttpClient) -> Result<Arc<Metadata>, OAuthError> {
+        self.0
+            .metadata
+            .get_or_fetch(self.fetch_metadata(http))
+            .await
+            .map_err(OAuthError::Unavailable)
+    }
+
+    /// The keys; fetched if they are not there yet.
+    pub async fn keys(&self, http: &HttpClient) -> Result<Arc<KeySet>, OAuthError> {
+        self.0
+            .keys
+            .get_or_fetch(self.fetch_keys(http))
+            .await
+            .map_err(OAuthError::Unavailable)
+    }
+
+    /// The keys after `used`, which did not verify a token: the server may have changed them since. `None` where there
+    /// are no newer ones; they are fetched at most once in `authorization_server.unknown_key_seconds` for this reason,
+    /// so that nobody can have us flood the server with made-up key ids.
+    pub async fn keys_after(&self, http: &HttpClient, used: &Arc<KeySet>) -> Result<Option<Arc<KeySet>>, OAuthError> {
+        // Held while the keys are fetched: whoever comes meanwhile waits for them.
+        let mut last = self.0.unknown_key_fetch.lock().await;
+        if let Some(newer) = self.0.keys.get().filter(|keys| !Arc::ptr_eq(keys, used)) {
+            return Ok(Some(newer));
+        }
+        let interval = Duration::from_secs(self.0.config.authorization_server.unknown_key_seconds);
+        if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < interval) {
+            return match &last.error {
+                Some(error) => Err(OAuthError::Unavailable(error.clone())),
+                None => Ok(None),
+            };
+        }
+        let at = Instant::now();
+        let outcome = self.0.keys.fetch(self.fetch_keys(http)).await;
+        *last = Some(UnknownKeyFetch {
+            at,
+            error: outcome.as_ref().err().cloned(),
+        });
+        outcome.map(Some).map_err(OAuthError::Unavailable)
+    }
+
+    async fn fetch_metadata(&self, http: &HttpClient) -> Result<Metadata, String> {
+        let document = discovery::fetch(http, &self.0.config.authorization_server.issuer).await?;
+        let examined = discovery::examine(&document, &self.0.config);
+        for doubt in &examined.doubts {
+            log::warn!("{doubt}");
+        }
+        examined.metadata.ok_or_else(|| examined.faults.join("; "))
+    }
+
+    async fn fetch_keys(&self, http: &HttpClient) -> Result<KeySet, String> {
+        let metadata = self.0.metadata.get_or_fetch(self.fetch_metadata(http)).await?;
+        let url = metadata.jwks_uri.as_str();
+        let answer = http
+            .get(url, None, MAX_DOCUMENT_BYTES)
+            .await
+            .map_err(|error| format!("{url}: {error}"))?;
+        if answer.status != 200 {
+            return Err(format!("{url} answered {}", answer.status));
+        }
+        let keys = KeySet::parse(&answer.body).map_err(|error| format!("{url}: {error}"))?;
+        for unusable in keys.unusable() {
+            log::debug!("{url}: {unusable}");
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,14 @@
+//! Tests of the client as a whole, against servers that run in the test: [`fake_server::FakeServer`] answers with
+//! whatever it is told to, however wrong.
+
+mod fake_server;
+mod signer;
+
+mod discovery;
+mod grants;
+mod http;
+mod id_token;
+mod keys;
+mod other_endpoints;
+mod signatures;
+mod tls;

@@ -1,0 +1,148 @@
+//! The HTTP client against servers that misbehave.
+
+use super::fake_server::{FakeServer, Reply, config};
+use crate::oauth::http::{Answer, HttpClient, HttpError};
+use crate::oauth::tls;
+
+fn client(lines: &[&str]) -> HttpClient {
+    let config = config(&[&["authorization_server.issuer = \"http://127.0.0.1\""], lines].concat());
+    HttpClient::new(
+        &config.authorization_server,
+        &tls::client_config(&config.authorization_server).unwrap(),
+    )
+}
+
+async fn get(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
+    let server = FakeServer::start(move |_| reply.clone());
+    let answer = client(&["authorization_server.request_timeout_ms = 300"])
+        .get(&server.url("/"), None, 1000)
+        .await;
+    (answer, server)
+}
+
+async fn post(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
+    let server = FakeServer::start(move |_| reply.clone());
+    let request = oauth2::http::Request::post(server.url("/"))
+        .body(b"a=b".to_vec())
+        .unwrap();
+    let answer = client(&["authorization_server.request_timeout_ms = 300"])
+        .send(request)
+        .await;
+    (answer, server)
+}
+
+#[actix_web::test]
+async fn an_answer_comes_whole() {
+    let (answer, server) = get(Reply::Json(200, "hello".into())).await;
+    let answer = answer.unwrap();
+    assert_eq!((answer.status, answer.body.as_ref()), (200, br#""hello""#.as_ref()));
+    assert!(answer.is("application/json"));
+    assert!(!server.requests("/")[0].headers.contains_key("accept-encoding"));
+}
+
+#[actix_web::test]
+async fn a_server_that_never_answers_is_a_timeout() {
+    assert!(matches!(get(Reply::Hang).await.0, Err(HttpError::Timeout)));
+}
+
+#[actix_web::test]
+async fn a_server_that_stops_in_the_middle_of_its_answer_is_a_timeout() {
+    let beginnings: [&[u8]; 3] = [
+        b"HTTP/1.1 200 O",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"acc",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"acc\r\n",
+    ];
+    for beginning in beginnings {
+        let (answer, _) = get(Reply::Stall(beginning.to_vec())).await;
+        assert!(
+            matches!(answer, Err(HttpError::Timeout)),
+            "{}",
+            String::from_utf8_lossy(beginning)
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_is_not_there_is_no_connection() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let answer = client(&[]).get(&format!("http://127.0.0.1:{port}/"), None, 1000).await;
+    assert!(matches!(answer, Err(HttpError::Connect(_))));
+}
+
+#[actix_web::test]
+async fn a_name_that_does_not_exist_is_no_connection() {
+    let answer = client(&[]).get("http://login.example.invalid/", None, 1000).await;
+    assert!(matches!(answer, Err(HttpError::Connect(_) | HttpError::Timeout)));
+}
+
+#[actix_web::test]
+async fn what_is_not_http_or_cut_is_a_broken_connection() {
+    let replies: [&[u8]; 4] = [
+        b"hello\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"acc",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+    ];
+    for reply in replies {
+        let (answer, _) = get(Reply::Raw(reply.to_vec())).await;
+        assert!(
+            matches!(answer, Err(HttpError::Broken(_))),
+            "{}",
+            String::from_utf8_lossy(reply)
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = FakeServer::start(|_| Reply::Json(200, "believed".into()));
+    let (answer, _) = get(Reply::Redirect(elsewhere.url("/"))).await;
+    assert!(matches!(answer, Err(HttpError::Status(302))));
+    assert!(elsewhere.requests("/").is_empty());
+}
+
+#[actix_web::test]
+async fn a_server_error_is_no_answer_and_a_client_error_is_one() {
+    assert!(matches!(
+        get(Reply::Json(503, "x".into())).await.0,
+        Err(HttpError::Status(503))
+    ));
+    assert!(matches!(
+        get(Reply::Json(204, "".into())).await.0,
+        Err(HttpError::Status(204))
+    ));
+    assert_eq!(get(Reply::Json(404, "x".into())).await.0.unwrap().status, 404);
+}
+
+#[actix_web::test]
+async fn a_huge_answer_is_refused_whether_its_length_is_announced_or_not() {
+    let announced = Reply::Text(200, "text/plain", "x".repeat(1001));
+    assert!(matches!(get(announced).await.0, Err(HttpError::TooLarge(1000))));
+    let chunk = format!("7d0\r\n{}\r\n0\r\n\r\n", "x".repeat(2000));
+    let hidden = Reply::Raw(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}").into_bytes());
+    assert!(matches!(get(hidden).await.0, Err(HttpError::TooLarge(1000))));
+}
+
+#[actix_web::test]
+async fn a_broken_connection_is_tried_again_once_for_get_and_never_for_post() {
+    let (answer, server) = get(Reply::Close).await;
+    assert!(matches!(answer, Err(HttpError::Broken(_))));
+    assert_eq!(server.requests("/").len(), 2);
+    let (answer, server) = post(Reply::Close).await;
+    assert!(matches!(answer, Err(HttpError::Broken(_))));
+    assert_eq!(server.requests("/").len(), 1);
+}
+
+#[actix_web::test]
+async fn a_compressed_answer_is_not_unpacked() {
+    let answer = Reply::Text(
+        200,
+        "application/json\r\ncontent-encoding: gzip",
+        "\u{1f}packed".to_owned(),
+    );
+    assert_eq!(get(answer).await.0.unwrap().body.as_ref(), b"\x1fpacked");
+}

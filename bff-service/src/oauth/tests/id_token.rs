@@ -1,0 +1,223 @@
+//! The rules for the claims of ID tokens: a good token, and every way of spoiling it.
+
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value, json};
+
+use crate::oauth::id_token::{Expected, IdTokenError, Occasion, access_token_hash, validate};
+
+const NOW: u64 = 1_800_000_000;
+const LOGIN: Occasion<'static> = Occasion::Login {
+    nonce: "n-0S6_WzA2Mj",
+    max_age: None,
+};
+
+fn good() -> Map<String, Value> {
+    let claims = json!({
+        "iss": "https://login.example.com",
+        "sub": "alice",
+        "aud": "spa-client",
+        "iat": NOW - 1,
+        "exp": NOW + 300,
+        "nonce": "n-0S6_WzA2Mj",
+        "auth_time": NOW - 100,
+        "name": "Alice",
+    });
+    claims.as_object().unwrap().clone()
+}
+
+/// The good claims with changes; null takes a claim out.
+fn changed(changes: Value) -> Map<String, Value> {
+    let mut claims = good();
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => claims.remove(name),
+            value => claims.insert(name.clone(), value.clone()),
+        };
+    }
+    claims
+}
+
+fn expected(occasion: Occasion<'_>) -> Expected<'_> {
+    Expected {
+        issuer: "https://login.example.com",
+        client_id: "spa-client",
+        trusted_audiences: &[],
+        clock_skew: 10,
+        access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
+        algorithm: Algorithm::RS256,
+        occasion,
+    }
+}
+
+fn judge(changes: Value) -> Result<(), IdTokenError> {
+    validate(&changed(changes), &expected(LOGIN), NOW)
+}
+
+#[test]
+fn a_good_token_is_accepted_with_claims_that_nobody_here_knows() {
+    assert_eq!(judge(json!({})), Ok(()));
+    assert_eq!(
+        judge(json!({"sid": "1", "amr": ["pwd"], "https://example.com/x": {"y": [1]}})),
+        Ok(())
+    );
+}
+
+#[test]
+fn each_way_of_spoiling_a_token_is_refused_for_its_reason() {
+    use IdTokenError::*;
+    let table = [
+        (json!({"iss": null}), Claim("iss")),
+        (json!({"iss": 1}), Claim("iss")),
+        (json!({"iss": "https://evil.example.com"}), Issuer),
+        (json!({"iss": "https://login.example.com/"}), Issuer),
+        (json!({"iss": "https://LOGIN.example.com"}), Issuer),
+        (json!({"sub": null}), Claim("sub")),
+        (json!({"sub": ""}), Claim("sub")),
+        (json!({"sub": 7}), Claim("sub")),
+        (json!({"aud": null}), Claim("aud")),
+        (json!({"aud": 1}), Claim("aud")),
+        (json!({"aud": ["spa-client", 1]}), Claim("aud")),
+        (json!({"aud": []}), Audience),
+        (json!({"aud": "other"}), Audience),
+        (json!({"aud": ["other"]}), Audience),
+        (json!({"aud": "spa-client2"}), Audience),
+        (
+            json!({"aud": ["spa-client", "other"], "azp": "spa-client"}),
+            UntrustedAudience,
+        ),
+        (json!({"azp": "other"}), AuthorizedParty),
+        (json!({"azp": ["spa-client"]}), AuthorizedParty),
+        (json!({"exp": null}), Claim("exp")),
+        (json!({"exp": "tomorrow"}), Claim("exp")),
+        (json!({"exp": NOW - 10}), Expired),
+        (json!({"exp": 0}), Expired),
+        (json!({"exp": -1}), Expired),
+        (json!({"iat": null}), Claim("iat")),
+        (json!({"iat": "now"}), Claim("iat")),
+        (json!({"iat": NOW + 11}), NotYetValid),
+        (json!({"iat": 1e300}), NotYetValid),
+        (json!({"nbf": NOW + 11}), NotYetValid),
+        (json!({"nbf": "later"}), Claim("nbf")),
+        (json!({"nonce": null}), Claim("nonce")),
+        (json!({"nonce": "another"}), Nonce),
+        (json!({"nonce": ""}), Nonce),
+        (json!({"nonce": ["n-0S6_WzA2Mj"]}), Claim("nonce")),
+        (json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RR"}), AccessTokenHash),
+        (json!({"at_hash": ""}), AccessTokenHash),
+        (json!({"at_hash": 1}), Claim("at_hash")),
+    ];
+    for (changes, reason) in table {
+        assert_eq!(judge(changes.clone()), Err(reason), "{changes}");
+    }
+}
+
+#[test]
+fn clocks_may_differ_by_the_skew_and_no_more() {
+    assert_eq!(judge(json!({"exp": NOW - 9})), Ok(()));
+    assert_eq!(judge(json!({"iat": NOW + 10})), Ok(()));
+    assert_eq!(judge(json!({"nbf": NOW + 10})), Ok(()));
+    assert_eq!(judge(json!({"nbf": NOW + 10, "exp": NOW as f64 + 0.5})), Ok(()));
+}
+
+#[test]
+fn an_audience_may_be_a_list_of_this_client_alone() {
+    assert_eq!(judge(json!({"aud": ["spa-client"]})), Ok(()));
+    assert_eq!(judge(json!({"aud": ["spa-client"], "azp": "spa-client"})), Ok(()));
+}
+
+#[test]
+fn other_audiences_must_be_trusted_and_azp_must_then_name_this_client() {
+    let trusted = ["project".to_owned()];
+    let expected = Expected {
+        trusted_audiences: &trusted,
+        ..expected(LOGIN)
+    };
+    let both = changed(json!({"aud": ["project", "spa-client"], "azp": "spa-client"}));
+    assert_eq!(validate(&both, &expected, NOW), Ok(()));
+    let without_azp = changed(json!({"aud": ["project", "spa-client"]}));
+    assert_eq!(
+        validate(&without_azp, &expected, NOW),
+        Err(IdTokenError::AuthorizedParty)
+    );
+}
+
+#[test]
+fn at_hash_is_that_of_the_standard_s_example() {
+    // OpenID Connect Core 1.0, appendix A.4.
+    assert_eq!(judge(json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"})), Ok(()));
+}
+
+#[test]
+fn at_hash_is_of_the_signature_s_hash_function() {
+    let characters = |algorithm| access_token_hash("token", algorithm).len();
+    assert_eq!(characters(Algorithm::ES256), 22);
+    assert_eq!(characters(Algorithm::ES384), 32);
+    assert_eq!(characters(Algorithm::RS512), 43);
+    assert_eq!(characters(Algorithm::EdDSA), 43);
+}
+
+#[test]
+fn an_empty_nonce_in_the_login_matches_nothing() {
+    let occasion = Occasion::Login {
+        nonce: "",
+        max_age: None,
+    };
+    let claims = changed(json!({"nonce": ""}));
+    assert_eq!(validate(&claims, &expected(occasion), NOW), Err(IdTokenError::Nonce));
+}
+
+#[test]
+fn auth_time_must_honour_max_age_where_it_was_asked_for() {
+    let judge = |max_age, auth_time: Value| {
+        let occasion = Occasion::Login {
+            nonce: "n-0S6_WzA2Mj",
+            max_age,
+        };
+        validate(&changed(json!({ "auth_time": auth_time })), &expected(occasion), NOW)
+    };
+    assert_eq!(judge(Some(100), json!(NOW - 100)), Ok(()));
+    assert_eq!(judge(Some(100), json!(NOW - 110)), Ok(()));
+    assert_eq!(judge(Some(100), json!(NOW - 111)), Err(IdTokenError::TooLongAgo));
+    assert_eq!(judge(Some(0), json!(NOW - 11)), Err(IdTokenError::TooLongAgo));
+    assert_eq!(judge(Some(100), json!(null)), Err(IdTokenError::Claim("auth_time")));
+    assert_eq!(judge(Some(u64::MAX), json!(0)), Ok(()));
+    assert_eq!(judge(None, json!(null)), Ok(()));
+}
+
+#[test]
+fn after_a_refresh_the_token_is_of_the_same_user_client_and_login() {
+    let before = good();
+    let judge = |changes| {
+        let occasion = Occasion::Refresh {
+            previous: Some(&before),
+        };
+        validate(&changed(changes), &expected(occasion), NOW)
+    };
+    assert_eq!(judge(json!({})), Ok(()));
+    assert_eq!(
+        judge(json!({"nonce": null, "auth_time": null, "name": "Alicia", "iat": NOW})),
+        Ok(())
+    );
+    assert_eq!(judge(json!({"sub": "mallory"})), Err(IdTokenError::Changed("sub")));
+    assert_eq!(judge(json!({"nonce": "another"})), Err(IdTokenError::Changed("nonce")));
+    assert_eq!(
+        judge(json!({"aud": ["spa-client", "spa-client"], "azp": "spa-client"})),
+        Err(IdTokenError::Changed("aud"))
+    );
+    // The rules for every token hold as well.
+    assert_eq!(
+        judge(json!({"iss": "https://evil.example.com"})),
+        Err(IdTokenError::Issuer)
+    );
+    assert_eq!(judge(json!({"exp": NOW - 10})), Err(IdTokenError::Expired));
+}
+
+#[test]
+fn after_a_refresh_without_an_earlier_token_the_rules_for_every_token_hold() {
+    let occasion = Occasion::Refresh { previous: None };
+    assert_eq!(
+        validate(&changed(json!({"nonce": null})), &expected(occasion), NOW),
+        Ok(())
+    );
+    assert!(validate(&changed(json!({"aud": "other"})), &expected(occasion), NOW).is_err());
+}

@@ -1,0 +1,222 @@
+//! The authorization request, userinfo, revocation, and the URL for signing out.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::fake_server::{FakeServer, Reply};
+use super::signer::Signer;
+use crate::oauth::OAuthError;
+
+fn server(reply: Reply) -> FakeServer {
+    FakeServer::authorization_server(&[&Signer::es256("1")], move |_| reply.clone())
+}
+
+fn query(url: &str) -> Vec<(String, String)> {
+    Url::parse(url).unwrap().query_pairs().into_owned().collect()
+}
+
+#[actix_web::test]
+async fn the_authorization_request_has_everything_once_and_encoded() {
+    let server = server(Reply::Close);
+    let extra = [
+        ("login_hint", "a&redirect_uri=https://evil#+ä"),
+        ("prompt", "login"),
+        ("max_age", "60"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let request = server.client(&[]).authorization_request(&extra).await.unwrap();
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&request.code_verifier));
+    let pairs = query(&request.url);
+    let expected = HashMap::from([
+        ("tenant", "1"),
+        ("response_type", "code"),
+        ("client_id", "spa client"),
+        ("redirect_uri", "https://www.example.com/?a=b&c"),
+        ("scope", "openid profile"),
+        ("state", &request.state),
+        ("nonce", &request.nonce),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+        ("login_hint", "a&redirect_uri=https://evil#+ä"),
+        ("prompt", "login"),
+        ("max_age", "60"),
+    ]);
+    assert_eq!(pairs.len(), expected.len(), "{pairs:?}");
+    for (key, value) in &pairs {
+        assert_eq!(expected.get(key.as_str()), Some(&value.as_str()), "{key}");
+    }
+    assert_eq!(request.max_age, Some(60));
+    assert!(request.url.is_ascii());
+}
+
+#[actix_web::test]
+async fn state_nonce_and_verifier_have_256_bits_and_are_never_the_same() {
+    let server = server(Reply::Close);
+    let client = server.client(&[]);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..20 {
+        let request = client.authorization_request(&[]).await.unwrap();
+        for value in [request.state, request.nonce, request.code_verifier] {
+            assert_eq!(URL_SAFE_NO_PAD.decode(&value).unwrap().len(), 32);
+            assert!(seen.insert(value));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_parameter_that_no_page_may_set_is_refused_before_anything_else() {
+    let server = server(Reply::Close);
+    let extra = [("redirect_uri".to_owned(), "https://evil.example.com".to_owned())];
+    let error = server.client(&[]).authorization_request(&extra).await.err().unwrap();
+    assert!(matches!(error, OAuthError::ExtraParam(_)), "{error}");
+    assert!(server.requests("/.well-known/openid-configuration").is_empty());
+}
+
+#[actix_web::test]
+async fn another_issuer_in_the_response_is_refused_and_a_missing_one_where_it_is_announced() {
+    let announcing = server(Reply::Close);
+    let client = announcing.client(&[]);
+    assert!(client.check_response_issuer(Some(&announcing.url(""))).await.is_ok());
+    for iss in [
+        None,
+        Some(""),
+        Some("https://evil.example.com"),
+        Some(&*announcing.url("/")),
+    ] {
+        let error = client.check_response_issuer(iss).await.err().unwrap();
+        assert!(matches!(error, OAuthError::WrongIssuer(_)), "{iss:?}: {error}");
+    }
+    let silent = server(Reply::Close);
+    let mut metadata = silent.metadata();
+    metadata["authorization_response_iss_parameter_supported"] = json!(false);
+    silent.answer_by(move |_| Reply::Json(200, metadata.clone()));
+    let client = silent.client(&[]);
+    assert!(client.check_response_issuer(None).await.is_ok());
+    assert!(
+        client
+            .check_response_issuer(Some("https://evil.example.com"))
+            .await
+            .is_err()
+    );
+}
+
+async fn userinfo(reply: Reply) -> Result<Value, OAuthError> {
+    let server = server(reply);
+    let claims = server
+        .client(&[])
+        .userinfo("at-1", Some("alice"))
+        .await
+        .map(Value::Object);
+    assert_eq!(server.requests("/userinfo")[0].headers["authorization"], "Bearer at-1");
+    claims
+}
+
+#[actix_web::test]
+async fn userinfo_are_the_claims_of_the_same_user() {
+    let claims = json!({"sub": "alice", "name": "Alice"});
+    assert_eq!(userinfo(Reply::Json(200, claims.clone())).await.unwrap(), claims);
+}
+
+#[actix_web::test]
+async fn userinfo_of_another_user_or_without_a_user_is_refused() {
+    for claims in [
+        json!({"sub": "bob"}),
+        json!({"name": "Alice"}),
+        json!({"sub": 1}),
+        json!(["alice"]),
+    ] {
+        let error = userinfo(Reply::Json(200, claims.clone())).await.err().unwrap();
+        assert!(matches!(error, OAuthError::Unavailable(_)), "{claims}: {error}");
+    }
+}
+
+#[actix_web::test]
+async fn userinfo_says_when_the_access_token_has_expired() {
+    assert!(matches!(
+        userinfo(Reply::Json(401, json!({}))).await,
+        Err(OAuthError::TokenExpired)
+    ));
+    assert!(matches!(
+        userinfo(Reply::Json(403, json!({}))).await,
+        Err(OAuthError::Rejected { status: 403, .. })
+    ));
+    assert!(matches!(
+        userinfo(Reply::Json(500, json!({}))).await,
+        Err(OAuthError::Unavailable(_))
+    ));
+    let signed = Reply::Text(200, "application/jwt", "a.b.c".to_owned());
+    assert!(matches!(userinfo(signed).await, Err(OAuthError::Unavailable(_))));
+}
+
+#[actix_web::test]
+async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
+    let server = server(Reply::Json(200, json!({})));
+    server.client(&[]).revoke("rt&1").await;
+    server
+        .client(&["client.authentication = \"client_secret_post\""])
+        .revoke("rt&1")
+        .await;
+    let [basic, post] = &server.requests("/revoke")[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (basic.form()["token"].as_str(), basic.form()["token_type_hint"].as_str()),
+        ("rt&1", "refresh_token")
+    );
+    assert_eq!(
+        basic.headers["authorization"],
+        "Basic c3BhK2NsaWVudDpzM2NyZXQlM0ElMjUlMjYlMkIlQzMlQTQ="
+    );
+    assert_eq!((basic.method.as_str(), basic.form().len()), ("POST", 2));
+    assert_eq!(post.form()["client_secret"], "s3cret:%&+ä");
+    assert!(!post.headers.contains_key("authorization"));
+}
+
+#[actix_web::test]
+async fn a_revocation_that_fails_troubles_nobody() {
+    let server = server(Reply::Close);
+    server.client(&[]).revoke("rt").await;
+    assert_eq!(server.requests("/revoke").len(), 1);
+}
+
+#[actix_web::test]
+async fn the_url_for_signing_out_names_the_client_the_way_back_and_the_state() {
+    let server = server(Reply::Close);
+    let back = "client.post_logout_redirect_uri = \"https://www.example.com/?a=b&c\"";
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let way_back = [
+        pair("post_logout_redirect_uri", "https://www.example.com/?a=b&c"),
+        pair("state", "s&1"),
+    ];
+    let tenant_and_client = [pair("tenant", "1"), pair("client_id", "spa client")];
+    let url = server
+        .client(&[back])
+        .end_session_url(Some("a.b.c"), "s&1")
+        .await
+        .unwrap();
+    assert_eq!(query(&url), [&tenant_and_client[..], &way_back].concat());
+    let with_hint = server.client(&[back, "client.send_id_token_hint = true"]);
+    let url = with_hint.end_session_url(Some("a.b.c"), "s&1").await.unwrap();
+    assert_eq!(
+        query(&url),
+        [&tenant_and_client[..], &[pair("id_token_hint", "a.b.c")], &way_back].concat()
+    );
+    let url = server.client(&[]).end_session_url(None, "s&1").await.unwrap();
+    assert_eq!(query(&url), tenant_and_client);
+}
+
+#[actix_web::test]
+async fn without_an_end_session_endpoint_or_without_the_server_there_is_no_such_url() {
+    let server = server(Reply::Close);
+    let mut metadata = server.metadata();
+    metadata.as_object_mut().unwrap().remove("end_session_endpoint");
+    server.answer_by(move |_| Reply::Json(200, metadata.clone()));
+    assert_eq!(server.client(&[]).end_session_url(None, "s").await, None);
+    server.answer_by(|_| Reply::Close);
+    assert_eq!(server.client(&[]).end_session_url(None, "s").await, None);
+}

@@ -1,0 +1,47 @@
+//! Random bytes from the operating system, and from nowhere else.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+/// The operating system gave no random bytes. Nothing can be done without them, so the request fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RandomError(getrandom::Error);
+
+impl std::fmt::Display for RandomError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the operating system gave no random bytes: {}", self.0)
+    }
+}
+
+impl std::error::Error for RandomError {}
+
+/// `N` random bytes.
+pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(RandomError)?;
+    Ok(bytes)
+}
+
+/// 256 random bits as 43 characters of base64url: a `state`, a `nonce`, a PKCE code verifier.
+pub fn token() -> Result<String, RandomError> {
+    Ok(URL_SAFE_NO_PAD.encode(Zeroizing::new(bytes::<32>()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_256_bits_and_is_fit_to_be_a_code_verifier() {
+        let token = token().unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), 32);
+        // RFC 7636 section 4.1: 43 to 128 unreserved characters.
+        assert_eq!(token.len(), 43);
+    }
+
+    #[test]
+    fn two_draws_differ() {
+        assert_ne!(bytes::<32>().unwrap(), bytes::<32>().unwrap());
+    }
+}

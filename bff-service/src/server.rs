@@ -1,0 +1,68 @@
+//! The two HTTP servers: the API, and the admin listener.
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer};
+
+use crate::admin;
+use crate::api::{self, Worker};
+use crate::oauth::OAuthClient;
+use crate::service::Service;
+
+/// An idle connection is closed after this time. The proxy in front should close its own sooner, so that it never sends
+/// a request into a connection that is just going away.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// A request head that takes longer than this to arrive is given up with 408.
+const REQUEST_HEAD: Duration = Duration::from_secs(10);
+/// How long requests under way may take to finish once the service is told to stop.
+const SHUTDOWN_SECONDS: u64 = 15;
+
+/// Where the service listens.
+pub struct Listeners {
+    /// For the API.
+    pub api: TcpListener,
+    /// For probes and metrics.
+    pub admin: TcpListener,
+}
+
+/// Serves until SIGTERM or SIGINT, then lets the requests under way finish.
+pub async fn run(service: Arc<Service>, listeners: Listeners) -> io::Result<()> {
+    let workers = service.config.server.workers;
+    let keep_fresh = actix_web::rt::spawn(service.provider.clone().keep_fresh());
+    let for_admin = Arc::clone(&service);
+    let mut api = HttpServer::new(move || {
+        let client = OAuthClient::new(&service.config, service.provider.clone());
+        let worker = Worker {
+            service: Arc::clone(&service),
+            client: Rc::new(client),
+        };
+        App::new().configure(api::configure(worker))
+    })
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(REQUEST_HEAD)
+    .shutdown_timeout(SHUTDOWN_SECONDS);
+    if let Some(workers) = workers {
+        api = api.workers(workers);
+    }
+    let api = api.listen(listeners.api)?.run();
+    // Probes go on being answered while the API finishes.
+    let admin = HttpServer::new(move || App::new().configure(admin::configure(Arc::clone(&for_admin))))
+        .workers(1)
+        .client_request_timeout(REQUEST_HEAD)
+        .disable_signals()
+        .listen(listeners.admin)?
+        .run();
+    let stop_admin = admin.handle();
+    let admin = actix_web::rt::spawn(admin);
+    let served = api.await;
+    keep_fresh.abort();
+    stop_admin.stop(false).await;
+    match admin.await {
+        Ok(admin) => served.and(admin),
+        Err(error) => served.and(Err(io::Error::other(error))),
+    }
+}

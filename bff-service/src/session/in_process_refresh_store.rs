@@ -1,0 +1,293 @@
+//! The refresh store of a single process.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bff_core::reply::Refusal;
+use bff_core::seal::SessionId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::refresh_store::{RefreshKey, RefreshOutcome, RefreshStore, StoreFuture, Turn};
+
+/// Bounds of an [`InProcessRefreshStore`].
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshStoreLimits {
+    /// How long new tokens are handed to late callers.
+    pub replay_window: Duration,
+    /// After this long a leader that said nothing counts as lost and another may lead.
+    pub lead: Duration,
+    /// How many settled refreshes are kept at most; the oldest go first.
+    pub settled: usize,
+}
+
+/// The store of a single process: a map behind a mutex, shared by its workers.
+#[derive(Clone)]
+pub struct InProcessRefreshStore {
+    limits: RefreshStoreLimits,
+    flights: Arc<Mutex<Flights>>,
+}
+
+#[derive(Default)]
+struct Flights {
+    by_key: HashMap<RefreshKey, Flight>,
+    /// Settled flights in the order in which they end.
+    settled: VecDeque<(Instant, RefreshKey)>,
+}
+
+struct Flight {
+    ends: Instant,
+    session_ended: bool,
+    outcome: watch::Sender<Option<RefreshOutcome>>,
+}
+
+impl InProcessRefreshStore {
+    /// An empty store.
+    pub fn new(limits: RefreshStoreLimits) -> InProcessRefreshStore {
+        InProcessRefreshStore {
+            limits,
+            flights: Arc::default(),
+        }
+    }
+
+    /// A poisoned lock is taken over: every change below is complete in itself.
+    fn flights(&self) -> MutexGuard<'_, Flights> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outcome to wait for, or `None` when the caller now leads.
+    fn join_or_lead(&self, key: RefreshKey, now: Instant) -> Option<watch::Receiver<Option<RefreshOutcome>>> {
+        let mut flights = self.flights();
+        flights.forget_ended(now);
+        if let Some(flight) = flights.by_key.get(&key).filter(|flight| flight.ends > now) {
+            return Some(flight.outcome.subscribe());
+        }
+        let flight = Flight {
+            ends: now + self.limits.lead,
+            session_ended: false,
+            outcome: watch::Sender::new(None),
+        };
+        flights.by_key.insert(key, flight);
+        None
+    }
+
+    fn settle_now(&self, key: RefreshKey, outcome: RefreshOutcome, now: Instant) -> RefreshOutcome {
+        let mut flights = self.flights();
+        let Some(flight) = flights.by_key.get_mut(&key) else {
+            return outcome;
+        };
+        let outcome = if flight.session_ended {
+            Err(Refusal::SessionExpired)
+        } else {
+            outcome
+        };
+        let renewed = outcome.is_ok();
+        flight.ends = now + self.limits.replay_window;
+        flight.outcome.send_replace(Some(outcome.clone()));
+        let ends = flight.ends;
+        if renewed {
+            flights.settled.push_back((ends, key));
+            while flights.settled.len() > self.limits.settled {
+                flights.forget_oldest();
+            }
+        } else {
+            flights.by_key.remove(&key);
+        }
+        outcome
+    }
+}
+
+impl Flights {
+    fn end_session(&mut self, session: SessionId) {
+        self.by_key.retain(|key, flight| {
+            let under_way = flight.outcome.borrow().is_none();
+            flight.session_ended |= key.session() == session;
+            under_way || !flight.session_ended
+        });
+    }
+
+    fn forget_ended(&mut self, now: Instant) {
+        while self.settled.front().is_some_and(|(ends, _)| *ends <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((ends, key)) = self.settled.pop_front() else {
+            return;
+        };
+        // A key that was led anew since has another end, and stays.
+        if self.by_key.get(&key).is_some_and(|flight| flight.ends == ends) {
+            self.by_key.remove(&key);
+        }
+    }
+}
+
+impl RefreshStore for InProcessRefreshStore {
+    fn join(&self, key: RefreshKey) -> StoreFuture<'_, Turn> {
+        Box::pin(async move {
+            let Some(mut outcome) = self.join_or_lead(key, Instant::now()) else {
+                return Turn::Lead;
+            };
+            let settled = match outcome.wait_for(Option::is_some).await {
+                Ok(settled) => settled.clone(),
+                // The leader was lost and another has taken its place. This caller has waited long enough.
+                Err(_) => None,
+            };
+            Turn::Settled(settled.unwrap_or(Err(Refusal::AuthorizationServerError)))
+        })
+    }
+
+    fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
+        Box::pin(async move {
+            let outcome = self.settle_now(key, outcome, Instant::now());
+            let store = self.clone();
+            // Tokens do not stay in memory for want of a next request.
+            tokio::spawn(async move {
+                tokio::time::sleep(store.limits.replay_window).await;
+                store.flights().forget_ended(Instant::now());
+            });
+            outcome
+        })
+    }
+
+    fn end_session(&self, session: SessionId) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.flights().end_session(session) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::refresh_store::RenewedTokens;
+
+    const LIMITS: RefreshStoreLimits = RefreshStoreLimits {
+        replay_window: Duration::from_secs(30),
+        lead: Duration::from_secs(20),
+        settled: 2,
+    };
+
+    fn key(name: &str) -> RefreshKey {
+        RefreshKey::new(SessionId([1; 16]), name)
+    }
+
+    fn renewed(access_token: &str) -> RefreshOutcome {
+        Ok(Arc::new(RenewedTokens {
+            access_token: access_token.to_owned().into(),
+            access_token_expires_at: 0,
+            refresh_token: String::new().into(),
+            refresh_token_expires_at: None,
+            id_token: None,
+        }))
+    }
+
+    async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
+        match store.join(key).await {
+            Turn::Lead => None,
+            Turn::Settled(Ok(tokens)) => Some(tokens.access_token.to_string()),
+            Turn::Settled(Err(refusal)) => Some(refusal.code().to_owned()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_come_while_the_leader_is_at_it_get_its_outcome() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        let follower = {
+            let store = store.clone();
+            tokio::spawn(async move { access_token_of(&store, key("a")).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(store.settle(key("a"), renewed("new")).await.is_ok());
+        assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_caller_gets_the_same_tokens_until_the_replay_window_ends() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(store.settle(key("a"), renewed("new")).await.is_ok());
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_are_forgotten_although_no_further_request_comes() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        let outcome = renewed("new");
+        let tokens = Arc::downgrade(outcome.as_ref().ok().unwrap());
+        assert!(store.settle(key("a"), outcome).await.is_ok());
+        assert!(tokens.upgrade().is_some());
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert!(tokens.upgrade().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_told_to_those_who_wait_and_then_forgotten() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        let follower = {
+            let store = store.clone();
+            tokio::spawn(async move { access_token_of(&store, key("a")).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(
+            store
+                .settle(key("a"), Err(Refusal::AuthorizationServerError))
+                .await
+                .is_err()
+        );
+        assert_eq!(
+            follower.await.unwrap().as_deref(),
+            Some(Refusal::AuthorizationServerError.code())
+        );
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_leader_is_replaced_after_its_time() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_of_kept_outcomes_is_bounded() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        for name in ["a", "b", "c"] {
+            assert!(matches!(store.join(key(name)).await, Turn::Lead));
+            assert!(store.settle(key(name), renewed(name)).await.is_ok());
+        }
+        assert_eq!(store.flights().by_key.len(), 2);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert_eq!(access_token_of(&store, key("c")).await.as_deref(), Some("c"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_kept_for_a_session_is_forgotten_when_it_ends() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let other = RefreshKey::new(SessionId([2; 16]), "a");
+        for key in [key("a"), other] {
+            assert!(matches!(store.join(key).await, Turn::Lead));
+            assert!(store.settle(key, renewed("new")).await.is_ok());
+        }
+        store.end_session(SessionId([1; 16])).await;
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert_eq!(access_token_of(&store, other).await.as_deref(), Some("new"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_under_way_does_not_survive_the_end_of_its_session() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        store.end_session(SessionId([1; 16])).await;
+        let outcome = store.settle(key("a"), renewed("new")).await;
+        assert_eq!(outcome.err(), Some(Refusal::SessionExpired));
+        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+    }
+}

@@ -1,0 +1,84 @@
+//! Which session a request belongs to, judged by all of its cookies.
+
+use bff_core::seal::{Opened, Purpose, SessionId};
+
+use super::request_cookies::{CookieFault, RequestCookies};
+use super::tokens::{RefreshContent, Session};
+
+/// The session behind a request's cookies.
+pub struct LiveSession {
+    /// Its id; `None` where the cookies are of version 1, which had none.
+    pub id: Option<SessionId>,
+    /// The access token, where there is one that has not expired.
+    pub access_token: Option<Opened>,
+    /// The refresh token.
+    pub refresh_token: Option<RefreshContent>,
+    /// The ID token.
+    pub id_token: Option<Opened>,
+    /// The CSRF value, where its cookie opens and is of this session.
+    pub csrf: Option<Opened>,
+}
+
+impl LiveSession {
+    /// A session is live when its tokens open and are of one session, and at least one of them is good for something:
+    /// the refresh token, or an access token. A token cookie that was tampered with ends it; an expired access token
+    /// does not, as a refresh cures that, and neither does an unreadable CSRF value, as that is simply replaced.
+    ///
+    /// The error says why not, for the log.
+    pub fn of(cookies: &RequestCookies<'_>) -> Result<LiveSession, String> {
+        let access_token = usable(cookies, Purpose::AccessToken)?;
+        let id_token = usable(cookies, Purpose::IdToken)?;
+        let refresh_token = match usable(cookies, Purpose::RefreshToken)? {
+            Some(opened) => Some(RefreshContent::parse(&opened).ok_or("the refresh token's cookie holds no token")?),
+            None => None,
+        };
+        let id = match (&refresh_token, &access_token) {
+            (Some(content), _) => content.session,
+            (None, Some(opened)) => opened.session,
+            (None, None) => return Err("no refresh token and no access token".to_owned()),
+        };
+        for token in [&access_token, &id_token].into_iter().flatten() {
+            if !same_session(token.session, id) {
+                return Err("cookies of different sessions".to_owned());
+            }
+        }
+        let csrf = cookies
+            .open(Purpose::Csrf)
+            .ok()
+            .filter(|csrf| same_session(csrf.session, id));
+        Ok(LiveSession {
+            id,
+            access_token,
+            refresh_token,
+            id_token,
+            csrf,
+        })
+    }
+
+    /// What to seal into a cookie that joins this session.
+    pub fn identity(&self) -> Session {
+        let began = self.refresh_token.as_ref().and_then(|content| content.started_at);
+        let issued = self.access_token.as_ref().map(|opened| opened.issued_at);
+        Session {
+            id: self.id.unwrap_or(SessionId::NONE),
+            started_at: began.or(issued).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether two cookies may be of one session. Version 1 cookies do not know theirs.
+pub fn same_session(one: Option<SessionId>, other: Option<SessionId>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
+/// The cookie, or nothing where it is missing or expired; an error where it is not usable at all.
+fn usable(cookies: &RequestCookies<'_>, purpose: Purpose) -> Result<Option<Opened>, String> {
+    match cookies.open(purpose) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(CookieFault::Missing | CookieFault::Expired) => Ok(None),
+        Err(fault) => Err(format!("cookie {} {fault}", cookies.settings().name(purpose))),
+    }
+}

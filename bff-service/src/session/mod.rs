@@ -1,0 +1,59 @@
+//! A session lives in the browser's cookies and nowhere else; this module reads and writes them.
+//!
+//! Four cookies make a session: access token, refresh token, ID token, CSRF value. Each is sealed for its own purpose
+//! and carries the id of the session, so that none can be swapped for another, nor for one of another session. A
+//! fifth, the login cookie, holds the logins that are under way.
+//!
+//! * [`request_cookies`]: what a request brought, opened.
+//! * [`set_cookies`]: the `Set-Cookie` lines of a response.
+//! * [`live`]: whether these cookies make a session, and which.
+//! * [`tokens`]: a session's tokens, written into its cookies.
+//! * [`pending_logins`]: the content of the login cookie.
+//! * [`refresh_store`], [`in_process_refresh_store`]: how concurrent refreshes become one.
+
+pub mod in_process_refresh_store;
+pub mod live;
+pub mod pending_logins;
+pub mod refresh_store;
+pub mod request_cookies;
+pub mod set_cookies;
+pub mod tokens;
+
+use bff_core::names::CookieNames;
+use bff_core::seal::{Purpose, Sealer};
+
+/// Everything fixed about the five cookies.
+#[derive(Clone)]
+pub struct CookieSettings {
+    /// Seals and opens their values.
+    pub sealer: Sealer,
+    /// Their names.
+    pub names: CookieNames,
+    /// `Domain`, where the cookies are to reach more than one host.
+    pub domain: Option<String>,
+    /// `Path` of the cookies that only this service's endpoints need: refresh token and ID token.
+    pub narrow_path: String,
+    /// How many parts a long value may be split into.
+    pub max_parts: usize,
+}
+
+impl CookieSettings {
+    /// The name of the cookie for this purpose.
+    pub fn name(&self, purpose: Purpose) -> &str {
+        match purpose {
+            Purpose::Login => &self.names.login,
+            Purpose::AccessToken => &self.names.access_token,
+            Purpose::RefreshToken => &self.names.refresh_token,
+            Purpose::IdToken => &self.names.id_token,
+            Purpose::Csrf => &self.names.csrf,
+        }
+    }
+
+    /// The path of the cookie for this purpose.
+    pub fn path(&self, purpose: Purpose) -> &str {
+        match purpose {
+            Purpose::RefreshToken | Purpose::IdToken => &self.narrow_path,
+            Purpose::Login | Purpose::AccessToken | Purpose::Csrf => "/",
+        }
+    }
+}

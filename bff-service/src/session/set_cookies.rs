@@ -1,0 +1,165 @@
+//! The `Set-Cookie` lines of a response.
+//!
+//! A browser keeps a cookie under its name, Domain and Path: clearing one repeats all three, or it survives.
+
+use bff_core::seal::Purpose;
+
+use super::CookieSettings;
+use super::request_cookies::RequestCookies;
+
+/// Longest value of one cookie, in bytes. Browsers take 4,096 for name and value together (RFC 6265bis, 5.6).
+const MAX_VALUE_BYTES: usize = 3_800;
+
+/// What many servers allow for all headers of a request together, in bytes (nginx, Node.js and others have 8 or 16 KiB).
+const COMMON_HEADER_LIMIT: usize = 8 * 1024;
+
+/// A value is too long to be split over as many cookies as are allowed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CookieTooLong {
+    /// The cookie's name.
+    pub name: String,
+    /// Its sealed length in bytes.
+    pub bytes: usize,
+    /// How many bytes would have fitted.
+    pub max_bytes: usize,
+}
+
+impl std::fmt::Display for CookieTooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let CookieTooLong { name, bytes, max_bytes } = self;
+        write!(
+            f,
+            "the token for cookie {name} takes {bytes} bytes when sealed; at most {max_bytes} fit: ask the authorization server for shorter tokens"
+        )
+    }
+}
+
+/// Collects the cookies that a response sets and clears, in order.
+pub struct SetCookies<'a> {
+    request: &'a RequestCookies<'a>,
+    settings: &'a CookieSettings,
+    lines: Vec<String>,
+}
+
+impl<'a> SetCookies<'a> {
+    /// No lines yet. The request's cookies tell which parts of an earlier value are left over.
+    pub fn new(request: &'a RequestCookies<'a>) -> SetCookies<'a> {
+        SetCookies {
+            request,
+            settings: request.settings(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Sets a cookie to a sealed value. With `lifetime` (seconds) it outlives the browser, for that long.
+    pub fn set(&mut self, purpose: Purpose, sealed: &str, lifetime: Option<u64>) -> Result<(), CookieTooLong> {
+        let settings = self.settings;
+        let name = settings.name(purpose);
+        let max_bytes = MAX_VALUE_BYTES.saturating_mul(settings.max_parts);
+        if sealed.len() > max_bytes {
+            return Err(CookieTooLong {
+                name: name.to_owned(),
+                bytes: sealed.len(),
+                max_bytes,
+            });
+        }
+        let lifetime = lifetime
+            .map(|seconds| format!("; Max-Age={seconds}"))
+            .unwrap_or_default();
+        if sealed.len() <= MAX_VALUE_BYTES {
+            self.line(purpose, name, sealed, &lifetime);
+            self.clear_parts(purpose, 1);
+            return Ok(());
+        }
+        // Sealed values are base64url: each byte is a character.
+        let mut parts = 0;
+        for part in sealed.as_bytes().chunks(MAX_VALUE_BYTES) {
+            parts += 1;
+            self.line(
+                purpose,
+                &format!("{name}.{parts}"),
+                &String::from_utf8_lossy(part),
+                &lifetime,
+            );
+        }
+        if self.request.has_whole(purpose) {
+            self.clear_name(purpose, name);
+        }
+        self.clear_parts(purpose, parts + 1);
+        Ok(())
+    }
+
+    /// Clears a cookie, and every part of it that the request brought.
+    pub fn clear(&mut self, purpose: Purpose) {
+        self.clear_name(purpose, self.settings.name(purpose));
+        self.clear_parts(purpose, 1);
+    }
+
+    /// Clears a cookie only if the request brought it or a part of it.
+    pub fn clear_if_sent(&mut self, purpose: Purpose) {
+        let name = self.settings.name(purpose);
+        if self.request.has_whole(purpose) {
+            self.clear_name(purpose, name);
+        }
+        self.clear_parts(purpose, 1);
+    }
+
+    /// Clears a session's four cookies.
+    pub fn clear_session(&mut self) {
+        for purpose in [
+            Purpose::RefreshToken,
+            Purpose::AccessToken,
+            Purpose::IdToken,
+            Purpose::Csrf,
+        ] {
+            self.clear(purpose);
+        }
+    }
+
+    /// Says in the log if the browser will send more than common servers take. The session may work all the same.
+    pub fn warn_if_large(&self) {
+        let sent = |line: &String| line.split(';').next().map_or(0, str::len);
+        let bytes: usize = self.lines.iter().map(sent).sum();
+        if bytes > COMMON_HEADER_LIMIT {
+            log::warn!(
+                "the cookies of a session take {bytes} bytes, more than many servers allow for a request's headers \
+                 ({COMMON_HEADER_LIMIT}): ask the authorization server for shorter tokens"
+            );
+        }
+    }
+
+    /// The settings by which they are written.
+    pub fn settings(&self) -> &'a CookieSettings {
+        self.settings
+    }
+
+    /// The lines.
+    pub fn into_lines(self) -> Vec<String> {
+        self.lines
+    }
+
+    fn clear_parts(&mut self, purpose: Purpose, first: usize) {
+        for number in self.request.parts(purpose) {
+            if number >= first {
+                self.clear_name(purpose, &format!("{}.{number}", self.settings.name(purpose)));
+            }
+        }
+    }
+
+    fn clear_name(&mut self, purpose: Purpose, name: &str) {
+        self.line(purpose, name, "", "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+
+    fn line(&mut self, purpose: Purpose, name: &str, value: &str, lifetime: &str) {
+        let path = self.settings.path(purpose);
+        let domain = self
+            .settings
+            .domain
+            .as_ref()
+            .map(|domain| format!("; Domain={domain}"))
+            .unwrap_or_default();
+        self.lines.push(format!(
+            "{name}={value}; Path={path}{domain}; Secure; HttpOnly; SameSite=Strict{lifetime}"
+        ));
+    }
+}

@@ -1,0 +1,257 @@
+//! A session's tokens, and the cookies that hold them.
+
+use bff_core::seal::{Content, Opened, Purpose, SealError, SessionId};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::pending_logins::PendingLogins;
+use super::set_cookies::{CookieTooLong, SetCookies};
+use crate::random::{self, RandomError};
+
+/// What is sealed for a session without any bound of its own ends after 400 days, as browsers end every cookie
+/// (RFC 6265bis, 5.5). In seconds.
+const UNBOUNDED: u64 = 400 * 24 * 60 * 60;
+
+/// How long sessions last, over and above what the authorization server says.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLifetimes {
+    /// Seconds from login to the end, whatever happens in between.
+    pub absolute: Option<u64>,
+    /// Seconds from the last refresh to the end.
+    pub idle: Option<u64>,
+}
+
+impl SessionLifetimes {
+    /// When a session ends, in UNIX seconds, if nothing happens from `now` on.
+    fn end(&self, started_at: u64, now: u64) -> u64 {
+        let absolute = self
+            .absolute
+            .map_or(u64::MAX, |seconds| started_at.saturating_add(seconds));
+        absolute.min(now.saturating_add(self.idle.unwrap_or(UNBOUNDED)))
+    }
+
+    /// Whether cookies carry `Max-Age`. Without a configured lifetime they end with the browser.
+    fn persistent(&self) -> bool {
+        self.absolute.is_some() || self.idle.is_some()
+    }
+}
+
+/// A session's identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// Sealed into each of its cookies.
+    pub id: SessionId,
+    /// The time of login, in UNIX seconds.
+    pub started_at: u64,
+}
+
+impl Session {
+    /// A new one, begun `now` (UNIX seconds).
+    pub fn new(now: u64) -> Result<Session, RandomError> {
+        Ok(Session {
+            id: SessionId(random::bytes()?),
+            started_at: now,
+        })
+    }
+}
+
+/// The tokens to write.
+#[derive(Clone, Copy)]
+pub struct Tokens<'a> {
+    /// Access token.
+    pub access_token: &'a str,
+    /// When it expires, in UNIX seconds.
+    pub access_token_expires_at: u64,
+    /// Refresh token, where the authorization server gave one.
+    pub refresh_token: Option<&'a str>,
+    /// When the refresh token expires, in UNIX seconds, where known.
+    pub refresh_token_expires_at: Option<u64>,
+    /// ID token, where there is one.
+    pub id_token: Option<&'a str>,
+}
+
+/// What the refresh token's cookie holds: with the token, when the session began, since that bounds it.
+pub struct RefreshContent {
+    /// The refresh token.
+    pub refresh_token: Zeroizing<String>,
+    /// The session; `None` in a version 1 cookie.
+    pub session: Option<SessionId>,
+    /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
+    pub started_at: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealedRefreshContent {
+    refresh_token: String,
+    started_at: u64,
+}
+
+impl RefreshContent {
+    /// Reads an opened cookie. In version 1 the value is the token itself.
+    pub fn parse(opened: &Opened) -> Option<RefreshContent> {
+        if opened.session.is_none() {
+            let token = std::str::from_utf8(&opened.value).ok()?;
+            return Some(RefreshContent {
+                refresh_token: token.to_owned().into(),
+                session: None,
+                started_at: None,
+            });
+        }
+        let content: SealedRefreshContent = serde_json::from_slice(&opened.value).ok()?;
+        Some(RefreshContent {
+            refresh_token: content.refresh_token.into(),
+            session: opened.session,
+            started_at: Some(content.started_at),
+        })
+    }
+}
+
+/// Why cookies could not be written. Never the browser's fault.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The authorization server's token is too long for cookies.
+    TooLong(CookieTooLong),
+    /// Sealing failed.
+    Seal(SealError),
+    /// The operating system gave no randomness.
+    Random(RandomError),
+    /// A content could not be put into JSON.
+    Json(serde_json::Error),
+}
+
+impl std::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WriteError::TooLong(error) => error.fmt(f),
+            WriteError::Seal(error) => error.fmt(f),
+            WriteError::Random(error) => error.fmt(f),
+            WriteError::Json(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<CookieTooLong> for WriteError {
+    fn from(error: CookieTooLong) -> WriteError {
+        WriteError::TooLong(error)
+    }
+}
+impl From<SealError> for WriteError {
+    fn from(error: SealError) -> WriteError {
+        WriteError::Seal(error)
+    }
+}
+impl From<RandomError> for WriteError {
+    fn from(error: RandomError) -> WriteError {
+        WriteError::Random(error)
+    }
+}
+impl From<serde_json::Error> for WriteError {
+    fn from(error: serde_json::Error) -> WriteError {
+        WriteError::Json(error)
+    }
+}
+
+/// Writes the cookies of one session, all with the same id and none living longer than it.
+pub struct SessionWriter<'w, 'a> {
+    cookies: &'w mut SetCookies<'a>,
+    session: Session,
+    now: u64,
+    ends_at: u64,
+    lifetime: Option<u64>,
+}
+
+impl<'w, 'a> SessionWriter<'w, 'a> {
+    /// Writes for `session` at `now` (UNIX seconds).
+    pub fn new(
+        cookies: &'w mut SetCookies<'a>,
+        session: Session,
+        lifetimes: SessionLifetimes,
+        now: u64,
+    ) -> SessionWriter<'w, 'a> {
+        let ends_at = lifetimes.end(session.started_at, now);
+        let lifetime = lifetimes.persistent().then(|| ends_at.saturating_sub(now));
+        SessionWriter {
+            cookies,
+            session,
+            now,
+            ends_at,
+            lifetime,
+        }
+    }
+
+    /// Writes all of a session, in the order of the contract (section 2): access token, CSRF value, pending logins
+    /// where they changed, refresh token, ID token. What this session lacks and an earlier one had is cleared.
+    pub fn write(
+        &mut self,
+        tokens: &Tokens<'_>,
+        csrf: &[u8],
+        logins: Option<&PendingLogins>,
+    ) -> Result<(), WriteError> {
+        // The session ends with its refresh token at the latest.
+        self.ends_at = tokens
+            .refresh_token_expires_at
+            .map_or(self.ends_at, |expires_at| expires_at.min(self.ends_at));
+        let expires_at = tokens.access_token_expires_at.min(self.ends_at);
+        self.seal(Purpose::AccessToken, tokens.access_token.as_bytes(), expires_at)?;
+        self.csrf(csrf)?;
+        if let Some(logins) = logins {
+            write_logins(self.cookies, logins, self.now)?;
+        }
+        match tokens.refresh_token {
+            Some(token) => {
+                let content = SealedRefreshContent {
+                    refresh_token: token.to_owned(),
+                    started_at: self.session.started_at,
+                };
+                let json = Zeroizing::new(serde_json::to_vec(&content)?);
+                self.seal(Purpose::RefreshToken, &json, self.ends_at)?;
+            }
+            None => self.cookies.clear_if_sent(Purpose::RefreshToken),
+        }
+        match tokens.id_token {
+            Some(token) => self.seal(Purpose::IdToken, token.as_bytes(), self.ends_at)?,
+            None => self.cookies.clear_if_sent(Purpose::IdToken),
+        }
+        Ok(())
+    }
+
+    /// Writes the CSRF value alone.
+    pub fn csrf(&mut self, value: &[u8]) -> Result<(), WriteError> {
+        self.seal(Purpose::Csrf, value, self.ends_at)
+    }
+
+    fn seal(&mut self, purpose: Purpose, value: &[u8], expires_at: u64) -> Result<(), WriteError> {
+        let content = Content {
+            value,
+            session: self.session.id,
+            issued_at: self.now,
+            expires_at,
+        };
+        let sealed = self
+            .cookies
+            .settings()
+            .sealer
+            .seal(purpose, &content, random::bytes()?)?;
+        Ok(self.cookies.set(purpose, &sealed, self.lifetime)?)
+    }
+}
+
+/// Writes the pending logins, or clears their cookie where none is left.
+pub fn write_logins(cookies: &mut SetCookies<'_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
+    let Some(expires_at) = logins.expires_at() else {
+        cookies.clear(Purpose::Login);
+        return Ok(());
+    };
+    let value = logins.to_content()?;
+    let content = Content {
+        value: &value,
+        session: SessionId::NONE,
+        issued_at: now,
+        expires_at,
+    };
+    let sealed = cookies
+        .settings()
+        .sealer
+        .seal(Purpose::Login, &content, random::bytes()?)?;
+    Ok(cookies.set(Purpose::Login, &sealed, None)?)
+}

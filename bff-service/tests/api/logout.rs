@@ -1,0 +1,166 @@
+//! `/logout`.
+
+use bff_core::seal::Purpose;
+use serde_json::json;
+use std::collections::HashMap;
+use url::Url;
+
+use crate::support::app::{AT, AUTH, CSRF, ID, LOGIN, POST_LOGOUT_REDIRECT_URI, TestApp};
+use crate::support::authorization_server::{CLIENT_ID, Misbehaviour};
+use crate::support::forgery::{Forgery, now, open};
+
+fn cleared(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("-{name}")).collect()
+}
+
+#[test]
+fn logout_clears_every_cookie_revokes_the_refresh_token_and_tells_where_to_go() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let response = browser.post("/logout");
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.cookie_changes(), cleared(&[AUTH, AT, ID, CSRF]));
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookie_names());
+    assert_eq!(app.authorization_server.state().revoked.len(), 1);
+    assert_eq!(
+        app.authorization_server.state().last_form["token_type_hint"],
+        "refresh_token"
+    );
+    let url = Url::parse(response.json()["url"].as_str().unwrap()).unwrap();
+    assert!(
+        url.as_str()
+            .starts_with(&format!("{}/logout?", app.authorization_server.issuer())),
+        "{url}"
+    );
+    let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
+    assert_eq!(query["client_id"], CLIENT_ID);
+    assert_eq!(query["post_logout_redirect_uri"], POST_LOGOUT_REDIRECT_URI);
+    assert!(query["state"].len() >= 43);
+    assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
+}
+
+#[test]
+fn cleared_cookies_have_the_attributes_with_which_they_were_set() {
+    let app = TestApp::start();
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    let set = browser.load_page(page_url.as_str());
+    browser.csrf = set.json()["csrf"].as_str().map(str::to_owned);
+    let response = browser.post("/logout");
+    for line in response.set_cookies() {
+        let name = line.split('=').next().unwrap();
+        let original = set
+            .set_cookies()
+            .into_iter()
+            .find(|line| line.starts_with(name))
+            .unwrap();
+        let attributes = original.split_once("; ").unwrap().1;
+        let expected = format!("{name}=; {attributes}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(line, expected);
+    }
+}
+
+#[test]
+fn a_pending_login_goes_too() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    browser.start_login();
+    let response = browser.post("/logout");
+    assert_eq!(response.cookie_changes(), cleared(&[AUTH, AT, ID, CSRF, LOGIN]));
+    assert!(browser.cookies.is_empty());
+}
+
+#[test]
+fn any_cookie_of_the_session_is_enough() {
+    let app = TestApp::start();
+    for kept in [AT, AUTH, ID] {
+        let mut browser = app.signed_in();
+        browser.cookies.retain(|(name, _), _| name == kept || name == CSRF);
+        assert_eq!(browser.post("/logout").status, 200, "{kept}");
+    }
+}
+
+#[test]
+fn logout_needs_a_session() {
+    let app = TestApp::start();
+    assert_eq!(app.browser().post("/logout").outcome(), "401 unauthorized_request");
+    let mut browser = app.signed_in();
+    browser.cookies.retain(|(name, _), _| name == CSRF);
+    let response = browser.post("/logout");
+    assert_eq!(response.outcome(), "401 unauthorized_request");
+    assert!(response.set_cookies().is_empty());
+    let mut browser = app.signed_in();
+    browser.cookies.retain(|(name, _), _| name == CSRF || name == AT);
+    let expired = Forgery {
+        expires_at: now() - 1,
+        ..Forgery::of(&open(Purpose::AccessToken, browser.cookie(AT)))
+    };
+    browser.replace_cookie(AT, &expired.seal(Purpose::AccessToken));
+    assert_eq!(browser.post("/logout").outcome(), "401 unauthorized_request");
+    assert!(app.authorization_server.state().revoked.is_empty());
+}
+
+#[test]
+fn logout_works_although_the_authorization_server_does_not() {
+    for misbehaviour in [
+        Misbehaviour::Answer(500, "{}".to_owned()),
+        Misbehaviour::Close,
+        Misbehaviour::Hang,
+    ] {
+        let app = TestApp::start();
+        let mut browser = app.signed_in();
+        app.authorization_server.misbehave("revoke", misbehaviour);
+        let response = browser.post("/logout");
+        assert_eq!(response.status, 200);
+        assert!(browser.cookies.is_empty());
+        app.authorization_server.behave();
+    }
+}
+
+#[test]
+fn without_a_logout_endpoint_the_browser_goes_straight_to_where_it_would_come_back() {
+    use crate::support::app::Setup;
+    use crate::support::authorization_server::FakeAuthorizationServer;
+    let authorization_server = FakeAuthorizationServer::start();
+    authorization_server.state().metadata = json!({"end_session_endpoint": null, "revocation_endpoint": null})
+        .as_object()
+        .unwrap()
+        .clone();
+    let app = TestApp::start_against(authorization_server, Setup::default());
+    let mut browser = app.signed_in();
+    let response = browser.post("/logout");
+    assert_eq!(response.json(), json!({"url": POST_LOGOUT_REDIRECT_URI}));
+    assert!(browser.cookies.is_empty());
+}
+
+#[test]
+fn a_refresh_just_before_cannot_be_replayed_after_logout() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let before = browser.clone();
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(browser.post("/logout").status, 200);
+    let response = before.clone().post("/refresh");
+    assert_eq!(response.outcome(), "401 session_expired");
+}
+
+#[test]
+fn a_refresh_under_way_does_not_bring_the_session_back() {
+    let app = TestApp::start();
+    let browser = app.signed_in();
+    app.authorization_server.misbehave("token", Misbehaviour::Hang);
+    // The old token's revocation fails, or else the server itself would refuse the refresh.
+    app.authorization_server
+        .misbehave("revoke", Misbehaviour::Answer(503, "{}".to_owned()));
+    std::thread::scope(|scope| {
+        let mut tab = browser.clone();
+        let refresh = scope.spawn(move || tab.post("/refresh"));
+        app.authorization_server.wait_for_requests("token", 2);
+        assert_eq!(browser.clone().post("/logout").status, 200);
+        app.authorization_server.behave();
+        assert_eq!(refresh.join().unwrap().outcome(), "401 session_expired");
+    });
+    assert_eq!(app.authorization_server.state().rotations, 1);
+    app.authorization_server
+        .wait_until("the new refresh token is revoked", |state| state.revoked.len() == 1);
+}

@@ -1,0 +1,21 @@
+//! Black-box tests of the HTTP API: the real service on a free port, asked over real connections, in front of an
+//! authorization server that can be told to misbehave.
+#![allow(
+    unreachable_pub,
+    reason = "the support modules are a small library of this one binary"
+)]
+
+mod cookies;
+mod cors;
+mod lifetimes;
+mod login;
+mod logout;
+mod origin_and_csrf;
+mod outages;
+mod page_load;
+mod pending_logins;
+mod refresh;
+mod requests;
+mod secrecy;
+mod support;
+mod user_info;

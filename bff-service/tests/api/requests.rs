@@ -1,0 +1,278 @@
+//! Paths, methods, bodies and headers as no client of ours would send them.
+
+use serde_json::json;
+
+use crate::support::app::{REDIRECT_URI, TestApp, WEB_ORIGIN};
+use crate::support::http::{Request, Response, find, send_bytes};
+
+fn assert_json_error(response: &Response, status: u16) {
+    assert_eq!(response.status, status, "{response:?}");
+    let body = response.json();
+    assert!(body["code"].is_string() && body["message"].is_string(), "{body}");
+    assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn every_response_carries_the_security_headers_and_no_banner() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let requests = [
+        ("GET", "/session"),
+        ("POST", "/login/start"),
+        ("GET", "/unknown"),
+        ("PUT", "/refresh"),
+        ("POST", "/refresh"),
+    ];
+    for (method, endpoint) in requests {
+        let response = browser.send(&browser.request(method, endpoint));
+        assert_eq!(
+            response.header("cache-control"),
+            Some("no-store"),
+            "{method} {endpoint}"
+        );
+        assert_eq!(
+            response.header("x-content-type-options"),
+            Some("nosniff"),
+            "{method} {endpoint}"
+        );
+        assert_eq!(response.header("vary"), Some("origin"), "{method} {endpoint}");
+        for banner in ["server", "x-powered-by"] {
+            assert_eq!(response.header(banner), None, "{method} {endpoint}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_path_is_404_and_no_spelling_of_a_known_one_is_known() {
+    let app = TestApp::start();
+    for path in [
+        "/",
+        "/bff",
+        "/bff/",
+        "/bff/unknown",
+        "/bff/session/",
+        "/bff//session",
+        "//bff/session",
+        "/bff/%73ession",
+        "/bff/session;v=1",
+        "/bff/./session",
+        "/bff/x/../session",
+        "/bff/Session",
+        "/session",
+        "/bffx/session",
+        "/healthz",
+        "/metrics",
+    ] {
+        assert_json_error(
+            &Request::new("GET", path).header("origin", WEB_ORIGIN).send(app.address),
+            404,
+        );
+    }
+    let response = Request::new("GET", "/bff/session?a=b")
+        .header("origin", WEB_ORIGIN)
+        .send(app.address);
+    assert_eq!(response.status, 200, "a query is no part of the path");
+}
+
+#[test]
+fn a_wrong_method_is_405_and_says_which_is_right() {
+    let app = TestApp::start();
+    for (method, endpoint, allow) in [
+        ("GET", "/refresh", "POST, OPTIONS"),
+        ("PUT", "/login/start", "POST, OPTIONS"),
+        ("DELETE", "/logout", "POST, OPTIONS"),
+        ("PROPPATCH", "/login/end", "POST, OPTIONS"),
+        ("INVENTED", "/refresh", "POST, OPTIONS"),
+        ("POST", "/userInfo", "GET, OPTIONS"),
+        ("POST", "/session", "GET, OPTIONS"),
+    ] {
+        let response = Request::new(method, &format!("/bff{endpoint}"))
+            .header("origin", WEB_ORIGIN)
+            .send(app.address);
+        assert_json_error(&response, 405);
+        assert_eq!(response.header("allow"), Some(allow), "{method} {endpoint}");
+    }
+}
+
+#[test]
+fn a_body_over_16_kib_is_413() {
+    let app = TestApp::start();
+    let mut browser = app.browser();
+    let request = browser
+        .request("POST", "/login/end")
+        .header("content-type", "application/json");
+    let fits = request.clone().body("x".repeat(16 * 1024));
+    assert_eq!(browser.send(&fits).outcome(), "400 invalid_request");
+    let announced = request.clone().header("content-length", "16385");
+    let response = browser.send(&announced);
+    assert_json_error(&response, 413);
+    assert_eq!(response.json()["code"], "invalid_request");
+    let mut chunked = request.header("transfer-encoding", "chunked").to_bytes();
+    for _ in 0..17 {
+        chunked.extend_from_slice(b"400\r\n");
+        chunked.extend_from_slice(&[b' '; 1024]);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    assert_json_error(&send_bytes(app.address, &chunked), 413);
+}
+
+#[test]
+fn a_body_that_cannot_be_json_is_415() {
+    let app = TestApp::start();
+    let body = json!({"pageUrl": REDIRECT_URI}).to_string();
+    for content_type in [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/html",
+        "\u{e9}",
+        "json",
+    ] {
+        let mut browser = app.browser();
+        let request = browser
+            .request("POST", "/login/end")
+            .header("content-type", content_type)
+            .body(body.clone());
+        let response = browser.send(&request);
+        assert_json_error(&response, 415);
+        assert_eq!(response.json()["code"], "invalid_request");
+    }
+    for content_type in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON",
+        "text/plain;charset=UTF-8",
+    ] {
+        let mut browser = app.browser();
+        let request = browser
+            .request("POST", "/login/end")
+            .header("content-type", content_type)
+            .body(body.clone());
+        assert_eq!(browser.send(&request).status, 200, "{content_type}");
+    }
+    let mut browser = app.browser();
+    assert_eq!(
+        browser.send(&browser.request("POST", "/login/end").body(body)).status,
+        200,
+        "no content type"
+    );
+}
+
+#[test]
+fn a_login_can_be_started_without_a_body() {
+    let app = TestApp::start();
+    let mut browser = app.browser();
+    for content_type in ["application/json", "text/plain", "application/x-www-form-urlencoded"] {
+        let request = browser
+            .request("POST", "/login/start")
+            .header("content-type", content_type);
+        assert_eq!(
+            browser.send(&request.header("content-length", "0")).status,
+            200,
+            "{content_type}"
+        );
+    }
+    assert_eq!(
+        browser
+            .send(&browser.request("POST", "/login/start").json(&json!({})))
+            .status,
+        200
+    );
+}
+
+#[test]
+fn header_bytes_that_are_not_text_are_handled() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    for header in [
+        "cookie",
+        "x-example-csrf",
+        "x-request-id",
+        "user-agent",
+        "accept",
+        "sec-fetch-site",
+        "x-anything",
+    ] {
+        for endpoint in ["/session", "/refresh", "/login/start"] {
+            let method = if endpoint == "/session" { "GET" } else { "POST" };
+            let request = browser
+                .request(method, endpoint)
+                .header(header, b"a=\xff\xfe\x80; \xc3(");
+            let response = browser.clone().send(&request);
+            assert!(response.status < 500, "{endpoint} with {header}: {response:?}");
+        }
+    }
+    assert_eq!(browser.get("/userInfo").status, 200, "and the next request is served");
+}
+
+#[test]
+fn cookies_of_the_application_and_several_cookie_lines_do_not_matter() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let request = browser
+        .request("GET", "/userInfo")
+        .header("cookie", b"theirs=\xff; a; =b; ;; c=\"d\"");
+    assert_eq!(browser.send(&request).status, 200);
+    let mut split = browser.request("POST", "/refresh").without("cookie");
+    for ((name, _), value) in &browser.cookies {
+        split = split.header("cookie", format!("{name}={value}"));
+    }
+    assert_eq!(browser.send(&split).status, 204);
+}
+
+#[test]
+fn a_request_that_is_not_http_gets_an_answer_or_none_and_the_next_one_is_served() {
+    let app = TestApp::start();
+    for bytes in [
+        &b"GET /bff/session HTTP/9.9\r\n\r\n"[..],
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET /bff/\xff HTTP/1.1\r\nhost: x\r\n\r\n",
+    ] {
+        let mut stream = std::net::TcpStream::connect(app.address).unwrap();
+        std::io::Write::write_all(&mut stream, bytes).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+        assert!(
+            answer.is_empty() || find(&answer, b"HTTP/1.1 4").is_some(),
+            "{}",
+            answer.escape_ascii()
+        );
+    }
+    assert_eq!(app.browser().get("/session").status, 200);
+}
+
+#[test]
+fn a_body_that_nobody_read_is_not_taken_for_the_next_request() {
+    let app = TestApp::start();
+    let hidden = "GET /bff/session HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    for origin in ["https://evil.test", WEB_ORIGIN] {
+        let request = format!(
+            "POST /bff/unknown HTTP/1.1\r\nhost: x\r\norigin: {origin}\r\ncontent-length: {}\r\n\r\n{hidden}\
+             GET /bff/claims HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+            hidden.len()
+        );
+        let mut stream = std::net::TcpStream::connect(app.address).unwrap();
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answers = String::new();
+        let _ = std::io::Read::read_to_string(&mut stream, &mut answers);
+        assert!(!answers.contains("isLoggedIn"), "{answers}");
+    }
+}
+
+#[test]
+fn the_admin_listener_tells_how_the_service_is() {
+    let app = TestApp::start();
+    assert_eq!(app.admin("/healthz").status, 200);
+    crate::support::app::wait_until("the service is ready", || app.admin("/readyz").status == 200);
+    let mut browser = app.browser();
+    browser.get("/session");
+    browser.post("/refresh");
+    assert_eq!(app.metric(r#"bff_requests_total{endpoint="session",outcome="ok"}"#), 1);
+    assert_eq!(
+        app.metric(r#"bff_requests_total{endpoint="refresh",outcome="unauthorized_request"}"#),
+        1
+    );
+    assert_eq!(app.admin("/bff/session").status, 404);
+}

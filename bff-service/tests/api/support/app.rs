@@ -1,0 +1,163 @@
+//! The service under test: the real one, with all its workers, on free ports of the loopback interface.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bff_service::config::Config;
+use bff_service::oauth::Provider;
+use bff_service::server::{self, Listeners};
+use bff_service::service::Service;
+
+use super::authorization_server::{CLIENT_ID, FakeAuthorizationServer};
+use super::browser::Browser;
+use super::http::{Request, Response};
+use super::log_capture;
+
+pub const PREFIX: &str = "/bff";
+pub const WEB_ORIGIN: &str = "https://www.example.test";
+pub const REDIRECT_URI: &str = "https://www.example.test/";
+pub const POST_LOGOUT_REDIRECT_URI: &str = "https://www.example.test/signed-out";
+
+/// Two keys: the first seals.
+pub const KEYS: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978,\
+                        1d2c3b4a5968778695a4b3c2d1e0f0f1e2d3c4b5a69788796a5b4c3d2e1f0011";
+
+pub const AT: &str = "__Host-Http-example-at";
+pub const CSRF: &str = "__Host-Http-example-csrf";
+pub const LOGIN: &str = "__Host-Http-example-login";
+pub const AUTH: &str = "__Http-example-auth";
+pub const ID: &str = "__Http-example-id";
+
+/// A running service and its authorization server.
+pub struct TestApp {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub authorization_server: FakeAuthorizationServer,
+}
+
+/// How a test's service differs from the ordinary one.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// Lines at the top of the configuration.
+    pub top: &'a str,
+    /// Lines in `[session]`.
+    pub session: &'a str,
+    /// Lines in `[client]`.
+    pub client: &'a str,
+    /// Keys to come after [`KEYS`], each with a comma in front.
+    pub more_keys: &'a str,
+}
+
+impl TestApp {
+    pub fn start() -> TestApp {
+        TestApp::start_with(Setup::default())
+    }
+
+    pub fn start_with(setup: Setup<'_>) -> TestApp {
+        TestApp::start_against(FakeAuthorizationServer::start(), setup)
+    }
+
+    /// Another replica in front of an authorization server that runs already.
+    pub fn start_against(authorization_server: FakeAuthorizationServer, setup: Setup<'_>) -> TestApp {
+        log_capture::install();
+        // The first test installs it; the others find it in place.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let config = configuration(&authorization_server, &setup);
+        let config = Config::parse(&config, |_| None).unwrap_or_else(|error| panic!("{error}"));
+        let listeners = Listeners {
+            api: TcpListener::bind("127.0.0.1:0").unwrap(),
+            admin: TcpListener::bind("127.0.0.1:0").unwrap(),
+        };
+        let (address, admin) = (
+            listeners.api.local_addr().unwrap(),
+            listeners.admin.local_addr().unwrap(),
+        );
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async {
+                let config = Arc::new(config);
+                let provider = Provider::new(&config).unwrap();
+                let service = Service::new(config, provider).unwrap();
+                server::run(Arc::new(service), listeners).await.unwrap();
+            });
+        });
+        let app = TestApp {
+            address,
+            admin,
+            authorization_server,
+        };
+        app.wait_until_listening();
+        app
+    }
+
+    fn wait_until_listening(&self) {
+        wait_until("the service listens", || {
+            std::net::TcpStream::connect(self.address).is_ok()
+        });
+    }
+
+    /// A browser with no cookies.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// A browser in which alice is signed in.
+    pub fn signed_in(&self) -> Browser<'_> {
+        self.browser().sign_in_as("alice")
+    }
+
+    pub fn admin(&self, path: &str) -> Response {
+        Request::new("GET", path).send(self.admin)
+    }
+
+    /// The value of a metric.
+    pub fn metric(&self, series: &str) -> u64 {
+        let metrics = self.admin("/metrics").body;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |count| count.parse().unwrap())
+    }
+}
+
+fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'_>) -> String {
+    let issuer = authorization_server.issuer();
+    let Setup {
+        top,
+        session,
+        client,
+        more_keys,
+    } = setup;
+    format!(
+        "demo = true
+        trusted_web_origins = ['{WEB_ORIGIN}', 'https://second.example.test:8443']
+        {top}
+        [server]
+        workers = 2
+        [authorization_server]
+        issuer = '{issuer}'
+        connect_timeout_ms = 500
+        request_timeout_ms = 1000
+        [client]
+        id = '{CLIENT_ID}'
+        secret = 'the client secret of the tests'
+        redirect_uri = '{REDIRECT_URI}'
+        post_logout_redirect_uri = '{POST_LOGOUT_REDIRECT_URI}'
+        scope = 'openid profile'
+        {client}
+        [session]
+        {session}
+        [keys]
+        ring = '{KEYS}{more_keys}'
+        "
+    )
+}
+
+/// Waits for a condition, and fails where it does not come about.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

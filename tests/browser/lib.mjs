@@ -1,0 +1,116 @@
+// A browser at the demo system: how to start one, sign in, and read what it shows.
+//
+// Environment: WWW, API, LOGIN (origins), CA_FILE, CHROMIUM (a path; default: Debian's).
+import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import tls from 'node:tls';
+
+import { chromium } from 'playwright-core';
+
+export const WWW = required('WWW');
+export const API = required('API');
+export const LOGIN = required('LOGIN');
+export const USER = { username: 'demouser', password: 'Password1' };
+
+function required(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; run this through \`cargo xtask test\` or \`cargo xtask up --check\``);
+  return value;
+}
+
+/**
+ * The hash of the server's public key, of a certificate that was verified with the local CA. The browser trusts this one
+ * key besides what it trusts anyway, so a wrong certificate still fails.
+ */
+async function serverKeyHash() {
+  const { hostname, port } = new URL(WWW);
+  const options = { host: '127.0.0.1', port, servername: hostname, ca: readFileSync(required('CA_FILE')) };
+  const der = await new Promise((resolve, reject) => {
+    const socket = tls.connect(options, () => {
+      resolve(socket.getPeerCertificate().raw);
+      socket.end();
+    });
+    socket.on('error', reject);
+  });
+  const key = new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(key).digest('base64');
+}
+
+/** Starts a browser with a fresh profile. */
+export async function startBrowser() {
+  const domain = new URL(WWW).hostname.replace(/^www\./, '');
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    chromiumSandbox: process.getuid?.() !== 0,
+    args: [
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+      `--ignore-certificate-errors-spki-list=${await serverKeyHash()}`,
+      // Names under localhost are loopback by themselves; any other domain of the demo has to be.
+      ...(domain.endsWith('localhost') ? [] : [`--host-resolver-rules=MAP *.${domain} 127.0.0.1`]),
+    ],
+  });
+}
+
+/** Waits until the element shows text that matches, and returns the text. */
+export async function shown(page, selector, pattern) {
+  await page.waitForFunction(
+    ([selector, source]) => new RegExp(source).test(document.querySelector(selector)?.textContent ?? ''),
+    [selector, pattern.source],
+  );
+  return page.locator(selector).textContent();
+}
+
+export const authenticated = (page) => shown(page, '#pageLoadResult', /You are authenticated/);
+export const unauthenticated = (page) => shown(page, '#pageLoadResult', /Authentication required/);
+
+/** Opens the SPA and goes to the login page. */
+export async function goToLogin(page, path = '/') {
+  await page.goto(`${WWW}${path}`);
+  await unauthenticated(page);
+  await page.click('#startAuthentication');
+  await page.waitForURL((url) => url.origin === LOGIN);
+  await page.waitForSelector('input[name=username]');
+}
+
+/** Fills in the login page. */
+export async function fillIn(page, { username, password }) {
+  await page.fill('input[name=username]', username);
+  await page.fill('input[name=password]', password);
+  await page.click('button[type=submit]');
+}
+
+/** Signs in from the unauthenticated view; the page ends on the authenticated one. */
+export async function signIn(page, path = '/') {
+  await goToLogin(page, path);
+  await fillIn(page, USER);
+  await page.waitForURL((url) => url.origin === WWW);
+  await authenticated(page);
+}
+
+/** Signs out; the page ends on the unauthenticated view. */
+export async function signOut(page) {
+  await page.click('#signOut');
+  await page.waitForURL((url) => url.origin === WWW);
+  await unauthenticated(page);
+}
+
+/** All cookies in the browser's store that the BFF sets, whatever their path. */
+export async function bffCookies(context) {
+  // Without a URL the whole store is returned, narrow paths included.
+  const cookies = await context.cookies();
+  const apiHost = new URL(API).hostname;
+  return cookies.filter(({ name, domain }) => /example-(login|at|auth|id|csrf)(\.\d+)?$/.test(name) || domain.endsWith(apiHost));
+}
+
+/** Presses a button and returns the JSON that appears. */
+export async function pressed(page, button, result, pattern) {
+  await page.click(button);
+  const text = await shown(page, result, pattern);
+  assert.equal((await page.locator('#error').textContent()) ?? '', '', 'an error is shown');
+  return text;
+}
