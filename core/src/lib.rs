@@ -7,6 +7,8 @@
 //! - Where a cookie is: [`names`], [`cookie`].
 //! - Who may call: [`origin`], [`fetch_metadata`], [`csrf`].
 //! - What a refusal looks like: [`reply`].
+//! - The gateway, a state machine: [`gate`], set up by [`config`]; it asks the authorization server ([`introspect`]) and
+//!   remembers the answers ([`cache`]).
 #![forbid(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
@@ -28,10 +30,17 @@
     )
 )]
 
+pub mod admission;
 pub mod base64url;
+pub mod cache;
+pub mod config;
 pub mod cookie;
 pub mod csrf;
 pub mod fetch_metadata;
+pub mod gate;
+pub mod head;
+pub mod introspect;
+mod jwt;
 pub mod keys;
 pub mod names;
 pub mod origin;

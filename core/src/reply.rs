@@ -8,7 +8,7 @@ pub enum Refusal {
     Unauthorized,
     /// Filter: the same where a bearer token was expected, answered with `WWW-Authenticate` (RFC 6750, 3).
     BearerUnauthorized,
-    /// Filter: the token lacks a scope or is for another audience.
+    /// Filter: the token lacks a required scope.
     Forbidden,
     /// Both: the authorization server is unreachable or answered nonsense.
     AuthorizationServerError,

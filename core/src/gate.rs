@@ -1,0 +1,326 @@
+//! The gate: a request's head goes in, what to do with the request comes out. A state machine without a host.
+//!
+//! Events are the methods; each returns the effects to carry out, in order. A request ends by exactly one effect that names
+//! it, [`Effect::Forward`] or [`Effect::Reply`]; until then it is paused.
+//!
+//! Concurrent requests with one token share one introspection, a *flight*. In a proxy a callout belongs to the request
+//! that made it and ends with it. So when the one that made it goes, the flight has lost its callout, and the next tick
+//! makes it again on nobody's behalf.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use zeroize::Zeroizing;
+
+use crate::admission::{self, Admission, Edits, Refused};
+use crate::cache::{Cache, Key, Verdict};
+use crate::config::Config;
+use crate::head::Head;
+use crate::introspect::{self, Answer, Outcome, Request};
+use crate::jwt;
+use crate::keys::KeyId;
+use crate::reply::Refusal;
+
+/// A request, by the proxy's number for it.
+pub type StreamId = u32;
+
+/// A flight. Numbers are not used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlightId(u64);
+
+/// What to do.
+pub enum Effect {
+    /// Let the request go upstream, its head changed like this.
+    Forward {
+        /// The request.
+        stream: StreamId,
+        /// The changes.
+        edits: Edits,
+    },
+    /// Answer the request.
+    Reply {
+        /// The request.
+        stream: StreamId,
+        /// What with.
+        refused: Refused,
+    },
+    /// Ask the authorization server, and give the answer to [`Gate::answer`].
+    Introspect {
+        /// On this request's behalf; `None`: on nobody's.
+        stream: Option<StreamId>,
+        /// What the answer is for.
+        flight: FlightId,
+        /// The request to make.
+        request: Request,
+    },
+    /// Call [`Gate::tick`] as soon as this call is over.
+    TickSoon,
+    /// Something to count.
+    Count(Count),
+}
+
+/// Something to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// A cookie was opened by this key.
+    CookieOpened(KeyId),
+    /// The cache knew the token.
+    CacheHit,
+    /// It did not.
+    CacheMiss,
+    /// A request joined the introspection of another.
+    Joined,
+    /// An introspection gave no usable answer.
+    IntrospectionFailed,
+}
+
+/// A request that waits for a flight.
+struct Waiter {
+    stream: StreamId,
+    edits: Edits,
+    bearer: bool,
+}
+
+struct Flight {
+    key: Key,
+    token: Zeroizing<Vec<u8>>,
+    callout: Callout,
+    waiters: Vec<Waiter>,
+}
+
+/// On whose behalf a flight's callout was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Callout {
+    Of(StreamId),
+    Nobodys,
+    /// Its request is gone, and the callout with it.
+    Lost,
+}
+
+/// The state of one worker.
+pub struct Gate {
+    config: Config,
+    cache: Cache,
+    flights: HashMap<FlightId, Flight>,
+    by_key: HashMap<Key, FlightId>,
+    /// Which flight a request waits for.
+    waiting: HashMap<StreamId, FlightId>,
+    last_flight: u64,
+}
+
+impl Gate {
+    /// A gate that knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        let (entries, bytes) = config
+            .phantom_token
+            .as_ref()
+            .map_or((1, 1), |stage| (stage.cache_entries, stage.cache_bytes));
+        Self {
+            config,
+            cache: Cache::new(entries, bytes),
+            flights: HashMap::new(),
+            by_key: HashMap::new(),
+            waiting: HashMap::new(),
+            last_flight: 0,
+        }
+    }
+
+    /// A request's head has come. Without an effect that ends it, it is to be paused.
+    pub fn request(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match admission::admit(&self.config, head, now) {
+            Err(refused) => effects.push(Effect::Reply { stream, refused }),
+            Ok(admission) => {
+                effects.extend(
+                    admission
+                        .key_id
+                        .map(|key_id| Effect::Count(Count::CookieOpened(key_id))),
+                );
+                self.admitted(stream, admission, now, &mut effects);
+            }
+        }
+        effects
+    }
+
+    fn admitted(&mut self, stream: StreamId, admission: Admission, now: u64, effects: &mut Vec<Effect>) {
+        let Admission {
+            token, edits, bearer, ..
+        } = admission;
+        let waiter = Waiter { stream, edits, bearer };
+        let Some(stage) = &self.config.phantom_token else {
+            return effects.push(waiter.forward(&token));
+        };
+        if !stage.introspect_jwts
+            && let Some(claims) = jwt::access_token_claims(&token)
+        {
+            // The API validates it; what it says of itself can only make us refuse.
+            let expired = jwt::expiry(&claims).map_or(true, |expiry| expiry.is_some_and(|expiry| expiry <= now));
+            let for_us = stage
+                .required_audience
+                .as_ref()
+                .is_none_or(|audience| jwt::has_audience(&claims, audience));
+            return effects.push(if expired || !for_us {
+                waiter.reply(Refused::token(bearer, "the JWT has expired or is for another audience"))
+            } else if jwt::has_scopes(&claims, &stage.required_scopes) {
+                waiter.forward(&token)
+            } else {
+                waiter.end(&Verdict::Forbidden)
+            });
+        }
+        let key = admission::cache_key(stage, &token);
+        if let Some(verdict) = self.cache.get(&key, now) {
+            effects.push(Effect::Count(Count::CacheHit));
+            return effects.push(waiter.end(&verdict));
+        }
+        effects.push(Effect::Count(Count::CacheMiss));
+        if let Some(flight) = self.by_key.get(&key).copied()
+            && let Some(joined) = self.flights.get_mut(&flight)
+        {
+            joined.waiters.push(waiter);
+            self.waiting.insert(stream, flight);
+            return effects.push(Effect::Count(Count::Joined));
+        }
+        self.last_flight = self.last_flight.wrapping_add(1);
+        let flight = FlightId(self.last_flight);
+        effects.push(Effect::Introspect {
+            stream: Some(stream),
+            flight,
+            request: introspect::request(stage, &token),
+        });
+        self.flights.insert(
+            flight,
+            Flight {
+                key,
+                token,
+                callout: Callout::Of(stream),
+                waiters: vec![waiter],
+            },
+        );
+        self.by_key.insert(key, flight);
+        self.waiting.insert(stream, flight);
+    }
+
+    /// The authorization server has answered, or the callout could not be made.
+    pub fn answer(&mut self, flight: FlightId, answer: &Answer, now: u64) -> Vec<Effect> {
+        let Some(landed) = self.land(flight) else {
+            return Vec::new();
+        };
+        let Some(stage) = &self.config.phantom_token else {
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        let failure = match introspect::classify(stage, answer, now) {
+            Outcome::Known { verdict, expires_at } => {
+                effects.extend(landed.waiters.into_iter().map(|waiter| waiter.end(&verdict)));
+                self.cache.put(landed.key, verdict, expires_at, now);
+                return effects;
+            }
+            Outcome::Unusable(why) => Refused::new(Refusal::AuthorizationServerError, why),
+            Outcome::TimedOut => Refused::new(Refusal::AuthorizationServerTimeout, "it did not answer in time"),
+        };
+        effects.push(Effect::Count(Count::IntrospectionFailed));
+        effects.extend(landed.waiters.into_iter().map(|waiter| waiter.reply(failure)));
+        effects
+    }
+
+    /// A request is over: answered, forwarded and done, or its client has left.
+    pub fn gone(&mut self, stream: StreamId) -> Vec<Effect> {
+        let Some(id) = self.waiting.remove(&stream) else {
+            return Vec::new();
+        };
+        let Some(flight) = self.flights.get_mut(&id) else {
+            return Vec::new();
+        };
+        flight.waiters.retain(|waiter| waiter.stream != stream);
+        let lost = flight.callout == Callout::Of(stream);
+        if lost {
+            flight.callout = Callout::Lost;
+        }
+        match (flight.waiters.is_empty(), lost) {
+            // Nobody waits, and no answer will come.
+            (true, true) => {
+                self.land(id);
+                Vec::new()
+            }
+            (false, true) => vec![Effect::TickSoon],
+            // An answer that nobody waits for is still worth keeping.
+            (_, false) => Vec::new(),
+        }
+    }
+
+    /// Makes the callouts again that were lost with their requests.
+    pub fn tick(&mut self) -> Vec<Effect> {
+        let Some(stage) = &self.config.phantom_token else {
+            return Vec::new();
+        };
+        let lost = self
+            .flights
+            .iter_mut()
+            .filter(|(_, flight)| flight.callout == Callout::Lost);
+        let again = lost.map(|(id, flight)| {
+            flight.callout = Callout::Nobodys;
+            Effect::Introspect {
+                stream: None,
+                flight: *id,
+                request: introspect::request(stage, &flight.token),
+            }
+        });
+        again.collect()
+    }
+
+    /// How many answers are kept.
+    pub fn cached(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// How many introspections are under way.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    fn land(&mut self, id: FlightId) -> Option<Flight> {
+        let flight = self.flights.remove(&id)?;
+        self.by_key.remove(&flight.key);
+        for waiter in &flight.waiters {
+            self.waiting.remove(&waiter.stream);
+        }
+        Some(flight)
+    }
+}
+
+impl Waiter {
+    /// The end of a request whose token is known.
+    fn end(self, verdict: &Verdict) -> Effect {
+        match verdict {
+            Verdict::Active(jwt) => {
+                let jwt = Rc::clone(jwt);
+                self.forward(&jwt)
+            }
+            Verdict::Inactive => {
+                let refused = Refused::token(self.bearer, "the token is not active, or is for another audience");
+                self.reply(refused)
+            }
+            Verdict::Forbidden => {
+                let bearer_error = self.bearer.then_some("insufficient_scope");
+                self.reply(Refused {
+                    refusal: Refusal::Forbidden,
+                    bearer_error,
+                    why: "the token lacks a required scope",
+                })
+            }
+        }
+    }
+
+    fn forward(self, token: &[u8]) -> Effect {
+        let Self { stream, mut edits, .. } = self;
+        edits.set.push(("authorization", [b"Bearer ", token].concat()));
+        Effect::Forward { stream, edits }
+    }
+
+    fn reply(self, refused: Refused) -> Effect {
+        Effect::Reply {
+            stream: self.stream,
+            refused,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The form of a JWT, and what it says of itself. Nothing here proves anything: the authorization server vouches for what
+//! it answers, and the API validates the signature (RFC 7519, RFC 9068).
+
+use serde_json::{Map, Value};
+
+use crate::base64url;
+
+/// The longest JWT that is forwarded, in bytes: what servers commonly take in one header.
+const MAX_JWT_LEN: usize = 16 * 1024;
+
+/// The claims of something in the form of a signed JWT that may be forwarded as an access token; `None` for anything else:
+/// not three strict base64url parts, an unsigned one, or a token that is not for APIs (RFC 9701 introspection responses,
+/// ID and logout tokens by their `typ`).
+pub(crate) fn access_token_claims(token: &[u8]) -> Option<Map<String, Value>> {
+    if token.len() > MAX_JWT_LEN {
+        return None;
+    }
+    let mut parts = token.split(|byte| *byte == b'.');
+    let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || signature.is_empty() {
+        return None;
+    }
+    base64url::decode(signature)?;
+    let header = object(header)?;
+    let algorithm = header.get("alg")?.as_str()?;
+    if algorithm.is_empty() || algorithm.eq_ignore_ascii_case("none") {
+        return None;
+    }
+    if let Some(typ) = header.get("typ") {
+        let typ = typ.as_str()?.to_ascii_lowercase();
+        let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+        if !matches!(typ, "at+jwt" | "jwt") {
+            return None;
+        }
+    }
+    object(claims)
+}
+
+/// `exp` in whole seconds; `Err` when it is there and is not a number (RFC 7519, 4.1.4).
+pub(crate) fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, ()> {
+    match claims.get("exp") {
+        None => Ok(None),
+        Some(value) => value
+            .as_u64()
+            .or_else(|| whole_seconds(value.as_f64()?))
+            .map(Some)
+            .ok_or(()),
+    }
+}
+
+/// Whether every scope is in `scope` (RFC 8693, 4.2), or in `scp`, as some servers call it.
+pub(crate) fn has_scopes(claims: &Map<String, Value>, required: &[String]) -> bool {
+    let granted = |wanted: &str| {
+        ["scope", "scp"]
+            .iter()
+            .filter_map(|name| claims.get(*name))
+            .any(|value| match value {
+                Value::String(list) => list.split(' ').any(|scope| scope == wanted),
+                Value::Array(list) => list.iter().any(|scope| scope.as_str() == Some(wanted)),
+                _ => false,
+            })
+    };
+    required.iter().all(|wanted| granted(wanted))
+}
+
+/// Whether `aud`, a string or a list of them, names the audience (RFC 7519, 4.1.3).
+pub(crate) fn has_audience(claims: &Map<String, Value>, required: &str) -> bool {
+    match claims.get("aud") {
+        Some(Value::String(audience)) => audience == required,
+        Some(Value::Array(list)) => list.iter().any(|audience| audience.as_str() == Some(required)),
+        _ => false,
+    }
+}
+
+fn object(part: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&base64url::decode(part)?).ok()
+}
+
+/// A NumericDate may have a fraction.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked; the fraction is meant to go"
+)]
+fn whole_seconds(value: f64) -> Option<u64> {
+    (0.0..=9_007_199_254_740_991.0).contains(&value).then_some(value as u64)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A JWT with these claims and a signature that nobody checks.
+    pub(crate) fn jwt(header: &Value, claims: &Value) -> String {
+        format!(
+            "{}.{}.c2ln",
+            base64url::encode(header.to_string().as_bytes()),
+            base64url::encode(claims.to_string().as_bytes())
+        )
+    }
+
+    fn claims_of(header: &Value, claims: &Value) -> Option<Map<String, Value>> {
+        access_token_claims(jwt(header, claims).as_bytes())
+    }
+
+    #[test]
+    fn an_access_token_is_recognised_by_its_form() {
+        for header in [
+            json!({"alg": "RS256"}),
+            json!({"alg": "ES256", "typ": "at+jwt"}),
+            json!({"alg": "PS256", "typ": "application/at+JWT"}),
+        ] {
+            assert!(claims_of(&header, &json!({"sub": "a"})).is_some(), "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_access_token_is_not_forwarded() {
+        for header in [
+            json!({"alg": "none"}),
+            json!({"alg": "None"}),
+            json!({"alg": ""}),
+            json!({"alg": 1}),
+            json!({}),
+            json!({"alg": "RS256", "typ": "token-introspection+jwt"}),
+            json!({"alg": "RS256", "typ": "logout+jwt"}),
+        ] {
+            assert!(claims_of(&header, &json!({})).is_none(), "{header}");
+        }
+        let good = jwt(&json!({"alg": "RS256"}), &json!({}));
+        let (without_signature, _) = good.rsplit_once('.').unwrap();
+        for token in [
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            without_signature,
+            &format!("{without_signature}."),
+            &format!("{good}.a"),
+            &format!("{good}\r\nx: y"),
+            &format!("{good}="),
+            "not a token",
+        ] {
+            assert!(access_token_claims(token.as_bytes()).is_none(), "{token:?}");
+        }
+        assert!(claims_of(&json!({"alg": "RS256"}), &json!([1])).is_none());
+        let huge = jwt(&json!({"alg": "RS256"}), &json!({"a": "x".repeat(MAX_JWT_LEN)}));
+        assert!(access_token_claims(huge.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn scopes_and_audience_are_read_in_each_of_their_forms() {
+        let scopes = |value: Value, required: &str| has_scopes(value.as_object().unwrap(), &[required.to_owned()]);
+        assert!(scopes(json!({"scope": "a data"}), "data") && scopes(json!({"scp": ["a", "data"]}), "data"));
+        assert!(
+            !scopes(json!({"scope": "database"}), "data")
+                && !scopes(json!({"scope": 1}), "data")
+                && !scopes(json!({}), "data")
+        );
+        let audience = |value: Value| has_audience(value.as_object().unwrap(), "api");
+        assert!(audience(json!({"aud": "api"})) && audience(json!({"aud": ["b", "api"]})));
+        assert!(!audience(json!({"aud": "apis"})) && !audience(json!({"aud": []})) && !audience(json!({})));
+    }
+
+    #[test]
+    fn an_expiry_is_a_number_or_nothing() {
+        let exp = |value: Value| expiry(json!({"exp": value}).as_object().unwrap());
+        assert_eq!(
+            (exp(json!(5)), exp(json!(5.9)), expiry(&Map::new())),
+            (Ok(Some(5)), Ok(Some(5)), Ok(None))
+        );
+        for value in [json!("5"), json!(-1), json!(null), json!(1e300)] {
+            assert_eq!(exp(value.clone()), Err(()), "{value}");
+        }
+    }
+}

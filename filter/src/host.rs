@@ -1,0 +1,105 @@
+//! Every host call of the filter but reading the environment. Values of headers go in and out as bytes. Where the SDK
+//! would panic on what the host says, the call is made only when the host cannot say it.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use bff_core::admission::Edits;
+use bff_core::head::Head;
+use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
+use http::HeaderValue;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
+
+/// Nanoseconds since 1970.
+pub(crate) fn now() -> Duration {
+    hostcalls::get_current_time()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or_default()
+}
+
+/// A line in Envoy's log.
+pub(crate) fn log(level: LogLevel, message: &str) {
+    let _ = hostcalls::log(level, message);
+}
+
+/// The plugin configuration.
+pub(crate) fn plugin_configuration() -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// The current request's head. Only to be called in the header phase.
+pub(crate) fn request_head() -> Head {
+    Head::new(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default())
+}
+
+/// Changes the current request's head. Only to be called before it is resumed.
+pub(crate) fn edit_request(edits: &Edits) {
+    for name in &edits.remove {
+        let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None);
+    }
+    for (name, value) in &edits.set {
+        let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
+    }
+}
+
+/// Lets the current request go on.
+pub(crate) fn resume_request() {
+    let _ = hostcalls::resume_http_request();
+}
+
+/// Answers the current request. Envoy does not check the headers of a local reply, so a value that is not one is left out.
+pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &str) {
+    let is_value = |value: &str| HeaderValue::from_str(value).is_ok();
+    let headers = headers.iter().copied().filter(|(_, value)| is_value(value)).collect();
+    let _ = hostcalls::send_http_response(u32::from(status), headers, Some(body.as_bytes()));
+}
+
+/// Makes the following calls on behalf of another context. False: it is gone.
+pub(crate) fn act_for(context_id: u32) -> bool {
+    hostcalls::set_effective_context(context_id).is_ok()
+}
+
+/// Sends a request to a cluster; returns the callout's number. `None`: there is no such cluster, or it is closed off.
+pub(crate) fn call(cluster: &str, request: &Request, timeout: Duration) -> Option<u32> {
+    let headers = request
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    hostcalls::dispatch_http_call(cluster, headers, Some(&request.body), Vec::new(), timeout).ok()
+}
+
+/// The answer to the callout whose callback this is. A connection that was reset has no headers, and asking for one of
+/// them would panic.
+pub(crate) fn call_answer(num_headers: usize, body_size: usize) -> Answer {
+    if num_headers == 0 {
+        return Answer::Failed;
+    }
+    let head = Head::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default());
+    let first = |name| head.all(name).next().unwrap_or_default();
+    let status = std::str::from_utf8(first(":status"))
+        .ok()
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    let read = || {
+        hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body_size)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    };
+    Answer::Response {
+        status,
+        content_type: first("content-type").to_vec(),
+        cache_control: head.all("cache-control").map(<[u8]>::to_vec).collect(),
+        body: (body_size <= MAX_ANSWER_LEN).then(|| if body_size == 0 { Vec::new() } else { read() }),
+    }
+}
+
+/// Has the root context called in this time, again and again; zero: no longer.
+pub(crate) fn tick_every(period: Duration) {
+    let _ = hostcalls::set_tick_period(period);
+}

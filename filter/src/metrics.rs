@@ -1,0 +1,114 @@
+//! What is counted, as Envoy stats. Names come out of its Prometheus endpoint as they stand here.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bff_core::gate::Count;
+use bff_core::keys::KeyId;
+use bff_core::reply::Refusal;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::MetricType;
+
+/// A metric's number; `None` where the host refused it.
+type Id = Option<u32>;
+
+/// The metrics of one worker; Envoy adds the workers up.
+pub(crate) struct Metrics {
+    forwarded: Id,
+    refused: HashMap<u16, Id>,
+    cache_hits: Id,
+    cache_misses: Id,
+    cache_entries: Id,
+    reported_entries: Cell<usize>,
+    introspections: Id,
+    introspections_joined: Id,
+    introspection_failures: Id,
+    introspection_ms: Id,
+    opened: HashMap<KeyId, Id>,
+}
+
+impl Metrics {
+    /// Defines them. To be called once, by the root.
+    pub(crate) fn define(keys: impl Iterator<Item = KeyId>) -> Self {
+        let counter = |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("bff_filter_{name}")).ok();
+        let refusals = [
+            Refusal::Unauthorized,
+            Refusal::Forbidden,
+            Refusal::ServerError,
+            Refusal::AuthorizationServerError,
+            Refusal::AuthorizationServerTimeout,
+        ];
+        let refused = refusals.map(|refusal| {
+            (
+                refusal.status(),
+                counter(&format!("requests_refused_{}", refusal.status())),
+            )
+        });
+        Self {
+            forwarded: counter("requests_forwarded"),
+            refused: refused.into(),
+            cache_hits: counter("cache_hits"),
+            cache_misses: counter("cache_misses"),
+            cache_entries: hostcalls::define_metric(MetricType::Gauge, "bff_filter_cache_entries").ok(),
+            reported_entries: Cell::new(0),
+            introspections: counter("introspections"),
+            introspections_joined: counter("introspections_joined"),
+            introspection_failures: counter("introspection_failures"),
+            introspection_ms: hostcalls::define_metric(MetricType::Histogram, "bff_filter_introspection_ms").ok(),
+            opened: keys
+                .map(|key| (key, counter(&format!("cookies_opened_by_{key}"))))
+                .collect(),
+        }
+    }
+
+    /// A request goes upstream.
+    pub(crate) fn forwarded(&self) {
+        add(self.forwarded, 1);
+    }
+
+    /// A request is refused with this status.
+    pub(crate) fn refused(&self, status: u16) {
+        add(self.refused.get(&status).copied().flatten(), 1);
+    }
+
+    /// An introspection begins.
+    pub(crate) fn introspection(&self) {
+        add(self.introspections, 1);
+    }
+
+    /// An introspection took this long.
+    pub(crate) fn introspected(&self, time: Duration) {
+        if let Some(id) = self.introspection_ms {
+            let _ = hostcalls::record_metric(id, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// What the gate counts.
+    pub(crate) fn count(&self, count: Count) {
+        match count {
+            Count::CookieOpened(key) => add(self.opened.get(&key).copied().flatten(), 1),
+            Count::CacheHit => add(self.cache_hits, 1),
+            Count::CacheMiss => add(self.cache_misses, 1),
+            Count::Joined => add(self.introspections_joined, 1),
+            Count::IntrospectionFailed => add(self.introspection_failures, 1),
+        }
+    }
+
+    /// How many answers this worker keeps. The gauge is shared by the workers, so each adds what has changed.
+    pub(crate) fn cache_entries(&self, entries: usize) {
+        let before = self.reported_entries.replace(entries);
+        let change = i64::try_from(entries)
+            .unwrap_or(0)
+            .saturating_sub(i64::try_from(before).unwrap_or(0));
+        if change != 0 {
+            add(self.cache_entries, change);
+        }
+    }
+}
+
+fn add(id: Id, offset: i64) {
+    if let Some(id) = id {
+        let _ = hostcalls::increment_metric(id, offset);
+    }
+}

@@ -1,0 +1,68 @@
+//! The root context: configuration, and callouts on nobody's behalf.
+
+use std::rc::Rc;
+
+use bff_core::config::Config;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{ContextType, LogLevel};
+
+use crate::shell::Shell;
+use crate::stream::Stream;
+use crate::{environment, host};
+
+/// One for each worker and configuration.
+pub(crate) struct Root {
+    context_id: u32,
+    /// `None` until it is configured.
+    shell: Option<Rc<Shell>>,
+}
+
+impl Root {
+    pub(crate) fn new(context_id: u32) -> Self {
+        Self {
+            context_id,
+            shell: None,
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token_id: u32, num_headers: usize, body_size: usize, _num_trailers: usize) {
+        if let Some(shell) = &self.shell {
+            shell.answer(self.context_id, token_id, num_headers, body_size);
+        }
+    }
+}
+
+impl RootContext for Root {
+    /// False makes Envoy refuse the configuration, also under `--mode validate`.
+    fn on_configure(&mut self, _plugin_configuration_size: usize) -> bool {
+        match Config::parse(&host::plugin_configuration(), environment::read) {
+            Ok(config) => {
+                for warning in &config.warnings {
+                    host::log(LogLevel::Warn, &format!("bff: bff_token.encryption_key: {warning}"));
+                }
+                self.shell = Some(Rc::new(Shell::new(config)));
+                true
+            }
+            Err(error) => {
+                host::log(LogLevel::Error, &format!("bff: configuration refused: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(shell) = &self.shell {
+            shell.tick(self.context_id);
+        }
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(context_id, self.shell.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}

@@ -1,0 +1,221 @@
+//! The gate's effects, carried out.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bff_core::admission::Refused;
+use bff_core::config::{Config, PhantomToken};
+use bff_core::gate::{Effect, FlightId, Gate, StreamId};
+use bff_core::head::Head;
+use bff_core::introspect::{Answer, Request};
+use bff_core::reply::Refusal;
+use proxy_wasm::types::LogLevel;
+
+use crate::host;
+use crate::metrics::Metrics;
+
+/// How soon "soon" is.
+const SOON: Duration = Duration::from_millis(1);
+
+/// What the contexts of one worker share.
+pub(crate) struct Shell {
+    /// Never borrowed while the host is called: the host may call back.
+    gate: RefCell<Gate>,
+    /// By the context that made the callout, and its number.
+    callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
+    metrics: Metrics,
+    phantom_token: Option<PhantomToken>,
+}
+
+struct Callout {
+    flight: FlightId,
+    started: Duration,
+}
+
+/// What becomes of the request whose head has just come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It goes on.
+    Goes,
+    /// It waits, or is answered.
+    Stays,
+}
+
+impl Shell {
+    /// For a configuration.
+    pub(crate) fn new(config: Config) -> Self {
+        let keys: Vec<_> = config
+            .bff_token
+            .iter()
+            .flat_map(|stage| stage.sealer.key_ids())
+            .collect();
+        Self {
+            phantom_token: config.phantom_token.clone(),
+            gate: RefCell::new(Gate::new(config)),
+            callouts: RefCell::default(),
+            metrics: Metrics::define(keys.into_iter()),
+        }
+    }
+
+    /// A request's head has come, in its own callback.
+    pub(crate) fn request(&self, stream: StreamId, head: &Head) -> Fate {
+        let Some(effects) = self.with_gate(|gate| gate.request(stream, head, host::now().as_secs())) else {
+            self.reply(&Refused {
+                refusal: Refusal::ServerError,
+                bearer_error: None,
+                why: "the gate is in use",
+            });
+            return Fate::Stays;
+        };
+        let mut effects = VecDeque::from(effects);
+        let mut fate = Fate::Stays;
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                // Its callback's return value lets it go: resuming is for those that were paused.
+                Effect::Forward { edits, .. } => {
+                    host::edit_request(&edits);
+                    self.metrics.forwarded();
+                    fate = Fate::Goes;
+                }
+                Effect::Reply { refused, .. } => self.reply(&refused),
+                other => effects.extend(self.other(stream, other)),
+            }
+        }
+        fate
+    }
+
+    /// A callout of the context `me` was answered, in its callback.
+    pub(crate) fn answer(&self, me: u32, token_id: u32, num_headers: usize, body_size: usize) {
+        let Some(callout) = self
+            .callouts
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut callouts| callouts.remove(&(me, token_id)))
+        else {
+            return;
+        };
+        self.metrics.introspected(host::now().saturating_sub(callout.started));
+        let answer = host::call_answer(num_headers, body_size);
+        let now = host::now().as_secs();
+        let effects = self
+            .with_gate(|gate| gate.answer(callout.flight, &answer, now))
+            .unwrap_or_default();
+        self.carry_out(me, effects);
+        if let Some(entries) = self.with_gate(|gate| gate.cached()) {
+            self.metrics.cache_entries(entries);
+        }
+    }
+
+    /// The root's tick.
+    pub(crate) fn tick(&self, me: u32) {
+        host::tick_every(Duration::ZERO);
+        let effects = self.with_gate(Gate::tick).unwrap_or_default();
+        self.carry_out(me, effects);
+    }
+
+    /// A request is over.
+    pub(crate) fn gone(&self, stream: StreamId) {
+        // Its callouts are gone with it.
+        if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
+            while let Some(key) = callouts
+                .range((stream, 0)..=(stream, u32::MAX))
+                .next()
+                .map(|(key, _)| *key)
+            {
+                callouts.remove(&key);
+            }
+        }
+        let effects = self.with_gate(|gate| gate.gone(stream)).unwrap_or_default();
+        if effects.iter().any(|effect| matches!(effect, Effect::TickSoon)) {
+            host::tick_every(SOON);
+        }
+    }
+
+    /// Effects on requests that are paused.
+    fn carry_out(&self, me: u32, effects: Vec<Effect>) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Forward { stream, edits } if host::act_for(stream) => {
+                    host::edit_request(&edits);
+                    self.metrics.forwarded();
+                    host::resume_request();
+                }
+                Effect::Reply { stream, refused } if host::act_for(stream) => self.reply(&refused),
+                Effect::Forward { .. } | Effect::Reply { .. } => {}
+                other => {
+                    host::act_for(me);
+                    effects.extend(self.other(me, other));
+                }
+            }
+        }
+        host::act_for(me);
+    }
+
+    /// Effects that end no request. Returns what follows at once.
+    fn other(&self, me: u32, effect: Effect) -> Vec<Effect> {
+        match effect {
+            Effect::Introspect { flight, request, .. } if !self.introspect(me, flight, &request) => {
+                let now = host::now().as_secs();
+                self.with_gate(|gate| gate.answer(flight, &Answer::Failed, now))
+                    .unwrap_or_default()
+            }
+            Effect::TickSoon => {
+                host::tick_every(SOON);
+                Vec::new()
+            }
+            Effect::Count(count) => {
+                self.metrics.count(count);
+                Vec::new()
+            }
+            Effect::Introspect { .. } | Effect::Forward { .. } | Effect::Reply { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the callout is under way. It belongs to the context whose callback this is.
+    fn introspect(&self, me: u32, flight: FlightId, request: &Request) -> bool {
+        let Some(stage) = &self.phantom_token else { return false };
+        self.metrics.introspection();
+        let Some(token_id) = host::call(&stage.cluster, request, Duration::from_millis(stage.timeout_ms)) else {
+            host::log(
+                LogLevel::Error,
+                &format!(
+                    "bff: phantom_token.cluster: the cluster `{}` does not exist or takes no more requests",
+                    stage.cluster
+                ),
+            );
+            return false;
+        };
+        let Ok(mut callouts) = self.callouts.try_borrow_mut() else {
+            return false;
+        };
+        callouts.insert(
+            (me, token_id),
+            Callout {
+                flight,
+                started: host::now(),
+            },
+        );
+        true
+    }
+
+    fn reply(&self, refused: &Refused) {
+        let status = refused.refusal.status();
+        self.metrics.refused(status);
+        let level = if status < 500 { LogLevel::Info } else { LogLevel::Warn };
+        host::log(level, &format!("bff: refused {refused}"));
+        let scopes = self
+            .phantom_token
+            .as_ref()
+            .map_or(&[][..], |stage| &stage.required_scopes);
+        let challenge = refused.challenge(scopes);
+        let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
+        headers.extend(challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
+        host::reply(status, &headers, &refused.refusal.body());
+    }
+
+    fn with_gate<T>(&self, work: impl FnOnce(&mut Gate) -> T) -> Option<T> {
+        self.gate.try_borrow_mut().ok().map(|mut gate| work(&mut gate))
+    }
+}

@@ -1,0 +1,60 @@
+//! The context of one request.
+
+use std::rc::Rc;
+
+use bff_core::reply::Refusal;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use crate::host;
+use crate::shell::{Fate, Shell};
+
+/// One request.
+pub(crate) struct Stream {
+    context_id: u32,
+    shell: Option<Rc<Shell>>,
+}
+
+impl Stream {
+    pub(crate) fn new(context_id: u32, shell: Option<Rc<Shell>>) -> Self {
+        Self { context_id, shell }
+    }
+}
+
+impl Context for Stream {
+    fn on_http_call_response(&mut self, token_id: u32, num_headers: usize, body_size: usize, _num_trailers: usize) {
+        if let Some(shell) = &self.shell {
+            shell.answer(self.context_id, token_id, num_headers, body_size);
+        }
+    }
+}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> Action {
+        let fate = match &self.shell {
+            Some(shell) => shell.request(self.context_id, &host::request_head()),
+            None => {
+                // Without a configuration nobody gets by.
+                host::reply(
+                    Refusal::ServerError.status(),
+                    &[("content-type", "application/json")],
+                    &Refusal::ServerError.body(),
+                );
+                Fate::Stays
+            }
+        };
+        match fate {
+            Fate::Goes => Action::Continue,
+            Fate::Stays => Action::Pause,
+        }
+    }
+}
+
+/// However a request ends, the gate is told: its client may have left while it was waited for.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(shell) = &self.shell {
+            shell.gone(self.context_id);
+        }
+    }
+}
