@@ -29,7 +29,7 @@ test('an expired access token leads to one refresh, and to the data', inBrowser(
   await signIn(page);
   const refreshes = countRefreshes(page.context());
   await expired(page);
-  await pressed(page, '#getApiData', '#getDataResult', /message/);
+  await pressed(page, '#getApiData', '#getDataResult', /Success response/);
   assert.deepEqual(refreshes, [204]);
 }));
 
@@ -41,6 +41,6 @@ test('two tabs that meet the expired token at once both get their data by one re
   const refreshes = countRefreshes(page.context());
   await expired(page);
   await Promise.all([page, tab].map((each) => each.evaluate(() => document.querySelector('#postApiData').click())));
-  await Promise.all([page, tab].map((each) => shown(each, '#postDataResult', /message/)));
+  await Promise.all([page, tab].map((each) => shown(each, '#postDataResult', /Success response/)));
   assert.deepEqual(refreshes, [204]);
 }));

@@ -46,8 +46,8 @@ test('no token is readable by script, in a URL, or in an answer of our hosts', i
   await signIn(page);
   await pressed(page, '#getUserInfo', '#getUserInfoResult', /sub/);
   await pressed(page, '#getClaims', '#getClaimsResult', /iss/);
-  await pressed(page, '#getApiData', '#getDataResult', /message/);
-  await pressed(page, '#postApiData', '#postDataResult', /message/);
+  await pressed(page, '#getApiData', '#getDataResult', /Success response/);
+  await pressed(page, '#postApiData', '#postDataResult', /Success response/);
   await pressed(page, '#refreshToken', '#refreshTokenResult', /Refreshed/);
 
   const script = await readableByScript(page);

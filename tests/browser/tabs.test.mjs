@@ -15,8 +15,8 @@ test('a second tab is signed in as well, and both can change data', inBrowser(as
   await signIn(page);
   const tab = await newTab(page);
   await authenticated(tab);
-  await pressed(tab, '#postApiData', '#postDataResult', /message/);
-  await pressed(page, '#postApiData', '#postDataResult', /message/);
+  await pressed(tab, '#postApiData', '#postDataResult', /Success response/);
+  await pressed(page, '#postApiData', '#postDataResult', /Success response/);
 }));
 
 test('signing out in one tab is seen in the other', inBrowser(async (page) => {
@@ -33,7 +33,7 @@ test('signing in in one tab is seen in the other', inBrowser(async (page) => {
   const tab = await page.context().newPage();
   await signIn(tab);
   await authenticated(page);
-  await pressed(page, '#postApiData', '#postDataResult', /message/);
+  await pressed(page, '#postApiData', '#postDataResult', /Success response/);
 }));
 
 test('five logins begun in five tabs all finish', inBrowser(async (page) => {
@@ -47,5 +47,5 @@ test('five logins begun in five tabs all finish', inBrowser(async (page) => {
     await authenticated(tab);
     assert.equal(await tab.locator('#error').textContent(), '');
   }
-  for (const tab of tabs) await pressed(tab, '#postApiData', '#postDataResult', /message/);
+  for (const tab of tabs) await pressed(tab, '#postApiData', '#postDataResult', /Success response/);
 }));

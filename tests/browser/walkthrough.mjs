@@ -16,8 +16,8 @@ const steps = [
   ['sign-in as demouser', (page) => signIn(page)],
   ['user info', (page) => pressed(page, '#getUserInfo', '#getUserInfoResult', /Demo|demouser|sub/)],
   ['claims of the ID token', (page) => pressed(page, '#getClaims', '#getClaimsResult', /iss/)],
-  ['data by GET', (page) => pressed(page, '#getApiData', '#getDataResult', /message/)],
-  ['data by POST, with the CSRF header', (page) => pressed(page, '#postApiData', '#postDataResult', /message/)],
+  ['data by GET', (page) => pressed(page, '#getApiData', '#getDataResult', /Success response/)],
+  ['data by POST, with the CSRF header', (page) => pressed(page, '#postApiData', '#postDataResult', /Success response/)],
   ['screenshot', async (page) => {
     if (!process.env.SCREENSHOT) return;
     mkdirSync(dirname(process.env.SCREENSHOT), { recursive: true });

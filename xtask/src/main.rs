@@ -1,2 +1,52 @@
-//! To be written.
-fn main() {}
+//! `cargo xtask`: the project's commands. What they need and do not find, they fetch (see [`tools`]).
+
+mod command;
+mod deny;
+mod programs;
+mod spa;
+mod stamp;
+mod test;
+mod tools;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  up [--check] [--no-envoy]   starts the demo system and keeps it running until Ctrl-C
+                              --check: walks through it in a browser instead, and ends with the result
+                              --no-envoy: leaves Envoy out, for whoever starts it by hand
+  test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
+  wasm                        builds the filter: target/wasm/bff_filter.wasm
+  deny                        checks licences, sources, bans and advisories of the dependencies
+
+environment: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443),
+             ENVOY and CHROMIUM: the programs to use instead of those that are found";
+
+/// The error is a text for the person at the terminal: what failed, and what to do.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.split_first() {
+        None | Some((&("help" | "--help" | "-h"), _)) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some((&"up", rest)) => up::Flags::parse(rest).and_then(up::run),
+        Some((&"test", filters)) => test::run(filters),
+        Some((&"wasm", [])) => tools::wasm::build().map(|path| {
+            command::progress(&format!("the filter is {}", path.display()));
+            ExitCode::SUCCESS
+        }),
+        Some((&"deny", [])) => deny::run(),
+        Some((command, _)) => Err(format!("`{command}` is not understood\n\n{USAGE}")),
+    };
+    outcome.unwrap_or_else(|message| {
+        eprintln!("error: {message}");
+        ExitCode::FAILURE
+    })
+}

@@ -129,9 +129,9 @@ impl HttpClient {
     /// that rotates.
     pub async fn send(&self, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
         let (head, body) = request.into_parts();
-        let fault = |error: String| HttpError::Request(error);
         // The two sides use different major versions of the `http` crate.
-        let method = head.method.as_str().parse().map_err(|_| fault("method".to_owned()))?;
+        let method = head.method.as_str().parse();
+        let method = method.map_err(|_| HttpError::Request("its method is not one".to_owned()))?;
         let mut converted = self.client.request(method, head.uri.to_string());
         for (name, value) in &head.headers {
             converted = converted.insert_header((name.as_str(), value.as_bytes()));

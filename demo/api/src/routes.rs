@@ -56,7 +56,7 @@ async fn data(
                 .take(MAX_ECHO_CHARS)
                 .collect();
             format!(
-                "The API handled {} of \"{echo}\", for subject {}",
+                "Success response from the API to {} of \"{echo}\", for subject {}",
                 request.method(),
                 claims.sub
             )

@@ -1,1 +1,40 @@
-//! To be written.
+//! Starts the whole demo system on one machine: certificates, secrets, configuration, and the processes in their order.
+//!
+//! `cargo xtask up` runs one system on the well-known ports; the tests run several at once, each with a directory and
+//! ports of its own:
+//!
+//! ```no_run
+//! # use demo_system::{Artifacts, Component, Options, System};
+//! let mut options = Options::for_tests("target/tests/example");
+//! options.access_token_seconds = 5;
+//! let system = System::start(&Artifacts::from_env()?, options)?;
+//! println!("open {}", system.www());
+//! system.stop(Component::AuthorizationServer);
+//! # Ok::<(), demo_system::Error>(())
+//! ```
+//!
+//! Dropping the [`System`] stops all of it; on Linux so does the death of this process, however it dies.
+
+mod artifacts;
+mod bff_config;
+mod certificates;
+mod commands;
+mod component;
+mod envoy_config;
+mod error;
+mod files;
+mod options;
+mod ports;
+mod probe;
+mod process;
+mod secrets;
+mod spawner;
+mod system;
+
+pub use self::artifacts::Artifacts;
+pub use self::component::Component;
+pub use self::error::Error;
+pub use self::options::Options;
+pub use self::ports::Ports;
+pub use self::probe::get;
+pub use self::system::System;

@@ -1,0 +1,79 @@
+//! The programs and files that a system is started from.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// Where the built programs are. All paths should be absolute: the caller's working directory is not looked at.
+#[derive(Clone, Debug)]
+pub struct Artifacts {
+    /// Envoy: the program and its leading arguments, such as `["envoy"]` or `["func-e", "run"]`.
+    pub envoy: Vec<OsString>,
+    /// `envoy/envoy.yaml`.
+    pub envoy_config: PathBuf,
+    /// The filter, `bff_filter.wasm`.
+    pub filter: PathBuf,
+    /// The `bff-service` binary.
+    pub bff_service: PathBuf,
+    /// The `demo-api` binary.
+    pub demo_api: PathBuf,
+    /// The `demo-web-host` binary.
+    pub demo_web_host: PathBuf,
+    /// Node.js.
+    pub node: PathBuf,
+    /// `demo/authorization-server`, with its dependencies installed.
+    pub authorization_server: PathBuf,
+    /// `demo/spa/dist`.
+    pub spa: PathBuf,
+}
+
+/// The variables that carry the paths from `cargo xtask test` to the tests. Envoy's holds one word a line.
+const ENVOY: &str = "BFF_TEST_ENVOY";
+
+impl Artifacts {
+    /// Reads the variables that `cargo xtask test` sets.
+    ///
+    /// # Errors
+    /// Names the variable that is missing, and the command that sets it.
+    pub fn from_env() -> Result<Artifacts, Error> {
+        let read = |name: &str| {
+            std::env::var_os(name)
+                .ok_or_else(|| Error::new(format!("{name} is not set; run the tests with `cargo xtask test`")))
+        };
+        let path = |name: &str| read(name).map(PathBuf::from);
+        let envoy = read(ENVOY)?;
+        Ok(Artifacts {
+            envoy: envoy.to_string_lossy().lines().map(OsString::from).collect(),
+            envoy_config: path("BFF_TEST_ENVOY_CONFIG")?,
+            filter: path("BFF_TEST_FILTER")?,
+            bff_service: path("BFF_TEST_BFF_SERVICE")?,
+            demo_api: path("BFF_TEST_DEMO_API")?,
+            demo_web_host: path("BFF_TEST_DEMO_WEB_HOST")?,
+            node: path("BFF_TEST_NODE")?,
+            authorization_server: path("BFF_TEST_AUTHORIZATION_SERVER")?,
+            spa: path("BFF_TEST_SPA")?,
+        })
+    }
+
+    /// The variables that [`Artifacts::from_env`] reads.
+    pub fn to_env(&self) -> Vec<(&'static str, OsString)> {
+        let envoy = self.envoy.join(std::ffi::OsStr::new("\n"));
+        let mut variables = vec![(ENVOY, envoy)];
+        variables.extend(self.paths().map(|(name, path)| (name, path.as_os_str().to_owned())));
+        variables
+    }
+
+    fn paths(&self) -> [(&'static str, &Path); 8] {
+        [
+            ("BFF_TEST_ENVOY_CONFIG", &self.envoy_config),
+            ("BFF_TEST_FILTER", &self.filter),
+            ("BFF_TEST_BFF_SERVICE", &self.bff_service),
+            ("BFF_TEST_DEMO_API", &self.demo_api),
+            ("BFF_TEST_DEMO_WEB_HOST", &self.demo_web_host),
+            ("BFF_TEST_NODE", &self.node),
+            ("BFF_TEST_AUTHORIZATION_SERVER", &self.authorization_server),
+            ("BFF_TEST_SPA", &self.spa),
+        ]
+    }
+}

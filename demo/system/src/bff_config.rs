@@ -1,0 +1,46 @@
+//! `bff.toml`, the BFF's configuration in this system.
+
+use std::path::Path;
+
+use crate::options::Options;
+
+/// The file's text. What is not written has its default; secrets come by environment variables.
+pub(crate) fn text(options: &Options, ca: &Path) -> String {
+    let Options {
+        ports,
+        bff_request_timeout_ms,
+        ..
+    } = options;
+    let www = quoted(&options.origin("www"));
+    let page = quoted(&format!("{}/", options.origin("www")));
+    let issuer = quoted(&options.origin("login"));
+    let ca = quoted(&ca.to_string_lossy());
+    let (port, admin_port) = (ports.bff, ports.bff_admin);
+    format!(
+        "# Written anew at every start of the demo. bff-service/bff.example.toml has every setting.
+trusted_web_origins = [{www}]
+cookie_name_prefix = \"example\"
+
+[server]
+port = {port}
+admin_port = {admin_port}
+
+[authorization_server]
+issuer = {issuer}
+ca_file = {ca}
+request_timeout_ms = {bff_request_timeout_ms}
+
+[client]
+id = \"spa-client\"
+redirect_uri = {page}
+post_logout_redirect_uri = {page}
+scope = \"openid profile email data\"
+"
+    )
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"")
+}

@@ -1,0 +1,136 @@
+//! A certificate authority of the demo's own, and the certificate of its three hosts.
+//!
+//! The authority's key is dropped as soon as it has signed: whoever trusts this authority in a browser trusts the one
+//! certificate, and no key that could make another is left on the disk. Both are made anew together.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+
+use crate::error::Error;
+use crate::files;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// What browsers accept at most.
+const VALID_FOR: Duration = DAY.saturating_mul(397);
+const RENEWED_BEFORE_EXPIRY: Duration = DAY.saturating_mul(30);
+
+/// The files of the demo's TLS.
+pub(crate) struct Certificates {
+    /// What clients trust.
+    pub(crate) ca: PathBuf,
+    /// The servers' certificate.
+    pub(crate) server: PathBuf,
+    /// Its private key.
+    pub(crate) server_key: PathBuf,
+}
+
+impl Certificates {
+    /// Makes them on the first run, when they are about to expire, and when the domain is another.
+    pub(crate) fn prepare(directory: &Path, domain: &str) -> Result<Certificates, Error> {
+        let certificates = Certificates {
+            ca: directory.join("ca.pem"),
+            server: directory.join("server.pem"),
+            server_key: directory.join("server.key"),
+        };
+        let note = directory.join("certificates.txt");
+        let now = SystemTime::now();
+        let complete = [&certificates.ca, &certificates.server, &certificates.server_key]
+            .iter()
+            .all(|path| path.is_file());
+        let valid = files::read_if_there(&note)?.is_some_and(|note| is_good(&note, domain, now));
+        if !(complete && valid) {
+            certificates.make(domain, now)?;
+            files::write(&note, &note_text(domain, now + VALID_FOR))?;
+        }
+        Ok(certificates)
+    }
+
+    fn make(&self, domain: &str, now: SystemTime) -> Result<(), Error> {
+        let failed = |error| Error::new(format!("the demo's certificates cannot be made: {error}"));
+        let ca_key = KeyPair::generate().map_err(failed)?;
+        let mut ca = CertificateParams::default();
+        ca.distinguished_name
+            .push(DnType::CommonName, format!("Demo CA of {domain}"));
+        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        // Clocks of virtual machines are sometimes behind.
+        ca.not_before = (now - DAY).into();
+        ca.not_after = (now + VALID_FOR).into();
+        let ca_certificate = ca.self_signed(&ca_key).map_err(failed)?;
+        let issuer = Issuer::new(ca, ca_key);
+
+        let server_key = KeyPair::generate().map_err(failed)?;
+        let names = ["www", "api", "login"].map(|host| format!("{host}.{domain}"));
+        let mut server = CertificateParams::new(names).map_err(failed)?;
+        server
+            .distinguished_name
+            .push(DnType::CommonName, format!("www.{domain}"));
+        server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        server.use_authority_key_identifier_extension = true;
+        server.not_before = (now - DAY).into();
+        server.not_after = (now + VALID_FOR - DAY).into();
+        let server_certificate = server.signed_by(&server_key, &issuer).map_err(failed)?;
+
+        files::write(&self.ca, &ca_certificate.pem())?;
+        files::write(&self.server, &server_certificate.pem())?;
+        files::write_secret(&self.server_key, &server_key.serialize_pem())
+    }
+}
+
+/// What the certificates are for, beside them: it saves a parser of certificates.
+fn note_text(domain: &str, expires: SystemTime) -> String {
+    format!("domain {domain}\nexpires {}\n", seconds(expires))
+}
+
+fn is_good(note: &str, domain: &str, now: SystemTime) -> bool {
+    let field = |name: &str| note.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let expires = field("expires").and_then(|expires| expires.parse::<u64>().ok());
+    field("domain") == Some(domain) && expires > Some(seconds(now + RENEWED_BEFORE_EXPIRY))
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_kept_while_they_are_good_and_made_anew_for_another_domain() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let ca = |domain| {
+            let certificates = Certificates::prepare(directory.path(), domain).expect("made");
+            files::read(&certificates.ca).expect("written")
+        };
+        let first = ca("example.localhost");
+        assert_eq!(first, ca("example.localhost"));
+        assert_ne!(first, ca("other.localhost"));
+    }
+
+    #[test]
+    fn certificates_are_renewed_in_good_time() {
+        let now = SystemTime::now();
+        let note = note_text("a.localhost", now + VALID_FOR);
+        assert!(is_good(&note, "a.localhost", now));
+        assert!(!is_good(&note, "a.localhost", now + VALID_FOR - DAY * 29));
+        assert!(!is_good("", "a.localhost", now));
+    }
+
+    #[test]
+    fn no_key_of_the_authority_is_left() {
+        let directory = tempfile::tempdir().expect("a folder");
+        Certificates::prepare(directory.path(), "a.localhost").expect("made");
+        let keys: Vec<_> = std::fs::read_dir(directory.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| files::read(path).expect("text").contains("PRIVATE KEY"))
+            .collect();
+        assert_eq!(keys, [directory.path().join("server.key")]);
+    }
+}

@@ -1,0 +1,141 @@
+//! How each component is called.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::artifacts::Artifacts;
+use crate::certificates::Certificates;
+use crate::component::Component;
+use crate::error::Error;
+use crate::options::Options;
+use crate::secrets::Secrets;
+
+/// A system whose files are written and whose processes may be started.
+pub(crate) struct Prepared {
+    pub(crate) artifacts: Artifacts,
+    pub(crate) options: Options,
+    pub(crate) secrets: Secrets,
+    pub(crate) certificates: Certificates,
+    /// Held as long as the system is there.
+    pub(crate) _lock: File,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn log_path(directory: &Path, component: Component) -> PathBuf {
+    directory.join("logs").join(format!("{}.log", component.name()))
+}
+
+impl Prepared {
+    pub(crate) fn log(&self, component: Component) -> PathBuf {
+        log_path(&self.options.directory, component)
+    }
+
+    /// The command line and the environment of a component.
+    pub(crate) fn command(&self, component: Component) -> Result<Command, Error> {
+        let mut command = match component {
+            Component::AuthorizationServer => self.authorization_server(),
+            Component::Api => self.api(),
+            Component::WebHost => self.web_host(),
+            Component::Envoy => self.envoy()?,
+            Component::Bff => self.bff(),
+        };
+        for (of, name, value) in &self.options.environment {
+            if *of == component {
+                command.env(name, value);
+            }
+        }
+        Ok(command)
+    }
+
+    fn authorization_server(&self) -> Command {
+        let Artifacts {
+            node,
+            authorization_server,
+            ..
+        } = &self.artifacts;
+        let Options {
+            directory,
+            ports,
+            access_token_seconds,
+            refresh_token_seconds,
+            introspection_response,
+            ..
+        } = &self.options;
+        let mut command = listening(node, ports.authorization_server);
+        command
+            .arg(authorization_server.join("server.mjs"))
+            .env("ISSUER", self.options.origin("login"))
+            .env("DATABASE_FILE", directory.join("authorization-server.sqlite"))
+            .env("SPA_ORIGIN", self.options.origin("www"))
+            .env("CLIENT_SECRET_FILE", &self.secrets.client_secret)
+            .env("GATEWAY_CLIENT_SECRET_FILE", &self.secrets.gateway_client_secret)
+            .env("ACCESS_TOKEN_SECONDS", access_token_seconds.to_string())
+            .env("REFRESH_TOKEN_SECONDS", refresh_token_seconds.to_string())
+            .env("INTROSPECTION_RESPONSE", introspection_response)
+            .env("API_AUDIENCE", "demo-api");
+        command
+    }
+
+    fn api(&self) -> Command {
+        let ports = &self.options.ports;
+        let mut command = listening(&self.artifacts.demo_api, ports.api);
+        let jwks = format!("http://127.0.0.1:{}/oauth/v2/jwks", ports.authorization_server);
+        command
+            .env("ISSUER", self.options.origin("login"))
+            .env("AUDIENCE", "demo-api")
+            .env("JWKS_URI", jwks);
+        command
+    }
+
+    fn web_host(&self) -> Command {
+        let mut command = listening(&self.artifacts.demo_web_host, self.options.ports.web_host);
+        command
+            .env("CONTENT_DIR", &self.artifacts.spa)
+            .env("API_ORIGIN", self.options.origin("api"));
+        command
+    }
+
+    fn envoy(&self) -> Result<Command, Error> {
+        let mut words = self.artifacts.envoy.iter();
+        let program = words.next().ok_or_else(|| Error::new("no Envoy is given"))?;
+        let mut command = Command::new(program);
+        command.args(words);
+        command.arg("-c").arg(self.options.directory.join("envoy.yaml"));
+        command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
+        // Without it, two Envoys on one machine would share memory by their base id.
+        command.arg("--disable-hot-restart");
+        if let Some(concurrency) = self.options.envoy_concurrency {
+            command.arg("--concurrency").arg(concurrency.to_string());
+        }
+        command.envs(self.secrets.envoy_environment()?);
+        Ok(command)
+    }
+
+    fn bff(&self) -> Command {
+        let mut command = Command::new(&self.artifacts.bff_service);
+        command
+            .arg("--config")
+            .arg(self.options.directory.join("bff.toml"))
+            // Set by whoever works with another BFF in this shell; beside the files they would be refused.
+            .env_remove("BFF_COOKIE_KEYS")
+            .env_remove("BFF_CLIENT_SECRET")
+            .env("BFF_COOKIE_KEYS_FILE", &self.secrets.cookie_keys)
+            .env("BFF_CLIENT_SECRET_FILE", &self.secrets.client_secret);
+        command
+    }
+}
+
+fn listening(program: impl AsRef<OsStr>, port: u16) -> Command {
+    let mut command = Command::new(program);
+    command.env("HOST", "127.0.0.1").env("PORT", port.to_string());
+    command
+}

@@ -1,0 +1,47 @@
+//! The processes that a system consists of.
+
+use std::fmt;
+
+/// One process of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// The demo's authorization server (Node.js).
+    AuthorizationServer,
+    /// The business API behind the filter.
+    Api,
+    /// Serves the single page app.
+    WebHost,
+    /// The gateway, with the filter in it.
+    Envoy,
+    /// The backend for frontend.
+    Bff,
+}
+
+impl Component {
+    /// All of them, in the order in which they start: the BFF reaches the authorization server through Envoy, so that
+    /// it is ready only after both.
+    pub const ALL: [Component; 5] = [
+        Component::AuthorizationServer,
+        Component::Api,
+        Component::WebHost,
+        Component::Envoy,
+        Component::Bff,
+    ];
+
+    /// The name of the log file, without its ending.
+    pub fn name(self) -> &'static str {
+        match self {
+            Component::AuthorizationServer => "authorization-server",
+            Component::Api => "api",
+            Component::WebHost => "web-host",
+            Component::Envoy => "envoy",
+            Component::Bff => "bff",
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

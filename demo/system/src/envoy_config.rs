@@ -1,0 +1,199 @@
+//! Envoy's configuration for this system: `envoy/envoy.yaml` with other names, ports and paths.
+//!
+//! That file works as it is for the demo's defaults, so it holds no placeholders. Each text that is replaced must occur in
+//! it as often as expected: whoever changes the file is told, instead of getting a system that is wired wrongly.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::certificates::Certificates;
+use crate::error::Error;
+use crate::options::Options;
+
+/// A text in the file, what stands there instead, and how often it occurs (`None`: at least once).
+struct Replacement {
+    find: String,
+    with: String,
+    count: Option<usize>,
+}
+
+fn once(find: &str, with: String) -> Replacement {
+    Replacement {
+        find: find.to_owned(),
+        with,
+        count: Some(1),
+    }
+}
+
+fn everywhere(find: &str, with: String) -> Replacement {
+    Replacement {
+        find: find.to_owned(),
+        with,
+        count: None,
+    }
+}
+
+/// `template` for this system.
+///
+/// # Errors
+/// Names the text that was expected in `template`, or the path that cannot be written in YAML.
+pub(crate) fn render(
+    template: &str,
+    options: &Options,
+    certificates: &Certificates,
+    filter: &Path,
+) -> Result<String, Error> {
+    let Options { domain, ports, .. } = options;
+    let loopback = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let authorization_server = options.dial_authorization_server;
+    let authorization_server = authorization_server.unwrap_or(loopback(ports.authorization_server));
+    let api = options.dial_api.unwrap_or(loopback(ports.api));
+    let mut replacements = vec![
+        everywhere("https://www.example.localhost:8443", options.origin("www")),
+        everywhere("https://login.example.localhost:8443", options.origin("login")),
+        everywhere(".example.localhost:8443", format!(".{domain}:{}", ports.public)),
+        everywhere(".example.localhost", format!(".{domain}")),
+        once(&endpoint(loopback(8443)), endpoint(loopback(ports.public))),
+        once(&endpoint(loopback(9901)), endpoint(loopback(ports.envoy_admin))),
+        once(&endpoint(loopback(3001)), endpoint(loopback(ports.web_host))),
+        once(&endpoint(loopback(3002)), endpoint(api)),
+        once(&endpoint(loopback(3003)), endpoint(loopback(ports.bff))),
+        once(&endpoint(loopback(3004)), endpoint(authorization_server)),
+        once("target/demo/server.pem", yaml_path(&certificates.server)?),
+        once("target/demo/server.key", yaml_path(&certificates.server_key)?),
+        once("target/wasm/bff_filter.wasm", yaml_path(filter)?),
+        once(
+            "\"timeout_ms\": 2000",
+            format!("\"timeout_ms\": {}", options.filter_timeout_ms),
+        ),
+    ];
+    for (find, with) in &options.envoy_replacements {
+        replacements.push(everywhere(find, with.clone()));
+    }
+    replace(template, &replacements)
+}
+
+/// An address as the file writes it.
+fn endpoint(address: SocketAddr) -> String {
+    format!("{{ address: {}, port_value: {} }}", address.ip(), address.port())
+}
+
+/// The file has its paths between double quotes.
+fn yaml_path(path: &Path) -> Result<String, Error> {
+    match path.to_str() {
+        Some(text) if !text.chars().any(|c| c.is_control() || c == '"' || c == '\\') => Ok(text.to_owned()),
+        _ => Err(Error::new(format!(
+            "the path {} cannot be written into Envoy's configuration; choose one without quotes and backslashes",
+            path.display()
+        ))),
+    }
+}
+
+/// All in one pass, so that nothing is found in what has just been written; the longer text first where two begin alike.
+fn replace(template: &str, replacements: &[Replacement]) -> Result<String, Error> {
+    let mut order: Vec<usize> = (0..replacements.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(replacements[index].find.len()));
+    let mut counts = vec![0; replacements.len()];
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(next) = rest.chars().next() {
+        let found = order.iter().find(|&&index| rest.starts_with(&replacements[index].find));
+        let length = match found {
+            Some(&index) => {
+                counts[index] += 1;
+                text.push_str(&replacements[index].with);
+                replacements[index].find.len()
+            }
+            None => {
+                text.push(next);
+                next.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    for (Replacement { find, count, .. }, found) in replacements.iter().zip(counts) {
+        if found == 0 || count.is_some_and(|count| count != found) {
+            let expected = count.map_or_else(|| "at least once".to_owned(), |count| format!("{count} time(s)"));
+            return Err(Error::new(format!(
+                "envoy/envoy.yaml should contain `{find}` {expected}, but has it {found} time(s); the demo puts its \
+                 own names, ports and paths there"
+            )));
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = include_str!("../../../envoy/envoy.yaml");
+
+    fn certificates() -> Certificates {
+        Certificates {
+            ca: "target/demo/ca.pem".into(),
+            server: "target/demo/server.pem".into(),
+            server_key: "target/demo/server.key".into(),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_file_as_it_is() {
+        let filter = Path::new("target/wasm/bff_filter.wasm");
+        let rendered = render(TEMPLATE, &Options::demo("target/demo"), &certificates(), filter);
+        assert_eq!(rendered.expect("rendered"), TEMPLATE);
+    }
+
+    #[test]
+    fn another_system_has_nothing_of_the_defaults() {
+        let mut options = Options::for_tests("target/tests/x");
+        options.domain = "other.test".to_owned();
+        options.ports.web_host = 3004;
+        let rendered = render(TEMPLATE, &options, &certificates(), Path::new("/x.wasm")).expect("rendered");
+        let code: Vec<&str> = rendered
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or(""))
+            .collect();
+        for default in [
+            "example.localhost",
+            "8443",
+            "3001",
+            "3002",
+            "3003",
+            "9901",
+            "target/wasm",
+        ] {
+            assert!(!code.iter().any(|line| line.contains(default)), "{default}");
+        }
+        // A new value is not taken for another default.
+        assert!(rendered.contains("{ address: 127.0.0.1, port_value: 3004 }"));
+    }
+
+    #[test]
+    fn the_standard_port_is_not_written_in_origins() {
+        let mut options = Options::demo("target/demo");
+        options.ports.public = 443;
+        let rendered = render(TEMPLATE, &options, &certificates(), Path::new("x.wasm")).expect("rendered");
+        assert!(rendered.contains(r#""trusted_web_origins": ["https://www.example.localhost"]"#));
+        assert!(rendered.contains(r#"domains: ["www.example.localhost", "www.example.localhost:443"]"#));
+    }
+
+    #[test]
+    fn a_text_that_is_missing_is_named() {
+        let changed = TEMPLATE.replace("port_value: 3003", "port_value: 4003");
+        let filter = Path::new("x.wasm");
+        let error = render(&changed, &Options::demo("target/demo"), &certificates(), filter).expect_err("missing");
+        assert!(error.to_string().contains("port_value: 3003"), "{error}");
+    }
+
+    #[test]
+    fn a_path_that_would_end_the_quotes_is_refused() {
+        let error = render(
+            TEMPLATE,
+            &Options::demo("target/demo"),
+            &certificates(),
+            Path::new("a\" b"),
+        );
+        assert!(error.is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! What can go wrong, as sentences for the person at the terminal.
+
+use std::fmt;
+
+/// Why the system could not be started or changed. `Display` says what to do about it; it never holds a secret.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl Error {
+    /// One or more sentences.
+    pub(crate) fn new(message: impl Into<String>) -> Error {
+        Error(message.into())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}

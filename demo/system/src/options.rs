@@ -1,0 +1,137 @@
+//! How a system differs from another.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::component::Component;
+use crate::error::Error;
+use crate::ports::Ports;
+
+/// What can be chosen when a system is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The domain below which `www`, `api` and `login` are. Default `example.localhost`.
+    pub domain: String,
+    /// Where everything listens.
+    pub ports: Ports,
+    /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused when it exists.
+    pub directory: PathBuf,
+    /// Components that are not started.
+    pub without: Vec<Component>,
+    /// Lifetime of access tokens, in seconds. Default 300.
+    pub access_token_seconds: u32,
+    /// Lifetime of refresh tokens, in seconds. Default 12 hours.
+    pub refresh_token_seconds: u32,
+    /// `INTROSPECTION_RESPONSE` of the authorization server. Default `jwt`.
+    pub introspection_response: String,
+    /// What Envoy dials for the authorization server instead of the authorization server itself, for sign-in and for
+    /// introspection; a proxy that misbehaves, say. `ports` tells such a proxy where to forward to before the start.
+    pub dial_authorization_server: Option<SocketAddr>,
+    /// What Envoy dials for the business API instead of the API itself.
+    pub dial_api: Option<SocketAddr>,
+    /// The filter's `phantom_token.timeout_ms`. Default 2000.
+    pub filter_timeout_ms: u32,
+    /// The BFF's `authorization_server.request_timeout_ms`. Default 5000.
+    pub bff_request_timeout_ms: u32,
+    /// Worker threads of Envoy. Default: one for each core.
+    pub envoy_concurrency: Option<u32>,
+    /// Further replacements in `envoy/envoy.yaml`: a text that must occur in it, and what stands there instead.
+    pub envoy_replacements: Vec<(String, String)>,
+    /// Further environment variables of single components, such as `BFF_SESSION__LOGIN_SECONDS`.
+    pub environment: Vec<(Component, String, String)>,
+    /// Gives up starting as soon as this is true.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+impl Options {
+    /// The demo: well-known ports and the default domain.
+    pub fn demo(directory: impl Into<PathBuf>) -> Options {
+        Options {
+            domain: "example.localhost".to_owned(),
+            ports: Ports::DEMO,
+            directory: directory.into(),
+            without: Vec::new(),
+            access_token_seconds: 300,
+            refresh_token_seconds: 12 * 3600,
+            introspection_response: "jwt".to_owned(),
+            dial_authorization_server: None,
+            dial_api: None,
+            filter_timeout_ms: 2000,
+            bff_request_timeout_ms: 5000,
+            envoy_concurrency: None,
+            envoy_replacements: Vec::new(),
+            environment: Vec::new(),
+            interrupted: Arc::default(),
+        }
+    }
+
+    /// The same on free ports, with two worker threads in Envoy: as few as show what differs between workers.
+    pub fn for_tests(directory: impl Into<PathBuf>) -> Options {
+        Options {
+            ports: Ports::free(),
+            envoy_concurrency: Some(2),
+            ..Options::demo(directory)
+        }
+    }
+
+    /// The origin of one of the three hosts: `www`, `api` or `login`.
+    pub(crate) fn origin(&self, host: &str) -> String {
+        match (&self.domain, self.ports.public) {
+            // As browsers write it.
+            (domain, 443) => format!("https://{host}.{domain}"),
+            (domain, port) => format!("https://{host}.{domain}:{port}"),
+        }
+    }
+
+    /// Whether a system can be started with these: [`crate::System::start`] asks this first, before it starts anything.
+    ///
+    /// # Errors
+    /// A domain that is none, or a port that is taken.
+    pub fn check(&self) -> Result<(), Error> {
+        check_domain(&self.domain)?;
+        self.ports.check()
+    }
+}
+
+fn check_domain(domain: &str) -> Result<(), Error> {
+    let good = |label: &str| {
+        let inside = label
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        inside && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    match domain.len() <= 200 && domain.split('.').all(good) {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "the domain `{domain}` should be lowercase letters, digits and hyphens parted by dots, such as \
+             example.localhost"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_host_name_labels() {
+        for good in ["example.localhost", "localhost", "a-1.example.com"] {
+            assert!(check_domain(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "",
+            ".example",
+            "Example.com",
+            "a..b",
+            "-a.b",
+            "a b",
+            "a\"b",
+            "a:8443",
+            "a/b",
+        ] {
+            assert!(check_domain(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Which process listens where.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crate::error::Error;
+
+/// One port for each listener. All are on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Envoy's TLS listener: the one that browsers use.
+    pub public: u16,
+    /// The web host.
+    pub web_host: u16,
+    /// The business API.
+    pub api: u16,
+    /// The BFF's API.
+    pub bff: u16,
+    /// The authorization server.
+    pub authorization_server: u16,
+    /// The BFF's health, readiness and metrics.
+    pub bff_admin: u16,
+    /// Envoy's admin interface.
+    pub envoy_admin: u16,
+}
+
+impl Ports {
+    /// The demo's, as `envoy/envoy.yaml` has them.
+    pub const DEMO: Ports = Ports {
+        public: 8443,
+        web_host: 3001,
+        api: 3002,
+        bff: 3003,
+        authorization_server: 3004,
+        bff_admin: 3005,
+        envoy_admin: 9901,
+    };
+
+    /// Ports that are free now. They are below those that the system hands out to outgoing connections, and no two calls
+    /// in one process get the same ones.
+    pub fn free() -> Ports {
+        Ports {
+            public: free_port(),
+            web_host: free_port(),
+            api: free_port(),
+            bff: free_port(),
+            authorization_server: free_port(),
+            bff_admin: free_port(),
+            envoy_admin: free_port(),
+        }
+    }
+
+    /// Fails with a sentence when one of them is taken.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        // Kept until the end, so that one port for two listeners is found too.
+        let mut listeners = Vec::new();
+        for (port, what) in [
+            (
+                self.public,
+                "Envoy (the port that you open in the browser; choose another with BFF_DEMO_PORT)",
+            ),
+            (self.web_host, "the web host"),
+            (self.api, "the API"),
+            (self.bff, "the BFF"),
+            (self.authorization_server, "the authorization server"),
+            (self.bff_admin, "the BFF's admin listener"),
+            (self.envoy_admin, "Envoy's admin interface"),
+        ] {
+            let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
+                Error::new(format!(
+                    "port {port} is needed for {what}, but cannot be used: {error}. Is the demo running already? Stop \
+                     what listens on 127.0.0.1:{port} and try again."
+                ))
+            })?;
+            listeners.push(listener);
+        }
+        Ok(())
+    }
+}
+
+fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes that run at once begin at different places.
+    let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + (u32::from(start) + u32::from(offset)).rem_euclid(u32::from(COUNT)) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_ports_are_never_handed_out_twice() {
+        let (one, other) = (Ports::free(), Ports::free());
+        let all = |ports: Ports| [ports.public, ports.web_host, ports.api, ports.bff, ports.envoy_admin];
+        assert!(all(one).iter().all(|port| !all(other).contains(port)));
+    }
+
+    #[test]
+    fn a_taken_port_is_named_before_anything_starts() {
+        let ports = Ports::free();
+        let _taken = TcpListener::bind(("127.0.0.1", ports.bff)).expect("free");
+        let message = ports.check().expect_err("taken").to_string();
+        assert!(
+            message.contains(&format!("port {} is needed for the BFF", ports.bff)),
+            "{message}"
+        );
+    }
+}

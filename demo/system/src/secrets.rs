@@ -1,0 +1,91 @@
+//! The demo's secrets: random, made on the first run, kept in files that only their owner may read.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::files;
+
+/// The files below `secrets/`.
+pub(crate) struct Secrets {
+    /// The key ring that seals the cookies: the BFF's and the filter's.
+    pub(crate) cookie_keys: PathBuf,
+    /// The secret of `spa-client`: the BFF's.
+    pub(crate) client_secret: PathBuf,
+    /// The secret of `api-gateway-client`: the filter's.
+    pub(crate) gateway_client_secret: PathBuf,
+}
+
+impl Secrets {
+    /// Makes those that are missing.
+    pub(crate) fn prepare(directory: &Path) -> Result<Secrets, Error> {
+        let directory = directory.join("secrets");
+        files::create_dir(&directory)?;
+        let secrets = Secrets {
+            cookie_keys: directory.join("cookie-keys"),
+            client_secret: directory.join("client-secret"),
+            gateway_client_secret: directory.join("gateway-client-secret"),
+        };
+        for path in [
+            &secrets.cookie_keys,
+            &secrets.client_secret,
+            &secrets.gateway_client_secret,
+        ] {
+            if files::read_if_there(path)?.is_none_or(|text| text.trim().is_empty()) {
+                files::write_secret(path, &format!("{}\n", random_hex()?))?;
+            }
+        }
+        Ok(secrets)
+    }
+
+    /// The variables that the filter reads in Envoy.
+    pub(crate) fn envoy_environment(&self) -> Result<[(&'static str, String); 2], Error> {
+        let read = |path: &Path| files::read(path).map(|text| text.trim().to_owned());
+        Ok([
+            ("BFF_COOKIE_KEYS", read(&self.cookie_keys)?),
+            ("GATEWAY_CLIENT_SECRET", read(&self.gateway_client_secret)?),
+        ])
+    }
+}
+
+/// 256 bits.
+fn random_hex() -> Result<String, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Error::new(format!("the system has no random bytes: {error}")))?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_random_private_and_kept() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let first = Secrets::prepare(directory.path())
+            .expect("made")
+            .envoy_environment()
+            .expect("read");
+        let second = Secrets::prepare(directory.path())
+            .expect("found")
+            .envoy_environment()
+            .expect("read");
+        assert_eq!(first, second);
+        assert_eq!(first[0].1.len(), 64);
+        assert_ne!(first[0].1, first[1].1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let secrets = Secrets::prepare(directory.path()).expect("found");
+            let mode = std::fs::metadata(secrets.cookie_keys)
+                .expect("there")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+}

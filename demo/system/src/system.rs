@@ -1,0 +1,241 @@
+//! The system as a whole.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::artifacts::Artifacts;
+use crate::certificates::Certificates;
+use crate::commands::{self, Prepared};
+use crate::component::Component;
+use crate::error::Error;
+use crate::options::Options;
+use crate::probe;
+use crate::process::Process;
+use crate::secrets::Secrets;
+use crate::{bff_config, envoy_config, files};
+
+/// A running system. Dropping it stops its processes, the last one started first.
+///
+/// All methods take `&self`: one system may be shared by many tests.
+#[derive(Debug)]
+pub struct System {
+    prepared: Prepared,
+    /// In the order in which they were started.
+    processes: Mutex<Vec<(Component, Process)>>,
+}
+
+impl System {
+    /// Prepares the directory, then starts every component and waits until it is ready, one after the other.
+    ///
+    /// # Errors
+    /// A port that is taken, before anything is started; a component that dies or is not ready within a minute, with the
+    /// end of its log; `options.interrupted`. Nothing is left running.
+    pub fn start(artifacts: &Artifacts, options: Options) -> Result<System, Error> {
+        options.check()?;
+        let prepared = prepare(artifacts, options)?;
+        let system = System {
+            prepared,
+            processes: Mutex::default(),
+        };
+        for component in Component::ALL {
+            if system.has(component) {
+                system.resume(component)?;
+            }
+        }
+        Ok(system)
+    }
+
+    /// The origin of the single page app.
+    pub fn www(&self) -> String {
+        self.options().origin("www")
+    }
+
+    /// The origin of the BFF (`/bff`) and of the business API (`/api`).
+    pub fn api(&self) -> String {
+        self.options().origin("api")
+    }
+
+    /// The origin of the authorization server, which is also its issuer identifier.
+    pub fn login(&self) -> String {
+        self.options().origin("login")
+    }
+
+    /// What it was started with.
+    pub fn options(&self) -> &Options {
+        &self.prepared.options
+    }
+
+    /// Where Envoy's TLS listener is; the names above resolve to it.
+    pub fn public_addr(&self) -> SocketAddr {
+        loopback(self.options().ports.public)
+    }
+
+    /// Envoy's admin interface.
+    pub fn envoy_admin(&self) -> SocketAddr {
+        loopback(self.options().ports.envoy_admin)
+    }
+
+    /// The BFF's health, readiness and metrics.
+    pub fn bff_admin(&self) -> SocketAddr {
+        loopback(self.options().ports.bff_admin)
+    }
+
+    /// The BFF without Envoy in front.
+    pub fn bff_addr(&self) -> SocketAddr {
+        loopback(self.options().ports.bff)
+    }
+
+    /// The authorization server itself, whatever Envoy dials for it.
+    pub fn authorization_server_addr(&self) -> SocketAddr {
+        loopback(self.options().ports.authorization_server)
+    }
+
+    /// The business API itself, whatever Envoy dials for it.
+    pub fn api_addr(&self) -> SocketAddr {
+        loopback(self.options().ports.api)
+    }
+
+    /// The certificate authority to trust, in PEM.
+    pub fn ca_pem(&self) -> PathBuf {
+        self.prepared.certificates.ca.clone()
+    }
+
+    /// The file of the keys that seal the cookies.
+    pub fn cookie_keys_file(&self) -> PathBuf {
+        self.prepared.secrets.cookie_keys.clone()
+    }
+
+    /// Where certificates, secrets, configuration and logs are. Absolute.
+    pub fn directory(&self) -> &Path {
+        &self.prepared.options.directory
+    }
+
+    /// A component's log: both of its outputs, kept over restarts, empty at the start of the system.
+    pub fn log(&self, component: Component) -> PathBuf {
+        self.prepared.log(component)
+    }
+
+    /// The process id of a running component.
+    pub fn pid(&self, component: Component) -> Option<u32> {
+        let processes = self.processes();
+        let found = processes.iter().find(|(other, _)| *other == component);
+        found.map(|(_, process)| process.id())
+    }
+
+    /// Asks a component to end (SIGTERM) and waits until it has; ends it after five seconds. Does nothing when it is
+    /// stopped.
+    pub fn stop(&self, component: Component) {
+        if let Some(mut process) = self.take(component) {
+            process.stop();
+        }
+    }
+
+    /// Ends a component at once (SIGKILL). Does nothing when it is stopped.
+    pub fn kill(&self, component: Component) {
+        if let Some(mut process) = self.take(component) {
+            process.kill();
+        }
+    }
+
+    /// Starts a component that was stopped, with the same ports and configuration, and waits until it is ready. Does
+    /// nothing when it runs.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub fn resume(&self, component: Component) -> Result<(), Error> {
+        if self.pid(component).is_some() {
+            return Ok(());
+        }
+        let command = self.prepared.command(component)?;
+        let mut process = Process::start(component, command, &self.log(component))?;
+        process.wait_until(|| self.is_ready(component), &self.options().interrupted)?;
+        self.processes().push((component, process));
+        Ok(())
+    }
+
+    /// A component that has ended by itself: its name, how it ended and the end of its log.
+    pub fn failure(&self) -> Option<Error> {
+        self.processes().iter_mut().find_map(|(_, process)| process.death())
+    }
+
+    fn is_ready(&self, component: Component) -> bool {
+        let answers = |address, path| probe::get(address, path).is_ok_and(|(status, _)| status == 200);
+        let ports = &self.options().ports;
+        match component {
+            Component::AuthorizationServer => {
+                answers(self.authorization_server_addr(), "/.well-known/openid-configuration")
+            }
+            // It answers 401 to whoever has no token.
+            Component::Api => probe::get(self.api_addr(), "/api/data").is_ok(),
+            Component::WebHost => answers(loopback(ports.web_host), "/"),
+            Component::Envoy => answers(self.envoy_admin(), "/ready"),
+            // Without Envoy it cannot reach the authorization server, so that it is alive at best.
+            Component::Bff if self.has(Component::Envoy) => answers(self.bff_admin(), "/readyz"),
+            Component::Bff => answers(self.bff_admin(), "/healthz"),
+        }
+    }
+
+    fn has(&self, component: Component) -> bool {
+        !self.options().without.contains(&component)
+    }
+
+    fn take(&self, component: Component) -> Option<Process> {
+        let mut processes = self.processes();
+        let index = processes.iter().position(|(other, _)| *other == component)?;
+        Some(processes.remove(index).1)
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Vec<(Component, Process)>> {
+        // A test that panics while it holds this leaves nothing half done.
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        while let Some((_, process)) = self.processes().pop() {
+            drop(process);
+        }
+    }
+}
+
+/// Makes everything that the components read.
+fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Error> {
+    options.directory = std::path::absolute(&options.directory)
+        .map_err(|error| Error::new(format!("{}: {error}", options.directory.display())))?;
+    let directory = &options.directory;
+    let logs = directory.join("logs");
+    files::create_dir(&logs)?;
+    let lock = files::lock(directory)?;
+    for component in Component::ALL {
+        files::write(&commands::log_path(directory, component), "")?;
+    }
+    let secrets = Secrets::prepare(directory)?;
+    let certificates = Certificates::prepare(directory, &options.domain)?;
+    files::write(
+        &directory.join("bff.toml"),
+        &bff_config::text(&options, &certificates.ca),
+    )?;
+    let template = files::read(&artifacts.envoy_config)?;
+    let envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;
+    files::write(&directory.join("envoy.yaml"), &envoy)?;
+    // For whoever starts Envoy by hand.
+    let environment = secrets.envoy_environment()?;
+    let lines: String = environment
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
+    files::write_secret(&directory.join("envoy.env"), &lines)?;
+    Ok(Prepared {
+        artifacts: artifacts.clone(),
+        options,
+        secrets,
+        certificates,
+        _lock: lock,
+    })
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}

@@ -1,0 +1,67 @@
+//! Running other programs, with a line of progress before and a helpful error after.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use crate::Result;
+
+/// One line on the terminal.
+pub(crate) fn progress(line: &str) {
+    eprintln!("==> {line}");
+}
+
+/// Runs a step that must succeed. The error tells the command and `hint`: what to do about it.
+pub(crate) fn run(step: &str, command: &mut Command, hint: &str) -> Result<()> {
+    progress(step);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        outcome => {
+            let how = outcome.map_or_else(|error| error.to_string(), |status| status.to_string());
+            Err(format!("{step}: `{}` failed ({how}). {hint}", shown(command)))
+        }
+    }
+}
+
+/// Runs a program whose failure is its result.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    command
+        .status()
+        .map_err(|error| format!("`{}` cannot be started: {error}", shown(command)))
+}
+
+/// What a program prints, without the white space around it; `None` when it fails.
+pub(crate) fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}
+
+/// A program by its name on PATH, or by its path.
+pub(crate) fn find(name: impl AsRef<Path>) -> Option<PathBuf> {
+    let name = name.as_ref();
+    if name.components().count() > 1 {
+        return std::path::absolute(name).ok().filter(|path| is_executable(path));
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    #[cfg(unix)]
+    let executable =
+        |metadata: &std::fs::Metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
+    #[cfg(not(unix))]
+    let executable = |_: &std::fs::Metadata| true;
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && executable(&metadata))
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

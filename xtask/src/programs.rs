@@ -1,0 +1,56 @@
+//! The workspace's own programs, and all that a system is started from.
+
+use std::path::PathBuf;
+
+use demo_system::Artifacts;
+
+use crate::tools::node::Node;
+use crate::{Result, command, spa, tools, workspace};
+
+/// Builds everything that a system needs. Without Envoy, neither it nor the filter is looked for.
+pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
+    let node = Node::find()?;
+    let authorization_server = workspace::path("demo/authorization-server");
+    node.install(&authorization_server)?;
+    let (envoy, filter) = match with_envoy {
+        true => (tools::envoy::find()?, tools::wasm::build()?),
+        false => (Vec::new(), tools::wasm::module()),
+    };
+    let artifacts = Artifacts {
+        envoy,
+        envoy_config: workspace::path("envoy/envoy.yaml"),
+        filter,
+        spa: spa::build(&node)?,
+        bff_service: program("bff-service"),
+        demo_api: program("demo-api"),
+        demo_web_host: program("demo-web-host"),
+        node: node.node.clone(),
+        authorization_server,
+    };
+    let mut cargo = command::cargo();
+    cargo.args([
+        "build",
+        "--package",
+        "bff-service",
+        "--package",
+        "demo-api",
+        "--package",
+        "demo-web-host",
+    ]);
+    // A folder that is named here is one that is looked into afterwards, whatever CARGO_TARGET_DIR says.
+    cargo
+        .arg("--target-dir")
+        .arg(workspace::target())
+        .current_dir(workspace::root());
+    command::run(
+        "building the services",
+        &mut cargo,
+        "The compiler's message above says why.",
+    )?;
+    Ok((artifacts, node))
+}
+
+fn program(name: &str) -> PathBuf {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    workspace::target().join("debug").join(file)
+}

@@ -1,0 +1,41 @@
+//! The single page app, built by Vite.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::stamp::{self, Stamp};
+use crate::tools::node::Node;
+use crate::{Result, command, workspace};
+
+/// Builds it when its sources have changed; gives `demo/spa/dist`.
+pub(crate) fn build(node: &Node) -> Result<PathBuf> {
+    let folder = workspace::path("demo/spa");
+    node.install(&folder)?;
+    let dist = folder.join("dist");
+    let sources = stamp::listing(std::slice::from_ref(&folder), &["node_modules", "dist"])?;
+    let stamp = Stamp::new(workspace::target().join("spa.stamp"), sources);
+    if !(stamp.is_current() && dist.join("index.html").is_file()) {
+        command::run(
+            "building the single page app",
+            npm(node).args(["run", "--silent", "build"]).current_dir(&folder),
+            "The message above says what is wrong in demo/spa.",
+        )?;
+        stamp.set()?;
+    }
+    Ok(dist)
+}
+
+/// Its type check.
+pub(crate) fn check(node: &Node) -> Result<()> {
+    let folder = workspace::path("demo/spa");
+    node.install(&folder)?;
+    command::run(
+        "checking the single page app's types",
+        npm(node).args(["run", "--silent", "check"]).current_dir(&folder),
+        "The message above says what is wrong in demo/spa.",
+    )
+}
+
+fn npm(node: &Node) -> Command {
+    Command::new(&node.npm)
+}

@@ -1,0 +1,62 @@
+//! Steps that are skipped when nothing that they depend on has changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::Result;
+
+/// A file that holds what a step was last done for.
+pub(crate) struct Stamp {
+    file: PathBuf,
+    content: String,
+}
+
+impl Stamp {
+    /// `content` is what the step depends on.
+    pub(crate) fn new(file: PathBuf, content: String) -> Stamp {
+        Stamp { file, content }
+    }
+
+    /// Whether the step was done for the same content.
+    pub(crate) fn is_current(&self) -> bool {
+        fs::read_to_string(&self.file).is_ok_and(|content| content == self.content)
+    }
+
+    /// Remembers that it has been done.
+    pub(crate) fn set(&self) -> Result<()> {
+        fs::write(&self.file, &self.content)
+            .map_err(|error| format!("{} cannot be written: {error}", self.file.display()))
+    }
+}
+
+/// A line for each file below `paths`: its name, size and time of change. Folders whose names are in `without` are left
+/// out.
+pub(crate) fn listing(paths: &[PathBuf], without: &[&str]) -> Result<String> {
+    let mut lines = Vec::new();
+    let mut pending = paths.to_vec();
+    while let Some(path) = pending.pop() {
+        let failed = |error| format!("{} cannot be read: {error}", path.display());
+        let metadata = path.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            for entry in fs::read_dir(&path).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                if !without
+                    .iter()
+                    .any(|name| entry.file_name() == Path::new(name).as_os_str())
+                {
+                    pending.push(entry.path());
+                }
+            }
+        } else {
+            let changed = metadata
+                .modified()
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let changed = changed.unwrap_or_default().as_nanos();
+            lines.push(format!("{} {} {changed}\n", path.display(), metadata.len()));
+        }
+    }
+    lines.sort();
+    Ok(lines.concat())
+}

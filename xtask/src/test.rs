@@ -1,0 +1,34 @@
+//! `cargo xtask test`: all tests, with what they need in their environment.
+
+use std::process::{Command, ExitCode};
+
+use crate::{Result, command, programs, spa, tools, workspace};
+
+/// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
+pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
+    let (artifacts, node) = programs::build(true)?;
+    node.install(&workspace::path("tests/browser"))?;
+    let chromium = tools::chromium::find(&node)?;
+    if filters.is_empty() {
+        spa::check(&node)?;
+        command::run(
+            "testing the authorization server",
+            Command::new(&node.npm)
+                .args(["test", "--silent"])
+                .current_dir(&artifacts.authorization_server),
+            "The report above names the test.",
+        )?;
+    }
+    command::progress("testing the workspace");
+    let mut cargo = command::cargo();
+    cargo
+        .args(["test", "--workspace", "--"])
+        .args(filters)
+        .envs(artifacts.to_env())
+        .env("CHROMIUM", chromium)
+        .current_dir(workspace::root());
+    match command::status(&mut cargo)?.success() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err("tests have failed; the report above names them".to_owned()),
+    }
+}

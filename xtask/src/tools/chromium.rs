@@ -1,0 +1,75 @@
+//! A Chromium for the browser tests: `$CHROMIUM`, PATH, Debian's package, or Playwright's own build.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::apt;
+use super::node::Node;
+use crate::{Result, command, workspace};
+
+const NAMES: [&str; 5] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// The program. `tests/browser` must be installed.
+pub(crate) fn find(node: &Node) -> Result<PathBuf> {
+    if let Some(chromium) = std::env::var_os("CHROMIUM").filter(|chromium| !chromium.is_empty()) {
+        let missing = || {
+            format!(
+                "CHROMIUM names {}, which is not an executable file",
+                chromium.to_string_lossy()
+            )
+        };
+        return command::find(&chromium).ok_or_else(missing);
+    }
+    if let Some(found) = installed().or_else(|| playwrights(node)) {
+        return Ok(found);
+    }
+    if apt::is_usable() {
+        match apt::install(&["chromium"]) {
+            Ok(()) => {
+                if let Some(found) = installed() {
+                    return Ok(found);
+                }
+            }
+            Err(message) => command::progress(&message),
+        }
+    }
+    command::run(
+        "fetching Playwright's Chromium into target/tools",
+        Command::new(&node.npm)
+            .args(["exec", "--", "playwright-core", "install", "chromium"])
+            .env("PLAYWRIGHT_BROWSERS_PATH", browsers())
+            .current_dir(folder()),
+        "Install Chromium or Chrome by hand, or set CHROMIUM to the program.",
+    )?;
+    playwrights(node).ok_or_else(|| "Playwright has installed no Chromium; set CHROMIUM to one".to_owned())
+}
+
+fn installed() -> Option<PathBuf> {
+    NAMES.iter().find_map(|name| command::find(Path::new(name)))
+}
+
+/// The one fetched before, wherever Playwright has put it.
+fn playwrights(node: &Node) -> Option<PathBuf> {
+    let script = "process.stdout.write(require('playwright-core').chromium.executablePath())";
+    let path = command::output(
+        Command::new(&node.node)
+            .args(["-e", script])
+            .env("PLAYWRIGHT_BROWSERS_PATH", browsers())
+            .current_dir(folder()),
+    )?;
+    command::find(Path::new(&path))
+}
+
+fn browsers() -> PathBuf {
+    workspace::tools().join("browsers")
+}
+
+fn folder() -> PathBuf {
+    workspace::path("tests/browser")
+}

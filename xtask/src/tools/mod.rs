@@ -1,0 +1,9 @@
+//! The tools that the build does not bring: found where they are installed, else fetched. One file for each.
+
+pub(crate) mod apt;
+pub(crate) mod cargo_deny;
+pub(crate) mod chromium;
+pub(crate) mod envoy;
+pub(crate) mod node;
+pub(crate) mod wasm;
+pub(crate) mod wheel;

@@ -1,0 +1,73 @@
+//! Node.js and npm, and the dependencies of our JavaScript folders.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::stamp::Stamp;
+use crate::{Result, command};
+
+/// The least version, as the folders' package.json say.
+const LEAST: (u32, u32) = (20, 19);
+
+/// Both programs.
+pub(crate) struct Node {
+    pub(crate) node: PathBuf,
+    pub(crate) npm: PathBuf,
+}
+
+impl Node {
+    /// Finds them on PATH.
+    pub(crate) fn find() -> Result<Node> {
+        let hint = format!(
+            "Install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and see that \
+             `node` and `npm` are on PATH.",
+            LEAST.0, LEAST.1
+        );
+        let node = command::find("node").ok_or_else(|| format!("there is no `node`. {hint}"))?;
+        let npm = command::find("npm").ok_or_else(|| format!("there is no `npm`. {hint}"))?;
+        let version = command::output(Command::new(&node).arg("--version")).unwrap_or_default();
+        match parse_version(&version) {
+            Some(found) if found >= LEAST => Ok(Node { node, npm }),
+            _ => Err(format!("{} is of version `{version}`. {hint}", node.display())),
+        }
+    }
+
+    /// Installs a folder's dependencies as its lock file says, unless that has been done.
+    pub(crate) fn install(&self, folder: &Path) -> Result<()> {
+        let lock = folder.join("package-lock.json");
+        let content =
+            fs::read_to_string(&lock).map_err(|error| format!("{} cannot be read: {error}", lock.display()))?;
+        // In the folder that it is about: whoever removes it removes the stamp.
+        let stamp = Stamp::new(folder.join("node_modules/.installed-for"), content);
+        if stamp.is_current() {
+            return Ok(());
+        }
+        command::run(
+            &format!("npm: installing the dependencies of {}", folder.display()),
+            Command::new(&self.npm)
+                .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+                .current_dir(folder),
+            "Does npm reach its registry (`npm ping`)? Behind a proxy or a mirror, configure it in ~/.npmrc.",
+        )?;
+        stamp.set()
+    }
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix('v')?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(parse_version("v20.19.0") >= Some(LEAST));
+        assert!(parse_version("v100.1.0") >= Some(LEAST));
+        assert!(parse_version("v20.9.0") < Some(LEAST));
+        assert_eq!(parse_version("bad"), None);
+    }
+}

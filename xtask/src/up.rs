@@ -1,0 +1,141 @@
+//! `cargo xtask up`: the demo system, running.
+
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use demo_system::{Component, Options, System};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::tools::node::Node;
+use crate::{Result, command, programs, tools, workspace};
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// The command line.
+#[derive(Default)]
+pub(crate) struct Flags {
+    check: bool,
+    no_envoy: bool,
+}
+
+impl Flags {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Flags> {
+        let mut flags = Flags::default();
+        for argument in arguments {
+            match *argument {
+                "--check" => flags.check = true,
+                "--no-envoy" => flags.no_envoy = true,
+                other => {
+                    return Err(format!(
+                        "`up` does not understand `{other}`; it has --check and --no-envoy"
+                    ));
+                }
+            }
+        }
+        match flags.check && flags.no_envoy {
+            true => Err("--check needs Envoy; leave --no-envoy out".to_owned()),
+            false => Ok(flags),
+        }
+    }
+}
+
+pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
+    let mut options = options()?;
+    if flags.no_envoy {
+        options.without = vec![Component::Envoy];
+    }
+    // Before minutes are spent on building.
+    options.check().map_err(|error| error.to_string())?;
+    let (artifacts, node) = programs::build(!flags.no_envoy)?;
+
+    let interrupted = Arc::clone(&options.interrupted);
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
+    }
+    command::progress("starting the system");
+    let system = match System::start(&artifacts, options) {
+        Ok(system) => system,
+        Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(ExitCode::SUCCESS),
+        Err(error) => return Err(error.to_string()),
+    };
+    match flags.check {
+        true => check(&system, &node),
+        false => serve(&system, &interrupted),
+    }
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options::demo(workspace::target().join("demo"));
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(domain) = variable("BFF_DEMO_DOMAIN") {
+        options.domain = domain;
+    }
+    if let Some(port) = variable("BFF_DEMO_PORT") {
+        let port = port.parse().ok().filter(|port| *port != 0);
+        options.ports.public = port.ok_or("BFF_DEMO_PORT should be a number from 1 to 65535")?;
+    }
+    Ok(options)
+}
+
+/// Until Ctrl-C, or until a component ends by itself.
+fn serve(system: &System, interrupted: &AtomicBool) -> Result<ExitCode> {
+    describe(system);
+    while !interrupted.load(Ordering::Relaxed) {
+        if let Some(error) = system.failure() {
+            return Err(error.to_string());
+        }
+        std::thread::sleep(POLL);
+    }
+    command::progress("stopping");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(system: &System) {
+    let options = system.options();
+    let directory = system.directory().display();
+    println!();
+    if options.without.contains(&Component::Envoy) {
+        println!("  Envoy     is left out. To start it by hand, from the repository's root:");
+        println!("              set -a; . {directory}/envoy.env; set +a; envoy -c {directory}/envoy.yaml");
+    }
+    println!("  Open      {}/", system.www());
+    println!("  Sign in   demouser / Password1");
+    println!("  Logs      {directory}/logs");
+    println!("  CA        {}", system.ca_pem().display());
+    println!("            The browser warns until it trusts this CA; its key was thrown away when it had signed.");
+    let domain = &options.domain;
+    if !(domain == "localhost" || domain.ends_with(".localhost")) {
+        println!("  Hosts     127.0.0.1 www.{domain} api.{domain} login.{domain}");
+        println!("            must be in /etc/hosts, or in the DNS.");
+    }
+    println!("  Stop      Ctrl-C");
+    println!();
+}
+
+/// The walkthrough in a browser; its status is the result.
+fn check(system: &System, node: &Node) -> Result<ExitCode> {
+    let folder = workspace::path("tests/browser");
+    node.install(&folder)?;
+    let chromium = tools::chromium::find(node)?;
+    command::progress("walking through the demo in a browser");
+    let status = command::status(
+        Command::new(&node.node)
+            .arg("walkthrough.mjs")
+            .env("WWW", system.www())
+            .env("API", system.api())
+            .env("LOGIN", system.login())
+            .env("CA_FILE", system.ca_pem())
+            .env("BFF_DEMO_DOMAIN", &system.options().domain)
+            .env("CHROMIUM", chromium)
+            .current_dir(folder),
+    )?;
+    if let Some(error) = system.failure() {
+        return Err(error.to_string());
+    }
+    // None: ended by a signal.
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
