@@ -113,7 +113,8 @@ impl<'a> CookieJar<'a> {
                     continue;
                 }
                 if start_of_line {
-                    let piece = piece.trim_ascii_start();
+                    // Spaces and tabs only: what else stands before a name keeps it from being ours.
+                    let piece = trim_start(piece);
                     if !kept.is_empty() && !piece.is_empty() {
                         kept.extend_from_slice(b"; ");
                     }
@@ -125,7 +126,9 @@ impl<'a> CookieJar<'a> {
                 start_of_line = false;
             }
         }
-        (!kept.trim_ascii().is_empty()).then_some(kept)
+        kept.iter()
+            .any(|byte| !matches!(byte, b' ' | b'\t' | b';'))
+            .then_some(kept)
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + '_ {
@@ -145,7 +148,15 @@ fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Without spaces and tabs at both ends; other control characters are part of the text.
 fn trim(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+    text = trim_start(text);
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
     text
@@ -223,6 +234,12 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_that_were_sent_are_listed() {
+        let line = b"example-at.2=b; example-at.1=a; example-at.01=x; example-id.3=c";
+        assert_eq!(CookieJar::parse([&line[..]]).parts("example-at"), [2, 1]);
+    }
+
+    #[test]
     fn the_applications_cookies_stay_as_they_are() {
         assert_eq!(
             without(&[b"a=b; example-at=v; c=\xff\"d\" ;e"]).unwrap(),
@@ -233,5 +250,19 @@ mod tests {
             b"a=b; c=d"
         );
         assert_eq!(without(&[b"example-at=v;example-login=x", b" example-id.2=y; "]), None);
+    }
+
+    #[test]
+    fn taking_ours_out_makes_no_new_cookie_of_ours() {
+        for line in [&b"\x0cexample-at=v"[..], b"\nexample-at=v"] {
+            assert_eq!(without(&[line]).unwrap(), line);
+            let behind_ours = [b"example-csrf=w; ", line].concat();
+            assert_eq!(without(&[&behind_ours]).unwrap(), line);
+        }
+    }
+
+    #[test]
+    fn nothing_but_separators_is_nothing() {
+        assert_eq!(without(&[b"example-at=v;;"]), None);
     }
 }

@@ -30,3 +30,24 @@ impl FetchSite {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_is_known_in_its_one_spelling() {
+        for (value, site) in [
+            (&b"cross-site"[..], FetchSite::CrossSite),
+            (b"same-site", FetchSite::SameSite),
+            (b"same-origin", FetchSite::SameOrigin),
+            (b"none", FetchSite::None),
+            (b"", FetchSite::Unknown),
+            (b"Cross-Site", FetchSite::Unknown),
+            (b"same-site, none", FetchSite::Unknown),
+        ] {
+            assert_eq!(FetchSite::parse(Some(value)), site, "{}", value.escape_ascii());
+        }
+        assert_eq!(FetchSite::parse(None), FetchSite::Absent);
+    }
+}

@@ -297,6 +297,16 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_is_bounded() {
+        let ring = |keys: usize| {
+            let keys: Vec<String> = (1..=keys).map(|key| format!("{key:064x}")).collect();
+            KeyRing::parse(&keys.join(","), false).map_err(|error| (error.position, error.fault))
+        };
+        assert_eq!(ring(MAX_KEYS).unwrap().0.key_ids().count(), MAX_KEYS);
+        assert_eq!(ring(MAX_KEYS + 1).unwrap_err(), (MAX_KEYS + 1, Fault::TooMany));
+    }
+
+    #[test]
     fn demo_mode_takes_a_published_key_but_not_one_key_twice() {
         assert!(KeyRing::parse("NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP", true).is_ok());
         assert_eq!(

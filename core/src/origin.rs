@@ -1,6 +1,7 @@
 //! Which web origins may call us (RFC 6454).
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// The list of trusted origins; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,10 @@ impl TrustedOrigins {
         }
         let origins = list.iter().map(|entry| {
             read(entry, demo).map_err(|fault| OriginError {
-                entry: entry.clone(),
+                // Without what may be a password.
+                entry: entry
+                    .rsplit_once('@')
+                    .map_or_else(|| entry.clone(), |(_, host)| format!("…@{host}")),
                 fault,
             })
         });
@@ -53,17 +57,16 @@ fn read(entry: &str, demo: bool) -> Result<String, Fault> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let is_v6 = host.starts_with('[') && host.ends_with(']');
-    let legal = |byte: u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_')
-            || (is_v6 && matches!(byte, b'[' | b']' | b':'))
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(legal),
     };
-    if host.is_empty() || !host.bytes().all(legal) {
+    if !is_host {
         return Err(Fault::Form);
     }
     if let Some(port) = port
-        && (port.starts_with('0') || port.parse::<u16>().is_err())
+        && (port.starts_with(['0', '+']) || port.parse::<u16>().is_err())
     {
         return Err(Fault::Form);
     }
@@ -174,10 +177,30 @@ mod tests {
             "ftp://a",
             "https://a b",
             "https://a:443:443",
+            "https://a:+443",
+            "https://[]",
+            "https://[a]b]",
         ] {
             assert_eq!(parse(entry).unwrap_err().fault, Fault::Form, "{entry}");
         }
-        assert_eq!(parse("http://www.example.com").unwrap_err().fault, Fault::Plain);
+        for entry in [
+            "http://www.example.com",
+            "http://notlocalhost",
+            "http://localhost.example.com",
+        ] {
+            assert_eq!(parse(entry).unwrap_err().fault, Fault::Plain, "{entry}");
+            assert!(
+                TrustedOrigins::parse(&[entry.to_owned()], true).is_ok(),
+                "{entry} in demo mode"
+            );
+        }
+        assert!(parse("http://www.example.localhost").is_ok());
         assert!(TrustedOrigins::parse(&[], true).is_err());
+    }
+
+    #[test]
+    fn an_error_never_shows_a_password() {
+        let error = parse("https://user:hunter2@a.example").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Plain AES-GCM with random 12-byte nonces is safe for about 2^32 messages a key (NIST SP 800-38D, 8.3). Here the first
 //! 12 bytes of the nonce select a derived key and the last 12 are the nonce under it, so a repeat needs all 24 bytes to
-//! collide: after 2^80 messages that has a chance of 2^-33. One configured key is therefore good for the 2^48 cookies
-//! the contract asks for, with a margin of 2^32.
+//! collide: after 2^80 messages that has a chance of 2^-33. The bound that holds first is that of the derivation, which
+//! takes two blocks of AES a message: 2^-31 after the 2^48 cookies that the contract asks for.
 
 use aes::Aes256;
 use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
@@ -20,7 +20,7 @@ pub(crate) const TAG_LEN: usize = 16;
 #[derive(Clone)]
 pub(crate) struct Xaes256Gcm {
     aes: Aes256,
-    subkey: [u8; 16],
+    subkey: Zeroizing<[u8; 16]>,
 }
 
 /// The message was too long to encrypt, or the ciphertext is not authentic.
@@ -34,7 +34,7 @@ impl Xaes256Gcm {
         aes.encrypt_block(&mut block);
         Self {
             aes,
-            subkey: double(block.into()),
+            subkey: Zeroizing::new(double(block.into())),
         }
     }
 
@@ -68,7 +68,7 @@ impl Xaes256Gcm {
             for (byte, value) in input.iter_mut().zip(fixed.iter().chain(&selector)) {
                 *byte = *value;
             }
-            for (byte, mask) in input.iter_mut().zip(&self.subkey) {
+            for (byte, mask) in input.iter_mut().zip(self.subkey.iter()) {
                 *byte ^= mask;
             }
             let mut block = Block::<Aes256>::from(input);

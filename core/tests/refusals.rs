@@ -79,3 +79,18 @@ fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
         "an empty value proves nothing"
     );
 }
+
+/// The version 1 known answer: a sealed value that has no purpose and belongs to no session.
+fn version_1_value() -> Opened {
+    let key = "4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50";
+    let cookie = b"AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A";
+    let sealer = Sealer::new(KeyRing::parse(key, true).unwrap().0, "example", true);
+    sealer.open(Purpose::Csrf, cookie, 1).unwrap()
+}
+
+#[test]
+fn a_version_1_csrf_value_does_not_serve_a_version_2_session() {
+    let (cookie, header) = (version_1_value(), b"42665300-efe8-419d-be52-07b53e208f46");
+    assert!(csrf::matches(Some(header), &cookie, None), "all of version 1");
+    assert!(!csrf::matches(Some(header), &cookie, Some(SessionId([1; 16]))));
+}

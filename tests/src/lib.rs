@@ -1,1 +1,17 @@
-//! To be written.
+//! Helpers for the tests of the whole system: real Envoy with the real filter, real authorization server, real API.
+//!
+//! The tests are in `tests/tests`; `cargo xtask test` builds what they need and tells them where it is. A helper that
+//! stands in for a real part says so in its name.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "these are test helpers: a panic is how they report a failed expectation"
+)]
+
+pub mod faulty_authorization_server;
+pub mod http1;
+pub mod http2;
+mod proxy;
+pub mod recording_api;
+pub mod sealing;
+pub mod setup;
+pub mod user_agent;

@@ -60,3 +60,33 @@ pub(crate) fn listing(paths: &[PathBuf], without: &[&str]) -> Result<String> {
     lines.sort();
     Ok(lines.concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_changes_with_the_files_and_leaves_folders_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("node_modules")).expect("made");
+        fs::write(path("a.ts"), "1").expect("written");
+        let list = || listing(&[folder.path().to_owned()], &["node_modules"]).expect("listed");
+        let before = list();
+        fs::write(path("node_modules/b.js"), "1").expect("written");
+        assert_eq!(list(), before);
+        fs::write(path("a.ts"), "22").expect("written");
+        assert_ne!(list(), before);
+        fs::remove_file(path("a.ts")).expect("removed");
+        assert_eq!(list(), "");
+    }
+
+    #[test]
+    fn a_stamp_is_current_for_the_content_that_it_was_set_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stamp = |content: &str| Stamp::new(folder.path().join("stamp"), content.to_owned());
+        assert!(!stamp("1").is_current());
+        stamp("1").set().expect("written");
+        assert!(stamp("1").is_current() && !stamp("2").is_current());
+    }
+}

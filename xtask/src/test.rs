@@ -22,7 +22,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     command::progress("testing the workspace");
     let mut cargo = command::cargo();
     cargo
-        .args(["test", "--workspace", "--"])
+        .args(["test", "--workspace", "--no-fail-fast", "--"])
         .args(filters)
         .envs(artifacts.to_env())
         .env("CHROMIUM", chromium)

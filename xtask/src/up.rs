@@ -1,5 +1,6 @@
 //! `cargo xtask up`: the demo system, running.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +50,10 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     // Before minutes are spent on building.
     options.check().map_err(|error| error.to_string())?;
     let (artifacts, node) = programs::build(!flags.no_envoy)?;
+    let chromium = match flags.check {
+        true => Some(chromium(&node)?),
+        false => None,
+    };
 
     let interrupted = Arc::clone(&options.interrupted);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -61,9 +66,9 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(ExitCode::SUCCESS),
         Err(error) => return Err(error.to_string()),
     };
-    match flags.check {
-        true => check(&system, &node),
-        false => serve(&system, &interrupted),
+    match chromium {
+        Some(chromium) => check(&system, &node, &chromium),
+        None => serve(&system, &interrupted),
     }
 }
 
@@ -115,11 +120,14 @@ fn describe(system: &System) {
     println!();
 }
 
+/// The browser, and what drives it.
+fn chromium(node: &Node) -> Result<PathBuf> {
+    node.install(&workspace::path("tests/browser"))?;
+    tools::chromium::find(node)
+}
+
 /// The walkthrough in a browser; its status is the result.
-fn check(system: &System, node: &Node) -> Result<ExitCode> {
-    let folder = workspace::path("tests/browser");
-    node.install(&folder)?;
-    let chromium = tools::chromium::find(node)?;
+fn check(system: &System, node: &Node, chromium: &Path) -> Result<ExitCode> {
     command::progress("walking through the demo in a browser");
     let status = command::status(
         Command::new(&node.node)
@@ -130,7 +138,7 @@ fn check(system: &System, node: &Node) -> Result<ExitCode> {
             .env("CA_FILE", system.ca_pem())
             .env("BFF_DEMO_DOMAIN", &system.options().domain)
             .env("CHROMIUM", chromium)
-            .current_dir(folder),
+            .current_dir(workspace::path("tests/browser")),
     )?;
     if let Some(error) = system.failure() {
         return Err(error.to_string());

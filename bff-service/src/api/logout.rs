@@ -8,7 +8,7 @@ use super::request_checks::check_csrf;
 use super::{Answer, Call};
 use crate::logging::{AUDIT, session_name};
 use crate::random;
-use crate::session::live::same_session;
+use crate::session::live::csrf_fits;
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::RefreshContent;
 
@@ -61,5 +61,5 @@ fn cookie_of_session(call: &Call<'_>, purpose: Purpose, csrf: &Opened) -> Option
     call.cookies
         .open(purpose)
         .ok()
-        .filter(|opened| same_session(opened.session, csrf.session))
+        .filter(|opened| csrf_fits(csrf.session, opened.session))
 }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::logging::{AUDIT, RequestId, session_name};
 use crate::oauth::{OAuthClient, OAuthError};
 use crate::service::Service;
-use crate::session::live::same_session;
+use crate::session::live::{csrf_fits, same_session};
 use crate::session::refresh_store::{RefreshKey, RefreshOutcome, RenewedTokens, Turn};
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::{RefreshContent, Session, SessionWriter, Tokens};
@@ -24,7 +24,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let opened = required_cookie(&call.cookies, Purpose::RefreshToken)?;
     let content = RefreshContent::parse(&opened)
         .ok_or_else(|| Failure::unauthorized("the refresh token's cookie holds no refresh token"))?;
-    if !same_session(csrf.session, content.session) {
+    if !csrf_fits(csrf.session, content.session) {
         return Err(Failure::unauthorized(
             "the CSRF value and the refresh token are of different sessions",
         ));

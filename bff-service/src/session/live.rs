@@ -45,7 +45,7 @@ impl LiveSession {
         let csrf = cookies
             .open(Purpose::Csrf)
             .ok()
-            .filter(|csrf| same_session(csrf.session, id));
+            .filter(|csrf| csrf_fits(csrf.session, id));
         Ok(LiveSession {
             id,
             access_token,
@@ -66,12 +66,16 @@ impl LiveSession {
     }
 }
 
-/// Whether two cookies may be of one session. Version 1 cookies do not know theirs.
+/// Whether two tokens may be of one session. Version 1 cookies do not know theirs, and are never mixed with those that do:
+/// every write seals a whole session anew.
 pub fn same_session(one: Option<SessionId>, other: Option<SessionId>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
-    }
+    one == other
+}
+
+/// Whether a CSRF value is one of a session. A version 1 value opens in any place and for any session, so it counts beside
+/// version 1 tokens only; else a planted one would undo the binding.
+pub fn csrf_fits(csrf: Option<SessionId>, session: Option<SessionId>) -> bool {
+    session.is_none() || csrf == session
 }
 
 /// The cookie, or nothing where it is missing or expired; an error where it is not usable at all.

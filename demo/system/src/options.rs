@@ -91,7 +91,7 @@ impl Options {
     /// A domain that is none, or a port that is taken.
     pub fn check(&self) -> Result<(), Error> {
         check_domain(&self.domain)?;
-        self.ports.check()
+        self.ports.check(&self.without)
     }
 }
 

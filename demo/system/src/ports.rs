@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::component::Component;
 use crate::error::Error;
 
 /// One port for each listener. All are on 127.0.0.1.
@@ -50,22 +51,31 @@ impl Ports {
         }
     }
 
-    /// Fails with a sentence when one of them is taken.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Fails with a sentence when one of them is taken. Those of components that are not started do not matter.
+    pub(crate) fn check(&self, without: &[Component]) -> Result<(), Error> {
+        use Component::{Api, AuthorizationServer, Bff, Envoy, WebHost};
         // Kept until the end, so that one port for two listeners is found too.
         let mut listeners = Vec::new();
-        for (port, what) in [
+        for (component, port, what) in [
             (
+                Envoy,
                 self.public,
-                "Envoy (the port that you open in the browser; choose another with BFF_DEMO_PORT)",
+                "Envoy (what the browser opens; BFF_DEMO_PORT chooses another)",
             ),
-            (self.web_host, "the web host"),
-            (self.api, "the API"),
-            (self.bff, "the BFF"),
-            (self.authorization_server, "the authorization server"),
-            (self.bff_admin, "the BFF's admin listener"),
-            (self.envoy_admin, "Envoy's admin interface"),
+            (WebHost, self.web_host, "the web host"),
+            (Api, self.api, "the API"),
+            (Bff, self.bff, "the BFF"),
+            (
+                AuthorizationServer,
+                self.authorization_server,
+                "the authorization server",
+            ),
+            (Bff, self.bff_admin, "the BFF's admin listener"),
+            (Envoy, self.envoy_admin, "Envoy's admin interface"),
         ] {
+            if without.contains(&component) {
+                continue;
+            }
             let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
                 Error::new(format!(
                     "port {port} is needed for {what}, but cannot be used: {error}. Is the demo running already? Stop \
@@ -108,10 +118,24 @@ mod tests {
     fn a_taken_port_is_named_before_anything_starts() {
         let ports = Ports::free();
         let _taken = TcpListener::bind(("127.0.0.1", ports.bff)).expect("free");
-        let message = ports.check().expect_err("taken").to_string();
+        let message = ports.check(&[]).expect_err("taken").to_string();
         assert!(
             message.contains(&format!("port {} is needed for the BFF", ports.bff)),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_ports_of_what_is_not_started_may_be_taken() {
+        let ports = Ports::free();
+        let _taken = TcpListener::bind(("127.0.0.1", ports.public)).expect("free");
+        assert!(ports.check(&[Component::Envoy]).is_ok());
+    }
+
+    #[test]
+    fn one_port_for_two_listeners_is_found() {
+        let mut ports = Ports::free();
+        ports.public = ports.api;
+        assert!(ports.check(&[]).is_err());
     }
 }

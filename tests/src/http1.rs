@@ -1,0 +1,218 @@
+//! HTTP/1.1 over TLS, on bytes: whatever a client may send can be sent, whatever comes back can be seen.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use demo_system::System;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+
+/// No answer within this time is a failed test: it is far above every timeout of the system.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, without its framing.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of a name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// All headers of a name in lower case.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    /// The body as JSON; `Null` where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The `code` member of the body.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A request on its way to bytes.
+#[derive(Clone, Debug)]
+pub struct Request {
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// With a method and a path, which are sent as they are.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self {
+            head: format!("{method} {path} HTTP/1.1\r\n").into_bytes(),
+            body: Vec::new(),
+        }
+    }
+
+    /// One more header line, its value sent as it is.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.head.extend_from_slice(name.as_bytes());
+        self.head.extend_from_slice(b": ");
+        self.head.extend_from_slice(value.as_ref());
+        self.head.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// A JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &Value) -> Self {
+        self.body = body.to_string().into_bytes();
+        self.header("content-type", "application/json")
+    }
+
+    /// A form body.
+    #[must_use]
+    pub fn form(mut self, body: &str) -> Self {
+        self.body = body.as_bytes().to_vec();
+        self.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    fn bytes(&self, authority: &str) -> Vec<u8> {
+        let mut bytes = self.head.clone();
+        bytes.extend_from_slice(
+            format!(
+                "host: {authority}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                self.body.len()
+            )
+            .as_bytes(),
+        );
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+/// A client of one system. Cloning is cheap.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    domain: String,
+    port: u16,
+}
+
+impl Client {
+    /// Trusts the system's CA and nothing else.
+    pub fn new(system: &System) -> Self {
+        Self {
+            address: system.public_addr(),
+            config: Arc::new(tls_config(system, &[b"http/1.1"])),
+            domain: system.options().domain.clone(),
+            port: system.public_addr().port(),
+        }
+    }
+
+    /// `host:port` of `www`, `api` or `login`.
+    pub fn authority(&self, host: &str) -> String {
+        format!("{host}.{}:{}", self.domain, self.port)
+    }
+
+    /// Sends a request to `www`, `api` or `login`.
+    ///
+    /// # Errors
+    /// No whole response within fifteen seconds.
+    pub fn send(&self, host: &str, request: &Request) -> io::Result<Response> {
+        let mut stream = self.send_only(host, request)?;
+        read_response(&mut stream)
+    }
+
+    /// Sends a request and returns the connection, to be dropped without waiting, for example.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn send_only(&self, host: &str, request: &Request) -> io::Result<impl Read + Write> {
+        let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
+        tcp.set_read_timeout(Some(TIMEOUT))?;
+        let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(connection, tcp);
+        stream.write_all(&request.bytes(&self.authority(host)))?;
+        stream.flush()?;
+        Ok(stream)
+    }
+}
+
+/// TLS as a client of the system: its CA alone is trusted.
+pub(crate) fn tls_config(system: &System, alpn: &[&[u8]]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let pem = std::fs::read(system.ca_pem()).expect("the CA's certificate");
+    roots
+        .add(CertificateDer::from_pem_slice(&pem).expect("a certificate"))
+        .expect("a usable certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("TLS versions");
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    config
+}
+
+/// Reads a response to its end; the connection closes after it.
+fn read_response(stream: &mut impl Read) -> io::Result<Response> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        // Envoy closes without close_notify after some errors; what came counts.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !bytes.is_empty() => {}
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    parse(&bytes).ok_or_else(|| io::Error::other(format!("no response in {:?}", String::from_utf8_lossy(&bytes))))
+}
+
+fn parse(bytes: &[u8]) -> Option<Response> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(bytes.get(..end)?).into_owned();
+    let body = bytes.get(end + 4..)?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let chunked = headers
+        .iter()
+        .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let body = if chunked { dechunk(body)? } else { body.to_vec() };
+    Some(Response { status, headers, body })
+}
+
+/// RFC 9112, 7.1.
+pub(crate) fn dechunk(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|window| window == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(body.get(..end)?).ok()?.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(whole);
+        }
+        whole.extend_from_slice(body.get(end + 2..end + 2 + size)?);
+        body = body.get(end + 4 + size..)?;
+    }
+}

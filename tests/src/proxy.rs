@@ -1,0 +1,101 @@
+//! What both stand-ins between Envoy and an upstream share: a proxy on loopback, one request a connection.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request as it came.
+pub(crate) struct Incoming {
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Incoming {
+    /// The path, without the query.
+    pub(crate) fn path(&self) -> String {
+        let line = self.head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let target = String::from_utf8_lossy(line)
+            .split(' ')
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned();
+        target.split('?').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Listens, and has each connection's request handled in a thread of its own, until the process ends.
+pub(crate) fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let handle = Arc::new(handle);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let handle = Arc::clone(&handle);
+            thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
+
+/// Reads one request.
+pub(crate) fn read(stream: &mut TcpStream) -> io::Result<Incoming> {
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        read_some(stream, &mut bytes)?;
+    };
+    let mut body = bytes.split_off(end);
+    let head = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+    let value = |name: &str| {
+        head.lines()
+            .find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+    };
+    if let Some(length) = value("content-length:").and_then(|length| length.parse::<usize>().ok()) {
+        while body.len() < length {
+            read_some(stream, &mut body)?;
+        }
+    } else if value("transfer-encoding:").is_some() {
+        while !body.ends_with(b"0\r\n\r\n") {
+            read_some(stream, &mut body)?;
+        }
+    }
+    Ok(Incoming { head: bytes, body })
+}
+
+fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = [0; 8192];
+    match stream.read(&mut buffer)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        count => {
+            into.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            Ok(())
+        }
+    }
+}
+
+/// Sends a request on and returns the whole response. Both connections are for this one exchange.
+pub(crate) fn forward(incoming: &Incoming, upstream: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&upstream, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let head = incoming.head.strip_suffix(b"\r\n").unwrap_or(&incoming.head);
+    stream.write_all(head)?;
+    stream.write_all(b"connection: close\r\n\r\n")?;
+    stream.write_all(&incoming.body)?;
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response)?;
+    Ok(response)
+}
+
+/// Ends a connection with a reset: what the peer has not read is thrown away.
+pub(crate) fn reset(stream: TcpStream) {
+    // A socket that is closed with unread data sends a reset; so does one whose peer still writes. Shutting down
+    // without reading is the portable approximation.
+    let _ = stream.shutdown(std::net::Shutdown::Both);
+}

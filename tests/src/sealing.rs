@@ -1,0 +1,57 @@
+//! Cookies made with a system's own keys: what an attacker cannot make, and what an old or foreign deployment would.
+
+use bff_core::keys::KeyRing;
+use bff_core::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use demo_system::System;
+
+/// Seals under a deployment's prefix.
+pub struct Seals {
+    sealer: Sealer,
+}
+
+impl Seals {
+    /// With the system's keys.
+    pub fn of(system: &System, deployment: &str) -> Self {
+        let keys = std::fs::read_to_string(system.cookie_keys_file()).expect("the cookie keys");
+        Self::with(keys.trim(), deployment)
+    }
+
+    /// With keys that the system does not have.
+    pub fn with(keys: &str, deployment: &str) -> Self {
+        let (ring, _) = KeyRing::parse(keys, false).expect("keys");
+        Self {
+            sealer: Sealer::new(ring, deployment, false),
+        }
+    }
+
+    /// Opens a cookie of the system.
+    pub fn open(&self, purpose: Purpose, value: &str) -> (String, SessionId) {
+        let opened = self
+            .sealer
+            .open(purpose, value.as_bytes(), now())
+            .expect("a cookie of the system");
+        let session = opened.session.expect("version 2");
+        (String::from_utf8(opened.value.to_vec()).expect("text"), session)
+    }
+
+    /// Seals a value that expires so many seconds from now; a negative number is in the past.
+    pub fn seal(&self, purpose: Purpose, value: &str, session: SessionId, expires_in: i64) -> String {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).expect("random bytes");
+        let expires_at = now().checked_add_signed(expires_in).expect("a time");
+        let content = Content {
+            value: value.as_bytes(),
+            session,
+            issued_at: now(),
+            expires_at,
+        };
+        self.sealer.seal(purpose, &content, nonce).expect("sealed")
+    }
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a time after 1970")
+        .as_secs()
+}

@@ -1,0 +1,34 @@
+//! Starting a system for a test file.
+
+use demo_system::{Artifacts, Options, System};
+use tempfile::TempDir;
+
+/// A running system and its folder.
+pub struct TestSystem {
+    /// The system.
+    pub system: System,
+    // Dropped after the system.
+    _directory: TempDir,
+}
+
+/// Starts a system on free ports, in a folder of its own. `change` says how it differs from the default.
+pub fn start(change: impl FnOnce(&mut Options)) -> TestSystem {
+    let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let directory = tempfile::tempdir().expect("a temporary folder");
+    let mut options = Options::for_tests(directory.path());
+    change(&mut options);
+    let system = System::start(&artifacts, options).unwrap_or_else(|error| panic!("{error}"));
+    TestSystem {
+        system,
+        _directory: directory,
+    }
+}
+
+/// Waits until a condition holds; fails with the text when it does not within ten seconds.
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !condition() {
+        assert!(std::time::Instant::now() < end, "not within ten seconds: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

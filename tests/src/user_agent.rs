@@ -1,0 +1,217 @@
+//! A browser's part in a sign-in, without a browser: follows redirects, fills in the login page, keeps cookies.
+
+use std::collections::BTreeMap;
+
+use demo_system::System;
+use serde_json::json;
+use url::Url;
+
+use crate::http1::{Client, Request, Response};
+
+/// The CSRF header's name.
+pub const CSRF_HEADER: &str = "x-example-csrf";
+
+/// The names of the cookies that a session has.
+pub const AT: &str = "__Host-Http-example-at";
+/// The CSRF cookie.
+pub const CSRF: &str = "__Host-Http-example-csrf";
+/// The refresh token's cookie.
+pub const AUTH: &str = "__Http-example-auth";
+/// The ID token's cookie.
+pub const ID: &str = "__Http-example-id";
+/// The pending logins' cookie.
+pub const LOGIN: &str = "__Host-Http-example-login";
+
+/// A user's browser at one system.
+#[derive(Clone)]
+pub struct UserAgent {
+    /// Its connections.
+    pub client: Client,
+    /// The SPA's origin.
+    pub origin: String,
+    /// The BFF's cookies, by name.
+    pub cookies: BTreeMap<String, String>,
+    /// The CSRF value.
+    pub csrf: String,
+    login_cookies: BTreeMap<String, String>,
+}
+
+impl UserAgent {
+    /// A visitor.
+    pub fn new(system: &System) -> Self {
+        Self {
+            client: Client::new(system),
+            origin: system.www(),
+            cookies: BTreeMap::new(),
+            csrf: String::new(),
+            login_cookies: BTreeMap::new(),
+        }
+    }
+
+    /// A user who has signed in.
+    pub fn signed_in(system: &System) -> Self {
+        let mut user = Self::new(system);
+        let page_url = user.go_through_login();
+        let response = user.end_login(&page_url);
+        assert_eq!(
+            response.status,
+            200,
+            "login end: {}",
+            String::from_utf8_lossy(&response.body)
+        );
+        assert_eq!(response.json()["isLoggedIn"], true);
+        user
+    }
+
+    /// Starts a login and signs in at the authorization server; returns the URL that the browser came back to.
+    pub fn go_through_login(&mut self) -> String {
+        let response = self.bff("POST", "/bff/login/start");
+        assert_eq!(
+            response.status,
+            200,
+            "login start: {}",
+            String::from_utf8_lossy(&response.body)
+        );
+        let url = response.json()["authorizationRequestUrl"]
+            .as_str()
+            .expect("a URL")
+            .to_owned();
+        let (page, _) = self.follow(&url).expect_err("the login page");
+        let form = Request::new("POST", page.path())
+            .header("cookie", cookie_header(&self.login_cookies))
+            .header("origin", page.origin().ascii_serialization())
+            .form("username=demouser&password=Password1");
+        let response = self.client.send("login", &form).expect("an answer to the login form");
+        self.keep_login_cookies(&response);
+        let location = response
+            .header("location")
+            .unwrap_or_else(|| panic!("the password was refused: {}", response.status));
+        let next = page.join(location).expect("a URL");
+        match self.follow(next.as_str()) {
+            Ok(back) => back,
+            Err((url, response)) => panic!("stuck at {} with status {}", url.path(), response.status),
+        }
+    }
+
+    /// Follows redirects of the authorization server until one leaves it; `Err` with the page where they end.
+    fn follow(&mut self, url: &str) -> Result<String, (Url, Response)> {
+        let mut url = Url::parse(url).expect("a URL");
+        let login = url.origin();
+        for _ in 0..10 {
+            if url.origin() != login {
+                return Ok(url.into());
+            }
+            let target = url
+                .query()
+                .map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+            let request = Request::new("GET", &target)
+                .header("cookie", cookie_header(&self.login_cookies))
+                .header("accept", "text/html");
+            let response = self
+                .client
+                .send("login", &request)
+                .expect("an answer of the authorization server");
+            self.keep_login_cookies(&response);
+            match response.header("location") {
+                Some(location) => url = url.join(location).expect("a URL"),
+                None => return Err((url, response)),
+            }
+        }
+        panic!("redirected too often")
+    }
+
+    /// `POST /login/end`.
+    pub fn end_login(&mut self, page_url: &str) -> Response {
+        let request = self
+            .bff_request("POST", "/bff/login/end")
+            .json(&json!({"pageUrl": page_url}));
+        let response = self.client.send("api", &request).expect("an answer to login end");
+        self.keep(&response);
+        response
+    }
+
+    /// A request to the BFF with everything that a browser sends.
+    pub fn bff_request(&self, method: &str, path: &str) -> Request {
+        let request = Request::new(method, path)
+            .header("origin", &self.origin)
+            .header("cookie", self.cookie_header());
+        if self.csrf.is_empty() {
+            request
+        } else {
+            request.header(CSRF_HEADER, &self.csrf)
+        }
+    }
+
+    /// Sends it, and keeps the cookies that come back.
+    pub fn bff(&mut self, method: &str, path: &str) -> Response {
+        let response = self
+            .client
+            .send("api", &self.bff_request(method, path))
+            .expect("an answer of the BFF");
+        self.keep(&response);
+        response
+    }
+
+    /// A request to the API as the SPA makes it.
+    pub fn api_request(&self, method: &str) -> Request {
+        self.bff_request(method, "/api/data")
+    }
+
+    /// Sends a request to the host of BFF and API.
+    pub fn send(&self, request: &Request) -> Response {
+        self.client.send("api", request).expect("an answer")
+    }
+
+    /// `GET /api/data`.
+    pub fn get_data(&self) -> Response {
+        self.send(&self.api_request("GET"))
+    }
+
+    /// The Cookie header with all cookies of the BFF.
+    pub fn cookie_header(&self) -> String {
+        cookie_header(&self.cookies)
+    }
+
+    /// The Cookie header with one cookie changed; `None` leaves it out.
+    pub fn cookie_header_with(&self, name: &str, value: Option<&str>) -> String {
+        let mut cookies = self.cookies.clone();
+        match value {
+            Some(value) => cookies.insert(name.to_owned(), value.to_owned()),
+            None => cookies.remove(name),
+        };
+        cookie_header(&cookies)
+    }
+
+    fn keep(&mut self, response: &Response) {
+        keep(&mut self.cookies, response);
+        if let Some(csrf) = response.json()["csrf"].as_str() {
+            self.csrf = csrf.to_owned();
+        }
+    }
+
+    fn keep_login_cookies(&mut self, response: &Response) {
+        keep(&mut self.login_cookies, response);
+    }
+}
+
+fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
+    cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn keep(cookies: &mut BTreeMap<String, String>, response: &Response) {
+    for line in response.all("set-cookie") {
+        let pair = line.split(';').next().unwrap_or_default();
+        let Some((name, value)) = pair.split_once('=') else {
+            continue;
+        };
+        if value.is_empty() || line.to_ascii_lowercase().contains("max-age=0") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
