@@ -146,7 +146,7 @@ impl Client {
     ///
     /// # Errors
     /// No connection.
-    pub fn send_only(&self, host: &str, request: &Request) -> io::Result<impl Read + Write> {
+    pub fn send_only(&self, host: &str, request: &Request) -> io::Result<impl Read + Write + use<>> {
         let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         tcp.set_read_timeout(Some(TIMEOUT))?;
         let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;

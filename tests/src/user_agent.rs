@@ -76,7 +76,7 @@ impl UserAgent {
             .as_str()
             .expect("a URL")
             .to_owned();
-        let (page, _) = self.follow(&url).expect_err("the login page");
+        let (page, _) = *self.follow(&url).expect_err("the login page");
         let form = Request::new("POST", page.path())
             .header("cookie", cookie_header(&self.login_cookies))
             .header("origin", page.origin().ascii_serialization())
@@ -89,12 +89,12 @@ impl UserAgent {
         let next = page.join(location).expect("a URL");
         match self.follow(next.as_str()) {
             Ok(back) => back,
-            Err((url, response)) => panic!("stuck at {} with status {}", url.path(), response.status),
+            Err(stuck) => panic!("stuck at {} with status {}", stuck.0.path(), stuck.1.status),
         }
     }
 
     /// Follows redirects of the authorization server until one leaves it; `Err` with the page where they end.
-    fn follow(&mut self, url: &str) -> Result<String, (Url, Response)> {
+    fn follow(&mut self, url: &str) -> Result<String, Box<(Url, Response)>> {
         let mut url = Url::parse(url).expect("a URL");
         let login = url.origin();
         for _ in 0..10 {
@@ -114,7 +114,7 @@ impl UserAgent {
             self.keep_login_cookies(&response);
             match response.header("location") {
                 Some(location) => url = url.join(location).expect("a URL"),
-                None => return Err((url, response)),
+                None => return Err(Box::new((url, response))),
             }
         }
         panic!("redirected too often")

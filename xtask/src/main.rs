@@ -43,6 +43,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Some((&"deny", [])) => deny::run(),
+        Some((command @ (&"wasm" | &"deny"), [argument, ..])) => {
+            Err(format!("`{command}` takes no arguments, but was given `{argument}`"))
+        }
         Some((command, _)) => Err(format!("`{command}` is not understood\n\n{USAGE}")),
     };
     outcome.unwrap_or_else(|message| {

@@ -111,11 +111,6 @@ fn describe(system: &System) {
     println!("  Logs      {directory}/logs");
     println!("  CA        {}", system.ca_pem().display());
     println!("            The browser warns until it trusts this CA; its key was thrown away when it had signed.");
-    let domain = &options.domain;
-    if !(domain == "localhost" || domain.ends_with(".localhost")) {
-        println!("  Hosts     127.0.0.1 www.{domain} api.{domain} login.{domain}");
-        println!("            must be in /etc/hosts, or in the DNS.");
-    }
     println!("  Stop      Ctrl-C");
     println!();
 }

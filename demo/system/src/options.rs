@@ -1,6 +1,6 @@
 //! How a system differs from another.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -88,9 +88,10 @@ impl Options {
     /// Whether a system can be started with these: [`crate::System::start`] asks this first, before it starts anything.
     ///
     /// # Errors
-    /// A domain that is none, or a port that is taken.
+    /// A domain that is none, host names that do not lead to this machine, or a port that is taken.
     pub fn check(&self) -> Result<(), Error> {
         check_domain(&self.domain)?;
+        check_names(&self.domain, resolve)?;
         self.ports.check(&self.without)
     }
 }
@@ -111,9 +112,53 @@ fn check_domain(domain: &str) -> Result<(), Error> {
     }
 }
 
+/// The names lead to Envoy. Those below `localhost` do so in every browser, and the BFF sees to it itself (RFC 6761,
+/// section 6.3); any other domain needs the system's help.
+fn check_names(domain: &str, resolve: impl Fn(&str) -> Vec<IpAddr>) -> Result<(), Error> {
+    if domain == "localhost" || domain.ends_with(".localhost") {
+        return Ok(());
+    }
+    let names = ["www", "api", "login"].map(|host| format!("{host}.{domain}"));
+    match names
+        .iter()
+        .find(|name| !resolve(name).contains(&Ipv4Addr::LOCALHOST.into()))
+    {
+        None => Ok(()),
+        Some(name) => Err(Error::new(format!(
+            "the name {name} should lead to 127.0.0.1, but does not. Add this line to /etc/hosts:\n    127.0.0.1 {}",
+            names.join(" ")
+        ))),
+    }
+}
+
+fn resolve(name: &str) -> Vec<IpAddr> {
+    let addresses = (name, 0).to_socket_addrs().into_iter().flatten();
+    addresses.map(|address| address.ip()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_told_with_the_line_for_etc_hosts() {
+        let here = |_: &str| vec![IpAddr::from([127, 0, 0, 1])];
+        let nowhere = |_: &str| Vec::new();
+        let login_elsewhere = |name: &str| match name {
+            "login.example.com" => vec![IpAddr::from([192, 0, 2, 1])],
+            _ => here(name),
+        };
+        assert!(check_names("example.com", here).is_ok());
+        assert!(check_names("example.localhost", nowhere).is_ok());
+        let message = check_names("example.com", login_elsewhere)
+            .expect_err("elsewhere")
+            .to_string();
+        assert!(message.contains("the name login.example.com should"), "{message}");
+        assert!(
+            message.ends_with("127.0.0.1 www.example.com api.example.com login.example.com"),
+            "{message}"
+        );
+    }
 
     #[test]
     fn a_domain_is_host_name_labels() {

@@ -1,0 +1,47 @@
+//! The tests in a real browser: `tests/browser/*.test.mjs`, run by Node.js against a system of their own.
+
+use std::path::Path;
+use std::process::Command;
+
+use bff_tests::setup::start;
+use demo_system::{Artifacts, System};
+
+/// Short enough to see it end, long enough for a test to get its work done before.
+const ACCESS_TOKEN_SECONDS: u32 = 12;
+
+fn run(system: &System, files: &[&str]) {
+    let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let output = Command::new(&artifacts.node)
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(files.iter().map(|file| folder.join(file)))
+        .env("WWW", system.www())
+        .env("API", system.api())
+        .env("LOGIN", system.login())
+        .env("CA_FILE", system.ca_pem())
+        .env(
+            "ACCESS_TOKEN_SECONDS",
+            system.options().access_token_seconds.to_string(),
+        )
+        .output()
+        .expect("Node.js starts");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{report}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(report.contains("fail 0") && !report.contains("tests 0"), "{report}");
+}
+
+#[test]
+fn the_walkthrough_in_a_browser() {
+    let test = start(|_| {});
+    run(&test.system, &["session.test.mjs", "tabs.test.mjs", "secrets.test.mjs"]);
+}
+
+#[test]
+fn the_end_of_an_access_token_in_a_browser() {
+    let test = start(|options| options.access_token_seconds = ACCESS_TOKEN_SECONDS);
+    run(&test.system, &["expiry.test.mjs"]);
+}

@@ -1,0 +1,150 @@
+//! The authorization server on a bad day: the contract's errors, in time, nobody is logged out, and no restart is needed.
+
+use std::time::Duration;
+
+use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, TOKEN};
+use bff_tests::http1::Response;
+use bff_tests::setup::{TestSystem, eventually, start};
+use bff_tests::user_agent::UserAgent;
+use demo_system::Component;
+
+/// Everything that makes an answer unusable at once.
+const BROKEN: [Fault; 6] = [
+    Fault::Down,
+    Fault::CutHead,
+    Fault::CutBody,
+    Fault::Html,
+    Fault::NonsenseJson,
+    Fault::ServerError,
+];
+
+fn faulty_system() -> (TestSystem, FaultyAuthorizationServer) {
+    let mut faulty = None;
+    let test = start(|options| {
+        let (server, address) = FaultyAuthorizationServer::start(options.ports.authorization_server);
+        options.dial_authorization_server = Some(address);
+        options.filter_timeout_ms = 1000;
+        options.bff_request_timeout_ms = 2000;
+        faulty = Some(server);
+    });
+    (test, faulty.expect("started"))
+}
+
+fn assert_unavailable(response: &Response, status: u16, what: &str) {
+    assert_eq!(
+        (response.status, response.code().as_str()),
+        (status, "authorization_server_error"),
+        "{what}"
+    );
+    assert!(response.all("set-cookie").is_empty(), "{what}: cookies are untouched");
+}
+
+#[test]
+fn introspection_that_fails_is_502_too_slow_is_504_and_neither_is_remembered() {
+    let (test, faulty) = faulty_system();
+    let user = UserAgent::signed_in(&test.system);
+    for fault in BROKEN {
+        faulty.set(INTROSPECTION, fault);
+        let response = user.get_data();
+        assert_unavailable(&response, 502, &format!("{fault:?}"));
+        assert_eq!(
+            response.header("access-control-allow-origin"),
+            Some(user.origin.as_str()),
+            "{fault:?}"
+        );
+    }
+    for fault in [Fault::Silent, Fault::Slow(Duration::from_secs(4))] {
+        faulty.set(INTROSPECTION, fault);
+        assert_unavailable(&user.get_data(), 504, &format!("{fault:?}"));
+    }
+    faulty.set(INTROSPECTION, Fault::None);
+    assert_eq!(user.get_data().status, 200, "it is back");
+    // What is known needs no authorization server.
+    faulty.set(INTROSPECTION, Fault::Down);
+    for _ in 0..3 {
+        // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and nothing else.
+        assert!([200, 502].contains(&user.get_data().status));
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_finished_is_502_and_can_be_finished_later() {
+    let (test, faulty) = faulty_system();
+    for fault in BROKEN.into_iter().chain([Fault::Silent]) {
+        let mut user = UserAgent::new(&test.system);
+        let page_url = user.go_through_login();
+        faulty.set(TOKEN, fault);
+        let before = user.cookies.clone();
+        assert_unavailable(&user.end_login(&page_url), 502, &format!("{fault:?}"));
+        assert_eq!(user.cookies, before, "{fault:?}");
+        faulty.set(TOKEN, Fault::None);
+        let mut again = UserAgent::new(&test.system);
+        let page_url = again.go_through_login();
+        assert_eq!(again.end_login(&page_url).status, 200, "after {fault:?}");
+    }
+}
+
+#[test]
+fn a_refresh_that_fails_is_502_and_logs_nobody_out() {
+    let (test, faulty) = faulty_system();
+    let mut user = UserAgent::signed_in(&test.system);
+    // Faults before the server's work is done: what a server did and then failed to say cannot be taken back.
+    for fault in [
+        Fault::Down,
+        Fault::Html,
+        Fault::NonsenseJson,
+        Fault::ServerError,
+        Fault::Silent,
+    ] {
+        faulty.set(TOKEN, fault);
+        assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, &format!("{fault:?}"));
+        assert_eq!(user.get_data().status, 200, "the session goes on after {fault:?}");
+    }
+    faulty.set(TOKEN, Fault::None);
+    assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(user.get_data().status, 200);
+}
+
+#[test]
+fn everything_goes_on_when_the_server_comes_back() {
+    let test = start(|options| options.bff_request_timeout_ms = 2000);
+    let mut user = UserAgent::signed_in(&test.system);
+    test.system.stop(Component::AuthorizationServer);
+    assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, "stopped");
+    assert_eq!(
+        user.bff("GET", "/bff/userInfo").status,
+        200,
+        "what needs no authorization server works without it"
+    );
+    let logout = user.clone().bff("POST", "/bff/logout");
+    assert_eq!(logout.status, 200, "signing out here works without it");
+    test.system
+        .resume(Component::AuthorizationServer)
+        .expect("the authorization server starts again");
+    assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(user.get_data().status, 200);
+    assert_eq!(UserAgent::signed_in(&test.system).get_data().status, 200);
+}
+
+#[test]
+fn the_service_starts_without_the_authorization_server_and_is_ready_when_it_comes() {
+    let test = start(|options| options.bff_request_timeout_ms = 2000);
+    test.system.stop(Component::Bff);
+    test.system.stop(Component::AuthorizationServer);
+    let bff = std::thread::scope(|scope| {
+        // Resuming waits for readiness, which comes with the authorization server.
+        let resumed = scope.spawn(|| test.system.resume(Component::Bff));
+        let mut user = UserAgent::new(&test.system);
+        eventually("the service answers", || {
+            let response = user.clone().bff("POST", "/bff/login/start");
+            response.code() == "authorization_server_error" && response.header("cache-control") == Some("no-store")
+        });
+        assert_unavailable(&user.bff("POST", "/bff/login/start"), 502, "no metadata yet");
+        test.system
+            .resume(Component::AuthorizationServer)
+            .expect("the authorization server starts");
+        resumed.join().expect("no panic")
+    });
+    bff.expect("the service is ready");
+    assert_eq!(UserAgent::signed_in(&test.system).get_data().status, 200);
+}

@@ -1,0 +1,96 @@
+//! No secret in a log, in an answer, or in a URL that Envoy saw.
+
+use bff_core::seal::Purpose;
+use bff_tests::http1::Response;
+use bff_tests::sealing::Seals;
+use bff_tests::setup::start;
+use bff_tests::user_agent::{AT, AUTH, CSRF, ID, UserAgent};
+use demo_system::Component;
+use url::Url;
+
+#[test]
+fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
+    let test = start(|_| {});
+    let system = &test.system;
+    let mut user = UserAgent::new(system);
+    let page_url = user.go_through_login();
+    let code = Url::parse(&page_url)
+        .expect("a URL")
+        .query_pairs()
+        .find(|(name, _)| name == "code")
+        .expect("a code")
+        .1
+        .into_owned();
+    let mut answers: Vec<Response> = vec![user.end_login(&page_url)];
+    let mut secrets = vec![("the code", code)];
+    remember(&mut secrets, system, &user);
+    answers.push(user.get_data());
+    answers.push(user.send(&user.api_request("POST")));
+    for (method, path) in [
+        ("GET", "/bff/userInfo"),
+        ("GET", "/bff/claims"),
+        ("GET", "/bff/session"),
+        ("POST", "/bff/refresh"),
+    ] {
+        answers.push(user.bff(method, path));
+    }
+    remember(&mut secrets, system, &user);
+    answers.push(user.get_data());
+    // Faults and refusals are logged more than successes.
+    answers.push(user.end_login(&page_url));
+    answers.push(user.send(&user.api_request("POST").header("origin", "https://evil.example")));
+    let stale = user.clone();
+    answers.push(user.bff("POST", "/bff/logout"));
+    answers.push(stale.clone().bff("POST", "/bff/refresh"));
+    answers.push(stale.get_data());
+    for name in ["cookie-keys", "client-secret", "gateway-client-secret"] {
+        let text = std::fs::read_to_string(system.directory().join("secrets").join(name)).expect(name);
+        secrets.push(("a configured secret", text.trim().to_owned()));
+    }
+
+    for component in Component::ALL {
+        system.stop(component);
+        let log = String::from_utf8_lossy(&std::fs::read(system.log(component)).expect("a log")).into_owned();
+        assert!(!log.is_empty(), "{component} logs something");
+        for (what, secret) in &secrets {
+            assert!(!log.contains(secret), "{what} is in the log of {component}");
+        }
+    }
+    for answer in &answers {
+        let body = String::from_utf8_lossy(&answer.body);
+        let headers: String = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| name != "set-cookie")
+            .map(|(name, value)| format!("{name}: {value}\n"))
+            .collect();
+        for (what, secret) in secrets.iter().filter(|(what, _)| *what != "the CSRF value") {
+            assert!(
+                !body.contains(secret) && !headers.contains(secret),
+                "{what} is in an answer with status {}",
+                answer.status
+            );
+        }
+    }
+}
+
+/// The cookies' values, and what is sealed in them.
+fn remember(secrets: &mut Vec<(&'static str, String)>, system: &demo_system::System, user: &UserAgent) {
+    let seals = Seals::of(system, "example");
+    let sealed = [
+        (AT, Purpose::AccessToken, "the access token"),
+        (AUTH, Purpose::RefreshToken, "the refresh token"),
+        (ID, Purpose::IdToken, "the ID token"),
+        (CSRF, Purpose::Csrf, "the CSRF value"),
+    ];
+    for (name, purpose, what) in sealed {
+        let (value, _) = seals.open(purpose, &user.cookies[name]);
+        // The refresh token is sealed with other things beside it.
+        let value = match serde_json::from_str::<serde_json::Value>(&value) {
+            Ok(members) => members["refresh_token"].as_str().map(str::to_owned),
+            Err(_) => Some(value),
+        };
+        secrets.push(("a cookie", user.cookies[name].clone()));
+        secrets.push((what, value.unwrap_or_else(|| panic!("nothing is sealed as {what}"))));
+    }
+}
