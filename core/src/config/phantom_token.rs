@@ -1,0 +1,214 @@
+//! The introspection stage's section.
+
+use std::fmt;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::ConfigError;
+use super::source::Source;
+
+/// The introspection stage.
+#[derive(Clone)]
+pub struct PhantomToken {
+    /// Host and port of the introspection endpoint.
+    pub authority: String,
+    /// Path and query of the introspection endpoint.
+    pub path: String,
+    /// `http` or `https`, for the `:scheme` header; TLS is the cluster's work.
+    pub scheme: &'static str,
+    /// The Envoy cluster.
+    pub cluster: String,
+    /// The client that introspects.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Zeroizing<String>,
+    /// The longest time an answer is kept, in seconds.
+    pub cache_seconds: u64,
+    /// The most answers that are kept.
+    pub cache_entries: usize,
+    /// The most bytes of answers that are kept.
+    pub cache_bytes: usize,
+    /// Scopes that a token must have.
+    pub required_scopes: Vec<String>,
+    /// The audience that a token must be for.
+    pub required_audience: Option<String>,
+    /// The bound on an introspection, in milliseconds.
+    pub timeout_ms: u64,
+    /// Whether a token that is a JWT already is introspected rather than passed.
+    pub introspect_jwts: bool,
+}
+
+impl fmt::Debug for PhantomToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            authority,
+            path,
+            cluster,
+            client_id,
+            ..
+        } = self;
+        write!(f, "PhantomToken {{ {authority}{path} by {cluster} as {client_id} }}")
+    }
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum JwtAccessTokens {
+    #[default]
+    Pass,
+    Introspect,
+}
+
+/// Which answers to introspection are understood: all in which a JWT for the API comes.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ResponseForm {
+    #[default]
+    Auto,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPhantomToken {
+    introspection_endpoint: String,
+    cluster: String,
+    client_id: String,
+    client_secret: Source,
+    #[serde(default, rename = "response")]
+    _response: ResponseForm,
+    #[serde(default = "default_cache_seconds")]
+    token_cache_seconds: u64,
+    #[serde(default = "default_cache_entries")]
+    token_cache_entries: u64,
+    #[serde(default = "default_cache_bytes")]
+    token_cache_bytes: u64,
+    #[serde(default)]
+    required_scopes: Vec<String>,
+    required_audience: Option<String>,
+    #[serde(default = "default_timeout_ms")]
+    timeout_ms: u64,
+    #[serde(default)]
+    jwt_access_tokens: JwtAccessTokens,
+}
+
+impl RawPhantomToken {
+    pub(super) fn check(self, env: &impl Fn(&str) -> Option<String>) -> Result<PhantomToken, ConfigError> {
+        let endpoint = Endpoint::parse(&self.introspection_endpoint)?;
+        not_empty(
+            "phantom_token.cluster",
+            &self.cluster,
+            "write the name of an Envoy cluster",
+        )?;
+        not_empty(
+            "phantom_token.client_id",
+            &self.client_id,
+            "write the client that may introspect",
+        )?;
+        if let Some(scope) = self
+            .required_scopes
+            .iter()
+            .find(|scope| scope.is_empty() || scope.contains([' ', '"', '\\']))
+        {
+            return Err(ConfigError::new(
+                "phantom_token.required_scopes",
+                format!("`{scope}` is not a scope: write one scope an entry"),
+            ));
+        }
+        Ok(PhantomToken {
+            authority: endpoint.authority,
+            path: endpoint.path,
+            scheme: endpoint.scheme,
+            client_secret: self.client_secret.read("phantom_token.client_secret", env)?,
+            cluster: self.cluster,
+            client_id: self.client_id,
+            cache_seconds: in_range("phantom_token.token_cache_seconds", self.token_cache_seconds, 0, 86_400)?,
+            cache_entries: size("phantom_token.token_cache_entries", self.token_cache_entries, 1_000_000)?,
+            cache_bytes: size(
+                "phantom_token.token_cache_bytes",
+                self.token_cache_bytes,
+                512 * 1024 * 1024,
+            )?,
+            required_scopes: self.required_scopes,
+            required_audience: self.required_audience,
+            timeout_ms: in_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
+            introspect_jwts: self.jwt_access_tokens == JwtAccessTokens::Introspect,
+        })
+    }
+}
+
+struct Endpoint {
+    scheme: &'static str,
+    authority: String,
+    path: String,
+}
+
+impl Endpoint {
+    fn parse(url: &str) -> Result<Self, ConfigError> {
+        let fault = || {
+            ConfigError::new(
+                "phantom_token.introspection_endpoint",
+                "write an http or https URL without credentials or fragment, for example `https://login.example.com/oauth/v2/oauth-introspect`",
+            )
+        };
+        let uri: http::Uri = url.parse().map_err(|_| fault())?;
+        let scheme = match uri.scheme_str() {
+            Some("https") => "https",
+            Some("http") => "http",
+            _ => return Err(fault()),
+        };
+        let authority = uri
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'))
+            .ok_or_else(fault)?;
+        let path = uri.path_and_query().ok_or_else(fault)?;
+        if url.contains('#') {
+            return Err(fault());
+        }
+        Ok(Self {
+            scheme,
+            authority: authority.to_string(),
+            path: path.to_string(),
+        })
+    }
+}
+
+fn not_empty(field: &str, value: &str, message: &str) -> Result<(), ConfigError> {
+    if value.is_empty() {
+        Err(ConfigError::new(field, message))
+    } else {
+        Ok(())
+    }
+}
+
+fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(ConfigError::new(
+            field,
+            format!("write a number from {least} to {most}"),
+        ))
+    }
+}
+
+fn size(field: &str, value: u64, most: u64) -> Result<usize, ConfigError> {
+    let value = in_range(field, value, 1, most)?;
+    usize::try_from(value).map_err(|_| ConfigError::new(field, "it is too large for this machine"))
+}
+
+fn default_cache_seconds() -> u64 {
+    900
+}
+
+fn default_cache_entries() -> u64 {
+    10_000
+}
+
+fn default_cache_bytes() -> u64 {
+    32 * 1024 * 1024
+}
+
+fn default_timeout_ms() -> u64 {
+    2000
+}

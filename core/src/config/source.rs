@@ -1,0 +1,38 @@
+//! Where a secret of the configuration comes from.
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::ConfigError;
+
+/// Where a secret is.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Source {
+    Env(String),
+    Inline(String),
+}
+
+impl Source {
+    pub(super) fn read(
+        self,
+        field: &str,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Zeroizing<String>, ConfigError> {
+        let (value, what) = match self {
+            Self::Inline(value) => (value, "it is empty".to_owned()),
+            Self::Env(name) => {
+                let what = format!(
+                    "the environment variable {name} is not set or empty in the VM: set it for Envoy and list it in vm_config.environment_variables.host_env_keys"
+                );
+                (env(&name).unwrap_or_default(), what)
+            }
+        };
+        let value = Zeroizing::new(value);
+        if value.is_empty() {
+            Err(ConfigError::new(field, what))
+        } else {
+            Ok(value)
+        }
+    }
+}
