@@ -24,9 +24,12 @@ use crate::reply::Refusal;
 /// A request, by the proxy's number for it.
 pub type StreamId = u32;
 
-/// A flight. Numbers are not used again.
+/// A flight: what it is about, and a number that is not used again, so that a late answer meets no later flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlightId(u64);
+pub struct FlightId {
+    key: Key,
+    number: u64,
+}
 
 /// What to do.
 pub enum Effect {
@@ -82,7 +85,7 @@ struct Waiter {
 }
 
 struct Flight {
-    key: Key,
+    number: u64,
     token: Zeroizing<Vec<u8>>,
     callout: Callout,
     waiters: Vec<Waiter>,
@@ -101,10 +104,9 @@ enum Callout {
 pub struct Gate {
     config: Config,
     cache: Cache,
-    flights: HashMap<FlightId, Flight>,
-    by_key: HashMap<Key, FlightId>,
+    flights: HashMap<Key, Flight>,
     /// Which flight a request waits for.
-    waiting: HashMap<StreamId, FlightId>,
+    waiting: HashMap<StreamId, Key>,
     last_flight: u64,
 }
 
@@ -119,7 +121,6 @@ impl Gate {
             config,
             cache: Cache::new(entries, bytes),
             flights: HashMap::new(),
-            by_key: HashMap::new(),
             waiting: HashMap::new(),
             last_flight: 0,
         }
@@ -173,36 +174,33 @@ impl Gate {
             return effects.push(waiter.end(&verdict));
         }
         effects.push(Effect::Count(Count::CacheMiss));
-        if let Some(flight) = self.by_key.get(&key).copied()
-            && let Some(joined) = self.flights.get_mut(&flight)
-        {
-            joined.waiters.push(waiter);
-            self.waiting.insert(stream, flight);
+        self.waiting.insert(stream, key);
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.waiters.push(waiter);
             return effects.push(Effect::Count(Count::Joined));
         }
         self.last_flight = self.last_flight.wrapping_add(1);
-        let flight = FlightId(self.last_flight);
+        let number = self.last_flight;
         effects.push(Effect::Introspect {
             stream: Some(stream),
-            flight,
+            flight: FlightId { key, number },
             request: introspect::request(stage, &token),
         });
+        let callout = Callout::Of(stream);
         self.flights.insert(
-            flight,
+            key,
             Flight {
-                key,
+                number,
                 token,
-                callout: Callout::Of(stream),
+                callout,
                 waiters: vec![waiter],
             },
         );
-        self.by_key.insert(key, flight);
-        self.waiting.insert(stream, flight);
     }
 
     /// The authorization server has answered, or the callout could not be made.
     pub fn answer(&mut self, flight: FlightId, answer: &Answer, now: u64) -> Vec<Effect> {
-        let Some(landed) = self.land(flight) else {
+        let Some(landed) = self.land(&flight.key, flight.number) else {
             return Vec::new();
         };
         let Some(stage) = &self.config.phantom_token else {
@@ -212,7 +210,7 @@ impl Gate {
         let failure = match introspect::classify(stage, answer, now) {
             Outcome::Known { verdict, expires_at } => {
                 effects.extend(landed.waiters.into_iter().map(|waiter| waiter.end(&verdict)));
-                self.cache.put(landed.key, verdict, expires_at, now);
+                self.cache.put(flight.key, verdict, expires_at, now);
                 return effects;
             }
             Outcome::Unusable(why) => Refused::new(Refusal::AuthorizationServerError, why),
@@ -225,10 +223,10 @@ impl Gate {
 
     /// A request is over: answered, forwarded and done, or its client has left.
     pub fn gone(&mut self, stream: StreamId) -> Vec<Effect> {
-        let Some(id) = self.waiting.remove(&stream) else {
+        let Some(key) = self.waiting.remove(&stream) else {
             return Vec::new();
         };
-        let Some(flight) = self.flights.get_mut(&id) else {
+        let Some(flight) = self.flights.get_mut(&key) else {
             return Vec::new();
         };
         flight.waiters.retain(|waiter| waiter.stream != stream);
@@ -239,7 +237,7 @@ impl Gate {
         match (flight.waiters.is_empty(), lost) {
             // Nobody waits, and no answer will come.
             (true, true) => {
-                self.land(id);
+                self.flights.remove(&key);
                 Vec::new()
             }
             (false, true) => vec![Effect::TickSoon],
@@ -257,11 +255,14 @@ impl Gate {
             .flights
             .iter_mut()
             .filter(|(_, flight)| flight.callout == Callout::Lost);
-        let again = lost.map(|(id, flight)| {
+        let again = lost.map(|(key, flight)| {
             flight.callout = Callout::Nobodys;
             Effect::Introspect {
                 stream: None,
-                flight: *id,
+                flight: FlightId {
+                    key: *key,
+                    number: flight.number,
+                },
                 request: introspect::request(stage, &flight.token),
             }
         });
@@ -278,9 +279,10 @@ impl Gate {
         self.flights.len()
     }
 
-    fn land(&mut self, id: FlightId) -> Option<Flight> {
-        let flight = self.flights.remove(&id)?;
-        self.by_key.remove(&flight.key);
+    /// Ends a flight, if it is still under way.
+    fn land(&mut self, key: &Key, number: u64) -> Option<Flight> {
+        self.flights.get(key).filter(|flight| flight.number == number)?;
+        let flight = self.flights.remove(key)?;
         for waiter in &flight.waiters {
             self.waiting.remove(&waiter.stream);
         }

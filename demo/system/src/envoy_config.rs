@@ -48,7 +48,7 @@ pub(crate) fn render(
     let authorization_server = options.dial_authorization_server;
     let authorization_server = authorization_server.unwrap_or(loopback(ports.authorization_server));
     let api = options.dial_api.unwrap_or(loopback(ports.api));
-    let mut replacements = vec![
+    let replacements = vec![
         everywhere("https://www.example.localhost:8443", options.origin("www")),
         everywhere("https://login.example.localhost:8443", options.origin("login")),
         everywhere(".example.localhost:8443", format!(".{domain}:{}", ports.public)),
@@ -67,9 +67,6 @@ pub(crate) fn render(
             format!("\"timeout_ms\": {}", options.filter_timeout_ms),
         ),
     ];
-    for (find, with) in &options.envoy_replacements {
-        replacements.push(everywhere(find, with.clone()));
-    }
     replace(template, &replacements)
 }
 

@@ -37,8 +37,6 @@ pub struct Options {
     pub bff_request_timeout_ms: u32,
     /// Worker threads of Envoy. Default: one for each core.
     pub envoy_concurrency: Option<u32>,
-    /// Further replacements in `envoy/envoy.yaml`: a text that must occur in it, and what stands there instead.
-    pub envoy_replacements: Vec<(String, String)>,
     /// Further environment variables of single components, such as `BFF_SESSION__LOGIN_SECONDS`.
     pub environment: Vec<(Component, String, String)>,
     /// Gives up starting as soon as this is true.
@@ -61,7 +59,6 @@ impl Options {
             filter_timeout_ms: 2000,
             bff_request_timeout_ms: 5000,
             envoy_concurrency: None,
-            envoy_replacements: Vec::new(),
             environment: Vec::new(),
             interrupted: Arc::default(),
         }
