@@ -14,16 +14,18 @@ use crate::proxy;
 pub enum Fault {
     /// They reach the authorization server.
     None,
-    /// The connection is closed without a word.
+    /// The connection is reset without a word.
     Down,
     /// Nothing is ever answered.
     Silent,
     /// They reach the authorization server after a while.
     Slow(Duration),
-    /// The answer breaks off within the head.
+    /// The answer breaks off within the head: the connection is closed.
     CutHead,
-    /// The answer breaks off within the body.
+    /// The answer breaks off within the body: the connection is closed.
     CutBody,
+    /// The connection is reset within the body.
+    ResetBody,
     /// An HTML page.
     Html,
     /// JSON that means nothing.
@@ -80,7 +82,7 @@ impl FaultyAuthorizationServer {
                     "application/json",
                     "{\"error\":\"server_error\"}",
                 ),
-                Fault::None | Fault::Slow(_) | Fault::CutHead | Fault::CutBody => {
+                Fault::None | Fault::Slow(_) | Fault::CutHead | Fault::CutBody | Fault::ResetBody => {
                     if let Fault::Slow(delay) = fault {
                         thread::sleep(delay);
                     }
@@ -93,10 +95,15 @@ impl FaultyAuthorizationServer {
                 .map_or(0, |end| end + 4);
             let sent = match fault {
                 Fault::CutHead => answer.get(..head_end / 2),
-                Fault::CutBody => answer.get(..head_end + (answer.len() - head_end) / 2),
+                Fault::CutBody | Fault::ResetBody => answer.get(..head_end + (answer.len() - head_end) / 2),
                 _ => Some(answer.as_slice()),
             };
             let _ = stream.write_all(sent.unwrap_or_default());
+            if fault == Fault::ResetBody {
+                // The half has to arrive before the reset overtakes it.
+                thread::sleep(Duration::from_millis(50));
+                proxy::reset(stream);
+            }
         });
         (faulty, address)
     }

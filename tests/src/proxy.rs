@@ -93,9 +93,9 @@ pub(crate) fn forward(incoming: &Incoming, upstream: SocketAddr) -> io::Result<V
     Ok(response)
 }
 
-/// Ends a connection with a reset: what the peer has not read is thrown away.
+/// Ends a connection with a reset, at once: what was written and is not yet acknowledged may be lost.
 pub(crate) fn reset(stream: TcpStream) {
-    // A socket that is closed with unread data sends a reset; so does one whose peer still writes. Shutting down
-    // without reading is the portable approximation.
-    let _ = stream.shutdown(std::net::Shutdown::Both);
+    // Closing a socket that must not linger sends RST instead of FIN.
+    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("a socket option");
+    drop(stream);
 }

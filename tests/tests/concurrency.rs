@@ -13,7 +13,7 @@ fn counted_system(workers: u32) -> (TestSystem, FaultyAuthorizationServer) {
         let (counting, address) = FaultyAuthorizationServer::start(options.ports.authorization_server);
         options.dial_authorization_server = Some(address);
         options.envoy_concurrency = Some(workers);
-        options.filter_timeout_ms = 5000;
+        options.filter_timeout_ms = 9000;
         server = Some(counting);
     });
     (test, server.expect("started"))
@@ -39,7 +39,7 @@ fn requests_for_one_fresh_token_at_once_make_one_introspection() {
 fn when_the_client_that_began_an_introspection_leaves_the_others_are_answered() {
     let (test, server) = counted_system(1);
     let user = UserAgent::signed_in(&test.system);
-    server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(1500)));
+    server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(3000)));
     let leader = user.client.send_only("api", &user.api_request("GET")).expect("sent");
     eventually("the introspection is under way", || server.count(INTROSPECTION) == 1);
     thread::scope(|scope| {

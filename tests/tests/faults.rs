@@ -9,10 +9,11 @@ use bff_tests::user_agent::UserAgent;
 use demo_system::Component;
 
 /// Everything that makes an answer unusable at once.
-const BROKEN: [Fault; 6] = [
+const BROKEN: [Fault; 7] = [
     Fault::Down,
     Fault::CutHead,
     Fault::CutBody,
+    Fault::ResetBody,
     Fault::Html,
     Fault::NonsenseJson,
     Fault::ServerError,
