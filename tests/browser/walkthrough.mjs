@@ -18,11 +18,10 @@ const steps = [
   ['claims of the ID token', (page) => pressed(page, '#getClaims', '#getClaimsResult', /iss/)],
   ['data by GET', (page) => pressed(page, '#getApiData', '#getDataResult', /Success response/)],
   ['data by POST, with the CSRF header', (page) => pressed(page, '#postApiData', '#postDataResult', /Success response/)],
-  ['screenshot', async (page) => {
-    if (!process.env.SCREENSHOT) return;
+  ...(process.env.SCREENSHOT ? [[`screenshot, ${process.env.SCREENSHOT}`, async (page) => {
     mkdirSync(dirname(process.env.SCREENSHOT), { recursive: true });
     await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
-  }],
+  }]] : []),
   ['refresh of the access token', (page) => pressed(page, '#refreshToken', '#refreshTokenResult', /Refreshed/)],
   ['reload', async (page) => {
     await page.reload();
