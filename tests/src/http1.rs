@@ -174,16 +174,35 @@ pub(crate) fn tls_config(system: &System, alpn: &[&[u8]]) -> ClientConfig {
     config
 }
 
-/// Reads a response to its end; the connection closes after it.
+/// Reads a response to its end. Where its framing tells the end, the connection's is not waited for: Envoy takes a second
+/// for that after an answer of its own.
 fn read_response(stream: &mut impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
-    match stream.read_to_end(&mut bytes) {
-        // Envoy closes without close_notify after some errors; what came counts.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !bytes.is_empty() => {}
-        Err(error) => return Err(error),
-        Ok(_) => {}
+    let mut buffer = [0; 8192];
+    let mut ended = false;
+    while !ended && !is_whole(&bytes) {
+        match stream.read(&mut buffer) {
+            Ok(0) => ended = true,
+            Ok(count) => bytes.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            // Envoy closes without close_notify after some errors; what came counts.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !bytes.is_empty() => ended = true,
+            Err(error) => return Err(error),
+        }
     }
     parse(&bytes).ok_or_else(|| io::Error::other(format!("no response in {:?}", String::from_utf8_lossy(&bytes))))
+}
+
+/// Whether the response's own framing says that it is whole.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(response) = parse(bytes) else { return false };
+    match response
+        .header("content-length")
+        .and_then(|length| length.parse::<usize>().ok())
+    {
+        Some(length) => response.body.len() >= length,
+        // A chunked body parses only when its last chunk is there.
+        None => response.status == 204 || response.header("transfer-encoding").is_some(),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Option<Response> {
