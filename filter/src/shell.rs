@@ -60,7 +60,8 @@ impl Shell {
 
     /// A request's head has come, in its own callback.
     pub(crate) fn request(&self, stream: StreamId, head: &Head) -> Fate {
-        let Some(effects) = self.with_gate(|gate| gate.request(stream, head, host::now().as_secs())) else {
+        let now = host::now().as_secs();
+        let Some(effects) = self.with_gate(|gate| gate.request(stream, head, now)) else {
             self.reply(&Refused {
                 refusal: Refusal::ServerError,
                 bearer_error: None,
