@@ -147,12 +147,21 @@ impl Client {
     /// # Errors
     /// No connection.
     pub fn send_only(&self, host: &str, request: &Request) -> io::Result<impl Read + Write + use<>> {
+        self.send_part(host, request, 0)
+    }
+
+    /// Sends a request without its last bytes, and returns the connection.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn send_part(&self, host: &str, request: &Request, missing: usize) -> io::Result<impl Read + Write + use<>> {
         let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         tcp.set_read_timeout(Some(TIMEOUT))?;
         let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, tcp);
-        stream.write_all(&request.bytes(&self.authority(host)))?;
+        let whole = request.bytes(&self.authority(host));
+        stream.write_all(whole.get(..whole.len().saturating_sub(missing)).unwrap_or_default())?;
         stream.flush()?;
         Ok(stream)
     }

@@ -15,3 +15,4 @@ pub mod recording_api;
 pub mod sealing;
 pub mod setup;
 pub mod user_agent;
+pub mod wrong_cookies;

@@ -1,5 +1,7 @@
 //! Starting a system for a test file.
 
+use std::path::PathBuf;
+
 use demo_system::{Artifacts, Options, System};
 use tempfile::TempDir;
 
@@ -14,7 +16,10 @@ pub struct TestSystem {
 /// Starts a system on free ports, in a folder of its own. `change` says how it differs from the default.
 pub fn start(change: impl FnOnce(&mut Options)) -> TestSystem {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
-    let directory = tempfile::tempdir().expect("a temporary folder");
+    let directory = tempfile::Builder::new()
+        .prefix("system-")
+        .tempdir_in(folder())
+        .expect("a temporary folder");
     let mut options = Options::for_tests(directory.path());
     change(&mut options);
     let system = System::start(&artifacts, options).unwrap_or_else(|error| panic!("{error}"));
@@ -22,6 +27,15 @@ pub fn start(change: impl FnOnce(&mut Options)) -> TestSystem {
         system,
         _directory: directory,
     }
+}
+
+/// Beside the tests' own programs, in the target folder: a system that tests share is never dropped, so that its folder, with
+/// its keys in it, stays until the next `cargo clean`.
+fn folder() -> PathBuf {
+    let program = std::env::current_exe().expect("the test's own program");
+    let folder = program.parent().expect("a folder").join("systems");
+    std::fs::create_dir_all(&folder).expect("a folder for the systems");
+    folder
 }
 
 /// Waits until a condition holds; fails with the text when it does not within ten seconds.

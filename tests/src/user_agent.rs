@@ -33,6 +33,7 @@ pub struct UserAgent {
     pub cookies: BTreeMap<String, String>,
     /// The CSRF value.
     pub csrf: String,
+    username: String,
     login_cookies: BTreeMap<String, String>,
 }
 
@@ -44,13 +45,20 @@ impl UserAgent {
             origin: system.www(),
             cookies: BTreeMap::new(),
             csrf: String::new(),
+            username: "demouser".to_owned(),
             login_cookies: BTreeMap::new(),
         }
     }
 
     /// A user who has signed in.
     pub fn signed_in(system: &System) -> Self {
+        Self::signed_in_as(system, "demouser")
+    }
+
+    /// A user of this name who has signed in; the password is the demo user's.
+    pub fn signed_in_as(system: &System, username: &str) -> Self {
         let mut user = Self::new(system);
+        user.username = username.to_owned();
         let page_url = user.go_through_login();
         let response = user.end_login(&page_url);
         assert_eq!(
@@ -80,7 +88,7 @@ impl UserAgent {
         let form = Request::new("POST", page.path())
             .header("cookie", cookie_header(&self.login_cookies))
             .header("origin", page.origin().ascii_serialization())
-            .form("username=demouser&password=Password1");
+            .form(&format!("username={}&password=Password1", self.username));
         let response = self.client.send("login", &form).expect("an answer to the login form");
         self.keep_login_cookies(&response);
         let location = response

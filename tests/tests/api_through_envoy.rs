@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 
 use bff_tests::http1::Request;
+use bff_tests::http2;
 use bff_tests::recording_api::RecordingApi;
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::{AT, CSRF_HEADER, UserAgent};
-use bff_tests::{http2, user_agent};
 use demo_system::System;
 
 struct Recorded {
@@ -169,6 +169,74 @@ fn no_spelling_of_a_protected_path_gets_by() {
             .map(|head| String::from_utf8_lossy(head).into_owned())
             .collect::<Vec<_>>()
     );
-    let user = user_agent::UserAgent::signed_in(recorded.system());
+    let user = UserAgent::signed_in(recorded.system());
     assert_eq!(user.get_data().status, 200);
+    assert_eq!(recorded.api.heads().len(), 1, "what reaches the API is seen here");
+}
+
+#[test]
+fn a_clients_own_token_is_no_proof_with_cookies_or_without() {
+    let recorded = recorded();
+    let user = UserAgent::signed_in(recorded.system());
+    assert_eq!(user.send(&user.api_request("GET")).status, 200);
+    // A good one: the JWT that the API has just accepted.
+    let authorization = values(&recorded.api.last(), "authorization");
+    let [good] = authorization.as_slice() else {
+        panic!("{} Authorization lines", authorization.len())
+    };
+    recorded.api.clear();
+    for cookies in [
+        String::new(),
+        user.cookie_header_with(AT, None),
+        user.cookie_header_with(AT, Some("x")),
+    ] {
+        for method in ["GET", "OPTIONS", "POST"] {
+            let request = Request::new(method, "/api/data")
+                .header("origin", &user.origin)
+                .header("authorization", good)
+                .header("cookie", format!("application=1; {cookies}"))
+                .header(CSRF_HEADER, &user.csrf);
+            assert_eq!(user.send(&request).status, 401, "{method} with the cookies `{cookies}`");
+        }
+    }
+    assert_eq!(recorded.api.heads().len(), 0, "nothing reached the API");
+    let options = user
+        .api_request("OPTIONS")
+        .header("authorization", "Bearer the-clients-own");
+    user.send(&options);
+    assert_eq!(
+        values(&recorded.api.last(), "authorization").len(),
+        1,
+        "OPTIONS is like any other method"
+    );
+    assert_ne!(
+        values(&recorded.api.last(), "authorization"),
+        [b"Bearer the-clients-own".to_vec()]
+    );
+}
+
+#[test]
+fn every_form_of_a_phantom_token_is_understood_and_nothing_else_is_forwarded() {
+    for (form, status) in [
+        ("json-jwt", 200),
+        ("json-phantom-token", 200),
+        ("rfc9701", 502),
+        ("json", 502),
+    ] {
+        let mut api = None;
+        let test = start(|options| {
+            let (recording, address) = RecordingApi::start(options.ports.api);
+            options.dial_api = Some(address);
+            options.introspection_response = form.to_owned();
+            api = Some(recording);
+        });
+        let api = api.expect("started");
+        let user = UserAgent::signed_in(&test.system);
+        assert_eq!(user.get_data().status, status, "{form}");
+        assert_eq!(
+            api.heads().len(),
+            usize::from(status == 200),
+            "{form}: what reached the API"
+        );
+    }
 }

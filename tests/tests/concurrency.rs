@@ -1,11 +1,18 @@
 //! Many at once.
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use bff_core::base64url;
+use bff_core::seal::Purpose;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, TOKEN};
+use bff_tests::recording_api::RecordingApi;
+use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually, start};
-use bff_tests::user_agent::UserAgent;
+use bff_tests::user_agent::{AT, UserAgent};
+use demo_system::{Artifacts, System};
+use serde_json::json;
 
 fn counted_system(workers: u32) -> (TestSystem, FaultyAuthorizationServer) {
     let mut server = None;
@@ -57,37 +64,128 @@ fn when_the_client_that_began_an_introspection_leaves_the_others_are_answered() 
 }
 
 #[test]
+fn clients_that_leave_at_any_stage_take_nobody_along() {
+    let (test, server) = counted_system(1);
+    let user = UserAgent::signed_in(&test.system);
+    server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(1500)));
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| user.get_data().status);
+        eventually("the introspection is under way", || server.count(INTROSPECTION) == 1);
+        for _ in 0..5 {
+            // The first leaves while it waits, the second in the middle of its body, the third in the middle of its head.
+            drop(user.client.send_only("api", &user.api_request("GET")).expect("sent"));
+            let with_body = user.api_request("POST").json(&json!({"text": "x".repeat(100)}));
+            drop(user.client.send_part("api", &with_body, 50).expect("sent"));
+            drop(
+                user.client
+                    .send_part("api", &user.api_request("GET"), 50)
+                    .expect("sent"),
+            );
+        }
+        assert_eq!(leader.join().expect("no panic"), 200);
+    });
+    assert_eq!(user.get_data().status, 200);
+    assert_eq!(server.count(INTROSPECTION), 1, "one introspection for all of them");
+}
+
+#[test]
 fn parallel_refreshes_all_succeed_and_rotate_once() {
     let (test, server) = counted_system(2);
     let user = UserAgent::signed_in(&test.system);
-    for round in 0..3 {
-        let before = server.count(TOKEN);
-        let mut user = user.clone();
-        if round > 0 {
-            assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
-            continue;
-        }
-        let statuses: Vec<u16> = thread::scope(|scope| {
-            let calls: Vec<_> = (0..20)
-                .map(|_| scope.spawn(|| user.clone().bff("POST", "/bff/refresh").status))
-                .collect();
-            calls.into_iter().map(|call| call.join().expect("no panic")).collect()
-        });
-        assert_eq!(statuses, [204; 20]);
-        assert_eq!(server.count(TOKEN), before + 1, "one rotation");
+    let before = server.count(TOKEN);
+    let refreshed: Vec<(u16, UserAgent)> = thread::scope(|scope| {
+        let refresh = || {
+            let mut tab = user.clone();
+            (tab.bff("POST", "/bff/refresh").status, tab)
+        };
+        let calls: Vec<_> = (0..20).map(|_| scope.spawn(refresh)).collect();
+        calls.into_iter().map(|call| call.join().expect("no panic")).collect()
+    });
+    assert_eq!(server.count(TOKEN), before + 1, "one rotation");
+    let seals = Seals::of(&test.system, "example");
+    let token = |tab: &UserAgent| seals.open(Purpose::AccessToken, &tab.cookies[AT]).0;
+    let (_, first) = &refreshed[0];
+    assert_ne!(token(first), token(&user));
+    for (status, tab) in &refreshed {
+        assert_eq!(
+            (*status, token(tab)),
+            (204, token(first)),
+            "the same new tokens for all"
+        );
     }
+    // A tab that comes late with the old tokens gets the new ones as well, and the last of all can go on with them.
+    assert_eq!(user.clone().bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(
+        server.count(TOKEN),
+        before + 1,
+        "no second use of the old refresh token"
+    );
+    let (_, mut last) = refreshed.into_iter().next_back().expect("twenty");
+    assert_eq!(last.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(last.get_data().status, 200);
 }
 
 #[test]
 fn users_at_once_get_their_own_data() {
-    let (test, server) = counted_system(2);
-    server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(30)));
-    let users: Vec<UserAgent> = (0..4).map(|_| UserAgent::signed_in(&test.system)).collect();
-    thread::scope(|scope| {
-        for user in &users {
-            for _ in 0..4 {
-                scope.spawn(move || assert_eq!(user.get_data().status, 200));
-            }
-        }
+    let mut parts = None;
+    let test = start(|options| {
+        let (recording, api) = RecordingApi::start(options.ports.api);
+        let (counting, server) = FaultyAuthorizationServer::start(options.ports.authorization_server);
+        options.dial_api = Some(api);
+        options.dial_authorization_server = Some(server);
+        parts = Some((recording, counting));
     });
+    let (api, server) = parts.expect("started");
+    server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(30)));
+    add_second_user(&test.system);
+    let mut users = ["demouser", "seconduser"].map(|name| UserAgent::signed_in_as(&test.system, name));
+    for _ in 0..10 {
+        thread::scope(|scope| {
+            for user in &mut users {
+                scope.spawn(|| {
+                    // A new token, so that nothing is known of it yet.
+                    assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+                    let request = user.api_request("GET").header("x-csrf-of", &user.csrf);
+                    thread::scope(|scope| {
+                        for _ in 0..4 {
+                            scope.spawn(|| assert_eq!(user.send(&request).status, 200));
+                        }
+                    });
+                });
+            }
+        });
+    }
+    let subjects = users.each_ref().map(|user| {
+        let claims = user.clone().bff("GET", "/bff/claims").json();
+        claims["sub"].as_str().expect("a subject").to_owned()
+    });
+    assert_ne!(subjects[0], subjects[1]);
+    let heads = api.heads();
+    assert_eq!(heads.len(), 80);
+    for head in heads {
+        let head = String::from_utf8(head).expect("text");
+        let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        let index = users.iter().position(|user| user.csrf == value("x-csrf-of: "));
+        let jwt = value("authorization: Bearer ");
+        let payload = base64url::decode(jwt.split('.').nth(1).expect("a JWT").as_bytes()).expect("base64url");
+        let claims: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
+        assert_eq!(claims["sub"], subjects[index.expect("one of the users")]);
+    }
+}
+
+/// A user `seconduser` with the demo user's password: the authorization server's page makes none.
+fn add_second_user(system: &System) {
+    let script = "
+        import { createClient } from '@libsql/client';
+        const database = createClient({ url: 'file:' + process.env.DATABASE_FILE });
+        await database.execute(`INSERT INTO account
+            SELECT 'second-user-sub', 'seconduser', password_hash, 'Second', 'User', 'second@example.com' FROM account`);";
+    let artifacts = Artifacts::from_env().expect("the artifacts");
+    let status = Command::new(&artifacts.node)
+        .args(["--input-type=module", "--eval", script])
+        .current_dir(&artifacts.authorization_server)
+        .env("DATABASE_FILE", system.directory().join("authorization-server.sqlite"))
+        .status()
+        .expect("Node.js starts");
+    assert!(status.success(), "the second user was made");
 }

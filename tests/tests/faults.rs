@@ -107,11 +107,42 @@ fn a_refresh_that_fails_is_502_and_logs_nobody_out() {
 }
 
 #[test]
+fn a_refresh_whose_answer_breaks_off_is_502_and_touches_no_cookie() {
+    let (test, faulty) = faulty_system();
+    for fault in [Fault::CutHead, Fault::CutBody, Fault::ResetBody] {
+        let mut user = UserAgent::signed_in(&test.system);
+        assert_eq!(user.get_data().status, 200);
+        faulty.set(TOKEN, fault);
+        assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, &format!("{fault:?}"));
+        faulty.set(TOKEN, Fault::None);
+        // The server has rotated, and what it said is lost: to it the next refresh is a second use, after which it ends
+        // the session (RFC 9700, 4.14.2). The page is told so, and can sign in again.
+        let response = user.bff("POST", "/bff/refresh");
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (401, "session_expired"),
+            "{fault:?}"
+        );
+        assert_eq!(
+            UserAgent::signed_in(&test.system).bff("POST", "/bff/refresh").status,
+            204,
+            "after {fault:?}"
+        );
+    }
+}
+
+#[test]
 fn everything_goes_on_when_the_server_comes_back() {
     let test = start(|options| options.bff_request_timeout_ms = 2000);
     let mut user = UserAgent::signed_in(&test.system);
     test.system.stop(Component::AuthorizationServer);
     assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, "stopped");
+    assert_unavailable(&user.get_data(), 502, "stopped, and the token not yet introspected");
+    assert_unavailable(
+        &user.send(&user.api_request("POST")),
+        502,
+        "stopped, with an unsafe method",
+    );
     assert_eq!(
         user.bff("GET", "/bff/userInfo").status,
         200,

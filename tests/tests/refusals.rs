@@ -1,4 +1,4 @@
-//! What is refused, in which words, and that nothing else suffers.
+//! What the filter refuses, in which words, and that nothing else suffers.
 
 use std::sync::OnceLock;
 
@@ -8,6 +8,7 @@ use bff_tests::http2;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::{AT, AUTH, CSRF, CSRF_HEADER, ID, UserAgent};
+use bff_tests::wrong_cookies::{UNSAFE, with_cookies, wrong_cookies};
 use serde_json::json;
 
 fn system() -> &'static TestSystem {
@@ -18,8 +19,6 @@ fn system() -> &'static TestSystem {
 fn user() -> UserAgent {
     UserAgent::signed_in(&system().system)
 }
-
-const UNSAFE: [&str; 6] = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "INVENTED"];
 
 /// The filter's refusal: status, JSON and CORS headers exactly.
 fn assert_filter_refused(response: &Response, origin: Option<&str>, what: &str) {
@@ -36,81 +35,10 @@ fn assert_filter_refused(response: &Response, origin: Option<&str>, what: &str) 
     assert!(response.header("location").is_none(), "{what}");
 }
 
-/// The service's refusal.
-fn assert_service_refused(response: &Response, origin: Option<&str>, what: &str) {
-    assert_eq!(
-        (response.status, response.code().as_str()),
-        (401, "unauthorized_request"),
-        "{what}"
-    );
-    assert_eq!(response.header("access-control-allow-origin"), origin, "{what}");
-    assert_eq!(response.header("cache-control"), Some("no-store"), "{what}");
-}
-
-/// Every way in which a cookie can be wrong, as Cookie headers, with what it is.
-fn wrong_cookies(user: &UserAgent, name: &str, purpose: Purpose) -> Vec<(String, String)> {
-    let good = &user.cookies[name];
-    let seals = Seals::of(&system().system, "example");
-    let (value, session) = seals.open(purpose, good);
-    let foreign = Seals::of(&system().system, "another");
-    let unknown = Seals::with(
-        "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
-        "example",
-    );
-    let mut cases = vec![
-        ("absent".to_owned(), user.cookie_header_with(name, None)),
-        (
-            "repeated".to_owned(),
-            format!("{}; {name}={good}", user.cookie_header()),
-        ),
-        ("empty".to_owned(), user.cookie_header_with(name, Some(""))),
-    ];
-    let mut change = |what: String, value: &str| cases.push((what, user.cookie_header_with(name, Some(value))));
-    for place in [0, 1, 7, good.len() / 2, good.len() - 2] {
-        let mut bytes = good.clone().into_bytes();
-        bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
-        change(format!("altered at {place}"), &String::from_utf8(bytes).expect("text"));
-    }
-    for end in [1, 10, good.len() / 2, good.len() - 1] {
-        change(format!("cut at {end}"), &good[..end]);
-    }
-    for junk in ["%%%%junk", "=", "A", ".", "AAAA"] {
-        change(format!("with {junk} behind it"), &format!("{good}{junk}"));
-    }
-    for other in [AT, CSRF, AUTH, ID].into_iter().filter(|other| *other != name) {
-        change(format!("replaced by {other}"), &user.cookies[other]);
-    }
-    change("expired".to_owned(), &seals.seal(purpose, &value, session, -1));
-    change(
-        "of another deployment".to_owned(),
-        &foreign.seal(purpose, &value, session, 60),
-    );
-    change(
-        "of an unknown key".to_owned(),
-        &unknown.seal(purpose, &value, session, 60),
-    );
-    change(
-        "of version 1".to_owned(),
-        "AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A",
-    );
-    cases
-}
-
-fn with_cookies(user: &UserAgent, method: &str, path: &str, cookies: &str) -> Request {
-    let request = Request::new(method, path)
-        .header("origin", &user.origin)
-        .header(CSRF_HEADER, &user.csrf);
-    if cookies.is_empty() {
-        request
-    } else {
-        request.header("cookie", cookies)
-    }
-}
-
 #[test]
 fn a_wrong_access_token_cookie_is_refused_by_the_filter() {
     let user = user();
-    for (what, cookies) in wrong_cookies(&user, AT, Purpose::AccessToken) {
+    for (what, cookies) in wrong_cookies(&system().system, &user, AT, Purpose::AccessToken) {
         for method in ["GET", "POST"] {
             let response = user.send(&with_cookies(&user, method, "/api/data", &cookies));
             assert_filter_refused(&response, Some(&user.origin), &format!("{method}, {what}"));
@@ -122,7 +50,7 @@ fn a_wrong_access_token_cookie_is_refused_by_the_filter() {
 #[test]
 fn a_wrong_csrf_cookie_is_refused_by_the_filter_where_it_counts() {
     let user = user();
-    for (what, cookies) in wrong_cookies(&user, CSRF, Purpose::Csrf) {
+    for (what, cookies) in wrong_cookies(&system().system, &user, CSRF, Purpose::Csrf) {
         let response = user.send(&with_cookies(&user, "POST", "/api/data", &cookies));
         assert_filter_refused(&response, Some(&user.origin), &what);
     }
@@ -254,71 +182,32 @@ fn a_preflight_is_answered_for_the_trusted_origin_only() {
 }
 
 #[test]
-fn the_service_refuses_wrong_cookies_as_well() {
+fn a_websocket_upgrade_needs_an_origin() {
     let user = user();
-    for (name, purpose, method, path) in [
-        (CSRF, Purpose::Csrf, "POST", "/bff/refresh"),
-        (AUTH, Purpose::RefreshToken, "POST", "/bff/refresh"),
-        (CSRF, Purpose::Csrf, "POST", "/bff/logout"),
-        (ID, Purpose::IdToken, "GET", "/bff/claims"),
-    ] {
-        for (what, cookies) in wrong_cookies(&user, name, purpose) {
-            let response = user.send(&with_cookies(&user, method, path, &cookies));
-            assert_service_refused(
-                &response,
-                Some(&user.origin),
-                &format!("{method} {path}, {name} {what}"),
-            );
-        }
-    }
-    assert_eq!(
-        user.clone().bff("POST", "/bff/refresh").status,
-        204,
-        "the session is as it was"
-    );
+    let upgrade = || {
+        Request::new("GET", "/api/data")
+            .header("cookie", user.cookie_header())
+            .header("upgrade", "websocket")
+            .header("connection", "upgrade")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+    };
+    assert_filter_refused(&user.send(&upgrade()), None, "no Origin");
+    let evil = upgrade().header("origin", "https://evil.example");
+    assert_filter_refused(&user.send(&evil), None, "an evil Origin");
 }
 
 #[test]
-fn the_service_needs_origin_and_csrf() {
+fn a_well_sealed_token_that_the_authorization_server_does_not_know_is_refused() {
     let user = user();
-    let cookies = user.cookie_header();
-    for path in ["/bff/refresh", "/bff/logout"] {
-        let base = || Request::new("POST", path).header("cookie", &cookies);
-        let cases = [
-            ("no Origin", base().header(CSRF_HEADER, &user.csrf), None),
-            (
-                "an evil Origin",
-                base()
-                    .header(CSRF_HEADER, &user.csrf)
-                    .header("origin", "https://evil.example"),
-                None,
-            ),
-            (
-                "a cross-site request",
-                base()
-                    .header(CSRF_HEADER, &user.csrf)
-                    .header("origin", &user.origin)
-                    .header("sec-fetch-site", "cross-site"),
-                Some(user.origin.as_str()),
-            ),
-            (
-                "no CSRF header",
-                base().header("origin", &user.origin),
-                Some(user.origin.as_str()),
-            ),
-            (
-                "a wrong CSRF header",
-                base().header("origin", &user.origin).header(CSRF_HEADER, "wrong"),
-                Some(user.origin.as_str()),
-            ),
-        ];
-        for (what, request, origin) in cases {
-            assert_service_refused(&user.send(&request), origin, &format!("{path} with {what}"));
-        }
+    let seals = Seals::of(&system().system, "example");
+    let (_, session) = seals.open(Purpose::AccessToken, &user.cookies[AT]);
+    for token in ["unknown", "a b", "token\r\nx-injected: 1", "", "%00"] {
+        let cookies = user.cookie_header_with(AT, Some(&seals.seal(Purpose::AccessToken, token, session, 60)));
+        let response = user.send(&with_cookies(&user, "GET", "/api/data", &cookies));
+        assert_filter_refused(&response, Some(&user.origin), token);
     }
-    for path in ["/bff/login/start", "/bff/login/end"] {
-        assert_service_refused(&user.send(&Request::new("POST", path)), None, path);
-    }
+    assert_eq!(user.get_data().status, 200);
 }
 
 #[test]

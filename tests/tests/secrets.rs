@@ -2,16 +2,22 @@
 
 use bff_core::seal::Purpose;
 use bff_tests::http1::Response;
+use bff_tests::recording_api::RecordingApi;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::start;
-use bff_tests::user_agent::{AT, AUTH, CSRF, ID, UserAgent};
+use bff_tests::user_agent::{AT, AUTH, CSRF, ID, LOGIN, UserAgent};
 use demo_system::Component;
 use url::Url;
 
 #[test]
 fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
-    let test = start(|_| {});
-    let system = &test.system;
+    let mut api = None;
+    let test = start(|options| {
+        let (recording, address) = RecordingApi::start(options.ports.api);
+        options.dial_api = Some(address);
+        api = Some(recording);
+    });
+    let (system, api) = (&test.system, api.expect("started"));
     let mut user = UserAgent::new(system);
     let page_url = user.go_through_login();
     let code = Url::parse(&page_url)
@@ -21,8 +27,12 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
         .expect("a code")
         .1
         .into_owned();
+    let mut secrets = vec![("the code", code), ("a cookie", user.cookies[LOGIN].clone())];
+    let (logins, _) = Seals::of(system, "example").open(Purpose::Login, &user.cookies[LOGIN]);
+    let logins: serde_json::Value = serde_json::from_str(&logins).expect("JSON");
+    let verifier = logins[0]["code_verifier"].as_str().expect("a verifier");
+    secrets.push(("the code verifier", verifier.to_owned()));
     let mut answers: Vec<Response> = vec![user.end_login(&page_url)];
-    let mut secrets = vec![("the code", code)];
     remember(&mut secrets, system, &user);
     answers.push(user.get_data());
     answers.push(user.send(&user.api_request("POST")));
@@ -48,12 +58,33 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
         secrets.push(("a configured secret", text.trim().to_owned()));
     }
 
+    for head in api.heads() {
+        let head = String::from_utf8(head).expect("text");
+        let jwt = head
+            .lines()
+            .find_map(|line| line.strip_prefix("authorization: Bearer "));
+        secrets.push(("the JWT", jwt.expect("a JWT").to_owned()));
+    }
+
     for component in Component::ALL {
         system.stop(component);
         let log = String::from_utf8_lossy(&std::fs::read(system.log(component)).expect("a log")).into_owned();
         assert!(!log.is_empty(), "{component} logs something");
         for (what, secret) in &secrets {
-            assert!(!log.contains(secret), "{what} is in the log of {component}");
+            assert!(
+                !secret.is_empty() && !log.contains(secret),
+                "{what} is in the log of {component}"
+            );
+        }
+        assert!(
+            !log.contains("eyJ"),
+            "something like a JWT is in the log of {component}"
+        );
+        if component == Component::Envoy {
+            assert!(
+                log.contains("/bff/login/end") && log.contains("/api/data"),
+                "Envoy logs requests"
+            );
         }
     }
     for answer in &answers {
@@ -64,6 +95,10 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
             .filter(|(name, _)| name != "set-cookie")
             .map(|(name, value)| format!("{name}: {value}\n"))
             .collect();
+        assert!(
+            !body.contains("eyJ") && !headers.contains("eyJ"),
+            "something like a JWT is in an answer"
+        );
         for (what, secret) in secrets.iter().filter(|(what, _)| *what != "the CSRF value") {
             assert!(
                 !body.contains(secret) && !headers.contains(secret),
