@@ -3,14 +3,52 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
-use crate::service::Service;
+use crate::api::openapi;
 
-/// Registers `/healthz`, `/readyz` and `/metrics` in an actix application.
-pub fn configure(service: Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) {
+use crate::application::Application;
+
+/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and the lists of ended sessions in an actix application.
+pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
-        let (ready, counted) = (Arc::clone(&service), service);
+        for application in &applications {
+            let path = match application.config.name() {
+                Some(name) => format!("/ended-sessions/{name}"),
+                None => "/ended-sessions".to_owned(),
+            };
+            let application = Arc::clone(application);
+            let list = move |request: HttpRequest| {
+                let query = request.query_string();
+                let known = query.strip_prefix("known=").unwrap_or_default();
+                let list = application.ended.to_json(known);
+                async move {
+                    match list {
+                        Some(json) => answer(HttpResponse::Ok(), "application/json", json),
+                        None => HttpResponse::NoContent()
+                            .insert_header((CACHE_CONTROL, "no-store"))
+                            .finish(),
+                    }
+                }
+            };
+            app.route(&path, web::get().to(list));
+        }
+        let described = applications.first().cloned();
+        app.route(
+            "/openapi.json",
+            web::get().to(move || {
+                let document = described.as_ref().map(|application| openapi::document(application));
+                async move {
+                    answer(
+                        HttpResponse::Ok(),
+                        "application/json",
+                        document.unwrap_or_default().to_string(),
+                    )
+                }
+            }),
+        );
+        let metrics = applications.first().map(|application| Arc::clone(&application.metrics));
+        let ready = applications;
         app.route(
             "/healthz",
             web::get().to(async || text(HttpResponse::Ok(), "ok\n".to_owned())),
@@ -18,7 +56,7 @@ pub fn configure(service: Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) 
         app.route(
             "/readyz",
             web::get().to(move || {
-                let is_ready = ready.provider.ready();
+                let is_ready = ready.iter().all(|application| application.provider.ready());
                 async move {
                     match is_ready {
                         true => text(HttpResponse::Ok(), "ready\n".to_owned()),
@@ -33,16 +71,20 @@ pub fn configure(service: Arc<Service>) -> impl FnOnce(&mut web::ServiceConfig) 
         app.route(
             "/metrics",
             web::get().to(move || {
-                let metrics = counted.metrics.to_text();
+                let metrics = metrics.as_ref().map(|metrics| metrics.to_text()).unwrap_or_default();
                 async move { text(HttpResponse::Ok(), metrics) }
             }),
         );
     }
 }
 
-fn text(mut response: actix_web::HttpResponseBuilder, body: String) -> HttpResponse {
+fn text(response: HttpResponseBuilder, body: String) -> HttpResponse {
+    answer(response, "text/plain; version=0.0.4; charset=utf-8", body)
+}
+
+fn answer(mut response: HttpResponseBuilder, kind: &'static str, body: String) -> HttpResponse {
     response
-        .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .insert_header((CONTENT_TYPE, kind))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(body)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{ClientAuthentication, Config, UserInfoSource};
+use crate::config::{self, ClientAuthentication, Config, UserInfoSource};
 use crate::oauth::Provider;
 use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
@@ -50,12 +50,17 @@ impl std::fmt::Display for Report {
 /// Reads the configuration, then fetches the authorization server's metadata and keys. Must run where actix runs.
 pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
     let mut report = Report::default();
-    match Config::load(path, env) {
+    match config::load(path, env) {
         Err(error) => report.faults.extend(error.faults().iter().map(ToString::to_string)),
-        Ok(config) => {
+        Ok(configs) => {
             report.good.push(format!("the file {} is valid", path.display()));
-            report.warnings.extend(config.warnings().iter().cloned());
-            check_authorization_server(&Arc::new(config), &mut report).await;
+            for config in configs {
+                if let Some(name) = config.name() {
+                    report.good.push(format!("application `{name}`:"));
+                }
+                report.warnings.extend(config.warnings().iter().cloned());
+                check_authorization_server(&Arc::new(config), &mut report).await;
+            }
         }
     }
     report
@@ -122,7 +127,7 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
                 .to_owned(),
         );
     }
-    if config.client.authentication == ClientAuthentication::ClientSecretPost {
+    if metadata.profile.authentication == ClientAuthentication::ClientSecretPost {
         report.warnings.push(
             "`client.authentication` is `client_secret_post`; choose `client_secret_basic` if the authorization \
              server supports it (RFC 6749 section 2.3.1)"
@@ -133,7 +138,7 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
 
 async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, report: &mut Report) {
     let url = metadata.jwks_uri.as_str();
-    let answer = match http.get(url, None, MAX_DOCUMENT_BYTES).await {
+    let answer = match http.get(url, &[], MAX_DOCUMENT_BYTES).await {
         Ok(answer) if answer.status == 200 => answer,
         Ok(answer) => {
             report.faults.push(format!(

@@ -1,6 +1,7 @@
 //! The BFF service: an HTTP API that does the OpenID Connect work of a single page application and hands its browser
 //! sealed, HttpOnly cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
 //!
+//! * [`application`]: what is made of the configuration, for each application that is served.
 //! * [`api`]: the endpoints, and the one path that every request takes to them.
 //! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
 //! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
@@ -9,6 +10,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod application;
 pub mod check;
 pub mod clock;
 pub mod config;
@@ -17,5 +19,4 @@ pub mod metrics;
 pub mod oauth;
 pub mod random;
 pub mod server;
-pub mod service;
 pub mod session;

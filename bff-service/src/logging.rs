@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_session_does_not_hold_its_id() {
-        let name = session_name(SessionId([0xab; 16]));
+        let name = session_name(SessionId([0xab; 32]));
         assert_eq!(name.len(), 12);
         assert!(!name.contains("abab"));
     }

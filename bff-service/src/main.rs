@@ -3,14 +3,12 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
+use bff_service::application;
 use bff_service::check;
-use bff_service::config::Config;
+use bff_service::config::{self, Config};
 use bff_service::logging::{self, LogFormat};
-use bff_service::oauth::Provider;
 use bff_service::server::{self, Listeners};
-use bff_service::service::Service;
 
 const USAGE: &str = "\
 usage: bff-service [serve|check] --config PATH
@@ -100,23 +98,25 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
         println!("{report}");
         return Ok(ExitCode::from(report.exit_code()));
     }
-    let config = Config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
-    for warning in config.warnings() {
+    let configs = config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
+    for warning in configs.iter().flat_map(Config::warnings) {
         log::warn!("{warning}");
     }
-    actix.block_on(serve(Arc::new(config)))?;
+    actix.block_on(serve(configs))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Arc<Config>) -> Result<(), String> {
-    let settings = &config.server;
+async fn serve(configs: Vec<Config>) -> Result<(), String> {
+    // The same for all of them.
+    let settings = configs
+        .first()
+        .map(|config| &config.server)
+        .ok_or("there is no application")?;
     let listeners = Listeners {
         api: listen("server", &settings.address, settings.port)?,
         admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
     };
-    let provider = Provider::new(&config).map_err(|error| error.to_string())?;
-    let service = Service::new(config, provider)?;
-    server::run(Arc::new(service), listeners)
+    server::run(application::all(configs)?, listeners)
         .await
         .map_err(|error| format!("serving failed: {error}"))
 }

@@ -11,6 +11,8 @@ pub struct Metrics {
     requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     refreshes_coalesced: AtomicU64,
     authorization_server_failures: AtomicU64,
+    redis_failures: AtomicU64,
+    refreshes_without_redis: AtomicU64,
 }
 
 impl Metrics {
@@ -28,6 +30,16 @@ impl Metrics {
     /// The authorization server was unreachable, too slow, or answered nonsense.
     pub fn authorization_server_failed(&self) {
         self.authorization_server_failures.fetch_add(1, Relaxed);
+    }
+
+    /// A command to Redis failed.
+    pub fn redis_failed(&self) {
+        self.redis_failures.fetch_add(1, Relaxed);
+    }
+
+    /// A refresh had to do without Redis.
+    pub fn refresh_without_redis(&self) {
+        self.refreshes_without_redis.fetch_add(1, Relaxed);
     }
 
     /// All of it, as `text/plain; version=0.0.4`.
@@ -59,6 +71,16 @@ impl Metrics {
             "bff_authorization_server_failures_total",
             "Requests that failed since the authorization server was unreachable, too slow or answered nonsense.",
             &self.authorization_server_failures,
+        );
+        counter(
+            "bff_redis_failures_total",
+            "Commands that Redis did not answer, or not in time.",
+            &self.redis_failures,
+        );
+        counter(
+            "bff_refreshes_without_redis_total",
+            "Refreshes that could not be coordinated with other replicas.",
+            &self.refreshes_without_redis,
         );
         text
     }

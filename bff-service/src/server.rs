@@ -10,8 +10,8 @@ use actix_web::{App, HttpServer};
 
 use crate::admin;
 use crate::api::{self, Worker};
+use crate::application::Application;
 use crate::oauth::OAuthClient;
-use crate::service::Service;
 
 /// An idle connection is closed after this time. The proxy in front should close its own sooner, so that it never sends
 /// a request into a connection that is just going away.
@@ -30,17 +30,24 @@ pub struct Listeners {
 }
 
 /// Serves until SIGTERM or SIGINT, then lets the requests under way finish.
-pub async fn run(service: Arc<Service>, listeners: Listeners) -> io::Result<()> {
-    let workers = service.config.server.workers;
-    let keep_fresh = actix_web::rt::spawn(service.provider.clone().keep_fresh());
-    let for_admin = Arc::clone(&service);
+pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners) -> io::Result<()> {
+    let workers = applications
+        .first()
+        .and_then(|application| application.config.server.workers);
+    let beside: Vec<_> = applications
+        .iter()
+        .map(|application| {
+            let application = Arc::clone(application);
+            actix_web::rt::spawn(async move { application.keep_up().await })
+        })
+        .collect();
+    let for_admin = applications.clone();
     let mut api = HttpServer::new(move || {
-        let client = OAuthClient::new(&service.config, service.provider.clone());
-        let worker = Worker {
-            service: Arc::clone(&service),
-            client: Rc::new(client),
+        let worker = |application: &Arc<Application>| Worker {
+            client: Rc::new(OAuthClient::new(&application.config, application.provider.clone())),
+            application: Arc::clone(application),
         };
-        App::new().configure(api::configure(worker))
+        App::new().configure(api::configure(applications.iter().map(worker).collect()))
     })
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_HEAD)
@@ -50,7 +57,7 @@ pub async fn run(service: Arc<Service>, listeners: Listeners) -> io::Result<()> 
     }
     let api = api.listen(listeners.api)?.run();
     // Probes go on being answered while the API finishes.
-    let admin = HttpServer::new(move || App::new().configure(admin::configure(Arc::clone(&for_admin))))
+    let admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone())))
         .workers(1)
         .client_request_timeout(REQUEST_HEAD)
         .disable_signals()
@@ -59,7 +66,7 @@ pub async fn run(service: Arc<Service>, listeners: Listeners) -> io::Result<()> 
     let stop_admin = admin.handle();
     let admin = actix_web::rt::spawn(admin);
     let served = api.await;
-    keep_fresh.abort();
+    beside.iter().for_each(|task| task.abort());
     stop_admin.stop(false).await;
     match admin.await {
         Ok(admin) => served.and(admin),

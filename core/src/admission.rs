@@ -9,6 +9,7 @@ use crate::cache::Key;
 use crate::config::{BffToken, Config, PhantomToken};
 use crate::cookie::CookieJar;
 use crate::csrf;
+use crate::ended::EndedSessions;
 use crate::fetch_metadata::FetchSite;
 use crate::head::{Head, Lines};
 use crate::keys::KeyId;
@@ -97,12 +98,20 @@ impl Refused {
 }
 
 /// Applies the stages' checks to a head.
-pub(crate) fn admit(config: &Config, head: &Head, now: u64) -> Result<Admission, Refused> {
+pub(crate) fn admit(config: &Config, head: &Head, ended: &EndedSessions, now: u64) -> Result<Admission, Refused> {
     let mut edits = hygiene(config, head);
     let opened = match &config.bff_token {
         Some(stage) => by_cookie(stage, head, &mut edits, now)?,
         None => None,
     };
+    let is_over = |opened: &Opened| {
+        opened
+            .session
+            .is_some_and(|session| ended.contains(&session, opened.issued_at))
+    };
+    if opened.as_ref().is_some_and(is_over) {
+        return Err(Refused::unauthorized("the session was ended"));
+    }
     let (token, bearer, key_id) = match opened {
         Some(opened) => (opened.value, false, Some(opened.key_id)),
         None => (bearer_token(head)?, true, None),

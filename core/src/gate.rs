@@ -15,11 +15,15 @@ use zeroize::Zeroizing;
 use crate::admission::{self, Admission, Edits, Refused};
 use crate::cache::{Cache, Key, Verdict};
 use crate::config::Config;
+use crate::ended::EndedSessions;
 use crate::head::Head;
 use crate::introspect::{self, Answer, Outcome, Request};
 use crate::jwt;
 use crate::keys::KeyId;
 use crate::reply::Refusal;
+
+/// The longest list of ended sessions that is kept.
+pub const MAX_ENDED_SESSIONS: usize = 10_000;
 
 /// A request, by the proxy's number for it.
 pub type StreamId = u32;
@@ -56,6 +60,13 @@ pub enum Effect {
         /// The request to make.
         request: Request,
     },
+    /// Read the list of ended sessions, and give the answer to [`Gate::ended_sessions`].
+    ReadEndedSessions {
+        /// The Envoy cluster.
+        cluster: String,
+        /// Path and query. The list that is known already is named in the query, and not sent again.
+        path: String,
+    },
     /// Call [`Gate::tick`] as soon as this call is over.
     TickSoon,
     /// Something to count.
@@ -75,6 +86,10 @@ pub enum Count {
     Joined,
     /// An introspection gave no usable answer.
     IntrospectionFailed,
+    /// The list of ended sessions was read, or had not changed.
+    EndedSessionsRead,
+    /// It could not be read; the one from before stays in use.
+    EndedSessionsFailed,
 }
 
 /// A request that waits for a flight.
@@ -108,6 +123,10 @@ pub struct Gate {
     /// Which flight a request waits for.
     waiting: HashMap<StreamId, Key>,
     last_flight: u64,
+    ended: EndedSessions,
+    ended_version: String,
+    /// When the list of ended sessions is to be read again, in seconds since 1970.
+    read_ended_at: u64,
 }
 
 impl Gate {
@@ -123,13 +142,16 @@ impl Gate {
             flights: HashMap::new(),
             waiting: HashMap::new(),
             last_flight: 0,
+            ended: EndedSessions::new(MAX_ENDED_SESSIONS),
+            ended_version: String::new(),
+            read_ended_at: 0,
         }
     }
 
     /// A request's head has come. Without an effect that ends it, it is to be paused.
     pub fn request(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
-        match admission::admit(&self.config, head, now) {
+        match admission::admit(&self.config, head, &self.ended, now) {
             Err(refused) => effects.push(Effect::Reply { stream, refused }),
             Ok(admission) => {
                 effects.extend(
@@ -246,16 +268,18 @@ impl Gate {
         }
     }
 
-    /// Makes the callouts again that were lost with their requests.
-    pub fn tick(&mut self) -> Vec<Effect> {
+    /// Time has passed: the list of ended sessions may be due, and callouts that were lost with their requests are made
+    /// again.
+    pub fn tick(&mut self, now: u64) -> Vec<Effect> {
+        let mut effects = Vec::from_iter(self.read_ended_sessions(now));
         let Some(stage) = &self.config.phantom_token else {
-            return Vec::new();
+            return effects;
         };
         let lost = self
             .flights
             .iter_mut()
             .filter(|(_, flight)| flight.callout == Callout::Lost);
-        let again = lost.map(|(key, flight)| {
+        effects.extend(lost.map(|(key, flight)| {
             flight.callout = Callout::Nobodys;
             Effect::Introspect {
                 stream: None,
@@ -265,8 +289,43 @@ impl Gate {
                 },
                 request: introspect::request(stage, &flight.token),
             }
-        });
-        again.collect()
+        }));
+        effects
+    }
+
+    fn read_ended_sessions(&mut self, now: u64) -> Option<Effect> {
+        let source = self.config.bff_token.as_ref()?.ended_sessions.as_ref()?;
+        if now < self.read_ended_at {
+            return None;
+        }
+        self.read_ended_at = now.saturating_add(source.poll_seconds);
+        Some(Effect::ReadEndedSessions {
+            cluster: source.cluster.clone(),
+            path: format!("{}?known={}", source.path, self.ended_version),
+        })
+    }
+
+    /// The list of ended sessions has come; `body` is `None` where it could not be read. 204: it is the one that is
+    /// known already.
+    pub fn ended_sessions(&mut self, status: u16, body: Option<&[u8]>) -> Vec<Effect> {
+        let count = match (status, body) {
+            (204, _) => Count::EndedSessionsRead,
+            (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {
+                Some((ended, version)) if is_version(&version) => {
+                    self.ended = ended;
+                    self.ended_version = version;
+                    Count::EndedSessionsRead
+                }
+                _ => Count::EndedSessionsFailed,
+            },
+            _ => Count::EndedSessionsFailed,
+        };
+        vec![Effect::Count(count)]
+    }
+
+    /// How many entries the list of ended sessions has.
+    pub fn known_ended_sessions(&self) -> usize {
+        self.ended.len()
     }
 
     /// How many answers are kept.
@@ -288,6 +347,11 @@ impl Gate {
         }
         Some(flight)
     }
+}
+
+/// What may stand in a query as it is.
+fn is_version(version: &str) -> bool {
+    version.len() <= 64 && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 impl Waiter {

@@ -5,6 +5,7 @@
 //!
 //! - What is in a cookie: [`seal`], with the keys of [`keys`].
 //! - Where a cookie is: [`names`], [`cookie`].
+//! - Which sessions are over: [`ended`].
 //! - Who may call: [`origin`], [`fetch_metadata`], [`csrf`].
 //! - What a refusal looks like: [`reply`].
 //! - The gateway, a state machine: [`gate`], set up by [`config`]; it asks the authorization server ([`introspect`]) and
@@ -36,6 +37,7 @@ pub mod cache;
 pub mod config;
 pub mod cookie;
 pub mod csrf;
+pub mod ended;
 pub mod fetch_metadata;
 pub mod gate;
 pub mod head;

@@ -2,7 +2,7 @@
 //!
 //! Version 2, which is what we write, is base64url without padding of
 //! `0x02 ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`, by XAES-256-GCM. The plaintext is
-//! `issued at (8) ‖ expires at (8) ‖ session id (16) ‖ value`, times in seconds since 1970, big endian. The associated
+//! `issued at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big endian. The associated
 //! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie opens in another's place.
 //!
 //! Version 1 is read only, and only where it is switched on: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM
@@ -12,6 +12,7 @@ use std::fmt;
 
 use aes_gcm::Nonce;
 use aes_gcm::aead::Aead;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::base64url;
@@ -64,13 +65,55 @@ impl Purpose {
     }
 }
 
-/// A random number made at login and sealed into every cookie of that session: it binds the CSRF value to the tokens.
+/// The identity of a session, made at login and sealed into every cookie of it: a random number of 16 bytes, which binds
+/// the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can name the session when
+/// it ends it: of the user, and of the login there (`sid`). A digest of zeros stands for a name that it does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionId(pub [u8; 16]);
+pub struct SessionId(pub [u8; 32]);
 
 impl SessionId {
     /// For a cookie that belongs to no session yet: pending logins.
-    pub const NONE: Self = Self([0; 16]);
+    pub const NONE: Self = Self([0; 32]);
+
+    /// Puts the parts together.
+    pub fn new(number: [u8; 16], user: NameDigest, login: NameDigest) -> Self {
+        let mut bytes = [0; 32];
+        let parts = number.iter().chain(&user.0).chain(&login.0);
+        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
+        Self(bytes)
+    }
+
+    /// The parts.
+    pub fn parts(&self) -> ([u8; 16], NameDigest, NameDigest) {
+        let (mut number, mut user, mut login) = ([0; 16], [0; 8], [0; 8]);
+        let parts = number.iter_mut().chain(&mut user).chain(&mut login);
+        parts.zip(&self.0).for_each(|(part, byte)| *part = *byte);
+        (number, NameDigest(user), NameDigest(login))
+    }
+}
+
+/// A name that the authorization server has for a user or for a login, hashed: short, and the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NameDigest(pub [u8; 8]);
+
+impl NameDigest {
+    /// For a name that is not known.
+    pub const NONE: Self = Self([0; 8]);
+
+    /// The digest of what `issuer` calls `name`.
+    pub fn of(issuer: &str, name: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(issuer.as_bytes());
+        // No URL holds a zero byte.
+        hash.update([0]);
+        hash.update(name.as_bytes());
+        let mut digest = [0; 8];
+        digest
+            .iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(byte, hashed)| *byte = hashed);
+        Self(digest)
+    }
 }
 
 /// What is sealed.
@@ -177,7 +220,7 @@ impl Sealer {
     /// The result would be longer than [`MAX_SEALED_LEN`].
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
         let key = self.ring.sealing();
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(content.value.len().saturating_add(32)));
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(content.value.len().saturating_add(48)));
         plaintext.extend_from_slice(&content.issued_at.to_be_bytes());
         plaintext.extend_from_slice(&content.expires_at.to_be_bytes());
         plaintext.extend_from_slice(&content.session.0);
@@ -224,7 +267,7 @@ impl Sealer {
             .map_err(|_| OpenError::NotAuthentic)?;
         let (issued_at, rest) = plaintext.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
-        let (session, value) = rest.split_first_chunk::<16>().ok_or(OpenError::Malformed)?;
+        let (session, value) = rest.split_first_chunk::<32>().ok_or(OpenError::Malformed)?;
         let (issued_at, expires_at) = (u64::from_be_bytes(*issued_at), u64::from_be_bytes(*expires_at));
         let (session, header_len) = (SessionId(*session), plaintext.len().saturating_sub(value.len()));
         if expires_at <= now {

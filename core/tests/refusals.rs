@@ -56,7 +56,7 @@ fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
 
 #[test]
 fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
-    let (session, other) = (SessionId([1; 16]), SessionId([2; 16]));
+    let (session, other) = (SessionId([1; 32]), SessionId([2; 32]));
     let cookie = csrf_cookie(b"value", session);
     assert!(csrf::matches(Some(b"value"), &cookie, Some(session)));
     assert!(
@@ -92,5 +92,5 @@ fn version_1_value() -> Opened {
 fn a_version_1_csrf_value_does_not_serve_a_version_2_session() {
     let (cookie, header) = (version_1_value(), b"42665300-efe8-419d-be52-07b53e208f46");
     assert!(csrf::matches(Some(header), &cookie, None), "all of version 1");
-    assert!(!csrf::matches(Some(header), &cookie, Some(SessionId([1; 16]))));
+    assert!(!csrf::matches(Some(header), &cookie, Some(SessionId([1; 32]))));
 }

@@ -73,30 +73,57 @@ pub(crate) fn call(cluster: &str, request: &Request, timeout: Duration) -> Optio
     hostcalls::dispatch_http_call(cluster, headers, Some(&request.body), Vec::new(), timeout).ok()
 }
 
-/// The answer to the callout whose callback this is. A connection that was reset has no headers, and asking for one of
-/// them would panic.
+/// Sends a GET to a cluster; otherwise as [`call`].
+pub(crate) fn get(cluster: &str, path: &str, timeout: Duration) -> Option<u32> {
+    let headers = vec![(":method", "GET"), (":path", path), (":authority", cluster)];
+    hostcalls::dispatch_http_call(cluster, headers, None, Vec::new(), timeout).ok()
+}
+
+/// The status and the body of the answer to the callout whose callback this is. A connection that was reset has no
+/// headers, and asking for one of them would panic. No body: it is longer than `limit` bytes.
+pub(crate) fn call_body(num_headers: usize, body_size: usize, limit: usize) -> (u16, Option<Vec<u8>>) {
+    if num_headers == 0 {
+        return (0, None);
+    }
+    let head = call_head();
+    (status(&head), body(body_size, limit))
+}
+
+/// As [`call_body`], with what introspection needs besides.
 pub(crate) fn call_answer(num_headers: usize, body_size: usize) -> Answer {
     if num_headers == 0 {
         return Answer::Failed;
     }
-    let head = Head::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default());
-    let first = |name| head.all(name).next().unwrap_or_default();
-    let status = std::str::from_utf8(first(":status"))
+    let head = call_head();
+    Answer::Response {
+        status: status(&head),
+        content_type: head.all("content-type").next().unwrap_or_default().to_vec(),
+        cache_control: head.all("cache-control").map(<[u8]>::to_vec).collect(),
+        body: body(body_size, MAX_ANSWER_LEN),
+    }
+}
+
+fn call_head() -> Head {
+    Head::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default())
+}
+
+/// 0 where there is none.
+fn status(head: &Head) -> u16 {
+    let status = head.all(":status").next().unwrap_or_default();
+    std::str::from_utf8(status)
         .ok()
         .and_then(|status| status.parse().ok())
-        .unwrap_or(0);
+        .unwrap_or(0)
+}
+
+fn body(body_size: usize, limit: usize) -> Option<Vec<u8>> {
     let read = || {
         hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body_size)
             .ok()
             .flatten()
             .unwrap_or_default()
     };
-    Answer::Response {
-        status,
-        content_type: first("content-type").to_vec(),
-        cache_control: head.all("cache-control").map(<[u8]>::to_vec).collect(),
-        body: (body_size <= MAX_ANSWER_LEN).then(|| if body_size == 0 { Vec::new() } else { read() }),
-    }
+    (body_size <= limit).then(|| if body_size == 0 { Vec::new() } else { read() })
 }
 
 /// Has the root context called in this time, again and again; zero: no longer.

@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     introspections_joined: Id,
     introspection_failures: Id,
     introspection_ms: Id,
+    ended_sessions_read: Id,
+    ended_sessions_failures: Id,
     opened: HashMap<KeyId, Id>,
 }
 
@@ -56,6 +58,8 @@ impl Metrics {
             introspections_joined: counter("introspections_joined"),
             introspection_failures: counter("introspection_failures"),
             introspection_ms: hostcalls::define_metric(MetricType::Histogram, "bff_filter_introspection_ms").ok(),
+            ended_sessions_read: counter("ended_sessions_read"),
+            ended_sessions_failures: counter("ended_sessions_failures"),
             opened: keys
                 .map(|key| (key, counter(&format!("cookies_opened_by_{key}"))))
                 .collect(),
@@ -92,6 +96,8 @@ impl Metrics {
             Count::CacheMiss => add(self.cache_misses, 1),
             Count::Joined => add(self.introspections_joined, 1),
             Count::IntrospectionFailed => add(self.introspection_failures, 1),
+            Count::EndedSessionsRead => add(self.ended_sessions_read, 1),
+            Count::EndedSessionsFailed => add(self.ended_sessions_failures, 1),
         }
     }
 

@@ -18,6 +18,12 @@ use crate::metrics::Metrics;
 /// How soon "soon" is.
 const SOON: Duration = Duration::from_millis(1);
 
+/// How often the gate is asked whether the list of ended sessions is due, where there is one.
+const POLL: Duration = Duration::from_millis(500);
+/// How long that list may take to come, and how long it may be: 10,000 entries of some 50 bytes.
+const LIST_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_LIST_LEN: usize = 1024 * 1024;
+
 /// What the contexts of one worker share.
 pub(crate) struct Shell {
     /// Never borrowed while the host is called: the host may call back.
@@ -26,11 +32,15 @@ pub(crate) struct Shell {
     callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
     metrics: Metrics,
     phantom_token: Option<PhantomToken>,
+    /// How often the root's tick comes; zero: only when it is asked for.
+    tick_period: Duration,
 }
 
-struct Callout {
-    flight: FlightId,
-    started: Duration,
+enum Callout {
+    /// An introspection.
+    Introspection { flight: FlightId, started: Duration },
+    /// The list of ended sessions.
+    EndedSessions,
 }
 
 /// What becomes of the request whose head has just come.
@@ -50,7 +60,16 @@ impl Shell {
             .iter()
             .flat_map(|stage| stage.sealer.key_ids())
             .collect();
+        let polled = config
+            .bff_token
+            .as_ref()
+            .and_then(|stage| stage.ended_sessions.as_ref());
+        if polled.is_some() {
+            host::tick_every(SOON);
+        }
         Self {
+            // The gate knows when the list is due; it is asked often enough not to be late.
+            tick_period: polled.map_or(Duration::ZERO, |_| POLL),
             phantom_token: config.phantom_token.clone(),
             gate: RefCell::new(Gate::new(config)),
             callouts: RefCell::default(),
@@ -96,12 +115,19 @@ impl Shell {
         else {
             return;
         };
-        self.metrics.introspected(host::now().saturating_sub(callout.started));
-        let answer = host::call_answer(num_headers, body_size);
-        let now = host::now().as_secs();
-        let effects = self
-            .with_gate(|gate| gate.answer(callout.flight, &answer, now))
-            .unwrap_or_default();
+        let effects = match callout {
+            Callout::Introspection { flight, started } => {
+                let answer = host::call_answer(num_headers, body_size);
+                let now = host::now();
+                self.metrics.introspected(now.saturating_sub(started));
+                self.with_gate(|gate| gate.answer(flight, &answer, now.as_secs()))
+            }
+            Callout::EndedSessions => {
+                let (status, body) = host::call_body(num_headers, body_size, MAX_LIST_LEN);
+                self.with_gate(|gate| gate.ended_sessions(status, body.as_deref()))
+            }
+        };
+        let effects = effects.unwrap_or_default();
         self.carry_out(me, effects);
         if let Some(entries) = self.with_gate(|gate| gate.cached()) {
             self.metrics.cache_entries(entries);
@@ -110,8 +136,9 @@ impl Shell {
 
     /// The root's tick.
     pub(crate) fn tick(&self, me: u32) {
-        host::tick_every(Duration::ZERO);
-        let effects = self.with_gate(Gate::tick).unwrap_or_default();
+        host::tick_every(self.tick_period);
+        let now = host::now().as_secs();
+        let effects = self.with_gate(|gate| gate.tick(now)).unwrap_or_default();
         self.carry_out(me, effects);
     }
 
@@ -162,6 +189,14 @@ impl Shell {
                 self.with_gate(|gate| gate.answer(flight, &Answer::Failed, now))
                     .unwrap_or_default()
             }
+            Effect::ReadEndedSessions { cluster, path } => {
+                let call = host::get(&cluster, &path, LIST_TIMEOUT);
+                let started = call.is_some_and(|token_id| self.remember(me, token_id, Callout::EndedSessions));
+                match started {
+                    true => Vec::new(),
+                    false => self.with_gate(|gate| gate.ended_sessions(0, None)).unwrap_or_default(),
+                }
+            }
             Effect::TickSoon => {
                 host::tick_every(SOON);
                 Vec::new()
@@ -188,17 +223,16 @@ impl Shell {
             );
             return false;
         };
-        let Ok(mut callouts) = self.callouts.try_borrow_mut() else {
-            return false;
-        };
-        callouts.insert(
-            (me, token_id),
-            Callout {
-                flight,
-                started: host::now(),
-            },
-        );
-        true
+        let started = host::now();
+        self.remember(me, token_id, Callout::Introspection { flight, started })
+    }
+
+    fn remember(&self, me: u32, token_id: u32, callout: Callout) -> bool {
+        let remembered = self
+            .callouts
+            .try_borrow_mut()
+            .map(|mut callouts| callouts.insert((me, token_id), callout));
+        remembered.is_ok()
     }
 
     fn reply(&self, refused: &Refused) {

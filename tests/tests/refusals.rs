@@ -215,7 +215,7 @@ fn a_made_up_session_id_does_not_help() {
     let user = user();
     let seals = Seals::of(&system().system, "example");
     let (value, _) = seals.open(Purpose::Csrf, &user.cookies[CSRF]);
-    let forged = seals.seal(Purpose::Csrf, &value, SessionId([0; 16]), 60);
+    let forged = seals.seal(Purpose::Csrf, &value, SessionId([0; 32]), 60);
     let cookies = user.cookie_header_with(CSRF, Some(&forged));
     assert_filter_refused(
         &user.send(&with_cookies(&user, "POST", "/api/data", &cookies)),

@@ -1,4 +1,4 @@
-//! Request bodies: small, in time, and JSON.
+//! Request bodies: small, in time, and of the expected type.
 
 use std::time::Duration;
 
@@ -14,8 +14,17 @@ const MAX_BYTES: usize = 16 * 1024;
 /// A body that takes longer than this to arrive is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads a body whole. One that is not empty must be of a type that can be JSON.
-pub(super) async fn read(headers: &HeaderMap, payload: Payload) -> Result<Bytes, Failure> {
+/// What a body is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// JSON.
+    Json,
+    /// A form, `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// Reads a body whole. One that is not empty must be of a type that can be what it is to be.
+pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: Kind) -> Result<Bytes, Failure> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -27,10 +36,10 @@ pub(super) async fn read(headers: &HeaderMap, payload: Payload) -> Result<Bytes,
         .map_err(|_| Failure::invalid("the body took too long to arrive"))?
         .map_err(|_| too_large())?
         .map_err(|error| Failure::invalid(format!("the body broke off: {error}")))?;
-    if !body.is_empty() && !may_be_json(headers) {
+    if !body.is_empty() && !may_be(headers, kind) {
         return Err(Failure::new(
             Refusal::UnsupportedMediaType,
-            "the content type is not one of JSON",
+            "the content type is not the one that is expected",
         ));
     }
     Ok(body)
@@ -41,16 +50,17 @@ fn too_large() -> Failure {
 }
 
 /// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
-fn may_be_json(headers: &HeaderMap) -> bool {
+fn may_be(headers: &HeaderMap, kind: Kind) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE);
     match (types.next(), types.next()) {
-        (None, _) => true,
+        (None, _) => kind == Kind::Json,
         (Some(value), None) => {
             let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-            matches!(
-                essence.trim().to_ascii_lowercase().as_str(),
-                "application/json" | "text/plain"
-            )
+            let essence = essence.trim().to_ascii_lowercase();
+            match kind {
+                Kind::Json => matches!(essence.as_str(), "application/json" | "text/plain"),
+                Kind::Form => essence == "application/x-www-form-urlencoded",
+            }
         }
         _ => false,
     }

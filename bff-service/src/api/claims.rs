@@ -4,17 +4,15 @@ use bff_core::reply::Refusal;
 use bff_core::seal::{Opened, Purpose};
 use serde_json::{Map, Value};
 
+use super::Call;
+use super::answer::Answer;
 use super::errors::Failure;
 use super::request_checks::required_cookie;
-use super::{Answer, Call};
 use crate::oauth::jws::claims_of_verified;
 
 pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
     let id_token = required_cookie(&call.cookies, Purpose::IdToken)?;
-    Ok(Answer {
-        body: Some(Value::Object(claims_of(&id_token)?)),
-        set_cookies: Vec::new(),
-    })
+    Ok(Answer::json(Value::Object(claims_of(&id_token)?)))
 }
 
 /// The claims of the ID token in its cookie. Its signature was checked when it came from the authorization server, and

@@ -5,7 +5,7 @@ use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, HeaderMap, HeaderName, HeaderValue,
 };
 
-use super::endpoint::Endpoint;
+use super::endpoint::Route;
 use super::request_checks::CallerOrigin;
 
 /// Headers that a page may send besides the CSRF header, in lower case. `token-handler-version` is what existing
@@ -20,13 +20,15 @@ pub(super) fn expose_response(headers: &mut HeaderMap, origin: &CallerOrigin) {
     }
 }
 
-/// What a preflight for `endpoint` is answered with, for a trusted origin: the endpoint's method, and those of the
+/// What a preflight is answered with, for a trusted origin: the methods that pages use at the path, and those of the
 /// requested headers that are allowed.
-pub(super) fn allow(headers: &mut HeaderMap, request: &HeaderMap, endpoint: Endpoint, csrf_header: &HeaderName) {
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static(endpoint.method_name()),
-    );
+pub(super) fn allow(headers: &mut HeaderMap, request: &HeaderMap, route: &Route, csrf_header: &HeaderName) {
+    let methods = route.methods_for_pages();
+    if let Ok(methods) = HeaderValue::try_from(methods)
+        && !methods.is_empty()
+    {
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    }
     let allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name);
     let mut granted: Vec<String> = Vec::new();
     for line in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {

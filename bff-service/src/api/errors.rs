@@ -76,6 +76,12 @@ impl Failure {
         &self.why
     }
 
+    /// The error code, and the `Set-Cookie` lines.
+    pub(super) fn into_code(self) -> (String, Vec<String>) {
+        let code = self.code.unwrap_or_else(|| self.refusal.code().to_owned());
+        (code, self.set_cookies)
+    }
+
     /// The response's JSON, and its `Set-Cookie` lines.
     pub(super) fn into_parts(self) -> (String, Vec<String>) {
         let body = match self.code {
@@ -89,12 +95,13 @@ impl Failure {
 impl From<OAuthError> for Failure {
     fn from(error: OAuthError) -> Failure {
         let refusal = match &error {
-            OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+            OAuthError::Unavailable(_) | OAuthError::Busy { .. } => Refusal::AuthorizationServerError,
             OAuthError::Rejected { .. } | OAuthError::InvalidGrant => Refusal::AuthorizationError,
             OAuthError::TokenExpired => Refusal::TokenExpired,
-            OAuthError::InvalidIdToken(_) | OAuthError::WrongIssuer(_) | OAuthError::ExtraParam(_) => {
-                Refusal::InvalidRequest
-            }
+            OAuthError::InvalidIdToken(_)
+            | OAuthError::AuthorizationResponse(_)
+            | OAuthError::LogoutToken(_)
+            | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
             OAuthError::Internal(_) => Refusal::ServerError,
         };
         Failure::new(refusal, error.to_string())

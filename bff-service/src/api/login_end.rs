@@ -5,12 +5,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::answer::Answer;
 use super::claims::claims_of;
 use super::errors::Failure;
-use super::page_url::{AuthorizationResponse, AuthorizationResult};
+use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
 use super::request_checks::cookie_failure;
 use super::session::csrf_value;
-use super::{Answer, Call, body};
+use super::{Call, body};
 use crate::logging::{AUDIT, session_name};
 use crate::oauth::TokenSet;
 use crate::random;
@@ -28,48 +29,87 @@ struct LoginEnd {
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let LoginEnd { page_url } = body::parse(&call.body)?;
-    match AuthorizationResponse::parse(&page_url)? {
-        Some(response) => finish_login(&call, response).await,
-        None => page_load(&call),
+    match PageUrl::parse(&page_url, call.worker.application.config.client.response_mode)? {
+        PageUrl::Ordinary(state) => page_load(&call, state.as_deref()),
+        response => {
+            let session = finish(&call, response, Finish::ByPage).await?.outcome?;
+            let body = json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&session.csrf)});
+            Ok(Answer::json(body).with_cookies(session.set_cookies))
+        }
     }
 }
 
-fn page_load(call: &Call<'_>) -> Result<Answer, Failure> {
+/// `handled` tells the page that its URL holds something to be removed: the `state` of our own logout request, with which
+/// the browser comes back from signing out. Any other `state` is the page's own matter.
+fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, Failure> {
+    let states = &call.worker.application.logout_states;
+    let handled = state.is_some_and(|state| states.recognise(state, call.now));
     match LiveSession::of(&call.cookies) {
         Ok(session) => {
             let (csrf, set_cookies) = csrf_value(call, &session)?;
-            Ok(Answer {
-                body: Some(json!({"handled": false, "isLoggedIn": true, "csrf": csrf})),
-                set_cookies,
-            })
+            Ok(Answer::json(json!({"handled": handled, "isLoggedIn": true, "csrf": csrf})).with_cookies(set_cookies))
         }
         Err(why) => {
             log::debug!("no session: {why}");
-            Ok(Answer {
-                body: Some(json!({"handled": false, "isLoggedIn": false})),
-                set_cookies: Vec::new(),
-            })
+            Ok(Answer::json(json!({"handled": handled, "isLoggedIn": false})))
         }
     }
 }
 
-async fn finish_login(call: &Call<'_>, response: AuthorizationResponse) -> Result<Answer, Failure> {
+/// Who finishes a login.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// A page, by `/login/end`.
+    ByPage,
+    /// The browser itself, at `/callback`.
+    ByNavigation,
+}
+
+/// A login whose state has matched.
+pub(super) struct Finished {
+    /// Where the browser wanted to be, in the navigation variant.
+    pub(super) return_to: Option<String>,
+    /// What came of it.
+    pub(super) outcome: Result<NewSession, Failure>,
+}
+
+/// A session that has begun.
+pub(super) struct NewSession {
+    /// Its CSRF value.
+    pub(super) csrf: Zeroizing<Vec<u8>>,
+    /// Its cookies.
+    pub(super) set_cookies: Vec<String>,
+}
+
+/// Finishes the login that this authorization response belongs to. An error means that it belongs to none.
+pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, Failure> {
     let mut logins = pending_logins(call)?;
+    let response = match response {
+        PageUrl::Response(response) => response,
+        PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
+        PageUrl::Ordinary(_) => return Err(Failure::invalid("there is no authorization response")),
+    };
     // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
     let login = logins
         .take(&response.state)
+        // A response that was meant for a page is not finished at the callback, nor the other way round: the code was
+        // issued for one redirect URI.
+        .filter(|login| login.return_to.is_some() == (by == Finish::ByNavigation))
         .ok_or_else(|| Failure::invalid("no login is pending in this browser with the state of the response"))?;
     let finished = exchange(call, response, &login).await;
-    match finished.and_then(|tokens| begin_session(call, &tokens, &logins)) {
-        Ok(answer) => Ok(answer),
+    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins)) {
         // The code may still be good when the authorization server is back.
-        Err(failure) if failure.is_temporary() => Err(failure),
-        Err(failure) => {
+        Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
             write_logins(&mut set_cookies, &logins, call.now)?;
             Err(failure.with_cookies(set_cookies.into_lines()))
         }
-    }
+        outcome => outcome,
+    };
+    Ok(Finished {
+        return_to: login.return_to,
+        outcome,
+    })
 }
 
 /// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
@@ -91,40 +131,55 @@ async fn exchange(call: &Call<'_>, response: AuthorizationResponse, login: &Pend
     client.check_response_issuer(response.iss.as_deref()).await?;
     match response.result {
         AuthorizationResult::Error(error) => Err(Failure::front_channel(&error)),
-        AuthorizationResult::Code(code) => Ok(client
-            .exchange_code(&code, &login.code_verifier, &login.nonce, login.max_age)
-            .await?),
+        AuthorizationResult::Code(code) => {
+            let redirect_uri = call.worker.application.redirect_uri(login.return_to.is_some());
+            Ok(client
+                .exchange_code(&code, &login.code_verifier, redirect_uri, &login.nonce, &login.demands)
+                .await?)
+        }
     }
 }
 
 /// Writes a new session into the browser, with a new id whatever was there before: a session that somebody else put
 /// there must not become this user's.
-fn begin_session(call: &Call<'_>, tokens: &TokenSet, logins: &PendingLogins) -> Result<Answer, Failure> {
-    let service = &call.worker.service;
-    let session = Session::new(call.now)?;
+fn begin_session(call: &Call<'_>, tokens: &TokenSet, logins: &PendingLogins) -> Result<NewSession, Failure> {
+    let application = &call.worker.application;
     let id_token = tokens.id_token.as_ref();
-    let subject = id_token
-        .and_then(|id_token| id_token.claims.get("sub"))
-        .and_then(Value::as_str);
-    let csrf = match kept_csrf_value(call, subject) {
+    let claim = |name: &str| {
+        id_token
+            .and_then(|id_token| id_token.claims.get(name))
+            .and_then(Value::as_str)
+    };
+    let session = Session::new(
+        &application.config.authorization_server.issuer,
+        claim("sub"),
+        claim("sid"),
+        call.now,
+    )?;
+    let csrf = match kept_csrf_value(call, claim("sub")) {
         Some(value) => value,
         None => Zeroizing::new(random::token()?.into_bytes()),
     };
     let written = Tokens {
         access_token: &tokens.access_token,
-        access_token_expires_at: service.access_token_expires_at(tokens.expires_in, call.now),
+        access_token_expires_at: application.access_token_expires_at(tokens.expires_in, call.now),
         refresh_token: tokens.refresh_token.as_deref(),
         refresh_token_expires_at: tokens
             .refresh_expires_in
             .map(|seconds| call.now.saturating_add(seconds)),
         id_token: id_token.map(|id_token| id_token.raw.as_str()),
+        renewed_by: application.replica,
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
-    SessionWriter::new(&mut set_cookies, session, service.lifetimes, call.now).write(&written, &csrf, Some(logins))?;
+    SessionWriter::new(&mut set_cookies, session, application.lifetimes, call.now).write(
+        &written,
+        &csrf,
+        Some(logins),
+    )?;
     log::info!(target: AUDIT, "login succeeded: session {}", session_name(session.id));
     set_cookies.warn_if_large();
-    Ok(Answer {
-        body: Some(json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&csrf)})),
+    Ok(NewSession {
+        csrf,
         set_cookies: set_cookies.into_lines(),
     })
 }

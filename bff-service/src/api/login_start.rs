@@ -1,14 +1,15 @@
 //! `POST /login/start`: begins a login.
 
+use bff_core::seal::Purpose;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::answer::Answer;
 use super::errors::Failure;
-use super::{Answer, Call, body};
+use super::{Call, body};
 use crate::session::pending_logins::{PendingLogin, PendingLogins};
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::write_logins;
-use bff_core::seal::Purpose;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
@@ -33,7 +34,20 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         .into_iter()
         .map(|ExtraParam { key, value }| (key, value))
         .collect();
-    let request = call.worker.client.authorization_request(&extra).await?;
+    let (url, set_cookies) = begin(&call, &extra, None).await?;
+    Ok(Answer::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
+}
+
+/// Begins a login with these further parameters. Returns where the browser is to go, and the cookie that remembers what
+/// is needed when it comes back: to a page, or in the navigation variant to `/callback` and from there to `return_to`.
+pub(super) async fn begin(
+    call: &Call<'_>,
+    extra: &[(String, String)],
+    return_to: Option<String>,
+) -> Result<(String, Vec<String>), Failure> {
+    let application = &call.worker.application;
+    let redirect_uri = application.redirect_uri(return_to.is_some());
+    let request = call.worker.client.authorization_request(redirect_uri, extra).await?;
 
     // A login cookie that cannot be read is replaced: it must not be able to keep anybody from signing in.
     let pending = call.cookies.open(Purpose::Login).ok();
@@ -44,15 +58,11 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         state: request.state,
         nonce: request.nonce,
         code_verifier: request.code_verifier,
-        expires_at: call
-            .now
-            .saturating_add(call.worker.service.config.session.login_seconds),
-        max_age: request.max_age,
+        expires_at: call.now.saturating_add(application.config.session.login_seconds),
+        demands: request.demands,
+        return_to,
     });
     let mut set_cookies = SetCookies::new(&call.cookies);
     write_logins(&mut set_cookies, &logins, call.now)?;
-    Ok(Answer {
-        body: Some(json!({ "authorizationRequestUrl": request.url })),
-        set_cookies: set_cookies.into_lines(),
-    })
+    Ok((request.url, set_cookies.into_lines()))
 }

@@ -1,42 +1,73 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
+use std::rc::Rc;
+
+use bff_core::ended::Ended;
 use bff_core::seal::{Opened, Purpose};
 use serde_json::json;
 
+use super::Call;
+use super::answer::Answer;
 use super::errors::Failure;
-use super::request_checks::check_csrf;
-use super::{Answer, Call};
+use super::request_checks::{check_csrf, check_csrf_value};
 use crate::logging::{AUDIT, session_name};
-use crate::random;
 use crate::session::live::csrf_fits;
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::RefreshContent;
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
-    let service = &call.worker.service;
+    let (url, set_cookies) = end_session(&call, Proof::Header).await?;
+    Ok(Answer::json(json!({ "url": url })).with_cookies(set_cookies))
+}
+
+/// Where the CSRF value is repeated.
+pub(super) enum Proof<'a> {
+    /// In the header, by a page.
+    Header,
+    /// In this parameter of the query, by a navigation.
+    Parameter(&'a [u8]),
+}
+
+/// Ends the session. Returns where the browser is to go, and the cookies that are cleared.
+pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(String, Vec<String>), Failure> {
+    let application = &call.worker.application;
     let client = &call.worker.client;
-    let csrf = check_csrf(call.headers, &service.csrf_header, &call.cookies)?;
+    let csrf = match proof {
+        Proof::Header => check_csrf(call.headers, &application.csrf_header, &call.cookies)?,
+        Proof::Parameter(value) => check_csrf_value(Some(value), &call.cookies)?,
+    };
     // Any cookie of the session will do: somebody who wants to leave is not held up by the state of the others.
-    let of_session = |purpose| cookie_of_session(&call, purpose, &csrf);
+    let of_session = |purpose| cookie_of_session(call, purpose, &csrf);
     let refresh_token = of_session(Purpose::RefreshToken).and_then(|opened| RefreshContent::parse(&opened));
     let id_token = of_session(Purpose::IdToken);
-    if refresh_token.is_none() && id_token.is_none() && of_session(Purpose::AccessToken).is_none() {
+    let access_token = of_session(Purpose::AccessToken);
+    if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
         return Err(Failure::unauthorized("no cookie of the CSRF value's session opens"));
     }
 
-    // A refresh that is under way, or was just now, must not bring back what is ended here.
-    if let Some(session) = csrf.session {
-        service.refreshes.end_session(session).await;
+    // First, so that a refresh that is under way cannot bring back what is ended here.
+    if let Some(session) = &csrf.session {
+        application.end(Ended::session(session), call.now).await;
     }
-    if let Some(content) = &refresh_token {
-        client.revoke(&content.refresh_token).await;
-    }
+    let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
+    tokio::join!(
+        async {
+            if let Some(content) = refresh_token {
+                Rc::clone(client).revoke(content.refresh_token, "refresh_token").await;
+            }
+        },
+        async {
+            if let Some(token) = access_token {
+                Rc::clone(client).revoke(token.into(), "access_token").await;
+            }
+        }
+    );
     let id_token = id_token
         .as_ref()
         .and_then(|opened| std::str::from_utf8(&opened.value).ok());
-    let state = random::token()?;
+    let state = application.logout_states.make(call.now)?;
     // Where the authorization server has no logout, or is down, the browser goes straight to where it would come back.
-    let settings = &service.config.client;
+    let settings = &application.config.client;
     let url = match client.end_session_url(id_token, &state).await {
         Some(url) => url,
         None => settings
@@ -51,10 +82,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     set_cookies.clear_if_sent(Purpose::Login);
     let session = csrf.session.map_or_else(|| "of version 1".to_owned(), session_name);
     log::info!(target: AUDIT, "logout: session {session}");
-    Ok(Answer {
-        body: Some(json!({ "url": url })),
-        set_cookies: set_cookies.into_lines(),
-    })
+    Ok((url, set_cookies.into_lines()))
 }
 
 fn cookie_of_session(call: &Call<'_>, purpose: Purpose, csrf: &Opened) -> Option<Opened> {

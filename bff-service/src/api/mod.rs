@@ -1,59 +1,66 @@
 //! The HTTP API (`docs/CONTRACT.md`, section 1).
 //!
-//! Every request takes the one path through `handle`: Origin and Fetch Metadata, preflight, path, method, body, and
-//! only then the endpoint's own work; and every response leaves through `respond`. There is no router in front of
-//! the checks that a new endpoint could be registered past.
+//! Every request takes the one path through `handle`: which application, which path, Origin and Fetch Metadata,
+//! preflight, method, body, and only then the endpoint's own work; and every response leaves through `respond`. There is
+//! no router in front of the checks that a new endpoint could be registered past.
 
+mod answer;
+mod backchannel_logout;
 mod body;
 mod claims;
 mod cors;
 mod endpoint;
 mod errors;
+mod frontchannel_logout;
 mod login_end;
 mod login_start;
 mod logout;
+mod navigation;
+pub mod openapi;
 mod page_url;
 mod refresh;
 mod request_checks;
+mod respond;
 mod session;
 mod user_info;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderMap, HeaderValue};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use bff_core::reply::Refusal;
-use serde_json::Value;
+use serde_json::json;
 
-use self::endpoint::Endpoint;
+use self::answer::{Answer, Content};
+use self::endpoint::{Caller, Endpoint, Offered, Route};
 use self::errors::Failure;
-use self::request_checks::{CallerOrigin, check_origin};
+use self::request_checks::{CallerOrigin, check_navigation, check_origin};
+use self::respond::respond;
+use crate::application::Application;
 use crate::clock;
 use crate::logging::{AUDIT, RequestId};
 use crate::oauth::OAuthClient;
-use crate::service::Service;
 use crate::session::request_cookies::RequestCookies;
 
-/// What one worker thread answers requests with.
+/// What one worker thread answers the requests of one application with.
 #[derive(Clone)]
 pub struct Worker {
     /// Shared by all workers.
-    pub service: Arc<Service>,
+    pub application: Arc<Application>,
     /// This worker's own connections to the authorization server.
     pub client: Rc<OAuthClient>,
 }
 
-/// Registers the API in an actix application.
-pub fn configure(worker: Worker) -> impl FnOnce(&mut web::ServiceConfig) {
+/// Registers the API of all applications in an actix application.
+pub fn configure(workers: Vec<Worker>) -> impl FnOnce(&mut web::ServiceConfig) {
+    let workers: Rc<[Worker]> = workers.into();
     move |app| {
         app.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
-            let worker = worker.clone();
-            async move { handle(worker, request, payload).await }
+            let workers = Rc::clone(&workers);
+            async move { handle(&workers, request, payload).await }
         }));
     }
 }
@@ -63,55 +70,71 @@ struct Call<'a> {
     worker: &'a Worker,
     headers: &'a HeaderMap,
     cookies: RequestCookies<'a>,
+    query: &'a str,
     body: Bytes,
     now: u64,
 }
 
-/// An endpoint's answer to a request that it fulfilled.
-#[derive(Default)]
-struct Answer {
-    /// `None`: 204.
-    body: Option<Value>,
-    /// `Set-Cookie` lines.
-    set_cookies: Vec<String>,
-}
-
-async fn handle(worker: Worker, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let headers = request.headers();
     let given = headers
         .get("x-request-id")
         .and_then(|id| RequestId::from_header(id.as_bytes()));
     match given.map_or_else(RequestId::random, Ok) {
-        Ok(id) => id.scope(answer(&worker, &request, payload)).await,
+        Ok(id) => id.scope(answer(workers, &request, payload)).await,
         Err(error) => respond(&CallerOrigin::Absent, Err(Failure::from(error))),
     }
 }
 
-async fn answer(worker: &Worker, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
-    let service = &worker.service;
+/// The application that a request is for, by its host and by the prefix of its path.
+fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> {
+    // HTTP/2 has it in `:authority`.
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = host.unwrap_or_default();
+    workers
+        .iter()
+        .filter(|worker| worker.application.is_for(host, request.uri().path()))
+        // The one that names the host before one that takes any.
+        .max_by_key(|worker| !worker.application.config.hosts.is_empty())
+}
+
+async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+    let Some(worker) = find(workers, request) else {
+        let failure = Failure::new(Refusal::NotFound, "no application has this host and path");
+        log::info!(target: AUDIT, "refused: {}", failure.why());
+        return respond(&CallerOrigin::Absent, Err(failure));
+    };
+    let application = &worker.application;
     let headers = request.headers();
-    let origin = CallerOrigin::of(headers, &service.origins);
-    let endpoint = Endpoint::find(request.uri().path(), &service.config.endpoints_prefix);
+    let origin = CallerOrigin::of(headers, &application.origins);
+    let offered = Offered {
+        navigation: application.config.navigation.redirect_uri.is_some(),
+        keys: !application.config.client_keys().signing.is_empty(),
+        frontchannel_logout: application.config.client.frontchannel_logout,
+    };
+    let route = Route::find(request.uri().path(), &application.config.endpoints_prefix, offered);
     let preflight = request.method() == Method::OPTIONS;
 
-    let result = match endpoint {
+    let result = match &route {
         // Nothing is refused in a preflight: an origin that gets no leave there is stopped by the browser.
         Some(_) if preflight => Ok(Answer::default()),
         None if preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Answer::default()),
-        _ => dispatch(worker, request, &origin, endpoint, payload).await,
+        route => dispatch(worker, request, &origin, route.as_ref(), payload).await,
     };
 
-    record(service, endpoint, &result);
+    let endpoint = route
+        .as_ref()
+        .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
+    record(application, endpoint, &result);
     let not_allowed = matches!(&result, Err(failure) if failure.refusal() == Refusal::MethodNotAllowed);
     let mut response = respond(&origin, result);
-    if let Some(endpoint) = endpoint {
-        if not_allowed {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static(endpoint.allow()));
+    if let Some(route) = &route {
+        if not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
+            response.headers_mut().insert(ALLOW, methods);
         }
         if preflight && matches!(origin, CallerOrigin::Trusted(_)) {
-            cors::allow(response.headers_mut(), headers, endpoint, &service.csrf_header);
+            cors::allow(response.headers_mut(), headers, route, &application.csrf_header);
         }
     }
     response
@@ -119,16 +142,16 @@ async fn answer(worker: &Worker, request: &HttpRequest, payload: web::Payload) -
 
 /// For operators: a counter for every request, and a line for every refusal. Successes that matter have lines of their
 /// own.
-fn record(service: &Service, endpoint: Option<Endpoint>, result: &Result<Answer, Failure>) {
+fn record(application: &Application, endpoint: Option<Endpoint>, result: &Result<Answer, Failure>) {
     let name = endpoint.map_or("unknown", Endpoint::name);
     let Err(failure) = result else {
-        return service.metrics.request(name, "ok");
+        return application.metrics.request(name, "ok");
     };
     let refusal = failure.refusal();
     let (status, code) = (refusal.status(), refusal.code());
-    service.metrics.request(name, code);
+    application.metrics.request(name, code);
     if refusal == Refusal::AuthorizationServerError {
-        service.metrics.authorization_server_failed();
+        application.metrics.authorization_server_failed();
     }
     let level = match status {
         ..500 => log::Level::Info,
@@ -141,27 +164,41 @@ async fn dispatch(
     worker: &Worker,
     request: &HttpRequest,
     origin: &CallerOrigin,
-    endpoint: Option<Endpoint>,
+    route: Option<&Route>,
     payload: web::Payload,
 ) -> Result<Answer, Failure> {
     let headers = request.headers();
-    let required = request.method() != Method::GET && request.method() != Method::HEAD;
-    check_origin(origin, headers, required)?;
-    let endpoint = endpoint.ok_or_else(|| Failure::new(Refusal::NotFound, "there is no such endpoint"))?;
-    if request.method().as_str() != endpoint.method_name() {
-        return Err(Failure::new(
-            Refusal::MethodNotAllowed,
-            "the endpoint has another method",
-        ));
+    let endpoint = route.and_then(|route| route.endpoint(request.method()));
+    match endpoint.map_or(Caller::Page, Endpoint::caller) {
+        Caller::Page => {
+            let required = request.method() != Method::GET && request.method() != Method::HEAD;
+            check_origin(origin, headers, required)?;
+        }
+        Caller::Navigation => check_navigation(origin, headers)?,
+        // A page has no business here; a server sends no Origin.
+        Caller::AuthorizationServer if *origin == CallerOrigin::Untrusted => {
+            return Err(Failure::unauthorized("the Origin is not trusted"));
+        }
+        Caller::AuthorizationServer => {}
     }
-    let body = body::read(headers, payload).await?;
+    if route.is_none() {
+        return Err(Failure::new(Refusal::NotFound, "there is no such endpoint"));
+    }
+    let endpoint =
+        endpoint.ok_or_else(|| Failure::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
+    let kind = match endpoint {
+        Endpoint::BackchannelLogout => body::Kind::Form,
+        _ => body::Kind::Json,
+    };
+    let body = body::read(headers, payload, kind).await?;
     let now = clock::now();
     let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
-    let cookies = RequestCookies::new(&worker.service.cookies, lines, now);
+    let application = &worker.application;
     let call = Call {
         worker,
         headers,
-        cookies,
+        cookies: RequestCookies::new(&application.cookies, &application.ended, lines, now),
+        query: request.uri().query().unwrap_or_default(),
         body,
         now,
     };
@@ -173,44 +210,21 @@ async fn dispatch(
         Endpoint::Refresh => refresh::handle(call).await,
         Endpoint::Logout => logout::handle(call).await,
         Endpoint::Session => session::handle(&call),
+        Endpoint::Login => navigation::login(call).await,
+        Endpoint::Callback => navigation::callback(call).await,
+        Endpoint::LogoutByNavigation => navigation::logout(call).await,
+        Endpoint::BackchannelLogout => backchannel_logout::handle(call).await,
+        Endpoint::FrontchannelLogout => frontchannel_logout::handle(call).await,
+        Endpoint::Jwks => Ok(jwks(&call)),
     }
 }
 
-/// Makes the response. What every response carries is added here and nowhere else.
-fn respond(origin: &CallerOrigin, result: Result<Answer, Failure>) -> HttpResponse {
-    let (status, body, set_cookies) = match result {
-        Ok(Answer {
-            body: Some(body),
-            set_cookies,
-        }) => (StatusCode::OK, body.to_string(), set_cookies),
-        Ok(Answer {
-            body: None,
-            set_cookies,
-        }) => (StatusCode::NO_CONTENT, String::new(), set_cookies),
-        Err(failure) => {
-            let status = StatusCode::from_u16(failure.refusal().status());
-            let (body, set_cookies) = failure.into_parts();
-            (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body, set_cookies)
-        }
-    };
-    let mut response = match status {
-        StatusCode::NO_CONTENT => HttpResponse::NoContent().finish(),
-        status => HttpResponse::build(status).body(body),
-    };
-    let headers = response.headers_mut();
-    if status != StatusCode::NO_CONTENT {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// `GET /jwks`: the public halves of the client's keys, for the authorization server.
+fn jwks(call: &Call<'_>) -> Answer {
+    let keys = &call.worker.application.config.client_keys().signing;
+    let keys: Vec<_> = keys.iter().map(|key| key.public()).collect();
+    Answer {
+        content: Content::Json(json!({ "keys": keys })),
+        set_cookies: Vec::new(),
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(VARY, HeaderValue::from_static("origin"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    cors::expose_response(headers, origin);
-    for line in set_cookies {
-        match HeaderValue::try_from(line) {
-            Ok(line) => headers.append(SET_COOKIE, line),
-            // Names and paths were checked with the configuration, and values are base64url.
-            Err(error) => log::error!("a cookie could not be set: {error}"),
-        }
-    }
-    response
 }

@@ -5,22 +5,27 @@ use std::sync::Arc;
 
 use bff_core::reply::Refusal;
 use bff_core::seal::{Purpose, SessionId};
+use serde_json::Value;
 
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
 use super::errors::Failure;
 use super::request_checks::{check_csrf, required_cookie};
-use super::{Answer, Call, Worker};
+use super::{Call, Worker};
+use crate::application::Application;
 use crate::clock;
 use crate::logging::{AUDIT, RequestId, session_name};
+use crate::oauth::jws::claims_of_verified;
 use crate::oauth::{OAuthClient, OAuthError};
-use crate::service::Service;
 use crate::session::live::{csrf_fits, same_session};
 use crate::session::refresh_store::{RefreshKey, RefreshOutcome, RenewedTokens, Turn};
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::{RefreshContent, Session, SessionWriter, Tokens};
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
-    let service = &call.worker.service;
-    let csrf = check_csrf(call.headers, &service.csrf_header, &call.cookies)?;
+    let application = &call.worker.application;
+    let csrf = check_csrf(call.headers, &application.csrf_header, &call.cookies)?;
     let opened = required_cookie(&call.cookies, Purpose::RefreshToken)?;
     let content = RefreshContent::parse(&opened)
         .ok_or_else(|| Failure::unauthorized("the refresh token's cookie holds no refresh token"))?;
@@ -36,14 +41,20 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         .filter(|id| same_session(id.session, content.session));
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
-    let renewed = match renew(call.worker, &content, id_token.clone()).await {
+    let (session, started_at) = (content.session, content.started_at);
+    let renewed = match renew(call.worker, content, id_token.clone()).await {
         Ok(renewed) => renewed,
         Err(refusal) => return Err(refused(&call, refusal)),
     };
 
-    let session = match (content.session, content.started_at) {
+    let session = match (session, started_at) {
         (Some(id), Some(started_at)) => Session { id, started_at },
-        _ => Session::new(call.now)?,
+        _ => {
+            let claims = id_token.as_deref().and_then(claims_of_verified).unwrap_or_default();
+            let claim = |name: &str| claims.get(name).and_then(Value::as_str);
+            let issuer = &application.config.authorization_server.issuer;
+            Session::new(issuer, claim("sub"), claim("sid"), call.now)?
+        }
     };
     let tokens = Tokens {
         access_token: &renewed.access_token,
@@ -55,70 +66,90 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
             .as_ref()
             .map(|id_token| id_token.as_str())
             .or(id_token.as_deref()),
+        renewed_by: renewed.renewed_by,
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
-    SessionWriter::new(&mut set_cookies, session, service.lifetimes, clock::now()).write(&tokens, &csrf.value, None)?;
-    Ok(Answer {
-        body: None,
-        set_cookies: set_cookies.into_lines(),
-    })
+    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(
+        &tokens,
+        &csrf.value,
+        None,
+    )?;
+    Ok(Answer::default().with_cookies(set_cookies.into_lines()))
 }
 
 /// Leads the refresh, or gets the tokens of the one that is under way or just over.
-async fn renew(worker: &Worker, content: &RefreshContent, id_token: Option<String>) -> RefreshOutcome {
-    let service = &worker.service;
-    let session = content.session.unwrap_or(SessionId::NONE);
-    let key = RefreshKey::new(session, &content.refresh_token);
+async fn renew(worker: &Worker, content: RefreshContent, id_token: Option<String>) -> RefreshOutcome {
+    let application = &worker.application;
+    let flight = Flight {
+        application: Arc::clone(application),
+        client: Rc::clone(&worker.client),
+        session: content.session.unwrap_or(SessionId::NONE),
+        own: content.renewed_by == Some(application.replica),
+        refresh_token: content.refresh_token,
+        id_token,
+    };
+    // A task of its own: when this caller hangs up, the rotated token must still reach the others, and the browser's
+    // next attempt.
+    let task = match RequestId::current() {
+        Some(id) => actix_web::rt::spawn(id.scope(flight.run())),
+        None => actix_web::rt::spawn(flight.run()),
+    };
     // No caller waits longer than a leader may take.
-    let turn = tokio::time::timeout(service.refresh_bound, service.refreshes.join(key)).await;
-    match turn {
+    match tokio::time::timeout(application.refresh_bound, task).await {
+        Ok(outcome) => outcome.unwrap_or(Err(Refusal::ServerError)),
         Err(_) => Err(Refusal::AuthorizationServerError),
-        Ok(Turn::Settled(outcome)) => {
-            service.metrics.refresh_coalesced();
-            outcome
-        }
-        Ok(Turn::Lead) => {
-            let flight = Flight {
-                service: Arc::clone(service),
-                client: Rc::clone(&worker.client),
-                session,
-                refresh_token: content.refresh_token.clone(),
-                id_token,
-            };
-            let work = async move {
-                let (service, client) = (Arc::clone(&flight.service), Rc::clone(&flight.client));
-                let outcome = flight.run().await;
-                let settled = service.refreshes.settle(key, outcome.clone()).await;
-                if let (Ok(tokens), Err(_)) = (&outcome, &settled) {
-                    // Signed out meanwhile: the new token must not stay behind where nobody holds it.
-                    client.revoke(&tokens.refresh_token).await;
-                }
-                settled
-            };
-            // A task of its own: when this caller hangs up, the rotated token must still reach the others, and the
-            // browser's next attempt.
-            let task = match RequestId::current() {
-                Some(id) => actix_web::rt::spawn(id.scope(work)),
-                None => actix_web::rt::spawn(work),
-            };
-            task.await.unwrap_or(Err(Refusal::ServerError))
-        }
     }
 }
 
-/// One refresh at the authorization server.
+/// One caller's refresh.
 struct Flight {
-    service: Arc<Service>,
+    application: Arc<Application>,
     client: Rc<OAuthClient>,
     session: SessionId,
-    refresh_token: zeroize::Zeroizing<String>,
+    /// Whether this process got the refresh token.
+    own: bool,
+    refresh_token: Zeroizing<String>,
     id_token: Option<String>,
 }
 
 impl Flight {
     async fn run(self) -> RefreshOutcome {
-        let answer = self.client.refresh(&self.refresh_token, self.id_token.as_deref()).await;
-        let tokens = match answer {
+        let began = clock::now();
+        let key = RefreshKey::new(self.session, &self.refresh_token);
+        let outcome = match self.application.refreshes.join(key, self.own).await {
+            Turn::Settled(outcome) => {
+                self.application.metrics.refresh_coalesced();
+                outcome
+            }
+            Turn::Lead => {
+                let outcome = self.lead().await;
+                // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
+                let outcome = match outcome {
+                    Ok(tokens) if self.is_over(began) => {
+                        let client = Rc::clone(&self.client);
+                        client.revoke(tokens.refresh_token.clone(), "refresh_token").await;
+                        Err(Refusal::SessionExpired)
+                    }
+                    outcome => outcome,
+                };
+                self.application.refreshes.settle(key, outcome.clone()).await;
+                outcome
+            }
+        };
+        match outcome {
+            Ok(_) if self.is_over(began) => Err(Refusal::SessionExpired),
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the session was ended since this began.
+    fn is_over(&self, began: u64) -> bool {
+        self.session != SessionId::NONE && self.application.ended.contains(&self.session, began)
+    }
+
+    /// The refresh itself.
+    async fn lead(&self) -> RefreshOutcome {
+        let tokens = match self.client.refresh(&self.refresh_token, self.id_token.as_deref()).await {
             Ok(tokens) => tokens,
             Err(error) => {
                 log::warn!("refresh of session {} failed: {error}", session_name(self.session));
@@ -131,11 +162,14 @@ impl Flight {
         let now = clock::now();
         log::info!(target: AUDIT, "refresh succeeded: session {}", session_name(self.session));
         Ok(Arc::new(RenewedTokens {
-            access_token_expires_at: self.service.access_token_expires_at(tokens.expires_in, now),
+            access_token_expires_at: self.application.access_token_expires_at(tokens.expires_in, now),
             access_token: tokens.access_token.into(),
-            refresh_token: tokens.refresh_token.map_or(self.refresh_token, Into::into),
+            refresh_token: tokens
+                .refresh_token
+                .map_or_else(|| self.refresh_token.clone(), Into::into),
             refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),
             id_token: tokens.id_token.map(|id_token| id_token.raw.into()),
+            renewed_by: self.application.replica,
         }))
     }
 }

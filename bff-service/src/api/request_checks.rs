@@ -4,6 +4,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::csrf;
 use bff_core::fetch_metadata::FetchSite;
 use bff_core::origin::TrustedOrigins;
+use bff_core::reply::Refusal;
 use bff_core::seal::{Opened, Purpose};
 
 use super::errors::Failure;
@@ -60,6 +61,24 @@ pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required:
     }
 }
 
+/// A navigation: nothing that a page does in its background, and nothing for a frame or an image. Whether it may have
+/// come from anywhere is the endpoint's matter.
+pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Result<(), Failure> {
+    if *origin == CallerOrigin::Untrusted {
+        return Err(Failure::unauthorized("the Origin is not trusted"));
+    }
+    // Absent from older browsers.
+    let only = |name, value: &str| {
+        headers
+            .get_all(name)
+            .all(|line: &HeaderValue| line.as_bytes() == value.as_bytes())
+    };
+    match only("sec-fetch-mode", "navigate") && only("sec-fetch-dest", "document") {
+        true => Ok(()),
+        false => Err(Failure::unauthorized("the request is not a navigation of the browser")),
+    }
+}
+
 /// The CSRF header must repeat the value in the CSRF cookie. Returns the cookie, since the caller has to see that it is
 /// of the session which the request acts on.
 pub(super) fn check_csrf(
@@ -67,13 +86,17 @@ pub(super) fn check_csrf(
     name: &HeaderName,
     cookies: &RequestCookies<'_>,
 ) -> Result<Opened, Failure> {
-    let cookie = required_cookie(cookies, Purpose::Csrf)?;
     let mut lines = headers.get_all(name);
-    let header = match (lines.next(), lines.next()) {
-        (Some(_), Some(_)) => return Err(Failure::unauthorized("the CSRF header is repeated")),
-        (line, _) => line.map(HeaderValue::as_bytes),
-    };
-    match csrf::matches(header, &cookie, cookie.session) {
+    match (lines.next(), lines.next()) {
+        (Some(_), Some(_)) => Err(Failure::unauthorized("the CSRF header is repeated")),
+        (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), cookies),
+    }
+}
+
+/// As [`check_csrf`], for a value from elsewhere.
+pub(super) fn check_csrf_value(value: Option<&[u8]>, cookies: &RequestCookies<'_>) -> Result<Opened, Failure> {
+    let cookie = required_cookie(cookies, Purpose::Csrf)?;
+    match csrf::matches(value, &cookie, cookie.session) {
         true => Ok(cookie),
         false => Err(Failure::unauthorized(
             "the CSRF header is not what the CSRF cookie holds",
@@ -90,5 +113,8 @@ pub(super) fn required_cookie(cookies: &RequestCookies<'_>, purpose: Purpose) ->
 
 /// The refusal for a cookie that cannot be used.
 pub(super) fn cookie_failure(settings: &CookieSettings, purpose: Purpose, fault: &CookieFault) -> Failure {
+    if *fault == CookieFault::SessionEnded {
+        return Failure::new(Refusal::SessionExpired, "the session was ended");
+    }
     Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose)))
 }

@@ -3,9 +3,10 @@
 use bff_core::seal::Opened;
 use serde_json::{Value, json};
 
+use super::Call;
+use super::answer::Answer;
 use super::claims::claims_of;
 use super::errors::Failure;
-use super::{Answer, Call};
 use crate::random;
 use crate::session::live::LiveSession;
 use crate::session::set_cookies::SetCookies;
@@ -16,10 +17,7 @@ pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
         Ok(session) => session,
         Err(why) => {
             log::debug!("no session: {why}");
-            return Ok(Answer {
-                body: Some(json!({ "isLoggedIn": false })),
-                set_cookies: Vec::new(),
-            });
+            return Ok(Answer::json(json!({ "isLoggedIn": false })));
         }
     };
     let seconds_left = |token: &Opened| token.expires_at.saturating_sub(call.now);
@@ -32,10 +30,7 @@ pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
         "accessTokenExpiresIn": expires_in,
         "claims": claims.map_or(Value::Null, Value::Object),
     });
-    Ok(Answer {
-        body: Some(body),
-        set_cookies,
-    })
+    Ok(Answer::json(body).with_cookies(set_cookies))
 }
 
 /// The session's CSRF value, and the cookie to set where there was none that could be read.
@@ -45,7 +40,7 @@ pub(super) fn csrf_value(call: &Call<'_>, session: &LiveSession) -> Result<(Stri
     }
     let value = random::token()?;
     let mut set_cookies = SetCookies::new(&call.cookies);
-    let lifetimes = call.worker.service.lifetimes;
+    let lifetimes = call.worker.application.lifetimes;
     SessionWriter::new(&mut set_cookies, session.identity(), lifetimes, call.now).csrf(value.as_bytes())?;
     Ok((value, set_cookies.into_lines()))
 }

@@ -3,15 +3,16 @@
 use bff_core::seal::Purpose;
 use serde_json::Value;
 
+use super::Call;
+use super::answer::Answer;
 use super::claims::{self, claims_of};
 use super::errors::Failure;
 use super::request_checks::required_cookie;
-use super::{Answer, Call};
 use crate::config::UserInfoSource;
 use crate::session::live::same_session;
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
-    match call.worker.service.config.userinfo_source {
+    match call.worker.application.config.userinfo_source {
         UserInfoSource::IdToken => claims::handle(&call),
         UserInfoSource::UserinfoEndpoint => from_endpoint(call).await,
     }
@@ -30,8 +31,5 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, Failure> {
         _ => None,
     };
     let claims = call.worker.client.userinfo(access_token, subject.as_deref()).await?;
-    Ok(Answer {
-        body: Some(Value::Object(claims)),
-        set_cookies: Vec::new(),
-    })
+    Ok(Answer::json(Value::Object(claims)))
 }

@@ -8,7 +8,7 @@ use super::fields::{FIELDS, Kind};
 /// The variable that overrides the field with this path; `None` for the secrets, which have variables of their own.
 pub fn variable(path: &str) -> Option<String> {
     match path {
-        "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" => None,
+        "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" | "redis.url" | "redis.url_file" => None,
         path => Some(format!("BFF_{}", path.replace('.', "__").to_ascii_uppercase())),
     }
 }

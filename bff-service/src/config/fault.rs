@@ -17,6 +17,18 @@ impl Fault {
         }
     }
 
+    /// The same fault in a table at `path`.
+    pub fn within(&self, path: &str) -> Fault {
+        let field = match self.field.as_str() {
+            "" => path.to_owned(),
+            field => format!("{path}.{field}"),
+        };
+        Fault {
+            field,
+            message: self.message.clone(),
+        }
+    }
+
     /// The path of the field.
     pub fn field(&self) -> &str {
         &self.field

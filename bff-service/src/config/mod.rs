@@ -12,8 +12,11 @@
 //! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
 //! * [`environment`]: the overrides.
 //! * [`secrets`]: where secrets come from.
-//! * [`validate`]: what the values must be.
+//! * [`applications`]: several applications in one file.
+//! * [`validate`]: what the values must be; [`client_keys`]: the key files that they name.
 
+pub mod applications;
+pub mod client_keys;
 pub mod environment;
 pub mod fault;
 pub mod fields;
@@ -26,12 +29,15 @@ use std::path::Path;
 use bff_core::keys::KeyRing;
 use bff_core::names::CookieNames;
 use bff_core::origin::TrustedOrigins;
+use bff_core::seal::NameDigest;
 use bff_core::seal::Sealer;
 
+pub use self::client_keys::ClientKeys;
 pub use self::fault::{ConfigError, Fault};
 pub use self::secrets::Secret;
 pub use self::sections::{
-    AuthorizationServer, Client, ClientAuthentication, CookiePaths, Keys, Server, Session, Settings, UserInfoSource,
+    AuthorizationServer, Client, ClientAuthentication, CookiePaths, Keys, Navigation, Redis, ResponseMode, Server,
+    Session, Settings, UserInfoSource,
 };
 use self::validate::Parts;
 
@@ -40,6 +46,8 @@ use self::validate::Parts;
 /// The fields are those of [`Settings`], which this dereferences to.
 #[derive(Debug)]
 pub struct Config {
+    /// The application's name, where there are several.
+    name: Option<String>,
     settings: Settings,
     parts: Parts,
     warnings: Vec<String>,
@@ -54,34 +62,51 @@ impl std::ops::Deref for Config {
 }
 
 impl Config {
-    /// Reads the file at `path`, applies the overrides found by `env` (normally `std::env::var`), reads the secrets and
-    /// checks everything. The error lists every fault that was found, not only the first.
-    pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Fault::new("", format!("the file {} cannot be read: {error}", path.display())))?;
-        Config::parse(&text, env)
+    /// As [`load`], for a text at hand with a single application.
+    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let mut all = parse(text, env)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(config), true) => Ok(config),
+            _ => Err(Fault::new("applications", "there are several").into()),
+        }
     }
 
-    /// As [`Config::load`], for a text at hand.
-    pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let mut table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
-        let mut faults = environment::apply(&mut table, &env);
-        faults.extend(fields::check(&table));
-        if !faults.is_empty() {
-            return Err(ConfigError::new(faults));
-        }
+    /// Checks what the file and the variables come to.
+    fn of_table(
+        name: Option<&str>,
+        table: toml::Table,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, ConfigError> {
         let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
             .map_err(|error| Fault::new(&error.path().to_string(), error.inner().message().to_owned()))?;
-        let mut faults = secrets::resolve(&mut settings, &env);
+        let mut faults = secrets::resolve(&mut settings, env);
         let checked = validate::check(&settings, &mut faults);
         match checked {
             Some((parts, warnings)) if faults.is_empty() => Ok(Config {
+                name: name.map(str::to_owned),
                 settings,
                 parts,
                 warnings,
             }),
             _ => Err(ConfigError::new(faults)),
         }
+    }
+
+    /// The application's name, where there are several.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether there is no other application.
+    pub fn is_alone(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// What tells this application from any other, wherever its replicas run.
+    pub fn identity(&self) -> String {
+        let client = NameDigest::of(&self.settings.authorization_server.issuer, &self.settings.client.id);
+        let digest: String = client.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}:{digest}", self.settings.cookie_name_prefix)
     }
 
     /// What is allowed but should not stay so, one sentence each.
@@ -103,6 +128,13 @@ impl Config {
         )
     }
 
+    /// Seals and opens what is no cookie, so that neither opens as the other.
+    pub fn sealer_for(&self, what: &str) -> Sealer {
+        // `#` stands in no prefix.
+        let deployment = format!("{}#{what}", self.settings.cookie_name_prefix);
+        Sealer::new(self.parts.key_ring.clone(), &deployment, false)
+    }
+
     /// The names of the five cookies.
     pub fn cookie_names(&self) -> &CookieNames {
         &self.parts.cookie_names
@@ -118,10 +150,29 @@ impl Config {
         &self.parts.id_token_algorithms
     }
 
+    /// The client's private keys.
+    pub fn client_keys(&self) -> &ClientKeys {
+        &self.parts.client_keys
+    }
+
     /// The client secret. `None` only where the client authenticates itself without one.
     pub fn client_secret(&self) -> Option<&Secret> {
         self.settings.client.secret.as_ref()
     }
+}
+
+/// Reads the file at `path`, applies the overrides found by `env` (normally `std::env::var`), reads the secrets and
+/// checks everything, for each application. The error lists every fault that was found, not only the first.
+pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Fault::new("", format!("the file {} cannot be read: {error}", path.display())))?;
+    parse(&text, env)
+}
+
+/// As [`load`], for a text at hand.
+pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
+    let table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
+    applications::parse(table, &env)
 }
 
 /// The error's own text would quote the line, and a secret may be in it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::fault::Fault;
-use super::sections::Settings;
+use super::sections::{ClientAuthentication, Settings};
 
 /// A secret text. `Debug` does not show it.
 #[derive(Clone)]
@@ -62,38 +62,72 @@ const COOKIE_KEYS: Source = Source {
     file_variable: "BFF_COOKIE_KEYS_FILE",
 };
 
-/// Finds both secrets and puts them where the rest looks for them: `client.secret` and `keys.ring`.
+const REDIS_URL: Source = Source {
+    inline: "redis.url",
+    file: "redis.url_file",
+    variable: "BFF_REDIS_URL",
+    file_variable: "BFF_REDIS_URL_FILE",
+};
+
+/// Finds the secrets and puts them where the rest looks for them: `client.secret`, `keys.ring` and
+/// `redis.url`. A client that has a key or a certificate needs no secret.
 pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let (client, keys) = (&mut settings.client, &mut settings.keys);
+    let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);
+    let has_other_means = !client.signing_key_files.is_empty() || client.certificate_file.is_some();
+    let secret_needed = client
+        .authentication
+        .map_or(!has_other_means, ClientAuthentication::needs_secret);
     let secrets = [
-        (CLIENT_SECRET, &mut client.secret, client.secret_file.as_deref()),
-        (COOKIE_KEYS, &mut keys.ring, keys.file.as_deref()),
+        (
+            CLIENT_SECRET,
+            &mut client.secret,
+            client.secret_file.as_deref(),
+            secret_needed,
+        ),
+        (COOKIE_KEYS, &mut keys.ring, keys.file.as_deref(), true),
+        (REDIS_URL, &mut redis.url, redis.url_file.as_deref(), false),
     ];
-    for (source, secret, file) in secrets {
+    for (source, secret, file, needed) in secrets {
         match find(&source, secret.take(), file, settings.demo, env) {
-            Ok(found) => *secret = Some(found),
+            Ok(None) if needed => faults.push(missing(&source)),
+            Ok(found) => *secret = found,
             Err(fault) => faults.push(fault),
         }
     }
     faults
 }
 
-/// Variables go before fields, as for every other setting.
+fn missing(source: &Source) -> Fault {
+    let Source {
+        inline: field,
+        file,
+        variable,
+        file_variable,
+    } = source;
+    Fault::new(
+        field,
+        format!("there is none; set {variable}, or name a file with {file_variable} or `{file}`"),
+    )
+}
+
+/// The secret, where there is one. Variables go before fields, as for every other setting.
 fn find(
     source: &Source,
     inline: Option<Secret>,
     file: Option<&Path>,
     demo: bool,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Secret, Fault> {
+) -> Result<Option<Secret>, Fault> {
     let Source {
         inline: field,
         file: file_field,
         variable,
         file_variable,
     } = source;
-    if inline.is_some() && !demo {
+    // Redis often has no password.
+    let has_secret = |text: &Secret| *field != REDIS_URL.inline || text.expose().contains('@');
+    if inline.as_ref().is_some_and(has_secret) && !demo {
         let what = format!(
             "a secret does not belong into this file; set {variable}, or name a file with {file_variable} or \
              `{file_field}`"
@@ -105,20 +139,16 @@ fn find(
             field,
             format!("both {variable} and {file_variable} are set; set one of them"),
         )),
-        (Some(text), None) => checked(&text, field, variable),
-        (None, Some(path)) => read(&path, field),
+        (Some(text), None) => checked(&text, field, variable).map(Some),
+        (None, Some(path)) => read(&path, field).map(Some),
         (None, None) => match (inline, file) {
             (Some(_), Some(_)) => Err(Fault::new(
                 field,
                 format!("both this and `{file_field}` are written; write one of them"),
             )),
-            (Some(inline), None) => checked(inline.expose(), field, "it"),
-            (None, Some(path)) => read(path, file_field),
-            (None, None) => {
-                let what =
-                    format!("there is none; set {variable}, or name a file with {file_variable} or `{file_field}`");
-                Err(Fault::new(field, what))
-            }
+            (Some(inline), None) => checked(inline.expose(), field, "it").map(Some),
+            (None, Some(path)) => read(path, file_field).map(Some),
+            (None, None) => Ok(None),
         },
     }
 }

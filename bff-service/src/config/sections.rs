@@ -35,6 +35,9 @@ pub struct Settings {
     /// Also reads cookies sealed in the form of version 1. Default false.
     #[serde(default)]
     pub accept_v1_cookies: bool,
+    /// The hosts at which this application is reached, as `api.example.com`; with a port, only there. Default: any.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// The origins whose pages may call the API, as `https://www.example.com`. At least one.
     #[serde(default)]
     pub trusted_web_origins: Vec<String>,
@@ -50,9 +53,15 @@ pub struct Settings {
     /// `[client]`
     #[serde(default)]
     pub client: Client,
+    /// `[navigation]`
+    #[serde(default)]
+    pub navigation: Navigation,
     /// `[session]`
     #[serde(default)]
     pub session: Session,
+    /// `[redis]`
+    #[serde(default)]
+    pub redis: Redis,
     /// `[keys]`
     #[serde(default)]
     pub keys: Keys,
@@ -97,6 +106,8 @@ pub struct AuthorizationServer {
     pub revocation_endpoint: Option<String>,
     /// Overrides the metadata's `end_session_endpoint`.
     pub end_session_endpoint: Option<String>,
+    /// Overrides the metadata's `pushed_authorization_request_endpoint`.
+    pub pushed_authorization_request_endpoint: Option<String>,
     /// How long establishing a connection may take, in milliseconds. Default 2000.
     pub connect_timeout_ms: u64,
     /// How long a whole request may take, connection and answer included, in milliseconds. Default 5000.
@@ -126,8 +137,29 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// File that holds the secret; a line break at its end is ignored.
     pub secret_file: Option<PathBuf>,
-    /// How the client proves who it is: `client_secret_basic` (default) or `client_secret_post`.
-    pub authentication: ClientAuthentication,
+    /// How the client proves who it is. Default: the strongest way that it has the means for and the authorization
+    /// server supports.
+    pub authentication: Option<ClientAuthentication>,
+    /// PEM files of the client's private keys (RSA, P-256, P-384 or Ed25519), for `private_key_jwt` and signed requests.
+    /// The first signs, all are published at `<endpoints_prefix>/jwks`, each under its thumbprint as key id.
+    pub signing_key_files: Vec<PathBuf>,
+    /// What the first of them signs with. Default: what fits the key and the authorization server's metadata.
+    pub signing_algorithm: Option<String>,
+    /// PEM file of the client's certificate and its chain, for mutual TLS. Read anew when it changes.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of the certificate's private key.
+    pub certificate_key_file: Option<PathBuf>,
+    /// Whether the authorization request is pushed to the server (PAR, RFC 9126). Default: where the server requires it.
+    pub pushed_authorization_requests: Option<bool>,
+    /// Whether the authorization request is signed (JAR, RFC 9101). Default: where the server requires it.
+    pub signed_request_objects: Option<bool>,
+    /// How the authorization response comes: `query` (default), or `jwt`, signed by the server (JARM).
+    pub response_mode: ResponseMode,
+    /// PEM file of a private key (P-256, P-384 or Ed25519): tokens are then bound to it (DPoP, RFC 9449). All replicas
+    /// need the same.
+    pub dpop_key_file: Option<PathBuf>,
+    /// What the access tokens are for (RFC 8707). Absolute URIs.
+    pub resource: Vec<String>,
     /// Where the browser comes back to after signing in: a page on a trusted web origin. Required.
     pub redirect_uri: String,
     /// Where the browser comes back to after signing out. None by default.
@@ -142,6 +174,9 @@ pub struct Client {
     /// Whether the ID token goes along as `id_token_hint` at logout, for servers that want it. Default false, since
     /// it then stands in a URL, in the browser's history and in logs.
     pub send_id_token_hint: bool,
+    /// Whether the authorization server may end a login by a frame in its sign-out page (OpenID Connect Front-Channel
+    /// Logout). Default false: back-channel logout does the same, and proves who asks.
+    pub frontchannel_logout: bool,
 }
 
 /// How long things last.
@@ -158,6 +193,35 @@ pub struct Session {
     pub refresh_replay_seconds: u64,
     /// How many refresh outcomes are remembered at most. Default 10000.
     pub refresh_replay_entries: usize,
+    /// How long it is remembered that a session was ended before its time, in seconds: as long as its cookies could live.
+    /// Default 86400.
+    pub ended_seconds: u64,
+    /// How many ended sessions are remembered at most. Default 10000.
+    pub ended_entries: usize,
+}
+
+/// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications without code for it in their pages.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Navigation {
+    /// Where the browser comes back to after signing in by navigation: this API's own `/callback`. The variant is off
+    /// without it.
+    pub redirect_uri: Option<String>,
+    /// The origin that the paths in `returnTo` are of. Default: the first of `trusted_web_origins`.
+    pub web_origin: Option<String>,
+}
+
+/// The Redis that several replicas share.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redis {
+    /// `redis://host:port`, or `rediss://` over TLS. With a password in it, it belongs into `BFF_REDIS_URL`, or into a
+    /// file that `BFF_REDIS_URL_FILE` or `redis.url_file` names. Default: none.
+    pub url: Option<Secret>,
+    /// File that holds the URL.
+    pub url_file: Option<PathBuf>,
+    /// How long a command may take, in milliseconds. Default 250.
+    pub timeout_ms: u64,
 }
 
 /// The keys that seal the cookies.
@@ -192,25 +256,69 @@ pub enum UserInfoSource {
     UserinfoEndpoint,
 }
 
-/// OAuth client authentication methods, by their registered names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+/// OAuth client authentication methods, by their registered names; the strongest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthentication {
+    /// A JWT signed with the client's key, RFC 7523 and OpenID Connect Core section 9.
+    PrivateKeyJwt,
+    /// A certificate of a trusted authority, RFC 8705 section 2.1.
+    TlsClientAuth,
+    /// A certificate that is registered itself, RFC 8705 section 2.2.
+    SelfSignedTlsClientAuth,
     /// HTTP Basic with form-encoded parts, RFC 6749 section 2.3.1.
-    #[default]
     ClientSecretBasic,
     /// `client_id` and `client_secret` in the request body.
     ClientSecretPost,
 }
 
 impl ClientAuthentication {
+    /// All of them, the strongest first.
+    pub const ALL: [ClientAuthentication; 5] = [
+        ClientAuthentication::PrivateKeyJwt,
+        ClientAuthentication::TlsClientAuth,
+        ClientAuthentication::SelfSignedTlsClientAuth,
+        ClientAuthentication::ClientSecretBasic,
+        ClientAuthentication::ClientSecretPost,
+    ];
+
     /// The registered name.
     pub fn as_str(self) -> &'static str {
         match self {
+            ClientAuthentication::PrivateKeyJwt => "private_key_jwt",
+            ClientAuthentication::TlsClientAuth => "tls_client_auth",
+            ClientAuthentication::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
             ClientAuthentication::ClientSecretBasic => "client_secret_basic",
             ClientAuthentication::ClientSecretPost => "client_secret_post",
         }
     }
+
+    /// Whether it takes a client secret.
+    pub fn needs_secret(self) -> bool {
+        matches!(
+            self,
+            ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost
+        )
+    }
+
+    /// Whether it takes a client certificate.
+    pub fn needs_certificate(self) -> bool {
+        matches!(
+            self,
+            ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth
+        )
+    }
+}
+
+/// How the authorization response comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// As parameters of the redirect URI's query.
+    #[default]
+    Query,
+    /// As one signed parameter of the query: JWT Secured Authorization Response Mode, `response_mode=jwt`.
+    Jwt,
 }
 
 impl AuthorizationServer {
@@ -250,6 +358,7 @@ impl Default for AuthorizationServer {
             userinfo_endpoint: None,
             revocation_endpoint: None,
             end_session_endpoint: None,
+            pushed_authorization_request_endpoint: None,
             connect_timeout_ms: 2000,
             request_timeout_ms: 5000,
             max_connections: 50,
@@ -268,7 +377,16 @@ impl Default for Client {
             id: String::new(),
             secret: None,
             secret_file: None,
-            authentication: ClientAuthentication::default(),
+            authentication: None,
+            signing_key_files: Vec::new(),
+            signing_algorithm: None,
+            certificate_file: None,
+            certificate_key_file: None,
+            pushed_authorization_requests: None,
+            signed_request_objects: None,
+            response_mode: ResponseMode::default(),
+            dpop_key_file: None,
+            resource: Vec::new(),
             redirect_uri: String::new(),
             post_logout_redirect_uri: None,
             scope: "openid profile".to_owned(),
@@ -283,6 +401,7 @@ impl Default for Client {
             ]),
             trusted_audiences: Vec::new(),
             send_id_token_hint: false,
+            frontchannel_logout: false,
         }
     }
 }
@@ -295,6 +414,18 @@ impl Default for Session {
             login_seconds: 600,
             refresh_replay_seconds: 30,
             refresh_replay_entries: 10_000,
+            ended_seconds: 86_400,
+            ended_entries: 10_000,
+        }
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Redis {
+        Redis {
+            url: None,
+            url_file: None,
+            timeout_ms: 250,
         }
     }
 }

@@ -52,7 +52,21 @@ fn the_example_is_valid_and_its_commented_lines_show_the_defaults() {
     let config = Config::parse(EXAMPLE, environment).unwrap();
     assert_eq!(config.warnings(), &[] as &[String]);
     let no_default = |line: &str| {
-        let optional = ["cookie_domain", "workers", "max_lifetime_seconds", "max_idle_seconds"];
+        let optional = [
+            "cookie_domain",
+            "hosts",
+            "workers",
+            "max_lifetime_seconds",
+            "max_idle_seconds",
+            "authentication",
+            "signing_key_files",
+            "signing_algorithm",
+            "pushed_authorization_requests",
+            "signed_request_objects",
+            "redirect_uri",
+            "web_origin",
+            "url",
+        ];
         let name = line.split(" = ").next().unwrap();
         optional.contains(&name) || ["_endpoint", "jwks_uri", "file"].iter().any(|end| name.ends_with(end))
     };
@@ -92,6 +106,7 @@ fn every_field_of_the_table_is_a_field_of_the_settings() {
             ("cookie_paths", _) => "\"root\"",
             ("userinfo_source", _) => "\"userinfo_endpoint\"",
             ("client.authentication", _) => "\"client_secret_post\"",
+            ("client.response_mode", _) => "\"jwt\"",
             (_, Kind::Text) => "\"x\"",
             (_, Kind::Number) => "1",
             (_, Kind::Flag) => "true",

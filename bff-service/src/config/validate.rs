@@ -8,6 +8,7 @@ use bff_core::origin::TrustedOrigins;
 use jsonwebtoken::Algorithm;
 use url::Url;
 
+use super::client_keys::{self, ClientKeys};
 use super::fault::Fault;
 use super::sections::{CookiePaths, Settings, UserInfoSource};
 use crate::oauth::discovery::check_endpoint;
@@ -25,6 +26,8 @@ pub struct Parts {
     pub trusted_origins: TrustedOrigins,
     /// What ID tokens may be signed with.
     pub id_token_algorithms: Vec<Algorithm>,
+    /// This client's private keys.
+    pub client_keys: ClientKeys,
 }
 
 /// Checks everything; faults are added to `faults`. Also returns warnings.
@@ -37,10 +40,13 @@ pub fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parts, Vec
     check_authorization_server(settings, faults);
     check_client(settings, faults);
     check_session(settings, faults);
+    check_navigation(settings, faults);
+    check_hosts(settings, faults);
     let key_ring = key_ring(settings, faults, &mut warnings);
     let cookie_names = cookie_names(settings, faults);
     let trusted_origins = trusted_origins(settings, faults);
     let id_token_algorithms = id_token_algorithms(settings, faults);
+    let client_keys = client_keys::load(settings, faults);
     if let Some(trusted) = &trusted_origins {
         check_page(
             "client.redirect_uri",
@@ -51,12 +57,21 @@ pub fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parts, Vec
         );
         let back = settings.client.post_logout_redirect_uri.as_deref();
         check_page("client.post_logout_redirect_uri", back, settings, trusted, faults);
+        if let Some(origin) = &settings.navigation.web_origin
+            && !trusted.is_trusted(origin.as_bytes())
+        {
+            faults.push(Fault::new(
+                "navigation.web_origin",
+                "this must be one of `trusted_web_origins`",
+            ));
+        }
     }
     let parts = Parts {
         key_ring: key_ring?,
         cookie_names: cookie_names?,
         trusted_origins: trusted_origins?,
         id_token_algorithms,
+        client_keys,
     };
     Some((parts, warnings))
 }
@@ -138,6 +153,11 @@ fn check_authorization_server(settings: &Settings, faults: &mut Vec<Fault>) {
         ),
         ("revocation_endpoint", &server.revocation_endpoint, false),
         ("end_session_endpoint", &server.end_session_endpoint, false),
+        (
+            "pushed_authorization_request_endpoint",
+            &server.pushed_authorization_request_endpoint,
+            settings.client.pushed_authorization_requests == Some(true),
+        ),
     ];
     for (field, endpoint, needed) in endpoints {
         match endpoint.as_deref().map(|url| check_endpoint(url, settings.demo)) {
@@ -195,6 +215,31 @@ fn check_client(settings: &Settings, faults: &mut Vec<Fault>) {
     }
 }
 
+fn check_navigation(settings: &Settings, faults: &mut Vec<Fault>) {
+    let Some(uri) = &settings.navigation.redirect_uri else {
+        return;
+    };
+    let callback = format!("{}/callback", settings.endpoints_prefix);
+    let problem = match check_endpoint(uri, settings.demo) {
+        Err(what) => format!("this {what}"),
+        Ok(url) if url.path() != callback || url.query().is_some() => {
+            format!("this must be this API's own callback: its path must be `{callback}`")
+        }
+        Ok(_) => return,
+    };
+    faults.push(Fault::new("navigation.redirect_uri", problem));
+}
+
+fn check_hosts(settings: &Settings, faults: &mut Vec<Fault>) {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
+    for host in &settings.hosts {
+        if host.is_empty() || !host.bytes().all(legal) {
+            let what = format!("`{}` is not a host such as `api.example.com`", host.escape_debug());
+            faults.push(Fault::new("hosts", what));
+        }
+    }
+}
+
 fn check_session(settings: &Settings, faults: &mut Vec<Fault>) {
     let session = &settings.session;
     let year = 366 * 86_400;
@@ -208,6 +253,9 @@ fn check_session(settings: &Settings, faults: &mut Vec<Fault>) {
         ("max_idle_seconds", session.max_idle_seconds.unwrap_or(1), 1, year),
         ("login_seconds", session.login_seconds, 1, 86_400),
         ("refresh_replay_seconds", session.refresh_replay_seconds, 0, 600),
+        ("ended_seconds", session.ended_seconds, 60, year),
+        // What the filter keeps.
+        ("ended_entries", session.ended_entries as u64, 1, 10_000),
         (
             "refresh_replay_entries",
             session.refresh_replay_entries as u64,
@@ -222,6 +270,9 @@ fn check_session(settings: &Settings, faults: &mut Vec<Fault>) {
                 format!("this must be from {least} to {most}"),
             ));
         }
+    }
+    if !(10..=10_000).contains(&settings.redis.timeout_ms) {
+        faults.push(Fault::new("redis.timeout_ms", "this must be from 10 to 10000"));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use jsonwebtoken::Algorithm;
 use oauth2::basic::{
     BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
 };
@@ -12,13 +13,16 @@ use oauth2::{
 };
 use serde_json::{Map, Value};
 
+use super::client_authentication::ASSERTION_TYPE;
 use super::discovery::Metadata;
+use super::dpop::{self, Dpop, Role};
 use super::error::{OAuthError, error_code};
-use super::http::{HttpClient, HttpError};
+use super::extra_params::Demands;
+use super::http::{Answer, HttpClient, HttpError};
 use super::id_token::{self, Expected, IdTokenError, Occasion};
 use super::jws::{self, JwsError, UnverifiedToken};
 use super::provider::Provider;
-use super::token::{IdToken, TokenResponse, TokenSet};
+use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
 
@@ -41,6 +45,7 @@ pub struct OAuthClient {
     config: Arc<Config>,
     provider: Provider,
     http: HttpClient,
+    dpop: Option<Dpop>,
 }
 
 impl OAuthClient {
@@ -49,6 +54,7 @@ impl OAuthClient {
         OAuthClient {
             config: Arc::clone(config),
             http: provider.http_client(),
+            dpop: config.client_keys().dpop.clone().map(Dpop::new),
             provider,
         }
     }
@@ -66,31 +72,39 @@ impl OAuthClient {
         &self.http
     }
 
+    pub(super) fn dpop(&self) -> Option<&Dpop> {
+        self.dpop.as_ref()
+    }
+
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, OAuthError> {
         self.provider.metadata(&self.http).await
     }
 
     /// Exchanges an authorization code, RFC 6749 section 4.1.3, and validates the ID token that comes with the tokens.
-    /// `nonce` and `max_age` are those of the authorization request.
+    /// `redirect_uri`, `nonce` and `demands` are those of the authorization request.
     pub async fn exchange_code(
         &self,
         code: &str,
         code_verifier: &str,
+        redirect_uri: &str,
         nonce: &str,
-        max_age: Option<u64>,
+        demands: &Demands,
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
-        let grants = self.grants(&metadata)?;
-        let status = Cell::new(0);
-        let send = |request| self.send_grant(request, &status);
-        let response = grants
+        let grants = self.grants(&metadata, redirect_uri)?;
+        let mut request = grants
             .exchange_code(AuthorizationCode::new(code.to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.to_owned()));
+        for (name, value) in self.further_parameters(&metadata)? {
+            request = request.add_extra_param(name, value);
+        }
+        let status = Cell::new(0);
+        let send = |request| self.send_grant(&metadata, request, &status);
+        let response = request
             .request_async(&send)
             .await
             .map_err(|error| grant_error(error, status.get()))?;
-        let occasion = Occasion::Login { nonce, max_age };
-        let tokens = self.accept(response, occasion).await?;
+        let tokens = self.accept(response, Occasion::Login { nonce, demands }).await?;
         match tokens.id_token {
             Some(_) => Ok(tokens),
             None => Err(OAuthError::InvalidIdToken(IdTokenError::Missing)),
@@ -101,51 +115,82 @@ impl OAuthClient {
     /// as `previous_id_token`, which was validated before.
     pub async fn refresh(&self, refresh_token: &str, previous_id_token: Option<&str>) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
-        let grants = self.grants(&metadata)?;
+        let grants = self.grants(&metadata, &self.config.client.redirect_uri)?;
+        let refresh_token = RefreshToken::new(refresh_token.to_owned());
+        let mut request = grants.exchange_refresh_token(&refresh_token);
+        for (name, value) in self.further_parameters(&metadata)? {
+            request = request.add_extra_param(name, value);
+        }
         let status = Cell::new(0);
-        let send = |request| self.send_grant(request, &status);
-        let response = grants
-            .exchange_refresh_token(&RefreshToken::new(refresh_token.to_owned()))
+        let send = |request| self.send_grant(&metadata, request, &status);
+        let response = request
             .request_async(&send)
             .await
             .map_err(|error| grant_error(error, status.get()))?;
         let previous = previous_id_token.and_then(jws::claims_of_verified);
-        self.accept(
-            response,
-            Occasion::Refresh {
-                previous: previous.as_ref(),
-            },
-        )
-        .await
+        let rotated = oauth2::TokenResponse::refresh_token(&response).map(|token| token.secret().clone());
+        let occasion = Occasion::Refresh {
+            previous: previous.as_ref(),
+        };
+        let accepted = self.accept(response, occasion).await;
+        if accepted.is_err()
+            && let Some(token) = rotated
+        {
+            // The old one is used up and the new one will reach nobody.
+            self.revoke_once(&token, "refresh_token").await;
+        }
+        accepted
     }
 
     /// The `oauth2` crate's client for the server's present endpoints.
-    pub(super) fn grants(&self, metadata: &Metadata) -> Result<Grants, OAuthError> {
+    pub(super) fn grants(&self, metadata: &Metadata, redirect_uri: &str) -> Result<Grants, OAuthError> {
         let settings = &self.config.client;
-        let redirect_uri = RedirectUrl::new(settings.redirect_uri.clone())
-            .map_err(|error| OAuthError::Internal(format!("client.redirect_uri: {error}")))?;
-        let auth_type = match settings.authentication {
+        let redirect_uri = RedirectUrl::new(redirect_uri.to_owned())
+            .map_err(|error| OAuthError::Internal(format!("the redirect URI: {error}")))?;
+        let authentication = metadata.profile.authentication;
+        let auth_type = match authentication {
             ClientAuthentication::ClientSecretBasic => AuthType::BasicAuth,
-            ClientAuthentication::ClientSecretPost => AuthType::RequestBody,
+            // With the secret, or with `client_id` alone.
+            _ => AuthType::RequestBody,
         };
         let mut grants = oauth2::Client::new(ClientId::new(settings.id.clone()))
             .set_auth_type(auth_type)
             .set_redirect_uri(redirect_uri)
             .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
             .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
-        if let Some(secret) = self.config.client_secret() {
+        if let Some(secret) = self.config.client_secret().filter(|_| authentication.needs_secret()) {
             grants = grants.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
         }
         Ok(grants)
     }
 
+    /// What goes along with every grant: the client's assertion, and what the tokens are for.
+    fn further_parameters(&self, metadata: &Metadata) -> Result<Vec<(&'static str, String)>, OAuthError> {
+        let mut parameters = Vec::new();
+        if metadata.profile.authentication == ClientAuthentication::PrivateKeyJwt {
+            parameters.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
+            parameters.push(("client_assertion", self.assertion(metadata)?));
+        }
+        let resources = self.config.client.resource.iter();
+        parameters.extend(resources.map(|resource| ("resource", resource.clone())));
+        Ok(parameters)
+    }
+
     /// Sends a request of the `oauth2` crate; `status` tells the status of the answer.
-    async fn send_grant(&self, request: HttpRequest, status: &Cell<u16>) -> Result<HttpResponse, HttpError> {
-        let answer = self.http.send(request).await?;
+    async fn send_grant(
+        &self,
+        metadata: &Metadata,
+        request: HttpRequest,
+        status: &Cell<u16>,
+    ) -> Result<HttpResponse, HttpError> {
+        let answer = match &self.dpop {
+            None => self.http.send(request).await?,
+            Some(dpop) => self.send_with_proof(dpop, metadata, request).await?,
+        };
         status.set(answer.status);
         let mut response = HttpResponse::new(answer.body.to_vec());
-        *response.status_mut() =
-            oauth2::http::StatusCode::from_u16(answer.status).map_err(|_| HttpError::Status(answer.status))?;
+        *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
+            .map_err(|_| HttpError::Broken("the status is none".to_owned()))?;
         if let Ok(content_type) = answer.content_type.parse()
             && !answer.content_type.is_empty()
         {
@@ -156,8 +201,43 @@ impl OAuthClient {
         Ok(response)
     }
 
+    /// Sends a grant with a DPoP proof; once more where the server refused it for want of its nonce, before it used the
+    /// code or the refresh token (RFC 9449 section 8).
+    async fn send_with_proof(
+        &self,
+        dpop: &Dpop,
+        metadata: &Metadata,
+        request: HttpRequest,
+    ) -> Result<Answer, HttpError> {
+        let with_proof = || {
+            let proof = dpop
+                .proof(Role::AuthorizationServer, "POST", &metadata.token_endpoint, None)
+                .ok()
+                .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
+                .ok_or_else(|| HttpError::Request("a DPoP proof cannot be made".to_owned()))?;
+            let mut request = request.clone();
+            request.headers_mut().insert("dpop", proof);
+            Ok::<_, HttpError>(request)
+        };
+        let answer = self.http.send(with_proof()?).await?;
+        let learned = dpop.learn(Role::AuthorizationServer, &answer);
+        if !learned || !dpop::wants_nonce(&answer) {
+            return Ok(answer);
+        }
+        let answer = self.http.send(with_proof()?).await?;
+        dpop.learn(Role::AuthorizationServer, &answer);
+        Ok(answer)
+    }
+
     /// Checks a token response, its ID token included.
     async fn accept(&self, response: TokenResponse, occasion: Occasion<'_>) -> Result<TokenSet, OAuthError> {
+        if self.dpop.is_some() && *oauth2::TokenResponse::token_type(&response) != TokenType::DPoP {
+            return Err(OAuthError::Unavailable(
+                "token response: `client.dpop_key_file` is set, but the token is not bound to the key (`token_type` is \
+                 not DPoP)"
+                    .to_owned(),
+            ));
+        }
         let raw = response.id_token().map(str::to_owned);
         let mut tokens = response.into_tokens()?;
         if let Some(raw) = raw {
@@ -173,9 +253,30 @@ impl OAuthClient {
         access_token: &str,
         occasion: Occasion<'_>,
     ) -> Result<Map<String, Value>, OAuthError> {
+        let (algorithm, claims) = self.verify_signature(raw, &id_token::TYPES).await?;
+        let settings = &self.config.client;
+        let expected = Expected {
+            issuer: &self.config.authorization_server.issuer,
+            client_id: &settings.id,
+            trusted_audiences: &settings.trusted_audiences,
+            clock_skew: self.config.authorization_server.clock_skew_seconds,
+            access_token,
+            algorithm,
+            occasion,
+        };
+        id_token::validate(&claims, &expected, clock::now()).map_err(OAuthError::InvalidIdToken)?;
+        Ok(claims)
+    }
+
+    /// The algorithm and the claims of a JWT that the server signed, whatever they say. `types` are the values of `typ`
+    /// that it may have, in lower case.
+    pub(super) async fn verify_signature(
+        &self,
+        raw: &str,
+        types: &[&str],
+    ) -> Result<(Algorithm, Map<String, Value>), OAuthError> {
         let refused = |error: JwsError| OAuthError::InvalidIdToken(error.into());
-        let token =
-            UnverifiedToken::parse(raw, &id_token::TYPES, self.config.id_token_algorithms()).map_err(refused)?;
+        let token = UnverifiedToken::parse(raw, types, self.config.id_token_algorithms()).map_err(refused)?;
         let keys = self.provider.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
             Ok(claims) => claims,
@@ -185,18 +286,7 @@ impl OAuthClient {
                 None => return Err(refused(error)),
             },
         };
-        let settings = &self.config.client;
-        let expected = Expected {
-            issuer: &self.config.authorization_server.issuer,
-            client_id: &settings.id,
-            trusted_audiences: &settings.trusted_audiences,
-            clock_skew: self.config.authorization_server.clock_skew_seconds,
-            access_token,
-            algorithm: token.algorithm(),
-            occasion,
-        };
-        id_token::validate(claims, &expected, clock::now()).map_err(OAuthError::InvalidIdToken)?;
-        Ok(claims.clone())
+        Ok((token.algorithm(), claims.clone()))
     }
 }
 
@@ -220,7 +310,7 @@ fn grant_error(error: RequestTokenError<HttpError, BasicErrorResponse>, status: 
             }
         },
         // A 4xx that is not in OAuth's form is still a refusal.
-        _ if status != 200 => OAuthError::Rejected { status, error: None },
+        _ if status >= 400 => OAuthError::Rejected { status, error: None },
         RequestTokenError::Parse(error, _) => {
             // The path names a member; the message may quote a value.
             OAuthError::Unavailable(format!("the token response makes no sense at `{}`", error.path()))

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use url::Url;
 
+use super::capabilities::{self, Capabilities, Profile};
 use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
 use crate::config::Config;
 
@@ -24,8 +25,12 @@ pub struct Metadata {
     pub revocation_endpoint: Option<Url>,
     /// Where the browser signs out, OpenID Connect RP-Initiated Logout 1.0.
     pub end_session_endpoint: Option<Url>,
+    /// Where authorization requests are pushed to, RFC 9126.
+    pub pushed_authorization_request_endpoint: Option<Url>,
     /// Whether authorization responses carry `iss`, RFC 9207.
     pub iss_parameter_supported: bool,
+    /// How this client deals with this server.
+    pub profile: Profile,
 }
 
 /// The document as it is published. Members that nobody here needs are ignored.
@@ -39,11 +44,21 @@ pub struct Document {
     userinfo_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
-    code_challenge_methods_supported: Option<Vec<String>>,
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    id_token_signing_alg_values_supported: Option<Vec<String>>,
-    response_types_supported: Option<Vec<String>>,
+    pushed_authorization_request_endpoint: Option<String>,
+    mtls_endpoint_aliases: MtlsEndpointAliases,
     authorization_response_iss_parameter_supported: Option<bool>,
+    #[serde(flatten)]
+    pub(super) capabilities: Capabilities,
+}
+
+/// Where a client that has a certificate finds the same endpoints, RFC 8705 section 5.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct MtlsEndpointAliases {
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    pushed_authorization_request_endpoint: Option<String>,
 }
 
 /// What came of looking at a document.
@@ -92,7 +107,7 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
 }
 
 async fn get(http: &HttpClient, url: &str) -> Result<Answer, String> {
-    http.get(url, None, MAX_DOCUMENT_BYTES)
+    http.get(url, &[], MAX_DOCUMENT_BYTES)
         .await
         .map_err(|error| format!("{url}: {error}"))
 }
@@ -127,8 +142,8 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
         )),
         None => examined.faults.push("the metadata name no issuer".to_owned()),
     }
-    let mut endpoint = |name: &str, configured: &Option<String>, published: &Option<String>, required: bool| {
-        let url = match configured.as_ref().or(published.as_ref()) {
+    let mut endpoint = |name: &str, configured: &Option<String>, published: Option<&String>, required: bool| {
+        let url = match configured.as_ref().or(published) {
             Some(url) => url,
             None if required => {
                 let what = format!("there is no {name}; write it as `authorization_server.{name}`");
@@ -147,42 +162,62 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
             }
         }
     };
+    let aliases = &document.mtls_endpoint_aliases;
+    // A certificate is asked for at these only.
+    let or_alias = |published, alias| match (&config.client.certificate_file, alias) {
+        (Some(_), Some(alias)) => Some(alias),
+        (_, _) => published,
+    };
     let authorization = endpoint(
         "authorization_endpoint",
         &settings.authorization_endpoint,
-        &document.authorization_endpoint,
+        document.authorization_endpoint.as_ref(),
         true,
     );
     let token = endpoint(
         "token_endpoint",
         &settings.token_endpoint,
-        &document.token_endpoint,
+        or_alias(document.token_endpoint.as_ref(), aliases.token_endpoint.as_ref()),
         true,
     );
-    let jwks = endpoint("jwks_uri", &settings.jwks_uri, &document.jwks_uri, true);
+    let jwks = endpoint("jwks_uri", &settings.jwks_uri, document.jwks_uri.as_ref(), true);
     let userinfo = endpoint(
         "userinfo_endpoint",
         &settings.userinfo_endpoint,
-        &document.userinfo_endpoint,
+        or_alias(document.userinfo_endpoint.as_ref(), aliases.userinfo_endpoint.as_ref()),
         false,
     );
     let revocation = endpoint(
         "revocation_endpoint",
         &settings.revocation_endpoint,
-        &document.revocation_endpoint,
+        or_alias(
+            document.revocation_endpoint.as_ref(),
+            aliases.revocation_endpoint.as_ref(),
+        ),
         false,
     );
     let end_session = endpoint(
         "end_session_endpoint",
         &settings.end_session_endpoint,
-        &document.end_session_endpoint,
+        document.end_session_endpoint.as_ref(),
         false,
     );
-    examine_capabilities(document, config, &mut examined);
+    let pushed = endpoint(
+        "pushed_authorization_request_endpoint",
+        &settings.pushed_authorization_request_endpoint,
+        or_alias(
+            document.pushed_authorization_request_endpoint.as_ref(),
+            aliases.pushed_authorization_request_endpoint.as_ref(),
+        ),
+        false,
+    );
+    let profile = capabilities::examine(&document.capabilities, pushed.is_some(), config, &mut examined);
     if !examined.faults.is_empty() {
         return examined;
     }
-    if let (Some(authorization_endpoint), Some(token_endpoint), Some(jwks_uri)) = (authorization, token, jwks) {
+    if let (Some(authorization_endpoint), Some(token_endpoint), Some(jwks_uri), Some(profile)) =
+        (authorization, token, jwks, profile)
+    {
         examined.metadata = Some(Metadata {
             authorization_endpoint,
             token_endpoint,
@@ -190,45 +225,12 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
             userinfo_endpoint: userinfo,
             revocation_endpoint: revocation,
             end_session_endpoint: end_session,
+            pushed_authorization_request_endpoint: pushed,
             iss_parameter_supported: document.authorization_response_iss_parameter_supported == Some(true),
+            profile,
         });
     }
     examined
-}
-
-/// What the server says that it can do, against what this client needs.
-fn examine_capabilities(document: &Document, config: &Config, examined: &mut Examined) {
-    let lacks = |published: &Option<Vec<String>>, value: &str| {
-        published
-            .as_ref()
-            .is_some_and(|values| !values.iter().any(|candidate| candidate == value))
-    };
-    if lacks(&document.code_challenge_methods_supported, "S256") {
-        let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported)";
-        examined.faults.push(what.to_owned());
-    }
-    if lacks(&document.response_types_supported, "code") {
-        examined
-            .doubts
-            .push("the authorization server does not support response_type `code`".to_owned());
-    }
-    let method = config.client.authentication.as_str();
-    if lacks(&document.token_endpoint_auth_methods_supported, method) {
-        examined.doubts.push(format!(
-            "the authorization server does not support `client.authentication` = `{method}` \
-             (token_endpoint_auth_methods_supported)"
-        ));
-    }
-    if let Some(published) = &document.id_token_signing_alg_values_supported {
-        let accepted = &config.authorization_server.id_token_algorithms;
-        if !published.iter().any(|algorithm| accepted.contains(algorithm)) {
-            examined.doubts.push(format!(
-                "none of `authorization_server.id_token_algorithms` ({}) is used by the authorization server \
-                 (id_token_signing_alg_values_supported)",
-                accepted.join(", ")
-            ));
-        }
-    }
 }
 
 /// An endpoint that requests may be sent to. The error ends a sentence.

@@ -11,6 +11,11 @@ use crate::random::RandomError;
 pub enum OAuthError {
     /// The authorization server is unreachable, too slow, answered 5xx, or answered what makes no sense. (502)
     Unavailable(String),
+    /// It answered 503. (502)
+    Busy {
+        /// After how many seconds to come again, where it says so.
+        retry_after: Option<u64>,
+    },
     /// It answered 4xx to a request of ours. (400 `authorization_error`)
     Rejected {
         /// HTTP status.
@@ -24,8 +29,11 @@ pub enum OAuthError {
     TokenExpired,
     /// The ID token is not acceptable. (400 `invalid_request`)
     InvalidIdToken(IdTokenError),
-    /// `iss` of the authorization response is missing or another's, RFC 9207. (400 `invalid_request`)
-    WrongIssuer(&'static str),
+    /// The authorization response is not to be believed: its issuer (RFC 9207) or its signature (JARM). (400
+    /// `invalid_request`)
+    AuthorizationResponse(&'static str),
+    /// A logout token is not acceptable. (400 `invalid_request`)
+    LogoutToken(&'static str),
     /// A parameter that the page asked for must not be in the authorization request. (400 `invalid_request`)
     ExtraParam(ExtraParamError),
     /// A fault of ours. (500)
@@ -36,6 +44,7 @@ impl std::fmt::Display for OAuthError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             OAuthError::Unavailable(what) => write!(f, "authorization server: {what}"),
+            OAuthError::Busy { .. } => f.write_str("authorization server: answered 503"),
             OAuthError::Rejected {
                 status,
                 error: Some(error),
@@ -48,7 +57,8 @@ impl std::fmt::Display for OAuthError {
             OAuthError::InvalidGrant => f.write_str("the authorization server answered `invalid_grant`"),
             OAuthError::TokenExpired => f.write_str("the userinfo endpoint refused the access token"),
             OAuthError::InvalidIdToken(error) => write!(f, "ID token: {error}"),
-            OAuthError::WrongIssuer(what) => write!(f, "authorization response: {what}"),
+            OAuthError::AuthorizationResponse(what) => write!(f, "authorization response: {what}"),
+            OAuthError::LogoutToken(what) => write!(f, "logout token: {what}"),
             OAuthError::ExtraParam(error) => write!(f, "extraParams: {error}"),
             OAuthError::Internal(what) => f.write_str(what),
         }
@@ -59,7 +69,13 @@ impl std::error::Error for OAuthError {}
 
 impl From<HttpError> for OAuthError {
     fn from(error: HttpError) -> OAuthError {
-        OAuthError::Unavailable(error.to_string())
+        match error {
+            HttpError::Status {
+                status: 503,
+                retry_after,
+            } => OAuthError::Busy { retry_after },
+            error => OAuthError::Unavailable(error.to_string()),
+        }
     }
 }
 

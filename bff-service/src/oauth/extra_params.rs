@@ -3,6 +3,9 @@
 //! The request's own parameters decide who gets the code, and where: a second `redirect_uri` or another `scope` from a
 //! page must never get through, whatever the configuration allows.
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 /// Never allowed, whatever the configuration says.
 const FORBIDDEN: [&str; 12] = [
     "client_id",
@@ -40,6 +43,8 @@ pub enum ExtraParamError {
     Value(String),
     /// `max_age` is not a number of seconds.
     MaxAge,
+    /// `claims` is not the JSON object that it must be.
+    Claims,
     /// There are more parameters than any request has use for.
     TooMany,
 }
@@ -51,6 +56,7 @@ impl std::fmt::Display for ExtraParamError {
             ExtraParamError::Repeated(key) => write!(f, "`{key}` comes more than once"),
             ExtraParamError::Value(key) => write!(f, "the value of `{key}` is too long or holds control characters"),
             ExtraParamError::MaxAge => f.write_str("`max_age` is not a number of seconds"),
+            ExtraParamError::Claims => f.write_str("`claims` is not a JSON object in the form of a claims request"),
             ExtraParamError::TooMany => write!(f, "there are more than {MAX_PARAMS}"),
         }
     }
@@ -64,13 +70,25 @@ pub fn is_forbidden(key: &str) -> bool {
     FORBIDDEN.contains(&key.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// Checks what a page wants to add. Returns `max_age`, in seconds, where it is among them: the ID token's `auth_time`
-/// must then honour it.
-pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Option<u64>, ExtraParamError> {
+/// What the parameters demand of the ID token that answers them.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Demands {
+    /// `max_age` in seconds: `auth_time` must be there and honour it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u64>,
+    /// `acr` was asked for as essential (OpenID Connect Core section 5.5.1.1): it must be there, and be one of these
+    /// unless there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Vec<String>>,
+}
+
+/// Checks what a page wants to add, and says what it demands of the answer.
+pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Demands, ExtraParamError> {
     if extra.len() > MAX_PARAMS {
         return Err(ExtraParamError::TooMany);
     }
-    let mut max_age = None;
+    let mut demands = Demands::default();
     for (index, (key, value)) in extra.iter().enumerate() {
         if is_forbidden(key) || !allowed.contains(key) {
             return Err(ExtraParamError::NotAllowed);
@@ -84,24 +102,51 @@ pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Option<u6
         if key == "max_age" {
             let digits = value.bytes().all(|byte| byte.is_ascii_digit());
             let seconds = value.parse().ok().filter(|_| digits);
-            max_age = Some(seconds.ok_or(ExtraParamError::MaxAge)?);
+            demands.max_age = Some(seconds.ok_or(ExtraParamError::MaxAge)?);
+        }
+        if key == "claims" {
+            demands.acr = essential_acr(value)?;
         }
     }
-    Ok(max_age)
+    Ok(demands)
+}
+
+/// What a `claims` parameter (OpenID Connect Core section 5.5) demands of `acr`.
+fn essential_acr(claims: &str) -> Result<Option<Vec<String>>, ExtraParamError> {
+    let claims: Value = serde_json::from_str(claims).map_err(|_| ExtraParamError::Claims)?;
+    if !claims.is_object() {
+        return Err(ExtraParamError::Claims);
+    }
+    let Some(acr) = claims.pointer("/id_token/acr") else {
+        return Ok(None);
+    };
+    if acr.get("essential").and_then(Value::as_bool) != Some(true) {
+        return Ok(None);
+    }
+    let one = acr.get("value").into_iter();
+    let several = acr.get("values").and_then(Value::as_array).into_iter().flatten();
+    let names: Option<Vec<String>> = one
+        .chain(several)
+        .map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    names.map(Some).ok_or(ExtraParamError::Claims)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check_one(key: &str, value: &str, allowed: &[&str]) -> Result<Option<u64>, ExtraParamError> {
+    fn check_one(key: &str, value: &str, allowed: &[&str]) -> Result<Demands, ExtraParamError> {
         let allowed: Vec<String> = allowed.iter().map(|key| (*key).to_owned()).collect();
         check(&[(key.to_owned(), value.to_owned())], &allowed)
     }
 
     #[test]
     fn a_parameter_on_the_allow_list_is_accepted_with_any_printable_value() {
-        assert_eq!(check_one("login_hint", "a&client_id=evil#ü", &["login_hint"]), Ok(None));
+        assert_eq!(
+            check_one("login_hint", "a&client_id=evil#ü", &["login_hint"]),
+            Ok(Demands::default())
+        );
     }
 
     #[test]
@@ -141,13 +186,22 @@ mod tests {
         let allowed = ["prompt".to_owned(), "resource".to_owned()];
         let repeated = check(&[pair("prompt"), pair("prompt")], &allowed);
         assert_eq!(repeated, Err(ExtraParamError::Repeated("prompt".to_owned())));
-        assert_eq!(check(&[pair("resource"), pair("resource")], &allowed), Ok(None));
+        assert_eq!(
+            check(&[pair("resource"), pair("resource")], &allowed),
+            Ok(Demands::default())
+        );
     }
 
     #[test]
     fn max_age_is_read_and_must_be_a_number() {
-        assert_eq!(check_one("max_age", "0", &["max_age"]), Ok(Some(0)));
-        assert_eq!(check_one("max_age", "3600", &["max_age"]), Ok(Some(3600)));
+        assert_eq!(
+            check_one("max_age", "0", &["max_age"]).map(|demands| demands.max_age),
+            Ok(Some(0))
+        );
+        assert_eq!(
+            check_one("max_age", "3600", &["max_age"]).map(|demands| demands.max_age),
+            Ok(Some(3600))
+        );
         for value in ["", "-1", "+1", "1.5", "soon", "99999999999999999999"] {
             assert_eq!(
                 check_one("max_age", value, &["max_age"]),

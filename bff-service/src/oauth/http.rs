@@ -11,7 +11,7 @@ use actix_tls::connect::Resolver;
 use actix_web::web::Bytes;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
-use awc::http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
+use awc::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use awc::{ClientRequest, Connector};
 
 use super::resolver::SystemThenLoopback;
@@ -35,7 +35,12 @@ pub enum HttpError {
     /// The answer is larger than this many bytes.
     TooLarge(usize),
     /// The answer is a redirect, or another status that no endpoint here has a reason for.
-    Status(u16),
+    Status {
+        /// The status.
+        status: u16,
+        /// `Retry-After` in seconds, where the server said so.
+        retry_after: Option<u64>,
+    },
     /// The request could not be made.
     Request(String),
 }
@@ -47,8 +52,11 @@ impl std::fmt::Display for HttpError {
             HttpError::Connect(what) => write!(f, "no connection: {what}"),
             HttpError::Broken(what) => write!(f, "the connection broke: {what}"),
             HttpError::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
-            HttpError::Status(status @ 300..=399) => write!(f, "answered {status}; redirects are not followed"),
-            HttpError::Status(status) => write!(f, "answered {status}"),
+            HttpError::Status {
+                status: status @ 300..=399,
+                ..
+            } => write!(f, "answered {status}; redirects are not followed"),
+            HttpError::Status { status, .. } => write!(f, "answered {status}"),
             HttpError::Request(what) => write!(f, "the request cannot be made: {what}"),
         }
     }
@@ -56,7 +64,7 @@ impl std::fmt::Display for HttpError {
 
 impl std::error::Error for HttpError {}
 
-/// An answer of status 200 or 4xx; every other status is an [`HttpError`].
+/// An answer of status 200, 201 or 4xx; every other status is an [`HttpError`].
 pub struct Answer {
     /// The status.
     pub status: u16,
@@ -64,6 +72,10 @@ pub struct Answer {
     pub content_type: String,
     /// The body, whole.
     pub body: Bytes,
+    /// `DPoP-Nonce`: what the next DPoP proof is to hold (RFC 9449 section 8).
+    pub dpop_nonce: Option<String>,
+    /// How long the answer may be kept, in seconds: `max-age` of `Cache-Control`; 0 for `no-store` and `no-cache`.
+    pub max_age: Option<u64>,
 }
 
 impl Answer {
@@ -105,15 +117,14 @@ impl HttpClient {
         }
     }
 
-    /// GET, with a bearer token where one is given. As nothing is changed by it, it is tried once more when the
+    /// GET, with these further headers. As nothing is changed by it, it is tried once more when the
     /// connection broke: a server may close an idle connection at the very moment that we use it.
-    pub async fn get(&self, url: &str, bearer: Option<&str>, limit: usize) -> Result<Answer, HttpError> {
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)], limit: usize) -> Result<Answer, HttpError> {
         let attempt = || {
-            let request = self.client.get(url).insert_header((ACCEPT, "application/json"));
-            let request = match bearer {
-                Some(token) => request.insert_header((AUTHORIZATION, format!("Bearer {token}"))),
-                None => request,
-            };
+            let mut request = self.client.get(url).insert_header((ACCEPT, "application/json"));
+            for header in headers {
+                request = request.insert_header(*header);
+            }
             exchange(request, Bytes::new(), limit)
         };
         self.in_time(async {
@@ -125,7 +136,7 @@ impl HttpClient {
         .await
     }
 
-    /// Sends a request of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
+    /// Sends a request in the form of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
     /// that rotates.
     pub async fn send(&self, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
         let (head, body) = request.into_parts();
@@ -154,10 +165,19 @@ async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<A
         .no_decompress();
     let mut response = request.send_body(body).await.map_err(send_error)?;
     let status = response.status();
-    if status != StatusCode::OK && !status.is_client_error() {
-        return Err(HttpError::Status(status.as_u16()));
-    }
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if !matches!(status, StatusCode::OK | StatusCode::CREATED) && !status.is_client_error() {
+        return Err(HttpError::Status {
+            status: status.as_u16(),
+            retry_after: header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
+        });
+    }
+    let dpop_nonce = response
+        .headers()
+        .get("dpop-nonce")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let max_age = header(CACHE_CONTROL).and_then(max_age);
     let content_type = header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     let announced: Option<usize> = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let body = response.body().limit(limit).await.map_err(|error| match error {
@@ -174,7 +194,18 @@ async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<A
         status,
         content_type,
         body,
+        dpop_nonce,
+        max_age,
     })
+}
+
+/// What `Cache-Control` says about keeping an answer, in seconds (RFC 9111 section 5.2.2).
+fn max_age(cache_control: &str) -> Option<u64> {
+    let seconds = |directive: &str| match directive.trim().to_ascii_lowercase().as_str() {
+        "no-store" | "no-cache" => Some(0),
+        other => other.strip_prefix("max-age=")?.trim_matches('"').parse().ok(),
+    };
+    cache_control.split(',').filter_map(seconds).min()
 }
 
 fn send_error(error: SendRequestError) -> HttpError {

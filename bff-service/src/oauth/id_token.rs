@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use super::extra_params::Demands;
 use super::jws::JwsError;
 
 /// The `typ` that an ID token may have in its header.
@@ -39,8 +40,8 @@ pub enum Occasion<'a> {
     Login {
         /// `nonce` of the authorization request.
         nonce: &'a str,
-        /// `max_age` of the authorization request, in seconds.
-        max_age: Option<u64>,
+        /// What the authorization request demanded.
+        demands: &'a Demands,
     },
     /// A refresh, with the claims of the token from before where there was one.
     Refresh {
@@ -76,6 +77,8 @@ pub enum IdTokenError {
     AccessTokenHash,
     /// `auth_time` is longer ago than `max_age`.
     TooLongAgo,
+    /// `acr` is none of those that were asked for as essential.
+    AuthenticationContext,
     /// After a refresh, this claim is not what it was before.
     Changed(&'static str),
 }
@@ -97,6 +100,7 @@ impl std::fmt::Display for IdTokenError {
             IdTokenError::Nonce => f.write_str("`nonce` is not that of the authorization request"),
             IdTokenError::AccessTokenHash => f.write_str("`at_hash` does not belong to the access token"),
             IdTokenError::TooLongAgo => f.write_str("`auth_time` is longer ago than `max_age` allows"),
+            IdTokenError::AuthenticationContext => f.write_str("`acr` is not what was asked for as essential"),
             IdTokenError::Changed(name) => write!(f, "`{name}` is not what it was before the refresh"),
         }
     }
@@ -127,11 +131,17 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
         }
     }
     match expected.occasion {
-        Occasion::Login { nonce, max_age } => {
+        Occasion::Login { nonce, demands } => {
             if nonce.is_empty() || text(claims, "nonce")? != nonce {
                 return Err(IdTokenError::Nonce);
             }
-            if let Some(max_age) = max_age {
+            if let Some(wanted) = &demands.acr {
+                let acr = text(claims, "acr")?;
+                if !wanted.is_empty() && !wanted.iter().any(|name| name == acr) {
+                    return Err(IdTokenError::AuthenticationContext);
+                }
+            }
+            if let Some(max_age) = demands.max_age {
                 let latest = time(claims, "auth_time")? + seconds(max_age) + seconds(expected.clock_skew);
                 if latest < seconds(now) {
                     return Err(IdTokenError::TooLongAgo);
@@ -144,6 +154,26 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
         } => validate_unchanged(claims, previous),
         Occasion::Refresh { previous: None } => Ok(()),
     }
+}
+
+/// The rules for any JWT that the server sends to this client: `expected` are the issuer and the client's id. Nobody
+/// else may be in `aud`.
+pub fn validate_addressed(
+    claims: &Map<String, Value>,
+    (issuer, client_id): (&str, &str),
+    clock_skew: u64,
+    now: u64,
+) -> Result<(), IdTokenError> {
+    if text(claims, "iss")? != issuer {
+        return Err(IdTokenError::Issuer);
+    }
+    if audience(claims)? != [client_id] {
+        return Err(IdTokenError::Audience);
+    }
+    if time(claims, "exp")? + seconds(clock_skew) <= seconds(now) {
+        return Err(IdTokenError::Expired);
+    }
+    Ok(())
 }
 
 fn validate_audience(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), IdTokenError> {

@@ -1,68 +1,70 @@
 //! Signing out: token revocation (RFC 7009) and OpenID Connect RP-Initiated Logout 1.0.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use oauth2::HttpRequest;
-use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use url::{Url, form_urlencoded};
+use std::rc::Rc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use super::client::OAuthClient;
 use super::error::OAuthError;
-use crate::config::ClientAuthentication;
+
+/// How often a revocation is tried where the server says that it cannot answer just now.
+const ATTEMPTS: u32 = 3;
+/// How long is waited between attempts, in seconds: what the server says in `Retry-After`, but not longer than this.
+const LONGEST_PAUSE: u64 = 60;
+/// And where it does not say.
+const PAUSE: u64 = 2;
 
 impl OAuthClient {
-    /// Revokes a refresh token where the server has an endpoint for it. A failure is logged and nothing more: the user
-    /// wants to be signed out here in any case.
-    pub async fn revoke(&self, refresh_token: &str) {
-        match self.try_revoke(refresh_token).await {
-            Ok(()) => {}
-            Err(error) => log::warn!("a refresh token could not be revoked: {error}"),
+    /// Revokes a token where the server has an endpoint for it (RFC 7009); `hint` is `refresh_token` or `access_token`.
+    /// A failure is logged and nothing more: the user wants to be signed out here in any case. Where the server answers
+    /// 503 it is asked again later (section 2.2.1), and nobody waits for that.
+    pub async fn revoke(self: Rc<Self>, token: Zeroizing<String>, hint: &'static str) {
+        let Some(mut pause) = self.revoke_once(&token, hint).await else {
+            return;
+        };
+        actix_web::rt::spawn(async move {
+            for _ in 1..ATTEMPTS {
+                tokio::time::sleep(pause).await;
+                match self.revoke_once(&token, hint).await {
+                    Some(next) => pause = next,
+                    None => return,
+                }
+            }
+            log::warn!("a token could not be revoked: the authorization server kept answering 503");
+        });
+    }
+
+    /// One attempt. Returns how long to wait before another, where one may help.
+    pub(super) async fn revoke_once(&self, token: &str, hint: &'static str) -> Option<Duration> {
+        match self.try_revoke(token, hint).await {
+            Ok(None) => None,
+            Ok(Some(seconds)) => Some(Duration::from_secs(seconds.min(LONGEST_PAUSE))),
+            Err(error) => {
+                log::warn!("a {hint} could not be revoked: {error}");
+                None
+            }
         }
     }
 
-    async fn try_revoke(&self, refresh_token: &str) -> Result<(), OAuthError> {
+    async fn try_revoke(&self, token: &str, hint: &str) -> Result<Option<u64>, OAuthError> {
         let metadata = self.metadata().await?;
         let Some(endpoint) = &metadata.revocation_endpoint else {
-            return Ok(());
+            return Ok(None);
         };
-        let answer = self
-            .http()
-            .send(self.revocation_request(endpoint, refresh_token)?)
-            .await?;
-        match answer.status {
-            200 => Ok(()),
-            status => Err(OAuthError::Rejected { status, error: None }),
+        let form = vec![
+            ("token".to_owned(), token.to_owned()),
+            ("token_type_hint".to_owned(), hint.to_owned()),
+        ];
+        match self.post_form(&metadata, endpoint, form).await {
+            Ok(answer) if answer.status == 200 => Ok(None),
+            Ok(answer) => Err(OAuthError::Rejected {
+                status: answer.status,
+                error: None,
+            }),
+            Err(OAuthError::Busy { retry_after }) => Ok(Some(retry_after.unwrap_or(PAUSE))),
+            Err(error) => Err(error),
         }
-    }
-
-    /// The `oauth2` crate makes no revocation request for a plain http endpoint, which demo mode needs; so this one is
-    /// ours. The credentials are form-encoded before they are put into Basic, RFC 6749 section 2.3.1.
-    fn revocation_request(&self, endpoint: &Url, refresh_token: &str) -> Result<HttpRequest, OAuthError> {
-        let settings = &self.config().client;
-        let secret = self
-            .config()
-            .client_secret()
-            .map(|secret| secret.expose())
-            .unwrap_or_default();
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("token", refresh_token)
-            .append_pair("token_type_hint", "refresh_token");
-        let mut request = oauth2::http::Request::post(endpoint.as_str())
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        match settings.authentication {
-            ClientAuthentication::ClientSecretBasic => {
-                let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let credentials = STANDARD.encode(format!("{}:{}", encode(&settings.id), encode(secret)));
-                request = request.header(AUTHORIZATION, format!("Basic {credentials}"));
-            }
-            ClientAuthentication::ClientSecretPost => {
-                form.append_pair("client_id", &settings.id)
-                    .append_pair("client_secret", secret);
-            }
-        }
-        let request = request.body(form.finish().into_bytes());
-        request.map_err(|error| OAuthError::Internal(format!("revocation request: {error}")))
     }
 
     /// Where the browser is to go to sign out at the authorization server too; `None` if it has no such place, or is

@@ -2,16 +2,24 @@
 //!
 //! * [`provider`]: metadata and keys of the authorization server, shared by all workers; [`cached`]: one such document.
 //! * [`discovery`], [`jwks`]: how a document becomes metadata, and a key set keys.
-//! * [`authorization`], [`extra_params`]: the authorization request, and the response's issuer.
+//! * [`capabilities`]: how this client deals with that server.
+//! * [`authorization`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
 //! * [`token`], [`client`]: the code and refresh token grants.
+//! * [`client_authentication`], [`signing_key`], `dpop`: how the client proves who it is, and whose the tokens are.
 //! * [`id_token`]: the rules for ID tokens; [`jws`]: their signature.
-//! * [`userinfo`], [`logout`]: the remaining endpoints.
-//! * [`http`], [`resolver`], [`tls`]: how requests travel.
+//! * [`userinfo`], [`logout`], [`logout_token`]: who is signed in, and who no longer.
+//! * [`http`], [`resolver`], [`tls`]: how requests travel; [`client_certificate`]: what the
+//!   client shows in the TLS handshake.
 
 pub mod authorization;
+pub mod authorization_response;
 pub mod cached;
+pub mod capabilities;
 pub mod client;
+pub mod client_authentication;
+pub mod client_certificate;
 pub mod discovery;
+mod dpop;
 pub mod error;
 pub mod extra_params;
 pub mod http;
@@ -19,8 +27,10 @@ pub mod id_token;
 pub mod jwks;
 pub mod jws;
 pub mod logout;
+pub mod logout_token;
 pub mod provider;
 pub mod resolver;
+pub mod signing_key;
 pub mod tls;
 pub mod token;
 pub mod userinfo;
@@ -28,6 +38,7 @@ pub mod userinfo;
 pub use self::authorization::AuthorizationRequest;
 pub use self::client::OAuthClient;
 pub use self::error::OAuthError;
+pub use self::extra_params::Demands;
 pub use self::provider::Provider;
 pub use self::token::{IdToken, TokenSet};
 

@@ -44,7 +44,7 @@ impl Provider {
     /// Reads the certificate authorities; asks nobody anything yet.
     pub fn new(config: &Arc<Config>) -> Result<Provider, ConfigError> {
         let settings = &config.authorization_server;
-        let tls = tls::client_config(settings)?;
+        let tls = tls::client_config(settings, &config.client)?;
         let metadata = match settings.discovery {
             true => None,
             false => {
@@ -162,7 +162,7 @@ impl Provider {
         let metadata = self.0.metadata.get_or_fetch(self.fetch_metadata(http)).await?;
         let url = metadata.jwks_uri.as_str();
         let answer = http
-            .get(url, None, MAX_DOCUMENT_BYTES)
+            .get(url, &[], MAX_DOCUMENT_BYTES)
             .await
             .map_err(|error| format!("{url}: {error}"))?;
         if answer.status != 200 {

@@ -6,13 +6,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::config::{AuthorizationServer, Fault};
+use super::client_certificate::ClientCertificate;
+use crate::config::{AuthorizationServer, Client, Fault};
 
 /// The TLS settings of every connection to the authorization server.
 ///
 /// The cryptography is named here and not taken from a process-wide default, so that nothing needs to be installed
 /// first. HTTP/1.1 only: one request at a time on a connection is all that this service needs.
-pub fn client_config(settings: &AuthorizationServer) -> Result<Arc<ClientConfig>, Fault> {
+pub fn client_config(settings: &AuthorizationServer, client: &Client) -> Result<Arc<ClientConfig>, Fault> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {
@@ -40,11 +41,18 @@ pub fn client_config(settings: &AuthorizationServer) -> Result<Arc<ClientConfig>
         return Err(Fault::new("authorization_server.ca_file", what));
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Fault::new("", format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match (&client.certificate_file, &client.certificate_key_file) {
+        (Some(certificate), Some(key)) => {
+            let certificate = ClientCertificate::load(certificate, key, provider)
+                .map_err(|what| Fault::new("client.certificate_file", what))?;
+            config.with_client_cert_resolver(Arc::new(certificate))
+        }
+        _ => config.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -57,10 +65,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, content).unwrap();
-        client_config(&AuthorizationServer {
+        let server = AuthorizationServer {
             ca_file: Some(path),
             ..AuthorizationServer::default()
-        })
+        };
+        client_config(&server, &Client::default())
     }
 
     #[test]
@@ -87,7 +96,7 @@ mod tests {
             ca_file: Some("/nowhere/ca.pem".into()),
             ..Default::default()
         };
-        let fault = client_config(&settings).unwrap_err();
+        let fault = client_config(&settings, &Client::default()).unwrap_err();
         assert!(fault.to_string().contains("/nowhere/ca.pem"), "{fault}");
     }
 }

@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use url::Url;
+
 use super::client::OAuthClient;
+use super::dpop::Role;
 use super::error::OAuthError;
-use super::http::MAX_ANSWER_BYTES;
+use super::http::{Answer, MAX_ANSWER_BYTES};
 
 impl OAuthClient {
     /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one
@@ -20,10 +23,7 @@ impl OAuthClient {
             .userinfo_endpoint
             .as_ref()
             .ok_or_else(|| unusable("there is none"))?;
-        let answer = self
-            .http()
-            .get(url.as_str(), Some(access_token), MAX_ANSWER_BYTES)
-            .await?;
+        let answer = self.get_userinfo(url, access_token).await?;
         match answer.status {
             200 => {}
             401 => return Err(OAuthError::TokenExpired),
@@ -42,5 +42,20 @@ impl OAuthClient {
             Some(expected) if subject != expected => Err(unusable("`sub` is not that of the ID token")),
             _ => Ok(claims),
         }
+    }
+
+    async fn get_userinfo(&self, url: &Url, access_token: &str) -> Result<Answer, OAuthError> {
+        let get = async |headers: &[(&str, &str)]| self.http().get(url.as_str(), headers, MAX_ANSWER_BYTES).await;
+        let Some(dpop) = self.dpop() else {
+            return Ok(get(&[("authorization", &format!("Bearer {access_token}"))]).await?);
+        };
+        let authorization = format!("DPoP {access_token}");
+        let proof = || dpop.proof(Role::ResourceServer, "GET", url, Some(access_token));
+        let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
+        // With the server's nonce it is worth another try (RFC 9449 section 9).
+        if !dpop.learn(Role::ResourceServer, &answer) || answer.status != 401 {
+            return Ok(answer);
+        }
+        Ok(get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?)
     }
 }

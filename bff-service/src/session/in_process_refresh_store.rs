@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bff_core::reply::Refusal;
-use bff_core::seal::SessionId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -38,7 +37,6 @@ struct Flights {
 
 struct Flight {
     ends: Instant,
-    session_ended: bool,
     outcome: watch::Sender<Option<RefreshOutcome>>,
 }
 
@@ -65,26 +63,20 @@ impl InProcessRefreshStore {
         }
         let flight = Flight {
             ends: now + self.limits.lead,
-            session_ended: false,
             outcome: watch::Sender::new(None),
         };
         flights.by_key.insert(key, flight);
         None
     }
 
-    fn settle_now(&self, key: RefreshKey, outcome: RefreshOutcome, now: Instant) -> RefreshOutcome {
+    fn settle_now(&self, key: RefreshKey, outcome: RefreshOutcome, now: Instant) {
         let mut flights = self.flights();
         let Some(flight) = flights.by_key.get_mut(&key) else {
-            return outcome;
-        };
-        let outcome = if flight.session_ended {
-            Err(Refusal::SessionExpired)
-        } else {
-            outcome
+            return;
         };
         let renewed = outcome.is_ok();
         flight.ends = now + self.limits.replay_window;
-        flight.outcome.send_replace(Some(outcome.clone()));
+        flight.outcome.send_replace(Some(outcome));
         let ends = flight.ends;
         if renewed {
             flights.settled.push_back((ends, key));
@@ -94,19 +86,10 @@ impl InProcessRefreshStore {
         } else {
             flights.by_key.remove(&key);
         }
-        outcome
     }
 }
 
 impl Flights {
-    fn end_session(&mut self, session: SessionId) {
-        self.by_key.retain(|key, flight| {
-            let under_way = flight.outcome.borrow().is_none();
-            flight.session_ended |= key.session() == session;
-            under_way || !flight.session_ended
-        });
-    }
-
     fn forget_ended(&mut self, now: Instant) {
         while self.settled.front().is_some_and(|(ends, _)| *ends <= now) {
             self.forget_oldest();
@@ -125,7 +108,7 @@ impl Flights {
 }
 
 impl RefreshStore for InProcessRefreshStore {
-    fn join(&self, key: RefreshKey) -> StoreFuture<'_, Turn> {
+    fn join(&self, key: RefreshKey, _own: bool) -> StoreFuture<'_, Turn> {
         Box::pin(async move {
             let Some(mut outcome) = self.join_or_lead(key, Instant::now()) else {
                 return Turn::Lead;
@@ -139,28 +122,26 @@ impl RefreshStore for InProcessRefreshStore {
         })
     }
 
-    fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
+    fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            let outcome = self.settle_now(key, outcome, Instant::now());
+            self.settle_now(key, outcome, Instant::now());
             let store = self.clone();
             // Tokens do not stay in memory for want of a next request.
             tokio::spawn(async move {
                 tokio::time::sleep(store.limits.replay_window).await;
                 store.flights().forget_ended(Instant::now());
             });
-            outcome
         })
-    }
-
-    fn end_session(&self, session: SessionId) -> StoreFuture<'_, ()> {
-        Box::pin(async move { self.flights().end_session(session) })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bff_core::seal::SessionId;
+
     use super::*;
     use crate::session::refresh_store::RenewedTokens;
+    use crate::session::tokens::ReplicaId;
 
     const LIMITS: RefreshStoreLimits = RefreshStoreLimits {
         replay_window: Duration::from_secs(30),
@@ -169,7 +150,7 @@ mod tests {
     };
 
     fn key(name: &str) -> RefreshKey {
-        RefreshKey::new(SessionId([1; 16]), name)
+        RefreshKey::new(SessionId([1; 32]), name)
     }
 
     fn renewed(access_token: &str) -> RefreshOutcome {
@@ -179,11 +160,12 @@ mod tests {
             refresh_token: String::new().into(),
             refresh_token_expires_at: None,
             id_token: None,
+            renewed_by: ReplicaId(1),
         }))
     }
 
     async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
-        match store.join(key).await {
+        match store.join(key, true).await {
             Turn::Lead => None,
             Turn::Settled(Ok(tokens)) => Some(tokens.access_token.to_string()),
             Turn::Settled(Err(refusal)) => Some(refusal.code().to_owned()),
@@ -193,34 +175,34 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn those_who_come_while_the_leader_is_at_it_get_its_outcome() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
         let follower = {
             let store = store.clone();
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
         };
         tokio::task::yield_now().await;
-        assert!(store.settle(key("a"), renewed("new")).await.is_ok());
+        store.settle(key("a"), renewed("new")).await;
         assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_late_caller_gets_the_same_tokens_until_the_replay_window_ends() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
-        assert!(store.settle(key("a"), renewed("new")).await.is_ok());
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        store.settle(key("a"), renewed("new")).await;
         tokio::time::advance(Duration::from_secs(29)).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
     }
 
     #[tokio::test(start_paused = true)]
     async fn tokens_are_forgotten_although_no_further_request_comes() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
         let outcome = renewed("new");
         let tokens = Arc::downgrade(outcome.as_ref().ok().unwrap());
-        assert!(store.settle(key("a"), outcome).await.is_ok());
+        store.settle(key("a"), outcome).await;
         assert!(tokens.upgrade().is_some());
         tokio::time::sleep(Duration::from_secs(31)).await;
         assert!(tokens.upgrade().is_none());
@@ -229,65 +211,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_told_to_those_who_wait_and_then_forgotten() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
         let follower = {
             let store = store.clone();
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
         };
         tokio::task::yield_now().await;
-        assert!(
-            store
-                .settle(key("a"), Err(Refusal::AuthorizationServerError))
-                .await
-                .is_err()
-        );
+        store.settle(key("a"), Err(Refusal::AuthorizationServerError)).await;
         assert_eq!(
             follower.await.unwrap().as_deref(),
             Some(Refusal::AuthorizationServerError.code())
         );
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_leader_is_replaced_after_its_time() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_kept_outcomes_is_bounded() {
         let store = InProcessRefreshStore::new(LIMITS);
         for name in ["a", "b", "c"] {
-            assert!(matches!(store.join(key(name)).await, Turn::Lead));
-            assert!(store.settle(key(name), renewed(name)).await.is_ok());
+            assert!(matches!(store.join(key(name), true).await, Turn::Lead));
+            store.settle(key(name), renewed(name)).await;
         }
         assert_eq!(store.flights().by_key.len(), 2);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
         assert_eq!(access_token_of(&store, key("c")).await.as_deref(), Some("c"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_kept_for_a_session_is_forgotten_when_it_ends() {
-        let store = InProcessRefreshStore::new(LIMITS);
-        let other = RefreshKey::new(SessionId([2; 16]), "a");
-        for key in [key("a"), other] {
-            assert!(matches!(store.join(key).await, Turn::Lead));
-            assert!(store.settle(key, renewed("new")).await.is_ok());
-        }
-        store.end_session(SessionId([1; 16])).await;
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
-        assert_eq!(access_token_of(&store, other).await.as_deref(), Some("new"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refresh_under_way_does_not_survive_the_end_of_its_session() {
-        let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
-        store.end_session(SessionId([1; 16])).await;
-        let outcome = store.settle(key("a"), renewed("new")).await;
-        assert_eq!(outcome.err(), Some(Refusal::SessionExpired));
-        assert!(matches!(store.join(key("a")).await, Turn::Lead));
     }
 }

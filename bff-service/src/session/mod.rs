@@ -9,14 +9,24 @@
 //! * [`live`]: whether these cookies make a session, and which.
 //! * [`tokens`]: a session's tokens, written into its cookies.
 //! * [`pending_logins`]: the content of the login cookie.
-//! * [`refresh_store`], [`in_process_refresh_store`]: how concurrent refreshes become one.
+//! * [`refresh_store`]: how concurrent refreshes become one, [`in_process_refresh_store`] in one process and
+//!   [`redis_refresh_store`] across several.
+//! * [`ended_sessions`], [`logout_tokens`]: which sessions are over, and by what; [`shared`]: how replicas share that.
+//! * [`logout_states`]: the browser's way back from signing out.
+//! * [`redis`]: the connection to Redis.
 
+pub mod ended_sessions;
 pub mod in_process_refresh_store;
 pub mod live;
+pub mod logout_states;
+pub mod logout_tokens;
 pub mod pending_logins;
+pub mod redis;
+pub mod redis_refresh_store;
 pub mod refresh_store;
 pub mod request_cookies;
 pub mod set_cookies;
+pub mod shared;
 pub mod tokens;
 
 use bff_core::names::CookieNames;

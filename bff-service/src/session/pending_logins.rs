@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::oauth::Demands;
+
 /// How many pending logins are kept: the newest five.
 pub const MAX_PENDING_LOGINS: usize = 5;
 
@@ -20,9 +22,12 @@ pub struct PendingLogin {
     pub code_verifier: String,
     /// After this time, in UNIX seconds, the login can no longer be finished.
     pub expires_at: u64,
-    /// `max_age` of the authorization request, in seconds: the ID token's `auth_time` must honour it.
+    /// What the authorization request demanded of the ID token.
+    #[serde(default, flatten)]
+    pub demands: Demands,
+    /// Where the browser goes when the login is over, in the navigation variant. `None`: a page finishes the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<u64>,
+    pub return_to: Option<String>,
 }
 
 /// Pending logins, oldest first.
@@ -60,6 +65,11 @@ impl PendingLogins {
         self.0.iter().map(|login| login.expires_at).max()
     }
 
+    /// Whether one of them ends with a navigation from the authorization server, and not with a call from a page.
+    pub fn end_by_navigation(&self) -> bool {
+        self.0.iter().any(|login| login.return_to.is_some())
+    }
+
     /// The content of the login cookie.
     pub fn to_content(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
         serde_json::to_vec(&self.0).map(Zeroizing::new)
@@ -76,7 +86,8 @@ mod tests {
             nonce: format!("nonce of {state}"),
             code_verifier: format!("verifier of {state}"),
             expires_at,
-            max_age: None,
+            demands: Demands::default(),
+            return_to: None,
         }
     }
 
@@ -116,14 +127,17 @@ mod tests {
         let mut logins = PendingLogins::default();
         logins.add(login("old", 50));
         logins.add(PendingLogin {
-            max_age: Some(60),
+            demands: Demands {
+                max_age: Some(60),
+                ..Demands::default()
+            },
             ..login("new", 100)
         });
         let content = logins.to_content().unwrap();
         let mut logins = PendingLogins::parse(&content, 50).unwrap();
         assert_eq!(logins.expires_at(), Some(100));
         assert!(logins.take("old").is_none());
-        assert_eq!(logins.take("new").unwrap().max_age, Some(60));
+        assert_eq!(logins.take("new").unwrap().demands.max_age, Some(60));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! the replay window afterwards (a late tab still sends the cookie from before), gets the very same new tokens.
 //!
 //! [`RefreshStore`] is what it takes to do so; the [in-process one](super::in_process_refresh_store) serves all workers
-//! of one process. Replicas need either routing by session, or an implementation over a store that they share.
+//! of one process. Replicas need either routing by session, or the one over
+//! [Redis](super::redis_refresh_store).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +17,8 @@ use bff_core::reply::Refusal;
 use bff_core::seal::SessionId;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use super::tokens::ReplicaId;
 
 /// Names one rotation: SHA-256 over the session and the refresh token that is to be used. The whole hash, and both
 /// parts, so that no caller can ever be handed what belongs to another session.
@@ -37,6 +40,11 @@ impl RefreshKey {
         }
     }
 
+    /// The hash.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
     /// The session that the rotation belongs to.
     pub fn session(&self) -> SessionId {
         self.session
@@ -55,6 +63,8 @@ pub struct RenewedTokens {
     pub refresh_token_expires_at: Option<u64>,
     /// The new ID token, where the server sent one.
     pub id_token: Option<Zeroizing<String>>,
+    /// The replica that got them.
+    pub renewed_by: ReplicaId,
 }
 
 /// How a refresh ended: the same for every caller of the flight.
@@ -73,16 +83,13 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Decides who leads a refresh, and keeps its outcome for those who come late.
 pub trait RefreshStore: Send + Sync {
-    /// Takes the lead for `key`, or waits for the outcome of whoever has it.
-    fn join(&self, key: RefreshKey) -> StoreFuture<'_, Turn>;
+    /// Takes the lead for `key`, or waits for the outcome of whoever has it. `own` tells whether the refresh token was
+    /// got by this very process. Not to be abandoned: who has the lead must use it.
+    fn join(&self, key: RefreshKey, own: bool) -> StoreFuture<'_, Turn>;
 
-    /// Publishes the leader's outcome, and returns what every caller is to get: the same, or a refusal where the session
-    /// was ended meanwhile. New tokens are kept for the replay window; a failure is told to those who wait and then
-    /// forgotten, since the next caller may fare better.
-    fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome>;
-
-    /// The session is over: what was kept for it is forgotten, and a refresh that is under way will be refused.
-    fn end_session(&self, session: SessionId) -> StoreFuture<'_, ()>;
+    /// Publishes the leader's outcome. New tokens are kept for the replay window; a failure is told to those who wait and
+    /// then forgotten, since the next caller may fare better.
+    fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, ()>;
 }
 
 #[cfg(test)]
@@ -91,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_key_depends_on_the_session_and_on_the_token() {
-        let key = |session, token| RefreshKey::new(SessionId([session; 16]), token);
+        let key = |session, token| RefreshKey::new(SessionId([session; 32]), token);
         assert!(key(1, "a") == key(1, "a"));
         assert!(key(1, "a") != key(1, "b"));
         assert!(key(1, "a") != key(2, "a"));

@@ -4,6 +4,7 @@ use bff_core::cookie::{CookieError, CookieJar};
 use bff_core::seal::{OpenError, Opened, Purpose};
 
 use super::CookieSettings;
+use super::ended_sessions::EndedList;
 
 /// Why a cookie cannot be used. The caller of the API hears the same of all but [`CookieFault::Missing`] and
 /// [`CookieFault::Expired`]; the log hears which it was.
@@ -13,6 +14,8 @@ pub enum CookieFault {
     Missing,
     /// It is ours, and its time is over.
     Expired,
+    /// It is ours, and its session was ended.
+    SessionEnded,
     /// It is none that we made for this purpose, or it was sent more than once.
     Unusable(String),
 }
@@ -22,6 +25,7 @@ impl std::fmt::Display for CookieFault {
         match self {
             CookieFault::Missing => f.write_str("is missing"),
             CookieFault::Expired => f.write_str("has expired"),
+            CookieFault::SessionEnded => f.write_str("is of a session that was ended"),
             CookieFault::Unusable(why) => f.write_str(why),
         }
     }
@@ -30,6 +34,7 @@ impl std::fmt::Display for CookieFault {
 /// The cookies of one request, opened on demand.
 pub struct RequestCookies<'a> {
     settings: &'a CookieSettings,
+    ended: &'a EndedList,
     jar: CookieJar<'a>,
     now: u64,
 }
@@ -38,11 +43,13 @@ impl<'a> RequestCookies<'a> {
     /// The cookies of these `Cookie` lines, as seen at `now` (UNIX seconds).
     pub fn new(
         settings: &'a CookieSettings,
+        ended: &'a EndedList,
         lines: impl IntoIterator<Item = &'a [u8]>,
         now: u64,
     ) -> RequestCookies<'a> {
         RequestCookies {
             settings,
+            ended,
             jar: CookieJar::parse(lines),
             now,
         }
@@ -66,13 +73,18 @@ impl<'a> RequestCookies<'a> {
             Ok(None) => return Err(CookieFault::Missing),
             Err(error) => return Err(CookieFault::Unusable(error.to_string())),
         };
-        self.settings
+        let opened = self
+            .settings
             .sealer
             .open(purpose, &value, self.now)
             .map_err(|error| match error {
                 OpenError::Expired => CookieFault::Expired,
                 error => CookieFault::Unusable(error.to_string()),
-            })
+            })?;
+        match opened.session {
+            Some(session) if self.ended.contains(&session, opened.issued_at) => Err(CookieFault::SessionEnded),
+            _ => Ok(opened),
+        }
     }
 
     /// Whether the request brought the cookie for `purpose` under its own name, usable or not.

@@ -34,6 +34,24 @@ impl std::fmt::Display for CookieTooLong {
     }
 }
 
+/// `SameSite` of a cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SameSite {
+    /// It comes along from pages of this site only.
+    Strict,
+    /// And with a navigation from elsewhere.
+    Lax,
+}
+
+impl std::fmt::Display for SameSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+        })
+    }
+}
+
 /// Collects the cookies that a response sets and clears, in order.
 pub struct SetCookies<'a> {
     request: &'a RequestCookies<'a>,
@@ -53,6 +71,17 @@ impl<'a> SetCookies<'a> {
 
     /// Sets a cookie to a sealed value. With `lifetime` (seconds) it outlives the browser, for that long.
     pub fn set(&mut self, purpose: Purpose, sealed: &str, lifetime: Option<u64>) -> Result<(), CookieTooLong> {
+        self.set_with(purpose, sealed, lifetime, SameSite::Strict)
+    }
+
+    /// As [`SetCookies::set`], with another `SameSite`.
+    pub fn set_with(
+        &mut self,
+        purpose: Purpose,
+        sealed: &str,
+        lifetime: Option<u64>,
+        same_site: SameSite,
+    ) -> Result<(), CookieTooLong> {
         let settings = self.settings;
         let name = settings.name(purpose);
         let max_bytes = MAX_VALUE_BYTES.saturating_mul(settings.max_parts);
@@ -66,8 +95,9 @@ impl<'a> SetCookies<'a> {
         let lifetime = lifetime
             .map(|seconds| format!("; Max-Age={seconds}"))
             .unwrap_or_default();
+        let attributes = format!("; SameSite={same_site}{lifetime}");
         if sealed.len() <= MAX_VALUE_BYTES {
-            self.line(purpose, name, sealed, &lifetime);
+            self.line(purpose, name, sealed, &attributes);
             self.clear_parts(purpose, 1);
             return Ok(());
         }
@@ -79,7 +109,7 @@ impl<'a> SetCookies<'a> {
                 purpose,
                 &format!("{name}.{parts}"),
                 &String::from_utf8_lossy(part),
-                &lifetime,
+                &attributes,
             );
         }
         if self.request.has_whole(purpose) {
@@ -147,10 +177,15 @@ impl<'a> SetCookies<'a> {
     }
 
     fn clear_name(&mut self, purpose: Purpose, name: &str) {
-        self.line(purpose, name, "", "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+        self.line(
+            purpose,
+            name,
+            "",
+            "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        );
     }
 
-    fn line(&mut self, purpose: Purpose, name: &str, value: &str, lifetime: &str) {
+    fn line(&mut self, purpose: Purpose, name: &str, value: &str, attributes: &str) {
         let path = self.settings.path(purpose);
         let domain = self
             .settings
@@ -159,7 +194,7 @@ impl<'a> SetCookies<'a> {
             .map(|domain| format!("; Domain={domain}"))
             .unwrap_or_default();
         self.lines.push(format!(
-            "{name}={value}; Path={path}{domain}; Secure; HttpOnly; SameSite=Strict{lifetime}"
+            "{name}={value}; Path={path}{domain}; Secure; HttpOnly{attributes}"
         ));
     }
 }

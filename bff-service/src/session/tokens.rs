@@ -1,11 +1,11 @@
 //! A session's tokens, and the cookies that hold them.
 
-use bff_core::seal::{Content, Opened, Purpose, SealError, SessionId};
+use bff_core::seal::{Content, NameDigest, Opened, Purpose, SealError, SessionId};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::pending_logins::PendingLogins;
-use super::set_cookies::{CookieTooLong, SetCookies};
+use super::set_cookies::{CookieTooLong, SameSite, SetCookies};
 use crate::random::{self, RandomError};
 
 /// What is sealed for a session without any bound of its own ends after 400 days, as browsers end every cookie
@@ -46,10 +46,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A new one, begun `now` (UNIX seconds).
-    pub fn new(now: u64) -> Result<Session, RandomError> {
+    /// A new one, begun `now` (UNIX seconds), of the user and the login that `issuer` calls `sub` and `sid`.
+    pub fn new(issuer: &str, sub: Option<&str>, sid: Option<&str>, now: u64) -> Result<Session, RandomError> {
+        let digest = |name: Option<&str>| name.map_or(NameDigest::NONE, |name| NameDigest::of(issuer, name));
         Ok(Session {
-            id: SessionId(random::bytes()?),
+            id: SessionId::new(random::bytes()?, digest(sub), digest(sid)),
             started_at: now,
         })
     }
@@ -68,7 +69,13 @@ pub struct Tokens<'a> {
     pub refresh_token_expires_at: Option<u64>,
     /// ID token, where there is one.
     pub id_token: Option<&'a str>,
+    /// The replica that got them.
+    pub renewed_by: ReplicaId,
 }
+
+/// A process of this service: a random number made at its start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReplicaId(pub u64);
 
 /// What the refresh token's cookie holds: with the token, when the session began, since that bounds it.
 pub struct RefreshContent {
@@ -78,12 +85,15 @@ pub struct RefreshContent {
     pub session: Option<SessionId>,
     /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
     pub started_at: Option<u64>,
+    /// The replica that got the token; `None` in a version 1 cookie.
+    pub renewed_by: Option<ReplicaId>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SealedRefreshContent {
     refresh_token: String,
     started_at: u64,
+    renewed_by: ReplicaId,
 }
 
 impl RefreshContent {
@@ -95,6 +105,7 @@ impl RefreshContent {
                 refresh_token: token.to_owned().into(),
                 session: None,
                 started_at: None,
+                renewed_by: None,
             });
         }
         let content: SealedRefreshContent = serde_json::from_slice(&opened.value).ok()?;
@@ -102,6 +113,7 @@ impl RefreshContent {
             refresh_token: content.refresh_token.into(),
             session: opened.session,
             started_at: Some(content.started_at),
+            renewed_by: Some(content.renewed_by),
         })
     }
 }
@@ -202,6 +214,7 @@ impl<'w, 'a> SessionWriter<'w, 'a> {
                 let content = SealedRefreshContent {
                     refresh_token: token.to_owned(),
                     started_at: self.session.started_at,
+                    renewed_by: tokens.renewed_by,
                 };
                 let json = Zeroizing::new(serde_json::to_vec(&content)?);
                 self.seal(Purpose::RefreshToken, &json, self.ends_at)?;
@@ -253,5 +266,10 @@ pub fn write_logins(cookies: &mut SetCookies<'_>, logins: &PendingLogins, now: u
         .settings()
         .sealer
         .seal(Purpose::Login, &content, random::bytes()?)?;
-    Ok(cookies.set(Purpose::Login, &sealed, None)?)
+    let same_site = match logins.end_by_navigation() {
+        // It must come along when the authorization server sends the browser back.
+        true => SameSite::Lax,
+        false => SameSite::Strict,
+    };
+    Ok(cookies.set_with(Purpose::Login, &sealed, None, same_site)?)
 }

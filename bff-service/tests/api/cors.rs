@@ -104,6 +104,6 @@ fn errors_can_be_read_by_the_page_too() {
             Some("true"),
             "{method} {endpoint}"
         );
-        assert_eq!(response.header("vary"), Some("origin"), "{method} {endpoint}");
+        assert_eq!(response.header("vary"), Some("origin, cookie"), "{method} {endpoint}");
     }
 }

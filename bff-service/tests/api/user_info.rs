@@ -10,6 +10,7 @@ const FROM_ENDPOINT: Setup<'static> = Setup {
     session: "",
     client: "",
     more_keys: "",
+    more: "",
 };
 
 #[test]

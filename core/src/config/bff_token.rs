@@ -28,6 +28,61 @@ pub struct BffToken {
     pub allow_tokens: bool,
     /// Whether a navigation from a sibling domain may get through.
     pub allow_navigation: bool,
+    /// Where the list of ended sessions is read, if it is.
+    pub ended_sessions: Option<EndedSessionsSource>,
+}
+
+/// Where the list of sessions that were ended is read from time to time.
+#[derive(Clone, Debug)]
+pub struct EndedSessionsSource {
+    /// The Envoy cluster of the service's admin listener.
+    pub cluster: String,
+    /// Path of the list.
+    pub path: String,
+    /// How often it is read, in seconds: a session that was ended is refused this much later at most.
+    pub poll_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEndedSessions {
+    cluster: String,
+    #[serde(default = "ended_sessions_path")]
+    path: String,
+    #[serde(default = "poll_seconds")]
+    poll_seconds: u64,
+}
+
+impl RawEndedSessions {
+    fn check(self) -> Result<EndedSessionsSource, ConfigError> {
+        let error = |field: &str, what: &str| ConfigError::new(&format!("bff_token.ended_sessions.{field}"), what);
+        if self.cluster.is_empty() {
+            return Err(error(
+                "cluster",
+                "write the name of the Envoy cluster of the service's admin listener",
+            ));
+        }
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        if !self.path.starts_with('/') || !self.path.bytes().all(legal) {
+            return Err(error("path", "write a path such as `/ended-sessions`"));
+        }
+        if !(1..=3600).contains(&self.poll_seconds) {
+            return Err(error("poll_seconds", "write a number from 1 to 3600"));
+        }
+        Ok(EndedSessionsSource {
+            cluster: self.cluster,
+            path: self.path,
+            poll_seconds: self.poll_seconds,
+        })
+    }
+}
+
+fn ended_sessions_path() -> String {
+    "/ended-sessions".to_owned()
+}
+
+fn poll_seconds() -> u64 {
+    5
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -61,6 +116,7 @@ pub(super) struct RawBffToken {
     cookie_paths: CookiePaths,
     /// As in the service's configuration: it decides some of the names.
     cookie_domain: Option<String>,
+    ended_sessions: Option<RawEndedSessions>,
     #[serde(default)]
     demo: bool,
 }
@@ -100,6 +156,7 @@ impl RawBffToken {
             require_header: self.require_header,
             allow_tokens: self.allow_tokens,
             allow_navigation: self.allow_navigation,
+            ended_sessions: self.ended_sessions.map(RawEndedSessions::check).transpose()?,
         })
     }
 }

@@ -10,7 +10,7 @@ mod bff_token;
 mod phantom_token;
 mod source;
 
-pub use bff_token::BffToken;
+pub use bff_token::{BffToken, EndedSessionsSource};
 pub use phantom_token::PhantomToken;
 
 use bff_token::RawBffToken;

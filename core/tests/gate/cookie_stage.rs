@@ -57,7 +57,7 @@ fn a_missing_method_counts_as_unsafe() {
 
 #[test]
 fn the_csrf_value_of_another_session_is_refused() {
-    let other = seal_as(Purpose::Csrf, CSRF, SessionId([8; 16]), NOW + 300);
+    let other = seal_as(Purpose::Csrf, CSRF, SessionId([8; 32]), NOW + 300);
     let cookies = format!("{}; example-csrf={other}", at("token"));
     let request = head(
         "POST",

@@ -64,9 +64,9 @@ fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
     assert!(matches!(gate.gone(1).as_slice(), [Effect::TickSoon]));
     // One that comes in between waits too.
     assert!(flight(&gate.request(3, &good("GET", "token"), NOW)).is_none());
-    let (behalf, id) = flight(&gate.tick()).unwrap();
+    let (behalf, id) = flight(&gate.tick(NOW)).unwrap();
     assert_eq!(behalf, None);
-    assert!(gate.tick().is_empty(), "once is enough");
+    assert!(gate.tick(NOW).is_empty(), "once is enough");
     let claims = json!({"sub": "a"});
     assert_eq!(
         ends(&gate.answer(id, &active(claims.clone()), NOW)),
@@ -82,7 +82,7 @@ fn when_everybody_leaves_nothing_is_left() {
     assert!(gate.gone(2).is_empty());
     assert!(gate.gone(1).is_empty());
     assert_eq!(gate.in_flight(), 0);
-    assert!(gate.tick().is_empty());
+    assert!(gate.tick(NOW).is_empty());
     assert!(
         gate.answer(id, &active(json!({})), NOW).is_empty(),
         "an answer that comes all the same is nobody's"

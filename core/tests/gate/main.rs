@@ -9,6 +9,7 @@
 mod bearer;
 mod configuration;
 mod cookie_stage;
+mod ended_sessions;
 mod flights;
 mod introspection;
 mod sequences;

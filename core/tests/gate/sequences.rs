@@ -73,7 +73,7 @@ impl World {
                     self.callouts.insert(flight, (stream, token));
                 }
                 Effect::TickSoon => self.tick_due = true,
-                Effect::Count(_) => {}
+                Effect::ReadEndedSessions { .. } | Effect::Count(_) => {}
             }
         }
     }
@@ -150,7 +150,7 @@ impl World {
             }
             Event::Tick => {
                 self.tick_due = false;
-                let effects = self.gate.tick();
+                let effects = self.gate.tick(NOW);
                 self.effects(effects, None);
             }
             Event::Later(seconds) => self.now += seconds,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const ORIGIN: &str = "https://www.example.com";
 pub(crate) const CSRF: &str = "csrf-value";
-pub(crate) const SESSION: SessionId = SessionId([7; 16]);
+pub(crate) const SESSION: SessionId = SessionId([7; 32]);
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 /// The configuration of the contract, changed by a merge.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fake_server::{FakeServer, Reply, Request};
+use super::fake_server::{FakeServer, REDIRECT_URI, Reply, Request};
 use super::signer::Signer;
 use crate::check::{self, Report};
 use crate::oauth::discovery::{Document, Examined, examine, oauth_authorization_server_url, openid_configuration_url};
@@ -137,7 +137,7 @@ fn what_this_client_needs_and_the_server_lacks_is_doubted() {
         "id_token_signing_alg_values_supported": ["HS256"],
         "response_types_supported": ["id_token"],
     });
-    let examined = examine_changed(&changes, &[]);
+    let examined = examine_changed(&changes, &["client.authentication = \"client_secret_basic\""]);
     assert!(examined.metadata.is_some());
     assert_eq!(examined.doubts.len(), 3);
     assert!(
@@ -158,7 +158,11 @@ async fn metadata_come_from_rfc_8414_where_openid_has_none() {
         "/.well-known/oauth-authorization-server" => Reply::Json(200, metadata.clone()),
         _ => not_found(request),
     });
-    let request = server.client(&[]).authorization_request(&[]).await.unwrap();
+    let request = server
+        .client(&[])
+        .authorization_request(REDIRECT_URI, &[])
+        .await
+        .unwrap();
     assert!(
         request.url.starts_with(&server.url("/authorize?tenant=1&")),
         "{}",
@@ -178,7 +182,7 @@ async fn a_server_without_metadata_is_unavailable() {
         Reply::Text(200, "application/json", " ".repeat(2_000_000)),
     ] {
         let server = FakeServer::start(move |_| reply.clone());
-        let error = server.client(&[]).authorization_request(&[]).await.err();
+        let error = server.client(&[]).authorization_request(REDIRECT_URI, &[]).await.err();
         assert!(matches!(error, Some(OAuthError::Unavailable(_))), "{error:?}");
     }
 }
@@ -190,10 +194,10 @@ async fn a_server_that_comes_back_needs_no_restart() {
     let good = server.metadata();
     server.answer_by(|_| Reply::Json(500, json!({})));
     let client = server.client(&[]);
-    assert!(client.authorization_request(&[]).await.is_err());
+    assert!(client.authorization_request(REDIRECT_URI, &[]).await.is_err());
     assert!(!client.ready());
     server.answer_by(move |_| Reply::Json(200, good.clone()));
-    assert!(client.authorization_request(&[]).await.is_ok());
+    assert!(client.authorization_request(REDIRECT_URI, &[]).await.is_ok());
 }
 
 #[actix_web::test]

@@ -11,6 +11,9 @@ use super::signer::{Signer, jwks};
 use crate::config::Config;
 use crate::oauth::{OAuthClient, Provider};
 
+/// Where the browser comes back to in these tests.
+pub(super) const REDIRECT_URI: &str = "https://www.example.com/?a=b&c";
+
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {

@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::fake_server::{FakeServer, Reply, Request};
+use crate::oauth::Demands;
+
+use super::fake_server::{FakeServer, REDIRECT_URI, Reply, Request};
 use super::signer::{Signer, jwks};
 use crate::clock;
 use crate::oauth::id_token::IdTokenError;
@@ -41,7 +43,13 @@ fn server_with_token_reply(reply: Reply) -> FakeServer {
 async fn exchange(server: &FakeServer, lines: &[&str]) -> Result<TokenSet, OAuthError> {
     server
         .client(lines)
-        .exchange_code("the code&client_id=evil", VERIFIER, NONCE, None)
+        .exchange_code(
+            "the code&client_id=evil",
+            VERIFIER,
+            REDIRECT_URI,
+            NONCE,
+            &Demands::default(),
+        )
         .await
 }
 
@@ -210,7 +218,7 @@ async fn an_id_token_for_another_login_is_refused() {
     let server = good_server();
     let error = server
         .client(&[])
-        .exchange_code("c", VERIFIER, "another-nonce", None)
+        .exchange_code("c", VERIFIER, REDIRECT_URI, "another-nonce", &Demands::default())
         .await
         .err()
         .unwrap();
@@ -270,12 +278,18 @@ fn rotating_server() -> (FakeServer, Arc<Mutex<Keys>>) {
 async fn a_key_that_is_new_since_the_keys_were_fetched_is_found() {
     let (server, keys) = rotating_server();
     let client = server.client(&[]);
-    client.exchange_code("c", VERIFIER, NONCE, None).await.unwrap();
+    client
+        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+        .await
+        .unwrap();
     {
         let mut keys = keys.lock().unwrap();
         (keys.published, keys.signing) = (vec![0, 1], 1);
     }
-    client.exchange_code("c", VERIFIER, NONCE, None).await.unwrap();
+    client
+        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+        .await
+        .unwrap();
     assert_eq!(server.requests("/jwks").len(), 2);
 }
 
@@ -283,12 +297,16 @@ async fn a_key_that_is_new_since_the_keys_were_fetched_is_found() {
 async fn several_logins_at_once_after_a_change_of_keys_fetch_them_once_and_all_succeed() {
     let (server, keys) = rotating_server();
     let client = server.client(&[]);
-    client.exchange_code("c", VERIFIER, NONCE, None).await.unwrap();
+    client
+        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+        .await
+        .unwrap();
     {
         let mut keys = keys.lock().unwrap();
         (keys.published, keys.signing) = (vec![1], 1);
     }
-    let login = || client.exchange_code("c", VERIFIER, NONCE, None);
+    let demands = Demands::default();
+    let login = || client.exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &demands);
     let (first, second, third) = tokio::join!(login(), login(), login());
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
     assert_eq!(server.requests("/jwks").len(), 2);
@@ -298,10 +316,17 @@ async fn several_logins_at_once_after_a_change_of_keys_fetch_them_once_and_all_s
 async fn unknown_keys_cannot_make_the_keys_be_fetched_without_end() {
     let (server, keys) = rotating_server();
     let client = server.client(&["authorization_server.unknown_key_seconds = 3600"]);
-    client.exchange_code("c", VERIFIER, NONCE, None).await.unwrap();
+    client
+        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+        .await
+        .unwrap();
     keys.lock().unwrap().signing = 2;
     for _ in 0..20 {
-        let error = client.exchange_code("c", VERIFIER, NONCE, None).await.err().unwrap();
+        let error = client
+            .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+            .await
+            .err()
+            .unwrap();
         assert!(
             matches!(error, OAuthError::InvalidIdToken(IdTokenError::Signature(_))),
             "{error}"

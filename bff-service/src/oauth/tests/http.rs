@@ -8,14 +8,14 @@ fn client(lines: &[&str]) -> HttpClient {
     let config = config(&[&["authorization_server.issuer = \"http://127.0.0.1\""], lines].concat());
     HttpClient::new(
         &config.authorization_server,
-        &tls::client_config(&config.authorization_server).unwrap(),
+        &tls::client_config(&config.authorization_server, &config.client).unwrap(),
     )
 }
 
 async fn get(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
     let server = FakeServer::start(move |_| reply.clone());
     let answer = client(&["authorization_server.request_timeout_ms = 300"])
-        .get(&server.url("/"), None, 1000)
+        .get(&server.url("/"), &[], 1000)
         .await;
     (answer, server)
 }
@@ -69,13 +69,13 @@ async fn a_server_that_is_not_there_is_no_connection() {
         .local_addr()
         .unwrap()
         .port();
-    let answer = client(&[]).get(&format!("http://127.0.0.1:{port}/"), None, 1000).await;
+    let answer = client(&[]).get(&format!("http://127.0.0.1:{port}/"), &[], 1000).await;
     assert!(matches!(answer, Err(HttpError::Connect(_))));
 }
 
 #[actix_web::test]
 async fn a_name_that_does_not_exist_is_no_connection() {
-    let answer = client(&[]).get("http://login.example.invalid/", None, 1000).await;
+    let answer = client(&[]).get("http://login.example.invalid/", &[], 1000).await;
     assert!(matches!(answer, Err(HttpError::Connect(_) | HttpError::Timeout)));
 }
 
@@ -101,7 +101,7 @@ async fn what_is_not_http_or_cut_is_a_broken_connection() {
 async fn a_redirect_is_not_followed() {
     let elsewhere = FakeServer::start(|_| Reply::Json(200, "believed".into()));
     let (answer, _) = get(Reply::Redirect(elsewhere.url("/"))).await;
-    assert!(matches!(answer, Err(HttpError::Status(302))));
+    assert!(matches!(answer, Err(HttpError::Status { status: 302, .. })));
     assert!(elsewhere.requests("/").is_empty());
 }
 
@@ -109,11 +109,11 @@ async fn a_redirect_is_not_followed() {
 async fn a_server_error_is_no_answer_and_a_client_error_is_one() {
     assert!(matches!(
         get(Reply::Json(503, "x".into())).await.0,
-        Err(HttpError::Status(503))
+        Err(HttpError::Status { status: 503, .. })
     ));
     assert!(matches!(
         get(Reply::Json(204, "".into())).await.0,
-        Err(HttpError::Status(204))
+        Err(HttpError::Status { status: 204, .. })
     ));
     assert_eq!(get(Reply::Json(404, "x".into())).await.0.unwrap().status, 404);
 }

@@ -3,12 +3,17 @@
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value, json};
 
+use crate::oauth::Demands;
 use crate::oauth::id_token::{Expected, IdTokenError, Occasion, access_token_hash, validate};
 
 const NOW: u64 = 1_800_000_000;
+const NO_DEMANDS: Demands = Demands {
+    max_age: None,
+    acr: None,
+};
 const LOGIN: Occasion<'static> = Occasion::Login {
     nonce: "n-0S6_WzA2Mj",
-    max_age: None,
+    demands: &NO_DEMANDS,
 };
 
 fn good() -> Map<String, Value> {
@@ -160,7 +165,7 @@ fn at_hash_is_of_the_signature_s_hash_function() {
 fn an_empty_nonce_in_the_login_matches_nothing() {
     let occasion = Occasion::Login {
         nonce: "",
-        max_age: None,
+        demands: &NO_DEMANDS,
     };
     let claims = changed(json!({"nonce": ""}));
     assert_eq!(validate(&claims, &expected(occasion), NOW), Err(IdTokenError::Nonce));
@@ -169,9 +174,10 @@ fn an_empty_nonce_in_the_login_matches_nothing() {
 #[test]
 fn auth_time_must_honour_max_age_where_it_was_asked_for() {
     let judge = |max_age, auth_time: Value| {
+        let demands = Demands { max_age, acr: None };
         let occasion = Occasion::Login {
             nonce: "n-0S6_WzA2Mj",
-            max_age,
+            demands: &demands,
         };
         validate(&changed(json!({ "auth_time": auth_time })), &expected(occasion), NOW)
     };
@@ -182,6 +188,28 @@ fn auth_time_must_honour_max_age_where_it_was_asked_for() {
     assert_eq!(judge(Some(100), json!(null)), Err(IdTokenError::Claim("auth_time")));
     assert_eq!(judge(Some(u64::MAX), json!(0)), Ok(()));
     assert_eq!(judge(None, json!(null)), Ok(()));
+}
+
+#[test]
+fn acr_must_be_what_was_asked_for_as_essential() {
+    let judge = |acr: Option<&[&str]>, claim: Value| {
+        let acr = acr.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let demands = Demands { max_age: None, acr };
+        let occasion = Occasion::Login {
+            nonce: "n-0S6_WzA2Mj",
+            demands: &demands,
+        };
+        validate(&changed(json!({ "acr": claim })), &expected(occasion), NOW)
+    };
+    assert_eq!(judge(Some(&["mfa", "hwk"]), json!("hwk")), Ok(()));
+    assert_eq!(
+        judge(Some(&["mfa"]), json!("pwd")),
+        Err(IdTokenError::AuthenticationContext)
+    );
+    assert_eq!(judge(Some(&["mfa"]), json!(null)), Err(IdTokenError::Claim("acr")));
+    assert_eq!(judge(Some(&[]), json!("anything")), Ok(()));
+    assert_eq!(judge(Some(&[]), json!(null)), Err(IdTokenError::Claim("acr")));
+    assert_eq!(judge(None, json!("pwd")), Ok(()));
 }
 
 #[test]

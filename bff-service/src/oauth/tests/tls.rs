@@ -60,9 +60,9 @@ async fn get(url: &str, trusted: &Authority) -> Result<Answer, HttpError> {
     std::fs::write(&file, trusted.pem()).unwrap();
     let issuer = "authorization_server.issuer = \"https://login.example.localhost\"";
     let config = config(&[issuer, &format!("authorization_server.ca_file = {file:?}")]);
-    let tls = client_config(&config.authorization_server).unwrap();
+    let tls = client_config(&config.authorization_server, &config.client).unwrap();
     HttpClient::new(&config.authorization_server, &tls)
-        .get(url, None, 1000)
+        .get(url, &[], 1000)
         .await
 }
 

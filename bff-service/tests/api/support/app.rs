@@ -1,13 +1,11 @@
 //! The service under test: the real one, with all its workers, on free ports of the loopback interface.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bff_service::config::Config;
-use bff_service::oauth::Provider;
+use bff_service::application;
+use bff_service::config;
 use bff_service::server::{self, Listeners};
-use bff_service::service::Service;
 
 use super::authorization_server::{CLIENT_ID, FakeAuthorizationServer};
 use super::browser::Browser;
@@ -45,6 +43,8 @@ pub struct Setup<'a> {
     pub session: &'a str,
     /// Lines in `[client]`.
     pub client: &'a str,
+    /// Further sections.
+    pub more: &'a str,
     /// Keys to come after [`KEYS`], each with a comma in front.
     pub more_keys: &'a str,
 }
@@ -64,7 +64,7 @@ impl TestApp {
         // The first test installs it; the others find it in place.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let config = configuration(&authorization_server, &setup);
-        let config = Config::parse(&config, |_| None).unwrap_or_else(|error| panic!("{error}"));
+        let configs = config::parse(&config, |_| None).unwrap_or_else(|error| panic!("{error}"));
         let listeners = Listeners {
             api: TcpListener::bind("127.0.0.1:0").unwrap(),
             admin: TcpListener::bind("127.0.0.1:0").unwrap(),
@@ -75,10 +75,8 @@ impl TestApp {
         );
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                let config = Arc::new(config);
-                let provider = Provider::new(&config).unwrap();
-                let service = Service::new(config, provider).unwrap();
-                server::run(Arc::new(service), listeners).await.unwrap();
+                let applications = application::all(configs).unwrap();
+                server::run(applications, listeners).await.unwrap();
             });
         });
         let app = TestApp {
@@ -127,6 +125,7 @@ fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'
         session,
         client,
         more_keys,
+        more,
     } = setup;
     format!(
         "demo = true
@@ -149,6 +148,7 @@ fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'
         {session}
         [keys]
         ring = '{KEYS}{more_keys}'
+        {more}
         "
     )
 }

@@ -1,0 +1,83 @@
+//! From an outcome to an HTTP response. What every response carries is added here and nowhere else.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
+    SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+
+use super::answer::{Answer, Content};
+use super::cors;
+use super::errors::Failure;
+use super::request_checks::CallerOrigin;
+
+/// Makes the response.
+pub(super) fn respond(origin: &CallerOrigin, result: Result<Answer, Failure>) -> HttpResponse {
+    let (status, kind, body, further, set_cookies) = match result {
+        Ok(Answer { content, set_cookies }) => {
+            let (status, kind, body, further) = parts(content);
+            (status, kind, body, further, set_cookies)
+        }
+        Err(failure) => {
+            let status = StatusCode::from_u16(failure.refusal().status());
+            let (body, set_cookies) = failure.into_parts();
+            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, Some(JSON), body, None, set_cookies)
+        }
+    };
+    let mut response = match kind {
+        Some(_) => HttpResponse::build(status).body(body),
+        None => HttpResponse::build(status).finish(),
+    };
+    let headers = response.headers_mut();
+    if let Some(kind) = kind {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if let Some((name, value)) = further {
+        match HeaderValue::try_from(value) {
+            Ok(value) => headers.insert(name, value),
+            // URLs are ASCII, without line breaks.
+            Err(error) => {
+                log::error!("a header could not be set: {error}");
+                return HttpResponse::InternalServerError().finish();
+            }
+        };
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A preflight brings no cookies.
+    let vary = match status == StatusCode::NO_CONTENT && set_cookies.is_empty() {
+        true => "origin",
+        false => "origin, cookie",
+    };
+    headers.insert(VARY, HeaderValue::from_static(vary));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    cors::expose_response(headers, origin);
+    for line in set_cookies {
+        match HeaderValue::try_from(line) {
+            Ok(line) => headers.append(SET_COOKIE, line),
+            // Names and paths were checked with the configuration, and values are base64url.
+            Err(error) => log::error!("a cookie could not be set: {error}"),
+        }
+    }
+    response
+}
+
+const JSON: &str = "application/json";
+
+type Parts = (StatusCode, Option<&'static str>, String, Option<(HeaderName, String)>);
+
+fn parts(content: Content) -> Parts {
+    match content {
+        Content::None => (StatusCode::NO_CONTENT, None, String::new(), None),
+        Content::Json(value) => (StatusCode::OK, Some(JSON), value.to_string(), None),
+        Content::Redirect(url) => (StatusCode::FOUND, None, String::new(), Some((LOCATION, url))),
+        Content::EmptyFrame(origin) => {
+            let policy = format!("default-src 'none'; frame-ancestors {origin}");
+            let further = Some((CONTENT_SECURITY_POLICY, policy));
+            let page = "<!doctype html><title>Signed out</title>".to_owned();
+            (StatusCode::OK, Some("text/html; charset=utf-8"), page, further)
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! One application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers
+//! share it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::HeaderName;
+use bff_core::ended::Ended;
+use bff_core::names::csrf_header_name;
+use bff_core::origin::TrustedOrigins;
+
+use crate::config::{Config, CookiePaths};
+use crate::metrics::Metrics;
+use crate::oauth::Provider;
+use crate::random;
+use crate::session::CookieSettings;
+use crate::session::ended_sessions::EndedList;
+use crate::session::in_process_refresh_store::{InProcessRefreshStore, RefreshStoreLimits};
+use crate::session::logout_states::LogoutStates;
+use crate::session::logout_tokens::LogoutTokens;
+use crate::session::redis::Redis;
+use crate::session::redis_refresh_store::RedisRefreshStore;
+use crate::session::refresh_store::RefreshStore;
+use crate::session::shared;
+use crate::session::tokens::{ReplicaId, SessionLifetimes};
+
+/// How long an access token counts as good where the authorization server does not say, in seconds. Nothing rests on
+/// it: whoever accepts the token decides.
+const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
+/// A refresh makes at most this many requests in a row: metadata (in two places), token (twice with DPoP), keys.
+const REQUESTS_OF_A_REFRESH: u32 = 5;
+
+/// The parts of an application, made once from its configuration.
+pub struct Application {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The authorization server's metadata and keys.
+    pub provider: Provider,
+    /// How cookies are named, sealed and sent.
+    pub cookies: CookieSettings,
+    /// Whose pages may call.
+    pub origins: TrustedOrigins,
+    /// The origin that the navigation variant returns to.
+    pub web_origin: String,
+    /// The header that repeats the CSRF value.
+    pub csrf_header: HeaderName,
+    /// How long sessions last.
+    pub lifetimes: SessionLifetimes,
+    /// Makes one of concurrent refreshes.
+    pub refreshes: Arc<dyn RefreshStore>,
+    /// How long a caller waits for a refresh that another one leads.
+    pub refresh_bound: Duration,
+    /// The sessions that are over.
+    pub ended: EndedList,
+    /// The logout tokens that were used.
+    pub logout_tokens: LogoutTokens,
+    /// Tells the browser's return from signing out from any other page load.
+    pub logout_states: LogoutStates,
+    /// This process.
+    pub replica: ReplicaId,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    redis: Option<Redis>,
+}
+
+/// Makes all applications of a configuration, with one set of counters. The error is one of configuration.
+pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
+    let metrics = Arc::new(Metrics::default());
+    let make = |config: Config| {
+        let config = Arc::new(config);
+        let provider = Provider::new(&config).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Application::new(config, provider, Arc::clone(&metrics))?))
+    };
+    configs.into_iter().map(make).collect()
+}
+
+impl Application {
+    /// Puts the application together. The error is one of configuration. Must run where tokio runs.
+    pub fn new(config: Arc<Config>, provider: Provider, metrics: Arc<Metrics>) -> Result<Application, String> {
+        let csrf_header = csrf_header_name(&config.cookie_name_prefix);
+        let csrf_header = HeaderName::try_from(csrf_header.as_str())
+            .map_err(|_| format!("`cookie_name_prefix`: `{csrf_header}` cannot be the name of a header"))?;
+        let narrow_path = match config.cookie_paths {
+            CookiePaths::Narrow => config.endpoints_prefix.clone(),
+            CookiePaths::Root => "/".to_owned(),
+        };
+        let cookies = CookieSettings {
+            sealer: config.sealer(),
+            names: config.cookie_names().clone(),
+            domain: config.cookie_domain.clone(),
+            narrow_path,
+            max_parts: config.max_cookie_parts,
+        };
+        let lifetimes = SessionLifetimes {
+            absolute: config.session.max_lifetime_seconds,
+            idle: config.session.max_idle_seconds,
+        };
+        let refresh_bound = config
+            .authorization_server
+            .request_timeout()
+            .saturating_mul(REQUESTS_OF_A_REFRESH);
+        let limits = RefreshStoreLimits {
+            replay_window: Duration::from_secs(config.session.refresh_replay_seconds),
+            lead: refresh_bound,
+            settled: config.session.refresh_replay_entries,
+        };
+        let redis = match &config.redis.url {
+            Some(url) => {
+                let timeout = Duration::from_millis(config.redis.timeout_ms);
+                Some(Redis::new(
+                    url.expose(),
+                    timeout,
+                    &config.identity(),
+                    Arc::clone(&metrics),
+                )?)
+            }
+            None => None,
+        };
+        let local = InProcessRefreshStore::new(limits);
+        let refreshes: Arc<dyn RefreshStore> = match &redis {
+            None => Arc::new(local),
+            Some(redis) => Arc::new(RedisRefreshStore::new(
+                local,
+                redis.clone(),
+                config.sealer_for("refresh"),
+                config.session.refresh_replay_seconds,
+                Arc::clone(&metrics),
+            )),
+        };
+        let number = || {
+            random::bytes::<8>()
+                .map(u64::from_be_bytes)
+                .map_err(|error| error.to_string())
+        };
+        let ended = EndedList::new(
+            config.session.ended_entries,
+            config.session.ended_seconds,
+            number()? as u32,
+        );
+        let web_origin = config.navigation.web_origin.clone();
+        let web_origin = web_origin.or_else(|| config.trusted_origins().iter().next().map(str::to_owned));
+        Ok(Application {
+            origins: config.trusted_origins().clone(),
+            web_origin: web_origin.unwrap_or_default(),
+            provider,
+            cookies,
+            csrf_header,
+            lifetimes,
+            refreshes,
+            refresh_bound,
+            ended,
+            logout_tokens: LogoutTokens::new(redis.clone()),
+            logout_states: LogoutStates::new(config.sealer_for("logout")),
+            replica: ReplicaId(number()?),
+            metrics,
+            redis,
+            config,
+        })
+    }
+
+    /// Whether a request with this `Host` and path is for this application.
+    pub fn is_for(&self, host: &str, path: &str) -> bool {
+        let below = path.strip_prefix(self.config.endpoints_prefix.as_str());
+        let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if !is_below && !self.config.is_alone() {
+            return false;
+        }
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name = name.map_or(host, |(name, _)| name);
+        let same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
+        self.config.hosts.is_empty() || self.config.hosts.iter().any(same)
+    }
+
+    /// Where the authorization server sends the browser back to.
+    pub fn redirect_uri(&self, by_navigation: bool) -> &str {
+        match &self.config.navigation.redirect_uri {
+            Some(uri) if by_navigation => uri,
+            _ => &self.config.client.redirect_uri,
+        }
+    }
+
+    /// When an access token that came at `now` expires, both in UNIX seconds.
+    pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
+        now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
+    }
+
+    /// From `now` (UNIX seconds) on this is over, here and, where they share Redis, at the other replicas.
+    pub async fn end(&self, ended: Ended, now: u64) {
+        self.ended.end(ended, now);
+        if let Some(redis) = &self.redis {
+            // Where it fails, the others are told as soon as Redis is back.
+            let _ = shared::publish(redis, [(ended, now)], self.ended.keep()).await;
+        }
+    }
+
+    /// What runs beside the requests: never ends, to be spawned once in a process, on a thread that runs actix.
+    pub async fn keep_up(&self) {
+        let follow = async {
+            match &self.redis {
+                Some(redis) => shared::follow(redis.clone(), self.ended.clone()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::join!(self.provider.clone().keep_fresh(), follow);
+    }
+}

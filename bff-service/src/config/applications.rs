@@ -1,0 +1,264 @@
+//! Several applications in one service: branded domains, say, each a client of its own.
+//!
+//! What stands outside of `[applications]` holds for all of them; `[applications.<name>]` has the same fields again and
+//! overrides. So do variables: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and
+//! `BFF_APPLICATIONS__<NAME>__COOKIE_KEYS` its keys. `server` and `demo` are of the service as a whole.
+
+use std::collections::HashSet;
+
+use toml::{Table, Value};
+
+use super::fault::{ConfigError, Fault};
+use super::{Config, environment, fields};
+
+/// Sections and fields that no application has for itself.
+const SHARED: [&str; 2] = ["server", "demo"];
+
+/// Reads all applications of a file; one, without a name, where the file names none.
+pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
+    let applications = base.remove("applications");
+    let mut faults = environment::apply(&mut base, env);
+    faults.extend(fields::check(&base));
+    let applications = match applications {
+        None if faults.is_empty() => return Ok(vec![Config::of_table(None, base, env)?]),
+        None => return Err(ConfigError::new(faults)),
+        Some(Value::Table(applications)) if !applications.is_empty() => applications,
+        Some(_) => {
+            faults.push(Fault::new(
+                "applications",
+                "this must hold a table for each application; write [applications.<name>]",
+            ));
+            return Err(ConfigError::new(faults));
+        }
+    };
+    let mut configs = Vec::new();
+    for (name, own) in applications {
+        match application(&name, &base, own, env) {
+            Ok(config) => configs.push(config),
+            Err(error) => faults.extend(
+                error
+                    .faults()
+                    .iter()
+                    .map(|fault| fault.within(&format!("applications.{name}"))),
+            ),
+        }
+    }
+    faults.extend(isolation(&configs));
+    match faults.is_empty() {
+        true => Ok(configs),
+        false => Err(ConfigError::new(faults)),
+    }
+}
+
+fn application(
+    name: &str,
+    base: &Table,
+    own: Value,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || !name.bytes().all(legal) {
+        return Err(Fault::new("", "a name must be lower-case letters, digits and hyphens").into());
+    }
+    let Value::Table(mut own) = own else {
+        return Err(Fault::new("", "this must be a table").into());
+    };
+    let prefix = format!("BFF_APPLICATIONS__{}__", name.replace('-', "_").to_ascii_uppercase());
+    let own_env = |variable: &str| env(&variable.replacen("BFF_", &prefix, 1));
+    let mut faults = environment::apply(&mut own, &own_env);
+    faults.extend(fields::check(&own));
+    for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
+        faults.push(Fault::new(
+            shared,
+            "this is of the service as a whole; write it outside of [applications]",
+        ));
+    }
+    if !faults.is_empty() {
+        return Err(ConfigError::new(faults));
+    }
+    let has = |section: &str, fields: [&str; 2]| {
+        let section = own.get(section).and_then(Value::as_table);
+        section.is_some_and(|section| fields.iter().any(|field| section.contains_key(*field)))
+    };
+    // A secret of all goes behind one that the application names for itself.
+    let (own_secret, own_keys) = (has("client", ["secret", "secret_file"]), has("keys", ["ring", "file"]));
+    let secrets_env = |variable: &str| {
+        let hidden = (own_secret && variable.starts_with("BFF_CLIENT_SECRET"))
+            || (own_keys && variable.starts_with("BFF_COOKIE_KEYS"));
+        let other = match variable.strip_suffix("_FILE") {
+            Some(plain) => plain.to_owned(),
+            None => format!("{variable}_FILE"),
+        };
+        let overridden = own_env(&other).is_some();
+        own_env(variable).or_else(|| env(variable).filter(|_| !hidden && !overridden))
+    };
+    let mut table = base.clone();
+    merge(&mut table, own);
+    Config::of_table(Some(name), table, &secrets_env)
+}
+
+/// `over` goes before what is in `table`.
+fn merge(table: &mut Table, over: Table) {
+    for (name, value) in over {
+        match (table.get_mut(&name), value) {
+            (Some(Value::Table(section)), Value::Table(over)) => {
+                // One way of naming a secret replaces the other.
+                for (one, other) in [("secret", "secret_file"), ("ring", "file"), ("url", "url_file")] {
+                    for (given, replaced) in [(one, other), (other, one)] {
+                        if over.contains_key(given) {
+                            section.remove(replaced);
+                        }
+                    }
+                }
+                merge(section, over);
+            }
+            (_, value) => {
+                table.insert(name, value);
+            }
+        }
+    }
+}
+
+/// A cookie of one application must never open in another, and no request be for two of them.
+fn isolation(configs: &[Config]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (index, one) in configs.iter().enumerate() {
+        for other in configs.iter().skip(index + 1) {
+            let names = (one.name().unwrap_or_default(), other.name().unwrap_or_default());
+            let mut fault = |what: String| {
+                faults.push(Fault::new(
+                    "applications",
+                    format!("`{}` and `{}` {what}", names.0, names.1),
+                ))
+            };
+            let keys: HashSet<_> = one.key_ring().key_ids().collect();
+            if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
+                fault("have a cookie key in common; give each keys of its own".to_owned());
+            }
+            let shares_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
+                ([], []) => true,
+                // The one that names its hosts goes first there.
+                ([], _) | (_, []) => false,
+                (hosts, others) => hosts
+                    .iter()
+                    .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
+            };
+            if shares_host && one.endpoints_prefix == other.endpoints_prefix {
+                fault("have the same `hosts` and `endpoints_prefix`; one of the two must differ".to_owned());
+            } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
+                fault("share a host and must have different `cookie_name_prefix`".to_owned());
+            }
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    const KEYS: [&str; 2] = [
+        "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978",
+        "1d2c3b4a5968778695a4b3c2d1e0f0f1e2d3c4b5a69788796a5b4c3d2e1f0011",
+    ];
+
+    fn two(first: &str, second: &str) -> String {
+        format!(
+            "[authorization_server]\nissuer = \"https://login.example.com\"\n\
+             [applications.brand-a]\nhosts = [\"api.brand-a.com\"]\n\
+             trusted_web_origins = [\"https://www.brand-a.com\"]\n{first}\n\
+             [applications.brand-a.client]\nid = \"a\"\nredirect_uri = \"https://www.brand-a.com/\"\n\
+             [applications.brand-b]\nhosts = [\"api.brand-b.com\"]\n\
+             trusted_web_origins = [\"https://www.brand-b.com\"]\n{second}\n\
+             [applications.brand-b.client]\nid = \"b\"\nredirect_uri = \"https://www.brand-b.com/\"\n"
+        )
+    }
+
+    fn env(name: &str) -> Option<String> {
+        match name {
+            "BFF_CLIENT_SECRET" => Some("the same for both".to_owned()),
+            "BFF_APPLICATIONS__BRAND_A__COOKIE_KEYS" => Some(KEYS[0].to_owned()),
+            "BFF_APPLICATIONS__BRAND_B__COOKIE_KEYS" => Some(KEYS[1].to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn each_application_has_what_is_its_own_and_what_is_common() {
+        let configs = parse(&two("", ""), env).unwrap();
+        let seen: Vec<_> = configs
+            .iter()
+            .map(|config| {
+                (
+                    config.name().unwrap(),
+                    config.client.id.as_str(),
+                    config.hosts[0].as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [("brand-a", "a", "api.brand-a.com"), ("brand-b", "b", "api.brand-b.com")]
+        );
+        for config in &configs {
+            assert_eq!(config.authorization_server.issuer, "https://login.example.com");
+            assert_eq!(config.client_secret().unwrap().expose(), "the same for both");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_one_application_does_not_touch_the_other() {
+        let only_a = |name: &str| match name {
+            "BFF_APPLICATIONS__BRAND_A__CLIENT__ID" => Some("changed".to_owned()),
+            "BFF_APPLICATIONS__BRAND_A__CLIENT_SECRET" => Some("a's own".to_owned()),
+            other => env(other),
+        };
+        let configs = parse(&two("", ""), only_a).unwrap();
+        assert_eq!(
+            (configs[0].client.id.as_str(), configs[1].client.id.as_str()),
+            ("changed", "b")
+        );
+        assert_eq!(configs[0].client_secret().unwrap().expose(), "a's own");
+        assert_eq!(configs[1].client_secret().unwrap().expose(), "the same for both");
+    }
+
+    #[test]
+    fn applications_that_could_be_taken_for_each_other_are_refused() {
+        let same_keys = |name: &str| match name {
+            "BFF_COOKIE_KEYS" => Some(KEYS[0].to_owned()),
+            name if name.ends_with("COOKIE_KEYS") => None,
+            other => env(other),
+        };
+        let error = parse(&two("", ""), same_keys).unwrap_err().to_string();
+        assert!(
+            error.contains("`brand-a` and `brand-b` have a cookie key in common"),
+            "{error}"
+        );
+        let same_host = two("", "").replace("api.brand-b.com", "API.brand-a.com");
+        let error = parse(&same_host, env).unwrap_err().to_string();
+        assert!(error.contains("the same `hosts` and `endpoints_prefix`"), "{error}");
+        let by_prefix = same_host.replace(
+            "[applications.brand-b]",
+            "[applications.brand-b]\nendpoints_prefix = \"/b\"",
+        );
+        let error = parse(&by_prefix, env).unwrap_err().to_string();
+        assert!(error.contains("different `cookie_name_prefix`"), "{error}");
+        let distinct = by_prefix.replace("\"/b\"", "\"/b\"\ncookie_name_prefix = \"brand-b\"");
+        assert!(parse(&distinct, env).is_ok());
+    }
+
+    #[test]
+    fn faults_name_the_application() {
+        for (text, field) in [
+            (two("cookie_paths = \"wide\"", ""), "applications.brand-a.cookie_paths"),
+            (two("", "colour = 1"), "applications.brand-b.colour"),
+            (two("demo = true", ""), "applications.brand-a.demo"),
+            ("applications = 1".to_owned(), "applications"),
+            ("[applications]".to_owned(), "applications"),
+            ("[applications.\"A b\"]".to_owned(), "applications.A b"),
+        ] {
+            let error = parse(&text, env).unwrap_err();
+            assert_eq!(error.faults()[0].field(), field, "{error}");
+        }
+    }
+}

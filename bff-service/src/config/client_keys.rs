@@ -1,0 +1,98 @@
+//! The private keys of this client, read from the files that the configuration names.
+
+use jsonwebtoken::Algorithm;
+
+use super::fault::Fault;
+use super::sections::{Client, ClientAuthentication, Settings};
+use crate::oauth::jws::signature_algorithm;
+use crate::oauth::signing_key::SigningKey;
+
+/// The client's private keys.
+#[derive(Debug, Default)]
+pub struct ClientKeys {
+    /// For assertions and request objects: the first signs, all are published.
+    pub signing: Vec<SigningKey>,
+    /// What the first one is to sign with, where the configuration says so.
+    pub algorithm: Option<Algorithm>,
+    /// For DPoP proofs.
+    pub dpop: Option<SigningKey>,
+}
+
+/// Reads the keys and checks that everything that was asked for has what it takes.
+pub(super) fn load(settings: &Settings, faults: &mut Vec<Fault>) -> ClientKeys {
+    let client = &settings.client;
+    let mut keys = ClientKeys::default();
+    for path in &client.signing_key_files {
+        match SigningKey::from_file(path) {
+            Ok(key) if keys.signing.iter().any(|other| other.id() == key.id()) => {
+                faults.push(fault(
+                    "signing_key_files",
+                    format!("{} holds a key that is there already", path.display()),
+                ));
+            }
+            Ok(key) => keys.signing.push(key),
+            Err(what) => faults.push(fault("signing_key_files", what)),
+        }
+    }
+    if let Some(name) = &client.signing_algorithm {
+        keys.algorithm = signature_algorithm(name);
+        let fits = |algorithm| keys.signing.first().is_none_or(|key| key.supports(algorithm));
+        if !keys.algorithm.is_some_and(fits) {
+            let what = format!("`{name}` is not an algorithm of the first key in `client.signing_key_files`");
+            faults.push(fault("signing_algorithm", what));
+        }
+    }
+    if let Some(path) = &client.dpop_key_file {
+        match SigningKey::from_file(path) {
+            Ok(key) => keys.dpop = Some(key),
+            Err(what) => faults.push(fault("dpop_key_file", what)),
+        }
+    }
+    check_combinations(client, faults);
+    keys
+}
+
+/// Combinations that cannot work, whatever the authorization server says.
+fn check_combinations(client: &Client, faults: &mut Vec<Fault>) {
+    let has_keys = !client.signing_key_files.is_empty();
+    if client.authentication == Some(ClientAuthentication::PrivateKeyJwt) && !has_keys {
+        let what = "`private_key_jwt` signs with the client's own key: name its file in `client.signing_key_files`";
+        faults.push(fault("authentication", what));
+    }
+    if client.signed_request_objects == Some(true) && !has_keys {
+        let what = "a request is signed with the client's own key: name its file in `client.signing_key_files`";
+        faults.push(fault("signed_request_objects", what));
+    }
+    if client
+        .authentication
+        .is_some_and(ClientAuthentication::needs_certificate)
+        && client.certificate_file.is_none()
+    {
+        let what = "mutual TLS needs the client's certificate: name its file as `client.certificate_file`";
+        faults.push(fault("authentication", what));
+    }
+    match (&client.certificate_file, &client.certificate_key_file) {
+        (Some(_), None) => faults.push(fault(
+            "certificate_key_file",
+            "this is required beside `client.certificate_file`",
+        )),
+        (None, Some(_)) => faults.push(fault(
+            "certificate_file",
+            "this is required beside `client.certificate_key_file`",
+        )),
+        _ => {}
+    }
+    for resource in &client.resource {
+        // RFC 8707 section 2.
+        if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
+            faults.push(fault(
+                "resource",
+                format!("`{resource}` is not an absolute URI without a fragment"),
+            ));
+        }
+    }
+}
+
+fn fault(field: &str, what: impl Into<String>) -> Fault {
+    Fault::new(&format!("client.{field}"), what)
+}

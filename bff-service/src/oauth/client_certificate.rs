@@ -1,0 +1,154 @@
+//! The certificate that this client shows in a TLS handshake, RFC 8705. It is read anew when its file has changed, so
+//! that a certificate can be renewed without a restart.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+/// Certificate chain and private key, from two files.
+pub struct ClientCertificate {
+    certificate: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+    current: Mutex<Loaded>,
+}
+
+struct Loaded {
+    changed: Changed,
+    key: Arc<CertifiedKey>,
+}
+
+/// When the two files were last written.
+type Changed = [Option<SystemTime>; 2];
+
+impl ClientCertificate {
+    /// Reads both files. The error names the file.
+    pub fn load(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<ClientCertificate, String> {
+        let current = Mutex::new(read(certificate, key, &provider)?);
+        Ok(ClientCertificate {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            provider,
+            current,
+        })
+    }
+
+    /// What to show now. A pair of files that cannot be used, perhaps since they are just being written, leaves the one
+    /// from before in use.
+    fn current(&self) -> Arc<CertifiedKey> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.changed != changed(&self.certificate, &self.key) {
+            match read(&self.certificate, &self.key, &self.provider) {
+                Ok(loaded) => {
+                    log::info!("the client's certificate has been read anew");
+                    *current = loaded;
+                }
+                Err(error) => log::warn!("the client's certificate stays the one from before: {error}"),
+            }
+        }
+        Arc::clone(&current.key)
+    }
+}
+
+fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
+    let changed = changed(certificate, key);
+    let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
+        format!("the file {} cannot be read as PEM: {error}", path.display())
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(certificate, error))?;
+    if chain.is_empty() {
+        return Err(format!("the file {} holds no certificate", certificate.display()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
+    let key = CertifiedKey::from_der(chain, private, provider).map_err(|error| {
+        format!(
+            "the files {} and {} do not go together: {error}",
+            certificate.display(),
+            key.display()
+        )
+    })?;
+    Ok(Loaded {
+        changed,
+        key: Arc::new(key),
+    })
+}
+
+fn changed(certificate: &Path, key: &Path) -> Changed {
+    [certificate, key].map(|path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
+}
+
+impl std::fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientCertificate")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ResolvesClientCert for ClientCertificate {
+    fn resolve(&self, _authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let current = self.current();
+        current.key.choose_scheme(schemes).map(|_| current)
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path) {
+        let made = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+        std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    }
+
+    fn load(folder: &Path) -> Result<ClientCertificate, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        ClientCertificate::load(&folder.join("cert.pem"), &folder.join("key.pem"), provider)
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path());
+        let certificate = load(folder.path()).unwrap();
+        let first = certificate.current();
+        assert!(Arc::ptr_eq(&first, &certificate.current()));
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let touch = |later| {
+            let file = std::fs::File::options()
+                .write(true)
+                .open(folder.path().join("cert.pem"))
+                .unwrap();
+            file.set_modified(later).unwrap();
+        };
+        write(folder.path());
+        touch(later);
+        let second = certificate.current();
+        assert_ne!(first.cert, second.cert);
+        std::fs::write(folder.path().join("cert.pem"), "half written").unwrap();
+        assert_eq!(certificate.current().cert, second.cert);
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(one.path());
+        write(other.path());
+        std::fs::copy(other.path().join("key.pem"), one.path().join("key.pem")).unwrap();
+        assert!(load(one.path()).unwrap_err().contains("do not go together"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Demonstrating Proof of Possession, RFC 9449: tokens that only the holder of a key can use.
+
+use std::cell::RefCell;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::ThumbprintHash;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::error::OAuthError;
+use super::http::Answer;
+use super::signing_key::SigningKey;
+use crate::clock;
+use crate::random;
+
+/// Longest nonce of a server that is used, in bytes.
+const MAX_NONCE_BYTES: usize = 1024;
+
+/// Makes proofs, and remembers the nonces that the server wants in them. One for each worker.
+pub(super) struct Dpop {
+    key: SigningKey,
+    /// The latest of the authorization server's own endpoints and of the userinfo endpoint: the two roles keep their own
+    /// (RFC 9449 sections 8 and 9).
+    nonces: [RefCell<Option<String>>; 2],
+}
+
+/// In which role the server is asked.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    /// For tokens.
+    AuthorizationServer,
+    /// With an access token.
+    ResourceServer,
+}
+
+impl Dpop {
+    pub(super) fn new(key: SigningKey) -> Dpop {
+        Dpop {
+            key,
+            nonces: [RefCell::new(None), RefCell::new(None)],
+        }
+    }
+
+    /// `dpop_jkt` of an authorization request: the code will be good for the holder of this key only.
+    pub(super) fn thumbprint(&self) -> Result<String, OAuthError> {
+        self.key
+            .public()
+            .thumbprint(ThumbprintHash::SHA256)
+            .map_err(|error| OAuthError::Internal(format!("the DPoP key has no thumbprint: {error}")))
+    }
+
+    /// A proof for one request; `access_token` where one goes along.
+    pub(super) fn proof(
+        &self,
+        role: Role,
+        method: &str,
+        url: &Url,
+        access_token: Option<&str>,
+    ) -> Result<String, OAuthError> {
+        let mut target = url.clone();
+        target.set_query(None);
+        target.set_fragment(None);
+        let mut claims = json!({
+            "jti": random::token()?,
+            "htm": method,
+            "htu": target.as_str(),
+            "iat": clock::now(),
+        });
+        if let Some(token) = access_token {
+            claims["ath"] = json!(URL_SAFE_NO_PAD.encode(Sha256::digest(token)));
+        }
+        if let Some(nonce) = self.nonce(role).borrow().as_deref() {
+            claims["nonce"] = json!(nonce);
+        }
+        self.key.sign_with_public_key("dpop+jwt", &claims)
+    }
+
+    /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.
+    pub(super) fn learn(&self, role: Role, answer: &Answer) -> bool {
+        // RFC 9449 section 8.1.
+        let sane = |nonce: &&String| {
+            (1..=MAX_NONCE_BYTES).contains(&nonce.len())
+                && nonce
+                    .bytes()
+                    .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+        };
+        match answer.dpop_nonce.as_ref().filter(sane) {
+            Some(nonce) => {
+                *self.nonce(role).borrow_mut() = Some(nonce.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn nonce(&self, role: Role) -> &RefCell<Option<String>> {
+        match role {
+            Role::AuthorizationServer => &self.nonces[0],
+            Role::ResourceServer => &self.nonces[1],
+        }
+    }
+}
+
+/// Whether a token endpoint's refusal asks for a proof with its nonce.
+pub(super) fn wants_nonce(answer: &Answer) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    matches!(answer.status, 400 | 401)
+        && serde_json::from_slice::<Refusal>(&answer.body).is_ok_and(|refusal| refusal.error == "use_dpop_nonce")
+}

@@ -1,0 +1,110 @@
+//! The list of ended sessions: read when it is due, obeyed, and kept when it cannot be read.
+
+use bff_core::ended::{Ended, EndedSessions};
+use bff_core::gate::{Count, Effect, Gate};
+use serde_json::json;
+
+use crate::support::*;
+
+fn polling() -> Gate {
+    gate(json!({"bff_token": {"ended_sessions": {"cluster": "bff_admin", "poll_seconds": 5}}}))
+}
+
+fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::ReadEndedSessions { cluster, path } => Some((cluster.as_str(), path.as_str())),
+        _ => None,
+    })
+}
+
+fn failed(effects: &[Effect]) -> bool {
+    effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Count(Count::EndedSessionsFailed)))
+}
+
+fn list(ended: &[Ended], version: &str) -> String {
+    let mut list = EndedSessions::new(100);
+    for ended in ended {
+        list.end(*ended, NOW);
+    }
+    list.to_json(version)
+}
+
+#[test]
+fn it_is_read_at_once_and_then_as_often_as_configured() {
+    let mut gate = polling();
+    assert_eq!(reads(&gate.tick(NOW)), Some(("bff_admin", "/ended-sessions?known=")));
+    assert_eq!(reads(&gate.tick(NOW + 4)), None);
+    gate.ended_sessions(200, Some(list(&[], "a1").as_bytes()));
+    assert_eq!(
+        reads(&gate.tick(NOW + 5)),
+        Some(("bff_admin", "/ended-sessions?known=a1"))
+    );
+}
+
+#[test]
+fn nobody_reads_it_where_it_is_not_configured() {
+    assert_eq!(reads(&gate(json!({})).tick(NOW)), None);
+}
+
+#[test]
+fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
+    let mut gate = polling();
+    assert!(admitted(&mut gate, &good("POST", "token")));
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
+    assert_eq!(refused(&mut gate, &head("GET", &[("cookie", &at("token"))])), Some(401));
+    gate.ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
+    assert!(admitted(&mut gate, &good("POST", "token")));
+}
+
+#[test]
+fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
+    let mut gate = polling();
+    let effects = gate.request(1, &good("GET", "token"), NOW);
+    let (_, id) = flight(&effects).unwrap();
+    gate.answer(
+        id,
+        &answer(200, "application/jwt", &[], &jwt(json!({"exp": NOW + 300}))),
+        NOW,
+    );
+    assert!(matches!(
+        ends(&gate.request(2, &good("GET", "token"), NOW)).as_slice(),
+        [(2, End::Forwarded(_))]
+    ));
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    assert_eq!(refused(&mut gate, &good("GET", "token")), Some(401));
+}
+
+#[test]
+fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
+    let mut gate = polling();
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    for (status, body) in [
+        (0, None),
+        (200, None),
+        (200, Some(&b"<html>"[..])),
+        (200, Some(&br#"{"version":"a b","ended":[]}"#[..])),
+        (500, Some(&br#"{"version":"2","ended":[]}"#[..])),
+        (404, None),
+    ] {
+        assert!(failed(&gate.ended_sessions(status, body)), "{status} {body:?}");
+        assert_eq!(
+            refused(&mut gate, &good("POST", "token")),
+            Some(401),
+            "{status} {body:?}"
+        );
+    }
+    assert!(!failed(&gate.ended_sessions(204, None)));
+    assert_eq!(gate.known_ended_sessions(), 1);
+}
+
+#[test]
+fn it_is_read_also_where_there_is_no_introspection() {
+    let mut gate = gate(json!({
+        "bff_token": {"ended_sessions": {"cluster": "bff_admin"}},
+        "phantom_token": null,
+    }));
+    assert!(reads(&gate.tick(NOW)).is_some());
+}
