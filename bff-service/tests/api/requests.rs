@@ -37,8 +37,14 @@ fn every_response_carries_the_security_headers_and_no_banner() {
             "{method} {endpoint}"
         );
         let vary = response.header("vary").unwrap();
-        assert!(vary.split(", ").any(|name| name == "origin"), "{method} {endpoint}: {vary}");
-        assert!(method == "OPTIONS" || vary.contains("cookie"), "{method} {endpoint}: {vary}");
+        assert!(
+            vary.split(", ").any(|name| name == "origin"),
+            "{method} {endpoint}: {vary}"
+        );
+        assert!(
+            method == "OPTIONS" || vary.contains("cookie"),
+            "{method} {endpoint}: {vary}"
+        );
         for banner in ["server", "x-powered-by"] {
             assert_eq!(response.header(banner), None, "{method} {endpoint}");
         }
