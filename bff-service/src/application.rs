@@ -19,7 +19,7 @@ use crate::session::in_process_refresh_store::{InProcessRefreshStore, RefreshSto
 use crate::session::logout_states::LogoutStates;
 use crate::session::logout_tokens::LogoutTokens;
 use crate::session::redis::Redis;
-use crate::session::redis_refresh_store::RedisRefreshStore;
+use crate::session::redis_refresh_store::{self, RedisRefreshStore};
 use crate::session::refresh_store::RefreshStore;
 use crate::session::shared;
 use crate::session::tokens::{ReplicaId, SessionLifetimes};
@@ -123,7 +123,11 @@ impl Application {
                 local,
                 redis.clone(),
                 config.sealer_for("refresh"),
-                config.session.refresh_replay_seconds,
+                redis_refresh_store::Settings {
+                    replay_seconds: config.session.refresh_replay_seconds,
+                    refresh_seconds: refresh_bound.as_secs(),
+                    session_affinity: config.redis.session_affinity,
+                },
                 Arc::clone(&metrics),
             )),
         };

@@ -95,6 +95,15 @@ impl EndedSessions {
         true
     }
 
+    /// Adds the entries of another list.
+    pub fn merge(&mut self, other: &Self) {
+        for (at, ended) in &other.order {
+            if other.times.get(ended) == Some(at) {
+                self.end(*ended, *at);
+            }
+        }
+    }
+
     /// Drops what was ended before this time. Entries come in the order of their times, give or take the clocks of
     /// several services.
     pub fn forget_before(&mut self, time: u64) {

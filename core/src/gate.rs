@@ -312,7 +312,8 @@ impl Gate {
             (204, _) => Count::EndedSessionsRead,
             (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {
                 Some((ended, version)) if is_version(&version) => {
-                    self.ended = ended;
+                    // Replicas of the service may know different ones, and what is over stays over.
+                    self.ended.merge(&ended);
                     self.ended_version = version;
                     Count::EndedSessionsRead
                 }

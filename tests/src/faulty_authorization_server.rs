@@ -20,6 +20,8 @@ pub enum Fault {
     Silent,
     /// They reach the authorization server after a while.
     Slow(Duration),
+    /// They reach the authorization server at once, and its answer comes after a while.
+    SlowAnswer(Duration),
     /// The answer breaks off within the head: the connection is closed.
     CutHead,
     /// The answer breaks off within the body: the connection is closed.
@@ -82,11 +84,20 @@ impl FaultyAuthorizationServer {
                     "application/json",
                     "{\"error\":\"server_error\"}",
                 ),
-                Fault::None | Fault::Slow(_) | Fault::CutHead | Fault::CutBody | Fault::ResetBody => {
+                Fault::None
+                | Fault::Slow(_)
+                | Fault::SlowAnswer(_)
+                | Fault::CutHead
+                | Fault::CutBody
+                | Fault::ResetBody => {
                     if let Fault::Slow(delay) = fault {
                         thread::sleep(delay);
                     }
-                    proxy::forward(&incoming, upstream).unwrap_or_default()
+                    let answer = proxy::forward(&incoming, upstream).unwrap_or_default();
+                    if let Fault::SlowAnswer(delay) = fault {
+                        thread::sleep(delay);
+                    }
+                    answer
                 }
             };
             let head_end = answer

@@ -38,11 +38,11 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Waits until a condition holds; fails with the text when it does not within ten seconds.
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+/// Waits until a condition holds; fails with the text when it does not within half a minute.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition() {
-        assert!(std::time::Instant::now() < end, "not within ten seconds: {what}");
+        assert!(std::time::Instant::now() < end, "not within half a minute: {what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

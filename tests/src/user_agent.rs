@@ -190,8 +190,13 @@ impl UserAgent {
         cookie_header(&cookies)
     }
 
-    fn keep(&mut self, response: &Response) {
+    /// Keeps the cookies of a response, as the browser does whoever asked.
+    pub fn keep_cookies(&mut self, response: &Response) {
         keep(&mut self.cookies, response);
+    }
+
+    fn keep(&mut self, response: &Response) {
+        self.keep_cookies(response);
         if let Some(csrf) = response.json()["csrf"].as_str() {
             self.csrf = csrf.to_owned();
         }

@@ -26,6 +26,7 @@ pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
         demo_web_host: program("demo-web-host"),
         node: node.node.clone(),
         authorization_server,
+        redis: None,
     };
     let mut cargo = command::cargo();
     cargo.args([

@@ -6,7 +6,8 @@ use crate::{Result, command, programs, spa, tools, workspace};
 
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
-    let (artifacts, node) = programs::build(true)?;
+    let (mut artifacts, node) = programs::build(true)?;
+    artifacts.redis = Some(tools::redis::find()?);
     node.install(&workspace::path("tests/browser"))?;
     let chromium = tools::chromium::find(&node)?;
     if filters.is_empty() {

@@ -42,7 +42,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
     let (session, started_at) = (content.session, content.started_at);
-    let renewed = match renew(call.worker, content, id_token.clone()).await {
+    let renewed = match renew(call.worker, content, Some(opened.issued_at), id_token.clone()).await {
         Ok(renewed) => renewed,
         Err(refusal) => return Err(refused(&call, refusal)),
     };
@@ -78,13 +78,13 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
 }
 
 /// Leads the refresh, or gets the tokens of the one that is under way or just over.
-async fn renew(worker: &Worker, content: RefreshContent, id_token: Option<String>) -> RefreshOutcome {
+async fn renew(worker: &Worker, content: RefreshContent, got: Option<u64>, id_token: Option<String>) -> RefreshOutcome {
     let application = &worker.application;
     let flight = Flight {
         application: Arc::clone(application),
         client: Rc::clone(&worker.client),
         session: content.session.unwrap_or(SessionId::NONE),
-        own: content.renewed_by == Some(application.replica),
+        got: got.filter(|_| content.renewed_by == Some(application.replica)),
         refresh_token: content.refresh_token,
         id_token,
     };
@@ -106,8 +106,8 @@ struct Flight {
     application: Arc<Application>,
     client: Rc<OAuthClient>,
     session: SessionId,
-    /// Whether this process got the refresh token.
-    own: bool,
+    /// Since when this process has the refresh token, if it was this one that got it.
+    got: Option<u64>,
     refresh_token: Zeroizing<String>,
     id_token: Option<String>,
 }
@@ -116,7 +116,7 @@ impl Flight {
     async fn run(self) -> RefreshOutcome {
         let began = clock::now();
         let key = RefreshKey::new(self.session, &self.refresh_token);
-        let outcome = match self.application.refreshes.join(key, self.own).await {
+        let outcome = match self.application.refreshes.join(key, self.got).await {
             Turn::Settled(outcome) => {
                 self.application.metrics.refresh_coalesced();
                 outcome

@@ -88,6 +88,7 @@ pub const FIELDS: &[(&str, Kind)] = &[
     ("redis.url", Text),
     ("redis.url_file", Text),
     ("redis.timeout_ms", Number),
+    ("redis.session_affinity", Flag),
     ("keys.ring", Text),
     ("keys.file", Text),
 ];

@@ -222,6 +222,10 @@ pub struct Redis {
     pub url_file: Option<PathBuf>,
     /// How long a command may take, in milliseconds. Default 250.
     pub timeout_ms: u64,
+    /// Whether the proxy in front sends all of a session's requests to the same replica, as consistent hashing does. When
+    /// Redis is away each replica then goes on by itself; else it refreshes only what nobody else can have refreshed.
+    /// Default false.
+    pub session_affinity: bool,
 }
 
 /// The keys that seal the cookies.
@@ -426,6 +430,7 @@ impl Default for Redis {
             url: None,
             url_file: None,
             timeout_ms: 250,
+            session_affinity: false,
         }
     }
 }

@@ -108,7 +108,7 @@ impl Flights {
 }
 
 impl RefreshStore for InProcessRefreshStore {
-    fn join(&self, key: RefreshKey, _own: bool) -> StoreFuture<'_, Turn> {
+    fn join(&self, key: RefreshKey, _got: Option<u64>) -> StoreFuture<'_, Turn> {
         Box::pin(async move {
             let Some(mut outcome) = self.join_or_lead(key, Instant::now()) else {
                 return Turn::Lead;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
-        match store.join(key, true).await {
+        match store.join(key, None).await {
             Turn::Lead => None,
             Turn::Settled(Ok(tokens)) => Some(tokens.access_token.to_string()),
             Turn::Settled(Err(refusal)) => Some(refusal.code().to_owned()),
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn those_who_come_while_the_leader_is_at_it_get_its_outcome() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
         let follower = {
             let store = store.clone();
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
@@ -188,18 +188,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_late_caller_gets_the_same_tokens_until_the_replay_window_ends() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
         store.settle(key("a"), renewed("new")).await;
         tokio::time::advance(Duration::from_secs(29)).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
     }
 
     #[tokio::test(start_paused = true)]
     async fn tokens_are_forgotten_although_no_further_request_comes() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
         let outcome = renewed("new");
         let tokens = Arc::downgrade(outcome.as_ref().ok().unwrap());
         store.settle(key("a"), outcome).await;
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_told_to_those_who_wait_and_then_forgotten() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
         let follower = {
             let store = store.clone();
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
@@ -222,26 +222,26 @@ mod tests {
             follower.await.unwrap().as_deref(),
             Some(Refusal::AuthorizationServerError.code())
         );
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_leader_is_replaced_after_its_time() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_kept_outcomes_is_bounded() {
         let store = InProcessRefreshStore::new(LIMITS);
         for name in ["a", "b", "c"] {
-            assert!(matches!(store.join(key(name), true).await, Turn::Lead));
+            assert!(matches!(store.join(key(name), None).await, Turn::Lead));
             store.settle(key(name), renewed(name)).await;
         }
         assert_eq!(store.flights().by_key.len(), 2);
-        assert!(matches!(store.join(key("a"), true).await, Turn::Lead));
+        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
         assert_eq!(access_token_of(&store, key("c")).await.as_deref(), Some("c"));
     }
 }

@@ -2,11 +2,13 @@
 //! Whatever is kept there is a help and no truth: without Redis the service goes on by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 
+use crate::clock;
 use crate::metrics::Metrics;
 
 /// Redis, if it can be reached.
@@ -16,6 +18,8 @@ pub struct Redis {
     /// Begins the names of all keys of one application.
     prefix: Arc<str>,
     metrics: Arc<Metrics>,
+    /// When it last answered, in UNIX seconds.
+    last_seen: Arc<AtomicU64>,
 }
 
 /// Redis could not be used; the reason is in the log.
@@ -44,6 +48,7 @@ impl Redis {
             manager,
             prefix: format!("bff:{application}:").into(),
             metrics,
+            last_seen: Arc::new(AtomicU64::new(clock::now())),
         })
     }
 
@@ -64,7 +69,15 @@ impl Redis {
         self.judged(script.invoke_async(&mut manager).await)
     }
 
+    /// When Redis last answered, in UNIX seconds; at first, when this process began.
+    pub(super) fn last_seen(&self) -> u64 {
+        self.last_seen.load(Relaxed)
+    }
+
     fn judged<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Unavailable> {
+        if outcome.is_ok() {
+            self.last_seen.fetch_max(clock::now(), Relaxed);
+        }
         outcome.map_err(|error| {
             self.metrics.redis_failed();
             log::warn!("Redis cannot be used ({:?}); going on without it", error.kind());

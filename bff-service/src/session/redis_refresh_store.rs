@@ -9,9 +9,11 @@
 //!   that the session is over.
 //! * The lock holds a number that nobody had before (a fencing token). Who lost the lock meanwhile publishes nothing, so
 //!   that an old outcome never replaces a newer one.
-//! * Without Redis nobody knows what the other replicas do. A replica then refreshes only with refresh tokens that it
-//!   got itself, for which every replica but this one has to step back; any other refresh is refused as temporarily
-//!   impossible, and the session stays as it is. So nobody is logged out by a token that was used twice.
+//! * Without Redis nobody knows what the other replicas do. Where the proxy in front sends all of a session to one replica,
+//!   that one decides alone. Elsewhere a replica refreshes only with refresh tokens that it got itself: at once with those
+//!   that it got since Redis is away, and with older ones when whatever another replica had begun with them is over and
+//!   forgotten. Any other refresh is refused as temporarily impossible, and the session stays as it is. So nobody is
+//!   logged out by a token that was used twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,14 +42,18 @@ const PROLONG: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(30);
 /// How long a failure is there for those who wait.
 const FAILURE_SECONDS: u64 = 2;
+/// How long it is remembered who began a refresh and did not finish it.
+const COUNT_SECONDS: u64 = 600;
 
-/// `KEYS`: outcome, lock, counter. `ARGV`: the lock's life in milliseconds. Returns the outcome (a text), or the fencing
-/// token of the lock that was taken (a number), or nothing while somebody else holds it.
+/// `KEYS`: outcome, lock, counter. `ARGV`: the lock's life in milliseconds, the counter's in seconds. Returns the outcome (a
+/// text), or the fencing token of the lock that was taken (a number, 1 for the first to hold it), or nothing while somebody
+/// else holds it.
 const JOIN: &str = "
     local outcome = redis.call('GET', KEYS[1])
     if outcome then return outcome end
     if redis.call('EXISTS', KEYS[2]) == 1 then return false end
     local token = redis.call('INCR', KEYS[3])
+    redis.call('EXPIRE', KEYS[3], ARGV[2])
     redis.call('SET', KEYS[2], token, 'PX', ARGV[1])
     return token";
 
@@ -56,11 +62,12 @@ const KEEP: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return 0";
 
-/// `KEYS`: outcome, lock. `ARGV`: fencing token, outcome, its life in seconds. Publishes only for the lock's holder.
+/// `KEYS`: outcome, lock, counter. `ARGV`: fencing token, outcome, its life in seconds. Publishes only for the lock's
+/// holder.
 const SETTLE: &str = "
     if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
     redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-    redis.call('DEL', KEYS[2])
+    redis.call('DEL', KEYS[2], KEYS[3])
     return 1";
 
 /// See the [module](self).
@@ -69,10 +76,21 @@ pub struct RedisRefreshStore {
     local: InProcessRefreshStore,
     redis: Redis,
     sealer: Sealer,
-    replay_seconds: u64,
+    settings: Settings,
     metrics: Arc<Metrics>,
     /// The locks that this replica holds.
     held: Arc<Mutex<HashMap<RefreshKey, Lock>>>,
+}
+
+/// What a [`RedisRefreshStore`] goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long new tokens are handed to late callers, in seconds.
+    pub replay_seconds: u64,
+    /// How long a refresh may take, in seconds.
+    pub refresh_seconds: u64,
+    /// Whether all of a session's requests come to the same replica.
+    pub session_affinity: bool,
 }
 
 struct Lock {
@@ -115,14 +133,14 @@ impl RedisRefreshStore {
         local: InProcessRefreshStore,
         redis: Redis,
         sealer: Sealer,
-        replay_seconds: u64,
+        settings: Settings,
         metrics: Arc<Metrics>,
     ) -> RedisRefreshStore {
         RedisRefreshStore {
             local,
             redis,
             sealer,
-            replay_seconds,
+            settings,
             metrics,
             held: Arc::default(),
         }
@@ -133,8 +151,9 @@ impl RedisRefreshStore {
         let script = Script::new(JOIN);
         let mut call = script.key(self.redis.key(&format!("refreshed:{name}")));
         call.key(self.redis.key(&format!("refreshing:{name}")))
-            .key(self.redis.key("fence"))
-            .arg(millis(LOCK));
+            .key(self.redis.key(&format!("refreshers:{name}")))
+            .arg(millis(LOCK))
+            .arg(COUNT_SECONDS);
         let answer: redis::Value = self.redis.invoke(&call).await?;
         Ok(match answer {
             redis::Value::Int(token) => Found::Lead(u64::try_from(token).unwrap_or_default()),
@@ -150,25 +169,44 @@ impl RedisRefreshStore {
     }
 
     /// Whether this replica leads, or what another one got.
-    async fn join_others(&self, key: RefreshKey, own: bool) -> Turn {
+    async fn join_others(&self, key: RefreshKey, got: Option<u64>) -> Turn {
         loop {
             match self.look(key).await {
                 Ok(Found::Outcome(outcome)) => return Turn::Settled(outcome),
                 Ok(Found::Lead(token)) => {
+                    if token > 1 {
+                        log::warn!(
+                            "another replica had begun to use this refresh token and did not finish; if the authorization \
+                             server now ends the session, it has no grace period for that"
+                        );
+                    }
                     self.hold(key, token);
                     return Turn::Lead;
                 }
                 Ok(Found::Busy) => tokio::time::sleep(LOOK).await,
                 Err(Unavailable) => {
                     self.metrics.refresh_without_redis();
-                    // By whatever another replica may just be doing, the token that this one got is not concerned.
-                    return match own {
+                    return match self.may_lead_alone(got) {
                         true => Turn::Lead,
                         false => Turn::Settled(Err(Refusal::AuthorizationServerError)),
                     };
                 }
             }
         }
+    }
+
+    /// Whether no other replica can have used a refresh token that this process has since `got`.
+    fn may_lead_alone(&self, got: Option<u64>) -> bool {
+        let Settings {
+            replay_seconds,
+            refresh_seconds,
+            session_affinity,
+        } = self.settings;
+        let last_seen = self.redis.last_seen();
+        let over_since = last_seen.saturating_add(replay_seconds).saturating_add(refresh_seconds);
+        // A second for the rounding of times.
+        let alone = |got: u64| got > last_seen.saturating_add(1) || clock::now() > over_since.saturating_add(1);
+        session_affinity || got.is_some_and(alone)
     }
 
     fn hold(&self, key: RefreshKey, token: u64) {
@@ -197,7 +235,7 @@ impl RedisRefreshStore {
         };
         prolonging.abort();
         let seconds = match outcome {
-            Ok(_) => self.replay_seconds.max(1),
+            Ok(_) => self.settings.replay_seconds.max(1),
             Err(_) => FAILURE_SECONDS,
         };
         let Some(sealed) = self.seal(key, outcome, seconds) else {
@@ -208,6 +246,7 @@ impl RedisRefreshStore {
         let script = Script::new(SETTLE);
         let mut call = script.key(self.redis.key(&format!("refreshed:{name}")));
         call.key(self.redis.key(&format!("refreshing:{name}")))
+            .key(self.redis.key(&format!("refreshers:{name}")))
             .arg(token)
             .arg(sealed)
             .arg(seconds);
@@ -280,13 +319,13 @@ impl RedisRefreshStore {
 }
 
 impl RefreshStore for RedisRefreshStore {
-    fn join(&self, key: RefreshKey, own: bool) -> StoreFuture<'_, Turn> {
+    fn join(&self, key: RefreshKey, got: Option<u64>) -> StoreFuture<'_, Turn> {
         Box::pin(async move {
-            match self.local.join(key, own).await {
+            match self.local.join(key, got).await {
                 Turn::Lead => {}
                 settled => return settled,
             }
-            let turn = self.join_others(key, own).await;
+            let turn = self.join_others(key, got).await;
             if let Turn::Settled(outcome) = &turn {
                 self.local.settle(key, outcome.clone()).await;
             }

@@ -83,9 +83,10 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Decides who leads a refresh, and keeps its outcome for those who come late.
 pub trait RefreshStore: Send + Sync {
-    /// Takes the lead for `key`, or waits for the outcome of whoever has it. `own` tells whether the refresh token was
-    /// got by this very process. Not to be abandoned: who has the lead must use it.
-    fn join(&self, key: RefreshKey, own: bool) -> StoreFuture<'_, Turn>;
+    /// Takes the lead for `key`, or waits for the outcome of whoever has it. `got` tells since when this very process has
+    /// the refresh token, in UNIX seconds; `None`: another process got it. Not to be abandoned: who has the lead must use
+    /// it.
+    fn join(&self, key: RefreshKey, got: Option<u64>) -> StoreFuture<'_, Turn>;
 
     /// Publishes the leader's outcome. New tokens are kept for the replay window; a failure is told to those who wait and
     /// then forgotten, since the next caller may fare better.

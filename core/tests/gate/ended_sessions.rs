@@ -2,6 +2,7 @@
 
 use bff_core::ended::{Ended, EndedSessions};
 use bff_core::gate::{Count, Effect, Gate};
+use bff_core::seal::{Purpose, SessionId};
 use serde_json::json;
 
 use crate::support::*;
@@ -55,8 +56,20 @@ fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
     gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
     assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
     assert_eq!(refused(&mut gate, &head("GET", &[("cookie", &at("token"))])), Some(401));
+    let other = seal_as(Purpose::AccessToken, "token", SessionId([8; 32]), NOW + 300);
+    assert!(admitted(
+        &mut gate,
+        &head("GET", &[("cookie", &format!("example-at={other}"))])
+    ));
+}
+
+#[test]
+fn what_is_over_stays_over_although_another_replica_does_not_know_it() {
+    let mut gate = polling();
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
     gate.ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
-    assert!(admitted(&mut gate, &good("POST", "token")));
+    assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
+    assert_eq!(gate.known_ended_sessions(), 2);
 }
 
 #[test]

@@ -26,7 +26,11 @@ pub struct Artifacts {
     pub authorization_server: PathBuf,
     /// `demo/spa/dist`.
     pub spa: PathBuf,
+    /// `redis-server`, where replicas are to share one.
+    pub redis: Option<PathBuf>,
 }
+
+const REDIS: &str = "BFF_TEST_REDIS";
 
 /// The variables that carry the paths from `cargo xtask test` to the tests. Envoy's holds one word a line.
 const ENVOY: &str = "BFF_TEST_ENVOY";
@@ -53,6 +57,7 @@ impl Artifacts {
             node: path("BFF_TEST_NODE")?,
             authorization_server: path("BFF_TEST_AUTHORIZATION_SERVER")?,
             spa: path("BFF_TEST_SPA")?,
+            redis: std::env::var_os(REDIS).map(PathBuf::from),
         })
     }
 
@@ -60,6 +65,7 @@ impl Artifacts {
     pub fn to_env(&self) -> Vec<(&'static str, OsString)> {
         let envoy = self.envoy.join(std::ffi::OsStr::new("\n"));
         let mut variables = vec![(ENVOY, envoy)];
+        variables.extend(self.redis.iter().map(|path| (REDIS, path.as_os_str().to_owned())));
         variables.extend(self.paths().map(|(name, path)| (name, path.as_os_str().to_owned())));
         variables
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::component::Component;
 use crate::options::Options;
 
 /// The file's text. What is not written has its default; secrets come by environment variables.
@@ -14,6 +15,14 @@ pub(crate) fn text(options: &Options, ca: &Path) -> String {
     let www = quoted(&options.origin("www"));
     let page = quoted(&format!("{}/", options.origin("www")));
     let issuer = quoted(&options.origin("login"));
+    let callback = quoted(&format!("{}/bff/callback", options.origin("api")));
+    let redis = match options.has(Component::Redis) {
+        true => format!(
+            "\n[redis]\nurl = \"redis://127.0.0.1:{}\"\nsession_affinity = {}\n",
+            ports.redis, options.session_affinity
+        ),
+        false => String::new(),
+    };
     let ca = quoted(&ca.to_string_lossy());
     let (port, admin_port) = (ports.bff, ports.bff_admin);
     format!(
@@ -35,7 +44,10 @@ id = \"spa-client\"
 redirect_uri = {page}
 post_logout_redirect_uri = {page}
 scope = \"openid profile email data\"
-"
+
+[navigation]
+redirect_uri = {callback}
+{redis}"
     )
 }
 

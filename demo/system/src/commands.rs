@@ -47,6 +47,8 @@ impl Prepared {
             Component::WebHost => self.web_host(),
             Component::Envoy => self.envoy()?,
             Component::Bff => self.bff(),
+            Component::SecondBff => self.second_bff(),
+            Component::Redis => self.redis()?,
         };
         for (of, name, value) in &self.options.environment {
             if *of == component {
@@ -81,7 +83,16 @@ impl Prepared {
             .env("ACCESS_TOKEN_SECONDS", access_token_seconds.to_string())
             .env("REFRESH_TOKEN_SECONDS", refresh_token_seconds.to_string())
             .env("INTROSPECTION_RESPONSE", introspection_response)
-            .env("API_AUDIENCE", "demo-api");
+            .env("API_AUDIENCE", "demo-api")
+            // Not by way of Envoy: the network behind it is theirs.
+            .env(
+                "BACKCHANNEL_LOGOUT_URI",
+                format!("http://127.0.0.1:{}/bff/backchannel-logout", ports.bff),
+            )
+            .env(
+                "CLIENT_REDIRECT_URIS",
+                format!("{}/bff/callback", self.options.origin("api")),
+            );
         command
     }
 
@@ -131,6 +142,28 @@ impl Prepared {
             .env("BFF_COOKIE_KEYS_FILE", &self.secrets.cookie_keys)
             .env("BFF_CLIENT_SECRET_FILE", &self.secrets.client_secret);
         command
+    }
+
+    /// The same program and configuration on other ports.
+    fn second_bff(&self) -> Command {
+        let ports = &self.options.ports;
+        let mut command = self.bff();
+        command
+            .env("BFF_SERVER__PORT", ports.second_bff.to_string())
+            .env("BFF_SERVER__ADMIN_PORT", ports.second_bff_admin.to_string());
+        command
+    }
+
+    /// Keeps nothing on disk: what is in it lives for seconds.
+    fn redis(&self) -> Result<Command, Error> {
+        let program = self.artifacts.redis.as_ref();
+        let mut command = Command::new(program.ok_or_else(|| Error::new("no redis-server is given"))?);
+        command
+            .args(["--bind", "127.0.0.1", "--port"])
+            .arg(self.options.ports.redis.to_string())
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(&self.options.directory);
+        Ok(command)
     }
 }
 

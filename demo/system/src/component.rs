@@ -15,17 +15,23 @@ pub enum Component {
     Envoy,
     /// The backend for frontend.
     Bff,
+    /// A second replica of it.
+    SecondBff,
+    /// What the replicas share.
+    Redis,
 }
 
 impl Component {
     /// All of them, in the order in which they start: the BFF reaches the authorization server through Envoy, so that
     /// it is ready only after both.
-    pub const ALL: [Component; 5] = [
+    pub const ALL: [Component; 7] = [
         Component::AuthorizationServer,
         Component::Api,
         Component::WebHost,
+        Component::Redis,
         Component::Envoy,
         Component::Bff,
+        Component::SecondBff,
     ];
 
     /// The name of the log file, without its ending.
@@ -36,6 +42,8 @@ impl Component {
             Component::WebHost => "web-host",
             Component::Envoy => "envoy",
             Component::Bff => "bff",
+            Component::SecondBff => "bff-2",
+            Component::Redis => "redis",
         }
     }
 }

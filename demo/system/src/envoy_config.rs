@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::certificates::Certificates;
+use crate::component::Component;
 use crate::error::Error;
 use crate::options::Options;
 
@@ -48,7 +49,22 @@ pub(crate) fn render(
     let authorization_server = options.dial_authorization_server;
     let authorization_server = authorization_server.unwrap_or(loopback(ports.authorization_server));
     let api = options.dial_api.unwrap_or(loopback(ports.api));
+    // More than one endpoint where there are two replicas of the BFF.
+    let replicas = |first: u16, second: u16| match options.has(Component::SecondBff) {
+        true => format!(
+            "{}\n{FURTHER_ENDPOINT}{}",
+            endpoint(loopback(first)),
+            endpoint(loopback(second))
+        ),
+        false => endpoint(loopback(first)),
+    };
+    let balancing = if options.session_affinity {
+        "RING_HASH"
+    } else {
+        "ROUND_ROBIN"
+    };
     let replacements = vec![
+        once("lb_policy: RING_HASH", format!("lb_policy: {balancing}")),
         everywhere("https://www.example.localhost:8443", options.origin("www")),
         everywhere("https://login.example.localhost:8443", options.origin("login")),
         everywhere(".example.localhost:8443", format!(".{domain}:{}", ports.public)),
@@ -57,7 +73,11 @@ pub(crate) fn render(
         once(&endpoint(loopback(9901)), endpoint(loopback(ports.envoy_admin))),
         once(&endpoint(loopback(3001)), endpoint(loopback(ports.web_host))),
         once(&endpoint(loopback(3002)), endpoint(api)),
-        once(&endpoint(loopback(3003)), endpoint(loopback(ports.bff))),
+        once(&endpoint(loopback(3003)), replicas(ports.bff, ports.second_bff)),
+        once(
+            &endpoint(loopback(3005)),
+            replicas(ports.bff_admin, ports.second_bff_admin),
+        ),
         once(&endpoint(loopback(3004)), endpoint(authorization_server)),
         once("target/demo/server.pem", yaml_path(&certificates.server)?),
         once("target/demo/server.key", yaml_path(&certificates.server_key)?),
@@ -69,6 +89,11 @@ pub(crate) fn render(
     ];
     replace(template, &replacements)
 }
+
+/// What stands between two endpoints of a cluster in the file.
+const FURTHER_ENDPOINT: &str = "              - endpoint:
+                  address:
+                    socket_address: ";
 
 /// An address as the file writes it.
 fn endpoint(address: SocketAddr) -> String {

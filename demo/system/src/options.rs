@@ -18,8 +18,10 @@ pub struct Options {
     pub ports: Ports,
     /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused when it exists.
     pub directory: PathBuf,
-    /// Components that are not started.
+    /// Components that are not started. By default the second replica of the BFF, and Redis, which only replicas need.
     pub without: Vec<Component>,
+    /// Whether Envoy sends all of a session's requests to the same replica of the BFF. Default true.
+    pub session_affinity: bool,
     /// Lifetime of access tokens, in seconds. Default 300.
     pub access_token_seconds: u32,
     /// Lifetime of refresh tokens, in seconds. Default 12 hours.
@@ -50,7 +52,8 @@ impl Options {
             domain: "example.localhost".to_owned(),
             ports: Ports::DEMO,
             directory: directory.into(),
-            without: Vec::new(),
+            without: vec![Component::SecondBff, Component::Redis],
+            session_affinity: true,
             access_token_seconds: 300,
             refresh_token_seconds: 12 * 3600,
             introspection_response: "jwt".to_owned(),
@@ -71,6 +74,11 @@ impl Options {
             envoy_concurrency: Some(2),
             ..Options::demo(directory)
         }
+    }
+
+    /// Whether this component is started.
+    pub fn has(&self, component: Component) -> bool {
+        !self.without.contains(&component)
     }
 
     /// The origin of one of the three hosts: `www`, `api` or `login`.

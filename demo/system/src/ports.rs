@@ -23,6 +23,12 @@ pub struct Ports {
     pub bff_admin: u16,
     /// Envoy's admin interface.
     pub envoy_admin: u16,
+    /// The second replica of the BFF.
+    pub second_bff: u16,
+    /// Its health, readiness and metrics.
+    pub second_bff_admin: u16,
+    /// Redis.
+    pub redis: u16,
 }
 
 impl Ports {
@@ -35,6 +41,9 @@ impl Ports {
         authorization_server: 3004,
         bff_admin: 3005,
         envoy_admin: 9901,
+        second_bff: 3013,
+        second_bff_admin: 3015,
+        redis: 6379,
     };
 
     /// Ports that are free now. They are below those that the system hands out to outgoing connections, and no two calls
@@ -48,12 +57,15 @@ impl Ports {
             authorization_server: free_port(),
             bff_admin: free_port(),
             envoy_admin: free_port(),
+            second_bff: free_port(),
+            second_bff_admin: free_port(),
+            redis: free_port(),
         }
     }
 
     /// Fails with a sentence when one of them is taken. Those of components that are not started do not matter.
     pub(crate) fn check(&self, without: &[Component]) -> Result<(), Error> {
-        use Component::{Api, AuthorizationServer, Bff, Envoy, WebHost};
+        use Component::{Api, AuthorizationServer, Bff, Envoy, Redis, SecondBff, WebHost};
         // Kept until the end, so that one port for two listeners is found too.
         let mut listeners = Vec::new();
         for (component, port, what) in [
@@ -72,6 +84,9 @@ impl Ports {
             ),
             (Bff, self.bff_admin, "the BFF's admin listener"),
             (Envoy, self.envoy_admin, "Envoy's admin interface"),
+            (SecondBff, self.second_bff, "the second replica of the BFF"),
+            (SecondBff, self.second_bff_admin, "its admin listener"),
+            (Redis, self.redis, "Redis"),
         ] {
             if without.contains(&component) {
                 continue;

@@ -39,7 +39,7 @@ impl System {
             processes: Mutex::default(),
         };
         for component in Component::ALL {
-            if system.has(component) {
+            if system.options().has(component) {
                 system.resume(component)?;
             }
         }
@@ -84,6 +84,12 @@ impl System {
     /// The BFF without Envoy in front.
     pub fn bff_addr(&self) -> SocketAddr {
         loopback(self.options().ports.bff)
+    }
+
+    /// The second replica of the BFF without Envoy in front, and its admin listener.
+    pub fn second_bff(&self) -> (SocketAddr, SocketAddr) {
+        let ports = &self.options().ports;
+        (loopback(ports.second_bff), loopback(ports.second_bff_admin))
     }
 
     /// The authorization server itself, whatever Envoy dials for it.
@@ -170,14 +176,18 @@ impl System {
             Component::Api => probe::get(self.api_addr(), "/api/data").is_ok(),
             Component::WebHost => answers(loopback(ports.web_host), "/"),
             Component::Envoy => answers(self.envoy_admin(), "/ready"),
-            // Without Envoy it cannot reach the authorization server, so that it is alive at best.
-            Component::Bff if self.has(Component::Envoy) => answers(self.bff_admin(), "/readyz"),
-            Component::Bff => answers(self.bff_admin(), "/healthz"),
+            Component::Bff => answers(self.bff_admin(), self.bff_probe()),
+            Component::SecondBff => answers(loopback(ports.second_bff_admin), self.bff_probe()),
+            Component::Redis => std::net::TcpStream::connect(loopback(ports.redis)).is_ok(),
         }
     }
 
-    fn has(&self, component: Component) -> bool {
-        !self.options().without.contains(&component)
+    /// Without Envoy it cannot reach the authorization server, so that it is alive at best.
+    fn bff_probe(&self) -> &'static str {
+        match self.options().has(Component::Envoy) {
+            true => "/readyz",
+            false => "/healthz",
+        }
     }
 
     fn take(&self, component: Component) -> Option<Process> {

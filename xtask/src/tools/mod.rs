@@ -5,5 +5,6 @@ pub(crate) mod cargo_deny;
 pub(crate) mod chromium;
 pub(crate) mod envoy;
 pub(crate) mod node;
+pub(crate) mod redis;
 pub(crate) mod wasm;
 pub(crate) mod wheel;

@@ -1,0 +1,281 @@
+//! Two replicas of the BFF, an authorization server that rotates refresh tokens and ends the session when one is used
+//! twice, and browsers whose tabs all refresh at once.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use bff_core::seal::Purpose;
+use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
+use bff_tests::http1::{Response, send_plain};
+use bff_tests::sealing::Seals;
+use bff_tests::setup::{TestSystem, eventually, start};
+use bff_tests::user_agent::{AT, UserAgent};
+use demo_system::{Component, Options};
+
+const ROUNDS: usize = 20;
+const AT_ONCE: usize = 50;
+
+/// With a second replica, and all that goes to the authorization server counted.
+fn two_replicas(change: impl FnOnce(&mut Options)) -> (TestSystem, FaultyAuthorizationServer) {
+    let mut server = None;
+    let test = start(|options| {
+        options.without.retain(|component| *component != Component::SecondBff);
+        let (counting, address) = FaultyAuthorizationServer::start(options.ports.authorization_server);
+        options.dial_authorization_server = Some(address);
+        server = Some(counting);
+        change(options);
+    });
+    (test, server.expect("started"))
+}
+
+fn with_redis_and_no_affinity(options: &mut Options) {
+    options.without.retain(|component| *component != Component::Redis);
+    options.session_affinity = false;
+}
+
+/// All tabs of a browser refresh at once, with the same cookies. Whose answer comes last is what the browser keeps.
+fn refresh_at_once(user: &mut UserAgent, times: usize) -> Vec<Response> {
+    let request = user.bff_request("POST", "/bff/refresh");
+    let responses: Vec<Response> = thread::scope(|scope| {
+        let request = &request;
+        let user = &*user;
+        let calls: Vec<_> = (0..times).map(|_| scope.spawn(move || user.send(request))).collect();
+        calls.into_iter().map(|call| call.join().expect("no panic")).collect()
+    });
+    for response in &responses {
+        user.keep_cookies(response);
+    }
+    responses
+}
+
+fn statuses(responses: &[Response]) -> BTreeSet<u16> {
+    responses.iter().map(|response| response.status).collect()
+}
+
+/// The access tokens that were handed out.
+fn access_tokens(test: &TestSystem, responses: &[Response]) -> BTreeSet<String> {
+    let seals = Seals::of(&test.system, "example");
+    let cookie = |response: &Response| {
+        let lines = response.all("set-cookie");
+        let line = lines.iter().find_map(|line| line.strip_prefix(&format!("{AT}=")))?;
+        line.split(';').next().map(str::to_owned)
+    };
+    let sealed = responses.iter().filter_map(cookie);
+    sealed.map(|value| seals.open(Purpose::AccessToken, &value).0).collect()
+}
+
+fn refreshes_of(test: &TestSystem) -> [u64; 2] {
+    let (_, second_admin) = test.system.second_bff();
+    [test.system.bff_admin(), second_admin]
+        .map(|admin| metric(admin, "bff_requests_total{endpoint=\"refresh\",outcome=\"ok\"}"))
+}
+
+fn metric(admin: std::net::SocketAddr, series: &str) -> u64 {
+    let text = demo_system::get(admin, "/metrics").expect("the metrics").1;
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    line.map_or(0, |count| count.trim().parse().expect("a number"))
+}
+
+/// 50 refreshes at once, 20 times, each time with the cookies from the time before.
+fn every_refresh_succeeds_and_the_server_sees_one_each_time(test: &TestSystem, server: &FaultyAuthorizationServer) {
+    let mut user = UserAgent::signed_in(&test.system);
+    let before = server.count(TOKEN);
+    let mut answered = 0;
+    for round in 1..=ROUNDS {
+        let responses = refresh_at_once(&mut user, AT_ONCE);
+        assert_eq!(statuses(&responses), BTreeSet::from([204]), "round {round}");
+        assert_eq!(
+            access_tokens(test, &responses).len(),
+            1,
+            "round {round}: all get the same tokens"
+        );
+        assert_eq!(server.count(TOKEN) - before, round, "one rotation a round");
+        answered += responses.len();
+    }
+    assert_eq!(answered, ROUNDS * AT_ONCE);
+    assert_eq!(user.get_data().status, 200);
+}
+
+#[test]
+fn with_redis_1000_refreshes_over_two_replicas_are_20_rotations_and_nobody_is_logged_out() {
+    let (test, server) = two_replicas(with_redis_and_no_affinity);
+    every_refresh_succeeds_and_the_server_sees_one_each_time(&test, &server);
+    assert!(
+        refreshes_of(&test).iter().all(|count| *count > 100),
+        "both replicas had their part"
+    );
+}
+
+#[test]
+fn with_consistent_hashing_1000_refreshes_over_two_replicas_are_20_rotations_without_redis() {
+    let (test, server) = two_replicas(|_| {});
+    every_refresh_succeeds_and_the_server_sees_one_each_time(&test, &server);
+    let [one, other] = refreshes_of(&test);
+    assert_eq!(one.min(other), 0, "a session stays with its replica");
+    // And it is not always the same one.
+    let spread = || {
+        (0..20).any(|_| {
+            let mut user = UserAgent::signed_in(&test.system);
+            refresh_at_once(&mut user, 1);
+            refreshes_of(&test).iter().all(|count| *count > 0)
+        })
+    };
+    assert!(spread(), "20 sessions went to one replica");
+}
+
+#[test]
+fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
+    let (test, server) = two_replicas(|options| {
+        with_redis_and_no_affinity(options);
+        // How long is waited for what another replica may have begun: these two.
+        options.bff_request_timeout_ms = 1000;
+        for replica in [Component::Bff, Component::SecondBff] {
+            let replay = ("BFF_SESSION__REFRESH_REPLAY_SECONDS".to_owned(), "2".to_owned());
+            options.environment.push((replica, replay.0, replay.1));
+        }
+    });
+    let mut user = UserAgent::signed_in(&test.system);
+    refresh_at_once(&mut user, AT_ONCE);
+    // The server takes its time, so that Redis is gone while some wait for the outcome.
+    server.set(TOKEN, Fault::Slow(Duration::from_millis(600)));
+    let before = server.count(TOKEN);
+    let responses = thread::scope(|scope| {
+        let waiting = scope.spawn(|| refresh_at_once(&mut user, AT_ONCE));
+        eventually("the refresh is under way", || server.count(TOKEN) > before);
+        test.system.kill(Component::Redis);
+        waiting.join().expect("no panic")
+    });
+    let temporary = BTreeSet::from([204, 502]);
+    assert!(statuses(&responses).is_subset(&temporary), "{:?}", statuses(&responses));
+    assert!(statuses(&responses).contains(&204), "the replica that leads answers");
+    assert_eq!(
+        server.count(TOKEN) - before,
+        1,
+        "nobody used the refresh token a second time"
+    );
+    assert_eq!(user.get_data().status, 200);
+
+    // Without Redis, the replica that got the refresh token goes on refreshing as soon as that is safe, and the other steps
+    // back.
+    server.set(TOKEN, Fault::None);
+    let mut rounds = 0;
+    eventually("refreshes succeed without Redis", || {
+        let before = server.count(TOKEN);
+        let responses = refresh_at_once(&mut user, AT_ONCE);
+        assert!(statuses(&responses).is_subset(&temporary), "{:?}", statuses(&responses));
+        assert!(
+            server.count(TOKEN) - before <= 1,
+            "nobody used a refresh token a second time"
+        );
+        rounds += usize::from(statuses(&responses).contains(&204));
+        rounds == 5
+    });
+    assert_eq!(user.get_data().status, 200);
+    let (_, second_admin) = test.system.second_bff();
+    let without =
+        [test.system.bff_admin(), second_admin].map(|admin| metric(admin, "bff_refreshes_without_redis_total"));
+    assert!(without.iter().sum::<u64>() > 0, "the metrics say so");
+
+    // And when it is back, everything is as before.
+    test.system
+        .resume(Component::Redis)
+        .unwrap_or_else(|error| panic!("{error}"));
+    eventually("every refresh succeeds again", || {
+        statuses(&refresh_at_once(&mut user, AT_ONCE)) == BTreeSet::from([204])
+    });
+    assert_eq!(user.get_data().status, 200);
+}
+
+#[test]
+fn with_redis_killed_and_consistent_hashing_every_refresh_goes_on() {
+    let (test, server) = two_replicas(|options| {
+        options.without.retain(|component| *component != Component::Redis);
+    });
+    let mut user = UserAgent::signed_in(&test.system);
+    refresh_at_once(&mut user, AT_ONCE);
+    test.system.kill(Component::Redis);
+    for round in 1..=5 {
+        let before = server.count(TOKEN);
+        assert_eq!(
+            statuses(&refresh_at_once(&mut user, AT_ONCE)),
+            BTreeSet::from([204]),
+            "round {round}"
+        );
+        assert_eq!(server.count(TOKEN) - before, 1, "round {round}");
+    }
+    assert_eq!(user.get_data().status, 200);
+}
+
+#[test]
+fn a_replica_that_is_killed_while_it_refreshes_costs_no_session_where_the_server_has_a_grace_period() {
+    let (test, server) = two_replicas(|options| {
+        with_redis_and_no_affinity(options);
+        let grace = ("REFRESH_GRACE_SECONDS".to_owned(), "30".to_owned());
+        options
+            .environment
+            .push((Component::AuthorizationServer, grace.0, grace.1));
+    });
+    let mut user = UserAgent::signed_in(&test.system);
+    // The answer reaches nobody: its replica dies while it waits for it.
+    server.set(TOKEN, Fault::SlowAnswer(Duration::from_millis(1500)));
+    let before = server.count(TOKEN);
+    let (first, _) = (test.system.bff_addr(), test.system.second_bff());
+    let request = user.bff_request("POST", "/bff/refresh");
+    thread::scope(|scope| {
+        let lost = scope.spawn(|| send_plain(first, &request));
+        eventually("the refresh is under way", || server.count(TOKEN) > before);
+        thread::sleep(Duration::from_millis(200));
+        test.system.kill(Component::Bff);
+        assert!(lost.join().expect("no panic").is_err(), "the connection broke");
+    });
+    server.set(TOKEN, Fault::None);
+    // The other replica waits for the lock of the dead one to run out, and then uses the same refresh token.
+    let response = send_plain(test.system.second_bff().0, &request).expect("an answer");
+    assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
+    user.keep_cookies(&response);
+    assert_eq!(server.count(TOKEN) - before, 2);
+    assert_eq!(user.get_data().status, 200);
+}
+
+#[test]
+fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where_the_server_has_no_grace_period() {
+    let (test, server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    server.set(TOKEN, Fault::SlowAnswer(Duration::from_millis(1500)));
+    let before = server.count(TOKEN);
+    let first = test.system.bff_addr();
+    let request = user.bff_request("POST", "/bff/refresh");
+    thread::scope(|scope| {
+        let lost = scope.spawn(|| send_plain(first, &request));
+        eventually("the refresh is under way", || server.count(TOKEN) > before);
+        thread::sleep(Duration::from_millis(200));
+        test.system.kill(Component::Bff);
+        assert!(lost.join().expect("no panic").is_err(), "the connection broke");
+    });
+    server.set(TOKEN, Fault::None);
+    let response = send_plain(test.system.second_bff().0, &request).expect("an answer");
+    assert_eq!((response.status, response.code().as_str()), (401, "session_expired"));
+    let log = std::fs::read_to_string(test.system.log(Component::SecondBff)).expect("the log");
+    assert!(
+        log.contains("another replica had begun to use this refresh token"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    let ask = |address| send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
+    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
+    assert_eq!(ask(second).json()["isLoggedIn"], true);
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    assert_eq!(logout.status, 200);
+    // The cookies are still there in this test, as in the hands of a thief.
+    assert_eq!(ask(first).json()["isLoggedIn"], false);
+    eventually("the other replica knows", || ask(second).json()["isLoggedIn"] == false);
+    eventually("the filter knows", || user.get_data().status == 401);
+    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
+}
