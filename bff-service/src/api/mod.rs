@@ -44,6 +44,7 @@ use crate::clock;
 use crate::logging::{AUDIT, RequestId};
 use crate::oauth::OAuthClient;
 use crate::session::request_cookies::RequestCookies;
+use crate::session::set_cookies::SetCookies;
 
 /// What one worker thread answers the requests of one application with.
 #[derive(Clone)]
@@ -194,15 +195,16 @@ async fn dispatch(
     let now = clock::now();
     let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
     let application = &worker.application;
+    let cookies = RequestCookies::new(&application.cookies, &application.ended, lines, now);
     let call = Call {
         worker,
         headers,
-        cookies: RequestCookies::new(&application.cookies, &application.ended, lines, now),
+        cookies: cookies.clone(),
         query: request.uri().query().unwrap_or_default(),
         body,
         now,
     };
-    match endpoint {
+    let result = match endpoint {
         Endpoint::LoginStart => login_start::handle(call).await,
         Endpoint::LoginEnd => login_end::handle(call).await,
         Endpoint::UserInfo => user_info::handle(call).await,
@@ -216,7 +218,16 @@ async fn dispatch(
         Endpoint::BackchannelLogout => backchannel_logout::handle(call).await,
         Endpoint::FrontchannelLogout => frontchannel_logout::handle(call).await,
         Endpoint::Jwks => Ok(jwks(&call)),
-    }
+    };
+    result.map_err(|failure| match failure.refusal() {
+        // However it was found out: nothing of the session stays in the browser.
+        Refusal::SessionExpired => {
+            let mut set_cookies = SetCookies::new(&cookies);
+            set_cookies.clear_session();
+            failure.with_cookies(set_cookies.into_lines())
+        }
+        _ => failure,
+    })
 }
 
 /// `GET /jwks`: the public halves of the client's keys, for the authorization server.

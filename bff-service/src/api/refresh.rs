@@ -42,10 +42,9 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
     let (session, started_at) = (content.session, content.started_at);
-    let renewed = match renew(call.worker, content, Some(opened.issued_at), id_token.clone()).await {
-        Ok(renewed) => renewed,
-        Err(refusal) => return Err(refused(&call, refusal)),
-    };
+    let renewed = renew(call.worker, content, Some(opened.issued_at), id_token.clone())
+        .await
+        .map_err(|refusal| Failure::new(refusal, "the refresh failed"))?;
 
     let session = match (session, started_at) {
         (Some(id), Some(started_at)) => Session { id, started_at },
@@ -172,14 +171,4 @@ impl Flight {
             renewed_by: self.application.replica,
         }))
     }
-}
-
-fn refused(call: &Call<'_>, refusal: Refusal) -> Failure {
-    let failure = Failure::new(refusal, "the refresh failed");
-    if refusal != Refusal::SessionExpired {
-        return failure;
-    }
-    let mut set_cookies = SetCookies::new(&call.cookies);
-    set_cookies.clear_session();
-    failure.with_cookies(set_cookies.into_lines())
 }

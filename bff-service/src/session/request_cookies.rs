@@ -32,6 +32,7 @@ impl std::fmt::Display for CookieFault {
 }
 
 /// The cookies of one request, opened on demand.
+#[derive(Clone)]
 pub struct RequestCookies<'a> {
     settings: &'a CookieSettings,
     ended: &'a EndedList,

@@ -5,11 +5,15 @@
     reason = "the support modules are a small library of this one binary"
 )]
 
+mod applications;
 mod cookies;
 mod cors;
+mod ended_sessions;
+mod jarm;
 mod lifetimes;
 mod login;
 mod logout;
+mod navigation;
 mod origin_and_csrf;
 mod outages;
 mod page_load;

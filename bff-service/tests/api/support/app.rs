@@ -60,11 +60,16 @@ impl TestApp {
 
     /// Another replica in front of an authorization server that runs already.
     pub fn start_against(authorization_server: FakeAuthorizationServer, setup: Setup<'_>) -> TestApp {
+        let config = configuration(&authorization_server, &setup);
+        TestApp::start_configured(authorization_server, &config)
+    }
+
+    /// With this configuration.
+    pub fn start_configured(authorization_server: FakeAuthorizationServer, config: &str) -> TestApp {
         log_capture::install();
         // The first test installs it; the others find it in place.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let config = configuration(&authorization_server, &setup);
-        let configs = config::parse(&config, |_| None).unwrap_or_else(|error| panic!("{error}"));
+        let configs = config::parse(config, |_| None).unwrap_or_else(|error| panic!("{error}"));
         let listeners = Listeners {
             api: TcpListener::bind("127.0.0.1:0").unwrap(),
             admin: TcpListener::bind("127.0.0.1:0").unwrap(),

@@ -146,7 +146,7 @@ impl FakeAuthorizationServer {
     pub fn sign_in(&self, authorization_request_url: &str, subject: &str) -> Url {
         let request = Url::parse(authorization_request_url).unwrap();
         let parameters: HashMap<_, _> = request.query_pairs().into_owned().collect();
-        assert_eq!(parameters["response_type"], "code");
+        assert_eq!(parameters["response_type"], "code", "{authorization_request_url}");
         assert_eq!(parameters["client_id"], CLIENT_ID);
         assert_eq!(parameters["code_challenge_method"], "S256");
         // Characters that must be encoded on their way on.

@@ -39,6 +39,14 @@ impl Request {
         self
     }
 
+    pub fn form(self, pairs: &[(&str, &str)]) -> Request {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        self.header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    }
+
     pub fn json(self, body: &Value) -> Request {
         self.header("content-type", "application/json").body(body.to_string())
     }
@@ -49,11 +57,10 @@ impl Request {
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = format!(
-            "{} {} HTTP/1.1\r\nhost: api.example.test\r\nconnection: close\r\n",
-            self.method, self.target
-        )
-        .into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.target).into_bytes();
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            bytes.extend_from_slice(b"host: api.example.test\r\n");
+        }
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");

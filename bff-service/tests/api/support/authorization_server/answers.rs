@@ -105,9 +105,24 @@ impl FakeAuthorizationServer {
             "name": "Alice of the ID token",
         });
         merge(&mut claims, &self.state().claims);
-        let header = json!({"alg": "ES256", "typ": "JWT", "kid": KEY_ID});
+        self.sign(&json!({"alg": "ES256", "typ": "JWT", "kid": KEY_ID}), &claims)
+    }
+
+    /// A logout token of this server, changed by a merge.
+    pub fn logout_token(&self, changes: Value) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let mut claims = json!({
+            "iss": self.issuer(), "aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": self.unique("logout"),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        });
+        merge(&mut claims, changes.as_object().unwrap());
+        self.sign(&json!({"alg": "ES256", "typ": "logout+jwt", "kid": KEY_ID}), &claims)
+    }
+
+    /// A JWT signed with this server's key, whatever it says.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", encode(&header), encode(&claims));
+        let signed = format!("{}.{}", encode(header), encode(claims));
         let signature = self.0.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }

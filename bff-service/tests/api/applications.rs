@@ -1,0 +1,153 @@
+//! Several applications in one service, told apart by host: each with its own client, cookies, keys and origins.
+
+use bff_core::seal::Purpose;
+use serde_json::json;
+
+use crate::support::app::{AT, TestApp};
+use crate::support::authorization_server::{CLIENT_ID, FakeAuthorizationServer};
+use crate::support::http::{Request, Response};
+
+const A_KEYS: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
+const B_KEYS: &str = "1d2c3b4a5968778695a4b3c2d1e0f0f1e2d3c4b5a69788796a5b4c3d2e1f0011";
+
+fn two_brands() -> TestApp {
+    let server = FakeAuthorizationServer::start();
+    let application = |name: &str, keys: &str| {
+        format!(
+            "[applications.{name}]
+            hosts = ['api.{name}.test']
+            trusted_web_origins = ['https://www.{name}.test']
+            keys.ring = '{keys}'
+            client.redirect_uri = 'https://www.{name}.test/'\n"
+        )
+    };
+    let config = format!(
+        "demo = true
+        [server]
+        workers = 1
+        [authorization_server]
+        issuer = '{}'
+        request_timeout_ms = 1000
+        [client]
+        id = '{CLIENT_ID}'
+        secret = 'the client secret of the tests'
+        {}{}",
+        server.issuer(),
+        application("brand-a", A_KEYS),
+        application("brand-b", B_KEYS)
+    );
+    TestApp::start_configured(server, &config)
+}
+
+fn to(brand: &str, method: &str, endpoint: &str) -> Request {
+    Request::new(method, &format!("/bff{endpoint}"))
+        .header("host", format!("api.{brand}.test"))
+        .header("origin", format!("https://www.{brand}.test"))
+}
+
+/// Signs in at a brand; what comes back is the Cookie header.
+fn sign_in(app: &TestApp, brand: &str) -> String {
+    let start = to(brand, "POST", "/login/start").send(app.address);
+    assert_eq!(start.status, 200, "{start:?}");
+    let url = start.json()["authorizationRequestUrl"].as_str().unwrap().to_owned();
+    let page = app.authorization_server.sign_in(&url, "alice");
+    assert!(
+        page.as_str().starts_with(&format!("https://www.{brand}.test/")),
+        "{page}"
+    );
+    let end = to(brand, "POST", "/login/end")
+        .header("cookie", cookies(&start))
+        .json(&json!({"pageUrl": page.as_str()}))
+        .send(app.address);
+    assert_eq!(end.status, 200, "{end:?}");
+    cookies(&end)
+}
+
+fn cookies(response: &Response) -> String {
+    let pairs = response
+        .set_cookies()
+        .into_iter()
+        .filter(|line| !line.contains("Max-Age=0"));
+    pairs
+        .map(|line| line.split(';').next().unwrap())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn is_logged_in(app: &TestApp, brand: &str, cookies: &str) -> bool {
+    let response = to(brand, "GET", "/session").header("cookie", cookies).send(app.address);
+    response.json()["isLoggedIn"] == true
+}
+
+#[test]
+fn each_brand_signs_in_by_itself_and_a_cookie_of_one_never_opens_in_the_other() {
+    let app = two_brands();
+    let (a, b) = (sign_in(&app, "brand-a"), sign_in(&app, "brand-b"));
+    assert!(is_logged_in(&app, "brand-a", &a) && is_logged_in(&app, "brand-b", &b));
+    assert!(!is_logged_in(&app, "brand-a", &b) && !is_logged_in(&app, "brand-b", &a));
+    let claims = to("brand-b", "GET", "/claims").header("cookie", &a).send(app.address);
+    assert_eq!(claims.outcome(), "401 unauthorized_request");
+    // Each with its own key.
+    let value = a
+        .split("; ")
+        .find_map(|pair| pair.strip_prefix(&format!("{AT}=")))
+        .unwrap();
+    let open = |keys| {
+        crate::support::forgery::sealer(keys).open(
+            Purpose::AccessToken,
+            value.as_bytes(),
+            crate::support::forgery::now(),
+        )
+    };
+    assert!(open(A_KEYS).is_ok() && open(B_KEYS).is_err());
+}
+
+#[test]
+fn the_origin_of_one_brand_is_not_trusted_by_the_other() {
+    let app = two_brands();
+    let request = to("brand-a", "POST", "/login/start")
+        .without("origin")
+        .header("origin", "https://www.brand-b.test");
+    assert_eq!(request.send(app.address).outcome(), "401 unauthorized_request");
+}
+
+#[test]
+fn a_host_that_belongs_to_no_application_gets_nothing() {
+    let app = two_brands();
+    for host in [
+        "api.other.test",
+        "",
+        "api.brand-a.test.evil.example",
+        "brand-a.test",
+        "[::1]:80",
+    ] {
+        let request = Request::new("GET", "/bff/session").header("host", host);
+        assert_eq!(request.send(app.address).outcome(), "404 not_found", "{host}");
+    }
+    for host in ["API.Brand-A.test", "api.brand-a.test:8443"] {
+        let request = Request::new("GET", "/bff/session").header("host", host);
+        assert_eq!(request.send(app.address).status, 200, "{host}");
+    }
+}
+
+#[test]
+fn each_has_a_list_of_ended_sessions_of_its_own() {
+    let app = two_brands();
+    let cookies = sign_in(&app, "brand-a");
+    let csrf = to("brand-a", "GET", "/session")
+        .header("cookie", &cookies)
+        .send(app.address)
+        .json()["csrf"]
+        .clone();
+    let logout = to("brand-a", "POST", "/logout")
+        .header("cookie", &cookies)
+        .header("x-example-csrf", csrf.as_str().unwrap());
+    assert_eq!(logout.send(app.address).status, 200);
+    let ended = |brand: &str| {
+        app.admin(&format!("/ended-sessions/{brand}")).json()["ended"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((ended("brand-a"), ended("brand-b")), (1, 0));
+}

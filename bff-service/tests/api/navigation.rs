@@ -1,0 +1,275 @@
+//! The navigation variant: `GET /login`, `/callback` and `/logout` (`docs/CONTRACT.md`, section 1.4).
+
+use serde_json::json;
+use url::Url;
+
+use crate::support::app::{AT, LOGIN, Setup, TestApp, WEB_ORIGIN};
+use crate::support::authorization_server::Misbehaviour;
+use crate::support::browser::Browser;
+use crate::support::http::{Request, Response};
+
+const CALLBACK: &str = "https://api.example.test/bff/callback";
+const ON: Setup<'static> = Setup {
+    top: "",
+    session: "",
+    client: "",
+    more_keys: "",
+    more: "[navigation]\nredirect_uri = 'https://api.example.test/bff/callback'",
+};
+
+/// The browser goes there, from wherever.
+fn go(browser: &mut Browser<'_>, target: &str) -> Response {
+    let request = browser
+        .request("GET", target)
+        .without("origin")
+        .without("x-example-csrf")
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "document");
+    browser.send(&request)
+}
+
+fn location(response: &Response) -> &str {
+    assert_eq!(response.status, 302, "{response:?}");
+    response.header("location").unwrap()
+}
+
+/// Signs in at the authorization server; what comes back is the target of the callback.
+fn authorize(browser: &mut Browser<'_>, login: &str) -> String {
+    let response = go(browser, login);
+    let back = browser.app.authorization_server.sign_in(location(&response), "alice");
+    assert!(back.as_str().starts_with(CALLBACK), "{back}");
+    format!("/callback?{}", back.query().unwrap())
+}
+
+#[test]
+fn the_browser_signs_in_by_navigation_alone_and_ends_where_it_wanted_to_be() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let start = go(&mut browser, "/login?returnTo=/orders?page=2%26sort=date%23top");
+    let login_cookie = start.set_cookies()[0].to_owned();
+    assert!(
+        login_cookie.starts_with(LOGIN) && login_cookie.contains("SameSite=Lax"),
+        "{login_cookie}"
+    );
+    let back = app.authorization_server.sign_in(location(&start), "alice");
+    let end = go(&mut browser, &format!("/callback?{}", back.query().unwrap()));
+    assert_eq!(location(&end), format!("{WEB_ORIGIN}/orders?page=2&sort=date#top"));
+    assert!(
+        end.set_cookies().iter().all(|line| line.contains("SameSite=Strict")),
+        "{:?}",
+        end.set_cookies()
+    );
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
+    assert_eq!(app.authorization_server.state().last_form["redirect_uri"], CALLBACK);
+}
+
+#[test]
+fn it_is_off_unless_it_is_configured() {
+    let app = TestApp::start();
+    let get = |target: &str| Request::new("GET", &format!("/bff{target}")).send(app.address);
+    for target in ["/login", "/callback?state=s&code=c"] {
+        assert_eq!(get(target).outcome(), "404 not_found", "{target}");
+    }
+    assert_eq!(get("/logout?csrf=x").outcome(), "405 method_not_allowed");
+}
+
+#[test]
+fn return_to_leads_nowhere_but_to_the_application() {
+    let app = TestApp::start_with(ON);
+    for target in [
+        "//evil.example",
+        "/%2Fevil.example/..//evil.example%00",
+        "https://evil.example/",
+        "https:evil.example",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "/%5Cevil.example",
+        "/%09/evil.example",
+        "/%0A/evil.example",
+        "javascript:alert(1)",
+        "evil.example",
+        "",
+        "@evil.example",
+        "/a&returnTo=/b",
+        &format!("/{}", "a".repeat(600)),
+    ] {
+        let response = go(&mut app.browser(), &format!("/login?returnTo={target}"));
+        let outcome = response.outcome();
+        // What gets through stays on the application's origin.
+        match response.status {
+            302 => {
+                let mut browser = app.browser();
+                let callback = authorize(&mut browser, &format!("/login?returnTo={target}"));
+                let end = go(&mut browser, &callback);
+                assert!(
+                    location(&end).starts_with(&format!("{WEB_ORIGIN}/")),
+                    "{target}: {end:?}"
+                );
+            }
+            _ => assert_eq!(outcome, "400 invalid_request", "{target}"),
+        }
+    }
+    for refused in [
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "/%5Cevil.example",
+        "/%09/evil.example",
+    ] {
+        let response = go(&mut app.browser(), &format!("/login?returnTo={refused}"));
+        assert_eq!(response.outcome(), "400 invalid_request", "{refused}");
+    }
+}
+
+#[test]
+fn an_error_of_the_authorization_server_comes_back_to_the_application() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let callback = authorize(&mut browser, "/login?returnTo=/orders");
+    let state = Url::parse(&format!("https://x{callback}")).unwrap();
+    let state = state
+        .query_pairs()
+        .find(|(name, _)| name == "state")
+        .unwrap()
+        .1
+        .into_owned();
+    let issuer = app.authorization_server.issuer();
+    let end = go(
+        &mut browser,
+        &format!("/callback?error=access_denied&state={state}&iss={issuer}"),
+    );
+    assert_eq!(location(&end), format!("{WEB_ORIGIN}/orders?error=access_denied"));
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], false);
+    // The entry is used up.
+    assert_eq!(go(&mut browser, &callback).outcome(), "400 invalid_request");
+}
+
+#[test]
+fn a_server_that_is_down_at_the_end_of_a_login_comes_back_as_an_error_and_the_login_can_be_tried_again() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let callback = authorize(&mut browser, "/login");
+    app.authorization_server
+        .misbehave("token", Misbehaviour::Answer(503, String::new()));
+    assert_eq!(
+        location(&go(&mut browser, &callback)),
+        format!("{WEB_ORIGIN}/?error=authorization_server_error")
+    );
+    app.authorization_server.behave();
+    assert_eq!(location(&go(&mut browser, &callback)), format!("{WEB_ORIGIN}/"));
+}
+
+#[test]
+fn a_callback_that_nobody_waits_for_is_refused_whatever_it_says() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    for query in [
+        "",
+        "state=s&code=c",
+        "state=s&error=access_denied",
+        "code=c",
+        "state=s&state=s&code=c",
+    ] {
+        let response = go(&mut browser, &format!("/callback?{query}"));
+        assert_eq!(response.outcome(), "400 invalid_request", "{query}");
+        assert_eq!(response.header("location"), None, "{query}");
+    }
+    let callback = authorize(&mut browser, "/login");
+    // Another browser with the same link: the login cookie is not there.
+    assert_eq!(go(&mut app.browser(), &callback).outcome(), "400 invalid_request");
+    assert_eq!(
+        go(&mut browser, &format!("{callback}&state=other")).outcome(),
+        "400 invalid_request"
+    );
+}
+
+#[test]
+fn a_login_of_a_page_is_not_finished_by_navigation_nor_the_other_way_round() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    assert_eq!(
+        go(&mut browser, &format!("/callback?{}", page_url.query().unwrap())).outcome(),
+        "400 invalid_request"
+    );
+    assert_eq!(browser.load_page(page_url.as_str()).status, 200, "it was not used up");
+    let mut browser = app.browser();
+    let callback = authorize(&mut browser, "/login");
+    assert_eq!(
+        browser.load_page(&format!("{WEB_ORIGIN}{callback}")).outcome(),
+        "400 invalid_request"
+    );
+    assert_eq!(go(&mut browser, &callback).status, 302);
+}
+
+#[test]
+fn what_is_no_navigation_is_refused() {
+    let app = TestApp::start_with(ON);
+    for (name, value) in [
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-mode", "no-cors"),
+        ("sec-fetch-dest", "iframe"),
+        ("sec-fetch-dest", "image"),
+        ("origin", "https://evil.example"),
+    ] {
+        let request = Request::new("GET", "/bff/login").header(name, value);
+        assert_eq!(
+            request.send(app.address).outcome(),
+            "401 unauthorized_request",
+            "{name}: {value}"
+        );
+    }
+    assert_eq!(
+        Request::new("GET", "/bff/login").send(app.address).status,
+        302,
+        "an older browser"
+    );
+    assert_eq!(
+        Request::new("POST", "/bff/login")
+            .header("origin", WEB_ORIGIN)
+            .send(app.address)
+            .outcome(),
+        "405 method_not_allowed"
+    );
+}
+
+#[test]
+fn further_parameters_are_checked_as_those_of_a_page_are() {
+    let app = TestApp::start_with(ON);
+    let response = go(&mut app.browser(), "/login?prompt=login&max_age=60&returnTo=/");
+    let url = Url::parse(location(&response)).unwrap();
+    assert!(url.query_pairs().any(|pair| pair == ("prompt".into(), "login".into())));
+    for query in [
+        "redirect_uri=https://evil.example",
+        "client_id=x",
+        "state=x",
+        "colour=blue",
+        "prompt=a&prompt=b",
+    ] {
+        let response = go(&mut app.browser(), &format!("/login?{query}"));
+        assert_eq!(response.outcome(), "400 invalid_request", "{query}");
+    }
+}
+
+#[test]
+fn signing_out_by_navigation_needs_the_sessions_csrf_value() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let callback = authorize(&mut browser, "/login");
+    go(&mut browser, &callback);
+    let csrf = browser.get("/session").json()["csrf"].as_str().unwrap().to_owned();
+    for query in ["", "?csrf=", "?csrf=wrong", &format!("?csrf={csrf}&csrf={csrf}")] {
+        assert_eq!(
+            go(&mut browser, &format!("/logout{query}")).outcome(),
+            "401 unauthorized_request",
+            "{query}"
+        );
+    }
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
+    browser.cookie(AT);
+    let response = go(&mut browser, &format!("/logout?csrf={csrf}"));
+    assert!(location(&response).starts_with(&format!("{}/logout?", app.authorization_server.issuer())));
+    assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
+    assert!(browser.cookies.is_empty());
+}
