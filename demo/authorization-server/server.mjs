@@ -6,6 +6,7 @@ import { readConfig } from './src/config.mjs';
 import { openDatabase } from './src/database.mjs';
 import { loadOrCreateKeys } from './src/keys.mjs';
 import { log } from './src/log.mjs';
+import { mtlsServer } from './src/mtls.mjs';
 import { createProvider } from './src/provider.mjs';
 
 // The database holds private keys and password hashes: readable by its owner only.
@@ -21,6 +22,9 @@ const server = createServer(provider.callback());
 // A proxy pools its connections. Whichever side closes an idle one first may race with a request on it, so that side
 // must be the proxy, which knows what it can retry: Envoy's own default is one hour.
 server.keepAliveTimeout = 3_900_000;
+
+const forCertificates = config.mtls && mtlsServer(config.mtls, provider.callback());
+if (forCertificates) forCertificates.listen(config.mtls.port, config.host);
 
 server.on('error', (error) => {
   log('error', 'cannot_listen', { code: error.code, address: `${config.host}:${config.port}` });
@@ -38,6 +42,8 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
       process.exit(0);
     });
     server.closeIdleConnections();
+    forCertificates?.close();
+    forCertificates?.closeIdleConnections();
     setTimeout(() => process.exit(0), 3000).unref();
   });
 }

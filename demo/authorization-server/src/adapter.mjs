@@ -13,18 +13,21 @@ const GRANTED = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 // What may be used once, whoever comes first.
 const SINGLE_USE = new Set(['AuthorizationCode', 'RefreshToken']);
 
-// The adapter factory that oidc-provider takes: model name → adapter.
-export function adapterFactory(database) {
-  return (kind) => new Adapter(database, kind);
+// The adapter factory that oidc-provider takes: model name → adapter. A refresh token that was used may be used again for
+// as long as the grace period lasts, as some servers have it.
+export function adapterFactory(database, refreshGraceSeconds = 0) {
+  return (kind) => new Adapter(database, kind, kind === 'RefreshToken' ? refreshGraceSeconds : 0);
 }
 
 class Adapter {
   #database;
   #kind;
+  #grace;
 
-  constructor(database, kind) {
+  constructor(database, kind, grace) {
     this.#database = database;
     this.#kind = kind;
+    this.#grace = grace;
   }
 
   #key(id) {
@@ -71,7 +74,7 @@ class Adapter {
     });
     if (!row) return undefined;
     const payload = JSON.parse(row.payload);
-    if (row.consumed_at !== null) payload.consumed = row.consumed_at;
+    if (row.consumed_at !== null && !this.#inGrace(row)) payload.consumed = row.consumed_at;
     return payload;
   }
 
@@ -86,15 +89,20 @@ class Adapter {
     });
     if (rowsAffected > 0 || !SINGLE_USE.has(this.#kind)) return;
     const { rows: [row] } = await this.#database.execute({
-      sql: 'SELECT grant_id FROM model WHERE kind = ? AND id = ?',
+      sql: 'SELECT grant_id, consumed_at FROM model WHERE kind = ? AND id = ?',
       args: [this.#kind, key],
     });
+    if (row && this.#inGrace(row)) return;
     if (row?.grant_id) {
       await this.revokeByGrantId(row.grant_id);
       await this.#database.execute({ sql: "DELETE FROM model WHERE kind = 'Grant' AND id = ?", args: [row.grant_id] });
       log('warn', 'grant_revoked', { reason: `${this.#kind} used twice` });
     }
     throw new errors.InvalidGrant('already used');
+  }
+
+  #inGrace(row) {
+    return this.#grace > 0 && row.consumed_at + this.#grace > epochTime();
   }
 
   async destroy(id) {

@@ -23,11 +23,11 @@ export function phantomToken(config, signingKeys) {
   const jwk = signingKeys.find((key) => key.alg === ALGORITHM);
   const privateKey = createPrivateKey({ key: jwk, format: 'jwk' });
 
-  const accessTokenJwt = ({ sub, client_id, scope, exp, iss }) => new SignJWT({ client_id, scope })
+  const accessTokenJwt = ({ sub, client_id, scope, exp, iss, aud, cnf }) => new SignJWT({ client_id, scope, ...(cnf && { cnf }) })
     .setProtectedHeader({ alg: ALGORITHM, kid: jwk.kid, typ: 'at+jwt' })
     .setIssuer(iss)
     .setSubject(sub)
-    .setAudience(config.apiAudience)
+    .setAudience(aud ?? config.apiAudience)
     .setIssuedAt()
     .setExpirationTime(exp)
     // Its own: the opaque token's identifier is the token itself.

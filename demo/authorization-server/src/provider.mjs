@@ -1,16 +1,17 @@
 // oidc-provider's configuration: clients, features, lifetimes and policies.
-import Provider from 'oidc-provider';
+import Provider, { errors } from 'oidc-provider';
 
 import { accountFinder } from './accounts.mjs';
+import { adminRoutes } from './admin.mjs';
 import { adapterFactory } from './adapter.mjs';
+import { GATEWAY_CLIENT, clients } from './clients.mjs';
 import { log } from './log.mjs';
 import { ACR_PASSWORD, interactionUrl, loginRoutes } from './login.mjs';
+import { mtlsAliases, mtlsFeature } from './mtls.mjs';
 import { errorPage, logoutPage, signedOutPage } from './pages.mjs';
 import { INTROSPECTION_PATH, phantomToken } from './phantom-token.mjs';
 import { securityHeaders, serveAssets } from './web.mjs';
 
-const SPA_CLIENT = 'spa-client';
-const GATEWAY_CLIENT = 'api-gateway-client';
 const DAY = 86_400;
 
 const ROUTES = {
@@ -29,35 +30,7 @@ const ROUTES = {
 function applicationAsks(ctx) {
   const { Client, IdTokenHint } = ctx.oidc.entities;
   if (IdTokenHint) return IdTokenHint.payload.sub === ctx.oidc.session.accountId;
-  return Client?.clientId === SPA_CLIENT && ['same-site', 'same-origin'].includes(ctx.get('sec-fetch-site'));
-}
-
-function clients(config) {
-  return [
-    {
-      client_id: SPA_CLIENT,
-      client_name: 'Example SPA',
-      client_secret: config.clientSecret,
-      token_endpoint_auth_method: 'client_secret_basic',
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      redirect_uris: [`${config.spaOrigin}/`],
-      post_logout_redirect_uris: [`${config.spaOrigin}/`],
-      ...(config.backchannelLogoutUri && {
-        backchannel_logout_uri: config.backchannelLogoutUri,
-        backchannel_logout_session_required: true,
-      }),
-    },
-    {
-      client_id: GATEWAY_CLIENT,
-      client_secret: config.gatewayClientSecret,
-      token_endpoint_auth_method: 'client_secret_basic',
-      grant_types: [],
-      response_types: [],
-      redirect_uris: [],
-      introspection_signed_response_alg: 'RS256',
-    },
-  ];
+  return Client?.clientId !== GATEWAY_CLIENT && ['same-site', 'same-origin'].includes(ctx.get('sec-fetch-site'));
 }
 
 export function createProvider(config, database, keys) {
@@ -65,20 +38,24 @@ export function createProvider(config, database, keys) {
   const cookie = { httpOnly: true, sameSite: 'lax', secure: config.secure, signed: true };
 
   const provider = new Provider(config.issuer, {
-    adapter: adapterFactory(database),
-    findAccount: accountFinder(database),
+    adapter: adapterFactory(database, config.refreshGraceSeconds),
+    findAccount: accountFinder(database, config.largeClaimBytes),
     clients: clients(config),
     jwks: { keys: keys.signing },
     routes: ROUTES,
     scopes: ['openid', 'profile', 'email', 'data'],
     claims: {
       openid: ['sub'],
-      profile: ['name', 'given_name', 'family_name', 'preferred_username'],
+      profile: ['name', 'given_name', 'family_name', 'preferred_username', 'groups'],
       email: ['email', 'email_verified'],
     },
     acrValues: [ACR_PASSWORD],
     responseTypes: ['code'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+    clientAuthMethods: [
+      'client_secret_basic', 'client_secret_post', 'private_key_jwt',
+      ...(config.mtls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
+    ],
+    discovery: mtlsAliases(config, ROUTES),
     // Profile claims in the ID token itself: applications read them there.
     conformIdTokenClaims: false,
     pkce: { required: () => true },
@@ -94,8 +71,13 @@ export function createProvider(config, database, keys) {
     },
     features: {
       devInteractions: { enabled: false },
-      dPoP: { enabled: false },
-      resourceIndicators: { enabled: false },
+      // With the server's nonce in every proof.
+      dPoP: config.client.requireDpop
+        ? { enabled: true, nonceSecret: Buffer.from(keys.cookies[0], 'base64url'), requireNonce: () => true }
+        : { enabled: false },
+      mTLS: mtlsFeature(config),
+      requestObjects: { enabled: true },
+      resourceIndicators: resources(config),
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       jwtResponseModes: { enabled: true },
@@ -145,17 +127,35 @@ export function createProvider(config, database, keys) {
   provider.use(serveAssets);
   provider.use(loginRoutes(config, database, provider));
   provider.use(phantomToken(config, keys.signing));
+  if (config.adminToken) provider.use(adminRoutes(config, database, provider));
   logEvents(provider);
   return provider;
 }
 
-// The one client that people sign in to is first-party: what it asks for is granted without a consent page.
+function resources(config) {
+  if (!config.resource) return { enabled: false };
+  return {
+    enabled: true,
+    // Whoever asks for no resource gets a token for none.
+    defaultResource: () => undefined,
+    useGrantedResource: () => true,
+    getResourceServerInfo(ctx, indicator) {
+      if (indicator !== config.resource) throw new errors.InvalidTarget();
+      return { scope: 'data', audience: indicator, accessTokenTTL: config.accessTokenSeconds, accessTokenFormat: 'opaque' };
+    },
+  };
+}
+
+// The clients that people sign in to are first-party: what it asks for is granted without a consent page.
 async function loadExistingGrant(ctx) {
   const { client, provider, session } = ctx.oidc;
   const grantId = session.grantIdFor(client.clientId);
   const existing = grantId && await provider.Grant.find(grantId);
   const grant = existing ?? new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
   grant.addOIDCScope([...ctx.oidc.requestParamOIDCScopes].join(' '));
+  for (const [indicator, server] of Object.entries(ctx.oidc.resourceServers ?? {})) {
+    grant.addResourceScope(indicator, server.scope);
+  }
   if (ctx.oidc.requestParamClaims.size > 0) grant.addOIDCClaims([...ctx.oidc.requestParamClaims]);
   await grant.save();
   return grant;

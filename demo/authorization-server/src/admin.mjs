@@ -1,0 +1,51 @@
+// For whoever administers users: ends all of a user's sessions, and tells every application by back-channel logout.
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import { log } from './log.mjs';
+import { readForm } from './web.mjs';
+
+const PATH = '/admin/end-sessions';
+
+export function adminRoutes(config, database, provider) {
+  return async (ctx, next) => {
+    if (ctx.path !== PATH || ctx.method !== 'POST') return next();
+    if (!authorized(ctx.get('authorization'), config.adminToken)) ctx.throw(401);
+    const form = await readForm(ctx);
+    const { rows: [account] } = await database.execute({
+      sql: 'SELECT sub FROM account WHERE username = ?',
+      args: [form.get('username') ?? ''],
+    });
+    if (!account) ctx.throw(404);
+    ctx.status = 200;
+    ctx.body = { sessions: await endSessions(database, provider, account.sub) };
+  };
+}
+
+async function endSessions(database, provider, sub) {
+  const { rows } = await database.execute("SELECT id, payload FROM model WHERE kind = 'Session'");
+  const sessions = rows.filter((row) => JSON.parse(row.payload).accountId === sub);
+  for (const { id, payload } of sessions) {
+    for (const [clientId, { sid, grantId }] of Object.entries(JSON.parse(payload).authorizations ?? {})) {
+      await database.execute({ sql: 'DELETE FROM model WHERE grant_id = ?', args: [grantId] });
+      await database.execute({ sql: "DELETE FROM model WHERE kind = 'Grant' AND id = ?", args: [grantId] });
+      const client = await provider.Client.find(clientId);
+      if (client?.backchannelLogoutUri) await tell(client, sub, sid);
+    }
+    await database.execute({ sql: "DELETE FROM model WHERE kind = 'Session' AND id = ?", args: [id] });
+  }
+  return sessions.length;
+}
+
+async function tell(client, sub, sid) {
+  try {
+    await client.backchannelLogout(sub, sid);
+    log('info', 'backchannel_logout', { client: client.clientId });
+  } catch (error) {
+    log('warn', 'backchannel_logout_failed', { client: client.clientId, error: error.message });
+  }
+}
+
+function authorized(header, token) {
+  const digest = (text) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(header), digest(`Bearer ${token}`));
+}

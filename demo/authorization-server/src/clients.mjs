@@ -1,0 +1,55 @@
+// The clients: the application's (its BFF), another brand's where there is one, and the API gateway.
+export const SPA_CLIENT = 'spa-client';
+export const GATEWAY_CLIENT = 'api-gateway-client';
+
+export function clients(config) {
+  return [spaClient(config), ...(config.second ? [secondClient(config.second)] : []), gatewayClient(config)];
+}
+
+function spaClient({ client, spaOrigin, backchannelLogoutUri }) {
+  return {
+    client_id: SPA_CLIENT,
+    client_name: 'Example SPA',
+    client_secret: client.secret,
+    token_endpoint_auth_method: client.authentication,
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    redirect_uris: [`${spaOrigin}/`, ...client.redirectUris],
+    post_logout_redirect_uris: [`${spaOrigin}/`, ...client.postLogoutRedirectUris],
+    ...(client.jwks && { jwks: client.jwks }),
+    ...(client.jwksUri && { jwks_uri: client.jwksUri }),
+    ...(client.authentication === 'tls_client_auth' && { tls_client_auth_subject_dn: client.tlsSubjectDn }),
+    require_pushed_authorization_requests: client.requirePar,
+    require_signed_request_object: client.requireSignedRequest,
+    ...(client.requireDpop && { dpop_bound_access_tokens: true }),
+    ...(backchannelLogoutUri && {
+      backchannel_logout_uri: backchannelLogoutUri,
+      backchannel_logout_session_required: true,
+    }),
+  };
+}
+
+function secondClient({ id, secret, spaOrigin }) {
+  return {
+    client_id: id,
+    client_name: 'Second example SPA',
+    client_secret: secret,
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    redirect_uris: [`${spaOrigin}/`],
+    post_logout_redirect_uris: [`${spaOrigin}/`],
+  };
+}
+
+function gatewayClient({ gatewayClientSecret }) {
+  return {
+    client_id: GATEWAY_CLIENT,
+    client_secret: gatewayClientSecret,
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: [],
+    response_types: [],
+    redirect_uris: [],
+    introspection_signed_response_alg: 'RS256',
+  };
+}
