@@ -7,6 +7,7 @@
     reason = "these are test helpers: a panic is how they report a failed expectation"
 )]
 
+pub mod client_credentials;
 pub mod faulty_authorization_server;
 pub mod http1;
 pub mod http2;

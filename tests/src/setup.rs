@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use demo_system::{Artifacts, Options, System};
+use demo_system::{Artifacts, Component, Options, System};
 use tempfile::TempDir;
 
 /// A running system and its folder.
@@ -11,6 +11,25 @@ pub struct TestSystem {
     pub system: System,
     // Dropped after the system.
     _directory: TempDir,
+}
+
+/// A failed test shows the logs of its system.
+impl Drop for TestSystem {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for component in [Component::AuthorizationServer, Component::Bff, Component::SecondBff] {
+            if let Ok(log) = std::fs::read_to_string(self.system.log(component)) {
+                let lines: Vec<&str> = log.lines().collect();
+                let end = lines
+                    .get(lines.len().saturating_sub(40)..)
+                    .unwrap_or_default()
+                    .join("\n");
+                eprintln!("---- the end of the log of {component}\n{end}");
+            }
+        }
+    }
 }
 
 /// Starts a system on free ports, in a folder of its own. `change` says how it differs from the default.

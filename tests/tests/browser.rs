@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use bff_tests::client_credentials;
 use bff_tests::setup::start;
-use demo_system::{Artifacts, System};
+use demo_system::{Artifacts, Component, System};
 
 /// Short enough to see it end, long enough for a test to get its work done before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
@@ -19,6 +20,8 @@ fn run(system: &System, files: &[&str]) {
         .env("API", system.api())
         .env("LOGIN", system.login())
         .env("CA_FILE", system.ca_pem())
+        .env("ADMIN", format!("http://{}", system.authorization_server_addr()))
+        .env("ADMIN_TOKEN", client_credentials::ADMIN_TOKEN)
         .env(
             "ACCESS_TOKEN_SECONDS",
             system.options().access_token_seconds.to_string(),
@@ -38,6 +41,45 @@ fn run(system: &System, files: &[&str]) {
 fn the_walkthrough_in_a_browser() {
     let test = start(|_| {});
     run(&test.system, &["session.test.mjs", "tabs.test.mjs", "secrets.test.mjs"]);
+}
+
+/// The same walkthrough where the BFF and the server speak the strictest dialect that both have.
+#[test]
+fn pushed_signed_and_bound_in_a_browser() {
+    let test = start(client_credentials::everything);
+    run(&test.system, &["session.test.mjs", "tabs.test.mjs"]);
+}
+
+#[test]
+fn mutual_tls_in_a_browser() {
+    let test = start(|options| {
+        client_credentials::with_certificate(options, true);
+        let server = Component::AuthorizationServer;
+        client_credentials::set(options, server, "CLIENT_AUTHENTICATION", "tls_client_auth");
+    });
+    run(&test.system, &["session.test.mjs"]);
+}
+
+#[test]
+fn signed_responses_in_a_browser() {
+    let test = start(|options| {
+        client_credentials::set(options, Component::Bff, "BFF_CLIENT__RESPONSE_MODE", "jwt");
+    });
+    run(&test.system, &["session.test.mjs"]);
+}
+
+#[test]
+fn large_tokens_in_a_browser() {
+    let test = start(|options| {
+        client_credentials::set(options, Component::AuthorizationServer, "LARGE_CLAIM_BYTES", "8700");
+    });
+    run(&test.system, &["large-tokens.test.mjs"]);
+}
+
+#[test]
+fn navigation_and_logout_from_outside_in_a_browser() {
+    let test = start(client_credentials::with_administration);
+    run(&test.system, &["navigation.test.mjs", "outside.test.mjs"]);
 }
 
 #[test]

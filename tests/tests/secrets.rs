@@ -66,7 +66,10 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
         secrets.push(("the JWT", jwt.expect("a JWT").to_owned()));
     }
 
-    for component in Component::ALL {
+    for component in Component::ALL
+        .into_iter()
+        .filter(|component| system.options().has(*component))
+    {
         system.stop(component);
         let log = String::from_utf8_lossy(&std::fs::read(system.log(component)).expect("a log")).into_owned();
         assert!(!log.is_empty(), "{component} logs something");

@@ -12,6 +12,7 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
 };
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::client_authentication::ASSERTION_TYPE;
 use super::discovery::Metadata;
@@ -95,8 +96,8 @@ impl OAuthClient {
         let mut request = grants
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.to_owned()));
-        for (name, value) in self.further_parameters(&metadata)? {
-            request = request.add_extra_param(name, value);
+        for resource in &self.config.client.resource {
+            request = request.add_extra_param("resource", resource);
         }
         let status = Cell::new(0);
         let send = |request| self.send_grant(&metadata, request, &status);
@@ -118,8 +119,8 @@ impl OAuthClient {
         let grants = self.grants(&metadata, &self.config.client.redirect_uri)?;
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
         let mut request = grants.exchange_refresh_token(&refresh_token);
-        for (name, value) in self.further_parameters(&metadata)? {
-            request = request.add_extra_param(name, value);
+        for resource in &self.config.client.resource {
+            request = request.add_extra_param("resource", resource);
         }
         let status = Cell::new(0);
         let send = |request| self.send_grant(&metadata, request, &status);
@@ -164,16 +165,25 @@ impl OAuthClient {
         Ok(grants)
     }
 
-    /// What goes along with every grant: the client's assertion, and what the tokens are for.
-    fn further_parameters(&self, metadata: &Metadata) -> Result<Vec<(&'static str, String)>, OAuthError> {
-        let mut parameters = Vec::new();
+    /// Adds the client's assertion, where that is how it proves who it is: a new one for each attempt, since it is good for
+    /// one use.
+    fn with_assertion(&self, metadata: &Metadata, mut request: HttpRequest) -> Result<HttpRequest, HttpError> {
         if metadata.profile.authentication == ClientAuthentication::PrivateKeyJwt {
-            parameters.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
-            parameters.push(("client_assertion", self.assertion(metadata)?));
+            let assertion = self
+                .assertion(metadata)
+                .map_err(|error| HttpError::Request(error.to_string()))?;
+            let pairs = [
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", &assertion),
+            ];
+            let more = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(pairs)
+                .finish();
+            let body = request.body_mut();
+            body.push(b'&');
+            body.extend_from_slice(more.as_bytes());
         }
-        let resources = self.config.client.resource.iter();
-        parameters.extend(resources.map(|resource| ("resource", resource.clone())));
-        Ok(parameters)
+        Ok(request)
     }
 
     /// Sends a request of the `oauth2` crate; `status` tells the status of the answer.
@@ -184,7 +194,7 @@ impl OAuthClient {
         status: &Cell<u16>,
     ) -> Result<HttpResponse, HttpError> {
         let answer = match &self.dpop {
-            None => self.http.send(request).await?,
+            None => self.http.send(self.with_assertion(metadata, request)?).await?,
             Some(dpop) => self.send_with_proof(dpop, metadata, request).await?,
         };
         status.set(answer.status);
@@ -215,7 +225,7 @@ impl OAuthClient {
                 .ok()
                 .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
                 .ok_or_else(|| HttpError::Request("a DPoP proof cannot be made".to_owned()))?;
-            let mut request = request.clone();
+            let mut request = self.with_assertion(metadata, request.clone())?;
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };

@@ -100,6 +100,9 @@ export function createProvider(config, database, keys) {
         },
       },
     },
+    // The clients' addresses come from whoever runs this server, and may well be on its own network: without the dispatcher
+    // that lets nothing go there.
+    fetch: (address, { dispatcher, ...options }) => fetch(address, options),
     interactions: { url: interactionUrl },
     loadExistingGrant,
     issueRefreshToken: async (ctx, client) => client.grantTypeAllowed('refresh_token'),

@@ -13,12 +13,14 @@ function asset(name, type) {
 // form-action also governs where a submitted form is redirected to, and signing in ends at the application.
 // oidc-provider adds the hash of its own self-submitting form's script to script-src.
 export function securityHeaders(config) {
+  const applications = [config.spaOrigin, config.second?.spaOrigin, ...config.client.redirectUris].filter(Boolean);
+  const origins = new Set(["'self'", ...applications.map((uri) => new URL(uri).origin)]);
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     'img-src data:',
-    `form-action 'self' ${config.spaOrigin}`,
+    `form-action ${[...origins].join(' ')}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ');
