@@ -2,6 +2,7 @@
 
 mod command;
 mod deny;
+mod fuzz;
 mod programs;
 mod spa;
 mod stamp;
@@ -19,6 +20,8 @@ usage: cargo xtask COMMAND
                               --check: walks through it in a browser instead, and ends with the result
                               --no-envoy: leaves Envoy out, for whoever starts it by hand
   test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
+  fuzz [TARGET…] [--seconds N] [--minimise]
+                              fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
   wasm                        builds the filter: target/wasm/bff_filter.wasm
   deny                        checks licences, sources, bans and advisories of the dependencies
 
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
             command::progress(&format!("the filter is {}", path.display()));
             ExitCode::SUCCESS
         }),
+        Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
         Some((&"deny", [])) => deny::run(),
         Some((command @ (&"wasm" | &"deny"), [argument, ..])) => {
             Err(format!("`{command}` takes no arguments, but was given `{argument}`"))

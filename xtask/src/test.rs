@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::{Result, command, programs, spa, tools, workspace};
+use crate::{Result, command, fuzz, programs, spa, tools, workspace};
 
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
@@ -19,6 +19,9 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
                 .current_dir(&artifacts.authorization_server),
             "The report above names the test.",
         )?;
+    }
+    if filters.is_empty() {
+        fuzz::run_shortly()?;
     }
     command::progress("testing the workspace");
     let mut cargo = command::cargo();

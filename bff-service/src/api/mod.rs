@@ -12,6 +12,8 @@ mod cors;
 mod endpoint;
 mod errors;
 mod frontchannel_logout;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod login_end;
 mod login_start;
 mod logout;

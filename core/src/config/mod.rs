@@ -58,8 +58,17 @@ impl Config {
     /// Names the first field that cannot be used, and says what to write.
     pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|error| ConfigError::new(&error.path().to_string(), error.inner()))?;
+        let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            match ["encryption_key", "client_secret"]
+                .iter()
+                .any(|secret| path.contains(secret))
+            {
+                // The error's own text would quote what stands there.
+                true => ConfigError::new(&path, "write {\"env\": \"THE_VARIABLE\"}, or {\"inline\": \"…\"}"),
+                false => ConfigError::new(&path, error.inner()),
+            }
+        })?;
         deserializer
             .end()
             .map_err(|error| ConfigError::new("configuration", error))?;

@@ -118,3 +118,36 @@ fn neither_errors_nor_debug_show_a_secret() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("a secret") && !shown.contains("0001020304"), "{shown}");
 }
+
+#[test]
+fn a_secret_that_is_written_in_the_wrong_form_is_not_quoted() {
+    let secret = "a-secret-that-nobody-should-see";
+    for (changes, field) in [
+        (
+            json!({"phantom_token": {"client_secret": secret}}),
+            "phantom_token.client_secret: ",
+        ),
+        (
+            json!({"phantom_token": {"client_secret": [secret]}}),
+            "phantom_token.client_secret",
+        ),
+        (
+            json!({"bff_token": {"encryption_key": secret}}),
+            "bff_token.encryption_key: ",
+        ),
+        (
+            json!({"bff_token": {"encryption_key": {"inline": [secret]}}}),
+            "bff_token.encryption_key",
+        ),
+        (
+            json!({"bff_token": {"encryption_key": {secret: ""}}}),
+            "bff_token.encryption_key",
+        ),
+    ] {
+        let error = Config::parse(configuration(changes).to_string().as_bytes(), env)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(field) && error.contains("write {\"env\""), "{error}");
+        assert!(!error.contains(secret), "{error}");
+    }
+}

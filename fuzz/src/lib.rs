@@ -1,0 +1,66 @@
+//! What the fuzz targets share: keys, configurations, and signed tokens to be spoiled.
+
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bff_core::keys::KeyRing;
+use bff_core::names::{CookieNames, Hardening};
+use bff_core::seal::{Content, Purpose, Sealer, SessionId};
+use bff_service::oauth::jwks::KeySet;
+use bff_service::oauth::signing_key::SigningKey;
+
+/// The time at which everything happens.
+pub const NOW: u64 = 1_800_000_000;
+/// The key that seals.
+pub const KEY: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
+/// A secret that no error message may show.
+pub const SECRET: &str = "pL4nt3d-s3cr3t-0123456789";
+
+/// The cookie names of the default configuration.
+pub fn names() -> CookieNames {
+    CookieNames::new("example", Hardening::None, false, false).expect("names")
+}
+
+/// A sealer; `accept_v1` as in the configuration.
+pub fn sealer(accept_v1: bool) -> Sealer {
+    Sealer::new(KeyRing::parse(KEY, false).expect("a ring").0, "example", accept_v1)
+}
+
+/// A value sealed for this purpose.
+pub fn sealed(purpose: Purpose, value: &[u8]) -> String {
+    let content = Content {
+        value,
+        session: SessionId([7; 32]),
+        issued_at: NOW,
+        expires_at: NOW + 300,
+    };
+    sealer(false).seal(purpose, &content, [3; 24]).expect("sealed")
+}
+
+/// The key of the authorization server.
+pub static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| {
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+    let der = pair.to_pkcs8v1().expect("encoded");
+    let base64 = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{base64}\n-----END PRIVATE KEY-----\n");
+    SigningKey::from_pem(pem.as_bytes()).expect("a signing key")
+});
+
+/// Its published keys.
+pub static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
+    let set = serde_json::json!({"keys": [SIGNER.public()]});
+    KeySet::parse(set.to_string().as_bytes()).expect("a key set")
+});
+
+/// A token of the authorization server.
+pub fn signed(claims: &serde_json::Value) -> String {
+    SIGNER
+        .sign("JWT", jsonwebtoken::Algorithm::EdDSA, claims)
+        .expect("signed")
+}
+
+/// As base64url.
+pub fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

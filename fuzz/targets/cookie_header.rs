@@ -1,0 +1,36 @@
+//! Cookie headers: ours are found and taken out, the application's stay as they are, and the number of parts is bounded.
+#![no_main]
+
+use bff_core::cookie::CookieJar;
+use bff_fuzz::names;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let names = names();
+    let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
+    let jar = CookieJar::parse(lines.iter().copied());
+    for name in names.all() {
+        if let Ok(Some(value)) = jar.get(name, 5) {
+            assert!(value.len() <= data.len());
+        }
+        assert!(jar.get(name, 0).is_err() || jar.parts(name).is_empty());
+    }
+    let rest = jar.without(&names).unwrap_or_default();
+    let again = CookieJar::parse([rest.as_slice()]);
+    assert!(!again.has_ours(&names), "one of ours is left");
+    assert!(rest.len() <= data.len() + lines.len(), "something was added");
+    // What is left is what was there, piece by piece and in order.
+    let pieces = |bytes: &[u8]| -> Vec<Vec<u8>> {
+        bytes
+            .split(|byte| *byte == b';')
+            .map(|piece| piece.trim_ascii().to_vec())
+            .filter(|piece| !piece.is_empty())
+            .collect()
+    };
+    let mut sent = lines.iter().flat_map(|line| pieces(line));
+    for piece in pieces(&rest) {
+        assert!(
+            sent.any(|other| other == piece),
+            "a piece that nobody sent, or in another order"
+        );
+    }
+});

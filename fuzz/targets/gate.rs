@@ -1,0 +1,216 @@
+//! The gate as a whole, as a sequence of events: never forwarded without proof, never two ends of one request, nobody who
+//! waits for ever, bounded memory.
+#![no_main]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use base64::Engine;
+use bff_core::config::Config;
+use bff_core::ended::{Ended, EndedSessions};
+use bff_core::gate::{Effect, FlightId, Gate, StreamId};
+use bff_core::head::Head;
+use bff_core::introspect::Answer;
+use bff_core::seal::Purpose;
+use bff_fuzz::{KEY, NOW, encode, sealed};
+
+const TOKENS: [&str; 3] = ["one", "two", "three"];
+const CSRF: &str = "csrf-value";
+
+static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    TOKENS
+        .map(|token| sealed(Purpose::AccessToken, token.as_bytes()))
+        .to_vec()
+});
+static CSRF_COOKIE: LazyLock<String> = LazyLock::new(|| sealed(Purpose::Csrf, CSRF.as_bytes()));
+static CONFIG: LazyLock<Config> = LazyLock::new(|| {
+    let json = br#"{
+        "bff_token": {"cookie_name_prefix": "example", "cookie_hardening": "none", "encryption_key": {"env": "KEYS"},
+            "trusted_web_origins": ["https://www.example.com"], "ended_sessions": {"cluster": "b"}},
+        "phantom_token": {"introspection_endpoint": "https://l/i", "cluster": "c", "client_id": "i",
+            "client_secret": {"inline": "s"}, "token_cache_entries": 2}}"#;
+    Config::parse(json, |_| Some(KEY.to_owned())).expect("a configuration")
+});
+
+/// A JWT that the authorization server would answer with for this token.
+fn jwt(token: usize) -> String {
+    let part = |json: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
+    let header = part(r#"{"alg":"ES256","typ":"at+jwt"}"#.to_owned());
+    let claims = part(format!(r#"{{"sub":"{}","exp":{}}}"#, TOKENS[token], NOW + 100_000));
+    format!("{header}.{claims}.{}", encode(b"signature"))
+}
+
+struct World {
+    gate: Gate,
+    open: BTreeMap<StreamId, Option<usize>>,
+    ended: BTreeSet<StreamId>,
+    callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
+}
+
+impl World {
+    fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
+        for effect in effects {
+            match effect {
+                Effect::Forward { stream, edits } => {
+                    let token = self
+                        .open
+                        .remove(&stream)
+                        .expect("a request that is open")
+                        .expect("forwarded without proof");
+                    assert!(self.ended.insert(stream), "a second end");
+                    let (_, value) = edits
+                        .set
+                        .iter()
+                        .find(|(name, _)| *name == "authorization")
+                        .expect("a token");
+                    assert_eq!(
+                        value.as_slice(),
+                        format!("Bearer {}", jwt(token)).as_bytes(),
+                        "somebody else's"
+                    );
+                }
+                Effect::Reply { stream, .. } => {
+                    self.open.remove(&stream).expect("a request that is open");
+                    assert!(self.ended.insert(stream), "a second end");
+                }
+                Effect::Introspect { stream, flight, .. } => {
+                    let known = self.callouts.get(&flight).map(|(_, token)| *token);
+                    self.callouts
+                        .insert(flight, (stream, cause.or(known).expect("a cause")));
+                }
+                Effect::ReadEndedSessions { .. } | Effect::TickSoon | Effect::Count(_) => {}
+            }
+        }
+    }
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let mut world = World {
+        gate: Gate::new(CONFIG.clone()),
+        open: BTreeMap::new(),
+        ended: BTreeSet::new(),
+        callouts: BTreeMap::new(),
+    };
+    let (mut now, mut last) = (NOW, 0);
+    let mut over = false;
+    let mut bytes = data.iter().copied();
+    while let (Some(kind), Some(argument)) = (bytes.next(), bytes.next()) {
+        match kind % 8 {
+            // A request with any of what it takes, and any of what spoils it.
+            0..=2 => {
+                last += 1;
+                let flags = bytes.next().unwrap_or(0);
+                let has = |bit: u8| flags & (1 << bit) != 0;
+                // Without the first cookie, the one that may come in a second line counts.
+                let token = if has(1) { 0 } else { usize::from(argument % 3) };
+                let method = if has(0) { "POST" } else { "GET" };
+                let mut lines = vec![
+                    (":method".to_owned(), method.as_bytes().to_vec()),
+                    (":path".to_owned(), b"/api".to_vec()),
+                ];
+                let mut cookie = String::from("other=1");
+                if !has(1) {
+                    cookie.push_str(&format!("; example-at={}", COOKIES[token]));
+                }
+                if has(2) {
+                    cookie.push_str(&format!("; example-csrf={}", *CSRF_COOKIE));
+                }
+                lines.push(("cookie".to_owned(), cookie.into_bytes()));
+                if has(3) {
+                    lines.push(("x-example-csrf".to_owned(), CSRF.as_bytes().to_vec()));
+                }
+                if has(4) {
+                    lines.push(("origin".to_owned(), b"https://www.example.com".to_vec()));
+                }
+                if has(5) {
+                    lines.push(("origin".to_owned(), b"https://evil.example".to_vec()));
+                }
+                if has(6) {
+                    lines.push(("sec-fetch-site".to_owned(), b"cross-site".to_vec()));
+                }
+                if has(7) {
+                    lines.push(("cookie".to_owned(), format!("example-at={}", COOKIES[0]).into_bytes()));
+                }
+                let proven = has(1) == has(7) && !has(5) && !has(6)
+                    && !over
+                    && now < NOW + 300
+                    && (!has(0) || (has(2) && has(3) && has(4)));
+                world.open.insert(last, proven.then_some(token));
+                let effects = world.gate.request(last, &Head::new(lines), now);
+                world.effects(effects, Some(token));
+                assert!(proven || !world.open.contains_key(&last), "it waits without proof");
+            }
+            3 => {
+                let alive: Vec<FlightId> = world
+                    .callouts
+                    .iter()
+                    .filter(|(_, (owner, _))| owner.is_none_or(|owner| world.open.contains_key(&owner)))
+                    .map(|(id, _)| *id)
+                    .collect();
+                let Some(id) = alive.get(usize::from(argument) % alive.len().max(1)).copied() else {
+                    continue;
+                };
+                let (_, token) = world.callouts.remove(&id).expect("alive");
+                let body = bytes.next().unwrap_or(0);
+                let answer = match body % 4 {
+                    0 | 1 => Answer::Response {
+                        status: 200,
+                        content_type: b"application/jwt".to_vec(),
+                        cache_control: Vec::new(),
+                        body: Some(jwt(token).into_bytes()),
+                    },
+                    2 => Answer::Response {
+                        status: 204,
+                        content_type: Vec::new(),
+                        cache_control: Vec::new(),
+                        body: Some(Vec::new()),
+                    },
+                    _ => Answer::Failed,
+                };
+                let effects = world.gate.answer(id, &answer, now);
+                world.effects(effects, None);
+            }
+            4 => {
+                let Some(stream) = world
+                    .open
+                    .keys()
+                    .nth(usize::from(argument) % world.open.len().max(1))
+                    .copied()
+                else {
+                    continue;
+                };
+                world.open.remove(&stream);
+                world.ended.insert(stream);
+                let effects = world.gate.gone(stream);
+                world.effects(effects, None);
+            }
+            5 => {
+                let effects = world.gate.tick(now);
+                world.effects(effects, None);
+            }
+            6 => now += u64::from(argument),
+            _ => {
+                let mut list = EndedSessions::new(4);
+                if argument % 4 == 0 {
+                    list.end(Ended::Session([7; 16]), now);
+                    over = true;
+                }
+                let effects = world.gate.ended_sessions(200, Some(list.to_json("v").as_bytes()));
+                world.effects(effects, None);
+            }
+        }
+        assert!(world.gate.cached() <= 2 && world.gate.in_flight() <= TOKENS.len());
+    }
+    // Whatever happened: when every callout that is left is answered, nobody waits.
+    let effects = world.gate.tick(now);
+    world.effects(effects, None);
+    let left: Vec<FlightId> = world.callouts.keys().copied().collect();
+    for id in left {
+        let effects = world.gate.answer(id, &Answer::Failed, now);
+        world.effects(effects, None);
+    }
+    assert!(
+        world.open.is_empty() && world.gate.in_flight() == 0,
+        "somebody waits for ever"
+    );
+});

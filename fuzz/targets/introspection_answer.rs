@@ -1,0 +1,44 @@
+//! Introspection answers: only a JWT for APIs makes a token active, and never for longer than is allowed.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use bff_core::cache::Verdict;
+use bff_core::config::{Config, PhantomToken};
+use bff_core::introspect::{Answer, Outcome, classify};
+use bff_fuzz::NOW;
+
+static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
+    let json = br#"{"phantom_token": {
+        "introspection_endpoint": "https://login.example.com/introspect", "cluster": "c", "client_id": "i",
+        "client_secret": {"inline": "s"}, "token_cache_seconds": 900}}"#;
+    Config::parse(json, |_| None)
+        .expect("a configuration")
+        .phantom_token
+        .expect("the stage")
+});
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let mut parts = data.splitn(4, |byte| *byte == b'\n');
+    let status = match parts.next().and_then(|part| part.first()) {
+        None => 0,
+        Some(byte) => [200, 204, 200, 400, 401, 500, 504, 302]
+            .get(usize::from(byte % 8))
+            .copied()
+            .unwrap_or(200),
+    };
+    let answer = Answer::Response {
+        status,
+        content_type: parts.next().unwrap_or_default().to_vec(),
+        cache_control: vec![parts.next().unwrap_or_default().to_vec()],
+        body: parts.next().map(<[u8]>::to_vec),
+    };
+    if let Outcome::Known { verdict, expires_at } = classify(&STAGE, &answer, NOW) {
+        assert!(expires_at <= NOW + 900);
+        assert!(matches!(status, 200 | 204));
+        if let Verdict::Active(jwt) = verdict {
+            assert!(jwt.iter().filter(|byte| **byte == b'.').count() == 2);
+            assert!(jwt.iter().all(|byte| byte.is_ascii_graphic()), "it goes into a header");
+        }
+    }
+});

@@ -1,0 +1,61 @@
+//! JWTs: nothing verifies that the key did not sign, and claims of any form are judged without a crash.
+#![no_main]
+
+use bff_fuzz::{KEYS, NOW, encode, signed};
+use bff_service::oauth::Demands;
+use bff_service::oauth::id_token::{Expected, Occasion, TYPES, validate};
+use bff_service::oauth::jws::{UnverifiedToken, claims_of_verified};
+use jsonwebtoken::Algorithm;
+
+const ALLOWED: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    let good = signed(&serde_json::json!({"sub": "alice"}));
+    let (signed_part, signature) = good.rsplit_once('.').expect("three parts");
+    let (header, payload) = signed_part.split_once('.').expect("three parts");
+    let encoded = encode(data);
+    for token in [
+        text.clone().into_owned(),
+        format!("{header}.{encoded}.{signature}"),
+        format!("{encoded}.{payload}.{signature}"),
+        format!("{signed_part}.{encoded}"),
+    ] {
+        if let Ok(parsed) = UnverifiedToken::parse(&token, &TYPES, &ALLOWED)
+            && parsed.verify(&KEYS).is_ok()
+        {
+            assert_eq!(token, good, "verified, and never signed");
+        }
+        let _ = claims_of_verified(&token);
+    }
+    // Claims that are signed, and are anything.
+    if let Ok(serde_json::Value::Object(claims)) = serde_json::from_slice(data) {
+        let demands = Demands {
+            max_age: Some(60),
+            acr: Some(vec!["mfa".to_owned()]),
+        };
+        for occasion in [
+            Occasion::Login {
+                nonce: "n",
+                demands: &demands,
+            },
+            Occasion::Refresh {
+                previous: Some(&claims),
+            },
+        ] {
+            let expected = Expected {
+                issuer: "https://issuer",
+                client_id: "client",
+                trusted_audiences: &[],
+                clock_skew: 10,
+                access_token: "token",
+                algorithm: Algorithm::EdDSA,
+                occasion,
+            };
+            if validate(&claims, &expected, NOW).is_ok() {
+                assert_eq!(claims["iss"], "https://issuer");
+                assert!(claims["exp"].as_f64().expect("a number") > NOW as f64 - 10.0);
+            }
+        }
+    }
+});

@@ -1,0 +1,29 @@
+//! Sealed values: nothing opens that was not sealed for this purpose, and no change of what was sealed goes unnoticed.
+#![no_main]
+
+use bff_core::seal::{OpenError, Purpose};
+use bff_fuzz::{NOW, sealed, sealer};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let good = sealed(Purpose::AccessToken, b"token");
+    for accept_v1 in [false, true] {
+        let sealer = sealer(accept_v1);
+        for purpose in Purpose::ALL {
+            let opened = sealer.open(purpose, data, NOW);
+            assert!(opened.is_err() || (data == good.as_bytes() && purpose == Purpose::AccessToken));
+        }
+        // The same bytes laid over a good value.
+        let mut spoiled = good.clone().into_bytes();
+        for (byte, change) in spoiled.iter_mut().zip(data) {
+            *byte ^= change;
+        }
+        match sealer.open(Purpose::AccessToken, &spoiled, NOW) {
+            Ok(_) => assert_eq!(spoiled, good.as_bytes()),
+            Err(error) => assert_ne!(
+                error,
+                OpenError::Expired,
+                "a time is believed only of an authentic value"
+            ),
+        }
+    }
+});

@@ -1,0 +1,208 @@
+//! `cargo xtask fuzz`: coverage-guided fuzzing with libFuzzer, on a stable compiler: the flags are those that cargo-fuzz
+//! would set without a sanitizer. `fuzz/targets` has one file for each target, `fuzz/corpus` the inputs that are kept.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::tools::apt;
+use crate::{Result, command, workspace};
+
+/// How long each target runs as part of `cargo xtask test`, in seconds.
+pub(crate) const SHORT: u32 = 3;
+const DEFAULT: u32 = 120;
+
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+                     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+                     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
+                     -Ccodegen-units=1 --cfg fuzzing";
+
+/// The command line.
+pub(crate) struct Flags {
+    targets: Vec<String>,
+    seconds: u32,
+    minimise: bool,
+}
+
+impl Flags {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Flags> {
+        let mut flags = Flags {
+            targets: Vec::new(),
+            seconds: DEFAULT,
+            minimise: false,
+        };
+        let all = targets()?;
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match *argument {
+                "--minimise" => flags.minimise = true,
+                "--seconds" => {
+                    let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
+                    flags.seconds = seconds.ok_or("--seconds should be followed by a number")?;
+                }
+                target if all.iter().any(|name| name == target) => flags.targets.push(target.to_owned()),
+                other => {
+                    return Err(format!(
+                        "there is no fuzz target `{other}`; there are {}",
+                        all.join(", ")
+                    ));
+                }
+            }
+        }
+        if flags.targets.is_empty() {
+            flags.targets = all;
+        }
+        Ok(flags)
+    }
+}
+
+pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
+    build()?;
+    for target in &flags.targets {
+        match flags.minimise {
+            true => minimise(target)?,
+            false => fuzz(target, flags.seconds)?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A short run of every target.
+pub(crate) fn run_shortly() -> Result<()> {
+    build()?;
+    targets()?.iter().try_for_each(|target| fuzz(target, SHORT))
+}
+
+fn targets() -> Result<Vec<String>> {
+    let folder = workspace::path("fuzz/targets");
+    let files = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut names: Vec<String> = files
+        .flatten()
+        .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn build() -> Result<()> {
+    if command::find("c++").is_none() {
+        let hint = "fuzzing needs a C++ compiler for libFuzzer: install one, for example with `apt-get install g++`";
+        match apt::is_usable() {
+            true => apt::install(&["g++"])?,
+            false => return Err(hint.to_owned()),
+        }
+    }
+    let mut cargo = command::cargo();
+    cargo
+        .args(["build", "--release", "--target", &host()?, "--target-dir"])
+        .arg(folder())
+        .env("RUSTFLAGS", FLAGS)
+        .current_dir(workspace::path("fuzz"));
+    command::run(
+        "building the fuzz targets (some minutes the first time)",
+        &mut cargo,
+        "The compiler's message above says why.",
+    )
+}
+
+/// A folder of its own: the flags are others.
+fn folder() -> PathBuf {
+    workspace::target().join("fuzz-build")
+}
+
+/// With `--target`, build scripts and macros are built without the flags.
+fn host() -> Result<String> {
+    let version = command::output(Command::new("rustc").arg("-vV")).ok_or("rustc does not run")?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("rustc does not say what it compiles for")?.to_owned())
+}
+
+fn program(target: &str) -> Result<Command> {
+    Ok(Command::new(folder().join(host()?).join("release").join(target)))
+}
+
+fn kept(target: &str) -> PathBuf {
+    workspace::path("fuzz/corpus").join(target)
+}
+
+fn found(target: &str) -> Result<PathBuf> {
+    let path = workspace::target().join("fuzz-corpus").join(target);
+    workspace::create_dir(&path)?;
+    Ok(path)
+}
+
+/// New inputs go to the first folder; the kept ones are read.
+fn fuzz(target: &str, seconds: u32) -> Result<()> {
+    let findings = workspace::target().join("fuzz-findings").join(target);
+    workspace::create_dir(&findings)?;
+    workspace::create_dir(&kept(target))?;
+    let output = program(target)?
+        .arg(format!("-max_total_time={seconds}"))
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
+        .arg(format!("-artifact_prefix={}/", findings.display()))
+        .arg(found(target)?)
+        .arg(kept(target))
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("the fuzz target {target} cannot be started: {error}"))?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        command::progress(&format!("fuzzed {target}: {}", summary(&report)));
+        return Ok(());
+    }
+    let end: Vec<&str> = report.lines().rev().take(30).collect();
+    let end: Vec<&str> = end.into_iter().rev().collect();
+    Err(format!(
+        "{}\nfuzzing {target} found something: the input is in {}. To run it again:\n    {} FILE",
+        end.join("\n"),
+        findings.display(),
+        Path::new(program(target)?.get_program()).display()
+    ))
+}
+
+/// Executions and coverage.
+fn summary(report: &str) -> String {
+    let coverage = report
+        .lines()
+        .rev()
+        .find(|line| line.contains(" cov: "))
+        .unwrap_or_default();
+    let word = |name: &str| {
+        let mut words = coverage.split_whitespace();
+        words.find(|word| *word == name)?;
+        words.next()
+    };
+    let executions = report
+        .lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
+        .unwrap_or("?");
+    format!(
+        "{} executions, coverage {}, {} inputs",
+        executions.trim(),
+        word("cov:").unwrap_or("?"),
+        word("corp:").unwrap_or("?")
+    )
+}
+
+/// Keeps of all inputs the fewest with the same coverage.
+fn minimise(target: &str) -> Result<()> {
+    let kept = kept(target);
+    let fresh = workspace::target().join("fuzz-merge").join(target);
+    let _ = std::fs::remove_dir_all(&fresh);
+    workspace::create_dir(&fresh)?;
+    let mut merge = program(target)?;
+    merge
+        .args(["-merge=1", "-max_len=2048"])
+        .arg(&fresh)
+        .arg(&kept)
+        .arg(found(target)?)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command::run(&format!("minimising the corpus of {target}"), &mut merge, "")?;
+    let _ = std::fs::remove_dir_all(&kept);
+    workspace::create_dir(&kept)?;
+    let failed = |error: std::io::Error| format!("{}: {error}", kept.display());
+    for file in std::fs::read_dir(&fresh).map_err(failed)?.flatten() {
+        std::fs::copy(file.path(), kept.join(file.file_name())).map_err(failed)?;
+    }
+    Ok(())
+}
