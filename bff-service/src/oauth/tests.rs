@@ -4,6 +4,7 @@
 mod fake_server;
 mod signer;
 
+mod client_proofs;
 mod discovery;
 mod grants;
 mod http;

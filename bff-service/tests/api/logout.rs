@@ -163,3 +163,27 @@ fn a_refresh_under_way_does_not_bring_the_session_back() {
     app.authorization_server
         .wait_until("the new refresh token is revoked", |state| state.revoked.len() == 1);
 }
+
+#[test]
+fn the_state_that_comes_back_from_signing_out_is_recognised_and_no_other_is() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let url = Url::parse(browser.post("/logout").json()["url"].as_str().unwrap()).unwrap();
+    let state = url
+        .query_pairs()
+        .find(|(name, _)| name == "state")
+        .unwrap()
+        .1
+        .into_owned();
+    let back = |state: &str| {
+        let url = Url::parse_with_params(POST_LOGOUT_REDIRECT_URI, [("state", state), ("other", "1")]).unwrap();
+        app.browser().load_page(url.as_str()).json()
+    };
+    assert_eq!(back(&state), json!({"handled": true, "isLoggedIn": false}));
+    // Anything else is the page's own, and is left to it.
+    let mut altered = state.clone();
+    altered.replace_range(60..61, if &state[60..61] == "A" { "B" } else { "A" });
+    for other in ["", "made-up", &altered, &state[1..]] {
+        assert_eq!(back(other), json!({"handled": false, "isLoggedIn": false}), "{other}");
+    }
+}

@@ -284,3 +284,102 @@ fn the_admin_listener_tells_how_the_service_is() {
     );
     assert_eq!(app.admin("/bff/session").status, 404);
 }
+
+const PAGE_ENDPOINTS: [(&str, &str); 7] = [
+    ("POST", "/login/start"),
+    ("POST", "/login/end"),
+    ("GET", "/userInfo"),
+    ("GET", "/claims"),
+    ("POST", "/refresh"),
+    ("POST", "/logout"),
+    ("GET", "/session"),
+];
+
+#[test]
+fn a_call_of_a_page_is_never_answered_by_a_redirect() {
+    let app = TestApp::start();
+    for browser in [app.browser(), app.signed_in()] {
+        for (method, endpoint) in PAGE_ENDPOINTS {
+            let response = browser.clone().send(&browser.request(method, endpoint));
+            assert!(
+                !(300..400).contains(&response.status),
+                "{method} {endpoint}: {}",
+                response.status
+            );
+            assert_eq!(response.header("location"), None, "{method} {endpoint}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_post_of_any_type_to_any_endpoint_breaks_nothing() {
+    let app = TestApp::start();
+    for (_, endpoint) in
+        PAGE_ENDPOINTS
+            .iter()
+            .chain(&[("", "/backchannel-logout"), ("", "/callback"), ("", "/unknown")])
+    {
+        for content_type in [
+            "",
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "text/plain",
+        ] {
+            let mut request = app.browser().request("POST", endpoint);
+            if !content_type.is_empty() {
+                request = request.header("content-type", content_type);
+            }
+            let response = request.send(app.address);
+            assert!(response.status < 500, "{endpoint} {content_type}: {response:?}");
+        }
+    }
+    assert_eq!(app.signed_in().get("/session").json()["isLoggedIn"], true);
+}
+
+#[test]
+fn a_form_that_any_page_could_post_changes_nothing() {
+    let app = TestApp::start();
+    let browser = app.signed_in();
+    for endpoint in ["/login/start", "/login/end", "/refresh", "/logout"] {
+        // As a form on another origin of the same site would send it, with all cookies.
+        let form = browser
+            .request("POST", endpoint)
+            .without("x-example-csrf")
+            .without("origin")
+            .header("origin", "https://sibling.example.test")
+            .form(&[("pageUrl", "https://www.example.test/?state=s&code=c")]);
+        let response = form.send(app.address);
+        assert_eq!(response.outcome(), "401 unauthorized_request", "{endpoint}");
+        assert!(response.set_cookies().is_empty(), "{endpoint}");
+    }
+}
+
+#[test]
+fn forwarded_headers_queries_and_user_agents_change_no_decision() {
+    let app = TestApp::start();
+    let browser = app.signed_in();
+    for (name, value) in [
+        ("x-forwarded-uri", "/bff/session"),
+        ("x-original-url", "/bff/session"),
+        ("x-rewrite-url", "/bff/session"),
+        ("x-forwarded-method", "GET"),
+        ("x-http-method-override", "GET"),
+        ("x-forwarded-host", "www.example.test"),
+        ("forwarded", "host=www.example.test;proto=https"),
+        ("user-agent", "GoogleHC/1.0"),
+        ("user-agent", "kube-probe/1.29"),
+    ] {
+        for target in ["/refresh", "/refresh?x=/healthz", "/refresh?_method=GET"] {
+            let request = browser
+                .request("POST", target)
+                .without("x-example-csrf")
+                .header(name, value);
+            assert_eq!(
+                request.send(app.address).outcome(),
+                "401 unauthorized_request",
+                "{name}: {value} {target}"
+            );
+        }
+    }
+}
