@@ -219,3 +219,18 @@ fn send_error(error: SendRequestError) -> HttpError {
         error => HttpError::Broken(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::max_age;
+
+    #[test]
+    fn the_shortest_of_what_cache_control_says_counts() {
+        assert_eq!(max_age("public, max-age=600"), Some(600));
+        assert_eq!(max_age("max-age=\"60\", MAX-AGE=30"), Some(30));
+        assert_eq!(max_age("max-age=600, no-store"), Some(0));
+        assert_eq!(max_age("No-Cache"), Some(0));
+        assert_eq!(max_age("public, max-age=soon"), None);
+        assert_eq!(max_age(""), None);
+    }
+}

@@ -5,6 +5,7 @@
 //! comes back, needs no restart here. What was good stays in use while a newer one cannot be had.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ use crate::config::{Config, ConfigError, Fault};
 /// How soon the background task tries again after a failure: at first, and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(5);
+/// However little the server lets its keys be kept, they are not fetched more often than this, in seconds.
+const LEAST_REFRESH_SECONDS: u64 = 60;
 
 /// Shared by all workers; clones are the same provider.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ struct Shared {
     tls: Arc<rustls::ClientConfig>,
     metadata: Cached<Metadata>,
     keys: Cached<KeySet>,
+    /// How long the server lets its keys be kept, in seconds; `u64::MAX` where it does not say.
+    keys_max_age: AtomicU64,
     /// The last time that an unknown key made the keys be fetched.
     unknown_key_fetch: tokio::sync::Mutex<Option<UnknownKeyFetch>>,
 }
@@ -61,6 +66,7 @@ impl Provider {
             tls,
             metadata: Cached::new(metadata),
             keys: Cached::new(None),
+            keys_max_age: AtomicU64::new(u64::MAX),
             unknown_key_fetch: tokio::sync::Mutex::new(None),
         })))
     }
@@ -85,7 +91,8 @@ impl Provider {
                 Ok(()) => {
                     log::info!("the authorization server's metadata and keys are fetched");
                     retry = FIRST_RETRY;
-                    Duration::from_secs(self.0.config.authorization_server.refresh_seconds)
+                    let most = self.0.config.authorization_server.refresh_seconds;
+                    Duration::from_secs(refresh_after(most, self.0.keys_max_age.load(Relaxed)))
                 }
                 Err(error) => {
                     log::warn!("the authorization server's metadata or keys cannot be fetched: {error}");
@@ -168,10 +175,29 @@ impl Provider {
         if answer.status != 200 {
             return Err(format!("{url} answered {}", answer.status));
         }
+        self.0.keys_max_age.store(answer.max_age.unwrap_or(u64::MAX), Relaxed);
         let keys = KeySet::parse(&answer.body).map_err(|error| format!("{url}: {error}"))?;
         for unusable in keys.unusable() {
             log::debug!("{url}: {unusable}");
         }
         Ok(keys)
+    }
+}
+
+/// When to fetch again, in seconds: when the server's own bound is reached, but neither later than `most` nor all the time.
+fn refresh_after(most: u64, max_age: u64) -> u64 {
+    most.min(max_age.max(LEAST_REFRESH_SECONDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_kept_as_long_as_the_server_lets_and_not_longer_than_configured() {
+        assert_eq!(refresh_after(3600, u64::MAX), 3600);
+        assert_eq!(refresh_after(3600, 600), 600);
+        assert_eq!(refresh_after(3600, 0), 60, "no-store is no reason to fetch without end");
+        assert_eq!(refresh_after(10, 600), 10);
     }
 }

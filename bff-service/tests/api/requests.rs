@@ -36,6 +36,11 @@ fn every_response_carries_the_security_headers_and_no_banner() {
             Some("nosniff"),
             "{method} {endpoint}"
         );
+        assert_eq!(
+            response.header("referrer-policy"),
+            Some("no-referrer"),
+            "{method} {endpoint}"
+        );
         let vary = response.header("vary").unwrap();
         assert!(
             vary.split(", ").any(|name| name == "origin"),
