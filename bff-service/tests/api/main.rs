@@ -19,6 +19,7 @@ mod outages;
 mod page_load;
 mod pending_logins;
 mod refresh;
+mod relying_party;
 mod requests;
 mod secrecy;
 mod support;

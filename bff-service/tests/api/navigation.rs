@@ -13,6 +13,7 @@ const ON: Setup<'static> = Setup {
     top: "",
     session: "",
     client: "",
+    authorization_server: "",
     more_keys: "",
     more: "[navigation]\nredirect_uri = 'https://api.example.test/bff/callback'",
 };

@@ -9,6 +9,7 @@ const FROM_ENDPOINT: Setup<'static> = Setup {
     top: "userinfo_source = 'userinfo_endpoint'",
     session: "",
     client: "",
+    authorization_server: "",
     more_keys: "",
     more: "",
 };

@@ -41,6 +41,8 @@ pub struct Setup<'a> {
     pub top: &'a str,
     /// Lines in `[session]`.
     pub session: &'a str,
+    /// Lines in `[authorization_server]`.
+    pub authorization_server: &'a str,
     /// Lines in `[client]`.
     pub client: &'a str,
     /// Further sections.
@@ -131,6 +133,7 @@ fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'
         client,
         more_keys,
         more,
+        authorization_server: server_lines,
     } = setup;
     format!(
         "demo = true
@@ -142,6 +145,7 @@ fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'
         issuer = '{issuer}'
         connect_timeout_ms = 500
         request_timeout_ms = 1000
+        {server_lines}
         [client]
         id = '{CLIENT_ID}'
         secret = 'the client secret of the tests'

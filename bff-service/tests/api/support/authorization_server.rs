@@ -29,7 +29,17 @@ pub enum Misbehaviour {
     Close,
     /// Reads the request and says nothing until told to go on.
     Hang,
+    /// Writes these bytes, whatever they are, and closes.
+    Raw(Vec<u8>),
+    /// Writes the first bytes at once, and the others one by one with half a second in between.
+    Drip(Vec<u8>, Vec<u8>),
 }
+
+/// Makes an ID token out of its claims.
+pub type IdTokenMaker = Box<dyn Fn(&Value) -> String + Send>;
+
+/// Makes all of an HTTP response out of the JSON that is to be in it.
+pub type ResponseWriter = Box<dyn Fn(&str) -> Vec<u8> + Send>;
 
 /// What the server has seen and issued.
 #[derive(Default)]
@@ -42,6 +52,8 @@ pub struct State {
     pub requests: HashMap<&'static str, usize>,
     /// The form of the last request to the token or revocation endpoint.
     pub last_form: HashMap<String, String>,
+    /// The headers of the last request, by endpoint.
+    pub last_headers: HashMap<&'static str, HashMap<String, String>>,
     pub revoked: Vec<String>,
     /// Every token, code and verifier that must never be seen outside.
     pub secrets: Vec<String>,
@@ -56,6 +68,19 @@ pub struct State {
     pub token_response: Map<String, Value>,
     /// Merged into the metadata.
     pub metadata: Map<String, Value>,
+    /// Published in place of the server's own key.
+    pub jwks: Option<Value>,
+    /// Makes ID tokens, in place of a signature by the server's own key.
+    pub id_token_maker: Option<IdTokenMaker>,
+    /// Writes the token endpoint's responses.
+    pub token_response_writer: Option<ResponseWriter>,
+}
+
+impl State {
+    /// As after a restart without a memory.
+    pub fn forget_codes(&mut self) {
+        self.codes.clear();
+    }
 }
 
 #[derive(Clone)]
@@ -205,6 +230,7 @@ impl FakeAuthorizationServer {
             let misbehaviour = {
                 let mut state = self.state();
                 *state.requests.entry(endpoint).or_default() += 1;
+                state.last_headers.insert(endpoint, headers.clone());
                 self.0.changed.notify_all();
                 state.misbehaviour.get(endpoint).cloned()
             };
@@ -222,7 +248,29 @@ impl FakeAuthorizationServer {
                     drop(self.0.changed.wait_while(self.state(), hanging).unwrap());
                     self.answer(endpoint, &headers, &body)
                 }
+                Some(Misbehaviour::Raw(bytes)) => {
+                    let _ = (&stream).write_all(&bytes);
+                    return;
+                }
+                Some(Misbehaviour::Drip(at_once, slowly)) => {
+                    let pieces = std::iter::once(at_once.as_slice()).chain(slowly.chunks(1));
+                    for piece in pieces {
+                        if (&stream).write_all(piece).is_err() {
+                            return;
+                        }
+                        std::thread::sleep(Duration::from_millis(500));
+                    }
+                    return;
+                }
             };
+            let written = match &self.state().token_response_writer {
+                Some(write) if endpoint == "token" => Some(write(&answer)),
+                _ => None,
+            };
+            if let Some(written) = written {
+                let _ = (&stream).write_all(&written);
+                return;
+            }
             let head = format!(
                 "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
                 answer.len()
@@ -239,9 +287,12 @@ impl FakeAuthorizationServer {
             "metadata" => self.metadata(),
             "jwks" => self.jwks(),
             "token" => {
+                let basic = headers
+                    .get("authorization")
+                    .is_some_and(|value| value.starts_with("Basic "));
                 assert!(
-                    headers["authorization"].starts_with("Basic "),
-                    "the client authenticates itself"
+                    basic != form.contains_key("client_secret"),
+                    "the client authenticates itself, in one way"
                 );
                 let answer = self.token(&form);
                 self.state().last_form = form;

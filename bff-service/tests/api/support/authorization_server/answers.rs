@@ -35,6 +35,9 @@ impl FakeAuthorizationServer {
     }
 
     pub(super) fn jwks(&self) -> Value {
+        if let Some(jwks) = &self.state().jwks {
+            return jwks.clone();
+        }
         let point = self.0.key.public_key().as_ref();
         json!({"keys": [{
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": KEY_ID,
@@ -105,6 +108,9 @@ impl FakeAuthorizationServer {
             "name": "Alice of the ID token",
         });
         merge(&mut claims, &self.state().claims);
+        if let Some(make) = &self.state().id_token_maker {
+            return make(&claims);
+        }
         self.sign(&json!({"alg": "ES256", "typ": "JWT", "kid": KEY_ID}), &claims)
     }
 

@@ -1,0 +1,136 @@
+//! The server's keys: rotated, removed, published twice, of the wrong kind.
+
+use serde_json::{Value, json};
+
+use super::signer::{Signer, jwks};
+use super::{app_that_follows_rotations, is_accepted, is_refused};
+use crate::support::app::TestApp;
+use crate::support::authorization_server::State;
+
+/// Publishes this, and signs with that.
+fn publishing(keys: Value, signer: Signer) -> impl FnOnce(&mut State) {
+    move |state| {
+        state.jwks = Some(keys);
+        state.id_token_maker = Some(Box::new(move |claims| signer.sign(claims)));
+    }
+}
+
+#[test]
+fn rp_id_token_kid_absent_single_jwks() {
+    let app = app_that_follows_rotations();
+    let signer = Signer::es256(None);
+    is_accepted(&app, "one key", publishing(jwks([&signer]), signer));
+}
+
+#[test]
+fn rp_id_token_kid_absent_multiple_jwks() {
+    let app = app_that_follows_rotations();
+    // Only one of them verifies the signature.
+    let (signer, other) = (Signer::es256(None), Signer::es256("2"));
+    let keys = jwks([&other, &signer]);
+    is_accepted(&app, "one of several fits", publishing(keys, signer));
+    // None of them does.
+    let (one, two, signer) = (Signer::es256("1"), Signer::es256("2"), Signer::es256(None));
+    let keys = jwks([&one, &two]);
+    is_refused(
+        &app,
+        "none of several fits",
+        "400 invalid_request",
+        publishing(keys, signer),
+    );
+}
+
+#[test]
+fn rp_key_rotation_op_sign_key() {
+    let app = app_that_follows_rotations();
+    app.signed_in();
+    // Between two logins.
+    let signer = Signer::es256("new");
+    is_accepted(&app, "rotated", publishing(jwks([&signer]), signer));
+}
+
+#[test]
+fn rp_key_rotation_op_sign_key_native() {
+    // Just before signing: the service has the keys of before.
+    let app = app_that_follows_rotations();
+    let before = app.authorization_server.requests("jwks");
+    let (old, signer) = (Signer::rsa("old"), Signer::rsa("new"));
+    let keys = jwks([&old, &signer]);
+    is_accepted(&app, "rotated just now", publishing(keys, signer));
+    assert!(
+        app.authorization_server.requests("jwks") > before,
+        "they were fetched anew"
+    );
+}
+
+#[test]
+fn rp_id_token_signing_with_each_kind_of_key() {
+    let app = app_that_follows_rotations();
+    for signer in [Signer::rsa("rsa"), Signer::es256("ec"), Signer::ed25519("ed")] {
+        is_accepted(&app, "a kind of key", publishing(jwks([&signer]), signer));
+    }
+}
+
+#[test]
+fn rp_key_removed() {
+    let app = app_that_follows_rotations();
+    let (other, signer) = (Signer::es256("other"), Signer::es256("removed"));
+    let keys = jwks([&other]);
+    is_refused(&app, "removed", "400 invalid_request", publishing(keys, signer));
+}
+
+#[test]
+fn rp_key_published_twice() {
+    let app = app_that_follows_rotations();
+    let signer = Signer::es256("1");
+    let keys = jwks([&signer, &signer]);
+    is_accepted(&app, "the same key twice", publishing(keys, signer));
+    // Two keys of one id: the right one verifies.
+    let (other, signer) = (Signer::es256("1"), Signer::es256("1"));
+    let keys = jwks([&other, &signer]);
+    is_accepted(&app, "two keys of one id", publishing(keys, signer));
+}
+
+#[test]
+fn rp_key_of_the_wrong_kind_under_the_right_id() {
+    let app = app_that_follows_rotations();
+    let (wrong, signer) = (Signer::rsa("1"), Signer::es256("1"));
+    let keys = jwks([&wrong]);
+    is_refused(&app, "RSA for ES256", "400 invalid_request", publishing(keys, signer));
+    for (name, value) in [
+        ("use", json!("enc")),
+        ("alg", json!("ES384")),
+        ("key_ops", json!(["sign"])),
+    ] {
+        let (signer, other) = (Signer::es256("1"), Signer::es256("2"));
+        let mut keys = jwks([&signer, &other]);
+        keys["keys"][0][name] = value;
+        is_refused(&app, name, "400 invalid_request", publishing(keys, signer));
+    }
+}
+
+#[test]
+fn rp_discovery_jwks_uri_keys() {
+    for body in [
+        "",
+        "<html>",
+        "[]",
+        "{}",
+        "{\"keys\":{}}",
+        "{\"keys\":[]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}",
+    ] {
+        let app = TestApp::start();
+        let mut browser = app.browser();
+        let page_url = browser.authorize("alice");
+        // The keys that the service has already are enough for this login, so it is told to look for new ones.
+        let signer = Signer::es256("unknown");
+        app.authorization_server.state().id_token_maker = Some(Box::new(move |claims| signer.sign(claims)));
+        app.authorization_server.misbehave(
+            "jwks",
+            crate::support::authorization_server::Misbehaviour::Answer(200, body.to_owned()),
+        );
+        let response = browser.load_page(page_url.as_str());
+        assert_eq!(response.outcome(), "502 authorization_server_error", "{body}");
+    }
+}
