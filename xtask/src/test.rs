@@ -10,6 +10,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     artifacts.redis = Some(tools::redis::find()?);
     node.install(&workspace::path("tests/browser"))?;
     let chromium = tools::chromium::find(&node)?;
+    let schemathesis = tools::schemathesis::find()?;
     if filters.is_empty() {
         spa::check(&node)?;
         command::run(
@@ -30,6 +31,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         .args(filters)
         .envs(artifacts.to_env())
         .env("CHROMIUM", chromium)
+        .env("SCHEMATHESIS", schemathesis)
         .current_dir(workspace::root());
     match command::status(&mut cargo)?.success() {
         true => Ok(ExitCode::SUCCESS),

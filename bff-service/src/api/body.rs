@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::errors::Failure;
 
 /// Longest body, in bytes.
-const MAX_BYTES: usize = 16 * 1024;
+pub(super) const MAX_BYTES: usize = 16 * 1024;
 /// A body that takes longer than this to arrive is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -2,6 +2,8 @@
 
 use actix_web::http::Method;
 
+use crate::config::Config;
+
 /// The endpoints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Endpoint {
@@ -115,6 +117,27 @@ pub(super) struct Offered {
     pub(super) frontchannel_logout: bool,
 }
 
+impl Offered {
+    /// Those of the application with this configuration.
+    pub(super) fn by(config: &Config) -> Offered {
+        Offered {
+            navigation: config.navigation.redirect_uri.is_some(),
+            keys: !config.client_keys().signing.is_empty(),
+            frontchannel_logout: config.client.frontchannel_logout,
+        }
+    }
+
+    /// Whether it has this one.
+    pub(super) fn has(self, endpoint: Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Login | Endpoint::Callback | Endpoint::LogoutByNavigation => self.navigation,
+            Endpoint::Jwks => self.keys,
+            Endpoint::FrontchannelLogout => self.frontchannel_logout,
+            _ => true,
+        }
+    }
+}
+
 /// A path, and the endpoints at it.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
@@ -129,12 +152,7 @@ impl Route {
             .iter()
             .filter(|(at, ..)| *at == path)
             .map(|(.., endpoint)| *endpoint)
-            .filter(|endpoint| match endpoint {
-                Endpoint::Login | Endpoint::Callback | Endpoint::LogoutByNavigation => offered.navigation,
-                Endpoint::Jwks => offered.keys,
-                Endpoint::FrontchannelLogout => offered.frontchannel_logout,
-                _ => true,
-            })
+            .filter(|endpoint| offered.has(*endpoint))
             .collect();
         (!endpoints.is_empty()).then_some(Route { endpoints })
     }

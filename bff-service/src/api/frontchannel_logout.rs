@@ -3,7 +3,6 @@
 //! `iss` and `sid`, both of which are required: nobody who does not know a login's `sid` can end it.
 
 use bff_core::ended::Ended;
-use bff_core::reply::Refusal;
 use bff_core::seal::NameDigest;
 use url::{Url, form_urlencoded};
 
@@ -13,7 +12,7 @@ use super::errors::Failure;
 use crate::logging::AUDIT;
 
 /// Shorter ones could be guessed, and a login be ended by somebody else.
-const LEAST_SID_BYTES: usize = 16;
+pub(super) const LEAST_SID_BYTES: usize = 16;
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let application = &call.worker.application;
@@ -38,10 +37,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         .ended
         .end_if_room(ended, call.now, application.config.session.ended_entries)
     {
-        return Err(Failure::new(
-            Refusal::ServerError,
-            "the list of ended sessions is half full",
-        ));
+        return Err(Failure::invalid("the list of ended sessions is half full"));
     }
     application.end(ended, call.now).await;
     log::info!(target: AUDIT, "front-channel logout: the sessions of a login ended: {}", ended.to_text());

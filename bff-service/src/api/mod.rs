@@ -111,11 +111,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let application = &worker.application;
     let headers = request.headers();
     let origin = CallerOrigin::of(headers, &application.origins);
-    let offered = Offered {
-        navigation: application.config.navigation.redirect_uri.is_some(),
-        keys: !application.config.client_keys().signing.is_empty(),
-        frontchannel_logout: application.config.client.frontchannel_logout,
-    };
+    let offered = Offered::by(&application.config);
     let route = Route::find(request.uri().path(), &application.config.endpoints_prefix, offered);
     let preflight = request.method() == Method::OPTIONS;
 

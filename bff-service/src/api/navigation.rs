@@ -15,7 +15,7 @@ use super::logout::{self as page_logout, Proof};
 use super::page_url::PageUrl;
 
 /// Longest path to come back to, in bytes: it is kept in a cookie.
-const MAX_RETURN_TO_BYTES: usize = 512;
+pub(super) const MAX_RETURN_TO_BYTES: usize = 512;
 
 /// `GET /login?returnTo=/path`: off to the authorization server.
 pub(super) async fn login(call: Call<'_>) -> Result<Answer, Failure> {

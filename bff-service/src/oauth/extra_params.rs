@@ -29,8 +29,10 @@ const FORBIDDEN_PREFIXES: [&str; 2] = ["response_", "code_challenge"];
 /// The only parameter that may come several times, RFC 8707 section 2.
 const REPEATABLE: &str = "resource";
 
-const MAX_PARAMS: usize = 20;
-const MAX_VALUE_BYTES: usize = 4096;
+/// How many parameters a page may add.
+pub const MAX_PARAMS: usize = 20;
+/// Longest value of one, in bytes.
+pub const MAX_VALUE_BYTES: usize = 4096;
 
 /// Why parameters are refused. `Display` holds no value, since a value may be anything.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod lifetimes;
 mod login;
 mod logout;
 mod navigation;
+mod openapi;
 mod origin_and_csrf;
 mod outages;
 mod page_load;

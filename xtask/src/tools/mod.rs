@@ -6,5 +6,6 @@ pub(crate) mod chromium;
 pub(crate) mod envoy;
 pub(crate) mod node;
 pub(crate) mod redis;
+pub(crate) mod schemathesis;
 pub(crate) mod wasm;
 pub(crate) mod wheel;

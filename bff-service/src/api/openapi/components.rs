@@ -1,0 +1,74 @@
+//! What endpoints have in common: the form of errors, and how a session is shown.
+
+use std::collections::BTreeMap;
+
+use bff_core::reply::Refusal;
+use serde_json::{Map, Value, json};
+
+use crate::application::Application;
+
+/// The form of every error.
+pub(super) fn error_schemas() -> Value {
+    json!({
+        "Error": {
+            "type": "object",
+            "description": "Every error has this form. The texts are fixed; details are in the service's log only.",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+            },
+            "additionalProperties": false,
+        },
+    })
+}
+
+/// A response with JSON of this schema.
+pub(super) fn json_response(description: &str, schema: Value) -> Value {
+    json!({"description": description, "content": {"application/json": {"schema": schema}}})
+}
+
+/// The refusals, one response for each status. `passes_errors_on`: the authorization server's own error codes come with 400.
+pub(super) fn refusals_by_status(refusals: &[Refusal], passes_errors_on: bool) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<&Refusal>> = BTreeMap::new();
+    for refusal in refusals {
+        by_status.entry(refusal.status()).or_default().push(refusal);
+    }
+    let response = |(status, refusals): (u16, Vec<&Refusal>)| {
+        let mut codes: Vec<&str> = refusals.iter().map(|refusal| refusal.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        let mut description: Vec<String> = refusals
+            .iter()
+            .map(|refusal| format!("`{}`: {}.", refusal.code(), refusal.message()))
+            .collect();
+        let error = json!({"$ref": "#/components/schemas/Error"});
+        let schema = if passes_errors_on && status == 400 {
+            description.push("Or the authorization server's own error code.".to_owned());
+            error
+        } else {
+            json!({"allOf": [error, {"properties": {"code": {"enum": codes}}}]})
+        };
+        (status.to_string(), json_response(&description.join(" "), schema))
+    };
+    by_status.into_iter().map(response).collect()
+}
+
+/// What a caller shows: cookies, and the CSRF value in a header.
+pub(super) fn security_schemes(application: &Application) -> Value {
+    let names = &application.cookies.names;
+    let cookie = |name: &str, what: &str| json!({"type": "apiKey", "in": "cookie", "name": name, "description": what});
+    json!({
+        "login": cookie(&names.login, "The pending logins of this browser, sealed."),
+        "accessToken": cookie(&names.access_token, "The access token, sealed."),
+        "refreshToken": cookie(&names.refresh_token, "The refresh token, sealed."),
+        "idToken": cookie(&names.id_token, "The ID token, sealed."),
+        "csrf": cookie(&names.csrf, "The CSRF value, sealed."),
+        "csrfHeader": {
+            "type": "apiKey",
+            "in": "header",
+            "name": application.csrf_header.as_str(),
+            "description": "The CSRF value, as `/login/end` and `/session` tell it.",
+        },
+    })
+}

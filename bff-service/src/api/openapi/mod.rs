@@ -1,0 +1,102 @@
+//! The API as an OpenAPI 3.1 document, made from what the service itself goes by: the table of endpoints, the table of
+//! refusals, and an application's configuration. Only what no table knows is written here, in [`operation`]: what an
+//! endpoint is for, takes and gives.
+
+mod components;
+mod operation;
+mod parameters;
+
+use serde_json::{Map, Value, json};
+
+use self::components::{error_schemas, refusals_by_status, security_schemes};
+use self::operation::Operation;
+use super::endpoint::{Caller, ENDPOINTS, Offered};
+use crate::application::Application;
+
+/// The document for one application: the endpoints that it has, with its names of cookies and headers.
+pub fn document(application: &Application) -> Value {
+    let config = &application.config;
+    let offered = Offered::by(config);
+    let mut paths: Map<String, Value> = Map::new();
+    for (path, method, name, caller, endpoint) in &ENDPOINTS {
+        if !offered.has(*endpoint) {
+            continue;
+        }
+        let operation = described(name, *caller, Operation::of(*endpoint, application), application);
+        let path = format!("{}{path}", config.endpoints_prefix);
+        let at_path = paths.entry(path).or_insert_with(|| json!({}));
+        at_path[method.as_str().to_ascii_lowercase()] = operation;
+    }
+    let tags = [Caller::Page, Caller::Navigation, Caller::AuthorizationServer].map(tag);
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Backend for Frontend",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Signs the users of a single page application in and out, and keeps its tokens in sealed cookies. \
+                            Beside what is listed at an endpoint: a path that there is not is answered with 404 \
+                            `not_found`, a method that a path has not with 405 `method_not_allowed` and `Allow`, both \
+                            in the form of every error, and every preflight with 204. Pages of the trusted web origins \
+                            may read every answer (CORS).",
+        },
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": error_schemas(),
+            "securitySchemes": security_schemes(application),
+        },
+    });
+    if !config.hosts.is_empty() {
+        let url = |host: &String| json!({ "url": format!("https://{host}") });
+        document["servers"] = config.hosts.iter().map(url).collect();
+    }
+    document
+}
+
+fn described(name: &str, caller: Caller, operation: Operation, application: &Application) -> Value {
+    let Operation {
+        summary,
+        description,
+        security,
+        parameters: own,
+        body,
+        success: (status, success),
+        refusals,
+        passes_errors_on,
+    } = operation;
+    let mut parameters = parameters::of_caller(caller, application);
+    parameters.extend(own);
+    let mut responses = refusals_by_status(&refusals, passes_errors_on);
+    responses.insert(status.to_string(), success);
+    for response in responses.values_mut() {
+        response["headers"]["Cache-Control"] = json!({"required": true, "schema": {"const": "no-store"}});
+    }
+    let mut described = json!({
+        "operationId": name,
+        "tags": [tag(caller)["name"]],
+        "summary": summary,
+        "description": description,
+        "security": security,
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if let Some(body) = body {
+        described["requestBody"] = body;
+    }
+    described
+}
+
+fn tag(caller: Caller) -> Value {
+    let (name, description) = match caller {
+        Caller::Page => ("page", "Called by the application's page, by fetch with credentials."),
+        Caller::Navigation => (
+            "navigation",
+            "Gone to by the browser itself; for applications without code for signing in and out in their pages.",
+        ),
+        Caller::AuthorizationServer => (
+            "authorization server",
+            "Called by the authorization server, or by a frame of it in the browser.",
+        ),
+    };
+    json!({ "name": name, "description": description })
+}

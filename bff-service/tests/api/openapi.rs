@@ -1,0 +1,87 @@
+//! The OpenAPI document: what is committed is what the service serves.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::app::{Setup, TestApp};
+use crate::support::authorization_server::FakeAuthorizationServer;
+
+/// Everything that can be switched on.
+fn document() -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    let lines = format!(
+        "frontchannel_logout = true\nauthentication = 'client_secret_basic'\nsigning_key_files = ['{}']",
+        key.display()
+    );
+    let setup = Setup {
+        client: &lines,
+        more: "[navigation]\nredirect_uri = 'https://api.example.test/bff/callback'",
+        ..Setup::default()
+    };
+    let response = TestApp::start_against(FakeAuthorizationServer::start(), setup).admin("/openapi.json");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    response.json()
+}
+
+#[test]
+fn the_committed_document_is_the_one_that_is_served() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    let served = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+    if std::env::var_os("BFF_WRITE_OPENAPI").is_some() {
+        std::fs::write(&path, &served).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == served,
+        "docs/openapi.json is not what the service serves; write it anew with BFF_WRITE_OPENAPI=1 cargo test -p \
+         bff-service --test api openapi, and look at the difference"
+    );
+}
+
+#[test]
+fn every_endpoint_that_answers_is_described_with_its_refusals() {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let operations: Vec<(&String, &String, &Value)> = paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, operation)| (path, method, operation))
+        })
+        .collect();
+    assert_eq!(operations.len(), 13);
+    for (path, method, operation) in operations {
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(
+            responses.keys().any(|status| status.starts_with(['2', '3'])),
+            "{method} {path}"
+        );
+        assert!(
+            responses.contains_key("401"),
+            "{method} {path}: every caller may be refused"
+        );
+        assert!(
+            responses
+                .values()
+                .all(|response| !response["description"].as_str().unwrap().is_empty()),
+            "{method} {path}"
+        );
+    }
+}
+
+#[test]
+fn what_an_application_does_not_have_is_not_described() {
+    let document = TestApp::start().admin("/openapi.json").json();
+    let paths = document["paths"].as_object().unwrap();
+    for path in ["/bff/login", "/bff/callback", "/bff/jwks", "/bff/frontchannel-logout"] {
+        assert!(!paths.contains_key(path), "{path}");
+    }
+    assert!(paths["/bff/logout"].get("get").is_none());
+}

@@ -1,0 +1,66 @@
+//! Schemathesis, which makes requests up from the API's description: `$SCHEMATHESIS`, PATH, or the Python package in a
+//! virtual environment of the project's own.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::apt;
+use crate::{Result, command, workspace};
+
+const NAME: &str = "schemathesis";
+const VERSION: &str = "4.32.5";
+
+/// The program.
+pub(crate) fn find() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("SCHEMATHESIS").filter(|program| !program.is_empty()) {
+        let missing = || {
+            format!(
+                "SCHEMATHESIS names {}, which is not an executable file",
+                program.to_string_lossy()
+            )
+        };
+        return command::find(&program).ok_or_else(missing);
+    }
+    if let Some(found) = command::find(NAME) {
+        return Ok(found);
+    }
+    let folder = workspace::tools().join(format!("{NAME}-{VERSION}"));
+    let program = folder.join("bin").join(NAME);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let python = command::find("python3")
+        .ok_or("schemathesis needs Python 3: install it, or set SCHEMATHESIS to the program")?;
+    let _ = std::fs::remove_dir_all(&folder);
+    let make = || {
+        let mut make = Command::new(&python);
+        make.args(["-m", "venv"]).arg(&folder);
+        make
+    };
+    if !command::status(&mut make())?.success() {
+        if !apt::is_usable() {
+            return Err(
+                "schemathesis needs Python's venv: install it, for example with `apt-get install python3-venv`"
+                    .to_owned(),
+            );
+        }
+        apt::install(&["python3-venv"])?;
+        command::run(
+            "making a virtual environment",
+            &mut make(),
+            "Is Python's venv installed?",
+        )?;
+    }
+    command::run(
+        "fetching schemathesis into target/tools",
+        Command::new(folder.join("bin").join("pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .arg(format!("{NAME}=={VERSION}")),
+        "Is the Python Package Index in reach? Or set SCHEMATHESIS to the program.",
+    )
+    .inspect_err(|_| {
+        // Half an environment would be taken for a whole one.
+        let _ = std::fs::remove_dir_all(&folder);
+    })?;
+    Ok(program)
+}
