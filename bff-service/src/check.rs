@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{self, ClientAuthentication, Config, UserInfoSource};
+use crate::config::{self, ClientAuthentication, Config, ResponseMode, UserInfoSource};
 use crate::oauth::Provider;
 use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
@@ -94,8 +94,31 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     report.faults.extend(examined.doubts);
     let Some(metadata) = examined.metadata else { return };
     report.good.push(format!("the metadata of {issuer} can be used"));
+    describe(config, &metadata, report);
     check_endpoints(config, &metadata, report);
     check_keys(config, &http, &metadata, report).await;
+}
+
+/// How this client and this server will deal with each other.
+fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
+    let profile = &metadata.profile;
+    let mut how = vec![format!(
+        "the client authenticates itself by {}",
+        profile.authentication.as_str()
+    )];
+    how.push(match (profile.push, profile.request_object) {
+        (false, None) => "requests go through the browser".to_owned(),
+        (true, None) => "requests are pushed".to_owned(),
+        (false, Some(algorithm)) => format!("requests are signed with {algorithm:?}"),
+        (true, Some(algorithm)) => format!("requests are signed with {algorithm:?} and pushed"),
+    });
+    if config.client.response_mode == ResponseMode::Jwt {
+        how.push("responses are signed".to_owned());
+    }
+    if config.client_keys().dpop.is_some() {
+        how.push("tokens are bound to a key".to_owned());
+    }
+    report.good.push(how.join("; "));
 }
 
 fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {

@@ -314,3 +314,43 @@ fn plain_http_is_accepted_in_demo_mode_only_and_demo_mode_warns() {
     let config = Config::parse(&format!("demo = true\n{}", text_with(http)), environment).unwrap();
     assert!(config.warnings().iter().any(|warning| warning.contains("`demo`")));
 }
+
+#[test]
+fn what_cannot_work_together_is_refused_whatever_the_server_says() {
+    for (line, field) in [
+        ("client: authentication = \"private_key_jwt\"", "client.authentication"),
+        ("client: authentication = \"tls_client_auth\"", "client.authentication"),
+        (
+            "client: authentication = \"self_signed_tls_client_auth\"",
+            "client.authentication",
+        ),
+        (
+            "client: authentication = \"client_secret_jwt\"",
+            "client.authentication",
+        ),
+        ("client: signed_request_objects = true", "client.signed_request_objects"),
+        ("client: signing_key_files = [\"/nowhere\"]", "client.signing_key_files"),
+        ("client: signing_algorithm = \"HS256\"", "client.signing_algorithm"),
+        ("client: dpop_key_file = \"/nowhere\"", "client.dpop_key_file"),
+        ("client: certificate_file = \"/nowhere\"", "client.certificate_key_file"),
+        ("client: certificate_key_file = \"/nowhere\"", "client.certificate_file"),
+        ("client: resource = [\"orders\"]", "client.resource"),
+        ("client: response_mode = \"form_post\"", "client.response_mode"),
+        (
+            "navigation: redirect_uri = \"https://api.example.com/elsewhere\"",
+            "navigation.redirect_uri",
+        ),
+        (
+            "navigation: web_origin = \"https://evil.example\"",
+            "navigation.web_origin",
+        ),
+        ("redis: url = \"redis://user:secret@host\"", "redis.url"),
+        ("redis: timeout_ms = 0", "redis.timeout_ms"),
+        ("session: ended_entries = 0", "session.ended_entries"),
+        ("hosts = [\"https://api.example.com\"]", "hosts"),
+    ] {
+        let error = with(line).unwrap_err();
+        assert_eq!(error.faults()[0].field(), field, "{line}: {error}");
+        assert!(!error.to_string().contains("secret@"), "{error}");
+    }
+}

@@ -212,8 +212,10 @@ impl RedisRefreshStore {
     fn hold(&self, key: RefreshKey, token: u64) {
         let redis = self.redis.clone();
         let lock = redis.key(&format!("refreshing:{}", name_of(key)));
+        // A refresh that never ends must not keep its session from ever being refreshed.
+        let times = self.settings.refresh_seconds.saturating_add(1);
         let prolonging = tokio::spawn(async move {
-            loop {
+            for _ in 0..times {
                 tokio::time::sleep(PROLONG).await;
                 let script = Script::new(KEEP);
                 let mut call = script.key(&lock);

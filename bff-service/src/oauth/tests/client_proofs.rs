@@ -228,7 +228,7 @@ fn nonce_server() -> FakeServer {
                 let length = body.len();
                 Reply::Raw(
                     format!(
-                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ndpop-nonce: {wanted}\r\n\
+                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ndpop-nonce: {wanted}\r\nconnection: close\r\n\
                      www-authenticate: DPoP error=\"use_dpop_nonce\"\r\ncontent-length: {length}\r\n\r\n{body}"
                     )
                     .into_bytes(),
@@ -288,7 +288,7 @@ async fn a_server_that_asks_for_a_nonce_without_end_is_asked_twice() {
     let (_folder, key) = key_file("client.dpop_key_file");
     let body = r#"{"error":"use_dpop_nonce"}"#;
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: never-right\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: never-right\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let server = server(json!({}), move |_| Reply::Raw(answer.clone().into_bytes()));
@@ -321,7 +321,7 @@ async fn an_assertion_is_new_for_each_attempt_of_a_dpop_request() {
     let more = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
     let body = r#"{"error":"use_dpop_nonce"}"#;
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: n\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: n\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     let server = server(more, move |_| Reply::Raw(answer.clone().into_bytes()));
@@ -378,7 +378,7 @@ async fn a_revocation_is_asked_for_again_where_the_server_says_when_and_nobody_w
     let server = server(json!({}), move |_| {
         number += 1;
         match number {
-            1 => Reply::Raw(b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n".to_vec()),
+            1 => Reply::Raw(b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()),
             _ => Reply::Json(200, json!({})),
         }
     });

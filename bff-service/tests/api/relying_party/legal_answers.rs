@@ -73,7 +73,8 @@ fn rp_token_response_with_unusual_members() {
 #[test]
 fn rp_token_response_in_an_unusual_form() {
     let app = TestApp::start();
-    let forms: [(&str, fn(&str) -> Vec<u8>); 3] = [
+    type Form = fn(&str) -> Vec<u8>;
+    let forms: [(&str, Form); 3] = [
         ("with a charset", |json| {
             let length = json.len();
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json;charset=UTF-8\r\ncontent-length: {length}\r\n\r\n{json}").into_bytes()
