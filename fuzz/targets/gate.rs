@@ -131,7 +131,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 if has(7) {
                     lines.push(("cookie".to_owned(), format!("example-at={}", COOKIES[0]).into_bytes()));
                 }
-                let proven = has(1) == has(7) && !has(5) && !has(6)
+                let proven = has(1) == has(7)
+                    && !has(5)
+                    && !has(6)
                     && !over
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
