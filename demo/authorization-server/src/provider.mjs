@@ -81,7 +81,8 @@ export function createProvider(config, database, keys) {
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       jwtResponseModes: { enabled: true },
-      revocation: { enabled: true },
+      // A client revokes its own tokens and nobody else's.
+      revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
       introspection: {
         enabled: true,
         // For access tokens: whoever sends a refresh token to an API gets nothing for it.

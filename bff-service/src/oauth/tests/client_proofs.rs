@@ -378,7 +378,9 @@ async fn a_revocation_is_asked_for_again_where_the_server_says_when_and_nobody_w
     let server = server(json!({}), move |_| {
         number += 1;
         match number {
-            1 => Reply::Raw(b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()),
+            1 => Reply::Raw(
+                b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            ),
             _ => Reply::Json(200, json!({})),
         }
     });
