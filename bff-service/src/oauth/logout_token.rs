@@ -138,6 +138,7 @@ mod tests {
             json!({"jti": null}),
             json!({"jti": ""}),
             json!({"jti": 1}),
+            json!({"jti": "i".repeat(1025)}),
             json!({"sub": null, "sid": null}),
             json!({"sub": "", "sid": null}),
             json!({"sid": 7}),

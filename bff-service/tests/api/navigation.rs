@@ -117,6 +117,10 @@ fn return_to_leads_nowhere_but_to_the_application() {
         "/\\evil.example",
         "/%5Cevil.example",
         "/%09/evil.example",
+        // Not a path, although it leads to the application.
+        "orders",
+        "",
+        WEB_ORIGIN,
     ] {
         let response = go(&mut app.browser(), &format!("/login?returnTo={refused}"));
         assert_eq!(response.outcome(), "400 invalid_request", "{refused}");

@@ -115,6 +115,17 @@ async fn an_assertion_is_for_the_issuer_short_lived_and_made_for_one_request() {
     assert_eq!(ids.len(), 2);
 }
 
+/// RFC 8414, section 2.
+#[actix_web::test]
+async fn a_server_that_does_not_say_how_clients_authenticate_is_taken_to_know_basic_alone() {
+    let (_folder, key) = key_files();
+    let server = server(json!({}), |_| Reply::Json(400, json!({"error": "invalid_grant"})));
+    let _ = client_of(&server, &[&key]).refresh("rt", None).await;
+    let request = server.requests("/token").pop().unwrap();
+    assert!(request.headers["authorization"].starts_with("Basic "));
+    assert!(!request.form().contains_key("client_assertion"));
+}
+
 #[actix_web::test]
 async fn a_request_object_holds_the_whole_request_and_is_good_for_the_issuer_alone() {
     let (_folder, key) = key_files();
