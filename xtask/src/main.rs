@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's commands. What they need and do not find, they fetch (see [`tools`]).
 
+mod bench;
 mod command;
 mod deny;
 mod fuzz;
@@ -22,6 +23,8 @@ usage: cargo xtask COMMAND
   test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
   fuzz [TARGET…] [--seconds N] [--minimise]
                               fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
+  bench [FILTER…]             measures the filter and the service beside others (some 10 minutes), into bench/results;
+                              with FILTERs: the variants whose names contain one, onto the terminal alone
   wasm                        builds the filter: target/wasm/bff_filter.wasm
   deny                        checks licences, sources, bans and advisories of the dependencies
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
+        Some((&"bench", filters)) => bench::run(filters),
         Some((&"deny", [])) => deny::run(),
         Some((command @ (&"wasm" | &"deny"), [argument, ..])) => {
             Err(format!("`{command}` takes no arguments, but was given `{argument}`"))

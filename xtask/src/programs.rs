@@ -52,6 +52,15 @@ pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
 }
 
 fn program(name: &str) -> PathBuf {
+    in_folder("debug", name)
+}
+
+/// A program that was built with `--release`.
+pub(crate) fn release(name: &str) -> PathBuf {
+    in_folder("release", name)
+}
+
+fn in_folder(profile: &str, name: &str) -> PathBuf {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    workspace::target().join("debug").join(file)
+    workspace::target().join(profile).join(file)
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::apt;
+use super::node::Node;
+use crate::stamp::{self, Stamp};
 use crate::{Result, command, workspace};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -12,13 +14,58 @@ const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "l
 /// The wasm linker of `lld-22`.
 const DEBIAN_LINKER: &str = "wasm-ld-22";
 
+/// What the filter uses of the proxy-wasm ABI 0.2.1. The SDK exports every callback that there is.
+const EXPORTS: [&str; 11] = [
+    "memory",
+    "malloc",
+    "_initialize",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_context_create",
+    "proxy_on_vm_start",
+    "proxy_on_configure",
+    "proxy_on_tick",
+    "proxy_on_request_headers",
+    "proxy_on_http_call_response",
+    "proxy_on_delete",
+];
+
+/// What the compiler uses of WebAssembly: its defaults for the target, and what `.cargo/config.toml` adds.
+const FEATURES: [&str; 9] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-call-indirect-overlong",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
 /// Where the module is put.
 pub(crate) fn module() -> PathBuf {
-    workspace::target().join("wasm/bff_filter.wasm")
+    built("bff-filter")
 }
 
 /// Builds the module.
 pub(crate) fn build() -> Result<PathBuf> {
+    build_package("bff-filter")
+}
+
+/// Builds the module that does nothing, for `cargo xtask bench`.
+pub(crate) fn build_noop() -> Result<PathBuf> {
+    build_package("noop-filter")
+}
+
+fn file_name(package: &str) -> String {
+    format!("{}.wasm", package.replace('-', "_"))
+}
+
+fn built(package: &str) -> PathBuf {
+    workspace::target().join("wasm").join(file_name(package))
+}
+
+fn build_package(package: &str) -> Result<PathBuf> {
     let mut cargo = compiler()?;
     // A folder of its own: the compilers would evict each other's builds.
     let target = workspace::target().join("wasm-build");
@@ -26,7 +73,7 @@ pub(crate) fn build() -> Result<PathBuf> {
         .args([
             "build",
             "--package",
-            "bff-filter",
+            package,
             "--profile",
             "wasm",
             "--target",
@@ -36,16 +83,66 @@ pub(crate) fn build() -> Result<PathBuf> {
         .arg(&target)
         .current_dir(workspace::root());
     command::run(
-        "building the filter",
+        &format!("building {package}"),
         &mut cargo,
         "The compiler's message above says why.",
     )?;
-    let module = module();
+    let module = built(package);
     if let Some(folder) = module.parent() {
         workspace::create_dir(folder)?;
     }
-    copy(&target.join(TARGET).join("wasm/bff_filter.wasm"), &module)?;
+    optimise(&target.join(TARGET).join("wasm").join(file_name(package)), &module)?;
     Ok(module)
+}
+
+/// Takes out of the module what Envoy does not need, and lets wasm-opt make the rest smaller.
+fn optimise(built: &Path, module: &Path) -> Result<()> {
+    let tools = workspace::path("xtask/binaryen");
+    let inputs = stamp::listing(&[built.to_owned(), tools.join("package-lock.json")], &[])?;
+    let stamp = Stamp::new(module.with_extension("stamp"), inputs);
+    if stamp.is_current() && module.is_file() {
+        return Ok(());
+    }
+    let node = Node::find()?;
+    node.install(&tools)?;
+    let (graph, trimmed, small) = (
+        module.with_extension("exports.json"),
+        module.with_extension("trimmed"),
+        module.with_extension("small"),
+    );
+    fs::write(&graph, exports_graph()).map_err(|error| format!("{} cannot be written: {error}", graph.display()))?;
+    let run = |program: &str, arguments: &[&Path]| {
+        let mut tool = Command::new(&node.node);
+        tool.arg(tools.join("node_modules/binaryen/bin").join(program))
+            .args(FEATURES)
+            .args(arguments);
+        match command::output(&mut tool) {
+            Some(_) => Ok(()),
+            None => Err(format!("{program} failed: {tool:?}")),
+        }
+    };
+    command::progress("wasm-opt: making the filter small");
+    let option = Path::new;
+    run(
+        "wasm-metadce",
+        &[built, option("--graph-file"), &graph, option("-o"), &trimmed],
+    )?;
+    run("wasm-opt", &[option("-O3"), &trimmed, option("-o"), &small])?;
+    // Envoy may be running with the old module: a new file takes its place instead of being written into it.
+    fs::rename(&small, module).map_err(|error| format!("{} cannot be replaced: {error}", module.display()))?;
+    stamp.set()
+}
+
+/// What wasm-metadce is told to keep: the functions that Envoy finds are the callbacks that it makes, and each of them
+/// costs every request a passage into the VM, whether it does anything or not.
+fn exports_graph() -> String {
+    let nodes = EXPORTS.map(|name| format!(r#"{{"name":"{name}","export":"{name}"}}"#));
+    let names = EXPORTS.map(|name| format!(r#""{name}""#));
+    format!(
+        r#"[{{"name":"envoy","root":true,"reaches":[{}]}},{}]"#,
+        names.join(","),
+        nodes.join(",")
+    )
 }
 
 /// A cargo that can build for the target.
@@ -108,12 +205,4 @@ fn debian() -> Command {
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER)
         .env_remove("RUSTUP_TOOLCHAIN");
     cargo
-}
-
-/// Envoy may be running with the old module: a new file takes its place instead of being written into it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = |error| format!("{} cannot be copied to {}: {error}", from.display(), to.display());
-    let new = to.with_extension("wasm.new");
-    fs::copy(from, &new).map_err(failed)?;
-    fs::rename(new, to).map_err(failed)
 }

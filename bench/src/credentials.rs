@@ -1,0 +1,143 @@
+//! What the requests carry: sealed cookies as the service makes them, tokens, and JWTs with a real signature.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use bff_core::base64url;
+use bff_core::keys::KeyRing;
+use bff_core::names::{CookieNames, Hardening};
+use bff_core::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use serde_json::{Value, json};
+
+use crate::Result;
+
+pub(crate) const ORIGIN: &str = "https://www.example.com";
+pub(crate) const PREFIX: &str = "example";
+pub(crate) const CSRF: &str = "lkz3gFJ4jzCyoLhnQEBmE4v1Hq9dTtVv3g7XgVqXo1w";
+
+/// The halves of a deployment share these; here they are made anew for each run.
+pub(crate) struct Deployment {
+    pub(crate) key: String,
+    sealer: Sealer,
+    pub(crate) names: CookieNames,
+    now: u64,
+}
+
+/// A session's cookies.
+pub(crate) struct Session {
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: String,
+    pub(crate) id_token: String,
+    pub(crate) csrf: String,
+}
+
+impl Deployment {
+    pub(crate) fn new() -> Result<Self> {
+        let key: String = random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (ring, _) = KeyRing::parse(&key, false).map_err(|error| error.to_string())?;
+        let names = CookieNames::new(PREFIX, Hardening::Host, false, false).map_err(|error| error.to_string())?;
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_err(|error| error.to_string())?
+            .as_secs();
+        Ok(Self {
+            sealer: Sealer::new(ring, PREFIX, false),
+            key,
+            names,
+            now,
+        })
+    }
+
+    /// A session of its own whose access token cookie has a value of about `size` bytes.
+    pub(crate) fn session(&self, size: usize) -> Result<Session> {
+        let session = SessionId(random()?);
+        let seal = |purpose: Purpose, value: &str| {
+            let content = Content {
+                value: value.as_bytes(),
+                session,
+                issued_at: self.now,
+                expires_at: self.now + 36_000,
+            };
+            let nonce = random::<NONCE_LEN>()?;
+            let sealed = self.sealer.seal(purpose, &content, nonce);
+            sealed.map_err(|error| error.to_string())
+        };
+        let claims = json!({"iss": "https://login.example.com", "sub": "user", "aud": "client", "iat": self.now, "exp": self.now + 36_000});
+        let id_token = format!(
+            "{}.{}.{}",
+            base64url::encode(br#"{"alg":"RS256"}"#),
+            base64url::encode(claims.to_string().as_bytes()),
+            base64url::encode(&[1; 256])
+        );
+        Ok(Session {
+            access_token: seal(Purpose::AccessToken, &token(token_length(size))?)?,
+            refresh_token: seal(Purpose::RefreshToken, &format!("40-{}", token(40)?))?,
+            id_token: seal(Purpose::IdToken, &id_token)?,
+            csrf: seal(Purpose::Csrf, CSRF)?,
+        })
+    }
+
+    /// The Cookie header of a request to the API; one of more than 4,000 bytes comes in parts.
+    pub(crate) fn api_cookies(&self, session: &Session) -> String {
+        let name = &self.names.access_token;
+        let value = &session.access_token;
+        let access_token = match value.len() {
+            0..=4000 => format!("{name}={value}"),
+            _ => {
+                let parts = value.as_bytes().chunks(3900).zip(1..);
+                let parts = parts.map(|(part, number)| format!("{name}.{number}={}", String::from_utf8_lossy(part)));
+                parts.collect::<Vec<_>>().join("; ")
+            }
+        };
+        format!("{access_token}; {}={}", self.names.csrf, session.csrf)
+    }
+}
+
+/// How long a token is whose sealed cookie has this size.
+pub(crate) fn token_length(size: usize) -> usize {
+    const SEALED_AROUND: usize = 1 + 4 + 24 + 48 + 16;
+    (size * 3 / 4).saturating_sub(SEALED_AROUND).max(16)
+}
+
+/// A random token.
+pub(crate) fn token(length: usize) -> Result<String> {
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    let mut text = base64url::encode(&bytes);
+    text.truncate(length);
+    Ok(text)
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// A JWT with a real signature, and the keys to check it with.
+pub(crate) fn signed_jwt() -> Result<(String, Value)> {
+    let failed = |_| "the key cannot be made".to_owned();
+    let key = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+    let header = base64url::encode(br#"{"alg":"RS256","kid":"1","typ":"at+jwt"}"#);
+    let claims = json!({
+        "iss": "https://login.example.com", "aud": "api.example.com", "sub": "8d7f1e2c-0b7a-4e0e-9b47-1f3f0b3e1c55",
+        "scope": "openid profile data", "exp": 4_000_000_000_u64, "client_id": "spa-client",
+    });
+    let signed = format!("{header}.{}", base64url::encode(claims.to_string().as_bytes()));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .map_err(failed)?;
+    let public = key.public_key();
+    let number = |bytes: &[u8]| base64url::encode(bytes);
+    let jwks = json!({"keys": [{
+        "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1",
+        "n": number(public.modulus().big_endian_without_leading_zero()),
+        "e": number(public.exponent().big_endian_without_leading_zero()),
+    }]});
+    Ok((format!("{signed}.{}", base64url::encode(&signature)), jwks))
+}

@@ -1,0 +1,139 @@
+//! Load: 32 connections that stay open, on one thread.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::task::LocalSet;
+
+use crate::Result;
+use crate::http::Connection;
+
+/// Connections that are kept busy.
+pub(crate) const CONNECTIONS: usize = 32;
+
+/// Requests that are sent one after the other, over and over.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    pub(crate) port: u16,
+    pub(crate) list: Rc<Vec<Vec<u8>>>,
+    next: Rc<Cell<usize>>,
+    /// The status that every one of them must be answered with.
+    pub(crate) status: u16,
+}
+
+impl Requests {
+    pub(crate) fn new(port: u16, list: Vec<Vec<u8>>, status: u16) -> Self {
+        Self {
+            port,
+            list: Rc::new(list),
+            next: Rc::default(),
+            status,
+        }
+    }
+
+    /// Where the sequence goes on, so that a list may be longer than one run.
+    fn next(&self) -> &[u8] {
+        let at = self.next.get();
+        self.next.set((at + 1) % self.list.len());
+        self.list.get(at).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What came of a run.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) count: u64,
+    /// In microseconds, sorted.
+    pub(crate) latencies: Vec<u32>,
+}
+
+impl Outcome {
+    /// In microseconds.
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index within the list"
+        )]
+        let at = (self.latencies.len() as f64 * percent / 100.0) as usize;
+        let last = self.latencies.len().saturating_sub(1);
+        self.latencies.get(at.min(last)).copied().map_or(0.0, f64::from)
+    }
+}
+
+/// When requests are sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Pace {
+    /// Each connection sends the next one when it has an answer.
+    Full,
+    /// So many a second in all, whether the answers come or not; a latency counts from when a request was due.
+    PerSecond(f64),
+}
+
+/// Sends requests for a time.
+///
+/// # Errors
+/// An answer has another status than it must have, or a connection broke.
+pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Result<Outcome> {
+    let outcome = Rc::new(RefCell::new(Outcome::default()));
+    let started = Instant::now();
+    let end = started + time;
+    let tasks = LocalSet::new();
+    let mut handles = Vec::new();
+    for number in 0..CONNECTIONS {
+        let (requests, outcome) = (requests.clone(), Rc::clone(&outcome));
+        handles.push(tasks.spawn_local(async move {
+            let mut connection = Connection::to(requests.port)
+                .await
+                .map_err(|error| format!("port {}: {error}", requests.port))?;
+            #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+            let (number, connections) = (number as f64, CONNECTIONS as f64);
+            let mut due = started;
+            let interval = match pace {
+                Pace::Full => None,
+                Pace::PerSecond(rate) => {
+                    due += Duration::from_secs_f64(number / rate);
+                    Some(Duration::from_secs_f64(connections / rate))
+                }
+            };
+            loop {
+                match interval {
+                    None => due = Instant::now(),
+                    Some(_) => tokio::time::sleep_until(due.into()).await,
+                }
+                if due >= end || Instant::now() >= end + Duration::from_secs(1) {
+                    return Ok(());
+                }
+                let answer = connection
+                    .exchange(requests.next())
+                    .await
+                    .map_err(|error| format!("port {}: {error}", requests.port))?;
+                if answer.status() != requests.status {
+                    return Err(format!(
+                        "instead of {}: {}{}",
+                        requests.status,
+                        answer.head(),
+                        answer.body()
+                    ));
+                }
+                let mut outcome = outcome.borrow_mut();
+                outcome.count += 1;
+                outcome
+                    .latencies
+                    .push(u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX));
+                if let Some(interval) = interval {
+                    due += interval;
+                }
+            }
+        }));
+    }
+    tasks.await;
+    for handle in handles {
+        handle.await.map_err(|error| error.to_string())??;
+    }
+    let mut outcome = outcome.take();
+    outcome.latencies.sort_unstable();
+    Ok(outcome)
+}

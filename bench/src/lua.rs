@@ -1,0 +1,66 @@
+//! The same work in Lua as the filter does for a session that it knows: Origin and site, the CSRF value for unsafe methods,
+//! the cookies found and taken out, the session looked up, its expiry. The sessions are in the script; Lua has no AEAD here,
+//! so that is as far as it gets.
+
+use std::fmt::Write as _;
+
+use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
+
+/// A script that knows these sessions.
+pub(crate) fn script(deployment: &Deployment, sessions: &[Session], jwt: &str) -> String {
+    let mut text = String::from("local sessions = {\n");
+    for session in sessions {
+        let _ = writeln!(
+            text,
+            "  [\"{}\"] = {{ csrf_cookie = \"{}\", csrf = \"{CSRF}\", expires = 4000000000, header = \"Bearer {jwt}\" }},",
+            session.access_token, session.csrf
+        );
+    }
+    let names = &deployment.names;
+    let _ = write!(
+        text,
+        r#"}}
+local origin_trusted = "{ORIGIN}"
+local at_name, csrf_name = "{at}", "{csrf}"
+local ours = {{ ["{at}"] = true, ["{csrf}"] = true, ["{login}"] = true, ["{auth}"] = true, ["{id}"] = true }}
+local safe = {{ GET = true, HEAD = true, OPTIONS = true }}
+
+local function refuse(handle)
+  handle:respond({{ [":status"] = "401", ["content-type"] = "application/json" }}, '{{"code":"unauthorized"}}')
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local origin = headers:get("origin")
+  if origin ~= nil and origin ~= origin_trusted then return refuse(handle) end
+  if headers:get("sec-fetch-site") == "cross-site" then return refuse(handle) end
+  local is_safe = safe[headers:get(":method")]
+  if origin == nil and (not is_safe or headers:get("upgrade") ~= nil) then return refuse(handle) end
+  local found, rest = {{}}, {{}}
+  for piece in string.gmatch(headers:get("cookie") or "", "[^;]+") do
+    local name, value = string.match(piece, "^%s*([^=]-)%s*=%s*(.-)%s*$")
+    if name ~= nil and ours[name] then
+      if found[name] ~= nil then return refuse(handle) end
+      found[name] = value
+    else
+      rest[#rest + 1] = piece
+    end
+  end
+  local session = sessions[found[at_name] or ""]
+  if session == nil or session.expires <= os.time() then return refuse(handle) end
+  if not is_safe and (found[csrf_name] ~= session.csrf_cookie or headers:get("x-example-csrf") ~= session.csrf) then
+    return refuse(handle)
+  end
+  if #rest == 0 then headers:remove("cookie") else headers:replace("cookie", table.concat(rest, ";")) end
+  headers:remove("x-example-csrf")
+  headers:replace("authorization", session.header)
+end
+"#,
+        at = names.access_token,
+        csrf = names.csrf,
+        login = names.login,
+        auth = names.refresh_token,
+        id = names.id_token,
+    );
+    text
+}

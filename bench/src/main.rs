@@ -1,0 +1,176 @@
+//! Side-by-side measurements of the filter and of the service, on this machine, in one run: `cargo xtask bench`.
+//!
+//! The programs that are measured run on CPU 0, the load and everything behind them on CPU 1.
+
+mod actix;
+mod credentials;
+mod envoy;
+mod http;
+mod load;
+mod lua;
+mod measure;
+mod memory;
+mod process;
+mod report;
+mod service;
+mod upstream;
+mod variants;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use crate::credentials::Deployment;
+use crate::envoy::{Artifacts, Envoy};
+use crate::measure::{Plan, Subject};
+use crate::report::Report;
+use crate::upstream::Upstream;
+use crate::variants::{Ground, Variants};
+
+/// The error is a text for the person at the terminal.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["bare-actix", port] => actix::serve(port),
+        filters => run(filters),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// With filters: the variants whose names contain one of them, and what they are ratios of; nothing is written then.
+fn run(filters: &[&str]) -> Result<()> {
+    let artifacts = artifacts()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    LocalSet::new().block_on(&runtime, measure_all(&artifacts, filters))
+}
+
+async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
+    let seconds = std::env::var("BENCH_SLICE_MS").ok().and_then(|text| text.parse().ok());
+    let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
+    let plan = Plan {
+        rounds: rounds.unwrap_or(9),
+        slice: Duration::from_millis(seconds.unwrap_or(1000)),
+    };
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let deployment = Deployment::new()?;
+    let (jwt, jwks) = credentials::signed_jwt()?;
+    let upstream = Rc::new(Upstream {
+        port: process::free_port()?,
+        jwt: jwt.clone(),
+        jwks: jwks.to_string(),
+    });
+    upstream::serve(Rc::clone(&upstream)).await?;
+    let ground = Ground {
+        artifacts,
+        deployment: &deployment,
+        upstream: upstream.port,
+        jwt: &jwt,
+        jwks: &jwks,
+    };
+
+    let mut figures = BTreeMap::new();
+    let is_wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    eprintln!("==> sealing cookies");
+    let mut variants = Variants::new(&ground)?;
+    let wanted: Vec<String> = variants
+        .list
+        .iter()
+        .filter(|variant| is_wanted(&variant.name))
+        .flat_map(|variant| [variant.name.clone(), variant.base.clone()])
+        .collect();
+    variants.list.retain(|variant| wanted.contains(&variant.name));
+    if !variants.list.is_empty() {
+        let envoy = Envoy::start(
+            artifacts,
+            folder.path(),
+            &variants.listeners,
+            upstream.port,
+            &deployment,
+            1,
+        )?;
+        variants.sign_in_to_oauth2(&ground).await?;
+        for variant in &mut variants.list {
+            variant.check().await?;
+        }
+        let subjects: Vec<Subject<'_>> = variants
+            .list
+            .iter()
+            .map(|variant| Subject {
+                name: &variant.name,
+                base: &variant.base,
+                requests: &variant.requests,
+                program: &envoy.program,
+            })
+            .collect();
+        figures = measure::costs(&subjects, plan).await?;
+        let at_half_load = [
+            "bare",
+            "bare-2000",
+            "noop",
+            "web-hit-200",
+            "web-hit-2000",
+            "ext_authz",
+            "oauth2",
+        ];
+        let subjects: Vec<Subject<'_>> = subjects
+            .into_iter()
+            .filter(|subject| at_half_load.contains(&subject.name))
+            .collect();
+        measure::latencies(&subjects, plan, &mut figures).await?;
+    }
+    let service = match is_wanted("service") {
+        true => Some(service::measure(artifacts, folder.path(), &deployment, &upstream, plan, &mut figures).await?),
+        false => None,
+    };
+    let memory = match is_wanted("memory") {
+        true => Some(memory::measure(&ground, folder.path()).await?),
+        false => None,
+    };
+    let report = Report {
+        figures,
+        memory,
+        service,
+    };
+    report.print();
+    match filters.is_empty() {
+        true => report.write(&results()?),
+        false => Ok(()),
+    }
+}
+
+fn artifacts() -> Result<Artifacts> {
+    let path = |name: &str| {
+        std::env::var_os(name)
+            .ok_or_else(|| format!("{name} is not set: run the measurements with `cargo xtask bench`"))
+    };
+    let envoy = path("BENCH_ENVOY")?;
+    Ok(Artifacts {
+        envoy: envoy.to_string_lossy().lines().map(Into::into).collect(),
+        filter: path("BENCH_FILTER")?.into(),
+        noop_filter: path("BENCH_NOOP_FILTER")?.into(),
+        bff_service: path("BENCH_BFF_SERVICE")?.into(),
+        this_program: std::env::current_exe().map_err(|error| error.to_string())?,
+    })
+}
+
+/// Where results are written.
+fn results() -> Result<PathBuf> {
+    std::env::var_os("BENCH_RESULTS")
+        .map(PathBuf::from)
+        .ok_or_else(|| "BENCH_RESULTS is not set".to_owned())
+}

@@ -1,0 +1,91 @@
+//! Programs under measurement: started on a CPU of their own, and what Linux says they have used.
+
+use std::fs;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+/// A running program; it ends with this value.
+pub(crate) struct Program {
+    child: Child,
+}
+
+impl Program {
+    /// Starts it on these CPUs (as `taskset` writes them).
+    pub(crate) fn start(cpus: &str, program: &[std::ffi::OsString], change: impl FnOnce(&mut Command)) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", cpus]).args(program);
+        change(&mut command);
+        let child = command
+            .spawn()
+            .map_err(|error| format!("taskset (package util-linux) cannot be started: {error}"))?;
+        Ok(Self { child })
+    }
+
+    /// CPU time of all threads so far.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Memory in RAM, in KiB.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Whether it still runs.
+    fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until `ready` says so; returns how long that took.
+    pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<Duration> {
+        let started = Instant::now();
+        while !ready() {
+            if !self.is_running() {
+                return Err(format!("{what} has ended; what it printed says why"));
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                return Err(format!("{what} is not ready after a minute"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(started.elapsed())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> Result<u16> {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("there is no free port: {error}"))
+}
+
+/// Whether somebody listens there and answers 200 on `path`.
+pub(crate) fn answers(port: u16, path: &str) -> bool {
+    use std::io::{Read, Write};
+    let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let mut answer = String::new();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}

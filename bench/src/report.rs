@@ -1,0 +1,211 @@
+//! What is told: a table on the terminal, and `latest.json`, `latest.md` and `latest.svg`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::measure::Figures;
+use crate::memory::Memory;
+use crate::service::Service;
+
+/// A run's results.
+pub(crate) struct Report {
+    pub(crate) figures: BTreeMap<String, Figures>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) service: Option<Service>,
+}
+
+/// What the table and the chart say of a variant, in this order; the names that are not here come at the end.
+const ORDER: [(&str, &str); 38] = [
+    ("bare", "Envoy without a filter (200 B cookie)"),
+    ("noop", "a wasm filter that does nothing"),
+    ("web-hit-100", "**ours**, known session, 100 B cookie"),
+    ("web-hit-200", "**ours**, known session, 200 B cookie"),
+    ("web-hit-500", "**ours**, known session, 500 B cookie"),
+    ("web-hit-1000", "**ours**, known session, 1 KB cookie"),
+    ("web-hit-2000", "**ours**, known session, 2 KB cookie"),
+    ("web-hit-4000", "**ours**, known session, 4 KB cookie"),
+    ("web-hit-8000", "**ours**, known session, 8 KB cookie in parts"),
+    ("web-hit-post-200", "**ours**, known session, POST with CSRF value"),
+    ("web-first-200", "**ours**, session seen first, no callout, 200 B"),
+    ("web-first-2000", "**ours**, session seen first, no callout, 2 KB"),
+    ("web-miss-200", "**ours**, introspection on every request"),
+    ("web-sessions-10", "**ours**, 10 sessions in turn"),
+    ("web-sessions-1000", "**ours**, 1,000 sessions in turn"),
+    ("web-sessions-10000", "**ours**, 10,000 sessions in turn"),
+    ("web-sessions-100000", "**ours**, 100,000 sessions in turn, 10,000 kept"),
+    ("bearer-hit", "**ours**, bearer token, known"),
+    ("refuse", "**ours**, refused: no cookie"),
+    ("refuse-altered-cookie", "**ours**, refused: altered cookie"),
+    ("oauth2", "Envoy's `oauth2`, valid session, 200 B token cookie"),
+    ("oauth2-2000", "Envoy's `oauth2`, valid session, 2 KB token cookie"),
+    ("lua", "the same work in Lua, without opening cookies, 200 B"),
+    ("lua-2000", "the same work in Lua, without opening cookies, 2 KB"),
+    ("ext_authz", "`ext_authz` to a server that answers at once, 200 B"),
+    ("ext_authz-2000", "`ext_authz` to a server that answers at once, 2 KB"),
+    ("jwt_authn", "Envoy's `jwt_authn`, RS256"),
+    ("jwt_authn-cached", "Envoy's `jwt_authn`, RS256, its cache on"),
+    ("actix", "an actix-web handler that does nothing"),
+    ("bff-login-start", "**BFF** login start"),
+    ("bff-session", "**BFF** session"),
+    ("bff-claims", "**BFF** claims"),
+    ("bff-refresh", "**BFF** refresh, with a token endpoint at hand"),
+    ("bare-2000", "Envoy without a filter (2 KB cookie)"),
+    ("noop-2000", "a wasm filter that does nothing, 2 KB"),
+    ("bare-4000", "Envoy without a filter (4 KB cookie)"),
+    ("bare-8000", "Envoy without a filter (8 KB cookies)"),
+    ("bare-post", "Envoy without a filter, POST"),
+];
+
+impl Report {
+    /// On the terminal.
+    pub(crate) fn print(&self) {
+        println!("{}", self.markdown());
+        for (name, figures) in &self.figures {
+            println!(
+                "{name:24} {:8.1} us  x {:5.2}  throughput x {:5.2}",
+                figures.cpu_us, figures.cpu_ratio, figures.rps_ratio
+            );
+        }
+    }
+
+    /// Into files.
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+        let rows: Vec<Value> = self.figures.iter().map(|(name, figures)| row(name, figures)).collect();
+        let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+        for (name, text) in [
+            ("latest.json", format!("{json}\n")),
+            ("latest.md", self.markdown()),
+            ("latest.svg", self.svg()),
+        ] {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            eprintln!("==> written: {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn ordered(&self) -> impl Iterator<Item = (&'static str, &'static str, &Figures)> {
+        ORDER
+            .iter()
+            .filter_map(|(name, label)| Some((*name, *label, self.figures.get(*name)?)))
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!(
+            "Measured on {} by `cargo xtask bench`: CPU time of Envoy (or of the service) for each request, as a ratio to \
+             bare Envoy (or to an empty handler) with the same requests in the same round; medians. Differences under 4 % \
+             mean nothing.\n\n| | CPU | throughput | p50, p99 at half load |\n|---|---|---|---|\n",
+            date()
+        );
+        for (_, label, figures) in self.ordered() {
+            let latency = match figures.p50_us > 0.0 {
+                true => format!("× {:.2}, × {:.2}", figures.p50_ratio, figures.p99_ratio),
+                false => String::new(),
+            };
+            let _ = writeln!(
+                text,
+                "| {label} | × {:.2} | × {:.2} | {latency} |",
+                figures.cpu_ratio, figures.rps_ratio
+            );
+        }
+        text.push_str("\n| | |\n|---|---|\n");
+        if let Some(memory) = &self.memory {
+            let _ = writeln!(text, "| the module | {} KB |", memory.module / 1000);
+            let (bare, ours) = memory.start_up;
+            let _ = writeln!(
+                text,
+                "| Envoy's start, without and with the filter | {} ms, {} ms |",
+                bare.as_millis(),
+                ours.as_millis()
+            );
+            for (workers, bare, ours) in &memory.workers {
+                let _ = writeln!(
+                    text,
+                    "| RSS with {workers} worker{}, without and with the filter | {} MiB, {} MiB |",
+                    if *workers == 1 { "" } else { "s" },
+                    bare / 1024,
+                    ours / 1024
+                );
+            }
+            for (requests, rss) in &memory.after {
+                let _ = writeln!(
+                    text,
+                    "| RSS after {requests} requests with 100,000 tokens | {} MiB |",
+                    rss / 1024
+                );
+            }
+        }
+        if let Some(service) = &self.service {
+            let (before, after) = service.rss_kib;
+            let _ = writeln!(
+                text,
+                "| RSS of the service, before and after load | {:.1} MiB, {:.1} MiB |",
+                mib(before),
+                mib(after)
+            );
+        }
+        text
+    }
+
+    /// Bars of the CPU ratios.
+    fn svg(&self) -> String {
+        const ROW: usize = 22;
+        let rows: Vec<_> = self
+            .ordered()
+            .filter(|(name, ..)| !name.starts_with("bff") && *name != "actix")
+            .collect();
+        let height = rows.len() * ROW + 40;
+        let mut text = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
+             <rect width=\"860\" height=\"{height}\" fill=\"#ffffff\"/>\n\
+             <text x=\"10\" y=\"20\" font-weight=\"bold\">CPU time of Envoy a request, bare Envoy = 1</text>\n"
+        );
+        for (number, (name, label, figures)) in rows.iter().enumerate() {
+            let y = 40 + number * ROW;
+            let colour = if label.contains("**") { "#2b6cb0" } else { "#a0aec0" };
+            let width = (figures.cpu_ratio * 160.0).clamp(1.0, 400.0);
+            let label = label.replace("**", "").replace('`', "").replace('&', "&amp;");
+            let _ = writeln!(
+                text,
+                "<text x=\"10\" y=\"{}\">{label}</text><rect x=\"400\" y=\"{}\" width=\"{width:.0}\" height=\"14\" fill=\"{colour}\"><title>{name}</title></rect><text x=\"{:.0}\" y=\"{}\">{:.2}</text>",
+                y + 12,
+                y + 1,
+                406.0 + width,
+                y + 12,
+                figures.cpu_ratio
+            );
+        }
+        text.push_str("</svg>\n");
+        text
+    }
+}
+
+fn row(name: &str, figures: &Figures) -> Value {
+    let round = |value: f64| (value * 1000.0).round() / 1000.0;
+    json!({
+        "name": name,
+        "cpu_us": round(figures.cpu_us),
+        "cpu_ratio": round(figures.cpu_ratio),
+        "rps_ratio": round(figures.rps_ratio),
+        "p50_us": round(figures.p50_us),
+        "p99_us": round(figures.p99_us),
+    })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+fn date() -> String {
+    let output = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
+    output.map_or_else(
+        |_| "an unknown day".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}

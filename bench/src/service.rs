@@ -1,0 +1,133 @@
+//! What the service costs beside a handler of actix-web that does nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::Result;
+use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
+use crate::envoy::Artifacts;
+use crate::load::Requests;
+use crate::measure::{self, Figures, Plan, Subject};
+use crate::process::{Program, answers, free_port};
+use crate::upstream::Upstream;
+
+/// What came of it besides the figures.
+pub(crate) struct Service {
+    /// RSS in KiB before any load, and after it.
+    pub(crate) rss_kib: (u64, u64),
+}
+
+/// So many sessions refresh, one after the other, that none finds its own result of before.
+const REFRESHING_SESSIONS: usize = 60_000;
+
+pub(crate) async fn measure(
+    artifacts: &Artifacts,
+    folder: &Path,
+    deployment: &Deployment,
+    upstream: &Upstream,
+    plan: Plan,
+    figures: &mut BTreeMap<String, Figures>,
+) -> Result<Service> {
+    eprintln!("==> the service");
+    let (port, admin, bare_port) = (free_port()?, free_port()?, free_port()?);
+    let file = folder.join("bff.toml");
+    let issuer = format!("http://127.0.0.1:{}", upstream.port);
+    let text = format!(
+        "trusted_web_origins = [\"{ORIGIN}\"]\ncookie_name_prefix = \"{prefix}\"\ndemo = true\n\
+         [server]\nport = {port}\nadmin_port = {admin}\nworkers = 1\n\
+         [authorization_server]\nissuer = \"{issuer}\"\nmax_connections = 50\n\
+         [client]\nid = \"client\"\nredirect_uri = \"{ORIGIN}/\"\npost_logout_redirect_uri = \"{ORIGIN}/\"\n\
+         [session]\nrefresh_replay_seconds = 1\n",
+        prefix = crate::credentials::PREFIX,
+    );
+    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut program = Program::start("0", &[artifacts.bff_service.clone().into()], |command| {
+        command
+            .arg("--config")
+            .arg(&file)
+            .env("BFF_COOKIE_KEYS", &deployment.key)
+            .env("BFF_CLIENT_SECRET", "secret")
+            .env("RUST_LOG", "error");
+    })?;
+    // The authorization server is in this thread: it has to be let answer while it is waited for.
+    wait(&mut program, admin, "/ready").await?;
+    let mut bare = Program::start("0", &[artifacts.this_program.clone().into()], |command| {
+        command.args(["bare-actix", &bare_port.to_string()]);
+    })?;
+    wait(&mut bare, bare_port, "/").await?;
+    let before = program.rss_kib();
+
+    let session = deployment.session(200)?;
+    let all = |session: &Session| {
+        let names = &deployment.names;
+        format!(
+            "cookie: {}={}; {}={}; {}={}; {}={}\r\n",
+            names.access_token,
+            session.access_token,
+            names.refresh_token,
+            session.refresh_token,
+            names.id_token,
+            session.id_token,
+            names.csrf,
+            session.csrf
+        )
+    };
+    let csrf = format!("x-example-csrf: {CSRF}\r\n");
+    let json = "content-type: application/json\r\n";
+    let request = |method: &str, path: &str, lines: &str, body: &str| {
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: api.example.com\r\norigin: {ORIGIN}\r\naccept: application/json\r\n\
+             {lines}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
+    let get = |path: &str| Requests::new(port, vec![request("GET", path, &all(&session), "")], 200);
+    let refreshing = (0..REFRESHING_SESSIONS).map(|_| {
+        let session = deployment.session(200)?;
+        Ok(request("POST", "/bff/refresh", &format!("{}{csrf}", all(&session)), ""))
+    });
+    let list = [
+        (
+            "bff-login-start",
+            Requests::new(port, vec![request("POST", "/bff/login/start", json, "{}")], 200),
+        ),
+        ("bff-session", get("/bff/session")),
+        ("bff-claims", get("/bff/claims")),
+        (
+            "bff-refresh",
+            Requests::new(port, refreshing.collect::<Result<_>>()?, 204),
+        ),
+    ];
+    let bare_requests = Requests::new(bare_port, vec![request("GET", "/", &all(&session), "")], 200);
+    let mut subjects = vec![Subject {
+        name: "actix",
+        base: "actix",
+        requests: &bare_requests,
+        program: &bare,
+    }];
+    subjects.extend(list.iter().map(|(name, requests)| Subject {
+        name,
+        base: "actix",
+        requests,
+        program: &program,
+    }));
+    figures.extend(measure::costs(&subjects, plan).await?);
+    Ok(Service {
+        rss_kib: (before, program.rss_kib()),
+    })
+}
+
+async fn wait(program: &mut Program, port: u16, path: &'static str) -> Result<()> {
+    for _ in 0..600 {
+        let ready = tokio::task::spawn_blocking(move || answers(port, path))
+            .await
+            .unwrap_or(false);
+        if ready {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    program.wait_until("the service", || true)?;
+    Err("the service is not ready after half a minute".to_owned())
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask bench`: the measurements, with what they need in their environment.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, ExitCode};
+
+use crate::{Result, command, programs, tools, workspace};
+
+/// With filters: the variants whose names contain one of them, and nothing is written.
+pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
+    let envoy: Vec<OsString> = tools::envoy::find()?;
+    let filter = tools::wasm::build()?;
+    let noop_filter = tools::wasm::build_noop()?;
+    let mut cargo = command::cargo();
+    cargo
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "bff-service",
+            "--package",
+            "bff-bench",
+        ])
+        .arg("--target-dir")
+        .arg(workspace::target())
+        .current_dir(workspace::root());
+    command::run(
+        "building the service and the measurements, optimised (some minutes the first time)",
+        &mut cargo,
+        "The compiler's message above says why.",
+    )?;
+    if command::find("taskset").is_none() {
+        return Err(
+            "there is no `taskset`: install the package util-linux. It gives what is measured a CPU of its own"
+                .to_owned(),
+        );
+    }
+    let results = workspace::path("bench/results");
+    workspace::create_dir(&results)?;
+    command::progress("measuring; a quiet machine gives steady figures");
+    let mut bench = Command::new("taskset");
+    bench
+        .args(["-c", "1"])
+        .arg(programs::release("bff-bench"))
+        .args(filters)
+        .env("BENCH_ENVOY", envoy.join(OsStr::new("\n")))
+        .env("BENCH_FILTER", filter)
+        .env("BENCH_NOOP_FILTER", noop_filter)
+        .env("BENCH_BFF_SERVICE", programs::release("bff-service"))
+        .env("BENCH_RESULTS", results);
+    match command::status(&mut bench)?.success() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err("the measurements have failed; the message above says why".to_owned()),
+    }
+}
