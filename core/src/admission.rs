@@ -1,20 +1,22 @@
 //! What a request must show before it is let in: hygiene, Origin, CSRF, and a token (`docs/CONTRACT.md`, section 3).
 
+use std::borrow::Cow;
 use std::fmt;
+use std::rc::Rc;
 
-use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
-use crate::cache::Key;
-use crate::config::{BffToken, Config, PhantomToken};
+use crate::config::{BffToken, Config};
 use crate::cookie::CookieJar;
 use crate::csrf;
 use crate::ended::EndedSessions;
 use crate::fetch_metadata::FetchSite;
+use crate::grant::Grant;
 use crate::head::{Head, Lines};
-use crate::keys::KeyId;
+use crate::opened_cookies::{Found, OpenedCookies};
 use crate::reply::Refusal;
-use crate::seal::{Opened, Purpose};
+use crate::seal::{OpenError, Purpose};
 
 /// Into how many cookies a value may be split.
 const MAX_COOKIE_PARTS: usize = 5;
@@ -25,19 +27,41 @@ const MAX_TOKEN_LEN: usize = 16 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Headers that go.
-    pub remove: Vec<String>,
+    pub remove: SmallVec<[Cow<'static, str>; 3]>,
+    /// The application's own cookies, where ours stood among them.
+    cookie: Option<Vec<u8>>,
+    /// What the token is worth.
+    grant: Option<Rc<Grant>>,
+}
+
+impl Edits {
     /// Headers that get this one value.
-    pub set: Vec<(&'static str, Vec<u8>)>,
+    pub fn set(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let cookie = self.cookie.iter().map(|rest| ("cookie", rest.as_slice()));
+        let grant = self.grant.iter().flat_map(|grant| grant.headers());
+        cookie.chain(grant)
+    }
+
+    /// With what the token is worth: the client's own `Authorization` never travels beside it.
+    pub(crate) fn with(mut self, grant: Rc<Grant>) -> Self {
+        if !grant.headers().any(|(name, _)| name == "authorization") {
+            self.remove.push(Cow::Borrowed("authorization"));
+        }
+        self.grant = Some(grant);
+        self
+    }
 }
 
 /// A request that showed what it must.
 pub(crate) struct Admission {
-    pub(crate) token: Zeroizing<Vec<u8>>,
+    pub(crate) credential: Credential,
     pub(crate) edits: Edits,
-    /// Whether it came as a bearer token, so that refusals say so.
-    pub(crate) bearer: bool,
-    /// The key that opened the cookie.
-    pub(crate) key_id: Option<KeyId>,
+}
+
+/// What it showed.
+pub(crate) enum Credential {
+    Cookie(Found),
+    Bearer(Zeroizing<Vec<u8>>),
 }
 
 /// A request is refused.
@@ -74,6 +98,7 @@ impl Refused {
     /// point requires.
     pub fn challenge(&self, scopes: &[String]) -> Option<String> {
         match (self.refusal, self.bearer_error) {
+            (Refusal::Forbidden, Some(error)) if scopes.is_empty() => Some(format!("Bearer error=\"{error}\"")),
             (Refusal::Forbidden, Some(error)) => {
                 Some(format!("Bearer error=\"{error}\", scope=\"{}\"", scopes.join(" ")))
             }
@@ -98,81 +123,103 @@ impl Refused {
 }
 
 /// Applies the stages' checks to a head.
-pub(crate) fn admit(config: &Config, head: &Head, ended: &EndedSessions, now: u64) -> Result<Admission, Refused> {
+pub(crate) fn admit(
+    config: &Config,
+    cookies: &mut OpenedCookies,
+    head: &Head,
+    ended: &EndedSessions,
+    now: u64,
+) -> Result<Admission, Refused> {
     let mut edits = hygiene(config, head);
-    let opened = match &config.bff_token {
-        Some(stage) => by_cookie(stage, head, &mut edits, now)?,
+    let found = match &config.bff_token {
+        Some(stage) => by_cookie(stage, cookies, head, &mut edits, now)?,
         None => None,
     };
-    let is_over = |opened: &Opened| {
-        opened
+    let is_over = |found: &Found| {
+        let content = &found.cookie.content;
+        content
             .session
-            .is_some_and(|session| ended.contains(&session, opened.issued_at))
+            .is_some_and(|session| ended.contains(&session, content.issued_at))
     };
-    if opened.as_ref().is_some_and(is_over) {
+    if found.as_ref().is_some_and(is_over) {
         return Err(Refused::unauthorized("the session was ended"));
     }
-    let (token, bearer, key_id) = match opened {
-        Some(opened) => (opened.value, false, Some(opened.key_id)),
-        None => (bearer_token(head)?, true, None),
+    let credential = match found {
+        Some(found) => Credential::Cookie(found),
+        None => Credential::Bearer(bearer_token(head)?),
     };
-    if !is_token(&token) {
-        return Err(Refused::token(bearer, "the token has characters that no token has"));
-    }
-    Ok(Admission {
-        token,
-        edits,
-        bearer,
-        key_id,
-    })
+    Ok(Admission { credential, edits })
 }
 
-/// What goes from every request, however it is let in: the CSRF header in any spelling. `_` is `-` to many frameworks, and
-/// Envoy drops such headers only where it is told to. `Authorization`, which has no other spelling, is set anew on every
-/// request that is forwarded, so a client's own never travels beside ours.
+/// What goes from every request, however it is let in: the CSRF header and the identity headers that the filter itself
+/// sets, in any spelling. `_` is `-` to many frameworks, and Envoy drops such headers only where it is told to.
+/// `Authorization`, which has no other spelling, is set anew or removed on every request that is forwarded.
 fn hygiene(config: &Config, head: &Head) -> Edits {
     let mut edits = Edits::default();
     let csrf = config.bff_token.as_ref().map(|stage| stage.csrf_header.as_str());
-    for name in head.names() {
-        if csrf == Some(name.replace('_', "-").as_str()) && !edits.remove.iter().any(|other| other == name) {
-            edits.remove.push(name.to_owned());
+    let identity = config
+        .phantom_token
+        .iter()
+        .flat_map(|stage| stage.answer.identity_headers());
+    for ours in csrf.into_iter().chain(identity) {
+        for name in head.names() {
+            if is_spelling_of(name, ours)
+                && let Ok(name) = std::str::from_utf8(name)
+                && !edits.remove.iter().any(|other| other == name)
+            {
+                edits.remove.push(Cow::Owned(name.to_owned()));
+            }
         }
     }
     edits
 }
 
+/// Whether a header's name is this one, `_` taken as `-`.
+fn is_spelling_of(name: &[u8], ours: &str) -> bool {
+    let dash = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.len() == ours.len()
+        && name
+            .iter()
+            .zip(ours.as_bytes())
+            .all(|(one, other)| dash(*one) == *other)
+}
+
 /// The cookie stage. `None`: the request has none of our cookies and may use a bearer token instead.
-fn by_cookie(stage: &BffToken, head: &Head, edits: &mut Edits, now: u64) -> Result<Option<Opened>, Refused> {
-    let jar = CookieJar::parse(head.all("cookie"));
-    if stage.allow_tokens && head.one("authorization") != Lines::None && !jar.has_ours(&stage.names) {
+fn by_cookie(
+    stage: &BffToken,
+    cookies: &mut OpenedCookies,
+    head: &Head,
+    edits: &mut Edits,
+    now: u64,
+) -> Result<Option<Found>, Refused> {
+    let jar = CookieJar::parse(head.all("cookie"), &stage.names);
+    if stage.allow_tokens && !jar.has_ours() && head.one("authorization") != Lines::None {
         return Ok(None);
     }
-    check_origin(stage, head)?;
+    let is_safe = head.is_safe();
+    check_origin(stage, head, is_safe)?;
 
-    for name in [&stage.names.login, &stage.names.refresh_token, &stage.names.id_token] {
+    let value = |purpose: Purpose| {
+        jar.get(purpose, MAX_COOKIE_PARTS)
+            .map_err(|_| Refused::unauthorized("a cookie of ours is repeated or has wrong parts"))
+    };
+    for unused in [Purpose::Login, Purpose::RefreshToken, Purpose::IdToken] {
         // They are of no use here, but a request with two of them has been tampered with.
-        jar.get(name, MAX_COOKIE_PARTS)
-            .map_err(|_| Refused::unauthorized("a cookie of ours is repeated or has wrong parts"))?;
+        value(unused)?;
     }
-    let open = |name: &str, purpose: Purpose, missing: &'static str, shut: &'static str| {
-        let value = jar
-            .get(name, MAX_COOKIE_PARTS)
-            .map_err(|_| Refused::unauthorized("a cookie of ours is repeated or has wrong parts"))?;
-        let value = value.ok_or(Refused::unauthorized(missing))?;
-        stage
-            .sealer
-            .open(purpose, &value, now)
-            .map_err(|_| Refused::unauthorized(shut))
+    let mut open = |purpose: Purpose, missing: &'static str, shut: &'static str| {
+        let value = value(purpose)?.ok_or(Refused::unauthorized(missing))?;
+        cookies
+            .open(&stage.sealer, purpose, &value, now)
+            .map_err(|_: OpenError| Refused::unauthorized(shut))
     };
     let access_token = open(
-        &stage.names.access_token,
         Purpose::AccessToken,
         "there is no access token cookie",
         "the access token cookie does not open",
     );
-    if stage.verify_csrf && (stage.require_header || !head.is_safe()) {
+    if stage.verify_csrf && (stage.require_header || !is_safe) {
         let cookie = open(
-            &stage.names.csrf,
             Purpose::Csrf,
             "there is no CSRF cookie",
             "the CSRF cookie does not open",
@@ -182,47 +229,52 @@ fn by_cookie(stage: &BffToken, head: &Head, edits: &mut Edits, now: u64) -> Resu
             Lines::None => None,
             Lines::Several => return Err(Refused::unauthorized("the CSRF header is repeated")),
         };
-        let session = access_token.as_ref().map_or(None, |opened| opened.session);
-        if !csrf::matches(header, &cookie, session) {
+        let session = access_token.as_ref().map_or(None, |found| found.cookie.content.session);
+        if !csrf::matches(header, &cookie.cookie.content, session) {
             return Err(Refused::unauthorized(
                 "the CSRF header is not what the CSRF cookie of this session holds",
             ));
         }
     }
-    let opened = access_token?;
-    if jar.has_ours(&stage.names) {
-        match jar.without(&stage.names) {
-            Some(rest) => edits.set.push(("cookie", rest)),
-            None => edits.remove.push("cookie".to_owned()),
-        }
+    let found = access_token?;
+    // Of a grant that is known this was looked at when it was made.
+    if found.grant.is_none() && !is_token(&found.cookie.content.value) {
+        return Err(Refused::unauthorized("the token has characters that no token has"));
     }
-    Ok(Some(opened))
+    edits.cookie = jar.without_ours();
+    if edits.cookie.is_none() {
+        edits.remove.push(Cow::Borrowed("cookie"));
+    }
+    Ok(Some(found))
 }
 
 /// Origin and Fetch Metadata.
-fn check_origin(stage: &BffToken, head: &Head) -> Result<(), Refused> {
+fn check_origin(stage: &BffToken, head: &Head, is_safe: bool) -> Result<(), Refused> {
     let trusted = match head.one("origin") {
         Lines::None => false,
         Lines::One(origin) if stage.origins.is_trusted(origin) => true,
         _ => return Err(Refused::unauthorized("the Origin is not trusted")),
     };
-    let sites = || head.all("sec-fetch-site").map(|site| FetchSite::parse(Some(site)));
-    if sites().any(|site| site == FetchSite::CrossSite) {
-        return Err(Refused::unauthorized("Sec-Fetch-Site is cross-site"));
-    }
-    if !trusted && sites().any(|site| site == FetchSite::SameSite) {
-        let navigates =
-            head.one(":method") == Lines::One(b"GET") && head.one("sec-fetch-mode") == Lines::One(b"navigate");
-        if !(stage.allow_navigation && navigates) {
-            return Err(Refused::unauthorized(
-                "Sec-Fetch-Site is same-site and there is no trusted Origin",
-            ));
+    for site in head.all("sec-fetch-site") {
+        match FetchSite::parse(Some(site)) {
+            FetchSite::CrossSite => return Err(Refused::unauthorized("Sec-Fetch-Site is cross-site")),
+            FetchSite::SameSite if !(trusted || stage.allow_navigation && navigates(head)) => {
+                return Err(Refused::unauthorized(
+                    "Sec-Fetch-Site is same-site and there is no trusted Origin",
+                ));
+            }
+            _ => {}
         }
     }
-    if !trusted && (!head.is_safe() || head.is_upgrade()) {
+    if !trusted && (!is_safe || head.is_upgrade()) {
         return Err(Refused::unauthorized("there is no Origin"));
     }
     Ok(())
+}
+
+/// Whether a link is followed, or an address opened.
+fn navigates(head: &Head) -> bool {
+    head.one(":method") == Lines::One(b"GET") && head.one("sec-fetch-mode") == Lines::One(b"navigate")
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750, 2.1). Tokens in the query or a form are never looked for.
@@ -237,29 +289,15 @@ fn bearer_token(head: &Head) -> Result<Zeroizing<Vec<u8>>, Refused> {
     if !scheme.eq_ignore_ascii_case(b"bearer") || token.first() != Some(&b' ') {
         return Err(not_bearer);
     }
-    Ok(Zeroizing::new(token.trim_ascii_start().to_vec()))
+    let token = token.trim_ascii_start();
+    match is_token(token) {
+        true => Ok(Zeroizing::new(token.to_vec())),
+        false => Err(Refused::token(true, "the token has characters that no token has")),
+    }
 }
 
 /// RFC 6750, 2.1: `b64token`. Anything else must not reach a header or a form.
 fn is_token(token: &[u8]) -> bool {
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
     !token.is_empty() && token.len() <= MAX_TOKEN_LEN && token.iter().all(legal)
-}
-
-/// What an answer of the authorization server depends on, as one hash: the token, and everything of the stage that
-/// decides what is made of the answer.
-pub(crate) fn cache_key(stage: &PhantomToken, token: &[u8]) -> Key {
-    let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        // Each part with its length before it, so that no two lists of parts are the same bytes.
-        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(bytes);
-    };
-    for text in [&stage.authority, &stage.path, &stage.cluster, &stage.client_id] {
-        part(text.as_bytes());
-    }
-    part(stage.required_audience.as_deref().unwrap_or_default().as_bytes());
-    part(stage.required_scopes.join(" ").as_bytes());
-    part(token);
-    hash.finalize().into()
 }

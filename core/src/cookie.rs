@@ -7,12 +7,36 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::names::CookieNames;
+use memchr::memchr;
+use smallvec::SmallVec;
 
-/// All Cookie lines of a request.
+use crate::names::CookieNames;
+use crate::seal::Purpose;
+
+/// All Cookie lines of a request, and what of them is ours.
 #[derive(Clone, Debug)]
 pub struct CookieJar<'a> {
-    lines: Vec<&'a [u8]>,
+    names: &'a CookieNames,
+    lines: SmallVec<[&'a [u8]; 2]>,
+    ours: SmallVec<[Piece<'a>; 6]>,
+    /// Whether anything else is there.
+    others: bool,
+}
+
+/// A cookie of ours, or a part of one.
+#[derive(Clone, Copy, Debug)]
+struct Piece<'a> {
+    purpose: Purpose,
+    part: Part,
+    value: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Number(usize),
+    /// Numbered in no spelling of ours: not used, and taken out like the others.
+    Odd,
 }
 
 /// Why a cookie of ours cannot be used.
@@ -39,35 +63,46 @@ impl fmt::Display for CookieError {
 impl std::error::Error for CookieError {}
 
 impl<'a> CookieJar<'a> {
-    /// Keeps the lines; nothing is read yet.
-    pub fn parse(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        Self {
+    /// Reads the lines, once.
+    pub fn parse(lines: impl IntoIterator<Item = &'a [u8]>, names: &'a CookieNames) -> Self {
+        let mut jar = Self {
+            names,
             lines: lines.into_iter().collect(),
+            ours: SmallVec::new(),
+            others: false,
+        };
+        for line in &jar.lines {
+            for piece in pieces(line) {
+                match our_piece(piece, names) {
+                    Some(piece) => jar.ours.push(piece),
+                    None => jar.others = jar.others || !trim(piece).is_empty(),
+                }
+            }
         }
+        jar
     }
 
     /// The value of a cookie, joined from its parts `<name>.1`, `<name>.2`, … where it was split. `max_parts` is at most 32.
     ///
     /// # Errors
     /// See [`CookieError`].
-    pub fn get(&self, name: &str, max_parts: usize) -> Result<Option<Cow<'a, [u8]>>, CookieError> {
+    pub fn get(&self, purpose: Purpose, max_parts: usize) -> Result<Option<Cow<'a, [u8]>>, CookieError> {
         let mut whole = None;
         let mut parts: Vec<(usize, &'a [u8])> = Vec::new();
-        for (found, value) in self.pairs() {
-            match found.strip_prefix(name.as_bytes()) {
-                Some([]) if whole.is_some() => return Err(CookieError::Repeated),
-                Some([]) => whole = Some(value),
-                Some([b'.', digits @ ..]) => {
-                    let Some(number) = part_number(digits) else { continue };
+        for piece in self.ours.iter().filter(|piece| piece.purpose == purpose) {
+            match piece.part {
+                Part::Whole if whole.is_some() => return Err(CookieError::Repeated),
+                Part::Whole => whole = Some(piece.value),
+                Part::Number(number) => {
                     if number > max_parts.min(32) {
                         return Err(CookieError::TooManyParts);
                     }
                     if parts.iter().any(|(other, _)| *other == number) {
                         return Err(CookieError::Repeated);
                     }
-                    parts.push((number, value));
+                    parts.push((number, piece.value));
                 }
-                _ => {}
+                Part::Odd => {}
             }
         }
         match whole {
@@ -87,29 +122,30 @@ impl<'a> CookieJar<'a> {
     }
 
     /// How many parts (`<name>.1` …) of a cookie the browser sent: these have to be cleared when it shrinks.
-    pub fn parts(&self, name: &str) -> Vec<usize> {
-        let numbers = self
-            .pairs()
-            .filter_map(|(found, _)| match found.strip_prefix(name.as_bytes()) {
-                Some([b'.', digits @ ..]) => part_number(digits),
-                _ => None,
-            });
+    pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
+        let numbers = self.ours.iter().filter_map(|piece| match piece.part {
+            Part::Number(number) if piece.purpose == purpose => Some(number),
+            _ => None,
+        });
         numbers.take(32).collect()
     }
 
     /// Whether a cookie of ours, or a part of one, is there.
-    pub fn has_ours(&self, names: &CookieNames) -> bool {
-        self.pairs().any(|(name, _)| names.is_ours(name))
+    pub fn has_ours(&self) -> bool {
+        !self.ours.is_empty()
     }
 
     /// The Cookie header without ours: the other pieces byte for byte and in order, lines joined by `; `. `None` when
     /// nothing is left. Where none of ours is in a line, the line is untouched.
-    pub fn without(&self, names: &CookieNames) -> Option<Vec<u8>> {
+    pub fn without_ours(&self) -> Option<Vec<u8>> {
+        if !self.others {
+            return None;
+        }
         let mut kept: Vec<u8> = Vec::new();
         for line in &self.lines {
             let mut start_of_line = true;
-            for piece in line.split(|byte| *byte == b';') {
-                if split_pair(piece).is_some_and(|(name, _)| names.is_ours(name)) {
+            for piece in pieces(line) {
+                if our_piece(piece, self.names).is_some() {
                     continue;
                 }
                 if start_of_line {
@@ -126,22 +162,39 @@ impl<'a> CookieJar<'a> {
                 start_of_line = false;
             }
         }
-        kept.iter()
-            .any(|byte| !matches!(byte, b' ' | b'\t' | b';'))
-            .then_some(kept)
+        Some(kept)
     }
+}
 
-    fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + '_ {
-        self.lines
-            .iter()
-            .flat_map(|line| line.split(|byte| *byte == b';'))
-            .filter_map(split_pair)
-    }
+/// What stands between the semicolons of a line.
+fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        match memchr(b';', line).and_then(|at| line.split_at_checked(at)) {
+            Some((piece, behind)) => {
+                rest = behind.strip_prefix(b";");
+                Some(piece)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
+/// The piece, if it is a cookie of ours.
+fn our_piece<'a>(piece: &'a [u8], names: &CookieNames) -> Option<Piece<'a>> {
+    let (name, value) = split_pair(piece)?;
+    let (purpose, suffix) = names.recognise(name)?;
+    let part = match suffix.strip_prefix(b".") {
+        None => Part::Whole,
+        Some(digits) => part_number(digits).map_or(Part::Odd, Part::Number),
+    };
+    Some(Piece { purpose, part, value })
 }
 
 /// Name and value of a piece between semicolons.
 fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = piece.iter().position(|byte| *byte == b'=')?;
+    let equals = memchr(b'=', piece)?;
     let (name, value) = piece.split_at_checked(equals)?;
     Some((trim(name), trim(value.strip_prefix(b"=")?)))
 }
@@ -181,13 +234,14 @@ mod tests {
     }
 
     fn get(lines: &[&str]) -> Result<Option<String>, CookieError> {
-        let jar = CookieJar::parse(lines.iter().map(|line| line.as_bytes()));
-        jar.get("example-at", 5)
+        let names = names();
+        let jar = CookieJar::parse(lines.iter().map(|line| line.as_bytes()), &names);
+        jar.get(Purpose::AccessToken, 5)
             .map(|value| value.map(|value| String::from_utf8(value.into_owned()).unwrap()))
     }
 
     fn without(lines: &[&[u8]]) -> Option<Vec<u8>> {
-        CookieJar::parse(lines.iter().copied()).without(&names())
+        CookieJar::parse(lines.iter().copied(), &names()).without_ours()
     }
 
     #[test]
@@ -236,7 +290,11 @@ mod tests {
     #[test]
     fn the_parts_that_were_sent_are_listed() {
         let line = b"example-at.2=b; example-at.1=a; example-at.01=x; example-id.3=c";
-        assert_eq!(CookieJar::parse([&line[..]]).parts("example-at"), [2, 1]);
+        let names = names();
+        assert_eq!(
+            CookieJar::parse([&line[..]], &names).parts(Purpose::AccessToken),
+            [2, 1]
+        );
     }
 
     #[test]

@@ -2,38 +2,30 @@
 //!
 //! Events are the methods; each returns the effects to carry out, in order. A request ends by exactly one effect that names
 //! it, [`Effect::Forward`] or [`Effect::Reply`]; until then it is paused.
-//!
-//! Concurrent requests with one token share one introspection, a *flight*. In a proxy a callout belongs to the request
-//! that made it and ends with it. So when the one that made it goes, the flight has lost its callout, and the next tick
-//! makes it again on nobody's behalf.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::admission::{self, Admission, Edits, Refused};
-use crate::cache::{Cache, Key, Verdict};
-use crate::config::Config;
+use crate::admission::{self, Admission, Credential, Edits, Refused};
+use crate::cache::{Cache, Verdict};
+use crate::config::{Config, PhantomToken};
+use crate::counts::{Count, Counts};
 use crate::ended::EndedSessions;
+use crate::flights::Flights;
+use crate::grant::{Carrier, Grant, Requirement};
 use crate::head::Head;
-use crate::introspect::{self, Answer, Outcome, Request};
-use crate::jwt;
-use crate::keys::KeyId;
+use crate::introspect::{self, Answer, Outcome, Request, StageHash};
+use crate::opened_cookies::OpenedCookies;
 use crate::reply::Refusal;
+
+pub use crate::flights::FlightId;
 
 /// The longest list of ended sessions that is kept.
 pub const MAX_ENDED_SESSIONS: usize = 10_000;
 
 /// A request, by the proxy's number for it.
 pub type StreamId = u32;
-
-/// A flight: what it is about, and a number that is not used again, so that a late answer meets no later flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FlightId {
-    key: Key,
-    number: u64,
-}
 
 /// What to do.
 pub enum Effect {
@@ -69,60 +61,39 @@ pub enum Effect {
     },
     /// Call [`Gate::tick`] as soon as this call is over.
     TickSoon,
-    /// Something to count.
-    Count(Count),
 }
 
-/// Something to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    /// A cookie was opened by this key.
-    CookieOpened(KeyId),
-    /// The cache knew the token.
-    CacheHit,
-    /// It did not.
-    CacheMiss,
-    /// A request joined the introspection of another.
-    Joined,
-    /// An introspection gave no usable answer.
-    IntrospectionFailed,
-    /// The list of ended sessions was read, or had not changed.
-    EndedSessionsRead,
-    /// It could not be read; the one from before stays in use.
-    EndedSessionsFailed,
+/// What the proxy knows of a request besides its head. Each is asked for only where it matters.
+pub trait Surroundings {
+    /// SHA-256 of the certificate (DER) that the client showed on this connection.
+    fn peer_certificate(&self) -> Option<[u8; 32]>;
+    /// What the route's metadata say under a namespace and a name.
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<String>;
 }
 
-/// A request that waits for a flight.
-struct Waiter {
+/// A request that has shown a token, and what becomes of it when the token is known.
+struct Visitor {
     stream: StreamId,
     edits: Edits,
-    bearer: bool,
+    carrier: Carrier,
+    /// What the route requires besides the entry point.
+    route: Option<Requirement>,
 }
 
-struct Flight {
-    number: u64,
-    token: Zeroizing<Vec<u8>>,
-    callout: Callout,
-    waiters: Vec<Waiter>,
-}
-
-/// On whose behalf a flight's callout was made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Callout {
-    Of(StreamId),
-    Nobodys,
-    /// Its request is gone, and the callout with it.
-    Lost,
+/// A visitor that waits, and what its connection is known by: nobody can be asked about that later.
+struct Waiter {
+    visitor: Visitor,
+    peer_certificate: Option<[u8; 32]>,
 }
 
 /// The state of one worker.
 pub struct Gate {
     config: Config,
+    stage_hash: Option<StageHash>,
+    cookies: OpenedCookies,
     cache: Cache,
-    flights: HashMap<Key, Flight>,
-    /// Which flight a request waits for.
-    waiting: HashMap<StreamId, Key>,
-    last_flight: u64,
+    flights: Flights<Waiter>,
+    counts: Counts,
     ended: EndedSessions,
     ended_version: String,
     /// When the list of ended sessions is to be read again, in seconds since 1970.
@@ -132,16 +103,18 @@ pub struct Gate {
 impl Gate {
     /// A gate that knows nothing yet.
     pub fn new(config: Config) -> Self {
-        let (entries, bytes) = config
-            .phantom_token
-            .as_ref()
-            .map_or((1, 1), |stage| (stage.cache_entries, stage.cache_bytes));
+        let stage = config.phantom_token.as_ref();
+        let (entries, bytes) = stage.map_or((10_000, 32 * 1024 * 1024), |stage| {
+            (stage.cache_entries, stage.cache_bytes)
+        });
         Self {
-            config,
+            stage_hash: stage.map(StageHash::new),
+            // A session has two cookies that are opened.
+            cookies: OpenedCookies::new(entries.saturating_mul(2), bytes),
             cache: Cache::new(entries, bytes),
-            flights: HashMap::new(),
-            waiting: HashMap::new(),
-            last_flight: 0,
+            config,
+            flights: Flights::new(),
+            counts: Counts::default(),
             ended: EndedSessions::new(MAX_ENDED_SESSIONS),
             ended_version: String::new(),
             read_ended_at: 0,
@@ -149,122 +122,155 @@ impl Gate {
     }
 
     /// A request's head has come. Without an effect that ends it, it is to be paused.
-    pub fn request(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        match admission::admit(&self.config, head, &self.ended, now) {
-            Err(refused) => effects.push(Effect::Reply { stream, refused }),
-            Ok(admission) => {
-                effects.extend(
-                    admission
-                        .key_id
-                        .map(|key_id| Effect::Count(Count::CookieOpened(key_id))),
-                );
-                self.admitted(stream, admission, now, &mut effects);
-            }
-        }
-        effects
+    pub fn request(&mut self, stream: StreamId, head: &Head, around: &impl Surroundings, now: u64) -> Vec<Effect> {
+        let admitted = admission::admit(&self.config, &mut self.cookies, head, &self.ended, now);
+        let effect = match admitted {
+            Err(refused) => Some(Effect::Reply { stream, refused }),
+            Ok(admission) => self.admitted(stream, admission, around, now),
+        };
+        self.counted(Vec::from_iter(effect))
     }
 
-    fn admitted(&mut self, stream: StreamId, admission: Admission, now: u64, effects: &mut Vec<Effect>) {
-        let Admission {
-            token, edits, bearer, ..
-        } = admission;
-        let waiter = Waiter { stream, edits, bearer };
-        let Some(stage) = &self.config.phantom_token else {
-            return effects.push(waiter.forward(&token));
+    fn admitted(
+        &mut self,
+        stream: StreamId,
+        admission: Admission,
+        around: &impl Surroundings,
+        now: u64,
+    ) -> Option<Effect> {
+        let Admission { credential, edits } = admission;
+        let stage = self.config.phantom_token.as_ref();
+        let route = match stage.and_then(|stage| stage.route_metadata.as_ref()) {
+            Some(namespace) => {
+                let say = |name: &str| around.route_metadata(namespace, name);
+                let (scopes, audience) = (say("required_scopes"), say("required_audience"));
+                let Some(requirement) = Requirement::of_route(scopes.as_deref(), audience.as_deref()) else {
+                    let refused = Refused::new(Refusal::ServerError, "the route's metadata say no requirement");
+                    return Some(Effect::Reply { stream, refused });
+                };
+                Some(requirement)
+            }
+            None => None,
+        };
+        let carrier = match &credential {
+            Credential::Cookie(found) => {
+                self.counts.add(Count::CookieOpened(found.cookie.content.key_id));
+                Carrier::Cookie
+            }
+            Credential::Bearer(_) => Carrier::Bearer {
+                must_be_bound: stage.is_some_and(|stage| stage.require_certificate_binding),
+            },
+        };
+        let visitor = Visitor {
+            stream,
+            edits,
+            carrier,
+            route,
+        };
+        if let Credential::Cookie(found) = &credential
+            && let Some(grant) = &found.grant
+        {
+            self.counts.add(Count::CacheHit);
+            return Some(visitor.end(stage, grant, || around.peer_certificate()));
+        }
+        let token = match &credential {
+            Credential::Cookie(found) => &found.cookie.content.value,
+            Credential::Bearer(token) => token,
+        };
+        let (Some(stage), Some(stage_hash)) = (stage, &self.stage_hash) else {
+            let grant = Rc::new(Grant::bearer(token));
+            if let Credential::Cookie(found) = &credential {
+                self.cookies.learn(found, &grant, u64::MAX);
+            }
+            return Some(visitor.end(stage, &grant, || None));
         };
         if !stage.introspect_jwts
-            && let Some(claims) = jwt::access_token_claims(&token)
+            && let Some(known) = introspect::self_contained(token, now)
         {
-            // The API validates it; what it says of itself can only make us refuse.
-            let expired = jwt::expiry(&claims).map_or(true, |expiry| expiry.is_some_and(|expiry| expiry <= now));
-            let for_us = stage
-                .required_audience
-                .as_ref()
-                .is_none_or(|audience| jwt::has_audience(&claims, audience));
-            return effects.push(if expired || !for_us {
-                waiter.reply(Refused::token(bearer, "the JWT has expired or is for another audience"))
-            } else if jwt::has_scopes(&claims, &stage.required_scopes) {
-                waiter.forward(&token)
-            } else {
-                waiter.end(&Verdict::Forbidden)
+            return Some(match known {
+                Ok((grant, until)) => {
+                    let grant = Rc::new(grant);
+                    if let Credential::Cookie(found) = &credential {
+                        self.cookies.learn(found, &grant, until);
+                    }
+                    visitor.end(Some(stage), &grant, || around.peer_certificate())
+                }
+                Err(why) => visitor.refuse_token(why),
             });
         }
-        let key = admission::cache_key(stage, &token);
-        if let Some(verdict) = self.cache.get(&key, now) {
-            effects.push(Effect::Count(Count::CacheHit));
-            return effects.push(waiter.end(&verdict));
+        let key = stage_hash.key(token);
+        if let Some((verdict, until)) = self.cache.get(&key, now) {
+            self.counts.add(Count::CacheHit);
+            return Some(match verdict {
+                Verdict::Active(grant) => {
+                    if let Credential::Cookie(found) = &credential {
+                        self.cookies.learn(found, &grant, until);
+                    }
+                    visitor.end(Some(stage), &grant, || around.peer_certificate())
+                }
+                Verdict::Inactive => visitor.refuse_token("the token is not active"),
+            });
         }
-        effects.push(Effect::Count(Count::CacheMiss));
-        self.waiting.insert(stream, key);
-        if let Some(flight) = self.flights.get_mut(&key) {
-            flight.waiters.push(waiter);
-            return effects.push(Effect::Count(Count::Joined));
+        self.counts.add(Count::CacheMiss);
+        let request = introspect::request(stage, token);
+        let peer_certificate = match carrier {
+            Carrier::Cookie => None,
+            Carrier::Bearer { .. } => around.peer_certificate(),
+        };
+        let waiter = Waiter {
+            visitor,
+            peer_certificate,
+        };
+        match self.flights.join(key, Zeroizing::clone(token), stream, waiter) {
+            Some(flight) => Some(Effect::Introspect {
+                stream: Some(stream),
+                flight,
+                request,
+            }),
+            None => {
+                self.counts.add(Count::Joined);
+                None
+            }
         }
-        self.last_flight = self.last_flight.wrapping_add(1);
-        let number = self.last_flight;
-        effects.push(Effect::Introspect {
-            stream: Some(stream),
-            flight: FlightId { key, number },
-            request: introspect::request(stage, &token),
-        });
-        let callout = Callout::Of(stream);
-        self.flights.insert(
-            key,
-            Flight {
-                number,
-                token,
-                callout,
-                waiters: vec![waiter],
-            },
-        );
     }
 
     /// The authorization server has answered, or the callout could not be made.
     pub fn answer(&mut self, flight: FlightId, answer: &Answer, now: u64) -> Vec<Effect> {
-        let Some(landed) = self.land(&flight.key, flight.number) else {
+        let Some(waiters) = self.flights.land(flight) else {
             return Vec::new();
         };
         let Some(stage) = &self.config.phantom_token else {
             return Vec::new();
         };
-        let mut effects = Vec::new();
-        let failure = match introspect::classify(stage, answer, now) {
-            Outcome::Known { verdict, expires_at } => {
-                effects.extend(landed.waiters.into_iter().map(|waiter| waiter.end(&verdict)));
-                self.cache.put(flight.key, verdict, expires_at, now);
-                return effects;
-            }
-            Outcome::Unusable(why) => Refused::new(Refusal::AuthorizationServerError, why),
-            Outcome::TimedOut => Refused::new(Refusal::AuthorizationServerTimeout, "it did not answer in time"),
-        };
-        effects.push(Effect::Count(Count::IntrospectionFailed));
-        effects.extend(landed.waiters.into_iter().map(|waiter| waiter.reply(failure)));
-        effects
+        let outcome = introspect::classify(stage, answer, now);
+        if !matches!(outcome, Outcome::Known { .. }) {
+            self.counts.add(Count::IntrospectionFailed);
+        }
+        let ends = waiters.into_iter().map(|(_, waiter)| match &outcome {
+            Outcome::Known { verdict, .. } => match verdict {
+                Verdict::Active(grant) => waiter.visitor.end(Some(stage), grant, || waiter.peer_certificate),
+                Verdict::Inactive => waiter.visitor.refuse_token("the token is not active"),
+            },
+            Outcome::Unusable(why) => waiter
+                .visitor
+                .refuse(Refused::new(Refusal::AuthorizationServerError, why)),
+            Outcome::TimedOut => waiter.visitor.refuse(Refused::new(
+                Refusal::AuthorizationServerTimeout,
+                "it did not answer in time",
+            )),
+        });
+        let effects = ends.collect();
+        if let Outcome::Known { verdict, expires_at } = outcome {
+            self.cache.put(flight.key, verdict, expires_at, now);
+        }
+        self.counted(effects)
     }
 
     /// A request is over: answered, forwarded and done, or its client has left.
     pub fn gone(&mut self, stream: StreamId) -> Vec<Effect> {
-        let Some(key) = self.waiting.remove(&stream) else {
-            return Vec::new();
-        };
-        let Some(flight) = self.flights.get_mut(&key) else {
-            return Vec::new();
-        };
-        flight.waiters.retain(|waiter| waiter.stream != stream);
-        let lost = flight.callout == Callout::Of(stream);
-        if lost {
-            flight.callout = Callout::Lost;
-        }
-        match (flight.waiters.is_empty(), lost) {
-            // Nobody waits, and no answer will come.
-            (true, true) => {
-                self.flights.remove(&key);
-                Vec::new()
-            }
-            (false, true) => vec![Effect::TickSoon],
-            // An answer that nobody waits for is still worth keeping.
-            (_, false) => Vec::new(),
+        match self.flights.leave(stream) {
+            true => vec![Effect::TickSoon],
+            false => Vec::new(),
         }
     }
 
@@ -275,20 +281,10 @@ impl Gate {
         let Some(stage) = &self.config.phantom_token else {
             return effects;
         };
-        let lost = self
-            .flights
-            .iter_mut()
-            .filter(|(_, flight)| flight.callout == Callout::Lost);
-        effects.extend(lost.map(|(key, flight)| {
-            flight.callout = Callout::Nobodys;
-            Effect::Introspect {
-                stream: None,
-                flight: FlightId {
-                    key: *key,
-                    number: flight.number,
-                },
-                request: introspect::request(stage, &flight.token),
-            }
+        effects.extend(self.flights.lost().map(|(flight, token)| Effect::Introspect {
+            stream: None,
+            flight,
+            request: introspect::request(stage, token),
         }));
         effects
     }
@@ -307,21 +303,24 @@ impl Gate {
 
     /// The list of ended sessions has come; `body` is `None` where it could not be read. 204: it is the one that is
     /// known already.
-    pub fn ended_sessions(&mut self, status: u16, body: Option<&[u8]>) -> Vec<Effect> {
-        let count = match (status, body) {
-            (204, _) => Count::EndedSessionsRead,
+    pub fn ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
+        let read = match (status, body) {
+            (204, _) => true,
             (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {
                 Some((ended, version)) if is_version(&version) => {
                     // Replicas of the service may know different ones, and what is over stays over.
                     self.ended.merge(&ended);
                     self.ended_version = version;
-                    Count::EndedSessionsRead
+                    true
                 }
-                _ => Count::EndedSessionsFailed,
+                _ => false,
             },
-            _ => Count::EndedSessionsFailed,
+            _ => false,
         };
-        vec![Effect::Count(count)]
+        self.counts.add(match read {
+            true => Count::EndedSessionsRead,
+            false => Count::EndedSessionsFailed,
+        });
     }
 
     /// How many entries the list of ended sessions has.
@@ -329,9 +328,19 @@ impl Gate {
         self.ended.len()
     }
 
+    /// What was counted since the gate began.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
     /// How many answers are kept.
     pub fn cached(&self) -> usize {
         self.cache.len()
+    }
+
+    /// How many cookies are kept opened.
+    pub fn opened_cookies(&self) -> usize {
+        self.cookies.len()
     }
 
     /// How many introspections are under way.
@@ -339,14 +348,15 @@ impl Gate {
         self.flights.len()
     }
 
-    /// Ends a flight, if it is still under way.
-    fn land(&mut self, key: &Key, number: u64) -> Option<Flight> {
-        self.flights.get(key).filter(|flight| flight.number == number)?;
-        let flight = self.flights.remove(key)?;
-        for waiter in &flight.waiters {
-            self.waiting.remove(&waiter.stream);
+    fn counted(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        for effect in &effects {
+            match effect {
+                Effect::Forward { .. } => self.counts.add(Count::Forwarded),
+                Effect::Reply { refused, .. } => self.counts.add(Count::Refused(refused.refusal.status())),
+                _ => {}
+            }
         }
-        Some(flight)
+        effects
     }
 }
 
@@ -355,36 +365,31 @@ fn is_version(version: &str) -> bool {
     version.len() <= 64 && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-impl Waiter {
-    /// The end of a request whose token is known.
-    fn end(self, verdict: &Verdict) -> Effect {
-        match verdict {
-            Verdict::Active(jwt) => {
-                let jwt = Rc::clone(jwt);
-                self.forward(&jwt)
-            }
-            Verdict::Inactive => {
-                let refused = Refused::token(self.bearer, "the token is not active, or is for another audience");
-                self.reply(refused)
-            }
-            Verdict::Forbidden => {
-                let bearer_error = self.bearer.then_some("insufficient_scope");
-                self.reply(Refused {
-                    refusal: Refusal::Forbidden,
-                    bearer_error,
-                    why: "the token lacks a required scope",
-                })
-            }
+impl Visitor {
+    /// The end of a request whose token is good, if it is good enough.
+    fn end(
+        self,
+        stage: Option<&PhantomToken>,
+        grant: &Rc<Grant>,
+        certificate: impl FnOnce() -> Option<[u8; 32]>,
+    ) -> Effect {
+        let entry_point = stage.map(|stage| &stage.requirement);
+        let requirements = entry_point.into_iter().chain(&self.route);
+        match grant.check(self.carrier, requirements, certificate) {
+            Ok(()) => Effect::Forward {
+                stream: self.stream,
+                edits: self.edits.with(Rc::clone(grant)),
+            },
+            Err(refused) => self.refuse(refused),
         }
     }
 
-    fn forward(self, token: &[u8]) -> Effect {
-        let Self { stream, mut edits, .. } = self;
-        edits.set.push(("authorization", [b"Bearer ", token].concat()));
-        Effect::Forward { stream, edits }
+    fn refuse_token(self, why: &'static str) -> Effect {
+        let refused = Refused::token(self.carrier != Carrier::Cookie, why);
+        self.refuse(refused)
     }
 
-    fn reply(self, refused: Refused) -> Effect {
+    fn refuse(self, refused: Refused) -> Effect {
         Effect::Reply {
             stream: self.stream,
             refused,

@@ -4,11 +4,14 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use http::HeaderValue;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::cache::Verdict;
-use crate::config::PhantomToken;
+use crate::cache::{Key, Verdict};
+use crate::config::{AnswerForm, ClaimToHeader, PhantomToken};
+use crate::grant::{Grant, Unusable};
 use crate::jwt;
 
 /// The longest answer that is read, in bytes.
@@ -68,12 +71,17 @@ pub fn request(stage: &PhantomToken, token: &[u8]) -> Request {
     credentials.push(b':');
     form_encode(stage.client_secret.as_bytes(), &mut credentials);
     let text = |text: &str| Zeroizing::new(text.to_owned());
+    let accept = match stage.answer {
+        AnswerForm::Jwt => "application/jwt, application/json;q=0.9",
+        AnswerForm::Claims(_) => "application/json",
+        AnswerForm::Rfc9701 { .. } => "application/token-introspection+jwt",
+    };
     let headers = vec![
         (":method", text("POST")),
         (":scheme", text(stage.scheme)),
         (":authority", text(&stage.authority)),
         (":path", text(&stage.path)),
-        ("accept", text("application/jwt, application/json;q=0.9")),
+        ("accept", text(accept)),
         (
             "authorization",
             Zeroizing::new(format!("Basic {}", STANDARD.encode(&*credentials))),
@@ -114,53 +122,151 @@ pub fn classify(stage: &PhantomToken, answer: &Answer, now: u64) -> Outcome {
         .next()
         .unwrap_or_default()
         .trim_ascii();
-    let (token, envelope) = if media_type.eq_ignore_ascii_case(b"application/jwt") {
-        (body.trim_ascii().to_vec(), None)
-    } else if media_type.eq_ignore_ascii_case(b"application/json") {
-        let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
-            return Outcome::Unusable("its answer is not a JSON object");
-        };
-        // RFC 7662, 2.2: anything but true is inactive. The phantom token forms may leave it out.
-        match members.get("active") {
-            Some(Value::Bool(true)) => {}
-            Some(_) => return inactive(),
-            None if members.contains_key("jwt") || members.contains_key("phantom_token") => {}
-            None => return Outcome::Unusable("its JSON answer has no `active` member"),
-        }
-        let token = ["jwt", "phantom_token"]
-            .iter()
-            .find_map(|name| members.get(*name)?.as_str());
-        let Some(token) = token else {
-            return Outcome::Unusable(
-                "its JSON answer has no `jwt` or `phantom_token`, so there is nothing for the API",
-            );
-        };
-        (token.as_bytes().to_vec(), Some(members))
-    } else {
-        return Outcome::Unusable("its answer is neither application/jwt nor application/json");
+    let known = match understand(stage, &media_type.to_ascii_lowercase(), body, now) {
+        Ok(known) => known,
+        Err(Unusable(why)) => return Outcome::Unusable(why),
     };
-    let Some(claims) = jwt::access_token_claims(&token) else {
-        return Outcome::Unusable("its answer holds no JWT that may be forwarded");
-    };
-    let expiries = std::iter::once(&claims).chain(&envelope).map(jwt::expiry);
-    let mut expires_at = now.saturating_add(lifetime(cache_control).min(stage.cache_seconds));
-    for expiry in expiries {
-        match expiry {
-            Ok(Some(expiry)) if expiry <= now => return inactive(),
-            Ok(Some(expiry)) => expires_at = expires_at.min(expiry),
-            Ok(None) => {}
-            Err(()) => return Outcome::Unusable("its answer has an `exp` that is not a number"),
+    match known {
+        Some(known) if known.expires_at.is_none_or(|expiry| expiry > now) => {
+            let kept_until = now.saturating_add(lifetime(cache_control).min(stage.cache_seconds));
+            Outcome::Known {
+                verdict: Verdict::Active(Rc::new(known.grant)),
+                expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
+            }
         }
+        _ => inactive(),
     }
-    let for_us = |audience: &String| jwt::has_audience(&claims, audience);
-    let verdict = if !stage.required_audience.as_ref().is_none_or(for_us) {
-        Verdict::Inactive
-    } else if !jwt::has_scopes(&claims, &stage.required_scopes) {
-        Verdict::Forbidden
-    } else {
-        Verdict::Active(Rc::from(token))
+}
+
+/// What an active token is.
+struct Known {
+    grant: Grant,
+    /// Seconds since 1970.
+    expires_at: Option<u64>,
+}
+
+/// Reads the body of an answer; `None`: the token is inactive.
+fn understand(stage: &PhantomToken, media_type: &[u8], body: &[u8], now: u64) -> Result<Option<Known>, Unusable> {
+    const NO_JWT: Unusable = Unusable("its answer holds no JWT that may be forwarded");
+    match (&stage.answer, media_type) {
+        (AnswerForm::Jwt, b"application/jwt") => {
+            let token = body.trim_ascii();
+            let claims = jwt::access_token_claims(token).ok_or(NO_JWT)?;
+            let grant = Grant::of_claims(&claims, bearer(token))?;
+            let expires_at = expiry(&claims)?;
+            Ok(Some(Known { grant, expires_at }))
+        }
+        (AnswerForm::Jwt, b"application/json") => {
+            let members = object(body)?;
+            let token = ["jwt", "phantom_token"]
+                .iter()
+                .find_map(|name| members.get(*name)?.as_str());
+            // The phantom token forms may leave `active` out.
+            match members.get("active") {
+                None if token.is_some() => {}
+                _ if !is_active(&members)? => return Ok(None),
+                _ => {}
+            }
+            let token = token
+                .ok_or(Unusable(
+                    "its JSON answer has no `jwt` or `phantom_token`, so there is nothing for the API",
+                ))?
+                .as_bytes();
+            let claims = jwt::access_token_claims(token).ok_or(NO_JWT)?;
+            let grant = Grant::of_claims(&claims, bearer(token))?.bound_as_well_by(&members)?;
+            let expires_at = [expiry(&claims)?, expiry(&members)?].into_iter().flatten().min();
+            Ok(Some(Known { grant, expires_at }))
+        }
+        (AnswerForm::Jwt, _) => Err(Unusable("its answer is neither application/jwt nor application/json")),
+        (AnswerForm::Claims(headers), b"application/json") => of_members(&object(body)?, headers),
+        (AnswerForm::Claims(_), _) => Err(Unusable("its answer is not application/json")),
+        (AnswerForm::Rfc9701 { issuer, headers }, b"application/token-introspection+jwt") => {
+            let claims = jwt::introspection_claims(body.trim_ascii())
+                .ok_or(Unusable("its answer is no signed introspection response (RFC 9701)"))?;
+            if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
+                return Err(Unusable("its answer is signed by another issuer than `issuer`"));
+            }
+            if !jwt::has_audience(&claims, &stage.client_id) {
+                return Err(Unusable("its answer is for another client"));
+            }
+            if expiry(&claims)?.is_some_and(|expiry| expiry <= now) {
+                return Err(Unusable("its signed answer has expired"));
+            }
+            match claims.get("token_introspection") {
+                Some(Value::Object(members)) => of_members(members, headers),
+                _ => Err(Unusable("its signed answer has no `token_introspection`")),
+            }
+        }
+        (AnswerForm::Rfc9701 { .. }, _) => Err(Unusable("its answer is not application/token-introspection+jwt")),
+    }
+}
+
+/// RFC 7662, 2.2: anything but true is inactive.
+fn is_active(members: &Map<String, Value>) -> Result<bool, Unusable> {
+    match members.get("active") {
+        Some(active) => Ok(*active == Value::Bool(true)),
+        None => Err(Unusable("its JSON answer has no `active` member")),
+    }
+}
+
+/// An answer of claims alone.
+fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result<Option<Known>, Unusable> {
+    if !is_active(members)? {
+        return Ok(None);
+    }
+    let mut lines = Vec::with_capacity(headers.len());
+    for ClaimToHeader {
+        header_name,
+        claim_name,
+    } in headers
+    {
+        // What the server does not say is not said to the API either.
+        let Some(value) = members.get(claim_name).filter(|value| !value.is_null()) else {
+            continue;
+        };
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if HeaderValue::from_bytes(text.as_bytes()).is_err() {
+            return Err(Unusable("its answer has a claim that cannot stand in a header"));
+        }
+        lines.push((header_name.clone(), text.into_bytes()));
+    }
+    Ok(Some(Known {
+        grant: Grant::of_claims(members, lines)?,
+        expires_at: expiry(members)?,
+    }))
+}
+
+fn bearer(token: &[u8]) -> Vec<(String, Vec<u8>)> {
+    vec![("authorization".to_owned(), [b"Bearer ", token].concat())]
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Unusable> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(Unusable("its answer is not a JSON object")),
+    }
+}
+
+fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, Unusable> {
+    jwt::expiry(claims).map_err(|()| Unusable("its answer has an `exp` that is not a number"))
+}
+
+/// What a token that is a JWT already says of itself, `None` for other tokens. The API validates it: what it says can only
+/// make us refuse. `Err`: it has expired, or says something that cannot be understood.
+pub(crate) fn self_contained(token: &[u8], now: u64) -> Option<Result<(Grant, u64), &'static str>> {
+    let claims = jwt::access_token_claims(token)?;
+    let expires_at = match expiry(&claims) {
+        Ok(expiry) => expiry.unwrap_or(u64::MAX),
+        Err(_) => return Some(Err("the JWT has an `exp` that is not a number")),
     };
-    Outcome::Known { verdict, expires_at }
+    if expires_at <= now {
+        return Some(Err("the JWT has expired"));
+    }
+    let grant = Grant::of_claims(&claims, bearer(token)).map_err(|_| "the JWT has a `cnf` that cannot be understood");
+    Some(grant.map(|grant| (grant, expires_at)))
 }
 
 /// For how many seconds the answer may be kept (RFC 9111, 5.2.2); without a word on it, as long as the stage allows.
@@ -197,5 +303,34 @@ fn form_encode(bytes: &[u8], into: &mut Vec<u8>) {
             b' ' => into.push(b'+'),
             _ => into.extend_from_slice(&[b'%', digit(byte >> 4), digit(*byte)]),
         }
+    }
+}
+
+/// What an answer depends on besides the token, hashed as far as it goes.
+#[derive(Clone)]
+pub(crate) struct StageHash(Sha256);
+
+impl StageHash {
+    pub(crate) fn new(stage: &PhantomToken) -> Self {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            // Each part with its length before it, so that no two lists of parts are the same bytes.
+            hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(bytes);
+        };
+        for text in [&stage.authority, &stage.path, &stage.cluster, &stage.client_id] {
+            part(text.as_bytes());
+        }
+        part(stage.requirement.audience.as_deref().unwrap_or_default().as_bytes());
+        part(stage.requirement.scopes.join(" ").as_bytes());
+        part(format!("{:?}", stage.answer).as_bytes());
+        Self(hash)
+    }
+
+    /// The key of a token: a full hash of it and of the stage.
+    pub(crate) fn key(&self, token: &[u8]) -> Key {
+        let mut hash = self.0.clone();
+        hash.update(token);
+        hash.finalize().into()
     }
 }

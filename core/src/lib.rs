@@ -9,7 +9,7 @@
 //! - Who may call: [`origin`], [`fetch_metadata`], [`csrf`].
 //! - What a refusal looks like: [`reply`].
 //! - The gateway, a state machine: [`gate`], set up by [`config`]; it asks the authorization server ([`introspect`]) and
-//!   remembers the answers ([`cache`]).
+//!   remembers the answers ([`cache`]) and what they are worth ([`grant`]).
 #![forbid(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
@@ -33,18 +33,23 @@
 
 pub mod admission;
 pub mod base64url;
+mod bounded;
 pub mod cache;
 pub mod config;
 pub mod cookie;
+pub mod counts;
 pub mod csrf;
 pub mod ended;
 pub mod fetch_metadata;
+mod flights;
 pub mod gate;
+pub mod grant;
 pub mod head;
 pub mod introspect;
 mod jwt;
 pub mod keys;
 pub mod names;
+mod opened_cookies;
 pub mod origin;
 pub mod reply;
 pub mod seal;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::seal::Purpose;
+
 /// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
 /// a sibling domain (RFC 6265bis, 4.1.3, and the layered cookies draft for the `Http` ones).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -68,13 +70,33 @@ impl CookieNames {
         ]
     }
 
-    /// Whether a cookie of this name is one of ours or a part of one (`<name>.1`). Parts are recognised however they
-    /// are numbered, so that none of them travels upstream.
-    pub fn is_ours(&self, name: &[u8]) -> bool {
-        self.all().iter().any(|ours| match name.strip_prefix(ours.as_bytes()) {
-            Some([]) => true,
-            Some([b'.', digits @ ..]) => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
-            _ => false,
+    /// The name of the cookie for a purpose.
+    pub fn of(&self, purpose: Purpose) -> &str {
+        match purpose {
+            Purpose::Login => &self.login,
+            Purpose::AccessToken => &self.access_token,
+            Purpose::RefreshToken => &self.refresh_token,
+            Purpose::IdToken => &self.id_token,
+            Purpose::Csrf => &self.csrf,
+        }
+    }
+
+    /// Which of our cookies this is the name of, and what stands behind the name: nothing, or `.` and the number of a
+    /// part. Parts are recognised however they are numbered, so that none of them travels upstream.
+    pub fn recognise<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
+        Purpose::ALL.into_iter().find_map(|purpose| {
+            let ours = self.of(purpose).as_bytes();
+            // The five begin alike and end differently: their ends tell them apart soonest.
+            if name.get(ours.len().checked_sub(1)?) != ours.last() {
+                return None;
+            }
+            let suffix = name.strip_prefix(ours)?;
+            let is_ours = match suffix {
+                [] => true,
+                [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+                _ => false,
+            };
+            is_ours.then_some((purpose, suffix))
         })
     }
 }
@@ -150,7 +172,7 @@ mod tests {
             "example-at.0",
             "example-csrf.12345678901234567890",
         ] {
-            assert!(names.is_ours(ours.as_bytes()), "{ours}");
+            assert!(names.recognise(ours.as_bytes()).is_some(), "{ours}");
         }
         for other in [
             "example-a",
@@ -162,7 +184,7 @@ mod tests {
             "xexample-at",
             "",
         ] {
-            assert!(!names.is_ours(other.as_bytes()), "{other}");
+            assert!(names.recognise(other.as_bytes()).is_none(), "{other}");
         }
     }
 

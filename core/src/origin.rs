@@ -40,7 +40,7 @@ impl TrustedOrigins {
     pub fn is_trusted(&self, origin: &[u8]) -> bool {
         self.origins
             .iter()
-            .any(|trusted| trusted.as_bytes().eq_ignore_ascii_case(origin))
+            .any(|trusted| trusted.as_bytes() == origin || trusted.as_bytes().eq_ignore_ascii_case(origin))
     }
 
     /// The origins, in lower case and without default ports.

@@ -1,14 +1,17 @@
-//! Every host call of the filter but reading the environment. Values of headers go in and out as bytes. Where the SDK
+//! Every host call of the filter but reading the environment and reporting metrics. Values of headers go in and out as bytes. Where the SDK
 //! would panic on what the host says, the call is made only when the host cannot say it.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use bff_core::admission::Edits;
+use bff_core::gate::Surroundings;
 use bff_core::head::Head;
 use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
 use http::HeaderValue;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
+
+use crate::abi;
 
 /// Nanoseconds since 1970.
 pub(crate) fn now() -> Duration {
@@ -31,9 +34,12 @@ pub(crate) fn plugin_configuration() -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// The current request's head. Only to be called in the header phase.
+/// The current request's head; an empty one, which nothing is forwarded for, where the host does not give it. Only to be
+/// called in the header phase.
 pub(crate) fn request_head() -> Head {
-    Head::new(hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default())
+    abi::request_header_map()
+        .and_then(Head::from_proxy_wasm)
+        .unwrap_or_default()
 }
 
 /// Changes the current request's head. Only to be called before it is resumed.
@@ -41,9 +47,39 @@ pub(crate) fn edit_request(edits: &Edits) {
     for name in &edits.remove {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None);
     }
-    for (name, value) in &edits.set {
+    for (name, value) in edits.set() {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
     }
+}
+
+/// What Envoy knows of the current request.
+pub(crate) struct Connection;
+
+impl Surroundings for Connection {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        let digest = property(vec!["connection", "sha256_peer_certificate_digest"])?;
+        from_hex(&digest)
+    }
+
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<String> {
+        let path = vec!["xds", "route_metadata", "filter_metadata", namespace, name];
+        String::from_utf8(property(path)?).ok()
+    }
+}
+
+fn property(path: Vec<&str>) -> Option<Vec<u8>> {
+    hostcalls::get_property(path).ok().flatten()
+}
+
+fn from_hex(text: &[u8]) -> Option<[u8; 32]> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let bytes = pairs.iter().map(|[high, low]| {
+        let byte = digit(*high)?.checked_mul(16)?.checked_add(digit(*low)?)?;
+        u8::try_from(byte).ok()
+    });
+    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
+    rest.is_empty().then(|| bytes.try_into().ok())?
 }
 
 /// Lets the current request go on.
@@ -51,11 +87,31 @@ pub(crate) fn resume_request() {
     let _ = hostcalls::resume_http_request();
 }
 
-/// Answers the current request. Envoy does not check the headers of a local reply, so a value that is not one is left out.
-pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &str) {
+/// What a host call came to: nothing, or the host's number for what went wrong.
+pub(crate) type Outcome = Result<(), u32>;
+
+/// Answers the current request; `why` is for the access log. Envoy does not check the headers of a local reply, so a
+/// value that is not one is left out.
+pub(crate) fn reply(status: u16, why: &str, headers: &[(&str, &str)], body: &str) {
     let is_value = |value: &str| HeaderValue::from_str(value).is_ok();
-    let headers = headers.iter().copied().filter(|(_, value)| is_value(value)).collect();
-    let _ = hostcalls::send_http_response(u32::from(status), headers, Some(body.as_bytes()));
+    let headers: Vec<_> = headers.iter().filter(|(_, value)| is_value(value)).collect();
+    let texts = || headers.iter().flat_map(|(name, value)| [name, value]);
+    let number = |number: usize| u32::try_from(number).unwrap_or(0).to_le_bytes();
+    let mut serialised = number(headers.len()).to_vec();
+    for text in texts() {
+        serialised.extend_from_slice(&number(text.len()));
+    }
+    for text in texts() {
+        serialised.extend_from_slice(text.as_bytes());
+        serialised.push(0);
+    }
+    let details = format!("bff:{}", why.replace(char::is_whitespace, "_"));
+    if let Err(status) = abi::send_local_response(u32::from(status), &details, body, &serialised) {
+        log(
+            LogLevel::Error,
+            &format!("bff: a request could not be answered: host status {status}"),
+        );
+    }
 }
 
 /// Makes the following calls on behalf of another context. False: it is gone.

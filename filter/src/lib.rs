@@ -15,6 +15,7 @@
     clippy::unreachable
 )]
 
+mod abi;
 mod environment;
 mod host;
 mod metrics;

@@ -1,10 +1,10 @@
 //! What is counted, as Envoy stats. Names come out of its Prometheus endpoint as they stand here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bff_core::gate::Count;
+use bff_core::counts::{Count, Counts};
 use bff_core::keys::KeyId;
 use bff_core::reply::Refusal;
 use proxy_wasm::hostcalls;
@@ -21,6 +21,8 @@ pub(crate) struct Metrics {
     cache_misses: Id,
     cache_entries: Id,
     reported_entries: Cell<usize>,
+    /// What of the gate's counts Envoy has been told.
+    reported: RefCell<Counts>,
     introspections: Id,
     introspections_joined: Id,
     introspection_failures: Id,
@@ -54,6 +56,7 @@ impl Metrics {
             cache_misses: counter("cache_misses"),
             cache_entries: hostcalls::define_metric(MetricType::Gauge, "bff_filter_cache_entries").ok(),
             reported_entries: Cell::new(0),
+            reported: RefCell::default(),
             introspections: counter("introspections"),
             introspections_joined: counter("introspections_joined"),
             introspection_failures: counter("introspection_failures"),
@@ -64,16 +67,6 @@ impl Metrics {
                 .map(|key| (key, counter(&format!("cookies_opened_by_{key}"))))
                 .collect(),
         }
-    }
-
-    /// A request goes upstream.
-    pub(crate) fn forwarded(&self) {
-        add(self.forwarded, 1);
-    }
-
-    /// A request is refused with this status.
-    pub(crate) fn refused(&self, status: u16) {
-        add(self.refused.get(&status).copied().flatten(), 1);
     }
 
     /// An introspection begins.
@@ -88,16 +81,31 @@ impl Metrics {
         }
     }
 
-    /// What the gate counts.
-    pub(crate) fn count(&self, count: Count) {
+    /// What the gate has counted since it began.
+    pub(crate) fn report(&self, counts: &Counts) {
+        let Ok(mut reported) = self.reported.try_borrow_mut() else {
+            return;
+        };
+        for (count, total) in counts.iter() {
+            let new = total.wrapping_sub(reported.of(count));
+            if new > 0 {
+                add(self.id(count), i64::try_from(new).unwrap_or(i64::MAX));
+            }
+        }
+        reported.clone_from(counts);
+    }
+
+    fn id(&self, count: Count) -> Id {
         match count {
-            Count::CookieOpened(key) => add(self.opened.get(&key).copied().flatten(), 1),
-            Count::CacheHit => add(self.cache_hits, 1),
-            Count::CacheMiss => add(self.cache_misses, 1),
-            Count::Joined => add(self.introspections_joined, 1),
-            Count::IntrospectionFailed => add(self.introspection_failures, 1),
-            Count::EndedSessionsRead => add(self.ended_sessions_read, 1),
-            Count::EndedSessionsFailed => add(self.ended_sessions_failures, 1),
+            Count::Forwarded => self.forwarded,
+            Count::Refused(status) => self.refused.get(&status).copied().flatten(),
+            Count::CookieOpened(key) => self.opened.get(&key).copied().flatten(),
+            Count::CacheHit => self.cache_hits,
+            Count::CacheMiss => self.cache_misses,
+            Count::Joined => self.introspections_joined,
+            Count::IntrospectionFailed => self.introspection_failures,
+            Count::EndedSessionsRead => self.ended_sessions_read,
+            Count::EndedSessionsFailed => self.ended_sessions_failures,
         }
     }
 

@@ -12,14 +12,14 @@ use bff_core::introspect::{Answer, Request};
 use bff_core::reply::Refusal;
 use proxy_wasm::types::LogLevel;
 
-use crate::host;
+use crate::host::{self, Connection};
 use crate::metrics::Metrics;
 
 /// How soon "soon" is.
 const SOON: Duration = Duration::from_millis(1);
 
-/// How often the gate is asked whether the list of ended sessions is due, where there is one.
-const POLL: Duration = Duration::from_millis(500);
+/// How often the root's tick comes: for what was counted, and for the list of ended sessions.
+const TICK: Duration = Duration::from_millis(500);
 /// How long that list may take to come, and how long it may be: 10,000 entries of some 50 bytes.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_LIST_LEN: usize = 1024 * 1024;
@@ -32,8 +32,6 @@ pub(crate) struct Shell {
     callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
     metrics: Metrics,
     phantom_token: Option<PhantomToken>,
-    /// How often the root's tick comes; zero: only when it is asked for.
-    tick_period: Duration,
 }
 
 enum Callout {
@@ -60,16 +58,8 @@ impl Shell {
             .iter()
             .flat_map(|stage| stage.sealer.key_ids())
             .collect();
-        let polled = config
-            .bff_token
-            .as_ref()
-            .and_then(|stage| stage.ended_sessions.as_ref());
-        if polled.is_some() {
-            host::tick_every(SOON);
-        }
+        host::tick_every(SOON);
         Self {
-            // The gate knows when the list is due; it is asked often enough not to be late.
-            tick_period: polled.map_or(Duration::ZERO, |_| POLL),
             phantom_token: config.phantom_token.clone(),
             gate: RefCell::new(Gate::new(config)),
             callouts: RefCell::default(),
@@ -80,7 +70,7 @@ impl Shell {
     /// A request's head has come, in its own callback.
     pub(crate) fn request(&self, stream: StreamId, head: &Head) -> Fate {
         let now = host::now().as_secs();
-        let Some(effects) = self.with_gate(|gate| gate.request(stream, head, now)) else {
+        let Some(effects) = self.with_gate(|gate| gate.request(stream, head, &Connection, now)) else {
             self.reply(&Refused {
                 refusal: Refusal::ServerError,
                 bearer_error: None,
@@ -88,18 +78,24 @@ impl Shell {
             });
             return Fate::Stays;
         };
-        let mut effects = VecDeque::from(effects);
         let mut fate = Fate::Stays;
-        while let Some(effect) = effects.pop_front() {
-            match effect {
-                // Its callback's return value lets it go: resuming is for those that were paused.
-                Effect::Forward { edits, .. } => {
-                    host::edit_request(&edits);
-                    self.metrics.forwarded();
-                    fate = Fate::Goes;
-                }
-                Effect::Reply { refused, .. } => self.reply(&refused),
-                other => effects.extend(self.other(stream, other)),
+        let mut follow = |effect| match effect {
+            // Its callback's return value lets it go: resuming is for those that were paused.
+            Effect::Forward { edits, .. } => {
+                host::edit_request(&edits);
+                fate = Fate::Goes;
+                Vec::new()
+            }
+            Effect::Reply { refused, .. } => {
+                self.reply(&refused);
+                Vec::new()
+            }
+            other => self.other(stream, other),
+        };
+        for effect in effects {
+            // What follows at once from a callout that could not be made: replies, and no further callouts.
+            for effect in follow(effect) {
+                follow(effect);
             }
         }
         fate
@@ -124,22 +120,23 @@ impl Shell {
             }
             Callout::EndedSessions => {
                 let (status, body) = host::call_body(num_headers, body_size, MAX_LIST_LEN);
-                self.with_gate(|gate| gate.ended_sessions(status, body.as_deref()))
+                self.with_gate(|gate| gate.ended_sessions(status, body.as_deref()));
+                None
             }
         };
-        let effects = effects.unwrap_or_default();
-        self.carry_out(me, effects);
-        if let Some(entries) = self.with_gate(|gate| gate.cached()) {
-            self.metrics.cache_entries(entries);
-        }
+        self.carry_out(me, effects.unwrap_or_default());
     }
 
     /// The root's tick.
     pub(crate) fn tick(&self, me: u32) {
-        host::tick_every(self.tick_period);
+        host::tick_every(TICK);
         let now = host::now().as_secs();
         let effects = self.with_gate(|gate| gate.tick(now)).unwrap_or_default();
         self.carry_out(me, effects);
+        self.with_gate(|gate| {
+            self.metrics.report(gate.counts());
+            self.metrics.cache_entries(gate.cached());
+        });
     }
 
     /// A request is over.
@@ -167,7 +164,6 @@ impl Shell {
             match effect {
                 Effect::Forward { stream, edits } if host::act_for(stream) => {
                     host::edit_request(&edits);
-                    self.metrics.forwarded();
                     host::resume_request();
                 }
                 Effect::Reply { stream, refused } if host::act_for(stream) => self.reply(&refused),
@@ -192,17 +188,13 @@ impl Shell {
             Effect::ReadEndedSessions { cluster, path } => {
                 let call = host::get(&cluster, &path, LIST_TIMEOUT);
                 let started = call.is_some_and(|token_id| self.remember(me, token_id, Callout::EndedSessions));
-                match started {
-                    true => Vec::new(),
-                    false => self.with_gate(|gate| gate.ended_sessions(0, None)).unwrap_or_default(),
+                if !started {
+                    self.with_gate(|gate| gate.ended_sessions(0, None));
                 }
+                Vec::new()
             }
             Effect::TickSoon => {
                 host::tick_every(SOON);
-                Vec::new()
-            }
-            Effect::Count(count) => {
-                self.metrics.count(count);
                 Vec::new()
             }
             Effect::Introspect { .. } | Effect::Forward { .. } | Effect::Reply { .. } => Vec::new(),
@@ -237,17 +229,17 @@ impl Shell {
 
     fn reply(&self, refused: &Refused) {
         let status = refused.refusal.status();
-        self.metrics.refused(status);
-        let level = if status < 500 { LogLevel::Info } else { LogLevel::Warn };
+        // What clients do wrong is in the access log; a line for each of them here would be theirs to write.
+        let level = if status < 500 { LogLevel::Debug } else { LogLevel::Warn };
         host::log(level, &format!("bff: refused {refused}"));
         let scopes = self
             .phantom_token
             .as_ref()
-            .map_or(&[][..], |stage| &stage.required_scopes);
+            .map_or(&[][..], |stage| &stage.requirement.scopes);
         let challenge = refused.challenge(scopes);
         let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
         headers.extend(challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
-        host::reply(status, &headers, &refused.refusal.body());
+        host::reply(status, refused.why, &headers, &refused.refusal.body());
     }
 
     fn with_gate<T>(&self, work: impl FnOnce(&mut Gate) -> T) -> Option<T> {

@@ -13,11 +13,17 @@ use crate::shell::{Fate, Shell};
 pub(crate) struct Stream {
     context_id: u32,
     shell: Option<Rc<Shell>>,
+    /// Whether the gate may remember it.
+    waits: bool,
 }
 
 impl Stream {
     pub(crate) fn new(context_id: u32, shell: Option<Rc<Shell>>) -> Self {
-        Self { context_id, shell }
+        Self {
+            context_id,
+            shell,
+            waits: false,
+        }
     }
 }
 
@@ -37,6 +43,7 @@ impl HttpContext for Stream {
                 // Without a configuration nobody gets by.
                 host::reply(
                     Refusal::ServerError.status(),
+                    "there is no configuration",
                     &[("content-type", "application/json")],
                     &Refusal::ServerError.body(),
                 );
@@ -45,15 +52,20 @@ impl HttpContext for Stream {
         };
         match fate {
             Fate::Goes => Action::Continue,
-            Fate::Stays => Action::Pause,
+            Fate::Stays => {
+                self.waits = true;
+                Action::Pause
+            }
         }
     }
 }
 
-/// However a request ends, the gate is told: its client may have left while it was waited for.
+/// However a request that waits ends, the gate is told: its client may have left.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(shell) = &self.shell {
+        if self.waits
+            && let Some(shell) = &self.shell
+        {
             shell.gone(self.context_id);
         }
     }

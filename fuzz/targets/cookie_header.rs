@@ -2,21 +2,22 @@
 #![no_main]
 
 use bff_core::cookie::CookieJar;
+use bff_core::seal::Purpose;
 use bff_fuzz::names;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let names = names();
     let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
-    let jar = CookieJar::parse(lines.iter().copied());
-    for name in names.all() {
-        if let Ok(Some(value)) = jar.get(name, 5) {
+    let jar = CookieJar::parse(lines.iter().copied(), &names);
+    for purpose in Purpose::ALL {
+        if let Ok(Some(value)) = jar.get(purpose, 5) {
             assert!(value.len() <= data.len());
         }
-        assert!(jar.get(name, 0).is_err() || jar.parts(name).is_empty());
+        assert!(jar.get(purpose, 0).is_err() || jar.parts(purpose).is_empty());
     }
-    let rest = jar.without(&names).unwrap_or_default();
-    let again = CookieJar::parse([rest.as_slice()]);
-    assert!(!again.has_ours(&names), "one of ours is left");
+    let rest = jar.without_ours().unwrap_or_default();
+    let again = CookieJar::parse([rest.as_slice()], &names);
+    assert!(!again.has_ours(), "one of ours is left");
     assert!(rest.len() <= data.len() + lines.len(), "something was added");
     // What is left is what was there, piece by piece and in order.
     let pieces = |bytes: &[u8]| -> Vec<Vec<u8>> {

@@ -36,7 +36,12 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Outcome::Known { verdict, expires_at } = classify(&STAGE, &answer, NOW) {
         assert!(expires_at <= NOW + 900);
         assert!(matches!(status, 200 | 204));
-        if let Verdict::Active(jwt) = verdict {
+        if let Verdict::Active(grant) = verdict {
+            let headers: Vec<_> = grant.headers().collect();
+            let [("authorization", value)] = headers.as_slice() else {
+                panic!("a JWT and nothing else");
+            };
+            let jwt = value.strip_prefix(b"Bearer ").expect("the scheme");
             assert!(jwt.iter().filter(|byte| **byte == b'.').count() == 2);
             assert!(jwt.iter().all(|byte| byte.is_ascii_graphic()), "it goes into a header");
         }

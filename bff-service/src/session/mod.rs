@@ -50,13 +50,7 @@ pub struct CookieSettings {
 impl CookieSettings {
     /// The name of the cookie for this purpose.
     pub fn name(&self, purpose: Purpose) -> &str {
-        match purpose {
-            Purpose::Login => &self.names.login,
-            Purpose::AccessToken => &self.names.access_token,
-            Purpose::RefreshToken => &self.names.refresh_token,
-            Purpose::IdToken => &self.names.id_token,
-            Purpose::Csrf => &self.names.csrf,
-        }
+        self.names.of(purpose)
     }
 
     /// The path of the cookie for this purpose.

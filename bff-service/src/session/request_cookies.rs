@@ -51,7 +51,7 @@ impl<'a> RequestCookies<'a> {
         RequestCookies {
             settings,
             ended,
-            jar: CookieJar::parse(lines),
+            jar: CookieJar::parse(lines, &settings.names),
             now,
         }
     }
@@ -68,8 +68,7 @@ impl<'a> RequestCookies<'a> {
 
     /// Opens the cookie for `purpose`.
     pub fn open(&self, purpose: Purpose) -> Result<Opened, CookieFault> {
-        let name = self.settings.name(purpose);
-        let value = match self.jar.get(name, self.settings.max_parts) {
+        let value = match self.jar.get(purpose, self.settings.max_parts) {
             Ok(Some(value)) => value,
             Ok(None) => return Err(CookieFault::Missing),
             Err(error) => return Err(CookieFault::Unusable(error.to_string())),
@@ -90,9 +89,8 @@ impl<'a> RequestCookies<'a> {
 
     /// Whether the request brought the cookie for `purpose` under its own name, usable or not.
     pub fn has_whole(&self, purpose: Purpose) -> bool {
-        let name = self.settings.name(purpose);
-        match self.jar.get(name, usize::MAX) {
-            Ok(Some(_)) => self.jar.parts(name).is_empty(),
+        match self.jar.get(purpose, usize::MAX) {
+            Ok(Some(_)) => self.jar.parts(purpose).is_empty(),
             // Among others this is what a whole cookie beside parts comes to.
             Err(CookieError::Repeated) => true,
             Ok(None) | Err(_) => false,
@@ -101,7 +99,7 @@ impl<'a> RequestCookies<'a> {
 
     /// The numbers of the parts of the cookie for `purpose` that the request brought, usable or not.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
-        let mut parts = self.jar.parts(self.settings.name(purpose));
+        let mut parts = self.jar.parts(purpose);
         parts.sort_unstable();
         parts.dedup();
         parts

@@ -53,15 +53,15 @@ impl std::fmt::Display for SameSite {
 }
 
 /// Collects the cookies that a response sets and clears, in order.
-pub struct SetCookies<'a> {
-    request: &'a RequestCookies<'a>,
+pub struct SetCookies<'a, 'b> {
+    request: &'a RequestCookies<'b>,
     settings: &'a CookieSettings,
     lines: Vec<String>,
 }
 
-impl<'a> SetCookies<'a> {
+impl<'a, 'b> SetCookies<'a, 'b> {
     /// No lines yet. The request's cookies tell which parts of an earlier value are left over.
-    pub fn new(request: &'a RequestCookies<'a>) -> SetCookies<'a> {
+    pub fn new(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
         SetCookies {
             request,
             settings: request.settings(),

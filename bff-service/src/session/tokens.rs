@@ -164,22 +164,22 @@ impl From<serde_json::Error> for WriteError {
 }
 
 /// Writes the cookies of one session, all with the same id and none living longer than it.
-pub struct SessionWriter<'w, 'a> {
-    cookies: &'w mut SetCookies<'a>,
+pub struct SessionWriter<'w, 'a, 'b> {
+    cookies: &'w mut SetCookies<'a, 'b>,
     session: Session,
     now: u64,
     ends_at: u64,
     lifetime: Option<u64>,
 }
 
-impl<'w, 'a> SessionWriter<'w, 'a> {
+impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     /// Writes for `session` at `now` (UNIX seconds).
     pub fn new(
-        cookies: &'w mut SetCookies<'a>,
+        cookies: &'w mut SetCookies<'a, 'b>,
         session: Session,
         lifetimes: SessionLifetimes,
         now: u64,
-    ) -> SessionWriter<'w, 'a> {
+    ) -> SessionWriter<'w, 'a, 'b> {
         let ends_at = lifetimes.end(session.started_at, now);
         let lifetime = lifetimes.persistent().then(|| ends_at.saturating_sub(now));
         SessionWriter {
@@ -250,7 +250,7 @@ impl<'w, 'a> SessionWriter<'w, 'a> {
 }
 
 /// Writes the pending logins, or clears their cookie where none is left.
-pub fn write_logins(cookies: &mut SetCookies<'_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
+pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
     let Some(expires_at) = logins.expires_at() else {
         cookies.clear(Purpose::Login);
         return Ok(());

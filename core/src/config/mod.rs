@@ -7,10 +7,12 @@ use serde::Deserialize;
 use crate::keys::KeyWarning;
 
 mod bff_token;
+mod claims;
 mod phantom_token;
 mod source;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
+pub use claims::{AnswerForm, ClaimToHeader};
 pub use phantom_token::PhantomToken;
 
 use bff_token::RawBffToken;

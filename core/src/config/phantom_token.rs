@@ -6,7 +6,9 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::ConfigError;
+use super::claims::{AnswerForm, ClaimToHeader};
 use super::source::Source;
+use crate::grant::{Requirement, is_scope};
 
 /// The introspection stage.
 #[derive(Clone)]
@@ -29,10 +31,14 @@ pub struct PhantomToken {
     pub cache_entries: usize,
     /// The most bytes of answers that are kept.
     pub cache_bytes: usize,
-    /// Scopes that a token must have.
-    pub required_scopes: Vec<String>,
-    /// The audience that a token must be for.
-    pub required_audience: Option<String>,
+    /// What a token must be good for, everywhere behind this entry point.
+    pub requirement: Requirement,
+    /// The namespace of the route metadata that say what a token must be good for there, if they do.
+    pub route_metadata: Option<String>,
+    /// Whether a bearer token must be bound to the client's certificate.
+    pub require_certificate_binding: bool,
+    /// Which answers to introspection are understood, and what the API gets.
+    pub answer: AnswerForm,
     /// The bound on an introspection, in milliseconds.
     pub timeout_ms: u64,
     /// Whether a token that is a JWT already is introspected rather than passed.
@@ -52,20 +58,20 @@ impl fmt::Debug for PhantomToken {
     }
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    #[default]
     Pass,
     Introspect,
 }
 
-/// Which answers to introspection are understood: all in which a JWT for the API comes.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ResponseForm {
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Response {
     #[default]
     Auto,
+    Claims,
+    Rfc9701,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +81,11 @@ pub(super) struct RawPhantomToken {
     cluster: String,
     client_id: String,
     client_secret: Source,
-    #[serde(default, rename = "response")]
-    _response: ResponseForm,
+    #[serde(default)]
+    response: Response,
+    issuer: Option<String>,
+    #[serde(default)]
+    claim_to_headers: Vec<ClaimToHeader>,
     #[serde(default = "default_cache_seconds")]
     token_cache_seconds: u64,
     #[serde(default = "default_cache_entries")]
@@ -86,15 +95,36 @@ pub(super) struct RawPhantomToken {
     #[serde(default)]
     required_scopes: Vec<String>,
     required_audience: Option<String>,
+    route_metadata: Option<String>,
+    #[serde(default)]
+    require_certificate_binding: bool,
     #[serde(default = "default_timeout_ms")]
     timeout_ms: u64,
-    #[serde(default)]
-    jwt_access_tokens: JwtAccessTokens,
+    jwt_access_tokens: Option<JwtAccessTokens>,
 }
 
 impl RawPhantomToken {
     pub(super) fn check(self, env: &impl Fn(&str) -> Option<String>) -> Result<PhantomToken, ConfigError> {
         let endpoint = Endpoint::parse(&self.introspection_endpoint)?;
+        let answer = AnswerForm::check(self.response, self.issuer, self.claim_to_headers)?;
+        let introspect_jwts = match (self.jwt_access_tokens, &answer) {
+            (Some(JwtAccessTokens::Introspect), _) => true,
+            (_, AnswerForm::Jwt) => false,
+            // An API that gets claims in headers validates no JWT, so nobody would.
+            (None, _) => true,
+            (Some(JwtAccessTokens::Pass), _) => {
+                return Err(ConfigError::new(
+                    "phantom_token.jwt_access_tokens",
+                    "a JWT that is passed on brings no headers to an API that lives by them: write `introspect`, or leave it out",
+                ));
+            }
+        };
+        if self.route_metadata.as_deref() == Some("") {
+            return Err(ConfigError::new(
+                "phantom_token.route_metadata",
+                "write the namespace of the route metadata, for example `bff_filter`, or leave it out",
+            ));
+        }
         not_empty(
             "phantom_token.cluster",
             &self.cluster,
@@ -105,11 +135,7 @@ impl RawPhantomToken {
             &self.client_id,
             "write the client that may introspect",
         )?;
-        if let Some(scope) = self
-            .required_scopes
-            .iter()
-            .find(|scope| scope.is_empty() || scope.contains([' ', '"', '\\']))
-        {
+        if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(ConfigError::new(
                 "phantom_token.required_scopes",
                 format!("`{scope}` is not a scope: write one scope an entry"),
@@ -129,10 +155,15 @@ impl RawPhantomToken {
                 self.token_cache_bytes,
                 512 * 1024 * 1024,
             )?,
-            required_scopes: self.required_scopes,
-            required_audience: self.required_audience,
+            requirement: Requirement {
+                scopes: self.required_scopes,
+                audience: self.required_audience,
+            },
+            route_metadata: self.route_metadata,
+            require_certificate_binding: self.require_certificate_binding,
+            answer,
             timeout_ms: in_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
-            introspect_jwts: self.jwt_access_tokens == JwtAccessTokens::Introspect,
+            introspect_jwts,
         })
     }
 }

@@ -9,7 +9,7 @@ fn bearer_gate() -> bff_core::gate::Gate {
 }
 
 fn end(lines: &[(&str, &str)]) -> Option<End> {
-    ends(&bearer_gate().request(1, &head("POST", lines), NOW))
+    ends(&bearer_gate().ask(1, &head("POST", lines), NOW))
         .pop()
         .map(|(_, end)| end)
 }
@@ -51,7 +51,7 @@ fn a_jwt_passes_unless_it_says_itself_that_it_should_not() {
     let authorization = |claims| format!("Bearer {}", jwt(claims));
     let send = |changes, claims| {
         let mut gate = gate(changes);
-        let effects = gate.request(1, &head("GET", &[("authorization", &authorization(claims))]), NOW);
+        let effects = gate.ask(1, &head("GET", &[("authorization", &authorization(claims))]), NOW);
         (flight(&effects).is_some(), ends(&effects).pop().map(|(_, end)| end))
     };
     let plain = json!({"bff_token": null});

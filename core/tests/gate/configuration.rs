@@ -89,7 +89,46 @@ fn every_fault_names_its_field() {
             phantom(json!({"token_cache_seconds": 1e9})),
             "phantom_token.token_cache_seconds",
         ),
-        (phantom(json!({"response": "claims"})), "phantom_token.response: "),
+        (phantom(json!({"response": "xml"})), "phantom_token.response: "),
+        (
+            phantom(json!({"response": "claims"})),
+            "phantom_token.claim_to_headers: ",
+        ),
+        (
+            phantom(json!({"claim_to_headers": [{"header_name": "x-sub", "claim_name": "sub"}]})),
+            "phantom_token.claim_to_headers: ",
+        ),
+        (
+            phantom(
+                json!({"response": "claims", "claim_to_headers": [{"header_name": "cookie", "claim_name": "sub"}]}),
+            ),
+            "phantom_token.claim_to_headers: `cookie`",
+        ),
+        (
+            phantom(json!({"response": "claims", "claim_to_headers": [{"header_name": "x_sub", "claim_name": "sub"}]})),
+            "phantom_token.claim_to_headers: `x_sub`",
+        ),
+        (
+            phantom(json!({"response": "claims", "claim_to_headers": [
+                {"header_name": "x-sub", "claim_name": "sub"}, {"header_name": "X-Sub", "claim_name": "username"}]})),
+            "phantom_token.claim_to_headers: two claims",
+        ),
+        (
+            phantom(
+                json!({"response": "rfc9701", "claim_to_headers": [{"header_name": "x-sub", "claim_name": "sub"}]}),
+            ),
+            "phantom_token.issuer: ",
+        ),
+        (
+            phantom(json!({"issuer": "https://login.example.com"})),
+            "phantom_token.issuer: ",
+        ),
+        (
+            phantom(json!({"response": "claims", "jwt_access_tokens": "pass",
+                "claim_to_headers": [{"header_name": "x-sub", "claim_name": "sub"}]})),
+            "phantom_token.jwt_access_tokens: ",
+        ),
+        (phantom(json!({"route_metadata": ""})), "phantom_token.route_metadata: "),
         (
             phantom(json!({"required_scopes": ["a b"]})),
             "phantom_token.required_scopes: ",

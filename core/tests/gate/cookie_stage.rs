@@ -222,20 +222,19 @@ fn a_cookie_that_is_absent_expired_misplaced_or_repeated_is_refused() {
 /// The head that goes upstream, as sorted lines.
 fn upstream(request: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut gate = gate(json!({"phantom_token": null}));
-    let effects = gate.request(1, &head("GET", request), NOW);
+    let effects = gate.ask(1, &head("GET", request), NOW);
     let Some(Effect::Forward { edits, .. }) = effects
         .into_iter()
         .find(|effect| matches!(effect, Effect::Forward { .. }))
     else {
         panic!("not forwarded")
     };
-    let kept = request.iter().filter(|(name, _)| {
-        !edits.remove.iter().any(|gone| gone == name) && !edits.set.iter().any(|(set, _)| set == name)
-    });
-    let set = edits
-        .set
+    let kept = request
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), String::from_utf8(value.clone()).unwrap()));
+        .filter(|(name, _)| !edits.remove.iter().any(|gone| gone == name) && !edits.set().any(|(set, _)| set == *name));
+    let set = edits
+        .set()
+        .map(|(name, value)| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
     let mut lines: Vec<_> = kept
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .chain(set)

@@ -1,7 +1,8 @@
 //! The list of ended sessions: read when it is due, obeyed, and kept when it cannot be read.
 
+use bff_core::counts::Count;
 use bff_core::ended::{Ended, EndedSessions};
-use bff_core::gate::{Count, Effect, Gate};
+use bff_core::gate::{Effect, Gate};
 use bff_core::seal::{Purpose, SessionId};
 use serde_json::json;
 
@@ -18,10 +19,11 @@ fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
     })
 }
 
-fn failed(effects: &[Effect]) -> bool {
-    effects
-        .iter()
-        .any(|effect| matches!(effect, Effect::Count(Count::EndedSessionsFailed)))
+/// Whether the list that is given could not be used.
+fn failed(gate: &mut Gate, status: u16, body: Option<&[u8]>) -> bool {
+    let before = gate.counts().of(Count::EndedSessionsFailed);
+    gate.ended_sessions(status, body);
+    gate.counts().of(Count::EndedSessionsFailed) > before
 }
 
 fn list(ended: &[Ended], version: &str) -> String {
@@ -75,7 +77,7 @@ fn what_is_over_stays_over_although_another_replica_does_not_know_it() {
 #[test]
 fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
     let mut gate = polling();
-    let effects = gate.request(1, &good("GET", "token"), NOW);
+    let effects = gate.ask(1, &good("GET", "token"), NOW);
     let (_, id) = flight(&effects).unwrap();
     gate.answer(
         id,
@@ -83,7 +85,7 @@ fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
         NOW,
     );
     assert!(matches!(
-        ends(&gate.request(2, &good("GET", "token"), NOW)).as_slice(),
+        ends(&gate.ask(2, &good("GET", "token"), NOW)).as_slice(),
         [(2, End::Forwarded(_))]
     ));
     gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
@@ -102,14 +104,14 @@ fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
         (500, Some(&br#"{"version":"2","ended":[]}"#[..])),
         (404, None),
     ] {
-        assert!(failed(&gate.ended_sessions(status, body)), "{status} {body:?}");
+        assert!(failed(&mut gate, status, body), "{status} {body:?}");
         assert_eq!(
             refused(&mut gate, &good("POST", "token")),
             Some(401),
             "{status} {body:?}"
         );
     }
-    assert!(!failed(&gate.ended_sessions(204, None)));
+    assert!(!failed(&mut gate, 204, None));
     assert_eq!(gate.known_ended_sessions(), 1);
 }
 

@@ -12,10 +12,10 @@ fn forwarded(claims: &serde_json::Value) -> End {
 #[test]
 fn concurrent_requests_for_one_token_share_one_callout() {
     let mut gate = gate(json!({}));
-    let (leader, id) = flight(&gate.request(1, &good("GET", "token"), NOW)).unwrap();
+    let (leader, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     assert_eq!(leader, Some(1));
     for stream in 2..=5 {
-        assert!(flight(&gate.request(stream, &good("POST", "token"), NOW)).is_none());
+        assert!(flight(&gate.ask(stream, &good("POST", "token"), NOW)).is_none());
     }
     let claims = json!({"sub": "a"});
     let woken = ends(&gate.answer(id, &active(claims.clone()), NOW));
@@ -30,8 +30,8 @@ fn concurrent_requests_for_one_token_share_one_callout() {
 #[test]
 fn two_users_never_get_each_others_token_in_whatever_order_answers_come() {
     let mut gate = gate(json!({}));
-    let (_, first) = flight(&gate.request(1, &good("GET", "one"), NOW)).unwrap();
-    let (_, second) = flight(&gate.request(2, &good("GET", "two"), NOW)).unwrap();
+    let (_, first) = flight(&gate.ask(1, &good("GET", "one"), NOW)).unwrap();
+    let (_, second) = flight(&gate.ask(2, &good("GET", "two"), NOW)).unwrap();
     let (one, two) = (json!({"sub": "one"}), json!({"sub": "two"}));
     assert_eq!(
         ends(&gate.answer(second, &active(two.clone()), NOW)),
@@ -46,12 +46,12 @@ fn two_users_never_get_each_others_token_in_whatever_order_answers_come() {
 #[test]
 fn a_failure_ends_every_waiting_request() {
     let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.request(1, &good("GET", "token"), NOW)).unwrap();
-    gate.request(2, &good("GET", "token"), NOW);
+    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+    gate.ask(2, &good("GET", "token"), NOW);
     let ended = ends(&gate.answer(id, &bff_core::introspect::Answer::Failed, NOW));
     assert_eq!(ended, [(1, End::Refused(502, None)), (2, End::Refused(502, None))]);
     assert!(
-        flight(&gate.request(3, &good("GET", "token"), NOW)).is_some(),
+        flight(&gate.ask(3, &good("GET", "token"), NOW)).is_some(),
         "the next one tries again"
     );
 }
@@ -59,11 +59,11 @@ fn a_failure_ends_every_waiting_request() {
 #[test]
 fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
     let mut gate = gate(json!({}));
-    gate.request(1, &good("GET", "token"), NOW);
-    gate.request(2, &good("GET", "token"), NOW);
+    gate.ask(1, &good("GET", "token"), NOW);
+    gate.ask(2, &good("GET", "token"), NOW);
     assert!(matches!(gate.gone(1).as_slice(), [Effect::TickSoon]));
     // One that comes in between waits too.
-    assert!(flight(&gate.request(3, &good("GET", "token"), NOW)).is_none());
+    assert!(flight(&gate.ask(3, &good("GET", "token"), NOW)).is_none());
     let (behalf, id) = flight(&gate.tick(NOW)).unwrap();
     assert_eq!(behalf, None);
     assert!(gate.tick(NOW).is_empty(), "once is enough");
@@ -77,8 +77,8 @@ fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
 #[test]
 fn when_everybody_leaves_nothing_is_left() {
     let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.request(1, &good("GET", "token"), NOW)).unwrap();
-    gate.request(2, &good("GET", "token"), NOW);
+    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+    gate.ask(2, &good("GET", "token"), NOW);
     assert!(gate.gone(2).is_empty());
     assert!(gate.gone(1).is_empty());
     assert_eq!(gate.in_flight(), 0);
@@ -92,8 +92,8 @@ fn when_everybody_leaves_nothing_is_left() {
 #[test]
 fn a_follower_that_leaves_is_not_woken() {
     let mut gate = gate(json!({}));
-    let (_, id) = flight(&gate.request(1, &good("GET", "token"), NOW)).unwrap();
-    gate.request(2, &good("GET", "token"), NOW);
+    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+    gate.ask(2, &good("GET", "token"), NOW);
     assert!(gate.gone(2).is_empty());
     let claims = json!({});
     assert_eq!(

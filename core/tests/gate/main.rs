@@ -10,6 +10,7 @@ mod bearer;
 mod configuration;
 mod cookie_stage;
 mod ended_sessions;
+mod entry_points;
 mod flights;
 mod introspection;
 mod sequences;

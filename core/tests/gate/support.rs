@@ -1,8 +1,9 @@
 //! A gate with a known configuration, requests, and what came of them.
 
+use bff_core::admission::Edits;
 use bff_core::base64url;
 use bff_core::config::Config;
-use bff_core::gate::{Effect, FlightId, Gate, StreamId};
+use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
 use bff_core::head::Head;
 use bff_core::introspect::Answer;
 use bff_core::keys::KeyRing;
@@ -14,6 +15,30 @@ pub(crate) const ORIGIN: &str = "https://www.example.com";
 pub(crate) const CSRF: &str = "csrf-value";
 pub(crate) const SESSION: SessionId = SessionId([7; 32]);
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A connection without a certificate, on a route without metadata.
+pub(crate) struct Plain;
+
+impl Surroundings for Plain {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+pub(crate) trait Ask {
+    /// A request on a plain connection.
+    fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect>;
+}
+
+impl Ask for Gate {
+    fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
+        self.request(stream, head, &Plain, now)
+    }
+}
 
 /// The configuration of the contract, changed by a merge.
 pub(crate) fn configuration(changes: Value) -> Value {
@@ -138,16 +163,19 @@ pub(crate) enum End {
     Refused(u16, Option<String>),
 }
 
+/// The `Authorization` that goes upstream.
+pub(crate) fn authorization(edits: &Edits) -> Option<String> {
+    let (_, value) = edits.set().find(|(name, _)| *name == "authorization")?;
+    Some(String::from_utf8(value.to_vec()).unwrap())
+}
+
 pub(crate) fn ends(effects: &[Effect]) -> Vec<(StreamId, End)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
             Effect::Forward { stream, edits } => {
-                let authorization = edits.set.iter().find(|(name, _)| *name == "authorization").unwrap();
-                Some((
-                    *stream,
-                    End::Forwarded(String::from_utf8(authorization.1.clone()).unwrap()),
-                ))
+                let authorization = authorization(edits).expect("a token");
+                Some((*stream, End::Forwarded(authorization)))
             }
             Effect::Reply { stream, refused } => Some((
                 *stream,
@@ -168,7 +196,7 @@ pub(crate) fn flight(effects: &[Effect]) -> Option<(Option<StreamId>, FlightId)>
 
 /// Refused at once with this status, and nothing else.
 pub(crate) fn refused(gate: &mut Gate, head: &Head) -> Option<u16> {
-    let effects = gate.request(1, head, NOW);
+    let effects = gate.ask(1, head, NOW);
     match ends(&effects).as_slice() {
         [(1, End::Refused(status, _))] if flight(&effects).is_none() => Some(*status),
         _ => {
@@ -180,7 +208,7 @@ pub(crate) fn refused(gate: &mut Gate, head: &Head) -> Option<u16> {
 
 /// Sent to introspection.
 pub(crate) fn admitted(gate: &mut Gate, head: &Head) -> bool {
-    let effects = gate.request(1, head, NOW);
+    let effects = gate.ask(1, head, NOW);
     gate.gone(1);
     flight(&effects).is_some() && ends(&effects).is_empty()
 }

@@ -1,0 +1,117 @@
+//! Which answers to introspection are understood, and what the API gets of them.
+
+use serde::Deserialize;
+
+use super::ConfigError;
+use super::phantom_token::Response;
+
+/// Headers that mean something to proxies and servers, or carry credentials: no claim may be written there.
+const TAKEN: [&str; 13] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Which answers to introspection are understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// Those that bring a JWT for the API: as the body, or as the member `jwt` or `phantom_token` of JSON.
+    Jwt,
+    /// JSON with claims (RFC 7662), which become headers.
+    Claims(Vec<ClaimToHeader>),
+    /// The same in a JWT (RFC 9701).
+    Rfc9701 {
+        /// Who must have made it.
+        issuer: String,
+        /// What becomes headers.
+        headers: Vec<ClaimToHeader>,
+    },
+}
+
+/// A claim that the API gets as a header; the names are those of Envoy's `jwt_authn`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimToHeader {
+    /// The header, in lower case.
+    pub header_name: String,
+    /// The member of the introspection answer.
+    pub claim_name: String,
+}
+
+impl AnswerForm {
+    pub(super) fn check(
+        response: Response,
+        issuer: Option<String>,
+        mut headers: Vec<ClaimToHeader>,
+    ) -> Result<Self, ConfigError> {
+        let error = |field: &str, what: &str| Err(ConfigError::new(&format!("phantom_token.{field}"), what));
+        if response != Response::Rfc9701 && issuer.is_some() {
+            return error("issuer", "it belongs to `response: rfc9701`: leave it out");
+        }
+        if response == Response::Auto {
+            return match headers.is_empty() {
+                true => Ok(Self::Jwt),
+                false => error(
+                    "claim_to_headers",
+                    "the API gets a JWT: write `response: claims` or `rfc9701`, or leave it out",
+                ),
+            };
+        }
+        if headers.is_empty() {
+            return error(
+                "claim_to_headers",
+                "without a JWT the API would learn nothing: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}]",
+            );
+        }
+        for header in &mut headers {
+            header.header_name.make_ascii_lowercase();
+            let name = header.header_name.as_str();
+            let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if name.is_empty()
+                || !name.bytes().all(legal)
+                || name.starts_with("x-envoy-")
+                || TAKEN.contains(&name)
+                || header.claim_name.is_empty()
+            {
+                return Err(ConfigError::new(
+                    "phantom_token.claim_to_headers",
+                    format!("`{name}`: write a header of your own with hyphens, for example `x-user-sub`, and a claim"),
+                ));
+            }
+        }
+        let times = |name: &str| headers.iter().filter(|header| header.header_name == name).count();
+        if headers.iter().any(|header| times(&header.header_name) > 1) {
+            return error(
+                "claim_to_headers",
+                "two claims go into one header: write each header once",
+            );
+        }
+        match (response, issuer) {
+            (Response::Rfc9701, Some(issuer)) if !issuer.is_empty() => Ok(Self::Rfc9701 { issuer, headers }),
+            (Response::Rfc9701, _) => error(
+                "issuer",
+                "write the issuer that signs the answers, for example `https://login.example.com`",
+            ),
+            _ => Ok(Self::Claims(headers)),
+        }
+    }
+
+    /// The headers that claims are written to: nobody else may.
+    pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
+        let headers = match self {
+            Self::Jwt => &[][..],
+            Self::Claims(headers) | Self::Rfc9701 { headers, .. } => headers,
+        };
+        headers.iter().map(|header| header.header_name.as_str())
+    }
+}
