@@ -2,12 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use demo_system::System;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
@@ -120,12 +121,29 @@ pub struct Client {
 impl Client {
     /// Trusts the system's CA and nothing else.
     pub fn new(system: &System) -> Self {
+        Self::with(system, tls_config(system, &[b"http/1.1"], None))
+    }
+
+    /// Shows a certificate where it is asked for: paths of the certificate and of its key, in PEM.
+    pub fn with_certificate(system: &System, certificate: &Path, key: &Path) -> Self {
+        Self::with(system, tls_config(system, &[b"http/1.1"], Some((certificate, key))))
+    }
+
+    fn with(system: &System, config: ClientConfig) -> Self {
         Self {
             address: system.public_addr(),
-            config: Arc::new(tls_config(system, &[b"http/1.1"])),
+            config: Arc::new(config),
             domain: system.options().domain.clone(),
             port: system.public_addr().port(),
         }
+    }
+
+    /// The same client at another port of this machine.
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self.port = port;
+        self
     }
 
     /// `host:port` of `www`, `api` or `login`.
@@ -150,20 +168,38 @@ impl Client {
         self.send_part(host, request, 0)
     }
 
+    /// Connects as for one host, and asks for another.
+    ///
+    /// # Errors
+    /// No whole response within fifteen seconds.
+    pub fn send_as(&self, host: &str, authority: &str, request: &Request) -> io::Result<Response> {
+        let mut stream = self.connect(host)?;
+        stream.write_all(&request.bytes(authority))?;
+        read_response(&mut stream)
+    }
+
     /// Sends a request without its last bytes, and returns the connection.
     ///
     /// # Errors
     /// No connection.
     pub fn send_part(&self, host: &str, request: &Request, missing: usize) -> io::Result<impl Read + Write + use<>> {
-        let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
-        tcp.set_read_timeout(Some(TIMEOUT))?;
-        let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;
-        let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, tcp);
+        let mut stream = self.connect(host)?;
         let whole = request.bytes(&self.authority(host));
         stream.write_all(whole.get(..whole.len().saturating_sub(missing)).unwrap_or_default())?;
         stream.flush()?;
         Ok(stream)
+    }
+
+    /// A connection over which nothing was sent yet.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn connect(&self, host: &str) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
+        tcp.set_read_timeout(Some(TIMEOUT))?;
+        let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(connection, tcp))
     }
 }
 
@@ -178,8 +214,8 @@ pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response
     read_response(&mut stream)
 }
 
-/// TLS as a client of the system: its CA alone is trusted.
-pub(crate) fn tls_config(system: &System, alpn: &[&[u8]]) -> ClientConfig {
+/// TLS as a client of the system: its CA alone is trusted. A client may have a certificate and a key, in PEM.
+pub(crate) fn tls_config(system: &System, alpn: &[&[u8]], certificate: Option<(&Path, &Path)>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let pem = std::fs::read(system.ca_pem()).expect("the CA's certificate");
     roots
@@ -189,14 +225,26 @@ pub(crate) fn tls_config(system: &System, alpn: &[&[u8]]) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("TLS versions");
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match certificate {
+        Some((certificate, key)) => {
+            let certificate = CertificateDer::from_pem_file(certificate).expect("a certificate");
+            let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+            let config = builder.with_client_auth_cert(vec![certificate], key);
+            config.expect("a certificate and its key")
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config
 }
 
 /// Reads a response to its end. Where its framing tells the end, the connection's is not waited for: Envoy takes a second
 /// for that after an answer of its own.
-fn read_response(stream: &mut impl Read) -> io::Result<Response> {
+///
+/// # Errors
+/// None came whole.
+pub fn read_response(stream: &mut impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
     let mut ended = false;

@@ -17,7 +17,7 @@ pub fn send(system: &System, method: &str, path: &str, headers: &[(&str, &[u8])]
     let exchange = async {
         let host = format!("api.{}", system.options().domain);
         let tcp = TcpStream::connect(system.public_addr()).await.expect("a connection");
-        let connector = TlsConnector::from(Arc::new(crate::http1::tls_config(system, &[b"h2"])));
+        let connector = TlsConnector::from(Arc::new(crate::http1::tls_config(system, &[b"h2"], None)));
         let tls = connector
             .connect(ServerName::try_from(host.clone()).expect("a name"), tcp)
             .await

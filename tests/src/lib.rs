@@ -11,6 +11,7 @@ pub mod client_credentials;
 pub mod faulty_authorization_server;
 pub mod http1;
 pub mod http2;
+pub mod partner;
 mod proxy;
 pub mod recording_api;
 pub mod sealing;

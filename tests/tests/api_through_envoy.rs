@@ -214,29 +214,3 @@ fn a_clients_own_token_is_no_proof_with_cookies_or_without() {
         [b"Bearer the-clients-own".to_vec()]
     );
 }
-
-#[test]
-fn every_form_of_a_phantom_token_is_understood_and_nothing_else_is_forwarded() {
-    for (form, status) in [
-        ("json-jwt", 200),
-        ("json-phantom-token", 200),
-        ("rfc9701", 502),
-        ("json", 502),
-    ] {
-        let mut api = None;
-        let test = start(|options| {
-            let (recording, address) = RecordingApi::start(options.ports.api);
-            options.dial_api = Some(address);
-            options.introspection_response = form.to_owned();
-            api = Some(recording);
-        });
-        let api = api.expect("started");
-        let user = UserAgent::signed_in(&test.system);
-        assert_eq!(user.get_data().status, status, "{form}");
-        assert_eq!(
-            api.heads().len(),
-            usize::from(status == 200),
-            "{form}: what reached the API"
-        );
-    }
-}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bff_tests::client_credentials;
 use bff_tests::setup::start;
@@ -9,6 +10,14 @@ use demo_system::{Artifacts, Component, System};
 
 /// Short enough to see it end, long enough for a test to get its work done before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
+
+/// A browser, Envoy and Node.js are all that two cores can take at once: more of them, and time limits are reached that say
+/// nothing of the code.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn run(system: &System, files: &[&str]) {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
@@ -39,6 +48,7 @@ fn run(system: &System, files: &[&str]) {
 
 #[test]
 fn the_walkthrough_in_a_browser() {
+    let _turn = turn();
     let test = start(|_| {});
     run(&test.system, &["session.test.mjs", "tabs.test.mjs", "secrets.test.mjs"]);
 }
@@ -46,12 +56,14 @@ fn the_walkthrough_in_a_browser() {
 /// The same walkthrough where the BFF and the server speak the strictest dialect that both have.
 #[test]
 fn pushed_signed_and_bound_in_a_browser() {
+    let _turn = turn();
     let test = start(client_credentials::everything);
     run(&test.system, &["session.test.mjs", "tabs.test.mjs"]);
 }
 
 #[test]
 fn mutual_tls_in_a_browser() {
+    let _turn = turn();
     let test = start(|options| {
         client_credentials::with_certificate(options, true);
         let server = Component::AuthorizationServer;
@@ -62,6 +74,7 @@ fn mutual_tls_in_a_browser() {
 
 #[test]
 fn signed_responses_in_a_browser() {
+    let _turn = turn();
     let test = start(|options| {
         client_credentials::set(options, Component::Bff, "BFF_CLIENT__RESPONSE_MODE", "jwt");
     });
@@ -70,6 +83,7 @@ fn signed_responses_in_a_browser() {
 
 #[test]
 fn large_tokens_in_a_browser() {
+    let _turn = turn();
     let test = start(|options| {
         client_credentials::set(options, Component::AuthorizationServer, "LARGE_CLAIM_BYTES", "8700");
     });
@@ -78,12 +92,14 @@ fn large_tokens_in_a_browser() {
 
 #[test]
 fn navigation_and_logout_from_outside_in_a_browser() {
+    let _turn = turn();
     let test = start(client_credentials::with_administration);
     run(&test.system, &["navigation.test.mjs", "outside.test.mjs"]);
 }
 
 #[test]
 fn the_end_of_an_access_token_in_a_browser() {
+    // It waits most of the time, and nobody waits for it.
     let test = start(|options| options.access_token_seconds = ACCESS_TOKEN_SECONDS);
     run(&test.system, &["expiry.test.mjs"]);
 }

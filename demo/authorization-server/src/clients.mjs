@@ -1,9 +1,16 @@
-// The clients: the application's (its BFF), another brand's where there is one, and the API gateway.
+// The clients: the application's (its BFF), another brand's where there is one, a partner who calls the API by itself, where
+// there is mutual TLS, and the API gateway.
 export const SPA_CLIENT = 'spa-client';
 export const GATEWAY_CLIENT = 'api-gateway-client';
+const PARTNER_CLIENT = 'partner-client';
 
 export function clients(config) {
-  return [spaClient(config), ...(config.second ? [secondClient(config.second)] : []), gatewayClient(config)];
+  return [
+    spaClient(config),
+    ...(config.second ? [secondClient(config.second)] : []),
+    ...(config.mtls ? [partnerClient()] : []),
+    gatewayClient(config),
+  ];
 }
 
 function spaClient({ client, spaOrigin, backchannelLogoutUri }) {
@@ -39,6 +46,20 @@ function secondClient({ id, secret, spaOrigin }) {
     response_types: ['code'],
     redirect_uris: [`${spaOrigin}/`],
     post_logout_redirect_uris: [`${spaOrigin}/`],
+  };
+}
+
+// Its tokens are bound to its certificate (RFC 8705): the API is reached with both.
+function partnerClient() {
+  return {
+    client_id: PARTNER_CLIENT,
+    token_endpoint_auth_method: 'tls_client_auth',
+    tls_client_auth_subject_dn: `CN=${PARTNER_CLIENT}`,
+    tls_client_certificate_bound_access_tokens: true,
+    grant_types: ['client_credentials'],
+    response_types: [],
+    redirect_uris: [],
+    scope: 'data',
   };
 }
 

@@ -26,7 +26,8 @@ export function phantomToken(config, signingKeys) {
   const accessTokenJwt = ({ sub, client_id, scope, exp, iss, aud, cnf }) => new SignJWT({ client_id, scope, ...(cnf && { cnf }) })
     .setProtectedHeader({ alg: ALGORITHM, kid: jwk.kid, typ: 'at+jwt' })
     .setIssuer(iss)
-    .setSubject(sub)
+    // A client that acts for itself is its own subject (RFC 9068, 2.2).
+    .setSubject(sub ?? client_id)
     .setAudience(aud ?? config.apiAudience)
     .setIssuedAt()
     .setExpirationTime(exp)

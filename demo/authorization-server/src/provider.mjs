@@ -76,6 +76,7 @@ export function createProvider(config, database, keys) {
         ? { enabled: true, nonceSecret: Buffer.from(keys.cookies[0], 'base64url'), requireNonce: () => true }
         : { enabled: false },
       mTLS: mtlsFeature(config),
+      clientCredentials: { enabled: Boolean(config.mtls) },
       requestObjects: { enabled: true },
       resourceIndicators: resources(config),
       claimsParameter: { enabled: true },
@@ -86,7 +87,7 @@ export function createProvider(config, database, keys) {
       introspection: {
         enabled: true,
         // For access tokens: whoever sends a refresh token to an API gets nothing for it.
-        allowedPolicy: (ctx, client, token) => client.clientId === GATEWAY_CLIENT && token.kind === 'AccessToken',
+        allowedPolicy: (ctx, client, token) => client.clientId === GATEWAY_CLIENT && ['AccessToken', 'ClientCredentials'].includes(token.kind),
       },
       jwtIntrospection: { enabled: true },
       backchannelLogout: { enabled: true },
@@ -113,6 +114,7 @@ export function createProvider(config, database, keys) {
     ttl: {
       AccessToken: config.accessTokenSeconds,
       AuthorizationCode: 60,
+      ClientCredentials: config.accessTokenSeconds,
       IdToken: 3600,
       Interaction: 600,
       RefreshToken: config.refreshTokenSeconds,

@@ -1,7 +1,8 @@
-//! A certificate authority of the demo's own, and the certificate of its three hosts.
+//! A certificate authority of the demo's own, the certificate of its hosts, and that of a partner who calls the API with
+//! mutual TLS.
 //!
-//! The authority's key is dropped as soon as it has signed: whoever trusts this authority in a browser trusts the one
-//! certificate, and no key that could make another is left on the disk. Both are made anew together.
+//! The authority's key is dropped as soon as it has signed: whoever trusts this authority in a browser trusts these
+//! certificates, and no key that could make another is left on the disk. All are made anew together.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,6 +27,10 @@ pub(crate) struct Certificates {
     pub(crate) server: PathBuf,
     /// Its private key.
     pub(crate) server_key: PathBuf,
+    /// The partner's certificate.
+    pub(crate) client: PathBuf,
+    /// Its private key.
+    pub(crate) client_key: PathBuf,
 }
 
 impl Certificates {
@@ -35,10 +40,19 @@ impl Certificates {
             ca: directory.join("ca.pem"),
             server: directory.join("server.pem"),
             server_key: directory.join("server.key"),
+            client: directory.join("partner.pem"),
+            client_key: directory.join("partner.key"),
         };
         let note = directory.join("certificates.txt");
         let now = SystemTime::now();
-        let complete = [&certificates.ca, &certificates.server, &certificates.server_key]
+        let Certificates {
+            ca,
+            server,
+            server_key,
+            client,
+            client_key,
+        } = &certificates;
+        let complete = [ca, server, server_key, client, client_key]
             .iter()
             .all(|path| path.is_file());
         let valid = files::read_if_there(&note)?.is_some_and(|note| is_good(&note, domain, now));
@@ -64,7 +78,7 @@ impl Certificates {
         let issuer = Issuer::new(ca, ca_key);
 
         let server_key = KeyPair::generate().map_err(failed)?;
-        let names = ["www", "api", "login"].map(|host| format!("{host}.{domain}"));
+        let names = ["www", "api", "login", "mtls"].map(|host| format!("{host}.{domain}"));
         let mut server = CertificateParams::new(names).map_err(failed)?;
         server
             .distinguished_name
@@ -76,6 +90,18 @@ impl Certificates {
         server.not_after = (now + VALID_FOR - DAY).into();
         let server_certificate = server.signed_by(&server_key, &issuer).map_err(failed)?;
 
+        let client_key = KeyPair::generate().map_err(failed)?;
+        let mut client = CertificateParams::default();
+        client.distinguished_name.push(DnType::CommonName, "partner-client");
+        client.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        client.use_authority_key_identifier_extension = true;
+        client.not_before = (now - DAY).into();
+        client.not_after = (now + VALID_FOR - DAY).into();
+        let client_certificate = client.signed_by(&client_key, &issuer).map_err(failed)?;
+
+        files::write(&self.client, &client_certificate.pem())?;
+        files::write_secret(&self.client_key, &client_key.serialize_pem())?;
         files::write(&self.ca, &ca_certificate.pem())?;
         files::write(&self.server, &server_certificate.pem())?;
         files::write_secret(&self.server_key, &server_key.serialize_pem())
@@ -126,11 +152,15 @@ mod tests {
     fn no_key_of_the_authority_is_left() {
         let directory = tempfile::tempdir().expect("a folder");
         Certificates::prepare(directory.path(), "a.localhost").expect("made");
-        let keys: Vec<_> = std::fs::read_dir(directory.path())
+        let mut keys: Vec<_> = std::fs::read_dir(directory.path())
             .expect("a folder")
             .map(|entry| entry.expect("an entry").path())
             .filter(|path| files::read(path).expect("text").contains("PRIVATE KEY"))
             .collect();
-        assert_eq!(keys, [directory.path().join("server.key")]);
+        keys.sort();
+        assert_eq!(
+            keys,
+            ["partner.key", "server.key"].map(|name| directory.path().join(name))
+        );
     }
 }

@@ -81,12 +81,18 @@ pub(crate) fn render(
         once(&endpoint(loopback(3004)), endpoint(authorization_server)),
         once("target/demo/server.pem", yaml_path(&certificates.server)?),
         once("target/demo/server.key", yaml_path(&certificates.server_key)?),
+        once("target/demo/ca.pem", yaml_path(&certificates.ca)?),
         once("target/wasm/bff_filter.wasm", yaml_path(filter)?),
         once(
             "\"timeout_ms\": 2000",
             format!("\"timeout_ms\": {}", options.filter_timeout_ms),
         ),
     ];
+    let changes = options
+        .envoy_changes
+        .iter()
+        .map(|(find, with)| once(find, with.clone()));
+    let replacements: Vec<_> = replacements.into_iter().chain(changes).collect();
     replace(template, &replacements)
 }
 
@@ -156,6 +162,8 @@ mod tests {
             ca: "target/demo/ca.pem".into(),
             server: "target/demo/server.pem".into(),
             server_key: "target/demo/server.key".into(),
+            client: "target/demo/partner.pem".into(),
+            client_key: "target/demo/partner.key".into(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::ports::Ports;
 /// What can be chosen when a system is started.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The domain below which `www`, `api` and `login` are. Default `example.localhost`.
+    /// The domain below which `www`, `api`, `login` and `mtls` are. Default `example.localhost`.
     pub domain: String,
     /// Where everything listens.
     pub ports: Ports,
@@ -35,6 +35,8 @@ pub struct Options {
     pub dial_api: Option<SocketAddr>,
     /// The filter's `phantom_token.timeout_ms`. Default 2000.
     pub filter_timeout_ms: u32,
+    /// Texts of `envoy/envoy.yaml` and what stands there instead, besides what every system needs. Each must be there once.
+    pub envoy_changes: Vec<(String, String)>,
     /// The BFF's `authorization_server.request_timeout_ms`. Default 5000.
     pub bff_request_timeout_ms: u32,
     /// Worker threads of Envoy. Default: one for each core.
@@ -60,6 +62,7 @@ impl Options {
             dial_authorization_server: None,
             dial_api: None,
             filter_timeout_ms: 2000,
+            envoy_changes: Vec::new(),
             bff_request_timeout_ms: 5000,
             envoy_concurrency: None,
             environment: Vec::new(),
@@ -81,7 +84,7 @@ impl Options {
         !self.without.contains(&component)
     }
 
-    /// The origin of one of the three hosts: `www`, `api` or `login`.
+    /// The origin of one of the hosts: `www`, `api`, `login` or `mtls`.
     pub(crate) fn origin(&self, host: &str) -> String {
         match (&self.domain, self.ports.public) {
             // As browsers write it.
@@ -123,7 +126,7 @@ fn check_names(domain: &str, resolve: impl Fn(&str) -> Vec<IpAddr>) -> Result<()
     if domain == "localhost" || domain.ends_with(".localhost") {
         return Ok(());
     }
-    let names = ["www", "api", "login"].map(|host| format!("{host}.{domain}"));
+    let names = ["www", "api", "login", "mtls"].map(|host| format!("{host}.{domain}"));
     match names
         .iter()
         .find(|name| !resolve(name).contains(&Ipv4Addr::LOCALHOST.into()))
@@ -160,7 +163,7 @@ mod tests {
             .to_string();
         assert!(message.contains("the name login.example.com should"), "{message}");
         assert!(
-            message.ends_with("127.0.0.1 www.example.com api.example.com login.example.com"),
+            message.ends_with("127.0.0.1 www.example.com api.example.com login.example.com mtls.example.com"),
             "{message}"
         );
     }

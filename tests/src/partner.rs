@@ -1,0 +1,43 @@
+//! A partner of the demo: a client with a certificate, whose tokens are bound to it (RFC 8705).
+
+use demo_system::{Component, Options, Ports, System};
+
+use crate::client_credentials::set;
+use crate::http1::{Client, Request};
+
+/// Lets the authorization server take clients with certificates of the demo's authority; returns the port at which.
+pub fn set_up(options: &mut Options) -> u16 {
+    let port = Ports::free().public;
+    let server = Component::AuthorizationServer;
+    let file = |name: &str| options.directory.join(name);
+    let files = [
+        ("MTLS_CERT_FILE", file("server.pem")),
+        ("MTLS_KEY_FILE", file("server.key")),
+        ("MTLS_CA_FILE", file("ca.pem")),
+    ];
+    for (name, path) in files {
+        set(options, server, name, path);
+    }
+    set(options, server, "MTLS_PORT", port.to_string());
+    let origin = format!("https://login.{}:{port}", options.domain);
+    set(options, server, "MTLS_ORIGIN", origin);
+    port
+}
+
+/// The partner's connections.
+pub fn client(system: &System) -> Client {
+    let file = |name: &str| system.directory().join(name);
+    Client::with_certificate(system, &file("partner.pem"), &file("partner.key"))
+}
+
+/// An opaque access token that the authorization server has bound to the partner's certificate.
+pub fn token(system: &System, port: u16) -> String {
+    let request = Request::new("POST", "/oauth/v2/oauth-token")
+        .form("grant_type=client_credentials&client_id=partner-client&scope=data");
+    let answer = client(system)
+        .at_port(port)
+        .send("login", &request)
+        .expect("an answer of the authorization server");
+    let token = answer.json()["access_token"].as_str().map(str::to_owned);
+    token.unwrap_or_else(|| panic!("no token: {}", String::from_utf8_lossy(&answer.body)))
+}

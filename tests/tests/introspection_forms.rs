@@ -1,0 +1,182 @@
+//! Every form in which an authorization server says what a token is worth, with answers of the real one; and what a route
+//! asks for besides.
+
+use bff_core::seal::Purpose;
+use bff_tests::http1::{Client, Request};
+use bff_tests::recording_api::RecordingApi;
+use bff_tests::sealing::Seals;
+use bff_tests::setup::{TestSystem, start};
+use bff_tests::user_agent::{AT, UserAgent};
+use demo_system::Options;
+
+fn recorded(change: impl FnOnce(&mut Options)) -> (TestSystem, RecordingApi) {
+    let mut api = None;
+    let test = start(|options| {
+        let (recording, address) = RecordingApi::start(options.ports.api);
+        options.dial_api = Some(address);
+        change(options);
+        api = Some(recording);
+    });
+    (test, api.expect("started"))
+}
+
+/// Further members of the web entry point's `phantom_token`.
+fn further(options: &mut Options, members: &str) {
+    let first = "\"token_cache_entries\": 10000";
+    options
+        .envoy_changes
+        .push((first.to_owned(), format!("{first}, {members}")));
+}
+
+fn values(api: &RecordingApi, name: &str) -> Vec<String> {
+    let head = api.last();
+    let lines = head.iter().filter(|(found, _)| found == name);
+    lines
+        .map(|(_, value)| String::from_utf8(value.clone()).expect("text"))
+        .collect()
+}
+
+#[test]
+fn a_jwt_reaches_the_api_in_each_form_that_holds_one_and_other_forms_are_refused() {
+    for (form, status) in [
+        ("jwt", 200),
+        ("json-jwt", 200),
+        ("json-phantom-token", 200),
+        ("rfc9701", 502),
+        ("json", 502),
+    ] {
+        let (test, api) = recorded(|options| options.introspection_response = form.to_owned());
+        let user = UserAgent::signed_in(&test.system);
+        // Twice: what is kept is what came.
+        for _ in 0..2 {
+            assert_eq!(user.get_data().status, status, "{form}");
+        }
+        let expected = if status == 200 { 2 } else { 0 };
+        assert_eq!(api.heads().len(), expected, "{form}: what reached the API");
+    }
+}
+
+/// One line: it is put into a block of lines.
+const CLAIMS: &str = concat!(
+    r#""claim_to_headers": [{"header_name": "x-auth-subject", "claim_name": "sub"}, "#,
+    r#"{"header_name": "x-auth-scope", "claim_name": "scope"}, "#,
+    r#"{"header_name": "x-auth-nothing", "claim_name": "not_there"}]"#
+);
+
+#[test]
+fn claims_reach_the_api_in_headers_that_no_client_can_set() {
+    for (form, members) in [
+        ("json", format!("\"response\": \"claims\", {CLAIMS}")),
+        (
+            "rfc9701",
+            format!("\"response\": \"rfc9701\", \"issuer\": \"https://ISSUER\", {CLAIMS}"),
+        ),
+    ] {
+        let (test, api) = recorded(|options| {
+            options.introspection_response = form.to_owned();
+            let issuer = format!("login.{}:{}", options.domain, options.ports.public);
+            further(options, &members.replace("ISSUER", &issuer));
+            // The filter itself has to take both spellings away.
+            let drop = "headers_with_underscores_action: DROP_HEADER".to_owned();
+            options
+                .envoy_changes
+                .push((drop, "headers_with_underscores_action: ALLOW".to_owned()));
+        });
+        let mut user = UserAgent::signed_in(&test.system);
+        let subject = user.bff("GET", "/bff/claims").json()["sub"].clone();
+        for _ in 0..2 {
+            let request = user
+                .api_request("GET")
+                .header("x-auth-subject", "admin")
+                .header("X-Auth-Subject", "admin")
+                .header("x_auth_subject", "admin")
+                .header("X_auth-Nothing", "admin")
+                .header("x-auth-nothing", "admin")
+                .header("authorization", "Bearer of-the-client")
+                .header("x-auth-other", "kept");
+            user.send(&request);
+            assert_eq!(
+                values(&api, "x-auth-subject"),
+                [subject.as_str().expect("text")],
+                "{form}"
+            );
+            let scope = values(&api, "x-auth-scope").concat();
+            assert!(scope.split(' ').any(|scope| scope == "data"), "{form}: {scope}");
+            for name in ["authorization", "x_auth_subject", "x_auth-nothing", "x-auth-nothing"] {
+                assert!(values(&api, name).is_empty(), "{form}: {name}");
+            }
+            assert_eq!(values(&api, "x-auth-other"), ["kept"]);
+        }
+        api.clear();
+        for cookies in [String::new(), user.cookie_header_with(AT, Some("x"))] {
+            let request = Request::new("GET", "/api/data")
+                .header("origin", &user.origin)
+                .header("cookie", cookies)
+                .header("x-auth-subject", "admin")
+                .header("x_auth_subject", "admin");
+            assert_eq!(user.send(&request).status, 401, "{form}");
+        }
+        assert_eq!(api.heads().len(), 0);
+    }
+}
+
+#[test]
+fn a_signed_answer_of_another_issuer_than_the_configured_one_is_not_used() {
+    let (test, api) = recorded(|options| {
+        options.introspection_response = "rfc9701".to_owned();
+        let members = format!("\"response\": \"rfc9701\", \"issuer\": \"https://login.elsewhere.example\", {CLAIMS}");
+        further(options, &members);
+    });
+    assert_eq!(UserAgent::signed_in(&test.system).get_data().status, 502);
+    assert_eq!(api.heads().len(), 0);
+}
+
+/// The demo's route to the entry point "default", with metadata.
+fn with_route_metadata(options: &mut Options, metadata: &str) {
+    let route = "        - match: { path_separated_prefix: /default }\n";
+    let metadata = match metadata {
+        "" => String::new(),
+        members => {
+            format!("                          metadata: {{ filter_metadata: {{ bff_filter: {{ {members} }} }} }}\n")
+        }
+    };
+    let changes = [
+        (route.to_owned(), format!("{route}{metadata}")),
+        (
+            "\"jwt_access_tokens\": \"introspect\"\n                              }\n                            }\n\n                  - name: envoy.filters.http.router".to_owned(),
+            "\"jwt_access_tokens\": \"introspect\",\n                                \"route_metadata\": \"bff_filter\"\n                              }\n                            }\n\n                  - name: envoy.filters.http.router".to_owned(),
+        ),
+    ];
+    options.envoy_changes.extend(changes);
+}
+
+#[test]
+fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
+    for (metadata, status, challenge) in [
+        ("required_scopes: \"data\"", 200, None),
+        ("required_scopes: \"openid data\"", 200, None),
+        (
+            "required_scopes: \"data orders\"",
+            403,
+            Some("Bearer error=\"insufficient_scope\""),
+        ),
+        (
+            "required_audience: \"nobody\"",
+            401,
+            Some("Bearer error=\"invalid_token\""),
+        ),
+        // A route that was forgotten is shut.
+        ("", 500, None),
+    ] {
+        let (test, api) = recorded(|options| with_route_metadata(options, metadata));
+        let user = UserAgent::signed_in(&test.system);
+        let (token, _) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
+        for _ in 0..3 {
+            let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
+            let answer = Client::new(&test.system).send("api", &request).expect("an answer");
+            assert_eq!(answer.status, status, "{metadata}");
+            assert_eq!(answer.header("www-authenticate"), challenge, "{metadata}");
+        }
+        assert_eq!(api.heads().len(), if status == 200 { 3 } else { 0 }, "{metadata}");
+    }
+}
