@@ -96,14 +96,13 @@ impl Request {
     }
 
     fn bytes(&self, authority: &str) -> Vec<u8> {
+        self.clone().header("connection", "close").bytes_to_keep(authority)
+    }
+
+    /// For a connection that is kept.
+    pub fn bytes_to_keep(&self, authority: &str) -> Vec<u8> {
         let mut bytes = self.head.clone();
-        bytes.extend_from_slice(
-            format!(
-                "host: {authority}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                self.body.len()
-            )
-            .as_bytes(),
-        );
+        bytes.extend_from_slice(format!("host: {authority}\r\ncontent-length: {}\r\n\r\n", self.body.len()).as_bytes());
         bytes.extend_from_slice(&self.body);
         bytes
     }
@@ -158,6 +157,15 @@ impl Client {
     pub fn send(&self, host: &str, request: &Request) -> io::Result<Response> {
         let mut stream = self.send_only(host, request)?;
         read_response(&mut stream)
+    }
+
+    /// Sends a request on a connection that is kept.
+    ///
+    /// # Errors
+    /// No whole response within fifteen seconds.
+    pub fn send_on(&self, stream: &mut (impl Read + Write), host: &str, request: &Request) -> io::Result<Response> {
+        stream.write_all(&request.bytes_to_keep(&self.authority(host)))?;
+        read_response(stream)
     }
 
     /// Sends a request and returns the connection, to be dropped without waiting, for example.

@@ -8,12 +8,15 @@
 )]
 
 pub mod client_credentials;
+pub mod echoing_api;
 pub mod faulty_authorization_server;
 pub mod http1;
 pub mod http2;
 pub mod partner;
 mod proxy;
+pub mod random;
 pub mod recording_api;
+pub mod scripted_introspection;
 pub mod sealing;
 pub mod setup;
 pub mod user_agent;

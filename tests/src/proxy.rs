@@ -1,4 +1,4 @@
-//! What both stand-ins between Envoy and an upstream share: a proxy on loopback, one request a connection.
+//! What the stand-ins beside Envoy share: servers on loopback, and passing a request on, one a connection.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -39,6 +39,28 @@ pub(crate) fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> Socke
         }
     });
     address
+}
+
+/// Listens, and has each request answered, one after the other on a connection that is kept; `None` resets it.
+pub(crate) fn serve_many(answer: impl Fn(Incoming) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
+    serve(move |mut stream| {
+        while let Ok(incoming) = read(&mut stream) {
+            match answer(incoming) {
+                Some(bytes) if stream.write_all(&bytes).is_ok() => {}
+                Some(_) => return,
+                None => return reset(stream),
+            }
+        }
+    })
+}
+
+/// A response with status 200.
+pub(crate) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// Reads one request.

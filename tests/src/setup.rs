@@ -1,5 +1,6 @@
 //! Starting a system for a test file.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use demo_system::{Artifacts, Component, Options, System};
@@ -46,6 +47,41 @@ pub fn start(change: impl FnOnce(&mut Options)) -> TestSystem {
         system,
         _directory: directory,
     }
+}
+
+/// Starts Envoy alone, with stand-ins for the authorization server and the API: for cookies that the test seals itself.
+pub fn start_envoy(authorization_server: SocketAddr, api: SocketAddr, change: impl FnOnce(&mut Options)) -> TestSystem {
+    start(|options| {
+        options.without = Component::ALL
+            .into_iter()
+            .filter(|part| *part != Component::Envoy)
+            .collect();
+        options.dial_authorization_server = Some(authorization_server);
+        options.dial_api = Some(api);
+        change(options);
+    })
+}
+
+/// One of Envoy's counters or gauges; 0 where it has none of that name.
+pub fn statistic(system: &System, name: &str) -> u64 {
+    let (_, text) = demo_system::get(
+        system.envoy_admin(),
+        &format!("/stats?filter=^{}$", name.replace('.', "\\.")),
+    )
+    .expect("Envoy's admin");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.parse().ok());
+    value.unwrap_or(0)
+}
+
+/// A component's memory in KiB (its resident set).
+pub fn resident_kib(system: &System, component: Component) -> u64 {
+    let pid = system.pid(component).expect("it runs");
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.expect("a number")
 }
 
 /// Beside the tests' own programs, in the target folder: a system that tests share is never dropped, so that its folder, with

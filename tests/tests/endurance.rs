@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::send_plain;
-use bff_tests::setup::{eventually, start};
+use bff_tests::setup::{eventually, resident_kib, start};
 use bff_tests::user_agent::{AT, CSRF_HEADER, UserAgent};
 use demo_system::{Component, System};
 
@@ -175,17 +175,6 @@ fn connect(address: SocketAddr) -> BufReader<TcpStream> {
     BufReader::new(stream)
 }
 
-/// Resident memory in KiB.
-fn memory(system: &System) -> u64 {
-    let pid = system.pid(Component::Bff).expect("it runs");
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("a line");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 fn send_all(system: &System, kinds: &[Kind], count: usize) -> BTreeMap<&'static str, usize> {
     let sent = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
@@ -228,11 +217,11 @@ fn the_memory_of_the_service_is_flat_over_200_000_mixed_requests() {
     assert_eq!(leaving.clone().bff("POST", "/bff/logout").status, 200);
     let kinds = kinds(&user, &leaving);
     let mut sent = send_all(&test.system, &kinds, REQUESTS / 4);
-    let early = memory(&test.system);
+    let early = resident_kib(&test.system, Component::Bff);
     for (name, count) in send_all(&test.system, &kinds, REQUESTS * 3 / 4) {
         *sent.entry(name).or_default() += count;
     }
-    let late = memory(&test.system);
+    let late = resident_kib(&test.system, Component::Bff);
     println!(
         "{} requests: {sent:?}; {early} KiB after a quarter, {late} KiB at the end",
         sent.values().sum::<usize>()

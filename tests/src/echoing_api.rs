@@ -1,0 +1,43 @@
+//! Instead of the API: answers each request with its own head, so that whoever asked sees what reached the API.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::proxy;
+
+/// The stand-in.
+#[derive(Clone, Default)]
+pub struct EchoingApi {
+    count: Arc<AtomicUsize>,
+}
+
+impl EchoingApi {
+    /// Starts it; returns where it listens.
+    pub fn start() -> (Self, SocketAddr) {
+        let api = Self::default();
+        let count = Arc::clone(&api.count);
+        let address = proxy::serve_many(move |incoming| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Some(proxy::ok("text/plain", &incoming.head))
+        });
+        (api, address)
+    }
+
+    /// How many requests have come.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// The values of a header in a head, in order.
+pub fn values(head: &[u8], name: &str) -> Vec<Vec<u8>> {
+    let lines = head.split(|byte| *byte == b'\n').skip(1);
+    let named = lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (found, value) = line.split_at(colon);
+        let value = value.get(1..)?.trim_ascii().to_vec();
+        found.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+    });
+    named.collect()
+}

@@ -1,0 +1,61 @@
+//! Instead of the authorization server: answers introspections at the speed and in the order that a test wants. A real one
+//! has no tokens for ten thousand rounds, and does not let answers overtake each other on demand.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bff_core::base64url;
+use serde_json::{Value, json};
+
+use crate::proxy;
+
+/// What an introspection is answered with.
+pub enum Scripted {
+    /// A JWT with these claims.
+    Active(Value),
+    /// 204.
+    Inactive,
+    /// 500.
+    Failing,
+    /// The connection is reset.
+    Reset,
+}
+
+/// The stand-in.
+#[derive(Clone, Default)]
+pub struct ScriptedIntrospection {
+    count: Arc<AtomicUsize>,
+}
+
+impl ScriptedIntrospection {
+    /// Starts it; `script` gets the token and its number, and waits as long as it likes. Returns where it listens.
+    pub fn start(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) -> (Self, SocketAddr) {
+        let server = Self::default();
+        let count = Arc::clone(&server.count);
+        let address = proxy::serve_many(move |incoming| {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            let form = url::form_urlencoded::parse(&incoming.body);
+            let token = form.into_owned().find(|(name, _)| name == "token")?.1;
+            match script(&token, number) {
+                Scripted::Active(claims) => Some(proxy::ok("application/jwt", jwt(&claims).as_bytes())),
+                Scripted::Inactive => Some(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+                Scripted::Failing => Some(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec()),
+                Scripted::Reset => None,
+            }
+        });
+        (server, address)
+    }
+
+    /// How many introspections have come.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// A JWT access token in form; nobody here verifies its signature.
+pub fn jwt(claims: &Value) -> String {
+    let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
+    let header = json!({"alg": "ES256", "typ": "at+jwt"});
+    format!("{}.{}.c2lnbmF0dXJl", part(&header), part(claims))
+}

@@ -1,0 +1,440 @@
+//! The rules are tested natively; what runs is the module in Envoy. One corpus of requests goes through both, and both say
+//! the same: let go with the same changes, or refused with the same words.
+
+use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bff_core::config::Config;
+use bff_core::gate::{Effect, Gate, Surroundings};
+use bff_core::head::Head;
+use bff_core::introspect::Answer;
+use bff_core::seal::{Purpose, SessionId};
+use bff_tests::echoing_api::{EchoingApi, values};
+use bff_tests::http1::{Client, Request};
+use bff_tests::random::Random;
+use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection, jwt};
+use bff_tests::sealing::Seals;
+use bff_tests::setup::start_envoy;
+use bff_tests::user_agent::{AT, CSRF, CSRF_HEADER};
+use demo_system::System;
+use rustls::{ClientConnection, StreamOwned};
+use serde_json::{Value, json};
+
+const REQUESTS: usize = 20_000;
+
+struct NoRoute;
+
+impl Surroundings for NoRoute {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<String> {
+        None
+    }
+}
+
+/// What the authorization server says of a token, by its name.
+fn script(token: &str) -> Scripted {
+    let expires = 4_000_000_000_u64;
+    match token.split('-').next().unwrap_or_default() {
+        "good" => Scripted::Active(json!({"sub": token, "exp": expires})),
+        "bound" => Scripted::Active(json!({"exp": expires, "cnf": {"x5t#S256": "A".repeat(43)}})),
+        "old" => Scripted::Active(json!({"exp": 1})),
+        "failing" => Scripted::Failing,
+        "reset" => Scripted::Reset,
+        _ => Scripted::Inactive,
+    }
+}
+
+/// The same, as the module hands it to the gate.
+fn native_answer(token: &str) -> Answer {
+    let answer = |status, content_type: &str, body: String| Answer::Response {
+        status,
+        content_type: content_type.into(),
+        cache_control: Vec::new(),
+        body: Some(body.into_bytes()),
+    };
+    match script(token) {
+        Scripted::Active(claims) => answer(200, "application/jwt", jwt(&claims)),
+        Scripted::Inactive => answer(204, "", String::new()),
+        Scripted::Failing => answer(500, "", String::new()),
+        // Envoy's own answer to the module when a connection breaks.
+        Scripted::Reset => answer(503, "text/plain", String::new()),
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// It reached the API with these values of the headers that the filter decides on.
+    Forwarded(Vec<(&'static str, Vec<String>)>),
+    Refused {
+        status: u16,
+        challenge: Option<String>,
+        body: String,
+    },
+}
+
+const LOOKED_AT: [&str; 5] = ["authorization", "cookie", CSRF_HEADER, "x-application", "origin"];
+
+struct Sent {
+    method: String,
+    path: String,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Sent {
+    /// The head as Envoy shows it to a filter: one line of those headers that it keeps as one, none with an underscore.
+    fn seen(&self) -> Vec<(String, Vec<u8>)> {
+        let mut seen: Vec<(String, Vec<u8>)> = vec![
+            (":method".to_owned(), self.method.clone().into_bytes()),
+            (":path".to_owned(), self.path.clone().into_bytes()),
+            (":scheme".to_owned(), b"https".to_vec()),
+        ];
+        for (name, value) in &self.headers {
+            let name = name.to_ascii_lowercase();
+            let separator: &[u8] = match name.as_str() {
+                "origin" | "authorization" => b",",
+                _ => b"",
+            };
+            match seen.iter_mut().find(|(found, _)| *found == name) {
+                _ if name.contains('_') => {}
+                Some((_, line)) if !separator.is_empty() => {
+                    line.extend_from_slice(separator);
+                    line.extend_from_slice(value);
+                }
+                // Space around a value is no part of it (RFC 9110, 5.5).
+                _ => seen.push((name, value.trim_ascii().to_vec())),
+            }
+        }
+        seen
+    }
+}
+
+/// A value as whoever reads the header has it (RFC 9110, 5.5), in a form that can be printed.
+fn shown(value: &[u8]) -> String {
+    value.trim_ascii().escape_ascii().to_string()
+}
+
+/// The gate natively, with the plugin configuration that Envoy has.
+fn native(gate: &mut Gate, sent: &Sent) -> End {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    let seen = sent.seen();
+    let mut effects = gate.request(1, &Head::new(seen.clone()), &NoRoute, now);
+    if let Some(Effect::Introspect { flight, request, .. }) = effects.first() {
+        let mut form = url::form_urlencoded::parse(&request.body);
+        let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();
+        effects = gate.answer(*flight, &native_answer(&token), now);
+    }
+    gate.gone(1);
+    match effects.pop() {
+        Some(Effect::Forward { edits, .. }) => {
+            let mut upstream = seen;
+            upstream.retain(|(name, _)| !edits.remove.iter().any(|removed| removed == name));
+            for (name, value) in edits.set() {
+                upstream.retain(|(found, _)| found != name);
+                upstream.push((name.to_owned(), value.to_vec()));
+            }
+            let of = |name: &str| {
+                let lines = upstream.iter().filter(|(found, _)| found == name);
+                lines.map(|(_, value)| shown(value)).collect()
+            };
+            End::Forwarded(LOOKED_AT.map(|name| (name, of(name))).to_vec())
+        }
+        Some(Effect::Reply { refused, .. }) => End::Refused {
+            status: refused.refusal.status(),
+            challenge: refused.challenge(&[]),
+            body: refused.refusal.body().to_string(),
+        },
+        _ => panic!("a request without an end"),
+    }
+}
+
+struct Module {
+    client: Client,
+    stream: Option<StreamOwned<ClientConnection, TcpStream>>,
+}
+
+impl Module {
+    fn send(&mut self, sent: &Sent) -> End {
+        let headers = sent.headers.iter();
+        let request = headers.fold(Request::new(&sent.method, &sent.path), |request, (name, value)| {
+            request.header(name, value)
+        });
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.client.connect("api").expect("a connection"),
+        };
+        let response = self.client.send_on(&mut stream, "api", &request).expect("an answer");
+        if response.header("connection") != Some("close") {
+            self.stream = Some(stream);
+        }
+        match response.status {
+            200 => {
+                let of = |name| values(&response.body, name).iter().map(|value| shown(value)).collect();
+                End::Forwarded(LOOKED_AT.map(|name| (name, of(name))).to_vec())
+            }
+            status => End::Refused {
+                status,
+                challenge: response.header("www-authenticate").map(str::to_owned),
+                body: String::from_utf8_lossy(&response.body).into_owned(),
+            },
+        }
+    }
+}
+
+/// The plugin configurations in Envoy's file, in its order.
+fn plugin_configurations(system: &System) -> Vec<Value> {
+    let yaml = std::fs::read_to_string(system.directory().join("envoy.yaml")).expect("Envoy's configuration");
+    let blocks = yaml.split("value: |\n").skip(1);
+    let configurations = blocks.map(|block| {
+        let lines: Vec<&str> = block.lines().collect();
+        let indent = lines[0].len() - lines[0].trim_start().len();
+        let inside = |line: &&&str| line.len() - line.trim_start().len() >= indent && !line.trim().is_empty();
+        let text: String = lines.iter().take_while(inside).copied().collect();
+        serde_json::from_str(&text).expect("JSON")
+    });
+    configurations.collect()
+}
+
+fn gate(system: &System, configuration: &Value) -> Gate {
+    let keys = std::fs::read_to_string(system.cookie_keys_file()).expect("the cookie keys");
+    let env = |name: &str| match name {
+        "BFF_COOKIE_KEYS" => Some(keys.trim().to_owned()),
+        _ => Some("any secret".to_owned()),
+    };
+    Gate::new(Config::parse(configuration.to_string().as_bytes(), env).expect("a configuration"))
+}
+
+/// Makes requests near the edge: nearly good ones, with some things changed.
+struct Corpus {
+    random: Random,
+    seals: Seals,
+    origin: String,
+    /// Cookies that come again, as a session's do.
+    sessions: Vec<(String, String)>,
+}
+
+impl Corpus {
+    fn new(system: &System) -> Self {
+        let seals = Seals::of(system, "example");
+        let session = |number: u8| {
+            let kind = ["good", "good", "good", "gone", "bound", "old", "failing", "reset"][usize::from(number % 8)];
+            let id = SessionId([number; 32]);
+            let token = seals.seal(Purpose::AccessToken, &format!("{kind}-{number}"), id, 3000);
+            (token, seals.seal(Purpose::Csrf, &format!("csrf-{number}"), id, 3000))
+        };
+        Self {
+            sessions: (0..24).map(session).collect(),
+            random: Random::new(20_261_124),
+            seals,
+            origin: system.www(),
+        }
+    }
+
+    fn token(&mut self) -> String {
+        let kind = *self
+            .random
+            .pick(&["good", "good", "gone", "bound", "old", "failing", "reset"]);
+        format!("{kind}-{}", self.random.below(40))
+    }
+
+    fn bearer(&mut self) -> Vec<u8> {
+        let token = self.token();
+        let claims = json!({"sub": token, "exp": if self.random.once_in(3) { 5 } else { 4_000_000_000_u64 }});
+        match self.random.below(9) {
+            0 => b"Bearer".to_vec(),
+            1 => b"Bearer ".to_vec(),
+            2 => format!("Basic {token}").into_bytes(),
+            3 => format!("bearer  {token}").into_bytes(),
+            4 => format!("Bearer {token}, Bearer other").into_bytes(),
+            5 => format!("Bearer {}", jwt(&claims)).into_bytes(),
+            6 => [b"Bearer \xff", token.as_bytes()].concat(),
+            _ => format!("Bearer {token}").into_bytes(),
+        }
+    }
+
+    fn access_token_cookie(&mut self, sealed: &str, session: SessionId) -> String {
+        let at = |value: &str| format!("{AT}={value}");
+        match self.random.below(30) {
+            0 => String::new(),
+            1 => at(&sealed[..self.random.below(sealed.len())]),
+            2 => at(&format!("{sealed}%%%%junk")),
+            3 => format!("{}; {}", at(sealed), at(sealed)),
+            4 => at(&self.seals.seal(Purpose::Csrf, "good-1", session, 300)),
+            5 => at(&self.seals.seal(Purpose::AccessToken, "good-1", session, -1)),
+            6 => at(&self
+                .seals
+                .seal(Purpose::AccessToken, "good token\r\nx: y", session, 300)),
+            7 => {
+                let middle = sealed.len() / 2;
+                format!("{AT}.2={}; {AT}.1={}", &sealed[middle..], &sealed[..middle])
+            }
+            8 => format!("{AT}.2={sealed}"),
+            9 => {
+                let mut altered = sealed.to_owned().into_bytes();
+                let place = self.random.below(altered.len());
+                altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+                at(&String::from_utf8(altered).expect("text"))
+            }
+            _ => at(sealed),
+        }
+    }
+
+    fn web(&mut self) -> Sent {
+        let number = self.random.below(self.sessions.len());
+        let (sealed, csrf) = self.sessions[number].clone();
+        let id = SessionId([u8::try_from(number).expect("few"); 32]);
+        let mut pieces = vec![self.access_token_cookie(&sealed, id)];
+        if !self.random.once_in(8) {
+            let other = self.random.below(self.sessions.len());
+            let value = if self.random.once_in(12) {
+                &self.sessions[other].1
+            } else {
+                &csrf
+            };
+            pieces.push(format!("{CSRF}={value}"));
+        }
+        for own in [
+            "theme=dark",
+            "bytes=\"a b\"",
+            "=nameless",
+            "valueless",
+            "x=__Host-Http-example-at=1",
+            "",
+        ] {
+            if self.random.once_in(3) {
+                let place = self.random.below(pieces.len() + 1);
+                pieces.insert(place, own.to_owned());
+            }
+        }
+        let separator = *self.random.pick(&["; ", ";", " ;  ", "; ; "]);
+        let mut headers = vec![("cookie".to_owned(), pieces.join(separator).trim().as_bytes().to_vec())];
+        if self.random.once_in(8) {
+            headers.push(("Cookie".to_owned(), b"second=line; raw=\xe4\xff".to_vec()));
+        }
+        let origins = [
+            self.origin.clone(),
+            "https://evil.example".to_owned(),
+            "null".to_owned(),
+        ];
+        if !self.random.once_in(6) {
+            let index = self.random.below(12);
+            headers.push((
+                "Origin".to_owned(),
+                origins[index.saturating_sub(9)].clone().into_bytes(),
+            ));
+        }
+        if !self.random.once_in(6) {
+            let value = if self.random.once_in(10) {
+                "wrong".to_owned()
+            } else {
+                format!("csrf-{number}")
+            };
+            headers.push((CSRF_HEADER.to_owned(), value.into_bytes()));
+        }
+        for (name, value, times) in [
+            ("sec-fetch-site", "cross-site", 15),
+            ("sec-fetch-site", "same-site", 5),
+            ("sec-fetch-site", "same-origin", 5),
+            ("sec-fetch-mode", "navigate", 5),
+            ("x-application", "kept", 2),
+            ("x_example_csrf", "underscore", 6),
+            ("X-Example-CSRF", "twice", 25),
+            ("authorization", "Bearer of-the-client", 5),
+        ] {
+            if self.random.once_in(times) {
+                headers.push((name.to_owned(), value.as_bytes().to_vec()));
+            }
+        }
+        let methods = [
+            "GET",
+            "GET",
+            "GET",
+            "POST",
+            "POST",
+            "PUT",
+            "DELETE",
+            "PATCH",
+            "OPTIONS",
+            "PROPPATCH",
+            "get",
+            "X",
+        ];
+        Sent {
+            method: (*self.random.pick(&methods)).to_owned(),
+            path: (*self.random.pick(&["/api", "/api/data", "/api/data?x=/bff;a"])).to_owned(),
+            headers,
+        }
+    }
+
+    fn default(&mut self) -> Sent {
+        let mut headers = Vec::new();
+        for _ in 0..[1, 1, 1, 1, 1, 0, 2][self.random.below(7)] {
+            headers.push(("Authorization".to_owned(), self.bearer()));
+        }
+        if self.random.once_in(3) {
+            headers.push((
+                "cookie".to_owned(),
+                format!("{AT}={}; a=1", self.sessions[0].0).into_bytes(),
+            ));
+        }
+        Sent {
+            method: (*self.random.pick(&["GET", "POST", "DELETE"])).to_owned(),
+            path: "/default/data".to_owned(),
+            headers,
+        }
+    }
+}
+
+#[test]
+fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_requests() {
+    let (_server, server_address) = ScriptedIntrospection::start(|token, _| script(token));
+    let (_api, api_address) = EchoingApi::start();
+    // One worker, as the gate is one: what was kept before decides on what is asked now.
+    let test = start_envoy(server_address, api_address, |options| {
+        options.envoy_concurrency = Some(1)
+    });
+    let system = &test.system;
+    let configurations = plugin_configurations(system);
+    let mut gates: Vec<Gate> = configurations.iter().map(|json| gate(system, json)).collect();
+    let mut module = Module {
+        client: Client::new(system),
+        stream: None,
+    };
+    let mut corpus = Corpus::new(system);
+    let (mut forwarded, mut refused) = ([0; 2], std::collections::BTreeMap::new());
+    for number in 0..REQUESTS {
+        let entry_point = usize::from(number % 4 == 3);
+        let sent = match entry_point {
+            0 => corpus.web(),
+            _ => corpus.default(),
+        };
+        let expected = native(&mut gates[entry_point], &sent);
+        let found = module.send(&sent);
+        let lines: Vec<_> = sent
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", shown(value)))
+            .collect();
+        assert_eq!(
+            found, expected,
+            "request {number}: {} {} {lines:#?}",
+            sent.method, sent.path
+        );
+        match found {
+            End::Forwarded(_) => forwarded[entry_point] += 1,
+            End::Refused { status, .. } => *refused.entry(status).or_insert(0) += 1,
+        }
+    }
+    println!("forwarded {forwarded:?}, refused {refused:?}");
+    // A corpus of which everything is refused would compare little.
+    assert!(forwarded.iter().all(|count| *count > REQUESTS / 60), "{forwarded:?}");
+    for status in [401, 502] {
+        assert!(refused.contains_key(&status), "{refused:?}");
+    }
+}
