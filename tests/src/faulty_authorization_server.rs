@@ -34,6 +34,18 @@ pub enum Fault {
     NonsenseJson,
     /// A server error.
     ServerError,
+    /// Two megabytes, of the right type.
+    Huge,
+    /// Two megabytes without an announced length, as chunks.
+    HugeInChunks,
+    /// A redirect to itself.
+    Redirect,
+    /// The right answer, compressed although nobody asked for that.
+    Compressed,
+    /// The right answer in many small chunks.
+    Chunks,
+    /// The right answer without a length: it ends with the connection.
+    NoLength,
 }
 
 #[derive(Default)]
@@ -84,7 +96,20 @@ impl FaultyAuthorizationServer {
                     "application/json",
                     "{\"error\":\"server_error\"}",
                 ),
+                Fault::Huge => page("200 OK", "application/jwt", &"a".repeat(HUGE)),
+                Fault::HugeInChunks => chunked(
+                    b"HTTP/1.1 200 OK\r\ncontent-type: application/jwt\r\n\r\n",
+                    "a".repeat(HUGE).as_bytes(),
+                    60_000,
+                ),
+                Fault::Redirect => format!(
+                    "HTTP/1.1 307 Elsewhere\r\nlocation: {path}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                )
+                .into_bytes(),
                 Fault::None
+                | Fault::Compressed
+                | Fault::Chunks
+                | Fault::NoLength
                 | Fault::Slow(_)
                 | Fault::SlowAnswer(_)
                 | Fault::CutHead
@@ -104,12 +129,21 @@ impl FaultyAuthorizationServer {
                 .windows(4)
                 .position(|window| window == b"\r\n\r\n")
                 .map_or(0, |end| end + 4);
+            let (head, body) = answer.split_at(head_end);
             let sent = match fault {
-                Fault::CutHead => answer.get(..head_end / 2),
-                Fault::CutBody | Fault::ResetBody => answer.get(..head_end + (answer.len() - head_end) / 2),
-                _ => Some(answer.as_slice()),
+                Fault::CutHead => head[..head_end / 2].to_vec(),
+                Fault::CutBody | Fault::ResetBody => [head, &body[..body.len() / 2]].concat(),
+                Fault::Chunks => chunked(head, body, 7),
+                Fault::NoLength => [&without_length(head), body].concat(),
+                Fault::Compressed => {
+                    let body = stored_gzip(body);
+                    let head = without_length(head);
+                    let length = format!("content-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+                    [&head[..head.len() - 2], length.as_bytes(), &body].concat()
+                }
+                _ => answer,
             };
-            let _ = stream.write_all(sent.unwrap_or_default());
+            let _ = stream.write_all(&sent);
             if fault == Fault::ResetBody {
                 // The half has to arrive before the reset overtakes it.
                 thread::sleep(Duration::from_millis(50));
@@ -138,4 +172,43 @@ impl FaultyAuthorizationServer {
             .copied()
             .unwrap_or(0)
     }
+}
+
+const HUGE: usize = 2 * 1024 * 1024;
+
+/// A head without its `content-length`, so that the connection's end is the body's.
+fn without_length(head: &[u8]) -> Vec<u8> {
+    let head = String::from_utf8_lossy(head);
+    let lines = head.split_inclusive("\r\n");
+    let kept = lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    kept.collect::<String>().into_bytes()
+}
+
+/// RFC 9112, 7.1.
+fn chunked(head: &[u8], body: &[u8], size: usize) -> Vec<u8> {
+    let mut answer = without_length(head);
+    answer.truncate(answer.len() - 2);
+    answer.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+    for chunk in body.chunks(size) {
+        answer.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        answer.extend_from_slice(chunk);
+        answer.extend_from_slice(b"\r\n");
+    }
+    answer.extend_from_slice(b"0\r\n\r\n");
+    answer
+}
+
+/// A gzip file (RFC 1952) with one stored block: compressed as far as anyone is concerned who does not unpack it. Its
+/// checksum is left out: nobody here may come that far.
+fn stored_gzip(body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len()).expect("a short body");
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    [
+        &header,
+        &length.to_le_bytes()[..],
+        &(!length).to_le_bytes(),
+        body,
+        &[0; 8],
+    ]
+    .concat()
 }

@@ -1,15 +1,90 @@
-//! HTTP/2: for what HTTP/1.1 cannot say, such as a Cookie header in crumbs.
+//! HTTP/2: for what HTTP/1.1 cannot say, such as a Cookie header in crumbs, many requests at once on one connection, or
+//! leaving in the middle of one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use demo_system::System;
+use h2::client::{ResponseFuture, SendRequest};
+use http::{HeaderMap, HeaderValue, Request};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Sends one request to `api` and returns the status and the body. Each header is a field of its own, in this order.
-pub fn send(system: &System, method: &str, path: &str, headers: &[(&str, &[u8])]) -> (u16, Vec<u8>) {
+/// A response.
+#[derive(Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A connection to `api`.
+pub struct Connection {
+    client: SendRequest<&'static [u8]>,
+    authority: String,
+}
+
+impl Connection {
+    /// Begins a request without a body, or one whose body is only begun. Each header is a field of its own, in this order.
+    ///
+    /// # Errors
+    /// The connection takes no more.
+    pub async fn begin(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &[u8])],
+        body: Option<&'static [u8]>,
+    ) -> Result<(ResponseFuture, h2::SendStream<&'static [u8]>), h2::Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("https://{}{path}", self.authority));
+        for (name, value) in headers {
+            request = request.header(*name, HeaderValue::from_bytes(value).expect("a header value"));
+        }
+        self.client.clone().ready().await?;
+        let request = request.body(()).expect("a request");
+        let (response, mut stream) = self.client.send_request(request, body.is_none())?;
+        if let Some(body) = body {
+            stream.send_data(body, false)?;
+        }
+        Ok((response, stream))
+    }
+
+    /// Sends a request without a body.
+    ///
+    /// # Errors
+    /// No whole response.
+    pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &[u8])]) -> Result<Response, h2::Error> {
+        let (response, _) = self.begin(method, path, headers, None).await?;
+        whole(response).await
+    }
+}
+
+/// Waits for the rest of a response.
+///
+/// # Errors
+/// It broke off.
+pub async fn whole(response: ResponseFuture) -> Result<Response, h2::Error> {
+    let response = response.await?;
+    let (head, mut stream) = response.into_parts();
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.data().await {
+        body.extend_from_slice(&chunk?);
+    }
+    Ok(Response {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body,
+    })
+}
+
+/// Does something with a connection, within half a minute.
+pub fn connected<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -18,34 +93,24 @@ pub fn send(system: &System, method: &str, path: &str, headers: &[(&str, &[u8])]
         let host = format!("api.{}", system.options().domain);
         let tcp = TcpStream::connect(system.public_addr()).await.expect("a connection");
         let connector = TlsConnector::from(Arc::new(crate::http1::tls_config(system, &[b"h2"], None)));
-        let tls = connector
-            .connect(ServerName::try_from(host.clone()).expect("a name"), tcp)
-            .await
-            .expect("TLS");
-        let (mut client, connection) = h2::client::handshake(tls).await.expect("HTTP/2");
+        let name = ServerName::try_from(host.clone()).expect("a name");
+        let tls = connector.connect(name, tcp).await.expect("TLS");
+        let (client, connection) = h2::client::Builder::new().handshake(tls).await.expect("HTTP/2");
         tokio::spawn(connection);
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(format!("https://{host}:{}{path}", system.public_addr().port()));
-        for (name, value) in headers {
-            request = request.header(*name, http::HeaderValue::from_bytes(value).expect("a header value"));
-        }
-        let (response, _) = client
-            .send_request(request.body(()).expect("a request"), true)
-            .expect("sent");
-        let response = response.await.expect("a response");
-        let status = response.status().as_u16();
-        let mut stream = response.into_body();
-        let mut body = Vec::new();
-        while let Some(chunk) = stream.data().await {
-            body.extend_from_slice(&chunk.expect("a whole body"));
-        }
-        (status, body)
+        let authority = format!("{host}:{}", system.public_addr().port());
+        work(Connection { client, authority }).await
     };
     let bounded = async {
-        tokio::time::timeout(Duration::from_secs(15), exchange)
+        tokio::time::timeout(Duration::from_secs(30), exchange)
             .await
             .expect("an answer in time")
     };
     runtime.block_on(bounded)
+}
+
+/// Sends one request to `api` and returns the response.
+pub fn send(system: &System, method: &str, path: &str, headers: &[(&str, &[u8])]) -> Response {
+    connected(system, async |mut connection: Connection| {
+        connection.send(method, path, headers).await.expect("a response")
+    })
 }

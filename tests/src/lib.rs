@@ -20,4 +20,5 @@ pub mod scripted_introspection;
 pub mod sealing;
 pub mod setup;
 pub mod user_agent;
+pub mod web_socket_api;
 pub mod wrong_cookies;

@@ -103,7 +103,7 @@ fn http_2_crumbs_and_several_lines_are_one_cookie_header() {
         ("cookie", at.as_bytes()),
         ("cookie", b"b=\xff"),
     ];
-    assert_eq!(http2::send(recorded.system(), "GET", "/api/data", &crumbs).0, 200);
+    assert_eq!(http2::send(recorded.system(), "GET", "/api/data", &crumbs).status, 200);
     assert_eq!(values(&recorded.api.last(), "cookie"), [b"a=1; b=\xff".to_vec()]);
 }
 

@@ -81,7 +81,7 @@ fn http_2_crumbs_do_not_hide_a_repeated_cookie() {
     let user = user();
     let at = format!("{AT}={}", user.cookies[AT]);
     let origin = ("origin", user.origin.as_bytes());
-    let get = |headers: &[(&str, &[u8])]| http2::send(&system().system, "GET", "/api/data", headers).0;
+    let get = |headers: &[(&str, &[u8])]| http2::send(&system().system, "GET", "/api/data", headers).status;
     assert_eq!(get(&[origin, ("cookie", at.as_bytes())]), 200);
     assert_eq!(
         get(&[

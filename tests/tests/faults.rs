@@ -1,10 +1,11 @@
 //! The authorization server on a bad day: the contract's errors, in time, nobody is logged out, and no restart is needed.
 
+use std::thread;
 use std::time::Duration;
 
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, TOKEN};
 use bff_tests::http1::Response;
-use bff_tests::setup::{TestSystem, eventually, start};
+use bff_tests::setup::{TestSystem, eventually, start, statistic};
 use bff_tests::user_agent::UserAgent;
 use demo_system::Component;
 
@@ -19,12 +20,20 @@ const BROKEN: [Fault; 7] = [
     Fault::ServerError,
 ];
 
+/// What is refused besides, as an answer to introspection.
+const UNUSABLE: [Fault; 4] = [Fault::Huge, Fault::HugeInChunks, Fault::Redirect, Fault::Compressed];
+
 fn faulty_system() -> (TestSystem, FaultyAuthorizationServer) {
+    faulty_system_with(2)
+}
+
+fn faulty_system_with(workers: u32) -> (TestSystem, FaultyAuthorizationServer) {
     let mut faulty = None;
     let test = start(|options| {
         let (server, address) = FaultyAuthorizationServer::start(options.ports.authorization_server);
         options.dial_authorization_server = Some(address);
         options.filter_timeout_ms = 1000;
+        options.envoy_concurrency = Some(workers);
         options.bff_request_timeout_ms = 2000;
         faulty = Some(server);
     });
@@ -65,6 +74,41 @@ fn introspection_that_fails_is_502_too_slow_is_504_and_neither_is_remembered() {
     for _ in 0..3 {
         // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and nothing else.
         assert!([200, 502].contains(&user.get_data().status));
+    }
+}
+
+#[test]
+fn every_kind_of_answer_is_understood_or_refused_with_one_two_and_four_workers() {
+    for workers in [1, 2, 4] {
+        let (test, faulty) = faulty_system_with(workers);
+        let vms = || statistic(&test.system, "wasm.envoy.wasm.runtime.v8.created");
+        let mut user = UserAgent::signed_in(&test.system);
+        let before = vms();
+        assert!(before > u64::from(workers), "one for each worker and one besides");
+        for fault in BROKEN.into_iter().chain(UNUSABLE) {
+            faulty.set(INTROSPECTION, fault);
+            let answers = thread::scope(|scope| {
+                let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| user.get_data())).collect();
+                requests
+                    .into_iter()
+                    .map(|request| request.join().expect("no panic"))
+                    .collect::<Vec<_>>()
+            });
+            for answer in answers {
+                assert_unavailable(&answer, 502, &format!("{fault:?} with {workers} workers"));
+            }
+        }
+        for fault in [
+            Fault::Chunks,
+            Fault::NoLength,
+            Fault::SlowAnswer(Duration::from_millis(300)),
+        ] {
+            // A new token, of which nothing is known yet.
+            assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+            faulty.set(INTROSPECTION, fault);
+            assert_eq!(user.get_data().status, 200, "{fault:?} with {workers} workers");
+        }
+        assert_eq!(vms(), before, "no VM failed");
     }
 }
 

@@ -433,7 +433,7 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
     }
     println!("forwarded {forwarded:?}, refused {refused:?}");
     // A corpus of which everything is refused would compare little.
-    assert!(forwarded.iter().all(|count| *count > REQUESTS / 60), "{forwarded:?}");
+    assert!(forwarded.iter().all(|count| *count > REQUESTS / 100), "{forwarded:?}");
     for status in [401, 502] {
         assert!(refused.contains_key(&status), "{refused:?}");
     }

@@ -111,7 +111,7 @@ fn an_unsafe_method_needs_origin_and_csrf_whatever_its_name() {
         }
         let headers: [(&str, &[u8]); 2] = [("origin", b"https://evil.example"), ("cookie", cookies.as_bytes())];
         assert_eq!(
-            http2::send(&system().system, method, "/api/data", &headers).0,
+            http2::send(&system().system, method, "/api/data", &headers).status,
             401,
             "{method} over HTTP/2"
         );
