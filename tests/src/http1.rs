@@ -205,6 +205,8 @@ impl Client {
     pub fn connect(&self, host: &str) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         tcp.set_read_timeout(Some(TIMEOUT))?;
+        // Else the request waits for the acknowledgement of the handshake's end.
+        tcp.set_nodelay(true)?;
         let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         Ok(StreamOwned::new(connection, tcp))

@@ -8,8 +8,10 @@
 )]
 
 pub mod client_credentials;
+pub mod dynamic_listeners;
 pub mod echoing_api;
 pub mod faulty_authorization_server;
+pub mod guarding_api;
 pub mod http1;
 pub mod http2;
 pub mod partner;

@@ -1,0 +1,71 @@
+//! Instead of the API: looks at each request that arrives for what it must never be, unproven.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bff_core::base64url;
+use serde_json::Value;
+
+use crate::echoing_api::values;
+use crate::proxy;
+use crate::user_agent::{AT, CSRF};
+
+/// The stand-in.
+#[derive(Clone, Default)]
+pub struct GuardingApi {
+    count: Arc<AtomicUsize>,
+    /// The first requests that should not have come.
+    faults: Arc<Mutex<Vec<String>>>,
+}
+
+impl GuardingApi {
+    /// Starts it; returns where it listens. `is_good` judges the claims of the JWT with which a request arrives.
+    pub fn start(is_good: impl Fn(&Value) -> bool + Send + Sync + 'static) -> (Self, SocketAddr) {
+        let api = Self::default();
+        let (count, faults) = (Arc::clone(&api.count), Arc::clone(&api.faults));
+        let address = proxy::serve_many(move |incoming| {
+            count.fetch_add(1, Ordering::Relaxed);
+            if let Some(fault) = fault(&incoming.head, &is_good) {
+                let mut faults = faults.lock().expect("no test panicked here");
+                if faults.len() < 10 {
+                    faults.push(format!("{fault}: {}", incoming.head.escape_ascii()));
+                }
+            }
+            Some(proxy::ok("text/plain", b"data"))
+        });
+        (api, address)
+    }
+
+    /// How many requests have come.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// What arrived and should not have.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.lock().expect("no test panicked here").clone()
+    }
+}
+
+fn fault(head: &[u8], is_good: impl Fn(&Value) -> bool) -> Option<&'static str> {
+    let authorization = values(head, "authorization");
+    let [bearer] = authorization.as_slice() else {
+        return Some("not one Authorization");
+    };
+    let Some(jwt) = bearer.strip_prefix(b"Bearer ") else {
+        return Some("no bearer token");
+    };
+    let claims = jwt.split(|byte| *byte == b'.').nth(1).and_then(base64url::decode);
+    let claims = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
+    if !claims.is_some_and(|claims| is_good(&claims)) {
+        return Some("no proof");
+    }
+    let lines = values(head, "cookie");
+    let mut pieces = lines.iter().flat_map(|line| line.split(|byte| *byte == b';'));
+    let is_ours = |piece: &[u8]| {
+        let name = piece.split(|byte| b"=.".contains(byte)).next().unwrap_or_default();
+        piece.contains(&b'=') && [AT.as_bytes(), CSRF.as_bytes()].contains(&name.trim_ascii())
+    };
+    pieces.any(is_ours).then_some("a cookie of ours")
+}
