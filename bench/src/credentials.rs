@@ -69,9 +69,11 @@ impl Deployment {
             base64url::encode(claims.to_string().as_bytes()),
             base64url::encode(&[1; 256])
         );
+        let refresh_token =
+            json!({"refresh_token": format!("40-{}", token(40)?), "started_at": self.now, "renewed_by": 1});
         Ok(Session {
             access_token: seal(Purpose::AccessToken, &token(token_length(size))?)?,
-            refresh_token: seal(Purpose::RefreshToken, &format!("40-{}", token(40)?))?,
+            refresh_token: seal(Purpose::RefreshToken, &refresh_token.to_string())?,
             id_token: seal(Purpose::IdToken, &id_token)?,
             csrf: seal(Purpose::Csrf, CSRF)?,
         })

@@ -222,6 +222,8 @@ pub(crate) fn lua(script: &str) -> Value {
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
             "default_source_code": {"inline_string": script},
+            // The route does not depend on what the script changes.
+            "clear_route_cache": false,
         },
     })
 }

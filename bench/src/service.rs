@@ -50,7 +50,7 @@ pub(crate) async fn measure(
             .env("RUST_LOG", "error");
     })?;
     // The authorization server is in this thread: it has to be let answer while it is waited for.
-    wait(&mut program, admin, "/ready").await?;
+    wait(&mut program, admin, "/readyz").await?;
     let mut bare = Program::start("0", &[artifacts.this_program.clone().into()], |command| {
         command.args(["bare-actix", &bare_port.to_string()]);
     })?;

@@ -270,7 +270,7 @@ async fn oauth2_cookies(port: u16, token_length: usize) -> Result<String> {
     for _ in 0..2 {
         let line = cookie_line(&cookies);
         let request = format!(
-            "GET {target} HTTP/1.1\r\nhost: www.example.com\r\nx-forwarded-proto: https\r\n{}\r\n",
+            "GET {target} HTTP/1.1\r\nhost: api.example.com\r\nx-forwarded-proto: https\r\n{}\r\n",
             if line.is_empty() {
                 String::new()
             } else {
