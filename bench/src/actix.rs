@@ -7,7 +7,9 @@ use crate::Result;
 /// Serves until the process ends.
 pub(crate) fn serve(port: &str) -> Result<()> {
     let port: u16 = port.parse().map_err(|_| format!("`{port}` is no port"))?;
-    let answer = || async { HttpResponse::Ok().json(serde_json::json!({"code": "ok", "message": "nothing"})) };
+    // It reads what is sent, as every handler of a POST does.
+    let answer =
+        |_: web::Bytes| async { HttpResponse::Ok().json(serde_json::json!({"code": "ok", "message": "nothing"})) };
     actix_web::rt::System::new()
         .block_on(async move {
             HttpServer::new(move || App::new().default_service(web::to(answer)))

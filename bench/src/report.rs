@@ -49,7 +49,7 @@ const ORDER: [(&str, &str); 38] = [
     ("ext_authz-2000", "`ext_authz` to a server that answers at once, 2 KB"),
     ("jwt_authn", "Envoy's `jwt_authn`, RS256"),
     ("jwt_authn-cached", "Envoy's `jwt_authn`, RS256, its cache on"),
-    ("actix", "an actix-web handler that does nothing"),
+    ("actix-bff-session", "an actix-web handler that does nothing"),
     ("bff-login-start", "**BFF** login start"),
     ("bff-session", "**BFF** session"),
     ("bff-claims", "**BFF** claims"),
@@ -157,7 +157,7 @@ impl Report {
         const ROW: usize = 22;
         let rows: Vec<_> = self
             .ordered()
-            .filter(|(name, ..)| !name.starts_with("bff") && *name != "actix")
+            .filter(|(name, ..)| !name.starts_with("bff") && !name.starts_with("actix"))
             .collect();
         let height = rows.len() * ROW + 40;
         let mut text = format!(

@@ -77,7 +77,7 @@ pub(crate) async fn measure(
     let request = |method: &str, path: &str, lines: &str, body: &str| {
         format!(
             "{method} {path} HTTP/1.1\r\nhost: api.example.com\r\norigin: {ORIGIN}\r\naccept: application/json\r\n\
-             {lines}content-length: {}\r\n\r\n{body}",
+             x-request-id: 0c9a1e2f-7b3d-4c5e-8f60-123456789abc\r\n{lines}content-length: {}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes()
@@ -99,19 +99,27 @@ pub(crate) async fn measure(
             Requests::new(port, refreshing.collect::<Result<_>>()?, 204),
         ),
     ];
-    let bare_requests = Requests::new(bare_port, vec![request("GET", "/", &all(&session), "")], 200);
-    let mut subjects = vec![Subject {
-        name: "actix",
-        base: "actix",
-        requests: &bare_requests,
-        program: &bare,
-    }];
-    subjects.extend(list.iter().map(|(name, requests)| Subject {
+    // The same bytes to a handler that does nothing.
+    let bases: Vec<(String, Requests)> = list
+        .iter()
+        .map(|(name, requests)| {
+            let first = requests.list.iter().take(1).cloned().collect();
+            (format!("actix-{name}"), Requests::new(bare_port, first, 200))
+        })
+        .collect();
+    let of_bases = bases.iter().map(|(name, requests)| Subject {
         name,
-        base: "actix",
+        base: name,
+        requests,
+        program: &bare,
+    });
+    let ours = list.iter().zip(&bases).map(|((name, requests), (base, _))| Subject {
+        name,
+        base,
         requests,
         program: &program,
-    }));
+    });
+    let subjects: Vec<Subject<'_>> = of_bases.chain(ours).collect();
     figures.extend(measure::costs(&subjects, plan).await?);
     Ok(Service {
         rss_kib: (before, program.rss_kib()),

@@ -202,18 +202,20 @@ async fn dispatch(
         body,
         now,
     };
+    // Those that talk to the authorization server have room of their own: what each of them needs would be reserved, and
+    // moved about, for every request.
     let result = match endpoint {
-        Endpoint::LoginStart => login_start::handle(call).await,
-        Endpoint::LoginEnd => login_end::handle(call).await,
-        Endpoint::UserInfo => user_info::handle(call).await,
+        Endpoint::LoginStart => Box::pin(login_start::handle(call)).await,
+        Endpoint::LoginEnd => Box::pin(login_end::handle(call)).await,
+        Endpoint::UserInfo => Box::pin(user_info::handle(call)).await,
         Endpoint::Claims => claims::handle(&call),
-        Endpoint::Refresh => refresh::handle(call).await,
-        Endpoint::Logout => logout::handle(call).await,
+        Endpoint::Refresh => Box::pin(refresh::handle(call)).await,
+        Endpoint::Logout => Box::pin(logout::handle(call)).await,
         Endpoint::Session => session::handle(&call),
-        Endpoint::Login => navigation::login(call).await,
-        Endpoint::Callback => navigation::callback(call).await,
-        Endpoint::LogoutByNavigation => navigation::logout(call).await,
-        Endpoint::BackchannelLogout => backchannel_logout::handle(call).await,
+        Endpoint::Login => Box::pin(navigation::login(call)).await,
+        Endpoint::Callback => Box::pin(navigation::callback(call)).await,
+        Endpoint::LogoutByNavigation => Box::pin(navigation::logout(call)).await,
+        Endpoint::BackchannelLogout => Box::pin(backchannel_logout::handle(call)).await,
         Endpoint::FrontchannelLogout => frontchannel_logout::handle(call).await,
         Endpoint::Jwks => Ok(jwks(&call)),
     };

@@ -33,11 +33,26 @@ struct Flights {
     by_key: HashMap<RefreshKey, Flight>,
     /// Settled flights in the order in which they end.
     settled: VecDeque<(Instant, RefreshKey)>,
+    /// Whether somebody sees to it that these are forgotten in time.
+    swept: bool,
 }
 
 struct Flight {
     ends: Instant,
-    outcome: watch::Sender<Option<RefreshOutcome>>,
+    state: State,
+}
+
+enum State {
+    /// Somebody leads; the others wait here.
+    Led(watch::Sender<Option<RefreshOutcome>>),
+    /// Over. There may be many of these, so that they hold nothing but the outcome.
+    Settled(RefreshOutcome),
+}
+
+enum Joined {
+    Leads,
+    Waits(watch::Receiver<Option<RefreshOutcome>>),
+    Late(RefreshOutcome),
 }
 
 impl InProcessRefreshStore {
@@ -54,37 +69,64 @@ impl InProcessRefreshStore {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The outcome to wait for, or `None` when the caller now leads.
-    fn join_or_lead(&self, key: RefreshKey, now: Instant) -> Option<watch::Receiver<Option<RefreshOutcome>>> {
+    fn join_now(&self, key: RefreshKey, now: Instant) -> Joined {
         let mut flights = self.flights();
         flights.forget_ended(now);
-        if let Some(flight) = flights.by_key.get(&key).filter(|flight| flight.ends > now) {
-            return Some(flight.outcome.subscribe());
+        match flights.by_key.get(&key).filter(|flight| flight.ends > now) {
+            Some(Flight {
+                state: State::Led(outcome),
+                ..
+            }) => return Joined::Waits(outcome.subscribe()),
+            Some(Flight {
+                state: State::Settled(outcome),
+                ..
+            }) => return Joined::Late(outcome.clone()),
+            None => {}
         }
         let flight = Flight {
             ends: now + self.limits.lead,
-            outcome: watch::Sender::new(None),
+            state: State::Led(watch::Sender::new(None)),
         };
         flights.by_key.insert(key, flight);
-        None
+        Joined::Leads
     }
 
-    fn settle_now(&self, key: RefreshKey, outcome: RefreshOutcome, now: Instant) {
+    /// Returns whether somebody has to be found who sees to it that settled flights are forgotten.
+    fn settle_now(&self, key: RefreshKey, outcome: RefreshOutcome, now: Instant) -> bool {
         let mut flights = self.flights();
         let Some(flight) = flights.by_key.get_mut(&key) else {
-            return;
+            return false;
         };
-        let renewed = outcome.is_ok();
-        flight.ends = now + self.limits.replay_window;
-        flight.outcome.send_replace(Some(outcome));
-        let ends = flight.ends;
-        if renewed {
-            flights.settled.push_back((ends, key));
-            while flights.settled.len() > self.limits.settled {
-                flights.forget_oldest();
-            }
-        } else {
+        let ends = now + self.limits.replay_window;
+        flight.ends = ends;
+        if let State::Led(waiting) = std::mem::replace(&mut flight.state, State::Settled(outcome.clone())) {
+            waiting.send_replace(Some(outcome.clone()));
+        }
+        if outcome.is_err() {
             flights.by_key.remove(&key);
+            return false;
+        }
+        flights.settled.push_back((ends, key));
+        while flights.settled.len() > self.limits.settled {
+            flights.forget_oldest();
+        }
+        !std::mem::replace(&mut flights.swept, true)
+    }
+
+    /// Tokens do not stay in memory for want of a next request.
+    async fn sweep(self) {
+        loop {
+            let next = {
+                let mut flights = self.flights();
+                flights.forget_ended(Instant::now());
+                let next = flights.settled.front().map(|(ends, _)| *ends);
+                flights.swept = next.is_some();
+                next
+            };
+            match next {
+                Some(ends) => tokio::time::sleep_until(ends).await,
+                None => return,
+            }
         }
     }
 }
@@ -110,8 +152,10 @@ impl Flights {
 impl RefreshStore for InProcessRefreshStore {
     fn join(&self, key: RefreshKey, _got: Option<u64>) -> StoreFuture<'_, Turn> {
         Box::pin(async move {
-            let Some(mut outcome) = self.join_or_lead(key, Instant::now()) else {
-                return Turn::Lead;
+            let mut outcome = match self.join_now(key, Instant::now()) {
+                Joined::Leads => return Turn::Lead,
+                Joined::Late(outcome) => return Turn::Settled(outcome),
+                Joined::Waits(outcome) => outcome,
             };
             let settled = match outcome.wait_for(Option::is_some).await {
                 Ok(settled) => settled.clone(),
@@ -124,13 +168,9 @@ impl RefreshStore for InProcessRefreshStore {
 
     fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            self.settle_now(key, outcome, Instant::now());
-            let store = self.clone();
-            // Tokens do not stay in memory for want of a next request.
-            tokio::spawn(async move {
-                tokio::time::sleep(store.limits.replay_window).await;
-                store.flights().forget_ended(Instant::now());
-            });
+            if self.settle_now(key, outcome, Instant::now()) {
+                tokio::spawn(self.clone().sweep());
+            }
         })
     }
 }
