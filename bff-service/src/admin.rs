@@ -6,13 +6,15 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 
 use crate::api::openapi;
-
 use crate::application::Application;
+use crate::authorize;
 
-/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and the lists of ended sessions in an actix application.
+/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an actix
+/// application.
 pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         for application in &applications {
+            authorize::configure(application, app);
             let path = match application.config.name() {
                 Some(name) => format!("/ended-sessions/{name}"),
                 None => "/ended-sessions".to_owned(),

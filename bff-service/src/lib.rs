@@ -11,6 +11,7 @@
 pub mod admin;
 pub mod api;
 pub mod application;
+pub mod authorize;
 pub mod check;
 pub mod clock;
 pub mod config;

@@ -42,6 +42,10 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners) -> i
         })
         .collect();
     let for_admin = applications.clone();
+    // `/authorize` is asked for every request of the API behind.
+    let authorizes = applications
+        .iter()
+        .any(|application| application.config.authorize_rules().is_some());
     let mut api = HttpServer::new(move || {
         let worker = |application: &Arc<Application>| Worker {
             client: Rc::new(OAuthClient::new(&application.config, application.provider.clone())),
@@ -57,12 +61,16 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners) -> i
     }
     let api = api.listen(listeners.api)?.run();
     // Probes go on being answered while the API finishes.
-    let admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone())))
-        .workers(1)
+    let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone())))
         .client_request_timeout(REQUEST_HEAD)
-        .disable_signals()
-        .listen(listeners.admin)?
-        .run();
+        .disable_signals();
+    match (authorizes, workers) {
+        (false, _) => admin = admin.workers(1),
+        (true, Some(workers)) => admin = admin.workers(workers),
+        // One for each core.
+        (true, None) => {}
+    }
+    let admin = admin.listen(listeners.admin)?.run();
     let stop_admin = admin.handle();
     let admin = actix_web::rt::spawn(admin);
     let served = api.await;

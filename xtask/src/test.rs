@@ -11,6 +11,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     node.install(&workspace::path("tests/browser"))?;
     let chromium = tools::chromium::find(&node)?;
     let schemathesis = tools::schemathesis::find()?;
+    let nginx = tools::nginx::find()?;
     if filters.is_empty() {
         spa::check(&node)?;
         command::run(
@@ -32,6 +33,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         .envs(artifacts.to_env())
         .env("CHROMIUM", chromium)
         .env("SCHEMATHESIS", schemathesis)
+        .env("NGINX", nginx)
         .current_dir(workspace::root());
     match command::status(&mut cargo)?.success() {
         true => Ok(ExitCode::SUCCESS),

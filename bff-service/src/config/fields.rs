@@ -91,6 +91,8 @@ pub const FIELDS: &[(&str, Kind)] = &[
     ("redis.session_affinity", Flag),
     ("keys.ring", Text),
     ("keys.file", Text),
+    ("authorize.plugin_configuration_file", Text),
+    ("authorize.method_header", Text),
 ];
 
 /// Finds the fields that do not exist and the values of the wrong type.

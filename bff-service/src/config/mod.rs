@@ -14,8 +14,10 @@
 //! * [`secrets`]: where secrets come from.
 //! * [`applications`]: several applications in one file.
 //! * [`validate`]: what the values must be; [`client_keys`]: the key files that they name.
+//! * `authorize`: the rules of `/authorize`.
 
 pub mod applications;
+mod authorize;
 pub mod client_keys;
 pub mod environment;
 pub mod fault;
@@ -36,8 +38,8 @@ pub use self::client_keys::ClientKeys;
 pub use self::fault::{ConfigError, Fault};
 pub use self::secrets::Secret;
 pub use self::sections::{
-    AuthorizationServer, Client, ClientAuthentication, CookiePaths, Keys, Navigation, Redis, ResponseMode, Server,
-    Session, Settings, UserInfoSource,
+    AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, Keys, Navigation, Redis, ResponseMode,
+    Server, Session, Settings, UserInfoSource,
 };
 use self::validate::Parts;
 
@@ -50,6 +52,7 @@ pub struct Config {
     name: Option<String>,
     settings: Settings,
     parts: Parts,
+    authorize_rules: Option<bff_core::config::Config>,
     warnings: Vec<String>,
 }
 
@@ -81,11 +84,16 @@ impl Config {
             .map_err(|error| Fault::new(&error.path().to_string(), error.inner().message().to_owned()))?;
         let mut faults = secrets::resolve(&mut settings, env);
         let checked = validate::check(&settings, &mut faults);
+        let authorize_rules = authorize::load(&settings, env).unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
         match checked {
             Some((parts, warnings)) if faults.is_empty() => Ok(Config {
                 name: name.map(str::to_owned),
                 settings,
                 parts,
+                authorize_rules,
                 warnings,
             }),
             _ => Err(ConfigError::new(faults)),
@@ -107,6 +115,11 @@ impl Config {
         let client = NameDigest::of(&self.settings.authorization_server.issuer, &self.settings.client.id);
         let digest: String = client.0.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}:{digest}", self.settings.cookie_name_prefix)
+    }
+
+    /// The rules of `/authorize`, where it is on.
+    pub fn authorize_rules(&self) -> Option<&bff_core::config::Config> {
+        self.authorize_rules.as_ref()
     }
 
     /// What is allowed but should not stay so, one sentence each.

@@ -65,6 +65,9 @@ pub struct Settings {
     /// `[keys]`
     #[serde(default)]
     pub keys: Keys,
+    /// `[authorize]`
+    #[serde(default)]
+    pub authorize: Authorize,
 }
 
 /// Where the service listens.
@@ -236,6 +239,17 @@ pub struct Keys {
     pub ring: Option<Secret>,
     /// File that holds the keys, parted by commas; the first seals, all open.
     pub file: Option<PathBuf>,
+}
+
+/// `/authorize` on the admin listener: the filter's rules for proxies that ask an HTTP service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Authorize {
+    /// File with the rules: the filter's plugin configuration, in JSON. Default: none, and no `/authorize`.
+    pub plugin_configuration_file: Option<PathBuf>,
+    /// The header in which the proxy says the method of the request that it asks about, as `x-original-method`. The proxy
+    /// must put it in place of whatever a client sends. Default: none, it asks with that method itself.
+    pub method_header: Option<String>,
 }
 
 /// Paths of the refresh and ID token cookies.

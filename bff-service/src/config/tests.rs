@@ -66,6 +66,7 @@ fn the_example_is_valid_and_its_commented_lines_show_the_defaults() {
             "redirect_uri",
             "web_origin",
             "url",
+            "method_header",
         ];
         let name = line.split(" = ").next().unwrap();
         optional.contains(&name) || ["_endpoint", "jwks_uri", "file"].iter().any(|end| name.ends_with(end))
@@ -353,4 +354,46 @@ fn what_cannot_work_together_is_refused_whatever_the_server_says() {
         assert_eq!(error.faults()[0].field(), field, "{line}: {error}");
         assert!(!error.to_string().contains("secret@"), "{error}");
     }
+}
+
+#[test]
+fn faults_in_the_rules_of_authorize_name_the_file_and_the_field_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authorize.json");
+    let told = |rules: &str, further: &str| {
+        std::fs::write(&file, rules).unwrap();
+        let settings = format!("plugin_configuration_file = \"{}\"\n{further}\n", file.display());
+        let text = EXAMPLE.replace("[authorize]\n", &format!("[authorize]\n{settings}"));
+        Config::parse(&text, environment)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    let rules = r#"{"bff_token": {"encryption_key": {"env": "BFF_COOKIE_KEYS"}, "trusted_web_origins": ["https://www.example.com"]}}"#;
+    assert_eq!(told(rules, ""), Ok(()));
+    for (rules, further, expected) in [
+        ("{", "", "authorize.plugin_configuration_file"),
+        (
+            &rules.replace("https://www", "www"),
+            "",
+            "bff_token.trusted_web_origins",
+        ),
+        (
+            &rules.replace("BFF_COOKIE_KEYS", "NOTHING"),
+            "",
+            "bff_token.encryption_key",
+        ),
+        (rules, "method_header = \"x y\"", "authorize.method_header"),
+    ] {
+        let message = told(rules, further).unwrap_err();
+        assert!(message.contains(expected), "{expected}: {message}");
+        assert!(!message.contains(KEY), "{message}");
+    }
+    let missing = EXAMPLE.replace(
+        "[authorize]\n",
+        "[authorize]\nplugin_configuration_file = \"/nowhere.json\"\n",
+    );
+    let message = Config::parse(&missing, environment).unwrap_err().to_string();
+    assert!(message.contains("/nowhere.json"), "{message}");
+    let alone = EXAMPLE.replace("[authorize]\n", "[authorize]\nmethod_header = \"x-original-method\"\n");
+    assert!(Config::parse(&alone, environment).is_err());
 }

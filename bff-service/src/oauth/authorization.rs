@@ -81,14 +81,14 @@ impl OAuthClient {
 
     /// The URL for the browser: `plain` itself, or one with a signed or pushed request in place of its parameters.
     async fn send_ahead(&self, metadata: &Metadata, plain: Url) -> Result<Url, OAuthError> {
-        let endpoint = &metadata.authorization_endpoint;
-        // The endpoint may have parameters of its own, and they stay where they are.
-        let own = endpoint.query_pairs().count();
-        let mut parameters: Form = plain.query_pairs().into_owned().skip(own).collect();
         let profile = &metadata.profile;
         if profile.request_object.is_none() && !profile.push {
             return Ok(plain);
         }
+        let endpoint = &metadata.authorization_endpoint;
+        // The endpoint may have parameters of its own, and they stay where they are.
+        let own = endpoint.query_pairs().count();
+        let mut parameters: Form = plain.query_pairs().into_owned().skip(own).collect();
         let client_id = ("client_id".to_owned(), self.config().client.id.clone());
         if profile.request_object.is_some() {
             let request = self.request_object(metadata, &parameters)?;

@@ -1,0 +1,235 @@
+//! `/authorize`: the same rules without wasm, asked over HTTP; by the real nginx, and by hand.
+
+use std::thread;
+use std::time::Duration;
+
+use bff_core::seal::{Purpose, SessionId};
+use bff_tests::client_credentials::set;
+use bff_tests::echoing_api::{EchoingApi, values};
+use bff_tests::http1::{Request, Response, send_plain};
+use bff_tests::nginx::Nginx;
+use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
+use bff_tests::sealing::Seals;
+use bff_tests::setup::{TestSystem, eventually, start};
+use bff_tests::user_agent::{AT, CSRF, CSRF_HEADER, UserAgent};
+use demo_system::{Component, Options};
+use serde_json::json;
+
+/// Lets the BFF answer at `/authorize`, with this introspection endpoint.
+fn authorize(options: &mut Options, introspection_endpoint: &str, method_header: Option<&str>) {
+    let domain = &options.domain;
+    let origin = format!("https://www.{domain}:{}", options.ports.public);
+    let rules = json!({
+        "bff_token": {
+            "cookie_name_prefix": "example",
+            "encryption_key": {"env": "BFF_COOKIE_KEYS"},
+            "trusted_web_origins": [origin],
+            "ended_sessions": {"cluster": "its own", "poll_seconds": 1},
+        },
+        "phantom_token": {
+            "introspection_endpoint": introspection_endpoint,
+            "cluster": "not used here",
+            "client_id": "api-gateway-client",
+            "client_secret": {"env": "GATEWAY_CLIENT_SECRET"},
+            "timeout_ms": 1000,
+        },
+    });
+    std::fs::create_dir_all(&options.directory).expect("the folder");
+    let file = options.directory.join("authorize.json");
+    std::fs::write(&file, rules.to_string()).expect("written");
+    let secret = options.directory.join("secrets/gateway-client-secret");
+    set(
+        options,
+        Component::Bff,
+        "BFF_AUTHORIZE__PLUGIN_CONFIGURATION_FILE",
+        file,
+    );
+    set(options, Component::Bff, "GATEWAY_CLIENT_SECRET_FILE", secret);
+    if let Some(name) = method_header {
+        set(options, Component::Bff, "BFF_AUTHORIZE__METHOD_HEADER", name);
+    }
+}
+
+/// Introspection by the real authorization server.
+fn by_the_real_server(options: &mut Options, method_header: Option<&str>) {
+    let port = options.ports.authorization_server;
+    let endpoint = format!("http://127.0.0.1:{port}/oauth/v2/oauth-introspect");
+    authorize(options, &endpoint, method_header);
+}
+
+#[test]
+fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
+    let (api, api_address) = EchoingApi::start();
+    let test = start(|options| by_the_real_server(options, Some("x-original-method")));
+    let system = &test.system;
+    let nginx = Nginx::start(system.directory(), api_address, system.bff_admin());
+    let mut user = UserAgent::signed_in(system);
+    let send = |request: &Request| send_plain(nginx.address, request).expect("an answer of nginx");
+    let with_cookies = |user: &UserAgent, method: &str| {
+        Request::new(method, "/api/data")
+            .header("origin", &user.origin)
+            .header("cookie", format!("theme=dark; {}; last=\"a b\"", user.cookie_header()))
+            .header("authorization", "Bearer of-the-client")
+    };
+    for (method, csrf) in [("GET", false), ("POST", true), ("DELETE", true), ("PROPPATCH", true)] {
+        let request = with_cookies(&user, method);
+        let request = if csrf {
+            request.header(CSRF_HEADER, &user.csrf)
+        } else {
+            request
+        };
+        let answer = send(&request);
+        assert_eq!(answer.status, 200, "{method}");
+        let authorization = values(&answer.body, "authorization");
+        let [bearer] = authorization.as_slice() else {
+            panic!("{method}: {} Authorization lines", authorization.len())
+        };
+        assert_eq!(bearer.split(|byte| *byte == b'.').count(), 3, "a JWT");
+        assert_eq!(values(&answer.body, "cookie"), [b"theme=dark; last=\"a b\"".to_vec()]);
+        assert!(values(&answer.body, CSRF_HEADER).is_empty());
+    }
+    let reached = api.count();
+    let stranger = Request::new("GET", "/api/data").header("origin", &user.origin);
+    let refused = [
+        stranger.clone(),
+        stranger.clone().header("authorization", "Bearer of-the-client"),
+        stranger.header("cookie", user.cookie_header_with(AT, Some("x"))),
+        with_cookies(&user, "POST"),
+        with_cookies(&user, "PROPPATCH").header(CSRF_HEADER, "wrong"),
+        // The client does not say what method it has.
+        with_cookies(&user, "POST").header("x-original-method", "GET"),
+        Request::new("GET", "/api/data")
+            .header("origin", "https://evil.example")
+            .header("cookie", user.cookie_header()),
+        Request::new("POST", "/api/data")
+            .header("cookie", user.cookie_header())
+            .header(CSRF_HEADER, &user.csrf),
+    ];
+    for (number, request) in refused.iter().enumerate() {
+        assert_eq!(send(request).status, 401, "number {number}");
+    }
+    assert_eq!(send(&Request::new("GET", "/authorize")).status, 404, "not for clients");
+    assert_eq!(api.count(), reached, "none of these reached the API");
+    // What is over is over here, too.
+    let copy = user.clone();
+    assert_eq!(user.bff("POST", "/bff/logout").status, 200);
+    eventually("the session is over", || {
+        send(&with_cookies(&copy, "GET")).status == 401
+    });
+}
+
+/// A system with an introspection of the test's own, and cookies that it seals.
+fn scripted(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) -> (TestSystem, ScriptedIntrospection) {
+    let (server, address) = ScriptedIntrospection::start(script);
+    let test = start(|options| authorize(options, &format!("http://{address}/introspect"), None));
+    (test, server)
+}
+
+fn ask(test: &TestSystem, request: &Request) -> Response {
+    send_plain(test.system.bff_admin(), request).expect("an answer")
+}
+
+fn asking(test: &TestSystem, method: &str, token: &str) -> Request {
+    let seals = Seals::of(&test.system, "example");
+    let session = SessionId([1; 32]);
+    let at = seals.seal(Purpose::AccessToken, token, session, 300);
+    let csrf = seals.seal(Purpose::Csrf, "csrf", session, 300);
+    Request::new(method, "/authorize/api/data")
+        .header("origin", test.system.www())
+        .header("cookie", format!("{AT}={at}; {CSRF}={csrf}"))
+        .header(CSRF_HEADER, "csrf")
+}
+
+#[test]
+fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_remove() {
+    let (test, _server) = scripted(|token, _| match token {
+        "good" => Scripted::Active(json!({"sub": "user", "exp": 4_000_000_000_u64})),
+        "failing" => Scripted::Failing,
+        "reset" => Scripted::Reset,
+        "slow" => {
+            thread::sleep(Duration::from_secs(3));
+            Scripted::Inactive
+        }
+        _ => Scripted::Inactive,
+    });
+    let answer = ask(&test, &asking(&test, "POST", "good"));
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer
+            .header("authorization")
+            .is_some_and(|value| value.starts_with("Bearer ey"))
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let removed = answer.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
+    let mut removed: Vec<&str> = removed.split(',').collect();
+    removed.sort_unstable();
+    assert!(
+        removed.contains(&"cookie") && removed.contains(&CSRF_HEADER),
+        "{removed:?}"
+    );
+    let without_csrf = Request::new("POST", "/authorize/api/data").header("origin", test.system.www());
+    assert_eq!(ask(&test, &without_csrf).status, 401);
+    for (token, status, code) in [
+        ("gone", 401, "unauthorized"),
+        ("failing", 502, "authorization_server_error"),
+        ("reset", 502, "authorization_server_error"),
+        ("slow", 504, "authorization_server_error"),
+    ] {
+        let answer = ask(&test, &asking(&test, "GET", token));
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{token}");
+    }
+}
+
+#[test]
+fn requests_at_once_make_one_introspection_and_who_leaves_takes_nobody_along() {
+    let (test, server) = scripted(|_, _| {
+        thread::sleep(Duration::from_millis(500));
+        Scripted::Active(json!({"exp": 4_000_000_000_u64}))
+    });
+    let request = asking(&test, "GET", "token");
+    thread::scope(|scope| {
+        let leaving = std::net::TcpStream::connect(test.system.bff_admin()).expect("a connection");
+        let head = request.bytes_to_keep("localhost");
+        std::io::Write::write_all(&mut &leaving, &head).expect("sent");
+        eventually("the introspection is under way", || server.count() == 1);
+        let others: Vec<_> = (0..20).map(|_| scope.spawn(|| ask(&test, &request).status)).collect();
+        thread::sleep(Duration::from_millis(100));
+        drop(leaving);
+        for other in others {
+            assert_eq!(other.join().expect("no panic"), 200);
+        }
+    });
+    // Each of the two workers has a gate of its own.
+    assert!(server.count() <= 2, "{} introspections", server.count());
+}
+
+#[test]
+fn a_proxy_that_does_not_say_the_method_is_told_so_and_lets_nothing_by() {
+    let test = start(|options| by_the_real_server(options, Some("x-original-method")));
+    let user = UserAgent::signed_in(&test.system);
+    let asking = || {
+        Request::new("GET", "/authorize")
+            .header("origin", &user.origin)
+            .header("cookie", user.cookie_header())
+    };
+    assert_eq!(ask(&test, &asking().header("x-original-method", "GET")).status, 200);
+    for request in [
+        asking(),
+        asking().header("x-original-method", ""),
+        asking()
+            .header("x-original-method", "GET")
+            .header("x-original-method", "POST"),
+    ] {
+        assert_eq!(ask(&test, &request).status, 500);
+    }
+    let log = std::fs::read_to_string(test.system.log(Component::Bff)).expect("the log");
+    assert!(log.contains("authorize.method_header"), "the log names the field");
+}
+
+#[test]
+fn without_its_section_there_is_no_authorize() {
+    let test = start(|_| {});
+    assert_eq!(ask(&test, &Request::new("GET", "/authorize")).status, 404);
+    let elsewhere = send_plain(test.system.bff_addr(), &Request::new("GET", "/authorize")).expect("an answer");
+    assert_eq!(elsewhere.status, 404);
+}
