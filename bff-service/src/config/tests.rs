@@ -368,7 +368,7 @@ fn faults_in_the_rules_of_authorize_name_the_file_and_the_field_and_no_secret() 
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
-    let rules = r#"{"bff_token": {"encryption_key": {"env": "BFF_COOKIE_KEYS"}, "trusted_web_origins": ["https://www.example.com"]}}"#;
+    let rules = r#"{"bff_token": {"cookie_name_prefix": "example", "encryption_key": {"env": "BFF_COOKIE_KEYS"}, "trusted_web_origins": ["https://www.example.com"]}}"#;
     assert_eq!(told(rules, ""), Ok(()));
     for (rules, further, expected) in [
         ("{", "", "authorize.plugin_configuration_file"),
