@@ -135,7 +135,10 @@ impl Variants {
             Some((true, false)),
         );
         for count in [10, 1000, 10_000, 100_000] {
-            let port = self.listener(web(10_000))?;
+            // Plugins with the same configuration are one plugin to Envoy, with one cache.
+            let mut stage = envoy::phantom_token(10_000);
+            stage["token_cache_bytes"] = json!(32 * 1024 * 1024 + count);
+            let port = self.listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})))?;
             let sessions = ground.sessions(200, count)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             self.add(

@@ -334,3 +334,45 @@ impl StageHash {
         hash.finalize().into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use serde_json::json;
+
+    fn key(changes: Value) -> Key {
+        let mut stage = json!({
+            "introspection_endpoint": "https://login.example.com/introspect",
+            "cluster": "authorization_server",
+            "client_id": "gateway",
+            "client_secret": {"inline": "a secret that is long enough"},
+        });
+        if let (Some(stage), Value::Object(changes)) = (stage.as_object_mut(), changes) {
+            stage.extend(changes);
+        }
+        let text = json!({ "phantom_token": stage }).to_string();
+        let config = Config::parse(text.as_bytes(), |_| None).unwrap();
+        StageHash::new(&config.phantom_token.unwrap()).key(b"token")
+    }
+
+    #[test]
+    fn what_is_kept_for_one_stage_is_not_found_by_another() {
+        let headers = json!([{"header_name": "x-sub", "claim_name": "sub"}]);
+        let stages = [
+            json!({}),
+            json!({"introspection_endpoint": "https://login.example.com/other"}),
+            json!({"introspection_endpoint": "https://other.example.com/introspect"}),
+            json!({"cluster": "another"}),
+            json!({"client_id": "another"}),
+            json!({"required_audience": "orders"}),
+            json!({"required_scopes": ["orders"]}),
+            json!({"required_scopes": ["orders", "write"]}),
+            json!({"response": "claims", "claim_to_headers": headers}),
+            json!({"response": "rfc9701", "issuer": "https://login.example.com", "claim_to_headers": headers}),
+        ];
+        let keys: std::collections::BTreeSet<Key> = stages.iter().cloned().map(key).collect();
+        assert_eq!(keys.len(), stages.len());
+        assert_eq!(key(json!({})), key(json!({"token_cache_seconds": 5})));
+    }
+}

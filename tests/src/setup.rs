@@ -75,6 +75,19 @@ pub fn statistic(system: &System, name: &str) -> u64 {
     value.unwrap_or(0)
 }
 
+/// What Envoy counts of its wasm VMs, and of their failures: the same before and after means that none has failed.
+pub fn vm_statistics(system: &System) -> Vec<String> {
+    let (_, text) = demo_system::get(system.envoy_admin(), "/stats?filter=^wasm\\.").expect("Envoy's admin");
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("wasm.envoy.wasm.runtime.v8.created: ")),
+        "{lines:?}"
+    );
+    lines
+}
+
 /// A component's memory in KiB (its resident set).
 pub fn resident_kib(system: &System, component: Component) -> u64 {
     let pid = system.pid(component).expect("it runs");

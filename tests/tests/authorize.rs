@@ -1,5 +1,6 @@
 //! `/authorize`: the same rules without wasm, asked over HTTP; by the real nginx, and by hand.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -116,6 +117,75 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
     eventually("the session is over", || {
         send(&with_cookies(&copy, "GET")).status == 401
     });
+}
+
+/// Envoy's `ext_authz`, as docs/CONTRACT.md has it, at the route `/default` instead of the wasm filter.
+fn by_ext_authz(options: &mut Options) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONTRACT.md");
+    let page = std::fs::read_to_string(page).expect("docs/CONTRACT.md");
+    let (_, snippet) = page.split_once("```yaml\nhttp_service:").expect("the snippet");
+    let (snippet, _) = snippet.split_once("```").expect("its end");
+    let snippet = format!("http_service:{snippet}").replace("http://bff-admin:3005", "http://127.0.0.1");
+    let indented: String = snippet
+        .lines()
+        .map(|line| format!("                      {line}\n"))
+        .collect();
+    let filter = format!(
+        "                  - name: authz\n                    disabled: true\n                    typed_config:\n                      \
+         \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz\n{indented}"
+    );
+    let first = "                  - name: bff_filter_web\n                    disabled: true\n";
+    let changes = [
+        (first.to_owned(), format!("{filter}{first}")),
+        (
+            "                            bff_filter_default:\n".to_owned(),
+            "                            authz:\n".to_owned(),
+        ),
+    ];
+    options.envoy_changes.extend(changes);
+}
+
+#[test]
+fn envoy_without_wasm_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
+    let (api, api_address) = EchoingApi::start();
+    let test = start(|options| {
+        by_the_real_server(options, None);
+        by_ext_authz(options);
+        options.dial_api = Some(api_address);
+    });
+    let user = UserAgent::signed_in(&test.system);
+    let request = |method: &str| {
+        Request::new(method, "/default/data")
+            .header("origin", &user.origin)
+            .header("cookie", format!("theme=dark; {}", user.cookie_header()))
+            .header("authorization", "Bearer of-the-client")
+    };
+    for answer in [
+        user.send(&request("GET")),
+        user.send(&request("POST").header(CSRF_HEADER, &user.csrf)),
+    ] {
+        assert_eq!(answer.status, 200);
+        let authorization = values(&answer.body, "authorization");
+        assert!(matches!(&authorization[..], [bearer] if bearer.starts_with(b"Bearer ey")));
+        assert_eq!(values(&answer.body, "cookie"), [b"theme=dark".to_vec()]);
+        assert!(values(&answer.body, CSRF_HEADER).is_empty());
+    }
+    let alone = Request::new("GET", "/default/data")
+        .header("origin", &user.origin)
+        .header("cookie", user.cookie_header());
+    assert!(values(&user.send(&alone).body, "cookie").is_empty());
+    let reached = api.count();
+    for refused in [
+        request("POST"),
+        request("DELETE").header(CSRF_HEADER, "wrong"),
+        Request::new("GET", "/default/data").header("authorization", "Bearer of-the-client"),
+        Request::new("GET", "/default/data")
+            .header("cookie", user.cookie_header())
+            .header("sec-fetch-site", "cross-site"),
+    ] {
+        assert_eq!(user.send(&refused).status, 401);
+    }
+    assert_eq!(api.count(), reached);
 }
 
 /// A system with an introspection of the test's own, and cookies that it seals.

@@ -14,7 +14,7 @@ use bff_tests::http1::{Client, Response, read_response};
 use bff_tests::random::Random;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection, jwt};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{eventually, resident_kib, start_envoy, statistic};
+use bff_tests::setup::{eventually, resident_kib, start_envoy, statistic, vm_statistics};
 use bff_tests::user_agent::{AT, CSRF, CSRF_HEADER};
 use demo_system::{Component, System};
 use rustls::{ClientConnection, StreamOwned};
@@ -386,7 +386,7 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
     });
     let test = start_envoy(server_address, api_address, |options| options.filter_timeout_ms = 500);
     let system = &test.system;
-    let vms = || statistic(system, "wasm.envoy.wasm.runtime.v8.created");
+    let vms = || vm_statistics(system);
     let before = vms();
     let outcomes = Mutex::new(Outcomes::new());
     half(system, 1, &outcomes);

@@ -74,6 +74,11 @@ fn claims_reach_the_api_in_headers_that_no_client_can_set() {
     ] {
         let (test, api) = recorded(|options| {
             options.introspection_response = form.to_owned();
+            // A request with a token of its own and none of our cookies skips the cookie stage.
+            let hardening = "\"cookie_hardening\": \"host\"";
+            options
+                .envoy_changes
+                .push((hardening.to_owned(), format!("{hardening}, \"allow_tokens\": true")));
             let issuer = format!("login.{}:{}", options.domain, options.ports.public);
             further(options, &members.replace("ISSUER", &issuer));
             // The filter itself has to take both spellings away.
@@ -107,7 +112,30 @@ fn claims_reach_the_api_in_headers_that_no_client_can_set() {
             }
             assert_eq!(values(&api, "x-auth-other"), ["kept"]);
         }
+        // The same where the cookie stage is skipped, and where a browser asks first.
+        let (token, _) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
+        for method in ["GET", "OPTIONS"] {
+            let request = Request::new(method, "/api/data")
+                .header("authorization", format!("Bearer {token}"))
+                .header("x-auth-subject", "admin")
+                .header("x_auth_subject", "admin")
+                .header("X-Auth_Nothing", "admin");
+            user.send(&request);
+            assert_eq!(
+                values(&api, "x-auth-subject"),
+                [subject.as_str().expect("text")],
+                "{form} {method}"
+            );
+            for name in ["authorization", "x_auth_subject", "x-auth_nothing"] {
+                assert!(values(&api, name).is_empty(), "{form} {method}: {name}");
+            }
+        }
         api.clear();
+        let preflight = Request::new("OPTIONS", "/api/data")
+            .header("origin", &user.origin)
+            .header("access-control-request-method", "POST")
+            .header("x_auth_subject", "admin");
+        assert_eq!(user.send(&preflight).status, 200, "answered by Envoy");
         for cookies in [String::new(), user.cookie_header_with(AT, Some("x"))] {
             let request = Request::new("GET", "/api/data")
                 .header("origin", &user.origin)

@@ -9,7 +9,7 @@ use bff_tests::http1::{Client, Request};
 use bff_tests::http2::{self, Connection};
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, eventually, start_envoy, statistic};
+use bff_tests::setup::{TestSystem, eventually, start_envoy, statistic, vm_statistics};
 use bff_tests::user_agent::AT;
 use bff_tests::web_socket_api::WebSocketApi;
 use serde_json::json;
@@ -37,7 +37,7 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
         options.envoy_concurrency = Some(1);
         options.filter_timeout_ms = 5000;
     });
-    let vms = || statistic(&test.system, "wasm.envoy.wasm.runtime.v8.created");
+    let vms = || vm_statistics(&test.system);
     let before = vms();
     let origin = test.system.www();
     let cookie = cookie(&test, "token");

@@ -71,6 +71,34 @@ fn a_repeated_cookie_of_any_of_our_names_is_refused_by_the_filter() {
 }
 
 #[test]
+fn no_cookie_and_no_set_of_cookies_stands_for_the_one_that_is_asked_for() {
+    let user = user();
+    let names = [AT, CSRF, AUTH, ID];
+    for set in 0..(1 << names.len()) {
+        let there: Vec<&str> = (0..names.len())
+            .filter(|bit| set & (1 << bit) != 0)
+            .map(|bit| names[bit])
+            .collect();
+        for readable in [true, false] {
+            let cookies = there.iter().map(|name| match readable {
+                true => format!("{name}={}", user.cookies[*name]),
+                false => format!("{name}=present"),
+            });
+            let cookies = cookies.collect::<Vec<_>>().join("; ");
+            for (method, needed) in [("GET", &[AT][..]), ("POST", &[AT, CSRF])] {
+                let proven = readable && needed.iter().all(|name| there.contains(name));
+                let response = user.send(&with_cookies(&user, method, "/api/data", &cookies));
+                let what = format!("{method} with {there:?}, readable: {readable}");
+                match proven {
+                    true => assert_eq!(response.status, 200, "{what}"),
+                    false => assert_filter_refused(&response, Some(&user.origin), &what),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn an_unsafe_method_needs_origin_and_csrf_whatever_its_name() {
     let user = user();
     let cookies = user.cookie_header();

@@ -132,3 +132,35 @@ fn remember(secrets: &mut Vec<(&'static str, String)>, system: &demo_system::Sys
         secrets.push((what, value.unwrap_or_else(|| panic!("nothing is sealed as {what}"))));
     }
 }
+
+#[test]
+fn no_nonce_seals_two_cookies() {
+    let test = start(|_| {});
+    let mut nonces = std::collections::BTreeSet::new();
+    let mut count = 0;
+    let mut look = |user: &UserAgent| {
+        for (name, value) in &user.cookies {
+            let sealed = bff_core::base64url::decode(value.as_bytes()).expect("base64url");
+            // After the version and the key id (the contract, section 2.1).
+            nonces.insert(sealed[5..29].to_vec());
+            count += 1;
+            assert!(sealed[5..29].iter().any(|byte| *byte != 0), "{name}");
+        }
+    };
+    for _ in 0..3 {
+        let mut visitor = UserAgent::new(&test.system);
+        visitor.bff("POST", "/bff/login/start");
+        look(&visitor);
+        let mut user = UserAgent::signed_in(&test.system);
+        look(&user);
+        for _ in 0..3 {
+            let before = user.cookies.clone();
+            assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+            let mut renewed = user.clone();
+            renewed.cookies.retain(|name, value| before.get(name) != Some(value));
+            assert!(renewed.cookies.len() >= 3, "{:?}", renewed.cookies.keys());
+            look(&renewed);
+        }
+    }
+    assert_eq!(nonces.len(), count);
+}
