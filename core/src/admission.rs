@@ -162,9 +162,8 @@ fn hygiene(config: &Config, head: &Head) -> Edits {
         .iter()
         .flat_map(|stage| stage.answer.identity_headers());
     for ours in csrf.into_iter().chain(identity) {
-        for name in head.names() {
-            if is_spelling_of(name, ours)
-                && let Ok(name) = std::str::from_utf8(name)
+        for name in head.spellings(ours) {
+            if let Ok(name) = std::str::from_utf8(name)
                 && !edits.remove.iter().any(|other| other == name)
             {
                 edits.remove.push(Cow::Owned(name.to_owned()));
@@ -172,16 +171,6 @@ fn hygiene(config: &Config, head: &Head) -> Edits {
         }
     }
     edits
-}
-
-/// Whether a header's name is this one, `_` taken as `-`.
-fn is_spelling_of(name: &[u8], ours: &str) -> bool {
-    let dash = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    name.len() == ours.len()
-        && name
-            .iter()
-            .zip(ours.as_bytes())
-            .all(|(one, other)| dash(*one) == *other)
 }
 
 /// The cookie stage. `None`: the request has none of our cookies and may use a bearer token instead.

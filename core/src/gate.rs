@@ -122,13 +122,16 @@ impl Gate {
     }
 
     /// A request's head has come. Without an effect that ends it, it is to be paused.
-    pub fn request(&mut self, stream: StreamId, head: &Head, around: &impl Surroundings, now: u64) -> Vec<Effect> {
+    pub fn request(&mut self, stream: StreamId, head: &Head, around: &impl Surroundings, now: u64) -> Option<Effect> {
         let admitted = admission::admit(&self.config, &mut self.cookies, head, &self.ended, now);
         let effect = match admitted {
             Err(refused) => Some(Effect::Reply { stream, refused }),
             Ok(admission) => self.admitted(stream, admission, around, now),
         };
-        self.counted(Vec::from_iter(effect))
+        if let Some(effect) = &effect {
+            self.count(effect);
+        }
+        effect
     }
 
     fn admitted(
@@ -259,11 +262,14 @@ impl Gate {
                 "it did not answer in time",
             )),
         });
-        let effects = ends.collect();
+        let effects: Vec<Effect> = ends.collect();
         if let Outcome::Known { verdict, expires_at } = outcome {
             self.cache.put(flight.key, verdict, expires_at, now);
         }
-        self.counted(effects)
+        for effect in &effects {
+            self.count(effect);
+        }
+        effects
     }
 
     /// A request is over: answered, forwarded and done, or its client has left.
@@ -348,15 +354,12 @@ impl Gate {
         self.flights.len()
     }
 
-    fn counted(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
-        for effect in &effects {
-            match effect {
-                Effect::Forward { .. } => self.counts.add(Count::Forwarded),
-                Effect::Reply { refused, .. } => self.counts.add(Count::Refused(refused.refusal.status())),
-                _ => {}
-            }
+    fn count(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Forward { .. } => self.counts.add(Count::Forwarded),
+            Effect::Reply { refused, .. } => self.counts.add(Count::Refused(refused.refusal.status())),
+            _ => {}
         }
-        effects
     }
 }
 

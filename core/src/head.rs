@@ -1,20 +1,24 @@
 //! A request's head as the proxy has it: bytes, in the order in which they came.
 
+use crate::bytes;
+
 /// Pseudo-headers and headers. Names are in lower case, as Envoy keeps them.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
     /// All of them in one piece: copying them out of the proxy is a good part of what a request costs.
     bytes: Vec<u8>,
     lines: Vec<Line>,
+    /// A bit for each tag that a line has: most names that are asked for are not there, and this says so at once.
+    tags: u64,
 }
 
-/// Where a line is in the bytes.
+/// Where a line is in the bytes: the name, a zero byte, the value.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    name_at: u32,
+    at: u32,
     name_len: u32,
-    value_at: u32,
     value_len: u32,
+    tag: u8,
 }
 
 /// How many lines of a name there are.
@@ -31,19 +35,18 @@ pub enum Lines<'a> {
 impl Head {
     /// From the lines. A head of 4 GiB is no head.
     pub fn new(lines: Vec<(String, Vec<u8>)>) -> Self {
+        let len = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX);
         let mut head = Self::default();
         for (name, value) in lines {
-            let mut add = |text: &[u8]| {
-                let start = u32::try_from(head.bytes.len()).unwrap_or(u32::MAX);
-                head.bytes.extend_from_slice(text);
-                (start, u32::try_from(text.len()).unwrap_or(0))
-            };
-            let ((name_at, name_len), (value_at, value_len)) = (add(name.as_bytes()), add(&value));
-            head.lines.push(Line {
-                name_at,
-                name_len,
-                value_at,
-                value_len,
+            let (at, name) = (len(&head.bytes), name.as_bytes());
+            head.bytes.extend_from_slice(name);
+            head.bytes.push(0);
+            head.bytes.extend_from_slice(&value);
+            head.add(Line {
+                at,
+                name_len: len(name),
+                value_len: len(&value),
+                tag: tag(name.len(), name.first()),
             });
         }
         head
@@ -56,7 +59,11 @@ impl Head {
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
         let sizes_len = count.checked_mul(8)?;
         let (sizes, _) = rest.get(..sizes_len)?.as_chunks::<8>();
-        let mut lines = Vec::with_capacity(count);
+        let mut head = Self {
+            bytes: Vec::new(),
+            lines: Vec::with_capacity(count),
+            tags: 0,
+        };
         let mut at = u32::try_from(sizes_len).ok()?.checked_add(4)?;
         for size in sizes {
             // The name's length in the lower half, the value's in the upper.
@@ -65,27 +72,32 @@ impl Head {
                 u32::try_from(sizes & 0xffff_ffff).ok()?,
                 u32::try_from(sizes >> 32).ok()?,
             );
-            let name_at = at;
-            let value_at = name_at.checked_add(name_len)?.checked_add(1)?;
-            at = value_at.checked_add(value_len)?.checked_add(1)?;
-            lines.push(Line {
-                name_at,
+            let (name, first) = (usize::try_from(name_len).ok()?, usize::try_from(at).ok()?);
+            head.add(Line {
+                at,
                 name_len,
-                value_at,
                 value_len,
+                tag: tag(name, bytes.get(first)),
             });
+            at = at.checked_add(name_len)?.checked_add(value_len)?.checked_add(2)?;
         }
         // Each zero byte but the last is followed by something: when the end is there, so is all before it.
         let end = usize::try_from(at).ok()?.checked_sub(usize::from(count > 0))?;
-        (end <= bytes.len()).then_some(Self { bytes, lines })
+        let is_whole = end <= bytes.len();
+        head.bytes = bytes;
+        is_whole.then_some(head)
+    }
+
+    fn add(&mut self, line: Line) {
+        self.tags |= bit(line.tag);
+        self.lines.push(line);
     }
 
     /// The values of a name, which is given in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.lines
-            .iter()
-            .filter(move |line| usize::try_from(line.name_len) == Ok(name.len()) && self.name(line) == name.as_bytes())
-            .map(|line| self.text(line.value_at, line.value_len))
+        self.lines_tagged(name)
+            .filter(move |line| bytes::equal(self.name(line), name.as_bytes()))
+            .map(|line| self.value(line))
     }
 
     /// The value of a name that should be there once.
@@ -98,9 +110,17 @@ impl Head {
         }
     }
 
-    /// The names of all lines.
-    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.lines.iter().map(|line| self.name(line))
+    /// The names there are that are read as `name`, which is given in lower case, where `_` is taken as `-`.
+    pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.lines_tagged(name)
+            .map(|line| self.name(line))
+            .filter(move |spelling| {
+                spelling.len() == name.len()
+                    && spelling
+                        .iter()
+                        .zip(name.as_bytes())
+                        .all(|(one, other)| dash(*one) == *other)
+            })
     }
 
     /// GET, HEAD and OPTIONS are safe; anything else, a missing method included, is not.
@@ -113,15 +133,47 @@ impl Head {
         self.one("upgrade") != Lines::None || self.one(":protocol") != Lines::None
     }
 
+    fn lines_tagged(&self, name: &str) -> impl Iterator<Item = &Line> {
+        let tag = tag(name.len(), name.as_bytes().first());
+        let lines = if self.tags & bit(tag) == 0 {
+            &[][..]
+        } else {
+            self.lines.as_slice()
+        };
+        lines.iter().filter(move |line| line.tag == tag)
+    }
+
     fn name(&self, line: &Line) -> &[u8] {
-        self.text(line.name_at, line.name_len)
+        self.text(line.at, line.name_len)
+    }
+
+    fn value(&self, line: &Line) -> &[u8] {
+        let at = line.at.saturating_add(line.name_len).saturating_add(1);
+        self.text(at, line.value_len)
     }
 
     fn text(&self, at: u32, len: u32) -> &[u8] {
-        let text = usize::try_from(at).ok().zip(usize::try_from(len).ok());
-        text.and_then(|(at, len)| self.bytes.get(at..)?.get(..len))
+        let range = usize::try_from(at).ok().zip(usize::try_from(len).ok());
+        range
+            .and_then(|(at, len)| self.bytes.get(at..)?.get(..len))
             .unwrap_or_default()
     }
+}
+
+/// What can be told of a name at a glance, by its length and its first byte: names with different tags are different, and
+/// not even spellings of one name. Below 64.
+fn tag(len: usize, first: Option<&u8>) -> u8 {
+    let len = u8::try_from(len & 63).unwrap_or(0);
+    (len ^ dash(first.copied().unwrap_or(0)).rotate_left(3)) & 63
+}
+
+fn bit(tag: u8) -> u64 {
+    1u64.wrapping_shl(u32::from(tag))
+}
+
+/// `_` is `-` to many frameworks.
+fn dash(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte }
 }
 
 #[cfg(test)]
@@ -149,7 +201,27 @@ mod tests {
         assert_eq!(head.all("cookie").collect::<Vec<_>>(), [b"a=b", b"c=d"]);
         assert_eq!((head.one("empty"), head.one("none")), (Lines::One(b""), Lines::None));
         assert_eq!(head.one("cookie"), Lines::Several);
-        assert!(Head::from_proxy_wasm(serialised(&[])).unwrap().names().next().is_none());
+        assert!(Head::from_proxy_wasm(serialised(&[])).unwrap().lines.is_empty());
+    }
+
+    #[test]
+    fn a_name_is_found_in_both_spellings_and_nothing_else_is() {
+        let lines = [
+            ("x-a-b", "1"),
+            ("x_a-b", "2"),
+            ("x-a_b", "3"),
+            ("x-a-c", "4"),
+            ("-a_", "5"),
+            ("_a-", "6"),
+        ];
+        let head = Head::from_proxy_wasm(serialised(&lines)).unwrap();
+        assert_eq!(
+            head.spellings("x-a-b").collect::<Vec<_>>(),
+            [&b"x-a-b"[..], b"x_a-b", b"x-a_b"]
+        );
+        assert_eq!(head.spellings("-a-").count(), 2);
+        assert_eq!(head.one("x-a-b"), Lines::One(b"1"));
+        assert_eq!((head.spellings("x-a").count(), head.spellings("").count()), (0, 0));
     }
 
     #[test]

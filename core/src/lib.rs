@@ -34,6 +34,7 @@
 pub mod admission;
 pub mod base64url;
 mod bounded;
+mod bytes;
 pub mod cache;
 pub mod config;
 pub mod cookie;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::bytes;
 use crate::seal::Purpose;
 
 /// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
@@ -86,11 +87,11 @@ impl CookieNames {
     pub fn recognise<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
         Purpose::ALL.into_iter().find_map(|purpose| {
             let ours = self.of(purpose).as_bytes();
+            let (start, suffix) = name.split_at_checked(ours.len())?;
             // The five begin alike and end differently: their ends tell them apart soonest.
-            if name.get(ours.len().checked_sub(1)?) != ours.last() {
+            if start.last() != ours.last() || !bytes::equal(start, ours) {
                 return None;
             }
-            let suffix = name.strip_prefix(ours)?;
             let is_ours = match suffix {
                 [] => true,
                 [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use crate::bounded::Bounded;
+use crate::bytes;
 use crate::grant::Grant;
 use crate::seal::{OpenError, Opened, Purpose, Sealer};
 
@@ -65,7 +66,7 @@ impl OpenedCookies {
         let place = place(sealed);
         if let Some(kept) = self.kept.get(&place)
             && kept.cookie.purpose == purpose
-            && same_bytes(&kept.cookie.sealed, sealed)
+            && bytes::equal(&kept.cookie.sealed, sealed)
         {
             if kept.cookie.content.expires_at <= now {
                 self.kept.remove(&place);
@@ -138,17 +139,6 @@ fn place(sealed: &[u8]) -> Place {
         u64::from_le_bytes(*last)
     };
     Place(eight() ^ eight().rotate_left(29))
-}
-
-/// Equality in steps of 16 bytes: on wasm32 the compiler's own goes byte by byte, and a cookie is long.
-fn same_bytes(one: &[u8], other: &[u8]) -> bool {
-    let ((one, one_rest), (other, other_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
-    one.len() == other.len()
-        && one_rest == other_rest
-        && one
-            .iter()
-            .zip(other)
-            .all(|(one, other)| u128::from_ne_bytes(*one) == u128::from_ne_bytes(*other))
 }
 
 #[cfg(test)]

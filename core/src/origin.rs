@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::bytes;
+
 /// The list of trusted origins; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedOrigins {
@@ -40,7 +42,7 @@ impl TrustedOrigins {
     pub fn is_trusted(&self, origin: &[u8]) -> bool {
         self.origins
             .iter()
-            .any(|trusted| trusted.as_bytes() == origin || trusted.as_bytes().eq_ignore_ascii_case(origin))
+            .any(|trusted| bytes::equal(trusted.as_bytes(), origin) || trusted.as_bytes().eq_ignore_ascii_case(origin))
     }
 
     /// The origins, in lower case and without default ports.

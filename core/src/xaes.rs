@@ -9,7 +9,7 @@ use aes::Aes256;
 use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Length of a nonce, in bytes.
 pub(crate) const NONCE_LEN: usize = 24;
@@ -61,8 +61,7 @@ impl Xaes256Gcm {
     /// The key and nonce that a 24-byte nonce stands for: a counter-mode KDF (NIST SP 800-108r1) over CMAC.
     fn derive(&self, nonce: &[u8; NONCE_LEN]) -> (Aes256Gcm, Nonce<aes_gcm::aead::consts::U12>) {
         let (selector, rest) = halves(nonce);
-        let mut key = Zeroizing::new([0u8; 32]);
-        for (counter, half) in (1u8..).zip(key.chunks_exact_mut(16)) {
+        let input = |counter: u8| {
             let mut input = [0u8; 16];
             let fixed = [0, counter, b'X', 0];
             for (byte, value) in input.iter_mut().zip(fixed.iter().chain(&selector)) {
@@ -71,9 +70,15 @@ impl Xaes256Gcm {
             for (byte, mask) in input.iter_mut().zip(self.subkey.iter()) {
                 *byte ^= mask;
             }
-            let mut block = Block::<Aes256>::from(input);
-            self.aes.encrypt_block(&mut block);
-            half.copy_from_slice(&block);
+            Block::<Aes256>::from(input)
+        };
+        // In one call: without AES instructions, as in wasm, several blocks cost what one does.
+        let mut blocks = [input(1), input(2)];
+        self.aes.encrypt_blocks(&mut blocks);
+        let mut key = Zeroizing::new([0u8; 32]);
+        for (half, block) in key.chunks_exact_mut(16).zip(&mut blocks) {
+            half.copy_from_slice(block);
+            block.zeroize();
         }
         (Aes256Gcm::new((&*key).into()), rest.into())
     }

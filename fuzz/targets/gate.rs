@@ -143,7 +143,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
-                let effects = world.gate.request(last, &Head::new(lines), &Plain, now);
+                let effects = Vec::from_iter(world.gate.request(last, &Head::new(lines), &Plain, now));
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }

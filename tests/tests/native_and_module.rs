@@ -124,7 +124,7 @@ fn native(gate: &mut Gate, sent: &Sent) -> End {
         .expect("after 1970")
         .as_secs();
     let seen = sent.seen();
-    let mut effects = gate.request(1, &Head::new(seen.clone()), &NoRoute, now);
+    let mut effects = Vec::from_iter(gate.request(1, &Head::new(seen.clone()), &NoRoute, now));
     if let Some(Effect::Introspect { flight, request, .. }) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();

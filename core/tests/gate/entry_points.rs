@@ -37,16 +37,20 @@ impl Surroundings for Around {
     }
 }
 
+fn asked(gate: &mut Gate, stream: u32, head: &Head, around: &Around) -> Vec<Effect> {
+    Vec::from_iter(gate.request(stream, head, around, NOW))
+}
+
 /// The first request with a token, its introspection answered like this; then a second one, of which the answer is kept.
 fn both(gate: &mut Gate, head: &Head, around: &Around, answer: &Answer) -> (End, End) {
-    let mut effects = gate.request(1, head, around, NOW);
+    let mut effects = asked(gate, 1, head, around);
     if let Some((_, id)) = flight(&effects) {
         effects = gate.answer(id, answer, NOW);
     }
     let first = ends(&effects).pop().unwrap().1;
     // By now the token is known, and by a third time the cookie's worth as well.
-    gate.request(2, head, around, NOW);
-    let second = ends(&gate.request(3, head, around, NOW)).pop().unwrap().1;
+    asked(gate, 2, head, around);
+    let second = ends(&asked(gate, 3, head, around)).pop().unwrap().1;
     (first, second)
 }
 
@@ -92,7 +96,7 @@ fn a_token_that_one_client_has_bound_serves_no_other_although_the_answer_is_kept
         certificate: Some([6; 32]),
         ..NOWHERE
     };
-    let stolen = ends(&gate.request(9, &bearer("token"), &thief, NOW)).pop().unwrap().1;
+    let stolen = ends(&asked(&mut gate, 9, &bearer("token"), &thief)).pop().unwrap().1;
     assert_eq!(
         stolen,
         End::Refused(401, Some("Bearer error=\"invalid_token\"".to_owned()))
@@ -106,8 +110,8 @@ fn requests_that_wait_together_are_judged_each_by_its_own_certificate() {
         certificate: Some([byte; 32]),
         ..NOWHERE
     };
-    let (_, id) = flight(&gate.request(1, &bearer("token"), &with(6), NOW)).unwrap();
-    assert!(gate.request(2, &bearer("token"), &with(5), NOW).is_empty());
+    let (_, id) = flight(&asked(&mut gate, 1, &bearer("token"), &with(6))).unwrap();
+    assert!(asked(&mut gate, 2, &bearer("token"), &with(5)).is_empty());
     let ends = ends(&gate.answer(id, &active(bound_to(5)), NOW));
     assert!(
         matches!(&ends[..], [(1, End::Refused(401, _)), (2, End::Forwarded(_))]),
@@ -186,7 +190,7 @@ fn one_answer_serves_routes_with_different_requirements() {
     let answer = active(json!({"scope": "orders", "exp": NOW + 100}));
     let (first, _) = both(&mut gate, &good("GET", "token"), &on("orders"), &answer);
     assert!(matches!(first, End::Forwarded(_)));
-    let effects = gate.request(7, &good("GET", "token"), &on("admin"), NOW);
+    let effects = asked(&mut gate, 7, &good("GET", "token"), &on("admin"));
     assert!(flight(&effects).is_none(), "the answer is known");
     assert_eq!(ends(&effects).pop().unwrap().1, End::Refused(403, None));
 }

@@ -36,7 +36,7 @@ pub(crate) trait Ask {
 
 impl Ask for Gate {
     fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
-        self.request(stream, head, &Plain, now)
+        Vec::from_iter(self.request(stream, head, &Plain, now))
     }
 }
 

@@ -1,0 +1,39 @@
+//! Comparing bytes, fast on wasm32: there the compiler's own comparison goes byte by byte.
+
+/// Whether both are the same. Not for secrets: it ends at the first difference.
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && match one.len() {
+            16.. => in_chunks(one, other, u128::from_ne_bytes),
+            8..=15 => in_chunks(one, other, u64::from_ne_bytes),
+            4..=7 => in_chunks(one, other, u32::from_ne_bytes),
+            _ => one.iter().eq(other),
+        }
+}
+
+/// As numbers of `N` bytes; the last of them overlaps the one before it where the length is no multiple. Both have the same
+/// length, which is at least `N`.
+fn in_chunks<const N: usize, T: PartialEq>(one: &[u8], other: &[u8], number: impl Fn([u8; N]) -> T) -> bool {
+    let same = |(one, other): (&[u8; N], &[u8; N])| number(*one) == number(*other);
+    one.last_chunk().zip(other.last_chunk()).is_some_and(same)
+        && one.as_chunks().0.iter().zip(other.as_chunks().0).all(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_equal_when_none_of_them_differs() {
+        for len in 0..70 {
+            let one: Vec<u8> = (0..len).collect();
+            assert!(equal(&one, &one.clone()), "{len}");
+            for at in 0..one.len() {
+                let mut other = one.clone();
+                other[at] ^= 0x80;
+                assert!(!equal(&one, &other), "{len} at {at}");
+            }
+            assert!(!equal(&one, &[&one[..], &[0]].concat()), "{len}");
+        }
+    }
+}
