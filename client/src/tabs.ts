@@ -1,0 +1,51 @@
+// The tabs of one browser share the session's cookies: what changes them is done by one tab at a time, and the others hear of
+// it.
+
+import type { SessionEvent } from './session.js';
+
+/** What one tab tells the others. */
+export type TabEvent = Exclude<SessionEvent, 'loaded'>;
+
+export class Tabs {
+  readonly #name: string;
+  readonly #channel: BroadcastChannel | undefined;
+  /** The end of what this tab does, where there are no locks over all of them. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(name: string, hear: (event: TabEvent) => void) {
+    this.#name = name;
+    if (!isSecureContext) {
+      console.warn('bff-envoy-client: not a secure context, so no cookie of the BFF is kept. Use https or localhost.');
+    }
+    if (globalThis.BroadcastChannel) {
+      this.#channel = new BroadcastChannel(name);
+      this.#channel.onmessage = ({ data }: MessageEvent<TabEvent>) => hear(data);
+    }
+  }
+
+  tell(event: TabEvent): void {
+    this.#channel?.postMessage(event);
+  }
+
+  /**
+   * Runs `work` while no other tab runs any. Without Web Locks, while this tab runs no other: tabs may then refresh at once,
+   * which the BFF makes one refresh of.
+   */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    let begun = false;
+    const begin = () => {
+      begun = true;
+      return work();
+    };
+    try {
+      const locks = navigator.locks as LockManager | undefined;
+      if (locks) return await locks.request(this.#name, begin);
+    } catch (error) {
+      // A page without an origin of its own has no locks, although it has their API.
+      if (begun) throw error;
+    }
+    const turn = this.#last.then(begin);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}

@@ -1,0 +1,164 @@
+// What a browser's page has and Node.js has not, faked as far as the client looks at it, and a BFF that misbehaves on demand.
+// What real ones do is tested in Chromium (tests/browser/client.test.mjs).
+
+import { after } from 'node:test';
+
+export const WWW = 'https://www.example.com';
+export const API = 'https://api.example.com';
+
+/** Locks by name, over all clients of this process: each is a tab. */
+class FakeLocks {
+  #last = new Map();
+
+  request(name, work) {
+    const turn = (this.#last.get(name) ?? Promise.resolve()).then(() => work());
+    this.#last.set(name, turn.catch(() => {}));
+    return turn;
+  }
+}
+
+/** Node.js's own, which would keep the process alive. */
+class ClosedChannel extends BroadcastChannel {
+  static open = [];
+
+  constructor(name) {
+    super(name);
+    ClosedChannel.open.push(this);
+  }
+
+  static closeAll() {
+    for (const channel of ClosedChannel.open.splice(0)) channel.close();
+  }
+}
+
+after(() => ClosedChannel.closeAll());
+
+function define(values) {
+  for (const [name, value] of Object.entries(values)) {
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
+}
+
+/** A page at this address, with a browser and a BFF of its own. */
+export function fakePage({ path = '/', locks = new FakeLocks(), isSecureContext = true } = {}) {
+  ClosedChannel.closeAll();
+  const stored = new Map();
+  const page = {
+    bff: new FakeBff(),
+    warnings: [],
+    /** The addresses that were shown, without being loaded. */
+    shown: [],
+    events: new EventTarget(),
+  };
+  const location = new URL(path, WWW);
+  define({
+    location,
+    document: { baseURI: `${WWW}/` },
+    history: {
+      state: { router: 1 },
+      replaceState(state, _, url) {
+        const shown = new URL(url, location.href);
+        if (shown.origin !== WWW) throw new DOMException('another origin', 'SecurityError');
+        location.href = shown.href;
+        page.shown.push(shown.pathname + shown.search + shown.hash);
+      },
+    },
+    sessionStorage: {
+      getItem: (name) => stored.get(name) ?? null,
+      setItem: (name, value) => void stored.set(name, value),
+      removeItem: (name) => void stored.delete(name),
+    },
+    navigator: { locks },
+    isSecureContext,
+    BroadcastChannel: ClosedChannel,
+    console: { ...console, warn: (text) => page.warnings.push(text) },
+    addEventListener: page.events.addEventListener.bind(page.events),
+    reportError: (error) => page.warnings.push(error.message),
+    fetch: async (input, init) => {
+      const request = new Request(input instanceof Request ? input : new URL(input, WWW), init);
+      return page.bff.fetch(request, init);
+    },
+  });
+  return page;
+}
+
+const json = (status, body) => new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
+const refused = (code = 'unauthorized_request') => json(401, { code, message: 'Access denied.' });
+
+/** BFF, gateway and API, with the state that a real browser's cookies would hold. */
+export class FakeBff {
+  /** `{ user, csrf, seconds }`. */
+  session;
+  isTokenGood = true;
+  /** Whether the gateway refuses whatever comes. */
+  isApiClosed = false;
+  /** What a refresh is answered with instead. */
+  refreshFault;
+  /** Runs before an answer is made, by method and path. */
+  before = {};
+  requests = [];
+
+  logIn(user = 'alice', csrf = `csrf of ${user}`) {
+    this.session = { user, csrf, seconds: 5 };
+    this.isTokenGood = true;
+    return this;
+  }
+
+  count(line) {
+    return this.requests.filter((request) => request.line === line).length;
+  }
+
+  async fetch(request, init) {
+    request.signal.throwIfAborted();
+    const { origin, pathname } = new URL(request.url);
+    const line = `${request.method} ${pathname}`;
+    const { csrf } = this.session ?? {};
+    const body = await request.clone().text();
+    this.requests.push({
+      line, origin, body, init, csrf: request.headers.get('x-example-csrf'), credentials: request.credentials, redirect: request.redirect,
+    });
+    await this.before[line]?.();
+    // A turn of the event loop: what is under way at once stays so.
+    await new Promise((resolve) => { setImmediate(resolve); });
+    request.signal.throwIfAborted();
+    const isMeant = this.session && request.headers.get('x-example-csrf') === csrf && csrf === this.session?.csrf;
+    switch (line) {
+      case 'POST /bff/login/start':
+        return json(200, { authorizationRequestUrl: this.authorizationRequestUrl ?? 'https://login.example.com/authorize?x=1' });
+      case 'POST /bff/login/end': {
+        const query = new URL(JSON.parse(body).pageUrl).searchParams;
+        if (query.has('error')) return json(400, { code: query.get('error'), message: 'The login was refused.' });
+        if (query.get('state') === 'signed-out') return json(200, { handled: true, isLoggedIn: false });
+        if (!query.has('code')) return json(200, { handled: false, isLoggedIn: this.session !== undefined });
+        this.logIn();
+        return json(200, { handled: true, isLoggedIn: true, csrf: this.session.csrf });
+      }
+      case 'GET /bff/session':
+        return json(200, this.session
+          ? { isLoggedIn: true, csrf: this.session.csrf, accessTokenExpiresIn: this.isTokenGood ? this.session.seconds : 0, claims: { iss: 'i', sub: this.session.user } }
+          : { isLoggedIn: false });
+      case 'POST /bff/refresh':
+        if (this.refreshFault) return this.refreshFault();
+        if (!isMeant) return refused();
+        this.isTokenGood = true;
+        this.session.seconds += 300;
+        return new Response(null, { status: 204 });
+      case 'POST /bff/logout':
+        if (!isMeant) return refused();
+        this.session = undefined;
+        return json(200, { url: 'https://login.example.com/end?x=1' });
+      default: {
+        if (origin !== API) return new Response('elsewhere');
+        const isSafe = request.method === 'GET';
+        if (this.isApiClosed || !this.session || !this.isTokenGood || !(isSafe || isMeant)) return refused('unauthorized');
+        return json(200, { user: this.session.user, body });
+      }
+    }
+  }
+
+  static unavailable = () => json(502, { code: 'authorization_server_error', message: 'The authorization server has a problem.' });
+  static expired = (bff) => () => {
+    bff.session = undefined;
+    return refused('session_expired');
+  };
+}

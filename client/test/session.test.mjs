@@ -1,0 +1,287 @@
+// Sign-in, sign-out and what tabs tell each other.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { BffClient, BffError, takePageUrl } from '../dist/index.js';
+import { API, WWW, fakePage } from './fake-page.mjs';
+
+const DATA = `${API}/api/data`;
+
+function client(options) {
+  return new BffClient({ bffUrl: `${API}/bff`, navigate: () => {}, ...options });
+}
+
+/** Waits for the first event of a kind. */
+function heard(bff, wanted) {
+  return new Promise((resolve) => {
+    bff.subscribe((event, session) => {
+      if (event === wanted) resolve(session);
+    });
+  });
+}
+
+const lines = (page) => page.bff.requests.map(({ line }) => line);
+
+test('a page load without an answer finds the session by one call', async () => {
+  const page = fakePage({ path: '/orders?page=2#top' });
+  page.bff.logIn();
+  const pageLoad = await client().onPageLoad();
+  assert.deepEqual(pageLoad, {
+    isLoggedIn: true, claims: { iss: 'i', sub: 'alice' }, handled: false, returnTo: undefined, error: undefined,
+  });
+  assert.deepEqual(lines(page), ['GET /bff/session']);
+  assert.deepEqual(page.shown, []);
+});
+
+test('code and state are out of the address before anything is sent, and nothing else is', async () => {
+  const page = fakePage({ path: '/?mine=1&code=c&state=s&iss=i&session_state=x#here' });
+  const pending = client().onPageLoad();
+  assert.equal(location.href, `${WWW}/?mine=1#here`);
+  assert.deepEqual(page.bff.requests, []);
+  assert.equal((await pending).handled, true);
+  assert.equal(JSON.parse(page.bff.requests[0].body).pageUrl, `${WWW}/?mine=1&code=c&state=s&iss=i&session_state=x#here`);
+  assert.equal(history.state.router, 1, 'what a router keeps stays');
+});
+
+test('a signed answer is recognised, and a parameter of the application that is named like it is not', async () => {
+  fakePage({ path: '/?response=eyJh.eyJi.c2ln' });
+  assert.equal(takePageUrl(), `${WWW}/?response=eyJh.eyJi.c2ln`);
+  assert.equal(location.href, `${WWW}/`);
+  for (const path of ['/?response=yes', '/?code=1', '/?error=x']) {
+    fakePage({ path });
+    assert.equal(takePageUrl(), undefined, path);
+    assert.equal(location.href, WWW + path);
+  }
+});
+
+test('with a redirectPath other pages keep their parameters', async () => {
+  const page = fakePage({ path: '/map?code=berlin&state=be' });
+  await client({ redirectPath: '/' }).onPageLoad();
+  assert.equal(location.search, '?code=berlin&state=be');
+  assert.deepEqual(lines(page), ['GET /bff/session']);
+});
+
+test('an answer is used once, however often the page load is asked for', async () => {
+  const page = fakePage({ path: '/?code=c&state=s' });
+  const bff = client();
+  const [one, two] = await Promise.all([bff.onPageLoad(), bff.onPageLoad()]);
+  assert.equal(one, two);
+  assert.equal(one.isLoggedIn, true);
+  assert.deepEqual(lines(page), ['POST /bff/login/end', 'GET /bff/session']);
+});
+
+test('the state of our own logout is taken out of the address, another one is not', async () => {
+  fakePage({ path: '/?state=signed-out' });
+  const pageLoad = await client().onPageLoad();
+  assert.equal(location.href, `${WWW}/`);
+  assert.equal(pageLoad.handled, false, 'no sign-in has ended');
+  fakePage({ path: '/?state=bavaria' });
+  await client().onPageLoad();
+  assert.equal(location.href, `${WWW}/?state=bavaria`);
+});
+
+test('a sign-in that failed says why, and leaves the session that there is', async () => {
+  const page = fakePage({ path: '/?error=access_denied&state=s' });
+  page.bff.logIn();
+  const { error, handled, isLoggedIn } = await client().onPageLoad();
+  assert.ok(error instanceof BffError);
+  assert.deepEqual([error.status, error.code, handled, isLoggedIn], [400, 'access_denied', true, true]);
+  assert.equal(location.href, `${WWW}/`);
+});
+
+test('a page load without a BFF rejects, and nothing is said of the session', async () => {
+  fakePage();
+  globalThis.fetch = () => Promise.reject(new TypeError('Failed to fetch'));
+  const bff = client();
+  await assert.rejects(bff.onPageLoad(), { name: 'BffError', status: 0, code: 'unreachable' });
+  assert.equal(bff.current.isLoggedIn, undefined);
+});
+
+test('login goes to the authorization server, and the page comes back to where it was', async () => {
+  const page = fakePage({ path: '/orders/42?page=2#top' });
+  let to;
+  const bff = client({ navigate: (url) => { to = url; } });
+  await bff.login({ extraParams: { prompt: 'login' } });
+  assert.equal(to, 'https://login.example.com/authorize?x=1');
+  assert.deepEqual(JSON.parse(page.bff.requests[0].body), { extraParams: [{ key: 'prompt', value: 'login' }] });
+  location.href = `${WWW}/?code=c&state=s`;
+  const { returnTo } = await bff.onPageLoad();
+  assert.equal(returnTo, '/orders/42?page=2#top');
+  assert.equal(location.href, `${WWW}/orders/42?page=2#top`);
+});
+
+test('nobody is sent to anything but a web address', async () => {
+  for (const url of ['javascript:alert(1)', 'data:text/html,x', 'nonsense', 7]) {
+    const page = fakePage();
+    page.bff.authorizationRequestUrl = url;
+    await assert.rejects(client({ navigate: () => assert.fail('left') }).login(), { code: 'unusable_answer' });
+  }
+});
+
+test('nobody comes back to another origin', async () => {
+  for (const returnTo of ['//evil.example', '/\\evil.example', 'https://evil.example/', 'javascript:alert(1)']) {
+    fakePage();
+    const bff = client();
+    await bff.login({ returnTo });
+    location.href = `${WWW}/?code=c&state=s`;
+    assert.equal((await bff.onPageLoad()).returnTo, undefined);
+    assert.equal(location.href, `${WWW}/`);
+  }
+});
+
+test('signing out in one tab is seen in the others, and this one leaves', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const left = [];
+  const [bff, other] = [client({ navigate: (url) => left.push(url) }), client()];
+  await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
+  const events = [];
+  bff.subscribe((event) => events.push(event));
+  const ended = heard(other, 'logged_out');
+  await bff.logout();
+  assert.deepEqual(left, ['https://login.example.com/end?x=1']);
+  assert.deepEqual(await ended, { isLoggedIn: false, ended: 'logged_out' });
+  assert.deepEqual(events, [], 'a view that begins to sign in again now would not leave');
+});
+
+test('signing in in one tab is seen in the others', async () => {
+  const page = fakePage();
+  const other = client();
+  await other.onPageLoad();
+  assert.equal(other.current.isLoggedIn, false);
+  const began = heard(other, 'logged_in');
+  location.href = `${WWW}/?code=c&state=s`;
+  await client().onPageLoad();
+  assert.equal((await began).claims.sub, 'alice');
+  assert.equal((await other.fetch(DATA, { method: 'POST' })).status, 200);
+  assert.equal(page.bff.count('POST /bff/refresh'), 0);
+});
+
+test('signing out of a session that is over is no error', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  page.bff.session = undefined;
+  await bff.logout();
+  assert.equal(bff.current.isLoggedIn, false);
+});
+
+test('signing out with a CSRF value that was replaced works', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  page.bff.logIn('alice', 'another value');
+  await bff.logout();
+  assert.equal(page.bff.session, undefined);
+});
+
+test('a tab that signs out waits for the refresh of another, which does not bring the session back', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const [bff, other] = [client(), client()];
+  await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
+  page.bff.isTokenGood = false;
+  page.bff.requests = [];
+  let signedOut;
+  page.bff.before['POST /bff/refresh'] = () => { signedOut = bff.logout(); };
+  assert.ok([200, 401].includes((await other.fetch(DATA)).status));
+  await signedOut;
+  const posts = lines(page).filter((line) => line.startsWith('POST'));
+  assert.deepEqual(posts, ['POST /bff/refresh', 'POST /bff/logout']);
+  assert.equal(page.bff.session, undefined);
+});
+
+test('a refresh that waits for a sign-out is not made', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const [bff, other] = [client(), client()];
+  await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
+  page.bff.isTokenGood = false;
+  let answer;
+  page.bff.before['POST /bff/logout'] = () => { answer = other.fetch(DATA); };
+  await bff.logout();
+  assert.equal((await answer).status, 401);
+  assert.equal(page.bff.count('POST /bff/refresh'), 0);
+  assert.equal(other.current.isLoggedIn, false);
+});
+
+test('an answer about the session that was overtaken does not count', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  const { fetch } = globalThis;
+  let release;
+  globalThis.fetch = async (...call) => {
+    const answer = await fetch(...call);
+    await new Promise((resolve) => { release = resolve; });
+    return answer;
+  };
+  const slow = bff.session();
+  while (!release) await new Promise(setImmediate);
+  globalThis.fetch = fetch;
+  page.bff.session = undefined;
+  await bff.session();
+  release();
+  assert.equal((await slow).isLoggedIn, false);
+});
+
+test('a page that comes back out of the browser’s cache asks again', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  await bff.logout();
+  assert.equal(bff.current.isLoggedIn, true, 'left as it was');
+  const ended = heard(bff, 'session_expired');
+  page.events.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
+  assert.equal((await ended).isLoggedIn, false);
+});
+
+test('refresh gets a new token without need, and rejects where the session is over', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  await bff.onPageLoad();
+  await bff.refresh();
+  assert.equal(page.bff.count('POST /bff/refresh'), 1);
+  assert.equal(page.bff.requests.find(({ line }) => line === 'POST /bff/refresh').init.keepalive, true);
+  page.bff.session = undefined;
+  await assert.rejects(bff.refresh(), { status: 401, code: 'session_expired' });
+  assert.equal(bff.current.isLoggedIn, false);
+});
+
+test('nothing secret is stored, shown or handed out', async () => {
+  const page = fakePage({ path: '/?code=the-code&state=the-state' });
+  const bff = client();
+  const stored = [];
+  const { setItem } = sessionStorage;
+  sessionStorage.setItem = (...item) => { stored.push(item); setItem(...item); };
+  const told = [];
+  const { postMessage } = BroadcastChannel.prototype;
+  BroadcastChannel.prototype.postMessage = function post(message) { told.push(message); postMessage.call(this, message); };
+  const pageLoad = await bff.onPageLoad();
+  BroadcastChannel.prototype.postMessage = postMessage;
+  await bff.login();
+  assert.deepEqual(told, ['logged_in']);
+  assert.equal(stored.length, 1);
+  const visible = JSON.stringify([pageLoad, bff, bff.current, await bff.session(), stored, told, page.shown, location.href]);
+  for (const secret of ['the-code', 'the-state', 'csrf of alice']) assert.ok(!visible.includes(secret), secret);
+});
+
+test('a listener that throws keeps nothing from the others', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const bff = client();
+  const events = [];
+  bff.subscribe(() => { throw new Error('mine'); });
+  const stop = bff.subscribe((event) => events.push(event));
+  await bff.onPageLoad();
+  stop();
+  page.bff.session = undefined;
+  await bff.session();
+  assert.deepEqual(events, ['loaded']);
+  assert.deepEqual(page.warnings, ['mine', 'mine']);
+});

@@ -1,0 +1,46 @@
+// What an application's users download.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+import { build } from 'vite';
+
+const LIMIT = 3 * 1024;
+
+/** An entry of the package as an application's bundler leaves it: minified, all in one file. */
+async function bundled(entry) {
+  const { output: files } = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      minify: true,
+      modulePreload: false,
+      rollupOptions: {
+        // Not as a library, which keeps its white space.
+        input: fileURLToPath(new URL(`../dist/${entry}.js`, import.meta.url)),
+        preserveEntrySignatures: 'strict',
+        external: ['react'],
+      },
+    },
+  });
+  assert.equal(files.length, 1);
+  return files[0];
+}
+
+test('the main entry is under 3 KB, minified and gzipped, and imports nothing', async (context) => {
+  const { code, imports } = await bundled('index');
+  const bytes = gzipSync(code, { level: 9 }).length;
+  context.diagnostic(`${bytes} bytes`);
+  assert.match(code, /x-\$\{\w+\}-csrf/, 'this is the client');
+  assert.doesNotMatch(code, /\n\s/, 'it is minified');
+  assert.ok(bytes < LIMIT, `${bytes} bytes`);
+  assert.deepEqual(imports, []);
+});
+
+test('the React entry brings no second copy of the client', async () => {
+  const { code, imports } = await bundled('react');
+  assert.deepEqual(imports, ['react']);
+  assert.doesNotMatch(code, /csrf/);
+});
