@@ -13,10 +13,11 @@ export interface UseSession extends Session {
 const UNKNOWN: Session = { isLoggedIn: undefined };
 
 /**
- * The session, renewed by whatever happens to it in any tab. The first component that uses this does the page load, unless
- * `onPageLoad` has been called.
+ * The session, renewed by whatever happens to it in any tab. The first component that uses this does the page load, unless that
+ * has been done.
+ * @param pageUrl as for `onPageLoad`
  */
-export function useSession(client: BffClient): UseSession {
+export function useSession(client: BffClient, pageUrl?: string): UseSession {
   const session = useSyncExternalStore(
     client.subscribe,
     () => client.current,
@@ -29,10 +30,10 @@ export function useSession(client: BffClient): UseSession {
     const show = (failure: unknown) => {
       if (isMounted) setError(failure as Error | undefined);
     };
-    if (client.current.isLoggedIn === undefined) client.onPageLoad().then((pageLoad) => show(pageLoad.error), show);
+    if (client.current.isLoggedIn === undefined) client.onPageLoad(pageUrl).then((pageLoad) => show(pageLoad.error), show);
     return () => {
       isMounted = false;
     };
-  }, [client]);
+  }, [client, pageUrl]);
   return { ...session, error };
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's commands. What they need and do not find, they fetch (see [`tools`]).
 
 mod bench;
+mod client;
 mod command;
 mod deny;
 mod fuzz;

@@ -5,14 +5,14 @@ use std::process::Command;
 
 use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
-use crate::{Result, command, workspace};
+use crate::{Result, client, command, workspace};
 
 /// Builds it when its sources have changed; gives `demo/spa/dist`.
 pub(crate) fn build(node: &Node) -> Result<PathBuf> {
     let folder = workspace::path("demo/spa");
     node.install(&folder)?;
     let dist = folder.join("dist");
-    let sources = stamp::listing(std::slice::from_ref(&folder), &["node_modules", "dist"])?;
+    let sources = stamp::listing(&[folder.clone(), client::sources()], &["node_modules", "dist"])?;
     let stamp = Stamp::new(workspace::target().join("spa.stamp"), sources);
     if !(stamp.is_current() && dist.join("index.html").is_file()) {
         command::run(

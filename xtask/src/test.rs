@@ -2,18 +2,20 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::{Result, command, fuzz, programs, spa, tools, workspace};
+use crate::{Result, client, command, fuzz, programs, spa, tools, workspace};
 
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     let (mut artifacts, node) = programs::build(true)?;
     artifacts.redis = Some(tools::redis::find()?);
     node.install(&workspace::path("tests/browser"))?;
+    client::build(&node)?;
     let chromium = tools::chromium::find(&node)?;
     let schemathesis = tools::schemathesis::find()?;
     let nginx = tools::nginx::find()?;
     if filters.is_empty() {
         spa::check(&node)?;
+        client::test(&node)?;
         command::run(
             "testing the authorization server",
             Command::new(&node.npm)
@@ -34,6 +36,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         .env("CHROMIUM", chromium)
         .env("SCHEMATHESIS", schemathesis)
         .env("NGINX", nginx)
+        .env("NPM", &node.npm)
         .current_dir(workspace::root());
     match command::status(&mut cargo)?.success() {
         true => Ok(ExitCode::SUCCESS),

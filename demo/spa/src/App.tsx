@@ -1,31 +1,23 @@
+import { BffError } from 'bff-envoy-client';
+import { useSession } from 'bff-envoy-client/react';
 import { useCallback, useEffect, useState } from 'react';
 
+import type { Api } from './api';
 import { AuthenticatedView } from './AuthenticatedView';
-import { type BffClient, BffError, type PageLoad } from './bff';
-import { rememberPath, restorePath } from './location';
 import { UnauthenticatedView } from './UnauthenticatedView';
 
 interface Props {
-  client: BffClient;
+  api: Api;
   /** The address with the authorization server's answer, where the page was loaded with one. */
   pageUrl: string | undefined;
 }
 
-// An answer to a sign-in is good for one use, however often React runs an effect.
-const pageLoads = new WeakMap<BffClient, Promise<PageLoad>>();
-
-function pageLoadOnce(client: BffClient, pageUrl: string | undefined): Promise<PageLoad> {
-  const existing = pageLoads.get(client);
-  if (existing) return existing;
-  const pageLoad = client.pageLoad(pageUrl);
-  pageLoads.set(client, pageLoad);
-  return pageLoad;
-}
-
-export function App({ client, pageUrl }: Props) {
-  const [isLoggedIn, setLoggedIn] = useState<boolean>();
+export function App({ api, pageUrl }: Props) {
+  const { client } = api;
+  const session = useSession(client, pageUrl);
   const [error, setError] = useState('');
-  const [path, setPath] = useState(location.pathname);
+  // Where nothing is known of the session, signing in is what can be tried again.
+  const isLoggedIn = session.isLoggedIn ?? (session.error === undefined ? undefined : false);
 
   /** Runs what a button does; a failure is shown. */
   const run = useCallback(async (work: () => Promise<void>) => {
@@ -37,29 +29,11 @@ export function App({ client, pageUrl }: Props) {
     }
   }, []);
 
-  useEffect(() => client.subscribe(setLoggedIn), [client]);
-
   useEffect(() => {
-    void run(async () => {
-      const pageLoad = await pageLoadOnce(client, pageUrl).catch((failure: unknown) => {
-        // Nothing is known of the session; signing in is what can be tried again.
-        setLoggedIn(false);
-        throw failure;
-      });
-      if (pageLoad.handled) {
-        restorePath();
-        setPath(location.pathname);
-      }
-      setLoggedIn(pageLoad.isLoggedIn);
-      if (pageLoad.error !== undefined) throw pageLoad.error;
-    });
-  }, [client, pageUrl, run]);
+    if (session.error !== undefined) setError(describe(session.error));
+  }, [session.error]);
 
-  const signIn = () =>
-    run(async () => {
-      rememberPath();
-      location.assign(await client.startLogin());
-    });
+  const signIn = () => run(() => client.login());
 
   return (
     <>
@@ -69,14 +43,14 @@ export function App({ client, pageUrl }: Props) {
           {isLoggedIn === undefined ? 'Loading…' : isLoggedIn ? 'You are authenticated' : 'Authentication required'}
         </p>
         <p className="path">
-          This page is <code>{path}</code>
+          This page is <code>{location.pathname}</code>
         </p>
       </header>
       <p id="error" role="alert" hidden={error === ''}>
         {error}
       </p>
       <main>
-        {isLoggedIn === true && <AuthenticatedView client={client} run={run} />}
+        {isLoggedIn === true && <AuthenticatedView api={api} run={run} />}
         {isLoggedIn === false && <UnauthenticatedView onSignIn={signIn} />}
       </main>
       <footer>No token is in this page: they are in cookies that script cannot read.</footer>

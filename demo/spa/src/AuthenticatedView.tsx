@@ -1,43 +1,39 @@
 import { useState } from 'react';
 
-import type { BffClient, Json } from './bff';
+import { type Api, isObject, type Json } from './api';
 
 interface Props {
-  client: BffClient;
+  api: Api;
   run: (work: () => Promise<void>) => Promise<void>;
 }
 
-export function AuthenticatedView({ client, run }: Props) {
+export function AuthenticatedView({ api, run }: Props) {
   const [refreshes, setRefreshes] = useState(0);
 
-  const signOut = () =>
-    run(async () => {
-      const url = await client.logout();
-      if (url !== undefined) location.assign(url);
-    });
+  const signOut = () => run(() => api.client.logout());
 
   const refresh = () =>
     run(async () => {
-      await client.refresh();
+      await api.client.refresh();
       setRefreshes((count) => count + 1);
     });
 
   return (
     <>
       <Action title="User info" button="getUserInfo" label="Get user info" result="getUserInfoResult" run={run}
-        call={() => client.userInfo()}>
+        call={() => api.userInfo()}>
         Who you are, from the BFF.
       </Action>
       <Action title="Claims" button="getClaims" label="Get claims" result="getClaimsResult" run={run}
-        call={() => client.claims()}>
+        call={() => api.claims()}>
         What the ID token says, read on the server.
       </Action>
       <Action title="Data" button="getApiData" label="Get data" result="getDataResult" run={run}
-        call={() => client.api('GET', '/data')}>
+        call={() => api.data()}>
         GET from the API, through the gateway.
       </Action>
       <Action title="Change" button="postApiData" label="Post data" result="postDataResult" run={run}
-        call={() => client.api('POST', '/data', { item: 'a new order' })}>
+        call={() => api.postData({ item: 'a new order' })}>
         POST to the API: Origin and CSRF value are checked on the way.
       </Action>
       <section>
@@ -91,9 +87,6 @@ function Action({ title, button, result, label, children, call, run }: ActionPro
 
 /** A message as it is, anything else as JSON. */
 function show(answer: Json): string {
-  if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) {
-    const { message } = answer;
-    if (typeof message === 'string') return message;
-  }
+  if (isObject(answer) && typeof answer['message'] === 'string') return answer['message'];
   return JSON.stringify(answer, null, 2);
 }

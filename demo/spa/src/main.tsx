@@ -1,21 +1,30 @@
+import { BffClient, takePageUrl } from 'bff-envoy-client';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
+import { Api, type Config } from './api';
 import { App } from './App';
-import { BffClient, type BffConfig } from './bff';
-import { takeLoginAnswer } from './location';
 import './style.css';
+
+// The redirect URI is the root, so nothing is touched at any other path.
+const REDIRECT_PATH = '/';
 
 async function start(): Promise<void> {
   // First of all, before anything is awaited: an authorization code must not stay in the address bar or history.
-  const pageUrl = takeLoginAnswer();
+  const pageUrl = takePageUrl(REDIRECT_PATH);
   const root = createRoot(document.getElementById('root') as HTMLElement);
   try {
     const response = await fetch('/config.json', { cache: 'no-cache' });
-    const client = new BffClient((await response.json()) as BffConfig);
+    const config = (await response.json()) as Config;
+    const client = new BffClient({
+      bffUrl: config.bffBaseUrl,
+      apiOrigins: [config.apiBaseUrl],
+      cookieNamePrefix: config.cookieNamePrefix,
+      redirectPath: REDIRECT_PATH,
+    });
     root.render(
       <StrictMode>
-        <App client={client} pageUrl={pageUrl} />
+        <App api={new Api(client, config)} pageUrl={pageUrl} />
       </StrictMode>,
     );
   } catch {

@@ -1,0 +1,66 @@
+// Calls with JSON, and with an error where the answer is one.
+
+import { type BffClient, BffError } from 'bff-envoy-client';
+
+/** The page's configuration, from the host that serves it. */
+export interface Config {
+  /** Where the BFF service is, such as `https://api.example.com/bff`. */
+  bffBaseUrl: string;
+  /** Where the API is, such as `https://api.example.com/api`. */
+  apiBaseUrl: string;
+  /** As in the BFF's configuration: it names the CSRF header. */
+  cookieNamePrefix: string;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+/** The calls that the page's buttons make. */
+export class Api {
+  constructor(
+    readonly client: BffClient,
+    readonly config: Config,
+  ) {}
+
+  /** Claims about the user. */
+  userInfo(): Promise<Json> {
+    return this.#json(`${this.config.bffBaseUrl}/userInfo`);
+  }
+
+  /** The ID token's claims. */
+  claims(): Promise<Json> {
+    return this.#json(`${this.config.bffBaseUrl}/claims`);
+  }
+
+  /** Data of the business API. */
+  data(): Promise<Json> {
+    return this.#json(`${this.config.apiBaseUrl}/data`);
+  }
+
+  /** Changes it. */
+  postData(body: Json): Promise<Json> {
+    return this.#json(`${this.config.apiBaseUrl}/data`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+
+  async #json(url: string, init?: RequestInit): Promise<Json> {
+    const response = await this.client.fetch(url, init);
+    if (response.status === 401 && this.client.current.ended !== undefined) {
+      throw new BffError(401, 'session_expired', 'Your session has ended. Sign in again.');
+    }
+    const answer = (await response.json().catch(() => null)) as Json;
+    if (response.ok) return answer;
+    const { code, message } = isObject(answer) ? answer : {};
+    throw new BffError(
+      response.status,
+      typeof code === 'string' ? code : 'error',
+      typeof message === 'string' ? message : `The server answered with status ${response.status}.`,
+    );
+  }
+}
+
+export function isObject(value: Json): value is { [name: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

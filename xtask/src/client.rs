@@ -1,0 +1,45 @@
+//! The browser client: a package of its own, which applications have from `npm pack`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::stamp::{self, Stamp};
+use crate::tools::node::Node;
+use crate::{Result, command, workspace};
+
+const HINT: &str = "The message above says what is wrong in client.";
+
+/// Builds `client/dist` when its sources have changed; its types are checked by that.
+pub(crate) fn build(node: &Node) -> Result<()> {
+    let folder = workspace::path("client");
+    node.install(&folder)?;
+    let sources = stamp::listing(
+        &[sources(), folder.join("tsconfig.json"), folder.join("package.json")],
+        &[],
+    )?;
+    let stamp = Stamp::new(workspace::target().join("client.stamp"), sources);
+    if !(stamp.is_current() && folder.join("dist/index.js").is_file()) {
+        command::run("building the browser client", &mut npm(node, &["run", "build"]), HINT)?;
+        stamp.set()?;
+    }
+    Ok(())
+}
+
+/// Its own tests, its size among them.
+pub(crate) fn test(node: &Node) -> Result<()> {
+    command::run("testing the browser client", &mut npm(node, &["test"]), HINT)
+}
+
+/// The folder of its sources, which the single page app is built from as well.
+pub(crate) fn sources() -> PathBuf {
+    workspace::path("client/src")
+}
+
+fn npm(node: &Node, arguments: &[&str]) -> Command {
+    let mut command = Command::new(&node.npm);
+    command
+        .arg("--silent")
+        .args(arguments)
+        .current_dir(workspace::path("client"));
+    command
+}
