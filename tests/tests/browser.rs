@@ -29,6 +29,8 @@ fn run(system: &System, files: &[&str]) {
         .env("API", system.api())
         .env("LOGIN", system.login())
         .env("CA_FILE", system.ca_pem())
+        .env("BFF_ADMIN", format!("http://{}", system.bff_admin()))
+        .env("WEB_ORIGIN", system.options().web_origin.clone().unwrap_or_default())
         .env("ADMIN", format!("http://{}", system.authorization_server_addr()))
         .env("ADMIN_TOKEN", client_credentials::ADMIN_TOKEN)
         .env(
@@ -97,9 +99,20 @@ fn navigation_and_logout_from_outside_in_a_browser() {
     run(&test.system, &["navigation.test.mjs", "outside.test.mjs"]);
 }
 
+/// Packed, installed into a fresh project, and used by way of that project's own server.
+#[test]
+fn the_clients_package_in_a_browser() {
+    let _turn = turn();
+    let test = start(|options| {
+        // Nothing else listens at this port in this system: there is no second replica.
+        options.web_origin = Some(format!("http://localhost:{}", options.ports.second_bff));
+    });
+    run(&test.system, &["package.test.mjs"]);
+}
+
 #[test]
 fn the_end_of_an_access_token_in_a_browser() {
     // It waits most of the time, and nobody waits for it.
     let test = start(|options| options.access_token_seconds = ACCESS_TOKEN_SECONDS);
-    run(&test.system, &["expiry.test.mjs"]);
+    run(&test.system, &["expiry.test.mjs", "client.test.mjs"]);
 }

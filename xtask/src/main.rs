@@ -30,6 +30,7 @@ usage: cargo xtask COMMAND
   deny                        checks licences, sources, bans and advisories of the dependencies
 
 environment: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443),
+             BFF_DEMO_WEB_ORIGIN: where you serve a page of your own for the demo, such as http://localhost:5173,
              ENVOY and CHROMIUM: the programs to use instead of those that are found";
 
 /// The error is a text for the person at the terminal: what failed, and what to do.

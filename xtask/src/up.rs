@@ -47,6 +47,9 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     if flags.no_envoy {
         options.without = vec![Component::Envoy];
     }
+    if flags.check && options.web_origin.is_some() {
+        return Err("--check walks through the demo's own page; unset BFF_DEMO_WEB_ORIGIN for it".to_owned());
+    }
     // Before minutes are spent on building.
     options.check().map_err(|error| error.to_string())?;
     let (artifacts, node) = programs::build(!flags.no_envoy)?;
@@ -82,6 +85,7 @@ fn options() -> Result<Options> {
         let port = port.parse().ok().filter(|port| *port != 0);
         options.ports.public = port.ok_or("BFF_DEMO_PORT should be a number from 1 to 65535")?;
     }
+    options.web_origin = variable("BFF_DEMO_WEB_ORIGIN");
     Ok(options)
 }
 
@@ -106,7 +110,13 @@ fn describe(system: &System) {
         println!("  Envoy     is left out. To start it by hand, from the repository's root:");
         println!("              set -a; . {directory}/envoy.env; set +a; envoy -c {directory}/envoy.yaml");
     }
-    println!("  Open      {}/", system.www());
+    match &options.web_origin {
+        Some(origin) => println!(
+            "  Open      {origin}/, which you serve; /bff and /api there lead to {}",
+            system.api()
+        ),
+        None => println!("  Open      {}/", system.www()),
+    }
     println!("  Sign in   demouser / Password1");
     println!("  Logs      {directory}/logs");
     println!("  CA        {}", system.ca_pem().display());

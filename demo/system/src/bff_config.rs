@@ -12,8 +12,13 @@ pub(crate) fn text(options: &Options, ca: &Path) -> String {
         bff_request_timeout_ms,
         ..
     } = options;
-    let www = quoted(&options.origin("www"));
-    let page = quoted(&format!("{}/", options.origin("www")));
+    let origins: Vec<String> = options
+        .trusted_web_origins()
+        .iter()
+        .map(|origin| quoted(origin))
+        .collect();
+    let origins = origins.join(", ");
+    let page = quoted(&format!("{}/", options.page_origin()));
     let issuer = quoted(&options.origin("login"));
     let callback = quoted(&format!("{}/bff/callback", options.origin("api")));
     let redis = match options.has(Component::Redis) {
@@ -27,7 +32,7 @@ pub(crate) fn text(options: &Options, ca: &Path) -> String {
     let (port, admin_port) = (ports.bff, ports.bff_admin);
     format!(
         "# Written anew at every start of the demo. bff-service/bff.example.toml has every setting.
-trusted_web_origins = [{www}]
+trusted_web_origins = [{origins}]
 cookie_name_prefix = \"example\"
 
 [server]

@@ -77,7 +77,7 @@ impl Prepared {
             .arg(authorization_server.join("server.mjs"))
             .env("ISSUER", self.options.origin("login"))
             .env("DATABASE_FILE", directory.join("authorization-server.sqlite"))
-            .env("SPA_ORIGIN", self.options.origin("www"))
+            .env("SPA_ORIGIN", self.options.page_origin())
             .env("CLIENT_SECRET_FILE", &self.secrets.client_secret)
             .env("GATEWAY_CLIENT_SECRET_FILE", &self.secrets.gateway_client_secret)
             .env("ACCESS_TOKEN_SECONDS", access_token_seconds.to_string())

@@ -88,11 +88,17 @@ pub(crate) fn render(
             format!("\"timeout_ms\": {}", options.filter_timeout_ms),
         ),
     ];
+    // The filter's rule. Envoy's CORS policy needs none: a page of that origin reaches the API by way of its own server.
+    let further = options.web_origin.iter().map(|_| {
+        let origins = options.trusted_web_origins().join("\", \"");
+        let find = "\"trusted_web_origins\": [\"https://www.example.localhost:8443\"]";
+        everywhere(find, format!("\"trusted_web_origins\": [\"{origins}\"]"))
+    });
     let changes = options
         .envoy_changes
         .iter()
         .map(|(find, with)| once(find, with.clone()));
-    let replacements: Vec<_> = replacements.into_iter().chain(changes).collect();
+    let replacements: Vec<_> = replacements.into_iter().chain(further).chain(changes).collect();
     replace(template, &replacements)
 }
 
@@ -206,6 +212,15 @@ mod tests {
         let rendered = render(TEMPLATE, &options, &certificates(), Path::new("x.wasm")).expect("rendered");
         assert!(rendered.contains(r#""trusted_web_origins": ["https://www.example.localhost"]"#));
         assert!(rendered.contains(r#"domains: ["www.example.localhost", "www.example.localhost:443"]"#));
+    }
+
+    #[test]
+    fn a_further_web_origin_is_trusted_besides() {
+        let mut options = Options::demo("target/demo");
+        options.web_origin = Some("http://localhost:5173".to_owned());
+        let rendered = render(TEMPLATE, &options, &certificates(), Path::new("x.wasm")).expect("rendered");
+        let trusted = r#""trusted_web_origins": ["https://www.example.localhost:8443", "http://localhost:5173"]"#;
+        assert!(rendered.contains(trusted));
     }
 
     #[test]

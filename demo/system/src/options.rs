@@ -16,6 +16,9 @@ pub struct Options {
     pub domain: String,
     /// Where everything listens.
     pub ports: Ports,
+    /// A further origin that a single page app is served from, `http://localhost:5173` say: trusted like that of the demo's
+    /// own, and signing in and out comes back to it. Default: none.
+    pub web_origin: Option<String>,
     /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused when it exists.
     pub directory: PathBuf,
     /// Components that are not started. By default the second replica of the BFF, and Redis, which only replicas need.
@@ -53,6 +56,7 @@ impl Options {
         Options {
             domain: "example.localhost".to_owned(),
             ports: Ports::DEMO,
+            web_origin: None,
             directory: directory.into(),
             without: vec![Component::SecondBff, Component::Redis],
             session_affinity: true,
@@ -93,12 +97,25 @@ impl Options {
         }
     }
 
+    /// Where signing in and out comes back to.
+    pub(crate) fn page_origin(&self) -> String {
+        self.web_origin.clone().unwrap_or_else(|| self.origin("www"))
+    }
+
+    /// The origins whose pages may call the BFF and the API.
+    pub(crate) fn trusted_web_origins(&self) -> Vec<String> {
+        std::iter::once(self.origin("www"))
+            .chain(self.web_origin.clone())
+            .collect()
+    }
+
     /// Whether a system can be started with these: [`crate::System::start`] asks this first, before it starts anything.
     ///
     /// # Errors
-    /// A domain that is none, host names that do not lead to this machine, or a port that is taken.
+    /// A domain or an origin that is none, host names that do not lead to this machine, or a port that is taken.
     pub fn check(&self) -> Result<(), Error> {
         check_domain(&self.domain)?;
+        self.web_origin.as_deref().map_or(Ok(()), check_origin)?;
         check_names(&self.domain, resolve)?;
         self.ports.check(&self.without)
     }
@@ -116,6 +133,21 @@ fn check_domain(domain: &str) -> Result<(), Error> {
         false => Err(Error::new(format!(
             "the domain `{domain}` should be lowercase letters, digits and hyphens parted by dots, such as \
              example.localhost"
+        ))),
+    }
+}
+
+/// It goes into configuration files as it is, so nothing that could end a text there may be in it.
+fn check_origin(origin: &str) -> Result<(), Error> {
+    let rest = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    let good =
+        |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    match rest.is_some_and(good) {
+        true => Ok(()),
+        false => Err(Error::new(format!(
+            "the origin `{origin}` should be scheme://host[:port] without a path, such as http://localhost:5173"
         ))),
     }
 }
@@ -166,6 +198,20 @@ mod tests {
             message.ends_with("127.0.0.1 www.example.com api.example.com login.example.com mtls.example.com"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn an_origin_has_no_path_and_nothing_that_ends_a_text() {
+        for good in ["http://localhost:5173", "https://[::1]:8443", "https://dev.example.com"] {
+            assert!(check_origin(good).is_ok(), "{good}");
+        }
+        for bad in ["localhost:5173", "http://", "http://localhost:5173/", "http://a\",\"b"] {
+            let message = check_origin(bad).expect_err("no origin").to_string();
+            assert!(
+                message.contains(bad) && message.contains("http://localhost:5173"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,206 @@
+// The browser client in pages of its own, several at once, at the real system. ACCESS_TOKEN_SECONDS is what the system was
+// started with.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+
+import { inBrowser } from './context.mjs';
+import { API, LOGIN, WWW, bffCookies, signIn } from './lib.mjs';
+
+const SECONDS = Number(process.env.ACCESS_TOKEN_SECONDS);
+const DATA = `${API}/api/data`;
+const AT = '__Host-Http-example-at';
+
+/**
+ * Serves the built client from the application's own origin, and keeps the application's own scripts out. The page itself is the
+ * real one: the browser lets no page that it has not got from this machine call this machine.
+ */
+async function serveClient(tab) {
+  await tab.route(`${WWW}/assets/**`, (route) => route.abort());
+  await tab.route(`${WWW}/client/dist/*`, async (route) => {
+    const file = new URL(`../..${new URL(route.request().url()).pathname}`, import.meta.url);
+    return route.fulfill({ contentType: 'text/javascript', body: await readFile(file) });
+  });
+}
+
+/** Opens tabs, each with a client that has loaded its page: `bff` in the page, and what it has heard in `events`. */
+async function openTabs(context, count) {
+  const tabs = await Promise.all(Array.from({ length: count }, () => context.newPage()));
+  for (const tab of tabs) {
+    await serveClient(tab);
+    await tab.goto(WWW);
+    await tab.evaluate(async (api) => {
+      const { BffClient } = await import('/client/dist/index.js');
+      globalThis.events = [];
+      globalThis.bff = new BffClient({ bffUrl: `${api}/bff`, navigate: (url) => { globalThis.left = url; } });
+      bff.subscribe((event) => events.push(event));
+      await bff.onPageLoad();
+    }, API);
+  }
+  return tabs;
+}
+
+/** Tabs of somebody who is signed in. */
+async function signedInTabs(page, count) {
+  await signIn(page);
+  // The application's own page is a tab as well; these are enough.
+  await page.goto('about:blank');
+  return openTabs(page.context(), count);
+}
+
+/** How many refreshes the BFF has fulfilled, by its own count. */
+async function refreshes() {
+  const text = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
+  return Number(/^bff_requests_total\{endpoint="refresh",outcome="ok"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
+/** The browser has no access token any more, as after its cookie's end; the session can be renewed. */
+async function loseAccessToken(context) {
+  await context.clearCookies({ name: AT });
+  assert.ok(!(await context.cookies()).some(({ name }) => name === AT));
+}
+
+/** Waits until the API itself says that the access token is no longer good. */
+async function expired(page) {
+  const refused = (url) => fetch(url, { credentials: 'include' }).then(({ status }) => status === 401);
+  for (const end = Date.now() + (SECONDS + 20) * 1000; Date.now() < end;) {
+    if (await page.evaluate(refused, DATA)) return;
+    await page.waitForTimeout(500);
+  }
+  assert.fail(`the API still answered ${SECONDS + 20} seconds after sign-in`);
+}
+
+/** Calls of all kinds at once; gives their statuses. */
+function callInEveryWay(tab) {
+  return tab.evaluate(async (url) => {
+    const form = new FormData();
+    form.set('item', 'a new order');
+    const headers = { 'content-type': 'application/json' };
+    const calls = [
+      bff.fetch(url),
+      bff.fetch(url, { method: 'POST', headers, body: '{"item":"text"}' }),
+      bff.fetch(new Request(url, { method: 'POST', headers, body: '{"item":"request"}' })),
+      bff.fetch(url, { method: 'POST', body: new Blob(['{"item":"blob"}'], { type: 'application/json' }) }),
+      bff.fetch(url, { method: 'POST', body: form }),
+      bff.fetch(`${url.replace('/api/data', '/bff/userInfo')}`),
+    ];
+    return (await Promise.all(calls)).map(({ status }) => status);
+  }, DATA);
+}
+
+const ended = (tab) => tab.waitForFunction(() => bff.current.isLoggedIn === false);
+const events = (tab) => tab.evaluate(() => globalThis.events);
+
+test('five tabs whose access token has expired call at once: one refresh reaches the BFF, and every call succeeds', inBrowser(async (page) => {
+  const tabs = await signedInTabs(page, 5);
+  await expired(tabs[0]);
+  const before = await refreshes();
+  const statuses = await Promise.all(tabs.map(callInEveryWay));
+  // The BFF's user info needs no access token here: it is there as a call that is not refused.
+  for (const [number, ofTab] of statuses.entries()) {
+    assert.ok(ofTab.every((status) => status >= 200 && status < 300), `tab ${number}: ${ofTab}`);
+  }
+  assert.equal(await refreshes() - before, 1);
+}));
+
+test('refreshes that three tabs ask for at once come one after the other, and the session lives on', inBrowser(async (page) => {
+  const tabs = await signedInTabs(page, 3);
+  const before = await refreshes();
+  await Promise.all(tabs.map((tab) => tab.evaluate(() => bff.refresh())));
+  assert.equal(await refreshes() - before, 3);
+  for (const tab of tabs) assert.equal(await tab.evaluate(async (url) => (await bff.fetch(url, { method: 'POST' })).status, DATA), 200);
+}));
+
+test('without Web Locks tabs refresh at once, and the BFF makes one refresh of it', inBrowser(async (page) => {
+  await page.context().addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
+  const tabs = await signedInTabs(page, 3);
+  await loseAccessToken(page.context());
+  const call = (tab) => tab.evaluate(async (url) => (await bff.fetch(url, { method: 'POST' })).status, DATA);
+  assert.deepEqual(await Promise.all(tabs.map(call)), [200, 200, 200]);
+  await loseAccessToken(page.context());
+  assert.deepEqual(await Promise.all(tabs.map(call)), [200, 200, 200], 'nobody was taken for a thief');
+}));
+
+test('a tab signs out while the others renew the session: nobody brings it back, and all of them hear of it', inBrowser(async (page) => {
+  const [tab, ...others] = await signedInTabs(page, 4);
+  await loseAccessToken(page.context());
+  const call = (other) => other.evaluate(async (url) => (await bff.fetch(url, { method: 'POST' })).status, DATA);
+  const [left, ...statuses] = await Promise.all([
+    tab.evaluate(async () => {
+      await bff.logout();
+      return globalThis.left;
+    }),
+    ...others.map(call),
+  ]);
+  assert.equal(new URL(left).origin, LOGIN);
+  assert.ok(statuses.every((status) => status === 200 || status === 401), statuses.join());
+  await Promise.all(others.map(ended));
+  assert.deepEqual((await bffCookies(page.context())).map(({ name }) => name), []);
+  assert.deepEqual(await events(tab), ['loaded'], 'the view of the tab that leaves stays as it is');
+}));
+
+test('sign-out in one tab is an event in the other', inBrowser(async (page) => {
+  const [tab, other] = await signedInTabs(page, 2);
+  await tab.evaluate(() => bff.logout());
+  await ended(other);
+  assert.deepEqual(await events(other), ['loaded', 'logged_out']);
+  assert.equal(await other.evaluate(async (url) => (await bff.fetch(url)).status, DATA), 401);
+}));
+
+test('sign-in in one tab is an event in the other, which can change data at once', inBrowser(async (page) => {
+  const [other] = await openTabs(page.context(), 1);
+  assert.equal(await other.evaluate(() => bff.current.isLoggedIn), false);
+  await signIn(page);
+  await other.waitForFunction(() => bff.current.isLoggedIn);
+  assert.deepEqual(await events(other), ['loaded', 'logged_in']);
+  assert.equal(await other.evaluate(() => bff.current.claims.preferred_username), 'demouser');
+  assert.equal(await other.evaluate(async (url) => (await bff.fetch(url, { method: 'POST' })).status, DATA), 200);
+}));
+
+test('the end of a session is found out by one tab and heard by the other', inBrowser(async (page) => {
+  const [tab, other] = await signedInTabs(page, 2);
+  await page.context().clearCookies();
+  assert.equal(await tab.evaluate(async (url) => (await bff.fetch(url)).status, DATA), 401);
+  await ended(other);
+  for (const each of [tab, other]) assert.deepEqual(await events(each), ['loaded', 'session_expired']);
+}));
+
+test('a refresh that the BFF answers with 502 rejects the call and ends no session', inBrowser(async (page) => {
+  const [tab] = await signedInTabs(page, 1);
+  await loseAccessToken(page.context());
+  const failing = (route) => route.fulfill({
+    status: 502,
+    contentType: 'application/json',
+    headers: { 'access-control-allow-origin': WWW, 'access-control-allow-credentials': 'true' },
+    body: '{"code":"authorization_server_error","message":"A problem."}',
+  });
+  await page.context().route(`${API}/bff/refresh`, failing);
+  const call = () => tab.evaluate((url) => bff.fetch(url).then(({ status }) => status, ({ status, code }) => [status, code]), DATA);
+  assert.deepEqual(await call(), [502, 'authorization_server_error']);
+  await page.context().unroute(`${API}/bff/refresh`, failing);
+  assert.equal(await call(), 200);
+  // Other claims: the ID token is a new one.
+  assert.deepEqual(await events(tab), ['loaded', 'loaded']);
+}));
+
+test('a stream is not sent again, and the session is renewed for the next one', inBrowser(async (page) => {
+  const [tab] = await signedInTabs(page, 1);
+  await loseAccessToken(page.context());
+  const upload = () => tab.evaluate(async (url) => {
+    const body = new Blob(['{"item":"stream"}']).stream();
+    const response = await bff.fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' });
+    return response.status;
+  }, DATA);
+  assert.equal(await upload(), 401);
+  assert.equal(await upload(), 200);
+}));
+
+test('the CSRF header goes to the API and nowhere else', inBrowser(async (page) => {
+  const [tab] = await signedInTabs(page, 1);
+  const sent = [];
+  tab.on('request', (request) => {
+    if (request.method() === 'POST') sent.push([new URL(request.url()).origin, 'x-example-csrf' in request.headers()]);
+  });
+  await tab.evaluate((urls) => Promise.all(urls.map((url) => bff.fetch(url, { method: 'POST' }).catch(() => {}))), [DATA, `${WWW}/x`]);
+  assert.deepEqual(sent.sort(), [[API, true], [WWW, false]]);
+}));

@@ -1,0 +1,164 @@
+// The client's package as an application gets it: packed, installed into a fresh Vite project, with the code of its README, at
+// the real system by way of Vite's development server. WEB_ORIGIN is where that has to be.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { inBrowser } from './context.mjs';
+import { API, LOGIN, USER, fillIn, shown } from './lib.mjs';
+
+const run = promisify(execFile);
+const NPM = process.env.NPM || 'npm';
+const { WEB_ORIGIN } = process.env;
+const CLIENT = fileURLToPath(new URL('../../client', import.meta.url));
+
+// As the demo's own page has them: npm has fetched these already.
+const { dependencies, devDependencies } = JSON.parse(await readFile(join(CLIENT, '../demo/spa/package.json'), 'utf8'));
+
+const PACKAGE = {
+  name: 'fresh',
+  private: true,
+  type: 'module',
+  scripts: { dev: 'vite', build: 'tsc --noEmit && vite build' },
+  dependencies,
+  devDependencies: { ...devDependencies, '@vitejs/plugin-react': '6.3.0' },
+};
+const TSCONFIG = {
+  compilerOptions: {
+    target: 'ES2022', lib: ['ES2022', 'DOM', 'DOM.Iterable'], module: 'ESNext', moduleResolution: 'bundler', jsx: 'react-jsx',
+    strict: true, noEmit: true, types: ['vite/client'],
+  },
+  include: ['src'],
+};
+const page = (script) => `<!doctype html><html lang="en"><title>fresh</title><div id="root"></div>
+<button id="signIn">Sign in</button><button id="post">Post</button><p id="out"></p><script type="module" src="/src/${script}"></script></html>`;
+
+// What an application adds to the README's three calls: buttons, and somewhere to show what comes of it.
+const THREE_CALLS = `import { pageLoad, postOrder, signIn } from './bff';
+
+const on = (id: string, work: () => unknown) => document.getElementById(id)!.addEventListener('click', work);
+const out = (text: string) => { document.getElementById('out')!.textContent = text; };
+on('signIn', signIn);
+on('post', async () => out(JSON.stringify(await (await postOrder()).json())));
+const { isLoggedIn, claims } = await pageLoad;
+out(isLoggedIn ? \`signed in: \${String(claims?.given_name)}\` : 'signed out');
+`;
+const REACT = `import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+
+import { App } from './App';
+
+createRoot(document.getElementById('root')!).render(<StrictMode><App /></StrictMode>);
+`;
+
+// Browsers lead names below localhost to this machine; Node.js leaves that to a system which may not.
+const NAMES = `import dns from 'node:dns';
+const { lookup } = dns;
+dns.lookup = (name, options, done) => lookup(/\\.localhost$/.test(name) ? '127.0.0.1' : name, options, done);
+`;
+
+let folder;
+let vite;
+
+/** The README's code, by file name. */
+async function readmeFiles() {
+  const text = await readFile(join(CLIENT, 'README.md'), 'utf8');
+  return Object.fromEntries([...text.matchAll(/^```tsx? (\S+)\n(.*?)^```$/gms)].map(([, name, code]) => [name, code]));
+}
+
+async function write(files) {
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content, null, 2));
+  }
+}
+
+/** Vite's development server, once it listens. */
+async function startVite() {
+  const environment = {
+    ...process.env, GATEWAY: API, NODE_EXTRA_CA_CERTS: process.env.CA_FILE, NODE_OPTIONS: `--import ${join(folder, 'names.mjs')}`,
+  };
+  // The README's port is the developer's own; here several systems run at once.
+  const arguments_ = ['node_modules/vite/bin/vite.js', '--host', 'localhost', '--port', new URL(WEB_ORIGIN).port];
+  const child = spawn(process.execPath, arguments_, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  await new Promise((resolve, reject) => {
+    const heard = (chunk) => {
+      log += chunk;
+      if (log.includes('Local:')) resolve();
+    };
+    child.stdout.on('data', heard);
+    child.stderr.on('data', heard);
+    child.on('exit', (code) => reject(new Error(`Vite ended with ${code}: ${log}`)));
+  });
+  return child;
+}
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'bff-fresh-'));
+  // It was built before: see `cargo xtask test`.
+  await run(NPM, ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: CLIENT });
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'));
+  await write({ 'package.json': PACKAGE, 'tsconfig.json': TSCONFIG, 'names.mjs': NAMES });
+  await run(NPM, ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', `./${tarball}`], { cwd: folder });
+  await write(await readmeFiles());
+  await write({ 'src/three-calls.ts': THREE_CALLS, 'src/main.tsx': REACT, 'index.html': page('three-calls.ts') });
+  vite = await startVite();
+}, { timeout: 240_000 });
+
+after(async () => {
+  vite?.removeAllListeners('exit');
+  vite?.kill();
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+test('the package holds what its entries name, and nothing of its tests', async () => {
+  const installed = join(folder, 'node_modules/bff-envoy-client');
+  const { exports, dependencies: needed, sideEffects } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
+  for (const entry of Object.values(exports)) {
+    for (const file of Object.values(entry)) assert.ok((await readFile(join(installed, file), 'utf8')).length > 0);
+  }
+  assert.deepEqual([needed, sideEffects], [undefined, false]);
+  assert.deepEqual((await readdir(installed)).sort(), ['README.md', 'dist', 'package.json']);
+});
+
+test('the README’s code has right types, and builds', async () => {
+  await run(NPM, ['run', 'build'], { cwd: folder });
+});
+
+test('the three calls of the README work', inBrowser(async (tab) => {
+  await tab.goto(`${WEB_ORIGIN}/orders/42?x=1`);
+  await shown(tab, '#out', /signed out/);
+  await tab.click('#signIn');
+  await tab.waitForURL((url) => url.origin === LOGIN);
+  await fillIn(tab, USER);
+  await tab.waitForURL(`${WEB_ORIGIN}/orders/42?x=1`);
+  await shown(tab, '#out', /signed in: Demo/);
+  await tab.click('#post');
+  await shown(tab, '#out', /Success response/);
+  const names = (await tab.context().cookies(`${WEB_ORIGIN}/bff`)).map(({ name }) => name).filter((name) => name.includes('example-'));
+  assert.deepEqual(names.sort(), ['__Host-Http-example-at', '__Host-Http-example-csrf', '__Http-example-auth', '__Http-example-id']);
+}));
+
+test('the README’s React component works', inBrowser(async (tab) => {
+  await write({ 'index.html': page('main.tsx') });
+  await tab.goto(WEB_ORIGIN);
+  await tab.click('#root #signIn');
+  await tab.waitForURL((url) => url.origin === LOGIN);
+  await fillIn(tab, USER);
+  await shown(tab, '#user', /Demo/);
+  assert.equal(new URL(tab.url()).search, '');
+  await tab.click('#load');
+  await shown(tab, '#data', /Success response/);
+  const other = await tab.context().newPage();
+  await other.goto(WEB_ORIGIN);
+  await shown(other, '#user', /Demo/);
+  await tab.click('#signOut');
+  await tab.waitForSelector('#root #signIn');
+  await other.waitForSelector('#root #signIn');
+}));
