@@ -159,6 +159,9 @@ test('the README’s React component works', inBrowser(async (tab) => {
   await other.goto(WEB_ORIGIN);
   await shown(other, '#user', /Demo/);
   await tab.click('#signOut');
+  // The authorization server asks back where a page of another site wants to sign out.
+  await tab.waitForURL((url) => url.origin === LOGIN);
+  await tab.click('button[value=yes]');
   await tab.waitForSelector('#root #signIn');
   await other.waitForSelector('#root #signIn');
 }));

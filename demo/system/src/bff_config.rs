@@ -19,6 +19,11 @@ pub(crate) fn text(options: &Options, ca: &Path) -> String {
         .collect();
     let origins = origins.join(", ");
     let page = quoted(&format!("{}/", options.page_origin()));
+    // A developer's own server need not have a certificate.
+    let demo = match options.page_origin().starts_with("http://") {
+        true => "demo = true\n",
+        false => "",
+    };
     let issuer = quoted(&options.origin("login"));
     let callback = quoted(&format!("{}/bff/callback", options.origin("api")));
     let redis = match options.has(Component::Redis) {
@@ -32,7 +37,7 @@ pub(crate) fn text(options: &Options, ca: &Path) -> String {
     let (port, admin_port) = (ports.bff, ports.bff_admin);
     format!(
         "# Written anew at every start of the demo. bff-service/bff.example.toml has every setting.
-trusted_web_origins = [{origins}]
+{demo}trusted_web_origins = [{origins}]
 cookie_name_prefix = \"example\"
 
 [server]
