@@ -1,58 +1,12 @@
-// The browser client in pages of its own, several at once, at the real system. ACCESS_TOKEN_SECONDS is what the system was
-// started with.
+// The browser client in pages of its own, several at once, at the real system.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
+import { DATA, fulfilledRefreshes, openTabs, signedInTabs } from './client-tabs.mjs';
 import { inBrowser } from './context.mjs';
 import { API, LOGIN, WWW, bffCookies, signIn } from './lib.mjs';
 
-const SECONDS = Number(process.env.ACCESS_TOKEN_SECONDS);
-const DATA = `${API}/api/data`;
 const AT = '__Host-Http-example-at';
-
-/**
- * Serves the built client from the application's own origin, and keeps the application's own scripts out. The page itself is the
- * real one: the browser lets no page that it has not got from this machine call this machine.
- */
-async function serveClient(tab) {
-  await tab.route(`${WWW}/assets/**`, (route) => route.abort());
-  await tab.route(`${WWW}/client/dist/*`, async (route) => {
-    const file = new URL(`../..${new URL(route.request().url()).pathname}`, import.meta.url);
-    return route.fulfill({ contentType: 'text/javascript', body: await readFile(file) });
-  });
-}
-
-/** Opens tabs, each with a client that has loaded its page: `bff` in the page, and what it has heard in `events`. */
-async function openTabs(context, count) {
-  const tabs = await Promise.all(Array.from({ length: count }, () => context.newPage()));
-  for (const tab of tabs) {
-    await serveClient(tab);
-    await tab.goto(WWW);
-    await tab.evaluate(async (api) => {
-      const { BffClient } = await import('/client/dist/index.js');
-      globalThis.events = [];
-      globalThis.bff = new BffClient({ bffUrl: `${api}/bff`, navigate: (url) => { globalThis.left = url; } });
-      bff.subscribe((event) => events.push(event));
-      await bff.onPageLoad();
-    }, API);
-  }
-  return tabs;
-}
-
-/** Tabs of somebody who is signed in. */
-async function signedInTabs(page, count) {
-  await signIn(page);
-  // The application's own page is a tab as well; these are enough.
-  await page.goto('about:blank');
-  return openTabs(page.context(), count);
-}
-
-/** How many refreshes the BFF has fulfilled, by its own count. */
-async function refreshes() {
-  const text = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
-  return Number(/^bff_requests_total\{endpoint="refresh",outcome="ok"\} (\d+)$/m.exec(text)?.[1] ?? 0);
-}
 
 /** The browser has no access token any more, as after its cookie's end; the session can be renewed. */
 async function loseAccessToken(context) {
@@ -60,54 +14,14 @@ async function loseAccessToken(context) {
   assert.ok(!(await context.cookies()).some(({ name }) => name === AT));
 }
 
-/** Waits until the API itself says that the access token is no longer good. */
-async function expired(page) {
-  const refused = (url) => fetch(url, { credentials: 'include' }).then(({ status }) => status === 401);
-  for (const end = Date.now() + (SECONDS + 20) * 1000; Date.now() < end;) {
-    if (await page.evaluate(refused, DATA)) return;
-    await page.waitForTimeout(500);
-  }
-  assert.fail(`the API still answered ${SECONDS + 20} seconds after sign-in`);
-}
-
-/** Calls of all kinds at once; gives their statuses. */
-function callInEveryWay(tab) {
-  return tab.evaluate(async (url) => {
-    const form = new FormData();
-    form.set('item', 'a new order');
-    const headers = { 'content-type': 'application/json' };
-    const calls = [
-      bff.fetch(url),
-      bff.fetch(url, { method: 'POST', headers, body: '{"item":"text"}' }),
-      bff.fetch(new Request(url, { method: 'POST', headers, body: '{"item":"request"}' })),
-      bff.fetch(url, { method: 'POST', body: new Blob(['{"item":"blob"}'], { type: 'application/json' }) }),
-      bff.fetch(url, { method: 'POST', body: form }),
-      bff.fetch(`${url.replace('/api/data', '/bff/userInfo')}`),
-    ];
-    return (await Promise.all(calls)).map(({ status }) => status);
-  }, DATA);
-}
-
 const ended = (tab) => tab.waitForFunction(() => bff.current.isLoggedIn === false);
 const events = (tab) => tab.evaluate(() => globalThis.events);
 
-test('five tabs whose access token has expired call at once: one refresh reaches the BFF, and every call succeeds', inBrowser(async (page) => {
-  const tabs = await signedInTabs(page, 5);
-  await expired(tabs[0]);
-  const before = await refreshes();
-  const statuses = await Promise.all(tabs.map(callInEveryWay));
-  // The BFF's user info needs no access token here: it is there as a call that is not refused.
-  for (const [number, ofTab] of statuses.entries()) {
-    assert.ok(ofTab.every((status) => status >= 200 && status < 300), `tab ${number}: ${ofTab}`);
-  }
-  assert.equal(await refreshes() - before, 1);
-}));
-
 test('refreshes that three tabs ask for at once come one after the other, and the session lives on', inBrowser(async (page) => {
   const tabs = await signedInTabs(page, 3);
-  const before = await refreshes();
+  const before = await fulfilledRefreshes();
   await Promise.all(tabs.map((tab) => tab.evaluate(() => bff.refresh())));
-  assert.equal(await refreshes() - before, 3);
+  assert.equal(await fulfilledRefreshes() - before, 3);
   for (const tab of tabs) assert.equal(await tab.evaluate(async (url) => (await bff.fetch(url, { method: 'POST' })).status, DATA), 200);
 }));
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { DATA, fulfilledRefreshes, signedInTabs } from './client-tabs.mjs';
 import { inBrowser } from './context.mjs';
 import { API, WWW, authenticated, pressed, shown, signIn } from './lib.mjs';
 
@@ -43,4 +44,34 @@ test('two tabs that meet the expired token at once both get their data by one re
   await Promise.all([page, tab].map((each) => each.evaluate(() => document.querySelector('#postApiData').click())));
   await Promise.all([page, tab].map((each) => shown(each, '#postDataResult', /Success response/)));
   assert.deepEqual(refreshes, [204]);
+}));
+
+/** Calls of all kinds at once, by the browser client; gives their statuses. */
+function callInEveryWay(tab) {
+  return tab.evaluate(async (url) => {
+    const form = new FormData();
+    form.set('item', 'a new order');
+    const headers = { 'content-type': 'application/json' };
+    const calls = [
+      bff.fetch(url),
+      bff.fetch(url, { method: 'POST', headers, body: '{"item":"text"}' }),
+      bff.fetch(new Request(url, { method: 'POST', headers, body: '{"item":"request"}' })),
+      bff.fetch(url, { method: 'POST', body: new Blob(['{"item":"blob"}'], { type: 'application/json' }) }),
+      bff.fetch(url, { method: 'POST', body: form }),
+      bff.fetch(`${url.replace('/api/data', '/bff/userInfo')}`),
+    ];
+    return (await Promise.all(calls)).map(({ status }) => status);
+  }, DATA);
+}
+
+test('five tabs whose access token has expired call at once: one refresh reaches the BFF, and every call succeeds', inBrowser(async (page) => {
+  const tabs = await signedInTabs(page, 5);
+  await expired(tabs[0]);
+  const before = await fulfilledRefreshes();
+  const statuses = await Promise.all(tabs.map(callInEveryWay));
+  // The BFF's user info needs no access token here: it is there as a call that is not refused.
+  for (const [number, ofTab] of statuses.entries()) {
+    assert.ok(ofTab.every((status) => status >= 200 && status < 300), `tab ${number}: ${ofTab}`);
+  }
+  assert.equal(await fulfilledRefreshes() - before, 1);
 }));

@@ -55,6 +55,13 @@ fn the_walkthrough_in_a_browser() {
     run(&test.system, &["session.test.mjs", "tabs.test.mjs", "secrets.test.mjs"]);
 }
 
+#[test]
+fn the_client_in_several_tabs_of_a_browser() {
+    let _turn = turn();
+    let test = start(|_| {});
+    run(&test.system, &["client.test.mjs"]);
+}
+
 /// The same walkthrough where the BFF and the server speak the strictest dialect that both have.
 #[test]
 fn pushed_signed_and_bound_in_a_browser() {
@@ -114,5 +121,5 @@ fn the_clients_package_in_a_browser() {
 fn the_end_of_an_access_token_in_a_browser() {
     // It waits most of the time, and nobody waits for it.
     let test = start(|options| options.access_token_seconds = ACCESS_TOKEN_SECONDS);
-    run(&test.system, &["expiry.test.mjs", "client.test.mjs"]);
+    run(&test.system, &["expiry.test.mjs"]);
 }

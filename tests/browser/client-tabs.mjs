@@ -1,0 +1,51 @@
+// Tabs with nothing in them but the browser client.
+//
+// Environment: BFF_ADMIN, where the BFF's metrics are.
+import { readFile } from 'node:fs/promises';
+
+import { API, WWW, signIn } from './lib.mjs';
+
+export const DATA = `${API}/api/data`;
+
+/**
+ * Serves the built client from the application's own origin, and keeps the application's own scripts out. The page itself is the
+ * real one: the browser lets no page that it has not got from this machine call this machine.
+ */
+async function serveClient(tab) {
+  await tab.route(`${WWW}/assets/**`, (route) => route.abort());
+  await tab.route(`${WWW}/client/dist/*`, async (route) => {
+    const file = new URL(`../..${new URL(route.request().url()).pathname}`, import.meta.url);
+    return route.fulfill({ contentType: 'text/javascript', body: await readFile(file) });
+  });
+}
+
+/** Opens tabs, each with a client that has loaded its page: `bff` in the page, and what it has heard in `events`. */
+export async function openTabs(context, count) {
+  const tabs = await Promise.all(Array.from({ length: count }, () => context.newPage()));
+  for (const tab of tabs) {
+    await serveClient(tab);
+    await tab.goto(WWW);
+    await tab.evaluate(async (api) => {
+      const { BffClient } = await import('/client/dist/index.js');
+      globalThis.events = [];
+      globalThis.bff = new BffClient({ bffUrl: `${api}/bff`, navigate: (url) => { globalThis.left = url; } });
+      bff.subscribe((event) => events.push(event));
+      await bff.onPageLoad();
+    }, API);
+  }
+  return tabs;
+}
+
+/** Tabs of somebody who is signed in. */
+export async function signedInTabs(page, count) {
+  await signIn(page);
+  // The application's own page is a tab as well; these are enough.
+  await page.goto('about:blank');
+  return openTabs(page.context(), count);
+}
+
+/** How many refreshes the BFF has fulfilled, by its own count. */
+export async function fulfilledRefreshes() {
+  const text = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
+  return Number(/^bff_requests_total\{endpoint="refresh",outcome="ok"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
