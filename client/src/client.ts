@@ -283,7 +283,6 @@ export class BffClient {
   }
 
   #show(session: Session, event: SessionEvent): void {
-    if (this.#isLeaving) return;
     this.#current = session;
     for (const listener of [...this.#listeners]) {
       try {

@@ -141,6 +141,8 @@ test('signing out in one tab is seen in the others, and this one leaves', async 
   await bff.logout();
   assert.deepEqual(left, ['https://login.example.com/end?x=1']);
   assert.deepEqual(await ended, { isLoggedIn: false, ended: 'logged_out' });
+  assert.equal((await bff.fetch(DATA)).status, 401);
+  assert.equal(page.bff.count('POST /bff/refresh'), 0);
   assert.deepEqual(events, [], 'a view that begins to sign in again now would not leave');
 });
 
