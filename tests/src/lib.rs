@@ -14,6 +14,7 @@ pub mod faulty_authorization_server;
 pub mod guarding_api;
 pub mod http1;
 pub mod http2;
+pub mod kubernetes;
 pub mod nginx;
 pub mod partner;
 mod proxy;

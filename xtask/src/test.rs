@@ -13,6 +13,8 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     let chromium = tools::chromium::find(&node)?;
     let schemathesis = tools::schemathesis::find()?;
     let nginx = tools::nginx::find()?;
+    let helm = tools::helm::find()?;
+    let schemas = tools::kubernetes::schemas(&node)?;
     if filters.is_empty() {
         spa::check(&node)?;
         client::test(&node)?;
@@ -37,6 +39,8 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         .env("SCHEMATHESIS", schemathesis)
         .env("NGINX", nginx)
         .env("NPM", &node.npm)
+        .env("HELM", helm)
+        .envs(schemas)
         .current_dir(workspace::root());
     match command::status(&mut cargo)?.success() {
         true => Ok(ExitCode::SUCCESS),

@@ -4,6 +4,8 @@ pub(crate) mod apt;
 pub(crate) mod cargo_deny;
 pub(crate) mod chromium;
 pub(crate) mod envoy;
+pub(crate) mod helm;
+pub(crate) mod kubernetes;
 pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod redis;

@@ -93,7 +93,7 @@ impl Wheel {
 }
 
 /// Python's unzip forgets the modes.
-fn make_executable(path: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn make_executable(path: &std::path::Path) -> std::io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     #[cfg(not(unix))]

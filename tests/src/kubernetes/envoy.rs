@@ -1,0 +1,232 @@
+//! What both translations share: names and addresses of a system of ours in place of the manifests', TLS, clusters, and the
+//! configuration file around them.
+
+use std::net::SocketAddr;
+
+use demo_system::{Component, System};
+use serde_json::{Value, json};
+
+use super::manifests::Manifest;
+
+/// A system that stands for the cluster.
+pub struct Local<'a> {
+    /// It.
+    pub system: &'a System,
+    /// What the business API's Service leads to.
+    pub api: SocketAddr,
+    /// The module's file.
+    pub module: std::path::PathBuf,
+}
+
+impl Local<'_> {
+    /// The manifests with this system's names in place of `example.com`.
+    pub fn named(&self, manifests: &[Manifest]) -> Vec<Manifest> {
+        let domain = &self.system.options().domain;
+        let names = [
+            ("https://www.example.com", self.system.www()),
+            ("https://login.example.com", self.system.login()),
+            ("example.com", domain.clone()),
+        ];
+        let mut manifests = manifests.to_vec();
+        for manifest in &mut manifests {
+            replace(&mut manifest.content, &names);
+        }
+        manifests
+    }
+
+    /// Where a host name of the manifests leads.
+    fn endpoints(&self, host: &str) -> Vec<SocketAddr> {
+        let system = self.system;
+        match host {
+            "bff-service.bff.svc.cluster.local" => vec![system.bff_addr()],
+            "bff-service-admin.bff.svc.cluster.local" => vec![system.bff_admin()],
+            "business-api.api.svc.cluster.local" => vec![self.api],
+            // Through the front door, as from anywhere else, so with TLS.
+            host if host == format!("login.{}", system.options().domain) => vec![system.public_addr()],
+            other => panic!("nothing here stands for {other}"),
+        }
+    }
+
+    /// A cluster of a host name, without its settings.
+    pub fn cluster(&self, name: &str, host: &str) -> Value {
+        let endpoints: Vec<Value> = self.endpoints(host).into_iter().map(endpoint).collect();
+        json!({
+            "name": name,
+            "connect_timeout": "2s",
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        })
+    }
+
+    /// The endpoints in a cluster that is given whole: their host names become addresses.
+    pub fn resolve(&self, cluster: &mut Value) {
+        let name = cluster["name"].as_str().expect("a name").to_owned();
+        let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address";
+        let host = cluster
+            .pointer(address)
+            .and_then(Value::as_str)
+            .expect("a host")
+            .to_owned();
+        cluster["load_assignment"] = self.cluster(&name, &host)["load_assignment"].take();
+        // The demo's authority stands for those that everybody trusts.
+        let authorities = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";
+        if let Some(file) = cluster.pointer_mut(authorities) {
+            assert_eq!(file, "/etc/ssl/certs/ca-certificates.crt");
+            *file = json!(self.system.ca_pem());
+        }
+    }
+
+    /// A filter chain for connections to these hosts, with a connection manager inside.
+    pub fn chain(&self, hosts: &[&str], client_certificates: bool, manager: Value) -> Value {
+        let file = |name: &str| json!({"filename": self.system.directory().join(name)});
+        let mut tls = json!({
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "tls_certificates": [{"certificate_chain": file("server.pem"), "private_key": file("server.key")}],
+            },
+        });
+        if client_certificates {
+            tls["require_client_certificate"] = json!(true);
+            tls["common_tls_context"]["validation_context"] = json!({"trusted_ca": {"filename": self.system.ca_pem()}});
+        }
+        json!({
+            "filter_chain_match": {"server_names": hosts},
+            "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
+            "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
+        })
+    }
+
+    /// Runs the system's Envoy with this instead of its own configuration.
+    pub fn run(&self, chains: Vec<Value>, clusters: Vec<Value>) {
+        self.system.stop(Component::Envoy);
+        self.write(chains, clusters);
+        self.system.resume(Component::Envoy).expect("Envoy starts");
+    }
+
+    /// Writes the file that Envoy starts with. Beside what the manifests lead to there is the host of the authorization
+    /// server, which is elsewhere in the world.
+    pub fn write(&self, mut chains: Vec<Value>, mut clusters: Vec<Value>) {
+        let outside = "outside_authorization_server";
+        let host = format!("login.{}", self.system.options().domain);
+        chains.push(self.chain(
+            &[&host],
+            false,
+            manager(
+                "outside",
+                vec![json!({
+                    "name": "outside",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": outside}}],
+                })],
+                vec![],
+            ),
+        ));
+        clusters.push(json!({
+            "name": outside,
+            "load_assignment": {
+                "cluster_name": outside,
+                "endpoints": [{"lb_endpoints": [endpoint(self.system.authorization_server_addr())]}],
+            },
+        }));
+        let configuration = json!({
+            "admin": {"address": address(self.system.envoy_admin())},
+            "static_resources": {
+                "listeners": [{
+                    "name": "https",
+                    "address": address(self.system.public_addr()),
+                    "listener_filters": [{
+                        "name": "envoy.filters.listener.tls_inspector",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+                        },
+                    }],
+                    "filter_chains": chains,
+                }],
+                "clusters": clusters,
+            },
+        });
+        let text = serde_json::to_string_pretty(&configuration).expect("JSON");
+        // JSON is YAML.
+        std::fs::write(self.system.directory().join("envoy.yaml"), text).expect("written");
+    }
+}
+
+/// A connection manager with Envoy's router behind the filters.
+pub fn manager(name: &str, virtual_hosts: Vec<Value>, mut filters: Vec<Value>) -> Value {
+    filters.push(json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+    }));
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "use_remote_address": true,
+        "normalize_path": true,
+        "route_config": {"name": name, "virtual_hosts": virtual_hosts},
+        "http_filters": filters,
+    })
+}
+
+/// The domains of a virtual host: the test's port is not the one that browsers leave out.
+pub fn domains(hosts: &[&str]) -> Vec<String> {
+    hosts
+        .iter()
+        .flat_map(|host| [(*host).to_owned(), format!("{host}:*")])
+        .collect()
+}
+
+/// Envoy's CORS filter, which acts on routes that have a policy.
+pub fn cors_filter() -> Value {
+    json!({
+        "name": "envoy.filters.http.cors",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors"},
+    })
+}
+
+/// Such a policy. The lists are the same in both kinds of manifests.
+pub fn cors_policy(origins: Vec<Value>, policy: &Value) -> Value {
+    let list = |name: &str| texts(&policy[name]).join(",");
+    json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": origins,
+        "allow_methods": list("allowMethods"),
+        "allow_headers": list("allowHeaders"),
+        "allow_credentials": policy["allowCredentials"],
+        "max_age": policy["maxAge"].as_str().expect("a duration").trim_end_matches('s'),
+    })
+}
+
+/// The texts of a list.
+pub fn texts(list: &Value) -> Vec<&str> {
+    let items = list.as_array().into_iter().flatten();
+    items.map(|item| item.as_str().expect("a text")).collect()
+}
+
+/// Those of a kind.
+pub fn of_kind<'a>(manifests: &'a [Manifest], kind: &'a str) -> impl Iterator<Item = &'a Manifest> {
+    manifests.iter().filter(move |manifest| manifest.kind() == kind)
+}
+
+/// An address as Envoy's configuration has it.
+pub fn address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
+}
+
+/// An endpoint of a cluster.
+pub fn endpoint(to: SocketAddr) -> Value {
+    json!({"endpoint": {"address": address(to)}})
+}
+
+fn replace(value: &mut Value, names: &[(&str, String)]) {
+    match value {
+        Value::String(text) => {
+            for (find, with) in names {
+                *text = text.replace(find, with);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, names)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, names)),
+        _ => {}
+    }
+}

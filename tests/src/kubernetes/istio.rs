@@ -1,0 +1,295 @@
+//! From Istio's resources to Envoy's configuration, as istiod does it for a gateway: only of the fields that ours have. Anything
+//! else panics, so that a field that is added there is added here.
+//!
+//! What is from istiod's source: HTTP filters come in the order of the phases, higher priorities first, with CORS behind them;
+//! each WasmPlugin is in front of every route, named as here, its configuration a JSON text and delivered over the extension
+//! config discovery service, for which the listener waits as long as it takes; EnvoyFilters are applied at the end.
+
+use serde_json::{Map, Value, json};
+
+use super::envoy::{Local, cors_filter, cors_policy, domains, manager, of_kind, texts};
+use super::manifests::Manifest;
+
+/// Filter chains and clusters.
+pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> (Vec<Value>, Vec<Value>) {
+    let manifests = local.named(manifests);
+    let mut plugins: Vec<&Manifest> = of_kind(&manifests, "WasmPlugin").collect();
+    plugins.sort_by_key(|plugin| std::cmp::Reverse(plugin.content["spec"]["priority"].as_i64()));
+    let mut filters: Vec<Value> = plugins.iter().map(|plugin| wasm_filter(local, plugin)).collect();
+    filters.push(cors_filter());
+    let gateway = of_kind(&manifests, "Gateway").next().expect("a Gateway");
+    let servers = gateway.content["spec"]["servers"].as_array().expect("servers");
+    let chains = servers
+        .iter()
+        .map(|server| {
+            let hosts = texts(&server["hosts"]);
+            let virtual_hosts = of_kind(&manifests, "VirtualService")
+                .filter(|service| {
+                    texts(&service.content["spec"]["hosts"])
+                        .iter()
+                        .all(|host| hosts.contains(host))
+                })
+                .map(|service| virtual_host(service, &manifests))
+                .collect();
+            let name = server["name"].as_str().expect("a name");
+            let mut connection_manager = manager(name, virtual_hosts, filters.clone());
+            merge(&mut connection_manager, &defaults());
+            patch(&mut connection_manager, &manifests);
+            let mutual = match server["tls"]["mode"].as_str() {
+                Some("MUTUAL") => true,
+                Some("SIMPLE") => false,
+                other => panic!("the TLS mode {other:?} is not translated"),
+            };
+            local.chain(&hosts, mutual, connection_manager)
+        })
+        .collect();
+    (chains, clusters(local, &manifests))
+}
+
+/// What istiod writes into a gateway's connection managers beside.
+fn defaults() -> Value {
+    json!({
+        "server_name": "istio-envoy",
+        "forward_client_cert_details": "SANITIZE_SET",
+        "set_current_client_cert_details": {"subject": true, "cert": true, "dns": true, "uri": true},
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+    })
+}
+
+/// A WasmPlugin's name in Envoy.
+fn filter_name(plugin: &Manifest) -> String {
+    let namespace = plugin.text("/metadata/namespace");
+    let name = plugin.name();
+    format!("extensions.istio.io/trafficextension/{namespace}.{name}~istio-translated-wasmplugin")
+}
+
+/// Where the extension config discovery service has a plugin's configuration in this test.
+pub fn discovery_file(local: &Local<'_>, plugin: &Manifest) -> std::path::PathBuf {
+    local.system.directory().join(format!("{}.yaml", plugin.name()))
+}
+
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+fn wasm_filter(local: &Local<'_>, plugin: &Manifest) -> Value {
+    let spec = &plugin.content["spec"];
+    assert_eq!(spec["phase"], "AUTHN");
+    assert!(spec.get("match").is_none(), "in front of everything");
+    let name = filter_name(plugin);
+    let variables = spec["vmConfig"]["env"].as_array().expect("variables");
+    let keys: Vec<&Value> = variables
+        .iter()
+        .inspect(|variable| assert_eq!(variable["valueFrom"], "HOST"))
+        .map(|variable| &variable["name"])
+        .collect();
+    let configuration = json!({
+        "@type": WASM,
+        "config": {
+            "name": format!("{}.{}", plugin.text("/metadata/namespace"), plugin.name()),
+            "root_id": spec["pluginName"],
+            "failure_policy": spec["failStrategy"],
+            // A Struct as JSON in a text.
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": spec["pluginConfig"].to_string(),
+            },
+            "vm_config": {
+                "runtime": "envoy.wasm.runtime.v8",
+                // istio-agent fetches the image and gives Envoy a file.
+                "code": {"local": {"filename": local.module}},
+                "environment_variables": {"host_env_keys": keys},
+            },
+        },
+    });
+    let file = discovery_file(local, plugin);
+    let discovered = json!({
+        "version_info": "1",
+        "resources": [{
+            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "name": name,
+            "typed_config": configuration,
+        }],
+    });
+    std::fs::write(&file, discovered.to_string()).expect("written");
+    json!({
+        "name": name,
+        "config_discovery": {
+            "config_source": {
+                "resource_api_version": "V3",
+                "path_config_source": {"path": file},
+                "initial_fetch_timeout": "0s",
+            },
+            "type_urls": [WASM, "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"],
+        },
+    })
+}
+
+fn virtual_host(service: &Manifest, manifests: &[Manifest]) -> Value {
+    let hosts = texts(&service.content["spec"]["hosts"]);
+    let rules = service.content["spec"]["http"].as_array().expect("rules");
+    let routes: Vec<Value> = rules.iter().flat_map(|rule| routes(rule, manifests)).collect();
+    json!({"name": hosts[0], "domains": domains(&hosts), "routes": routes})
+}
+
+fn routes(rule: &Value, manifests: &[Manifest]) -> Vec<Value> {
+    let destination = &rule["route"][0]["destination"];
+    let host = destination["host"].as_str().expect("a host");
+    assert_eq!(rule["retries"]["attempts"], 0, "Istio's default tries again");
+    let mut action = json!({
+        "cluster": format!("outbound|{}||{host}", destination["port"]["number"]),
+        "timeout": rule["timeout"],
+    });
+    if let Some(hash) = consistent_hash(host, manifests) {
+        action["hash_policy"] = json!([{"header": {"header_name": hash["httpHeaderName"]}}]);
+    }
+    if let Some(prefix) = rule["rewrite"].get("uri") {
+        action["prefix_rewrite"] = prefix.clone();
+    }
+    let mut route = json!({"name": rule["name"], "route": action});
+    if let Some(policy) = rule.get("corsPolicy") {
+        let mut policy = cors_policy(policy["allowOrigins"].as_array().expect("origins").clone(), policy);
+        policy["forward_not_matching_preflights"] = json!(true);
+        route["typed_per_filter_config"] = json!({"envoy.filters.http.cors": policy});
+    }
+    if let Some(Value::Object(headers)) = rule.pointer("/headers/response/add") {
+        let headers: Vec<Value> = headers
+            .iter()
+            .map(|(key, value)| json!({"header": {"key": key, "value": value}}))
+            .collect();
+        route["response_headers_to_add"] = headers.into();
+    }
+    let matches = rule["match"].as_array().expect("matches");
+    matches
+        .iter()
+        .map(|matched| {
+            let mut route = route.clone();
+            route["match"] = match (matched["uri"].get("exact"), matched["uri"].get("prefix")) {
+                (Some(path), None) => json!({"path": path}),
+                (None, Some(prefix)) => json!({"prefix": prefix}),
+                _ => panic!("the match {matched} is not translated"),
+            };
+            route
+        })
+        .collect()
+}
+
+fn rule_of<'a>(host: &'a str, manifests: &'a [Manifest]) -> Option<&'a Value> {
+    let mut rules = of_kind(manifests, "DestinationRule").filter(move |rule| rule.text("/spec/host") == host);
+    rules.next().map(|rule| &rule.content["spec"]["trafficPolicy"])
+}
+
+fn consistent_hash<'a>(host: &'a str, manifests: &'a [Manifest]) -> Option<&'a Value> {
+    rule_of(host, manifests)?.pointer("/loadBalancer/consistentHash")
+}
+
+/// One for each destination of the routes and each that a plugin names.
+fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
+    let mut names = Vec::new();
+    for service in of_kind(manifests, "VirtualService") {
+        for rule in service.content["spec"]["http"].as_array().into_iter().flatten() {
+            let destination = &rule["route"][0]["destination"];
+            let host = destination["host"].as_str().expect("a host");
+            names.push(format!("outbound|{}||{host}", destination["port"]["number"]));
+        }
+    }
+    for plugin in of_kind(manifests, "WasmPlugin") {
+        for place in ["/phantom_token/cluster", "/bff_token/ended_sessions/cluster"] {
+            let name = plugin.content["spec"]["pluginConfig"].pointer(place);
+            names.extend(name.and_then(Value::as_str).map(str::to_owned));
+        }
+    }
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| cluster(local, name, manifests)).collect()
+}
+
+fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
+    let host = name.rsplit('|').next().expect("a host");
+    let mut cluster = local.cluster(name, host);
+    let Some(rule) = rule_of(host, manifests) else {
+        return cluster;
+    };
+    if let Some(hash) = rule.pointer("/loadBalancer/consistentHash") {
+        cluster["lb_policy"] = json!("RING_HASH");
+        cluster["ring_hash_lb_config"] = hash["ringHash"]
+            .as_object()
+            .map(|ring| json!({"minimum_ring_size": ring["minimumRingSize"]}))
+            .expect("a ring");
+    }
+    if let Some(tls) = rule.get("tls") {
+        assert_eq!(tls["mode"], "SIMPLE");
+        let entries: Vec<&str> = of_kind(manifests, "ServiceEntry")
+            .flat_map(|entry| texts(&entry.content["spec"]["hosts"]))
+            .collect();
+        assert!(entries.contains(&host), "{host} has no ServiceEntry");
+        let names: Vec<Value> = texts(&tls["subjectAltNames"])
+            .into_iter()
+            .map(|name| json!({"san_type": "DNS", "matcher": {"exact": name}}))
+            .collect();
+        cluster["transport_socket"] = json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": tls["sni"],
+                "common_tls_context": {
+                    "validation_context": {
+                        "trusted_ca": {"filename": local.system.ca_pem()},
+                        "match_typed_subject_alt_names": names,
+                    },
+                },
+            },
+        });
+    }
+    cluster
+}
+
+/// The EnvoyFilters.
+fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
+    for filter in of_kind(manifests, "EnvoyFilter") {
+        for patch in filter.content["spec"]["configPatches"].as_array().expect("patches") {
+            assert_eq!(patch["match"]["context"], "GATEWAY");
+            let value = &patch["patch"]["value"];
+            match (patch["applyTo"].as_str(), patch["patch"]["operation"].as_str()) {
+                (Some("HTTP_ROUTE"), Some("MERGE")) => {
+                    let name = &patch["match"]["routeConfiguration"]["vhost"]["route"]["name"];
+                    for route in all_routes(connection_manager).filter(|route| &route["name"] == name) {
+                        merge(route, value);
+                    }
+                }
+                (Some("HTTP_FILTER"), Some("INSERT_FIRST")) => {
+                    let filters = connection_manager["http_filters"].as_array_mut().expect("filters");
+                    filters.insert(0, value.clone());
+                }
+                (Some("NETWORK_FILTER"), Some("MERGE")) => merge(connection_manager, &value["typed_config"]),
+                other => panic!("the patch {other:?} is not translated"),
+            }
+        }
+    }
+}
+
+fn all_routes(connection_manager: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let hosts = connection_manager["route_config"]["virtual_hosts"].as_array_mut();
+    hosts
+        .into_iter()
+        .flatten()
+        .flat_map(|host| host["routes"].as_array_mut().into_iter().flatten())
+}
+
+/// As protobuf merges: messages field by field, lists one behind the other.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(into), Value::Array(from)) => into.extend(from.iter().cloned()),
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// Changes a plugin's configuration.
+pub fn configure(manifests: &mut [Manifest], plugin: &str, change: impl FnOnce(&mut Map<String, Value>)) {
+    let plugin = manifests.iter_mut().find(|manifest| manifest.name() == plugin);
+    let configuration = &mut plugin.expect("the plugin").content["spec"]["pluginConfig"];
+    change(configuration.as_object_mut().expect("a configuration"));
+}

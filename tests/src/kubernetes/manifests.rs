@@ -1,0 +1,101 @@
+//! The manifests, as the API server would get them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// One resource.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Where it is from.
+    pub file: String,
+    /// The resource.
+    pub content: Value,
+}
+
+impl Manifest {
+    /// A text in it, by JSON pointer; empty where there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        self.content
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> &str {
+        self.text("/kind")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.text("/metadata/name")
+    }
+
+    /// For a message.
+    pub fn title(&self) -> String {
+        format!("{} {} of {}", self.kind(), self.name(), self.file)
+    }
+}
+
+/// `envoy/` in the repository.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy")
+}
+
+/// The resources of a folder below `envoy`. Files that hold values for a chart are none.
+pub fn of_folder(name: &str) -> Vec<Manifest> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join(name))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .filter(|path| !path.to_string_lossy().ends_with("-values.yaml"))
+        .collect();
+    files.sort();
+    let manifests: Vec<Manifest> = files
+        .iter()
+        .flat_map(|file| {
+            let text = std::fs::read_to_string(file).expect("text");
+            let file = file.file_name().unwrap_or_default().to_string_lossy();
+            parse(&format!("{name}/{file}"), &text)
+        })
+        .collect();
+    assert!(!manifests.is_empty(), "nothing in {name}");
+    manifests
+}
+
+/// The resources of the chart with one of the values files in its folder `ci`, rendered by Helm as the release `bff-service`
+/// in the namespace `bff`.
+pub fn of_chart(values: &str) -> Vec<Manifest> {
+    let chart = folder().join("helm");
+    let output = helm(&["template", "bff-service"])
+        .arg(&chart)
+        .args(["--namespace", "bff", "--values"])
+        .arg(chart.join("ci").join(values))
+        .output()
+        .expect("Helm starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    parse(&format!("helm with {values}"), &String::from_utf8_lossy(&output.stdout))
+}
+
+/// A call of Helm, which keeps nothing of the user's.
+pub fn helm(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("HELM").expect("HELM is set by `cargo xtask test`");
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove("KUBECONFIG");
+    command
+}
+
+/// The resources in a YAML text. A key that is there twice is an error.
+pub fn parse(file: &str, text: &str) -> Vec<Manifest> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    documents
+        .into_iter()
+        .filter(|content| !content.is_null())
+        .map(|content| Manifest {
+            file: file.to_owned(),
+            content,
+        })
+        .collect()
+}

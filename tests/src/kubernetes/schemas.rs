@@ -1,0 +1,233 @@
+//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, read as strictly as `kubectl apply` with strict field
+//! validation does: a field that is in no schema is an error. Rules in CEL are not evaluated.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+/// What the schemas say of a resource.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It fits.
+    Good,
+    /// It does not: why.
+    Refused(String),
+    /// There is no schema of this kind here.
+    Unchecked,
+}
+
+/// All that were found.
+pub struct Schemas {
+    /// Of the kinds that come with Kubernetes, by name; and of the metadata of all.
+    definitions: Map<String, Value>,
+    /// Of the kinds that custom resource definitions define, by `apiVersion` and kind.
+    custom: BTreeMap<(String, String), Value>,
+    /// Compiled, as they are asked for.
+    compiled: BTreeMap<(String, String), Option<Validator>>,
+}
+
+impl Schemas {
+    /// Those that `cargo xtask test` has found.
+    pub fn from_env() -> Self {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let core = variable("KUBERNETES_SCHEMAS").expect("KUBERNETES_SCHEMAS is set by `cargo xtask test`");
+        let text = std::fs::read_to_string(core).expect("Kubernetes' schemas");
+        let mut file: Value = serde_json::from_str(&text).expect("JSON");
+        let Value::Object(definitions) = file["$defs"].take() else {
+            panic!("Kubernetes' schemas are not where they were");
+        };
+        let custom = variable("CUSTOM_RESOURCE_DEFINITIONS").map(|folder| read_custom(&folder));
+        Self {
+            definitions,
+            custom: custom.unwrap_or_default(),
+            compiled: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the definitions of Istio and Envoy Gateway are there. Without, Istio's kinds are checked against what npm has
+    /// of them, and Envoy Gateway's not at all.
+    pub fn has_custom(&self) -> bool {
+        !self.custom.is_empty()
+    }
+
+    /// How many rules in CEL the schemas of a kind have; none of them is evaluated.
+    pub fn rules(&self, resource: &Value) -> usize {
+        fn count(value: &Value) -> usize {
+            match value {
+                Value::Object(fields) => fields
+                    .iter()
+                    .map(|(name, child)| match (name.as_str(), child) {
+                        ("x-kubernetes-validations", Value::Array(rules)) => rules.len(),
+                        _ => count(child),
+                    })
+                    .sum(),
+                Value::Array(items) => items.iter().map(count).sum(),
+                _ => 0,
+            }
+        }
+        self.custom.get(&kind_of(resource)).map_or(0, count)
+    }
+
+    /// What the schemas say of each.
+    pub fn check(&mut self, resources: &[Value]) -> Vec<Verdict> {
+        let mut verdicts: Vec<Verdict> = resources.iter().map(|resource| self.check_here(resource)).collect();
+        // What is left is Node's, all of it in one call.
+        let left: Vec<usize> = (0..resources.len())
+            .filter(|index| verdicts[*index] == Verdict::Unchecked)
+            .collect();
+        let asked: Vec<&Value> = left.iter().map(|index| &resources[*index]).collect();
+        if !asked.is_empty() {
+            for (index, faults) in left.into_iter().zip(check_in_node(&asked)) {
+                verdicts[index] = match faults {
+                    None => Verdict::Unchecked,
+                    Some(faults) if faults.is_empty() => Verdict::Good,
+                    Some(faults) => Verdict::Refused(faults.join("; ")),
+                };
+            }
+        }
+        verdicts
+    }
+
+    fn check_here(&mut self, resource: &Value) -> Verdict {
+        let kind = kind_of(resource);
+        if !self.compiled.contains_key(&kind) {
+            let schema = self.custom.get(&kind).cloned().or_else(|| self.core(&kind));
+            let compiled = schema.map(|schema| self.compile(schema));
+            self.compiled.insert(kind.clone(), compiled);
+        }
+        let Some(validator) = &self.compiled[&kind] else {
+            return Verdict::Unchecked;
+        };
+        let faults: Vec<String> = validator
+            .iter_errors(resource)
+            .map(|error| format!("{} {error}", error.instance_path()))
+            .collect();
+        match faults.is_empty() {
+            true => Verdict::Good,
+            false => Verdict::Refused(faults.join("; ")),
+        }
+    }
+
+    /// The schema of a kind that comes with Kubernetes.
+    fn core(&self, (api_version, kind): &(String, String)) -> Option<Value> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let wanted = json!({"group": group, "kind": kind, "version": version});
+        let (name, _) = self.definitions.iter().find(|(_, definition)| {
+            let kinds = definition["x-kubernetes-group-version-kind"].as_array();
+            kinds.is_some_and(|kinds| kinds.contains(&wanted))
+        })?;
+        Some(json!({"$ref": format!("#/$defs/{name}")}))
+    }
+
+    /// With the definitions that it refers to, and no others.
+    fn compile(&self, mut schema: Value) -> Validator {
+        let mut needed = BTreeSet::new();
+        let mut left = references(&schema);
+        while let Some(name) = left.pop() {
+            if needed.insert(name.clone()) {
+                left.extend(references(&self.definitions[&name]));
+            }
+        }
+        let definitions: Map<String, Value> = needed
+            .into_iter()
+            .map(|name| (name.clone(), self.definitions[&name].clone()))
+            .collect();
+        schema["$defs"] = definitions.into();
+        jsonschema::draft202012::new(&schema).expect("a schema")
+    }
+}
+
+fn kind_of(resource: &Value) -> (String, String) {
+    let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
+    (text("apiVersion"), text("kind"))
+}
+
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, child)| match (name.as_str(), child) {
+                ("$ref", Value::String(reference)) => {
+                    let name = reference
+                        .strip_prefix("#/$defs/")
+                        .expect("a definition of the same file");
+                    vec![name.to_owned()]
+                }
+                _ => references(child),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn read_custom(folder: &Path) -> BTreeMap<(String, String), Value> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("the folder of custom resource definitions") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|end| end != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("text");
+        for definition in super::manifests::parse(&path.to_string_lossy(), &text) {
+            let (group, kind) = (definition.text("/spec/group"), definition.text("/spec/names/kind"));
+            for version in definition.content["spec"]["versions"].as_array().into_iter().flatten() {
+                let api_version = format!("{group}/{}", version["name"].as_str().unwrap_or_default());
+                let mut schema = version["schema"]["openAPIV3Schema"].clone();
+                strict(&mut schema);
+                schema["properties"]["apiVersion"] = json!({"const": api_version});
+                schema["properties"]["kind"] = json!({"const": kind});
+                let metadata = "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+                schema["properties"]["metadata"] = json!({"$ref": metadata});
+                found.insert((api_version, kind.to_owned()), schema);
+            }
+        }
+    }
+    found
+}
+
+/// From a structural schema, of which the API server drops what it does not know, to one that refuses it.
+fn strict(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
+    if fields.get("type") == Some(&json!("object"))
+        && !fields.contains_key("additionalProperties")
+        && !is_true(fields.get("x-kubernetes-preserve-unknown-fields"))
+    {
+        fields.insert("additionalProperties".to_owned(), json!(false));
+    }
+    if is_true(fields.get("nullable")) {
+        let kind = fields.remove("type");
+        fields.extend(kind.map(|kind| ("type".to_owned(), json!([kind, "null"]))));
+    }
+    // Only these make up the structure; what is in `anyOf` and the like says more of the same fields.
+    if let Some(Value::Object(properties)) = fields.get_mut("properties") {
+        properties.values_mut().for_each(strict);
+    }
+    for part in ["items", "additionalProperties"] {
+        fields.get_mut(part).into_iter().for_each(strict);
+    }
+}
+
+/// By `tests/kubernetes-models`: the faults of each, or `None` where it has no schema.
+fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
+    let node = std::env::var_os("BFF_TEST_NODE").expect("BFF_TEST_NODE is set by `cargo xtask test`");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kubernetes-models/check.mjs");
+    let mut child = Command::new(node)
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Node.js starts");
+    let input = serde_json::to_vec(resources).expect("JSON");
+    child.stdin.take().expect("piped").write_all(&input).expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "tests/kubernetes-models/check.mjs has failed");
+    let answers: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(answers.len(), resources.len());
+    answers
+}

