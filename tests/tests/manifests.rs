@@ -120,8 +120,7 @@ fn every_mutation_is_refused(make: fn(&serde_json::Value) -> Vec<Mutation>) {
             .into_iter()
             .filter(|mutation| !is_open(manifest, &mutation.place))
             .collect();
-        // One of its metadata, one of what it is about, at least.
-        assert!(of_one.len() >= 2, "{}", manifest.title());
+        assert!(!of_one.is_empty(), "{}", manifest.title());
         mutated.extend(of_one.into_iter().map(|mutation| (index, mutation)));
     }
     let count = mutated.len();
@@ -179,7 +178,8 @@ fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
         ("server.port=80", "/server/port"),
         ("terminationGracePeriodSeconds=10", "/terminationGracePeriodSeconds"),
         ("env[0].name=BFF_COOKIE_KEYS,env[0].value=secret", "/env/0/name"),
-        ("networkPolicy.gateways=null", "/networkPolicy/gateways"),
+        // Nobody would be everybody.
+        ("networkPolicy.gateways=null", "'gateways'"),
     ] {
         let message = refused(&["--set", set]);
         assert!(message.contains(named), "{set}: {message}");

@@ -130,6 +130,8 @@ impl Local<'_> {
             },
         }));
         let configuration = json!({
+            // Whoever asks a discovery service has a name.
+            "node": {"id": "gateway", "cluster": "gateway"},
             "admin": {"address": address(self.system.envoy_admin())},
             "static_resources": {
                 "listeners": [{
