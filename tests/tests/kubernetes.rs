@@ -256,7 +256,8 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     local.write(chains, clusters);
     let mut envoy = Envoy::spawn(system);
     eventually("the configuration is refused", || {
-        fs::read_to_string(&envoy.log).is_ok_and(|log| log.contains("`client_secrets`"))
+        fs::read_to_string(&envoy.log)
+            .is_ok_and(|log| log.contains("configuration refused: phantom_token.client_secrets"))
     });
     assert!(
         envoy.process.try_wait().expect("a status").is_none(),
@@ -301,6 +302,12 @@ impl Drop for Envoy {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!(
+                "---- Envoy's log\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
+        }
     }
 }
 
