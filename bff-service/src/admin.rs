@@ -49,7 +49,7 @@ pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::S
                 }
             }),
         );
-        let metrics = applications.first().map(|application| Arc::clone(&application.metrics));
+        let measured = applications.clone();
         let ready = applications;
         app.route(
             "/healthz",
@@ -73,7 +73,10 @@ pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::S
         app.route(
             "/metrics",
             web::get().to(move || {
-                let metrics = metrics.as_ref().map(|metrics| metrics.to_text()).unwrap_or_default();
+                let ended = measured.iter().map(|application| application.ended.len()).sum();
+                let ready = measured.iter().all(|application| application.provider.ready());
+                let metrics = measured.first().map(|application| &application.metrics);
+                let metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
                 async move { text(HttpResponse::Ok(), metrics) }
             }),
         );

@@ -68,7 +68,7 @@ pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
     let metrics = Arc::new(Metrics::default());
     let make = |config: Config| {
         let config = Arc::new(config);
-        let provider = Provider::new(&config).map_err(|error| error.to_string())?;
+        let provider = Provider::new(&config, &metrics).map_err(|error| error.to_string())?;
         Ok(Arc::new(Application::new(config, provider, Arc::clone(&metrics))?))
     };
     configs.into_iter().map(make).collect()

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
@@ -22,8 +22,10 @@ use tokio::sync::oneshot;
 
 use crate::application::Application;
 use crate::clock;
-use crate::logging::AUDIT;
+use crate::logging::{AUDIT, RequestContext, RequestId};
+use crate::metrics::ServerEndpoint;
 use crate::oauth::http::{HttpClient, HttpError};
+use crate::trace::TraceContext;
 
 /// What Envoy's `ext_authz` is to remove from the request.
 const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
@@ -42,7 +44,19 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
         let authorizer = Rc::clone(&authorizer);
         let decide = move |request: HttpRequest| {
             let authorizer = Rc::clone(&authorizer);
-            async move { authorizer.decide(&request).await }
+            async move {
+                let headers = request.headers();
+                let given = headers.get("x-request-id");
+                let given = given.and_then(|id| RequestId::from_header(id.as_bytes()));
+                match given.map_or_else(RequestId::random, Ok) {
+                    Ok(id) => {
+                        let trace = TraceContext::of_request(headers);
+                        let context = RequestContext { id, trace };
+                        context.scope(authorizer.answer(&request)).await
+                    }
+                    Err(_) => authorizer.refuse(&fault("there is no random number for a request id")),
+                }
+            }
         };
         app.route(&path, web::to(decide));
     }
@@ -91,6 +105,26 @@ impl Authorizer {
             next: Cell::new(0),
             application,
         }
+    }
+
+    /// Decides, and counts the decision.
+    async fn answer(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
+        let began = Instant::now();
+        let response = Rc::clone(&self).decide(request).await;
+        let status = response.status().as_u16();
+        let outcome = match status {
+            200 => "ok",
+            403 => Refusal::Forbidden.code(),
+            502 | 504 => Refusal::AuthorizationServerError.code(),
+            500 => Refusal::ServerError.code(),
+            _ => Refusal::Unauthorized.code(),
+        };
+        self.application.metrics.request("authorize", outcome, began.elapsed());
+        if let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() {
+            let error = Some(outcome).filter(|_| status != 200);
+            trace.answered("GET", "/authorize", status, error, &id.to_string());
+        }
+        response
     }
 
     async fn decide(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
@@ -142,7 +176,7 @@ impl Authorizer {
                 Effect::Forward { stream, edits } => self.end(stream, Decision::Forward(edits)),
                 Effect::Reply { stream, refused } => self.end(stream, Decision::Refuse(refused)),
                 Effect::Introspect { flight, request, .. } => {
-                    actix_web::rt::spawn(Rc::clone(self).introspect(flight, request));
+                    actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
                 }
                 // The list is the service's own.
                 Effect::ReadEndedSessions { path, .. } => {
@@ -182,7 +216,17 @@ impl Authorizer {
         } else {
             log::Level::Error
         };
-        log::log!(target: AUDIT, level, "refused authorize: {refused}");
+        let code = refused.refusal.code();
+        log::log!(
+            target: AUDIT,
+            level,
+            event = "refused",
+            endpoint = "authorize",
+            status = status,
+            code = code,
+            reason = code;
+            "refused authorize: {refused}"
+        );
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
         response
@@ -207,7 +251,7 @@ async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answe
         made.body(request.body.to_vec())
     };
     let attempt = async || match make() {
-        Ok(made) => http.send(made).await,
+        Ok(made) => http.send(ServerEndpoint::Introspection, made).await,
         Err(error) => Err(HttpError::Request(error.to_string())),
     };
     let exchange = async {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, ClientAuthentication, Config, ResponseMode, UserInfoSource};
+use crate::metrics::ServerEndpoint;
 use crate::oauth::Provider;
 use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
@@ -68,7 +69,7 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
 
 /// As [`check`], for a configuration that is known to be valid.
 pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Report) {
-    let http = match Provider::new(config) {
+    let http = match Provider::new(config, &Arc::default()) {
         Ok(provider) => provider.http_client(),
         Err(error) => {
             report.faults.extend(error.faults().iter().map(ToString::to_string));
@@ -161,7 +162,7 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
 
 async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, report: &mut Report) {
     let url = metadata.jwks_uri.as_str();
-    let answer = match http.get(url, &[], MAX_DOCUMENT_BYTES).await {
+    let answer = match http.get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES).await {
         Ok(answer) if answer.status == 200 => answer,
         Ok(answer) => {
             report.faults.push(format!(

@@ -6,7 +6,7 @@
 //! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
 //! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
 //! * [`config`], [`check`]: the configuration file and its validation.
-//! * [`admin`], [`metrics`], [`logging`]: what operators look at.
+//! * [`admin`], [`metrics`], [`logging`], [`trace`]: what operators look at.
 
 pub mod admin;
 pub mod api;
@@ -21,3 +21,4 @@ pub mod oauth;
 pub mod random;
 pub mod server;
 pub mod session;
+pub mod trace;

@@ -7,16 +7,19 @@
 use std::future::Future;
 use std::io::Write;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bff_core::seal::SessionId;
 use env_logger::fmt::Formatter;
 use log::Record;
-use serde_json::json;
+use log::kv::{self, Key, VisitSource};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::random::{self, RandomError};
+use crate::trace::TraceContext;
 
-/// The target of audit lines: sign-ins, refreshes, sign-outs, refusals.
+/// The target of audit lines: sign-ins, refreshes, sign-outs, refusals. `docs/observability.md` has the events.
 pub const AUDIT: &str = "audit";
 
 /// How lines look.
@@ -25,7 +28,7 @@ pub enum LogFormat {
     /// For reading.
     #[default]
     Human,
-    /// One JSON object a line: `time`, `level`, `target`, `request_id`, `message`.
+    /// One JSON object a line: `time`, `level`, `target`, `request_id`, `trace_id`, `message`, and what an event says besides.
     Json,
 }
 
@@ -59,7 +62,8 @@ pub fn init(format: LogFormat) {
 
 fn human_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
     let time = line.timestamp_millis();
-    let request = RequestId::current().map(|id| format!(" [{id}]")).unwrap_or_default();
+    let request = RequestContext::current();
+    let request = request.map(|request| format!(" [{}]", request.id)).unwrap_or_default();
     writeln!(
         line,
         "{time} {:5} {}{request} {}",
@@ -70,14 +74,53 @@ fn human_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> 
 }
 
 fn json_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
-    let object = json!({
-        "time": line.timestamp_millis().to_string(),
-        "level": record.level().as_str(),
-        "target": record.target(),
-        "request_id": RequestId::current().map(|id| id.to_string()),
-        "message": record.args().to_string(),
-    });
-    writeln!(line, "{object}")
+    let request = RequestContext::current();
+    let trace = request.as_ref().and_then(|request| request.trace.as_ref());
+    let mut members = Members(Map::new());
+    // Nothing is lost when they cannot be read: the message says the same.
+    let _ = record.key_values().visit(&mut members);
+    let Members(mut object) = members;
+    for (name, value) in [
+        ("time", json!(line.timestamp_millis().to_string())),
+        ("level", json!(record.level().as_str())),
+        ("target", json!(record.target())),
+        (
+            "request_id",
+            json!(request.as_ref().map(|request| request.id.to_string())),
+        ),
+        ("trace_id", json!(trace.map(TraceContext::trace_id))),
+        ("message", json!(record.args().to_string())),
+    ] {
+        object.insert(name.to_owned(), value);
+    }
+    writeln!(line, "{}", Value::Object(object))
+}
+
+/// What an event says besides its message, as members of its line.
+struct Members(Map<String, Value>);
+
+impl<'kvs> VisitSource<'kvs> for Members {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        let value = match value.to_u64() {
+            Some(number) => json!(number),
+            None => json!(value.to_string()),
+        };
+        self.0.insert(key.as_str().to_owned(), value);
+        Ok(())
+    }
+}
+
+/// Whether audit lines name users.
+static SUBJECTS: AtomicBool = AtomicBool::new(false);
+
+/// From now on audit lines say the `sub` of who signs in, or do not (the default).
+pub fn log_subjects(wanted: bool) {
+    SUBJECTS.store(wanted, Relaxed);
+}
+
+/// The `sub` for an audit line: `-` unless it is wanted there.
+pub fn subject(sub: Option<&str>) -> &str {
+    sub.filter(|_| SUBJECTS.load(Relaxed)).unwrap_or("-")
 }
 
 /// The message without control characters: what came from outside must not be able to forge a line.
@@ -91,7 +134,39 @@ fn one_line(record: &Record<'_>) -> String {
 }
 
 tokio::task_local! {
-    static CURRENT: RequestId;
+    static CURRENT: RequestContext;
+}
+
+/// What a request is known by, in its log lines and at the authorization server.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// Its id.
+    pub id: RequestId,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
+}
+
+impl RequestContext {
+    /// That of the request that the current task works for.
+    pub fn current() -> Option<RequestContext> {
+        CURRENT.try_with(RequestContext::clone).ok()
+    }
+
+    /// Runs `work` for this request.
+    pub async fn scope<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self, work).await
+    }
+
+    /// Runs `work` for the request that the current task works for, if any: for a task of its own.
+    pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        let context = RequestContext::current();
+        async move {
+            match context {
+                Some(context) => context.scope(work).await,
+                None => work.await,
+            }
+        }
+    }
 }
 
 /// Ties the log lines of one request together, across Envoy and this service.
@@ -112,16 +187,6 @@ impl RequestId {
     /// A new id.
     pub fn random() -> Result<RequestId, RandomError> {
         Ok(RequestId(hex(&random::bytes::<16>()?)))
-    }
-
-    /// The id of the request that the current task works for.
-    pub fn current() -> Option<RequestId> {
-        CURRENT.try_with(RequestId::clone).ok()
-    }
-
-    /// Runs `work` under this id.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
     }
 }
 

@@ -9,6 +9,7 @@ use bff_service::check;
 use bff_service::config::{self, Config};
 use bff_service::logging::{self, LogFormat};
 use bff_service::server::{self, Listeners};
+use bff_service::trace::export;
 
 const USAGE: &str = "\
 usage: bff-service [serve|check] --config PATH
@@ -16,7 +17,8 @@ usage: bff-service [serve|check] --config PATH
   serve   serves the API (the default)
   check   validates the configuration and the authorization server's metadata, and says what is wrong
 
-environment: BFF_LOG_FORMAT=human|json, RUST_LOG=info
+environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
+             OTEL_EXPORTER_OTLP_ENDPOINT, and the other OTEL_ variables of docs/observability.md
              BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE";
 
 #[derive(PartialEq, Eq, Debug)]
@@ -92,6 +94,11 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
         None => LogFormat::default(),
     };
     logging::init(format);
+    logging::log_subjects(match environment("BFF_LOG_SUBJECT").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => return Err(format!("BFF_LOG_SUBJECT is `{other}`; write `true` or `false`")),
+    });
     let actix = actix_web::rt::System::new();
     if command == Command::Check {
         let report = actix.block_on(check::check(path, environment));
@@ -116,9 +123,12 @@ async fn serve(configs: Vec<Config>) -> Result<(), String> {
         api: listen("server", &settings.address, settings.port)?,
         admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
     };
-    server::run(application::all(configs)?, listeners)
-        .await
-        .map_err(|error| format!("serving failed: {error}"))
+    let export = export::start(|name| std::env::var(name).ok())?;
+    let served = server::run(application::all(configs)?, listeners).await;
+    if let Some(export) = export {
+        export.finish().await;
+    }
+    served.map_err(|error| format!("serving failed: {error}"))
 }
 
 fn listen(what: &str, address: &str, port: u16) -> Result<TcpListener, String> {

@@ -126,7 +126,7 @@ impl Gate {
         let admitted = admission::admit(&self.config, &mut self.cookies, head, &self.ended, now);
         let effect = match admitted {
             Err(refused) => Some(Effect::Reply { stream, refused }),
-            Ok(admission) => self.admitted(stream, admission, around, now),
+            Ok(admission) => self.admitted(stream, admission, head, around, now),
         };
         if let Some(effect) = &effect {
             self.count(effect);
@@ -138,6 +138,7 @@ impl Gate {
         &mut self,
         stream: StreamId,
         admission: Admission,
+        head: &Head,
         around: &impl Surroundings,
         now: u64,
     ) -> Option<Effect> {
@@ -215,7 +216,7 @@ impl Gate {
             });
         }
         self.counts.add(Count::CacheMiss);
-        let request = introspect::request(stage, token);
+        let request = introspect::request(stage, token, Some(head));
         let peer_certificate = match carrier {
             Carrier::Cookie => None,
             Carrier::Bearer { .. } => around.peer_certificate(),
@@ -290,7 +291,7 @@ impl Gate {
         effects.extend(self.flights.lost().map(|(flight, token)| Effect::Introspect {
             stream: None,
             flight,
-            request: introspect::request(stage, token),
+            request: introspect::request(stage, token, None),
         }));
         effects
     }

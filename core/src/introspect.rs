@@ -12,7 +12,9 @@ use zeroize::Zeroizing;
 use crate::cache::{Key, Verdict};
 use crate::config::{AnswerForm, ClaimToHeader, PhantomToken};
 use crate::grant::{Grant, Unusable};
+use crate::head::Head;
 use crate::jwt;
+use crate::trace_context;
 
 /// The longest answer that is read, in bytes.
 pub const MAX_ANSWER_LEN: usize = 64 * 1024;
@@ -61,8 +63,8 @@ pub enum Outcome {
     TimedOut,
 }
 
-/// The request for a token.
-pub fn request(stage: &PhantomToken, token: &[u8]) -> Request {
+/// The request for a token, on behalf of the request with this head.
+pub fn request(stage: &PhantomToken, token: &[u8], behalf: Option<&Head>) -> Request {
     let mut body = Zeroizing::new(b"token_type_hint=access_token&token=".to_vec());
     form_encode(token, &mut body);
     // RFC 6749, 2.3.1: id and secret are form-encoded before they are joined.
@@ -76,7 +78,7 @@ pub fn request(stage: &PhantomToken, token: &[u8]) -> Request {
         AnswerForm::Claims(_) => "application/json",
         AnswerForm::Rfc9701 { .. } => "application/token-introspection+jwt",
     };
-    let headers = vec![
+    let mut headers = vec![
         (":method", text("POST")),
         (":scheme", text(stage.scheme)),
         (":authority", text(&stage.authority)),
@@ -88,6 +90,7 @@ pub fn request(stage: &PhantomToken, token: &[u8]) -> Request {
         ),
         ("content-type", text("application/x-www-form-urlencoded")),
     ];
+    headers.extend(behalf.into_iter().flat_map(trace_context::headers));
     Request { headers, body }
 }
 

@@ -54,4 +54,5 @@ mod opened_cookies;
 pub mod origin;
 pub mod reply;
 pub mod seal;
+mod trace_context;
 mod xaes;

@@ -16,6 +16,7 @@ pub mod http1;
 pub mod http2;
 pub mod kubernetes;
 pub mod nginx;
+pub mod otlp_receiver;
 pub mod partner;
 mod proxy;
 pub mod random;

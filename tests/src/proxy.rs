@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::http1;
+
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request as it came.
@@ -24,6 +26,15 @@ impl Incoming {
             .unwrap_or_default()
             .to_owned();
         target.split('?').next().unwrap_or_default().to_owned()
+    }
+
+    /// The body without the framing of chunks, where it has that.
+    pub(crate) fn content(&self) -> Vec<u8> {
+        let head = String::from_utf8_lossy(&self.head).to_ascii_lowercase();
+        if !head.contains("\r\ntransfer-encoding:") {
+            return self.body.clone();
+        }
+        http1::dechunk(&self.body).expect("chunks")
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     let nginx = tools::nginx::find()?;
     let helm = tools::helm::find()?;
     let schemas = tools::kubernetes::schemas(&node)?;
+    let promtool = tools::promtool::find()?;
     if filters.is_empty() {
         spa::check(&node)?;
         client::test(&node)?;
@@ -41,6 +42,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         .env("NPM", &node.npm)
         .env("HELM", helm)
         .envs(schemas)
+        .env("PROMTOOL", promtool)
         .current_dir(workspace::root());
     match command::status(&mut cargo)?.success() {
         true => Ok(ExitCode::SUCCESS),

@@ -86,6 +86,13 @@ fn options() -> Result<Options> {
         options.ports.public = port.ok_or("BFF_DEMO_PORT should be a number from 1 to 65535")?;
     }
     options.web_origin = variable("BFF_DEMO_WEB_ORIGIN");
+    if let Some(collector) = variable("BFF_DEMO_OTLP") {
+        let address = collector.parse().map_err(|_| {
+            "BFF_DEMO_OTLP should be the address at which an OpenTelemetry collector takes OTLP over HTTP, such as \
+             127.0.0.1:4318"
+        })?;
+        options.otel_collector = Some(address);
+    }
     Ok(options)
 }
 

@@ -6,8 +6,9 @@ use bff_core::seal::NameDigest;
 
 use super::Call;
 use super::answer::Answer;
-use super::errors::Failure;
+use super::errors::{Failure, Reason};
 use crate::logging::AUDIT;
+use crate::metrics::LoggedOut;
 use crate::oauth::logout_token::LogoutToken;
 use url::form_urlencoded;
 
@@ -23,7 +24,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     };
     let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
     if !application.logout_tokens.first_use(&id, call.now).await {
-        return Err(Failure::invalid("the logout token was used before"));
+        return Err(Failure::invalid("the logout token was used before").because(Reason::LogoutToken));
     }
     let digest = |name: &str| NameDigest::of(&application.config.authorization_server.issuer, name);
     // With a `sid` it is that login alone; without, all that the user has (section 2.5).
@@ -38,6 +39,13 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         Ended::User(_) => "all sessions of a user",
         _ => "the sessions of a login",
     };
-    log::info!(target: AUDIT, "back-channel logout: {what} ended: {}", ended.to_text());
+    let name = ended.to_text();
+    application.metrics.logged_out(LoggedOut::Backchannel);
+    log::info!(
+        target: AUDIT,
+        event = "backchannel_logout",
+        ended = name.as_str();
+        "back-channel logout: {what} ended: {name}"
+    );
     Ok(Answer::json(serde_json::json!({})))
 }

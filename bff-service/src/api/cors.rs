@@ -9,8 +9,16 @@ use super::endpoint::Route;
 use super::request_checks::CallerOrigin;
 
 /// Headers that a page may send besides the CSRF header, in lower case. `token-handler-version` is what existing
-/// clients of this API send so that none of their requests goes without a preflight.
-const ALLOWED_HEADERS: [&str; 4] = ["accept", "content-type", "token-handler-version", "x-request-id"];
+/// clients of this API send so that none of their requests goes without a preflight; `traceparent` and `tracestate` are
+/// those of W3C Trace Context.
+const ALLOWED_HEADERS: [&str; 6] = [
+    "accept",
+    "content-type",
+    "token-handler-version",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+];
 
 /// Lets the page of a trusted origin read the response, whatever it is.
 pub(super) fn expose_response(headers: &mut HeaderMap, origin: &CallerOrigin) {

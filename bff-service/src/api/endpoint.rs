@@ -198,6 +198,11 @@ impl Endpoint {
         self.row().map_or(Method::GET, |(_, method, ..)| method.clone())
     }
 
+    /// Its path below the prefix.
+    pub(super) fn path(self) -> &'static str {
+        self.row().map_or("", |(path, ..)| *path)
+    }
+
     /// Its name in metrics and in the log.
     pub(super) fn name(self) -> &'static str {
         self.row().map_or("unknown", |(_, _, name, ..)| name)

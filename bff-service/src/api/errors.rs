@@ -10,10 +10,61 @@ use crate::oauth::error::error_code;
 use crate::random::RandomError;
 use crate::session::tokens::WriteError;
 
+/// Why a request was refused, in a word: a label of a metric, and a member of the audit line. Where none of these is
+/// said, it is the error code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reason {
+    /// The Origin is missing or not trusted.
+    Origin,
+    /// Fetch Metadata say that the request comes from elsewhere, or is not what it should be.
+    FetchMetadata,
+    /// The CSRF value is missing or another one.
+    Csrf,
+    /// A cookie is missing.
+    CookieMissing,
+    /// A cookie's time is over.
+    CookieExpired,
+    /// A cookie is not one of ours, was altered, or was sealed with a key that is gone.
+    CookieUnreadable,
+    /// Cookies of different sessions.
+    CookiesMixed,
+    /// The session was ended before its time.
+    SessionEnded,
+    /// The authorization server does not take the refresh token any more.
+    RefreshTokenRefused,
+    /// No login is pending in this browser, or none with this state.
+    LoginUnknown,
+    /// The ID token is not good.
+    IdToken,
+    /// The logout token is not good.
+    LogoutToken,
+}
+
+impl Reason {
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Reason::Origin => "origin",
+            Reason::FetchMetadata => "fetch_metadata",
+            Reason::Csrf => "csrf",
+            Reason::CookieMissing => "cookie_missing",
+            Reason::CookieExpired => "cookie_expired",
+            Reason::CookieUnreadable => "cookie_unreadable",
+            Reason::CookiesMixed => "cookies_mixed",
+            Reason::SessionEnded => "session_ended",
+            Reason::RefreshTokenRefused => "refresh_token_refused",
+            Reason::LoginUnknown => "login_unknown",
+            Reason::IdToken => "id_token",
+            Reason::LogoutToken => "logout_token",
+        }
+    }
+}
+
 /// A request that is not fulfilled.
 #[derive(Debug)]
 pub(super) struct Failure {
     refusal: Refusal,
+    reason: Option<Reason>,
     /// The `error` of the authorization response, in place of the refusal's own code.
     code: Option<String>,
     why: Cow<'static, str>,
@@ -25,6 +76,7 @@ impl Failure {
     pub(super) fn new(refusal: Refusal, why: impl Into<Cow<'static, str>>) -> Failure {
         Failure {
             refusal,
+            reason: None,
             code: None,
             why: why.into(),
             set_cookies: Vec::new(),
@@ -56,6 +108,14 @@ impl Failure {
         }
     }
 
+    /// The same failure, for this reason.
+    pub(super) fn because(self, reason: Reason) -> Failure {
+        Failure {
+            reason: Some(reason),
+            ..self
+        }
+    }
+
     /// The same failure, with these cookies set or cleared by its response.
     pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> Failure {
         Failure { set_cookies, ..self }
@@ -69,6 +129,11 @@ impl Failure {
     /// Which refusal.
     pub(super) fn refusal(&self) -> Refusal {
         self.refusal
+    }
+
+    /// The reason in a word.
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason.map_or(self.refusal.code(), Reason::name)
     }
 
     /// Why, for the log.
@@ -104,7 +169,12 @@ impl From<OAuthError> for Failure {
             | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
             OAuthError::Internal(_) => Refusal::ServerError,
         };
-        Failure::new(refusal, error.to_string())
+        let failure = Failure::new(refusal, error.to_string());
+        match &error {
+            OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
+            OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
+            _ => failure,
+        }
     }
 }
 

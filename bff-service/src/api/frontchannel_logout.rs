@@ -10,6 +10,7 @@ use super::Call;
 use super::answer::{Answer, Content};
 use super::errors::Failure;
 use crate::logging::AUDIT;
+use crate::metrics::LoggedOut;
 
 /// Shorter ones could be guessed, and a login be ended by somebody else.
 pub(super) const LEAST_SID_BYTES: usize = 16;
@@ -40,7 +41,14 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         return Err(Failure::invalid("the list of ended sessions is half full"));
     }
     application.end(ended, call.now).await;
-    log::info!(target: AUDIT, "front-channel logout: the sessions of a login ended: {}", ended.to_text());
+    let name = ended.to_text();
+    application.metrics.logged_out(LoggedOut::Frontchannel);
+    log::info!(
+        target: AUDIT,
+        event = "frontchannel_logout",
+        ended = name.as_str();
+        "front-channel logout: the sessions of a login ended: {name}"
+    );
     let origin = Url::parse(issuer).map_or_else(|_| "'none'".to_owned(), |url| url.origin().ascii_serialization());
     Ok(Answer {
         content: Content::EmptyFrame(origin),

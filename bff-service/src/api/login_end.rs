@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::claims::claims_of;
-use super::errors::Failure;
+use super::errors::{Failure, Reason};
 use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
 use super::request_checks::cookie_failure;
 use super::session::csrf_value;
 use super::{Call, body};
-use crate::logging::{AUDIT, session_name};
+use crate::logging::{AUDIT, session_name, subject};
 use crate::oauth::TokenSet;
 use crate::random;
 use crate::session::live::LiveSession;
@@ -95,7 +95,10 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
         // A response that was meant for a page is not finished at the callback, nor the other way round: the code was
         // issued for one redirect URI.
         .filter(|login| login.return_to.is_some() == (by == Finish::ByNavigation))
-        .ok_or_else(|| Failure::invalid("no login is pending in this browser with the state of the response"))?;
+        .ok_or_else(|| {
+            let failure = Failure::invalid("no login is pending in this browser with the state of the response");
+            failure.because(Reason::LoginUnknown)
+        })?;
     let finished = exchange(call, response, &login).await;
     let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins)) {
         // The code may still be good when the authorization server is back.
@@ -120,7 +123,9 @@ fn pending_logins(call: &Call<'_>) -> Result<PendingLogins, Failure> {
             Some(logins) => return Ok(logins),
             None => CookieFault::Unusable("holds no pending logins".to_owned()),
         },
-        Err(CookieFault::Missing | CookieFault::Expired) => return Err(Failure::invalid("no login is pending")),
+        Err(CookieFault::Missing | CookieFault::Expired) => {
+            return Err(Failure::invalid("no login is pending").because(Reason::LoginUnknown));
+        }
         Err(fault) => fault,
     };
     Err(cookie_failure(call.cookies.settings(), Purpose::Login, &fault))
@@ -176,7 +181,15 @@ fn begin_session(call: &Call<'_>, tokens: &TokenSet, logins: &PendingLogins) -> 
         &csrf,
         Some(logins),
     )?;
-    log::info!(target: AUDIT, "login succeeded: session {}", session_name(session.id));
+    let name = session_name(session.id);
+    application.metrics.logged_in();
+    log::info!(
+        target: AUDIT,
+        event = "login",
+        session = name.as_str(),
+        subject = subject(claim("sub"));
+        "login succeeded: session {name}"
+    );
     set_cookies.warn_if_large();
     Ok(NewSession {
         csrf,

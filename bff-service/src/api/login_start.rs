@@ -7,6 +7,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::errors::Failure;
 use super::{Call, body};
+use crate::logging::AUDIT;
 use crate::session::pending_logins::{PendingLogin, PendingLogins};
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::write_logins;
@@ -64,5 +65,7 @@ pub(super) async fn begin(
     });
     let mut set_cookies = SetCookies::new(&call.cookies);
     write_logins(&mut set_cookies, &logins, call.now)?;
+    application.metrics.login_started();
+    log::info!(target: AUDIT, event = "login_started"; "login started");
     Ok((request.url, set_cookies.into_lines()))
 }

@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::Call;
 use super::answer::Answer;
-use super::errors::Failure;
+use super::errors::{Failure, Reason};
 use super::request_checks::{check_csrf, check_csrf_value};
 use crate::logging::{AUDIT, session_name};
+use crate::metrics::LoggedOut;
 use crate::session::live::csrf_fits;
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::RefreshContent;
@@ -42,7 +43,8 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
     let id_token = of_session(Purpose::IdToken);
     let access_token = of_session(Purpose::AccessToken);
     if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
-        return Err(Failure::unauthorized("no cookie of the CSRF value's session opens"));
+        let failure = Failure::unauthorized("no cookie of the CSRF value's session opens");
+        return Err(failure.because(Reason::CookiesMixed));
     }
 
     // First, so that a refresh that is under way cannot bring back what is ended here.
@@ -81,7 +83,8 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
     set_cookies.clear_session();
     set_cookies.clear_if_sent(Purpose::Login);
     let session = csrf.session.map_or_else(|| "of version 1".to_owned(), session_name);
-    log::info!(target: AUDIT, "logout: session {session}");
+    application.metrics.logged_out(LoggedOut::User);
+    log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: session {session}");
     Ok((url, set_cookies.into_lines()))
 }
 

@@ -28,6 +28,7 @@ mod user_info;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderMap, HeaderValue};
@@ -39,14 +40,15 @@ use serde_json::json;
 use self::answer::{Answer, Content};
 use self::endpoint::{Caller, Endpoint, Offered, Route};
 use self::errors::Failure;
-use self::request_checks::{CallerOrigin, check_navigation, check_origin};
+use self::request_checks::{CallerOrigin, check_navigation, check_origin, untrusted_origin};
 use self::respond::respond;
 use crate::application::Application;
 use crate::clock;
-use crate::logging::{AUDIT, RequestId};
+use crate::logging::{AUDIT, RequestContext, RequestId};
 use crate::oauth::OAuthClient;
 use crate::session::request_cookies::RequestCookies;
 use crate::session::set_cookies::SetCookies;
+use crate::trace::TraceContext;
 
 /// What one worker thread answers the requests of one application with.
 #[derive(Clone)]
@@ -84,7 +86,11 @@ async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload)
         .get("x-request-id")
         .and_then(|id| RequestId::from_header(id.as_bytes()));
     match given.map_or_else(RequestId::random, Ok) {
-        Ok(id) => id.scope(answer(workers, &request, payload)).await,
+        Ok(id) => {
+            let trace = TraceContext::of_request(headers);
+            let context = RequestContext { id, trace };
+            context.scope(answer(workers, &request, payload)).await
+        }
         Err(error) => respond(&CallerOrigin::Absent, Err(Failure::from(error))),
     }
 }
@@ -103,9 +109,13 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
 }
 
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+    let began = Instant::now();
     let Some(worker) = find(workers, request) else {
         let failure = Failure::new(Refusal::NotFound, "no application has this host and path");
-        log::info!(target: AUDIT, "refused: {}", failure.why());
+        log_refusal("unknown", &failure);
+        if let Some(application) = workers.first().map(|worker| &worker.application) {
+            count(application, "unknown", Some(&failure), began.elapsed());
+        }
         return respond(&CallerOrigin::Absent, Err(failure));
     };
     let application = &worker.application;
@@ -125,7 +135,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let endpoint = route
         .as_ref()
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
-    record(application, endpoint, &result);
+    let error = record(application, endpoint, &result, began.elapsed());
     let not_allowed = matches!(&result, Err(failure) if failure.refusal() == Refusal::MethodNotAllowed);
     let mut response = respond(&origin, result);
     if let Some(route) = &route {
@@ -136,27 +146,66 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
             cors::allow(response.headers_mut(), headers, route, &application.csrf_header);
         }
     }
+    end_span(application, endpoint, response.status().as_u16(), error);
     response
 }
 
-/// For operators: a counter for every request, and a line for every refusal. Successes that matter have lines of their
-/// own.
-fn record(application: &Application, endpoint: Option<Endpoint>, result: &Result<Answer, Failure>) {
-    let name = endpoint.map_or("unknown", Endpoint::name);
-    let Err(failure) = result else {
-        return application.metrics.request(name, "ok");
+/// The request's span, if it has one.
+fn end_span(application: &Application, endpoint: Option<Endpoint>, status: u16, error: Option<&'static str>) {
+    let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() else {
+        return;
     };
-    let refusal = failure.refusal();
-    let (status, code) = (refusal.status(), refusal.code());
-    application.metrics.request(name, code);
-    if refusal == Refusal::AuthorizationServerError {
-        application.metrics.authorization_server_failed();
+    let route = endpoint.map(|endpoint| format!("{}{}", application.config.endpoints_prefix, endpoint.path()));
+    let method = endpoint.map_or(Method::GET, Endpoint::method);
+    let route = route.as_deref().unwrap_or("unknown");
+    trace.answered(method.as_str(), route, status, error, &id.to_string());
+}
+
+/// For operators: a counter for every request, and a line for every refusal, whose code is returned. Successes that
+/// matter have lines of their own.
+fn record(
+    application: &Application,
+    endpoint: Option<Endpoint>,
+    result: &Result<Answer, Failure>,
+    time: Duration,
+) -> Option<&'static str> {
+    let name = endpoint.map_or("unknown", Endpoint::name);
+    let failure = result.as_ref().err();
+    count(application, name, failure, time);
+    let failure = failure?;
+    log_refusal(name, failure);
+    Some(failure.refusal().code())
+}
+
+fn count(application: &Application, endpoint: &'static str, failure: Option<&Failure>, time: Duration) {
+    let metrics = &application.metrics;
+    let Some(failure) = failure else {
+        return metrics.request(endpoint, "ok", time);
+    };
+    metrics.request(endpoint, failure.refusal().code(), time);
+    metrics.refused(endpoint, failure.reason());
+    if failure.refusal() == Refusal::AuthorizationServerError {
+        metrics.authorization_server_failed();
     }
+}
+
+fn log_refusal(endpoint: &'static str, failure: &Failure) {
+    let (status, code) = (failure.refusal().status(), failure.refusal().code());
     let level = match status {
         ..500 => log::Level::Info,
         _ => log::Level::Error,
     };
-    log::log!(target: AUDIT, level, "refused {name}: {status} {code}: {}", failure.why());
+    log::log!(
+        target: AUDIT,
+        level,
+        event = "refused",
+        endpoint = endpoint,
+        status = status,
+        code = code,
+        reason = failure.reason();
+        "refused {endpoint}: {status} {code}: {}",
+        failure.why()
+    );
 }
 
 async fn dispatch(
@@ -176,7 +225,7 @@ async fn dispatch(
         Caller::Navigation => check_navigation(origin, headers)?,
         // A page has no business here; a server sends no Origin.
         Caller::AuthorizationServer if *origin == CallerOrigin::Untrusted => {
-            return Err(Failure::unauthorized("the Origin is not trusted"));
+            return Err(untrusted_origin());
         }
         Caller::AuthorizationServer => {}
     }

@@ -10,12 +10,13 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use super::errors::Failure;
+use super::errors::{Failure, Reason};
 use super::request_checks::{check_csrf, required_cookie};
 use super::{Call, Worker};
 use crate::application::Application;
 use crate::clock;
-use crate::logging::{AUDIT, RequestId, session_name};
+use crate::logging::{AUDIT, RequestContext, session_name};
+use crate::metrics::Refreshed;
 use crate::oauth::jws::claims_of_verified;
 use crate::oauth::{OAuthClient, OAuthError};
 use crate::session::live::{csrf_fits, same_session};
@@ -30,9 +31,8 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let content = RefreshContent::parse(&opened)
         .ok_or_else(|| Failure::unauthorized("the refresh token's cookie holds no refresh token"))?;
     if !csrf_fits(csrf.session, content.session) {
-        return Err(Failure::unauthorized(
-            "the CSRF value and the refresh token are of different sessions",
-        ));
+        let failure = Failure::unauthorized("the CSRF value and the refresh token are of different sessions");
+        return Err(failure.because(Reason::CookiesMixed));
     }
     let id_token = call
         .cookies
@@ -44,7 +44,13 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let (session, started_at) = (content.session, content.started_at);
     let renewed = renew(call.worker, content, Some(opened.issued_at), id_token.clone())
         .await
-        .map_err(|refusal| Failure::new(refusal, "the refresh failed"))?;
+        .map_err(|refusal| {
+            let failure = Failure::new(refusal, "the refresh failed");
+            match refusal {
+                Refusal::SessionExpired => failure.because(Reason::RefreshTokenRefused),
+                _ => failure,
+            }
+        })?;
 
     let session = match (session, started_at) {
         (Some(id), Some(started_at)) => Session { id, started_at },
@@ -89,10 +95,7 @@ async fn renew(worker: &Worker, content: RefreshContent, got: Option<u64>, id_to
     };
     // A task of its own: when this caller hangs up, the rotated token must still reach the others, and the browser's
     // next attempt.
-    let task = match RequestId::current() {
-        Some(id) => actix_web::rt::spawn(id.scope(flight.run())),
-        None => actix_web::rt::spawn(flight.run()),
-    };
+    let task = actix_web::rt::spawn(RequestContext::inherit(flight.run()));
     // No caller waits longer than a leader may take.
     match tokio::time::timeout(application.refresh_bound, task).await {
         Ok(outcome) => outcome.unwrap_or(Err(Refusal::ServerError)),
@@ -115,11 +118,9 @@ impl Flight {
     async fn run(self) -> RefreshOutcome {
         let began = clock::now();
         let key = RefreshKey::new(self.session, &self.refresh_token);
-        let outcome = match self.application.refreshes.join(key, self.got).await {
-            Turn::Settled(outcome) => {
-                self.application.metrics.refresh_coalesced();
-                outcome
-            }
+        let (outcome, how) = match self.application.refreshes.join(key, self.got).await {
+            Turn::Settled(outcome) => (outcome, Refreshed::Coalesced),
+            Turn::Replayed(outcome) => (outcome, Refreshed::Replayed),
             Turn::Lead => {
                 let outcome = self.lead().await;
                 // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
@@ -132,13 +133,20 @@ impl Flight {
                     outcome => outcome,
                 };
                 self.application.refreshes.settle(key, outcome.clone()).await;
-                outcome
+                let how = match &outcome {
+                    Ok(tokens) if tokens.refresh_token == self.refresh_token => Refreshed::Renewed,
+                    _ => Refreshed::Rotated,
+                };
+                (outcome, how)
             }
         };
-        match outcome {
+        let outcome = match outcome {
             Ok(_) if self.is_over(began) => Err(Refusal::SessionExpired),
             outcome => outcome,
-        }
+        };
+        let how = if outcome.is_ok() { how } else { Refreshed::Failed };
+        self.application.metrics.refreshed(how);
+        outcome
     }
 
     /// Whether the session was ended since this began.
@@ -151,7 +159,13 @@ impl Flight {
         let tokens = match self.client.refresh(&self.refresh_token, self.id_token.as_deref()).await {
             Ok(tokens) => tokens,
             Err(error) => {
-                log::warn!("refresh of session {} failed: {error}", session_name(self.session));
+                let name = session_name(self.session);
+                log::warn!(
+                    target: AUDIT,
+                    event = "refresh_failed",
+                    session = name.as_str();
+                    "refresh of session {name} failed: {error}"
+                );
                 return Err(match error {
                     OAuthError::InvalidGrant => Refusal::SessionExpired,
                     error => Failure::from(error).refusal(),
@@ -159,7 +173,8 @@ impl Flight {
             }
         };
         let now = clock::now();
-        log::info!(target: AUDIT, "refresh succeeded: session {}", session_name(self.session));
+        let name = session_name(self.session);
+        log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refresh succeeded: session {name}");
         Ok(Arc::new(RenewedTokens {
             access_token_expires_at: self.application.access_token_expires_at(tokens.expires_in, now),
             access_token: tokens.access_token.into(),

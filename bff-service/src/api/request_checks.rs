@@ -7,7 +7,7 @@ use bff_core::origin::TrustedOrigins;
 use bff_core::reply::Refusal;
 use bff_core::seal::{Opened, Purpose};
 
-use super::errors::Failure;
+use super::errors::{Failure, Reason};
 use crate::session::CookieSettings;
 use crate::session::request_cookies::{CookieFault, RequestCookies};
 
@@ -45,27 +45,33 @@ pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required:
             .map(|site| FetchSite::parse(Some(site.as_bytes())))
     };
     match origin {
-        CallerOrigin::Untrusted => return Err(Failure::unauthorized("the Origin is not trusted")),
-        CallerOrigin::Absent if required => return Err(Failure::unauthorized("there is no Origin")),
+        CallerOrigin::Untrusted => return Err(untrusted_origin()),
+        CallerOrigin::Absent if required => {
+            return Err(Failure::unauthorized("there is no Origin").because(Reason::Origin));
+        }
         // An image or a link on a sibling domain: not a trusted page's script, which would send its Origin.
         CallerOrigin::Absent if sites().any(|site| site == FetchSite::SameSite) => {
-            return Err(Failure::unauthorized(
-                "Sec-Fetch-Site is same-site and there is no Origin",
-            ));
+            let failure = Failure::unauthorized("Sec-Fetch-Site is same-site and there is no Origin");
+            return Err(failure.because(Reason::FetchMetadata));
         }
         CallerOrigin::Absent | CallerOrigin::Trusted(_) => {}
     }
     match sites().any(|site| site == FetchSite::CrossSite) {
-        true => Err(Failure::unauthorized("Sec-Fetch-Site is cross-site")),
+        true => Err(Failure::unauthorized("Sec-Fetch-Site is cross-site").because(Reason::FetchMetadata)),
         false => Ok(()),
     }
+}
+
+/// The refusal for an Origin that is not trusted.
+pub(super) fn untrusted_origin() -> Failure {
+    Failure::unauthorized("the Origin is not trusted").because(Reason::Origin)
 }
 
 /// A navigation: nothing that a page does in its background, and nothing for a frame or an image. Whether it may have
 /// come from anywhere is the endpoint's matter.
 pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Result<(), Failure> {
     if *origin == CallerOrigin::Untrusted {
-        return Err(Failure::unauthorized("the Origin is not trusted"));
+        return Err(untrusted_origin());
     }
     // Absent from older browsers.
     let only = |name, value: &str| {
@@ -75,7 +81,10 @@ pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Re
     };
     match only("sec-fetch-mode", "navigate") && only("sec-fetch-dest", "document") {
         true => Ok(()),
-        false => Err(Failure::unauthorized("the request is not a navigation of the browser")),
+        false => {
+            let failure = Failure::unauthorized("the request is not a navigation of the browser");
+            Err(failure.because(Reason::FetchMetadata))
+        }
     }
 }
 
@@ -88,7 +97,7 @@ pub(super) fn check_csrf(
 ) -> Result<Opened, Failure> {
     let mut lines = headers.get_all(name);
     match (lines.next(), lines.next()) {
-        (Some(_), Some(_)) => Err(Failure::unauthorized("the CSRF header is repeated")),
+        (Some(_), Some(_)) => Err(Failure::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
         (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), cookies),
     }
 }
@@ -98,9 +107,10 @@ pub(super) fn check_csrf_value(value: Option<&[u8]>, cookies: &RequestCookies<'_
     let cookie = required_cookie(cookies, Purpose::Csrf)?;
     match csrf::matches(value, &cookie, cookie.session) {
         true => Ok(cookie),
-        false => Err(Failure::unauthorized(
-            "the CSRF header is not what the CSRF cookie holds",
-        )),
+        false => {
+            let failure = Failure::unauthorized("the CSRF header is not what the CSRF cookie holds");
+            Err(failure.because(Reason::Csrf))
+        }
     }
 }
 
@@ -114,7 +124,12 @@ pub(super) fn required_cookie(cookies: &RequestCookies<'_>, purpose: Purpose) ->
 /// The refusal for a cookie that cannot be used.
 pub(super) fn cookie_failure(settings: &CookieSettings, purpose: Purpose, fault: &CookieFault) -> Failure {
     if *fault == CookieFault::SessionEnded {
-        return Failure::new(Refusal::SessionExpired, "the session was ended");
+        return Failure::new(Refusal::SessionExpired, "the session was ended").because(Reason::SessionEnded);
     }
-    Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose)))
+    let reason = match fault {
+        CookieFault::Missing => Reason::CookieMissing,
+        CookieFault::Expired => Reason::CookieExpired,
+        _ => Reason::CookieUnreadable,
+    };
+    Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
 }

@@ -13,6 +13,7 @@ use super::error::{OAuthError, error_code};
 use super::extra_params::{self, Demands};
 use crate::clock;
 use crate::config::ResponseMode;
+use crate::metrics::ServerEndpoint;
 use crate::random;
 
 /// How long a signed request is good for, in seconds: until the browser has brought it to the server.
@@ -154,6 +155,7 @@ impl OAuthClient {
         let endpoint = metadata.pushed_authorization_request_endpoint.as_ref();
         let endpoint = endpoint
             .ok_or_else(|| OAuthError::Internal("there is no pushed_authorization_request_endpoint".to_owned()))?;
+        let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
         let answer = self.post_form(metadata, endpoint, parameters).await?;
         if answer.status >= 400 {
             let refused: Option<Refused> = serde_json::from_slice(&answer.body).ok();

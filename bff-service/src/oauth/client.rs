@@ -26,6 +26,7 @@ use super::provider::Provider;
 use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
+use crate::metrics::ServerEndpoint;
 
 /// The `oauth2` crate's client, with our form of token response.
 pub(super) type Grants = oauth2::Client<
@@ -194,7 +195,11 @@ impl OAuthClient {
         status: &Cell<u16>,
     ) -> Result<HttpResponse, HttpError> {
         let answer = match &self.dpop {
-            None => self.http.send(self.with_assertion(metadata, request)?).await?,
+            None => {
+                self.http
+                    .send(ServerEndpoint::Token, self.with_assertion(metadata, request)?)
+                    .await?
+            }
             Some(dpop) => self.send_with_proof(dpop, metadata, request).await?,
         };
         status.set(answer.status);
@@ -229,12 +234,12 @@ impl OAuthClient {
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };
-        let answer = self.http.send(with_proof()?).await?;
+        let answer = self.http.send(ServerEndpoint::Token, with_proof()?).await?;
         let learned = dpop.learn(Role::AuthorizationServer, &answer);
         if !learned || !dpop::wants_nonce(&answer) {
             return Ok(answer);
         }
-        let answer = self.http.send(with_proof()?).await?;
+        let answer = self.http.send(ServerEndpoint::Token, with_proof()?).await?;
         dpop.learn(Role::AuthorizationServer, &answer);
         Ok(answer)
     }

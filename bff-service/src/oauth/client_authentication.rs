@@ -12,6 +12,7 @@ use super::error::OAuthError;
 use super::http::Answer;
 use crate::clock;
 use crate::config::ClientAuthentication;
+use crate::metrics::ServerEndpoint;
 use crate::random;
 
 /// How long an assertion is good for, in seconds. It is made for one request.
@@ -49,7 +50,7 @@ impl OAuthClient {
     pub(super) async fn post_form(
         &self,
         metadata: &Metadata,
-        endpoint: &Url,
+        (what, endpoint): (ServerEndpoint, &Url),
         mut form: Form,
     ) -> Result<Answer, OAuthError> {
         let mut request = oauth2::http::Request::post(endpoint.as_str())
@@ -89,7 +90,7 @@ impl OAuthClient {
         let request = request
             .body(body.into_bytes())
             .map_err(|error| OAuthError::Internal(format!("a request to {endpoint} cannot be made: {error}")))?;
-        Ok(self.http().send(request).await?)
+        Ok(self.http().send(what, request).await?)
     }
 }
 

@@ -9,6 +9,7 @@ use url::Url;
 use super::capabilities::{self, Capabilities, Profile};
 use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
 use crate::config::Config;
+use crate::metrics::ServerEndpoint;
 
 /// What this service uses of the metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +108,7 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
 }
 
 async fn get(http: &HttpClient, url: &str) -> Result<Answer, String> {
-    http.get(url, &[], MAX_DOCUMENT_BYTES)
+    http.get(ServerEndpoint::Metadata, url, &[], MAX_DOCUMENT_BYTES)
         .await
         .map_err(|error| format!("{url}: {error}"))
 }

@@ -5,17 +5,19 @@
 //! credentials. No compression is offered nor undone, so that an answer cannot grow in here.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_tls::connect::Resolver;
 use actix_web::web::Bytes;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
-use awc::http::StatusCode;
 use awc::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use awc::http::{Method, StatusCode};
 use awc::{ClientRequest, Connector};
 
 use super::resolver::SystemThenLoopback;
 use crate::config::AuthorizationServer;
+use crate::metrics::{Metrics, ServerEndpoint};
+use crate::trace::TraceContext;
 
 /// Bound of a metadata document or key set, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
@@ -64,6 +66,20 @@ impl std::fmt::Display for HttpError {
 
 impl std::error::Error for HttpError {}
 
+impl HttpError {
+    /// In a word, for metrics and spans.
+    fn name(&self) -> &'static str {
+        match self {
+            HttpError::Timeout => "timeout",
+            HttpError::Connect(_) => "no_connection",
+            HttpError::Broken(_) => "broken_connection",
+            HttpError::TooLarge(_) => "too_large",
+            HttpError::Status { .. } => "error_status",
+            HttpError::Request(_) => "unsendable",
+        }
+    }
+}
+
 /// An answer of status 200, 201 or 4xx; every other status is an [`HttpError`].
 pub struct Answer {
     /// The status.
@@ -93,11 +109,12 @@ impl Answer {
 pub struct HttpClient {
     client: awc::Client,
     request_timeout: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl HttpClient {
     /// A client without connections.
-    pub fn new(settings: &AuthorizationServer, tls: &Arc<rustls::ClientConfig>) -> HttpClient {
+    pub fn new(settings: &AuthorizationServer, tls: &Arc<rustls::ClientConfig>, metrics: &Arc<Metrics>) -> HttpClient {
         let tcp = actix_tls::connect::Connector::new(Resolver::custom(SystemThenLoopback)).service();
         let connector = Connector::new()
             .connector(tcp)
@@ -114,31 +131,52 @@ impl HttpClient {
         HttpClient {
             client: client.finish(),
             request_timeout: settings.request_timeout(),
+            metrics: Arc::clone(metrics),
         }
     }
 
     /// GET, with these further headers. As nothing is changed by it, it is tried once more when the
     /// connection broke: a server may close an idle connection at the very moment that we use it.
-    pub async fn get(&self, url: &str, headers: &[(&str, &str)], limit: usize) -> Result<Answer, HttpError> {
+    pub async fn get(
+        &self,
+        endpoint: ServerEndpoint,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Answer, HttpError> {
+        let trace = TraceContext::to_server(endpoint, &Method::GET);
         let attempt = || {
             let mut request = self.client.get(url).insert_header((ACCEPT, "application/json"));
             for header in headers {
                 request = request.insert_header(*header);
             }
-            exchange(request, Bytes::new(), limit)
+            exchange(traced(request, trace.as_ref()), Bytes::new(), limit)
         };
-        self.in_time(async {
+        let exchange = async {
             match attempt().await {
                 Err(HttpError::Broken(_)) => attempt().await,
                 other => other,
             }
-        })
-        .await
+        };
+        self.watched(endpoint, trace.as_ref(), exchange).await
     }
 
     /// Sends a request in the form of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
     /// that rotates.
-    pub async fn send(&self, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
+    pub async fn send(&self, endpoint: ServerEndpoint, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
+        let trace = TraceContext::to_server(endpoint, &Method::POST);
+        let (request, body) = self.convert(request)?;
+        let exchange = exchange(traced(request, trace.as_ref()), body, MAX_ANSWER_BYTES);
+        self.watched(endpoint, trace.as_ref(), exchange).await
+    }
+
+    /// As [`HttpClient::send`], to somewhere that is no endpoint of the authorization server.
+    pub async fn send_untraced(&self, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
+        let (request, body) = self.convert(request)?;
+        self.in_time(exchange(request, body, MAX_ANSWER_BYTES)).await
+    }
+
+    fn convert(&self, request: oauth2::HttpRequest) -> Result<(ClientRequest, Bytes), HttpError> {
         let (head, body) = request.into_parts();
         // The two sides use different major versions of the `http` crate.
         let method = head.method.as_str().parse();
@@ -147,8 +185,30 @@ impl HttpClient {
         for (name, value) in &head.headers {
             converted = converted.insert_header((name.as_str(), value.as_bytes()));
         }
-        self.in_time(exchange(converted, Bytes::from(body), MAX_ANSWER_BYTES))
-            .await
+        Ok((converted, Bytes::from(body)))
+    }
+
+    /// Bounds, counts and times a request, and ends its span.
+    async fn watched(
+        &self,
+        endpoint: ServerEndpoint,
+        trace: Option<&TraceContext>,
+        exchange: impl Future<Output = Result<Answer, HttpError>>,
+    ) -> Result<Answer, HttpError> {
+        let began = Instant::now();
+        let outcome = self.in_time(exchange).await;
+        let (status, error) = match &outcome {
+            Ok(answer) if answer.status < 400 => (answer.status, None),
+            Ok(answer) => (answer.status, Some("rejected")),
+            Err(error @ HttpError::Status { status, .. }) => (*status, Some(error.name())),
+            Err(error) => (0, Some(error.name())),
+        };
+        self.metrics
+            .asked_server(endpoint, error.unwrap_or("ok"), began.elapsed());
+        if let Some(trace) = trace {
+            trace.server_answered(status, error);
+        }
+        outcome
     }
 
     async fn in_time(&self, exchange: impl Future<Output = Result<Answer, HttpError>>) -> Result<Answer, HttpError> {
@@ -156,6 +216,12 @@ impl HttpClient {
             .await
             .unwrap_or(Err(HttpError::Timeout))
     }
+}
+
+/// The request, with what says which trace it belongs to.
+fn traced(request: ClientRequest, trace: Option<&TraceContext>) -> ClientRequest {
+    let headers = trace.map(TraceContext::headers).unwrap_or_default();
+    headers.into_iter().fold(request, ClientRequest::insert_header)
 }
 
 /// One request and its answer.

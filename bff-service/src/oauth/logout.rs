@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 use super::client::OAuthClient;
 use super::error::OAuthError;
+use crate::logging::RequestContext;
+use crate::metrics::ServerEndpoint;
 
 /// How often a revocation is tried where the server says that it cannot answer just now.
 const ATTEMPTS: u32 = 3;
@@ -23,7 +25,7 @@ impl OAuthClient {
         let Some(mut pause) = self.revoke_once(&token, hint).await else {
             return;
         };
-        actix_web::rt::spawn(async move {
+        actix_web::rt::spawn(RequestContext::inherit(async move {
             for _ in 1..ATTEMPTS {
                 tokio::time::sleep(pause).await;
                 match self.revoke_once(&token, hint).await {
@@ -32,7 +34,7 @@ impl OAuthClient {
                 }
             }
             log::warn!("a token could not be revoked: the authorization server kept answering 503");
-        });
+        }));
     }
 
     /// One attempt. Returns how long to wait before another, where one may help.
@@ -56,7 +58,10 @@ impl OAuthClient {
             ("token".to_owned(), token.to_owned()),
             ("token_type_hint".to_owned(), hint.to_owned()),
         ];
-        match self.post_form(&metadata, endpoint, form).await {
+        match self
+            .post_form(&metadata, (ServerEndpoint::Revocation, endpoint), form)
+            .await
+        {
             Ok(answer) if answer.status == 200 => Ok(None),
             Ok(answer) => Err(OAuthError::Rejected {
                 status: answer.status,

@@ -17,6 +17,7 @@ use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use super::jwks::KeySet;
 use super::tls;
 use crate::config::{Config, ConfigError, Fault};
+use crate::metrics::{Metrics, ServerEndpoint};
 
 /// How soon the background task tries again after a failure: at first, and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -31,6 +32,7 @@ pub struct Provider(Arc<Shared>);
 struct Shared {
     config: Arc<Config>,
     tls: Arc<rustls::ClientConfig>,
+    metrics: Arc<Metrics>,
     metadata: Cached<Metadata>,
     keys: Cached<KeySet>,
     /// How long the server lets its keys be kept, in seconds; `u64::MAX` where it does not say.
@@ -47,7 +49,7 @@ struct UnknownKeyFetch {
 
 impl Provider {
     /// Reads the certificate authorities; asks nobody anything yet.
-    pub fn new(config: &Arc<Config>) -> Result<Provider, ConfigError> {
+    pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<Provider, ConfigError> {
         let settings = &config.authorization_server;
         let tls = tls::client_config(settings, &config.client)?;
         let metadata = match settings.discovery {
@@ -64,6 +66,7 @@ impl Provider {
         Ok(Provider(Arc::new(Shared {
             config: Arc::clone(config),
             tls,
+            metrics: Arc::clone(metrics),
             metadata: Cached::new(metadata),
             keys: Cached::new(None),
             keys_max_age: AtomicU64::new(u64::MAX),
@@ -73,7 +76,7 @@ impl Provider {
 
     /// Connections for one worker.
     pub fn http_client(&self) -> HttpClient {
-        HttpClient::new(&self.0.config.authorization_server, &self.0.tls)
+        HttpClient::new(&self.0.config.authorization_server, &self.0.tls, &self.0.metrics)
     }
 
     /// Whether metadata and keys are there.
@@ -169,7 +172,7 @@ impl Provider {
         let metadata = self.0.metadata.get_or_fetch(self.fetch_metadata(http)).await?;
         let url = metadata.jwks_uri.as_str();
         let answer = http
-            .get(url, &[], MAX_DOCUMENT_BYTES)
+            .get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES)
             .await
             .map_err(|error| format!("{url}: {error}"))?;
         if answer.status != 200 {

@@ -8,6 +8,7 @@ use super::client::OAuthClient;
 use super::dpop::Role;
 use super::error::OAuthError;
 use super::http::{Answer, MAX_ANSWER_BYTES};
+use crate::metrics::ServerEndpoint;
 
 impl OAuthClient {
     /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one
@@ -45,7 +46,11 @@ impl OAuthClient {
     }
 
     async fn get_userinfo(&self, url: &Url, access_token: &str) -> Result<Answer, OAuthError> {
-        let get = async |headers: &[(&str, &str)]| self.http().get(url.as_str(), headers, MAX_ANSWER_BYTES).await;
+        let get = async |headers: &[(&str, &str)]| {
+            let http = self.http();
+            http.get(ServerEndpoint::Userinfo, url.as_str(), headers, MAX_ANSWER_BYTES)
+                .await
+        };
         let Some(dpop) = self.dpop() else {
             return Ok(get(&[("authorization", &format!("Bearer {access_token}"))]).await?);
         };

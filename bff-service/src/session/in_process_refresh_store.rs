@@ -154,7 +154,7 @@ impl RefreshStore for InProcessRefreshStore {
         Box::pin(async move {
             let mut outcome = match self.join_now(key, Instant::now()) {
                 Joined::Leads => return Turn::Lead,
-                Joined::Late(outcome) => return Turn::Settled(outcome),
+                Joined::Late(outcome) => return Turn::Replayed(outcome),
                 Joined::Waits(outcome) => outcome,
             };
             let settled = match outcome.wait_for(Option::is_some).await {
@@ -207,8 +207,8 @@ mod tests {
     async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
         match store.join(key, None).await {
             Turn::Lead => None,
-            Turn::Settled(Ok(tokens)) => Some(tokens.access_token.to_string()),
-            Turn::Settled(Err(refusal)) => Some(refusal.code().to_owned()),
+            Turn::Settled(Ok(tokens)) | Turn::Replayed(Ok(tokens)) => Some(tokens.access_token.to_string()),
+            Turn::Settled(Err(refusal)) | Turn::Replayed(Err(refusal)) => Some(refusal.code().to_owned()),
         }
     }
 

@@ -170,9 +170,11 @@ impl RedisRefreshStore {
 
     /// Whether this replica leads, or what another one got.
     async fn join_others(&self, key: RefreshKey, got: Option<u64>) -> Turn {
+        let mut waited = false;
         loop {
             match self.look(key).await {
-                Ok(Found::Outcome(outcome)) => return Turn::Settled(outcome),
+                Ok(Found::Outcome(outcome)) if waited => return Turn::Settled(outcome),
+                Ok(Found::Outcome(outcome)) => return Turn::Replayed(outcome),
                 Ok(Found::Lead(token)) => {
                     if token > 1 {
                         log::warn!(
@@ -183,7 +185,10 @@ impl RedisRefreshStore {
                     self.hold(key, token);
                     return Turn::Lead;
                 }
-                Ok(Found::Busy) => tokio::time::sleep(LOOK).await,
+                Ok(Found::Busy) => {
+                    waited = true;
+                    tokio::time::sleep(LOOK).await;
+                }
                 Err(Unavailable) => {
                     self.metrics.refresh_without_redis();
                     return match self.may_lead_alone(got) {
@@ -328,7 +333,7 @@ impl RefreshStore for RedisRefreshStore {
                 settled => return settled,
             }
             let turn = self.join_others(key, got).await;
-            if let Turn::Settled(outcome) = &turn {
+            if let Turn::Settled(outcome) | Turn::Replayed(outcome) = &turn {
                 self.local.settle(key, outcome.clone()).await;
             }
             turn

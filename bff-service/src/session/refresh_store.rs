@@ -74,8 +74,10 @@ pub type RefreshOutcome = Result<Arc<RenewedTokens>, Refusal>;
 pub enum Turn {
     /// Nobody is at it: the caller must do the refresh and then call [`RefreshStore::settle`].
     Lead,
-    /// Somebody else did it.
+    /// Somebody else did it while this caller waited.
     Settled(RefreshOutcome),
+    /// Somebody else had done it before this caller came.
+    Replayed(RefreshOutcome),
 }
 
 /// A future of a store. Boxed, so that the store can be a trait object.

@@ -84,7 +84,9 @@ fn fifty_refreshes_at_once_make_one_rotation_and_all_get_the_same_tokens() {
     for tab in &tabs {
         assert_eq!(contents(tab), contents(&tabs[0]));
     }
-    assert_eq!(app.metric("bff_refreshes_coalesced_total"), 49);
+    let refreshes = |outcome: &str| app.metric(&format!("bff_refreshes_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!((refreshes("rotated"), refreshes("failed")), (1, 0));
+    assert_eq!(refreshes("coalesced") + refreshes("replayed"), 49);
 }
 
 #[test]

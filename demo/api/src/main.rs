@@ -6,6 +6,7 @@ mod error;
 mod jwks;
 mod routes;
 mod token;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -33,10 +34,14 @@ async fn main() -> std::io::Result<()> {
 
     let server = HttpServer::new(move || {
         App::new()
-            // Method, path without query, status, milliseconds: nothing that could hold a token.
+            // Method, path without query, status, milliseconds, and what ties the line to those of other programs: nothing
+            // that could hold a token.
             .wrap(
-                Logger::new("%{method}xi %U %s %Dms")
-                    .custom_request_replace("method", |request| request.method().to_string()),
+                Logger::new("%{method}xi %U %s %Dms request_id=%{request}xi trace_id=%{trace}xi parent_id=%{parent}xi")
+                    .custom_request_replace("method", |request| request.method().to_string())
+                    .custom_request_replace("request", |request| trace::request_id(request.headers()))
+                    .custom_request_replace("trace", |request| trace::trace_id(request.headers()))
+                    .custom_request_replace("parent", |request| trace::parent_id(request.headers())),
             )
             .app_data(validator.clone())
             .app_data(keys.clone())

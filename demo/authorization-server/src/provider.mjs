@@ -10,6 +10,7 @@ import { ACR_PASSWORD, interactionUrl, loginRoutes } from './login.mjs';
 import { mtlsAliases, mtlsFeature } from './mtls.mjs';
 import { errorPage, logoutPage, signedOutPage } from './pages.mjs';
 import { INTROSPECTION_PATH, phantomToken } from './phantom-token.mjs';
+import { traceHeaders, traceRequests } from './trace.mjs';
 import { securityHeaders, serveAssets } from './web.mjs';
 
 const DAY = 86_400;
@@ -104,7 +105,9 @@ export function createProvider(config, database, keys) {
     },
     // The clients' addresses come from whoever runs this server, and may well be on its own network: without the dispatcher
     // that lets nothing go there.
-    fetch: (address, { dispatcher, ...options }) => fetch(address, options),
+    fetch: (address, { dispatcher, ...options }) => fetch(address, {
+      ...options, headers: { ...options.headers, ...traceHeaders() },
+    }),
     interactions: { url: interactionUrl },
     loadExistingGrant,
     issueRefreshToken: async (ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -129,6 +132,7 @@ export function createProvider(config, database, keys) {
   });
 
   provider.proxy = true;
+  provider.use(traceRequests);
   provider.use(securityHeaders(config));
   provider.use(serveAssets);
   provider.use(loginRoutes(config, database, provider));

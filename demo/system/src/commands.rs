@@ -141,6 +141,9 @@ impl Prepared {
             .env_remove("BFF_CLIENT_SECRET")
             .env("BFF_COOKIE_KEYS_FILE", &self.secrets.cookie_keys)
             .env("BFF_CLIENT_SECRET_FILE", &self.secrets.client_secret);
+        if let Some(collector) = self.options.otel_collector {
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
+        }
         command
     }
 

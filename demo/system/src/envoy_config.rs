@@ -98,9 +98,18 @@ pub(crate) fn render(
         .envoy_changes
         .iter()
         .map(|(find, with)| once(find, with.clone()));
-    let replacements: Vec<_> = replacements.into_iter().chain(further).chain(changes).collect();
-    replace(template, &replacements)
+    let mut replacements: Vec<_> = replacements.into_iter().chain(further).chain(changes).collect();
+    let Some(collector) = options.otel_collector else {
+        return replace(template, &replacements);
+    };
+    let without_mark = |line: &str| line.strip_prefix(OTEL_MARK).unwrap_or(line).to_owned() + "\n";
+    replacements.push(once("127.0.0.1:4318", collector.to_string()));
+    replacements.push(once(&endpoint(loopback(4318)), endpoint(collector)));
+    replace(&template.lines().map(without_mark).collect::<String>(), &replacements)
 }
+
+/// Begins the lines that switch tracing on.
+const OTEL_MARK: &str = "#otel ";
 
 /// What stands between two endpoints of a cluster in the file.
 const FURTHER_ENDPOINT: &str = "              - endpoint:

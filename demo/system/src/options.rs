@@ -38,6 +38,8 @@ pub struct Options {
     pub dial_api: Option<SocketAddr>,
     /// The filter's `phantom_token.timeout_ms`. Default 2000.
     pub filter_timeout_ms: u32,
+    /// Where Envoy and the BFF send spans to, by OTLP over HTTP. Default: nowhere.
+    pub otel_collector: Option<SocketAddr>,
     /// Texts of `envoy/envoy.yaml` and what stands there instead, besides what every system needs. Each must be there once.
     pub envoy_changes: Vec<(String, String)>,
     /// The BFF's `authorization_server.request_timeout_ms`. Default 5000.
@@ -66,6 +68,7 @@ impl Options {
             dial_authorization_server: None,
             dial_api: None,
             filter_timeout_ms: 2000,
+            otel_collector: None,
             envoy_changes: Vec::new(),
             bff_request_timeout_ms: 5000,
             envoy_concurrency: None,

@@ -8,6 +8,7 @@ pub(crate) mod helm;
 pub(crate) mod kubernetes;
 pub(crate) mod nginx;
 pub(crate) mod node;
+pub(crate) mod promtool;
 pub(crate) mod redis;
 pub(crate) mod schemathesis;
 pub(crate) mod wasm;

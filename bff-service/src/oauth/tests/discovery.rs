@@ -217,7 +217,7 @@ async fn the_background_task_makes_the_provider_ready_once_the_server_is_there()
         }
     });
     let config = server.config(&[]);
-    let provider = Provider::new(&config).unwrap();
+    let provider = Provider::new(&config, &std::sync::Arc::default()).unwrap();
     let client = OAuthClient::new(&config, provider.clone());
     assert!(!client.ready());
     let keeping = actix_web::rt::spawn(provider.clone().keep_fresh());

@@ -138,7 +138,7 @@ impl FakeServer {
     /// A client of this server.
     pub(super) fn client(&self, lines: &[&str]) -> OAuthClient {
         let config = self.config(lines);
-        OAuthClient::new(&config, Provider::new(&config).unwrap())
+        OAuthClient::new(&config, Provider::new(&config, &std::sync::Arc::default()).unwrap())
     }
 }
 

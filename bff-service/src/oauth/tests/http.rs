@@ -1,6 +1,7 @@
 //! The HTTP client against servers that misbehave.
 
 use super::fake_server::{FakeServer, Reply, config};
+use crate::metrics::ServerEndpoint;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
 use crate::oauth::tls;
 
@@ -9,13 +10,14 @@ fn client(lines: &[&str]) -> HttpClient {
     HttpClient::new(
         &config.authorization_server,
         &tls::client_config(&config.authorization_server, &config.client).unwrap(),
+        &std::sync::Arc::default(),
     )
 }
 
 async fn get(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
     let server = FakeServer::start(move |_| reply.clone());
     let answer = client(&["authorization_server.request_timeout_ms = 300"])
-        .get(&server.url("/"), &[], 1000)
+        .get(ServerEndpoint::Jwks, &server.url("/"), &[], 1000)
         .await;
     (answer, server)
 }
@@ -26,7 +28,7 @@ async fn post(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
         .body(b"a=b".to_vec())
         .unwrap();
     let answer = client(&["authorization_server.request_timeout_ms = 300"])
-        .send(request)
+        .send(ServerEndpoint::Token, request)
         .await;
     (answer, server)
 }
@@ -69,13 +71,17 @@ async fn a_server_that_is_not_there_is_no_connection() {
         .local_addr()
         .unwrap()
         .port();
-    let answer = client(&[]).get(&format!("http://127.0.0.1:{port}/"), &[], 1000).await;
+    let answer = client(&[])
+        .get(ServerEndpoint::Jwks, &format!("http://127.0.0.1:{port}/"), &[], 1000)
+        .await;
     assert!(matches!(answer, Err(HttpError::Connect(_))));
 }
 
 #[actix_web::test]
 async fn a_name_that_does_not_exist_is_no_connection() {
-    let answer = client(&[]).get("http://login.example.invalid/", &[], 1000).await;
+    let answer = client(&[])
+        .get(ServerEndpoint::Jwks, "http://login.example.invalid/", &[], 1000)
+        .await;
     assert!(matches!(answer, Err(HttpError::Connect(_) | HttpError::Timeout)));
 }
 

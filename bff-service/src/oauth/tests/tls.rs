@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::fake_server::config;
+use crate::metrics::ServerEndpoint;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
 use crate::oauth::tls::client_config;
 
@@ -61,8 +62,8 @@ async fn get(url: &str, trusted: &Authority) -> Result<Answer, HttpError> {
     let issuer = "authorization_server.issuer = \"https://login.example.localhost\"";
     let config = config(&[issuer, &format!("authorization_server.ca_file = {file:?}")]);
     let tls = client_config(&config.authorization_server, &config.client).unwrap();
-    HttpClient::new(&config.authorization_server, &tls)
-        .get(url, &[], 1000)
+    HttpClient::new(&config.authorization_server, &tls, &std::sync::Arc::default())
+        .get(ServerEndpoint::Jwks, url, &[], 1000)
         .await
 }
 
