@@ -8,6 +8,7 @@
 )]
 
 pub mod client_credentials;
+pub mod disclosure;
 pub mod dynamic_listeners;
 pub mod echoing_api;
 pub mod faulty_authorization_server;
@@ -18,6 +19,7 @@ pub mod kubernetes;
 pub mod nginx;
 pub mod otlp_receiver;
 pub mod partner;
+pub mod promql;
 mod proxy;
 pub mod random;
 pub mod recording_api;

@@ -52,7 +52,15 @@ fn run(system: &System, files: &[&str]) {
 fn the_walkthrough_in_a_browser() {
     let _turn = turn();
     let test = start(|_| {});
-    run(&test.system, &["session.test.mjs", "tabs.test.mjs", "secrets.test.mjs"]);
+    run(
+        &test.system,
+        &[
+            "session.test.mjs",
+            "tabs.test.mjs",
+            "secrets.test.mjs",
+            "trace.test.mjs",
+        ],
+    );
 }
 
 #[test]

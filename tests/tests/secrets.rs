@@ -1,7 +1,9 @@
-//! No secret in a log, in an answer, or in a URL that Envoy saw.
+//! No secret in a log, in a metric, in a trace, in an answer, or in a URL that Envoy saw.
 
 use bff_core::seal::Purpose;
+use bff_tests::disclosure::{Secret, assert_none};
 use bff_tests::http1::Response;
+use bff_tests::otlp_receiver::OtlpReceiver;
 use bff_tests::recording_api::RecordingApi;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::start;
@@ -12,10 +14,22 @@ use url::Url;
 #[test]
 fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
     let mut api = None;
+    let collector = OtlpReceiver::start();
     let test = start(|options| {
         let (recording, address) = RecordingApi::start(options.ports.api);
         options.dial_api = Some(address);
         api = Some(recording);
+        options.otel_collector = Some(collector.address);
+        // As much as it can be made to say.
+        for (name, value) in [
+            ("RUST_LOG", "trace"),
+            ("BFF_LOG_FORMAT", "json"),
+            ("BFF_LOG_SUBJECT", "true"),
+        ] {
+            options
+                .environment
+                .push((Component::Bff, name.to_owned(), value.to_owned()));
+        }
     });
     let (system, api) = (&test.system, api.expect("started"));
     let mut user = UserAgent::new(system);
@@ -32,6 +46,9 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
     let logins: serde_json::Value = serde_json::from_str(&logins).expect("JSON");
     let verifier = logins[0]["code_verifier"].as_str().expect("a verifier");
     secrets.push(("the code verifier", verifier.to_owned()));
+    for (what, member) in [("the state", "state"), ("the nonce", "nonce")] {
+        secrets.push((what, logins[0][member].as_str().expect(what).to_owned()));
+    }
     let mut answers: Vec<Response> = vec![user.end_login(&page_url)];
     remember(&mut secrets, system, &user);
     answers.push(user.get_data());
@@ -55,7 +72,11 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
     answers.push(stale.get_data());
     for name in ["cookie-keys", "client-secret", "gateway-client-secret"] {
         let text = std::fs::read_to_string(system.directory().join("secrets").join(name)).expect(name);
-        secrets.push(("a configured secret", text.trim().to_owned()));
+        secrets.extend(
+            text.trim()
+                .split(',')
+                .map(|secret| ("a configured secret", secret.to_owned())),
+        );
     }
 
     for head in api.heads() {
@@ -66,19 +87,22 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
         secrets.push(("the JWT", jwt.expect("a JWT").to_owned()));
     }
 
+    let all: Vec<Secret> = secrets.iter().map(|(what, value)| Secret::new(what, value)).collect();
+    for (address, path) in [
+        (system.bff_admin(), "/metrics"),
+        (system.envoy_admin(), "/stats"),
+        (system.envoy_admin(), "/stats/prometheus"),
+    ] {
+        let (_, metrics) = demo_system::get(address, path).expect("metrics");
+        assert_none(&all, path, metrics.as_bytes());
+    }
     for component in Component::ALL
         .into_iter()
         .filter(|component| system.options().has(*component))
     {
         system.stop(component);
         let log = String::from_utf8_lossy(&std::fs::read(system.log(component)).expect("a log")).into_owned();
-        assert!(!log.is_empty(), "{component} logs something");
-        for (what, secret) in &secrets {
-            assert!(
-                !secret.is_empty() && !log.contains(secret),
-                "{what} is in the log of {component}"
-            );
-        }
+        assert_none(&all, &format!("the log of {component}"), log.as_bytes());
         assert!(
             !log.contains("eyJ"),
             "something like a JWT is in the log of {component}"
@@ -89,6 +113,17 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
                 "Envoy logs requests"
             );
         }
+    }
+    // Both have sent what they had when they were stopped.
+    let spans = collector.spans();
+    for service in ["bff-service", "envoy"] {
+        assert!(
+            spans.iter().any(|span| span.service == service),
+            "{service} exports spans"
+        );
+    }
+    for body in collector.bodies() {
+        assert_none(&all, "a trace", &body);
     }
     for answer in &answers {
         let body = String::from_utf8_lossy(&answer.body);

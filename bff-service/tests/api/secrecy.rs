@@ -1,4 +1,4 @@
-//! No token leaves the service but sealed: not in a body, not in a header, not in a URL, not in the log.
+//! No token leaves the service but sealed: not in a body, not in a header, not in a URL, not in the log, not in a metric.
 
 use std::sync::Mutex;
 
@@ -80,7 +80,7 @@ fn no_token_is_in_any_response() {
 }
 
 #[test]
-fn no_secret_is_in_the_log() {
+fn no_secret_is_in_the_log_or_in_the_metrics() {
     let app = TestApp::start();
     let responses = live_through(&app);
     let lines = log_capture::lines();
@@ -106,10 +106,21 @@ fn no_secret_is_in_the_log() {
                 secrets.push(value.to_owned());
             }
         }
+        if let Ok(url) = response.json()["authorizationRequestUrl"]
+            .as_str()
+            .unwrap_or_default()
+            .parse::<url::Url>()
+        {
+            let pairs = url.query_pairs();
+            let pairs = pairs.filter(|(name, _)| ["state", "nonce"].contains(&name.as_ref()));
+            secrets.extend(pairs.map(|(_, value)| value.into_owned()));
+        }
         if let Some(csrf) = response.body.strip_prefix("{\"csrf\":\"") {
             secrets.push(csrf.split('"').next().unwrap().to_owned());
         }
     }
+    let mut lines = lines;
+    lines.push(app.admin("/metrics").body);
     for line in &lines {
         for secret in &secrets {
             assert!(!line.contains(secret.as_str()), "{line}");

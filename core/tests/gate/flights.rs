@@ -101,3 +101,34 @@ fn a_follower_that_leaves_is_not_woken() {
         [(1, forwarded(&claims))]
     );
 }
+
+#[test]
+fn a_callout_is_of_the_trace_of_the_request_that_it_was_made_for_and_of_no_other() {
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let said = |effects: &[Effect]| {
+        let request = effects.iter().find_map(|effect| match effect {
+            Effect::Introspect { request, .. } => Some(request),
+            _ => None,
+        });
+        let headers = request.expect("a callout").headers.iter();
+        let traced = headers.filter(|(name, _)| ["traceparent", "tracestate", "x-request-id"].contains(name));
+        traced
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let with = |lines: &[(&str, &str)]| {
+        let cookies = format!("{}; {}", at("token"), csrf());
+        head("GET", &[&[("cookie", cookies.as_str())], lines].concat())
+    };
+    let traced = with(&[("traceparent", TRACEPARENT), ("x-request-id", "one")]);
+    let mut gate = crate::support::gate(json!({}));
+    let begun = gate.ask(1, &traced, NOW);
+    let expected = [("traceparent", TRACEPARENT), ("x-request-id", "one")];
+    assert_eq!(said(&begun), expected.map(|(name, value)| (name, value.to_owned())));
+    gate.ask(2, &with(&[("x-request-id", "two")]), NOW);
+    assert!(matches!(gate.gone(1).as_slice(), [Effect::TickSoon]));
+    assert_eq!(said(&gate.tick(NOW)), [], "made again, it is of no request");
+
+    let mut untraced = crate::support::gate(json!({}));
+    assert_eq!(said(&untraced.ask(1, &with(&[("traceparent", "no trace")]), NOW)), []);
+}

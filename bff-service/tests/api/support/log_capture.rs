@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, Once};
 
+use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -22,13 +23,22 @@ impl Log for Capture {
         if !self.enabled(record.metadata()) {
             return;
         }
-        LINES
-            .lock()
-            .unwrap()
-            .push(format!("{} {} {}", record.level(), record.target(), record.args()));
+        let mut line = format!("{} {} {}", record.level(), record.target(), record.args());
+        let _ = record.key_values().visit(&mut Members(&mut line));
+        LINES.lock().unwrap().push(line);
     }
 
     fn flush(&self) {}
+}
+
+/// What an event says besides its message.
+struct Members<'a>(&'a mut String);
+
+impl<'kvs> VisitSource<'kvs> for Members<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        self.0.push_str(&format!(" {key}={value}"));
+        Ok(())
+    }
 }
 
 /// From now on lines are kept.

@@ -1,0 +1,81 @@
+//! Looks for secrets where they must not be, in every form in which they travel.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use url::form_urlencoded;
+
+/// A secret, and what it is called when it is found.
+#[derive(Clone)]
+pub struct Secret {
+    what: &'static str,
+    forms: Vec<Vec<u8>>,
+}
+
+impl Secret {
+    /// A secret that was used.
+    pub fn new(what: &'static str, value: &str) -> Self {
+        assert!(value.len() >= 8, "{what} is too short to be looked for");
+        let mut forms = vec![
+            value.as_bytes().to_vec(),
+            form_urlencoded::byte_serialize(value.as_bytes())
+                .collect::<String>()
+                .into_bytes(),
+            value
+                .bytes()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into_bytes(),
+        ];
+        // Base64 of a text with the secret in it: it begins at any of three places in a group.
+        for before in 0..3 {
+            let text = [vec![0; before], value.as_bytes().to_vec()].concat();
+            // Without the digits that hold bits of what stands before or after.
+            let whole = |encoded: String| {
+                let begin = [0, 2, 3][before];
+                let end = text.len() / 3 * 4;
+                encoded.as_bytes()[begin..end].to_vec()
+            };
+            forms.push(whole(STANDARD_NO_PAD.encode(&text)));
+            forms.push(whole(URL_SAFE_NO_PAD.encode(&text)));
+        }
+        forms.sort();
+        forms.dedup();
+        Self { what, forms }
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        self.forms
+            .iter()
+            .any(|form| bytes.windows(form.len()).any(|window| window == form))
+    }
+}
+
+/// Fails where one of these is in there.
+pub fn assert_none(secrets: &[Secret], place: &str, bytes: &[u8]) {
+    assert!(!bytes.is_empty(), "there is nothing in {place} to look at");
+    for secret in secrets {
+        assert!(!secret.is_in(bytes), "{} is in {place}", secret.what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_every_form() {
+        let value = "a/secret+of the tests?";
+        let secret = Secret::new("a secret", value);
+        let found = |text: String| secret.is_in(text.as_bytes());
+        assert!(found(format!("token={value}&more")));
+        assert!(found(form_urlencoded::byte_serialize(value.as_bytes()).collect()));
+        for before in ["", "i", "id", "id:", "client:"] {
+            for after in ["", "x", "xy"] {
+                let text = format!("{before}{value}{after}");
+                assert!(found(STANDARD_NO_PAD.encode(&text)), "{text}");
+                assert!(found(URL_SAFE_NO_PAD.encode(&text)), "{text}");
+            }
+        }
+        assert!(!found("a/secret+of the test".to_owned()));
+    }
+}

@@ -1,0 +1,245 @@
+//! The dashboard, the alerts and the page about them name what the running system has, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bff_tests::promql;
+use bff_tests::setup::{TestSystem, start};
+use bff_tests::user_agent::UserAgent;
+use demo_system::Component;
+
+/// Labels that Prometheus adds when it scrapes.
+const OF_THE_SCRAPE: [&str; 2] = ["instance", "job"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/observability")
+}
+
+/// What is scraped: each metric with its labels, and each label's values.
+type Scraped = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// Both halves, after a life with everything that is counted in it.
+fn scrape() -> Scraped {
+    let test = start(|options| options.without.retain(|component| *component != Component::Redis));
+    live(&test);
+    // The filter reports twice a second.
+    bff_tests::setup::eventually("the filter has reported", || {
+        bff_tests::setup::statistic(&test.system, "wasmcustom.bff_filter_requests_forwarded") >= 2
+            && bff_tests::setup::statistic(&test.system, "wasmcustom.bff_filter_requests_refused_401") >= 1
+    });
+    let mut scraped = Scraped::new();
+    for (address, path) in [
+        (test.system.bff_admin(), "/metrics"),
+        (test.system.envoy_admin(), "/stats/prometheus"),
+    ] {
+        let (status, text) = demo_system::get(address, path).expect("metrics");
+        assert_eq!(status, 200, "{path}");
+        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            let (name, labels) = series(line);
+            let known = scraped.entry(name).or_default();
+            for (label, value) in labels {
+                known.entry(label).or_default().insert(value);
+            }
+        }
+    }
+    scraped
+}
+
+fn live(test: &TestSystem) {
+    let mut user = UserAgent::signed_in(&test.system);
+    assert_eq!(user.get_data().status, 200);
+    assert_eq!(user.get_data().status, 200);
+    assert_eq!(user.bff("GET", "/bff/session").status, 200);
+    assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+    let visitor = UserAgent::new(&test.system);
+    assert_eq!(visitor.get_data().status, 401);
+    let mut forged = user.clone();
+    forged.csrf = "another".to_owned();
+    assert_eq!(forged.bff("POST", "/bff/refresh").status, 401);
+    assert_eq!(user.bff("POST", "/bff/logout").status, 200);
+}
+
+/// `name{label="value",…} number`.
+fn series(line: &str) -> (String, Vec<(String, String)>) {
+    let end = line.find(['{', ' ']).expect("a name");
+    let (name, rest) = line.split_at(end);
+    let mut labels = Vec::new();
+    if let Some(inside) = rest.strip_prefix('{') {
+        let inside = &inside[..inside.rfind('}').expect("the labels end")];
+        for pair in inside.split("\",").filter(|pair| !pair.is_empty()) {
+            let (label, value) = pair.split_once("=\"").expect("a label");
+            labels.push((label.to_owned(), value.trim_end_matches('"').to_owned()));
+        }
+    }
+    (name.to_owned(), labels)
+}
+
+/// The expressions of the dashboard, each with its panel's title.
+fn dashboard() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(folder().join("dashboard.json")).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let mut found = Vec::new();
+    for panel in panels {
+        let title = panel["title"].as_str().expect("a title");
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            found.push((
+                title.to_owned(),
+                target["expr"].as_str().expect("an expression").to_owned(),
+            ));
+        }
+    }
+    assert!(found.len() > 20, "only {} expressions", found.len());
+    found
+}
+
+/// The alerts' names and expressions.
+fn alerts() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(folder().join("alerts.yaml")).expect("the alerts");
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut in_expression = false;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("      - alert: ") {
+            found.push((name.to_owned(), String::new()));
+        } else if let Some(expression) = line.strip_prefix("        expr: ") {
+            in_expression = expression == "|";
+            if !in_expression {
+                found.last_mut().expect("an alert").1 = expression.to_owned();
+            }
+        } else if in_expression && line.starts_with("          ") {
+            let (_, expression) = found.last_mut().expect("an alert");
+            expression.push_str(line);
+        } else {
+            in_expression = false;
+        }
+    }
+    assert!(
+        found.len() > 10 && found.iter().all(|(_, expression)| !expression.is_empty()),
+        "{found:?}"
+    );
+    found
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_name_only_metrics_labels_and_values_that_exist() {
+    let scraped = scrape();
+    for (place, expression) in dashboard().into_iter().chain(alerts()) {
+        let (selectors, grouped) = promql::parts(&expression);
+        assert!(!selectors.is_empty(), "{place}: {expression}");
+        let mut labels: BTreeSet<&str> = OF_THE_SCRAPE.into();
+        for selector in &selectors {
+            if let Some(pattern) = &selector.pattern {
+                let start = pattern.strip_suffix(".+").expect("a beginning, and anything");
+                assert!(
+                    scraped.keys().any(|name| name.starts_with(start)),
+                    "{place}: no metric is {pattern}"
+                );
+                labels.insert("__name__");
+                continue;
+            }
+            let known = scraped.get(&selector.metric);
+            let known = known.unwrap_or_else(|| panic!("{place}: there is no metric {}", selector.metric));
+            for (label, value) in &selector.labels {
+                let values = known.get(label);
+                let values = values.unwrap_or_else(|| panic!("{place}: {} has no label {label}", selector.metric));
+                // Which outcomes and reasons there were depends on what happened.
+                if let Some(value) = value.as_ref().filter(|_| label == "endpoint") {
+                    assert!(values.contains(value), "{place}: no {label} is {value}");
+                }
+            }
+            labels.extend(known.keys().map(String::as_str));
+        }
+        for label in grouped {
+            assert!(labels.contains(label.as_str()), "{place}: nothing has a label {label}");
+        }
+    }
+    the_page_has_every_metric(&scraped);
+}
+
+/// The tables of docs/observability.md against what is there, with the labels: in both directions.
+fn the_page_has_every_metric(scraped: &Scraped) {
+    let page = std::fs::read_to_string(folder().join("../observability.md")).expect("docs/observability.md");
+    let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in page.lines().filter(|line| line.starts_with("| `bff_")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let labels = cells[2].split('`').skip(1).step_by(2).map(str::to_owned);
+        written.insert(cells[0].trim_matches('`').to_owned(), labels.collect());
+    }
+    let mut there: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, labels) in scraped.iter().filter(|(name, _)| name.starts_with("bff_")) {
+        // A histogram is written once, and a key's counter as any key's.
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end));
+        let mut name = base.unwrap_or(name).to_owned();
+        if name.starts_with("bff_filter_cookies_opened_by_") {
+            name = "bff_filter_cookies_opened_by_<key id>".to_owned();
+        }
+        let labels = labels.keys().filter(|label| *label != "le").cloned();
+        there.entry(name).or_default().extend(labels);
+    }
+    assert_eq!(written, there);
+}
+
+fn promtool(arguments: &[&str], folder: &Path) {
+    let program = std::env::var_os("PROMTOOL").expect("PROMTOOL is not set; run the tests with `cargo xtask test`");
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("promtool starts");
+    let report = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&report));
+}
+
+#[test]
+fn promtool_accepts_the_alerts_and_each_fires_when_it_should() {
+    promtool(&["check", "rules", "alerts.yaml"], &folder());
+    promtool(&["test", "rules", "alerts.test.yaml"], &folder());
+    let tests = std::fs::read_to_string(folder().join("alerts.test.yaml")).expect("the tests of the alerts");
+    let page = std::fs::read_to_string(folder().join("../observability.md")).expect("docs/observability.md");
+    for (alert, _) in alerts() {
+        let fires = format!("alertname: {alert}\n        exp_alerts:\n          - exp_labels");
+        assert!(tests.contains(&fires), "no test makes {alert} fire");
+        assert!(
+            page.contains(&format!("| `{alert}` |")),
+            "docs/observability.md does not say what to do about {alert}"
+        );
+    }
+}
+
+#[test]
+fn promtool_accepts_every_expression_of_the_dashboard() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
+    for (index, (title, expression)) in dashboard().into_iter().enumerate() {
+        let expression = expression.replace("$__rate_interval", "5m");
+        rules.push_str(&format!(
+            "      # {title}\n      - record: panel:{index}\n        expr: |\n          {expression}\n"
+        ));
+    }
+    std::fs::write(folder.path().join("dashboard.yaml"), rules).expect("written");
+    promtool(&["check", "rules", "dashboard.yaml"], folder.path());
+}
+
+#[test]
+fn promtool_finds_no_fault_in_the_services_own_metrics() {
+    let test = start(|_| {});
+    live(&test);
+    let (_, text) = demo_system::get(test.system.bff_admin(), "/metrics").expect("metrics");
+    let program = std::env::var_os("PROMTOOL").expect("PROMTOOL is not set; run the tests with `cargo xtask test`");
+    let mut process = Command::new(program)
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    let mut input = process.stdin.take().expect("its input");
+    std::io::Write::write_all(&mut input, text.as_bytes()).expect("written");
+    drop(input);
+    let output = process.wait_with_output().expect("it ends");
+    let report = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && report.is_empty(), "{report}");
+}
