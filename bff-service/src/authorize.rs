@@ -48,13 +48,14 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
                 let headers = request.headers();
                 let given = headers.get("x-request-id");
                 let given = given.and_then(|id| RequestId::from_header(id.as_bytes()));
-                match given.map_or_else(RequestId::random, Ok) {
-                    Ok(id) => {
-                        let trace = TraceContext::of_request(headers);
-                        let context = RequestContext { id, trace };
-                        context.scope(authorizer.answer(&request)).await
-                    }
-                    Err(_) => authorizer.refuse(&fault("there is no random number for a request id")),
+                let trace = TraceContext::of_request(headers);
+                let id = match (given, &trace) {
+                    (None, Some(_)) => RequestId::random().ok(),
+                    (given, _) => given,
+                };
+                match id {
+                    Some(id) => RequestContext { id, trace }.scope(authorizer.answer(&request)).await,
+                    None => authorizer.answer(&request).await,
                 }
             }
         };
@@ -120,10 +121,8 @@ impl Authorizer {
             _ => Refusal::Unauthorized.code(),
         };
         self.application.metrics.request("authorize", outcome, began.elapsed());
-        if let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() {
-            let error = Some(outcome).filter(|_| status != 200);
-            trace.answered("GET", "/authorize", status, error, &id.to_string());
-        }
+        let error = Some(outcome).filter(|_| status != 200);
+        TraceContext::answered("GET", || "/authorize".to_owned(), status, error);
         response
     }
 

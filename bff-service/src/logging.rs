@@ -152,6 +152,11 @@ impl RequestContext {
         CURRENT.try_with(RequestContext::clone).ok()
     }
 
+    /// The place in a trace of the request that the current task works for.
+    pub fn current_trace() -> Option<TraceContext> {
+        CURRENT.try_with(|context| context.trace.clone()).ok().flatten()
+    }
+
     /// Runs `work` for this request.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await

@@ -49,7 +49,7 @@ impl TraceContext {
 
     /// The place of the current task's work.
     pub fn current() -> Option<TraceContext> {
-        RequestContext::current().and_then(|context| context.trace)
+        RequestContext::current_trace()
     }
 
     /// Below the current place: a request to the authorization server. `None`: outside of any trace.
@@ -77,19 +77,24 @@ impl TraceContext {
         headers.0
     }
 
-    /// A request of the API was answered. `route` is its path as the configuration has it; `error` the code of a refusal.
-    pub fn answered(&self, method: &str, route: &str, status: u16, error: Option<&'static str>, request_id: &str) {
+    /// The current request was answered. `route` is its path as the configuration has it; `error` the code of a refusal.
+    /// Nothing is done where no span is made.
+    pub fn answered(method: &str, route: impl FnOnce() -> String, status: u16, error: Option<&'static str>) {
         if TRACER.get().is_none() {
             return;
         }
-        let span = self.0.span();
+        let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() else {
+            return;
+        };
+        let span = trace.0.span();
+        let route = route();
         span.update_name(format!("{method} {route}"));
         span.set_attributes([
             KeyValue::new("http.request.method", method.to_owned()),
-            KeyValue::new("http.route", route.to_owned()),
-            KeyValue::new("bff.request_id", request_id.to_owned()),
+            KeyValue::new("http.route", route),
+            KeyValue::new("bff.request_id", id.to_string()),
         ]);
-        self.end(status, error);
+        trace.end(status, error);
     }
 
     /// The authorization server has answered with this status, or has not (0) for this reason.

@@ -152,13 +152,12 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
 
 /// The request's span, if it has one.
 fn end_span(application: &Application, endpoint: Option<Endpoint>, status: u16, error: Option<&'static str>) {
-    let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() else {
-        return;
+    let route = || match endpoint {
+        Some(endpoint) => format!("{}{}", application.config.endpoints_prefix, endpoint.path()),
+        None => "unknown".to_owned(),
     };
-    let route = endpoint.map(|endpoint| format!("{}{}", application.config.endpoints_prefix, endpoint.path()));
     let method = endpoint.map_or(Method::GET, Endpoint::method);
-    let route = route.as_deref().unwrap_or("unknown");
-    trace.answered(method.as_str(), route, status, error, &id.to_string());
+    TraceContext::answered(method.as_str(), route, status, error);
 }
 
 /// For operators: a counter for every request, and a line for every refusal, whose code is returned. Successes that
