@@ -6,13 +6,13 @@ use std::borrow::Cow;
 
 use url::{Url, form_urlencoded};
 
-use super::Call;
 use super::answer::{Answer, Content};
 use super::errors::Failure;
 use super::login_end::{self, Finish};
 use super::login_start;
 use super::logout::{self as page_logout, Proof};
 use super::page_url::PageUrl;
+use super::{Call, log_refusal};
 
 /// Longest path to come back to, in bytes: it is kept in a cookie.
 pub(super) const MAX_RETURN_TO_BYTES: usize = 512;
@@ -51,6 +51,9 @@ pub(super) async fn callback(call: Call<'_>) -> Result<Answer, Failure> {
         Ok(session) => session.set_cookies,
         // The application tells the user; `error` is for it as for any client (RFC 6749 section 4.1.2.1).
         Err(failure) => {
+            // The browser is redirected all the same, so that this is the place to say it.
+            log_refusal("callback", &failure);
+            call.worker.application.metrics.refused("callback", failure.reason());
             let (code, set_cookies) = failure.into_code();
             url.query_pairs_mut().append_pair("error", &code);
             set_cookies

@@ -106,11 +106,9 @@ fn no_secret_is_in_the_log_or_in_the_metrics() {
                 secrets.push(value.to_owned());
             }
         }
-        if let Ok(url) = response.json()["authorizationRequestUrl"]
-            .as_str()
-            .unwrap_or_default()
-            .parse::<url::Url>()
-        {
+        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap_or_default();
+        let url = body["authorizationRequestUrl"].as_str().unwrap_or_default();
+        if let Ok(url) = url.parse::<url::Url>() {
             let pairs = url.query_pairs();
             let pairs = pairs.filter(|(name, _)| ["state", "nonce"].contains(&name.as_ref()));
             secrets.extend(pairs.map(|(_, value)| value.into_owned()));
