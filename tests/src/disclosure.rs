@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use memchr::memmem;
 use url::form_urlencoded;
 
 /// A secret, and what it is called when it is found.
@@ -44,9 +45,7 @@ impl Secret {
     }
 
     fn is_in(&self, bytes: &[u8]) -> bool {
-        self.forms
-            .iter()
-            .any(|form| bytes.windows(form.len()).any(|window| window == form))
+        self.forms.iter().any(|form| memmem::find(bytes, form).is_some())
     }
 }
 

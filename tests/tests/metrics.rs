@@ -182,6 +182,52 @@ fn the_page_has_every_metric(scraped: &Scraped) {
     assert_eq!(written, there);
 }
 
+#[test]
+fn the_page_has_every_event_and_every_reason_of_the_service() {
+    let page = std::fs::read_to_string(folder().join("../observability.md")).expect("docs/observability.md");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bff-service/src");
+    let between = |text: &str, before: &str| -> BTreeSet<String> {
+        let found = text.split(before).skip(1).filter_map(|rest| rest.split('"').next());
+        found.map(str::to_owned).collect()
+    };
+    let mut code = String::new();
+    read_sources(&sources, &mut code);
+    let events = between(&code, "event = \"");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| event |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with("| `"));
+    let written: BTreeSet<String> = rows.filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect();
+    assert_eq!(written, events);
+    let errors = std::fs::read_to_string(sources.join("api/errors.rs")).expect("the reasons");
+    let names: BTreeSet<String> = errors
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix("Reason::")?
+                .split('"')
+                .nth(1)
+                .map(str::to_owned)
+        })
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    let sentence = page
+        .split("\nReasons: ")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").next());
+    let sentence: BTreeSet<&str> = sentence.expect("the reasons").split('`').skip(1).step_by(2).collect();
+    assert_eq!(sentence, names.iter().map(String::as_str).collect());
+}
+
+fn read_sources(folder: &Path, into: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_sources(&path, into);
+        } else {
+            into.push_str(&std::fs::read_to_string(&path).expect("text"));
+        }
+    }
+}
+
 fn promtool(arguments: &[&str], folder: &Path) {
     let program = std::env::var_os("PROMTOOL").expect("PROMTOOL is not set; run the tests with `cargo xtask test`");
     let output = Command::new(program)

@@ -107,6 +107,13 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
             !log.contains("eyJ"),
             "something like a JWT is in the log of {component}"
         );
+        if component == Component::Bff {
+            assert!(log.contains("\"event\":\"login\""), "sign-ins are on record");
+            assert!(
+                !log.contains("\"subject\":\"-\""),
+                "and whose they are, where that is wanted"
+            );
+        }
         if component == Component::Envoy {
             assert!(
                 log.contains("/bff/login/end") && log.contains("/api/data"),

@@ -227,6 +227,12 @@ fn a_refresh_shows_envoy_the_service_and_what_it_asks_of_the_authorization_serve
         .expect("an audit line");
     assert_eq!(refresh["request_id"], envoy["request_id"]);
     assert_eq!(refresh["session"].as_str().map(str::len), Some(12));
+    let logins = traced.lines(Component::Bff);
+    let mut logins = logins
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let login = logins.find(|line| line["event"] == "login").expect("a login");
+    assert_eq!(login["subject"], "-", "users are not named unless it is wanted");
 }
 
 #[test]
