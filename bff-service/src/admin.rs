@@ -1,6 +1,7 @@
 //! The admin listener: for probes and for Prometheus, on an address that browsers do not reach.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
@@ -8,10 +9,20 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use crate::api::openapi;
 use crate::application::Application;
 use crate::authorize;
+use crate::session::cookie_keys;
+
+/// What becomes of the service.
+#[derive(Clone, Default)]
+pub struct State {
+    /// It was told to end, and waits until nobody comes any more.
+    pub is_draining: Arc<AtomicBool>,
+    /// The configuration that was read anew cannot be used.
+    pub reread_is_refused: Arc<AtomicBool>,
+}
 
 /// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an actix
 /// application.
-pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::ServiceConfig) {
+pub fn configure(applications: Vec<Arc<Application>>, state: State) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         for application in &applications {
             authorize::configure(application, app);
@@ -50,6 +61,7 @@ pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::S
             }),
         );
         let measured = applications.clone();
+        let is_draining = state.is_draining;
         let ready = applications;
         app.route(
             "/healthz",
@@ -59,10 +71,12 @@ pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::S
             "/readyz",
             web::get().to(move || {
                 let is_ready = ready.iter().all(|application| application.provider.ready());
+                let is_draining = is_draining.load(Relaxed);
                 async move {
-                    match is_ready {
-                        true => text(HttpResponse::Ok(), "ready\n".to_owned()),
-                        false => text(
+                    match (is_draining, is_ready) {
+                        (true, _) => text(HttpResponse::ServiceUnavailable(), "the service is ending\n".to_owned()),
+                        (false, true) => text(HttpResponse::Ok(), "ready\n".to_owned()),
+                        (false, false) => text(
                             HttpResponse::ServiceUnavailable(),
                             "the authorization server's metadata or keys are not loaded\n".to_owned(),
                         ),
@@ -76,7 +90,14 @@ pub fn configure(applications: Vec<Arc<Application>>) -> impl FnOnce(&mut web::S
                 let ended = measured.iter().map(|application| application.ended.len()).sum();
                 let ready = measured.iter().all(|application| application.provider.ready());
                 let metrics = measured.first().map(|application| &application.metrics);
-                let metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
+                let mut metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
+                let keys = measured.iter().map(|of| (of.config.name(), &*of.cookie_keys));
+                metrics.push_str(&cookie_keys::metrics(keys));
+                metrics.push_str(&format!(
+                    "# HELP bff_reread_refused Whether the configuration that was read anew cannot be used.\n\
+                     # TYPE bff_reread_refused gauge\nbff_reread_refused {}\n",
+                    u8::from(state.reread_is_refused.load(Relaxed))
+                ));
                 async move { text(HttpResponse::Ok(), metrics) }
             }),
         );

@@ -9,11 +9,14 @@ use bff_core::ended::Ended;
 use bff_core::names::csrf_header_name;
 use bff_core::origin::TrustedOrigins;
 
-use crate::config::{Config, CookiePaths};
+use arc_swap::ArcSwapOption;
+
+use crate::config::{AuthorizeRules, Config, CookiePaths};
 use crate::metrics::Metrics;
 use crate::oauth::Provider;
 use crate::random;
 use crate::session::CookieSettings;
+use crate::session::cookie_keys::CookieKeys;
 use crate::session::ended_sessions::EndedList;
 use crate::session::in_process_refresh_store::{InProcessRefreshStore, RefreshStoreLimits};
 use crate::session::logout_states::LogoutStates;
@@ -36,6 +39,10 @@ pub struct Application {
     pub config: Arc<Config>,
     /// The authorization server's metadata and keys.
     pub provider: Provider,
+    /// The keys that seal.
+    pub cookie_keys: Arc<CookieKeys>,
+    /// The rules of `/authorize` that are in force.
+    pub authorize_rules: ArcSwapOption<AuthorizeRules>,
     /// How cookies are named, sealed and sent.
     pub cookies: CookieSettings,
     /// Whose pages may call.
@@ -84,8 +91,9 @@ impl Application {
             CookiePaths::Narrow => config.endpoints_prefix.clone(),
             CookiePaths::Root => "/".to_owned(),
         };
+        let cookie_keys = CookieKeys::new(&config);
         let cookies = CookieSettings {
-            sealer: config.sealer(),
+            sealer: cookie_keys.for_cookies(),
             names: config.cookie_names().clone(),
             domain: config.cookie_domain.clone(),
             narrow_path,
@@ -122,7 +130,7 @@ impl Application {
             Some(redis) => Arc::new(RedisRefreshStore::new(
                 local,
                 redis.clone(),
-                config.sealer_for("refresh"),
+                cookie_keys.for_refreshes(),
                 redis_refresh_store::Settings {
                     replay_seconds: config.session.refresh_replay_seconds,
                     refresh_seconds: refresh_bound.as_secs(),
@@ -147,6 +155,7 @@ impl Application {
             origins: config.trusted_origins().clone(),
             web_origin: web_origin.unwrap_or_default(),
             provider,
+            authorize_rules: ArcSwapOption::new(config.authorize_rules().cloned().map(Arc::new)),
             cookies,
             csrf_header,
             lifetimes,
@@ -154,7 +163,8 @@ impl Application {
             refresh_bound,
             ended,
             logout_tokens: LogoutTokens::new(redis.clone()),
-            logout_states: LogoutStates::new(config.sealer_for("logout")),
+            logout_states: LogoutStates::new(cookie_keys.for_logouts()),
+            cookie_keys,
             replica: ReplicaId(number()?),
             metrics,
             redis,
@@ -197,6 +207,27 @@ impl Application {
             // Where it fails, the others are told as soon as Redis is back.
             let _ = shared::publish(redis, [(ended, now)], self.ended.keep()).await;
         }
+    }
+
+    /// Takes what may change in its configuration from another reading of it. What is said is for the log.
+    pub fn take(&self, config: &Config) -> Vec<String> {
+        let mut news: Vec<String> = self
+            .cookie_keys
+            .exchange(config, config.key_ring())
+            .into_iter()
+            .collect();
+        if self.config.take_client_secret(config) {
+            news.push("the client secret has been exchanged".to_owned());
+        }
+        let rules = config.authorize_rules();
+        // Whether there are any is settled at the start: the routes are.
+        if let (Some(new), Some(old)) = (rules, self.authorize_rules.load().as_deref())
+            && new != old
+        {
+            self.authorize_rules.store(Some(Arc::new(new.clone())));
+            news.push("the rules of /authorize have been exchanged".to_owned());
+        }
+        news
     }
 
     /// What runs beside the requests: never ends, to be spawned once in a process, on a thread that runs actix.

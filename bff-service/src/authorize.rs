@@ -13,7 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bff_core::admission::{Edits, Refused};
-use bff_core::config::{Config as Rules, PhantomToken};
+use bff_core::config::PhantomToken;
 use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
 use bff_core::head::Head;
 use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::application::Application;
 use crate::clock;
+use crate::config::AuthorizeRules;
 use crate::logging::{AUDIT, RequestContext, RequestId};
 use crate::metrics::ServerEndpoint;
 use crate::oauth::http::{HttpClient, HttpError};
@@ -32,18 +33,18 @@ const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
 
 /// Registers `/authorize`, and everything below it, where the application has rules for it.
 pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
-    let Some(rules) = application.config.authorize_rules() else {
+    let Some(rules) = application.authorize_rules.load_full() else {
         return;
     };
     let path = match application.config.name() {
         Some(name) => format!("/authorize/{name}"),
         None => "/authorize".to_owned(),
     };
-    let authorizer = Rc::new(Authorizer::new(Arc::clone(application), rules.clone()));
+    let authorizer = Rc::new(RefCell::new(Authorizer::new(Arc::clone(application), rules)));
     for path in [path.clone(), format!("{path}/{{path:.*}}")] {
         let authorizer = Rc::clone(&authorizer);
         let decide = move |request: HttpRequest| {
-            let authorizer = Rc::clone(&authorizer);
+            let authorizer = current(&authorizer);
             async move {
                 let headers = request.headers();
                 let given = headers.get("x-request-id");
@@ -63,9 +64,22 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
     }
 }
 
+/// The authorizer for the rules that are in force. One for other rules begins with nothing kept, and those who wait for the
+/// one from before are answered by it.
+fn current(authorizer: &RefCell<Rc<Authorizer>>) -> Rc<Authorizer> {
+    let mut authorizer = authorizer.borrow_mut();
+    if let Some(rules) = authorizer.application.authorize_rules.load_full()
+        && !Arc::ptr_eq(&rules, &authorizer.rules)
+    {
+        *authorizer = Authorizer::new(Arc::clone(&authorizer.application), rules);
+    }
+    Rc::clone(&authorizer)
+}
+
 /// The gate of one worker, and those who wait for it.
 struct Authorizer {
     application: Arc<Application>,
+    rules: Arc<AuthorizeRules>,
     method_header: Option<HeaderName>,
     http: HttpClient,
     stage: Option<PhantomToken>,
@@ -95,17 +109,18 @@ impl Surroundings for ElsewhereConnected {
 }
 
 impl Authorizer {
-    fn new(application: Arc<Application>, rules: Rules) -> Self {
+    fn new(application: Arc<Application>, rules: Arc<AuthorizeRules>) -> Rc<Self> {
         let header = &application.config.authorize.method_header;
-        Self {
+        Rc::new(Self {
             method_header: header.as_deref().and_then(|name| HeaderName::try_from(name).ok()),
             http: application.provider.http_client(),
-            stage: rules.phantom_token.clone(),
-            gate: RefCell::new(Gate::new(rules)),
+            stage: rules.rules.phantom_token.clone(),
+            gate: RefCell::new(Gate::new((*rules.rules).clone())),
+            rules,
             waiting: RefCell::default(),
             next: Cell::new(0),
             application,
-        }
+        })
     }
 
     /// Decides, and counts the decision.

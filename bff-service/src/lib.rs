@@ -5,7 +5,8 @@
 //! * [`api`]: the endpoints, and the one path that every request takes to them.
 //! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
 //! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
-//! * [`config`], [`check`]: the configuration file and its validation.
+//! * [`config`], [`check`]: the configuration file and its validation; [`rotation`]: what of it changes while it is in use;
+//!   [`keys_command`]: making cookie keys.
 //! * [`admin`], [`metrics`], [`logging`], [`trace`]: what operators look at.
 
 pub mod admin;
@@ -15,10 +16,13 @@ pub mod authorize;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod keys_command;
 pub mod logging;
 pub mod metrics;
 pub mod oauth;
 pub mod random;
+pub mod rotation;
 pub mod server;
 pub mod session;
+pub mod signals;
 pub mod trace;

@@ -3,19 +3,24 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bff_service::application;
 use bff_service::check;
 use bff_service::config::{self, Config};
+use bff_service::keys_command::{self, Failure};
 use bff_service::logging::{self, LogFormat};
+use bff_service::rotation::Reread;
 use bff_service::server::{self, Listeners};
 use bff_service::trace::export;
 
 const USAGE: &str = "\
 usage: bff-service [serve|check] --config PATH
+       bff-service keys generate|fingerprint
 
   serve   serves the API (the default)
   check   validates the configuration and the authorization server's metadata, and says what is wrong
+  keys    makes cookie keys, and names those that there are: bff-service keys --help
 
 environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
              OTEL_EXPORTER_OTLP_ENDPOINT, and the other OTEL_ variables of docs/observability.md
@@ -34,7 +39,11 @@ fn main() -> ExitCode {
         eprintln!("bff-service: a TLS crypto provider is already installed");
         return ExitCode::FAILURE;
     }
-    let (command, config) = match parse(std::env::args().skip(1)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("keys", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return keys(rest);
+    }
+    let (command, config) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(message) => {
             eprintln!("bff-service: {message}\n\n{USAGE}");
@@ -50,6 +59,23 @@ fn main() -> ExitCode {
         Err(message) => {
             eprintln!("bff-service: {message}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn keys(arguments: &[String]) -> ExitCode {
+    match keys_command::run(arguments, |name| std::env::var(name).ok()) {
+        Ok(text) => {
+            print!("{}", *text);
+            ExitCode::SUCCESS
+        }
+        Err(Failure::Refused(message)) => {
+            eprintln!("bff-service keys: {message}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Usage(message)) => {
+            eprintln!("bff-service: {message}\n\n{}", keys_command::USAGE);
+            ExitCode::from(2)
         }
     }
 }
@@ -109,11 +135,12 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     for warning in configs.iter().flat_map(Config::warnings) {
         log::warn!("{warning}");
     }
-    actix.block_on(serve(configs))?;
+    let path = path.to_owned();
+    actix.block_on(serve(configs, Arc::new(move || config::load(&path, environment))))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(configs: Vec<Config>) -> Result<(), String> {
+async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
     // The same for all of them.
     let settings = configs
         .first()
@@ -124,7 +151,7 @@ async fn serve(configs: Vec<Config>) -> Result<(), String> {
         admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
     };
     let export = export::start(|name| std::env::var(name).ok())?;
-    let served = server::run(application::all(configs)?, listeners).await;
+    let served = server::run(application::all(configs)?, listeners, reread).await;
     if let Some(export) = export {
         export.finish().await;
     }

@@ -4,14 +4,19 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use actix_web::dev::{ServerHandle, Service};
+use actix_web::http::ConnectionType;
 use actix_web::{App, HttpServer};
 
-use crate::admin;
+use crate::admin::{self, State};
 use crate::api::{self, Worker};
 use crate::application::Application;
 use crate::oauth::OAuthClient;
+use crate::rotation::{Reread, Rotation};
+use crate::signals::{End, Signals};
 
 /// An idle connection is closed after this time. The proxy in front should close its own sooner, so that it never sends
 /// a request into a connection that is just going away.
@@ -29,39 +34,70 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// Serves until SIGTERM or SIGINT, then lets the requests under way finish.
-pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners) -> io::Result<()> {
-    let workers = applications
-        .first()
-        .and_then(|application| application.config.server.workers);
-    let beside: Vec<_> = applications
+/// Serves until SIGTERM or SIGINT, then lets the requests under way finish. `reread` reads the configuration anew.
+pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, reread: Reread) -> io::Result<()> {
+    let (workers, drain, every) = applications.first().map_or((None, 0, 0), |application| {
+        let server = &application.config.server;
+        (server.workers, server.drain_seconds, server.reread_seconds)
+    });
+    let state = State::default();
+    let rotation = Rotation::new(applications.clone(), reread, Arc::clone(&state.reread_is_refused));
+    let rotation = rotation.keep_up(Duration::from_secs(every), Signals::listen()?);
+    let mut beside: Vec<_> = applications
         .iter()
         .map(|application| {
             let application = Arc::clone(application);
             actix_web::rt::spawn(async move { application.keep_up().await })
         })
         .collect();
+    beside.push(actix_web::rt::spawn(rotation));
     let for_admin = applications.clone();
     // `/authorize` is asked for every request of the API behind.
     let authorizes = applications
         .iter()
         .any(|application| application.config.authorize_rules().is_some());
+    let is_draining = Arc::clone(&state.is_draining);
     let mut api = HttpServer::new(move || {
         let worker = |application: &Arc<Application>| Worker {
             client: Rc::new(OAuthClient::new(&application.config, application.provider.clone())),
             application: Arc::clone(application),
         };
-        App::new().configure(api::configure(applications.iter().map(worker).collect()))
+        let is_draining = Arc::clone(&is_draining);
+        App::new()
+            .configure(api::configure(applications.iter().map(worker).collect()))
+            .wrap_fn(move |request, service| {
+                let is_draining = Arc::clone(&is_draining);
+                let response = service.call(request);
+                async move {
+                    let mut response = response.await?;
+                    // So that the proxy sends no more into this connection when the service ends.
+                    if is_draining.load(Relaxed) {
+                        response
+                            .response_mut()
+                            .head_mut()
+                            .set_connection_type(ConnectionType::Close);
+                    }
+                    Ok(response)
+                }
+            })
     })
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_HEAD)
-    .shutdown_timeout(SHUTDOWN_SECONDS);
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals();
     if let Some(workers) = workers {
         api = api.workers(workers);
     }
     let api = api.listen(listeners.api)?.run();
+    let end = end(
+        Signals::listen()?,
+        Duration::from_secs(drain),
+        api.handle(),
+        Arc::clone(&state.is_draining),
+    );
+    beside.push(actix_web::rt::spawn(end));
     // Probes go on being answered while the API finishes.
-    let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone())))
+    let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone(), state.clone())))
         .client_request_timeout(REQUEST_HEAD)
         .disable_signals();
     match (authorizes, workers) {
@@ -80,4 +116,22 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners) -> i
         Ok(admin) => served.and(admin),
         Err(error) => served.and(Err(io::Error::other(error))),
     }
+}
+
+/// Ends the API when a signal says so: with SIGTERM after the time to drain, or at once with another signal meanwhile.
+async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) {
+    let mut how = signals.end().await;
+    if how == End::InGoodOrder && !drain.is_zero() {
+        is_draining.store(true, Relaxed);
+        log::info!(
+            "told to end: not ready from now on, and ends in {} seconds",
+            drain.as_secs()
+        );
+        // Whoever says it twice does not want to wait.
+        if let Ok(again) = tokio::time::timeout(drain, signals.end()).await {
+            how = again;
+        }
+    }
+    log::info!("ends");
+    api.stop(how == End::InGoodOrder).await;
 }

@@ -1,13 +1,36 @@
 //! The rules of `/authorize`: the filter's plugin configuration, in a file of its own.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use bff_core::config::Config as Rules;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::sections::Settings;
 
+/// The rules, and what tells them from those of another reading.
+#[derive(Clone, Debug)]
+pub struct AuthorizeRules {
+    /// The rules.
+    pub rules: Arc<Rules>,
+    /// Of the file and of every secret that it names.
+    digest: [u8; 32],
+}
+
+impl PartialEq for AuthorizeRules {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
 /// Reads and checks the file that `authorize.plugin_configuration_file` names. Where the file names an environment variable
 /// for a secret, `<variable>_FILE` may name the file that holds it, as for the service's own.
-pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Rules>, Fault> {
+pub(super) fn load(
+    settings: &Settings,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<AuthorizeRules>, Fault> {
     const FILE: &str = "authorize.plugin_configuration_file";
     let Some(path) = &settings.authorize.plugin_configuration_file else {
         return match &settings.authorize.method_header {
@@ -26,15 +49,22 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
     }
     let text =
         std::fs::read(path).map_err(|error| Fault::new(FILE, format!("{} cannot be read: {error}", path.display())))?;
+    let digest = RefCell::new(Sha256::new_with_prefix(&text));
     let secret = |name: &str| {
-        env(name).or_else(|| {
+        let found = env(name).or_else(|| {
             let file = env(&format!("{name}_FILE"))?;
-            let text = std::fs::read_to_string(file).ok()?;
+            let text = Zeroizing::new(std::fs::read_to_string(file).ok()?);
             Some(text.trim().to_owned())
-        })
+        })?;
+        digest.borrow_mut().update(&found);
+        digest.borrow_mut().update([0]);
+        Some(found)
     };
     match Rules::parse(&text, secret) {
-        Ok(rules) => Ok(Some(rules)),
+        Ok(rules) => Ok(Some(AuthorizeRules {
+            rules: Arc::new(rules),
+            digest: digest.into_inner().finalize().into(),
+        })),
         Err(error) => Err(Fault::new(FILE, format!("{}: {error}", path.display()))),
     }
 }

@@ -38,6 +38,8 @@ pub const FIELDS: &[(&str, Kind)] = &[
     ("server.admin_address", Text),
     ("server.admin_port", Number),
     ("server.workers", Number),
+    ("server.drain_seconds", Number),
+    ("server.reread_seconds", Number),
     ("authorization_server.issuer", Text),
     ("authorization_server.ca_file", Text),
     ("authorization_server.discovery", Flag),

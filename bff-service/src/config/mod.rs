@@ -6,7 +6,8 @@
 //!
 //! Secrets do not belong into the file. They come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files
 //! that `BFF_COOKIE_KEYS_FILE` or `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo
-//! mode may they be written inline as `keys.ring` and `client.secret`.
+//! mode may they be written inline as `keys.ring` and `client.secret`. Both are read anew while the service runs
+//! ([`crate::rotation`]).
 //!
 //! * [`sections`]: what can be configured, and the defaults.
 //! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
@@ -27,13 +28,18 @@ pub mod sections;
 pub mod validate;
 
 use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
 
 use bff_core::keys::KeyRing;
 use bff_core::names::CookieNames;
 use bff_core::origin::TrustedOrigins;
 use bff_core::seal::NameDigest;
 use bff_core::seal::Sealer;
+use zeroize::Zeroizing;
 
+pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
 pub use self::fault::{ConfigError, Fault};
 pub use self::secrets::Secret;
@@ -52,7 +58,9 @@ pub struct Config {
     name: Option<String>,
     settings: Settings,
     parts: Parts,
-    authorize_rules: Option<bff_core::config::Config>,
+    /// The one thing in here that changes: see [`crate::rotation`].
+    client_secret: ArcSwapOption<Secret>,
+    authorize_rules: Option<AuthorizeRules>,
     warnings: Vec<String>,
 }
 
@@ -91,6 +99,7 @@ impl Config {
         match checked {
             Some((parts, warnings)) if faults.is_empty() => Ok(Config {
                 name: name.map(str::to_owned),
+                client_secret: ArcSwapOption::new(settings.client.secret.take().map(Arc::new)),
                 settings,
                 parts,
                 authorize_rules,
@@ -118,7 +127,7 @@ impl Config {
     }
 
     /// The rules of `/authorize`, where it is on.
-    pub fn authorize_rules(&self) -> Option<&bff_core::config::Config> {
+    pub fn authorize_rules(&self) -> Option<&AuthorizeRules> {
         self.authorize_rules.as_ref()
     }
 
@@ -132,20 +141,16 @@ impl Config {
         &self.parts.key_ring
     }
 
-    /// Seals and opens the cookies of this deployment.
-    pub fn sealer(&self) -> Sealer {
-        Sealer::new(
-            self.parts.key_ring.clone(),
-            &self.settings.cookie_name_prefix,
-            self.settings.accept_v1_cookies,
-        )
+    /// Seals and opens the cookies of this deployment, with these keys.
+    pub fn sealer(&self, ring: KeyRing) -> Sealer {
+        Sealer::new(ring, &self.settings.cookie_name_prefix, self.settings.accept_v1_cookies)
     }
 
     /// Seals and opens what is no cookie, so that neither opens as the other.
-    pub fn sealer_for(&self, what: &str) -> Sealer {
+    pub fn sealer_for(&self, what: &str, ring: KeyRing) -> Sealer {
         // `#` stands in no prefix.
         let deployment = format!("{}#{what}", self.settings.cookie_name_prefix);
-        Sealer::new(self.parts.key_ring.clone(), &deployment, false)
+        Sealer::new(ring, &deployment, false)
     }
 
     /// The names of the five cookies.
@@ -169,8 +174,18 @@ impl Config {
     }
 
     /// The client secret. `None` only where the client authenticates itself without one.
-    pub fn client_secret(&self) -> Option<&Secret> {
-        self.settings.client.secret.as_ref()
+    pub fn client_secret(&self) -> Option<Arc<Secret>> {
+        self.client_secret.load_full()
+    }
+
+    /// Takes the client secret of another reading of the same configuration; whether it is a new one.
+    pub fn take_client_secret(&self, other: &Config) -> bool {
+        let text = |config: &Config| config.client_secret().map(|secret| secret.expose().to_owned());
+        let is_new = text(self).map(Zeroizing::new) != text(other).map(Zeroizing::new);
+        if is_new {
+            self.client_secret.store(other.client_secret());
+        }
+        is_new
     }
 }
 

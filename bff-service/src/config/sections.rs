@@ -84,6 +84,12 @@ pub struct Server {
     pub admin_port: u16,
     /// Worker threads. Default: one for each core.
     pub workers: Option<usize>,
+    /// After SIGTERM, how long the service goes on as before, only not ready, until it lets the last requests finish and
+    /// ends, in seconds: what the proxy in front needs to notice. Default 0.
+    pub drain_seconds: u64,
+    /// How often cookie keys, client secrets and the rules of `/authorize` are read anew, in seconds; 0: only on SIGHUP.
+    /// Default 5.
+    pub reread_seconds: u64,
 }
 
 /// The authorization server and how it is reached.
@@ -360,6 +366,8 @@ impl Default for Server {
             admin_address: loopback,
             admin_port: 3005,
             workers: None,
+            drain_seconds: 0,
+            reread_seconds: 5,
         }
     }
 }

@@ -125,6 +125,15 @@ fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
             "this must be from 1 to 1024; leave it out for one for each core",
         );
     }
+    if settings.server.drain_seconds > 3600 {
+        fault("server.drain_seconds", "this must be from 0 to 3600");
+    }
+    if settings.server.reread_seconds > 3600 {
+        fault(
+            "server.reread_seconds",
+            "this must be from 0 to 3600; 0 for SIGHUP alone",
+        );
+    }
 }
 
 fn check_authorization_server(settings: &Settings, faults: &mut Vec<Fault>) {

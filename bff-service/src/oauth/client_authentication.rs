@@ -57,12 +57,8 @@ impl OAuthClient {
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let client_id = &self.config().client.id;
-        let secret = || {
-            self.config()
-                .client_secret()
-                .map(|secret| secret.expose())
-                .unwrap_or_default()
-        };
+        let secret = self.config().client_secret();
+        let secret = || secret.as_ref().map(|secret| secret.expose()).unwrap_or_default();
         match metadata.profile.authentication {
             ClientAuthentication::ClientSecretBasic => {
                 // Form-encoded first, RFC 6749 section 2.3.1.

@@ -1,8 +1,9 @@
 //! `state` of a logout request (OpenID Connect RP-Initiated Logout 1.0, section 2): the browser brings it back from the
 //! authorization server. There is no session left to keep it in, so it is sealed, and nobody else can make one.
 
-use bff_core::seal::{Content, Purpose, Sealer, SessionId};
+use bff_core::seal::{Content, Purpose, SessionId};
 
+use super::cookie_keys::LiveSealer;
 use super::tokens::WriteError;
 use crate::random;
 
@@ -10,11 +11,11 @@ use crate::random;
 const SECONDS: u64 = 600;
 
 /// Makes and recognises the states of one application.
-pub struct LogoutStates(Sealer);
+pub struct LogoutStates(LiveSealer);
 
 impl LogoutStates {
     /// With a sealer that seals nothing else.
-    pub fn new(sealer: Sealer) -> LogoutStates {
+    pub fn new(sealer: LiveSealer) -> LogoutStates {
         LogoutStates(sealer)
     }
 

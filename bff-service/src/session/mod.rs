@@ -6,6 +6,7 @@
 //!
 //! * [`request_cookies`]: what a request brought, opened.
 //! * [`set_cookies`]: the `Set-Cookie` lines of a response.
+//! * [`cookie_keys`]: the keys that they are sealed with.
 //! * [`live`]: whether these cookies make a session, and which.
 //! * [`tokens`]: a session's tokens, written into its cookies.
 //! * [`pending_logins`]: the content of the login cookie.
@@ -15,6 +16,7 @@
 //! * [`logout_states`]: the browser's way back from signing out.
 //! * [`redis`]: the connection to Redis.
 
+pub mod cookie_keys;
 pub mod ended_sessions;
 pub mod in_process_refresh_store;
 pub mod live;
@@ -30,13 +32,15 @@ pub mod shared;
 pub mod tokens;
 
 use bff_core::names::CookieNames;
-use bff_core::seal::{Purpose, Sealer};
+use bff_core::seal::Purpose;
+
+use self::cookie_keys::LiveSealer;
 
 /// Everything fixed about the five cookies.
 #[derive(Clone)]
 pub struct CookieSettings {
     /// Seals and opens their values.
-    pub sealer: Sealer,
+    pub sealer: LiveSealer,
     /// Their names.
     pub names: CookieNames,
     /// `Domain`, where the cookies are to reach more than one host.

@@ -20,12 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bff_core::reply::Refusal;
-use bff_core::seal::{Content, Purpose, Sealer};
+use bff_core::seal::{Content, Purpose};
 use redis::Script;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+use super::cookie_keys::LiveSealer;
 use super::in_process_refresh_store::InProcessRefreshStore;
 use super::redis::{Redis, Unavailable};
 use super::refresh_store::{RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn};
@@ -75,7 +76,7 @@ const SETTLE: &str = "
 pub struct RedisRefreshStore {
     local: InProcessRefreshStore,
     redis: Redis,
-    sealer: Sealer,
+    sealer: LiveSealer,
     settings: Settings,
     metrics: Arc<Metrics>,
     /// The locks that this replica holds.
@@ -132,7 +133,7 @@ impl RedisRefreshStore {
     pub fn new(
         local: InProcessRefreshStore,
         redis: Redis,
-        sealer: Sealer,
+        sealer: LiveSealer,
         settings: Settings,
         metrics: Arc<Metrics>,
     ) -> RedisRefreshStore {

@@ -22,6 +22,7 @@ mod pending_logins;
 mod refresh;
 mod relying_party;
 mod requests;
+mod rotation;
 mod secrecy;
 mod support;
 mod user_info;

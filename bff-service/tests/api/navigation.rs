@@ -10,6 +10,7 @@ use crate::support::http::{Request, Response};
 
 const CALLBACK: &str = "https://api.example.test/bff/callback";
 const ON: Setup<'static> = Setup {
+    server: "",
     top: "",
     session: "",
     client: "",

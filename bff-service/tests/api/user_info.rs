@@ -6,6 +6,7 @@ use crate::support::app::{Setup, TestApp};
 use crate::support::authorization_server::Misbehaviour;
 
 const FROM_ENDPOINT: Setup<'static> = Setup {
+    server: "",
     top: "userinfo_source = 'userinfo_endpoint'",
     session: "",
     client: "",

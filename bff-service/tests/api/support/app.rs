@@ -1,6 +1,7 @@
 //! The service under test: the real one, with all its workers, on free ports of the loopback interface.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bff_service::application;
@@ -32,6 +33,8 @@ pub struct TestApp {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub authorization_server: FakeAuthorizationServer,
+    /// What the service reads anew.
+    pub configuration: Arc<Mutex<String>>,
 }
 
 /// How a test's service differs from the ordinary one.
@@ -39,6 +42,8 @@ pub struct TestApp {
 pub struct Setup<'a> {
     /// Lines at the top of the configuration.
     pub top: &'a str,
+    /// Lines in `[server]`.
+    pub server: &'a str,
     /// Lines in `[session]`.
     pub session: &'a str,
     /// Lines in `[authorization_server]`.
@@ -80,16 +85,20 @@ impl TestApp {
             listeners.api.local_addr().unwrap(),
             listeners.admin.local_addr().unwrap(),
         );
+        let configuration = Arc::new(Mutex::new(config.to_owned()));
+        let file = Arc::clone(&configuration);
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
                 let applications = application::all(configs).unwrap();
-                server::run(applications, listeners).await.unwrap();
+                let reread = move || config::parse(&file.lock().unwrap(), |_| None);
+                server::run(applications, listeners, Arc::new(reread)).await.unwrap();
             });
         });
         let app = TestApp {
             address,
             admin,
             authorization_server,
+            configuration,
         };
         app.wait_until_listening();
         app
@@ -129,6 +138,7 @@ fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'
     let issuer = authorization_server.issuer();
     let Setup {
         top,
+        server,
         session,
         client,
         more_keys,
@@ -141,6 +151,7 @@ fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'
         {top}
         [server]
         workers = 2
+        {server}
         [authorization_server]
         issuer = '{issuer}'
         connect_timeout_ms = 500

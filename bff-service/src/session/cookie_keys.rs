@@ -1,0 +1,170 @@
+//! The keys that seal, for all workers of an application: a ring that can be exchanged while requests are under way.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::{ArcSwap, Guard};
+use bff_core::keys::{KeyId, KeyRing};
+use bff_core::seal::{Content, NONCE_LEN, OpenError, Opened, Purpose, SealError, Sealer};
+
+use crate::config::Config;
+
+/// What a sealer is for. What one seals does not open in another.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    Cookies,
+    Refreshes,
+    Logouts,
+}
+
+/// A ring, and what was made of it.
+struct InForce {
+    cookies: Sealer,
+    refreshes: Sealer,
+    logouts: Sealer,
+    /// How many cookies each key has opened, the sealing key first.
+    opened: Vec<(KeyId, Arc<AtomicU64>)>,
+}
+
+/// The ring that is in force. All workers share it, so that a new one holds for all of them from the same moment on.
+pub struct CookieKeys {
+    current: ArcSwap<InForce>,
+    /// Cookies that named a key which is not in the ring.
+    unknown: AtomicU64,
+}
+
+/// Seals and opens with the ring that is in force. Cloning is cheap.
+#[derive(Clone)]
+pub struct LiveSealer {
+    keys: Arc<CookieKeys>,
+    what_for: Use,
+}
+
+impl CookieKeys {
+    /// With the ring of a configuration.
+    pub fn new(config: &Config) -> Arc<CookieKeys> {
+        Arc::new(CookieKeys {
+            current: ArcSwap::from_pointee(in_force(config, config.key_ring(), &[])),
+            unknown: AtomicU64::new(0),
+        })
+    }
+
+    /// Puts another ring in force, where it is another: other keys, or another order. What is said is for the log.
+    pub fn exchange(&self, config: &Config, ring: &KeyRing) -> Option<String> {
+        let before = self.current.load();
+        let ids = |entries: &[(KeyId, Arc<AtomicU64>)]| entries.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        let (old, new) = (ids(&before.opened), ring.key_ids().collect::<Vec<_>>());
+        if old == new {
+            return None;
+        }
+        let names = |ids: &[KeyId]| ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(", ");
+        let said = format!(
+            "cookie keys: {} instead of {}; the first seals",
+            names(&new),
+            names(&old)
+        );
+        self.current.store(Arc::new(in_force(config, ring, &before.opened)));
+        Some(said)
+    }
+
+    /// Seals and opens cookies.
+    pub fn for_cookies(self: &Arc<Self>) -> LiveSealer {
+        self.sealer(Use::Cookies)
+    }
+
+    /// Seals and opens the outcomes of refreshes that replicas share.
+    pub fn for_refreshes(self: &Arc<Self>) -> LiveSealer {
+        self.sealer(Use::Refreshes)
+    }
+
+    /// Seals and opens the states of logout requests.
+    pub fn for_logouts(self: &Arc<Self>) -> LiveSealer {
+        self.sealer(Use::Logouts)
+    }
+
+    fn sealer(self: &Arc<Self>, what_for: Use) -> LiveSealer {
+        LiveSealer {
+            keys: Arc::clone(self),
+            what_for,
+        }
+    }
+
+    fn opened_by(&self, key: KeyId) {
+        let current = self.current.load();
+        if let Some((_, count)) = current.opened.iter().find(|(id, _)| *id == key) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// A key that stays goes on with its count.
+fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)]) -> InForce {
+    let count = |id: KeyId| {
+        let known = before.iter().find(|(other, _)| *other == id);
+        (id, known.map_or_else(Arc::default, |(_, count)| Arc::clone(count)))
+    };
+    InForce {
+        cookies: config.sealer(ring.clone()),
+        refreshes: config.sealer_for("refresh", ring.clone()),
+        logouts: config.sealer_for("logout", ring.clone()),
+        opened: ring.key_ids().map(count).collect(),
+    }
+}
+
+impl LiveSealer {
+    /// As [`Sealer::seal`].
+    pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
+        self.of(&self.keys.current.load()).seal(purpose, content, nonce)
+    }
+
+    /// As [`Sealer::open`].
+    pub fn open(&self, purpose: Purpose, sealed: &[u8], now: u64) -> Result<Opened, OpenError> {
+        let opened = self.of(&self.keys.current.load()).open(purpose, sealed, now);
+        if matches!(self.what_for, Use::Cookies) {
+            match &opened {
+                Ok(opened) => self.keys.opened_by(opened.key_id),
+                Err(OpenError::UnknownKey) => {
+                    self.keys.unknown.fetch_add(1, Relaxed);
+                }
+                Err(_) => {}
+            }
+        }
+        opened
+    }
+
+    fn of<'a>(&self, in_force: &'a Guard<Arc<InForce>>) -> &'a Sealer {
+        match self.what_for {
+            Use::Cookies => &in_force.cookies,
+            Use::Refreshes => &in_force.refreshes,
+            Use::Logouts => &in_force.logouts,
+        }
+    }
+}
+
+/// Which keys are in force and what they opened, for each application by its name, in Prometheus' text format.
+pub fn metrics<'a>(applications: impl Iterator<Item = (Option<&'a str>, &'a CookieKeys)>) -> String {
+    let (mut keys, mut opened, mut unknown) = (String::new(), String::new(), String::new());
+    for (name, application) in applications {
+        let of = name.map_or_else(String::new, |name| format!("application=\"{name}\""));
+        let comma = if of.is_empty() { "" } else { "," };
+        for (index, (key, count)) in application.current.load().opened.iter().enumerate() {
+            let does = if index == 0 { "seals" } else { "opens" };
+            // Writing to a String does not fail.
+            let _ = writeln!(keys, "bff_cookie_keys{{{of}{comma}key=\"{key}\",does=\"{does}\"}} 1");
+            let count = count.load(Relaxed);
+            let _ = writeln!(opened, "bff_cookies_opened_total{{{of}{comma}key=\"{key}\"}} {count}");
+        }
+        let labels = if of.is_empty() { of } else { format!("{{{of}}}") };
+        let count = application.unknown.load(Relaxed);
+        let _ = writeln!(unknown, "bff_cookies_of_unknown_keys_total{labels} {count}");
+    }
+    format!(
+        "# HELP bff_cookie_keys The keys in force, by fingerprint: one seals, all of them open.\n\
+         # TYPE bff_cookie_keys gauge\n{keys}\
+         # HELP bff_cookies_opened_total Cookies that opened, by the key that had sealed them.\n\
+         # TYPE bff_cookies_opened_total counter\n{opened}\
+         # HELP bff_cookies_of_unknown_keys_total Cookies that were sealed with a key which is not in the ring.\n\
+         # TYPE bff_cookies_of_unknown_keys_total counter\n{unknown}"
+    )
+}
