@@ -34,8 +34,11 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them on the first run, when they are about to expire, and when the domain is another.
-    pub(crate) fn prepare(directory: &Path, domain: &str) -> Result<Certificates, Error> {
+    /// Makes them on the first run, when they are about to expire, and when the domains are others. `further` are domains that
+    /// have `www` and `api` as well.
+    pub(crate) fn prepare(directory: &Path, domain: &str, further: &[String]) -> Result<Certificates, Error> {
+        let domains = std::iter::once(domain).chain(further.iter().map(String::as_str));
+        let domains = domains.collect::<Vec<_>>().join(" ");
         let certificates = Certificates {
             ca: directory.join("ca.pem"),
             server: directory.join("server.pem"),
@@ -55,15 +58,15 @@ impl Certificates {
         let complete = [ca, server, server_key, client, client_key]
             .iter()
             .all(|path| path.is_file());
-        let valid = files::read_if_there(&note)?.is_some_and(|note| is_good(&note, domain, now));
+        let valid = files::read_if_there(&note)?.is_some_and(|note| is_good(&note, &domains, now));
         if !(complete && valid) {
-            certificates.make(domain, now)?;
-            files::write(&note, &note_text(domain, now + VALID_FOR))?;
+            certificates.make(domain, further, now)?;
+            files::write(&note, &note_text(&domains, now + VALID_FOR))?;
         }
         Ok(certificates)
     }
 
-    fn make(&self, domain: &str, now: SystemTime) -> Result<(), Error> {
+    fn make(&self, domain: &str, further: &[String], now: SystemTime) -> Result<(), Error> {
         let failed = |error| Error::new(format!("the demo's certificates cannot be made: {error}"));
         let ca_key = KeyPair::generate().map_err(failed)?;
         let mut ca = CertificateParams::default();
@@ -79,6 +82,10 @@ impl Certificates {
 
         let server_key = KeyPair::generate().map_err(failed)?;
         let names = ["www", "api", "login", "mtls"].map(|host| format!("{host}.{domain}"));
+        let further = further
+            .iter()
+            .flat_map(|domain| ["www", "api"].map(|host| format!("{host}.{domain}")));
+        let names: Vec<String> = names.into_iter().chain(further).collect();
         let mut server = CertificateParams::new(names).map_err(failed)?;
         server
             .distinguished_name
@@ -131,7 +138,7 @@ mod tests {
     fn certificates_are_kept_while_they_are_good_and_made_anew_for_another_domain() {
         let directory = tempfile::tempdir().expect("a folder");
         let ca = |domain| {
-            let certificates = Certificates::prepare(directory.path(), domain).expect("made");
+            let certificates = Certificates::prepare(directory.path(), domain, &[]).expect("made");
             files::read(&certificates.ca).expect("written")
         };
         let first = ca("example.localhost");
@@ -151,7 +158,7 @@ mod tests {
     #[test]
     fn no_key_of_the_authority_is_left() {
         let directory = tempfile::tempdir().expect("a folder");
-        Certificates::prepare(directory.path(), "a.localhost").expect("made");
+        Certificates::prepare(directory.path(), "a.localhost", &[]).expect("made");
         let mut keys: Vec<_> = std::fs::read_dir(directory.path())
             .expect("a folder")
             .map(|entry| entry.expect("an entry").path())

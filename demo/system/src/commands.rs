@@ -40,12 +40,13 @@ impl Prepared {
     }
 
     /// The command line and the environment of a component.
-    pub(crate) fn command(&self, component: Component) -> Result<Command, Error> {
+    /// `epoch` counts how often Envoy was replaced.
+    pub(crate) fn command(&self, component: Component, epoch: u32) -> Result<Command, Error> {
         let mut command = match component {
             Component::AuthorizationServer => self.authorization_server(),
             Component::Api => self.api(),
             Component::WebHost => self.web_host(),
-            Component::Envoy => self.envoy()?,
+            Component::Envoy => self.envoy(epoch)?,
             Component::Bff => self.bff(),
             Component::SecondBff => self.second_bff(),
             Component::Redis => self.redis()?,
@@ -115,15 +116,25 @@ impl Prepared {
         command
     }
 
-    fn envoy(&self) -> Result<Command, Error> {
+    fn envoy(&self, epoch: u32) -> Result<Command, Error> {
         let mut words = self.artifacts.envoy.iter();
         let program = words.next().ok_or_else(|| Error::new("no Envoy is given"))?;
         let mut command = Command::new(program);
         command.args(words);
         command.arg("-c").arg(self.options.directory.join("envoy.yaml"));
         command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
-        // Without it, two Envoys on one machine would share memory by their base id.
-        command.arg("--disable-hot-restart");
+        match self.options.envoy_hot_restart {
+            // Two Envoys on one machine share memory by their base id. The old one lets its clients go within the first time,
+            // and ends after the second: by then who keeps an idle connection to it has closed that.
+            true => {
+                command.arg("--base-id").arg(self.options.ports.envoy_admin.to_string());
+                command.arg("--restart-epoch").arg(epoch.to_string());
+                command.args(["--drain-time-s", "2", "--parent-shutdown-time-s", "8"]);
+            }
+            false => {
+                command.arg("--disable-hot-restart");
+            }
+        }
         if let Some(concurrency) = self.options.envoy_concurrency {
             command.arg("--concurrency").arg(concurrency.to_string());
         }

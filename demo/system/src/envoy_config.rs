@@ -73,7 +73,25 @@ pub(crate) fn render(
         once(&endpoint(loopback(9901)), endpoint(loopback(ports.envoy_admin))),
         once(&endpoint(loopback(3001)), endpoint(loopback(ports.web_host))),
         once(&endpoint(loopback(3002)), endpoint(api)),
-        once(&endpoint(loopback(3003)), replicas(ports.bff, ports.second_bff)),
+        once(
+            &endpoint(loopback(3003)),
+            match options.has(Component::SecondBff) {
+                true => format!(
+                    "{}\n{FURTHER_LINE}{}\n{FURTHER_ENDPOINT}{}",
+                    endpoint(loopback(ports.bff)),
+                    health_check(ports.bff_admin),
+                    endpoint(loopback(ports.second_bff))
+                ),
+                false => endpoint(loopback(ports.bff)),
+            },
+        ),
+        once(
+            &health_check(3005),
+            health_check(match options.has(Component::SecondBff) {
+                true => ports.second_bff_admin,
+                false => ports.bff_admin,
+            }),
+        ),
         once(
             &endpoint(loopback(3005)),
             replicas(ports.bff_admin, ports.second_bff_admin),
@@ -115,6 +133,14 @@ const OTEL_MARK: &str = "#otel ";
 const FURTHER_ENDPOINT: &str = "              - endpoint:
                   address:
                     socket_address: ";
+
+/// What stands before another line of an endpoint.
+const FURTHER_LINE: &str = "                  ";
+
+/// Where a replica of the BFF says that it is ready, as the file writes it.
+fn health_check(port: u16) -> String {
+    format!("health_check_config: {{ port_value: {port} }}")
+}
 
 /// An address as the file writes it.
 fn endpoint(address: SocketAddr) -> String {
@@ -205,6 +231,7 @@ mod tests {
             "3001",
             "3002",
             "3003",
+            "3005",
             "9901",
             "target/wasm",
         ] {

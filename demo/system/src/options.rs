@@ -14,6 +14,8 @@ use crate::ports::Ports;
 pub struct Options {
     /// The domain below which `www`, `api`, `login` and `mtls` are. Default `example.localhost`.
     pub domain: String,
+    /// Domains of further brands, each with `www` and `api`: the servers' certificate is for them too. Default none.
+    pub further_domains: Vec<String>,
     /// Where everything listens.
     pub ports: Ports,
     /// A further origin that a single page app is served from, `http://localhost:5173` say: trusted like that of the demo's
@@ -44,6 +46,8 @@ pub struct Options {
     pub envoy_changes: Vec<(String, String)>,
     /// The BFF's `authorization_server.request_timeout_ms`. Default 5000.
     pub bff_request_timeout_ms: u32,
+    /// Whether Envoy can be replaced while it runs ([`crate::System::replace_envoy`]). Default false.
+    pub envoy_hot_restart: bool,
     /// Worker threads of Envoy. Default: one for each core.
     pub envoy_concurrency: Option<u32>,
     /// Further environment variables of single components, such as `BFF_SESSION__LOGIN_SECONDS`.
@@ -57,6 +61,7 @@ impl Options {
     pub fn demo(directory: impl Into<PathBuf>) -> Options {
         Options {
             domain: "example.localhost".to_owned(),
+            further_domains: Vec::new(),
             ports: Ports::DEMO,
             web_origin: None,
             directory: directory.into(),
@@ -71,6 +76,7 @@ impl Options {
             otel_collector: None,
             envoy_changes: Vec::new(),
             bff_request_timeout_ms: 5000,
+            envoy_hot_restart: false,
             envoy_concurrency: None,
             environment: Vec::new(),
             interrupted: Arc::default(),

@@ -12,7 +12,8 @@ use crate::spawner;
 
 const POLL: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(60);
-const STOPPED_WITHIN: Duration = Duration::from_secs(5);
+/// More than the BFF takes to drain and to finish.
+const STOPPED_WITHIN: Duration = Duration::from_secs(25);
 const TAIL_LINES: usize = 25;
 
 /// A child process. Dropping it stops it.
@@ -77,6 +78,18 @@ impl Process {
             std::thread::sleep(POLL);
         }
         self.kill();
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait_for_end(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        while self.exited().is_none() {
+            if started.elapsed() > READY_WITHIN {
+                return Err(self.failure("does not end"));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
     }
 
     /// Ends it without giving it a chance to finish anything.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::artifacts::Artifacts;
@@ -23,6 +24,8 @@ pub struct System {
     prepared: Prepared,
     /// In the order in which they were started.
     processes: Mutex<Vec<(Component, Process)>>,
+    /// How often Envoy was replaced.
+    envoy_epoch: AtomicU32,
 }
 
 impl System {
@@ -37,6 +40,7 @@ impl System {
         let system = System {
             prepared,
             processes: Mutex::default(),
+            envoy_epoch: AtomicU32::new(0),
         };
         for component in Component::ALL {
             if system.options().has(component) {
@@ -129,7 +133,7 @@ impl System {
         found.map(|(_, process)| process.id())
     }
 
-    /// Asks a component to end (SIGTERM) and waits until it has; ends it after five seconds. Does nothing when it is
+    /// Asks a component to end (SIGTERM) and waits until it has; ends it after twenty-five seconds. Does nothing when it is
     /// stopped.
     pub fn stop(&self, component: Component) {
         if let Some(mut process) = self.take(component) {
@@ -153,11 +157,35 @@ impl System {
         if self.pid(component).is_some() {
             return Ok(());
         }
-        let command = self.prepared.command(component)?;
+        if component == Component::Envoy {
+            self.envoy_epoch.store(0, Ordering::Relaxed);
+        }
+        let command = self.prepared.command(component, 0)?;
         let mut process = Process::start(component, command, &self.log(component))?;
         process.wait_until(|| self.is_ready(component), &self.options().interrupted)?;
         self.processes().push((component, process));
         Ok(())
+    }
+
+    /// Replaces Envoy by another one that takes over its sockets (hot restart), and waits until the old one has let its clients
+    /// go and has ended. Needs [`Options::envoy_hot_restart`].
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub fn replace_envoy(&self) -> Result<(), Error> {
+        let component = Component::Envoy;
+        let mut old = self.take(component).ok_or_else(|| Error::new("no Envoy runs"))?;
+        let epoch = self.envoy_epoch.fetch_add(1, Ordering::Relaxed) + 1;
+        let command = self.prepared.command(component, epoch)?;
+        let mut process = Process::start(component, command, &self.log(component))?;
+        // The old one may still answer.
+        let is_new = || {
+            let info = probe::get(self.envoy_admin(), "/server_info");
+            info.is_ok_and(|(_, text)| text.contains(&format!("\"restart_epoch\": {epoch},")))
+        };
+        process.wait_until(|| is_new() && self.is_ready(component), &self.options().interrupted)?;
+        self.processes().push((component, process));
+        old.wait_for_end()
     }
 
     /// A component that has ended by itself: its name, how it ended and the end of its log.
@@ -222,7 +250,7 @@ fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Erro
         files::write(&commands::log_path(directory, component), "")?;
     }
     let secrets = Secrets::prepare(directory)?;
-    let certificates = Certificates::prepare(directory, &options.domain)?;
+    let certificates = Certificates::prepare(directory, &options.domain, &options.further_domains)?;
     files::write(
         &directory.join("bff.toml"),
         &bff_config::text(&options, &certificates.ca),
