@@ -108,12 +108,16 @@ impl Request {
     }
 }
 
+/// A connection to Envoy.
+pub type Connection = StreamOwned<ClientConnection, TcpStream>;
+
 /// A client of one system. Cloning is cheap.
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
     config: Arc<ClientConfig>,
     domain: String,
+    login_domain: String,
     port: u16,
 }
 
@@ -133,6 +137,7 @@ impl Client {
             address: system.public_addr(),
             config: Arc::new(config),
             domain: system.options().domain.clone(),
+            login_domain: system.options().domain.clone(),
             port: system.public_addr().port(),
         }
     }
@@ -145,9 +150,25 @@ impl Client {
         self
     }
 
+    /// The same client for the pages of another brand: `www` and `api` are of this domain, `login` stays where it is.
+    #[must_use]
+    pub fn of_brand(mut self, domain: &str) -> Self {
+        self.domain = domain.to_owned();
+        self
+    }
+
+    fn name(&self, host: &str) -> String {
+        let domain = if host == "login" {
+            &self.login_domain
+        } else {
+            &self.domain
+        };
+        format!("{host}.{domain}")
+    }
+
     /// `host:port` of `www`, `api` or `login`.
     pub fn authority(&self, host: &str) -> String {
-        format!("{host}.{}:{}", self.domain, self.port)
+        format!("{}:{}", self.name(host), self.port)
     }
 
     /// Sends a request to `www`, `api` or `login`.
@@ -202,12 +223,12 @@ impl Client {
     ///
     /// # Errors
     /// No connection.
-    pub fn connect(&self, host: &str) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    pub fn connect(&self, host: &str) -> io::Result<Connection> {
         let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         tcp.set_read_timeout(Some(TIMEOUT))?;
         // Else the request waits for the acknowledgement of the handshake's end.
         tcp.set_nodelay(true)?;
-        let name = ServerName::try_from(format!("{host}.{}", self.domain)).map_err(io::Error::other)?;
+        let name = ServerName::try_from(self.name(host)).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         Ok(StreamOwned::new(connection, tcp))
     }

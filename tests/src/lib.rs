@@ -7,8 +7,10 @@
     reason = "these are test helpers: a panic is how they report a failed expectation"
 )]
 
+pub mod brands;
 pub mod client_credentials;
 pub mod disclosure;
+pub mod discovered_filter;
 pub mod dynamic_listeners;
 pub mod echoing_api;
 pub mod faulty_authorization_server;
@@ -16,6 +18,7 @@ pub mod guarding_api;
 pub mod http1;
 pub mod http2;
 pub mod kubernetes;
+pub mod mounted_volume;
 pub mod nginx;
 pub mod otlp_receiver;
 pub mod partner;
@@ -26,6 +29,7 @@ pub mod recording_api;
 pub mod scripted_introspection;
 pub mod sealing;
 pub mod setup;
+pub mod steady_load;
 pub mod user_agent;
 pub mod web_socket_api;
 pub mod wrong_cookies;

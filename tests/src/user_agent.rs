@@ -33,6 +33,7 @@ pub struct UserAgent {
     pub cookies: BTreeMap<String, String>,
     /// The CSRF value.
     pub csrf: String,
+    csrf_header: String,
     username: String,
     login_cookies: BTreeMap<String, String>,
 }
@@ -45,9 +46,19 @@ impl UserAgent {
             origin: system.www(),
             cookies: BTreeMap::new(),
             csrf: String::new(),
+            csrf_header: CSRF_HEADER.to_owned(),
             username: "demouser".to_owned(),
             login_cookies: BTreeMap::new(),
         }
+    }
+
+    /// A visitor of another brand's pages, with a cookie name prefix of its own.
+    pub fn of_brand(system: &System, domain: &str, prefix: &str) -> Self {
+        let mut user = Self::new(system);
+        user.client = user.client.of_brand(domain);
+        user.origin = format!("https://{}", user.client.authority("www"));
+        user.csrf_header = format!("x-{prefix}-csrf");
+        user
     }
 
     /// A user who has signed in.
@@ -59,8 +70,14 @@ impl UserAgent {
     pub fn signed_in_as(system: &System, username: &str) -> Self {
         let mut user = Self::new(system);
         user.username = username.to_owned();
-        let page_url = user.go_through_login();
-        let response = user.end_login(&page_url);
+        user.sign_in();
+        user
+    }
+
+    /// All of a sign-in.
+    pub fn sign_in(&mut self) {
+        let page_url = self.go_through_login();
+        let response = self.end_login(&page_url);
         assert_eq!(
             response.status,
             200,
@@ -68,7 +85,6 @@ impl UserAgent {
             String::from_utf8_lossy(&response.body)
         );
         assert_eq!(response.json()["isLoggedIn"], true);
-        user
     }
 
     /// Starts a login and signs in at the authorization server; returns the URL that the browser came back to.
@@ -146,7 +162,7 @@ impl UserAgent {
         if self.csrf.is_empty() {
             request
         } else {
-            request.header(CSRF_HEADER, &self.csrf)
+            request.header(&self.csrf_header, &self.csrf)
         }
     }
 

@@ -1,0 +1,195 @@
+//! Two branded web domains, `www` and `api` of each, with one authorization server, in one Envoy and one BFF service: each brand
+//! is an application of the service and has an instance of the filter.
+
+use std::path::Path;
+
+use demo_system::{Component, Options, System};
+
+use crate::setup::{TestSystem, start};
+
+/// A brand.
+pub struct Brand {
+    /// Of the application, of its cookies, and of what belongs to it in Envoy.
+    pub name: &'static str,
+    /// The domain of its hosts.
+    pub domain: &'static str,
+    /// At the authorization server.
+    client_id: &'static str,
+    /// The variable that the filter reads its keys from.
+    keys_variable: &'static str,
+}
+
+/// The two.
+pub const BRANDS: [Brand; 2] = [
+    Brand {
+        name: "brand-a",
+        domain: "brand-a.localhost",
+        client_id: "spa-client",
+        keys_variable: "BRAND_A_COOKIE_KEYS",
+    },
+    Brand {
+        name: "brand-b",
+        domain: "brand-b.localhost",
+        client_id: "brand-b-client",
+        keys_variable: "BRAND_B_COOKIE_KEYS",
+    },
+];
+
+/// Starts a system with the two brands; `login` is the demo's domain's, and nothing else is.
+pub fn start_brands() -> TestSystem {
+    let test = start(|options| {
+        options.further_domains = BRANDS.iter().map(|brand| brand.domain.to_owned()).collect();
+        let port = options.ports.public;
+        std::fs::create_dir_all(&options.directory).expect("a folder");
+        let secret = options.directory.join("brand-b-secret");
+        std::fs::write(&secret, hex()).expect("written");
+        let origin = |brand: &Brand| format!("https://www.{}:{port}", brand.domain);
+        let [a, b] = &BRANDS;
+        for (name, value) in [
+            ("SPA_ORIGIN", origin(a)),
+            ("SECOND_CLIENT_ID", b.client_id.to_owned()),
+            ("SECOND_CLIENT_SECRET_FILE", secret.display().to_string()),
+            ("SECOND_SPA_ORIGIN", origin(b)),
+        ] {
+            let name = name.to_owned();
+            options.environment.push((Component::AuthorizationServer, name, value));
+        }
+        for brand in &BRANDS {
+            let keys = hex();
+            std::fs::write(keys_file(&options.directory, brand), &keys).expect("written");
+            options
+                .environment
+                .push((Component::Envoy, brand.keys_variable.to_owned(), keys));
+        }
+    });
+    let system = &test.system;
+    system.stop(Component::Bff);
+    system.stop(Component::Envoy);
+    let envoy = system.directory().join("envoy.yaml");
+    let text = std::fs::read_to_string(&envoy).expect("Envoy's configuration");
+    std::fs::write(&envoy, envoy_config(&text, system.options())).expect("written");
+    std::fs::write(system.directory().join("bff.toml"), bff_config(system)).expect("written");
+    for component in [Component::Envoy, Component::Bff] {
+        system.resume(component).unwrap_or_else(|error| panic!("{error}"));
+    }
+    test
+}
+
+fn hex() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn keys_file(directory: &Path, brand: &Brand) -> std::path::PathBuf {
+    directory.join(format!("{}-keys", brand.name))
+}
+
+fn bff_config(system: &System) -> String {
+    let (directory, ports) = (system.directory(), &system.options().ports);
+    let mut text = format!(
+        "[server]
+port = {}
+admin_port = {}
+[authorization_server]
+issuer = '{}'
+ca_file = '{}'
+[client]
+scope = 'openid profile email data'
+",
+        ports.bff,
+        ports.bff_admin,
+        system.login(),
+        system.ca_pem().display()
+    );
+    let [_, second] = &BRANDS;
+    for brand in &BRANDS {
+        let Brand {
+            name,
+            domain,
+            client_id,
+            ..
+        } = brand;
+        let page = format!("https://www.{domain}:{}", ports.public);
+        let keys = keys_file(directory, brand);
+        // The first one's is that of the demo's client, which the service has in its environment.
+        let secret = match *name == second.name {
+            true => format!(
+                "client.secret_file = '{}'\n",
+                directory.join("brand-b-secret").display()
+            ),
+            false => String::new(),
+        };
+        text.push_str(&format!(
+            "[applications.{name}]
+hosts = ['api.{domain}']
+cookie_name_prefix = '{name}'
+trusted_web_origins = ['{page}']
+keys.file = '{}'
+client.id = '{client_id}'
+{secret}client.redirect_uri = '{page}/'
+client.post_logout_redirect_uri = '{page}/'
+",
+            keys.display()
+        ));
+    }
+    text
+}
+
+/// The demo's `www` and `api`, and its filter for the entry point "web", once for each brand instead.
+fn envoy_config(text: &str, options: &Options) -> String {
+    let hosts = between(
+        text,
+        "                    - name: www\n",
+        "                    - name: login\n",
+    );
+    let filter = between(
+        text,
+        "                  - name: bff_filter_web\n",
+        "                  # Entry point \"default\"",
+    );
+    let vm = between(filter, "&vm_config\n", "                        configuration:");
+    let for_brand = |part: &str, brand: &Brand| {
+        let Brand {
+            name,
+            domain,
+            keys_variable,
+            ..
+        } = brand;
+        part.replace(&options.domain, domain)
+            // The authorization server is everybody's.
+            .replace(
+                &format!("https://login.{domain}"),
+                &format!("https://login.{}", options.domain),
+            )
+            .replace("- name: www\n", &format!("- name: www-{name}\n"))
+            .replace("- name: api\n", &format!("- name: api-{name}\n"))
+            .replace("bff_filter_web", &format!("bff_filter_{name}"))
+            .replace("x-example-csrf", &format!("x-{name}-csrf"))
+            .replace(
+                "\"cookie_name_prefix\": \"example\"",
+                &format!("\"cookie_name_prefix\": \"{name}\""),
+            )
+            .replace("\"env\": \"BFF_COOKIE_KEYS\"", &format!("\"env\": \"{keys_variable}\""))
+            .replace(
+                "\"cluster\": \"bff_admin\"",
+                &format!("\"cluster\": \"bff_admin\", \"path\": \"/ended-sessions/{name}\""),
+            )
+    };
+    let [a, b] = &BRANDS;
+    let variables = format!("[{}, {}, GATEWAY", a.keys_variable, b.keys_variable);
+    let first = filter.replace("[BFF_COOKIE_KEYS, GATEWAY", &variables);
+    // One VM for all instances: the first defines it.
+    let second = filter.replace(vm, "*vm_config\n");
+    let filters = format!("{}{}", for_brand(&first, a), for_brand(&second, b));
+    text.replace(hosts, &format!("{}{}", for_brand(hosts, a), for_brand(hosts, b)))
+        .replace(filter, &filters)
+}
+
+/// From the first text, included, to the second.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let start = text.find(from).unwrap_or_else(|| panic!("`{from}`"));
+    let rest = text.get(start..).unwrap_or_default();
+    let end = rest.find(to).unwrap_or_else(|| panic!("`{to}`"));
+    rest.get(..end).unwrap_or_default()
+}

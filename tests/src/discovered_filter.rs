@@ -1,0 +1,95 @@
+//! Envoy with the filter's configuration given over the file-based extension configuration discovery service (ECDS): the
+//! entry point "web" can be changed while Envoy runs, and no listener is drained for it.
+
+use demo_system::{Component, System};
+
+use crate::mounted_volume::MountedVolume;
+use crate::setup::{eventually, statistic};
+
+const FILE: &str = "bff_filter_web.yaml";
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// The filter `bff_filter_web` of a system's Envoy.
+pub struct DiscoveredFilter<'a> {
+    system: &'a System,
+    volume: MountedVolume,
+    original: String,
+    version: usize,
+}
+
+impl<'a> DiscoveredFilter<'a> {
+    /// Starts Envoy anew, with the filter in a file of its own. `change` is as for [`DiscoveredFilter::change`].
+    pub fn of(system: &'a System, change: (&str, &str)) -> Self {
+        system.stop(Component::Envoy);
+        let bootstrap = system.directory().join("envoy.yaml");
+        let text = std::fs::read_to_string(&bootstrap).expect("Envoy's configuration");
+        let name = "                  - name: bff_filter_web\n                    disabled: true\n";
+        let (before, rest) = text.split_once(name).expect("the filter");
+        let (typed, after) = rest.split_once("\n\n").expect("the filter's end");
+        // The other instances refer to it.
+        let (_, vm) = typed.split_once("vm_config: &vm_config\n").expect("the VM");
+        let (vm, _) = vm
+            .split_once("                        configuration:")
+            .expect("the VM's end");
+        let after = after.replacen("vm_config: *vm_config\n", &format!("vm_config: &vm_config\n{vm}"), 1);
+        let volume = MountedVolume::new(system.directory().join("filter"), FILE, "");
+        let (path, folder) = (volume.path(FILE), system.directory().join("filter"));
+        let discovery = format!(
+            "                    config_discovery:
+                      config_source:
+                        resource_api_version: V3
+                        path_config_source:
+                          path: \"{}\"
+                          watched_directory: {{ path: \"{}\" }}
+                      type_urls: [{WASM}]
+",
+            path.display(),
+            folder.display()
+        );
+        let mut filter = Self {
+            system,
+            volume,
+            original: typed.to_owned(),
+            version: 0,
+        };
+        filter.write(change);
+        let text = format!("node: {{ id: test, cluster: test }}\n{before}{name}{discovery}\n{after}");
+        std::fs::write(&bootstrap, text).expect("written");
+        system.resume(Component::Envoy).expect("Envoy starts");
+        filter
+    }
+
+    fn write(&mut self, (find, with): (&str, &str)) {
+        assert_eq!(self.original.matches(find).count(), 1, "`{find}`");
+        self.version += 1;
+        let text = format!(
+            "version_info: \"{}\"
+resources:
+                  - \"@type\": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
+                    name: bff_filter_web
+{}
+",
+            self.version,
+            self.original.replace(find, with)
+        );
+        self.volume.write(FILE, &text);
+    }
+
+    /// Replaces a text of the original configuration, which is there once. Returns whether Envoy has taken the change.
+    pub fn change(&mut self, find: &str, with: &str) -> bool {
+        let outcome = |name: &str| {
+            let prefix = "extension_config_discovery.http_filter.https.bff_filter_web";
+            statistic(self.system, &format!("{prefix}.{name}"))
+        };
+        let before = (outcome("config_reload"), outcome("update_rejected"));
+        self.write((find, with));
+        let outcome = |name: &str| {
+            let prefix = "extension_config_discovery.http_filter.https.bff_filter_web";
+            statistic(self.system, &format!("{prefix}.{name}"))
+        };
+        eventually("Envoy has read the filter's configuration", || {
+            (outcome("config_reload"), outcome("update_rejected")) != before
+        });
+        outcome("config_reload") > before.0
+    }
+}

@@ -1,0 +1,143 @@
+//! Users who go about their business while something happens to the system.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use demo_system::System;
+
+use crate::http1::{Connection, Request, Response};
+use crate::setup::eventually;
+use crate::user_agent::UserAgent;
+
+/// How it goes.
+#[derive(Default)]
+pub struct Progress {
+    over: AtomicBool,
+    answered: AtomicUsize,
+    rounds: Mutex<Vec<usize>>,
+    failures: Mutex<Vec<String>>,
+}
+
+impl Progress {
+    /// Requests that were answered as they should be.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every user has done all that users do, at least once from beginning to end: all cookies of all of them
+    /// are then new.
+    pub fn everybody_has_refreshed(&self) {
+        let rounds = || self.rounds.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let before = rounds();
+        eventually("every user has refreshed", || {
+            let failures = self.failures();
+            assert!(failures.is_empty(), "{failures:#?}");
+            rounds().iter().zip(&before).all(|(now, before)| *now >= before + 2)
+        });
+    }
+
+    /// What went wrong.
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, what: &str, outcome: std::io::Result<Response>, expected: u16) -> Option<Response> {
+        let failure = match outcome {
+            Ok(response) if response.status == expected => {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+                return Some(response);
+            }
+            Ok(response) => format!(
+                "{what}: {} {}",
+                response.status,
+                String::from_utf8_lossy(&response.body)
+            ),
+            Err(error) => format!("{what}: {error}"),
+        };
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(failure);
+        None
+    }
+}
+
+/// Signs users in and lets them work until `during` returns; then everything that they asked for must have been answered, and
+/// all of them must still be signed in. Returns the number of their requests.
+pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress)) -> usize {
+    let users: Vec<UserAgent> = (0..users).map(|_| UserAgent::signed_in(system)).collect();
+    let progress = Progress {
+        rounds: Mutex::new(vec![0; users.len()]),
+        ..Progress::default()
+    };
+    thread::scope(|scope| {
+        for (number, user) in users.into_iter().enumerate() {
+            let progress = &progress;
+            scope.spawn(move || work(number, user, progress));
+        }
+        let stop = Stop(&progress.over);
+        during(&progress);
+        drop(stop);
+    });
+    let failures = progress.failures();
+    assert!(failures.is_empty(), "{} failed: {failures:#?}", failures.len());
+    progress.answered()
+}
+
+/// The users stop when this goes, also by a failed expectation.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Data on connections of their own and on one that is kept, the session, and a refresh of two tabs at once.
+fn work(number: usize, mut user: UserAgent, progress: &Progress) {
+    let mut kept = None;
+    while !progress.over.load(Ordering::Relaxed) {
+        let get = user.api_request("GET");
+        progress.note("GET data", user.client.send("api", &get), 200);
+        let post = user.api_request("POST").json(&serde_json::json!({"item": "a thing"}));
+        progress.note("POST data", user.client.send("api", &post), 200);
+        for _ in 0..3 {
+            progress.note("GET data on a kept connection", on_kept(&user, &mut kept, &get), 200);
+        }
+        let session = user.client.send("api", &user.bff_request("GET", "/bff/session"));
+        if let Some(session) = progress.note("session", session, 200)
+            && session.json()["isLoggedIn"] != true
+        {
+            let failures = &progress.failures;
+            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+            failures.push(format!("session: {}", session.json()));
+        }
+        let refresh = user.bff_request("POST", "/bff/refresh");
+        let tab = || user.client.send("api", &refresh);
+        let answers =
+            thread::scope(|scope| [scope.spawn(tab), scope.spawn(tab)].map(|tab| tab.join().expect("no panic")));
+        for answer in answers {
+            if let Some(answer) = progress.note("refresh", answer, 204) {
+                user.keep_cookies(&answer);
+            }
+        }
+        let mut rounds = progress.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rounds) = rounds.get_mut(number) {
+            *rounds += 1;
+        }
+    }
+}
+
+/// Sends on a connection that is kept for as long as the server says.
+fn on_kept(user: &UserAgent, kept: &mut Option<Connection>, request: &Request) -> std::io::Result<Response> {
+    let mut stream = match kept.take() {
+        Some(stream) => stream,
+        None => user.client.connect("api")?,
+    };
+    let response = user.client.send_on(&mut stream, "api", request)?;
+    if !response.all("connection").contains(&"close") {
+        *kept = Some(stream);
+    }
+    Ok(response)
+}

@@ -1,0 +1,178 @@
+//! The cookie key is exchanged in both halves while they run: two replicas of the service read its file anew, the filter gets
+//! new configuration over Envoy's extension configuration discovery. `docs/operations/key-rotation.md` is what this does.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use bff_core::keys::KeyRing;
+use bff_tests::discovered_filter::DiscoveredFilter;
+use bff_tests::http1::send_plain;
+use bff_tests::mounted_volume::MountedVolume;
+use bff_tests::setup::{TestSystem, eventually, start, statistic};
+use bff_tests::steady_load::{Progress, under_load};
+use bff_tests::user_agent::UserAgent;
+use demo_system::{Artifacts, Component};
+
+const USERS: usize = 3;
+const FROM_ENVIRONMENT: &str = "{\"env\": \"BFF_COOKIE_KEYS\"}";
+
+/// `bff-service keys`, with this on its standard input.
+fn keys(arguments: &[&str], ring: &str) -> String {
+    let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
+    let output = Command::new(artifacts.bff_service)
+        .arg("keys")
+        .args(arguments)
+        .env("BFF_COOKIE_KEYS", ring)
+        .output()
+        .expect("bff-service");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Two replicas whose keys are in a mounted volume; the second one reads it on SIGHUP alone.
+fn two_replicas(ring: &str) -> (TestSystem, MountedVolume) {
+    let mut volume = None;
+    let test = start(|options| {
+        options.without.retain(|component| *component != Component::SecondBff);
+        let made = MountedVolume::new(options.directory.join("volume"), "cookie-keys", &format!("{ring}\n"));
+        let mut set = |component, name: &str, value: String| {
+            options.environment.push((component, name.to_owned(), value));
+        };
+        for (component, seconds) in [(Component::Bff, "1"), (Component::SecondBff, "0")] {
+            set(
+                component,
+                "BFF_COOKIE_KEYS_FILE",
+                made.path("cookie-keys").display().to_string(),
+            );
+            set(component, "BFF_SERVER__REREAD_SECONDS", seconds.to_owned());
+        }
+        volume = Some(made);
+    });
+    (test, volume.expect("made"))
+}
+
+fn admins(test: &TestSystem) -> [SocketAddr; 2] {
+    [test.system.bff_admin(), test.system.second_bff().1]
+}
+
+fn metrics(admin: SocketAddr) -> String {
+    demo_system::get(admin, "/metrics").expect("the metrics").1
+}
+
+/// Both halves are given a ring, the service first; returns when it is in force in both.
+fn give(test: &TestSystem, volume: &mut MountedVolume, filter: &mut DiscoveredFilter<'_>, ring: &str) {
+    volume.write("cookie-keys", &format!("{ring}\n"));
+    hang_up(test);
+    // What the command prints for the ring is what the service says of itself.
+    let fingerprints = keys(&["fingerprint"], ring);
+    let mut expected: Vec<String> = Vec::new();
+    for line in fingerprints.lines() {
+        let (key, does) = line.split_once(' ').expect("a key and what it does");
+        expected.push(format!("bff_cookie_keys{{key=\"{key}\",does=\"{does}\"}} 1"));
+    }
+    for admin in admins(test) {
+        eventually("the service has the ring", || {
+            let text = metrics(admin);
+            let found: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("bff_cookie_keys{"))
+                .collect();
+            found == expected
+        });
+    }
+    assert!(filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{ring}\"}}")));
+}
+
+fn hang_up(test: &TestSystem) {
+    let pid = test.system.pid(Component::SecondBff).expect("it runs");
+    let sent = Command::new("kill").args(["-HUP", &pid.to_string()]).status();
+    assert!(sent.expect("kill").success());
+}
+
+/// Nothing that was sealed with a removed key is worth anything, at any worker of any half.
+fn is_out_everywhere(test: &TestSystem, user: &UserAgent) {
+    eventually("the filter refuses", || user.get_data().status == 401);
+    for _ in 0..20 {
+        assert_eq!(user.get_data().status, 401);
+    }
+    for address in [test.system.bff_addr(), test.system.second_bff().0] {
+        for _ in 0..5 {
+            let refresh = send_plain(address, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+            assert_eq!((refresh.status, refresh.code().as_str()), (401, "unauthorized_request"));
+            let session = send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
+            assert_eq!(session.json()["isLoggedIn"], false);
+        }
+    }
+}
+
+/// What was taken by nobody leaves the ring from before in force.
+fn a_bad_ring_is_refused_by_both(
+    test: &TestSystem,
+    volume: &mut MountedVolume,
+    filter: &mut DiscoveredFilter<'_>,
+    ring: &str,
+) {
+    let bad = format!("{ring},{ring}");
+    volume.write("cookie-keys", &bad);
+    hang_up(test);
+    for admin in admins(test) {
+        eventually("the service refuses the ring", || {
+            metrics(admin).contains("bff_reread_refused 1")
+        });
+    }
+    assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{bad}\"}}")));
+    for (component, text) in [
+        (Component::Bff, "`keys`: key 2 stands in the ring already"),
+        (Component::SecondBff, "`keys`: key 2 stands in the ring already"),
+        (
+            Component::Envoy,
+            "bff_token.encryption_key: key 2 stands in the ring already",
+        ),
+    ] {
+        let log = std::fs::read_to_string(test.system.log(component)).expect("the log");
+        assert!(log.contains(text), "{component}: {log}");
+        assert!(!log.contains(ring), "{component} shows a key");
+    }
+}
+
+#[test]
+fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refused_at_once() {
+    let made = keys(&["generate", "--count", "3"], "");
+    let made: Vec<&str> = made.lines().collect();
+    let [one, two, three] = made.try_into().expect("three keys");
+    let (test, mut volume) = two_replicas(one);
+    let mut filter = DiscoveredFilter::of(&test.system, (FROM_ENVIRONMENT, &format!("{{\"inline\": \"{one}\"}}")));
+    let envoy = test.system.pid(Component::Envoy);
+    let answered = under_load(&test.system, USERS, |progress: &Progress| {
+        for (old, new) in [(one, two), (two, three)] {
+            progress.everybody_has_refreshed();
+            let stale = UserAgent::signed_in(&test.system);
+            assert_eq!(stale.get_data().status, 200);
+            // The new key opens everywhere before it seals anywhere.
+            give(&test, &mut volume, &mut filter, &format!("{old},{new}"));
+            progress.everybody_has_refreshed();
+            give(&test, &mut volume, &mut filter, &format!("{new},{old}"));
+            progress.everybody_has_refreshed();
+            assert_eq!(stale.get_data().status, 200, "the old key still opens");
+            a_bad_ring_is_refused_by_both(&test, &mut volume, &mut filter, new);
+            progress.everybody_has_refreshed();
+            assert_eq!(stale.get_data().status, 200, "a ring that is refused changes nothing");
+            // The cookies that the old key has sealed have run out: all but those of the one who was away.
+            give(&test, &mut volume, &mut filter, new);
+            is_out_everywhere(&test, &stale);
+            progress.everybody_has_refreshed();
+        }
+    });
+    assert!(answered > USERS * 100, "{answered} requests");
+    // The filter says which key the cookies were sealed with.
+    let (ring, _) = KeyRing::parse(three, false).expect("a ring");
+    let id = ring.key_ids().next().expect("a key");
+    eventually("the filter counts", || {
+        statistic(&test.system, &format!("wasmcustom.bff_filter_cookies_opened_by_{id}")) > 0
+    });
+    assert_eq!(
+        test.system.pid(Component::Envoy),
+        envoy,
+        "all in one and the same Envoy"
+    );
+}

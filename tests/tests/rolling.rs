@@ -1,0 +1,63 @@
+//! Both halves are replaced while users work: no request fails, and nobody is logged out.
+
+use bff_tests::setup::{TestSystem, eventually, start, statistic};
+use bff_tests::steady_load::under_load;
+use demo_system::Component;
+
+const USERS: usize = 3;
+const REPLICAS: [Component; 2] = [Component::Bff, Component::SecondBff];
+
+/// Two replicas that say for some seconds that they are going, and Redis: a session moves from one to the other in the middle
+/// of its refreshes.
+fn production() -> TestSystem {
+    start(|options| {
+        options
+            .without
+            .retain(|component| !matches!(component, Component::SecondBff | Component::Redis));
+        options.envoy_hot_restart = true;
+        for replica in REPLICAS {
+            let drain = ("BFF_SERVER__DRAIN_SECONDS".to_owned(), "3".to_owned());
+            options.environment.push((replica, drain.0, drain.1));
+        }
+    })
+}
+
+fn healthy(test: &TestSystem) -> u64 {
+    statistic(&test.system, "cluster.bff_service.membership_healthy")
+}
+
+#[test]
+fn the_replicas_of_the_service_are_restarted_one_by_one_and_no_request_fails() {
+    let test = production();
+    eventually("Envoy knows both", || healthy(&test) == 2);
+    let answered = under_load(&test.system, USERS, |progress| {
+        for replica in REPLICAS {
+            progress.everybody_has_refreshed();
+            test.system.stop(replica);
+            progress.everybody_has_refreshed();
+            test.system.resume(replica).unwrap_or_else(|error| panic!("{error}"));
+            eventually("Envoy knows that it is back", || healthy(&test) == 2);
+        }
+        progress.everybody_has_refreshed();
+    });
+    assert!(answered > 100, "{answered} requests");
+    for replica in REPLICAS {
+        let log = std::fs::read_to_string(test.system.log(replica)).expect("the log");
+        assert!(log.contains("told to end: not ready from now on"), "{log}");
+    }
+}
+
+#[test]
+fn envoy_is_replaced_by_another_one_and_no_request_fails() {
+    let test = production();
+    let first = test.system.pid(Component::Envoy);
+    let answered = under_load(&test.system, USERS, |progress| {
+        for _ in 0..2 {
+            progress.everybody_has_refreshed();
+            test.system.replace_envoy().unwrap_or_else(|error| panic!("{error}"));
+        }
+        progress.everybody_has_refreshed();
+    });
+    assert!(answered > 100, "{answered} requests");
+    assert_ne!(test.system.pid(Component::Envoy), first);
+}
