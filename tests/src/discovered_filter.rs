@@ -4,7 +4,7 @@
 use demo_system::{Component, System};
 
 use crate::mounted_volume::MountedVolume;
-use crate::setup::{eventually, statistic};
+use crate::setup::eventually;
 
 const FILE: &str = "bff_filter_web.yaml";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -77,19 +77,24 @@ resources:
 
     /// Replaces a text of the original configuration, which is there once. Returns whether Envoy has taken the change.
     pub fn change(&mut self, find: &str, with: &str) -> bool {
-        let outcome = |name: &str| {
-            let prefix = "extension_config_discovery.http_filter.https.bff_filter_web";
-            statistic(self.system, &format!("{prefix}.{name}"))
-        };
-        let before = (outcome("config_reload"), outcome("update_rejected"));
+        let before = self.outcomes();
         self.write((find, with));
-        let outcome = |name: &str| {
-            let prefix = "extension_config_discovery.http_filter.https.bff_filter_web";
-            statistic(self.system, &format!("{prefix}.{name}"))
-        };
         eventually("Envoy has read the filter's configuration", || {
-            (outcome("config_reload"), outcome("update_rejected")) != before
+            self.outcomes() != before
         });
-        outcome("config_reload") > before.0
+        self.outcomes().0 > before.0
+    }
+
+    /// How many configurations were taken, and how many refused.
+    fn outcomes(&self) -> (u64, u64) {
+        let path = "/stats?filter=^extension_config_discovery.*bff_filter_web";
+        let (_, text) = demo_system::get(self.system.envoy_admin(), path).expect("Envoy's admin");
+        let sum = |name: &str| {
+            let counts = text.lines().filter_map(|line| line.split_once(&format!(".{name}: ")));
+            counts.filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
+        };
+        assert!(text.contains(".update_success: "), "{text}");
+        // `config_reload` counts what is refused as well.
+        (sum("update_success"), sum("update_rejected"))
     }
 }
