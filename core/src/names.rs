@@ -10,6 +10,7 @@ use crate::seal::Purpose;
 /// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
 /// a sibling domain (RFC 6265bis, 4.1.3, and the layered cookies draft for the `Http` ones).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum Hardening {
     /// `__Host-Http-` where the Path is `/` and there is no Domain, else `__Http-`.

@@ -26,6 +26,7 @@ pub mod promql;
 mod proxy;
 pub mod random;
 pub mod recording_api;
+pub mod reference;
 pub mod scripted_introspection;
 pub mod sealing;
 pub mod setup;

@@ -11,6 +11,7 @@ mod stamp;
 mod test;
 mod tools;
 mod up;
+mod walk;
 mod workspace;
 
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ usage: cargo xtask COMMAND
                               with FILTERs: the variants whose names contain one, onto the terminal alone
   wasm                        builds the filter: target/wasm/bff_filter.wasm
   deny                        checks licences, sources, bans and advisories of the dependencies
+  walk [DOCUMENT…] [--with WORD…] [--into FOLDER]
+                              runs what the documents tell a reader to run, in a clean clone of the current commit;
+                              --with: also what needs a WORD (cluster, docker, …); --into: in a clone that is kept
 
 environment: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443),
              BFF_DEMO_WEB_ORIGIN: where you serve a page of your own for the demo, such as http://localhost:5173,
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
         Some((&"bench", filters)) => bench::run(filters),
         Some((&"deny", [])) => deny::run(),
+        Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
         Some((command @ (&"wasm" | &"deny"), [argument, ..])) => {
             Err(format!("`{command}` takes no arguments, but was given `{argument}`"))
         }

@@ -45,7 +45,7 @@ impl Flags {
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let mut options = options()?;
     if flags.no_envoy {
-        options.without = vec![Component::Envoy];
+        options.without.push(Component::Envoy);
     }
     if flags.check && options.web_origin.is_some() {
         return Err("--check walks through the demo's own page; unset BFF_DEMO_WEB_ORIGIN for it".to_owned());

@@ -12,7 +12,7 @@ use super::fault::{ConfigError, Fault};
 use super::{Config, environment, fields};
 
 /// Sections and fields that no application has for itself.
-const SHARED: [&str; 2] = ["server", "demo"];
+pub(super) const SHARED: [&str; 2] = ["server", "demo"];
 
 /// Reads all applications of a file; one, without a name, where the file names none.
 pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {

@@ -16,6 +16,7 @@
 //! * [`applications`]: several applications in one file.
 //! * [`validate`]: what the values must be; [`client_keys`]: the key files that they name.
 //! * `authorize`: the rules of `/authorize`.
+//! * `schema`: all of it as a JSON Schema, for `docs/reference`.
 
 pub mod applications;
 mod authorize;
@@ -23,6 +24,8 @@ pub mod client_keys;
 pub mod environment;
 pub mod fault;
 pub mod fields;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod secrets;
 pub mod sections;
 pub mod validate;
@@ -42,6 +45,8 @@ use zeroize::Zeroizing;
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
 pub use self::fault::{ConfigError, Fault};
+#[cfg(feature = "schema")]
+pub use self::schema::schema;
 pub use self::secrets::Secret;
 pub use self::sections::{
     AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, Keys, Navigation, Redis, ResponseMode,

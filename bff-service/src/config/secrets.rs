@@ -10,6 +10,7 @@ use super::sections::{ClientAuthentication, Settings};
 
 /// A secret text. `Debug` does not show it.
 #[derive(Clone)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {

@@ -10,6 +10,7 @@ use super::secrets::Secret;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// For trying out on one machine: plain http and keys that were published are accepted. Default false.
@@ -31,6 +32,7 @@ pub struct Settings {
     pub cookie_paths: CookiePaths,
     /// Into how many cookies a long value may be split. Default 5, at most 20.
     #[serde(default = "max_cookie_parts")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 20)))]
     pub max_cookie_parts: usize,
     /// Also reads cookies sealed in the form of version 1. Default false.
     #[serde(default)]
@@ -44,34 +46,35 @@ pub struct Settings {
     /// Where `/userInfo` takes the claims from: `id_token` (default) or `userinfo_endpoint`.
     #[serde(default)]
     pub userinfo_source: UserInfoSource,
-    /// `[server]`
+    /// Where the service listens.
     #[serde(default)]
     pub server: Server,
-    /// `[authorization_server]`
+    /// The authorization server and how it is reached.
     #[serde(default)]
     pub authorization_server: AuthorizationServer,
-    /// `[client]`
+    /// This client, as registered at the authorization server.
     #[serde(default)]
     pub client: Client,
-    /// `[navigation]`
+    /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications without code for it in their pages.
     #[serde(default)]
     pub navigation: Navigation,
-    /// `[session]`
+    /// How long things last.
     #[serde(default)]
     pub session: Session,
-    /// `[redis]`
+    /// The Redis that several replicas share.
     #[serde(default)]
     pub redis: Redis,
-    /// `[keys]`
+    /// The keys that seal the cookies.
     #[serde(default)]
     pub keys: Keys,
-    /// `[authorize]`
+    /// `/authorize` on the admin listener: the filter's rules for proxies that ask an HTTP service.
     #[serde(default)]
     pub authorize: Authorize,
 }
 
 /// Where the service listens.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// Address of the API. Default 127.0.0.1.
@@ -83,6 +86,7 @@ pub struct Server {
     /// Port of the admin listener. Default 3005; 0 takes a free one.
     pub admin_port: u16,
     /// Worker threads. Default: one for each core.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1024)))]
     pub workers: Option<usize>,
     /// After SIGTERM, how long the service goes on as before, only not ready, until it lets the last requests finish and
     /// ends, in seconds: what the proxy in front needs to notice. Default 0.
@@ -94,6 +98,7 @@ pub struct Server {
 
 /// The authorization server and how it is reached.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthorizationServer {
     /// Its issuer identifier, exactly as its metadata and its ID tokens spell it. Required.
@@ -118,26 +123,34 @@ pub struct AuthorizationServer {
     /// Overrides the metadata's `pushed_authorization_request_endpoint`.
     pub pushed_authorization_request_endpoint: Option<String>,
     /// How long establishing a connection may take, in milliseconds. Default 2000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     pub connect_timeout_ms: u64,
     /// How long a whole request may take, connection and answer included, in milliseconds. Default 5000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     pub request_timeout_ms: u64,
     /// Open connections of each worker. Default 50.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000)))]
     pub max_connections: usize,
     /// How long an idle connection is kept, in seconds. Default 4: less than what servers keep theirs (Node.js: 5), so
     /// that no request is sent into a connection that is just being closed.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 3600)))]
     pub idle_connection_seconds: u64,
     /// How often metadata and keys are fetched anew, in seconds. Default 3600.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86400)))]
     pub refresh_seconds: u64,
     /// How often an unknown key id may make the keys be fetched, in seconds: once. Default 10.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 3600)))]
     pub unknown_key_seconds: u64,
     /// Signature algorithms accepted for ID tokens. Default RS256, PS256, ES256, EdDSA.
     pub id_token_algorithms: Vec<String>,
     /// How far the authorization server's clock may be off, in seconds. Default 10, at most 60.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 60)))]
     pub clock_skew_seconds: u64,
 }
 
 /// This client, as registered at the authorization server.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Client {
     /// `client_id`. Required.
@@ -190,27 +203,36 @@ pub struct Client {
 
 /// How long things last.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Session {
     /// A session ends this long after signing in, in seconds. Default: when the authorization server says so.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 31622400)))]
     pub max_lifetime_seconds: Option<u64>,
     /// A session ends this long after its last refresh, in seconds. Default: when the authorization server says so.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 31622400)))]
     pub max_idle_seconds: Option<u64>,
     /// How long a login may take, in seconds. Default 600.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86400)))]
     pub login_seconds: u64,
     /// How long the outcome of a refresh is handed to late callers with the same refresh token, in seconds. Default 30.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 600)))]
     pub refresh_replay_seconds: u64,
     /// How many refresh outcomes are remembered at most. Default 10000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000000)))]
     pub refresh_replay_entries: usize,
     /// How long it is remembered that a session was ended before its time, in seconds: as long as its cookies could live.
     /// Default 86400.
+    #[cfg_attr(feature = "schema", schemars(range(min = 60, max = 31622400)))]
     pub ended_seconds: u64,
     /// How many ended sessions are remembered at most. Default 10000.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000)))]
     pub ended_entries: usize,
 }
 
 /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications without code for it in their pages.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Navigation {
     /// Where the browser comes back to after signing in by navigation: this API's own `/callback`. The variant is off
@@ -222,6 +244,7 @@ pub struct Navigation {
 
 /// The Redis that several replicas share.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Redis {
     /// `redis://host:port`, or `rediss://` over TLS. With a password in it, it belongs into `BFF_REDIS_URL`, or into a
@@ -230,6 +253,7 @@ pub struct Redis {
     /// File that holds the URL.
     pub url_file: Option<PathBuf>,
     /// How long a command may take, in milliseconds. Default 250.
+    #[cfg_attr(feature = "schema", schemars(range(min = 10, max = 10000)))]
     pub timeout_ms: u64,
     /// Whether the proxy in front sends all of a session's requests to the same replica, as consistent hashing does. When
     /// Redis is away each replica then goes on by itself; else it refreshes only what nobody else can have refreshed.
@@ -239,6 +263,7 @@ pub struct Redis {
 
 /// The keys that seal the cookies.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
     /// The keys themselves, parted by commas. Demo mode only.
@@ -249,6 +274,7 @@ pub struct Keys {
 
 /// `/authorize` on the admin listener: the filter's rules for proxies that ask an HTTP service.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Authorize {
     /// File with the rules: the filter's plugin configuration, in JSON. Default: none, and no `/authorize`.
@@ -260,6 +286,7 @@ pub struct Authorize {
 
 /// Paths of the refresh and ID token cookies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum CookiePaths {
     /// The API's prefix.
@@ -271,6 +298,7 @@ pub enum CookiePaths {
 
 /// Source of `/userInfo`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum UserInfoSource {
     /// The claims of the ID token.
@@ -282,6 +310,7 @@ pub enum UserInfoSource {
 
 /// OAuth client authentication methods, by their registered names; the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthentication {
     /// A JWT signed with the client's key, RFC 7523 and OpenID Connect Core section 9.
@@ -336,6 +365,7 @@ impl ClientAuthentication {
 
 /// How the authorization response comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseMode {
     /// As parameters of the redirect URI's query.

@@ -43,13 +43,21 @@ pub struct EndedSessionsSource {
     pub poll_seconds: u64,
 }
 
+/// Where the list of sessions that were ended is read from time to time: without it, a session that was ended is let in until
+/// its access token expires.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawEndedSessions {
+    /// The Envoy cluster of the service's admin listener.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
+    /// Path of the list; `/ended-sessions/<application>` where the service has several applications.
     #[serde(default = "ended_sessions_path")]
     path: String,
+    /// How often it is read, in seconds: a session that was ended is refused this much later at most.
     #[serde(default = "poll_seconds")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
 }
 
@@ -85,30 +93,47 @@ fn poll_seconds() -> u64 {
     5
 }
 
+/// Paths of the refresh and ID token cookies.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 enum CookiePaths {
+    /// The API's prefix.
     #[default]
     Narrow,
+    /// `/`, as RFC 10017 recommends.
     Root,
 }
 
+/// The cookie stage: opens the access-token cookie, checks Origin and CSRF.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBffToken {
+    /// Begins the names of the cookies and of the CSRF header (`x-<prefix>-csrf`). As in the service's configuration.
     cookie_name_prefix: String,
+    /// The keys that seal the cookies, parted by commas, 64 hex digits each. As in the service's configuration: the first
+    /// seals there, all of them open.
     encryption_key: Source,
+    /// The origins whose pages may call, as `https://www.example.com`. At least one.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     trusted_web_origins: Vec<String>,
+    /// Whether unsafe methods (all but GET, HEAD and OPTIONS) need the CSRF header.
     #[serde(default = "yes")]
     verify_csrf: bool,
+    /// Whether safe methods need it too.
     #[serde(default)]
     require_header: bool,
+    /// Whether a request with a bearer token and none of our cookies skips this stage.
     #[serde(default)]
     allow_tokens: bool,
+    /// Whether a navigation from a sibling domain may get through.
     #[serde(default)]
     allow_navigation: bool,
+    /// Also reads cookies sealed in the form of version 1. As in the service's configuration.
     #[serde(default)]
     accept_v1_cookies: bool,
+    /// Which cookie name prefixes are used. As in the service's configuration.
     #[serde(default)]
     cookie_hardening: Hardening,
     /// As in the service's configuration: it decides some of the names.
@@ -117,6 +142,7 @@ pub(super) struct RawBffToken {
     /// As in the service's configuration: it decides some of the names.
     cookie_domain: Option<String>,
     ended_sessions: Option<RawEndedSessions>,
+    /// For trying out on one machine: keys that were published and plain http origins are accepted.
     #[serde(default)]
     demo: bool,
 }

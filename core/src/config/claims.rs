@@ -40,6 +40,7 @@ pub enum AnswerForm {
 
 /// A claim that the API gets as a header; the names are those of Envoy's `jwt_authn`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimToHeader {
     /// The header, in lower case.

@@ -9,11 +9,15 @@ use crate::keys::KeyWarning;
 mod bff_token;
 mod claims;
 mod phantom_token;
+#[cfg(feature = "schema")]
+mod schema;
 mod source;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
 pub use claims::{AnswerForm, ClaimToHeader};
 pub use phantom_token::PhantomToken;
+#[cfg(feature = "schema")]
+pub use schema::{plain, schema};
 
 use bff_token::RawBffToken;
 use phantom_token::RawPhantomToken;
@@ -91,7 +95,10 @@ impl Config {
     }
 }
 
+/// The plugin configuration of one instance of the filter, which is one entry point. A section that is absent is a stage that
+/// does not run.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     bff_token: Option<RawBffToken>,

@@ -58,48 +58,82 @@ impl fmt::Debug for PhantomToken {
     }
 }
 
+/// What happens to an access token that is a JWT already.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
+    /// It goes on to the API as it is, unverified.
     Pass,
+    /// It is introspected like any other.
     Introspect,
 }
 
+/// Which answers to introspection are understood.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Response {
+    /// Those that bring a JWT for the API: as the body (`application/jwt`), or as the member `jwt` or `phantom_token` of JSON.
     #[default]
     Auto,
+    /// JSON with claims (RFC 7662), which become headers.
     Claims,
+    /// The same in a JWT (RFC 9701).
     Rfc9701,
 }
 
+/// The introspection stage: swaps the opaque token for what the API understands.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPhantomToken {
+    /// URL of the introspection endpoint (RFC 7662); TLS is the cluster's work.
     introspection_endpoint: String,
+    /// The Envoy cluster to reach it through.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
+    /// The client that introspects.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     client_id: String,
+    /// Its secret, sent by HTTP Basic.
     client_secret: Source,
     #[serde(default)]
     response: Response,
+    /// Who must have made the answers. Required with `rfc9701`, and only there.
     issuer: Option<String>,
+    /// What the API gets in place of a token. Required with `claims` and `rfc9701`, and only there.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
+    /// The longest time an answer is kept, in seconds; its own `exp` and `Cache-Control` shorten it.
     #[serde(default = "default_cache_seconds")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
+    /// The most answers that are kept, in each worker.
     #[serde(default = "default_cache_entries")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
     token_cache_entries: u64,
+    /// The most bytes of answers that are kept, and as many of opened cookies, in each worker.
     #[serde(default = "default_cache_bytes")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
+    /// Scopes that every token must have, one an entry.
     #[serde(default)]
     required_scopes: Vec<String>,
+    /// Audience that every token must have. None by default.
     required_audience: Option<String>,
+    /// The namespace of the route metadata that say `required_scopes` and `required_audience` route by route; every route
+    /// must then have it. None by default.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
+    /// Whether a bearer token must be bound to the client's certificate.
     #[serde(default)]
     require_certificate_binding: bool,
+    /// The bound on an introspection, in milliseconds.
     #[serde(default = "default_timeout_ms")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
+    /// Default: `pass` where the API gets a JWT, `introspect` (and nothing else) where it gets headers.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 

@@ -7,10 +7,13 @@ use super::ConfigError;
 
 /// Where a secret is.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Source {
-    Env(String),
-    Inline(String),
+    /// In this environment variable of Envoy, which `vm_config.environment_variables.host_env_keys` must list.
+    Env(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
+    /// Here, for everybody to read who reads Envoy's configuration.
+    Inline(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
 }
 
 impl Source {

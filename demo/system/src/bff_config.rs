@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::component::Component;
 use crate::options::Options;
 
-/// The file's text. What is not written has its default; secrets come by environment variables.
-pub(crate) fn text(options: &Options, ca: &Path) -> String {
+/// The text of `bff.toml`. What is not written has its default; secrets come by environment variables.
+pub fn bff_toml(options: &Options, ca: &Path) -> String {
     let Options {
         ports,
         bff_request_timeout_ms,

@@ -32,6 +32,7 @@ mod spawner;
 mod system;
 
 pub use self::artifacts::Artifacts;
+pub use self::bff_config::bff_toml;
 pub use self::component::Component;
 pub use self::error::Error;
 pub use self::options::Options;

@@ -253,7 +253,7 @@ fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Erro
     let certificates = Certificates::prepare(directory, &options.domain, &options.further_domains)?;
     files::write(
         &directory.join("bff.toml"),
-        &bff_config::text(&options, &certificates.ca),
+        &bff_config::bff_toml(&options, &certificates.ca),
     )?;
     let template = files::read(&artifacts.envoy_config)?;
     let envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;

@@ -1,0 +1,222 @@
+//! The shell blocks of a document, and the mark that each of them carries behind its language:
+//!
+//! | mark | what the walk does with the block |
+//! |---|---|
+//! | `run` | runs it, and expects it to succeed |
+//! | `until "TEXT"` | runs it until it has printed the text, then stops it |
+//! | `background "TEXT"` | the same, but it goes on until the end of the document |
+//! | `needs-WORD` | leaves it out, unless `--with WORD` says that here is what it needs; the words are [`NEEDS`] |
+//!
+//! A block that needs something may be `until` or `background` as well: `needs-cluster until "TEXT"`.
+
+/// What a block may need that not every machine has.
+pub(crate) const NEEDS: [(&str, &str); 7] = [
+    ("cluster", "a Kubernetes cluster"),
+    ("docker", "a container engine and its registries"),
+    ("func-e", "func-e"),
+    ("provider", "somebody else's authorization server"),
+    ("redis", "a Redis of the reader's"),
+    ("time", "nothing but a quarter of an hour or more"),
+    ("values", "names, files or addresses that are the reader's own"),
+];
+
+const SHELLS: [&str; 5] = ["sh", "bash", "shell", "zsh", "console"];
+
+/// How a block is run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// To its end.
+    Run,
+    /// Until it prints this.
+    Until(String),
+    /// From when it prints this to the end of the document.
+    Background(String),
+}
+
+/// A shell block.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Block {
+    /// Where it begins.
+    pub(crate) line: usize,
+    /// How it is run.
+    pub(crate) way: Way,
+    /// What it needs, if anything: one of [`NEEDS`].
+    pub(crate) need: Option<String>,
+    /// The commands.
+    pub(crate) script: String,
+}
+
+/// The blocks of a document, or what is wrong with its marks, a sentence each with the line in front. An indented block has
+/// no room for a mark: `indented` has those that there may be, by how they begin, each with its mark.
+pub(crate) fn parse(document: &str, indented: &[(&str, &str)]) -> Result<Vec<Block>, Vec<String>> {
+    let (mut blocks, mut faults) = (Vec::new(), Vec::new());
+    let mut lines = document
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .peekable();
+    let (mut after_blank, mut in_list) = (true, false);
+    while let Some((number, line)) = lines.next() {
+        let text = line.trim_start();
+        let fence: String = text.chars().take_while(|one| *one == '`').collect();
+        if fence.len() >= 3 {
+            let indentation = line.len() - text.len();
+            let mut script = String::new();
+            for (_, line) in lines.by_ref() {
+                if line.trim().starts_with(&fence) {
+                    break;
+                }
+                let own = line.len() - line.trim_start().len();
+                script.push_str(&line[own.min(indentation)..]);
+                script.push('\n');
+            }
+            match language(text[fence.len()..].trim()) {
+                Ok(Some((way, need))) => blocks.push(Block {
+                    line: number,
+                    way,
+                    need,
+                    script,
+                }),
+                Ok(None) => {}
+                Err(fault) => faults.push(format!("{number}: {fault}")),
+            }
+        } else if line.starts_with("    ") && after_blank && !in_list {
+            let mut script = format!("{text}\n");
+            while let Some((_, more)) = lines.next_if(|(_, line)| line.starts_with("    ")) {
+                script.push_str(&more[4..]);
+                script.push('\n');
+            }
+            let known = indented.iter().find(|(beginning, _)| text.starts_with(beginning));
+            match known.map(|(_, words)| mark(words)) {
+                Some(Ok((way, need))) => blocks.push(Block {
+                    line: number,
+                    way,
+                    need,
+                    script,
+                }),
+                Some(Err(fault)) => faults.push(format!("{number}: {fault}")),
+                None => {
+                    let hint = "an indented block does not say what it is: write a fence, ```sh with a mark or ```text";
+                    faults.push(format!("{number}: {hint}"));
+                }
+            }
+        } else if !text.is_empty() && !line.starts_with("    ") {
+            let ordered = text.trim_start_matches(|one: char| one.is_ascii_digit());
+            in_list = text.starts_with("- ")
+                || text.starts_with("* ")
+                || ordered.len() < text.len() && ordered.starts_with(". ")
+                || in_list && line.starts_with("  ");
+        }
+        after_blank = text.is_empty();
+    }
+    match faults.is_empty() {
+        true => Ok(blocks),
+        false => Err(faults),
+    }
+}
+
+/// What stands behind a fence. `None`: no shell.
+fn language(info: &str) -> Result<Option<(Way, Option<String>)>, String> {
+    let (language, rest) = info.split_once(' ').unwrap_or((info, ""));
+    if language.is_empty() {
+        return Err("a block without a language: write ```sh with a mark, or ```text".to_owned());
+    }
+    if !SHELLS.contains(&language) {
+        return Ok(None);
+    }
+    mark(rest).map(Some)
+}
+
+fn mark(rest: &str) -> Result<(Way, Option<String>), String> {
+    let words: Vec<&str> = NEEDS.iter().map(|(word, _)| *word).collect();
+    let expected = || {
+        format!(
+            "a shell block with the mark `{rest}`: write run, until \"TEXT\", background \"TEXT\", or needs- and one of {}",
+            words.join(", ")
+        )
+    };
+    let (need, way) = match rest.strip_prefix("needs-") {
+        Some(needed) => {
+            let (word, way) = needed.split_once(' ').unwrap_or((needed, "run"));
+            match words.contains(&word) {
+                true => (Some(word.to_owned()), way),
+                false => return Err(expected()),
+            }
+        }
+        None => (None, rest),
+    };
+    let quoted = |name: &str| {
+        let text = way.strip_prefix(name)?.trim().strip_prefix('"')?.strip_suffix('"')?;
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let way = match way {
+        "run" => Some(Way::Run),
+        _ => quoted("until")
+            .map(Way::Until)
+            .or_else(|| quoted("background").map(Way::Background)),
+    };
+    way.map(|way| (way, need)).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, Way, parse};
+
+    #[test]
+    fn each_mark_is_read_and_other_languages_are_none_of_it() {
+        let document = "# A page\n\n```sh run\nls\ncd x\n```\n\n- a list\n\n  ```bash until \"Open it\"\n  serve\n    --now\n  ```\n\n\
+                        ```toml\na = 1\n```\n\n```sh needs-cluster\nkubectl get pods\n```\n\n\
+                        ````sh needs-docker background \"up\"\n```\n````\n";
+        let block = |line, way, need: Option<&str>, script: &str| Block {
+            line,
+            way,
+            need: need.map(str::to_owned),
+            script: script.to_owned(),
+        };
+        assert_eq!(
+            parse(document, &[]),
+            Ok(vec![
+                block(3, Way::Run, None, "ls\ncd x\n"),
+                block(10, Way::Until("Open it".to_owned()), None, "serve\n  --now\n"),
+                block(19, Way::Run, Some("cluster"), "kubectl get pods\n"),
+                block(23, Way::Background("up".to_owned()), Some("docker"), "```\n"),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_block_without_a_good_mark_is_a_fault_with_its_line() {
+        for (document, line) in [
+            ("```sh\nls\n```", "1: "),
+            ("\n```\nls\n```", "2: "),
+            ("```sh runs\nls\n```", "1: "),
+            ("```sh needs-luck\nls\n```", "1: "),
+            ("```sh until\nls\n```", "1: "),
+            ("```sh until \"\"\nls\n```", "1: "),
+            ("text\n\n    ls\n", "3: "),
+            ("- list\n\ntext\n\n    ls\n", "5: "),
+        ] {
+            let faults = parse(document, &[("ls -l", "run")]).expect_err(document);
+            assert!(
+                faults.len() == 1 && faults[0].starts_with(line),
+                "{document}: {faults:?}"
+            );
+        }
+        assert_eq!(
+            parse("- list\n\n    more of the item\n\n1. one\n\n    more\n", &[]),
+            Ok(Vec::new())
+        );
+    }
+
+    #[test]
+    fn an_indented_block_has_its_mark_from_the_table() {
+        let block = Block {
+            line: 3,
+            way: Way::Run,
+            need: Some("time".to_owned()),
+            script: "bench    # long\n  --all\n".to_owned(),
+        };
+        let document = "text\n\n    bench    # long\n      --all\n";
+        assert_eq!(parse(document, &[("bench", "needs-time")]), Ok(vec![block]));
+    }
+}

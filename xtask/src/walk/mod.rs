@@ -1,0 +1,211 @@
+//! `cargo xtask walk`: a stranger reads the documents and types what they say, in a clean clone.
+//!
+//! * [`blocks`]: which blocks there are, and what their marks mean.
+//! * [`session`]: running them.
+
+mod blocks;
+mod session;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use self::blocks::{Block, NEEDS, parse};
+use self::session::Session;
+use crate::{Result, command, workspace};
+
+/// Documents that have their commands indented, where there is no room for a mark.
+const INDENTED: [(&str, &str, &str); 7] = [
+    ("README.md", "cargo xtask up --check", "run"),
+    ("README.md", "cargo xtask up --no-envoy", "until \"Stop      Ctrl-C\""),
+    ("README.md", "cargo xtask up", "until \"Stop      Ctrl-C\""),
+    ("README.md", "set -a; . target/demo/envoy.env", "needs-func-e"),
+    ("README.md", "BFF_COOKIE_KEYS_FILE=", "needs-values"),
+    ("README.md", "bff-service check", "needs-values"),
+    ("README.md", "cargo xtask test", "needs-time"),
+];
+
+/// The command line.
+#[derive(Default)]
+pub(crate) struct Flags {
+    documents: Vec<String>,
+    with: Vec<String>,
+    into: Option<PathBuf>,
+}
+
+impl Flags {
+    pub(crate) fn parse(arguments: &[&str]) -> Result<Flags> {
+        let mut flags = Flags::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match *argument {
+                "--with" => {
+                    let word = arguments
+                        .next()
+                        .filter(|word| NEEDS.iter().any(|(need, _)| need == *word));
+                    let words: Vec<&str> = NEEDS.iter().map(|(word, _)| *word).collect();
+                    let word =
+                        word.ok_or_else(|| format!("--with should be followed by one of {}", words.join(", ")))?;
+                    flags.with.push((*word).to_owned());
+                }
+                "--into" => {
+                    let folder = arguments.next().ok_or("--into should be followed by a folder")?;
+                    flags.into = Some(PathBuf::from(folder));
+                }
+                option if option.starts_with('-') => {
+                    return Err(format!(
+                        "`walk` does not understand `{option}`; it has --with and --into"
+                    ));
+                }
+                document => flags.documents.push(document.to_owned()),
+            }
+        }
+        Ok(flags)
+    }
+}
+
+/// A document of the repository.
+struct Document {
+    path: String,
+    blocks: Vec<Block>,
+}
+
+pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
+    }
+    let folder = match &flags.into {
+        Some(folder) => folder.clone(),
+        None => std::env::temp_dir().join(format!("bff-walk-{}", std::process::id())),
+    };
+    clone(&folder)?;
+    let outcome = walk(&flags, &folder, &interrupted);
+    if flags.into.is_none() {
+        // What is left is in the folder for temporary files.
+        let _ = fs::remove_dir_all(&folder);
+    }
+    outcome
+}
+
+fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCode> {
+    let mut documents = documents(folder)?;
+    if let Some(unknown) = flags
+        .documents
+        .iter()
+        .find(|name| !documents.iter().any(|document| document.path == **name))
+    {
+        return Err(format!("there is no document `{unknown}`"));
+    }
+    documents.retain(|document| flags.documents.is_empty() || flags.documents.contains(&document.path));
+    let (mut walked, mut left_out, mut failures) = (0, Vec::new(), Vec::new());
+    for document in &documents {
+        let logs = folder.join("target/walk").join(document.path.replace('/', "-"));
+        workspace::create_dir(&logs)?;
+        let mut session = Session::new(folder, &logs, interrupted);
+        for block in &document.blocks {
+            let place = format!("{}:{}", document.path, block.line);
+            let first = block.script.lines().next().unwrap_or_default();
+            if let Some(need) = block.need.as_ref().filter(|need| !flags.with.contains(need)) {
+                left_out.push(format!("{place} needs {need}: {first}"));
+                continue;
+            }
+            command::progress(&format!("{place}: {first}"));
+            if let Err(message) = session.walk(block) {
+                failures.push(format!("{place}: `{first}`: {message}"));
+                // What follows in this document counts on it.
+                break;
+            }
+            walked += 1;
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    for line in &left_out {
+        command::progress(&format!("left out: {line}"));
+    }
+    command::progress(&format!(
+        "{walked} blocks of {} documents were run, {} were left out",
+        documents.len(),
+        left_out.len()
+    ));
+    match failures.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(failures.join("\n")),
+    }
+}
+
+/// The commit that is checked out here, and nothing else that lies about.
+fn clone(folder: &Path) -> Result<()> {
+    let root = workspace::root();
+    let git = |folder: &Path, arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(folder);
+        git
+    };
+    let commit = command::output(&mut git(root, &["rev-parse", "HEAD"]));
+    let commit = commit.ok_or("this is no git repository with a commit in it, or git is not installed")?;
+    if command::output(&mut git(root, &["status", "--porcelain"])).is_none_or(|changes| !changes.is_empty()) {
+        command::progress("what is not committed is left out");
+    }
+    workspace::create_dir(folder)?;
+    if !folder.join(".git").exists() {
+        command::run(
+            &format!("cloning into {}", folder.display()),
+            git(root, &["clone", "--quiet", "--no-checkout", "."]).arg(std::path::absolute(folder).unwrap_or_default()),
+            "",
+        )?;
+    }
+    command::run(
+        "fetching the commit",
+        git(folder, &["fetch", "--quiet", "origin"]).arg(&commit),
+        "",
+    )?;
+    command::run(
+        "checking it out",
+        &mut git(folder, &["checkout", "--quiet", "--force", "--detach", &commit]),
+        "",
+    )
+}
+
+/// The documents of a clone, with their blocks.
+fn documents(root: &Path) -> Result<Vec<Document>> {
+    let listed = command::output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root));
+    let listed = listed.ok_or("git does not list the documents")?;
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    for path in listed.lines() {
+        let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
+        let of_document = INDENTED.iter().filter(|(document, ..)| *document == path);
+        let indented: Vec<(&str, &str)> = of_document.map(|(_, beginning, mark)| (*beginning, *mark)).collect();
+        match parse(&text, &indented) {
+            Ok(blocks) => documents.push(Document {
+                path: path.to_owned(),
+                blocks,
+            }),
+            Err(found) => faults.extend(found.iter().map(|fault| format!("{path}:{fault}"))),
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(documents),
+        false => Err(faults.join("\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::documents;
+    use crate::workspace;
+
+    #[test]
+    fn every_shell_block_of_every_document_says_whether_it_is_run() {
+        let documents = documents(workspace::root()).unwrap_or_else(|faults| panic!("{faults}"));
+        let blocks: usize = documents.iter().map(|document| document.blocks.len()).sum();
+        assert!(blocks > 0, "no document has a shell block");
+    }
+}

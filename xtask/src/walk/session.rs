@@ -1,0 +1,173 @@
+//! A reader at a terminal: runs the blocks of one document, one after the other, each from the repository's root.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::blocks::{Block, Way};
+use crate::Result;
+
+const POLL: Duration = Duration::from_millis(200);
+/// How long a block may take, or take to print its text: a clean clone builds everything.
+const PATIENCE: Duration = Duration::from_secs(90 * 60);
+/// How long a program may take to end after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What goes on while a document is walked through.
+pub(crate) struct Session<'a> {
+    /// The clone.
+    root: &'a Path,
+    /// Where the output of blocks is put that are not run to their end.
+    logs: PathBuf,
+    /// Set by Ctrl-C.
+    interrupted: &'a AtomicBool,
+    background: Vec<Program>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(root: &'a Path, logs: &Path, interrupted: &'a AtomicBool) -> Session<'a> {
+        Session {
+            root,
+            logs: logs.to_owned(),
+            interrupted,
+            background: Vec::new(),
+        }
+    }
+
+    /// Runs a block as its mark says.
+    pub(crate) fn walk(&mut self, block: &Block) -> Result<()> {
+        if let Some(ended) = self.background.iter_mut().find_map(Program::failure) {
+            return Err(format!(
+                "what a block before has started is not there any more: {ended}"
+            ));
+        }
+        match &block.way {
+            Way::Run => self.run(&block.script),
+            Way::Until(text) => self.start(block, text).map(drop),
+            Way::Background(text) => {
+                let program = self.start(block, text)?;
+                self.background.push(program);
+                Ok(())
+            }
+        }
+    }
+
+    fn run(&self, script: &str) -> Result<()> {
+        let child = self.command(script).spawn();
+        let child = child.map_err(|error| format!("bash cannot be started: {error}"))?;
+        let mut program = Program { child, log: None };
+        let status = self.wait(|| program.status())?;
+        match status {
+            Some(true) => Ok(()),
+            Some(false) => Err("it fails".to_owned()),
+            None => Err(format!("it has not ended after {} minutes", PATIENCE.as_secs() / 60)),
+        }
+    }
+
+    fn start(&self, block: &Block, text: &str) -> Result<Program> {
+        let log = self.logs.join(format!("line-{}.log", block.line));
+        let output = File::create(&log).map_err(|error| format!("{} cannot be written: {error}", log.display()))?;
+        let errors = output.try_clone().map_err(|error| error.to_string())?;
+        let child = self.command(&block.script).stdout(output).stderr(errors).spawn();
+        let mut program = Program {
+            child: child.map_err(|error| format!("bash cannot be started: {error}"))?,
+            log: Some(log.clone()),
+        };
+        let seen = self.wait(|| match fs::read_to_string(&log) {
+            Ok(output) if output.contains(text) => Some(Ok(())),
+            _ => program.failure().map(Err),
+        })?;
+        match seen {
+            Some(Ok(())) => Ok(program),
+            Some(Err(ended)) => Err(format!("it has not printed `{text}`, but {ended}")),
+            None => Err(format!(
+                "it has not printed `{text}` after {} minutes",
+                PATIENCE.as_secs() / 60
+            )),
+        }
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        command
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(self.root)
+            .stdin(Stdio::null());
+        // What cargo tells the programs that it runs is not in a reader's terminal.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&*name);
+            }
+        }
+        // A group of its own, so that Ctrl-C can be sent to all of it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command
+    }
+
+    /// Asks until there is an answer. `None`: there has been none for too long.
+    fn wait<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Result<Option<T>> {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err("interrupted".to_owned());
+            }
+            if let Some(answer) = ask() {
+                return Ok(Some(answer));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(None)
+    }
+}
+
+/// A running block. Dropping it is Ctrl-C, and more than that where Ctrl-C is not enough.
+struct Program {
+    child: Child,
+    log: Option<PathBuf>,
+}
+
+impl Program {
+    /// Whether it has succeeded, once it has ended.
+    fn status(&mut self) -> Option<bool> {
+        self.child.try_wait().ok().flatten().map(|status| status.success())
+    }
+
+    /// A sentence about its end, once it has ended, with the end of its output.
+    fn failure(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok().flatten()?;
+        let output = self
+            .log
+            .as_ref()
+            .and_then(|log| fs::read_to_string(log).ok())
+            .unwrap_or_default();
+        let lines: Vec<&str> = output.lines().collect();
+        let end = lines[lines.len().saturating_sub(20)..].join("\n");
+        Some(format!("ended ({status}):\n{end}"))
+    }
+
+    fn signal(&self, name: &str) {
+        let group = format!("-{}", self.child.id());
+        // A group that has ended by itself is no fault.
+        let _ = Command::new("kill")
+            .args([name, "--", &group])
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.signal("-INT");
+        let begin = Instant::now();
+        while self.status().is_none() && begin.elapsed() < GRACE {
+            std::thread::sleep(POLL);
+        }
+        self.signal("-KILL");
+        // It is gone, or is being killed.
+        let _ = self.child.wait();
+    }
+}
