@@ -53,3 +53,39 @@ fn every_row_of_the_security_tables_names_tests_that_exist() {
     }
     assert!(count > 40, "only {count} tests are named");
 }
+
+/// The documents, but for those of packages that are not ours.
+fn documents(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default();
+        if path.is_dir() {
+            if !["target", "node_modules", ".git", "dist"]
+                .iter()
+                .any(|skipped| name == *skipped)
+            {
+                documents(&path, into);
+            }
+        } else if path.extension().is_some_and(|end| end == "md") {
+            into.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_link_in_a_document_leads_to_a_file_of_the_repository() {
+    let mut pages = Vec::new();
+    documents(&repository(), &mut pages);
+    let mut count = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("text");
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with(['#', '<'])) {
+            let file = link.split('#').next().unwrap_or_default();
+            let target = page.parent().expect("a folder").join(file);
+            assert!(target.exists(), "{}: there is no {link}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} links were found");
+}

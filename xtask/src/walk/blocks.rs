@@ -46,9 +46,8 @@ pub(crate) struct Block {
     pub(crate) script: String,
 }
 
-/// The blocks of a document, or what is wrong with its marks, a sentence each with the line in front. An indented block has
-/// no room for a mark: `indented` has those that there may be, by how they begin, each with its mark.
-pub(crate) fn parse(document: &str, indented: &[(&str, &str)]) -> Result<Vec<Block>, Vec<String>> {
+/// The blocks of a document, or what is wrong with its marks, a sentence each with the line in front.
+pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
     let (mut blocks, mut faults) = (Vec::new(), Vec::new());
     let mut lines = document
         .lines()
@@ -81,25 +80,9 @@ pub(crate) fn parse(document: &str, indented: &[(&str, &str)]) -> Result<Vec<Blo
                 Err(fault) => faults.push(format!("{number}: {fault}")),
             }
         } else if line.starts_with("    ") && after_blank && !in_list {
-            let mut script = format!("{text}\n");
-            while let Some((_, more)) = lines.next_if(|(_, line)| line.starts_with("    ")) {
-                script.push_str(&more[4..]);
-                script.push('\n');
-            }
-            let known = indented.iter().find(|(beginning, _)| text.starts_with(beginning));
-            match known.map(|(_, words)| mark(words)) {
-                Some(Ok((way, need))) => blocks.push(Block {
-                    line: number,
-                    way,
-                    need,
-                    script,
-                }),
-                Some(Err(fault)) => faults.push(format!("{number}: {fault}")),
-                None => {
-                    let hint = "an indented block does not say what it is: write a fence, ```sh with a mark or ```text";
-                    faults.push(format!("{number}: {hint}"));
-                }
-            }
+            let hint = "an indented block does not say what it is: write a fence, ```sh with a mark or ```text";
+            faults.push(format!("{number}: {hint}"));
+            while lines.next_if(|(_, line)| line.starts_with("    ")).is_some() {}
         } else if !text.is_empty() && !line.starts_with("    ") {
             let ordered = text.trim_start_matches(|one: char| one.is_ascii_digit());
             in_list = text.starts_with("- ")
@@ -174,7 +157,7 @@ mod tests {
             script: script.to_owned(),
         };
         assert_eq!(
-            parse(document, &[]),
+            parse(document),
             Ok(vec![
                 block(3, Way::Run, None, "ls\ncd x\n"),
                 block(10, Way::Until("Open it".to_owned()), None, "serve\n  --now\n"),
@@ -196,27 +179,15 @@ mod tests {
             ("text\n\n    ls\n", "3: "),
             ("- list\n\ntext\n\n    ls\n", "5: "),
         ] {
-            let faults = parse(document, &[("ls -l", "run")]).expect_err(document);
+            let faults = parse(document).expect_err(document);
             assert!(
                 faults.len() == 1 && faults[0].starts_with(line),
                 "{document}: {faults:?}"
             );
         }
         assert_eq!(
-            parse("- list\n\n    more of the item\n\n1. one\n\n    more\n", &[]),
+            parse("- list\n\n    more of the item\n\n1. one\n\n    more\n"),
             Ok(Vec::new())
         );
-    }
-
-    #[test]
-    fn an_indented_block_has_its_mark_from_the_table() {
-        let block = Block {
-            line: 3,
-            way: Way::Run,
-            need: Some("time".to_owned()),
-            script: "bench    # long\n  --all\n".to_owned(),
-        };
-        let document = "text\n\n    bench    # long\n      --all\n";
-        assert_eq!(parse(document, &[("bench", "needs-time")]), Ok(vec![block]));
     }
 }

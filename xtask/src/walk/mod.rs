@@ -18,17 +18,6 @@ use self::blocks::{Block, NEEDS, parse};
 use self::session::Session;
 use crate::{Result, command, workspace};
 
-/// Documents that have their commands indented, where there is no room for a mark.
-const INDENTED: [(&str, &str, &str); 7] = [
-    ("README.md", "cargo xtask up --check", "run"),
-    ("README.md", "cargo xtask up --no-envoy", "until \"Stop      Ctrl-C\""),
-    ("README.md", "cargo xtask up", "until \"Stop      Ctrl-C\""),
-    ("README.md", "set -a; . target/demo/envoy.env", "needs-func-e"),
-    ("README.md", "BFF_COOKIE_KEYS_FILE=", "needs-values"),
-    ("README.md", "bff-service check", "needs-values"),
-    ("README.md", "cargo xtask test", "needs-time"),
-];
-
 /// The command line.
 #[derive(Default)]
 pub(crate) struct Flags {
@@ -181,9 +170,7 @@ fn documents(root: &Path) -> Result<Vec<Document>> {
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for path in listed.lines() {
         let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
-        let of_document = INDENTED.iter().filter(|(document, ..)| *document == path);
-        let indented: Vec<(&str, &str)> = of_document.map(|(_, beginning, mark)| (*beginning, *mark)).collect();
-        match parse(&text, &indented) {
+        match parse(&text) {
             Ok(blocks) => documents.push(Document {
                 path: path.to_owned(),
                 blocks,
