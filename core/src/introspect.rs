@@ -74,7 +74,8 @@ pub fn request(stage: &PhantomToken, token: &[u8], behalf: Option<&Head>) -> Req
     form_encode(stage.client_secret.as_bytes(), &mut credentials);
     let text = |text: &str| Zeroizing::new(text.to_owned());
     let accept = match stage.answer {
-        AnswerForm::Jwt => "application/jwt, application/json;q=0.9",
+        // Alone: Keycloak compares the whole header. Who has no such form answers in JSON all the same.
+        AnswerForm::Jwt => "application/jwt",
         AnswerForm::Claims(_) => "application/json",
         AnswerForm::Rfc9701 { .. } => "application/token-introspection+jwt",
     };

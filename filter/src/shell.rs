@@ -70,7 +70,7 @@ impl Shell {
     /// A request's head has come, in its own callback.
     pub(crate) fn request(&self, stream: StreamId, head: &Head) -> Fate {
         let now = host::now().as_secs();
-        let Some(effects) = self.with_gate(|gate| gate.request(stream, head, &Connection, now)) else {
+        let Some(effect) = self.with_gate(|gate| gate.request(stream, head, &Connection, now)) else {
             self.reply(&Refused {
                 refusal: Refusal::ServerError,
                 bearer_error: None,
@@ -92,7 +92,7 @@ impl Shell {
             }
             other => self.other(stream, other),
         };
-        for effect in effects {
+        if let Some(effect) = effect {
             // What follows at once from a callout that could not be made: replies, and no further callouts.
             for effect in follow(effect) {
                 follow(effect);
