@@ -21,6 +21,7 @@ pub mod logging;
 pub mod metrics;
 pub mod oauth;
 pub mod random;
+pub mod ready;
 pub mod rotation;
 pub mod server;
 pub mod session;

@@ -10,16 +10,18 @@ use bff_service::check;
 use bff_service::config::{self, Config};
 use bff_service::keys_command::{self, Failure};
 use bff_service::logging::{self, LogFormat};
+use bff_service::ready;
 use bff_service::rotation::Reread;
 use bff_service::server::{self, Listeners};
 use bff_service::trace::export;
 
 const USAGE: &str = "\
-usage: bff-service [serve|check] --config PATH
+usage: bff-service [serve|check|ready] --config PATH
        bff-service keys generate|fingerprint
 
   serve   serves the API (the default)
   check   validates the configuration and the authorization server's metadata, and says what is wrong
+  ready   asks the service that runs with this configuration whether it is ready; for health checks of containers
   keys    makes cookie keys, and names those that there are: bff-service keys --help
 
 environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
@@ -30,6 +32,7 @@ environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=inf
 enum Command {
     Serve,
     Check,
+    Ready,
     Help,
 }
 
@@ -90,6 +93,7 @@ fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, PathBu
             "--help" | "-h" => return Ok((Command::Help, PathBuf::new())),
             "serve" => Command::Serve,
             "check" => Command::Check,
+            "ready" => Command::Ready,
             "--config" => {
                 let path = arguments.next().ok_or("--config needs a path")?;
                 if config.replace(PathBuf::from(path)).is_some() {
@@ -132,6 +136,11 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
         return Ok(ExitCode::from(report.exit_code()));
     }
     let configs = config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
+    if command == Command::Ready {
+        let server = configs.first().map(|config| &config.server);
+        ready::ask(server.ok_or("there is no application")?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     for warning in configs.iter().flat_map(Config::warnings) {
         log::warn!("{warning}");
     }

@@ -122,6 +122,16 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client of a system that this process has not started: its domain, the port on this machine, and its CA.
+    pub fn at(domain: &str, port: u16, ca: &Path) -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            config: Arc::new(tls_config_with(ca, &[b"http/1.1"], None)),
+            domain: domain.to_owned(),
+            port,
+        }
+    }
+
     /// Trusts the system's CA and nothing else.
     pub fn new(system: &System) -> Self {
         Self::with(system, tls_config(system, &[b"http/1.1"], None))
@@ -247,8 +257,12 @@ pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response
 
 /// TLS as a client of the system: its CA alone is trusted. A client may have a certificate and a key, in PEM.
 pub(crate) fn tls_config(system: &System, alpn: &[&[u8]], certificate: Option<(&Path, &Path)>) -> ClientConfig {
+    tls_config_with(&system.ca_pem(), alpn, certificate)
+}
+
+fn tls_config_with(ca: &Path, alpn: &[&[u8]], certificate: Option<(&Path, &Path)>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    let pem = std::fs::read(system.ca_pem()).expect("the CA's certificate");
+    let pem = std::fs::read(ca).expect("the CA's certificate");
     roots
         .add(CertificateDer::from_pem_slice(&pem).expect("a certificate"))
         .expect("a usable certificate");

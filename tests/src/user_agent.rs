@@ -41,9 +41,14 @@ pub struct UserAgent {
 impl UserAgent {
     /// A visitor.
     pub fn new(system: &System) -> Self {
+        Self::with(Client::new(system))
+    }
+
+    /// A visitor with this client.
+    pub fn with(client: Client) -> Self {
         Self {
-            client: Client::new(system),
-            origin: system.www(),
+            origin: format!("https://{}", client.authority("www")),
+            client,
             cookies: BTreeMap::new(),
             csrf: String::new(),
             csrf_header: CSRF_HEADER.to_owned(),

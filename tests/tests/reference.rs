@@ -219,7 +219,7 @@ fn the_schemas_accept_every_configuration_of_the_repository() {
         of_json >= 3 && of_yaml >= 2 && of_service >= 1,
         "{of_json} in JSON, {of_yaml} in YAML, {of_service} of the service were found"
     );
-    let demo = demo_system::bff_toml(&Options::demo("target/demo"), Path::new("ca.pem"));
+    let demo = demo_system::bff_toml(&Options::demo("target/demo"), Path::new("ca.pem"), "127.0.0.1");
     let demo: toml::Table = demo.parse().expect("TOML");
     assert_eq!(faults(&service, &serde_json::to_value(demo).expect("JSON")), [""; 0]);
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod client;
 mod command;
+mod compose;
 mod deny;
 mod fuzz;
 mod programs;
@@ -12,6 +13,7 @@ mod test;
 mod tools;
 mod up;
 mod walk;
+mod walkthrough;
 mod workspace;
 
 use std::process::ExitCode;
@@ -22,6 +24,9 @@ usage: cargo xtask COMMAND
   up [--check] [--no-envoy]   starts the demo system and keeps it running until Ctrl-C
                               --check: walks through it in a browser instead, and ends with the result
                               --no-envoy: leaves Envoy out, for whoever starts it by hand
+  compose --check | --drill   starts the demo in containers and takes it down again; in between:
+                              --check: walks through it in a browser
+                              --drill: kills a replica of the BFF under load, and looks for lost sessions
   test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
   fuzz [TARGET…] [--seconds N] [--minimise]
                               fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Some((&"up", rest)) => up::Flags::parse(rest).and_then(up::run),
+        Some((&"compose", rest)) => compose::Flags::parse(rest).and_then(compose::run),
         Some((&"test", filters)) => test::run(filters),
         Some((&"wasm", [])) => tools::wasm::build().map(|path| {
             command::progress(&format!("the filter is {}", path.display()));

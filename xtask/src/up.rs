@@ -1,7 +1,6 @@
 //! `cargo xtask up`: the demo system, running.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,8 +8,8 @@ use std::time::Duration;
 use demo_system::{Component, Options, System};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::tools::node::Node;
-use crate::{Result, command, programs, tools, workspace};
+use crate::walkthrough::Walkthrough;
+use crate::{Result, command, programs, workspace};
 
 const POLL: Duration = Duration::from_millis(200);
 
@@ -53,8 +52,8 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     // Before minutes are spent on building.
     options.check().map_err(|error| error.to_string())?;
     let (artifacts, node) = programs::build(!flags.no_envoy)?;
-    let chromium = match flags.check {
-        true => Some(chromium(&node)?),
+    let walkthrough = match flags.check {
+        true => Some(Walkthrough::prepare(node)?),
         false => None,
     };
 
@@ -69,13 +68,14 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(ExitCode::SUCCESS),
         Err(error) => return Err(error.to_string()),
     };
-    match chromium {
-        Some(chromium) => check(&system, &node, &chromium),
+    match walkthrough {
+        Some(walkthrough) => check(&system, &walkthrough),
         None => serve(&system, &interrupted),
     }
 }
 
-fn options() -> Result<Options> {
+/// What the environment says of the demo.
+pub(crate) fn options() -> Result<Options> {
     let mut options = Options::demo(workspace::target().join("demo"));
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(domain) = variable("BFF_DEMO_DOMAIN") {
@@ -132,30 +132,11 @@ fn describe(system: &System) {
     println!();
 }
 
-/// The browser, and what drives it.
-fn chromium(node: &Node) -> Result<PathBuf> {
-    node.install(&workspace::path("tests/browser"))?;
-    tools::chromium::find(node)
-}
-
 /// The walkthrough in a browser; its status is the result.
-fn check(system: &System, node: &Node, chromium: &Path) -> Result<ExitCode> {
-    command::progress("walking through the demo in a browser");
-    let status = command::status(
-        Command::new(&node.node)
-            .arg("walkthrough.mjs")
-            .env("WWW", system.www())
-            .env("API", system.api())
-            .env("LOGIN", system.login())
-            .env("CA_FILE", system.ca_pem())
-            .env("BFF_DEMO_DOMAIN", &system.options().domain)
-            .env("CHROMIUM", chromium)
-            .current_dir(workspace::path("tests/browser")),
-    )?;
-    if let Some(error) = system.failure() {
-        return Err(error.to_string());
+fn check(system: &System, walkthrough: &Walkthrough) -> Result<ExitCode> {
+    let code = walkthrough.run(system.options(), &system.ca_pem())?;
+    match system.failure() {
+        Some(error) => Err(error.to_string()),
+        None => Ok(code),
     }
-    // None: ended by a signal.
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

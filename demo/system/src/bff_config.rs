@@ -6,7 +6,7 @@ use crate::component::Component;
 use crate::options::Options;
 
 /// The text of `bff.toml`. What is not written has its default; secrets come by environment variables.
-pub fn bff_toml(options: &Options, ca: &Path) -> String {
+pub fn bff_toml(options: &Options, ca: &Path, redis_host: &str) -> String {
     let Options {
         ports,
         bff_request_timeout_ms,
@@ -28,7 +28,7 @@ pub fn bff_toml(options: &Options, ca: &Path) -> String {
     let callback = quoted(&format!("{}/bff/callback", options.origin("api")));
     let redis = match options.has(Component::Redis) {
         true => format!(
-            "\n[redis]\nurl = \"redis://127.0.0.1:{}\"\nsession_affinity = {}\n",
+            "\n[redis]\nurl = \"redis://{redis_host}:{}\"\nsession_affinity = {}\n",
             ports.redis, options.session_affinity
         ),
         false => String::new(),

@@ -126,6 +126,14 @@ pub(crate) fn render(
     replace(&template.lines().map(without_mark).collect::<String>(), &replacements)
 }
 
+/// The text with each of `changes` made, all of which must be there once.
+///
+/// # Errors
+/// Names the text that is not.
+pub(crate) fn replace_once(text: &str, changes: &[(String, String)]) -> Result<String, Error> {
+    let changes: Vec<_> = changes.iter().map(|(find, with)| once(find, with.clone())).collect();
+    replace(text, &changes)
+}
 /// Begins the lines that switch tracing on.
 const OTEL_MARK: &str = "#otel ";
 

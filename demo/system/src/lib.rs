@@ -20,6 +20,7 @@ mod bff_config;
 mod certificates;
 mod commands;
 mod component;
+pub mod containers;
 mod envoy_config;
 mod error;
 mod files;

@@ -98,7 +98,7 @@ impl Options {
     }
 
     /// The origin of one of the hosts: `www`, `api`, `login` or `mtls`.
-    pub(crate) fn origin(&self, host: &str) -> String {
+    pub fn origin(&self, host: &str) -> String {
         match (&self.domain, self.ports.public) {
             // As browsers write it.
             (domain, 443) => format!("https://{host}.{domain}"),
@@ -130,7 +130,7 @@ impl Options {
     }
 }
 
-fn check_domain(domain: &str) -> Result<(), Error> {
+pub(crate) fn check_domain(domain: &str) -> Result<(), Error> {
     let good = |label: &str| {
         let inside = label
             .bytes()

@@ -46,6 +46,14 @@ impl Secrets {
             ("GATEWAY_CLIENT_SECRET", read(&self.gateway_client_secret)?),
         ])
     }
+
+    /// The same as a file: `NAME=value`, one a line.
+    pub(crate) fn envoy_file(&self) -> Result<String, Error> {
+        let lines = self
+            .envoy_environment()?
+            .map(|(name, value)| format!("{name}={value}\n"));
+        Ok(lines.concat())
+    }
 }
 
 /// 256 bits.

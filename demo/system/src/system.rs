@@ -253,18 +253,13 @@ fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Erro
     let certificates = Certificates::prepare(directory, &options.domain, &options.further_domains)?;
     files::write(
         &directory.join("bff.toml"),
-        &bff_config::bff_toml(&options, &certificates.ca),
+        &bff_config::bff_toml(&options, &certificates.ca, "127.0.0.1"),
     )?;
     let template = files::read(&artifacts.envoy_config)?;
     let envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;
     files::write(&directory.join("envoy.yaml"), &envoy)?;
     // For whoever starts Envoy by hand.
-    let environment = secrets.envoy_environment()?;
-    let lines: String = environment
-        .iter()
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect();
-    files::write_secret(&directory.join("envoy.env"), &lines)?;
+    files::write_secret(&directory.join("envoy.env"), &secrets.envoy_file()?)?;
     Ok(Prepared {
         artifacts: artifacts.clone(),
         options,

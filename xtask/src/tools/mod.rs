@@ -3,6 +3,7 @@
 pub(crate) mod apt;
 pub(crate) mod cargo_deny;
 pub(crate) mod chromium;
+pub(crate) mod docker;
 pub(crate) mod envoy;
 pub(crate) mod helm;
 pub(crate) mod kubernetes;

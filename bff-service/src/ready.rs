@@ -1,0 +1,103 @@
+//! `bff-service ready`: asks the service that runs with this configuration whether it is ready. For the health check of a
+//! container, which has no other program that could.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::config::Server;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Whatever else answers there is not listened to for ever.
+const LONGEST_ANSWER: u64 = 16 * 1024;
+
+/// Whether `/readyz` of the admin listener says so.
+///
+/// # Errors
+/// What it says otherwise, or why it cannot be asked.
+pub fn ask(server: &Server) -> Result<(), String> {
+    let Server {
+        admin_address: address,
+        admin_port: port,
+        ..
+    } = server;
+    let unreachable = |error: std::io::Error| format!("the admin listener at {address} port {port}: {error}");
+    let answer = get(address, *port).map_err(unreachable)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        Some(status) => Err(format!("not ready ({status}): {}", body.trim())),
+        None => Err(format!("what listens at {address} port {port} does not speak http")),
+    }
+}
+
+fn get(address: &str, port: u16) -> std::io::Result<String> {
+    let mut target = (address, port)
+        .to_socket_addrs()?
+        .next()
+        .ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    // Who listens everywhere listens here too.
+    if target.ip().is_unspecified() {
+        target.set_ip(match target.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(
+        stream,
+        "GET /readyz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Asks a listener that gives this answer.
+    fn asked(answer: &'static str) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server {
+            admin_address: "0.0.0.0".to_owned(),
+            admin_port: listener.local_addr().unwrap().port(),
+            ..Server::default()
+        };
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let count = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..count]).into_owned()
+        });
+        let outcome = ask(&server);
+        assert!(thread.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
+        outcome
+    }
+
+    #[test]
+    fn a_service_that_is_not_ready_is_told_with_its_reason() {
+        assert_eq!(asked("HTTP/1.1 200 OK\r\n\r\nready\n"), Ok(()));
+        assert_eq!(
+            asked("HTTP/1.1 503 Service Unavailable\r\n\r\nthe metadata are not loaded\n"),
+            Err("not ready (503): the metadata are not loaded".to_owned())
+        );
+        assert!(asked("SSH-2.0").is_err_and(|error| error.contains("does not speak http")));
+    }
+
+    #[test]
+    fn a_service_that_does_not_run_is_not_ready() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Server {
+            admin_port: port,
+            ..Server::default()
+        };
+        assert!(ask(&server).is_err_and(|error| error.contains(&format!("port {port}"))));
+    }
+}

@@ -1,0 +1,146 @@
+//! The failure drill: a replica of the BFF is killed under load, in containers (`docker-compose.yml`), and no session is lost.
+//!
+//! `cargo xtask compose --drill` starts the containers and runs this.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bff_tests::http1::{Client, Request, Response};
+use bff_tests::user_agent::UserAgent;
+
+const USERS: usize = 20;
+const REQUESTS_OF_EACH: usize = 50;
+const REQUESTS: usize = USERS * REQUESTS_OF_EACH;
+const KILLED_AFTER: usize = REQUESTS * 2 / 5;
+/// What a page does when something is out of order for a moment: it tries again.
+const TRIES: usize = 20;
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by `cargo xtask compose --drill`"))
+}
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().expect("docker");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {arguments:?}: {error}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn containers(service: &str) -> Vec<String> {
+    let project = format!("label=com.docker.compose.project={}", variable("BFF_CONTAINERS"));
+    let service = format!("label=com.docker.compose.service={service}");
+    let ids = docker(&["ps", "--quiet", "--filter", &project, "--filter", &service]);
+    ids.lines().map(str::to_owned).collect()
+}
+
+/// How many requests each replica has had, as Envoy counts them.
+fn requests_of_replicas() -> Vec<u64> {
+    let envoy = containers("envoy").pop().expect("Envoy's container");
+    let clusters = docker(&[
+        "exec",
+        &envoy,
+        "demo-containers",
+        "probe",
+        "127.0.0.1:9901",
+        "/clusters",
+    ]);
+    let counts = clusters
+        .lines()
+        .filter_map(|line| line.strip_prefix("bff_service::")?.split_once("::rq_total::"));
+    counts.map(|(_, count)| count.parse().expect("a number")).collect()
+}
+
+/// One of the mixed requests: data, the session, or a refresh.
+fn request_of(user: &UserAgent, number: usize) -> (Request, u16) {
+    match number % 10 {
+        0 => (user.bff_request("POST", "/bff/refresh"), 204),
+        2 | 6 => (user.bff_request("GET", "/bff/session"), 200),
+        4 => (user.api_request("POST"), 200),
+        _ => (user.api_request("GET"), 200),
+    }
+}
+
+/// Only these mean that somebody may try again; anything else would be a fault, and 401 the end of the session.
+fn is_for_a_moment(outcome: &io::Result<Response>) -> bool {
+    outcome
+        .as_ref()
+        .map_or(true, |response| [502, 503, 504].contains(&response.status))
+}
+
+/// Makes the requests one after the other; says how many of them had to be tried again.
+fn use_it(user: &mut UserAgent, offset: usize, answered: &AtomicUsize) -> usize {
+    let mut tried_again = 0;
+    for number in 0..REQUESTS_OF_EACH {
+        let (request, expected) = request_of(user, number + offset);
+        let mut outcome = user.client.send("api", &request);
+        let mut tries = 1;
+        while is_for_a_moment(&outcome) && tries < TRIES {
+            thread::sleep(Duration::from_millis(250));
+            outcome = user.client.send("api", &request);
+            tries += 1;
+        }
+        let response = outcome.unwrap_or_else(|error| panic!("after {tries} tries: {error}"));
+        let text = String::from_utf8_lossy(&response.body);
+        assert_eq!(response.status, expected, "after {tries} tries: {text}");
+        user.keep_cookies(&response);
+        tried_again += usize::from(tries > 1);
+        answered.fetch_add(1, Ordering::SeqCst);
+    }
+    tried_again
+}
+
+#[test]
+#[ignore = "needs a Docker engine and the containers: `cargo xtask compose --drill` starts them and runs this"]
+fn with_one_replica_killed_in_the_middle_of_1000_mixed_requests_no_session_is_lost() {
+    let ca = variable("BFF_CONTAINERS_CA");
+    let port = variable("BFF_CONTAINERS_PORT").parse().expect("a port");
+    let client = Client::at(&variable("BFF_CONTAINERS_DOMAIN"), port, Path::new(&ca));
+    let mut users: Vec<UserAgent> = (0..USERS).map(|_| UserAgent::with(client.clone())).collect();
+    users.iter_mut().for_each(UserAgent::sign_in);
+    let replicas = containers("bff");
+    assert_eq!(replicas.len(), 2, "{replicas:?}");
+
+    let answered = AtomicUsize::new(0);
+    let (tried_again, at_the_kill) = thread::scope(|scope| {
+        let answered = &answered;
+        let calls: Vec<_> = users
+            .iter_mut()
+            .enumerate()
+            .map(|(offset, user)| scope.spawn(move || use_it(user, offset, answered)))
+            .collect();
+        let kill = scope.spawn(move || {
+            while answered.load(Ordering::SeqCst) < KILLED_AFTER {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let counts = requests_of_replicas();
+            assert!(
+                counts.len() == 2 && counts.iter().all(|count| *count > 0),
+                "both replicas had their part: {counts:?}"
+            );
+            docker(&["kill", "--signal", "KILL", &replicas[0]]);
+            answered.load(Ordering::SeqCst)
+        });
+        let tried_again: usize = calls
+            .into_iter()
+            .map(|call| call.join().expect("a user's requests"))
+            .sum();
+        (tried_again, kill.join().expect("the kill"))
+    });
+    assert_eq!(answered.into_inner(), REQUESTS);
+    assert!(at_the_kill < REQUESTS, "it was killed in the middle");
+    assert_eq!(containers("bff").len(), 1, "it is gone");
+
+    for user in &mut users {
+        assert_eq!(user.bff("GET", "/bff/session").json()["isLoggedIn"], true);
+        assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+        assert_eq!(user.get_data().status, 200);
+    }
+    println!(
+        "{REQUESTS} requests of {USERS} sessions, one of two replicas killed after {at_the_kill}: {tried_again} were tried \
+         again, no session was lost"
+    );
+}

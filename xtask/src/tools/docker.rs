@@ -1,0 +1,110 @@
+//! Docker: the engine that answers, and Compose as a plugin or as a program of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::compose::State;
+use crate::{Result, command, workspace};
+
+const INSTALL: &str = "Install Docker Engine with its Compose plugin (https://docs.docker.com/engine/install; on Debian: \
+                       `apt-get install docker.io docker-compose`), start it, and see that `docker version` shows a server.";
+
+/// What a Compose project consists of.
+pub(crate) const KINDS: [&str; 3] = ["container", "network", "volume"];
+
+/// Compose with one project of this repository's file.
+pub(crate) struct Docker {
+    docker: PathBuf,
+    /// The program and its leading arguments.
+    compose: Vec<PathBuf>,
+    project: &'static str,
+}
+
+impl Docker {
+    /// Finds an engine that runs, and Compose.
+    pub(crate) fn find(project: &'static str) -> Result<Docker> {
+        let docker = command::find("docker").ok_or_else(|| format!("there is no `docker`. {INSTALL}"))?;
+        let version = Command::new(&docker)
+            .args(["version", "--format", "{{.Server.Version}}"])
+            .output();
+        match version {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => {
+                let why = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("no Docker engine answers: {}. {INSTALL}", why.trim()));
+            }
+            Err(error) => return Err(format!("{} cannot be started: {error}. {INSTALL}", docker.display())),
+        }
+        let plugin = command::output(Command::new(&docker).args(["compose", "version"])).is_some();
+        let compose = match plugin {
+            true => vec![docker.clone(), "compose".into()],
+            false => {
+                vec![command::find("docker-compose").ok_or_else(|| format!("there is no Docker Compose. {INSTALL}"))?]
+            }
+        };
+        Ok(Docker {
+            docker,
+            compose,
+            project,
+        })
+    }
+
+    /// Runs a command of Compose.
+    pub(crate) fn run(&self, step: &str, arguments: &[&str]) -> Result<()> {
+        let mut words = self.compose.iter();
+        let mut compose = Command::new(words.next().ok_or("there is no Docker Compose")?);
+        compose
+            .args(words)
+            .arg("--project-name")
+            .arg(self.project)
+            .arg("--file")
+            .arg(workspace::path("docker-compose.yml"))
+            .args(arguments)
+            // The Dockerfile keeps what was compiled in caches, which older engines have only with BuildKit.
+            .env("DOCKER_BUILDKIT", "1")
+            .env("COMPOSE_DOCKER_CLI_BUILD", "1")
+            .current_dir(workspace::root());
+        command::run(step, &mut compose, "The message above says why.")
+    }
+
+    /// The project's containers.
+    pub(crate) fn states(&self) -> Result<Vec<State>> {
+        let format = "{{.Label \"com.docker.compose.service\"}}\t{{.Status}}";
+        let text = self.ask(&["ps", "--all", "--filter", &self.label(), "--format", format])?;
+        let pairs = text.lines().filter_map(|line| line.split_once('\t'));
+        Ok(pairs
+            .map(|(service, status)| (service.to_owned(), status.to_owned()))
+            .collect())
+    }
+
+    /// The names of the project's containers, networks or volumes.
+    pub(crate) fn list(&self, kind: &str) -> Result<Vec<String>> {
+        let text = match kind {
+            "container" => self.ask(&["ps", "--all", "--filter", &self.label(), "--format", "{{.Names}}"])?,
+            kind => self.ask(&[kind, "ls", "--filter", &self.label(), "--format", "{{.Name}}"])?,
+        };
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Copies a file out of a service's container, which need not run.
+    pub(crate) fn copy(&self, service: &str, from: &str, to: &Path) -> Result<()> {
+        let of_service = format!("label=com.docker.compose.service={service}");
+        let filters = ["--filter", &self.label(), "--filter", &of_service];
+        let id = self.ask(&[&["ps", "--all", "--quiet"], filters.as_slice()].concat())?;
+        let mut copy = Command::new(&self.docker);
+        copy.arg("cp").arg(format!("{id}:{from}")).arg(to);
+        match command::output(&mut copy) {
+            Some(_) => Ok(()),
+            None => Err(format!("{from} cannot be copied out of the container of `{service}`")),
+        }
+    }
+
+    fn label(&self) -> String {
+        format!("label=com.docker.compose.project={}", self.project)
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<String> {
+        command::output(Command::new(&self.docker).args(arguments))
+            .ok_or_else(|| format!("`docker {}` failed", arguments.join(" ")))
+    }
+}
