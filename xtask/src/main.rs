@@ -6,6 +6,7 @@ mod command;
 mod compose;
 mod deny;
 mod fuzz;
+mod image;
 mod programs;
 mod spa;
 mod stamp;
@@ -33,6 +34,8 @@ usage: cargo xtask COMMAND
   bench [FILTER…]             measures the filter and the service beside others (some 10 minutes), into bench/results;
                               with FILTERs: the variants whose names contain one, onto the terminal alone
   wasm                        builds the filter: target/wasm/bff_filter.wasm
+  image [--reproduce]         the filter as it is published, into target/image: OCI images, bill of materials, checksums
+                              --reproduce: builds the module in another folder too, and compares
   deny                        checks licences, sources, bans and advisories of the dependencies
   walk [DOCUMENT…] [--with WORD…] [--into FOLDER]
                               runs what the documents tell a reader to run, in a clean clone of the current commit;
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
             command::progress(&format!("the filter is {}", path.display()));
             ExitCode::SUCCESS
         }),
+        Some((&"image", rest)) => image::Flags::parse(rest).and_then(image::run),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
         Some((&"bench", filters)) => bench::run(filters),
         Some((&"deny", [])) => deny::run(),

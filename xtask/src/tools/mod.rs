@@ -11,6 +11,7 @@ pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod promtool;
 pub(crate) mod redis;
+mod reproducible;
 pub(crate) mod schemathesis;
 pub(crate) mod wasm;
 pub(crate) mod wheel;

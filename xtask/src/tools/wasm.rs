@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::apt;
 use super::node::Node;
+use super::{apt, reproducible};
 use crate::stamp::{self, Stamp};
 use crate::{Result, command, workspace};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What the module is built for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 /// The wasm linker of `lld-22`.
 const DEBIAN_LINKER: &str = "wasm-ld-22";
@@ -81,6 +82,11 @@ fn build_package(package: &str) -> Result<PathBuf> {
             "--target-dir",
         ])
         .arg(&target)
+        .arg("--config")
+        .arg(reproducible::configuration()?)
+        // They would take the place of the flags above, and of those in .cargo/config.toml.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .current_dir(workspace::root());
     command::run(
         &format!("building {package}"),

@@ -1,0 +1,225 @@
+//! An OCI image layout with the module in the forms of the Wasm image specification
+//! (<https://github.com/solo-io/wasm/blob/master/spec/README.md>), each under its name:
+//!
+//! * `compat`: one ordinary layer that holds `plugin.wasm`, with OCI's media types. Istio and Envoy Gateway take it, and any
+//!   registry and tool.
+//! * `docker`: the same layer with Docker's media types, for registries that still want these.
+//! * `artifact`: the module itself as a layer, with media types of its own (the specification's variant "oci").
+
+use std::fs;
+use std::path::Path;
+
+use flate2::{Compression, GzBuilder};
+use serde_json::{Value, json};
+
+use super::{sha256, write_file};
+use crate::{Result, workspace};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The name that the specification gives the module in a layer.
+const PLUGIN: &str = "plugin.wasm";
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const WASM_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
+const WASM_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
+
+/// Writes the layout; gives the names of the images and their digests.
+pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, String)>> {
+    let layout = Layout(folder);
+    workspace::create_dir(&folder.join("blobs/sha256"))?;
+    let tar = tar(module).map_err(|error| format!("the layer cannot be written: {error}"))?;
+    let layer = gzip(&tar).map_err(|error| format!("the layer cannot be compressed: {error}"))?;
+    // No time, and no history: they would differ from build to build. A module runs anywhere, but these fields must say
+    // something; this is what `docker build` writes.
+    let config = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sha256(&tar))]},
+    })
+    .to_string();
+
+    let mut compat_annotations = annotations();
+    compat_annotations["module.wasm.image/variant"] = json!("compat");
+    let compat = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": layout.blob(OCI_CONFIG, config.as_bytes())?,
+        "layers": [layout.blob(OCI_LAYER, &layer)?],
+        "annotations": compat_annotations,
+    });
+    let docker = json!({
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST,
+        "config": layout.blob(DOCKER_CONFIG, config.as_bytes())?,
+        "layers": [layout.blob(DOCKER_LAYER, &layer)?],
+    });
+    let runtime = json!({
+        "type": "envoy_proxy",
+        "abiVersions": ["v0.2.1"],
+        "config": {"rootIds": ["bff_filter"]},
+    })
+    .to_string();
+    let mut runtime = layout.blob(WASM_CONFIG, runtime.as_bytes())?;
+    runtime["annotations"] = json!({"org.opencontainers.image.title": "runtime-config.json"});
+    let mut plugin = layout.blob(WASM_LAYER, module)?;
+    plugin["annotations"] = json!({"org.opencontainers.image.title": PLUGIN});
+    let artifact = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": WASM_CONFIG,
+        "config": layout.blob(OCI_EMPTY, b"{}")?,
+        "layers": [runtime, plugin],
+        "annotations": annotations(),
+    });
+
+    let mut index = Vec::new();
+    let mut digests = Vec::new();
+    for (name, media_type, manifest) in [
+        ("compat", OCI_MANIFEST, compat),
+        ("docker", DOCKER_MANIFEST, docker),
+        ("artifact", OCI_MANIFEST, artifact),
+    ] {
+        let mut entry = layout.blob(media_type, manifest.to_string().as_bytes())?;
+        digests.push((name, entry["digest"].as_str().unwrap_or_default().to_owned()));
+        entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+        index.push(entry);
+    }
+    layout.file("index.json", &json!({"schemaVersion": 2, "manifests": index}))?;
+    layout.file("oci-layout", &json!({"imageLayoutVersion": "1.0.0"}))?;
+    Ok(digests)
+}
+
+fn annotations() -> Value {
+    json!({
+        "org.opencontainers.image.title": "bff-filter",
+        "org.opencontainers.image.description": "Backend for Frontend for Envoy: the filter",
+        "org.opencontainers.image.version": VERSION,
+        "org.opencontainers.image.licenses": "Apache-2.0",
+    })
+}
+
+struct Layout<'a>(&'a Path);
+
+impl Layout<'_> {
+    /// Stores the bytes under their digest; gives the descriptor.
+    fn blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
+        let digest = sha256(bytes);
+        write_file(&self.0.join("blobs/sha256").join(&digest), bytes)?;
+        Ok(json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()}))
+    }
+
+    fn file(&self, name: &str, content: &Value) -> Result<()> {
+        let path = self.0.join(name);
+        fs::write(&path, content.to_string()).map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    }
+}
+
+/// The module as the one file of an archive that says nothing of where and when it was made.
+fn tar(module: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(module.len() as u64);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, PLUGIN, module)?;
+    archive.into_inner()
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    std::io::Write::write_all(&mut encoder, bytes)?;
+    encoder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    const MODULE: &[u8] = b"\0asm and so on";
+
+    struct Written(tempfile::TempDir);
+
+    impl Written {
+        fn new() -> Written {
+            let folder = tempfile::tempdir().expect("a folder");
+            write(folder.path(), MODULE).expect("written");
+            Written(folder)
+        }
+
+        fn json(&self, path: &str) -> Value {
+            let bytes = fs::read(self.0.path().join(path)).expect("read");
+            serde_json::from_slice(&bytes).expect("JSON")
+        }
+
+        /// What a descriptor points to; its digest and size are checked on the way.
+        fn blob(&self, descriptor: &Value) -> Vec<u8> {
+            let digest = descriptor["digest"].as_str().expect("a digest");
+            let hex = digest.strip_prefix("sha256:").expect("SHA-256");
+            let bytes = fs::read(self.0.path().join("blobs/sha256").join(hex)).expect("a blob");
+            assert_eq!(sha256(&bytes), hex);
+            assert_eq!(descriptor["size"], bytes.len());
+            bytes
+        }
+
+        fn manifest(&self, name: &str) -> Value {
+            let index = self.json("index.json");
+            let manifests = index["manifests"].as_array().expect("manifests");
+            let named = |entry: &&Value| entry["annotations"]["org.opencontainers.image.ref.name"] == name;
+            serde_json::from_slice(&self.blob(manifests.iter().find(named).expect("an image"))).expect("JSON")
+        }
+    }
+
+    #[test]
+    fn the_ordinary_images_have_one_layer_with_the_module_as_plugin_wasm() {
+        let written = Written::new();
+        for (name, layer_type) in [("compat", OCI_LAYER), ("docker", DOCKER_LAYER)] {
+            let manifest = written.manifest(name);
+            let layers = manifest["layers"].as_array().expect("layers");
+            assert_eq!(layers.len(), 1);
+            assert_eq!(layers[0]["mediaType"], layer_type);
+            let mut tar = Vec::new();
+            GzDecoder::new(written.blob(&layers[0]).as_slice())
+                .read_to_end(&mut tar)
+                .expect("gzip");
+            let config: Value = serde_json::from_slice(&written.blob(&manifest["config"])).expect("JSON");
+            assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", sha256(&tar)));
+            let mut archive = tar::Archive::new(tar.as_slice());
+            let mut entries = archive.entries().expect("entries");
+            let mut entry = entries.next().expect("a file").expect("readable");
+            assert_eq!(entry.path().expect("a path").to_str(), Some("plugin.wasm"));
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).expect("read");
+            assert_eq!(content, MODULE);
+            assert!(entries.next().is_none());
+        }
+        assert_eq!(
+            written.manifest("compat")["annotations"]["module.wasm.image/variant"],
+            "compat"
+        );
+    }
+
+    #[test]
+    fn the_artifact_has_two_layers_of_which_the_second_is_the_module_itself() {
+        let written = Written::new();
+        let manifest = written.manifest("artifact");
+        let layers = manifest["layers"].as_array().expect("layers");
+        assert_eq!(layers.len(), 2, "Istio takes two, neither more nor less");
+        assert_eq!(layers[0]["mediaType"], WASM_CONFIG);
+        assert_eq!(layers[1]["mediaType"], WASM_LAYER);
+        assert_eq!(written.blob(&layers[1]), MODULE);
+        written.blob(&layers[0]);
+    }
+}

@@ -1,0 +1,202 @@
+//! The filter's bill of materials: CycloneDX 1.6, of what is linked into the module, as cargo resolves it. It has no time and
+//! no serial number, so that the same sources give the same bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::tools::wasm::TARGET;
+use crate::{Result, command, workspace};
+
+const PACKAGE: &str = "bff-filter";
+
+/// The document.
+pub(super) fn of_the_filter() -> Result<String> {
+    let ask = |what: &str, cargo: &mut Command| {
+        command::output(cargo.current_dir(workspace::root())).ok_or_else(|| format!("`cargo {what}` failed"))
+    };
+    // As `cargo build --package` resolves features, which `cargo metadata` does for all of the workspace at once. Macros run
+    // while the module is built and are not in it.
+    let tree = ask(
+        "tree",
+        command::cargo()
+            .args([
+                "tree",
+                "--locked",
+                "--package",
+                PACKAGE,
+                "--target",
+                TARGET,
+                "--no-dedupe",
+            ])
+            .args([
+                "--edges",
+                "normal,no-proc-macro",
+                "--prefix",
+                "depth",
+                "--format",
+                " {p}",
+            ]),
+    )?;
+    let metadata = ask(
+        "metadata",
+        command::cargo().args(["metadata", "--locked", "--format-version", "1"]),
+    )?;
+    let metadata = serde_json::from_str(&metadata).map_err(|error| format!("`cargo metadata`: {error}"))?;
+    let lock = std::fs::read_to_string(workspace::path("Cargo.lock"))
+        .map_err(|error| format!("Cargo.lock cannot be read: {error}"))?;
+    let document = document(&graph(&tree)?, &metadata, &checksums(&lock))?;
+    serde_json::to_string_pretty(&document)
+        .map(|text| text + "\n")
+        .map_err(|error| error.to_string())
+}
+
+/// A package's name and version.
+type Package = (String, String);
+/// Each package, and what it depends on.
+type Graph = BTreeMap<Package, BTreeSet<Package>>;
+
+/// From lines such as `1 sha2 v0.11.1`, of which the number is the depth.
+fn graph(tree: &str) -> Result<Graph> {
+    let mut graph = Graph::new();
+    let mut above: Vec<Package> = Vec::new();
+    for line in tree.lines() {
+        let unexpected = || format!("`cargo tree` has the line `{line}`");
+        let mut words = line.split_whitespace();
+        let depth: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(unexpected)?;
+        let name = words.next().ok_or_else(unexpected)?;
+        let version = words
+            .next()
+            .and_then(|word| word.strip_prefix('v'))
+            .ok_or_else(unexpected)?;
+        let package = (name.to_owned(), version.to_owned());
+        above.truncate(depth);
+        if let Some(parent) = above.last() {
+            graph.entry(parent.clone()).or_default().insert(package.clone());
+        }
+        graph.entry(package.clone()).or_default();
+        above.push(package);
+    }
+    Ok(graph)
+}
+
+/// The SHA-256 of the packages as crates.io has them.
+fn checksums(lock: &str) -> BTreeMap<Package, String> {
+    let field = |block: &str, name: &str| {
+        let start = format!("{name} = \"");
+        let line = block.lines().find_map(|line| line.strip_prefix(&start))?;
+        Some(line.trim_end_matches('"').to_owned())
+    };
+    let blocks = lock.split("[[package]]");
+    blocks
+        .filter_map(|block| {
+            let package = (field(block, "name")?, field(block, "version")?);
+            Some((package, field(block, "checksum")?))
+        })
+        .collect()
+}
+
+fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, String>) -> Result<Value> {
+    let packages = metadata["packages"]
+        .as_array()
+        .ok_or("`cargo metadata` lists no packages")?;
+    let licence = |(name, version): &Package| {
+        let found = packages
+            .iter()
+            .find(|package| package["name"] == **name && package["version"] == **version);
+        found.and_then(|package| package["license"].as_str())
+    };
+    let component = |package: &Package| {
+        let (name, version) = package;
+        let mut component = json!({
+            "type": "library",
+            "bom-ref": purl(package),
+            "name": name,
+            "version": version,
+            "scope": "required",
+            "purl": purl(package),
+        });
+        if let Some(licence) = licence(package) {
+            // Before SPDX had expressions, crates parted their licences by slashes.
+            component["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);
+        }
+        if let Some(sum) = checksums.get(package) {
+            component["hashes"] = json!([{"alg": "SHA-256", "content": sum}]);
+        }
+        component
+    };
+    let root = graph
+        .keys()
+        .find(|(name, _)| name == PACKAGE)
+        .ok_or_else(|| format!("`cargo tree` does not name {PACKAGE}"))?;
+    let mut main = component(root);
+    main["type"] = json!("application");
+    if let Some(fields) = main.as_object_mut() {
+        fields.remove("scope");
+    }
+    let components: Vec<Value> = graph.keys().filter(|package| *package != root).map(component).collect();
+    let dependencies: Vec<Value> = graph
+        .iter()
+        .map(|(package, on)| json!({"ref": purl(package), "dependsOn": on.iter().map(purl).collect::<Vec<_>>()}))
+        .collect();
+    Ok(json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": main},
+        "components": components,
+        "dependencies": dependencies,
+    }))
+}
+
+/// <https://github.com/package-url/purl-spec>
+fn purl((name, version): &Package) -> String {
+    format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_of_lines_becomes_who_depends_on_whom() {
+        let graph = graph("0 a v1.0.0 (/x)\n1 b v2.0.0\n2 c v3.0.0+x\n1 c v3.0.0+x\n").expect("a graph");
+        let package = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let c = package("c", "3.0.0+x");
+        assert_eq!(
+            graph[&package("a", "1.0.0")],
+            BTreeSet::from([package("b", "2.0.0"), c.clone()])
+        );
+        assert_eq!(graph[&package("b", "2.0.0")], BTreeSet::from([c.clone()]));
+        assert_eq!(purl(&c), "pkg:cargo/c@3.0.0%2Bx");
+        assert!(super::graph("warning: something").is_err());
+    }
+
+    #[test]
+    fn the_bill_names_what_the_filter_links_with_licence_and_checksum_and_nothing_of_the_service() {
+        let text = of_the_filter().expect("a document");
+        assert_eq!(text, of_the_filter().expect("a document"));
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let components = document["components"].as_array().expect("components");
+        let named = |name: &str| components.iter().find(|component| component["name"] == name);
+        for name in ["proxy-wasm", "aes-gcm", "serde_json"] {
+            let component = named(name).unwrap_or_else(|| panic!("{name} is missing"));
+            assert_eq!(
+                component["hashes"][0]["content"].as_str().map(str::len),
+                Some(64),
+                "{name}"
+            );
+            assert!(component["licenses"][0]["expression"].is_string(), "{name}");
+        }
+        assert!(named("bff-core").is_some());
+        for name in ["actix-web", "getrandom", "serde_derive", "tokio"] {
+            assert!(named(name).is_none(), "{name} is not linked into the module");
+        }
+        let refs: BTreeSet<&str> = components
+            .iter()
+            .filter_map(|component| component["bom-ref"].as_str())
+            .collect();
+        assert_eq!(refs.len(), components.len(), "every reference is of one component");
+    }
+}

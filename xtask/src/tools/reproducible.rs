@@ -1,0 +1,82 @@
+//! The same module wherever it is built: the folders of this machine do not get into it. Messages of panics name source
+//! files, and cargo gives the compiler the sources of crates by their full paths.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::wasm::TARGET;
+use crate::{Result, command, workspace};
+
+/// For `cargo --config`: what the compiler writes instead of folders. Comes in addition to `.cargo/config.toml`.
+pub(super) fn configuration() -> Result<String> {
+    let mut folders: Vec<(PathBuf, String)> = vec![(workspace::root().to_owned(), "/bff".to_owned())];
+    folders.extend(crates()?.into_iter().map(|folder| (folder, "/crates".to_owned())));
+    folders.extend(standard_library());
+    Ok(rustflags(&folders))
+}
+
+/// Where cargo keeps the sources of crates: below its home, in a folder for each registry.
+fn crates() -> Result<BTreeSet<PathBuf>> {
+    let mut cargo = command::cargo();
+    cargo
+        .args(["metadata", "--format-version", "1", "--filter-platform", TARGET])
+        .current_dir(workspace::root());
+    let text = command::output(&mut cargo).ok_or("`cargo metadata` failed; run it to see why")?;
+    let metadata: Value = serde_json::from_str(&text).map_err(|error| format!("`cargo metadata`: {error}"))?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let foreign = packages.filter(|package| !package["source"].is_null());
+    let manifests = foreign.filter_map(|package| package["manifest_path"].as_str());
+    // <folder>/<crate>/Cargo.toml
+    let folders = manifests.filter_map(|path| Some(Path::new(path).parent()?.parent()?.to_owned()));
+    Ok(folders.collect())
+}
+
+/// The sources of the standard library, where they are installed, under the name that the released one was built with.
+fn standard_library() -> Option<(PathBuf, String)> {
+    let rustc = || {
+        let mut rustc = Command::new("rustc");
+        rustc.current_dir(workspace::root());
+        rustc
+    };
+    let sysroot = command::output(rustc().args(["--print", "sysroot"]))?;
+    let version = command::output(rustc().arg("-vV"))?;
+    let hash = version.lines().find_map(|line| line.strip_prefix("commit-hash: "))?;
+    let sources = Path::new(&sysroot).join("lib/rustlib/src/rust");
+    Some((sources, format!("/rustc/{hash}")))
+}
+
+fn rustflags(folders: &[(PathBuf, String)]) -> String {
+    let flags = folders
+        .iter()
+        .map(|(folder, name)| Value::from(format!("--remap-path-prefix={}={name}", folder.display())));
+    // Strings of JSON are strings of TOML.
+    format!("target.{TARGET}.rustflags={}", Value::from_iter(flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_written_as_toml_whatever_is_in_their_names() {
+        let folders = [(PathBuf::from("/home/a \"b\"/crates"), "/crates".to_owned())];
+        assert_eq!(
+            rustflags(&folders),
+            r#"target.wasm32-unknown-unknown.rustflags=["--remap-path-prefix=/home/a \"b\"/crates=/crates"]"#
+        );
+    }
+
+    #[test]
+    fn the_folder_of_crates_is_found_where_cargo_keeps_them() {
+        let folders = crates().expect("folders");
+        assert!(!folders.is_empty());
+        assert!(
+            folders
+                .iter()
+                .all(|folder| folder.is_dir() && !folder.starts_with(workspace::root()))
+        );
+    }
+}
