@@ -1,13 +1,12 @@
-//! An OCI image layout with the module in the forms of the Wasm image specification
-//! (<https://github.com/solo-io/wasm/blob/master/spec/README.md>), each under its name:
+//! The module in the forms of the Wasm image specification (<https://github.com/solo-io/wasm/blob/master/spec/README.md>),
+//! which Istio and Envoy Gateway take. In `oci`, an OCI image layout, under their names:
 //!
-//! * `compat`: one ordinary layer that holds `plugin.wasm`, with OCI's media types. Istio and Envoy Gateway take it, and any
-//!   registry and tool.
-//! * `docker`: the same layer with Docker's media types, for registries that still want these.
+//! * `compat`: one ordinary layer that holds `plugin.wasm`, with OCI's media types. For any registry and tool.
 //! * `artifact`: the module itself as a layer, with media types of its own (the specification's variant "oci").
+//!
+//! In `docker`, as skopeo's `dir:` has it, since an OCI layout cannot hold it: the ordinary layer with Docker's media types.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
@@ -29,10 +28,13 @@ const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const WASM_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
 const WASM_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
-/// Writes the layout; gives the names of the images and their digests.
+/// Writes both folders; gives the names of the images and their digests.
 pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, String)>> {
-    let layout = Layout(folder);
-    workspace::create_dir(&folder.join("blobs/sha256"))?;
+    let (oci, docker) = (folder.join("oci"), folder.join("docker"));
+    let layout = Blobs(oci.join("blobs/sha256"));
+    let directory = Blobs(docker.clone());
+    workspace::create_dir(&layout.0)?;
+    workspace::create_dir(&docker)?;
     let tar = tar(module).map_err(|error| format!("the layer cannot be written: {error}"))?;
     let layer = gzip(&tar).map_err(|error| format!("the layer cannot be compressed: {error}"))?;
     // No time, and no history: they would differ from build to build. A module runs anywhere, but these fields must say
@@ -54,12 +56,15 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
         "layers": [layout.blob(OCI_LAYER, &layer)?],
         "annotations": compat_annotations,
     });
-    let docker = json!({
+    let for_docker = json!({
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
-        "config": layout.blob(DOCKER_CONFIG, config.as_bytes())?,
-        "layers": [layout.blob(DOCKER_LAYER, &layer)?],
-    });
+        "config": directory.blob(DOCKER_CONFIG, config.as_bytes())?,
+        "layers": [directory.blob(DOCKER_LAYER, &layer)?],
+    })
+    .to_string();
+    write_file(&docker.join("version"), b"Directory Transport Version: 1.1\n")?;
+    write_file(&docker.join("manifest.json"), for_docker.as_bytes())?;
     let runtime = json!({
         "type": "envoy_proxy",
         "abiVersions": ["v0.2.1"],
@@ -80,19 +85,20 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
     });
 
     let mut index = Vec::new();
-    let mut digests = Vec::new();
-    for (name, media_type, manifest) in [
-        ("compat", OCI_MANIFEST, compat),
-        ("docker", DOCKER_MANIFEST, docker),
-        ("artifact", OCI_MANIFEST, artifact),
+    let mut digests = vec![("dir:docker", format!("sha256:{}", sha256(for_docker.as_bytes())))];
+    for (name, image, manifest) in [
+        ("compat", "oci:oci:compat", compat),
+        ("artifact", "oci:oci:artifact", artifact),
     ] {
-        let mut entry = layout.blob(media_type, manifest.to_string().as_bytes())?;
-        digests.push((name, entry["digest"].as_str().unwrap_or_default().to_owned()));
+        let mut entry = layout.blob(OCI_MANIFEST, manifest.to_string().as_bytes())?;
+        digests.push((image, entry["digest"].as_str().unwrap_or_default().to_owned()));
         entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
         index.push(entry);
     }
-    layout.file("index.json", &json!({"schemaVersion": 2, "manifests": index}))?;
-    layout.file("oci-layout", &json!({"imageLayoutVersion": "1.0.0"}))?;
+    let index = json!({"schemaVersion": 2, "manifests": index}).to_string();
+    write_file(&oci.join("index.json"), index.as_bytes())?;
+    let version = json!({"imageLayoutVersion": "1.0.0"}).to_string();
+    write_file(&oci.join("oci-layout"), version.as_bytes())?;
     Ok(digests)
 }
 
@@ -105,19 +111,15 @@ fn annotations() -> Value {
     })
 }
 
-struct Layout<'a>(&'a Path);
+/// A folder of files that are named after what is in them.
+struct Blobs(PathBuf);
 
-impl Layout<'_> {
+impl Blobs {
     /// Stores the bytes under their digest; gives the descriptor.
     fn blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let digest = sha256(bytes);
-        write_file(&self.0.join("blobs/sha256").join(&digest), bytes)?;
+        write_file(&self.0.join(&digest), bytes)?;
         Ok(json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()}))
-    }
-
-    fn file(&self, name: &str, content: &Value) -> Result<()> {
-        let path = self.0.join(name);
-        fs::write(&path, content.to_string()).map_err(|error| format!("{} cannot be written: {error}", path.display()))
     }
 }
 
@@ -142,6 +144,7 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Read;
 
     use flate2::read::GzDecoder;
@@ -166,16 +169,20 @@ mod tests {
 
         /// What a descriptor points to; its digest and size are checked on the way.
         fn blob(&self, descriptor: &Value) -> Vec<u8> {
+            self.blob_in("oci/blobs/sha256", descriptor)
+        }
+
+        fn blob_in(&self, folder: &str, descriptor: &Value) -> Vec<u8> {
             let digest = descriptor["digest"].as_str().expect("a digest");
             let hex = digest.strip_prefix("sha256:").expect("SHA-256");
-            let bytes = fs::read(self.0.path().join("blobs/sha256").join(hex)).expect("a blob");
+            let bytes = fs::read(self.0.path().join(folder).join(hex)).expect("a blob");
             assert_eq!(sha256(&bytes), hex);
             assert_eq!(descriptor["size"], bytes.len());
             bytes
         }
 
         fn manifest(&self, name: &str) -> Value {
-            let index = self.json("index.json");
+            let index = self.json("oci/index.json");
             let manifests = index["manifests"].as_array().expect("manifests");
             let named = |entry: &&Value| entry["annotations"]["org.opencontainers.image.ref.name"] == name;
             serde_json::from_slice(&self.blob(manifests.iter().find(named).expect("an image"))).expect("JSON")
@@ -185,16 +192,18 @@ mod tests {
     #[test]
     fn the_ordinary_images_have_one_layer_with_the_module_as_plugin_wasm() {
         let written = Written::new();
-        for (name, layer_type) in [("compat", OCI_LAYER), ("docker", DOCKER_LAYER)] {
-            let manifest = written.manifest(name);
+        for (manifest, folder, layer_type) in [
+            (written.manifest("compat"), "oci/blobs/sha256", OCI_LAYER),
+            (written.json("docker/manifest.json"), "docker", DOCKER_LAYER),
+        ] {
             let layers = manifest["layers"].as_array().expect("layers");
             assert_eq!(layers.len(), 1);
             assert_eq!(layers[0]["mediaType"], layer_type);
             let mut tar = Vec::new();
-            GzDecoder::new(written.blob(&layers[0]).as_slice())
+            GzDecoder::new(written.blob_in(folder, &layers[0]).as_slice())
                 .read_to_end(&mut tar)
                 .expect("gzip");
-            let config: Value = serde_json::from_slice(&written.blob(&manifest["config"])).expect("JSON");
+            let config: Value = serde_json::from_slice(&written.blob_in(folder, &manifest["config"])).expect("JSON");
             assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", sha256(&tar)));
             let mut archive = tar::Archive::new(tar.as_slice());
             let mut entries = archive.entries().expect("entries");

@@ -1,5 +1,5 @@
-//! `cargo xtask image`: the filter as it is published, in `target/image`: the module, an OCI layout with the images that
-//! Istio and Envoy Gateway take, a bill of materials, and checksums. The same sources give the same bytes.
+//! `cargo xtask image`: the filter as it is published, in `target/image`: the module, the images that Istio and
+//! Envoy Gateway take, a bill of materials, and checksums. The same sources give the same bytes.
 
 mod layout;
 mod sbom;
@@ -15,7 +15,6 @@ use crate::{Result, command, tools, workspace};
 
 const MODULE: &str = "bff_filter.wasm";
 const SBOM: &str = "bff_filter.cdx.json";
-const LAYOUT: &str = "oci";
 const SUMS: &str = "SHA256SUMS";
 
 /// The command line.
@@ -51,7 +50,7 @@ fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
         fs::remove_dir_all(folder).map_err(|error| format!("{} cannot be emptied: {error}", folder.display()))?;
     }
     workspace::create_dir(folder)?;
-    let images = layout::write(&folder.join(LAYOUT), module)?;
+    let images = layout::write(folder, module)?;
     let sums = [(MODULE, module), (SBOM, sbom.as_bytes())].map(|(name, bytes)| (sha256(bytes), name.to_owned()));
     write_file(&folder.join(MODULE), module)?;
     write_file(&folder.join(SBOM), sbom.as_bytes())?;
@@ -62,7 +61,7 @@ fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
     });
     write_file(&folder.join(SUMS), lines.as_bytes())?;
     for (name, digest) in images {
-        println!("  {LAYOUT}:{name}  {digest}");
+        println!("{digest}  {name}");
     }
     print!("{lines}");
     Ok(())
