@@ -120,10 +120,7 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
             format!("{}{HEALTH_CHECK_PORT}{}", at("bff", ports.bff), ports.bff_admin),
         ),
         (on_loopback(ports.bff_admin), at("bff", ports.bff_admin)),
-        (
-            "lb_policy: RING_HASH".to_owned(),
-            format!("lb_policy: RING_HASH{HEALTH_CHECKS}"),
-        ),
+        (BALANCING.to_owned(), format!("lb_policy: RING_HASH{HEALTH_CHECKS}")),
         (HASH_POLICY.to_owned(), format!("{HASH_POLICY}{RETRY_POLICY}")),
     ];
     let text = envoy_config::replace_once(&text, &changes)?;
@@ -135,14 +132,27 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
 }
 
 /// Replicas come and go.
-const BY_NAME: &str = "      type: STRICT_DNS\n      dns_lookup_family: V4_ONLY\n      dns_refresh_rate: 1s\n";
+const BY_NAME: &str = "      cluster_type:
+        name: envoy.clusters.dns
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster
+          dns_lookup_family: V4_ONLY
+          dns_refresh_rate: 1s
+";
 
 const HEALTH_CHECK_PORT: &str = "
                   # Of the admin listener.
                   health_check_config:
                     port_value: ";
 
+const BALANCING: &str = "lb_policy: RING_HASH
+      circuit_breakers: *circuit_breakers";
+
+/// Whatever was on its way to a replica that is gone is tried again at once, and not three requests of it only.
 const HEALTH_CHECKS: &str = "
+      circuit_breakers:
+        thresholds:
+          - { max_connections: 256, max_pending_requests: 256, max_requests: 1024, max_retries: 256 }
       health_checks:
         - timeout: 1s
           interval: 1s
@@ -180,7 +190,7 @@ mod tests {
         let count = |text: &str| code.iter().filter(|line| line.contains(text)).count();
         assert_eq!(
             count("load_assignment:"),
-            count("type: STRICT_DNS"),
+            count("v3.DnsCluster"),
             "every cluster is a name"
         );
         assert_eq!(count("retry_policy:"), 1);
