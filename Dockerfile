@@ -23,7 +23,7 @@ COPY . .
 
 # The programs.
 FROM sources AS programs
-RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+RUN --mount=type=cache,target=/usr/local/cargo/registry,id=programs-registry \
     --mount=type=cache,target=/src/target,id=programs \
     cargo build --locked --release --package bff-service --package demo-api --package demo-web-host --package demo-system \
     && mkdir -p /programs \
@@ -40,7 +40,7 @@ COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 # Where rustup cannot have it, the next step looks for another way, and says so when there is none.
 RUN rustup target add wasm32-unknown-unknown || true
-RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+RUN --mount=type=cache,target=/usr/local/cargo/registry,id=filter-registry \
     --mount=type=cache,target=/src/target,id=filter \
     cargo xtask wasm && cp target/wasm/bff_filter.wasm /bff_filter.wasm
 
