@@ -5,9 +5,9 @@
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::user_agent::UserAgent;
@@ -16,6 +16,8 @@ const USERS: usize = 20;
 const REQUESTS_OF_EACH: usize = 50;
 const REQUESTS: usize = USERS * REQUESTS_OF_EACH;
 const KILLED_AFTER: usize = REQUESTS * 2 / 5;
+/// The kill takes its time, and some requests have to come after it.
+const NOT_WITHOUT_THE_KILL: usize = REQUESTS * 4 / 5;
 /// What a page does when something is out of order for a moment: it tries again.
 const TRIES: usize = 20;
 
@@ -71,6 +73,27 @@ fn is_for_a_moment(outcome: &io::Result<Response>) -> bool {
         .map_or(true, |response| [502, 503, 504].contains(&response.status))
 }
 
+/// How far it has come.
+#[derive(Default)]
+struct SoFar {
+    answered: AtomicUsize,
+    killed: AtomicBool,
+}
+
+impl SoFar {
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    fn wait(&self, until: impl Fn(&SoFar) -> bool) {
+        let end = Instant::now() + Duration::from_secs(120);
+        while !until(self) {
+            assert!(Instant::now() < end, "stuck after {} requests", self.answered());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
 /// How many requests had to be tried again.
 #[derive(Default)]
 struct TriedAgain {
@@ -79,8 +102,9 @@ struct TriedAgain {
 }
 
 /// Makes the requests one after the other.
-fn use_it(user: &mut UserAgent, offset: usize, answered: &AtomicUsize, tried_again: &TriedAgain) {
+fn use_it(user: &mut UserAgent, offset: usize, so_far: &SoFar, tried_again: &TriedAgain) {
     for number in 0..REQUESTS_OF_EACH {
+        so_far.wait(|so_far| so_far.answered() < NOT_WITHOUT_THE_KILL || so_far.killed.load(Ordering::SeqCst));
         let (request, expected) = request_of(user, number + offset);
         let mut outcome = user.client.send("api", &request);
         let mut tries = 1;
@@ -100,7 +124,7 @@ fn use_it(user: &mut UserAgent, offset: usize, answered: &AtomicUsize, tried_aga
             };
             count.fetch_add(1, Ordering::SeqCst);
         }
-        answered.fetch_add(1, Ordering::SeqCst);
+        so_far.answered.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -115,34 +139,31 @@ fn with_one_replica_killed_in_the_middle_of_1000_mixed_requests_no_session_is_lo
     let replicas = containers("bff");
     assert_eq!(replicas.len(), 2, "{replicas:?}");
 
-    let answered = AtomicUsize::new(0);
+    let so_far = SoFar::default();
     let tried_again = TriedAgain::default();
     let at_the_kill = thread::scope(|scope| {
-        let (answered, tried_again) = (&answered, &tried_again);
+        let (so_far, tried_again) = (&so_far, &tried_again);
         let calls: Vec<_> = users
             .iter_mut()
             .enumerate()
-            .map(|(offset, user)| scope.spawn(move || use_it(user, offset, answered, tried_again)))
+            .map(|(offset, user)| scope.spawn(move || use_it(user, offset, so_far, tried_again)))
             .collect();
-        let kill = scope.spawn(move || {
-            while answered.load(Ordering::SeqCst) < KILLED_AFTER {
-                thread::sleep(Duration::from_millis(1));
-            }
-            let counts = requests_of_replicas();
-            assert!(
-                counts.len() == 2 && counts.iter().all(|count| *count > 0),
-                "both replicas had their part: {counts:?}"
-            );
-            docker(&["kill", "--signal", "KILL", &replicas[0]]);
-            answered.load(Ordering::SeqCst)
-        });
+        so_far.wait(|so_far| so_far.answered() > KILLED_AFTER / 2);
+        let counts = requests_of_replicas();
+        assert!(
+            counts.len() == 2 && counts.iter().all(|count| *count > 0),
+            "both replicas had their part: {counts:?}"
+        );
+        so_far.wait(|so_far| so_far.answered() >= KILLED_AFTER);
+        docker(&["kill", "--signal", "KILL", &replicas[0]]);
+        let at_the_kill = so_far.answered();
+        so_far.killed.store(true, Ordering::SeqCst);
         for call in calls {
             call.join().expect("a user's requests");
         }
-        kill.join().expect("the kill")
+        at_the_kill
     });
-    assert_eq!(answered.into_inner(), REQUESTS);
-    assert!(at_the_kill < REQUESTS, "it was killed in the middle");
+    assert_eq!(so_far.answered(), REQUESTS);
     assert_eq!(containers("bff").len(), 1, "it is gone");
 
     for user in &mut users {
