@@ -31,7 +31,7 @@ impl Docker {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let why = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("no Docker engine answers: {}. {INSTALL}", why.trim()));
+                return Err(format!("no Docker engine answers ({}). {INSTALL}", why.trim()));
             }
             Err(error) => return Err(format!("{} cannot be started: {error}. {INSTALL}", docker.display())),
         }
