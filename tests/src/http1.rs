@@ -128,6 +128,7 @@ impl Client {
             address: SocketAddr::from(([127, 0, 0, 1], port)),
             config: Arc::new(tls_config_with(ca, &[b"http/1.1"], None)),
             domain: domain.to_owned(),
+            login_domain: domain.to_owned(),
             port,
         }
     }

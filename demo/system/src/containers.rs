@@ -37,7 +37,7 @@ pub fn prepare(directory: &Path, domain: &str, port: u16, redis: bool) -> Result
     }
     files::create_dir(&state)?;
     let secrets = Secrets::prepare(&state)?;
-    let certificates = Certificates::prepare(&state, domain)?;
+    let certificates = Certificates::prepare(&state, domain, &[])?;
 
     files::create_dir(&directory.join("public"))?;
     files::write(&directory.join("public/ca.pem"), &files::read(&certificates.ca)?)?;
