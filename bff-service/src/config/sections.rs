@@ -90,9 +90,11 @@ pub struct Server {
     pub workers: Option<usize>,
     /// After SIGTERM, how long the service goes on as before, only not ready, until it lets the last requests finish and
     /// ends, in seconds: what the proxy in front needs to notice. Default 0.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 3600)))]
     pub drain_seconds: u64,
     /// How often cookie keys, client secrets and the rules of `/authorize` are read anew, in seconds; 0: only on SIGHUP.
     /// Default 5.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 3600)))]
     pub reread_seconds: u64,
 }
 
