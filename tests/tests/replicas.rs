@@ -9,7 +9,7 @@ use bff_core::seal::Purpose;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Response, send_plain};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, eventually, start};
+use bff_tests::setup::{TestSystem, eventually, start, statistic};
 use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Component, Options};
 
@@ -25,6 +25,11 @@ fn two_replicas(change: impl FnOnce(&mut Options)) -> (TestSystem, FaultyAuthori
         options.dial_authorization_server = Some(address);
         server = Some(counting);
         change(options);
+    });
+    // A replica that Envoy does not know to be ready yet takes no session, and gets its own when it is: at the very start
+    // sessions would move.
+    eventually("Envoy knows both replicas to be ready", || {
+        statistic(&test.system, "cluster.bff_service.membership_healthy") == 2
     });
     (test, server.expect("started"))
 }

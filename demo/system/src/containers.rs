@@ -114,20 +114,20 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
             on_loopback(ports.authorization_server),
             at("authorization-server", ports.authorization_server),
         ),
-        // The name has an address for each replica. Whether one can be used, its admin listener says.
-        (
-            on_loopback(ports.bff),
-            format!("{}{HEALTH_CHECK_PORT}{}", at("bff", ports.bff), ports.bff_admin),
-        ),
+        // The name has an address for each replica.
+        (on_loopback(ports.bff), at("bff", ports.bff)),
         (on_loopback(ports.bff_admin), at("bff", ports.bff_admin)),
-        (BALANCING.to_owned(), format!("lb_policy: RING_HASH{HEALTH_CHECKS}")),
-        (HASH_POLICY.to_owned(), format!("{HASH_POLICY}{RETRY_POLICY}")),
+        (BALANCING.to_owned(), format!("lb_policy: RING_HASH{CIRCUIT_BREAKERS}")),
+        (
+            "retry_on: connect-failure\n".to_owned(),
+            format!("retry_on: {RETRY_ON}\n"),
+        ),
     ];
     let text = envoy_config::replace_once(&text, &changes)?;
     // Every cluster is a name now.
     Ok(text.replace(
-        "      connect_timeout: 2s\n",
-        &format!("      connect_timeout: 2s\n{BY_NAME}"),
+        "\n      connect_timeout: 2s\n",
+        &format!("\n      connect_timeout: 2s\n{BY_NAME}"),
     ))
 }
 
@@ -140,38 +140,17 @@ const BY_NAME: &str = "      cluster_type:
           dns_refresh_rate: 1s
 ";
 
-const HEALTH_CHECK_PORT: &str = "
-                  # Of the admin listener.
-                  health_check_config:
-                    port_value: ";
-
 const BALANCING: &str = "lb_policy: RING_HASH
       circuit_breakers: *circuit_breakers";
 
 /// Whatever was on its way to a replica that is gone is tried again at once, and not three requests of it only.
-const HEALTH_CHECKS: &str = "
+const CIRCUIT_BREAKERS: &str = "
       circuit_breakers:
         thresholds:
-          - { max_connections: 256, max_pending_requests: 256, max_requests: 1024, max_retries: 256 }
-      health_checks:
-        - timeout: 1s
-          interval: 1s
-          unhealthy_threshold: 2
-          healthy_threshold: 1
-          http_health_check: { path: /readyz }";
-
-const HASH_POLICY: &str = "                              - header: { header_name: x-example-csrf }";
+          - { max_connections: 256, max_pending_requests: 256, max_requests: 1024, max_retries: 256 }";
 
 /// Only where the replica cannot have begun with the request.
-const RETRY_POLICY: &str = "
-                            retry_policy:
-                              retry_on: connect-failure,refused-stream,reset-before-request
-                              num_retries: 2
-                              host_selection_retry_max_attempts: 5
-                              retry_host_predicate:
-                                - name: envoy.retry_host_predicates.previous_hosts
-                                  typed_config:
-                                    \"@type\": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate";
+const RETRY_ON: &str = "connect-failure,refused-stream,reset-before-request";
 
 #[cfg(test)]
 mod tests {
@@ -193,8 +172,8 @@ mod tests {
             count("v3.DnsCluster"),
             "every cluster is a name"
         );
-        assert_eq!(count("retry_policy:"), 1);
-        assert_eq!(count("health_checks:"), 1);
+        assert_eq!((count("retry_policy:"), count("health_checks:")), (1, 1));
+        assert_eq!((count(RETRY_ON), count("max_retries: 256")), (1, 1));
     }
 
     #[test]
