@@ -12,7 +12,8 @@ import { promisify } from 'node:util';
 import { inBrowser } from './context.mjs';
 import { API, LOGIN, USER, fillIn, shown } from './lib.mjs';
 
-const run = promisify(execFile);
+/** Runs a program; one that hangs is ended. */
+const run = (file, args, options) => promisify(execFile)(file, args, { timeout: 200_000, ...options });
 const NPM = process.env.NPM || 'npm';
 const { WEB_ORIGIN } = process.env;
 const CLIENT = fileURLToPath(new URL('../../client', import.meta.url));

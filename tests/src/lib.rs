@@ -7,6 +7,7 @@
     reason = "these are test helpers: a panic is how they report a failed expectation"
 )]
 
+pub mod bounded;
 pub mod brands;
 pub mod client_credentials;
 pub mod disclosure;
@@ -27,6 +28,7 @@ mod proxy;
 pub mod random;
 pub mod recording_api;
 pub mod reference;
+pub mod repository;
 pub mod scripted_introspection;
 pub mod sealing;
 pub mod setup;

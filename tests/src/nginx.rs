@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use demo_system::Ports;
 
+use crate::repository;
 use crate::setup::eventually;
 
 /// A running nginx.
@@ -20,8 +21,7 @@ impl Nginx {
     pub fn start(folder: &Path, api: SocketAddr, bff_admin: SocketAddr) -> Self {
         let program = std::env::var_os("NGINX").expect("NGINX is set by `cargo xtask test`");
         let address = SocketAddr::from(([127, 0, 0, 1], Ports::free().public));
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/authorize/nginx.conf");
-        let mut text = std::fs::read_to_string(page).expect("docs/authorize/nginx.conf");
+        let mut text = repository::text("docs/authorize/nginx.conf");
         for (find, with) in [
             ("listen 127.0.0.1:8080;", format!("listen {address};")),
             ("http://127.0.0.1:3002", format!("http://{api}")),

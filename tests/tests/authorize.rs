@@ -1,6 +1,5 @@
 //! `/authorize`: the same rules without wasm, asked over HTTP; by the real nginx, and by hand.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use bff_tests::client_credentials::set;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Request, Response, send_plain};
 use bff_tests::nginx::Nginx;
+use bff_tests::repository;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually, start};
@@ -121,8 +121,7 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
 
 /// Envoy's `ext_authz`, as docs/CONTRACT.md has it, at the route `/default` instead of the wasm filter.
 fn by_ext_authz(options: &mut Options) {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONTRACT.md");
-    let page = std::fs::read_to_string(page).expect("docs/CONTRACT.md");
+    let page = repository::text("docs/CONTRACT.md");
     let (_, snippet) = page.split_once("```yaml\nhttp_service:").expect("the snippet");
     let (snippet, _) = snippet.split_once("```").expect("its end");
     let snippet = format!("http_service:{snippet}").replace("http://bff-admin:3005", "http://127.0.0.1");

@@ -1,15 +1,18 @@
 //! The tests in a real browser: `tests/browser/*.test.mjs`, run by Node.js against a system of their own.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bff_tests::client_credentials;
 use bff_tests::setup::start;
+use bff_tests::{bounded, client_credentials, repository};
 use demo_system::{Artifacts, Component, System};
 
 /// Short enough to see it end, long enough for a test to get its work done before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
+
+/// For the files of one test together: many times what they need.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A browser, Envoy and Node.js are all that two cores can take at once: more of them, and time limits are reached that say
 /// nothing of the code.
@@ -21,9 +24,9 @@ fn turn() -> MutexGuard<'static, ()> {
 
 fn run(system: &System, files: &[&str]) {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let output = Command::new(&artifacts.node)
-        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+    let folder = repository::path("tests/browser");
+    let mut node = Command::new(&artifacts.node);
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(files.iter().map(|file| folder.join(file)))
         .env("WWW", system.www())
         .env("API", system.api())
@@ -36,15 +39,11 @@ fn run(system: &System, files: &[&str]) {
         .env(
             "ACCESS_TOKEN_SECONDS",
             system.options().access_token_seconds.to_string(),
-        )
-        .output()
-        .expect("Node.js starts");
-    let report = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{report}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        );
+    let (status, report) = bounded::run(&mut node, LIMIT);
+    let ended = format!("after {LIMIT:?} it was ended");
+    let how = status.map_or(ended, |status| status.to_string());
+    assert!(status.is_some_and(|status| status.success()), "{report}\n{how}");
     assert!(report.contains("fail 0") && !report.contains("tests 0"), "{report}");
 }
 

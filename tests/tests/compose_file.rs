@@ -2,21 +2,12 @@
 //! `cargo xtask compose --check`, which needs a Docker engine.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
+use bff_tests::repository;
 use serde_json::Value;
 
-fn repository() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("the repository").to_owned()
-}
-
-fn read(file: &str) -> String {
-    std::fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
 fn compose() -> Value {
-    serde_saphyr::from_str(&read("docker-compose.yml")).expect("docker-compose.yml")
+    serde_saphyr::from_str(&repository::text("docker-compose.yml")).expect("docker-compose.yml")
 }
 
 fn services(compose: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -25,7 +16,7 @@ fn services(compose: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 /// The Dockerfile's instructions, continued lines joined.
 fn instructions() -> Vec<Vec<String>> {
-    let text = read("Dockerfile").replace("\\\n", " ");
+    let text = repository::text("Dockerfile").replace("\\\n", " ");
     let lines = text
         .lines()
         .filter(|line| !line.starts_with('#') && !line.trim().is_empty());
@@ -138,24 +129,24 @@ fn the_dockerfile_copies_what_exists_and_has_the_versions_of_everything_else() {
                 .filter(|word| !word.starts_with("--"))
                 .collect();
             for source in sources {
-                assert!(repository().join(source).exists(), "COPY {source}");
+                assert!(repository::path(source).exists(), "COPY {source}");
             }
         }
     }
     let rust = argument("RUST");
     let version = rust.trim_start_matches("rust:").split('-').next().unwrap_or_default();
     assert!(
-        read("rust-toolchain.toml").contains(&format!("channel = \"{version}\"")),
+        repository::text("rust-toolchain.toml").contains(&format!("channel = \"{version}\"")),
         "{rust}"
     );
     assert!(
-        read("Dockerfile").contains(&format!("RUSTUP_TOOLCHAIN={version}\n")),
+        repository::text("Dockerfile").contains(&format!("RUSTUP_TOOLCHAIN={version}\n")),
         "{rust}"
     );
     let envoy = argument("ENVOY");
     let version = envoy.rsplit_once("-v").map(|(_, version)| version).unwrap_or_default();
     assert!(
-        read("xtask/src/tools/envoy.rs").contains(&format!("version: \"{version}\"")),
+        repository::text("xtask/src/tools/envoy.rs").contains(&format!("version: \"{version}\"")),
         "{envoy}"
     );
 }

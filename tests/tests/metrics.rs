@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bff_tests::promql;
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::UserAgent;
+use bff_tests::{promql, repository};
 use demo_system::Component;
 
 /// Labels that Prometheus adds when it scrapes.
 const OF_THE_SCRAPE: [&str; 2] = ["instance", "job"];
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/observability")
+    repository::path("docs/observability")
 }
 
 /// What is scraped: each metric with its labels, and each label's values.
@@ -159,7 +159,7 @@ fn the_dashboard_and_the_alerts_name_only_metrics_labels_and_values_that_exist()
 
 /// The tables of docs/observability.md against what is there, with the labels: in both directions.
 fn the_page_has_every_metric(scraped: &Scraped) {
-    let page = std::fs::read_to_string(folder().join("../observability.md")).expect("docs/observability.md");
+    let page = repository::text("docs/observability.md");
     let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in page.lines().filter(|line| line.starts_with("| `bff_")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
@@ -184,8 +184,8 @@ fn the_page_has_every_metric(scraped: &Scraped) {
 
 #[test]
 fn the_page_has_every_event_and_every_reason_of_the_service() {
-    let page = std::fs::read_to_string(folder().join("../observability.md")).expect("docs/observability.md");
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bff-service/src");
+    let page = repository::text("docs/observability.md");
+    let sources = repository::path("bff-service/src");
     let between = |text: &str, before: &str| -> BTreeSet<String> {
         let found = text.split(before).skip(1).filter_map(|rest| rest.split('"').next());
         found.map(str::to_owned).collect()
@@ -244,7 +244,7 @@ fn promtool_accepts_the_alerts_and_each_fires_when_it_should() {
     promtool(&["check", "rules", "alerts.yaml"], &folder());
     promtool(&["test", "rules", "alerts.test.yaml"], &folder());
     let tests = std::fs::read_to_string(folder().join("alerts.test.yaml")).expect("the tests of the alerts");
-    let page = std::fs::read_to_string(folder().join("../observability.md")).expect("docs/observability.md");
+    let page = repository::text("docs/observability.md");
     for (alert, _) in alerts() {
         let fires = format!("alertname: {alert}\n        exp_alerts:\n          - exp_labels");
         assert!(tests.contains(&fires), "no test makes {alert} fire");

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::Result;
 
@@ -46,6 +50,19 @@ pub(crate) fn find(name: impl AsRef<Path>) -> Option<PathBuf> {
         .find(|path| is_executable(path))
 }
 
+/// The program that an environment variable names, if it is set; an error when that is none.
+pub(crate) fn named_by(variable: &str) -> Result<Option<PathBuf>> {
+    match std::env::var_os(variable).filter(|program| !program.is_empty()) {
+        None => Ok(None),
+        Some(program) => find(&program).map(Some).ok_or_else(|| {
+            format!(
+                "{variable} names {}, which is not an executable file",
+                program.to_string_lossy()
+            )
+        }),
+    }
+}
+
 fn is_executable(path: &Path) -> bool {
     #[cfg(unix)]
     let executable =
@@ -54,6 +71,15 @@ fn is_executable(path: &Path) -> bool {
     let executable = |_: &std::fs::Metadata| true;
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && executable(&metadata))
+}
+
+/// Ctrl-C and its like set the flag from now on, and end nothing by themselves.
+pub(crate) fn set_when_interrupted(flag: &Arc<AtomicBool>) -> Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(flag))
+            .map_err(|error| format!("signals cannot be received: {error}"))?;
+    }
+    Ok(())
 }
 
 /// The cargo that runs this.

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use demo_system::Options;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::tools::docker::{Docker, KINDS};
 use crate::tools::node::Node;
@@ -62,10 +61,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     };
     // The commands that run get the signal as well, and fail; what was started is then still taken down.
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))
-            .map_err(|error| format!("signals cannot be received: {error}"))?;
-    }
+    command::set_when_interrupted(&interrupted)?;
     docker.run("building the images (some minutes the first time)", &["build"])?;
     let containers = Containers { docker };
     // An earlier run may have been killed.

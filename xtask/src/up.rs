@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use demo_system::{Component, Options, System};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::walkthrough::Walkthrough;
 use crate::{Result, command, programs, workspace};
@@ -58,10 +57,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     };
 
     let interrupted = Arc::clone(&options.interrupted);
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))
-            .map_err(|error| format!("signals cannot be received: {error}"))?;
-    }
+    command::set_when_interrupted(&interrupted)?;
     command::progress("starting the system");
     let system = match System::start(&artifacts, options) {
         Ok(system) => system,

@@ -21,6 +21,7 @@
 pub mod applications;
 mod authorize;
 pub mod client_keys;
+mod defaults;
 pub mod environment;
 pub mod fault;
 pub mod fields;

@@ -1,9 +1,11 @@
 //! The manifests, as the API server would get them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
+
+use crate::repository;
 
 /// One resource.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ impl Manifest {
 
 /// `envoy/` in the repository.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy")
+    repository::path("envoy")
 }
 
 /// The resources of a folder below `envoy`. Files that hold values for a chart are none.

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
+use crate::repository;
+
 /// What the schemas say of a resource.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -216,7 +218,7 @@ fn strict(schema: &mut Value) {
 /// By `tests/kubernetes-models`: the faults of each, or `None` where it has no schema.
 fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
     let node = std::env::var_os("BFF_TEST_NODE").expect("BFF_TEST_NODE is set by `cargo xtask test`");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kubernetes-models/check.mjs");
+    let script = repository::path("tests/kubernetes-models/check.mjs");
     let mut child = Command::new(node)
         .arg(script)
         .stdin(Stdio::piped())

@@ -1,6 +1,6 @@
 //! Debian's packages, where this user may install them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Result, command, workspace};
@@ -11,8 +11,41 @@ pub(crate) fn is_usable() -> bool {
     command::find("apt-get").is_some() && is_root()
 }
 
+/// A program out of a package that is unpacked beside the other tools and not installed, because that would start a server.
+/// `path` is its place in the package, and `version` the argument that makes it say who it is and end. `None`, with a line on
+/// the terminal, where it cannot be had.
+pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathBuf> {
+    let folder = workspace::tools().join(package);
+    let program = folder.join(path);
+    if program.is_file() {
+        return Some(program);
+    }
+    command::find("dpkg-deb")?;
+    let problem = match unpack(package, &folder) {
+        Err(message) => message,
+        Ok(()) if command::output(Command::new(&program).arg(version)).is_some() => return Some(program),
+        Ok(()) => format!("{} does not run here: does it miss a library?", program.display()),
+    };
+    command::progress(&problem);
+    None
+}
+
+/// The program that `find` finds once a package is installed; `None`, with a line on the terminal, where it cannot be.
+pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Option<PathBuf> {
+    if !is_usable() {
+        return None;
+    }
+    match install(&[package]) {
+        Ok(()) => find(),
+        Err(message) => {
+            command::progress(&message);
+            None
+        }
+    }
+}
+
 /// Downloads a package and unpacks it into a folder, without installing it.
-pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+fn unpack(package: &str, folder: &Path) -> Result<()> {
     workspace::create_dir(folder)?;
     let hint = format!("Install {package} by hand, or see to it that apt-get reaches its mirror.");
     let download = || {

@@ -17,27 +17,12 @@ const NAMES: [&str; 5] = [
 
 /// The program. `tests/browser` must be installed.
 pub(crate) fn find(node: &Node) -> Result<PathBuf> {
-    if let Some(chromium) = std::env::var_os("CHROMIUM").filter(|chromium| !chromium.is_empty()) {
-        let missing = || {
-            format!(
-                "CHROMIUM names {}, which is not an executable file",
-                chromium.to_string_lossy()
-            )
-        };
-        return command::find(&chromium).ok_or_else(missing);
-    }
-    if let Some(found) = installed().or_else(|| playwrights(node)) {
+    if let Some(found) = command::named_by("CHROMIUM")? {
         return Ok(found);
     }
-    if apt::is_usable() {
-        match apt::install(&["chromium"]) {
-            Ok(()) => {
-                if let Some(found) = installed() {
-                    return Ok(found);
-                }
-            }
-            Err(message) => command::progress(&message),
-        }
+    let found = installed().or_else(|| playwrights(node));
+    if let Some(found) = found.or_else(|| apt::installed("chromium", installed)) {
+        return Ok(found);
     }
     command::run(
         "fetching Playwright's Chromium into target/tools",

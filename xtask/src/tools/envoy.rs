@@ -14,13 +14,7 @@ const WHEEL: Wheel = Wheel {
 
 /// The program and its leading arguments.
 pub(crate) fn find() -> Result<Vec<OsString>> {
-    if let Some(envoy) = std::env::var_os("ENVOY").filter(|envoy| !envoy.is_empty()) {
-        let found = command::find(&envoy).ok_or_else(|| {
-            format!(
-                "ENVOY names {}, which is not an executable file",
-                envoy.to_string_lossy()
-            )
-        })?;
+    if let Some(found) = command::named_by("ENVOY")? {
         return Ok(vec![found.into()]);
     }
     if let Some(envoy) = command::find("envoy") {

@@ -17,13 +17,8 @@ const WHEEL: Wheel = Wheel {
 
 /// The program.
 pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("HELM").filter(|program| !program.is_empty()) {
-        return command::find(&program).ok_or_else(|| {
-            format!(
-                "HELM names {}, which is not an executable file",
-                program.to_string_lossy()
-            )
-        });
+    if let Some(found) = command::named_by("HELM")? {
+        return Ok(found);
     }
     if let Some(found) = command::find("helm") {
         return Ok(found);

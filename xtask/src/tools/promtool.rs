@@ -1,37 +1,21 @@
 //! promtool for the tests of the alert rules: `$PROMTOOL`, PATH, or the one in Debian's package of Prometheus, unpacked
-//! beside the other tools. That package is not installed: that would start a server.
+//! beside the other tools.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::apt;
-use crate::{Result, command, workspace};
+use crate::{Result, command};
 
 const PROGRAM: &str = "promtool";
-const PACKAGE: &str = "prometheus";
 
 /// The program.
 pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("PROMTOOL").filter(|program| !program.is_empty()) {
-        let missing = || {
-            format!(
-                "PROMTOOL names {}, which is not an executable file",
-                program.to_string_lossy()
-            )
-        };
-        return command::find(&program).ok_or_else(missing);
-    }
-    let folder = workspace::tools().join(PACKAGE);
-    let unpacked = folder.join("usr/bin").join(PROGRAM);
-    if let Some(found) = command::find(Path::new(PROGRAM)).or_else(|| command::find(&unpacked)) {
+    if let Some(found) = command::named_by("PROMTOOL")? {
         return Ok(found);
     }
-    if command::find("dpkg-deb").is_some() {
-        match apt::unpack(PACKAGE, &folder) {
-            // It is linked with nothing but the C library.
-            Ok(()) if unpacked.is_file() => return Ok(unpacked),
-            Ok(()) => command::progress("Debian's package of Prometheus holds no promtool"),
-            Err(message) => command::progress(&message),
-        }
+    if let Some(found) = command::find(PROGRAM).or_else(|| apt::unpacked("prometheus", "usr/bin/promtool", "--version"))
+    {
+        return Ok(found);
     }
     Err(
         "the tests of the alert rules need promtool: install Prometheus, for example with `apt-get install prometheus` or \

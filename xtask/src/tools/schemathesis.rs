@@ -12,14 +12,8 @@ const VERSION: &str = "4.32.5";
 
 /// The program.
 pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("SCHEMATHESIS").filter(|program| !program.is_empty()) {
-        let missing = || {
-            format!(
-                "SCHEMATHESIS names {}, which is not an executable file",
-                program.to_string_lossy()
-            )
-        };
-        return command::find(&program).ok_or_else(missing);
+    if let Some(found) = command::named_by("SCHEMATHESIS")? {
+        return Ok(found);
     }
     if let Some(found) = command::find(NAME) {
         return Ok(found);

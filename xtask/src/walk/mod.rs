@@ -12,8 +12,6 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-
 use self::blocks::{Block, NEEDS, parse};
 use self::session::Session;
 use crate::{Result, command, workspace};
@@ -65,10 +63,7 @@ struct Document {
 
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))
-            .map_err(|error| format!("signals cannot be received: {error}"))?;
-    }
+    command::set_when_interrupted(&interrupted)?;
     let folder = match &flags.into {
         Some(folder) => folder.clone(),
         None => std::env::temp_dir().join(format!("bff-walk-{}", std::process::id())),

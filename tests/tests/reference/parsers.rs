@@ -1,250 +1,16 @@
-//! The configuration reference and the JSON Schemas in `docs/reference`: made by the code, and of one mind with its parsers.
+//! The schemas refuse what the parsers refuse.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use bff_service::config::Settings;
 use bff_service::config::fields::{FIELDS, Kind};
-use bff_service::config::{Settings, environment};
-use bff_tests::reference::{Page, fields};
-use demo_system::Options;
-use jsonschema::Validator;
+use bff_tests::reference::fields;
+use bff_tests::repository;
 use serde_json::{Value, json};
 
+use crate::{filter_schema, service_schema, validator};
+
 const KEY: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the repository")
-        .to_owned()
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn filter_schema() -> Value {
-    bff_core::config::schema()
-}
-
-fn service_schema() -> Value {
-    bff_service::config::schema()
-}
-
-fn validator(schema: &Value) -> Validator {
-    jsonschema::validator_for(schema).expect("a schema")
-}
-
-fn faults(validator: &Validator, instance: &Value) -> Vec<String> {
-    let faults = validator.iter_errors(instance);
-    faults
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect()
-}
-
-fn filter_page() -> String {
-    let page = Page {
-        title: "The filter's plugin configuration",
-        introduction: include_str!("reference/filter.txt"),
-        heading: |path| match path {
-            "" => String::new(),
-            path => format!("`{path}`"),
-        },
-        variable: None,
-    };
-    page.render(&filter_schema())
-}
-
-fn service_page() -> String {
-    let page = Page {
-        title: "The service's configuration",
-        introduction: include_str!("reference/service.txt"),
-        heading: |path| match path {
-            "" => "Outside of all tables".to_owned(),
-            "applications" => "`[applications.<name>]`".to_owned(),
-            path => format!("`[{path}]`"),
-        },
-        variable: Some(environment::variable),
-    };
-    page.render(&service_schema())
-}
-
-#[test]
-fn the_reference_is_what_the_code_makes_of_itself() {
-    let pretty = |schema: &Value| serde_json::to_string_pretty(schema).expect("JSON") + "\n";
-    let files = [
-        ("docs/reference/filter.schema.json", pretty(&filter_schema())),
-        ("docs/reference/filter.md", filter_page()),
-        ("docs/reference/service.schema.json", pretty(&service_schema())),
-        ("docs/reference/service.md", service_page()),
-    ];
-    for (path, text) in files {
-        if std::env::var_os("BFF_WRITE_REFERENCE").is_some() {
-            fs::create_dir_all(repository().join("docs/reference")).expect("the folder");
-            fs::write(repository().join(path), &text).expect("written");
-        }
-        let committed = fs::read_to_string(repository().join(path)).unwrap_or_default();
-        assert!(
-            committed == text,
-            "{path} is not what the code says; write it anew with BFF_WRITE_REFERENCE=1 cargo test -p bff-tests \
-             --test reference, and look at the difference"
-        );
-    }
-}
-
-#[test]
-fn every_field_is_described() {
-    for (name, schema) in [("filter", filter_schema()), ("service", service_schema())] {
-        for (path, field) in fields(&schema) {
-            let description = field.get("description").and_then(Value::as_str).unwrap_or_default();
-            assert!(!description.is_empty(), "{name}: {path}");
-        }
-    }
-}
-
-#[test]
-fn the_service_s_schema_has_the_fields_that_the_parser_has() {
-    let schema = service_schema();
-    let described: BTreeSet<String> = fields(&schema)
-        .into_iter()
-        .map(|(path, _)| path)
-        .filter(|path| path != "applications")
-        .collect();
-    let read: BTreeSet<String> = FIELDS.iter().map(|(path, _)| (*path).to_owned()).collect();
-    assert_eq!(described, read);
-}
-
-/// The files below a folder with one of these endings.
-fn files(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() {
-            if !name.starts_with('.') && !["target", "node_modules", "dist"].contains(&name.as_str()) {
-                files(&path, endings, found);
-            }
-        } else if endings.iter().any(|ending| name.ends_with(ending)) {
-            found.push(path);
-        }
-    }
-}
-
-fn is_plugin_configuration(object: &Value) -> bool {
-    ["bff_token", "phantom_token"]
-        .iter()
-        .any(|name| object[name].is_object())
-}
-
-/// JSON objects in a text that are plugin configurations.
-fn in_json(text: &str) -> Vec<Value> {
-    let starts = text.match_indices('{').map(|(at, _)| &text[at..]);
-    let objects = starts.filter_map(|rest| {
-        serde_json::Deserializer::from_str(rest)
-            .into_iter::<Value>()
-            .next()?
-            .ok()
-    });
-    objects.filter(is_plugin_configuration).collect()
-}
-
-/// Plugin configurations that are written as YAML: in a file of it, or in the fenced blocks of a page.
-fn in_yaml(path: &Path, text: &str) -> Vec<Value> {
-    fn collect(value: Value, found: &mut Vec<Value>) {
-        match value {
-            object if is_plugin_configuration(&object) => found.push(object),
-            Value::Object(members) => members.into_iter().for_each(|(_, member)| collect(member, found)),
-            Value::Array(items) => items.into_iter().for_each(|item| collect(item, found)),
-            _ => {}
-        }
-    }
-    let is_page = path.extension().is_some_and(|ending| ending == "md");
-    let parts: Vec<&str> = match is_page {
-        true => text
-            .split("```yaml\n")
-            .skip(1)
-            .filter_map(|rest| rest.split("```").next())
-            .collect(),
-        // A template becomes YAML only where it is installed.
-        false if text.contains("{{") => Vec::new(),
-        false => vec![text],
-    };
-    let mut found = Vec::new();
-    for part in parts.into_iter().filter(|part| part.contains("_token:")) {
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(part).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        documents.into_iter().for_each(|document| collect(document, &mut found));
-    }
-    found
-}
-
-#[test]
-fn the_schemas_accept_every_configuration_of_the_repository() {
-    let (filter, service) = (validator(&filter_schema()), validator(&service_schema()));
-    let mut found = Vec::new();
-    files(
-        &repository(),
-        &[".toml", ".yaml", ".yml", ".json", ".conf", ".md"],
-        &mut found,
-    );
-    let (mut of_json, mut of_yaml, mut of_service) = (0, 0, 0);
-    for path in found {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
-        // A schema has the same names in other places.
-        if path.to_string_lossy().ends_with(".schema.json") {
-            continue;
-        }
-        let json = in_json(&text);
-        let yaml = match ["yaml", "yml", "md"]
-            .iter()
-            .any(|ending| path.extension() == Some(ending.as_ref()))
-        {
-            true => in_yaml(&path, &text),
-            false => Vec::new(),
-        };
-        of_json += json.len();
-        of_yaml += yaml.len();
-        for configuration in json.iter().chain(&yaml) {
-            assert_eq!(faults(&filter, configuration), [""; 0], "{}", path.display());
-        }
-        if path.extension().is_some_and(|ending| ending == "toml") && text.contains("[authorization_server]") {
-            let table: toml::Table = text.parse().expect("TOML");
-            let instance = serde_json::to_value(table).expect("JSON");
-            assert_eq!(faults(&service, &instance), [""; 0], "{}", path.display());
-            of_service += 1;
-        }
-    }
-    assert!(
-        of_json >= 3 && of_yaml >= 2 && of_service >= 1,
-        "{of_json} in JSON, {of_yaml} in YAML, {of_service} of the service were found"
-    );
-    let demo = demo_system::bff_toml(&Options::demo("target/demo"), Path::new("ca.pem"), "127.0.0.1");
-    let demo: toml::Table = demo.parse().expect("TOML");
-    assert_eq!(faults(&service, &serde_json::to_value(demo).expect("JSON")), [""; 0]);
-}
-
-/// The example with every field that it names, commented out or not.
-#[test]
-fn the_service_s_schema_accepts_the_example_with_everything_switched_on() {
-    let service = validator(&service_schema());
-    let mut count = 0;
-    let mut section = String::new();
-    for line in read("bff-service/bff.example.toml").lines() {
-        if line.starts_with('[') {
-            section = format!("{line}\n");
-        }
-        let field = line.trim_start_matches("# ");
-        let name = field.split(" = ").next().unwrap_or_default();
-        if FIELDS.iter().any(|(path, _)| path.rsplit('.').next() == Some(name)) && field != name {
-            let table: toml::Table = format!("{section}{field}").parse().expect("TOML");
-            let instance = serde_json::to_value(table).expect("JSON");
-            assert_eq!(faults(&service, &instance), [""; 0], "{section}{field}");
-            count += 1;
-        }
-    }
-    assert!(count > 60, "only {count} fields are in the example");
-}
 
 /// A value of each type that JSON and TOML have in common.
 fn one_of_each_type() -> [Value; 5] {
@@ -355,7 +121,7 @@ fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
 
 /// A file that the service takes.
 fn good_service() -> Value {
-    let table: toml::Table = read("bff-service/bff.example.toml").parse().expect("TOML");
+    let table: toml::Table = repository::text("bff-service/bff.example.toml").parse().expect("TOML");
     serde_json::to_value(table).expect("JSON")
 }
 
@@ -489,29 +255,5 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
             fault_of_the_filter(&nothing).is_some() && !validator.is_valid(&nothing),
             "{nothing}"
         );
-    }
-}
-
-#[test]
-fn what_makes_the_schemas_is_no_part_of_the_filter_or_of_the_service() {
-    for package in ["bff-filter", "bff-service"] {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args([
-                "tree",
-                "--locked",
-                "--edges",
-                "normal,build",
-                "--prefix",
-                "none",
-                "--package",
-                package,
-            ])
-            .current_dir(repository())
-            .output()
-            .expect("cargo starts");
-        let tree = String::from_utf8_lossy(&output.stdout);
-        assert!(tree.contains("bff-core"), "{}", String::from_utf8_lossy(&output.stderr));
-        assert!(!tree.contains("schemars"), "{package}:\n{tree}");
     }
 }

@@ -1,0 +1,87 @@
+//! Programs that a test runs to their end. What has none is ended here, with all that it started: a test that hangs holds up
+//! everything behind it and tells nothing.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::process::{Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// Runs the program in a process group of its own until it ends, and returns how it did and what it wrote, standard error
+/// among it. `None` for the status: it was ended after `limit`.
+///
+/// Its output goes to a file: a pipe would stay open for as long as anything that it left behind.
+pub fn run(command: &mut Command, limit: Duration) -> (Option<ExitStatus>, String) {
+    let mut output = tempfile::tempfile().expect("a temporary file");
+    let copy = |file: &File| file.try_clone().expect("a second handle");
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let mut child = command
+        .stdout(copy(&output))
+        .stderr(copy(&output))
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().to_string_lossy()));
+    let group = rustix::process::Pid::from_child(&child);
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        match child.try_wait().expect("its own child") {
+            None if Instant::now() < deadline => thread::sleep(POLL),
+            status => break status,
+        }
+    };
+    // Also after an orderly end: whatever it left behind would go on into the next test.
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    let _ = child.wait();
+    let mut text = Vec::new();
+    output.rewind().expect("a file");
+    output.read_to_end(&mut text).expect("a file");
+    (status, String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn what_ends_is_told_with_both_streams() {
+        let (status, output) = run(&mut shell("echo out; echo err >&2; exit 3"), Duration::from_secs(60));
+        assert_eq!(
+            (status.and_then(|status| status.code()), output.as_str()),
+            (Some(3), "out\nerr\n")
+        );
+    }
+
+    #[test]
+    fn what_does_not_end_is_ended_with_all_that_it_started() {
+        let script = "sleep 86397 & echo $!; wait";
+        let (status, output) = run(&mut shell(script), Duration::from_millis(300));
+        assert_eq!(status, None);
+        let started: i32 = output.trim().parse().expect("a process number");
+        let gone =
+            || rustix::process::test_kill_process(rustix::process::Pid::from_raw(started).expect("a number")).is_err();
+        // It is the init process that removes it, in its own time.
+        while !gone() && !zombie(started) {
+            thread::sleep(POLL);
+        }
+    }
+
+    fn zombie(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    }
+
+    #[test]
+    fn what_is_left_behind_does_not_hold_it_up() {
+        let (status, output) = run(&mut shell("sleep 86398 & echo done"), Duration::from_secs(60));
+        assert!(
+            status.is_some_and(|status| status.success()) && output == "done\n",
+            "{output}"
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! The files of the repository, for the tests of what they say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What was built or fetched.
+const SKIPPED: [&str; 3] = ["target", "node_modules", "dist"];
+
+/// A file or folder of the repository.
+pub fn path(relative: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+    root.join(relative)
+}
+
+/// The text of a file of the repository.
+pub fn text(relative: &str) -> String {
+    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+/// All files that are the repository's own and have one of these extensions.
+pub fn files(extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    collect(&path(""), extensions, &mut found);
+    found
+}
+
+fn collect(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
+                collect(&path, extensions, found);
+            }
+        } else if path
+            .extension()
+            .is_some_and(|end| extensions.iter().any(|wanted| end == *wanted))
+        {
+            found.push(path);
+        }
+    }
+}
