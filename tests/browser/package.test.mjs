@@ -6,6 +6,7 @@ import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -79,8 +80,8 @@ async function write(files) {
   }
 }
 
-/** Vite's development server, once it listens. */
-async function startVite() {
+/** Starts Vite's development server; `ready` tells when it answers. */
+function startVite() {
   const environment = {
     ...process.env, GATEWAY: API, NODE_EXTRA_CA_CERTS: process.env.CA_FILE, NODE_OPTIONS: `--import ${join(folder, 'names.mjs')}`,
   };
@@ -88,16 +89,16 @@ async function startVite() {
   const arguments_ = ['node_modules/vite/bin/vite.js', '--host', 'localhost', '--port', new URL(WEB_ORIGIN).port];
   const child = spawn(process.execPath, arguments_, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
-  await new Promise((resolve, reject) => {
-    const heard = (chunk) => {
-      log += chunk;
-      if (log.includes('Local:')) resolve();
-    };
-    child.stdout.on('data', heard);
-    child.stderr.on('data', heard);
-    child.on('exit', (code) => reject(new Error(`Vite ended with ${code}: ${log}`)));
-  });
-  return child;
+  child.stdout.on('data', (chunk) => { log += chunk; });
+  child.stderr.on('data', (chunk) => { log += chunk; });
+  const answers = () => fetch(WEB_ORIGIN).then((response) => response.ok, () => false);
+  const ready = async () => {
+    for (const deadline = Date.now() + 60_000; !await answers(); await sleep(200)) {
+      assert.equal(child.exitCode, null, `Vite has ended: ${log}`);
+      assert.ok(Date.now() < deadline, `Vite does not answer: ${log}`);
+    }
+  };
+  return { child, ready };
 }
 
 before(async () => {
@@ -109,12 +110,12 @@ before(async () => {
   await run(NPM, ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', `./${tarball}`], { cwd: folder });
   await write(await readmeFiles());
   await write({ 'src/three-calls.ts': THREE_CALLS, 'src/main.tsx': REACT, 'index.html': page('three-calls.ts') });
-  vite = await startVite();
+  vite = startVite();
+  await vite.ready();
 }, { timeout: 240_000 });
 
 after(async () => {
-  vite?.removeAllListeners('exit');
-  vite?.kill();
+  vite?.child.kill();
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 

@@ -12,7 +12,7 @@ use demo_system::{Artifacts, Component, System};
 const ACCESS_TOKEN_SECONDS: u32 = 12;
 
 /// For the files of one test together: many times what they need.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A browser, Envoy and Node.js are all that two cores can take at once: more of them, and time limits are reached that say
 /// nothing of the code.

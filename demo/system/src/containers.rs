@@ -117,11 +117,6 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
         // The name has an address for each replica.
         (on_loopback(ports.bff), at("bff", ports.bff)),
         (on_loopback(ports.bff_admin), at("bff", ports.bff_admin)),
-        (BALANCING.to_owned(), format!("lb_policy: RING_HASH{CIRCUIT_BREAKERS}")),
-        (
-            "retry_on: connect-failure\n".to_owned(),
-            format!("retry_on: {RETRY_ON}\n"),
-        ),
     ];
     let text = envoy_config::replace_once(&text, &changes)?;
     // Every cluster is a name now.
@@ -139,18 +134,6 @@ const BY_NAME: &str = "      cluster_type:
           dns_lookup_family: V4_ONLY
           dns_refresh_rate: 1s
 ";
-
-const BALANCING: &str = "lb_policy: RING_HASH
-      circuit_breakers: *circuit_breakers";
-
-/// Whatever was on its way to a replica that is gone is tried again at once, and not three requests of it only.
-const CIRCUIT_BREAKERS: &str = "
-      circuit_breakers:
-        thresholds:
-          - { max_connections: 256, max_pending_requests: 256, max_requests: 1024, max_retries: 256 }";
-
-/// Only where the replica cannot have begun with the request.
-const RETRY_ON: &str = "connect-failure,refused-stream,reset-before-request";
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +156,6 @@ mod tests {
             "every cluster is a name"
         );
         assert_eq!((count("retry_policy:"), count("health_checks:")), (1, 1));
-        assert_eq!((count(RETRY_ON), count("max_retries: 256")), (1, 1));
     }
 
     #[test]
