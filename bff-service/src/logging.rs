@@ -165,6 +165,8 @@ impl RequestContext {
     /// Runs `work` for the request that the current task works for, if any: for a task of its own.
     pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
         let context = RequestContext::current();
+        // What talks to a server takes much room, and is moved from here into its task.
+        let work = Box::pin(work);
         async move {
             match context {
                 Some(context) => context.scope(work).await,

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use actix_web::dev::{ServerHandle, Service};
-use actix_web::http::ConnectionType;
+use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 
 use crate::admin::{self, State};
@@ -62,24 +61,8 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
             client: Rc::new(OAuthClient::new(&application.config, application.provider.clone())),
             application: Arc::clone(application),
         };
-        let is_draining = Arc::clone(&is_draining);
-        App::new()
-            .configure(api::configure(applications.iter().map(worker).collect()))
-            .wrap_fn(move |request, service| {
-                let is_draining = Arc::clone(&is_draining);
-                let response = service.call(request);
-                async move {
-                    let mut response = response.await?;
-                    // So that the proxy sends no more into this connection when the service ends.
-                    if is_draining.load(Relaxed) {
-                        response
-                            .response_mut()
-                            .head_mut()
-                            .set_connection_type(ConnectionType::Close);
-                    }
-                    Ok(response)
-                }
-            })
+        let workers = applications.iter().map(worker).collect();
+        App::new().configure(api::configure(workers, Arc::clone(&is_draining)))
     })
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_HEAD)

@@ -28,10 +28,11 @@ mod user_info;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderMap, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use bff_core::reply::Refusal;
@@ -59,13 +60,21 @@ pub struct Worker {
     pub client: Rc<OAuthClient>,
 }
 
-/// Registers the API of all applications in an actix application.
-pub fn configure(workers: Vec<Worker>) -> impl FnOnce(&mut web::ServiceConfig) {
+/// Registers the API of all applications in an actix application. While `is_draining`, each answer is the last on its
+/// connection, so that the proxy sends nothing more into it when the service ends.
+pub fn configure(workers: Vec<Worker>, is_draining: Arc<AtomicBool>) -> impl FnOnce(&mut web::ServiceConfig) {
     let workers: Rc<[Worker]> = workers.into();
     move |app| {
         app.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
             let workers = Rc::clone(&workers);
-            async move { handle(&workers, request, payload).await }
+            let is_draining = Arc::clone(&is_draining);
+            async move {
+                let mut response = handle(&workers, request, payload).await;
+                if is_draining.load(Relaxed) {
+                    response.head_mut().set_connection_type(ConnectionType::Close);
+                }
+                response
+            }
         }));
     }
 }

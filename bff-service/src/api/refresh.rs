@@ -156,7 +156,9 @@ impl Flight {
 
     /// The refresh itself.
     async fn lead(&self) -> RefreshOutcome {
-        let tokens = match self.client.refresh(&self.refresh_token, self.id_token.as_deref()).await {
+        // Room of its own: a flight that only waits for another one does not need it.
+        let refresh = Box::pin(self.client.refresh(&self.refresh_token, self.id_token.as_deref()));
+        let tokens = match refresh.await {
             Ok(tokens) => tokens,
             Err(error) => {
                 let name = session_name(self.session);
