@@ -55,7 +55,7 @@ impl Deployment {
             let content = Content {
                 value: value.as_bytes(),
                 session,
-                issued_at: self.now,
+                began_at: self.now,
                 expires_at: self.now + 36_000,
             };
             let nonce = random::<NONCE_LEN>()?;

@@ -204,8 +204,7 @@ impl Application {
     pub async fn end(&self, ended: Ended, now: u64) {
         self.ended.end(ended, now);
         if let Some(redis) = &self.redis {
-            // Where it fails, the others are told as soon as Redis is back.
-            let _ = shared::publish(redis, [(ended, now)], self.ended.keep()).await;
+            shared::publish(redis, &self.ended, ended, now).await;
         }
     }
 

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bff_core::admission::{Edits, Refused};
-use bff_core::config::PhantomToken;
+use bff_core::admission::{self, Edits, Refused};
+use bff_core::config::{Config, PhantomToken};
 use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
 use bff_core::head::Head;
 use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
@@ -103,7 +103,7 @@ impl Surroundings for ElsewhereConnected {
         None
     }
 
-    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<String> {
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<Vec<u8>> {
         None
     }
 }
@@ -152,12 +152,14 @@ impl Authorizer {
         let (decided, decision) = oneshot::channel();
         self.waiting.borrow_mut().insert(stream, decided);
         let now = clock::now();
-        let mut effects = self.gate.borrow_mut().tick(now);
-        effects.extend(self.gate.borrow_mut().request(stream, &head, &ElsewhereConnected, now));
-        self.carry_out(effects);
+        // First, since nothing else wakes this gate: the list of ended sessions, above all, is to be the one of now.
+        let due = self.gate.borrow_mut().tick(now);
+        self.carry_out(due);
+        let decided = self.gate.borrow_mut().request(stream, &head, &ElsewhereConnected, now);
+        self.carry_out(decided.into_iter().collect());
         // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
         match decision.await {
-            Ok(Decision::Forward(edits)) => forward(request, &edits),
+            Ok(Decision::Forward(edits)) => forward(&self.rules.rules, request, &edits),
             Ok(Decision::Refuse(refused)) => self.refuse(&refused),
             Err(_) => self.refuse(&fault("the request was not decided on")),
         }
@@ -286,7 +288,7 @@ async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answe
         Ok(Ok(answer)) => Answer::Response {
             status: answer.status,
             content_type: answer.content_type.into_bytes(),
-            cache_control: Vec::from_iter(answer.max_age.map(|seconds| format!("max-age={seconds}").into_bytes())),
+            cache_control: answer.cache_control,
             body: (answer.body.len() <= MAX_ANSWER_LEN).then(|| answer.body.to_vec()),
         },
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
@@ -297,8 +299,9 @@ async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answe
 }
 
 /// 200 with the headers that the API is to get. `Cookie` is always said as it is to be, for proxies that can only put one
-/// in the place of another.
-fn forward(request: &HttpRequest, edits: &Edits) -> HttpResponse {
+/// in the place of another. What only the filter sets is always said to be removed, in both spellings: the proxy may not
+/// have told of the client's own.
+fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     let mut keeps_cookie = true;
@@ -306,8 +309,16 @@ fn forward(request: &HttpRequest, edits: &Edits) -> HttpResponse {
         keeps_cookie &= name != "cookie";
         response.insert_header((name, value));
     }
-    let removed: Vec<&str> = edits.remove.iter().map(|name| &**name).collect();
-    if keeps_cookie && !removed.contains(&"cookie") {
+    let mut removed: Vec<String> = edits.remove.iter().map(|name| name.to_string()).collect();
+    for ours in admission::own_headers(rules) {
+        for name in [ours.to_owned(), ours.replace('-', "_")] {
+            let is_set = edits.set().any(|(set, _)| set == name);
+            if !is_set && !removed.contains(&name) {
+                removed.push(name);
+            }
+        }
+    }
+    if keeps_cookie && !removed.iter().any(|name| name == "cookie") {
         let lines: Vec<&[u8]> = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).collect();
         if !lines.is_empty() {
             response.insert_header((COOKIE, lines.join(&b"; "[..])));

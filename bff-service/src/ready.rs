@@ -71,10 +71,15 @@ mod tests {
         };
         let thread = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let count = stream.read(&mut request).unwrap();
+            // All of it: what is left unread resets the connection when it is closed.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
-            String::from_utf8_lossy(&request[..count]).into_owned()
+            String::from_utf8_lossy(&request).into_owned()
         });
         let outcome = ask(&server);
         assert!(thread.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use crate::config::{BffToken, Config};
-use crate::cookie::CookieJar;
+use crate::cookie::{CookieJar, MAX_PARTS};
 use crate::csrf;
 use crate::ended::EndedSessions;
 use crate::fetch_metadata::FetchSite;
@@ -18,8 +18,6 @@ use crate::opened_cookies::{Found, OpenedCookies};
 use crate::reply::Refusal;
 use crate::seal::{OpenError, Purpose};
 
-/// Into how many cookies a value may be split.
-const MAX_COOKIE_PARTS: usize = 5;
 /// The longest bearer token that is looked at, in bytes.
 const MAX_TOKEN_LEN: usize = 16 * 1024;
 
@@ -139,7 +137,7 @@ pub(crate) fn admit(
         let content = &found.cookie.content;
         content
             .session
-            .is_some_and(|session| ended.contains(&session, content.issued_at))
+            .is_some_and(|session| ended.contains(&session, content.began_at))
     };
     if found.as_ref().is_some_and(is_over) {
         return Err(Refused::unauthorized("the session was ended"));
@@ -151,17 +149,19 @@ pub(crate) fn admit(
     Ok(Admission { credential, edits })
 }
 
+/// The CSRF header, and the identity headers that the filter itself sets: the API never sees a client's own.
+pub fn own_headers(config: &Config) -> impl Iterator<Item = &str> {
+    let csrf = config.bff_token.iter().map(|stage| stage.csrf_header.as_str());
+    let stages = config.phantom_token.iter();
+    csrf.chain(stages.flat_map(|stage| stage.answer.identity_headers()))
+}
+
 /// What goes from every request, however it is let in: the CSRF header and the identity headers that the filter itself
 /// sets, in any spelling. `_` is `-` to many frameworks, and Envoy drops such headers only where it is told to.
 /// `Authorization`, which has no other spelling, is set anew or removed on every request that is forwarded.
 fn hygiene(config: &Config, head: &Head) -> Edits {
     let mut edits = Edits::default();
-    let csrf = config.bff_token.as_ref().map(|stage| stage.csrf_header.as_str());
-    let identity = config
-        .phantom_token
-        .iter()
-        .flat_map(|stage| stage.answer.identity_headers());
-    for ours in csrf.into_iter().chain(identity) {
+    for ours in own_headers(config) {
         for name in head.spellings(ours) {
             if let Ok(name) = std::str::from_utf8(name)
                 && !edits.remove.iter().any(|other| other == name)
@@ -189,7 +189,7 @@ fn by_cookie(
     check_origin(stage, head, is_safe)?;
 
     let value = |purpose: Purpose| {
-        jar.get(purpose, MAX_COOKIE_PARTS)
+        jar.get(purpose, MAX_PARTS)
             .map_err(|_| Refused::unauthorized("a cookie of ours is repeated or has wrong parts"))
     };
     for unused in [Purpose::Login, Purpose::RefreshToken, Purpose::IdToken] {

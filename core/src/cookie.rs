@@ -13,6 +13,10 @@ use smallvec::SmallVec;
 use crate::names::CookieNames;
 use crate::seal::Purpose;
 
+/// Into how many cookies a value may be split at the very most, whatever the configuration of the service says: the filter
+/// takes whatever the service may make.
+pub const MAX_PARTS: usize = 20;
+
 /// All Cookie lines of a request, and what of them is ours.
 #[derive(Clone, Debug)]
 pub struct CookieJar<'a> {
@@ -82,7 +86,7 @@ impl<'a> CookieJar<'a> {
         jar
     }
 
-    /// The value of a cookie, joined from its parts `<name>.1`, `<name>.2`, … where it was split. `max_parts` is at most 32.
+    /// The value of a cookie, joined from its parts `<name>.1`, `<name>.2`, … where it was split. At most [`MAX_PARTS`] are looked at.
     ///
     /// # Errors
     /// See [`CookieError`].
@@ -94,7 +98,7 @@ impl<'a> CookieJar<'a> {
                 Part::Whole if whole.is_some() => return Err(CookieError::Repeated),
                 Part::Whole => whole = Some(piece.value),
                 Part::Number(number) => {
-                    if number > max_parts.min(32) {
+                    if number > max_parts.min(MAX_PARTS) {
                         return Err(CookieError::TooManyParts);
                     }
                     if parts.iter().any(|(other, _)| *other == number) {

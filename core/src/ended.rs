@@ -26,6 +26,15 @@ impl Ended {
         Self::Session(session.parts().0)
     }
 
+    /// Whether it names nothing: what is of no session, login or user has zeros in its place, and all of that is not over
+    /// because somebody ended what has no name.
+    fn is_nameless(self) -> bool {
+        match self {
+            Self::Session(number) => number == [0; 16],
+            Self::Login(digest) | Self::User(digest) => digest == NameDigest::NONE,
+        }
+    }
+
     /// In text: the kind's letter and the hexadecimal name.
     pub fn to_text(self) -> String {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -83,8 +92,7 @@ impl EndedSessions {
 
     /// Adds an entry. Returns whether that changed anything.
     pub fn end(&mut self, ended: Ended, at: u64) -> bool {
-        let nameless = matches!(ended, Ended::Login(NameDigest::NONE) | Ended::User(NameDigest::NONE));
-        if nameless || self.times.get(&ended).is_some_and(|known| *known >= at) {
+        if ended.is_nameless() || self.times.get(&ended).is_some_and(|known| *known >= at) {
             return false;
         }
         self.times.insert(ended, at);
@@ -120,16 +128,16 @@ impl EndedSessions {
         }
     }
 
-    /// Whether a cookie of this session, sealed at `issued_at` (seconds since 1970), belongs to a session that is over.
-    /// A user who was signed out everywhere may sign in again; a session or a login that is over does not come back.
-    pub fn contains(&self, session: &SessionId, issued_at: u64) -> bool {
+    /// Whether this session, begun at `began_at` (seconds since 1970), is over. A user who was signed out everywhere may sign
+    /// in again; a session or a login that is over does not come back.
+    pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         if self.times.is_empty() {
             return false;
         }
         let (number, user, login) = session.parts();
         self.times.contains_key(&Ended::Session(number))
             || self.times.contains_key(&Ended::Login(login))
-            || self.times.get(&Ended::User(user)).is_some_and(|at| issued_at <= *at)
+            || self.times.get(&Ended::User(user)).is_some_and(|at| began_at <= *at)
     }
 
     /// How many entries there are.
@@ -213,6 +221,10 @@ mod tests {
         let nameless = SessionId::new([1; 16], NameDigest::NONE, NameDigest::NONE);
         let mut list = EndedSessions::new(10);
         assert!(!list.end(Ended::User(NameDigest::NONE), 100) && !list.end(Ended::Login(NameDigest::NONE), 100));
+        assert!(
+            !list.end(Ended::session(&SessionId::NONE), 100),
+            "that is every cookie of no session"
+        );
         list.end(Ended::Session([2; 16]), 100);
         assert!(!list.contains(&nameless, 0));
     }

@@ -67,8 +67,9 @@ pub enum Effect {
 pub trait Surroundings {
     /// SHA-256 of the certificate (DER) that the client showed on this connection.
     fn peer_certificate(&self) -> Option<[u8; 32]>;
-    /// What the route's metadata say under a namespace and a name.
-    fn route_metadata(&self, namespace: &str, name: &str) -> Option<String>;
+    /// What the route's metadata say under a namespace and a name: the bytes of a text, or whatever bytes the proxy has for
+    /// something else.
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>>;
 }
 
 /// A request that has shown a token, and what becomes of it when the token is known.

@@ -39,18 +39,22 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// What a route's metadata say: scopes with spaces between them, and an audience. `None`: there is neither, or what
-    /// stands there is no scope.
-    pub fn of_route(scopes: Option<&str>, audience: Option<&str>) -> Option<Self> {
+    /// What a route's metadata say: scopes with spaces between them, and an audience. `None`: there is neither, or one of them
+    /// is none (a number without quotes, a list, nothing): what somebody meant to require must not be left out.
+    pub fn of_route(scopes: Option<&[u8]>, audience: Option<&[u8]>) -> Option<Self> {
         if scopes.is_none() && audience.is_none() {
             return None;
         }
-        let scopes: Vec<String> = scopes
-            .unwrap_or_default()
-            .split_ascii_whitespace()
+        let scopes: Vec<String> = std::str::from_utf8(scopes.unwrap_or_default())
+            .ok()?
+            .split(' ')
+            .filter(|scope| !scope.is_empty())
             .map(str::to_owned)
             .collect();
-        let audience = audience.filter(|audience| !audience.is_empty()).map(str::to_owned);
+        let audience = match audience.map(std::str::from_utf8).transpose().ok()? {
+            Some(audience) if audience.is_empty() || audience.chars().any(char::is_control) => return None,
+            audience => audience.map(str::to_owned),
+        };
         scopes
             .iter()
             .all(|scope| is_scope(scope))

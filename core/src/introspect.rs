@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::cache::{Key, Verdict};
+use crate::cache_control::lifetime;
 use crate::config::{AnswerForm, ClaimToHeader, PhantomToken};
 use crate::grant::{Grant, Unusable};
 use crate::head::Head;
@@ -132,7 +133,8 @@ pub fn classify(stage: &PhantomToken, answer: &Answer, now: u64) -> Outcome {
     };
     match known {
         Some(known) if known.expires_at.is_none_or(|expiry| expiry > now) => {
-            let kept_until = now.saturating_add(lifetime(cache_control).min(stage.cache_seconds));
+            let kept_until =
+                now.saturating_add(lifetime(cache_control.iter().map(Vec::as_slice)).min(stage.cache_seconds));
             Outcome::Known {
                 verdict: Verdict::Active(Rc::new(known.grant)),
                 expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
@@ -271,30 +273,6 @@ pub(crate) fn self_contained(token: &[u8], now: u64) -> Option<Result<(Grant, u6
     }
     let grant = Grant::of_claims(&claims, bearer(token)).map_err(|_| "the JWT has a `cnf` that cannot be understood");
     Some(grant.map(|grant| (grant, expires_at)))
-}
-
-/// For how many seconds the answer may be kept (RFC 9111, 5.2.2); without a word on it, as long as the stage allows.
-fn lifetime(cache_control: &[Vec<u8>]) -> u64 {
-    let mut seconds = u64::MAX;
-    for directive in cache_control.iter().flat_map(|line| line.split(|byte| *byte == b',')) {
-        let directive = directive.trim_ascii().to_ascii_lowercase();
-        if matches!(directive.as_slice(), b"no-store" | b"no-cache") {
-            return 0;
-        }
-        if let Some(value) = directive.strip_prefix(b"max-age=") {
-            let value = value
-                .strip_prefix(b"\"")
-                .and_then(|value| value.strip_suffix(b"\""))
-                .unwrap_or(value);
-            // A value that cannot be read is stale (RFC 9111, 4.2.1).
-            let value = std::str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0);
-            seconds = seconds.min(value);
-        }
-    }
-    seconds
 }
 
 /// `application/x-www-form-urlencoded`, as RFC 6749, appendix B has it.

@@ -36,6 +36,7 @@ pub mod base64url;
 mod bounded;
 mod bytes;
 pub mod cache;
+pub mod cache_control;
 pub mod config;
 pub mod cookie;
 pub mod counts;

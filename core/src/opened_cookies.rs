@@ -158,7 +158,7 @@ mod tests {
         let content = Content {
             value: value.as_bytes(),
             session: SessionId([7; 32]),
-            issued_at: NOW,
+            began_at: NOW,
             expires_at: NOW + 300,
         };
         let nonce = [3; NONCE_LEN];

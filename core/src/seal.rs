@@ -123,8 +123,8 @@ pub struct Content<'a> {
     pub value: &'a [u8],
     /// The session it belongs to.
     pub session: SessionId,
-    /// Seconds since 1970.
-    pub issued_at: u64,
+    /// When the session began; of what is of no session, when it was sealed. Seconds since 1970.
+    pub began_at: u64,
     /// Seconds since 1970; from that second on the value does not open.
     pub expires_at: u64,
 }
@@ -135,8 +135,8 @@ pub struct Opened {
     pub value: Zeroizing<Vec<u8>>,
     /// The session; `None` for version 1.
     pub session: Option<SessionId>,
-    /// Seconds since 1970; 0 for version 1.
-    pub issued_at: u64,
+    /// When the session began, in seconds since 1970; 0 for version 1.
+    pub began_at: u64,
     /// Seconds since 1970; `u64::MAX` for version 1.
     pub expires_at: u64,
     /// The key that opened it.
@@ -221,7 +221,7 @@ impl Sealer {
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
         let key = self.ring.sealing();
         let mut plaintext = Zeroizing::new(Vec::with_capacity(content.value.len().saturating_add(48)));
-        plaintext.extend_from_slice(&content.issued_at.to_be_bytes());
+        plaintext.extend_from_slice(&content.began_at.to_be_bytes());
         plaintext.extend_from_slice(&content.expires_at.to_be_bytes());
         plaintext.extend_from_slice(&content.session.0);
         plaintext.extend_from_slice(content.value);
@@ -265,10 +265,10 @@ impl Sealer {
             .xaes
             .decrypt(nonce, sealed, &aad)
             .map_err(|_| OpenError::NotAuthentic)?;
-        let (issued_at, rest) = plaintext.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
+        let (began_at, rest) = plaintext.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
         let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
         let (session, value) = rest.split_first_chunk::<32>().ok_or(OpenError::Malformed)?;
-        let (issued_at, expires_at) = (u64::from_be_bytes(*issued_at), u64::from_be_bytes(*expires_at));
+        let (began_at, expires_at) = (u64::from_be_bytes(*began_at), u64::from_be_bytes(*expires_at));
         let (session, header_len) = (SessionId(*session), plaintext.len().saturating_sub(value.len()));
         if expires_at <= now {
             return Err(OpenError::Expired);
@@ -277,7 +277,7 @@ impl Sealer {
         Ok(Opened {
             value: plaintext,
             session: Some(session),
-            issued_at,
+            began_at,
             expires_at,
             key_id: key.id,
         })
@@ -293,7 +293,7 @@ impl Sealer {
         Ok(Opened {
             value: Zeroizing::new(value),
             session: None,
-            issued_at: 0,
+            began_at: 0,
             expires_at: u64::MAX,
             key_id,
         })

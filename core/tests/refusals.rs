@@ -47,7 +47,7 @@ fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
     let content = Content {
         value,
         session,
-        issued_at: 0,
+        began_at: 0,
         expires_at: 2,
     };
     let sealed = sealer.seal(Purpose::Csrf, &content, [0; NONCE_LEN]).unwrap();

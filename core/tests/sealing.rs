@@ -23,7 +23,7 @@ fn seal(sealer: &Sealer, purpose: Purpose, value: &[u8]) -> String {
     let content = Content {
         value,
         session: SESSION,
-        issued_at: NOW,
+        began_at: NOW,
         expires_at: NOW + 60,
     };
     sealer.seal(purpose, &content, [9; NONCE_LEN]).unwrap()
@@ -45,7 +45,7 @@ fn what_was_sealed_opens_with_its_session_and_times() {
         .unwrap();
     assert_eq!(&**opened.value, b"token");
     assert_eq!(
-        (opened.session, opened.issued_at, opened.expires_at),
+        (opened.session, opened.began_at, opened.expires_at),
         (Some(SESSION), NOW, NOW + 60)
     );
     assert_eq!(Some(opened.key_id), sealer.key_ids().next());
@@ -198,7 +198,7 @@ fn a_value_too_long_for_any_cookie_is_an_error_on_both_sides() {
     let content = Content {
         value: &[0; 50_000],
         session: SESSION,
-        issued_at: NOW,
+        began_at: NOW,
         expires_at: NOW + 60,
     };
     assert!(sealer(KEY_1).seal(Purpose::IdToken, &content, [9; NONCE_LEN]).is_err());
@@ -218,7 +218,7 @@ proptest! {
     #[test]
     fn any_value_comes_back_as_it_went_in(value in proptest::collection::vec(any::<u8>(), 0..3000), nonce: [u8; NONCE_LEN], session: [u8; 32]) {
         let sealer = sealer(KEY_1);
-        let content = Content { value: &value, session: SessionId(session), issued_at: NOW, expires_at: u64::MAX };
+        let content = Content { value: &value, session: SessionId(session), began_at: NOW, expires_at: u64::MAX };
         let sealed = sealer.seal(Purpose::IdToken, &content, nonce).unwrap();
         let opened = sealer.open(Purpose::IdToken, sealed.as_bytes(), NOW).unwrap();
         prop_assert_eq!(&*opened.value, &value);

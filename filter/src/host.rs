@@ -61,9 +61,8 @@ impl Surroundings for Connection {
         from_hex(&digest)
     }
 
-    fn route_metadata(&self, namespace: &str, name: &str) -> Option<String> {
-        let path = vec!["xds", "route_metadata", "filter_metadata", namespace, name];
-        String::from_utf8(property(path)?).ok()
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
+        property(vec!["xds", "route_metadata", "filter_metadata", namespace, name])
     }
 }
 

@@ -32,7 +32,7 @@ pub fn sealed(purpose: Purpose, value: &[u8]) -> String {
     let content = Content {
         value,
         session: SessionId([7; 32]),
-        issued_at: NOW,
+        began_at: NOW,
         expires_at: NOW + 300,
     };
     sealer(false).seal(purpose, &content, [3; 24]).expect("sealed")

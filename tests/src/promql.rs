@@ -65,7 +65,7 @@ pub fn parts(expression: &str) -> (Vec<Selector>, BTreeSet<String>) {
     (selectors, grouped)
 }
 
-const WORDS: [&str; 6] = ["and", "or", "unless", "bool", "offset", "sum"];
+const WORDS: [&str; 7] = ["and", "or", "unless", "bool", "offset", "sum", "count"];
 
 fn is_name(token: &str) -> bool {
     let first = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';

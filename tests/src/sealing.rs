@@ -42,7 +42,7 @@ impl Seals {
         let content = Content {
             value: value.as_bytes(),
             session,
-            issued_at: now(),
+            began_at: now(),
             expires_at,
         };
         self.sealer.seal(purpose, &content, nonce).expect("sealed")

@@ -119,7 +119,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
     assert_eq!(
         answer.header("access-control-allow-headers"),
-        Some("content-type,x-example-csrf")
+        Some("content-type,x-example-csrf,traceparent,tracestate")
     );
     let bare = Request::new("GET", "/api/data").header("origin", &user.origin);
     let answer = anyone.send("api", &bare).expect("an answer");

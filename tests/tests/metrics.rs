@@ -130,9 +130,11 @@ fn the_dashboard_and_the_alerts_name_only_metrics_labels_and_values_that_exist()
         let mut labels: BTreeSet<&str> = OF_THE_SCRAPE.into();
         for selector in &selectors {
             if let Some(pattern) = &selector.pattern {
-                let start = pattern.strip_suffix(".+").expect("a beginning, and anything");
+                let (start, end) = pattern.split_once(".+").expect("a beginning, anything, and an end");
                 assert!(
-                    scraped.keys().any(|name| name.starts_with(start)),
+                    scraped
+                        .keys()
+                        .any(|name| name.starts_with(start) && name.ends_with(end)),
                     "{place}: no metric is {pattern}"
                 );
                 labels.insert("__name__");

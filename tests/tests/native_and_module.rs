@@ -29,7 +29,7 @@ impl Surroundings for NoRoute {
         None
     }
 
-    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<String> {
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<Vec<u8>> {
         None
     }
 }

@@ -284,3 +284,19 @@ fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
     let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
     assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
 }
+
+#[test]
+fn a_session_that_is_ended_while_redis_is_away_is_over_at_the_other_when_redis_is_back() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    let ask = |address| send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
+    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
+    test.system.kill(Component::Redis);
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    assert_eq!(logout.status, 200);
+    assert_eq!(ask(second).json()["isLoggedIn"], true, "it cannot know");
+    test.system
+        .resume(Component::Redis)
+        .unwrap_or_else(|error| panic!("{error}"));
+    eventually("the other replica knows", || ask(second).json()["isLoggedIn"] == false);
+}

@@ -100,7 +100,8 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
             failure.because(Reason::LoginUnknown)
         })?;
     let finished = exchange(call, response, &login).await;
-    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins)) {
+    let by_navigation = login.return_to.is_some();
+    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins, by_navigation)) {
         // The code may still be good when the authorization server is back.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
@@ -147,7 +148,12 @@ async fn exchange(call: &Call<'_>, response: AuthorizationResponse, login: &Pend
 
 /// Writes a new session into the browser, with a new id whatever was there before: a session that somebody else put
 /// there must not become this user's.
-fn begin_session(call: &Call<'_>, tokens: &TokenSet, logins: &PendingLogins) -> Result<NewSession, Failure> {
+fn begin_session(
+    call: &Call<'_>,
+    tokens: &TokenSet,
+    logins: &PendingLogins,
+    by_navigation: bool,
+) -> Result<NewSession, Failure> {
     let application = &call.worker.application;
     let id_token = tokens.id_token.as_ref();
     let claim = |name: &str| {
@@ -175,7 +181,10 @@ fn begin_session(call: &Call<'_>, tokens: &TokenSet, logins: &PendingLogins) -> 
         id_token: id_token.map(|id_token| id_token.raw.as_str()),
         renewed_by: application.replica,
     };
-    let mut set_cookies = SetCookies::new(&call.cookies);
+    let mut set_cookies = match by_navigation {
+        true => SetCookies::for_navigation(&call.cookies),
+        false => SetCookies::new(&call.cookies),
+    };
     SessionWriter::new(&mut set_cookies, session, application.lifetimes, call.now).write(
         &written,
         &csrf,

@@ -42,15 +42,13 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
     let (session, started_at) = (content.session, content.started_at);
-    let renewed = renew(call.worker, content, Some(opened.issued_at), id_token.clone())
-        .await
-        .map_err(|refusal| {
-            let failure = Failure::new(refusal, "the refresh failed");
-            match refusal {
-                Refusal::SessionExpired => failure.because(Reason::RefreshTokenRefused),
-                _ => failure,
-            }
-        })?;
+    let renewed = renew(call.worker, content, id_token.clone()).await.map_err(|refusal| {
+        let failure = Failure::new(refusal, "the refresh failed");
+        match refusal {
+            Refusal::SessionExpired => failure.because(Reason::RefreshTokenRefused),
+            _ => failure,
+        }
+    })?;
 
     let session = match (session, started_at) {
         (Some(id), Some(started_at)) => Session { id, started_at },
@@ -83,13 +81,16 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
 }
 
 /// Leads the refresh, or gets the tokens of the one that is under way or just over.
-async fn renew(worker: &Worker, content: RefreshContent, got: Option<u64>, id_token: Option<String>) -> RefreshOutcome {
+async fn renew(worker: &Worker, content: RefreshContent, id_token: Option<String>) -> RefreshOutcome {
     let application = &worker.application;
     let flight = Flight {
         application: Arc::clone(application),
         client: Rc::clone(&worker.client),
         session: content.session.unwrap_or(SessionId::NONE),
-        got: got.filter(|_| content.renewed_by == Some(application.replica)),
+        began_at: content.started_at.unwrap_or_default(),
+        got: content
+            .renewed
+            .and_then(|(replica, at)| (replica == application.replica).then_some(at)),
         refresh_token: content.refresh_token,
         id_token,
     };
@@ -108,6 +109,8 @@ struct Flight {
     application: Arc<Application>,
     client: Rc<OAuthClient>,
     session: SessionId,
+    /// When the session began, in UNIX seconds.
+    began_at: u64,
     /// Since when this process has the refresh token, if it was this one that got it.
     got: Option<u64>,
     refresh_token: Zeroizing<String>,
@@ -116,7 +119,6 @@ struct Flight {
 
 impl Flight {
     async fn run(self) -> RefreshOutcome {
-        let began = clock::now();
         let key = RefreshKey::new(self.session, &self.refresh_token);
         let (outcome, how) = match self.application.refreshes.join(key, self.got).await {
             Turn::Settled(outcome) => (outcome, Refreshed::Coalesced),
@@ -125,7 +127,7 @@ impl Flight {
                 let outcome = self.lead().await;
                 // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
                 let outcome = match outcome {
-                    Ok(tokens) if self.is_over(began) => {
+                    Ok(tokens) if self.is_over() => {
                         let client = Rc::clone(&self.client);
                         client.revoke(tokens.refresh_token.clone(), "refresh_token").await;
                         Err(Refusal::SessionExpired)
@@ -141,7 +143,7 @@ impl Flight {
             }
         };
         let outcome = match outcome {
-            Ok(_) if self.is_over(began) => Err(Refusal::SessionExpired),
+            Ok(_) if self.is_over() => Err(Refusal::SessionExpired),
             outcome => outcome,
         };
         let how = if outcome.is_ok() { how } else { Refreshed::Failed };
@@ -149,9 +151,9 @@ impl Flight {
         outcome
     }
 
-    /// Whether the session was ended since this began.
-    fn is_over(&self, began: u64) -> bool {
-        self.session != SessionId::NONE && self.application.ended.contains(&self.session, began)
+    /// Whether the session was ended meanwhile.
+    fn is_over(&self) -> bool {
+        self.application.ended.contains(&self.session, self.began_at)
     }
 
     /// The refresh itself.

@@ -41,6 +41,6 @@ pub(super) fn csrf_value(call: &Call<'_>, session: &LiveSession) -> Result<(Stri
     let value = random::token()?;
     let mut set_cookies = SetCookies::new(&call.cookies);
     let lifetimes = call.worker.application.lifetimes;
-    SessionWriter::new(&mut set_cookies, session.identity(), lifetimes, call.now).csrf(value.as_bytes())?;
+    SessionWriter::new(&mut set_cookies, session.identity(call.now), lifetimes, call.now).csrf(value.as_bytes())?;
     Ok((value, set_cookies.into_lines()))
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bff_core::cookie::MAX_PARTS;
 use bff_core::keys::KeyRing;
 use bff_core::names::CookieNames;
 use bff_core::origin::TrustedOrigins;
@@ -97,7 +98,7 @@ fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
             );
         }
     }
-    if !(1..=20).contains(&settings.max_cookie_parts) {
+    if !(1..=MAX_PARTS).contains(&settings.max_cookie_parts) {
         fault("max_cookie_parts", "this must be from 1 to 20");
     }
     for (field, address) in [

@@ -14,6 +14,8 @@ use awc::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RET
 use awc::http::{Method, StatusCode};
 use awc::{ClientRequest, Connector};
 
+use bff_core::cache_control;
+
 use super::resolver::SystemThenLoopback;
 use crate::config::AuthorizationServer;
 use crate::metrics::{Metrics, ServerEndpoint};
@@ -90,11 +92,16 @@ pub struct Answer {
     pub body: Bytes,
     /// `DPoP-Nonce`: what the next DPoP proof is to hold (RFC 9449 section 8).
     pub dpop_nonce: Option<String>,
-    /// How long the answer may be kept, in seconds: `max-age` of `Cache-Control`; 0 for `no-store` and `no-cache`.
-    pub max_age: Option<u64>,
+    /// `Cache-Control`, line by line.
+    pub cache_control: Vec<Vec<u8>>,
 }
 
 impl Answer {
+    /// How long it may be kept, in seconds; `u64::MAX` without a word on it.
+    pub fn lifetime(&self) -> u64 {
+        cache_control::lifetime(self.cache_control.iter().map(Vec::as_slice))
+    }
+
     /// Whether `Content-Type` is this media type, whatever its parameters.
     pub fn is(&self, media_type: &str) -> bool {
         self.content_type
@@ -243,7 +250,8 @@ async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<A
         .get("dpop-nonce")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let max_age = header(CACHE_CONTROL).and_then(max_age);
+    let cache_control = response.headers().get_all(CACHE_CONTROL);
+    let cache_control: Vec<Vec<u8>> = cache_control.map(|line| line.as_bytes().to_vec()).collect();
     let content_type = header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     let announced: Option<usize> = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let body = response.body().limit(limit).await.map_err(|error| match error {
@@ -261,17 +269,8 @@ async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<A
         content_type,
         body,
         dpop_nonce,
-        max_age,
+        cache_control,
     })
-}
-
-/// What `Cache-Control` says about keeping an answer, in seconds (RFC 9111 section 5.2.2).
-fn max_age(cache_control: &str) -> Option<u64> {
-    let seconds = |directive: &str| match directive.trim().to_ascii_lowercase().as_str() {
-        "no-store" | "no-cache" => Some(0),
-        other => other.strip_prefix("max-age=")?.trim_matches('"').parse().ok(),
-    };
-    cache_control.split(',').filter_map(seconds).min()
 }
 
 fn send_error(error: SendRequestError) -> HttpError {
@@ -283,20 +282,5 @@ fn send_error(error: SendRequestError) -> HttpError {
         SendRequestError::Url(error) => HttpError::Request(error.to_string()),
         SendRequestError::Http(error) => HttpError::Request(error.to_string()),
         error => HttpError::Broken(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::max_age;
-
-    #[test]
-    fn the_shortest_of_what_cache_control_says_counts() {
-        assert_eq!(max_age("public, max-age=600"), Some(600));
-        assert_eq!(max_age("max-age=\"60\", MAX-AGE=30"), Some(30));
-        assert_eq!(max_age("max-age=600, no-store"), Some(0));
-        assert_eq!(max_age("No-Cache"), Some(0));
-        assert_eq!(max_age("public, max-age=soon"), None);
-        assert_eq!(max_age(""), None);
     }
 }

@@ -178,7 +178,7 @@ impl Provider {
         if answer.status != 200 {
             return Err(format!("{url} answered {}", answer.status));
         }
-        self.0.keys_max_age.store(answer.max_age.unwrap_or(u64::MAX), Relaxed);
+        self.0.keys_max_age.store(answer.lifetime(), Relaxed);
         let keys = KeySet::parse(&answer.body).map_err(|error| format!("{url}: {error}"))?;
         for unusable in keys.unusable() {
             log::debug!("{url}: {unusable}");

@@ -4,6 +4,7 @@
 //! Asked on every request, so it is a list in this process. Replicas share theirs through [Redis](super::shared): what one of
 //! them ends, the others know after a second or so.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bff_core::ended::{Ended, EndedSessions};
@@ -17,6 +18,8 @@ pub struct EndedList {
     state: Arc<RwLock<State>>,
     /// How long an entry is kept, in seconds.
     keep: u64,
+    /// Whether there are entries that the other replicas may not have been told of.
+    unpublished: Arc<AtomicBool>,
 }
 
 struct State {
@@ -37,7 +40,18 @@ impl EndedList {
                 epoch,
             })),
             keep,
+            unpublished: Arc::default(),
         }
+    }
+
+    /// There may be entries that the other replicas have not been told of.
+    pub fn set_unpublished(&self) {
+        self.unpublished.store(true, Relaxed);
+    }
+
+    /// Whether there may be such entries; whoever asks is to tell of them now.
+    pub fn take_unpublished(&self) -> bool {
+        self.unpublished.swap(false, Relaxed)
     }
 
     /// How long an entry is kept, in seconds.
@@ -64,9 +78,9 @@ impl EndedList {
         room
     }
 
-    /// Whether a cookie of this session, sealed at `issued_at` (UNIX seconds), is of a session that is over.
-    pub fn contains(&self, session: &SessionId, issued_at: u64) -> bool {
-        self.read().ended.contains(session, issued_at)
+    /// Whether this session, begun at `began_at` (UNIX seconds), is over.
+    pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
+        self.read().ended.contains(session, began_at)
     }
 
     /// How many entries there are.

@@ -55,13 +55,14 @@ impl LiveSession {
         })
     }
 
-    /// What to seal into a cookie that joins this session.
-    pub fn identity(&self) -> Session {
+    /// What to seal into a cookie that joins this session `now` (UNIX seconds). Of a session of version 1 is not known when it
+    /// began.
+    pub fn identity(&self, now: u64) -> Session {
         let began = self.refresh_token.as_ref().and_then(|content| content.started_at);
-        let issued = self.access_token.as_ref().map(|opened| opened.issued_at);
+        let sealed = self.access_token.as_ref().map(|opened| opened.began_at);
         Session {
             id: self.id.unwrap_or(SessionId::NONE),
-            started_at: began.or(issued).unwrap_or_default(),
+            started_at: began.or(sealed).filter(|at| *at != 0).unwrap_or(now),
         }
     }
 }

@@ -24,7 +24,7 @@ impl LogoutStates {
         let content = Content {
             value: b"",
             session: SessionId::NONE,
-            issued_at: now,
+            began_at: now,
             expires_at: now.saturating_add(SECONDS),
         };
         Ok(self.0.seal(Purpose::Login, &content, random::bytes()?)?)

@@ -283,7 +283,7 @@ impl RedisRefreshStore {
         let content = Content {
             value: &json,
             session: key.session(),
-            issued_at: now,
+            began_at: now,
             // Clocks of replicas may differ; Redis itself ends it in time.
             expires_at: now.saturating_add(seconds).saturating_add(60),
         };

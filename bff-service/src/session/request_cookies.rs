@@ -82,7 +82,7 @@ impl<'a> RequestCookies<'a> {
                 error => CookieFault::Unusable(error.to_string()),
             })?;
         match opened.session {
-            Some(session) if self.ended.contains(&session, opened.issued_at) => Err(CookieFault::SessionEnded),
+            Some(session) if self.ended.contains(&session, opened.began_at) => Err(CookieFault::SessionEnded),
             _ => Ok(opened),
         }
     }

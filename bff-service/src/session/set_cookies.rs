@@ -56,6 +56,8 @@ impl std::fmt::Display for SameSite {
 pub struct SetCookies<'a, 'b> {
     request: &'a RequestCookies<'b>,
     settings: &'a CookieSettings,
+    /// Whether the browser holds cookies of the session back from this request.
+    withheld: bool,
     lines: Vec<String>,
 }
 
@@ -65,7 +67,17 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         SetCookies {
             request,
             settings: request.settings(),
+            withheld: false,
             lines: Vec::new(),
+        }
+    }
+
+    /// For the answer to a navigation from another site. The browser sends no `SameSite=Strict` cookie with that, so the
+    /// request does not tell what is left over of an earlier session: whatever could be is cleared.
+    pub fn for_navigation(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
+        SetCookies {
+            withheld: true,
+            ..SetCookies::new(request)
         }
     }
 
@@ -112,7 +124,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
                 &attributes,
             );
         }
-        if self.request.has_whole(purpose) {
+        if self.may_have_whole(purpose) {
             self.clear_name(purpose, name);
         }
         self.clear_parts(purpose, parts + 1);
@@ -128,7 +140,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     /// Clears a cookie only if the request brought it or a part of it.
     pub fn clear_if_sent(&mut self, purpose: Purpose) {
         let name = self.settings.name(purpose);
-        if self.request.has_whole(purpose) {
+        if self.may_have_whole(purpose) {
             self.clear_name(purpose, name);
         }
         self.clear_parts(purpose, 1);
@@ -169,11 +181,22 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     }
 
     fn clear_parts(&mut self, purpose: Purpose, first: usize) {
-        for number in self.request.parts(purpose) {
-            if number >= first {
-                self.clear_name(purpose, &format!("{}.{number}", self.settings.name(purpose)));
-            }
+        let numbers = match self.is_withheld(purpose) {
+            true => (1..=self.settings.max_parts).collect(),
+            false => self.request.parts(purpose),
+        };
+        for number in numbers.into_iter().filter(|number| *number >= first) {
+            self.clear_name(purpose, &format!("{}.{number}", self.settings.name(purpose)));
         }
+    }
+
+    fn may_have_whole(&self, purpose: Purpose) -> bool {
+        self.is_withheld(purpose) || self.request.has_whole(purpose)
+    }
+
+    /// The login cookie is there to come along.
+    fn is_withheld(&self, purpose: Purpose) -> bool {
+        self.withheld && purpose != Purpose::Login
     }
 
     fn clear_name(&mut self, purpose: Purpose, name: &str) {

@@ -1,5 +1,6 @@
 //! What replicas share about sessions that are over: a sorted set in Redis, by the time at which they ended. Each replica
-//! adds to it and reads from time to time what the others added.
+//! adds to it, and reads every second what the others added lately. What could not be added at its time is added later,
+//! with the time at which it ended, where nobody would look any more: another marker tells them to read all of it.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bff_core::ended::Ended;
 
 use super::ended_sessions::EndedList;
 use super::redis::{Redis, Unavailable};
-use crate::clock;
+use crate::{clock, random};
 
 /// How often the others' entries are read.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -18,13 +19,18 @@ const LIMIT: isize = 10_000;
 
 /// The name of the sorted set.
 const ENDED: &str = "ended";
+/// The name of a random text that is another one after each late addition.
+const MARKER: &str = "ended-marker";
 
-/// Tells the other replicas. A failure is in the log and in the metrics; this replica knows anyway.
-pub async fn publish(
-    redis: &Redis,
-    entries: impl IntoIterator<Item = (Ended, u64)>,
-    keep: u64,
-) -> Result<(), Unavailable> {
+/// Tells the other replicas. A failure is in the log and in the metrics; this replica knows anyway, and tells them when it
+/// can.
+pub async fn publish(redis: &Redis, list: &EndedList, ended: Ended, at: u64) {
+    if add(redis, [(ended, at)], list.keep()).await.is_err() {
+        list.set_unpublished();
+    }
+}
+
+async fn add(redis: &Redis, entries: impl IntoIterator<Item = (Ended, u64)>, keep: u64) -> Result<(), Unavailable> {
     let mut add = redis::cmd("ZADD");
     add.arg(redis.key(ENDED)).arg("GT");
     let mut count = 0;
@@ -50,22 +56,43 @@ pub async fn publish(
 /// Reads what the others added, again and again. Never ends.
 pub async fn follow(redis: Redis, list: EndedList) {
     // Whatever is known here may be missing there: what ended while Redis was away, or before it lost its memory.
-    let mut away = true;
+    list.set_unpublished();
+    let mut marker = None;
     loop {
-        let began = clock::now();
-        let outcome = match away {
-            true => {
-                let all = read(&redis, &list, began.saturating_sub(list.keep())).await;
-                match all {
-                    Ok(()) => publish(&redis, list.entries(), list.keep()).await,
-                    Err(error) => Err(error),
-                }
+        marker = match follow_once(&redis, &list, marker).await {
+            Ok(marker) => marker,
+            Err(Unavailable) => {
+                list.set_unpublished();
+                None
             }
-            false => read(&redis, &list, began.saturating_sub(OVERLAP_SECONDS)).await,
         };
-        away = outcome.is_err();
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+/// Reads, and tells what the others may not know. `marker` is the one up to which all was read; returns the new one.
+async fn follow_once(redis: &Redis, list: &EndedList, marker: Option<String>) -> Result<Option<String>, Unavailable> {
+    let mut get = redis::cmd("GET");
+    get.arg(redis.key(MARKER));
+    // Before the reading: what is added late meanwhile is read the next time.
+    let found: Option<String> = redis.run(&get).await?;
+    let back = match found.is_some() && found == marker {
+        true => OVERLAP_SECONDS,
+        false => list.keep(),
+    };
+    read(redis, list, clock::now().saturating_sub(back)).await?;
+    if found.is_none() {
+        // Redis has lost its memory.
+        list.set_unpublished();
+    }
+    if list.take_unpublished() {
+        add(redis, list.entries(), list.keep()).await?;
+        let mut set = redis::cmd("SET");
+        let new = random::token().map_err(|_| Unavailable)?;
+        set.arg(redis.key(MARKER)).arg(new);
+        redis.run::<String>(&set).await?;
+    }
+    Ok(found)
 }
 
 async fn read(redis: &Redis, list: &EndedList, since: u64) -> Result<(), Unavailable> {

@@ -85,8 +85,8 @@ pub struct RefreshContent {
     pub session: Option<SessionId>,
     /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
     pub started_at: Option<u64>,
-    /// The replica that got the token; `None` in a version 1 cookie.
-    pub renewed_by: Option<ReplicaId>,
+    /// The replica that got the token, and when (UNIX seconds); `None` in a version 1 cookie.
+    pub renewed: Option<(ReplicaId, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +94,9 @@ struct SealedRefreshContent {
     refresh_token: String,
     started_at: u64,
     renewed_by: ReplicaId,
+    /// Cookies from before this member are of another process, for which it does not count.
+    #[serde(default)]
+    renewed_at: u64,
 }
 
 impl RefreshContent {
@@ -105,7 +108,7 @@ impl RefreshContent {
                 refresh_token: token.to_owned().into(),
                 session: None,
                 started_at: None,
-                renewed_by: None,
+                renewed: None,
             });
         }
         let content: SealedRefreshContent = serde_json::from_slice(&opened.value).ok()?;
@@ -113,7 +116,7 @@ impl RefreshContent {
             refresh_token: content.refresh_token.into(),
             session: opened.session,
             started_at: Some(content.started_at),
-            renewed_by: Some(content.renewed_by),
+            renewed: Some((content.renewed_by, content.renewed_at)),
         })
     }
 }
@@ -215,6 +218,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
                     refresh_token: token.to_owned(),
                     started_at: self.session.started_at,
                     renewed_by: tokens.renewed_by,
+                    renewed_at: self.now,
                 };
                 let json = Zeroizing::new(serde_json::to_vec(&content)?);
                 self.seal(Purpose::RefreshToken, &json, self.ends_at)?;
@@ -237,7 +241,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         let content = Content {
             value,
             session: self.session.id,
-            issued_at: self.now,
+            // Not the time of sealing: a refresh would carry a session past the end of all that its user had.
+            began_at: self.session.started_at,
             expires_at,
         };
         let sealed = self
@@ -259,7 +264,7 @@ pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, no
     let content = Content {
         value: &value,
         session: SessionId::NONE,
-        issued_at: now,
+        began_at: now,
         expires_at,
     };
     let sealed = cookies

@@ -67,6 +67,21 @@ fn a_logout_token_with_a_sub_alone_ends_all_sessions_of_the_user_and_not_those_o
     assert!(!is_over(&mut app.signed_in()));
 }
 
+/// A replica that has not heard of it yet refreshes; the session is over all the same wherever it is known.
+#[test]
+fn a_refresh_elsewhere_does_not_outlive_the_end_of_all_that_a_user_has() {
+    let one = with_sid();
+    let other = TestApp::start_against(one.authorization_server.clone(), Setup::default());
+    let mut browser = one.signed_in();
+    backchannel(&one, &one.authorization_server.logout_token(json!({"sub": "alice"})));
+    // What is sealed now is sealed later than the logout.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    browser.app = &other;
+    assert_eq!(browser.post("/refresh").status, 204, "there it is not known");
+    browser.app = &one;
+    assert!(is_over(&mut browser));
+}
+
 #[test]
 fn an_ended_session_gets_its_cookies_cleared_by_the_refresh_and_is_refused_by_every_endpoint() {
     let app = with_sid();

@@ -66,6 +66,37 @@ fn the_browser_signs_in_by_navigation_alone_and_ends_where_it_wanted_to_be() {
     assert_eq!(app.authorization_server.state().last_form["redirect_uri"], CALLBACK);
 }
 
+/// The browser holds `SameSite=Strict` cookies back from the navigation that comes from the authorization server.
+#[test]
+fn nothing_is_left_of_an_earlier_session_that_the_callback_did_not_see() {
+    let app = TestApp::start_with(ON);
+    let token_of = |bytes: usize| {
+        let response = json!({"access_token": "a".repeat(bytes)});
+        app.authorization_server.state().token_response = response.as_object().unwrap().clone();
+    };
+    for (before, after) in [(7_000, 100), (100, 7_000), (11_000, 7_000)] {
+        token_of(before);
+        let mut browser = app.signed_in();
+        token_of(after);
+        let callback = authorize(&mut browser, "/login?returnTo=/");
+        let login = format!("{LOGIN}={}", browser.cookie(LOGIN));
+        let request = Request::new("GET", &format!("/bff{callback}"))
+            .header("cookie", login)
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document");
+        assert_eq!(browser.send(&request).status, 302);
+        let session = browser.get("/session").json();
+        assert_eq!(
+            session["isLoggedIn"],
+            true,
+            "{before}, {after}: {:?}",
+            browser.cookie_names()
+        );
+        assert!(session["accessTokenExpiresIn"].as_u64().unwrap() > 0);
+    }
+}
+
 #[test]
 fn it_is_off_unless_it_is_configured() {
     let app = TestApp::start();

@@ -206,7 +206,7 @@ fn a_login_expires() {
     let page_url = browser.authorize("alice");
     let opened = open(Purpose::Login, browser.cookie(LOGIN));
     let mut logins: Value = serde_json::from_slice(&opened.value).unwrap();
-    logins[0]["expires_at"] = json!(opened.issued_at);
+    logins[0]["expires_at"] = json!(opened.began_at);
     // The cookie itself goes on being good: another login in it may be younger.
     let cookie = Forgery {
         value: logins.to_string().into_bytes(),

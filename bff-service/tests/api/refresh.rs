@@ -266,3 +266,24 @@ fn a_session_in_version_1_cookies_goes_on_in_version_2_where_that_is_allowed() {
         }
     }
 }
+
+/// It has no name, and neither has a login that is pending.
+#[test]
+fn signing_out_of_a_session_in_version_1_cookies_ends_nobody_elses_login() {
+    for session in ["", "max_lifetime_seconds = 3600"] {
+        let app = TestApp::start_with(Setup {
+            top: "accept_v1_cookies = true",
+            more_keys: V1_KEY,
+            session,
+            ..Setup::default()
+        });
+        let mut browser = app.browser();
+        browser
+            .cookies
+            .insert((AUTH.to_owned(), "/bff".to_owned()), V1_COOKIE.to_owned());
+        let page = browser.get("/session").json();
+        browser.csrf = Some(page["csrf"].as_str().expect("a new CSRF value").to_owned());
+        assert_eq!(browser.post("/logout").status, 200, "{session}");
+        assert_eq!(app.signed_in().get("/userInfo").status, 200);
+    }
+}

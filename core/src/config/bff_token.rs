@@ -39,7 +39,7 @@ pub struct EndedSessionsSource {
     pub cluster: String,
     /// Path of the list.
     pub path: String,
-    /// How often it is read, in seconds: a session that was ended is refused this much later at most.
+    /// How often it is read, in seconds.
     pub poll_seconds: u64,
 }
 
@@ -55,7 +55,9 @@ struct RawEndedSessions {
     /// Path of the list; `/ended-sessions/<application>` where the service has several applications.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// How often it is read, in seconds: a session that was ended is refused this much later at most.
+    /// How often it is read, in seconds. A session that was ended is refused this much later at most, and a second more with
+    /// several replicas that share Redis. Without Redis one of them is asked each time: it takes until the one that knows is
+    /// asked.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,

@@ -26,14 +26,14 @@ impl Surroundings for Around {
         self.certificate
     }
 
-    fn route_metadata(&self, namespace: &str, name: &str) -> Option<String> {
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
         assert_eq!(namespace, "bff_filter");
         let text = match name {
             "required_scopes" => self.scopes,
             "required_audience" => self.audience,
             _ => None,
         };
-        text.map(str::to_owned)
+        text.map(|text| text.as_bytes().to_vec())
     }
 }
 
@@ -177,7 +177,11 @@ fn a_route_adds_its_own_requirements() {
     );
     // A route that was to have metadata and has none, or has nonsense, lets nobody in.
     assert_eq!(status(None, None, claims.clone()), 500);
-    assert_eq!(status(Some("or\"ders"), None, claims), 500);
+    assert_eq!(status(Some("or\"ders"), None, claims.clone()), 500);
+    // A number in place of a text comes as the bytes of a float. What it stood for is not left out.
+    assert_eq!(status(Some("orders"), Some("\0\0\0\0\0\0\u{8}@"), claims.clone()), 500);
+    assert_eq!(status(Some("orders"), Some(""), claims.clone()), 500);
+    assert_eq!(status(Some("\0\0\0\0\0\0\u{8}@"), Some("orders-api"), claims), 500);
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Surroundings for Plain {
         None
     }
 
-    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<String> {
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<Vec<u8>> {
         None
     }
 }
@@ -92,7 +92,7 @@ pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires
     let content = Content {
         value: value.as_bytes(),
         session,
-        issued_at: NOW,
+        began_at: NOW,
         expires_at,
     };
     sealer.seal(purpose, &content, [3; NONCE_LEN]).unwrap()

@@ -31,7 +31,7 @@ impl Forgery {
         let content = Content {
             value: &self.value,
             session: self.session,
-            issued_at: now() - 10,
+            began_at: now() - 10,
             expires_at: self.expires_at,
         };
         sealer(&self.keys)
