@@ -202,6 +202,9 @@ impl Application {
 
     /// From `now` (UNIX seconds) on this is over, here and, where they share Redis, at the other replicas.
     pub async fn end(&self, ended: Ended, now: u64) {
+        if ended.is_nameless() {
+            return;
+        }
         self.ended.end(ended, now);
         if let Some(redis) = &self.redis {
             shared::publish(redis, &self.ended, ended, now).await;

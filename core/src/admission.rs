@@ -18,7 +18,7 @@ use crate::opened_cookies::{Found, OpenedCookies};
 use crate::reply::Refusal;
 use crate::seal::{OpenError, Purpose};
 
-/// The longest bearer token that is looked at, in bytes.
+/// The longest token that is looked at, in bytes, be it out of a cookie or a bearer token.
 const MAX_TOKEN_LEN: usize = 16 * 1024;
 
 /// How a request's head is changed before it goes upstream.
@@ -227,8 +227,8 @@ fn by_cookie(
     }
     let found = access_token?;
     // Of a grant that is known this was looked at when it was made.
-    if found.grant.is_none() && !is_token(&found.cookie.content.value) {
-        return Err(Refused::unauthorized("the token has characters that no token has"));
+    if found.grant.is_none() {
+        check_token(&found.cookie.content.value).map_err(Refused::unauthorized)?;
     }
     edits.cookie = jar.without_ours();
     if edits.cookie.is_none() {
@@ -279,14 +279,18 @@ fn bearer_token(head: &Head) -> Result<Zeroizing<Vec<u8>>, Refused> {
         return Err(not_bearer);
     }
     let token = token.trim_ascii_start();
-    match is_token(token) {
-        true => Ok(Zeroizing::new(token.to_vec())),
-        false => Err(Refused::token(true, "the token has characters that no token has")),
-    }
+    check_token(token).map_err(|why| Refused::token(true, why))?;
+    Ok(Zeroizing::new(token.to_vec()))
 }
 
 /// RFC 6750, 2.1: `b64token`. Anything else must not reach a header or a form.
-fn is_token(token: &[u8]) -> bool {
+fn check_token(token: &[u8]) -> Result<(), &'static str> {
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
-    !token.is_empty() && token.len() <= MAX_TOKEN_LEN && token.iter().all(legal)
+    if token.len() > MAX_TOKEN_LEN {
+        return Err("the token is longer than 16 KiB");
+    }
+    match !token.is_empty() && token.iter().all(legal) {
+        true => Ok(()),
+        false => Err("the token has characters that no token has"),
+    }
 }

@@ -13,8 +13,8 @@ use smallvec::SmallVec;
 use crate::names::CookieNames;
 use crate::seal::Purpose;
 
-/// Into how many cookies a value may be split at the very most, whatever the configuration of the service says: the filter
-/// takes whatever the service may make.
+/// Into how many cookies a value may be split at the very most: the highest bound that the service can be given, and the one
+/// that the filter has.
 pub const MAX_PARTS: usize = 20;
 
 /// All Cookie lines of a request, and what of them is ours.

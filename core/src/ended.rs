@@ -28,7 +28,7 @@ impl Ended {
 
     /// Whether it names nothing: what is of no session, login or user has zeros in its place, and all of that is not over
     /// because somebody ended what has no name.
-    fn is_nameless(self) -> bool {
+    pub fn is_nameless(self) -> bool {
         match self {
             Self::Session(number) => number == [0; 16],
             Self::Login(digest) | Self::User(digest) => digest == NameDigest::NONE,
@@ -112,11 +112,15 @@ impl EndedSessions {
         }
     }
 
-    /// Drops what was ended before this time. Entries come in the order of their times, give or take the clocks of
-    /// several services.
+    /// Drops what was ended before this time.
     pub fn forget_before(&mut self, time: u64) {
+        // Nearly always all there is to it, as entries come in the order of their times but for those that come late.
         while self.order.front().is_some_and(|(at, _)| *at < time) {
             self.forget_first();
+        }
+        if self.times.values().any(|at| *at < time) {
+            self.times.retain(|_, at| *at >= time);
+            self.order.retain(|(at, _)| *at >= time);
         }
     }
 
@@ -246,6 +250,11 @@ mod tests {
         assert_eq!(list.len(), 1);
         list.forget_before(1000);
         assert!(list.is_empty());
+        // What comes late goes in time.
+        list.end(Ended::Session([4; 16]), 2000);
+        list.end(Ended::Session([5; 16]), 1500);
+        list.forget_before(1501);
+        assert_eq!((list.len(), list.order.len()), (1, 1));
     }
 
     #[test]

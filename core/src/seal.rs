@@ -2,7 +2,7 @@
 //!
 //! Version 2, which is what we write, is base64url without padding of
 //! `0x02 ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`, by XAES-256-GCM. The plaintext is
-//! `issued at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big endian. The associated
+//! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big endian. The associated
 //! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie opens in another's place.
 //!
 //! Version 1 is read only, and only where it is switched on: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM
@@ -123,7 +123,7 @@ pub struct Content<'a> {
     pub value: &'a [u8],
     /// The session it belongs to.
     pub session: SessionId,
-    /// When the session began; of what is of no session, when it was sealed. Seconds since 1970.
+    /// When the session began. For what is no cookie of a session: when it was sealed. Seconds since 1970.
     pub began_at: u64,
     /// Seconds since 1970; from that second on the value does not open.
     pub expires_at: u64,

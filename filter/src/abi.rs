@@ -1,4 +1,4 @@
-//! The two host functions that are called without the SDK, and why.
+//! The host functions that are called without the SDK, and why.
 #![allow(unsafe_code, reason = "imported functions that take and fill memory")]
 
 use crate::host::Outcome;
@@ -16,6 +16,23 @@ pub(crate) fn request_header_map() -> Option<Vec<u8>> {
     // SAFETY: the host has filled `size` bytes that it got from `proxy_on_memory_allocate`, which the SDK defines as a
     // vector of that capacity, given away; the SDK takes such memory back in the same manner.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// What the host has under a path. `None`: nothing. An error: something that it has no bytes for, such as null. The SDK takes
+/// that, and an empty text, for nothing.
+pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, u32> {
+    let path = path.join("\0");
+    let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
+    // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
+    let status = unsafe { imported::proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    match status {
+        NOT_FOUND => Ok(None),
+        // It allocates nothing for an empty text.
+        OK if data.is_null() => Ok(Some(Vec::new())),
+        // SAFETY: as in `request_header_map`.
+        OK => Ok(Some(unsafe { Vec::from_raw_parts(data, size, size) })),
+        error => Err(error),
+    }
 }
 
 /// Answers the current request. `details` comes out as `%RESPONSE_CODE_DETAILS%` in access logs, for which the SDK has no
@@ -40,12 +57,15 @@ pub(crate) fn send_local_response(status: u32, details: &str, body: &str, header
 }
 
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
 
 #[cfg(target_arch = "wasm32")]
 mod imported {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
         pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, size: *mut usize)
+        -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -65,6 +85,10 @@ mod imported {
     const NOT_HERE: u32 = 12;
 
     pub(super) unsafe fn proxy_get_header_map_pairs(_: u32, _: *mut *mut u8, _: *mut usize) -> u32 {
+        NOT_HERE
+    }
+
+    pub(super) unsafe fn proxy_get_property(_: *const u8, _: usize, _: *mut *mut u8, _: *mut usize) -> u32 {
         NOT_HERE
     }
 

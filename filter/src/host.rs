@@ -57,17 +57,15 @@ pub(crate) struct Connection;
 
 impl Surroundings for Connection {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
-        let digest = property(vec!["connection", "sha256_peer_certificate_digest"])?;
+        let digest = abi::property(&["connection", "sha256_peer_certificate_digest"]).ok()??;
         from_hex(&digest)
     }
 
     fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
-        property(vec!["xds", "route_metadata", "filter_metadata", namespace, name])
+        let path = ["xds", "route_metadata", "filter_metadata", namespace, name];
+        // What is there and has no bytes is no text either: the rules shut the route for it, as for any other.
+        abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
     }
-}
-
-fn property(path: Vec<&str>) -> Option<Vec<u8>> {
-    hostcalls::get_property(path).ok().flatten()
 }
 
 fn from_hex(text: &[u8]) -> Option<[u8; 32]> {

@@ -48,7 +48,7 @@ impl Surroundings for Plain {
         None
     }
 
-    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<String> {
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<Vec<u8>> {
         None
     }
 }

@@ -67,9 +67,7 @@ mod tests {
         let gone =
             || rustix::process::test_kill_process(rustix::process::Pid::from_raw(started).expect("a number")).is_err();
         // It is the init process that removes it, in its own time.
-        while !gone() && !zombie(started) {
-            thread::sleep(POLL);
-        }
+        crate::setup::eventually("what it started is gone", || gone() || zombie(started));
     }
 
     fn zombie(pid: i32) -> bool {

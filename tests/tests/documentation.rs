@@ -47,3 +47,18 @@ fn every_link_in_a_document_leads_to_a_file_of_the_repository() {
     }
     assert!(count > 40, "only {count} links were found");
 }
+
+#[test]
+fn the_costs_in_the_readme_are_those_that_were_measured() {
+    let readme = repository::text("README.md");
+    let measured = repository::text("bench/results/latest.md");
+    let (_, section) = readme.split_once("## What it costs").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("its end");
+    let rows: Vec<&str> = section.lines().filter(|line| line.contains("× ")).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        assert!(measured.lines().any(|line| line == row), "{row}");
+    }
+    let date = measured.split_whitespace().nth(2).expect("`Measured on` a date");
+    assert!(section.contains(&format!("measured on {date}")), "{date}");
+}

@@ -193,8 +193,12 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
             401,
             Some("Bearer error=\"invalid_token\""),
         ),
-        // A route that was forgotten is shut.
+        // A route that was forgotten is shut, and one that has something else than a text where a requirement was meant.
         ("", 500, None),
+        ("required_scopes: \"data\", required_audience: 123456789", 500, None),
+        ("required_scopes: \"data\", required_audience: \"\"", 500, None),
+        ("required_scopes: null, required_audience: \"demo-api\"", 500, None),
+        ("required_scopes: [data]", 500, None),
     ] {
         let (test, api) = recorded(|options| with_route_metadata(options, metadata));
         let user = UserAgent::signed_in(&test.system);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
+use bff_core::ended::Ended;
 use bff_core::seal::Purpose;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Response, send_plain};
@@ -283,6 +284,48 @@ fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
     eventually("the filter knows", || user.get_data().status == 401);
     let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
     assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
+}
+
+/// As another replica that could not tell of it at its time: it ended long before the time from which on is looked.
+#[test]
+fn what_is_told_late_is_heard_however_long_ago_it_was() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
+    let is_over = || {
+        let request = user.bff_request("GET", "/bff/session");
+        send_plain(test.system.bff_addr(), &request).expect("an answer").json()["isLoggedIn"] == false
+    };
+    let key = redis(&test, "KEYS *:ended-marker");
+    let prefix = key
+        .lines()
+        .last()
+        .and_then(|key| key.strip_suffix("ended-marker"))
+        .expect("a marker");
+    let long_ago = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a clock")
+        .as_secs()
+        - 1000;
+    let ended = Ended::session(&session).to_text();
+    redis(&test, &format!("ZADD {prefix}ended {long_ago} {ended}"));
+    // Twice the time in which the others look.
+    thread::sleep(Duration::from_secs(2));
+    assert!(!is_over(), "nobody looks so far back without a reason");
+    redis(&test, &format!("SET {prefix}ended-marker another"));
+    eventually("the replica has heard", is_over);
+}
+
+/// Sends a command to Redis and returns what it says to it.
+fn redis(test: &TestSystem, command: &str) -> String {
+    use std::io::{Read, Write};
+    let port = test.system.options().ports.redis;
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("Redis");
+    write!(stream, "{command}\r\nQUIT\r\n").expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(!answer.starts_with('-'), "{answer}");
+    answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned()
 }
 
 #[test]

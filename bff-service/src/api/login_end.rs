@@ -180,6 +180,7 @@ fn begin_session(
             .map(|seconds| call.now.saturating_add(seconds)),
         id_token: id_token.map(|id_token| id_token.raw.as_str()),
         renewed_by: application.replica,
+        renewed_at: call.now,
     };
     let mut set_cookies = match by_navigation {
         true => SetCookies::for_navigation(&call.cookies),

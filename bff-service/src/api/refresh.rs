@@ -70,6 +70,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
             .map(|id_token| id_token.as_str())
             .or(id_token.as_deref()),
         renewed_by: renewed.renewed_by,
+        renewed_at: renewed.renewed_at,
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
     SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(
@@ -188,6 +189,7 @@ impl Flight {
             refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),
             id_token: tokens.id_token.map(|id_token| id_token.raw.into()),
             renewed_by: self.application.replica,
+            renewed_at: now,
         }))
     }
 }

@@ -201,6 +201,7 @@ mod tests {
             refresh_token_expires_at: None,
             id_token: None,
             renewed_by: ReplicaId(1),
+            renewed_at: 0,
         }))
     }
 

@@ -109,6 +109,9 @@ enum Stored {
         refresh_token_expires_at: Option<u64>,
         id_token: Option<String>,
         renewed_by: ReplicaId,
+        /// 0 from a replica of before this member: long ago.
+        #[serde(default)]
+        renewed_at: u64,
     },
     /// By the refusal's status: the session is over, or not.
     Refused(Ended),
@@ -272,6 +275,7 @@ impl RedisRefreshStore {
                 refresh_token_expires_at: tokens.refresh_token_expires_at,
                 id_token: tokens.id_token.as_ref().map(|token| token.to_string()),
                 renewed_by: tokens.renewed_by,
+                renewed_at: tokens.renewed_at,
             },
             Err(Refusal::SessionExpired) => Stored::Refused(Ended::SessionExpired),
             Err(Refusal::AuthorizationError) => Stored::Refused(Ended::Rejected),
@@ -306,6 +310,7 @@ impl RedisRefreshStore {
                 refresh_token_expires_at,
                 id_token,
                 renewed_by,
+                renewed_at,
             } => Ok(Arc::new(RenewedTokens {
                 access_token: access_token.into(),
                 access_token_expires_at,
@@ -313,6 +318,7 @@ impl RedisRefreshStore {
                 refresh_token_expires_at,
                 id_token: id_token.map(Into::into),
                 renewed_by,
+                renewed_at,
             })),
             Stored::Refused(Ended::SessionExpired) => Err(Refusal::SessionExpired),
             Stored::Refused(Ended::Rejected) => Err(Refusal::AuthorizationError),

@@ -65,6 +65,8 @@ pub struct RenewedTokens {
     pub id_token: Option<Zeroizing<String>>,
     /// The replica that got them.
     pub renewed_by: ReplicaId,
+    /// When it got them, in UNIX seconds.
+    pub renewed_at: u64,
 }
 
 /// How a refresh ended: the same for every caller of the flight.

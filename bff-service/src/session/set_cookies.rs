@@ -181,10 +181,13 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     }
 
     fn clear_parts(&mut self, purpose: Purpose, first: usize) {
-        let numbers = match self.is_withheld(purpose) {
-            true => (1..=self.settings.max_parts).collect(),
-            false => self.request.parts(purpose),
-        };
+        let mut numbers = self.request.parts(purpose);
+        // A CSRF value is never split.
+        if self.is_withheld(purpose) && purpose != Purpose::Csrf {
+            numbers.extend(1..=self.settings.max_parts);
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
         for number in numbers.into_iter().filter(|number| *number >= first) {
             self.clear_name(purpose, &format!("{}.{number}", self.settings.name(purpose)));
         }

@@ -71,6 +71,8 @@ pub struct Tokens<'a> {
     pub id_token: Option<&'a str>,
     /// The replica that got them.
     pub renewed_by: ReplicaId,
+    /// When it got them, in UNIX seconds.
+    pub renewed_at: u64,
 }
 
 /// A process of this service: a random number made at its start.
@@ -218,7 +220,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
                     refresh_token: token.to_owned(),
                     started_at: self.session.started_at,
                     renewed_by: tokens.renewed_by,
-                    renewed_at: self.now,
+                    renewed_at: tokens.renewed_at,
                 };
                 let json = Zeroizing::new(serde_json::to_vec(&content)?);
                 self.seal(Purpose::RefreshToken, &json, self.ends_at)?;

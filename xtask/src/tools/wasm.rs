@@ -101,10 +101,13 @@ fn build_package(package: &str) -> Result<PathBuf> {
     Ok(module)
 }
 
+/// The compiler has made it fast where that matters; at `-O3` it is 2 % larger and no faster.
+const LEVEL: &str = "-Oz";
+
 /// Takes out of the module what Envoy does not need, and lets wasm-opt make the rest smaller.
 fn optimise(built: &Path, module: &Path) -> Result<()> {
     let tools = workspace::path("xtask/binaryen");
-    let inputs = stamp::listing(&[built.to_owned(), tools.join("package-lock.json")], &[])?;
+    let inputs = stamp::listing(&[built.to_owned(), tools.join("package-lock.json")], &[])? + LEVEL;
     let stamp = Stamp::new(module.with_extension("stamp"), inputs);
     if stamp.is_current() && module.is_file() {
         return Ok(());
@@ -133,7 +136,7 @@ fn optimise(built: &Path, module: &Path) -> Result<()> {
         "wasm-metadce",
         &[built, option("--graph-file"), &graph, option("-o"), &trimmed],
     )?;
-    run("wasm-opt", &[option("-O3"), &trimmed, option("-o"), &small])?;
+    run("wasm-opt", &[option(LEVEL), &trimmed, option("-o"), &small])?;
     // Envoy may be running with the old module: a new file takes its place instead of being written into it.
     fs::rename(&small, module).map_err(|error| format!("{} cannot be replaced: {error}", module.display()))?;
     stamp.set()
