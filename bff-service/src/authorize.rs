@@ -155,8 +155,8 @@ impl Authorizer {
         // First, since nothing else wakes this gate: the list of ended sessions, above all, is to be the one of now.
         let due = self.gate.borrow_mut().tick(now);
         self.carry_out(due);
-        let decided = self.gate.borrow_mut().request(stream, &head, &ElsewhereConnected, now);
-        self.carry_out(decided.into_iter().collect());
+        let effect = self.gate.borrow_mut().request(stream, &head, &ElsewhereConnected, now);
+        self.carry_out(Vec::from_iter(effect));
         // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
         match decision.await {
             Ok(Decision::Forward(edits)) => forward(&self.rules.rules, request, &edits),

@@ -75,7 +75,7 @@ fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
 #[derive(Clone, Debug)]
 pub struct EndedSessions {
     times: HashMap<Ended, u64>,
-    /// In the order in which they came. An entry whose time is not the one in `times` has been replaced.
+    /// By their times. An entry whose time is not the one in `times` has been replaced.
     order: VecDeque<(u64, Ended)>,
     limit: usize,
 }
@@ -96,7 +96,9 @@ impl EndedSessions {
             return false;
         }
         self.times.insert(ended, at);
-        self.order.push_back((at, ended));
+        // Nearly always the end: it is only what comes late that has a place before.
+        let place = self.order.partition_point(|(other, _)| *other <= at);
+        self.order.insert(place, (at, ended));
         while self.times.len() > self.limit || self.order.len() > self.limit.saturating_mul(2) {
             self.forget_first();
         }
@@ -114,13 +116,8 @@ impl EndedSessions {
 
     /// Drops what was ended before this time.
     pub fn forget_before(&mut self, time: u64) {
-        // Nearly always all there is to it, as entries come in the order of their times but for those that come late.
         while self.order.front().is_some_and(|(at, _)| *at < time) {
             self.forget_first();
-        }
-        if self.times.values().any(|at| *at < time) {
-            self.times.retain(|_, at| *at >= time);
-            self.order.retain(|(at, _)| *at >= time);
         }
     }
 

@@ -77,6 +77,12 @@ fn refreshes_of(test: &TestSystem) -> [u64; 2] {
         .map(|admin| metric(admin, "bff_requests_total{endpoint=\"refresh\",outcome=\"ok\"}"))
 }
 
+/// What a replica says of the user's session.
+fn is_logged_in(user: &UserAgent, replica: std::net::SocketAddr) -> bool {
+    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("an answer");
+    answer.json()["isLoggedIn"].as_bool().expect("yes or no")
+}
+
 fn metric(admin: std::net::SocketAddr, series: &str) -> u64 {
     let text = demo_system::get(admin, "/metrics").expect("the metrics").1;
     let line = text.lines().find_map(|line| line.strip_prefix(series));
@@ -273,14 +279,13 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
 fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
     let user = UserAgent::signed_in(&test.system);
-    let ask = |address| send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
-    assert_eq!(ask(second).json()["isLoggedIn"], true);
+    assert!(is_logged_in(&user, second));
     let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
     assert_eq!(logout.status, 200);
     // The cookies are still there in this test, as in the hands of a thief.
-    assert_eq!(ask(first).json()["isLoggedIn"], false);
-    eventually("the other replica knows", || ask(second).json()["isLoggedIn"] == false);
+    assert!(!is_logged_in(&user, first));
+    eventually("the other replica knows", || !is_logged_in(&user, second));
     eventually("the filter knows", || user.get_data().status == 401);
     let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
     assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
@@ -292,10 +297,7 @@ fn what_is_told_late_is_heard_however_long_ago_it_was() {
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
     let user = UserAgent::signed_in(&test.system);
     let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
-    let is_over = || {
-        let request = user.bff_request("GET", "/bff/session");
-        send_plain(test.system.bff_addr(), &request).expect("an answer").json()["isLoggedIn"] == false
-    };
+    let is_over = || !is_logged_in(&user, test.system.bff_addr());
     let key = redis(&test, "KEYS *:ended-marker");
     let prefix = key
         .lines()
@@ -332,14 +334,13 @@ fn redis(test: &TestSystem, command: &str) -> String {
 fn a_session_that_is_ended_while_redis_is_away_is_over_at_the_other_when_redis_is_back() {
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
     let user = UserAgent::signed_in(&test.system);
-    let ask = |address| send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     test.system.kill(Component::Redis);
     let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
     assert_eq!(logout.status, 200);
-    assert_eq!(ask(second).json()["isLoggedIn"], true, "it cannot know");
+    assert!(is_logged_in(&user, second), "it cannot know");
     test.system
         .resume(Component::Redis)
         .unwrap_or_else(|error| panic!("{error}"));
-    eventually("the other replica knows", || ask(second).json()["isLoggedIn"] == false);
+    eventually("the other replica knows", || !is_logged_in(&user, second));
 }

@@ -100,8 +100,7 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
             failure.because(Reason::LoginUnknown)
         })?;
     let finished = exchange(call, response, &login).await;
-    let by_navigation = login.return_to.is_some();
-    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins, by_navigation)) {
+    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins, by)) {
         // The code may still be good when the authorization server is back.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
@@ -152,7 +151,7 @@ fn begin_session(
     call: &Call<'_>,
     tokens: &TokenSet,
     logins: &PendingLogins,
-    by_navigation: bool,
+    by: Finish,
 ) -> Result<NewSession, Failure> {
     let application = &call.worker.application;
     let id_token = tokens.id_token.as_ref();
@@ -182,9 +181,9 @@ fn begin_session(
         renewed_by: application.replica,
         renewed_at: call.now,
     };
-    let mut set_cookies = match by_navigation {
-        true => SetCookies::for_navigation(&call.cookies),
-        false => SetCookies::new(&call.cookies),
+    let mut set_cookies = match by {
+        Finish::ByNavigation => SetCookies::for_navigation(&call.cookies),
+        Finish::ByPage => SetCookies::new(&call.cookies),
     };
     SessionWriter::new(&mut set_cookies, session, application.lifetimes, call.now).write(
         &written,

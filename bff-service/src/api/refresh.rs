@@ -91,7 +91,8 @@ async fn renew(worker: &Worker, content: RefreshContent, id_token: Option<String
         began_at: content.started_at.unwrap_or_default(),
         got: content
             .renewed
-            .and_then(|(replica, at)| (replica == application.replica).then_some(at)),
+            .filter(|(replica, _)| *replica == application.replica)
+            .map(|(_, at)| at),
         refresh_token: content.refresh_token,
         id_token,
     };
