@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::counter::Meter;
 use crate::credentials::{Deployment, ORIGIN, PREFIX};
 use crate::process::{Program, answers, free_port};
 
@@ -17,6 +18,8 @@ pub(crate) struct Artifacts {
     pub(crate) noop_filter: PathBuf,
     pub(crate) bff_service: PathBuf,
     pub(crate) this_program: PathBuf,
+    /// What is measured of them.
+    pub(crate) meter: Meter,
 }
 
 /// A listener to be.
@@ -56,7 +59,7 @@ impl Envoy {
         let file = folder.join("envoy.json");
         std::fs::write(&file, configuration(listeners, upstream, admin).to_string())
             .map_err(|error| format!("{}: {error}", file.display()))?;
-        let mut program = Program::start("0", &artifacts.envoy, |command| {
+        let mut program = Program::start(artifacts.meter, "0", &artifacts.envoy, |command| {
             command
                 .arg("-c")
                 .arg(&file)

@@ -3,6 +3,7 @@
 //! The programs that are measured run on CPU 0, the load and everything behind them on CPU 1.
 
 mod actix;
+mod counter;
 mod credentials;
 mod envoy;
 mod http;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::task::LocalSet;
 
+use crate::counter::Meter;
 use crate::credentials::Deployment;
 use crate::envoy::{Artifacts, Envoy};
 use crate::measure::{Plan, Subject};
@@ -38,7 +40,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bare-actix", port] => actix::serve(port),
-        filters => run(filters),
+        ["--instructions", filters @ ..] => run(Meter::Instructions, filters),
+        filters => run(Meter::CpuTime, filters),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,8 +53,8 @@ fn main() -> ExitCode {
 }
 
 /// With filters: the variants whose names contain one of them, and what they are ratios of; nothing is written then.
-fn run(filters: &[&str]) -> Result<()> {
-    let artifacts = artifacts()?;
+fn run(meter: Meter, filters: &[&str]) -> Result<()> {
+    let artifacts = artifacts(meter)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -62,9 +65,13 @@ fn run(filters: &[&str]) -> Result<()> {
 async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let seconds = std::env::var("BENCH_SLICE_MS").ok().and_then(|text| text.parse().ok());
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
+    let counts = artifacts.meter == Meter::Instructions;
+    // Every round counts the same; the VM must have compiled what it calls often.
+    let (usual_rounds, usual_slice, warm_up) = if counts { (1, 4000, 2000) } else { (9, 1000, 150) };
     let plan = Plan {
-        rounds: rounds.unwrap_or(9),
-        slice: Duration::from_millis(seconds.unwrap_or(1000)),
+        rounds: rounds.unwrap_or(usual_rounds),
+        warm_up: Duration::from_millis(warm_up),
+        slice: Duration::from_millis(seconds.unwrap_or(usual_slice)),
     };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let deployment = Deployment::new()?;
@@ -87,6 +94,14 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let is_wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     eprintln!("==> sealing cookies");
     let mut variants = Variants::new(&ground)?;
+    let names: Vec<&str> = variants.list.iter().map(|variant| variant.name.as_str()).collect();
+    let names = [&names[..], &["service", "memory"]].concat();
+    if let Some(unknown) = filters
+        .iter()
+        .find(|filter| !names.iter().any(|name| name.contains(**filter)))
+    {
+        return Err(format!("there is no `{unknown}`; there are {}", names.join(", ")));
+    }
     let wanted: Vec<String> = variants
         .list
         .iter()
@@ -131,13 +146,15 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
             .into_iter()
             .filter(|subject| at_half_load.contains(&subject.name))
             .collect();
-        measure::latencies(&subjects, plan, &mut figures).await?;
+        if !counts {
+            measure::latencies(&subjects, plan, &mut figures).await?;
+        }
     }
     let service = match is_wanted("service") {
         true => Some(service::measure(artifacts, folder.path(), &deployment, &upstream, plan, &mut figures).await?),
         false => None,
     };
-    let memory = match is_wanted("memory") {
+    let memory = match !counts && is_wanted("memory") {
         true => Some(memory::measure(&ground, folder.path()).await?),
         false => None,
     };
@@ -146,6 +163,10 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
         memory,
         service,
     };
+    if counts {
+        report.print_instructions();
+        return Ok(());
+    }
     report.print();
     match filters.is_empty() {
         true => report.write(&results()?),
@@ -153,7 +174,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     }
 }
 
-fn artifacts() -> Result<Artifacts> {
+fn artifacts(meter: Meter) -> Result<Artifacts> {
     let path = |name: &str| {
         std::env::var_os(name)
             .ok_or_else(|| format!("{name} is not set: run the measurements with `cargo xtask bench`"))
@@ -165,6 +186,7 @@ fn artifacts() -> Result<Artifacts> {
         noop_filter: path("BENCH_NOOP_FILTER")?.into(),
         bff_service: path("BENCH_BFF_SERVICE")?.into(),
         this_program: std::env::current_exe().map_err(|error| error.to_string())?,
+        meter,
     })
 }
 

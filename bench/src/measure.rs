@@ -12,10 +12,10 @@ use crate::process::Program;
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
+    /// Before each slice, and not counted.
+    pub(crate) warm_up: Duration,
     pub(crate) slice: Duration,
 }
-
-const WARM_UP: Duration = Duration::from_millis(150);
 
 /// Something to be measured beside others.
 pub(crate) struct Subject<'a> {
@@ -23,15 +23,16 @@ pub(crate) struct Subject<'a> {
     /// What it is a ratio of; its own name, if of nothing.
     pub(crate) base: &'a str,
     pub(crate) requests: &'a Requests,
-    /// Whose CPU time counts.
+    /// Whose cost counts.
     pub(crate) program: &'a Program,
 }
 
 /// What came of it: medians.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
-    pub(crate) cpu_us: f64,
-    pub(crate) cpu_ratio: f64,
+    /// Of a request: microseconds of CPU time, or thousands of instructions.
+    pub(crate) cost: f64,
+    pub(crate) cost_ratio: f64,
     pub(crate) rps_ratio: f64,
     /// At half of the load that the base can take; 0 where it was not measured.
     pub(crate) p50_us: f64,
@@ -41,25 +42,25 @@ pub(crate) struct Figures {
 }
 
 struct Slice {
-    cpu_us: f64,
+    cost: f64,
     per_second: f64,
 }
 
-/// Measures CPU time a request, and throughput.
+/// Measures what a request costs, and throughput.
 pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeMap<String, Figures>> {
     let mut rounds: Vec<BTreeMap<&str, Slice>> = Vec::new();
     for round in 0..plan.rounds {
         eprintln!("==> round {} of {}", round + 1, plan.rounds);
         let mut slices = BTreeMap::new();
         for subject in in_turn(subjects, round) {
-            load::run(subject.requests, Pace::Full, WARM_UP).await?;
-            let before = subject.program.cpu_time();
+            load::run(subject.requests, Pace::Full, plan.warm_up).await?;
+            let before = subject.program.used()?;
             let outcome = load::run(subject.requests, Pace::Full, plan.slice).await?;
-            let used = subject.program.cpu_time().saturating_sub(before);
+            let used = subject.program.used()? - before;
             #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
             let count = outcome.count as f64;
             let slice = Slice {
-                cpu_us: used.as_secs_f64() * 1e6 / count,
+                cost: used / count,
                 per_second: count / plan.slice.as_secs_f64(),
             };
             slices.insert(subject.name, slice);
@@ -75,8 +76,8 @@ pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeM
             median(pairs.map(|(slice, base)| value(slice, base)).collect())
         };
         let found = Figures {
-            cpu_us: of(&|slice, _| slice.cpu_us),
-            cpu_ratio: of(&|slice, base| slice.cpu_us / base.cpu_us),
+            cost: of(&|slice, _| slice.cost),
+            cost_ratio: of(&|slice, base| slice.cost / base.cost),
             rps_ratio: of(&|slice, base| slice.per_second / base.per_second),
             ..Figures::default()
         };
@@ -100,7 +101,7 @@ pub(crate) async fn latencies(
         eprintln!("==> half load, round {} of {}", round + 1, plan.rounds);
         let mut slices = BTreeMap::new();
         for subject in in_turn(subjects, round) {
-            load::run(subject.requests, Pace::PerSecond(half), WARM_UP).await?;
+            load::run(subject.requests, Pace::PerSecond(half), plan.warm_up).await?;
             let outcome = load::run(subject.requests, Pace::PerSecond(half), plan.slice).await?;
             slices.insert(subject.name, (outcome.percentile(50.0), outcome.percentile(99.0)));
         }

@@ -5,26 +5,48 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use crate::Result;
+use crate::counter::{Counter, Meter};
+
+/// Much of that is for programs whose instructions are counted.
+const READY_WITHIN: Duration = Duration::from_secs(300);
 
 /// A running program; it ends with this value.
 pub(crate) struct Program {
     child: Child,
+    counter: Option<Counter>,
 }
 
 impl Program {
     /// Starts it on these CPUs (as `taskset` writes them).
-    pub(crate) fn start(cpus: &str, program: &[std::ffi::OsString], change: impl FnOnce(&mut Command)) -> Result<Self> {
+    pub(crate) fn start(
+        meter: Meter,
+        cpus: &str,
+        program: &[std::ffi::OsString],
+        change: impl FnOnce(&mut Command),
+    ) -> Result<Self> {
         let mut command = Command::new("taskset");
-        command.args(["-c", cpus]).args(program);
+        command.args(["-c", cpus]);
+        let counter = match meter {
+            Meter::CpuTime => None,
+            Meter::Instructions => Some(Counter::under_valgrind(&mut command)?),
+        };
+        command.args(program);
         change(&mut command);
         let child = command
             .spawn()
             .map_err(|error| format!("taskset (package util-linux) cannot be started: {error}"))?;
-        Ok(Self { child })
+        Ok(Self { child, counter })
     }
 
-    /// CPU time of all threads so far.
-    pub(crate) fn cpu_time(&self) -> Duration {
+    /// What all threads have used so far: microseconds of CPU time, or thousands of instructions.
+    pub(crate) fn used(&self) -> Result<f64> {
+        match &self.counter {
+            None => Ok(self.cpu_time().as_secs_f64() * 1e6),
+            Some(counter) => Ok(counter.instructions(self.child.id())? / 1e3),
+        }
+    }
+
+    fn cpu_time(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
         let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
             let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
@@ -53,8 +75,8 @@ impl Program {
             if !self.is_running() {
                 return Err(format!("{what} has ended; what it printed says why"));
             }
-            if started.elapsed() > Duration::from_secs(60) {
-                return Err(format!("{what} is not ready after a minute"));
+            if started.elapsed() > READY_WITHIN {
+                return Err(format!("{what} is not ready after {} s", READY_WITHIN.as_secs()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -62,13 +62,21 @@ const ORDER: [(&str, &str); 38] = [
 ];
 
 impl Report {
+    /// Instructions, on the terminal.
+    pub(crate) fn print_instructions(&self) {
+        println!("thousands of instructions in user space a request, and as a ratio to the same request without:");
+        for (name, figures) in &self.figures {
+            println!("{name:24} {:8.1}  x {:5.2}", figures.cost, figures.cost_ratio);
+        }
+    }
+
     /// On the terminal.
     pub(crate) fn print(&self) {
         println!("{}", self.markdown());
         for (name, figures) in &self.figures {
             println!(
                 "{name:24} {:8.1} us  x {:5.2}  throughput x {:5.2}",
-                figures.cpu_us, figures.cpu_ratio, figures.rps_ratio
+                figures.cost, figures.cost_ratio, figures.rps_ratio
             );
         }
     }
@@ -110,7 +118,7 @@ impl Report {
             let _ = writeln!(
                 text,
                 "| {label} | × {:.2} | × {:.2} | {latency} |",
-                figures.cpu_ratio, figures.rps_ratio
+                figures.cost_ratio, figures.rps_ratio
             );
         }
         text.push_str("\n| | |\n|---|---|\n");
@@ -168,7 +176,7 @@ impl Report {
         for (number, (name, label, figures)) in rows.iter().enumerate() {
             let y = 40 + number * ROW;
             let colour = if label.contains("**") { "#2b6cb0" } else { "#a0aec0" };
-            let width = (figures.cpu_ratio * 160.0).clamp(1.0, 400.0);
+            let width = (figures.cost_ratio * 160.0).clamp(1.0, 400.0);
             let label = label.replace("**", "").replace('`', "").replace('&', "&amp;");
             let _ = writeln!(
                 text,
@@ -177,7 +185,7 @@ impl Report {
                 y + 1,
                 406.0 + width,
                 y + 12,
-                figures.cpu_ratio
+                figures.cost_ratio
             );
         }
         text.push_str("</svg>\n");
@@ -189,8 +197,8 @@ fn row(name: &str, figures: &Figures) -> Value {
     let round = |value: f64| (value * 1000.0).round() / 1000.0;
     json!({
         "name": name,
-        "cpu_us": round(figures.cpu_us),
-        "cpu_ratio": round(figures.cpu_ratio),
+        "cpu_us": round(figures.cost),
+        "cpu_ratio": round(figures.cost_ratio),
         "rps_ratio": round(figures.rps_ratio),
         "p50_us": round(figures.p50_us),
         "p99_us": round(figures.p99_us),

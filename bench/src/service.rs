@@ -41,19 +41,29 @@ pub(crate) async fn measure(
         prefix = crate::credentials::PREFIX,
     );
     std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut program = Program::start("0", &[artifacts.bff_service.clone().into()], |command| {
-        command
-            .arg("--config")
-            .arg(&file)
-            .env("BFF_COOKIE_KEYS", &deployment.key)
-            .env("BFF_CLIENT_SECRET", "secret")
-            .env("RUST_LOG", "error");
-    })?;
+    let mut program = Program::start(
+        artifacts.meter,
+        "0",
+        &[artifacts.bff_service.clone().into()],
+        |command| {
+            command
+                .arg("--config")
+                .arg(&file)
+                .env("BFF_COOKIE_KEYS", &deployment.key)
+                .env("BFF_CLIENT_SECRET", "secret")
+                .env("RUST_LOG", "error");
+        },
+    )?;
     // The authorization server is in this thread: it has to be let answer while it is waited for.
     wait(&mut program, admin, "/readyz").await?;
-    let mut bare = Program::start("0", &[artifacts.this_program.clone().into()], |command| {
-        command.args(["bare-actix", &bare_port.to_string()]);
-    })?;
+    let mut bare = Program::start(
+        artifacts.meter,
+        "0",
+        &[artifacts.this_program.clone().into()],
+        |command| {
+            command.args(["bare-actix", &bare_port.to_string()]);
+        },
+    )?;
     wait(&mut bare, bare_port, "/").await?;
     let before = program.rss_kib();
 

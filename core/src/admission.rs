@@ -285,12 +285,19 @@ fn bearer_token(head: &Head) -> Result<Zeroizing<Vec<u8>>, Refused> {
 
 /// RFC 6750, 2.1: `b64token`. Anything else must not reach a header or a form.
 fn check_token(token: &[u8]) -> Result<(), &'static str> {
-    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
     if token.len() > MAX_TOKEN_LEN {
         return Err("the token is longer than 16 KiB");
     }
-    match !token.is_empty() && token.iter().all(legal) {
+    // Without an early end the compiler looks at 16 bytes at once.
+    let are_legal = token.iter().fold(true, |so_far, byte| so_far & is_token_byte(*byte));
+    match !token.is_empty() && are_legal {
         true => Ok(()),
         false => Err("the token has characters that no token has"),
     }
+}
+
+/// Without a branch, for the same reason.
+fn is_token_byte(byte: u8) -> bool {
+    let is = |other: u8| byte == other;
+    byte.is_ascii_alphanumeric() | is(b'-') | is(b'.') | is(b'_') | is(b'~') | is(b'+') | is(b'/') | is(b'=')
 }

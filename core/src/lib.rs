@@ -44,6 +44,7 @@ pub mod csrf;
 pub mod ended;
 pub mod fetch_metadata;
 mod flights;
+mod foreseen_aes;
 pub mod gate;
 pub mod grant;
 pub mod head;

@@ -5,8 +5,23 @@ use std::process::{Command, ExitCode};
 
 use crate::{Result, command, programs, tools, workspace};
 
-/// With filters: the variants whose names contain one of them, and nothing is written.
-pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
+const INSTRUCTIONS: &str = "--instructions";
+
+/// With filters: the variants whose names contain one of them, and nothing is written. `--instructions` before them: what is
+/// counted is instructions instead of CPU time.
+pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
+    let (counts, filters) = match arguments {
+        [INSTRUCTIONS, filters @ ..] => (true, filters),
+        filters => (false, filters),
+    };
+    if let Some(flag) = filters.iter().find(|filter| filter.starts_with('-')) {
+        return Err(format!(
+            "`bench` does not know `{flag}`: `{INSTRUCTIONS}`, before the filters, is all there is"
+        ));
+    }
+    if counts {
+        tools::valgrind::find()?;
+    }
     let envoy: Vec<OsString> = tools::envoy::find()?;
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
@@ -36,12 +51,15 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     }
     let results = workspace::path("bench/results");
     workspace::create_dir(&results)?;
-    command::progress("measuring; a quiet machine gives steady figures");
+    command::progress(match counts {
+        true => "counting instructions; under valgrind all of it is some fifty times slower",
+        false => "measuring; a quiet machine gives steady figures",
+    });
     let mut bench = Command::new("taskset");
     bench
         .args(["-c", "1"])
         .arg(programs::release("bff-bench"))
-        .args(filters)
+        .args(arguments)
         .env("BENCH_ENVOY", envoy.join(OsStr::new("\n")))
         .env("BENCH_FILTER", filter)
         .env("BENCH_NOOP_FILTER", noop_filter)

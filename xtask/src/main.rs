@@ -31,8 +31,11 @@ usage: cargo xtask COMMAND
   test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
   fuzz [TARGET…] [--seconds N] [--minimise]
                               fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
-  bench [FILTER…]             measures the filter and the service beside others (some 10 minutes), into bench/results;
-                              with FILTERs: the variants whose names contain one, onto the terminal alone
+  bench [--instructions] [FILTER…]
+                              measures the filter and the service beside others (some 10 minutes), into bench/results;
+                              with FILTERs: the variants whose names contain one, onto the terminal alone;
+                              --instructions: counts instructions instead of CPU time, which are the same on a busy
+                              machine, onto the terminal alone
   wasm                        builds the filter: target/wasm/bff_filter.wasm
   image [--reproduce]         the filter as it is published, into target/image: OCI images, bill of materials, checksums
                               --reproduce: builds the module in another folder too, and compares

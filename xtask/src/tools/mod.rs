@@ -13,5 +13,6 @@ pub(crate) mod promtool;
 pub(crate) mod redis;
 mod reproducible;
 pub(crate) mod schemathesis;
+pub(crate) mod valgrind;
 pub(crate) mod wasm;
 pub(crate) mod wheel;

@@ -1,0 +1,199 @@
+//! AES as GCM asks for it, several blocks at a time.
+//!
+//! Without AES instructions, as in wasm, the `aes` crate takes as long for one block as for four, and before that it lays
+//! out its key once for each call. GCM asks for single blocks: its hash key, the mask of the tag, and what is left of a
+//! message after its last four. Here these are worked out together with the ones that it will ask for next. That is a matter
+//! of time alone: what was not foreseen is worked out when it is asked for.
+
+use std::cell::RefCell;
+
+use aes::Aes256;
+use aes::cipher::common::{BlockSizeUser, ParBlocksSizeUser};
+use aes::cipher::inout::InOut;
+use aes::cipher::{Block, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt};
+use aes_gcm::aead::consts::{U1, U16};
+use zeroize::Zeroize;
+
+/// How many blocks the `aes` crate works on at once.
+const AT_ONCE: u32 = 4;
+/// The longest run; laying out the key is a small part of it.
+const MAX_RUN: u32 = 64;
+
+/// AES-256 for one message.
+pub(crate) struct ForeseenAes {
+    aes: Aes256,
+    nonce: [u8; 12],
+    /// SP 800-38D, 7.1: the block of zeros, encrypted.
+    hash_key: Block<Aes256>,
+    /// The last counter that the message needs.
+    last: u32,
+    run: RefCell<Run>,
+}
+
+/// Counter blocks that were worked out.
+struct Run {
+    first: u32,
+    answers: Vec<Block<Aes256>>,
+}
+
+impl ForeseenAes {
+    /// For a message of so many bytes under this nonce.
+    pub(crate) fn new(aes: Aes256, nonce: &[u8; 12], message_len: usize) -> Self {
+        // SP 800-38D, 7.1: the counter begins at one, which is the tag's. The message itself is foreseen only when the
+        // first of it is asked for: one that is not authentic is not worth the time.
+        let mut blocks = [
+            [0; 16],
+            counter_block(nonce, 1),
+            counter_block(nonce, 2),
+            counter_block(nonce, 3),
+        ]
+        .map(Into::into);
+        aes.encrypt_blocks(&mut blocks);
+        let [hash_key, answers @ ..] = blocks;
+        let blocks_of_message = u32::try_from(message_len.div_ceil(16)).unwrap_or(u32::MAX);
+        Self {
+            aes,
+            nonce: *nonce,
+            hash_key,
+            last: blocks_of_message.saturating_add(1),
+            run: RefCell::new(Run {
+                first: 1,
+                answers: answers.to_vec(),
+            }),
+        }
+    }
+
+    fn answer(&self, block: Block<Aes256>) -> Block<Aes256> {
+        let (nonce, counter) = parts(block.into());
+        if nonce == self.nonce {
+            self.keystream(counter)
+        } else if nonce == [0; 12] && counter == 0 {
+            self.hash_key
+        } else {
+            let mut block = block;
+            self.aes.encrypt_block(&mut block);
+            block
+        }
+    }
+
+    fn keystream(&self, counter: u32) -> Block<Aes256> {
+        let mut run = self.run.borrow_mut();
+        let at = usize::try_from(counter.wrapping_sub(run.first)).unwrap_or(usize::MAX);
+        if let Some(answer) = run.answers.get(at) {
+            return *answer;
+        }
+        let len = self.last.saturating_sub(counter).saturating_add(1);
+        let len = len.clamp(1, MAX_RUN).next_multiple_of(AT_ONCE);
+        let block = |ahead| Block::<Aes256>::from(counter_block(&self.nonce, counter.wrapping_add(ahead)));
+        run.first = counter;
+        run.erase();
+        run.answers.extend((0..len).map(block));
+        self.aes.encrypt_blocks(&mut run.answers);
+        run.answers.first().copied().unwrap_or_default()
+    }
+}
+
+impl Drop for ForeseenAes {
+    fn drop(&mut self) {
+        self.hash_key.zeroize();
+        self.run.get_mut().erase();
+    }
+}
+
+impl Run {
+    /// What is encrypted, beside the message as it was sent, is the message.
+    fn erase(&mut self) {
+        Block::<Aes256>::slice_as_flattened_mut(&mut self.answers).zeroize();
+        self.answers.clear();
+    }
+}
+
+/// SP 800-38D, 7.1: a counter block of a nonce of 96 bits.
+fn counter_block(nonce: &[u8; 12], counter: u32) -> [u8; 16] {
+    let mut block = [0; 16];
+    if let Some((head, tail)) = block.split_first_chunk_mut() {
+        *head = *nonce;
+        tail.copy_from_slice(&counter.to_be_bytes());
+    }
+    block
+}
+
+fn parts(block: [u8; 16]) -> ([u8; 12], u32) {
+    let [nonce @ .., a, b, c, d] = block;
+    (nonce, u32::from_be_bytes([a, b, c, d]))
+}
+
+impl BlockSizeUser for ForeseenAes {
+    type BlockSize = U16;
+}
+
+impl ParBlocksSizeUser for ForeseenAes {
+    type ParBlocksSize = U1;
+}
+
+impl BlockCipherEncrypt for ForeseenAes {
+    fn encrypt_with_backend(&self, f: impl BlockCipherEncClosure<BlockSize = U16>) {
+        f.call(self);
+    }
+}
+
+impl BlockCipherEncBackend for ForeseenAes {
+    fn encrypt_block(&self, mut block: InOut<'_, '_, Block<Self>>) {
+        let answer = self.answer(block.clone_in());
+        *block.get_out() = answer;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aes::cipher::KeyInit;
+    use aes_gcm::aead::consts::U12;
+    use aes_gcm::aead::{Aead, Payload};
+    use aes_gcm::{Aes256Gcm, AesGcm};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cipher(key: [u8; 32], nonce: &[u8; 12], message_len: usize) -> AesGcm<ForeseenAes, U12> {
+        AesGcm::from(ForeseenAes::new(Aes256::new(&key.into()), nonce, message_len))
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_aes_gcm(
+            key: [u8; 32],
+            nonce: [u8; 12],
+            msg in proptest::collection::vec(any::<u8>(), 0..2400),
+            aad in proptest::collection::vec(any::<u8>(), 0..40),
+            other_nonce: [u8; 12],
+        ) {
+            let plain = Aes256Gcm::new(&key.into());
+            let payload = || Payload { msg: &msg, aad: &aad };
+            let sealed = plain.encrypt(&nonce.into(), payload()).unwrap();
+            let ours = cipher(key, &nonce, msg.len());
+            prop_assert_eq!(&ours.encrypt(&nonce.into(), payload()).unwrap(), &sealed);
+            let opened = ours.decrypt(&nonce.into(), Payload { msg: &sealed, aad: &aad });
+            prop_assert_eq!(opened.unwrap(), msg.clone());
+            // What it was not made for comes out as well.
+            let opened = cipher(key, &other_nonce, 0).decrypt(&nonce.into(), Payload { msg: &sealed, aad: &aad });
+            prop_assert_eq!(opened.unwrap(), msg.clone());
+        }
+
+        #[test]
+        fn it_is_aes_whatever_is_asked_in_whatever_order(
+            key: [u8; 32],
+            nonce: [u8; 12],
+            asked in proptest::collection::vec((any::<[u8; 16]>(), 0u32..9, any::<bool>()), 0..30),
+        ) {
+            let (aes, ours) = (Aes256::new(&key.into()), ForeseenAes::new(Aes256::new(&key.into()), &nonce, 50));
+            for (block, near, likely) in asked {
+                // Around the end of the counter's range and its beginning.
+                let block = if likely { counter_block(&nonce, near.wrapping_sub(4)) } else { block };
+                let (mut one, mut other) = (block.into(), block.into());
+                BlockCipherEncrypt::encrypt_block(&aes, &mut one);
+                BlockCipherEncrypt::encrypt_block(&ours, &mut other);
+                prop_assert_eq!(one, other);
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! valgrind for `bench --instructions`: PATH, or Debian's package.
+
+use std::path::PathBuf;
+
+use super::apt;
+use crate::{Result, command};
+
+/// Sees that it is there, and with it vgdb, which comes in the same package.
+pub(crate) fn find() -> Result<()> {
+    if installed().or_else(|| apt::installed("valgrind", installed)).is_some() {
+        return Ok(());
+    }
+    Err("counting instructions needs valgrind: install it, for example with `apt-get install valgrind`".to_owned())
+}
+
+fn installed() -> Option<PathBuf> {
+    command::find("vgdb")?;
+    command::find("valgrind")
+}
