@@ -38,7 +38,10 @@ impl<T> Cached<T> {
     }
 
     /// The document, fetched if there is none.
-    pub async fn get_or_fetch(&self, fetch: impl Future<Output = Result<T, String>>) -> Result<Arc<T>, String> {
+    pub async fn get_or_fetch<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, String>
+    where
+        F: Future<Output = Result<T, String>>,
+    {
         match self.get() {
             Some(value) => Ok(value),
             None => self.fetch(fetch).await,
@@ -48,11 +51,15 @@ impl<T> Cached<T> {
     /// Fetches the document anew. Whoever comes while somebody is at it waits for that outcome, good or bad, and does
     /// not fetch: a server that is down must not be asked by one request after the other, each waiting for its own
     /// time to run out. A failure leaves the document that was there in place.
-    pub async fn fetch(&self, fetch: impl Future<Output = Result<T, String>>) -> Result<Arc<T>, String> {
+    pub async fn fetch<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, String>
+    where
+        F: Future<Output = Result<T, String>>,
+    {
         let attempts = self.read(|slot| slot.attempts);
         let _turn = self.turn.lock().await;
         if self.read(|slot| slot.attempts) == attempts {
-            let outcome = fetch.await;
+            // It is large, and seldom needed: with room of its own it is not part of every future that may come to it.
+            let outcome = Box::pin(fetch()).await;
             let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
             slot.attempts = slot.attempts.wrapping_add(1);
             match outcome {
@@ -91,9 +98,9 @@ mod tests {
             Ok(7)
         };
         let (first, second, third, ()) = tokio::join!(
-            cached.get_or_fetch(fetch()),
-            cached.get_or_fetch(fetch()),
-            cached.get_or_fetch(fetch()),
+            cached.get_or_fetch(fetch),
+            cached.get_or_fetch(fetch),
+            cached.get_or_fetch(fetch),
             async { gate.add_permits(1) },
         );
         assert_eq!([*first.unwrap(), *second.unwrap(), *third.unwrap()], [7; 3]);
@@ -108,16 +115,16 @@ mod tests {
             tokio::task::yield_now().await;
             Err("down".to_owned())
         };
-        let (first, second) = tokio::join!(cached.get_or_fetch(fail()), cached.get_or_fetch(fail()));
+        let (first, second) = tokio::join!(cached.get_or_fetch(fail), cached.get_or_fetch(fail));
         assert_eq!((first, second), (Err("down".to_owned()), Err("down".to_owned())));
         assert_eq!(fetches.get(), 1);
-        assert_eq!(*cached.get_or_fetch(async { Ok(8) }).await.unwrap(), 8);
+        assert_eq!(*cached.get_or_fetch(|| async { Ok(8) }).await.unwrap(), 8);
     }
 
     #[tokio::test]
     async fn a_failed_fetch_keeps_what_was_there() {
         let cached = Cached::new(Some(1));
-        assert!(cached.fetch(async { Err("down".to_owned()) }).await.is_err());
+        assert!(cached.fetch(|| async { Err("down".to_owned()) }).await.is_err());
         assert_eq!(cached.get().as_deref(), Some(&1));
     }
 
@@ -125,7 +132,7 @@ mod tests {
     async fn a_caller_who_goes_away_leaves_the_turn_to_the_next() {
         let cached = Cached::<u32>::new(None);
         {
-            let abandoned = cached.get_or_fetch(std::future::pending());
+            let abandoned = cached.get_or_fetch(std::future::pending);
             let mut abandoned = std::pin::pin!(abandoned);
             tokio::select! {
                 biased;
@@ -133,6 +140,6 @@ mod tests {
                 () = tokio::task::yield_now() => {}
             }
         }
-        assert_eq!(*cached.get_or_fetch(async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(*cached.get_or_fetch(|| async { Ok(2) }).await.unwrap(), 2);
     }
 }

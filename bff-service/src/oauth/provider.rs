@@ -110,9 +110,9 @@ impl Provider {
 
     async fn fetch_all(&self, http: &HttpClient) -> Result<(), String> {
         if self.0.config.authorization_server.discovery {
-            self.0.metadata.fetch(self.fetch_metadata(http)).await?;
+            self.0.metadata.fetch(|| self.fetch_metadata(http)).await?;
         }
-        self.0.keys.fetch(self.fetch_keys(http)).await?;
+        self.0.keys.fetch(|| self.fetch_keys(http)).await?;
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Provider {
     pub async fn metadata(&self, http: &HttpClient) -> Result<Arc<Metadata>, OAuthError> {
         self.0
             .metadata
-            .get_or_fetch(self.fetch_metadata(http))
+            .get_or_fetch(|| self.fetch_metadata(http))
             .await
             .map_err(OAuthError::Unavailable)
     }
@@ -129,7 +129,7 @@ impl Provider {
     pub async fn keys(&self, http: &HttpClient) -> Result<Arc<KeySet>, OAuthError> {
         self.0
             .keys
-            .get_or_fetch(self.fetch_keys(http))
+            .get_or_fetch(|| self.fetch_keys(http))
             .await
             .map_err(OAuthError::Unavailable)
     }
@@ -151,7 +151,7 @@ impl Provider {
             };
         }
         let at = Instant::now();
-        let outcome = self.0.keys.fetch(self.fetch_keys(http)).await;
+        let outcome = self.0.keys.fetch(|| self.fetch_keys(http)).await;
         *last = Some(UnknownKeyFetch {
             at,
             error: outcome.as_ref().err().cloned(),
@@ -169,7 +169,7 @@ impl Provider {
     }
 
     async fn fetch_keys(&self, http: &HttpClient) -> Result<KeySet, String> {
-        let metadata = self.0.metadata.get_or_fetch(self.fetch_metadata(http)).await?;
+        let metadata = self.0.metadata.get_or_fetch(|| self.fetch_metadata(http)).await?;
         let url = metadata.jwks_uri.as_str();
         let answer = http
             .get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES)

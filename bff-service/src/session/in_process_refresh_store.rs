@@ -28,11 +28,14 @@ pub struct InProcessRefreshStore {
     flights: Arc<Mutex<Flights>>,
 }
 
+/// That of a [`RefreshKey`]: there may be many of these, and the session is in it.
+type Digest = [u8; 32];
+
 #[derive(Default)]
 struct Flights {
-    by_key: HashMap<RefreshKey, Flight>,
+    by_key: HashMap<Digest, Flight>,
     /// Settled flights in the order in which they end.
-    settled: VecDeque<(Instant, RefreshKey)>,
+    settled: VecDeque<(Instant, Digest)>,
     /// Whether somebody sees to it that these are forgotten in time.
     swept: bool,
 }
@@ -69,7 +72,7 @@ impl InProcessRefreshStore {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn join_now(&self, key: RefreshKey, now: Instant) -> Joined {
+    fn join_now(&self, key: Digest, now: Instant) -> Joined {
         let mut flights = self.flights();
         flights.forget_ended(now);
         match flights.by_key.get(&key).filter(|flight| flight.ends > now) {
@@ -92,7 +95,7 @@ impl InProcessRefreshStore {
     }
 
     /// Returns whether somebody has to be found who sees to it that settled flights are forgotten.
-    fn settle_now(&self, key: RefreshKey, outcome: RefreshOutcome, now: Instant) -> bool {
+    fn settle_now(&self, key: Digest, outcome: RefreshOutcome, now: Instant) -> bool {
         let mut flights = self.flights();
         let Some(flight) = flights.by_key.get_mut(&key) else {
             return false;
@@ -152,7 +155,7 @@ impl Flights {
 impl RefreshStore for InProcessRefreshStore {
     fn join(&self, key: RefreshKey, _got: Option<u64>) -> StoreFuture<'_, Turn> {
         Box::pin(async move {
-            let mut outcome = match self.join_now(key, Instant::now()) {
+            let mut outcome = match self.join_now(*key.digest(), Instant::now()) {
                 Joined::Leads => return Turn::Lead,
                 Joined::Late(outcome) => return Turn::Replayed(outcome),
                 Joined::Waits(outcome) => outcome,
@@ -168,7 +171,7 @@ impl RefreshStore for InProcessRefreshStore {
 
     fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            if self.settle_now(key, outcome, Instant::now()) {
+            if self.settle_now(*key.digest(), outcome, Instant::now()) {
                 tokio::spawn(self.clone().sweep());
             }
         })
