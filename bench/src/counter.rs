@@ -1,5 +1,5 @@
 //! Instructions counted by valgrind's callgrind: what a program executes in user space, the same on a busy machine as on a
-//! quiet one. The kernel's share, about half of what a request through bare Envoy costs, is not in it.
+//! quiet one. The kernel's share is not in it.
 
 use std::cell::Cell;
 use std::fs;
@@ -28,13 +28,10 @@ impl Counter {
     /// What comes after this in the command is what is counted.
     pub(crate) fn under_valgrind(command: &mut Command) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        command
-            .args(["valgrind", "--tool=callgrind", "--quiet"])
-            .arg(format!(
-                "--callgrind-out-file={}",
-                folder.path().join("counts").display()
-            ))
-            .arg("--trace-children=no");
+        command.args(["valgrind", "--tool=callgrind", "--quiet"]).arg(format!(
+            "--callgrind-out-file={}",
+            folder.path().join("counts").display()
+        ));
         Ok(Self {
             folder,
             counted: Cell::new(0.0),

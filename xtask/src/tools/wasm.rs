@@ -101,7 +101,7 @@ fn build_package(package: &str) -> Result<PathBuf> {
     Ok(module)
 }
 
-/// The compiler has made it fast where that matters. Higher levels take away 4 % more, but put functions into each other, and
+/// The compiler has made it fast where that matters. Higher levels take away 3 % more, but put functions into each other, and
 /// the larger these are, the longer V8 takes over the module at Envoy's start, and the more memory.
 const LEVEL: &str = "-O1";
 
