@@ -288,16 +288,28 @@ fn check_token(token: &[u8]) -> Result<(), &'static str> {
     if token.len() > MAX_TOKEN_LEN {
         return Err("the token is longer than 16 KiB");
     }
-    // Without an early end the compiler looks at 16 bytes at once.
-    let are_legal = token.iter().fold(true, |so_far, byte| so_far & is_token_byte(*byte));
-    match !token.is_empty() && are_legal {
+    match are_token_bytes(token) {
         true => Ok(()),
         false => Err("the token has characters that no token has"),
     }
 }
 
-/// Without a branch, for the same reason.
-fn is_token_byte(byte: u8) -> bool {
-    let is = |other: u8| byte == other;
-    byte.is_ascii_alphanumeric() | is(b'-') | is(b'.') | is(b'_') | is(b'~') | is(b'+') | is(b'/') | is(b'=')
+/// For each byte, whether tokens have it.
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &mut [bool] = &mut table;
+    let mut byte = 0u8;
+    while let Some((entry, behind)) = rest.split_first_mut() {
+        *entry = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte = byte.wrapping_add(1);
+        rest = behind;
+    }
+    table
+};
+
+/// Without an early end. In wasm a look into the table costs a fifth of the comparisons: the compiler has no vectors for a
+/// module that is built small.
+fn are_token_bytes(token: &[u8]) -> bool {
+    let is_legal = |byte: &u8| TOKEN_BYTES.get(usize::from(*byte)).is_some_and(|legal| *legal);
+    !token.is_empty() && token.iter().fold(true, |so_far, byte| so_far & is_legal(byte))
 }

@@ -123,9 +123,7 @@ impl Gate {
     }
 
     /// A request's head has come. Without an effect that ends it, it is to be paused.
-    // Not a part of the filter's own function, which is built to be small.
-    #[inline(never)]
-    pub fn request(&mut self, stream: StreamId, head: &Head, around: &impl Surroundings, now: u64) -> Option<Effect> {
+    pub fn request(&mut self, stream: StreamId, head: &Head, around: &dyn Surroundings, now: u64) -> Option<Effect> {
         let admitted = admission::admit(&self.config, &mut self.cookies, head, &self.ended, now);
         let effect = match admitted {
             Err(refused) => Some(Effect::Reply { stream, refused }),
@@ -142,7 +140,7 @@ impl Gate {
         stream: StreamId,
         admission: Admission,
         head: &Head,
-        around: &impl Surroundings,
+        around: &dyn Surroundings,
         now: u64,
     ) -> Option<Effect> {
         let Admission { credential, edits } = admission;

@@ -280,6 +280,17 @@ fn a_token_with_characters_that_no_token_has_reaches_no_header() {
             "{token:?}"
         );
     }
+    // RFC 6750, 2.1: b64token. What is beyond ASCII has two bytes here, all of which appear.
+    for character in '\0'..'\u{7ff}' {
+        let is_legal = character.is_ascii_alphanumeric() || "-._~+/=".contains(character);
+        for token in [format!("{character}a"), format!("a{character}")] {
+            assert_eq!(
+                refused(&mut gate(json!({"phantom_token": null})), &good("GET", &token)),
+                (!is_legal).then_some(401),
+                "{token:?}"
+            );
+        }
+    }
 }
 
 #[test]
