@@ -11,6 +11,7 @@ mod load;
 mod lua;
 mod measure;
 mod memory;
+mod oauth2;
 mod process;
 mod report;
 mod service;

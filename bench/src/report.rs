@@ -20,7 +20,7 @@ pub(crate) struct Report {
 }
 
 /// What the table and the chart say of a variant, in this order; the names that are not here come at the end.
-const ORDER: [(&str, &str); 38] = [
+const ORDER: [(&str, &str); 39] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),
     ("web-hit-100", "**ours**, known session, 100 B cookie"),
@@ -42,6 +42,10 @@ const ORDER: [(&str, &str); 38] = [
     ("refuse", "**ours**, refused: no cookie"),
     ("refuse-altered-cookie", "**ours**, refused: altered cookie"),
     ("oauth2", "Envoy's `oauth2`, valid session, 200 B token cookie"),
+    (
+        "oauth2-jwt",
+        "Envoy's `oauth2`, valid session, its token as long as the JWT that ours forwards",
+    ),
     ("oauth2-2000", "Envoy's `oauth2`, valid session, 2 KB token cookie"),
     ("lua", "the same work in Lua, without opening cookies, 200 B"),
     ("lua-2000", "the same work in Lua, without opening cookies, 2 KB"),

@@ -9,7 +9,7 @@ use crate::credentials::{CSRF, Deployment, ORIGIN, Session, token};
 use crate::envoy::{self, Artifacts, Listener};
 use crate::http::Connection;
 use crate::load::Requests;
-use crate::lua;
+use crate::{lua, oauth2};
 
 /// How many sessions take turns, where nothing else is said.
 const SESSIONS: usize = 64;
@@ -188,18 +188,10 @@ impl Variants {
             let port = self.listener(vec![envoy::jwt_authn(ground.jwks, cached)])?;
             self.add(name, "bare-jwt", port, jwt(), 200, Some((true, false)));
         }
-        for size in [200, 2000] {
+        for (name, _) in oauth2::tokens(ground.jwt) {
             let port = self.listener(vec![envoy::oauth2(ground.upstream)])?;
             // Its cookies are made by signing in, once Envoy runs.
-            let name = format!("oauth2{}", suffix(size));
-            self.add(
-                &name,
-                &format!("bare-{name}"),
-                port,
-                Vec::new(),
-                200,
-                Some((true, true)),
-            );
+            self.add(name, &format!("bare-{name}"), port, Vec::new(), 200, Some((true, true)));
             self.add(
                 &format!("bare-{name}"),
                 &format!("bare-{name}"),
@@ -241,8 +233,7 @@ impl Variants {
 
     /// Signs in through Envoy's oauth2 filter, as a browser does, and has its cookies sent by the variants about it.
     pub(crate) async fn sign_in_to_oauth2(&mut self, ground: &Ground<'_>) -> Result<()> {
-        for size in [200, 2000] {
-            let name = format!("oauth2{}", suffix(size));
+        for (name, token_length) in oauth2::tokens(ground.jwt) {
             let Some(port) = self
                 .list
                 .iter()
@@ -251,7 +242,7 @@ impl Variants {
             else {
                 continue;
             };
-            let cookies = oauth2_cookies(port, crate::credentials::token_length(size)).await?;
+            let cookies = oauth2::sign_in(port, token_length).await?;
             let requests = vec![ground.request("GET", &format!("cookie: {cookies}\r\n"))];
             for variant in self
                 .list
@@ -263,46 +254,6 @@ impl Variants {
         }
         Ok(())
     }
-}
-
-async fn oauth2_cookies(port: u16, token_length: usize) -> Result<String> {
-    let failed = |error: std::io::Error| format!("oauth2: {error}");
-    let mut connection = Connection::to(port).await.map_err(failed)?;
-    let mut cookies: Vec<(String, String)> = Vec::new();
-    let mut target = "/api".to_owned();
-    for _ in 0..2 {
-        let line = cookie_line(&cookies);
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nhost: api.example.com\r\nx-forwarded-proto: https\r\n{}\r\n",
-            if line.is_empty() {
-                String::new()
-            } else {
-                format!("cookie: {line}\r\n")
-            }
-        );
-        let answer = connection.exchange(request.as_bytes()).await.map_err(failed)?;
-        for set in answer.header("set-cookie") {
-            let pair = set.split(';').next().unwrap_or_default();
-            if let Some((name, value)) = pair.split_once('=') {
-                cookies.retain(|(other, _)| other != name);
-                cookies.push((name.to_owned(), value.to_owned()));
-            }
-        }
-        let location = answer.header("location").pop().unwrap_or_default();
-        if let Some(state) = location.split(['?', '&']).find_map(|pair| pair.strip_prefix("state=")) {
-            target = format!("/callback?code={token_length}-code&state={state}");
-        }
-    }
-    cookies.retain(|(_, value)| !value.is_empty() && value != "deleted");
-    match cookies.iter().any(|(name, _)| name == "BearerToken") {
-        true => Ok(cookie_line(&cookies)),
-        false => Err("Envoy's oauth2 filter did not sign in".to_owned()),
-    }
-}
-
-fn cookie_line(cookies: &[(String, String)]) -> String {
-    let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    pairs.join("; ")
 }
 
 impl Ground<'_> {
