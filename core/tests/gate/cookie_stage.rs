@@ -280,8 +280,8 @@ fn a_token_with_characters_that_no_token_has_reaches_no_header() {
             "{token:?}"
         );
     }
-    // RFC 6750, 2.1: b64token. What is beyond ASCII has two bytes here, all of which appear.
-    for character in '\0'..'\u{7ff}' {
+    // RFC 6750, 2.1: b64token. Beyond ASCII these are the characters of two bytes.
+    for character in '\0'..='\u{7ff}' {
         let is_legal = character.is_ascii_alphanumeric() || "-._~+/=".contains(character);
         for token in [format!("{character}a"), format!("a{character}")] {
             assert_eq!(
