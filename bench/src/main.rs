@@ -53,6 +53,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// The variants whose latencies are measured.
+const AT_HALF_LOAD: [&str; 5] = ["noop", "web-hit-200", "web-hit-2000", "ext_authz", "oauth2"];
+
 /// With filters: the variants whose names contain one of them, and what they are ratios of; nothing is written then.
 fn run(meter: Meter, filters: &[&str]) -> Result<()> {
     let artifacts = artifacts(meter)?;
@@ -64,15 +67,15 @@ fn run(meter: Meter, filters: &[&str]) -> Result<()> {
 }
 
 async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
-    let seconds = std::env::var("BENCH_SLICE_MS").ok().and_then(|text| text.parse().ok());
+    let slice = std::env::var("BENCH_SLICE_MS").ok().and_then(|text| text.parse().ok());
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let counts = artifacts.meter == Meter::Instructions;
     // Every round counts the same; the VM must have compiled what it calls often.
-    let (usual_rounds, usual_slice, warm_up) = if counts { (1, 4000, 2000) } else { (9, 1000, 150) };
+    let (usual_rounds, usual_slice, warm_up) = if counts { (1, 4000, 2000) } else { (9, 500, 100) };
     let plan = Plan {
         rounds: rounds.unwrap_or(usual_rounds),
         warm_up: Duration::from_millis(warm_up),
-        slice: Duration::from_millis(seconds.unwrap_or(usual_slice)),
+        slice: Duration::from_millis(slice.unwrap_or(usual_slice)),
     };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let deployment = Deployment::new()?;
@@ -136,21 +139,8 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
             })
             .collect();
         figures = measure::costs(&subjects, plan).await?;
-        let at_half_load = [
-            "bare",
-            "bare-2000",
-            "noop",
-            "web-hit-200",
-            "web-hit-2000",
-            "ext_authz",
-            "oauth2",
-        ];
-        let subjects: Vec<Subject<'_>> = subjects
-            .into_iter()
-            .filter(|subject| at_half_load.contains(&subject.name))
-            .collect();
         if !counts {
-            measure::latencies(&subjects, plan, &mut figures).await?;
+            measure::latencies(&subjects, &AT_HALF_LOAD, plan, &mut figures).await?;
         }
     }
     let service = match is_wanted("service") {

@@ -1,5 +1,6 @@
-//! Rounds of slices: every variant in turn, the order reversed each round, so that what the machine does besides meets all
-//! of them alike. A ratio is of one round; what is told is the median over the rounds.
+//! Rounds of slices: every variant in turn, each next to a slice of its base, the order of all reversed each round, so that
+//! what the machine does besides meets both alike. A ratio is of two slices side by side; what is told is the median over
+//! the rounds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::process::Program;
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// Before each slice, and not counted.
+    /// Before each slice, not counted.
     pub(crate) warm_up: Duration,
     pub(crate) slice: Duration,
 }
@@ -34,106 +35,133 @@ pub(crate) struct Figures {
     pub(crate) cost: f64,
     pub(crate) cost_ratio: f64,
     pub(crate) rps_ratio: f64,
-    /// At half of the load that the base can take; 0 where it was not measured.
+    /// At half of the load that the base can take at that time; 0 where it was not measured.
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p50_ratio: f64,
     pub(crate) p99_ratio: f64,
 }
 
-struct Slice {
-    cost: f64,
-    per_second: f64,
-}
-
 /// Measures what a request costs, and throughput.
 pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeMap<String, Figures>> {
-    let mut rounds: Vec<BTreeMap<&str, Slice>> = Vec::new();
-    for round in 0..plan.rounds {
-        eprintln!("==> round {} of {}", round + 1, plan.rounds);
-        let mut slices = BTreeMap::new();
-        for subject in in_turn(subjects, round) {
-            load::run(subject.requests, Pace::Full, plan.warm_up).await?;
-            let before = subject.program.used()?;
-            let outcome = load::run(subject.requests, Pace::Full, plan.slice).await?;
-            let used = subject.program.used()? - before;
-            #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-            let count = outcome.count as f64;
-            let slice = Slice {
-                cost: used / count,
-                per_second: count / plan.slice.as_secs_f64(),
-            };
-            slices.insert(subject.name, slice);
-        }
-        rounds.push(slices);
-    }
-    let mut figures = BTreeMap::new();
-    for subject in subjects {
-        let of = |value: &dyn Fn(&Slice, &Slice) -> f64| {
-            let pairs = rounds
-                .iter()
-                .filter_map(|slices| Some((slices.get(subject.name)?, slices.get(subject.base)?)));
-            median(pairs.map(|(slice, base)| value(slice, base)).collect())
-        };
+    let is_a_base = |name: &str| subjects.iter().any(|other| other.base == name && other.name != name);
+    // A base is measured beside every one of its subjects.
+    let wanted = |subject: &Subject<'_>| !is_a_base(subject.name);
+    let slices = side_by_side(subjects, wanted, Load::Full, plan).await?;
+    let figures = slices.into_iter().map(|(name, pairs)| {
         let found = Figures {
-            cost: of(&|slice, _| slice.cost),
-            cost_ratio: of(&|slice, base| slice.cost / base.cost),
-            rps_ratio: of(&|slice, base| slice.per_second / base.per_second),
+            cost: median(&pairs, |own, _| own.cost),
+            cost_ratio: median(&pairs, |own, base| own.cost / base.cost),
+            rps_ratio: median(&pairs, |own, base| own.per_second / base.per_second),
             ..Figures::default()
         };
-        figures.insert(subject.name.to_owned(), found);
-    }
-    Ok(figures)
+        (name, found)
+    });
+    Ok(figures.collect())
 }
 
-/// Measures latencies at half of the load that the first subject's base can take.
+/// Measures the latencies of those subjects that are named.
 pub(crate) async fn latencies(
     subjects: &[Subject<'_>],
+    names: &[&str],
     plan: Plan,
     figures: &mut BTreeMap<String, Figures>,
 ) -> Result<()> {
-    let Some(first) = subjects.first() else { return Ok(()) };
-    let full = load::run(first.requests, Pace::Full, plan.slice).await?;
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let half = full.count as f64 / plan.slice.as_secs_f64() / 2.0;
-    let mut rounds: Vec<BTreeMap<&str, (f64, f64)>> = Vec::new();
-    for round in 0..plan.rounds {
-        eprintln!("==> half load, round {} of {}", round + 1, plan.rounds);
-        let mut slices = BTreeMap::new();
-        for subject in in_turn(subjects, round) {
-            load::run(subject.requests, Pace::PerSecond(half), plan.warm_up).await?;
-            let outcome = load::run(subject.requests, Pace::PerSecond(half), plan.slice).await?;
-            slices.insert(subject.name, (outcome.percentile(50.0), outcome.percentile(99.0)));
-        }
-        rounds.push(slices);
-    }
-    for subject in subjects {
-        let Some(figure) = figures.get_mut(subject.name) else {
+    let wanted = |subject: &Subject<'_>| names.contains(&subject.name);
+    for (name, pairs) in side_by_side(subjects, wanted, Load::HalfOfBase, plan).await? {
+        let Some(figure) = figures.get_mut(&name) else {
             continue;
         };
-        let of = |value: &dyn Fn((f64, f64), (f64, f64)) -> f64| {
-            let pairs = rounds
-                .iter()
-                .filter_map(|slices| Some((*slices.get(subject.name)?, *slices.get(subject.base)?)));
-            median(pairs.map(|(slice, base)| value(slice, base)).collect())
-        };
-        figure.p50_us = of(&|slice, _| slice.0);
-        figure.p99_us = of(&|slice, _| slice.1);
-        figure.p50_ratio = of(&|slice, base| slice.0 / base.0);
-        figure.p99_ratio = of(&|slice, base| slice.1 / base.1);
+        figure.p50_us = median(&pairs, |own, _| own.p50);
+        figure.p99_us = median(&pairs, |own, _| own.p99);
+        figure.p50_ratio = median(&pairs, |own, base| own.p50 / base.p50);
+        figure.p99_ratio = median(&pairs, |own, base| own.p99 / base.p99);
     }
     Ok(())
 }
 
-fn in_turn<'a>(subjects: &'a [Subject<'a>], round: usize) -> Box<dyn Iterator<Item = &'a Subject<'a>> + 'a> {
+/// How much both of a pair are asked.
+#[derive(Clone, Copy)]
+enum Load {
+    Full,
+    /// Half of what the base takes at that moment.
+    HalfOfBase,
+}
+
+#[derive(Clone, Copy)]
+struct Slice {
+    cost: f64,
+    per_second: f64,
+    /// In microseconds.
+    p50: f64,
+    p99: f64,
+}
+
+/// Measures each subject that is wanted together with its base, one right after the other, the base first in every second
+/// round. What comes back is by name: of each round the subject's own slice and its base's. A base has its slices beside all
+/// of its subjects.
+async fn side_by_side(
+    subjects: &[Subject<'_>],
+    wanted: impl Fn(&Subject<'_>) -> bool,
+    load: Load,
+    plan: Plan,
+) -> Result<BTreeMap<String, Vec<(Slice, Slice)>>> {
+    let pairs: Vec<_> = subjects
+        .iter()
+        .filter(|subject| wanted(subject))
+        .filter_map(|subject| Some((subject, subjects.iter().find(|base| base.name == subject.base)?)))
+        .collect();
+    let mut slices: BTreeMap<String, Vec<(Slice, Slice)>> = BTreeMap::new();
+    for round in 0..plan.rounds {
+        let what = match load {
+            Load::Full => "round",
+            Load::HalfOfBase => "half load, round",
+        };
+        eprintln!("==> {what} {} of {}", round + 1, plan.rounds);
+        for (subject, base) in in_turn(&pairs, round) {
+            let pace = match load {
+                Load::Full => Pace::Full,
+                Load::HalfOfBase => Pace::PerSecond(slice(base, Pace::Full, plan).await?.per_second / 2.0),
+            };
+            let (own, of_base) = match round.is_multiple_of(2) {
+                true => {
+                    let of_base = slice(base, pace, plan).await?;
+                    (slice(subject, pace, plan).await?, of_base)
+                }
+                false => (slice(subject, pace, plan).await?, slice(base, pace, plan).await?),
+            };
+            slices.entry(subject.name.to_owned()).or_default().push((own, of_base));
+            slices.entry(base.name.to_owned()).or_default().push((of_base, of_base));
+        }
+    }
+    Ok(slices)
+}
+
+async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
+    load::run(subject.requests, pace, plan.warm_up).await?;
+    let before = subject.program.used()?;
+    let outcome = load::run(subject.requests, pace, plan.slice).await?;
+    let used = subject.program.used()? - before;
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let count = outcome.count as f64;
+    Ok(Slice {
+        cost: used / count,
+        per_second: count / plan.slice.as_secs_f64(),
+        p50: outcome.percentile(50.0),
+        p99: outcome.percentile(99.0),
+    })
+}
+
+fn in_turn<T>(list: &[T], round: usize) -> Box<dyn Iterator<Item = &T> + '_> {
     if round.is_multiple_of(2) {
-        Box::new(subjects.iter())
+        Box::new(list.iter())
     } else {
-        Box::new(subjects.iter().rev())
+        Box::new(list.iter().rev())
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(pairs: &[(Slice, Slice)], value: impl Fn(Slice, Slice) -> f64) -> f64 {
+    let mut values: Vec<f64> = pairs.iter().map(|(own, base)| value(*own, *base)).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -110,10 +110,18 @@ impl Report {
     fn markdown(&self) -> String {
         let mut text = format!(
             "Measured on {} by `cargo xtask bench`: CPU time of Envoy (or of the service) for each request, as a ratio to \
-             bare Envoy (or to an empty handler) with the same requests in the same round; medians. Differences under 4 % \
-             mean nothing.\n\n| | CPU | throughput | p50, p99 at half load |\n|---|---|---|---|\n",
+             bare Envoy (or to an empty handler) with the same requests right before or after; medians. Differences under 4 % \
+             mean nothing.\n\n",
             date()
         );
+        if let Some(bare) = self.figures.get("bare") {
+            let _ = writeln!(
+                text,
+                "Bare Envoy took {:.1} µs a request. The less quiet a machine, the more that is, and the larger are the ratios.\n",
+                bare.cost
+            );
+        }
+        text.push_str("| | CPU | throughput | p50, p99 at half load |\n|---|---|---|---|\n");
         for (_, label, figures) in self.ordered() {
             let latency = match figures.p50_us > 0.0 {
                 true => format!("× {:.2}, × {:.2}", figures.p50_ratio, figures.p99_ratio),
