@@ -8,21 +8,19 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use crate::admission::{self, Admission, Credential, Edits, Refused};
-use crate::cache::{Cache, Verdict};
+use crate::cache::{Cache, Key, Verdict};
 use crate::config::{Config, PhantomToken};
 use crate::counts::{Count, Counts};
-use crate::ended::EndedSessions;
+use crate::ended_copy::EndedCopy;
 use crate::flights::Flights;
 use crate::grant::{Carrier, Grant, Requirement};
 use crate::head::Head;
 use crate::introspect::{self, Answer, Outcome, Request, StageHash};
 use crate::opened_cookies::OpenedCookies;
 use crate::reply::Refusal;
+use crate::visitor::Visitor;
 
 pub use crate::flights::FlightId;
-
-/// The longest list of ended sessions that is kept.
-pub const MAX_ENDED_SESSIONS: usize = 10_000;
 
 /// A request, by the proxy's number for it.
 pub type StreamId = u32;
@@ -72,15 +70,6 @@ pub trait Surroundings {
     fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>>;
 }
 
-/// A request that has shown a token, and what becomes of it when the token is known.
-struct Visitor {
-    stream: StreamId,
-    edits: Edits,
-    carrier: Carrier,
-    /// What the route requires besides the entry point.
-    route: Option<Requirement>,
-}
-
 /// A visitor that waits, and what its connection is known by: nobody can be asked about that later.
 struct Waiter {
     visitor: Visitor,
@@ -95,10 +84,16 @@ pub struct Gate {
     cache: Cache,
     flights: Flights<Waiter>,
     counts: Counts,
-    ended: EndedSessions,
-    ended_version: String,
-    /// When the list of ended sessions is to be read again, in seconds since 1970.
-    read_ended_at: u64,
+    ended: EndedCopy,
+}
+
+/// What is known of a token before anybody is asked.
+enum Known<'a> {
+    /// What it is worth, and until when, in seconds since 1970.
+    Good(Rc<Grant>, u64),
+    Worthless(&'static str),
+    /// Nothing: the authorization server of this stage has to be asked.
+    Nothing(&'a PhantomToken, Key),
 }
 
 impl Gate {
@@ -116,15 +111,13 @@ impl Gate {
             config,
             flights: Flights::new(),
             counts: Counts::default(),
-            ended: EndedSessions::new(MAX_ENDED_SESSIONS),
-            ended_version: String::new(),
-            read_ended_at: 0,
+            ended: EndedCopy::new(),
         }
     }
 
     /// A request's head has come. Without an effect that ends it, it is to be paused.
     pub fn request(&mut self, stream: StreamId, head: &Head, around: &dyn Surroundings, now: u64) -> Option<Effect> {
-        let admitted = admission::admit(&self.config, &mut self.cookies, head, &self.ended, now);
+        let admitted = admission::admit(&self.config, &mut self.cookies, head, self.ended.list(), now);
         let effect = match admitted {
             Err(refused) => Some(Effect::Reply { stream, refused }),
             Ok(admission) => self.admitted(stream, admission, head, around, now),
@@ -145,17 +138,9 @@ impl Gate {
     ) -> Option<Effect> {
         let Admission { credential, edits } = admission;
         let stage = self.config.phantom_token.as_ref();
-        let route = match stage.and_then(|stage| stage.route_metadata.as_ref()) {
-            Some(namespace) => {
-                let say = |name: &str| around.route_metadata(namespace, name);
-                let (scopes, audience) = (say("required_scopes"), say("required_audience"));
-                let Some(requirement) = Requirement::of_route(scopes.as_deref(), audience.as_deref()) else {
-                    let refused = Refused::new(Refusal::ServerError, "the route's metadata say no requirement");
-                    return Some(Effect::Reply { stream, refused });
-                };
-                Some(requirement)
-            }
-            None => None,
+        let route = match requirement_of_route(stage, around) {
+            Ok(route) => route,
+            Err(refused) => return Some(Effect::Reply { stream, refused }),
         };
         let carrier = match &credential {
             Credential::Cookie(found) => {
@@ -172,69 +157,44 @@ impl Gate {
             carrier,
             route,
         };
-        if let Credential::Cookie(found) = &credential
-            && let Some(grant) = &found.grant
-        {
-            self.counts.add(Count::CacheHit);
-            return Some(visitor.end(stage, grant, || around.peer_certificate()));
-        }
         let token = match &credential {
-            Credential::Cookie(found) => &found.cookie.content.value,
+            Credential::Cookie(found) => {
+                if let Some(grant) = &found.grant {
+                    self.counts.add(Count::CacheHit);
+                    return Some(visitor.end(stage, grant, || around.peer_certificate()));
+                }
+                &found.cookie.content.value
+            }
             Credential::Bearer(token) => token,
         };
-        let (Some(stage), Some(stage_hash)) = (stage, &self.stage_hash) else {
-            let grant = Rc::new(Grant::bearer(token));
-            if let Credential::Cookie(found) = &credential {
-                self.cookies.learn(found, &grant, u64::MAX);
+        let introspection = stage.zip(self.stage_hash.as_ref());
+        match known(introspection, &mut self.cache, &mut self.counts, token, now) {
+            Known::Good(grant, until) => {
+                if let Credential::Cookie(found) = &credential {
+                    self.cookies.learn(found, &grant, until);
+                }
+                Some(visitor.end(stage, &grant, || around.peer_certificate()))
             }
-            return Some(visitor.end(stage, &grant, || None));
-        };
-        if !stage.introspect_jwts
-            && let Some(known) = introspect::self_contained(token, now)
-        {
-            return Some(match known {
-                Ok((grant, until)) => {
-                    let grant = Rc::new(grant);
-                    if let Credential::Cookie(found) = &credential {
-                        self.cookies.learn(found, &grant, until);
-                    }
-                    visitor.end(Some(stage), &grant, || around.peer_certificate())
-                }
-                Err(why) => visitor.refuse_token(why),
-            });
-        }
-        let key = stage_hash.key(token);
-        if let Some((verdict, until)) = self.cache.get(&key, now) {
-            self.counts.add(Count::CacheHit);
-            return Some(match verdict {
-                Verdict::Active(grant) => {
-                    if let Credential::Cookie(found) = &credential {
-                        self.cookies.learn(found, &grant, until);
-                    }
-                    visitor.end(Some(stage), &grant, || around.peer_certificate())
-                }
-                Verdict::Inactive => visitor.refuse_token("the token is not active"),
-            });
-        }
-        self.counts.add(Count::CacheMiss);
-        let request = introspect::request(stage, token, Some(head));
-        let peer_certificate = match carrier {
-            Carrier::Cookie => None,
-            Carrier::Bearer { .. } => around.peer_certificate(),
-        };
-        let waiter = Waiter {
-            visitor,
-            peer_certificate,
-        };
-        match self.flights.join(key, Zeroizing::clone(token), stream, waiter) {
-            Some(flight) => Some(Effect::Introspect {
-                stream: Some(stream),
-                flight,
-                request,
-            }),
-            None => {
-                self.counts.add(Count::Joined);
-                None
+            Known::Worthless(why) => Some(visitor.refuse_token(why)),
+            Known::Nothing(stage, key) => {
+                let request = introspect::request(stage, token, Some(head));
+                let peer_certificate = match carrier {
+                    Carrier::Cookie => None,
+                    Carrier::Bearer { .. } => around.peer_certificate(),
+                };
+                let waiter = Waiter {
+                    visitor,
+                    peer_certificate,
+                };
+                let Some(flight) = self.flights.join(key, Zeroizing::clone(token), stream, waiter) else {
+                    self.counts.add(Count::Joined);
+                    return None;
+                };
+                Some(Effect::Introspect {
+                    stream: Some(stream),
+                    flight,
+                    request,
+                })
             }
         }
     }
@@ -254,7 +214,7 @@ impl Gate {
         let ends = waiters.into_iter().map(|(_, waiter)| match &outcome {
             Outcome::Known { verdict, .. } => match verdict {
                 Verdict::Active(grant) => waiter.visitor.end(Some(stage), grant, || waiter.peer_certificate),
-                Verdict::Inactive => waiter.visitor.refuse_token("the token is not active"),
+                Verdict::Inactive => waiter.visitor.refuse_token(INACTIVE),
             },
             Outcome::Unusable(why) => waiter
                 .visitor
@@ -299,33 +259,16 @@ impl Gate {
 
     fn read_ended_sessions(&mut self, now: u64) -> Option<Effect> {
         let source = self.config.bff_token.as_ref()?.ended_sessions.as_ref()?;
-        if now < self.read_ended_at {
-            return None;
-        }
-        self.read_ended_at = now.saturating_add(source.poll_seconds);
         Some(Effect::ReadEndedSessions {
             cluster: source.cluster.clone(),
-            path: format!("{}?known={}", source.path, self.ended_version),
+            path: self.ended.due(source, now)?,
         })
     }
 
     /// The list of ended sessions has come; `body` is `None` where it could not be read. 204: it is the one that is
     /// known already.
     pub fn ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
-        let read = match (status, body) {
-            (204, _) => true,
-            (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {
-                Some((ended, version)) if is_version(&version) => {
-                    // Replicas of the service may know different ones, and what is over stays over.
-                    self.ended.merge(&ended);
-                    self.ended_version = version;
-                    true
-                }
-                _ => false,
-            },
-            _ => false,
-        };
-        self.counts.add(match read {
+        self.counts.add(match self.ended.take_up(status, body) {
             true => Count::EndedSessionsRead,
             false => Count::EndedSessionsFailed,
         });
@@ -333,7 +276,7 @@ impl Gate {
 
     /// How many entries the list of ended sessions has.
     pub fn known_ended_sessions(&self) -> usize {
-        self.ended.len()
+        self.ended.list().len()
     }
 
     /// What was counted since the gate began.
@@ -365,39 +308,55 @@ impl Gate {
     }
 }
 
-/// What may stand in a query as it is.
-fn is_version(version: &str) -> bool {
-    version.len() <= 64 && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+const INACTIVE: &str = "the token is not active";
+
+/// What the route requires besides the entry point, where routes are asked.
+fn requirement_of_route(
+    stage: Option<&PhantomToken>,
+    around: &dyn Surroundings,
+) -> Result<Option<Requirement>, Refused> {
+    let Some(namespace) = stage.and_then(|stage| stage.route_metadata.as_ref()) else {
+        return Ok(None);
+    };
+    let say = |name: &str| around.route_metadata(namespace, name);
+    let (scopes, audience) = (say("required_scopes"), say("required_audience"));
+    match Requirement::of_route(scopes.as_deref(), audience.as_deref()) {
+        Some(requirement) => Ok(Some(requirement)),
+        None => Err(Refused::new(
+            Refusal::ServerError,
+            "the route's metadata say no requirement",
+        )),
+    }
 }
 
-impl Visitor {
-    /// The end of a request whose token is good, if it is good enough.
-    fn end(
-        self,
-        stage: Option<&PhantomToken>,
-        grant: &Rc<Grant>,
-        certificate: impl FnOnce() -> Option<[u8; 32]>,
-    ) -> Effect {
-        let entry_point = stage.map(|stage| &stage.requirement);
-        let requirements = entry_point.into_iter().chain(&self.route);
-        match grant.check(self.carrier, requirements, certificate) {
-            Ok(()) => Effect::Forward {
-                stream: self.stream,
-                edits: self.edits.with(Rc::clone(grant)),
-            },
-            Err(refused) => self.refuse(refused),
-        }
+/// Without a stage every token is forwarded as it is.
+fn known<'a>(
+    introspection: Option<(&'a PhantomToken, &StageHash)>,
+    cache: &mut Cache,
+    counts: &mut Counts,
+    token: &[u8],
+    now: u64,
+) -> Known<'a> {
+    let Some((stage, hash)) = introspection else {
+        return Known::Good(Rc::new(Grant::bearer(token)), u64::MAX);
+    };
+    if !stage.introspect_jwts
+        && let Some(read) = introspect::self_contained(token, now)
+    {
+        return match read {
+            Ok((grant, until)) => Known::Good(Rc::new(grant), until),
+            Err(why) => Known::Worthless(why),
+        };
     }
-
-    fn refuse_token(self, why: &'static str) -> Effect {
-        let refused = Refused::token(self.carrier != Carrier::Cookie, why);
-        self.refuse(refused)
-    }
-
-    fn refuse(self, refused: Refused) -> Effect {
-        Effect::Reply {
-            stream: self.stream,
-            refused,
-        }
+    let key = hash.key(token);
+    let cached = cache.get(&key, now);
+    counts.add(match cached {
+        Some(_) => Count::CacheHit,
+        None => Count::CacheMiss,
+    });
+    match cached {
+        Some((Verdict::Active(grant), until)) => Known::Good(grant, until),
+        Some((Verdict::Inactive, _)) => Known::Worthless(INACTIVE),
+        None => Known::Nothing(stage, key),
     }
 }
