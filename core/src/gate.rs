@@ -15,9 +15,10 @@ use crate::ended_copy::EndedCopy;
 use crate::flights::Flights;
 use crate::grant::{Carrier, Grant, Requirement};
 use crate::head::Head;
-use crate::introspect::{self, Answer, Outcome, Request, StageHash};
+use crate::introspect::{self, Answer, Outcome, Request};
 use crate::opened_cookies::OpenedCookies;
 use crate::reply::Refusal;
+use crate::stage_hash::StageHash;
 use crate::visitor::Visitor;
 
 pub use crate::flights::FlightId;

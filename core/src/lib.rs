@@ -57,6 +57,7 @@ mod opened_cookies;
 pub mod origin;
 pub mod reply;
 pub mod seal;
+mod stage_hash;
 mod trace_context;
 mod visitor;
 mod xaes;

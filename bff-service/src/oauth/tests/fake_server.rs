@@ -117,16 +117,48 @@ impl FakeServer {
     /// An authorization server that works, but for what `other` answers. `signers` are its published keys.
     pub(super) fn authorization_server(
         signers: &[&Signer],
-        mut other: impl FnMut(&Request) -> Reply + Send + 'static,
+        other: impl FnMut(&Request) -> Reply + Send + 'static,
     ) -> FakeServer {
         let server = FakeServer::start(|_| Reply::Close);
-        let (metadata, jwks) = (server.metadata(), jwks(signers.iter().copied()));
-        server.answer_by(move |request| match request.path() {
+        server.answer_as_one(server.metadata(), signers, other);
+        server
+    }
+
+    /// The same with one key, and with these members in its metadata too; where they are paths, they become URLs of the
+    /// server.
+    pub(super) fn with_metadata(more: Value, other: impl FnMut(&Request) -> Reply + Send + 'static) -> FakeServer {
+        let server = FakeServer::start(|_| Reply::Close);
+        let mut metadata = server.metadata();
+        for (name, value) in more.as_object().unwrap() {
+            metadata[name] = server.absolute(value);
+        }
+        server.answer_as_one(metadata, &[&Signer::es256("1")], other);
+        server
+    }
+
+    fn absolute(&self, value: &Value) -> Value {
+        match value {
+            Value::String(path) if path.starts_with('/') => json!(self.url(path)),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| (name.clone(), self.absolute(value)));
+                Value::Object(members.collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn answer_as_one(
+        &self,
+        metadata: Value,
+        signers: &[&Signer],
+        mut other: impl FnMut(&Request) -> Reply + Send + 'static,
+    ) {
+        let jwks = jwks(signers.iter().copied());
+        self.answer_by(move |request| match request.path() {
             "/.well-known/openid-configuration" => Reply::Json(200, metadata.clone()),
             "/jwks" => Reply::Json(200, jwks.clone()),
             _ => other(request),
         });
-        server
     }
 
     /// The configuration of a client of this server, with changes: `table.field = value` lines.

@@ -1,7 +1,5 @@
 //! Codes and refresh tokens exchanged, with an authorization server that answers well and badly.
 
-use std::sync::{Arc, Mutex};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -14,24 +12,24 @@ use crate::clock;
 use crate::oauth::id_token::IdTokenError;
 use crate::oauth::{OAuthError, TokenSet};
 
-const NONCE: &str = "n-0S6_WzA2Mj";
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(super) const NONCE: &str = "n-0S6_WzA2Mj";
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
-fn id_token(signer: &Signer, issuer: &str) -> String {
+pub(super) fn id_token(signer: &Signer, issuer: &str) -> String {
     let now = clock::now();
     signer.sign(&json!({
         "iss": issuer, "sub": "alice", "aud": "spa client", "iat": now, "exp": now + 300, "nonce": NONCE,
     }))
 }
 
-fn tokens(id_token: &str) -> Value {
+pub(super) fn tokens(id_token: &str) -> Value {
     json!({
         "access_token": "at-1", "token_type": "bearer", "expires_in": 300, "refresh_token": "rt-2",
         "id_token": id_token, "scope": "openid profile", "unknown": {"a": [1]},
     })
 }
 
-fn unused(_: &Request) -> Reply {
+pub(super) fn unused(_: &Request) -> Reply {
     Reply::Close
 }
 
@@ -40,7 +38,7 @@ fn server_with_token_reply(reply: Reply) -> FakeServer {
     FakeServer::authorization_server(&[&Signer::es256("1")], move |_| reply.clone())
 }
 
-async fn exchange(server: &FakeServer, lines: &[&str]) -> Result<TokenSet, OAuthError> {
+pub(super) async fn exchange(server: &FakeServer, lines: &[&str]) -> Result<TokenSet, OAuthError> {
     server
         .client(lines)
         .exchange_code(
@@ -63,7 +61,7 @@ async fn refresh(reply: Reply) -> OAuthError {
 }
 
 /// A server that works: its token endpoint issues tokens with a good ID token.
-fn good_server() -> FakeServer {
+pub(super) fn good_server() -> FakeServer {
     let signer = Signer::es256("1");
     let server = FakeServer::authorization_server(&[&signer], unused);
     let answer = tokens(&id_token(&signer, &server.url("")));
@@ -243,113 +241,6 @@ async fn an_id_token_of_another_user_after_a_refresh_is_refused() {
         (form["grant_type"].as_str(), form["refresh_token"].as_str(), form.len()),
         ("refresh_token", "rt-1", 2)
     );
-}
-
-/// The keys of a server that changes them.
-struct Keys {
-    signers: [Signer; 3],
-    /// Which of them are at `jwks_uri`.
-    published: Vec<usize>,
-    /// Which of them signs.
-    signing: usize,
-}
-
-fn rotating_server() -> (FakeServer, Arc<Mutex<Keys>>) {
-    let signers = ["a", "b", "c"].map(Signer::es256);
-    let keys = Arc::new(Mutex::new(Keys {
-        signers,
-        published: vec![0],
-        signing: 0,
-    }));
-    let server = FakeServer::start(unused);
-    let (issuer, metadata, shared) = (server.url(""), server.metadata(), Arc::clone(&keys));
-    server.answer_by(move |request| {
-        let keys = shared.lock().unwrap();
-        match request.path() {
-            "/token" => Reply::Json(200, tokens(&id_token(&keys.signers[keys.signing], &issuer))),
-            "/jwks" => Reply::Json(200, jwks(keys.published.iter().map(|index| &keys.signers[*index]))),
-            _ => Reply::Json(200, metadata.clone()),
-        }
-    });
-    (server, keys)
-}
-
-#[actix_web::test]
-async fn a_key_that_is_new_since_the_keys_were_fetched_is_found() {
-    let (server, keys) = rotating_server();
-    let client = server.client(&[]);
-    client
-        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
-        .await
-        .unwrap();
-    {
-        let mut keys = keys.lock().unwrap();
-        (keys.published, keys.signing) = (vec![0, 1], 1);
-    }
-    client
-        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
-        .await
-        .unwrap();
-    assert_eq!(server.requests("/jwks").len(), 2);
-}
-
-#[actix_web::test]
-async fn several_logins_at_once_after_a_change_of_keys_fetch_them_once_and_all_succeed() {
-    let (server, keys) = rotating_server();
-    let client = server.client(&[]);
-    client
-        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
-        .await
-        .unwrap();
-    {
-        let mut keys = keys.lock().unwrap();
-        (keys.published, keys.signing) = (vec![1], 1);
-    }
-    let demands = Demands::default();
-    let login = || client.exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &demands);
-    let (first, second, third) = tokio::join!(login(), login(), login());
-    assert!(first.is_ok() && second.is_ok() && third.is_ok());
-    assert_eq!(server.requests("/jwks").len(), 2);
-}
-
-#[actix_web::test]
-async fn unknown_keys_cannot_make_the_keys_be_fetched_without_end() {
-    let (server, keys) = rotating_server();
-    let client = server.client(&["authorization_server.unknown_key_seconds = 3600"]);
-    client
-        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
-        .await
-        .unwrap();
-    keys.lock().unwrap().signing = 2;
-    for _ in 0..20 {
-        let error = client
-            .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
-            .await
-            .err()
-            .unwrap();
-        assert!(
-            matches!(error, OAuthError::InvalidIdToken(IdTokenError::Signature(_))),
-            "{error}"
-        );
-    }
-    assert_eq!(server.requests("/jwks").len(), 2);
-}
-
-#[actix_web::test]
-async fn keys_that_cannot_be_fetched_make_the_server_unavailable_and_not_the_token_invalid() {
-    let server = good_server();
-    let (metadata, answer) = (server.metadata(), tokens("a.b.c"));
-    let good = id_token(&Signer::es256("1"), &server.url(""));
-    server.answer_by(move |request| match request.path() {
-        "/token" => Reply::Json(
-            200,
-            json!({"id_token": good, "access_token": "at", "token_type": answer["token_type"]}),
-        ),
-        "/jwks" => Reply::Json(503, json!({})),
-        _ => Reply::Json(200, metadata.clone()),
-    });
-    let error = exchange(&server, &[]).await.err().unwrap();
-    assert!(matches!(error, OAuthError::Unavailable(_)), "{error}");
 }
 
 #[actix_web::test]

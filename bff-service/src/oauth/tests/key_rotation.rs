@@ -1,0 +1,106 @@
+//! An authorization server that changes its keys, or cannot show them.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use super::fake_server::{FakeServer, REDIRECT_URI, Reply};
+use super::grants::{NONCE, VERIFIER, exchange, good_server, id_token, tokens, unused};
+use super::signer::{Signer, jwks};
+use crate::oauth::id_token::IdTokenError;
+use crate::oauth::{Demands, OAuthClient, OAuthError, TokenSet};
+
+/// The keys of a server that changes them.
+struct Keys {
+    signers: [Signer; 3],
+    /// Which of them are at `jwks_uri`.
+    published: Vec<usize>,
+    /// Which of them signs.
+    signing: usize,
+}
+
+fn rotating_server() -> (FakeServer, Arc<Mutex<Keys>>) {
+    let signers = ["a", "b", "c"].map(Signer::es256);
+    let keys = Arc::new(Mutex::new(Keys {
+        signers,
+        published: vec![0],
+        signing: 0,
+    }));
+    let server = FakeServer::start(unused);
+    let (issuer, metadata, shared) = (server.url(""), server.metadata(), Arc::clone(&keys));
+    server.answer_by(move |request| {
+        let keys = shared.lock().unwrap();
+        match request.path() {
+            "/token" => Reply::Json(200, tokens(&id_token(&keys.signers[keys.signing], &issuer))),
+            "/jwks" => Reply::Json(200, jwks(keys.published.iter().map(|index| &keys.signers[*index]))),
+            _ => Reply::Json(200, metadata.clone()),
+        }
+    });
+    (server, keys)
+}
+
+async fn login(client: &OAuthClient) -> Result<TokenSet, OAuthError> {
+    client
+        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+        .await
+}
+
+#[actix_web::test]
+async fn a_key_that_is_new_since_the_keys_were_fetched_is_found() {
+    let (server, keys) = rotating_server();
+    let client = server.client(&[]);
+    login(&client).await.unwrap();
+    {
+        let mut keys = keys.lock().unwrap();
+        (keys.published, keys.signing) = (vec![0, 1], 1);
+    }
+    login(&client).await.unwrap();
+    assert_eq!(server.requests("/jwks").len(), 2);
+}
+
+#[actix_web::test]
+async fn several_logins_at_once_after_a_change_of_keys_fetch_them_once_and_all_succeed() {
+    let (server, keys) = rotating_server();
+    let client = server.client(&[]);
+    login(&client).await.unwrap();
+    {
+        let mut keys = keys.lock().unwrap();
+        (keys.published, keys.signing) = (vec![1], 1);
+    }
+    let (first, second, third) = tokio::join!(login(&client), login(&client), login(&client));
+    assert!(first.is_ok() && second.is_ok() && third.is_ok());
+    assert_eq!(server.requests("/jwks").len(), 2);
+}
+
+#[actix_web::test]
+async fn unknown_keys_cannot_make_the_keys_be_fetched_without_end() {
+    let (server, keys) = rotating_server();
+    let client = server.client(&["authorization_server.unknown_key_seconds = 3600"]);
+    login(&client).await.unwrap();
+    keys.lock().unwrap().signing = 2;
+    for _ in 0..20 {
+        let error = login(&client).await.err().unwrap();
+        assert!(
+            matches!(error, OAuthError::InvalidIdToken(IdTokenError::Signature(_))),
+            "{error}"
+        );
+    }
+    assert_eq!(server.requests("/jwks").len(), 2);
+}
+
+#[actix_web::test]
+async fn keys_that_cannot_be_fetched_make_the_server_unavailable_and_not_the_token_invalid() {
+    let server = good_server();
+    let (metadata, answer) = (server.metadata(), tokens("a.b.c"));
+    let good = id_token(&Signer::es256("1"), &server.url(""));
+    server.answer_by(move |request| match request.path() {
+        "/token" => Reply::Json(
+            200,
+            json!({"id_token": good, "access_token": "at", "token_type": answer["token_type"]}),
+        ),
+        "/jwks" => Reply::Json(503, json!({})),
+        _ => Reply::Json(200, metadata.clone()),
+    });
+    let error = exchange(&server, &[]).await.err().unwrap();
+    assert!(matches!(error, OAuthError::Unavailable(_)), "{error}");
+}
