@@ -21,7 +21,7 @@ pub(crate) struct Plan {
 /// Something to be measured beside others.
 pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
-    /// What it is a ratio of; its own name, if of nothing.
+    /// What it is a ratio of; its own name, if of nothing. What others are ratios of is a ratio of nothing.
     pub(crate) base: &'a str,
     pub(crate) requests: &'a Requests,
     /// Whose cost counts.
@@ -84,7 +84,8 @@ pub(crate) async fn latencies(
 #[derive(Clone, Copy)]
 enum Load {
     Full,
-    /// Half of what the base takes at that moment.
+    /// Half of what the base takes at that moment, as a slice of the base at full load tells. For who can take hardly more
+    /// than half of what the base can, that is all that it can take.
     HalfOfBase,
 }
 
@@ -99,7 +100,7 @@ struct Slice {
 
 /// Measures each subject that is wanted together with its base, one right after the other, the base first in every second
 /// round. What comes back is by name: of each round the subject's own slice and its base's. A base has its slices beside all
-/// of its subjects.
+/// of its subjects, each paired with itself.
 async fn side_by_side(
     subjects: &[Subject<'_>],
     wanted: impl Fn(&Subject<'_>) -> bool,
@@ -112,12 +113,13 @@ async fn side_by_side(
         .filter_map(|subject| Some((subject, subjects.iter().find(|base| base.name == subject.base)?)))
         .collect();
     let mut slices: BTreeMap<String, Vec<(Slice, Slice)>> = BTreeMap::new();
-    for round in 0..plan.rounds {
+    let rounds = if pairs.is_empty() { 0 } else { plan.rounds };
+    for round in 0..rounds {
         let what = match load {
             Load::Full => "round",
             Load::HalfOfBase => "half load, round",
         };
-        eprintln!("==> {what} {} of {}", round + 1, plan.rounds);
+        eprintln!("==> {what} {} of {rounds}", round + 1);
         for (subject, base) in in_turn(&pairs, round) {
             let pace = match load {
                 Load::Full => Pace::Full,
@@ -131,7 +133,9 @@ async fn side_by_side(
                 false => (slice(subject, pace, plan).await?, slice(base, pace, plan).await?),
             };
             slices.entry(subject.name.to_owned()).or_default().push((own, of_base));
-            slices.entry(base.name.to_owned()).or_default().push((of_base, of_base));
+            if base.name != subject.name {
+                slices.entry(base.name.to_owned()).or_default().push((of_base, of_base));
+            }
         }
     }
     Ok(slices)
@@ -142,6 +146,13 @@ async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
     let before = subject.program.used()?;
     let outcome = load::run(subject.requests, pace, plan.slice).await?;
     let used = subject.program.used()? - before;
+    if outcome.count == 0 {
+        return Err(format!(
+            "{}: not one answer in {} ms",
+            subject.name,
+            plan.slice.as_millis()
+        ));
+    }
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
     let count = outcome.count as f64;
     Ok(Slice {

@@ -117,7 +117,7 @@ impl Report {
         if let Some(bare) = self.figures.get("bare") {
             let _ = writeln!(
                 text,
-                "Bare Envoy took {:.1} µs a request. The less quiet a machine, the more that is, and the larger are the ratios.\n",
+                "Bare Envoy took {:.1} µs of CPU time a request. The less quiet a machine, the more that is, and the larger are the ratios.\n",
                 bare.cost
             );
         }

@@ -6,7 +6,7 @@ use crate::ended::EndedSessions;
 /// The longest list of ended sessions that is kept.
 const MAX_ENDED_SESSIONS: usize = 10_000;
 
-/// The copy.
+/// A worker's copy of the list.
 pub(crate) struct EndedCopy {
     list: EndedSessions,
     /// What the service calls the state of its list that was read last.
@@ -39,7 +39,7 @@ impl EndedCopy {
         Some(format!("{}?known={}", source.path, self.version))
     }
 
-    /// Takes up what was answered, and says whether that was a list; `body` is `None` where it could not be read. 204: it is
+    /// Takes up what was answered, and says whether it was of use; `body` is `None` where it could not be read. 204: it is
     /// the one that is known already.
     pub(crate) fn take_up(&mut self, status: u16, body: Option<&[u8]>) -> bool {
         match (status, body) {

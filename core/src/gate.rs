@@ -88,15 +88,6 @@ pub struct Gate {
     ended: EndedCopy,
 }
 
-/// What is known of a token before anybody is asked.
-enum Known<'a> {
-    /// What it is worth, and until when, in seconds since 1970.
-    Good(Rc<Grant>, u64),
-    Worthless(&'static str),
-    /// Nothing: the authorization server of this stage has to be asked.
-    Nothing(&'a PhantomToken, Key),
-}
-
 impl Gate {
     /// A gate that knows nothing yet.
     pub fn new(config: Config) -> Self {
@@ -260,9 +251,10 @@ impl Gate {
 
     fn read_ended_sessions(&mut self, now: u64) -> Option<Effect> {
         let source = self.config.bff_token.as_ref()?.ended_sessions.as_ref()?;
+        let path = self.ended.due(source, now)?;
         Some(Effect::ReadEndedSessions {
             cluster: source.cluster.clone(),
-            path: self.ended.due(source, now)?,
+            path,
         })
     }
 
@@ -330,7 +322,17 @@ fn requirement_of_route(
     }
 }
 
-/// Without a stage every token is forwarded as it is.
+/// What is known of a token before anybody is asked.
+enum Known<'a> {
+    /// What it is worth, and until when, in seconds since 1970.
+    Good(Rc<Grant>, u64),
+    Worthless(&'static str),
+    /// Nothing: the authorization server of this stage has to be asked.
+    Nothing(&'a PhantomToken, Key),
+}
+
+/// What is known of a token, counted as a hit or a miss where the cache is asked. Without a stage every token is forwarded
+/// as it is.
 fn known<'a>(
     introspection: Option<(&'a PhantomToken, &StageHash)>,
     cache: &mut Cache,

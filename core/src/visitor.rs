@@ -7,7 +7,7 @@ use crate::config::PhantomToken;
 use crate::gate::{Effect, StreamId};
 use crate::grant::{Carrier, Grant, Requirement};
 
-/// The request.
+/// A request that has shown a token.
 pub(crate) struct Visitor {
     pub(crate) stream: StreamId,
     pub(crate) edits: Edits,

@@ -10,14 +10,29 @@ use crate::scripted_introspection::jwt;
 use crate::sealing::Seals;
 use crate::user_agent::{AT, CSRF, CSRF_HEADER};
 
-/// How many sessions it has: their tokens are `good-<number>`.
+/// How many sessions there are: their tokens are `good-<number>`.
 pub const SESSIONS: usize = 200;
+
+/// Sealed access-token and CSRF cookies, and the CSRF value.
+pub type Session = (String, String, String);
+
+/// Sessions whose cookies this system can open.
+pub fn sessions(system: &System) -> Vec<Session> {
+    let seals = Seals::of(system, "example");
+    let session = |number: usize| {
+        let id = SessionId([u8::try_from(number % 256).expect("a byte"); 32]);
+        let csrf = format!("csrf-{number}");
+        let at = seals.seal(Purpose::AccessToken, &format!("good-{number}"), id, 3000);
+        (at, seals.seal(Purpose::Csrf, &csrf, id, 3000), csrf)
+    };
+    (0..SESSIONS).map(session).collect()
+}
 
 /// Bytes to send, and what may come back.
 pub struct Traffic {
     /// One request, or what is none.
     pub bytes: Vec<u8>,
-    /// What may come back.
+    /// What is right in return.
     pub expected: Expected,
 }
 
@@ -37,31 +52,23 @@ pub enum Expected {
 /// Makes the traffic of one client.
 pub struct HostileClient {
     random: Random,
-    /// Sealed access-token and CSRF cookies, and the CSRF value.
-    sessions: Vec<(String, String, String)>,
+    sessions: Vec<Session>,
     origin: String,
     authority: String,
 }
 
 impl HostileClient {
-    /// With sessions whose cookies this system can open; the same traffic for the same seed.
-    pub fn new(system: &System, client: &Client, seed: u64) -> Self {
-        let seals = Seals::of(system, "example");
-        let session = |number: usize| {
-            let id = SessionId([u8::try_from(number % 256).expect("a byte"); 32]);
-            let csrf = format!("csrf-{number}");
-            let at = seals.seal(Purpose::AccessToken, &format!("good-{number}"), id, 3000);
-            (at, seals.seal(Purpose::Csrf, &csrf, id, 3000), csrf)
-        };
+    /// It makes the same choices for the same seed.
+    pub fn new(system: &System, client: &Client, sessions: &[Session], seed: u64) -> Self {
         Self {
             random: Random::new(seed),
-            sessions: (0..SESSIONS).map(session).collect(),
+            sessions: sessions.to_vec(),
             origin: system.www(),
             authority: client.authority("api"),
         }
     }
 
-    /// The next of it.
+    /// The next request, or what is none.
     pub fn request(&mut self) -> Traffic {
         let (mut bytes, mut expected) = match self.random.below(20) {
             0..5 => return self.good(),

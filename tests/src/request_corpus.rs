@@ -47,7 +47,7 @@ impl Sent {
     }
 }
 
-/// Makes them.
+/// Makes such requests.
 pub struct Corpus {
     random: Random,
     seals: Seals,
@@ -57,7 +57,7 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// The same for every system: its seed is fixed.
+    /// It always makes the same choices: its seed is fixed.
     pub fn new(system: &System) -> Self {
         let seals = Seals::of(system, "example");
         let session = |number: u8| {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use bff_tests::guarding_api::GuardingApi;
-use bff_tests::hostile_client::{Expected, HostileClient, SESSIONS, Traffic};
+use bff_tests::hostile_client::{Expected, HostileClient, SESSIONS, Traffic, sessions};
 use bff_tests::http1::{Client, Response, read_response};
 use bff_tests::random::Random;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
@@ -126,7 +126,9 @@ fn half(system: &System, seed: u64, outcomes: &Mutex<Outcomes>) {
             let (client, left) = (&client, &left);
             scope.spawn(move || attack(client, &mut attacker, left, outcomes))
         };
-        let attackers = (0..CLIENTS).map(|number| HostileClient::new(system, &client, seed * 1000 + number));
+        // All of them have the same cookies.
+        let sessions = sessions(system);
+        let attackers = (0..CLIENTS).map(|number| HostileClient::new(system, &client, &sessions, seed * 1000 + number));
         let attacks: Vec<_> = attackers.map(attack).collect();
         // Bad moments come and go.
         let mut random = Random::new(seed);
@@ -177,7 +179,7 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
     });
     // Then normal service.
     let client = Client::new(system);
-    let mut user = HostileClient::new(system, &client, 3000);
+    let mut user = HostileClient::new(system, &client, &sessions(system), 3005);
     for _ in 0..50 {
         let mut connection = client.connect("api").expect("a connection");
         let answer = exchange(&mut connection, &user.good()).expect("an answer");

@@ -120,7 +120,7 @@ impl FakeServer {
         other: impl FnMut(&Request) -> Reply + Send + 'static,
     ) -> FakeServer {
         let server = FakeServer::start(|_| Reply::Close);
-        server.answer_as_one(server.metadata(), signers, other);
+        server.answer_as_authorization_server(server.metadata(), signers, other);
         server
     }
 
@@ -132,10 +132,11 @@ impl FakeServer {
         for (name, value) in more.as_object().unwrap() {
             metadata[name] = server.absolute(value);
         }
-        server.answer_as_one(metadata, &[&Signer::es256("1")], other);
+        server.answer_as_authorization_server(metadata, &[&Signer::es256("1")], other);
         server
     }
 
+    /// Paths, wherever they are in it, as URLs of this server.
     fn absolute(&self, value: &Value) -> Value {
         match value {
             Value::String(path) if path.starts_with('/') => json!(self.url(path)),
@@ -147,7 +148,7 @@ impl FakeServer {
         }
     }
 
-    fn answer_as_one(
+    fn answer_as_authorization_server(
         &self,
         metadata: Value,
         signers: &[&Signer],

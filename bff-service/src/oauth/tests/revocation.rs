@@ -1,4 +1,4 @@
-//! Revocations that nobody waits for: again where the server says when, and of what must not stay behind.
+//! Revocations: asked for again where the server says when, and of what must not stay behind.
 
 use std::rc::Rc;
 
