@@ -72,6 +72,14 @@ pub(crate) enum Pace {
     PerSecond(f64),
 }
 
+/// Tokio's timers are as fine as a millisecond: with them the requests of each millisecond would go out at once, and what
+/// is measured would be how long they stand in line. This thread has a CPU of its own to wait on.
+async fn wait_until(due: Instant) {
+    while Instant::now() < due {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Sends requests for a time.
 ///
 /// # Errors
@@ -101,7 +109,7 @@ pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Resu
             loop {
                 match interval {
                     None => due = Instant::now(),
-                    Some(_) => tokio::time::sleep_until(due.into()).await,
+                    Some(_) => wait_until(due).await,
                 }
                 if due >= end || Instant::now() >= end + Duration::from_secs(1) {
                     return Ok(());

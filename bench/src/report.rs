@@ -79,8 +79,8 @@ impl Report {
         println!("{}", self.markdown());
         for (name, figures) in &self.figures {
             println!(
-                "{name:24} {:8.1} us  x {:5.2}  throughput x {:5.2}",
-                figures.cost, figures.cost_ratio, figures.rps_ratio
+                "{name:24} {:8.1} us  x {:5.2}  throughput x {:5.2}  p50 {:5.0} us, p99 {:5.0} us",
+                figures.cost, figures.cost_ratio, figures.rps_ratio, figures.p50_us, figures.p99_us
             );
         }
     }
