@@ -71,7 +71,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let counts = artifacts.meter == Meter::Instructions;
     // Every round counts the same; the VM must have compiled what it calls often.
-    let (usual_rounds, usual_slice, warm_up) = if counts { (1, 4000, 2000) } else { (15, 500, 100) };
+    let (usual_rounds, usual_slice, warm_up) = if counts { (1, 4000, 2000) } else { (11, 500, 100) };
     let plan = Plan {
         rounds: rounds.unwrap_or(usual_rounds),
         warm_up: Duration::from_millis(warm_up),

@@ -1,7 +1,9 @@
 //! Programs under measurement: started on a CPU of their own, and what Linux says they have used.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -91,12 +93,19 @@ impl Drop for Program {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that was not given out before: it may be long until somebody does listen there.
 pub(crate) fn free_port() -> Result<u16> {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("there is no free port: {error}"))
+    static GIVEN_OUT: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given_out = GIVEN_OUT.lock().map_err(|error| error.to_string())?;
+    loop {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map(|address| address.port())
+            .map_err(|error| format!("there is no free port: {error}"))?;
+        if given_out.insert(port) {
+            return Ok(port);
+        }
+    }
 }
 
 /// Whether somebody listens there and answers 200 on `path`.

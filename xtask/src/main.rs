@@ -32,7 +32,7 @@ usage: cargo xtask COMMAND
   fuzz [TARGET…] [--seconds N] [--minimise]
                               fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
   bench [--instructions] [FILTER…]
-                              measures the filter and the service beside others (some 10 minutes), into bench/results;
+                              measures the filter and the service beside others (a quarter of an hour), into bench/results;
                               with FILTERs: the variants whose names contain one, onto the terminal alone;
                               --instructions: counts instructions instead of CPU time, which are the same on a busy
                               machine, onto the terminal alone
