@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use demo_system::free_port;
 use serde_json::{Value, json};
 
 use crate::Result;
 use crate::counter::Meter;
 use crate::credentials::{Deployment, ORIGIN, PREFIX};
-use crate::process::{Program, answers, free_port};
+use crate::process::{Program, answers};
 
 /// What the measurements need of the build.
 pub(crate) struct Artifacts {
@@ -30,11 +31,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// With these HTTP filters before the router.
-    pub(crate) fn new(filters: Vec<Value>) -> Result<Self> {
-        Ok(Self {
-            port: free_port()?,
+    pub(crate) fn new(filters: Vec<Value>) -> Self {
+        Self {
+            port: free_port(),
             filters,
-        })
+        }
     }
 }
 
@@ -55,7 +56,7 @@ impl Envoy {
         deployment: &Deployment,
         workers: u32,
     ) -> Result<Self> {
-        let admin = free_port()?;
+        let admin = free_port();
         let file = folder.join("envoy.json");
         std::fs::write(&file, configuration(listeners, upstream, admin).to_string())
             .map_err(|error| format!("{}: {error}", file.display()))?;

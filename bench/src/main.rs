@@ -81,7 +81,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let deployment = Deployment::new()?;
     let (jwt, jwks) = credentials::signed_jwt()?;
     let upstream = Rc::new(Upstream {
-        port: process::free_port()?,
+        port: demo_system::free_port(),
         jwt: jwt.clone(),
         jwks: jwks.to_string(),
     });

@@ -29,7 +29,7 @@ pub(crate) async fn measure(ground: &Ground<'_>, folder: &Path) -> Result<Memory
     let web = json!({"bff_token": envoy::bff_token(), "phantom_token": envoy::phantom_token(10_000)});
     let web = || vec![envoy::wasm(&ground.artifacts.filter, &web)];
     let start = |filters, workers| {
-        let listener = Listener::new(filters)?;
+        let listener = Listener::new(filters);
         let port = listener.port;
         let envoy = Envoy::start(
             ground.artifacts,

@@ -1,9 +1,7 @@
 //! Programs under measurement: started on a CPU of their own, and what Linux says they have used.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -90,21 +88,6 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A port that nobody listens on, and that was not given out before: it may be long until somebody does listen there.
-pub(crate) fn free_port() -> Result<u16> {
-    static GIVEN_OUT: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given_out = GIVEN_OUT.lock().map_err(|error| error.to_string())?;
-    loop {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map(|address| address.port())
-            .map_err(|error| format!("there is no free port: {error}"))?;
-        if given_out.insert(port) {
-            return Ok(port);
-        }
     }
 }
 

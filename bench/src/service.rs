@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use demo_system::free_port;
+
 use crate::Result;
 use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
 use crate::envoy::Artifacts;
 use crate::load::Requests;
 use crate::measure::{self, Figures, Plan, Subject};
-use crate::process::{Program, answers, free_port};
+use crate::process::{Program, answers};
 use crate::upstream::Upstream;
 
 /// What came of it besides the figures.
@@ -29,7 +31,7 @@ pub(crate) async fn measure(
     figures: &mut BTreeMap<String, Figures>,
 ) -> Result<Service> {
     eprintln!("==> the service");
-    let (port, admin, bare_port) = (free_port()?, free_port()?, free_port()?);
+    let (port, admin, bare_port) = (free_port(), free_port(), free_port());
     let file = folder.join("bff.toml");
     let issuer = format!("http://127.0.0.1:{}", upstream.port);
     let text = format!(

@@ -59,9 +59,9 @@ impl Variants {
         let web = |entries: usize| {
             ours(json!({"bff_token": envoy::bff_token(), "phantom_token": envoy::phantom_token(entries)}))
         };
-        let bare = all.listener(Vec::new())?;
-        let noop = all.listener(vec![envoy::wasm(&ground.artifacts.noop_filter, &json!({}))])?;
-        let web_port = all.listener(web(10_000))?;
+        let bare = all.listener(Vec::new());
+        let noop = all.listener(vec![envoy::wasm(&ground.artifacts.noop_filter, &json!({}))]);
+        let web_port = all.listener(web(10_000));
         for size in SIZES {
             let sessions = ground.sessions(size, SESSIONS)?;
             let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
@@ -70,7 +70,7 @@ impl Variants {
             if matches!(size, 200 | 2000) {
                 all.add(&noop_name(size), &base, noop, requests(), 200, Some((false, true)));
                 let script = lua::script(ground.deployment, &sessions, ground.jwt);
-                let lua = all.listener(vec![envoy::lua(&script)])?;
+                let lua = all.listener(vec![envoy::lua(&script)]);
                 all.add(
                     &format!("lua{}", suffix(size)),
                     &base,
@@ -79,7 +79,7 @@ impl Variants {
                     200,
                     Some((true, false)),
                 );
-                let ext_authz = all.listener(vec![envoy::ext_authz(ground.upstream)])?;
+                let ext_authz = all.listener(vec![envoy::ext_authz(ground.upstream)]);
                 let name = format!("ext_authz{}", suffix(size));
                 all.add(&name, &base, ext_authz, requests(), 200, Some((true, true)));
             }
@@ -93,7 +93,7 @@ impl Variants {
             );
         }
         all.web_variants(ground, bare, web_port, &ours, &web)?;
-        all.other_filters(ground, bare)?;
+        all.other_filters(ground, bare);
         Ok(all)
     }
 
@@ -117,14 +117,14 @@ impl Variants {
             Some((true, false)),
         );
 
-        let opened = self.listener(ours(json!({"bff_token": envoy::bff_token()})))?;
+        let opened = self.listener(ours(json!({"bff_token": envoy::bff_token()})));
         for size in [200, 2000] {
             let sessions = ground.sessions(size, MORE_THAN_ARE_KEPT)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             let name = format!("web-first-{size}");
             self.add(&name, &bare_name(size), opened, requests, 200, Some((true, false)));
         }
-        let small_cache = self.listener(web(1))?;
+        let small_cache = self.listener(web(1));
         let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
         self.add(
             "web-miss-200",
@@ -138,7 +138,7 @@ impl Variants {
             // Plugins with the same configuration are one plugin to Envoy, with one cache.
             let mut stage = envoy::phantom_token(10_000);
             stage["token_cache_bytes"] = json!(32 * 1024 * 1024 + count);
-            let port = self.listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})))?;
+            let port = self.listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})));
             let sessions = ground.sessions(200, count)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             self.add(
@@ -151,7 +151,7 @@ impl Variants {
             );
         }
 
-        let bearer = self.listener(ours(json!({"phantom_token": envoy::phantom_token(10_000)})))?;
+        let bearer = self.listener(ours(json!({"phantom_token": envoy::phantom_token(10_000)})));
         let tokens: Vec<String> = (0..SESSIONS).map(|_| token(57)).collect::<Result<_>>()?;
         let requests = || tokens.iter().map(|token| ground.bearer(token)).collect::<Vec<_>>();
         self.add("bare-bearer", "bare-bearer", bare, requests(), 200, Some((true, false)));
@@ -181,15 +181,15 @@ impl Variants {
         Ok(())
     }
 
-    fn other_filters(&mut self, ground: &Ground<'_>, bare: u16) -> Result<()> {
+    fn other_filters(&mut self, ground: &Ground<'_>, bare: u16) {
         let jwt = || vec![ground.bearer(ground.jwt)];
         self.add("bare-jwt", "bare-jwt", bare, jwt(), 200, Some((true, false)));
         for (name, cached) in [("jwt_authn", false), ("jwt_authn-cached", true)] {
-            let port = self.listener(vec![envoy::jwt_authn(ground.jwks, cached)])?;
+            let port = self.listener(vec![envoy::jwt_authn(ground.jwks, cached)]);
             self.add(name, "bare-jwt", port, jwt(), 200, Some((true, false)));
         }
         for (name, _) in oauth2::tokens(ground.jwt) {
-            let port = self.listener(vec![envoy::oauth2(ground.upstream)])?;
+            let port = self.listener(vec![envoy::oauth2(ground.upstream)]);
             // Its cookies are made by signing in, once Envoy runs.
             self.add(name, &format!("bare-{name}"), port, Vec::new(), 200, Some((true, true)));
             self.add(
@@ -201,14 +201,13 @@ impl Variants {
                 Some((false, true)),
             );
         }
-        Ok(())
     }
 
-    fn listener(&mut self, filters: Vec<Value>) -> Result<u16> {
-        let listener = Listener::new(filters)?;
+    fn listener(&mut self, filters: Vec<Value>) -> u16 {
+        let listener = Listener::new(filters);
         let port = listener.port;
         self.listeners.push(listener);
-        Ok(port)
+        port
     }
 
     fn add(

@@ -37,6 +37,6 @@ pub use self::bff_config::bff_toml;
 pub use self::component::Component;
 pub use self::error::Error;
 pub use self::options::Options;
-pub use self::ports::Ports;
+pub use self::ports::{Ports, free_port};
 pub use self::probe::get;
 pub use self::system::System;

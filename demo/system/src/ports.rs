@@ -46,8 +46,7 @@ impl Ports {
         redis: 6379,
     };
 
-    /// Ports that are free now. They are below those that the system hands out to outgoing connections, and no two calls
-    /// in one process get the same ones.
+    /// Ports that are free now, each a [`free_port`].
     pub fn free() -> Ports {
         Ports {
             public: free_port(),
@@ -103,7 +102,9 @@ impl Ports {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that is free now. It is below those that the system hands out to outgoing connections, and no two calls in one
+/// process get the same one.
+pub fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
