@@ -47,6 +47,16 @@ fn nonce_server() -> FakeServer {
     )
 }
 
+/// A token endpoint's answer to a proof without this nonce.
+fn asks_for_nonce(nonce: &str) -> Reply {
+    let body = r#"{"error":"use_dpop_nonce"}"#;
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: {nonce}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    Reply::Raw(answer.into_bytes())
+}
+
 #[actix_web::test]
 async fn a_dpop_proof_is_for_one_request_with_the_servers_nonce_which_is_asked_for_once() {
     let (_folder, key) = key_file("client.dpop_key_file");
@@ -86,12 +96,7 @@ async fn a_dpop_proof_is_for_one_request_with_the_servers_nonce_which_is_asked_f
 #[actix_web::test]
 async fn a_server_that_asks_for_a_nonce_without_end_is_asked_twice() {
     let (_folder, key) = key_file("client.dpop_key_file");
-    let body = r#"{"error":"use_dpop_nonce"}"#;
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: never-right\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let server = FakeServer::with_metadata(json!({}), move |_| Reply::Raw(answer.clone().into_bytes()));
+    let server = FakeServer::with_metadata(json!({}), |_| asks_for_nonce("never-right"));
     assert!(server.client(&[&key]).refresh("rt", None).await.is_err());
     assert_eq!(server.requests("/token").len(), 2);
 }
@@ -121,12 +126,7 @@ async fn a_token_that_is_not_bound_although_it_should_be_is_refused() {
 async fn an_assertion_is_new_for_each_attempt_of_a_dpop_request() {
     let ((_one, key), (_other, dpop)) = (key_files(), key_file("client.dpop_key_file"));
     let more = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
-    let body = r#"{"error":"use_dpop_nonce"}"#;
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: n\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let server = FakeServer::with_metadata(more, move |_| Reply::Raw(answer.clone().into_bytes()));
+    let server = FakeServer::with_metadata(more, |_| asks_for_nonce("n"));
     let _ = server
         .client(&[&key, &dpop])
         .exchange_code("c", "v", REDIRECT_URI, "n", &Demands::default())

@@ -19,6 +19,12 @@ struct Keys {
     signing: usize,
 }
 
+impl Keys {
+    fn change(&mut self, published: Vec<usize>, signing: usize) {
+        (self.published, self.signing) = (published, signing);
+    }
+}
+
 fn rotating_server() -> (FakeServer, Arc<Mutex<Keys>>) {
     let signers = ["a", "b", "c"].map(Signer::es256);
     let keys = Arc::new(Mutex::new(Keys {
@@ -50,10 +56,7 @@ async fn a_key_that_is_new_since_the_keys_were_fetched_is_found() {
     let (server, keys) = rotating_server();
     let client = server.client(&[]);
     login(&client).await.unwrap();
-    {
-        let mut keys = keys.lock().unwrap();
-        (keys.published, keys.signing) = (vec![0, 1], 1);
-    }
+    keys.lock().unwrap().change(vec![0, 1], 1);
     login(&client).await.unwrap();
     assert_eq!(server.requests("/jwks").len(), 2);
 }
@@ -63,10 +66,7 @@ async fn several_logins_at_once_after_a_change_of_keys_fetch_them_once_and_all_s
     let (server, keys) = rotating_server();
     let client = server.client(&[]);
     login(&client).await.unwrap();
-    {
-        let mut keys = keys.lock().unwrap();
-        (keys.published, keys.signing) = (vec![1], 1);
-    }
+    keys.lock().unwrap().change(vec![1], 1);
     let (first, second, third) = tokio::join!(login(&client), login(&client), login(&client));
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
     assert_eq!(server.requests("/jwks").len(), 2);
