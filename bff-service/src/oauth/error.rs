@@ -73,7 +73,9 @@ impl From<HttpError> for OAuthError {
             HttpError::Status {
                 status: 503,
                 retry_after,
-            } => OAuthError::Busy { retry_after },
+            } => OAuthError::Busy {
+                retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
+            },
             error => OAuthError::Unavailable(error.to_string()),
         }
     }

@@ -42,8 +42,8 @@ pub enum HttpError {
     Status {
         /// The status.
         status: u16,
-        /// `Retry-After` in seconds, where the server said so.
-        retry_after: Option<u64>,
+        /// `Retry-After` as the server wrote it: seconds or a date (RFC 9110, section 10.2.3).
+        retry_after: Option<String>,
     },
     /// The request could not be made.
     Request(String),
@@ -94,6 +94,8 @@ pub struct Answer {
     pub dpop_nonce: Option<String>,
     /// `Cache-Control`, line by line.
     pub cache_control: Vec<Vec<u8>>,
+    /// `Retry-After` as the server wrote it: seconds or a date (RFC 9110, section 10.2.3).
+    pub retry_after: Option<String>,
 }
 
 impl Answer {
@@ -239,10 +241,11 @@ async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<A
     let mut response = request.send_body(body).await.map_err(send_error)?;
     let status = response.status();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header(RETRY_AFTER).map(str::to_owned);
     if !matches!(status, StatusCode::OK | StatusCode::CREATED) && !status.is_client_error() {
         return Err(HttpError::Status {
             status: status.as_u16(),
-            retry_after: header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
+            retry_after,
         });
     }
     let dpop_nonce = response
@@ -270,6 +273,7 @@ async fn exchange(request: ClientRequest, body: Bytes, limit: usize) -> Result<A
         body,
         dpop_nonce,
         cache_control,
+        retry_after,
     })
 }
 

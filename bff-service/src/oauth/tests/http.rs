@@ -152,3 +152,21 @@ async fn a_compressed_answer_is_not_unpacked() {
     );
     assert_eq!(get(answer).await.0.unwrap().body.as_ref(), b"\x1fpacked");
 }
+
+#[actix_web::test]
+async fn retry_after_is_passed_on_as_the_server_wrote_it_whatever_the_status() {
+    for (said, headers) in [
+        ("7", "text/plain\r\nretry-after: 7"),
+        (
+            "Fri, 27 Nov 2026 12:00:00 GMT",
+            "text/plain\r\nretry-after: Fri, 27 Nov 2026 12:00:00 GMT",
+        ),
+    ] {
+        let answer = get(Reply::Text(429, headers, String::new())).await.0.unwrap();
+        assert_eq!(answer.retry_after.as_deref(), Some(said));
+        let Err(HttpError::Status { retry_after, .. }) = get(Reply::Text(503, headers, String::new())).await.0 else {
+            panic!("a 503 is no answer");
+        };
+        assert_eq!(retry_after.as_deref(), Some(said));
+    }
+}
