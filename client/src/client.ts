@@ -1,6 +1,6 @@
 // Sign-in, session and API calls of one page. It holds no token: those are in cookies that script cannot read.
 
-import { type Answer, BffError, call, isUnauthorized, webUrl } from './http.js';
+import { type Answer, BffError, call, isUnauthorized, UNUSABLE, webUrl } from './http.js';
 import { isLoginAnswer, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { Known, type Session, type SessionEvent, type SessionListener } from './session.js';
 import { type TabEvent, Tabs } from './tabs.js';
@@ -253,6 +253,9 @@ export class BffClient {
     const asked = ++this.#asked;
     const askedAt = Date.now();
     const answer = await this.#call('GET', '/session');
+    if (typeof answer['isLoggedIn'] !== 'boolean') {
+      throw new BffError(0, UNUSABLE, 'The answer does not say whether somebody is logged in.');
+    }
     // Overtaken by a later question's answer.
     if (asked < this.#answered) return this.#known.isLoggedIn;
     this.#answered = asked;

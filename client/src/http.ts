@@ -1,8 +1,9 @@
 // One call of the BFF's own API.
 
 /**
- * A refusal or a failure of the BFF. `code` is one of the codes of its contract, or `unreachable` (with status 0) where there
- * was no answer. `message` is for people: fixed texts, never anything from a URL.
+ * A refusal or a failure of the BFF. `code` is one of the codes of its contract, `unreachable` (with status 0) where there was
+ * no answer, or `unusable_answer` where something else than the BFF has answered, as a portal or a host that serves its page at
+ * every path does. `message` is for people: fixed texts, never anything from a URL.
  */
 export class BffError extends Error {
   constructor(
@@ -15,13 +16,16 @@ export class BffError extends Error {
   }
 }
 
+/** `BffError.code` of an answer that is none of the BFF's. */
+export const UNUSABLE = 'unusable_answer';
+
 /** A JSON object that came from outside. */
 export type Answer = Readonly<Record<string, unknown>>;
 
 /** Longer than the BFF waits for the authorization server; what is slower would keep the other tabs waiting for a lock. */
 const TIMEOUT_MS = 30_000;
 
-/** Sends it, and gives the answer's JSON object; `{}` where the answer is none. */
+/** Sends it, and gives the answer's JSON object; `{}` for 204. What is neither says nothing about the session. */
 export async function call(url: string, init: RequestInit): Promise<Answer> {
   let response: Response;
   let text: string;
@@ -37,11 +41,11 @@ export async function call(url: string, init: RequestInit): Promise<Answer> {
   } catch {
     throw new BffError(0, 'unreachable', 'The server cannot be reached.');
   }
-  const answer = parse(text);
-  if (response.ok) return answer;
-  // A proxy on the way may answer something else than the BFF.
-  const { code = 'error', message = `The server answered ${response.status}.` } = answer;
-  throw new BffError(response.status, String(code), String(message));
+  const answer = response.status === 204 ? {} : parse(text);
+  if (answer && response.ok) return answer;
+  const { code, message } = answer ?? {};
+  if (typeof code === 'string') throw new BffError(response.status, code, String(message));
+  throw new BffError(response.status, UNUSABLE, `The server's answer (${response.status}) is not one of the BFF.`);
 }
 
 /** A URL that the browser may be sent to: never `javascript:`. */
@@ -52,17 +56,19 @@ export function webUrl(value: unknown): string {
   } catch {
     // Not a URL: as bad as one of another kind.
   }
-  throw new BffError(0, 'unusable_answer', 'The server answered with no URL.');
+  throw new BffError(0, UNUSABLE, 'The server answered with no URL.');
 }
 
+/** Whether the BFF itself refused: a 401 of something on the way to it ends no session. */
 export function isUnauthorized(error: unknown): boolean {
-  return error instanceof BffError && error.status === 401;
+  return error instanceof BffError && error.status === 401 && error.code !== UNUSABLE;
 }
 
-function parse(text: string): Answer {
+function parse(text: string): Answer | undefined {
   try {
-    return Object(JSON.parse(text)) as Answer;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && !Array.isArray(value) && value ? (value as Answer) : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -135,7 +135,8 @@ test('a refresh that fails for now rejects the call and logs nobody out', async 
   for (const [fault, status, code] of [
     [FakeBff.unavailable, 502, 'authorization_server_error'],
     [() => { throw new TypeError('Failed to fetch'); }, 0, 'unreachable'],
-    [() => new Response('<html>', { status: 503 }), 503, 'error'],
+    [() => new Response('<html>', { status: 503 }), 503, 'unusable_answer'],
+    [() => new Response('<html>', { status: 401 }), 401, 'unusable_answer'],
   ]) {
     const { bff, server } = await loggedIn();
     const events = [];

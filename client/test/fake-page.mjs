@@ -94,6 +94,8 @@ export class FakeBff {
   isApiClosed = false;
   /** What a refresh is answered with instead. */
   refreshFault;
+  /** What something else on the way answers in the place of the BFF. */
+  instead;
   /** Runs before an answer is made, by method and path. */
   before = {};
   requests = [];
@@ -122,6 +124,7 @@ export class FakeBff {
     await new Promise((resolve) => { setImmediate(resolve); });
     request.signal.throwIfAborted();
     const isMeant = this.session && request.headers.get('x-example-csrf') === csrf && csrf === this.session?.csrf;
+    if (this.instead && pathname.startsWith('/bff/')) return this.instead();
     switch (line) {
       case 'POST /bff/login/start':
         return json(200, { authorizationRequestUrl: this.authorizationRequestUrl ?? 'https://login.example.com/authorize?x=1' });

@@ -97,6 +97,33 @@ test('a page load without a BFF rejects, and nothing is said of the session', as
   assert.equal(bff.current.isLoggedIn, undefined);
 });
 
+test('a page of a host or a portal in the place of the BFF’s answer is an error and ends no session, in no tab', async () => {
+  const page = fakePage();
+  const html = (status) => new Response('<!doctype html><title>Welcome</title>', { status, headers: { 'content-type': 'text/html' } });
+  page.bff.logIn();
+  const [one, other] = [client(), client()];
+  await one.onPageLoad();
+  await other.onPageLoad();
+  const events = [];
+  for (const tab of [one, other]) tab.subscribe((event) => events.push(event));
+  for (const answer of [() => html(200), () => html(401), () => html(511), () => Response.json([]), () => Response.json('no')]) {
+    page.bff.instead = answer;
+    const isUnusable = (error) => error instanceof BffError && error.code === 'unusable_answer';
+    await assert.rejects(one.session(), isUnusable);
+    await assert.rejects(client().onPageLoad(), isUnusable);
+    await assert.rejects(one.login(), isUnusable);
+    await assert.rejects(one.refresh(), isUnusable);
+    assert.equal(one.current.isLoggedIn && other.current.isLoggedIn, true);
+  }
+  page.bff.instead = () => Response.json({});
+  await assert.rejects(one.session(), (error) => error.code === 'unusable_answer', 'an object that does not say it');
+  page.bff.instead = () => html(200);
+  await assert.rejects(one.logout(), (error) => error.code === 'unusable_answer', 'nobody is told to be signed out who is not');
+  page.bff.instead = undefined;
+  assert.equal((await one.fetch(DATA)).status, 200);
+  assert.deepEqual(events, []);
+});
+
 test('login goes to the authorization server, and the page comes back to where it was', async () => {
   const page = fakePage({ path: '/orders/42?page=2#top' });
   let to;

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 
 import { build } from 'vite';
 
-const LIMIT = 3 * 1024;
+const LIMIT = 3.5 * 1024;
 
 /** An entry of the package as an application's bundler leaves it: minified, all in one file. */
 async function bundled(entry) {
@@ -29,7 +29,7 @@ async function bundled(entry) {
   return files[0];
 }
 
-test('the main entry is under 3 KB, minified and gzipped, and imports nothing', async (context) => {
+test('the main entry is under 3.5 KB, minified and gzipped, and imports nothing', async (context) => {
   const { code, imports } = await bundled('index');
   const bytes = gzipSync(code, { level: 9 }).length;
   context.diagnostic(`${bytes} bytes`);
