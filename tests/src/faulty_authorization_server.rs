@@ -22,6 +22,9 @@ pub enum Fault {
     Slow(Duration),
     /// They reach the authorization server at once, and its answer comes after a while.
     SlowAnswer(Duration),
+    /// They reach the authorization server at once, and its answer never comes; see
+    /// [`FaultyAuthorizationServer::withheld`].
+    Withheld,
     /// The answer breaks off within the head: the connection is closed.
     CutHead,
     /// The answer breaks off within the body: the connection is closed.
@@ -52,6 +55,7 @@ pub enum Fault {
 struct State {
     faults: HashMap<String, Fault>,
     counts: HashMap<String, usize>,
+    withheld: HashMap<String, usize>,
 }
 
 /// The proxy.
@@ -112,6 +116,7 @@ impl FaultyAuthorizationServer {
                 | Fault::NoLength
                 | Fault::Slow(_)
                 | Fault::SlowAnswer(_)
+                | Fault::Withheld
                 | Fault::CutHead
                 | Fault::CutBody
                 | Fault::ResetBody => {
@@ -121,6 +126,16 @@ impl FaultyAuthorizationServer {
                     let answer = proxy::forward(&incoming, upstream).unwrap_or_default();
                     if let Fault::SlowAnswer(delay) = fault {
                         thread::sleep(delay);
+                    }
+                    if fault == Fault::Withheld {
+                        *state
+                            .lock()
+                            .expect("no test panicked here")
+                            .withheld
+                            .entry(path)
+                            .or_default() += 1;
+                        thread::sleep(Duration::from_secs(60));
+                        return;
                     }
                     answer
                 }
@@ -160,6 +175,17 @@ impl FaultyAuthorizationServer {
             .expect("no test panicked here")
             .faults
             .insert(path.to_owned(), fault);
+    }
+
+    /// How many answers at a path the authorization server has given that are withheld.
+    pub fn withheld(&self, path: &str) -> usize {
+        self.state
+            .lock()
+            .expect("no test panicked here")
+            .withheld
+            .get(path)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// How many requests for a path have come.

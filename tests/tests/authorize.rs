@@ -218,7 +218,8 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
         "failing" => Scripted::Failing,
         "reset" => Scripted::Reset,
         "slow" => {
-            thread::sleep(Duration::from_secs(3));
+            // Long after the time limit, however busy the machine.
+            thread::sleep(Duration::from_secs(60));
             Scripted::Inactive
         }
         _ => Scripted::Inactive,
