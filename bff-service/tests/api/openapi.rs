@@ -85,3 +85,37 @@ fn what_an_application_does_not_have_is_not_described() {
     }
     assert!(paths["/bff/logout"].get("get").is_none());
 }
+
+#[test]
+fn the_document_says_where_the_api_is_and_not_that_it_is_at_the_admin_listener() {
+    assert_eq!(document()["servers"][0]["url"], "https://api.example.test");
+    let document = TestApp::start().admin("/openapi.json").json();
+    let server = &document["servers"][0];
+    assert_eq!(server["url"], "https://{host}");
+    assert!(server["variables"]["host"]["default"].is_string());
+}
+
+#[test]
+fn what_is_refused_when_it_is_empty_is_not_valid_when_it_is_empty() {
+    let document = document();
+    let body = |path: &str, kind: &str| {
+        document["paths"][path]["post"]["requestBody"]["content"][kind]["schema"]["properties"].clone()
+    };
+    for (path, kind, pointer) in [
+        ("/bff/login/end", "application/json", "/pageUrl"),
+        (
+            "/bff/backchannel-logout",
+            "application/x-www-form-urlencoded",
+            "/logout_token",
+        ),
+        (
+            "/bff/login/start",
+            "application/json",
+            "/extraParams/items/properties/key",
+        ),
+    ] {
+        let schema = body(path, kind).pointer(pointer).cloned().unwrap_or_default();
+        let least = schema["minLength"].as_u64().unwrap_or(0);
+        assert!(least >= 1 || schema["enum"].is_array(), "{path} {pointer}: {schema}");
+    }
+}

@@ -7,6 +7,7 @@ mod operation;
 mod parameters;
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use self::components::{error_schemas, refusals_by_status, security_schemes};
 use self::operation::Operation;
@@ -28,7 +29,7 @@ pub fn document(application: &Application) -> Value {
         at_path[method.as_str().to_ascii_lowercase()] = operation;
     }
     let tags = [Caller::Page, Caller::Navigation, Caller::AuthorizationServer].map(tag);
-    let mut document = json!({
+    json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Backend for Frontend",
@@ -39,18 +40,36 @@ pub fn document(application: &Application) -> Value {
                             in the form of every error, and every preflight with 204. Pages of the trusted web origins \
                             may read every answer (CORS).",
         },
+        "servers": servers(application),
         "tags": tags,
         "paths": paths,
         "components": {
             "schemas": error_schemas(),
             "securitySchemes": security_schemes(application),
         },
-    });
+    })
+}
+
+/// Where the API is: at the application's hosts, or where its redirect URI of the navigation variant is. Otherwise the
+/// proxy alone knows, and the document has a place for it: without `servers` the API would be where the document is, which
+/// is the admin listener.
+fn servers(application: &Application) -> Value {
+    let config = &application.config;
     if !config.hosts.is_empty() {
-        let url = |host: &String| json!({ "url": format!("https://{host}") });
-        document["servers"] = config.hosts.iter().map(url).collect();
+        let server = |host: &String| json!({ "url": format!("https://{host}") });
+        return config.hosts.iter().map(server).collect();
     }
-    document
+    let redirect_uri = config.navigation.redirect_uri.as_deref();
+    if let Some(url) = redirect_uri.and_then(|uri| Url::parse(uri).ok()) {
+        return json!([{ "url": url.origin().ascii_serialization() }]);
+    }
+    json!([{
+        "url": "https://{host}",
+        "variables": {"host": {
+            "default": "api.example.com",
+            "description": "The host, and the port where it is not 443, at which the proxy serves the BFF.",
+        }},
+    }])
 }
 
 fn described(name: &str, caller: Caller, operation: Operation, application: &Application) -> Value {

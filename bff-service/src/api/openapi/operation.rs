@@ -108,7 +108,7 @@ impl Operation {
                 .taking(true, "application/json", json!({
                     "type": "object",
                     "required": ["pageUrl"],
-                    "properties": {"pageUrl": {"type": "string", "description": "`location.href`"}},
+                    "properties": {"pageUrl": {"type": "string", "format": "uri", "minLength": 1, "description": "`location.href`"}},
                 }))
                 .refusing(&[LoginRequired, AuthorizationError, AuthorizationServerError])
             },
@@ -188,7 +188,7 @@ impl Operation {
             .taking(true, "application/x-www-form-urlencoded", json!({
                 "type": "object",
                 "required": ["logout_token"],
-                "properties": {"logout_token": {"type": "string"}},
+                "properties": {"logout_token": {"type": "string", "minLength": 1}},
             }))
             .refusing(&[AuthorizationServerError]),
             Endpoint::FrontchannelLogout => Operation::new(
