@@ -47,6 +47,15 @@ impl ServerEndpoint {
     }
 }
 
+impl std::fmt::Display for ServerEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ServerEndpoint::PushedAuthorizationRequest => "pushed authorization request",
+            other => other.name(),
+        })
+    }
+}
+
 /// What came of a call to `/refresh` whose cookies are good: the label `outcome` of `bff_refreshes_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refreshed {

@@ -50,6 +50,9 @@ export class BffClient {
   #renewal: Promise<boolean> | undefined;
   /** The browser is on its way to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
+  /** Why the last refresh failed, and until when none is tried because of that. */
+  #failure: unknown;
+  #notBefore = 0;
   #asked = 0;
   /** The question whose answer is the newest. */
   #answered = 0;
@@ -143,7 +146,7 @@ export class BffClient {
   /**
    * As the browser's `fetch`; to an API's origin with the session's cookies and, where something is changed, the CSRF header.
    * An answer 401 leads to one refresh over all tabs and one further try; what that is answered is returned, whatever it is.
-   * @throws BffError where the refresh failed for now (status 502 or 0): nobody is logged out by that
+   * @throws BffError where the refresh failed for now (status 502, 503 or 0): nobody is logged out by that
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const request = input instanceof Request ? input : undefined;
@@ -224,9 +227,13 @@ export class BffClient {
 
   /** The refresh itself; to be done by one tab at a time. */
   async #refresh(): Promise<boolean> {
+    if (Date.now() < this.#notBefore) throw this.#failure;
     try {
       await this.#callWithCurrentCsrf('/refresh');
     } catch (error) {
+      this.#failure = error;
+      // Where nobody says when, it is no number, and later than no time.
+      this.#notBefore = Date.now() + (error as { retryAfter: number }).retryAfter * 1000;
       if (!isUnauthorized(error)) throw error;
       if (this.#end('session_expired')) this.#tabs.tell('session_expired');
       return false;

@@ -10,6 +10,8 @@ export class BffError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    /** After how many seconds to try again, where the BFF says so (status 503). */
+    readonly retryAfter?: number,
   ) {
     super(message);
     this.name = 'BffError';
@@ -44,7 +46,9 @@ export async function call(url: string, init: RequestInit): Promise<Answer> {
   const answer = response.status === 204 ? {} : parse(text);
   if (answer && response.ok) return answer;
   const { code, message } = answer ?? {};
-  if (typeof code === 'string') throw new BffError(response.status, code, String(message));
+  // The BFF says seconds.
+  const retryAfter = Number(response.headers.get('retry-after')) || undefined;
+  if (typeof code === 'string') throw new BffError(response.status, code, String(message), retryAfter);
   throw new BffError(response.status, UNUSABLE, `The server's answer (${response.status}) is not one of the BFF.`);
 }
 

@@ -131,6 +131,27 @@ test('a stream cannot be sent again: the session is renewed and the 401 is the c
   assert.equal(server.count('POST /bff/refresh'), 1);
 });
 
+test('a refresh that the server is too busy for logs nobody out, and is not tried again before the time it says', async (context) => {
+  const { bff, server } = await loggedIn();
+  const events = [];
+  bff.subscribe((event) => events.push(event));
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  server.isTokenGood = false;
+  const body = JSON.stringify({ code: 'authorization_server_error', message: 'Busy.' });
+  server.refreshFault = () => new Response(body, { status: 503, headers: { 'retry-after': '20' } });
+  const isBusy = (error) => error instanceof BffError && error.status === 503 && error.retryAfter === 20;
+  for (let call = 0; call < 10; call++) await assert.rejects(bff.fetch(DATA), isBusy);
+  await assert.rejects(bff.refresh(), isBusy);
+  assert.equal(server.count('POST /bff/refresh'), 1);
+  assert.equal(bff.current.isLoggedIn, true);
+  server.refreshFault = undefined;
+  context.mock.timers.tick(19_999);
+  await assert.rejects(bff.fetch(DATA), isBusy);
+  context.mock.timers.tick(1);
+  assert.equal((await bff.fetch(DATA)).status, 200);
+  assert.deepEqual([server.count('POST /bff/refresh'), events], [2, []]);
+});
+
 test('a refresh that fails for now rejects the call and logs nobody out', async () => {
   for (const [fault, status, code] of [
     [FakeBff.unavailable, 502, 'authorization_server_error'],

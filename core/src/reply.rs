@@ -12,6 +12,11 @@ pub enum Refusal {
     Forbidden,
     /// Both: the authorization server is unreachable or answered nonsense.
     AuthorizationServerError,
+    /// Service: the authorization server cannot answer just now; the same request may succeed in a while.
+    AuthorizationServerBusy {
+        /// After how many seconds, where it says so: the `Retry-After` of the response.
+        retry_after: Option<u16>,
+    },
     /// Filter: the authorization server took too long.
     AuthorizationServerTimeout,
     /// Both: a fault of ours.
@@ -62,10 +67,12 @@ impl Refusal {
     const fn row(self) -> (u16, &'static str, &'static str) {
         const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
         const SERVER: &str = "The authorization server could not be used";
+        const BUSY: &str = "The authorization server is busy: try again later";
         match self {
             Self::Unauthorized | Self::BearerUnauthorized => (401, "unauthorized", CREDENTIALS),
             Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
             Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),
+            Self::AuthorizationServerBusy { .. } => (503, "authorization_server_error", BUSY),
             Self::AuthorizationServerTimeout => (504, "authorization_server_error", SERVER),
             Self::ServerError => (500, "server_error", "A problem was encountered on the server"),
             Self::UnauthorizedRequest => (401, "unauthorized_request", CREDENTIALS),

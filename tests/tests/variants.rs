@@ -79,6 +79,28 @@ fn private_key_jwt_with_each_kind_of_key() {
 }
 
 #[test]
+fn private_key_jwt_for_the_token_endpoint() {
+    walk(|options| {
+        with_signing_key(options, &rcgen::PKCS_ED25519);
+        set(options, SERVER, "CLIENT_AUTHENTICATION", "private_key_jwt");
+        set(options, BFF, "BFF_CLIENT__ASSERTION_AUDIENCE", "token_endpoint");
+    });
+}
+
+#[test]
+fn userinfo_as_a_signed_jwt() {
+    walk(|options| {
+        set(options, SERVER, "CLIENT_USERINFO_ALGORITHM", "RS256");
+        set(options, BFF, "BFF_USERINFO_SOURCE", "userinfo_endpoint");
+    });
+}
+
+#[test]
+fn a_refresh_without_the_scope_that_was_granted() {
+    walk(|options| set(options, BFF, "BFF_CLIENT__SEND_SCOPE_AT_REFRESH", "false"));
+}
+
+#[test]
 fn tls_client_auth() {
     walk(|options| {
         with_certificate(options, true);

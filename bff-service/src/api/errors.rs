@@ -5,8 +5,11 @@ use std::borrow::Cow;
 
 use bff_core::reply::{Refusal, error_body};
 
+use crate::metrics::ServerEndpoint;
 use crate::oauth::OAuthError;
-use crate::oauth::error::error_code;
+use crate::oauth::error::{Rejection, error_code, settings_behind};
+use crate::oauth::error_meaning::{ErrorCode, Meaning};
+use crate::oauth::retry_after;
 use crate::random::RandomError;
 use crate::session::tokens::WriteError;
 
@@ -99,12 +102,17 @@ impl Failure {
         if error == "login_required" {
             return Failure::new(Refusal::LoginRequired, "the authorization server requires a login");
         }
+        let code = error_code(error);
+        let mut why = "the authorization server answered the login with an error".to_owned();
+        if let Some(code) = code {
+            why = format!("the authorization server answered the login with error `{code}`");
+            if let Some(settings) = settings_behind(ErrorCode::of(code)) {
+                why.push_str(&format!(": is {settings} as registered there?"));
+            }
+        }
         Failure {
-            code: error_code(error).map(str::to_owned),
-            ..Failure::new(
-                Refusal::AuthorizationError,
-                "the authorization server answered the login with an error",
-            )
+            code: code.map(str::to_owned),
+            ..Failure::new(Refusal::AuthorizationError, why)
         }
     }
 
@@ -123,7 +131,10 @@ impl Failure {
 
     /// Whether the same request may succeed later.
     pub(super) fn is_temporary(&self) -> bool {
-        self.refusal == Refusal::AuthorizationServerError
+        matches!(
+            self.refusal,
+            Refusal::AuthorizationServerError | Refusal::AuthorizationServerBusy { .. }
+        )
     }
 
     /// Which refusal.
@@ -160,8 +171,8 @@ impl Failure {
 impl From<OAuthError> for Failure {
     fn from(error: OAuthError) -> Failure {
         let refusal = match &error {
-            OAuthError::Unavailable(_) | OAuthError::Busy { .. } => Refusal::AuthorizationServerError,
-            OAuthError::Rejected { .. } | OAuthError::InvalidGrant => Refusal::AuthorizationError,
+            OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+            OAuthError::Rejected(rejection) => refusal_of(rejection),
             OAuthError::TokenExpired => Refusal::TokenExpired,
             OAuthError::InvalidIdToken(_)
             | OAuthError::AuthorizationResponse(_)
@@ -173,8 +184,54 @@ impl From<OAuthError> for Failure {
         match &error {
             OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
             OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
-            _ => failure,
+            OAuthError::Unavailable(_)
+            | OAuthError::Rejected(_)
+            | OAuthError::TokenExpired
+            | OAuthError::AuthorizationResponse(_)
+            | OAuthError::ExtraParam(_)
+            | OAuthError::Internal(_) => failure,
         }
+    }
+}
+
+/// How the API answers a call for which the authorization server was asked and answered with an error.
+fn refusal_of(rejection: &Rejection) -> Refusal {
+    let (endpoint, code) = (rejection.endpoint, rejection.error_code());
+    match (rejection.meaning(), endpoint) {
+        (Meaning::NotNow, _) => busy(rejection),
+        (Meaning::UserMustCome, ServerEndpoint::Token) if code != Some(ErrorCode::InvalidGrant) => {
+            Refusal::LoginRequired
+        }
+        (Meaning::UserMustCome, ServerEndpoint::Userinfo) if code == Some(ErrorCode::InvalidToken) => {
+            Refusal::TokenExpired
+        }
+        (Meaning::Fault, ServerEndpoint::Token) => Refusal::AuthorizationServerError,
+        // What was pushed may be the page's own parameters.
+        (Meaning::UserMustCome | Meaning::Fault, _) => Refusal::AuthorizationError,
+    }
+}
+
+/// How the API answers a refresh that failed: with the meaning of the error, whatever its code.
+pub(super) fn refusal_of_refresh(error: &OAuthError) -> Refusal {
+    match error {
+        OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+        OAuthError::Rejected(rejection) => match rejection.meaning() {
+            Meaning::NotNow => busy(rejection),
+            Meaning::UserMustCome => Refusal::SessionExpired,
+            Meaning::Fault => Refusal::AuthorizationServerError,
+        },
+        OAuthError::TokenExpired => Refusal::TokenExpired,
+        OAuthError::InvalidIdToken(_)
+        | OAuthError::AuthorizationResponse(_)
+        | OAuthError::LogoutToken(_)
+        | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
+        OAuthError::Internal(_) => Refusal::ServerError,
+    }
+}
+
+fn busy(rejection: &Rejection) -> Refusal {
+    Refusal::AuthorizationServerBusy {
+        retry_after: rejection.retry_after.map(retry_after::bounded),
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
         })?;
     let finished = exchange(call, response, &login).await;
     let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins, by)) {
-        // The code may still be good when the authorization server is back.
+        // The code may still be good when the authorization server is back, or less busy.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
             write_logins(&mut set_cookies, &logins, call.now)?;
@@ -177,6 +177,8 @@ fn begin_session(
         refresh_token_expires_at: tokens
             .refresh_expires_in
             .map(|seconds| call.now.saturating_add(seconds)),
+        // What was asked for is what was granted, unless the server says otherwise (RFC 6749, section 5.1).
+        scope: Some(tokens.scope.as_deref().unwrap_or(&application.config.client.scope)),
         id_token: id_token.map(|id_token| id_token.raw.as_str()),
         renewed_by: application.replica,
         renewed_at: call.now,

@@ -1,7 +1,5 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
-use std::rc::Rc;
-
 use bff_core::ended::Ended;
 use bff_core::seal::{Opened, Purpose};
 use serde_json::json;
@@ -52,17 +50,9 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
         application.end(Ended::session(session), call.now).await;
     }
     let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
-    tokio::join!(
-        async {
-            if let Some(content) = refresh_token {
-                Rc::clone(client).revoke(content.refresh_token, "refresh_token").await;
-            }
-        },
-        async {
-            if let Some(token) = access_token {
-                Rc::clone(client).revoke(token.into(), "access_token").await;
-            }
-        }
+    client.revoke(
+        refresh_token.map(|content| content.refresh_token),
+        access_token.map(Into::into),
     );
     let id_token = id_token
         .as_ref()

@@ -192,7 +192,7 @@ fn count(application: &Application, endpoint: &'static str, failure: Option<&Fai
     };
     metrics.request(endpoint, failure.refusal().code(), time);
     metrics.refused(endpoint, failure.reason());
-    if failure.refusal() == Refusal::AuthorizationServerError {
+    if failure.is_temporary() {
         metrics.authorization_server_failed();
     }
 }
@@ -201,6 +201,7 @@ fn log_refusal(endpoint: &'static str, failure: &Failure) {
     let (status, code) = (failure.refusal().status(), failure.refusal().code());
     let level = match status {
         ..500 => log::Level::Info,
+        503 => log::Level::Warn,
         _ => log::Level::Error,
     };
     log::log!(

@@ -10,15 +10,15 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use super::errors::{Failure, Reason};
+use super::errors::{Failure, Reason, refusal_of_refresh};
 use super::request_checks::{check_csrf, required_cookie};
 use super::{Call, Worker};
 use crate::application::Application;
 use crate::clock;
 use crate::logging::{AUDIT, RequestContext, session_name};
 use crate::metrics::Refreshed;
+use crate::oauth::OAuthClient;
 use crate::oauth::jws::claims_of_verified;
-use crate::oauth::{OAuthClient, OAuthError};
 use crate::session::live::{csrf_fits, same_session};
 use crate::session::refresh_store::{RefreshKey, RefreshOutcome, RenewedTokens, Turn};
 use crate::session::set_cookies::SetCookies;
@@ -41,7 +41,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         .filter(|id| same_session(id.session, content.session));
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
-    let (session, started_at) = (content.session, content.started_at);
+    let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
     let renewed = renew(call.worker, content, id_token.clone()).await.map_err(|refusal| {
         let failure = Failure::new(refusal, "the refresh failed");
         match refusal {
@@ -64,6 +64,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         access_token_expires_at: renewed.access_token_expires_at,
         refresh_token: Some(&renewed.refresh_token),
         refresh_token_expires_at: renewed.refresh_token_expires_at,
+        scope: renewed.scope.as_deref().or(scope.as_deref()),
         id_token: renewed
             .id_token
             .as_ref()
@@ -94,6 +95,7 @@ async fn renew(worker: &Worker, content: RefreshContent, id_token: Option<String
             .filter(|(replica, _)| *replica == application.replica)
             .map(|(_, at)| at),
         refresh_token: content.refresh_token,
+        scope: content.scope,
         id_token,
     };
     // A task of its own: when this caller hangs up, the rotated token must still reach the others, and the browser's
@@ -116,6 +118,8 @@ struct Flight {
     /// Since when this process has the refresh token, if it was this one that got it.
     got: Option<u64>,
     refresh_token: Zeroizing<String>,
+    /// The scope that was granted, where it is known.
+    scope: Option<String>,
     id_token: Option<String>,
 }
 
@@ -130,8 +134,8 @@ impl Flight {
                 // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
                 let outcome = match outcome {
                     Ok(tokens) if self.is_over() => {
-                        let client = Rc::clone(&self.client);
-                        client.revoke(tokens.refresh_token.clone(), "refresh_token").await;
+                        self.client
+                            .revoke(Some(tokens.refresh_token.clone()), Some(tokens.access_token.clone()));
                         Err(Refusal::SessionExpired)
                     }
                     outcome => outcome,
@@ -161,21 +165,28 @@ impl Flight {
     /// The refresh itself.
     async fn lead(&self) -> RefreshOutcome {
         // Room of its own: a flight that only waits for another one does not need it.
-        let refresh = Box::pin(self.client.refresh(&self.refresh_token, self.id_token.as_deref()));
+        let scope = self.scope.as_deref();
+        let refresh = Box::pin(
+            self.client
+                .refresh(&self.refresh_token, self.id_token.as_deref(), scope),
+        );
         let tokens = match refresh.await {
             Ok(tokens) => tokens,
             Err(error) => {
                 let name = session_name(self.session);
-                log::warn!(
+                let refusal = refusal_of_refresh(&error);
+                let level = match refusal {
+                    Refusal::AuthorizationServerError => log::Level::Error,
+                    _ => log::Level::Warn,
+                };
+                log::log!(
                     target: AUDIT,
+                    level,
                     event = "refresh_failed",
                     session = name.as_str();
                     "refresh of session {name} failed: {error}"
                 );
-                return Err(match error {
-                    OAuthError::InvalidGrant => Refusal::SessionExpired,
-                    error => Failure::from(error).refusal(),
-                });
+                return Err(refusal);
             }
         };
         let now = clock::now();
@@ -188,6 +199,7 @@ impl Flight {
                 .refresh_token
                 .map_or_else(|| self.refresh_token.clone(), Into::into),
             refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),
+            scope: tokens.scope,
             id_token: tokens.id_token.map(|id_token| id_token.raw.into()),
             renewed_by: self.application.replica,
             renewed_at: now,

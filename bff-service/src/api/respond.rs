@@ -4,8 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+
+use bff_core::reply::Refusal;
 
 use super::answer::{Answer, Content};
 use super::cors;
@@ -21,9 +23,10 @@ pub(super) fn respond(origin: &CallerOrigin, result: Result<Answer, Failure>) ->
         }
         Err(failure) => {
             let status = StatusCode::from_u16(failure.refusal().status());
+            let further = retry_after(failure.refusal());
             let (body, set_cookies) = failure.into_parts();
             let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (status, Some(JSON), body, None, set_cookies)
+            (status, Some(JSON), body, further, set_cookies)
         }
     };
     let mut response = match kind {
@@ -65,6 +68,14 @@ pub(super) fn respond(origin: &CallerOrigin, result: Result<Answer, Failure>) ->
 }
 
 const JSON: &str = "application/json";
+
+/// The header of a refusal that says when to come again.
+fn retry_after(refusal: Refusal) -> Option<(HeaderName, String)> {
+    let Refusal::AuthorizationServerBusy { retry_after } = refusal else {
+        return None;
+    };
+    Some((RETRY_AFTER, retry_after?.to_string()))
+}
 
 type Parts = (StatusCode, Option<&'static str>, String, Option<(HeaderName, String)>);
 

@@ -1,10 +1,8 @@
 //! The private keys of this client, read from the files that the configuration names.
 
-use jsonwebtoken::Algorithm;
-
 use super::fault::Fault;
 use super::sections::{Client, ClientAuthentication, Settings};
-use crate::oauth::jws::signature_algorithm;
+use crate::oauth::jws::NamedAlgorithm;
 use crate::oauth::signing_key::SigningKey;
 
 /// The client's private keys.
@@ -13,7 +11,7 @@ pub struct ClientKeys {
     /// For assertions and request objects: the first signs, all are published.
     pub signing: Vec<SigningKey>,
     /// What the first one is to sign with, where the configuration says so.
-    pub algorithm: Option<Algorithm>,
+    pub algorithm: Option<NamedAlgorithm>,
     /// For DPoP proofs.
     pub dpop: Option<SigningKey>,
 }
@@ -35,8 +33,8 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<Fault>) -> ClientKeys {
         }
     }
     if let Some(name) = &client.signing_algorithm {
-        keys.algorithm = signature_algorithm(name);
-        let fits = |algorithm| keys.signing.first().is_none_or(|key| key.supports(algorithm));
+        keys.algorithm = NamedAlgorithm::of(name);
+        let fits = |algorithm: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(algorithm.id));
         if !keys.algorithm.is_some_and(fits) {
             let what = format!("`{name}` is not an algorithm of the first key in `client.signing_key_files`");
             faults.push(fault("signing_algorithm", what));

@@ -2,7 +2,7 @@
 
 use bff_core::names::Hardening;
 
-use super::sections::{AuthorizationServer, Client, Redis, ResponseMode, Server, Session};
+use super::sections::{AssertionAudience, AuthorizationServer, Client, Redis, ResponseMode, Server, Session};
 
 impl Default for Server {
     fn default() -> Server {
@@ -32,6 +32,7 @@ impl Default for AuthorizationServer {
             revocation_endpoint: None,
             end_session_endpoint: None,
             pushed_authorization_request_endpoint: None,
+            authorization_response_iss_parameter_supported: false,
             connect_timeout_ms: 2000,
             request_timeout_ms: 5000,
             max_connections: 50,
@@ -53,6 +54,7 @@ impl Default for Client {
             authentication: None,
             signing_key_files: Vec::new(),
             signing_algorithm: None,
+            assertion_audience: AssertionAudience::default(),
             certificate_file: None,
             certificate_key_file: None,
             pushed_authorization_requests: None,
@@ -63,6 +65,7 @@ impl Default for Client {
             redirect_uri: String::new(),
             post_logout_redirect_uri: None,
             scope: "openid profile".to_owned(),
+            send_scope_at_refresh: true,
             allowed_extra_params: strings(&[
                 "prompt",
                 "login_hint",

@@ -50,8 +50,8 @@ pub use self::fault::{ConfigError, Fault};
 pub use self::schema::schema;
 pub use self::secrets::Secret;
 pub use self::sections::{
-    AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, Keys, Navigation, Redis, ResponseMode,
-    Server, Session, Settings, UserInfoSource,
+    AssertionAudience, AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, Keys, Navigation,
+    Redis, ResponseMode, Server, Session, Settings, UserInfoSource,
 };
 use self::validate::Parts;
 

@@ -125,6 +125,9 @@ pub struct AuthorizationServer {
     pub end_session_endpoint: Option<String>,
     /// Overrides the metadata's `pushed_authorization_request_endpoint`.
     pub pushed_authorization_request_endpoint: Option<String>,
+    /// Whether authorization responses carry `iss` (RFC 9207), although no metadata say so: a response without it is then
+    /// refused. Default false: as the metadata say.
+    pub authorization_response_iss_parameter_supported: bool,
     /// How long establishing a connection may take, in milliseconds. Default 2000.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     pub connect_timeout_ms: u64,
@@ -144,7 +147,8 @@ pub struct AuthorizationServer {
     /// How often an unknown key id may make the keys be fetched, in seconds: once. Default 10.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 3600)))]
     pub unknown_key_seconds: u64,
-    /// Signature algorithms accepted for ID tokens. Default RS256, PS256, ES256, EdDSA.
+    /// Signature algorithms accepted for ID tokens, and for everything else that the authorization server signs. `Ed25519`
+    /// and `EdDSA` are the same. Default RS256, PS256, ES256, EdDSA.
     pub id_token_algorithms: Vec<String>,
     /// How far the authorization server's clock may be off, in seconds. Default 10, at most 60.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 60)))]
@@ -170,6 +174,9 @@ pub struct Client {
     pub signing_key_files: Vec<PathBuf>,
     /// What the first of them signs with. Default: what fits the key and the authorization server's metadata.
     pub signing_algorithm: Option<String>,
+    /// For whom the assertions of `private_key_jwt` are: `issuer` (default), as RFC 7523bis demands, or `token_endpoint`, the
+    /// endpoint's URL and `typ` `JWT`, for servers that take nothing else.
+    pub assertion_audience: AssertionAudience,
     /// PEM file of the client's certificate and its chain, for mutual TLS. Read anew when it changes.
     pub certificate_file: Option<PathBuf>,
     /// PEM file of the certificate's private key.
@@ -191,6 +198,8 @@ pub struct Client {
     pub post_logout_redirect_uri: Option<String>,
     /// Requested scope, parted by spaces. Default `openid profile`; `openid` is required.
     pub scope: String,
+    /// Whether a refresh asks for the scope that was granted, which some servers demand. Default true.
+    pub send_scope_at_refresh: bool,
     /// Parameters that a page may add to the authorization request. Default `prompt`, `login_hint`, `ui_locales`,
     /// `acr_values`, `max_age`, `claims`, `resource`.
     pub allowed_extra_params: Vec<String>,
@@ -364,6 +373,18 @@ impl ClientAuthentication {
             ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth
         )
     }
+}
+
+/// For whom client assertions are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The issuer identifier, with the `typ` of RFC 7523bis.
+    #[default]
+    Issuer,
+    /// The URL of the token endpoint at every endpoint, with the `typ` of any JWT (RFC 7523, section 3).
+    TokenEndpoint,
 }
 
 /// How the authorization response comes.

@@ -108,6 +108,7 @@ fn every_field_of_the_table_is_a_field_of_the_settings() {
             ("cookie_paths", _) => "\"root\"",
             ("userinfo_source", _) => "\"userinfo_endpoint\"",
             ("client.authentication", _) => "\"client_secret_post\"",
+            ("client.assertion_audience", _) => "\"token_endpoint\"",
             ("client.response_mode", _) => "\"jwt\"",
             (_, Kind::Text) => "\"x\"",
             (_, Kind::Number) => "1",

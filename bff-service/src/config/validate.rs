@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::sections::{CookiePaths, Settings, UserInfoSource};
 use crate::oauth::discovery::check_endpoint;
 use crate::oauth::extra_params;
-use crate::oauth::jws::signature_algorithm;
+use crate::oauth::jws::{NamedAlgorithm, signature_algorithm};
 
 /// What the checks make of the values.
 #[derive(Debug)]
@@ -363,9 +363,7 @@ fn id_token_algorithms(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Algo
             Some(algorithm) => algorithms.push(algorithm),
             None => faults.push(Fault::new(
                 field,
-                format!(
-                    "`{name}` is not accepted; choose from RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
-                ),
+                format!("`{name}` is not accepted; choose from {}", NamedAlgorithm::names()),
             )),
         }
     }

@@ -9,7 +9,7 @@ use url::Url;
 use super::client::OAuthClient;
 use super::client_authentication::Form;
 use super::discovery::Metadata;
-use super::error::{OAuthError, error_code};
+use super::error::OAuthError;
 use super::extra_params::{self, Demands};
 use crate::clock;
 use crate::config::ResponseMode;
@@ -148,22 +148,11 @@ impl OAuthClient {
         struct Pushed {
             request_uri: String,
         }
-        #[derive(Deserialize)]
-        struct Refused {
-            error: String,
-        }
         let endpoint = metadata.pushed_authorization_request_endpoint.as_ref();
         let endpoint = endpoint
             .ok_or_else(|| OAuthError::Internal("there is no pushed_authorization_request_endpoint".to_owned()))?;
         let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
         let answer = self.post_form(metadata, endpoint, parameters).await?;
-        if answer.status >= 400 {
-            let refused: Option<Refused> = serde_json::from_slice(&answer.body).ok();
-            return Err(OAuthError::Rejected {
-                status: answer.status,
-                error: refused.and_then(|refused| error_code(&refused.error).map(str::to_owned)),
-            });
-        }
         match serde_json::from_slice::<Pushed>(&answer.body) {
             Ok(pushed) if !pushed.request_uri.is_empty() => Ok(pushed.request_uri),
             _ => Err(OAuthError::Unavailable(

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::client::OAuthClient;
-use super::error::OAuthError;
-use super::id_token::{self, IdTokenError};
+use super::error::{OAuthError, shown};
+use super::id_token;
 use crate::clock;
 
 impl OAuthClient {
@@ -15,11 +15,12 @@ impl OAuthClient {
         let expected = &self.config().authorization_server.issuer;
         match iss {
             Some(iss) if iss == expected => Ok(()),
-            Some(_) => Err(OAuthError::AuthorizationResponse(
-                "`iss` is not `authorization_server.issuer`",
-            )),
+            Some(iss) => Err(OAuthError::AuthorizationResponse(format!(
+                "`iss` is `{}`, which is not `authorization_server.issuer`",
+                shown(iss)
+            ))),
             None if self.metadata().await?.iss_parameter_supported => Err(OAuthError::AuthorizationResponse(
-                "`iss` is missing, although the authorization server announces it",
+                "`iss` is missing, although the authorization server announces it".to_owned(),
             )),
             None => Ok(()),
         }
@@ -32,9 +33,7 @@ impl OAuthClient {
             .verify_signature(response, &id_token::TYPES)
             .await
             .map_err(|error| match error {
-                OAuthError::InvalidIdToken(_) => {
-                    OAuthError::AuthorizationResponse("it is not a JWT that the authorization server signed")
-                }
+                OAuthError::InvalidIdToken(error) => OAuthError::AuthorizationResponse(format!("its JWT: {error}")),
                 other => other,
             })?;
         let expected = (
@@ -42,14 +41,8 @@ impl OAuthClient {
             self.config().client.id.as_str(),
         );
         let skew = self.config().authorization_server.clock_skew_seconds;
-        id_token::validate_addressed(&claims, expected, skew, clock::now()).map_err(|error| {
-            OAuthError::AuthorizationResponse(match error {
-                IdTokenError::Issuer | IdTokenError::Claim("iss") => "`iss` of its JWT is not the issuer",
-                IdTokenError::Audience | IdTokenError::Claim("aud") => "`aud` of its JWT is not this client",
-                IdTokenError::Expired | IdTokenError::Claim("exp") => "its JWT has expired",
-                _ => "its JWT is not acceptable",
-            })
-        })?;
+        id_token::validate_addressed(&claims, expected, skew, clock::now())
+            .map_err(|error| OAuthError::AuthorizationResponse(format!("its JWT: {error}")))?;
         Ok(claims)
     }
 }

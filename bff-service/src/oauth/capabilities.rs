@@ -1,10 +1,10 @@
 //! How this client deals with this authorization server: what the configuration asks for, and where it says nothing,
 //! what the server's metadata suggest.
 
-use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 
 use super::discovery::Examined;
+use super::jws::{NamedAlgorithm, signature_algorithm};
 use crate::config::{ClientAuthentication, Config, ResponseMode};
 
 /// The members of the metadata that say what the server can do.
@@ -29,11 +29,13 @@ pub struct Profile {
     /// How the client authenticates itself.
     pub authentication: ClientAuthentication,
     /// What its assertions are signed with, where it has a key.
-    pub assertion: Option<Algorithm>,
+    pub assertion: Option<NamedAlgorithm>,
     /// Whether authorization requests are pushed (PAR).
     pub push: bool,
     /// What authorization requests are signed with (JAR), if they are.
-    pub request_object: Option<Algorithm>,
+    pub request_object: Option<NamedAlgorithm>,
+    /// What DPoP proofs are signed with, where the server says what it takes.
+    pub dpop: Option<NamedAlgorithm>,
 }
 
 /// Settles how to deal with the server; what does not go together is added to `examined`.
@@ -62,7 +64,10 @@ pub(super) fn examine(
     }
     if let Some(names) = &published.id_token_signing_alg_values_supported {
         let accepted = &config.authorization_server.id_token_algorithms;
-        if !names.iter().any(|algorithm| accepted.contains(algorithm)) {
+        let is_accepted = |name: &String| {
+            signature_algorithm(name).is_some_and(|algorithm| config.id_token_algorithms().contains(&algorithm))
+        };
+        if !names.iter().any(is_accepted) {
             examined.doubts.push(format!(
                 "none of `authorization_server.id_token_algorithms` ({}) is used by the authorization server \
                  (id_token_signing_alg_values_supported)",
@@ -109,11 +114,13 @@ pub(super) fn examine(
         examined.faults.push(what.to_owned());
     }
     let request_object = request_object(published, config, examined);
+    let dpop_names = published.dpop_signing_alg_values_supported.as_deref();
     Some(Profile {
         authentication: authentication?,
         assertion,
         push,
         request_object,
+        dpop: keys.dpop.as_ref().and_then(|key| key.choose(Some(dpop_names?))),
     })
 }
 
@@ -157,7 +164,7 @@ fn authentication(published: &Capabilities, config: &Config, examined: &mut Exam
 }
 
 /// What requests are signed with, if they are to be.
-fn request_object(published: &Capabilities, config: &Config, examined: &mut Examined) -> Option<Algorithm> {
+fn request_object(published: &Capabilities, config: &Config, examined: &mut Examined) -> Option<NamedAlgorithm> {
     let required = published.require_signed_request_object == Some(true);
     let wanted = config.client.signed_request_objects;
     if required && wanted == Some(false) {
@@ -176,7 +183,7 @@ fn request_object(published: &Capabilities, config: &Config, examined: &mut Exam
     found
 }
 
-fn algorithm(config: &Config, published: Option<&[String]>) -> Option<Algorithm> {
+fn algorithm(config: &Config, published: Option<&[String]>) -> Option<NamedAlgorithm> {
     let keys = config.client_keys();
     let key = keys.signing.first()?;
     keys.algorithm.or_else(|| key.choose(published))

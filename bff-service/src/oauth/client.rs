@@ -1,23 +1,24 @@
 //! The grants: an authorization code, or a refresh token, for tokens.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
-use oauth2::basic::{
-    BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-};
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
 };
 use serde_json::{Map, Value};
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use super::client_authentication::ASSERTION_TYPE;
 use super::discovery::Metadata;
 use super::dpop::{self, Dpop, Role};
-use super::error::{OAuthError, error_code};
+use super::error::{OAuthError, Rejection};
+use super::error_meaning::ErrorCode;
 use super::extra_params::Demands;
 use super::http::{Answer, HttpClient, HttpError};
 use super::id_token::{self, Expected, IdTokenError, Occasion};
@@ -42,12 +43,14 @@ pub(super) type Grants = oauth2::Client<
     EndpointSet,
 >;
 
-/// A worker's access to the authorization server. Not `Send`: its connections belong to the worker's thread.
+/// A worker's access to the authorization server. Not `Send`: its connections belong to the worker's thread. Clones are the
+/// same client.
+#[derive(Clone)]
 pub struct OAuthClient {
     config: Arc<Config>,
     provider: Provider,
     http: HttpClient,
-    dpop: Option<Dpop>,
+    dpop: Option<Rc<Dpop>>,
 }
 
 impl OAuthClient {
@@ -56,7 +59,7 @@ impl OAuthClient {
         OAuthClient {
             config: Arc::clone(config),
             http: provider.http_client(),
-            dpop: config.client_keys().dpop.clone().map(Dpop::new),
+            dpop: config.client_keys().dpop.clone().map(Dpop::new).map(Rc::new),
             provider,
         }
     }
@@ -75,7 +78,7 @@ impl OAuthClient {
     }
 
     pub(super) fn dpop(&self) -> Option<&Dpop> {
-        self.dpop.as_ref()
+        self.dpop.as_deref()
     }
 
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, OAuthError> {
@@ -93,6 +96,8 @@ impl OAuthClient {
         demands: &Demands,
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
+        // Before the code is used up: without the keys nobody could tell what its ID token is worth.
+        self.provider.keys(&self.http).await?;
         let grants = self.grants(&metadata, redirect_uri)?;
         let mut request = grants
             .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -100,46 +105,83 @@ impl OAuthClient {
         for resource in &self.config.client.resource {
             request = request.add_extra_param("resource", resource);
         }
-        let status = Cell::new(0);
-        let send = |request| self.send_grant(&metadata, request, &status);
+        let rejection = Cell::new(None);
+        let send = |request| self.send_grant(&metadata, request, &rejection);
         let response = request
             .request_async(&send)
             .await
-            .map_err(|error| grant_error(error, status.get()))?;
-        let tokens = self.accept(response, Occasion::Login { nonce, demands }).await?;
-        match tokens.id_token {
-            Some(_) => Ok(tokens),
-            None => Err(OAuthError::InvalidIdToken(IdTokenError::Missing)),
-        }
+            .map_err(|error| grant_error(error, rejection.take()))?;
+        self.accept_or_revoke(response, Occasion::Login { nonce, demands })
+            .await
     }
 
     /// Uses a refresh token, RFC 6749 section 6. If an ID token comes with the new tokens it must be of the same user
-    /// as `previous_id_token`, which was validated before.
-    pub async fn refresh(&self, refresh_token: &str, previous_id_token: Option<&str>) -> Result<TokenSet, OAuthError> {
+    /// as `previous_id_token`, which was validated before. `scope` is what was granted, where it is known: some servers
+    /// demand it, and to ask for more than was granted is an error.
+    pub async fn refresh(
+        &self,
+        refresh_token: &str,
+        previous_id_token: Option<&str>,
+        scope: Option<&str>,
+    ) -> Result<TokenSet, OAuthError> {
+        let scope = scope.filter(|_| self.config.client.send_scope_at_refresh);
+        match self.refresh_with_scope(refresh_token, previous_id_token, scope).await {
+            // Refused before the refresh token was used. Without the parameter it is for what was granted.
+            Err(OAuthError::Rejected(rejection))
+                if scope.is_some() && rejection.error_code() == Some(ErrorCode::InvalidScope) =>
+            {
+                log::warn!(
+                    "the authorization server does not take back, at a refresh, the scope that it granted; asking without \
+                     it: set `client.send_scope_at_refresh` to false"
+                );
+                self.refresh_with_scope(refresh_token, previous_id_token, None).await
+            }
+            other => other,
+        }
+    }
+
+    async fn refresh_with_scope(
+        &self,
+        refresh_token: &str,
+        previous_id_token: Option<&str>,
+        scope: Option<&str>,
+    ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
+        // As for a code.
+        self.provider.keys(&self.http).await?;
         let grants = self.grants(&metadata, &self.config.client.redirect_uri)?;
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
         let mut request = grants.exchange_refresh_token(&refresh_token);
+        if let Some(scope) = scope {
+            request = request.add_extra_param("scope", scope);
+        }
         for resource in &self.config.client.resource {
             request = request.add_extra_param("resource", resource);
         }
-        let status = Cell::new(0);
-        let send = |request| self.send_grant(&metadata, request, &status);
+        let rejection = Cell::new(None);
+        let send = |request| self.send_grant(&metadata, request, &rejection);
         let response = request
             .request_async(&send)
             .await
-            .map_err(|error| grant_error(error, status.get()))?;
+            .map_err(|error| grant_error(error, rejection.take()))?;
         let previous = previous_id_token.and_then(jws::claims_of_verified);
-        let rotated = oauth2::TokenResponse::refresh_token(&response).map(|token| token.secret().clone());
         let occasion = Occasion::Refresh {
             previous: previous.as_ref(),
         };
+        let mut tokens = self.accept_or_revoke(response, occasion).await?;
+        // Without a word on it, it is what was asked for (RFC 6749, section 5.1).
+        tokens.scope = tokens.scope.or_else(|| scope.map(str::to_owned));
+        Ok(tokens)
+    }
+
+    /// Checks a token response. Tokens that are not accepted will reach nobody, and are revoked.
+    async fn accept_or_revoke(&self, response: TokenResponse, occasion: Occasion<'_>) -> Result<TokenSet, OAuthError> {
+        let secret = |token: &str| Zeroizing::new(token.to_owned());
+        let refresh_token = oauth2::TokenResponse::refresh_token(&response).map(|token| secret(token.secret()));
+        let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
         let accepted = self.accept(response, occasion).await;
-        if accepted.is_err()
-            && let Some(token) = rotated
-        {
-            // The old one is used up and the new one will reach nobody.
-            self.revoke_once(&token, "refresh_token").await;
+        if accepted.is_err() {
+            self.revoke(refresh_token, Some(access_token));
         }
         accepted
     }
@@ -187,13 +229,14 @@ impl OAuthClient {
         Ok(request)
     }
 
-    /// Sends a request of the `oauth2` crate; `status` tells the status of the answer.
+    /// Sends a request of the `oauth2` crate; `rejection` tells what an answer of status 4xx says.
     async fn send_grant(
         &self,
         metadata: &Metadata,
         request: HttpRequest,
-        status: &Cell<u16>,
+        rejection: &Cell<Option<Rejection>>,
     ) -> Result<HttpResponse, HttpError> {
+        let form = Zeroizing::new(request.body().clone());
         let answer = match &self.dpop {
             None => {
                 self.http
@@ -202,7 +245,11 @@ impl OAuthClient {
             }
             Some(dpop) => self.send_with_proof(dpop, metadata, request).await?,
         };
-        status.set(answer.status);
+        if answer.status >= 400 {
+            let secret = self.config.client_secret();
+            let secret = secret.as_ref().map(|secret| secret.expose());
+            rejection.set(Some(Rejection::of(ServerEndpoint::Token, &answer, &form, secret)));
+        }
         let mut response = HttpResponse::new(answer.body.to_vec());
         *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
             .map_err(|_| HttpError::Broken("the status is none".to_owned()))?;
@@ -226,7 +273,13 @@ impl OAuthClient {
     ) -> Result<Answer, HttpError> {
         let with_proof = || {
             let proof = dpop
-                .proof(Role::AuthorizationServer, "POST", &metadata.token_endpoint, None)
+                .proof(
+                    metadata.profile.dpop,
+                    Role::AuthorizationServer,
+                    "POST",
+                    &metadata.token_endpoint,
+                    None,
+                )
                 .ok()
                 .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
                 .ok_or_else(|| HttpError::Request("a DPoP proof cannot be made".to_owned()))?;
@@ -255,9 +308,13 @@ impl OAuthClient {
         }
         let raw = response.id_token().map(str::to_owned);
         let mut tokens = response.into_tokens()?;
-        if let Some(raw) = raw {
-            let claims = self.validate_id_token(&raw, &tokens.access_token, occasion).await?;
-            tokens.id_token = Some(IdToken { raw, claims });
+        match (raw, occasion) {
+            (Some(raw), _) => {
+                let claims = self.validate_id_token(&raw, &tokens.access_token, occasion).await?;
+                tokens.id_token = Some(IdToken { raw, claims });
+            }
+            (None, Occasion::Login { .. }) => return Err(OAuthError::InvalidIdToken(IdTokenError::Missing)),
+            (None, Occasion::Refresh { .. }) => {}
         }
         Ok(tokens)
     }
@@ -306,30 +363,17 @@ impl OAuthClient {
 }
 
 /// What a failed grant means. Nothing of the answer but its error code is kept: the rest may echo what was sent.
-fn grant_error(error: RequestTokenError<HttpError, BasicErrorResponse>, status: u16) -> OAuthError {
-    match error {
-        RequestTokenError::Request(error) => error.into(),
-        RequestTokenError::ServerResponse(response) => match response.error() {
-            BasicErrorResponseType::InvalidGrant => OAuthError::InvalidGrant,
-            error => {
-                if *error == BasicErrorResponseType::InvalidClient {
-                    log::error!(
-                        "the authorization server does not accept this client's authentication: are `client.id`, the \
-                         client secret and `client.authentication` as registered there?"
-                    );
-                }
-                OAuthError::Rejected {
-                    status,
-                    error: error_code(error.as_ref()).map(str::to_owned),
-                }
-            }
-        },
+fn grant_error(error: RequestTokenError<HttpError, BasicErrorResponse>, rejection: Option<Rejection>) -> OAuthError {
+    match (rejection, error) {
         // A 4xx that is not in OAuth's form is still a refusal.
-        _ if status >= 400 => OAuthError::Rejected { status, error: None },
-        RequestTokenError::Parse(error, _) => {
-            // The path names a member; the message may quote a value.
+        (Some(rejection), _) => OAuthError::Rejected(rejection),
+        (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
+        // The path names a member; the message may quote a value.
+        (None, RequestTokenError::Parse(error, _)) => {
             OAuthError::Unavailable(format!("the token response makes no sense at `{}`", error.path()))
         }
-        RequestTokenError::Other(_) => OAuthError::Unavailable("the token response is not JSON".to_owned()),
+        (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => {
+            OAuthError::Unavailable("the token response is not JSON".to_owned())
+        }
     }
 }

@@ -8,10 +8,10 @@ use url::{Url, form_urlencoded};
 
 use super::client::OAuthClient;
 use super::discovery::Metadata;
-use super::error::OAuthError;
+use super::error::{OAuthError, Rejection};
 use super::http::Answer;
 use crate::clock;
-use crate::config::ClientAuthentication;
+use crate::config::{AssertionAudience, ClientAuthentication};
 use crate::metrics::ServerEndpoint;
 use crate::random;
 
@@ -25,8 +25,9 @@ pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 pub(super) type Form = Vec<(String, String)>;
 
 impl OAuthClient {
-    /// A signed assertion that this is the client. Its audience is the issuer and no endpoint: an assertion for one
-    /// server must not be good at another that lures the client to its endpoints.
+    /// A signed assertion that this is the client. By default its audience is the issuer and no endpoint: an assertion for
+    /// one server must not be good at another that lures the client to its endpoints. Nothing that the server says about
+    /// itself changes that, only the configuration.
     pub(super) fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config().client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
@@ -35,18 +36,25 @@ impl OAuthClient {
             ));
         };
         let (client_id, now) = (&self.config().client.id, clock::now());
+        let (audience, typ) = match self.config().client.assertion_audience {
+            AssertionAudience::Issuer => (
+                self.config().authorization_server.issuer.as_str(),
+                "client-authentication+jwt",
+            ),
+            AssertionAudience::TokenEndpoint => (metadata.token_endpoint.as_str(), "JWT"),
+        };
         let claims = json!({
             "iss": client_id,
             "sub": client_id,
-            "aud": self.config().authorization_server.issuer,
+            "aud": audience,
             "jti": random::token()?,
             "iat": now,
             "exp": now.saturating_add(ASSERTION_SECONDS),
         });
-        key.sign("client-authentication+jwt", algorithm, &claims)
+        key.sign(typ, algorithm, &claims)
     }
 
-    /// POSTs a form with the client's authentication.
+    /// POSTs a form with the client's authentication. An answer of status 4xx is an error.
     pub(super) async fn post_form(
         &self,
         metadata: &Metadata,
@@ -84,9 +92,21 @@ impl OAuthClient {
             .extend_pairs(form)
             .finish();
         let request = request
-            .body(body.into_bytes())
+            .body(body.clone().into_bytes())
             .map_err(|error| OAuthError::Internal(format!("a request to {endpoint} cannot be made: {error}")))?;
-        Ok(self.http().send(what, request).await?)
+        let answer = self.http().send(what, request).await;
+        let answer = answer.map_err(|error| OAuthError::http(what, error))?;
+        if answer.status >= 400 {
+            let secret = self.config().client_secret();
+            let secret = secret.as_ref().map(|secret| secret.expose());
+            return Err(OAuthError::Rejected(Rejection::of(
+                what,
+                &answer,
+                body.as_bytes(),
+                secret,
+            )));
+        }
+        Ok(answer)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Metadata {
     pub end_session_endpoint: Option<Url>,
     /// Where authorization requests are pushed to, RFC 9126.
     pub pushed_authorization_request_endpoint: Option<Url>,
-    /// Whether authorization responses carry `iss`, RFC 9207.
+    /// Whether authorization responses carry `iss`, RFC 9207, by the metadata or by the configuration.
     pub iss_parameter_supported: bool,
     /// How this client deals with this server.
     pub profile: Profile,
@@ -227,7 +227,8 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
             revocation_endpoint: revocation,
             end_session_endpoint: end_session,
             pushed_authorization_request_endpoint: pushed,
-            iss_parameter_supported: document.authorization_response_iss_parameter_supported == Some(true),
+            iss_parameter_supported: settings.authorization_response_iss_parameter_supported
+                || document.authorization_response_iss_parameter_supported == Some(true),
             profile,
         });
     }

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::error::OAuthError;
 use super::http::Answer;
+use super::jws::NamedAlgorithm;
 use super::signing_key::SigningKey;
 use crate::clock;
 use crate::random;
@@ -51,9 +52,11 @@ impl Dpop {
             .map_err(|error| OAuthError::Internal(format!("the DPoP key has no thumbprint: {error}")))
     }
 
-    /// A proof for one request; `access_token` where one goes along.
+    /// A proof for one request, signed with `algorithm` where the server's metadata led to one; `access_token` where one
+    /// goes along.
     pub(super) fn proof(
         &self,
+        algorithm: Option<NamedAlgorithm>,
         role: Role,
         method: &str,
         url: &Url,
@@ -74,7 +77,10 @@ impl Dpop {
         if let Some(nonce) = self.nonce(role).borrow().as_deref() {
             claims["nonce"] = json!(nonce);
         }
-        self.key.sign_with_public_key("dpop+jwt", &claims)
+        let algorithm = algorithm
+            .or_else(|| self.key.best())
+            .ok_or_else(|| OAuthError::Internal("the DPoP key has no algorithm".to_owned()))?;
+        self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)
     }
 
     /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.

@@ -1,37 +1,46 @@
 //! What can go wrong with the authorization server. One kind for each way in which the API answers.
 
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::error_meaning::{ErrorCode, Meaning, meaning};
 use super::extra_params::ExtraParamError;
-use super::http::HttpError;
+use super::http::{Answer, HttpError};
 use super::id_token::IdTokenError;
+use super::retry_after;
+use crate::metrics::ServerEndpoint;
 use crate::random::RandomError;
 
-/// A failure. `Display` is for the log, never for the client; it holds no token, code or secret, and nothing that the
-/// authorization server wrote but an error code.
+/// How much of what somebody else wrote is shown in a log line, in characters.
+const MAX_SHOWN: usize = 200;
+
+/// The parameters of our requests that no log may repeat.
+const SECRET_PARAMETERS: [&str; 6] = [
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "token",
+    "client_secret",
+    "client_assertion",
+];
+
+/// A failure. `Display` is for the log, never for the client; it holds no token, code or secret. What the authorization
+/// server wrote is in it only where it is a name (an error code, an algorithm, an audience), and bounded.
 #[derive(Debug)]
 pub enum OAuthError {
     /// The authorization server is unreachable, too slow, answered 5xx, or answered what makes no sense. (502)
     Unavailable(String),
-    /// It answered 503. (502)
-    Busy {
-        /// After how many seconds to come again, where it says so.
-        retry_after: Option<u64>,
-    },
-    /// It answered 4xx to a request of ours. (400 `authorization_error`)
-    Rejected {
-        /// HTTP status.
-        status: u16,
-        /// The `error` code of the JSON in the answer, where there is one.
-        error: Option<String>,
-    },
-    /// It answered 4xx with `"error":"invalid_grant"`: the code or the refresh token is not good, or no longer.
-    InvalidGrant,
+    /// It answered with an error: what that means is in [`Rejection::meaning`].
+    Rejected(Rejection),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
     TokenExpired,
     /// The ID token is not acceptable. (400 `invalid_request`)
     InvalidIdToken(IdTokenError),
     /// The authorization response is not to be believed: its issuer (RFC 9207) or its signature (JARM). (400
     /// `invalid_request`)
-    AuthorizationResponse(&'static str),
+    AuthorizationResponse(String),
     /// A logout token is not acceptable. (400 `invalid_request`)
     LogoutToken(&'static str),
     /// A parameter that the page asked for must not be in the authorization request. (400 `invalid_request`)
@@ -40,21 +49,95 @@ pub enum OAuthError {
     Internal(String),
 }
 
+/// An error with which an endpoint of the authorization server answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rejection {
+    /// Which endpoint.
+    pub endpoint: ServerEndpoint,
+    /// HTTP status.
+    pub status: u16,
+    /// The `error` code of the JSON in the answer, where there is one in the form that RFC 6749, section 5.2 gives it.
+    pub code: Option<String>,
+    /// `Retry-After`, in seconds from now.
+    pub retry_after: Option<u64>,
+}
+
+impl Rejection {
+    /// Reads an answer of status 4xx. Its `error_description` goes to the log, for debugging, unless it repeats something
+    /// secret of what was `sent`: a form, and the client's secret.
+    pub fn of(endpoint: ServerEndpoint, answer: &Answer, sent: &[u8], client_secret: Option<&str>) -> Rejection {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Body {
+            error: Option<String>,
+            error_description: Option<String>,
+        }
+        let body: Body = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if let Some(description) = &body.error_description {
+            let secrets = form_urlencoded::parse(sent)
+                .filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_ref()))
+                .map(|(_, value)| value.into_owned());
+            let mut secrets = secrets.chain(client_secret.map(str::to_owned));
+            match secrets.any(|secret| !secret.is_empty() && description.contains(&secret)) {
+                true => log::debug!("the {endpoint} endpoint repeats in `error_description` what was sent to it"),
+                false => log::debug!("the {endpoint} endpoint explains: {}", shown(description)),
+            }
+        }
+        Rejection {
+            endpoint,
+            status: answer.status,
+            code: body.error.as_deref().and_then(error_code).map(str::to_owned),
+            retry_after: seconds(answer.retry_after.as_deref()),
+        }
+    }
+
+    /// The error code, if there is one.
+    pub fn error_code(&self) -> Option<ErrorCode> {
+        self.code.as_deref().map(ErrorCode::of)
+    }
+
+    /// What it means.
+    pub fn meaning(&self) -> Meaning {
+        meaning(self.status, self.error_code())
+    }
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the {} endpoint answered {}", self.endpoint, self.status)?;
+        match &self.code {
+            None => f.write_str(" without an OAuth error"),
+            Some(code) => {
+                write!(f, " with error `{code}`")?;
+                match settings_behind(ErrorCode::of(code)) {
+                    Some(settings) => write!(f, ": is {settings} as registered at the authorization server?"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// What of our configuration an error code is about, if it is about one setting.
+pub(crate) fn settings_behind(code: ErrorCode) -> Option<&'static str> {
+    const CLIENT: &str = "`client.id`, with the client secret or key and `client.authentication`,";
+    let settings = [
+        (ErrorCode::InvalidClient, CLIENT),
+        (ErrorCode::UnauthorizedClient, CLIENT),
+        (ErrorCode::InvalidScope, "`client.scope`"),
+        (ErrorCode::InvalidTarget, "`client.resource`"),
+    ];
+    settings
+        .into_iter()
+        .find(|(about, _)| *about == code)
+        .map(|(_, name)| name)
+}
+
 impl std::fmt::Display for OAuthError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             OAuthError::Unavailable(what) => write!(f, "authorization server: {what}"),
-            OAuthError::Busy { .. } => f.write_str("authorization server: answered 503"),
-            OAuthError::Rejected {
-                status,
-                error: Some(error),
-            } => {
-                write!(f, "the authorization server answered {status} with error `{error}`")
-            }
-            OAuthError::Rejected { status, error: None } => {
-                write!(f, "the authorization server answered {status} without an OAuth error")
-            }
-            OAuthError::InvalidGrant => f.write_str("the authorization server answered `invalid_grant`"),
+            OAuthError::Rejected(rejection) => rejection.fmt(f),
             OAuthError::TokenExpired => f.write_str("the userinfo endpoint refused the access token"),
             OAuthError::InvalidIdToken(error) => write!(f, "ID token: {error}"),
             OAuthError::AuthorizationResponse(what) => write!(f, "authorization response: {what}"),
@@ -67,16 +150,20 @@ impl std::fmt::Display for OAuthError {
 
 impl std::error::Error for OAuthError {}
 
-impl From<HttpError> for OAuthError {
-    fn from(error: HttpError) -> OAuthError {
+impl OAuthError {
+    /// What it means that there is no answer of `endpoint` to work with.
+    pub fn http(endpoint: ServerEndpoint, error: HttpError) -> OAuthError {
         match error {
             HttpError::Status {
-                status: 503,
+                status: status @ 503,
                 retry_after,
-            } => OAuthError::Busy {
-                retry_after: retry_after.and_then(|seconds| seconds.parse().ok()),
-            },
-            error => OAuthError::Unavailable(error.to_string()),
+            } => OAuthError::Rejected(Rejection {
+                endpoint,
+                status,
+                code: None,
+                retry_after: seconds(retry_after.as_deref()),
+            }),
+            error => OAuthError::Unavailable(format!("the {endpoint} endpoint: {error}")),
         }
     }
 }
@@ -93,9 +180,58 @@ impl From<RandomError> for OAuthError {
     }
 }
 
+fn seconds(retry_after: Option<&str>) -> Option<u64> {
+    retry_after.and_then(|value| retry_after::seconds(value, SystemTime::now()))
+}
+
 /// An OAuth error code as it may be logged: RFC 6749 section 5.2 allows printable ASCII without `"` and `\`, and codes
 /// are short. Anything else is no error code.
 pub(crate) fn error_code(text: &str) -> Option<&str> {
     let printable = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
     ((1..=100).contains(&text.len()) && text.bytes().all(printable)).then_some(text)
+}
+
+/// What somebody else wrote, as it may be logged: bounded, on one line, without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_wrote_is_shown_on_one_line_and_bounded() {
+        assert_eq!(shown("a\r\nb\0\u{1b}[2J\u{202e}"), "a\\r\\nb\\0\\u{1b}[2J\\u{202e}");
+        assert_eq!(shown(&"x".repeat(MAX_SHOWN)), "x".repeat(MAX_SHOWN));
+        assert_eq!(shown(&"x".repeat(100_000)), "x".repeat(MAX_SHOWN) + "…");
+    }
+
+    #[test]
+    fn an_error_names_the_endpoint_and_the_setting_that_it_is_about() {
+        let rejection = |code: Option<&str>| Rejection {
+            endpoint: ServerEndpoint::Token,
+            status: 400,
+            code: code.map(str::to_owned),
+            retry_after: None,
+        };
+        assert_eq!(
+            rejection(None).to_string(),
+            "the token endpoint answered 400 without an OAuth error"
+        );
+        assert_eq!(
+            rejection(Some("invalid_target")).to_string(),
+            "the token endpoint answered 400 with error `invalid_target`: is `client.resource` as registered at the \
+             authorization server?"
+        );
+        let error = OAuthError::http(ServerEndpoint::Userinfo, HttpError::Timeout);
+        assert_eq!(
+            error.to_string(),
+            "authorization server: the userinfo endpoint: no answer in time"
+        );
+    }
 }

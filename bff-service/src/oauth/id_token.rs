@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use super::error::shown;
 use super::extra_params::Demands;
 use super::jws::JwsError;
 
@@ -51,7 +52,7 @@ pub enum Occasion<'a> {
 }
 
 /// Why an ID token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdTokenError {
     /// The token response to a login holds none.
     Missing,
@@ -61,11 +62,11 @@ pub enum IdTokenError {
     Claim(&'static str),
     /// `iss` is another issuer.
     Issuer,
-    /// `aud` does not hold this client.
-    Audience,
-    /// `aud` holds somebody else who is not trusted.
-    UntrustedAudience,
-    /// `azp` is another client, or is missing where `aud` has several members.
+    /// `aud`, as it may be logged, does not hold this client.
+    Audience(String),
+    /// `aud` holds this one, who is not trusted.
+    UntrustedAudience(String),
+    /// `azp` is there, and is another client.
     AuthorizedParty,
     /// `exp` has passed.
     Expired,
@@ -90,10 +91,11 @@ impl std::fmt::Display for IdTokenError {
             IdTokenError::Signature(error) => error.fmt(f),
             IdTokenError::Claim(name) => write!(f, "`{name}` is missing or of the wrong type"),
             IdTokenError::Issuer => f.write_str("`iss` is not `authorization_server.issuer`"),
-            IdTokenError::Audience => f.write_str("`aud` does not hold `client.id`"),
-            IdTokenError::UntrustedAudience => {
-                f.write_str("`aud` holds others than `client.id` that are not in `client.trusted_audiences`")
-            }
+            IdTokenError::Audience(audience) => write!(f, "`aud` is `{audience}`, without `client.id`"),
+            IdTokenError::UntrustedAudience(other) => write!(
+                f,
+                "`aud` holds `{other}`, which is neither `client.id` nor in `client.trusted_audiences`"
+            ),
             IdTokenError::AuthorizedParty => f.write_str("`azp` is not `client.id`"),
             IdTokenError::Expired => f.write_str("`exp` has passed"),
             IdTokenError::NotYetValid => f.write_str("`iat` or `nbf` is in the future: are the clocks right?"),
@@ -122,7 +124,13 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
     if text(claims, "sub")?.is_empty() {
         return Err(IdTokenError::Claim("sub"));
     }
-    validate_audience(claims, expected)?;
+    validate_audience(claims, expected.client_id, expected.trusted_audiences)?;
+    // Only where it is there: nothing says that several audiences need one (OpenID Connect Core, errata set 2).
+    if let Some(party) = claims.get("azp")
+        && party.as_str() != Some(expected.client_id)
+    {
+        return Err(IdTokenError::AuthorizedParty);
+    }
     validate_times(claims, expected.clock_skew, now)?;
     if claims.contains_key("at_hash") {
         let hash = access_token_hash(expected.access_token, expected.algorithm);
@@ -167,8 +175,9 @@ pub fn validate_addressed(
     if text(claims, "iss")? != issuer {
         return Err(IdTokenError::Issuer);
     }
-    if audience(claims)? != [client_id] {
-        return Err(IdTokenError::Audience);
+    let audience = audience(claims)?;
+    if audience != [client_id] {
+        return Err(IdTokenError::Audience(shown(&audience.join(", "))));
     }
     if time(claims, "exp")? + seconds(clock_skew) <= seconds(now) {
         return Err(IdTokenError::Expired);
@@ -176,21 +185,43 @@ pub fn validate_addressed(
     Ok(())
 }
 
-fn validate_audience(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), IdTokenError> {
+/// The rules for a signed answer of the userinfo endpoint, OpenID Connect Core, section 5.3.2: it names issuer and client.
+/// Times need not be there, but hold where they are.
+pub fn validate_userinfo(
+    claims: &Map<String, Value>,
+    (issuer, client_id, trusted_audiences): (&str, &str, &[String]),
+    clock_skew: u64,
+    now: u64,
+) -> Result<(), IdTokenError> {
+    if text(claims, "iss")? != issuer {
+        return Err(IdTokenError::Issuer);
+    }
+    validate_audience(claims, client_id, trusted_audiences)?;
+    let (now, skew) = (seconds(now), seconds(clock_skew));
+    if claims.contains_key("exp") && time(claims, "exp")? + skew <= now {
+        return Err(IdTokenError::Expired);
+    }
+    for name in ["iat", "nbf"] {
+        if claims.contains_key(name) && time(claims, name)? > now + skew {
+            return Err(IdTokenError::NotYetValid);
+        }
+    }
+    Ok(())
+}
+
+fn validate_audience(
+    claims: &Map<String, Value>,
+    client_id: &str,
+    trusted_audiences: &[String],
+) -> Result<(), IdTokenError> {
     let audience = audience(claims)?;
-    if !audience.contains(&expected.client_id) {
-        return Err(IdTokenError::Audience);
+    if !audience.contains(&client_id) {
+        return Err(IdTokenError::Audience(shown(&audience.join(", "))));
     }
-    let trusted =
-        |other: &&str| *other == expected.client_id || expected.trusted_audiences.iter().any(|id| id == other);
-    if !audience.iter().all(trusted) {
-        return Err(IdTokenError::UntrustedAudience);
-    }
-    match claims.get("azp") {
-        None if audience.len() > 1 => Err(IdTokenError::AuthorizedParty),
+    let is_trusted = |other: &str| other == client_id || trusted_audiences.iter().any(|id| id == other);
+    match audience.into_iter().find(|other| !is_trusted(other)) {
+        Some(other) => Err(IdTokenError::UntrustedAudience(shown(other))),
         None => Ok(()),
-        Some(party) if party.as_str() == Some(expected.client_id) => Ok(()),
-        Some(_) => Err(IdTokenError::AuthorizedParty),
     }
 }
 
@@ -230,6 +261,12 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
         .is_some_and(|nonce| previous.get("nonce") != Some(nonce))
     {
         return Err(IdTokenError::Changed("nonce"));
+    }
+    // The time of the login, and not of the refresh.
+    if let (Some(_), Some(_)) = (claims.get("auth_time"), previous.get("auth_time"))
+        && time(claims, "auth_time") != time(previous, "auth_time")
+    {
+        return Err(IdTokenError::Changed("auth_time"));
     }
     Ok(())
 }

@@ -188,8 +188,6 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
         _ => return Err("is of a type that is not used here".to_owned()),
     };
     if let Some(only) = &jwk.alg {
-        // RFC 9864 has a name of its own for EdDSA with this curve.
-        let only = if only == "Ed25519" { "EdDSA" } else { only };
         let only = signature_algorithm(only);
         algorithms.retain(|algorithm| Some(*algorithm) == only);
         if algorithms.is_empty() {

@@ -1,12 +1,12 @@
 //! Signing out: token revocation (RFC 7009) and OpenID Connect RP-Initiated Logout 1.0.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::client::OAuthClient;
 use super::error::OAuthError;
+use super::error_meaning::Meaning;
 use crate::logging::RequestContext;
 use crate::metrics::ServerEndpoint;
 
@@ -17,42 +17,67 @@ const LONGEST_PAUSE: u64 = 60;
 /// And where it does not say.
 const PAUSE: u64 = 2;
 
+/// What came of one attempt to revoke a token.
+enum Attempt {
+    /// The server answered 200, or has no endpoint for it.
+    Done,
+    /// It may answer after this time.
+    Later(Duration),
+    /// It refuses, or is not there.
+    Failed(OAuthError),
+}
+
 impl OAuthClient {
-    /// Revokes a token where the server has an endpoint for it (RFC 7009); `hint` is `refresh_token` or `access_token`.
-    /// A failure is logged and nothing more: the user wants to be signed out here in any case. Where the server answers
-    /// 503 it is asked again later (section 2.2.1), and nobody waits for that.
-    pub async fn revoke(self: Rc<Self>, token: Zeroizing<String>, hint: &'static str) {
-        let Some(mut pause) = self.revoke_once(&token, hint).await else {
-            return;
-        };
+    /// Revokes tokens where the server has an endpoint for it (RFC 7009), behind the answer: nobody waits for it. A failure
+    /// is logged and nothing more, since the user wants to be signed out here in any case. Where the server says that it
+    /// cannot answer just now it is asked again later (section 2.2.1).
+    pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
+        let client = self.clone();
         actix_web::rt::spawn(RequestContext::inherit(async move {
-            for _ in 1..ATTEMPTS {
-                tokio::time::sleep(pause).await;
-                match self.revoke_once(&token, hint).await {
-                    Some(next) => pause = next,
-                    None => return,
-                }
+            let mut grant_is_over = false;
+            if let Some(token) = refresh_token {
+                grant_is_over = client.revoke_one(&token, "refresh_token", log::Level::Warn).await;
             }
-            log::warn!("a token could not be revoked: the authorization server kept answering 503");
+            if let Some(token) = access_token {
+                // It may have gone with the refresh token, which the server may say in any way (section 2.1).
+                let level = match grant_is_over {
+                    true => log::Level::Debug,
+                    false => log::Level::Warn,
+                };
+                client.revoke_one(&token, "access_token", level).await;
+            }
         }));
     }
 
-    /// One attempt. Returns how long to wait before another, where one may help.
-    pub(super) async fn revoke_once(&self, token: &str, hint: &'static str) -> Option<Duration> {
-        match self.try_revoke(token, hint).await {
-            Ok(None) => None,
-            Ok(Some(seconds)) => Some(Duration::from_secs(seconds.min(LONGEST_PAUSE))),
-            Err(error) => {
-                log::warn!("a {hint} could not be revoked: {error}");
-                None
+    /// Whether it is revoked. A refusal is logged at `level`.
+    async fn revoke_one(&self, token: &str, hint: &'static str, level: log::Level) -> bool {
+        for attempt in 1..=ATTEMPTS {
+            match self.try_revoke(token, hint).await {
+                Attempt::Done => return true,
+                Attempt::Later(pause) if attempt < ATTEMPTS => tokio::time::sleep(pause).await,
+                Attempt::Later(_) => {
+                    log::warn!("the {hint} could not be revoked: the authorization server kept answering `later`");
+                }
+                Attempt::Failed(error @ OAuthError::Rejected(_)) => {
+                    log::log!(level, "the {hint} could not be revoked: {error}");
+                    return false;
+                }
+                Attempt::Failed(error) => {
+                    log::warn!("the {hint} could not be revoked: {error}");
+                    return false;
+                }
             }
         }
+        false
     }
 
-    async fn try_revoke(&self, token: &str, hint: &str) -> Result<Option<u64>, OAuthError> {
-        let metadata = self.metadata().await?;
+    async fn try_revoke(&self, token: &str, hint: &str) -> Attempt {
+        let metadata = match self.metadata().await {
+            Ok(metadata) => metadata,
+            Err(error) => return Attempt::Failed(error),
+        };
         let Some(endpoint) = &metadata.revocation_endpoint else {
-            return Ok(None);
+            return Attempt::Done;
         };
         let form = vec![
             ("token".to_owned(), token.to_owned()),
@@ -62,13 +87,12 @@ impl OAuthClient {
             .post_form(&metadata, (ServerEndpoint::Revocation, endpoint), form)
             .await
         {
-            Ok(answer) if answer.status == 200 => Ok(None),
-            Ok(answer) => Err(OAuthError::Rejected {
-                status: answer.status,
-                error: None,
-            }),
-            Err(OAuthError::Busy { retry_after }) => Ok(Some(retry_after.unwrap_or(PAUSE))),
-            Err(error) => Err(error),
+            Ok(_) => Attempt::Done,
+            Err(OAuthError::Rejected(rejection)) if rejection.meaning() == Meaning::NotNow => {
+                let seconds = rejection.retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
+                Attempt::Later(Duration::from_secs(seconds))
+            }
+            Err(error) => Attempt::Failed(error),
         }
     }
 

@@ -8,6 +8,7 @@
 //! * [`client_authentication`], [`signing_key`], `dpop`: how the client proves who it is, and whose the tokens are.
 //! * [`id_token`]: the rules for ID tokens; [`jws`]: their signature.
 //! * [`userinfo`], [`logout`], [`logout_token`]: who is signed in, and who no longer.
+//! * [`error`], [`error_meaning`], [`retry_after`]: what goes wrong, and what it means.
 //! * [`http`], [`resolver`], [`tls`]: how requests travel; [`client_certificate`]: what the
 //!   client shows in the TLS handshake.
 
@@ -21,6 +22,7 @@ pub mod client_certificate;
 pub mod discovery;
 mod dpop;
 pub mod error;
+pub mod error_meaning;
 pub mod extra_params;
 pub mod http;
 pub mod id_token;
@@ -30,6 +32,7 @@ pub mod logout;
 pub mod logout_token;
 pub mod provider;
 pub mod resolver;
+pub mod retry_after;
 pub mod signing_key;
 pub mod tls;
 pub mod token;

@@ -3,15 +3,19 @@
 use std::path::Path;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Serialize;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::error::OAuthError;
+use super::jws::NamedAlgorithm;
 
 /// RFC 7518 section 3.3.
 const LEAST_RSA_BYTES: usize = 2048 / 8;
@@ -68,8 +72,9 @@ impl SigningKey {
             let id = jwk
                 .thumbprint(ThumbprintHash::SHA256)
                 .map_err(|_| "holds a key without a thumbprint")?;
-            // An RSA key may be used with either of its algorithms.
+            // An RSA key may be used with either of its algorithms, and that of Ed25519 has two names (RFC 9864).
             jwk.common.key_algorithm = match algorithms {
+                [EdDSA] => None,
                 [one] => Some((*one).into()),
                 _ => None,
             };
@@ -99,41 +104,51 @@ impl SigningKey {
         self.algorithms.contains(&algorithm)
     }
 
-    /// The best that it can sign with among those that the server published; the most common one where the server
-    /// published none.
-    pub fn choose(&self, published: Option<&[String]>) -> Option<Algorithm> {
+    /// The best that it can sign with among those that the server published, under the server's name for it; the most
+    /// common one where the server published none.
+    pub fn choose(&self, published: Option<&[String]>) -> Option<NamedAlgorithm> {
         match published {
-            None => self.algorithms.last().copied(),
-            Some(names) => self
-                .algorithms
-                .iter()
-                .find(|algorithm| names.iter().any(|name| name == &format!("{algorithm:?}")))
-                .copied(),
+            None => self.algorithms.last().and_then(|id| NamedAlgorithm::well_known(*id)),
+            Some(names) => self.algorithms.iter().find_map(|id| NamedAlgorithm::among(*id, names)),
         }
     }
 
+    /// The best that it can sign with.
+    pub fn best(&self) -> Option<NamedAlgorithm> {
+        self.algorithms.first().and_then(|id| NamedAlgorithm::well_known(*id))
+    }
+
     /// A JWT of this `typ`, with the key's id in its header.
-    pub fn sign(&self, typ: &str, algorithm: Algorithm, claims: &impl Serialize) -> Result<String, OAuthError> {
-        let mut header = Header::new(algorithm);
-        header.typ = Some(typ.to_owned());
-        header.kid = Some(self.id().to_owned());
-        self.encode(&header, claims)
+    pub fn sign(&self, typ: &str, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, OAuthError> {
+        let header = json!({"typ": typ, "alg": algorithm.name, "kid": self.id()});
+        self.encode(&header, algorithm, claims)
     }
 
     /// A JWT of this `typ` with the public key itself in its header, as a DPoP proof has it (RFC 9449 section 4.2).
-    pub fn sign_with_public_key(&self, typ: &str, claims: &impl Serialize) -> Result<String, OAuthError> {
-        let algorithm = self.algorithms.first().copied().unwrap_or(Algorithm::ES256);
-        let mut header = Header::new(algorithm);
-        header.typ = Some(typ.to_owned());
+    pub fn sign_with_public_key(
+        &self,
+        typ: &str,
+        algorithm: NamedAlgorithm,
+        claims: &impl Serialize,
+    ) -> Result<String, OAuthError> {
         let mut jwk = self.jwk.clone();
         jwk.common = Default::default();
-        header.jwk = Some(jwk);
-        self.encode(&header, claims)
+        let header = json!({"typ": typ, "alg": algorithm.name, "jwk": jwk});
+        self.encode(&header, algorithm, claims)
     }
 
-    fn encode(&self, header: &Header, claims: &impl Serialize) -> Result<String, OAuthError> {
-        jsonwebtoken::encode(header, claims, &self.key)
-            .map_err(|error| OAuthError::Internal(format!("a JWT cannot be signed: {error}")))
+    /// The header is written here, since the library knows one name of each algorithm only.
+    fn encode(&self, header: &Value, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, OAuthError> {
+        let fault = |what: String| OAuthError::Internal(format!("a JWT cannot be signed: {what}"));
+        let claims = serde_json::to_vec(claims).map_err(|error| fault(error.to_string()))?;
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, algorithm.id)
+            .map_err(|error| fault(error.to_string()))?;
+        Ok(format!("{signed}.{signature}"))
     }
 }
 
@@ -164,7 +179,8 @@ mod tests {
         ] {
             let key = SigningKey::from_pem(pem(algorithm).as_bytes()).unwrap();
             assert!(key.supports(expected), "{expected:?}");
-            let token = key.sign("JWT", expected, &serde_json::json!({"a": 1})).unwrap();
+            let named = NamedAlgorithm::well_known(expected).unwrap();
+            let token = key.sign("JWT", named, &serde_json::json!({"a": 1})).unwrap();
             let verifier = jsonwebtoken::DecodingKey::from_jwk(key.public()).unwrap();
             let (signed, signature) = token.rsplit_once('.').unwrap();
             let good = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, expected);
@@ -192,10 +208,44 @@ mod tests {
     fn an_rsa_key_signs_with_the_best_that_the_server_published() {
         let key = SigningKey::from_pem(pem(&rcgen::PKCS_RSA_SHA256).as_bytes()).unwrap();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(key.choose(Some(&names(&["RS256", "PS256"]))), Some(Algorithm::PS256));
-        assert_eq!(key.choose(Some(&names(&["RS256"]))), Some(Algorithm::RS256));
-        assert_eq!(key.choose(Some(&names(&["ES256"]))), None);
-        assert_eq!(key.choose(None), Some(Algorithm::RS256));
+        let chosen = |published: Option<&[String]>| key.choose(published).map(|algorithm| algorithm.id);
+        assert_eq!(chosen(Some(&names(&["RS256", "PS256"]))), Some(Algorithm::PS256));
+        assert_eq!(chosen(Some(&names(&["RS256"]))), Some(Algorithm::RS256));
+        assert_eq!(chosen(Some(&names(&["ES256"]))), None);
+        assert_eq!(chosen(None), Some(Algorithm::RS256));
+    }
+
+    #[test]
+    fn an_ed25519_key_signs_under_the_name_that_the_server_published() {
+        let key = SigningKey::from_pem(pem(&rcgen::PKCS_ED25519).as_bytes()).unwrap();
+        for (published, expected) in [
+            (Some(&["EdDSA"][..]), Some("EdDSA")),
+            (Some(&["RS256", "Ed25519"]), Some("Ed25519")),
+            (Some(&["EdDSA", "Ed25519"]), Some("Ed25519")),
+            (Some(&["ES256"]), None),
+            (None, Some("EdDSA")),
+        ] {
+            let names: Option<Vec<String>> =
+                published.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            let chosen = key.choose(names.as_deref());
+            assert_eq!(chosen.map(|algorithm| algorithm.name), expected, "{published:?}");
+            let Some(algorithm) = chosen else { continue };
+            let token = key.sign("JWT", algorithm, &json!({"a": 1})).unwrap();
+            let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+            let header: Value = serde_json::from_slice(&header).unwrap();
+            assert_eq!(header["alg"], algorithm.name);
+            let verifier = jsonwebtoken::DecodingKey::from_jwk(key.public()).unwrap();
+            let (signed, signature) = token.rsplit_once('.').unwrap();
+            let good = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, Algorithm::EdDSA);
+            assert_eq!(good.ok(), Some(true), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_published_ed25519_key_fits_both_names_of_its_algorithm() {
+        let key = SigningKey::from_pem(pem(&rcgen::PKCS_ED25519).as_bytes()).unwrap();
+        let published = serde_json::to_value(key.public()).unwrap();
+        assert_eq!((&published["crv"], published.get("alg")), (&json!("Ed25519"), None));
     }
 
     #[test]

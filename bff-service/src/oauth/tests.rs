@@ -3,6 +3,7 @@
 
 mod client_keys;
 mod fake_server;
+mod log_lines;
 mod signer;
 
 mod client_proofs;

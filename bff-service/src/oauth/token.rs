@@ -11,6 +11,9 @@ use super::error::OAuthError;
 /// Longest token that is accepted, in bytes. No cookie could carry a longer one.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
+/// Longest scope that is kept, in bytes: it travels in the refresh token's cookie.
+const MAX_SCOPE_BYTES: usize = 1024;
+
 /// The tokens of a login or a refresh, checked.
 pub struct TokenSet {
     /// The access token: visible ASCII characters.
@@ -21,6 +24,8 @@ pub struct TokenSet {
     pub refresh_token: Option<String>,
     /// How many seconds the refresh token is good for, where the server says so.
     pub refresh_expires_in: Option<u64>,
+    /// The scope of the access token, where it is known: what the server says, or else what a refresh asked for.
+    pub scope: Option<String>,
     /// The ID token, wholly validated. Always there after a login.
     pub id_token: Option<IdToken>,
 }
@@ -48,6 +53,8 @@ pub struct TokenResponse {
     #[serde(default, deserialize_with = "lifetime")]
     refresh_token_expires_in: Option<u64>,
     id_token: Option<String>,
+    #[serde(default, deserialize_with = "scope")]
+    scope: Option<String>,
 }
 
 impl std::fmt::Debug for TokenResponse {
@@ -130,6 +137,7 @@ impl TokenResponse {
             refresh_token,
             // Some servers write 0 for a refresh token that does not expire by itself.
             refresh_expires_in: refresh_expires_in.filter(|seconds| *seconds > 0),
+            scope: self.scope,
             id_token: None,
         })
     }
@@ -143,6 +151,17 @@ fn check(token: &str, name: &str, allowed: fn(u8) -> bool) -> Result<(), OAuthEr
         token if !token.bytes().all(allowed) => fault("holds characters that no token may hold"),
         _ => Ok(()),
     }
+}
+
+/// Names and spaces (RFC 6749, section 3.3). Anything else is as if it was not there: it would be of no use in a request.
+fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let legal = |byte: u8| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let scope = value
+        .as_str()
+        .map(str::trim)
+        .filter(|scope| !scope.is_empty() && scope.len() <= MAX_SCOPE_BYTES && scope.bytes().all(legal));
+    Ok(scope.map(str::to_owned))
 }
 
 /// Seconds. RFC 6749 has a number here; some servers send it as a string or with a fraction.
@@ -232,6 +251,26 @@ mod tests {
             Some(60)
         );
         assert_eq!(read(json!({"refresh_expires_in": 0})).unwrap().refresh_expires_in, None);
+    }
+
+    #[test]
+    fn a_scope_is_kept_only_if_it_could_be_asked_for() {
+        let scope = |value: Value| read(json!({ "scope": value })).unwrap().scope;
+        assert_eq!(scope(json!("openid api:read")).as_deref(), Some("openid api:read"));
+        assert_eq!(scope(json!(" openid ")).as_deref(), Some("openid"));
+        for unusable in [
+            json!(null),
+            json!(""),
+            json!(" "),
+            json!(["openid"]),
+            json!("a\"b"),
+            json!("a\nb"),
+            json!("ä"),
+            json!("x".repeat(MAX_SCOPE_BYTES + 1)),
+        ] {
+            assert_eq!(scope(unusable.clone()), None, "{unusable}");
+        }
+        assert_eq!(read(json!({})).unwrap().scope, None);
     }
 
     #[test]

@@ -5,9 +5,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client::OAuthClient;
+use super::discovery::Metadata;
 use super::dpop::Role;
-use super::error::OAuthError;
+use super::error::{OAuthError, Rejection};
 use super::http::{Answer, MAX_ANSWER_BYTES};
+use super::id_token::{self, IdTokenError};
+use super::jws::JwsError;
+use crate::clock;
 use crate::metrics::ServerEndpoint;
 
 impl OAuthClient {
@@ -24,17 +28,23 @@ impl OAuthClient {
             .userinfo_endpoint
             .as_ref()
             .ok_or_else(|| unusable("there is none"))?;
-        let answer = self.get_userinfo(url, access_token).await?;
+        let answer = self.get_userinfo(&metadata, url, access_token).await?;
         match answer.status {
             200 => {}
             401 => return Err(OAuthError::TokenExpired),
-            status => return Err(OAuthError::Rejected { status, error: None }),
+            400..=499 => {
+                let rejection = Rejection::of(ServerEndpoint::Userinfo, &answer, &[], Some(access_token));
+                return Err(OAuthError::Rejected(rejection));
+            }
+            status => return Err(unusable(&format!("it answered {status}"))),
         }
-        if !answer.is("application/json") {
-            return Err(unusable("the answer is not JSON"));
-        }
-        let claims: Map<String, Value> =
-            serde_json::from_slice(&answer.body).map_err(|_| unusable("the answer is not a JSON object"))?;
+        let claims = match (answer.is("application/json"), answer.is("application/jwt")) {
+            (true, _) => {
+                serde_json::from_slice(&answer.body).map_err(|_| unusable("the answer is not a JSON object"))?
+            }
+            (_, true) => self.open_userinfo(&answer.body).await?,
+            (false, false) => return Err(unusable("the answer is neither JSON nor a JWT")),
+        };
         let subject = claims
             .get("sub")
             .and_then(Value::as_str)
@@ -45,22 +55,54 @@ impl OAuthClient {
         }
     }
 
-    async fn get_userinfo(&self, url: &Url, access_token: &str) -> Result<Answer, OAuthError> {
+    /// The claims of an answer that comes as a signed JWT, OpenID Connect Core, section 5.3.2: for this client, by the
+    /// issuer, under one of `authorization_server.id_token_algorithms`.
+    async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
+        let refused = |error: IdTokenError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
+        let raw = std::str::from_utf8(body).map_err(|_| refused(JwsError::Malformed.into()))?;
+        let signed = self.verify_signature(raw.trim(), &id_token::TYPES).await;
+        let (_, claims) = signed.map_err(|error| match error {
+            OAuthError::InvalidIdToken(error) => refused(error),
+            other => other,
+        })?;
+        let (server, client) = (&self.config().authorization_server, &self.config().client);
+        let expected = (
+            server.issuer.as_str(),
+            client.id.as_str(),
+            client.trusted_audiences.as_slice(),
+        );
+        id_token::validate_userinfo(&claims, expected, server.clock_skew_seconds, clock::now()).map_err(refused)?;
+        Ok(claims)
+    }
+
+    async fn get_userinfo(&self, metadata: &Metadata, url: &Url, access_token: &str) -> Result<Answer, OAuthError> {
         let get = async |headers: &[(&str, &str)]| {
-            let http = self.http();
-            http.get(ServerEndpoint::Userinfo, url.as_str(), headers, MAX_ANSWER_BYTES)
-                .await
+            // Which of the two comes is settled where the client is registered.
+            let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
+            let answer = self
+                .http()
+                .get(ServerEndpoint::Userinfo, url.as_str(), &headers, MAX_ANSWER_BYTES)
+                .await;
+            answer.map_err(|error| OAuthError::http(ServerEndpoint::Userinfo, error))
         };
         let Some(dpop) = self.dpop() else {
-            return Ok(get(&[("authorization", &format!("Bearer {access_token}"))]).await?);
+            return get(&[("authorization", &format!("Bearer {access_token}"))]).await;
         };
         let authorization = format!("DPoP {access_token}");
-        let proof = || dpop.proof(Role::ResourceServer, "GET", url, Some(access_token));
+        let proof = || {
+            dpop.proof(
+                metadata.profile.dpop,
+                Role::ResourceServer,
+                "GET",
+                url,
+                Some(access_token),
+            )
+        };
         let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
         // With the server's nonce it is worth another try (RFC 9449 section 9).
         if !dpop.learn(Role::ResourceServer, &answer) || answer.status != 401 {
             return Ok(answer);
         }
-        Ok(get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?)
+        get(&[("authorization", &authorization), ("dpop", &proof()?)]).await
     }
 }

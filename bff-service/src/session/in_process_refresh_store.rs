@@ -202,6 +202,7 @@ mod tests {
             access_token_expires_at: 0,
             refresh_token: String::new().into(),
             refresh_token_expires_at: None,
+            scope: None,
             id_token: None,
             renewed_by: ReplicaId(1),
             renewed_at: 0,

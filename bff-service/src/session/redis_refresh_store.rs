@@ -112,6 +112,9 @@ enum Stored {
         /// 0 from a replica of before this member: long ago.
         #[serde(default)]
         renewed_at: u64,
+        /// Unknown to a replica of before this member.
+        #[serde(default)]
+        scope: Option<String>,
     },
     /// By the refusal's status: the session is over, or not.
     Refused(Ended),
@@ -276,6 +279,7 @@ impl RedisRefreshStore {
                 id_token: tokens.id_token.as_ref().map(|token| token.to_string()),
                 renewed_by: tokens.renewed_by,
                 renewed_at: tokens.renewed_at,
+                scope: tokens.scope.clone(),
             },
             Err(Refusal::SessionExpired) => Stored::Refused(Ended::SessionExpired),
             Err(Refusal::AuthorizationError) => Stored::Refused(Ended::Rejected),
@@ -311,6 +315,7 @@ impl RedisRefreshStore {
                 id_token,
                 renewed_by,
                 renewed_at,
+                scope,
             } => Ok(Arc::new(RenewedTokens {
                 access_token: access_token.into(),
                 access_token_expires_at,
@@ -319,6 +324,7 @@ impl RedisRefreshStore {
                 id_token: id_token.map(Into::into),
                 renewed_by,
                 renewed_at,
+                scope,
             })),
             Stored::Refused(Ended::SessionExpired) => Err(Refusal::SessionExpired),
             Stored::Refused(Ended::Rejected) => Err(Refusal::AuthorizationError),

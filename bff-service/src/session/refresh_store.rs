@@ -61,6 +61,8 @@ pub struct RenewedTokens {
     pub refresh_token: Zeroizing<String>,
     /// When the refresh token expires, in UNIX seconds, where the server said so.
     pub refresh_token_expires_at: Option<u64>,
+    /// The scope that the next refresh is to ask for, where it is known.
+    pub scope: Option<String>,
     /// The new ID token, where the server sent one.
     pub id_token: Option<Zeroizing<String>>,
     /// The replica that got them.

@@ -67,6 +67,8 @@ pub struct Tokens<'a> {
     pub refresh_token: Option<&'a str>,
     /// When the refresh token expires, in UNIX seconds, where known.
     pub refresh_token_expires_at: Option<u64>,
+    /// The scope that a refresh is to ask for, where it is known.
+    pub scope: Option<&'a str>,
     /// ID token, where there is one.
     pub id_token: Option<&'a str>,
     /// The replica that got them.
@@ -89,6 +91,8 @@ pub struct RefreshContent {
     pub started_at: Option<u64>,
     /// The replica that got the token, and when (UNIX seconds); `None` in a version 1 cookie.
     pub renewed: Option<(ReplicaId, u64)>,
+    /// The scope that was granted; `None` where the cookie does not say.
+    pub scope: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +103,9 @@ struct SealedRefreshContent {
     /// Cookies from before this member are of another process, for which it does not count.
     #[serde(default)]
     renewed_at: u64,
+    /// Cookies from before this member do not say, and are refreshed without a scope, as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 impl RefreshContent {
@@ -111,6 +118,7 @@ impl RefreshContent {
                 session: None,
                 started_at: None,
                 renewed: None,
+                scope: None,
             });
         }
         let content: SealedRefreshContent = serde_json::from_slice(&opened.value).ok()?;
@@ -119,6 +127,7 @@ impl RefreshContent {
             session: opened.session,
             started_at: Some(content.started_at),
             renewed: Some((content.renewed_by, content.renewed_at)),
+            scope: content.scope,
         })
     }
 }
@@ -221,6 +230,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
                     started_at: self.session.started_at,
                     renewed_by: tokens.renewed_by,
                     renewed_at: tokens.renewed_at,
+                    scope: tokens.scope.map(str::to_owned),
                 };
                 let json = Zeroizing::new(serde_json::to_vec(&content)?);
                 self.seal(Purpose::RefreshToken, &json, self.ends_at)?;

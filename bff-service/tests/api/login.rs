@@ -244,9 +244,12 @@ fn what_the_token_endpoint_answers_is_told_by_the_error_table() {
     let answer = |status, body: &str| Misbehaviour::Answer(status, body.to_owned());
     for (misbehaviour, expected) in [
         (answer(400, r#"{"error":"invalid_grant"}"#), "400 authorization_error"),
-        (answer(401, r#"{"error":"invalid_client"}"#), "400 authorization_error"),
+        (
+            answer(401, r#"{"error":"invalid_client"}"#),
+            "502 authorization_server_error",
+        ),
         (answer(500, "{}"), "502 authorization_server_error"),
-        (answer(503, "busy"), "502 authorization_server_error"),
+        (answer(503, "busy"), "503 authorization_server_error"),
         (answer(200, "<html>"), "502 authorization_server_error"),
         (answer(200, "{}"), "502 authorization_server_error"),
         (

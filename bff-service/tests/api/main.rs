@@ -20,6 +20,7 @@ mod outages;
 mod page_load;
 mod pending_logins;
 mod refresh;
+mod refused_grants;
 mod relying_party;
 mod requests;
 mod rotation;

@@ -194,7 +194,7 @@ fn only_the_error_code_invalid_grant_ends_the_session() {
         app.authorization_server
             .misbehave("token", Misbehaviour::Answer(400, body.to_string()));
         let response = browser.post("/refresh");
-        assert_eq!(response.outcome(), "400 authorization_error", "{body}");
+        assert_eq!(response.outcome(), "502 authorization_server_error", "{body}");
         assert!(response.set_cookies().is_empty(), "{body}");
     }
     app.authorization_server.behave();

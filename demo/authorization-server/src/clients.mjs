@@ -29,6 +29,7 @@ function spaClient({ client, spaOrigin, backchannelLogoutUri }) {
     require_pushed_authorization_requests: client.requirePar,
     require_signed_request_object: client.requireSignedRequest,
     ...(client.requireDpop && { dpop_bound_access_tokens: true }),
+    ...(client.userinfoAlgorithm && { userinfo_signed_response_alg: client.userinfoAlgorithm }),
     ...(backchannelLogoutUri && {
       backchannel_logout_uri: backchannelLogoutUri,
       backchannel_logout_session_required: true,

@@ -26,6 +26,8 @@ export function readConfig(env) {
       requirePar: flag(env, 'CLIENT_REQUIRE_PAR'),
       requireSignedRequest: flag(env, 'CLIENT_REQUIRE_SIGNED_REQUEST'),
       requireDpop: flag(env, 'CLIENT_REQUIRE_DPOP'),
+      // What userinfo is signed with; JSON without.
+      userinfoAlgorithm: env.CLIENT_USERINFO_ALGORITHM || undefined,
       redirectUris: list(env, 'CLIENT_REDIRECT_URIS'),
       postLogoutRedirectUris: list(env, 'CLIENT_POST_LOGOUT_REDIRECT_URIS'),
     },

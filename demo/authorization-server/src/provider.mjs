@@ -91,6 +91,7 @@ export function createProvider(config, database, keys) {
         allowedPolicy: (ctx, client, token) => client.clientId === GATEWAY_CLIENT && ['AccessToken', 'ClientCredentials'].includes(token.kind),
       },
       jwtIntrospection: { enabled: true },
+      jwtUserinfo: { enabled: true },
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,

@@ -49,7 +49,16 @@ pub(super) fn refusals_by_status(refusals: &[Refusal], passes_errors_on: bool) -
         } else {
             json!({"allOf": [error, {"properties": {"code": {"enum": codes}}}]})
         };
-        (status.to_string(), json_response(&description.join(" "), schema))
+        let mut response = json_response(&description.join(" "), schema);
+        let says_when = |refusal: &&Refusal| matches!(refusal, Refusal::AuthorizationServerBusy { .. });
+        if refusals.iter().any(says_when) {
+            let seconds = json!({"type": "integer", "minimum": 1, "maximum": 300});
+            response["headers"] = json!({"Retry-After": {
+                "description": "After how many seconds to try again, where the authorization server says so.",
+                "schema": seconds,
+            }});
+        }
+        (status.to_string(), response)
     };
     by_status.into_iter().map(response).collect()
 }

@@ -80,6 +80,7 @@ impl Operation {
         use Refusal::{
             AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, SessionExpired, TokenExpired,
         };
+        let busy = Refusal::AuthorizationServerBusy { retry_after: None };
         let claims = json!({"type": "object", "description": "Claims about the user.", "properties": {"sub": {"type": "string"}}});
         match endpoint {
             Endpoint::LoginStart => Operation::new(
@@ -91,7 +92,7 @@ impl Operation {
             )
             .showing(&[&[], &["login"]])
             .taking(false, "application/json", extra_params(application))
-            .refusing(&[AuthorizationError, AuthorizationServerError]),
+            .refusing(&[AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::LoginEnd => Operation {
                 passes_errors_on: true,
                 ..Operation::new(
@@ -110,7 +111,7 @@ impl Operation {
                     "required": ["pageUrl"],
                     "properties": {"pageUrl": {"type": "string", "format": "uri", "minLength": 1, "description": "`location.href`"}},
                 }))
-                .refusing(&[LoginRequired, AuthorizationError, AuthorizationServerError])
+                .refusing(&[LoginRequired, AuthorizationError, AuthorizationServerError, busy])
             },
             Endpoint::UserInfo => Operation::new(
                 "Claims about the user",
@@ -118,7 +119,7 @@ impl Operation {
                 (200, json_response("The claims.", claims)),
             )
             .showing(&[&["idToken"], &["accessToken"]])
-            .refusing(&[TokenExpired, SessionExpired, AuthorizationError, AuthorizationServerError]),
+            .refusing(&[TokenExpired, SessionExpired, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Claims => Operation::new(
                 "The claims of the ID token",
                 "As they came at sign-in, or at the last refresh that brought an ID token.",
@@ -132,7 +133,7 @@ impl Operation {
                 (204, json!({"description": "Done: new cookies."})),
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"]])
-            .refusing(&[InvalidRequest, AuthorizationError, SessionExpired, AuthorizationServerError]),
+            .refusing(&[InvalidRequest, SessionExpired, AuthorizationServerError, busy]),
             Endpoint::Logout => Operation::new(
                 "Ends the session",
                 "Here, at the authorization server (tokens are revoked), and for copies of the cookies. The page then goes to \
@@ -160,7 +161,7 @@ impl Operation {
                 redirect("To the authorization server, with the login cookie."),
             )
             .with(login_parameters(application))
-            .refusing(&[InvalidRequest, AuthorizationError, AuthorizationServerError]),
+            .refusing(&[InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Callback => Operation::new(
                 "Finishes a login by navigation",
                 "The parameters are those of the authorization response. A login that fails comes back to the application \

@@ -1,7 +1,6 @@
 //! What the client proves itself with, as the server sees it: assertions, request objects, pushed requests, a certificate.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 
 use serde_json::{Value, json};
 use url::Url;
@@ -33,7 +32,7 @@ async fn an_assertion_is_for_the_issuer_short_lived_and_made_for_one_request() {
     );
     let client = server.client(&[&key]);
     for _ in 0..2 {
-        let _ = client.refresh("rt", None).await;
+        let _ = client.refresh("rt", None, None).await;
     }
     let requests = server.requests("/token");
     let mut ids = HashSet::new();
@@ -64,7 +63,7 @@ async fn an_assertion_is_for_the_issuer_short_lived_and_made_for_one_request() {
 async fn a_server_that_does_not_say_how_clients_authenticate_is_taken_to_know_basic_alone() {
     let (_folder, key) = key_files();
     let server = FakeServer::with_metadata(json!({}), |_| Reply::Json(400, json!({"error": "invalid_grant"})));
-    let _ = server.client(&[&key]).refresh("rt", None).await;
+    let _ = server.client(&[&key]).refresh("rt", None, None).await;
     let request = server.requests("/token").pop().unwrap();
     assert!(request.headers["authorization"].starts_with("Basic "));
     assert!(!request.form().contains_key("client_assertion"));
@@ -143,7 +142,10 @@ async fn every_login_pushes_a_request_of_its_own_with_the_clients_authentication
 async fn a_pushed_request_that_is_refused_or_answered_with_nonsense_starts_no_login() {
     let replies = [
         (
-            Reply::Json(400, json!({"error": "invalid_request", "error_description": "secret"})),
+            Reply::Json(
+                400,
+                json!({"error": "invalid_request", "error_description": ": secret"}),
+            ),
             "Rejected",
         ),
         (Reply::Json(401, json!({"error": "invalid_client"})), "Rejected"),
@@ -165,7 +167,7 @@ async fn a_pushed_request_that_is_refused_or_answered_with_nonsense_starts_no_lo
             .err()
             .unwrap();
         assert!(format!("{error:?}").starts_with(expected), "{error:?}");
-        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!error.to_string().contains(": secret"), "{error}");
     }
 }
 
@@ -190,13 +192,93 @@ async fn a_client_with_a_certificate_goes_to_the_endpoints_that_ask_for_one() {
     let server = FakeServer::with_metadata(more, |_| {
         Reply::Json(200, json!({"access_token": "at", "token_type": "Bearer"}))
     });
-    let client = Rc::new(server.client(&[&certificate, &key]));
-    assert!(client.refresh("rt", None).await.is_ok());
-    Rc::clone(&client).revoke("rt".to_owned().into(), "refresh_token").await;
+    let client = server.client(&[&certificate, &key]);
+    assert!(client.refresh("rt", None, None).await.is_ok());
+    client.revoke(Some("rt".to_owned().into()), None);
+    server.wait_for("/mtls/revoke", 1).await;
     for path in ["/mtls/token", "/mtls/revoke"] {
         let form = server.requests(path).pop().unwrap().form();
         assert_eq!(form["client_id"], "spa client", "{path}");
         assert!(!form.contains_key("client_secret"), "{path}");
     }
     assert!(server.requests("/token").is_empty() && server.requests("/revoke").is_empty());
+}
+
+#[actix_web::test]
+async fn an_assertion_is_for_the_token_endpoint_where_the_configuration_says_so_and_never_by_the_metadata_alone() {
+    let metadata = json!({
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+    });
+    let server = FakeServer::with_metadata(metadata, |_| Reply::Json(400, json!({"error": "invalid_grant"})));
+    let (issuer, endpoint) = (server.url(""), server.url("/token"));
+    let (_folder, key) = key_files();
+    for (line, audience, typ) in [
+        ("", &issuer, "client-authentication+jwt"),
+        (
+            "client.assertion_audience = \"issuer\"",
+            &issuer,
+            "client-authentication+jwt",
+        ),
+        ("client.assertion_audience = \"token_endpoint\"", &endpoint, "JWT"),
+    ] {
+        let client = server.client(&[&key, line]);
+        let _ = client.refresh("rt", None, None).await;
+        let before = server.requests("/revoke").len();
+        client.revoke(Some("rt".to_owned().into()), None);
+        server.wait_for("/revoke", before + 1).await;
+        for path in ["/token", "/revoke"] {
+            let form = server.requests(path).pop().unwrap().form();
+            let (header, claims) = parts(&form["client_assertion"]);
+            // One string: of a list, some servers take nothing.
+            assert_eq!(
+                (&claims["aud"], &header["typ"]),
+                (&json!(audience), &json!(typ)),
+                "{line} {path}"
+            );
+        }
+    }
+}
+
+#[actix_web::test]
+async fn assertions_request_objects_and_proofs_have_the_name_that_the_server_has_for_ed25519() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    std::fs::write(&path, pair.serialize_pem()).unwrap();
+    let path = path.to_str().unwrap();
+    let (keys, dpop) = (
+        format!("client.signing_key_files = [{path:?}]"),
+        format!("client.dpop_key_file = {path:?}"),
+    );
+    for (names, configured, expected) in [
+        (json!(["Ed25519"]), "", "Ed25519"),
+        (json!(["ES256", "EdDSA"]), "", "EdDSA"),
+        (json!(["EdDSA", "Ed25519"]), "", "Ed25519"),
+        (json!(["Ed25519"]), "client.signing_algorithm = \"EdDSA\"", "EdDSA"),
+        (json!(["EdDSA"]), "client.signing_algorithm = \"Ed25519\"", "Ed25519"),
+    ] {
+        let metadata = json!({
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": names,
+            "request_object_signing_alg_values_supported": names,
+            "dpop_signing_alg_values_supported": names,
+            "id_token_signing_alg_values_supported": names,
+        });
+        let server = FakeServer::with_metadata(metadata, |_| Reply::Json(400, json!({"error": "invalid_grant"})));
+        let client = server.client(&[&keys, &dpop, configured, "client.signed_request_objects = true"]);
+        let _ = client.refresh("rt", None, None).await;
+        let request = server.requests("/token").pop().unwrap();
+        let url = client.authorization_request(REDIRECT_URI, &[]).await.unwrap().url;
+        let alg = |jwt: &str| parts(jwt).0["alg"].as_str().unwrap().to_owned();
+        assert_eq!(
+            alg(&request.form()["client_assertion"]),
+            expected,
+            "{names} {configured}"
+        );
+        assert_eq!(alg(&query(&url)["request"]), expected, "{names} {configured}");
+        if configured.is_empty() {
+            assert_eq!(alg(&request.headers["dpop"]), expected, "{names}");
+        }
+    }
 }

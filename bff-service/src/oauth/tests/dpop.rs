@@ -63,7 +63,7 @@ async fn a_dpop_proof_is_for_one_request_with_the_servers_nonce_which_is_asked_f
     let server = nonce_server();
     let client = server.client(&[&key]);
     for _ in 0..2 {
-        assert_eq!(client.refresh("rt", None).await.unwrap().access_token, "at");
+        assert_eq!(client.refresh("rt", None, None).await.unwrap().access_token, "at");
     }
     assert!(client.userinfo("at", Some("alice")).await.is_ok());
     let tokens = server.requests("/token");
@@ -97,7 +97,7 @@ async fn a_dpop_proof_is_for_one_request_with_the_servers_nonce_which_is_asked_f
 async fn a_server_that_asks_for_a_nonce_without_end_is_asked_twice() {
     let (_folder, key) = key_file("client.dpop_key_file");
     let server = FakeServer::with_metadata(json!({}), |_| asks_for_nonce("never-right"));
-    assert!(server.client(&[&key]).refresh("rt", None).await.is_err());
+    assert!(server.client(&[&key]).refresh("rt", None, None).await.is_err());
     assert_eq!(server.requests("/token").len(), 2);
 }
 
@@ -118,7 +118,7 @@ async fn a_token_that_is_not_bound_although_it_should_be_is_refused() {
     let server = FakeServer::with_metadata(json!({}), |_| {
         Reply::Json(200, json!({"access_token": "at", "token_type": "Bearer"}))
     });
-    let error = server.client(&[&key]).refresh("rt", None).await.err().unwrap();
+    let error = server.client(&[&key]).refresh("rt", None, None).await.err().unwrap();
     assert!(error.to_string().contains("not bound to the key"), "{error}");
 }
 

@@ -99,6 +99,17 @@ impl FakeServer {
             .collect()
     }
 
+    /// Waits until this path was asked for this often.
+    pub(super) async fn wait_for(&self, path: &str, count: usize) {
+        for _ in 0..3000 {
+            if self.requests(path).len() >= count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{path} was asked {} times, not {count}", self.requests(path).len());
+    }
+
     /// Metadata of an authorization server whose issuer and endpoints are here.
     pub(super) fn metadata(&self) -> Value {
         json!({
@@ -148,7 +159,8 @@ impl FakeServer {
         }
     }
 
-    fn answer_as_authorization_server(
+    /// From now on it answers as such a server.
+    pub(super) fn answer_as_authorization_server(
         &self,
         metadata: Value,
         signers: &[&Signer],

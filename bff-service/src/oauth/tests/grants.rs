@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use crate::oauth::Demands;
 
 use super::fake_server::{FakeServer, REDIRECT_URI, Reply, Request};
+use super::log_lines;
 use super::signer::{Signer, jwks};
 use crate::clock;
+use crate::oauth::error_meaning::ErrorCode;
 use crate::oauth::id_token::IdTokenError;
 use crate::oauth::{OAuthError, TokenSet};
 
@@ -54,7 +56,7 @@ pub(super) async fn exchange(server: &FakeServer, lines: &[&str]) -> Result<Toke
 async fn refresh(reply: Reply) -> OAuthError {
     server_with_token_reply(reply)
         .client(&[])
-        .refresh("rt-1", None)
+        .refresh("rt-1", None, None)
         .await
         .err()
         .unwrap()
@@ -114,6 +116,10 @@ async fn client_secret_post_is_in_the_body_alone() {
     assert_eq!(request.form()["client_secret"], "s3cret:%&+ä");
 }
 
+fn is_rejection(error: &OAuthError, status: u16, code: Option<&str>) -> bool {
+    matches!(error, OAuthError::Rejected(rejection) if rejection.status == status && rejection.code.as_deref() == code)
+}
+
 #[actix_web::test]
 async fn invalid_grant_is_parsed_and_not_searched_for() {
     let invalid_grant = |status| {
@@ -122,21 +128,13 @@ async fn invalid_grant_is_parsed_and_not_searched_for() {
             json!({"error": "invalid_grant", "error_description": "expired"}),
         )
     };
-    assert!(matches!(refresh(invalid_grant(400)).await, OAuthError::InvalidGrant));
+    let is_invalid_grant = |error: OAuthError| matches!(error, OAuthError::Rejected(rejection) if rejection.error_code() == Some(ErrorCode::InvalidGrant));
+    assert!(is_invalid_grant(refresh(invalid_grant(400)).await));
     let elsewhere = json!({"error": "invalid_request", "error_description": "not an invalid_grant"});
     let error = refresh(Reply::Json(400, elsewhere)).await;
-    assert!(
-        matches!(&error, OAuthError::Rejected { status: 400, error: Some(code) } if code == "invalid_request"),
-        "{error}"
-    );
+    assert!(is_rejection(&error, 400, Some("invalid_request")), "{error}");
     let in_html = Reply::Text(400, "text/html", "{\"error\":\"invalid_grant\"".to_owned());
-    assert!(matches!(
-        refresh(in_html).await,
-        OAuthError::Rejected {
-            status: 400,
-            error: None
-        }
-    ));
+    assert!(is_rejection(&refresh(in_html).await, 400, None));
     assert!(matches!(refresh(invalid_grant(500)).await, OAuthError::Unavailable(_)));
     assert!(matches!(refresh(invalid_grant(200)).await, OAuthError::Unavailable(_)));
 }
@@ -145,20 +143,11 @@ async fn invalid_grant_is_parsed_and_not_searched_for() {
 async fn every_4xx_is_a_rejection_with_the_server_s_error_code_and_nothing_else_of_it() {
     let reply = json!({"error": "invalid_client", "error_description": "the secret hunter2 is wrong"});
     let error = refresh(Reply::Json(401, reply)).await;
-    assert!(matches!(&error, OAuthError::Rejected { status: 401, error: Some(code) } if code == "invalid_client"));
+    assert!(is_rejection(&error, 401, Some("invalid_client")));
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     for body in ["", "<html>", "[]", "{\"error\":7}", "{\"error\":\"a\\nb\"}"] {
         let error = refresh(Reply::Text(403, "text/html", body.to_owned())).await;
-        assert!(
-            matches!(
-                error,
-                OAuthError::Rejected {
-                    status: 403,
-                    error: None
-                }
-            ),
-            "{body:?}: {error}"
-        );
+        assert!(is_rejection(&error, 403, None), "{body:?}: {error}");
     }
 }
 
@@ -207,7 +196,7 @@ async fn a_login_without_id_token_is_refused_and_a_refresh_without_is_not() {
         matches!(error, OAuthError::InvalidIdToken(IdTokenError::Missing)),
         "{error}"
     );
-    let tokens = server.client(&[]).refresh("rt-1", None).await.unwrap();
+    let tokens = server.client(&[]).refresh("rt-1", None, None).await.unwrap();
     assert!(tokens.id_token.is_none() && tokens.refresh_token.is_none());
 }
 
@@ -231,7 +220,7 @@ async fn an_id_token_of_another_user_after_a_refresh_is_refused() {
     let server = good_server();
     let client = server.client(&[]);
     let bob = Signer::es256("1").sign(&json!({"iss": server.url(""), "sub": "bob", "aud": "spa client"}));
-    let error = client.refresh("rt-1", Some(&bob)).await.err().unwrap();
+    let error = client.refresh("rt-1", Some(&bob), None).await.err().unwrap();
     assert!(
         matches!(error, OAuthError::InvalidIdToken(IdTokenError::Changed("sub"))),
         "{error}"
@@ -260,4 +249,100 @@ async fn unusual_but_legal_answers_are_accepted() {
     });
     let tokens = exchange(&server, &[]).await.unwrap();
     assert_eq!((tokens.access_token.len(), tokens.expires_in), (6000, Some(299)));
+}
+
+/// The forms of the requests to a token endpoint that answers with these, one after the other.
+async fn refreshed(answers: Vec<Reply>, lines: &[&str], scope: Option<&str>) -> (Option<String>, Vec<Option<String>>) {
+    let mut answers = answers.into_iter();
+    let server = FakeServer::authorization_server(&[&Signer::es256("1")], move |_| answers.next().unwrap());
+    let tokens = server.client(lines).refresh("rt-1", None, scope).await.unwrap();
+    let requests = server.requests("/token");
+    let asked = requests.iter().map(|request| request.form().get("scope").cloned());
+    (tokens.scope, asked.collect())
+}
+
+fn answer_of_scope(scope: Option<&str>) -> Reply {
+    Reply::Json(
+        200,
+        json!({"access_token": "at", "token_type": "Bearer", "scope": scope}),
+    )
+}
+
+#[actix_web::test]
+async fn a_refresh_asks_for_the_scope_that_was_granted_unless_the_configuration_leaves_it_out() {
+    let some = |scope: &str| Some(scope.to_owned());
+    let granted = Some("openid api");
+    let (scope, asked) = refreshed(vec![answer_of_scope(None)], &[], granted).await;
+    assert_eq!((scope, asked), (some("openid api"), vec![some("openid api")]));
+    let (scope, asked) = refreshed(vec![answer_of_scope(Some("openid"))], &[], granted).await;
+    assert_eq!((scope, asked), (some("openid"), vec![some("openid api")]));
+    let (scope, asked) = refreshed(vec![answer_of_scope(None)], &[], None).await;
+    assert_eq!((scope, asked), (None, vec![None]));
+    let off = ["client.send_scope_at_refresh = false"];
+    let (_, asked) = refreshed(vec![answer_of_scope(None)], &off, granted).await;
+    assert_eq!(asked, [None]);
+}
+
+#[actix_web::test]
+async fn a_server_that_does_not_take_back_the_scope_that_it_granted_is_asked_without_one() {
+    let refusal = || Reply::Json(400, json!({"error": "invalid_scope"}));
+    let (_, asked) = refreshed(vec![refusal(), answer_of_scope(None)], &[], Some("a b")).await;
+    assert_eq!(asked, [Some("a b".to_owned()), None]);
+    let server = server_with_token_reply(refusal());
+    assert!(server.client(&[]).refresh("rt-1", None, None).await.is_err());
+    assert_eq!(server.requests("/token").len(), 1, "there is nothing to leave out");
+}
+
+#[actix_web::test]
+async fn an_error_description_is_in_the_log_for_debugging_unless_it_repeats_a_secret() {
+    for (description, expected) in [
+        (
+            "AADSTS70000: the grant\r\nis old",
+            "explains: AADSTS70000: the grant\\r\\nis old",
+        ),
+        ("the token rt-that-is-secret is old", "repeats in `error_description`"),
+        ("the secret s3cret:%&+ä is wrong", "repeats in `error_description`"),
+    ] {
+        let body = json!({"error": "invalid_grant", "error_description": description});
+        let lines = log_lines::of(async {
+            let server = server_with_token_reply(Reply::Json(400, body));
+            let _ = server.client(&[]).refresh("rt-that-is-secret", None, None).await;
+        })
+        .await;
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("DEBUG") && line.contains(expected)),
+            "{lines:?}"
+        );
+        assert!(!lines.iter().any(|line| line.contains("secret is")), "{lines:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_code_is_not_used_up_while_the_keys_cannot_be_had() {
+    let signer = Signer::es256("1");
+    let server = FakeServer::start(unused);
+    let (metadata, answer) = (server.metadata(), tokens(&id_token(&signer, &server.url(""))));
+    let down = metadata.clone();
+    server.answer_by(move |request| match request.path() {
+        "/jwks" => Reply::Json(500, json!({})),
+        _ => Reply::Json(200, down.clone()),
+    });
+    let client = server.client(&[]);
+    let demands = Demands::default();
+    let login = || client.exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &demands);
+    assert!(matches!(login().await, Err(OAuthError::Unavailable(_))));
+    assert!(matches!(
+        client.refresh("rt-1", None, None).await,
+        Err(OAuthError::Unavailable(_))
+    ));
+    assert!(server.requests("/token").is_empty());
+    let keys = jwks([&signer]);
+    server.answer_by(move |request| match request.path() {
+        "/jwks" => Reply::Json(200, keys.clone()),
+        "/token" => Reply::Json(200, answer.clone()),
+        _ => Reply::Json(200, metadata.clone()),
+    });
+    assert!(login().await.is_ok(), "the same code");
 }

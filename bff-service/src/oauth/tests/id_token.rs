@@ -82,13 +82,13 @@ fn each_way_of_spoiling_a_token_is_refused_for_its_reason() {
         (json!({"aud": null}), Claim("aud")),
         (json!({"aud": 1}), Claim("aud")),
         (json!({"aud": ["spa-client", 1]}), Claim("aud")),
-        (json!({"aud": []}), Audience),
-        (json!({"aud": "other"}), Audience),
-        (json!({"aud": ["other"]}), Audience),
-        (json!({"aud": "spa-client2"}), Audience),
+        (json!({"aud": []}), Audience(String::new())),
+        (json!({"aud": "other"}), Audience("other".to_owned())),
+        (json!({"aud": ["other", "third"]}), Audience("other, third".to_owned())),
+        (json!({"aud": "spa-client2"}), Audience("spa-client2".to_owned())),
         (
             json!({"aud": ["spa-client", "other"], "azp": "spa-client"}),
-            UntrustedAudience,
+            UntrustedAudience("other".to_owned()),
         ),
         (json!({"azp": "other"}), AuthorizedParty),
         (json!({"azp": ["spa-client"]}), AuthorizedParty),
@@ -131,7 +131,7 @@ fn an_audience_may_be_a_list_of_this_client_alone() {
 }
 
 #[test]
-fn other_audiences_must_be_trusted_and_azp_must_then_name_this_client() {
+fn other_audiences_must_be_trusted_and_azp_counts_only_where_it_is_there() {
     let trusted = ["project".to_owned()];
     let expected = Expected {
         trusted_audiences: &trusted,
@@ -140,8 +140,10 @@ fn other_audiences_must_be_trusted_and_azp_must_then_name_this_client() {
     let both = changed(json!({"aud": ["project", "spa-client"], "azp": "spa-client"}));
     assert_eq!(validate(&both, &expected, NOW), Ok(()));
     let without_azp = changed(json!({"aud": ["project", "spa-client"]}));
+    assert_eq!(validate(&without_azp, &expected, NOW), Ok(()));
+    let of_another = changed(json!({"aud": ["project", "spa-client"], "azp": "project"}));
     assert_eq!(
-        validate(&without_azp, &expected, NOW),
+        validate(&of_another, &expected, NOW),
         Err(IdTokenError::AuthorizedParty)
     );
 }
@@ -231,6 +233,10 @@ fn after_a_refresh_the_token_is_of_the_same_user_client_and_login() {
     assert_eq!(
         judge(json!({"aud": ["spa-client", "spa-client"], "azp": "spa-client"})),
         Err(IdTokenError::Changed("aud"))
+    );
+    assert_eq!(
+        judge(json!({"auth_time": NOW})),
+        Err(IdTokenError::Changed("auth_time"))
     );
     // The rules for every token hold as well.
     assert_eq!(

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::fake_server::{FakeServer, REDIRECT_URI, Reply};
 use super::signer::Signer;
-use crate::oauth::{OAuthClient, OAuthError};
+use crate::oauth::OAuthError;
 
 fn server(reply: Reply) -> FakeServer {
     FakeServer::authorization_server(&[&Signer::es256("1")], move |_| reply.clone())
@@ -109,6 +109,9 @@ async fn another_issuer_in_the_response_is_refused_and_a_missing_one_where_it_is
     silent.answer_by(move |_| Reply::Json(200, metadata.clone()));
     let client = silent.client(&[]);
     assert!(client.check_response_issuer(None).await.is_ok());
+    let told = silent.client(&["authorization_server.authorization_response_iss_parameter_supported = true"]);
+    assert!(told.check_response_issuer(None).await.is_err());
+    assert!(told.check_response_issuer(Some(&silent.url(""))).await.is_ok());
     assert!(
         client
             .check_response_issuer(Some("https://evil.example.com"))
@@ -155,25 +158,120 @@ async fn userinfo_says_when_the_access_token_has_expired() {
     ));
     assert!(matches!(
         userinfo(Reply::Json(403, json!({}))).await,
-        Err(OAuthError::Rejected { status: 403, .. })
+        Err(OAuthError::Rejected(rejection)) if rejection.status == 403
     ));
     assert!(matches!(
         userinfo(Reply::Json(500, json!({}))).await,
         Err(OAuthError::Unavailable(_))
     ));
-    let signed = Reply::Text(200, "application/jwt", "a.b.c".to_owned());
-    assert!(matches!(userinfo(signed).await, Err(OAuthError::Unavailable(_))));
+}
+
+/// What comes of an answer with these claims, signed by the server's only key.
+async fn signed_userinfo(signer: &Signer, header: Value, changes: Value, lines: &[&str]) -> Result<Value, String> {
+    let published = Signer::es256("1");
+    let signer = match signer.jwk()["kid"] == "1" {
+        true => &published,
+        false => signer,
+    };
+    let server = FakeServer::authorization_server(&[&published], |_| Reply::Close);
+    let mut claims = json!({"iss": server.url(""), "aud": "spa client", "sub": "alice", "name": "Alice"});
+    for (name, value) in changes.as_object().unwrap() {
+        claims[name] = value.clone();
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        }
+    }
+    let answer = format!("{}\n", signer.sign_with_header(&header, &claims));
+    server.answer_as_authorization_server(server.metadata(), &[&published], move |_| {
+        Reply::Text(200, "application/jwt;charset=utf-8", answer.clone())
+    });
+    let claims = server.client(lines).userinfo("at-1", Some("alice")).await;
+    claims.map(Value::Object).map_err(|error| error.to_string())
+}
+
+#[actix_web::test]
+async fn userinfo_that_the_server_signed_for_this_client_are_believed() {
+    let signer = Signer::es256("1");
+    let now = crate::clock::now();
+    let trusted = ["client.trusted_audiences = [\"project\"]"];
+    for (changes, lines) in [
+        (json!({}), &[][..]),
+        (json!({"aud": ["spa client"]}), &[]),
+        (json!({"aud": ["project", "spa client"]}), &trusted),
+        (json!({"exp": now + 60, "iat": now, "nbf": now}), &[]),
+    ] {
+        let claims = signed_userinfo(&signer, signer.header(), changes.clone(), lines).await;
+        assert_eq!(
+            claims.map(|claims| claims["name"].clone()),
+            Ok(json!("Alice")),
+            "{changes}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn userinfo_that_are_signed_otherwise_than_for_this_client_are_refused_with_the_reason() {
+    let signer = Signer::es256("1");
+    let now = crate::clock::now();
+    for (changes, reason) in [
+        (json!({"iss": null}), "`iss`"),
+        (json!({"iss": "https://evil.example.com"}), "`iss`"),
+        (json!({"aud": null}), "`aud`"),
+        (json!({"aud": "another"}), "`aud` is `another`"),
+        (json!({"aud": ["spa client", "another"]}), "`aud` holds `another`"),
+        (json!({"sub": "mallory"}), "`sub`"),
+        (json!({"sub": null}), "`sub`"),
+        (json!({"exp": now - 60}), "`exp`"),
+        (json!({"iat": now + 600}), "`iat`"),
+        (json!({"nbf": now + 600}), "`nbf`"),
+    ] {
+        let error = signed_userinfo(&signer, signer.header(), changes.clone(), &[])
+            .await
+            .unwrap_err();
+        assert!(
+            error.contains("userinfo endpoint") && error.contains(reason),
+            "{changes}: {error}"
+        );
+    }
+    let other = Signer::es256("another");
+    for (signer, header, reason) in [
+        (&other, json!({"alg": "ES256", "kid": "1"}), "its signature"),
+        (&signer, json!({"alg": "none"}), "`alg` is `none`"),
+        (&signer, json!({"alg": "HS256", "kid": "1"}), "`alg` is `HS256`"),
+        (
+            &signer,
+            json!({"alg": "ES256", "kid": "1", "typ": "logout+jwt"}),
+            "`typ`",
+        ),
+        (&signer, json!({"alg": "ES256", "kid": "1", "crit": ["x"]}), "`crit`"),
+    ] {
+        let error = signed_userinfo(signer, header.clone(), json!({}), &[])
+            .await
+            .unwrap_err();
+        assert!(error.contains(reason), "{header}: {error}");
+    }
+}
+
+#[actix_web::test]
+async fn userinfo_that_are_encrypted_or_no_jwt_are_refused() {
+    for body in ["", "a.b.c", "a.b.c.d.e", "{\"sub\":\"alice\"}", "\u{e9}"] {
+        let reply = Reply::Text(200, "application/jwt", body.to_owned());
+        assert!(
+            matches!(userinfo(reply).await, Err(OAuthError::Unavailable(_))),
+            "{body}"
+        );
+    }
+    let page = Reply::Text(200, "text/html", "{\"sub\":\"alice\"}".to_owned());
+    assert!(matches!(userinfo(page).await, Err(OAuthError::Unavailable(_))));
 }
 
 #[actix_web::test]
 async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
     let server = server(Reply::Json(200, json!({})));
-    revoke(server.client(&[]), "rt&1").await;
-    revoke(
-        server.client(&["client.authentication = \"client_secret_post\""]),
-        "rt&1",
-    )
-    .await;
+    for (lines, count) in [(&[][..], 1), (&["client.authentication = \"client_secret_post\""], 2)] {
+        server.client(lines).revoke(Some("rt&1".to_owned().into()), None);
+        server.wait_for("/revoke", count).await;
+    }
     let [basic, post] = &server.requests("/revoke")[..] else {
         panic!()
     };
@@ -193,8 +291,10 @@ async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
 #[actix_web::test]
 async fn a_revocation_that_fails_troubles_nobody() {
     let server = server(Reply::Close);
-    revoke(server.client(&[]), "rt").await;
-    assert_eq!(server.requests("/revoke").len(), 1);
+    server
+        .client(&[])
+        .revoke(Some("rt".to_owned().into()), Some("at".to_owned().into()));
+    server.wait_for("/revoke", 2).await;
 }
 
 #[actix_web::test]
@@ -232,10 +332,4 @@ async fn without_an_end_session_endpoint_or_without_the_server_there_is_no_such_
     assert_eq!(server.client(&[]).end_session_url(None, "s").await, None);
     server.answer_by(|_| Reply::Close);
     assert_eq!(server.client(&[]).end_session_url(None, "s").await, None);
-}
-
-async fn revoke(client: OAuthClient, token: &str) {
-    std::rc::Rc::new(client)
-        .revoke(token.to_owned().into(), "refresh_token")
-        .await;
 }

@@ -1,45 +1,99 @@
-//! Revocations: asked for again where the server says when, and of what must not stay behind.
-
-use std::rc::Rc;
+//! Revocations: behind the answer, asked for again where the server says when, and of what must not stay behind.
 
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::fake_server::{FakeServer, Reply, Request};
+use super::log_lines;
+use crate::oauth::OAuthClient;
+
+fn secret(token: &str) -> Option<Zeroizing<String>> {
+    Some(token.to_owned().into())
+}
+
+/// What was asked for: token and hint.
+fn asked(server: &FakeServer) -> Vec<(String, String)> {
+    let requests = server.requests("/revoke");
+    let pairs = requests.iter().map(|request| {
+        let mut form = request.form();
+        (form.remove("token").unwrap(), form.remove("token_type_hint").unwrap())
+    });
+    pairs.collect()
+}
+
+fn pair(token: &str, hint: &str) -> (String, String) {
+    (token.to_owned(), hint.to_owned())
+}
 
 #[actix_web::test]
 async fn a_revocation_is_asked_for_again_where_the_server_says_when_and_nobody_waits() {
-    let mut number = 0;
-    let server = FakeServer::with_metadata(json!({}), move |_| {
-        number += 1;
-        match number {
-            1 => Reply::Raw(
-                b"HTTP/1.1 503 Busy\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec(),
-            ),
-            _ => Reply::Json(200, json!({})),
-        }
-    });
-    Rc::new(server.client(&[]))
-        .revoke("rt".to_owned().into(), "refresh_token")
-        .await;
-    let mut patience = 200;
-    while server.requests("/revoke").len() < 2 {
-        patience -= 1;
-        assert!(patience > 0, "it was not asked again");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    for request in server.requests("/revoke") {
+    for status in ["503 Busy", "429 Too Many Requests"] {
+        let mut number = 0;
+        let busy = format!("HTTP/1.1 {status}\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .into_bytes();
+        let server = FakeServer::with_metadata(json!({}), move |_| {
+            number += 1;
+            match number {
+                1 => Reply::Raw(busy.clone()),
+                _ => Reply::Json(200, json!({})),
+            }
+        });
+        server.client(&[]).revoke(secret("rt"), None);
+        assert!(server.requests("/revoke").is_empty(), "nobody waited");
+        server.wait_for("/revoke", 2).await;
         assert_eq!(
-            (
-                request.form()["token"].as_str(),
-                request.form()["token_type_hint"].as_str()
-            ),
-            ("rt", "refresh_token")
+            asked(&server),
+            [pair("rt", "refresh_token"), pair("rt", "refresh_token")]
         );
     }
 }
 
 #[actix_web::test]
-async fn a_refresh_token_that_came_with_an_unacceptable_id_token_does_not_stay_behind() {
+async fn the_refresh_token_is_revoked_first_since_the_access_token_may_go_with_it() {
+    let server = FakeServer::with_metadata(json!({}), |_| Reply::Json(200, json!({})));
+    server.client(&[]).revoke(secret("rt"), secret("at"));
+    server.wait_for("/revoke", 2).await;
+    assert_eq!(
+        asked(&server),
+        [pair("rt", "refresh_token"), pair("at", "access_token")]
+    );
+}
+
+/// What is logged when the server answers the refresh token with 200, or not, and the access token with an error.
+async fn logged(refresh_token: u16) -> Vec<String> {
+    let server = FakeServer::with_metadata(
+        json!({}),
+        move |request: &Request| match request.form()["token_type_hint"].as_str() {
+            "refresh_token" => Reply::Json(refresh_token, json!({"error": "invalid_request"})),
+            _ => Reply::Json(400, json!({"error": "unsupported_token_type"})),
+        },
+    );
+    log_lines::of(async {
+        let client: OAuthClient = server.client(&[]);
+        client.revoke(secret("rt"), secret("at"));
+        server.wait_for("/revoke", 2).await;
+        // The answer has been read when the next request, of the same worker, has been.
+        client.revoke(None, secret("at"));
+        server.wait_for("/revoke", 3).await;
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn an_access_token_that_cannot_be_revoked_after_its_refresh_token_is_no_reason_to_warn() {
+    let refused = "the access_token could not be revoked: the revocation endpoint answered 400 with error \
+                   `unsupported_token_type`";
+    let lines = logged(200).await;
+    assert!(lines.contains(&format!("DEBUG {refused}")), "{lines:?}");
+    let lines = logged(400).await;
+    assert!(lines.contains(&format!("WARN {refused}")), "{lines:?}");
+    let first = "WARN the refresh_token could not be revoked: the revocation endpoint answered 400 with error \
+                 `invalid_request`";
+    assert!(lines.iter().any(|line| line == first), "{lines:?}");
+}
+
+#[actix_web::test]
+async fn tokens_that_came_with_an_unacceptable_id_token_do_not_stay_behind() {
     let server = FakeServer::with_metadata(json!({}), |request: &Request| match request.path() {
         "/token" => Reply::Json(
             200,
@@ -47,6 +101,10 @@ async fn a_refresh_token_that_came_with_an_unacceptable_id_token_does_not_stay_b
         ),
         _ => Reply::Json(200, json!({})),
     });
-    assert!(server.client(&[]).refresh("rt-1", None).await.is_err());
-    assert_eq!(server.requests("/revoke")[0].form()["token"], "rt-2");
+    assert!(server.client(&[]).refresh("rt-1", None, None).await.is_err());
+    server.wait_for("/revoke", 2).await;
+    assert!(super::grants::exchange(&server, &[]).await.is_err());
+    server.wait_for("/revoke", 4).await;
+    let both = [pair("rt-2", "refresh_token"), pair("at", "access_token")];
+    assert_eq!(asked(&server), [both.clone(), both].concat());
 }

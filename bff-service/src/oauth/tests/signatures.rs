@@ -41,7 +41,11 @@ fn none_and_symmetric_algorithms_are_refused_in_every_spelling() {
         let signed = signer.sign_with_header(&header, &claims());
         let unsigned = format!("{}.", signed.rsplit_once('.').unwrap().0);
         for token in [signed, unsigned] {
-            assert_eq!(verify(&token, &key_set([&signer])), Err(JwsError::Algorithm), "{alg:?}");
+            assert_eq!(
+                verify(&token, &key_set([&signer])),
+                Err(JwsError::Algorithm(alg.to_owned())),
+                "{alg:?}"
+            );
         }
     }
 }
@@ -50,7 +54,10 @@ fn none_and_symmetric_algorithms_are_refused_in_every_spelling() {
 fn an_algorithm_that_is_not_configured_is_refused() {
     let signer = Signer::rsa("1");
     let token = signer.sign_with_header(&json!({"alg": "RS512", "kid": "1"}), &claims());
-    assert_eq!(verify(&token, &key_set([&signer])), Err(JwsError::Algorithm));
+    assert_eq!(
+        verify(&token, &key_set([&signer])),
+        Err(JwsError::Algorithm("RS512".to_owned()))
+    );
 }
 
 #[test]
@@ -112,6 +119,42 @@ fn a_token_without_key_id_is_accepted_from_several_keys_only_if_one_verifies() {
     let token = signer.sign_with_header(&json!({"alg": "ES256"}), &claims());
     assert_eq!(verify(&token, &key_set([&other, &signer])), Ok(claims()));
     assert_eq!(verify(&token, &key_set([&other, &third])), Err(JwsError::Signature));
+}
+
+#[test]
+fn a_token_without_key_id_is_accepted_from_one_key_under_two_ids() {
+    let signer = Signer::es256("1");
+    let mut keys = jwks([&signer, &signer, &Signer::es256("2")]);
+    keys["keys"][1]["kid"] = json!("the same");
+    let keys = KeySet::parse(keys.to_string().as_bytes()).unwrap();
+    let token = signer.sign_with_header(&json!({"alg": "ES256"}), &claims());
+    assert_eq!(verify(&token, &keys), Ok(claims()));
+}
+
+#[test]
+fn both_names_of_ed25519_are_understood_in_token_and_key() {
+    let signer = Signer::ed25519("1");
+    for alg in ["EdDSA", "Ed25519"] {
+        for published in [json!("EdDSA"), json!("Ed25519"), json!(null)] {
+            let mut keys = jwks([&signer]);
+            keys["keys"][0]["alg"] = published.clone();
+            let keys = KeySet::parse(keys.to_string().as_bytes()).unwrap();
+            let token = signer.sign_with_header(&json!({"alg": alg, "kid": "1"}), &claims());
+            assert_eq!(verify(&token, &keys), Ok(claims()), "{alg} {published}");
+        }
+    }
+}
+
+#[test]
+fn an_algorithm_is_named_as_the_token_names_it_bounded_and_on_one_line() {
+    let signer = Signer::es256("1");
+    let alg = format!("a\r\nERROR {}", "x".repeat(5000));
+    let token = signer.sign_with_header(&json!({"alg": alg, "kid": "1"}), &claims());
+    let message = verify(&token, &key_set([&signer])).unwrap_err().to_string();
+    assert!(
+        message.contains("`alg` is `a\\r\\nERROR xxx") && message.len() < 400,
+        "{message}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{claims_are_refused, is_refused, now};
 use crate::support::app::TestApp;
 
 #[test]
-fn rp_nonce_invalid() {
+fn oidcc_client_test_nonce_invalid() {
     let app = TestApp::start();
     for nonce in [json!("another"), json!(""), json!(null), json!(1), json!(["n"])] {
         claims_are_refused(&app, json!({ "nonce": nonce }));
@@ -14,7 +14,7 @@ fn rp_nonce_invalid() {
 }
 
 #[test]
-fn rp_id_token_issuer_mismatch() {
+fn oidcc_client_test_invalid_iss() {
     let app = TestApp::start();
     let issuer = app.authorization_server.issuer();
     for iss in [
@@ -29,7 +29,7 @@ fn rp_id_token_issuer_mismatch() {
 }
 
 #[test]
-fn rp_id_token_sub() {
+fn oidcc_client_test_missing_sub() {
     let app = TestApp::start();
     for sub in [json!(null), json!(""), json!(7), json!({"id": "alice"})] {
         claims_are_refused(&app, json!({ "sub": sub }));
@@ -37,7 +37,7 @@ fn rp_id_token_sub() {
 }
 
 #[test]
-fn rp_id_token_aud() {
+fn oidcc_client_test_invalid_aud() {
     let app = TestApp::start();
     for aud in [
         json!("another-client"),
@@ -63,7 +63,7 @@ fn rp_id_token_azp() {
 }
 
 #[test]
-fn rp_id_token_iat() {
+fn oidcc_client_test_missing_iat() {
     let app = TestApp::start();
     for iat in [json!(null), json!("now"), json!(now() + 3600), json!([now()])] {
         claims_are_refused(&app, json!({ "iat": iat }));

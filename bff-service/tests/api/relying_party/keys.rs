@@ -16,14 +16,14 @@ fn publishing(keys: Value, signer: Signer) -> impl FnOnce(&mut State) {
 }
 
 #[test]
-fn rp_id_token_kid_absent_single_jwks() {
+fn oidcc_client_test_kid_absent_single_jwks() {
     let app = app_that_follows_rotations();
     let signer = Signer::es256(None);
     is_accepted(&app, "one key", publishing(jwks([&signer]), signer));
 }
 
 #[test]
-fn rp_id_token_kid_absent_multiple_jwks() {
+fn oidcc_client_test_kid_absent_multiple_jwks() {
     let app = app_that_follows_rotations();
     // Only one of them verifies the signature.
     let (signer, other) = (Signer::es256(None), Signer::es256("2"));
@@ -41,7 +41,7 @@ fn rp_id_token_kid_absent_multiple_jwks() {
 }
 
 #[test]
-fn rp_key_rotation_op_sign_key() {
+fn oidcc_client_test_signing_key_rotation() {
     let app = app_that_follows_rotations();
     app.signed_in();
     // Between two logins.
@@ -50,7 +50,7 @@ fn rp_key_rotation_op_sign_key() {
 }
 
 #[test]
-fn rp_key_rotation_op_sign_key_native() {
+fn oidcc_client_test_signing_key_rotation_just_before_signing() {
     // Just before signing: the service has the keys of before.
     let app = app_that_follows_rotations();
     let before = app.authorization_server.requests("jwks");

@@ -2,6 +2,7 @@
 //! lies, in every way that it can. The tests have the names of theirs where there is one.
 
 mod authorization_response;
+mod conformance;
 mod discovery;
 mod id_token;
 mod keys;

@@ -25,7 +25,7 @@ fn token(header: &Value, claims: &Value, signature: &str) -> String {
 }
 
 #[test]
-fn rp_id_token_sig_none() {
+fn oidcc_client_test_idtoken_sig_none() {
     let app = TestApp::start();
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         for signature in ["", "AAAA"] {
@@ -54,7 +54,7 @@ fn rp_id_token_bad_sig_es256() {
 }
 
 #[test]
-fn rp_id_token_bad_sig_rs256() {
+fn oidcc_client_test_invalid_sig_rs256() {
     let app = super::app_that_follows_rotations();
     let (published, other) = (Signer::rsa("rsa"), Signer::rsa("rsa"));
     let keys = super::signer::jwks([&published]);

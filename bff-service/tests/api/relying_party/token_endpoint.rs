@@ -7,6 +7,7 @@ use crate::support::app::TestApp;
 use crate::support::authorization_server::{Misbehaviour, ResponseWriter};
 
 const UNAVAILABLE: &str = "502 authorization_server_error";
+const BUSY: &str = "503 authorization_server_error";
 const REJECTED: &str = "400 authorization_error";
 
 /// Everything that is wrong with the answer itself: on login, and on refresh, where nobody is logged out by it.
@@ -73,20 +74,25 @@ fn rp_token_endpoint_refuses() {
         ),
         (401, json!({"error": "invalid_client"}).to_string()),
         (403, "<html>forbidden</html>".to_owned()),
-        (429, "{}".to_owned()),
     ] {
         misbehaves(
             &app,
             &format!("{status} {body}"),
-            REJECTED,
+            UNAVAILABLE,
             &Misbehaviour::Answer(status, body),
         );
     }
-    for status in [500, 502, 503, 504] {
+    for (status, outcome) in [
+        (500, UNAVAILABLE),
+        (502, UNAVAILABLE),
+        (504, UNAVAILABLE),
+        (429, BUSY),
+        (503, BUSY),
+    ] {
         misbehaves(
             &app,
             &status.to_string(),
-            UNAVAILABLE,
+            outcome,
             &Misbehaviour::Answer(status, "{}".to_owned()),
         );
     }
@@ -247,7 +253,7 @@ fn rp_token_endpoint_takes_the_code_for_used() {
 }
 
 #[test]
-fn rp_token_endpoint_client_secret_basic() {
+fn oidcc_client_test_client_secret_basic() {
     let app = TestApp::start();
     app.signed_in();
     let headers = app.authorization_server.state().last_headers["token"].clone();

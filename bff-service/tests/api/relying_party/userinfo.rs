@@ -21,7 +21,7 @@ fn answered(app: &TestApp, status: u16, body: &str) -> String {
 }
 
 #[test]
-fn rp_userinfo_bad_sub_claim() {
+fn oidcc_client_test_userinfo_invalid_sub() {
     let app = app();
     for claims in [
         json!({"sub": "mallory"}),
@@ -69,9 +69,9 @@ fn rp_userinfo_refused_or_failing() {
     for (status, outcome) in [
         (401, "401 token_expired"),
         (403, "400 authorization_error"),
-        (429, "400 authorization_error"),
+        (429, "503 authorization_server_error"),
         (500, "502 authorization_server_error"),
-        (503, "502 authorization_server_error"),
+        (503, "503 authorization_server_error"),
         (302, "502 authorization_server_error"),
     ] {
         assert_eq!(answered(&app, status, "{}"), outcome, "{status}");
@@ -79,7 +79,7 @@ fn rp_userinfo_refused_or_failing() {
 }
 
 #[test]
-fn rp_scope_userinfo_claims() {
+fn oidcc_client_test_scope_userinfo_claims() {
     let app = app();
     let claims = json!({"sub": "alice", "email": "alice@example.test", "further": {"a": [1]}});
     app.authorization_server

@@ -86,6 +86,7 @@ impl State {
 #[derive(Clone)]
 struct Grant {
     subject: String,
+    auth_time: u64,
     nonce: String,
     code_challenge: String,
 }
@@ -143,6 +144,11 @@ impl FakeAuthorizationServer {
         self.0.changed.notify_all();
     }
 
+    /// Requests that hang go on, as their endpoint does now.
+    pub fn go_on(&self) {
+        self.0.changed.notify_all();
+    }
+
     /// Waits until `endpoint` has seen this many requests.
     pub fn wait_for_requests(&self, endpoint: &'static str, count: usize) {
         let seen = |state: &mut State| state.requests.get(endpoint).copied().unwrap_or_default() < count;
@@ -178,6 +184,7 @@ impl FakeAuthorizationServer {
         let code = format!("{}&client_id=evil+%#=", self.unique("code"));
         let grant = Grant {
             subject: subject.to_owned(),
+            auth_time: answers::now(),
             nonce: parameters["nonce"].clone(),
             code_challenge: parameters["code_challenge"].clone(),
         };
@@ -198,6 +205,7 @@ impl FakeAuthorizationServer {
         let subject = subject.to_owned();
         let grant = Grant {
             subject,
+            auth_time: answers::now(),
             nonce,
             code_challenge,
         };
@@ -232,6 +240,8 @@ impl FakeAuthorizationServer {
                 *state.requests.entry(endpoint).or_default() += 1;
                 state.last_headers.insert(endpoint, headers.clone());
                 self.0.changed.notify_all();
+                let hanging = |state: &mut State| state.misbehaviour.get(endpoint) == Some(&Misbehaviour::Hang);
+                let state = self.0.changed.wait_while(state, hanging).unwrap();
                 state.misbehaviour.get(endpoint).cloned()
             };
             let (status, answer) = match misbehaviour {
@@ -243,11 +253,7 @@ impl FakeAuthorizationServer {
                     let _ = (&stream).write_all(half.as_bytes());
                     return;
                 }
-                Some(Misbehaviour::Hang) => {
-                    let hanging = |state: &mut State| state.misbehaviour.get(endpoint) == Some(&Misbehaviour::Hang);
-                    drop(self.0.changed.wait_while(self.state(), hanging).unwrap());
-                    self.answer(endpoint, &headers, &body)
-                }
+                Some(Misbehaviour::Hang) => unreachable!("it was waited for"),
                 Some(Misbehaviour::Raw(bytes)) => {
                     let _ = (&stream).write_all(&bytes);
                     return;

@@ -96,7 +96,7 @@ impl FakeAuthorizationServer {
     }
 
     fn id_token(&self, grant: &Grant) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = now();
         let mut claims = json!({
             "iss": self.issuer(),
             "aud": CLIENT_ID,
@@ -104,7 +104,7 @@ impl FakeAuthorizationServer {
             "nonce": grant.nonce,
             "iat": now,
             "exp": now + 600,
-            "auth_time": now,
+            "auth_time": grant.auth_time,
             "name": "Alice of the ID token",
         });
         merge(&mut claims, &self.state().claims);
@@ -116,7 +116,7 @@ impl FakeAuthorizationServer {
 
     /// A logout token of this server, changed by a merge.
     pub fn logout_token(&self, changes: Value) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = now();
         let mut claims = json!({
             "iss": self.issuer(), "aud": CLIENT_ID, "iat": now, "exp": now + 120, "jti": self.unique("logout"),
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
@@ -132,6 +132,11 @@ impl FakeAuthorizationServer {
         let signature = self.0.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// In UNIX seconds.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn merge(into: &mut Value, changes: &Map<String, Value>) {

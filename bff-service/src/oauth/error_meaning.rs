@@ -1,0 +1,251 @@
+//! What an error of the authorization server means: the one table of HTTP statuses and OAuth error codes. The API answers
+//! by it (`docs/CONTRACT.md`, section 1.2).
+
+/// What an error means for whoever waits for the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meaning {
+    /// The same request may succeed in a while. Nothing was used up, and nobody is signed out.
+    NotNow,
+    /// What was sent is not good any more, or not without the user, who has to come and sign in.
+    UserMustCome,
+    /// A fault in the configuration of either side, or in the server: for whoever operates them.
+    Fault,
+}
+
+/// HTTP statuses, as far as they differ in what they mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Status {
+    /// 408, RFC 9110, section 15.5.9.
+    RequestTimeout,
+    /// 425, RFC 8470, section 5.2.
+    TooEarly,
+    /// 429, RFC 6585, section 4.
+    TooManyRequests,
+    /// 503, RFC 9110, section 15.6.4.
+    ServiceUnavailable,
+    /// Any other 4xx: its error code counts.
+    Refusal,
+    /// Any other status, for which no error code is defined.
+    Other,
+}
+
+impl Status {
+    fn of(status: u16) -> Status {
+        match status {
+            408 => Status::RequestTimeout,
+            425 => Status::TooEarly,
+            429 => Status::TooManyRequests,
+            503 => Status::ServiceUnavailable,
+            400..=499 => Status::Refusal,
+            _ => Status::Other,
+        }
+    }
+}
+
+macro_rules! error_codes {
+    ($($(#[$comment:meta])* $variant:ident = $name:literal,)*) => {
+        /// The error codes of OAuth 2.0, OpenID Connect and their extensions.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum ErrorCode {
+            $($(#[$comment])* $variant,)*
+            /// A code of the server's own.
+            Other,
+        }
+
+        impl ErrorCode {
+            /// All that have a name.
+            pub const ALL: &[ErrorCode] = &[$(ErrorCode::$variant),*];
+
+            /// The code of this name. Names are compared exactly.
+            pub fn of(name: &str) -> ErrorCode {
+                match name {
+                    $($name => ErrorCode::$variant,)*
+                    _ => ErrorCode::Other,
+                }
+            }
+
+            /// Its name; empty for a code of the server's own.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(ErrorCode::$variant => $name,)*
+                    ErrorCode::Other => "",
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// RFC 6749, section 5.2.
+    InvalidRequest = "invalid_request",
+    /// RFC 6749, section 5.2.
+    InvalidClient = "invalid_client",
+    /// RFC 6749, section 5.2: the code or the refresh token is not good, or no longer.
+    InvalidGrant = "invalid_grant",
+    /// RFC 6749, section 5.2.
+    UnauthorizedClient = "unauthorized_client",
+    /// RFC 6749, section 5.2.
+    UnsupportedGrantType = "unsupported_grant_type",
+    /// RFC 6749, section 5.2.
+    InvalidScope = "invalid_scope",
+    /// RFC 6749, section 4.1.2.1: the user or the server says no.
+    AccessDenied = "access_denied",
+    /// RFC 6749, section 4.1.2.1.
+    UnsupportedResponseType = "unsupported_response_type",
+    /// RFC 6749, section 4.1.2.1.
+    ServerError = "server_error",
+    /// RFC 6749, section 4.1.2.1.
+    TemporarilyUnavailable = "temporarily_unavailable",
+    /// RFC 6750, section 3.1.
+    InvalidToken = "invalid_token",
+    /// RFC 6750, section 3.1.
+    InsufficientScope = "insufficient_scope",
+    /// OpenID Connect Core, section 3.1.2.6.
+    InteractionRequired = "interaction_required",
+    /// OpenID Connect Core, section 3.1.2.6.
+    LoginRequired = "login_required",
+    /// OpenID Connect Core, section 3.1.2.6.
+    AccountSelectionRequired = "account_selection_required",
+    /// OpenID Connect Core, section 3.1.2.6.
+    ConsentRequired = "consent_required",
+    /// OpenID Connect Core, section 3.1.2.6.
+    InvalidRequestUri = "invalid_request_uri",
+    /// OpenID Connect Core, section 3.1.2.6.
+    InvalidRequestObject = "invalid_request_object",
+    /// OpenID Connect Core, section 3.1.2.6.
+    RequestNotSupported = "request_not_supported",
+    /// OpenID Connect Core, section 3.1.2.6.
+    RequestUriNotSupported = "request_uri_not_supported",
+    /// OpenID Connect Core, section 3.1.2.6.
+    RegistrationNotSupported = "registration_not_supported",
+    /// OpenID Connect Core Unmet Authentication Requirements 1.0.
+    UnmetAuthenticationRequirements = "unmet_authentication_requirements",
+    /// RFC 7009, section 2.2.1.
+    UnsupportedTokenType = "unsupported_token_type",
+    /// RFC 8628, section 3.5.
+    AuthorizationPending = "authorization_pending",
+    /// RFC 8628, section 3.5; some servers say it at every grant.
+    SlowDown = "slow_down",
+    /// RFC 8628, section 3.5.
+    ExpiredToken = "expired_token",
+    /// RFC 8707, section 2.
+    InvalidTarget = "invalid_target",
+    /// RFC 9396, section 5.
+    InvalidAuthorizationDetails = "invalid_authorization_details",
+    /// RFC 9449, section 5.
+    InvalidDpopProof = "invalid_dpop_proof",
+    /// RFC 9449, section 8.
+    UseDpopNonce = "use_dpop_nonce",
+    /// RFC 9470, section 3.
+    InsufficientUserAuthentication = "insufficient_user_authentication",
+}
+
+impl ErrorCode {
+    /// What it means with a 4xx that says nothing itself.
+    fn meaning(self) -> Meaning {
+        use ErrorCode::*;
+        match self {
+            TemporarilyUnavailable | SlowDown => Meaning::NotNow,
+            InvalidGrant
+            | InvalidToken
+            | InteractionRequired
+            | LoginRequired
+            | ConsentRequired
+            | AccountSelectionRequired
+            | AccessDenied => Meaning::UserMustCome,
+            InvalidRequest
+            | InvalidClient
+            | UnauthorizedClient
+            | UnsupportedGrantType
+            | InvalidScope
+            | UnsupportedResponseType
+            | ServerError
+            | InsufficientScope
+            | InvalidRequestUri
+            | InvalidRequestObject
+            | RequestNotSupported
+            | RequestUriNotSupported
+            | RegistrationNotSupported
+            | UnmetAuthenticationRequirements
+            | UnsupportedTokenType
+            | AuthorizationPending
+            | ExpiredToken
+            | InvalidTarget
+            | InvalidAuthorizationDetails
+            | InvalidDpopProof
+            | UseDpopNonce
+            | InsufficientUserAuthentication
+            | Other => Meaning::Fault,
+        }
+    }
+}
+
+/// What an answer of this status means, whose body has this error code. A status that says "later" is believed before any
+/// code: nobody is signed out because of a server, or a proxy in front of it, that is busy.
+pub fn meaning(status: u16, code: Option<ErrorCode>) -> Meaning {
+    match Status::of(status) {
+        Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {
+            Meaning::NotNow
+        }
+        Status::Refusal => code.map_or(Meaning::Fault, ErrorCode::meaning),
+        Status::Other => Meaning::Fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_found_by_its_name_and_no_other_spelling() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::of(code.name()), *code);
+        }
+        for name in ["", "INVALID_GRANT", " invalid_grant", "invalid_grant.", "my_own"] {
+            assert_eq!(ErrorCode::of(name), ErrorCode::Other, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_says_later_is_believed_before_any_code() {
+        for status in [408, 425, 429, 503] {
+            for code in [None, Some(ErrorCode::InvalidGrant), Some(ErrorCode::InvalidClient)] {
+                assert_eq!(meaning(status, code), Meaning::NotNow, "{status} {code:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_4xx_ends_a_session() {
+        for status in [200, 302, 500, 502, 504] {
+            assert_eq!(
+                meaning(status, Some(ErrorCode::InvalidGrant)),
+                Meaning::Fault,
+                "{status}"
+            );
+        }
+        assert_eq!(meaning(400, Some(ErrorCode::InvalidGrant)), Meaning::UserMustCome);
+    }
+
+    #[test]
+    fn the_contract_names_every_code_that_is_no_fault_in_the_row_of_its_meaning() {
+        let contract = include_str!("../../../docs/CONTRACT.md");
+        let row = |beginning: &str| {
+            let found = contract.lines().find(|line| line.starts_with(beginning));
+            found.unwrap_or_else(|| panic!("no row {beginning}"))
+        };
+        let (not_now, user) = (row("| for now |"), row("| the user has to come |"));
+        for status in ["408", "425", "429", "503"] {
+            assert!(not_now.contains(status), "{status}");
+        }
+        for code in ErrorCode::ALL {
+            let named = |row: &str| row.contains(&format!("`{}`", code.name()));
+            let expected = match code.meaning() {
+                Meaning::NotNow => (true, false),
+                Meaning::UserMustCome => (false, true),
+                Meaning::Fault => (false, false),
+            };
+            assert_eq!((named(not_now), named(user)), expected, "{}", code.name());
+        }
+    }
+}
