@@ -16,7 +16,7 @@ use bff_core::admission::{self, Edits, Refused};
 use bff_core::config::{Config, PhantomToken};
 use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
 use bff_core::head::Head;
-use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
+use bff_core::introspect::{Answer, FORWARDED_PROTO, MAX_ANSWER_LEN, Request};
 use bff_core::reply::Refusal;
 use tokio::sync::oneshot;
 
@@ -202,6 +202,7 @@ impl Authorizer {
                     let body = list.as_deref().map(str::as_bytes);
                     self.gate.borrow_mut().ended_sessions(status, body);
                 }
+                Effect::Warn(notice) => log::warn!("authorize: {notice}"),
                 Effect::TickSoon => effects.extend(self.gate.borrow_mut().tick(clock::now())),
             }
         }
@@ -257,10 +258,12 @@ impl Authorizer {
 }
 
 /// Asks the authorization server, as the module asks it through Envoy.
-async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answer {
+pub(crate) async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answer {
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     let make = || {
-        let headers = request.headers.iter().filter(|(name, _)| !name.starts_with(':'));
+        // The endpoint is reached over what its URL says, so nothing in between has to be told.
+        let is_sent = |name: &str| !name.starts_with(':') && name != FORWARDED_PROTO;
+        let headers = request.headers.iter().filter(|(name, _)| is_sent(name));
         let made = headers.fold(oauth2::http::Request::post(&url), |made, (name, value)| {
             made.header(*name, value.as_str())
         });

@@ -10,6 +10,8 @@ use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use crate::oauth::jwks::KeySet;
 
+mod introspection;
+
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -17,6 +19,8 @@ pub struct Report {
     pub good: Vec<String>,
     /// What works but should be seen to.
     pub warnings: Vec<String>,
+    /// What nothing here can find out, as a question.
+    pub not_tested: Vec<String>,
     /// What must be put right.
     pub faults: Vec<String>,
 }
@@ -35,7 +39,12 @@ impl Report {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (label, lines) in [("ok", &self.good), ("warning", &self.warnings), ("fault", &self.faults)] {
+        for (label, lines) in [
+            ("ok", &self.good),
+            ("not tested", &self.not_tested),
+            ("warning", &self.warnings),
+            ("fault", &self.faults),
+        ] {
             for line in lines {
                 writeln!(f, "{label}: {line}")?;
             }
@@ -97,7 +106,9 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     report.good.push(format!("the metadata of {issuer} can be used"));
     describe(config, &metadata, report);
     check_endpoints(config, &metadata, report);
+    introspection::check_credentials(config, &metadata, report);
     check_keys(config, &http, &metadata, report).await;
+    introspection::check_introspection(config, &http, report).await;
 }
 
 /// How this client and this server will deal with each other.
@@ -151,7 +162,9 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
                 .to_owned(),
         );
     }
-    if metadata.profile.authentication == ClientAuthentication::ClientSecretPost {
+    if metadata.profile.authentication == ClientAuthentication::ClientSecretPost
+        && !introspection::credentials_are_changed(config)
+    {
         report.warnings.push(
             "`client.authentication` is `client_secret_post`; choose `client_secret_basic` if the authorization \
              server supports it (RFC 6749 section 2.3.1)"

@@ -12,6 +12,8 @@ pub enum Count {
     Refused(u16),
     /// A cookie was good that this key had sealed.
     CookieOpened(KeyId),
+    /// A request brought a cookie that is sealed with a key which is not in the ring.
+    CookieOfUnknownKey,
     /// What the token is worth was known.
     CacheHit,
     /// It was not.
@@ -20,6 +22,10 @@ pub enum Count {
     Joined,
     /// An introspection gave no usable answer.
     IntrospectionFailed,
+    /// Introspection says that a token is active whose `exp` has passed by this clock.
+    ClocksDiffer,
+    /// A request with a session's cookie was refused since introspection says that its token is not active.
+    SessionTokenInactive,
     /// The list of ended sessions was read, or had not changed.
     EndedSessionsRead,
     /// It could not be read; the one from before stays in use.
@@ -43,6 +49,14 @@ impl Counts {
         self.iter()
             .find(|(other, _)| *other == count)
             .map_or(0, |(_, total)| total)
+    }
+
+    /// How many requests brought a session's cookie that opened, whichever key had sealed it.
+    pub fn cookies_opened(&self) -> u64 {
+        self.iter().fold(0, |sum, (count, total)| match count {
+            Count::CookieOpened(_) => sum.wrapping_add(total),
+            _ => sum,
+        })
     }
 
     /// All of them.

@@ -24,6 +24,12 @@ struct Flight<W> {
     waiters: Vec<(StreamId, W)>,
 }
 
+/// A flight that is over.
+pub(crate) struct Landed<W> {
+    pub(crate) token: Zeroizing<Vec<u8>>,
+    pub(crate) waiters: Vec<(StreamId, W)>,
+}
+
 /// On whose behalf a flight's callout was made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Callout {
@@ -74,14 +80,17 @@ impl<W> Flights<W> {
         Some(FlightId { key, number: self.last })
     }
 
-    /// Ends a flight. Returns who waited for it; `None`: it was over already.
-    pub(crate) fn land(&mut self, id: FlightId) -> Option<Vec<(StreamId, W)>> {
+    /// Ends a flight. Returns its token and who waited for it; `None`: it was over already.
+    pub(crate) fn land(&mut self, id: FlightId) -> Option<Landed<W>> {
         self.flights.get(&id.key).filter(|flight| flight.number == id.number)?;
         let flight = self.flights.remove(&id.key)?;
         for (stream, _) in &flight.waiters {
             self.waiting.remove(stream);
         }
-        Some(flight.waiters)
+        Some(Landed {
+            token: flight.token,
+            waiters: flight.waiters,
+        })
     }
 
     /// A request is over. Returns whether a flight that others wait for has lost its callout with it.

@@ -8,14 +8,16 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use crate::admission::{self, Admission, Credential, Edits, Refused};
-use crate::cache::{Cache, Key, Verdict};
+use crate::cache::{Cache, Inactive, Key, Verdict};
 use crate::config::{Config, PhantomToken};
 use crate::counts::{Count, Counts};
 use crate::ended_copy::EndedCopy;
-use crate::flights::Flights;
+use crate::flights::{Flights, Landed};
 use crate::grant::{Carrier, Grant, Requirement};
 use crate::head::Head;
 use crate::introspect::{self, Answer, Outcome, Request};
+use crate::jwt;
+use crate::notices::{Notice, Notices};
 use crate::opened_cookies::OpenedCookies;
 use crate::reply::Refusal;
 use crate::stage_hash::StageHash;
@@ -58,6 +60,8 @@ pub enum Effect {
         /// Path and query. The list that is known already is named in the query, and not sent again.
         path: String,
     },
+    /// Tell the operator: a warning in the log.
+    Warn(Notice),
     /// Call [`Gate::tick`] as soon as this call is over.
     TickSoon,
 }
@@ -85,6 +89,7 @@ pub struct Gate {
     cache: Cache,
     flights: Flights<Waiter>,
     counts: Counts,
+    notices: Notices,
     ended: EndedCopy,
 }
 
@@ -103,6 +108,7 @@ impl Gate {
             config,
             flights: Flights::new(),
             counts: Counts::default(),
+            notices: Notices::default(),
             ended: EndedCopy::new(),
         }
     }
@@ -111,7 +117,13 @@ impl Gate {
     pub fn request(&mut self, stream: StreamId, head: &Head, around: &dyn Surroundings, now: u64) -> Option<Effect> {
         let admitted = admission::admit(&self.config, &mut self.cookies, head, self.ended.list(), now);
         let effect = match admitted {
-            Err(refused) => Some(Effect::Reply { stream, refused }),
+            Err(refused) => {
+                if let Some(key) = self.cookies.take_unknown_key() {
+                    self.counts.add(Count::CookieOfUnknownKey);
+                    self.notices.unknown_key(key);
+                }
+                Some(Effect::Reply { stream, refused })
+            }
             Ok(admission) => self.admitted(stream, admission, head, around, now),
         };
         if let Some(effect) = &effect {
@@ -168,6 +180,12 @@ impl Gate {
                 Some(visitor.end(stage, &grant, || around.peer_certificate()))
             }
             Known::Worthless(why) => Some(visitor.refuse_token(why)),
+            Known::Inactive(why) => {
+                if carrier == Carrier::Cookie {
+                    session_token_inactive(&mut self.counts, &mut self.notices);
+                }
+                Some(visitor.refuse_token(why.why()))
+            }
             Known::Nothing(stage, key) => {
                 let request = introspect::request(stage, token, Some(head));
                 let peer_certificate = match carrier {
@@ -193,27 +211,40 @@ impl Gate {
 
     /// The authorization server has answered, or the callout could not be made.
     pub fn answer(&mut self, flight: FlightId, answer: &Answer, now: u64) -> Vec<Effect> {
-        let Some(waiters) = self.flights.land(flight) else {
+        let Some(Landed { token, waiters }) = self.flights.land(flight) else {
             return Vec::new();
         };
         let Some(stage) = &self.config.phantom_token else {
             return Vec::new();
         };
-        let outcome = introspect::classify(stage, answer, now);
-        if !matches!(outcome, Outcome::Known { .. }) {
-            self.counts.add(Count::IntrospectionFailed);
+        let outcome = introspect::classify(stage, &token, answer, now);
+        match &outcome {
+            Outcome::Known {
+                verdict: Verdict::Inactive(Inactive::ExpiredHere { seconds }),
+                ..
+            } => {
+                self.counts.add(Count::ClocksDiffer);
+                self.notices.clocks_differ(*seconds);
+            }
+            Outcome::Known { .. } => {}
+            Outcome::Unusable(_) | Outcome::TimedOut => self.counts.add(Count::IntrospectionFailed),
         }
         let ends = waiters.into_iter().map(|(_, waiter)| match &outcome {
             Outcome::Known { verdict, .. } => match verdict {
                 Verdict::Active(grant) => waiter.visitor.end(Some(stage), grant, || waiter.peer_certificate),
-                Verdict::Inactive => waiter.visitor.refuse_token(INACTIVE),
+                Verdict::Inactive(why) => {
+                    if waiter.visitor.carrier == Carrier::Cookie {
+                        session_token_inactive(&mut self.counts, &mut self.notices);
+                    }
+                    waiter.visitor.refuse_token(why.why())
+                }
             },
             Outcome::Unusable(why) => waiter
                 .visitor
                 .refuse(Refused::new(Refusal::AuthorizationServerError, why)),
             Outcome::TimedOut => waiter.visitor.refuse(Refused::new(
                 Refusal::AuthorizationServerTimeout,
-                "it did not answer in time",
+                "introspection timed out: no answer within timeout_ms, or HTTP 504",
             )),
         });
         let effects: Vec<Effect> = ends.collect();
@@ -234,10 +265,11 @@ impl Gate {
         }
     }
 
-    /// Time has passed: the list of ended sessions may be due, and callouts that were lost with their requests are made
-    /// again.
+    /// Time has passed: the list of ended sessions may be due, an operator may have to be told something, and callouts that
+    /// were lost with their requests are made again.
     pub fn tick(&mut self, now: u64) -> Vec<Effect> {
         let mut effects = Vec::from_iter(self.read_ended_sessions(now));
+        effects.extend(self.due_notices(now).into_iter().map(Effect::Warn));
         let Some(stage) = &self.config.phantom_token else {
             return effects;
         };
@@ -247,6 +279,12 @@ impl Gate {
             request: introspect::request(stage, token, None),
         }));
         effects
+    }
+
+    fn due_notices(&mut self, now: u64) -> Vec<Notice> {
+        let keys = self.config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
+        let client_id = self.config.phantom_token.as_ref().map_or("", |stage| &stage.client_id);
+        self.notices.due(now, keys, client_id, self.counts.cookies_opened())
     }
 
     fn read_ended_sessions(&mut self, now: u64) -> Option<Effect> {
@@ -301,7 +339,10 @@ impl Gate {
     }
 }
 
-const INACTIVE: &str = "the token is not active";
+fn session_token_inactive(counts: &mut Counts, notices: &mut Notices) {
+    counts.add(Count::SessionTokenInactive);
+    notices.session_token_inactive();
+}
 
 /// What the route requires besides the entry point, where routes are asked.
 fn requirement_of_route(
@@ -327,6 +368,8 @@ enum Known<'a> {
     /// What it is worth, and until when, in seconds since 1970.
     Good(Rc<Grant>, u64),
     Worthless(&'static str),
+    /// Worth nothing, as the authorization server has said.
+    Inactive(Inactive),
     /// Nothing: the authorization server of this stage has to be asked.
     Nothing(&'a PhantomToken, Key),
 }
@@ -359,7 +402,10 @@ fn known<'a>(
     });
     match cached {
         Some((Verdict::Active(grant), until)) => Known::Good(grant, until),
-        Some((Verdict::Inactive, _)) => Known::Worthless(INACTIVE),
+        Some((Verdict::Inactive(why), _)) => Known::Inactive(why),
+        None if jwt::is_unsecured(token) => {
+            Known::Worthless("the token is a JWT with alg none, which anybody can make")
+        }
         None => Known::Nothing(stage, key),
     }
 }

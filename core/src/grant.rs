@@ -117,7 +117,7 @@ impl Grant {
             (one, other) if one == other => one,
             (Binding::None, other) => other,
             (one, Binding::None) => one,
-            _ => return Err(Unusable("its answer binds the token to two keys")),
+            _ => return Err(Unusable("the introspection answer binds the token to two keys (cnf)")),
         };
         Ok(self)
     }
@@ -188,12 +188,19 @@ impl Grant {
 
 impl Binding {
     fn of(claims: &Map<String, Value>) -> Result<Self, Unusable> {
-        let not_understood = Unusable("its answer has a `cnf` that cannot be understood");
+        let not_understood = Unusable("the introspection answer has a `cnf` that cannot be understood");
         let members = match claims.get("cnf") {
             None => return Ok(Self::None),
             Some(Value::Object(members)) => members,
             Some(_) => return Err(not_understood),
         };
+        // RFC 7800, section 3.1: one key and no more. A key id may stand beside the URL of the key set that has it.
+        const METHODS: [&str; 6] = ["jwk", "jwe", "jku", "x5t#S256", "jkt", "osc"];
+        let methods = METHODS.iter().filter(|method| members.contains_key(**method)).count();
+        let is_named = members.contains_key("kid") && !members.contains_key("jku");
+        if methods > 1 || (methods == 1 && is_named) {
+            return Err(Unusable("the introspection answer binds the token to two keys (cnf)"));
+        }
         match members.get("x5t#S256") {
             Some(Value::String(thumbprint)) => base64url::decode(thumbprint.as_bytes())
                 .and_then(|bytes| bytes.try_into().ok())

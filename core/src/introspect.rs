@@ -8,16 +8,21 @@ use http::HeaderValue;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::cache::Verdict;
+use crate::cache::{Inactive, Verdict};
 use crate::cache_control::lifetime;
-use crate::config::{AnswerForm, ClaimToHeader, PhantomToken};
+use crate::config::{AnswerForm, ClaimToHeader, ClientAuthentication, PhantomToken};
+use crate::form;
 use crate::grant::{Grant, Unusable};
 use crate::head::Head;
+use crate::introspection_errors::{ErrorAnswer, error_answer};
 use crate::jwt;
 use crate::trace_context;
 
 /// The longest answer that is read, in bytes.
 pub const MAX_ANSWER_LEN: usize = 64 * 1024;
+
+/// Says over what the endpoint's URL is to be reached. A shell that reaches it over just that leaves it out.
+pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// How long an inactive token is remembered, in seconds: long enough to blunt a flood, short enough not to be noticed.
 const INACTIVE_SECONDS: u64 = 5;
@@ -66,12 +71,8 @@ pub enum Outcome {
 /// The request for a token, on behalf of the request with this head.
 pub fn request(stage: &PhantomToken, token: &[u8], behalf: Option<&Head>) -> Request {
     let mut body = Zeroizing::new(b"token_type_hint=access_token&token=".to_vec());
-    form_encode(token, &mut body);
-    // RFC 6749, 2.3.1: id and secret are form-encoded before they are joined.
-    let mut credentials = Zeroizing::new(Vec::new());
-    form_encode(stage.client_id.as_bytes(), &mut credentials);
-    credentials.push(b':');
-    form_encode(stage.client_secret.as_bytes(), &mut credentials);
+    form::encode(token, &mut body);
+    let (id, secret) = (stage.client_id.as_bytes(), stage.client_secret.as_bytes());
     let text = |text: &str| Zeroizing::new(text.to_owned());
     let accept = match stage.answer {
         // Alone: Keycloak compares the whole header. Who has no such form answers in JSON all the same.
@@ -85,18 +86,35 @@ pub fn request(stage: &PhantomToken, token: &[u8], behalf: Option<&Head>) -> Req
         (":authority", text(&stage.authority)),
         (":path", text(&stage.path)),
         ("accept", text(accept)),
-        (
-            "authorization",
-            Zeroizing::new(format!("Basic {}", STANDARD.encode(&*credentials))),
-        ),
         ("content-type", text("application/x-www-form-urlencoded")),
     ];
+    if stage.scheme == "https" {
+        // The cluster may lead to an inner http port of a server that wants to be asked over TLS.
+        headers.push((FORWARDED_PROTO, text("https")));
+    }
+    match stage.client_authentication {
+        ClientAuthentication::ClientSecretBasic => {
+            // RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined.
+            let mut credentials = Zeroizing::new(Vec::new());
+            form::encode(id, &mut credentials);
+            credentials.push(b':');
+            form::encode(secret, &mut credentials);
+            let credentials = Zeroizing::new(STANDARD.encode(&*credentials));
+            headers.push(("authorization", Zeroizing::new(format!("Basic {}", *credentials))));
+        }
+        ClientAuthentication::ClientSecretPost => {
+            body.extend_from_slice(b"&client_id=");
+            form::encode(id, &mut body);
+            body.extend_from_slice(b"&client_secret=");
+            form::encode(secret, &mut body);
+        }
+    }
     headers.extend(behalf.into_iter().flat_map(trace_context::headers));
     Request { headers, body }
 }
 
-/// What an answer means at the time `now`, in seconds since 1970.
-pub fn classify(stage: &PhantomToken, answer: &Answer, now: u64) -> Outcome {
+/// What an answer about a token means at the time `now`, in seconds since 1970.
+pub fn classify(stage: &PhantomToken, token: &[u8], answer: &Answer, now: u64) -> Outcome {
     let Answer::Response {
         status,
         content_type,
@@ -104,42 +122,46 @@ pub fn classify(stage: &PhantomToken, answer: &Answer, now: u64) -> Outcome {
         body,
     } = answer
     else {
-        return Outcome::Unusable("the connection was reset or could not be made");
+        return Outcome::Unusable("introspection failed: the connection was reset or could not be made");
     };
-    let inactive = || Outcome::Known {
-        verdict: Verdict::Inactive,
+    let inactive = |why: Inactive| Outcome::Known {
+        verdict: Verdict::Inactive(why),
         expires_at: now.saturating_add(INACTIVE_SECONDS.min(stage.cache_seconds)),
     };
     match status {
         200 => {}
-        204 => return inactive(),
-        401 | 403 => return Outcome::Unusable("it refuses our credentials: check client_id and client_secret"),
-        // Envoy's own answer when the callout's time is over; the server's own means no more.
-        504 => return Outcome::TimedOut,
-        _ => return Outcome::Unusable("it answered with an error status"),
+        204 => return inactive(Inactive::SaidSo),
+        _ => {
+            return match error_answer(stage, *status, body.as_deref()) {
+                ErrorAnswer::NotIntrospectable => inactive(Inactive::NotIntrospectable),
+                ErrorAnswer::Failure(why) => Outcome::Unusable(why),
+                ErrorAnswer::TimedOut => Outcome::TimedOut,
+            };
+        }
     }
     let Some(body) = body else {
-        return Outcome::Unusable("its answer is too long");
+        return Outcome::Unusable("introspection failed: the answer is longer than 64 KiB");
     };
     let media_type = content_type
         .split(|byte| *byte == b';')
         .next()
         .unwrap_or_default()
         .trim_ascii();
-    let known = match understand(stage, &media_type.to_ascii_lowercase(), body, now) {
-        Ok(known) => known,
+    let known = match understand(stage, token, &media_type.to_ascii_lowercase(), body, now) {
+        Ok(Some(known)) => known,
+        Ok(None) => return inactive(Inactive::SaidSo),
         Err(Unusable(why)) => return Outcome::Unusable(why),
     };
-    match known {
-        Some(known) if known.expires_at.is_none_or(|expiry| expiry > now) => {
-            let kept_until =
-                now.saturating_add(lifetime(cache_control.iter().map(Vec::as_slice)).min(stage.cache_seconds));
-            Outcome::Known {
-                verdict: Verdict::Active(Rc::new(known.grant)),
-                expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
-            }
-        }
-        _ => inactive(),
+    if let Some(expiry) = known.expires_at
+        && expiry <= now
+    {
+        let seconds = now.saturating_sub(expiry);
+        return inactive(Inactive::ExpiredHere { seconds });
+    }
+    let kept_until = now.saturating_add(lifetime(cache_control.iter().map(Vec::as_slice)).min(stage.cache_seconds));
+    Outcome::Known {
+        verdict: Verdict::Active(Rc::new(known.grant)),
+        expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
     }
 }
 
@@ -151,8 +173,13 @@ struct Known {
 }
 
 /// Reads the body of an answer; `None`: the token is inactive.
-fn understand(stage: &PhantomToken, media_type: &[u8], body: &[u8], now: u64) -> Result<Option<Known>, Unusable> {
-    const NO_JWT: Unusable = Unusable("its answer holds no JWT that may be forwarded");
+fn understand(
+    stage: &PhantomToken,
+    token: &[u8],
+    media_type: &[u8],
+    body: &[u8],
+    now: u64,
+) -> Result<Option<Known>, Unusable> {
     match (&stage.answer, media_type) {
         (AnswerForm::Jwt, b"application/jwt") => {
             let token = body.trim_ascii();
@@ -163,54 +190,94 @@ fn understand(stage: &PhantomToken, media_type: &[u8], body: &[u8], now: u64) ->
         }
         (AnswerForm::Jwt, b"application/json") => {
             let members = object(body)?;
-            let token = ["jwt", "phantom_token"]
+            let brought = ["jwt", "phantom_token"]
                 .iter()
-                .find_map(|name| members.get(*name)?.as_str());
+                .find_map(|name| members.get(*name).filter(|value| !value.is_null()));
             // The phantom token forms may leave `active` out.
             match members.get("active") {
-                None if token.is_some() => {}
+                None if brought.is_some() => {}
                 _ if !is_active(&members)? => return Ok(None),
                 _ => {}
             }
-            let token = token
-                .ok_or(Unusable(
-                    "its JSON answer has no `jwt` or `phantom_token`, so there is nothing for the API",
-                ))?
-                .as_bytes();
-            let claims = jwt::access_token_claims(token).ok_or(NO_JWT)?;
-            let grant = Grant::of_claims(&claims, bearer(token))?.bound_as_well_by(&members)?;
-            let expires_at = [expiry(&claims)?, expiry(&members)?].into_iter().flatten().min();
-            Ok(Some(Known { grant, expires_at }))
+            match brought {
+                Some(Value::String(brought)) => of_jwt(brought.as_bytes(), &members).map(Some),
+                Some(_) => Err(NO_JWT),
+                None => of_active_jwt(token, &members).map(Some),
+            }
         }
-        (AnswerForm::Jwt, _) => Err(Unusable("its answer is neither application/jwt nor application/json")),
+        (AnswerForm::Jwt, _) => Err(Unusable(
+            "the introspection answer is neither application/jwt nor application/json",
+        )),
         (AnswerForm::Claims(headers), b"application/json") => of_members(&object(body)?, headers),
-        (AnswerForm::Claims(_), _) => Err(Unusable("its answer is not application/json")),
+        (AnswerForm::Claims(_), _) => Err(Unusable("the introspection answer is not application/json")),
         (AnswerForm::Rfc9701 { issuer, headers }, b"application/token-introspection+jwt") => {
-            let claims = jwt::introspection_claims(body.trim_ascii())
-                .ok_or(Unusable("its answer is no signed introspection response (RFC 9701)"))?;
+            let claims = jwt::introspection_claims(body.trim_ascii()).ok_or(Unusable(
+                "the introspection answer is no signed introspection response (RFC 9701)",
+            ))?;
             if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
-                return Err(Unusable("its answer is signed by another issuer than `issuer`"));
+                return Err(Unusable(
+                    "the introspection answer is signed by another issuer than `issuer`",
+                ));
             }
             if !jwt::has_audience(&claims, &stage.client_id) {
-                return Err(Unusable("its answer is for another client"));
+                return Err(Unusable("the introspection answer is for another client"));
             }
             if expiry(&claims)?.is_some_and(|expiry| expiry <= now) {
-                return Err(Unusable("its signed answer has expired"));
+                return Err(Unusable(
+                    "the signed introspection answer has expired by this clock: compare the clocks",
+                ));
             }
             match claims.get("token_introspection") {
                 Some(Value::Object(members)) => of_members(members, headers),
-                _ => Err(Unusable("its signed answer has no `token_introspection`")),
+                _ => Err(Unusable("the signed introspection answer has no `token_introspection`")),
             }
         }
-        (AnswerForm::Rfc9701 { .. }, _) => Err(Unusable("its answer is not application/token-introspection+jwt")),
+        (AnswerForm::Rfc9701 { .. }, _) => Err(Unusable(
+            "the introspection answer is not application/token-introspection+jwt",
+        )),
     }
+}
+
+const NO_JWT: Unusable = Unusable("the introspection answer holds no JWT that may be forwarded");
+
+/// A JWT that an answer with these members brought.
+fn of_jwt(brought: &[u8], members: &Map<String, Value>) -> Result<Known, Unusable> {
+    let claims = jwt::access_token_claims(brought).ok_or(NO_JWT)?;
+    let grant = Grant::of_claims(&claims, bearer(brought))?.bound_as_well_by(members)?;
+    let expires_at = [expiry(&claims)?, expiry(members)?].into_iter().flatten().min();
+    Ok(Known { grant, expires_at })
+}
+
+/// A token that is a JWT itself, and that the server calls active without bringing another: the API gets the token. What the
+/// answer says of scopes and audience goes before what the token says: the server may know of less by now.
+fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<Known, Unusable> {
+    const NOTHING: Unusable = Unusable(
+        "the introspection answer has no `jwt` or `phantom_token`, and the token is no JWT itself, so there is nothing for the API",
+    );
+    let mut claims = jwt::access_token_claims(token).ok_or(NOTHING)?;
+    let own_expiry = expiry(&claims)?;
+    for names in [&["scope", "scp"][..], &["aud"]] {
+        if names.iter().any(|name| members.contains_key(*name)) {
+            for name in names {
+                claims.remove(*name);
+                claims.extend(
+                    members
+                        .get_key_value(*name)
+                        .map(|(name, value)| (name.clone(), value.clone())),
+                );
+            }
+        }
+    }
+    let grant = Grant::of_claims(&claims, bearer(token))?.bound_as_well_by(members)?;
+    let expires_at = [own_expiry, expiry(members)?].into_iter().flatten().min();
+    Ok(Known { grant, expires_at })
 }
 
 /// RFC 7662, 2.2: anything but true is inactive.
 fn is_active(members: &Map<String, Value>) -> Result<bool, Unusable> {
     match members.get("active") {
         Some(active) => Ok(*active == Value::Bool(true)),
-        None => Err(Unusable("its JSON answer has no `active` member")),
+        None => Err(Unusable("the introspection answer has no `active` member")),
     }
 }
 
@@ -234,7 +301,9 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
             other => other.to_string(),
         };
         if HeaderValue::from_bytes(text.as_bytes()).is_err() {
-            return Err(Unusable("its answer has a claim that cannot stand in a header"));
+            return Err(Unusable(
+                "the introspection answer has a claim that cannot stand in a header",
+            ));
         }
         lines.push((header_name.clone(), text.into_bytes()));
     }
@@ -251,12 +320,12 @@ fn bearer(token: &[u8]) -> Vec<(String, Vec<u8>)> {
 fn object(body: &[u8]) -> Result<Map<String, Value>, Unusable> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Ok(members),
-        _ => Err(Unusable("its answer is not a JSON object")),
+        _ => Err(Unusable("the introspection answer is not a JSON object")),
     }
 }
 
 fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, Unusable> {
-    jwt::expiry(claims).map_err(|()| Unusable("its answer has an `exp` that is not a number"))
+    jwt::expiry(claims).map_err(|()| Unusable("the introspection answer has an `exp` that is not a number"))
 }
 
 /// What a token that is a JWT already says of itself, `None` for other tokens. The API validates it: what it says can only
@@ -270,19 +339,7 @@ pub(crate) fn self_contained(token: &[u8], now: u64) -> Option<Result<(Grant, u6
     if expires_at <= now {
         return Some(Err("the JWT has expired"));
     }
-    let grant = Grant::of_claims(&claims, bearer(token)).map_err(|_| "the JWT has a `cnf` that cannot be understood");
+    let grant = Grant::of_claims(&claims, bearer(token))
+        .map_err(|_| "the JWT has a `cnf` that cannot be understood, or that has two keys");
     Some(grant.map(|grant| (grant, expires_at)))
-}
-
-/// `application/x-www-form-urlencoded`, as RFC 6749, appendix B has it.
-fn form_encode(bytes: &[u8], into: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |nibble: u8| HEX.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => into.push(*byte),
-            b' ' => into.push(b'+'),
-            _ => into.extend_from_slice(&[b'%', digit(byte >> 4), digit(*byte)]),
-        }
-    }
 }

@@ -15,6 +15,19 @@ pub(crate) fn access_token_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ.is_none_or(|typ| matches!(typ, "at+jwt" | "jwt")))
 }
 
+/// Whether this is an unsecured JWT (RFC 7519, section 6): `alg` is `none`, so anybody can have made it.
+pub(crate) fn is_unsecured(token: &[u8]) -> bool {
+    let mut parts = token.split(|byte| *byte == b'.');
+    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let is_none = |header: &Map<String, Value>| {
+        let algorithm = header.get("alg").and_then(Value::as_str);
+        algorithm.is_some_and(|algorithm| algorithm.eq_ignore_ascii_case("none"))
+    };
+    object(header).as_ref().is_some_and(is_none)
+}
+
 /// The claims of a signed introspection response (RFC 9701, 5).
 pub(crate) fn introspection_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ == Some("token-introspection+jwt"))

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::bounded::Bounded;
 use crate::bytes;
 use crate::grant::Grant;
+use crate::keys::KeyId;
 use crate::seal::{OpenError, Opened, Purpose, Sealer};
 
 /// A cookie that opened.
@@ -31,6 +32,8 @@ struct Kept {
 /// The cookies.
 pub(crate) struct OpenedCookies {
     kept: Bounded<Place, Kept>,
+    /// The key of a cookie that did not open since the ring does not have it.
+    unknown_key: Option<KeyId>,
 }
 
 /// A cookie, opened now or before.
@@ -52,6 +55,7 @@ impl OpenedCookies {
     pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
             kept: Bounded::new(max_entries, max_bytes),
+            unknown_key: None,
         }
     }
 
@@ -79,7 +83,11 @@ impl OpenedCookies {
                 grant: known.map(|(grant, _)| Rc::clone(grant)),
             });
         }
-        let content = sealer.open(purpose, sealed, now)?;
+        let content = sealer.open(purpose, sealed, now).inspect_err(|error| {
+            if let OpenError::UnknownKey(key) = error {
+                self.unknown_key = Some(*key);
+            }
+        })?;
         let cookie = Rc::new(OpenedCookie {
             purpose,
             sealed: sealed.into(),
@@ -112,6 +120,11 @@ impl OpenedCookies {
             self.kept
                 .put(found.place, kept, found.cookie.size().saturating_add(grant.size()));
         }
+    }
+
+    /// The key of a cookie that was not in the ring, if there was one since this was asked last.
+    pub(crate) fn take_unknown_key(&mut self) -> Option<KeyId> {
+        self.unknown_key.take()
     }
 
     /// How many there are.

@@ -171,7 +171,7 @@ pub enum OpenError {
     /// Not in the form of a sealed value: usually cut, or somebody else's cookie.
     Malformed,
     /// Sealed with a key that is not in the ring: usually a key taken out too early, or halves with different rings.
-    UnknownKey,
+    UnknownKey(KeyId),
     /// Altered, or sealed for another purpose or deployment.
     NotAuthentic,
     /// Authentic, and past its expiry.
@@ -182,7 +182,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "is not a sealed value",
-            Self::UnknownKey => "is sealed with a key that is not in the ring",
+            Self::UnknownKey(_) => "is sealed with a key that is not in the ring",
             Self::NotAuthentic => "is not authentic",
             Self::Expired => "has expired",
         })
@@ -259,7 +259,8 @@ impl Sealer {
         if sealed.len() < TAG_LEN {
             return Err(OpenError::Malformed);
         }
-        let key = self.ring.find(KeyId(*id)).ok_or(OpenError::UnknownKey)?;
+        let id = KeyId(*id);
+        let key = self.ring.find(id).ok_or(OpenError::UnknownKey(id))?;
         let aad = self.associated_data(key.id, purpose);
         let mut plaintext = key
             .xaes

@@ -27,9 +27,13 @@ pub(crate) struct Metrics {
     introspections_joined: Id,
     introspection_failures: Id,
     introspection_ms: Id,
+    clocks_differ: Id,
+    session_tokens_inactive: Id,
     ended_sessions_read: Id,
     ended_sessions_failures: Id,
-    opened: HashMap<KeyId, Id>,
+    opened_by: HashMap<KeyId, Id>,
+    opened: Id,
+    unknown_keys: Id,
 }
 
 impl Metrics {
@@ -61,11 +65,15 @@ impl Metrics {
             introspections_joined: counter("introspections_joined"),
             introspection_failures: counter("introspection_failures"),
             introspection_ms: hostcalls::define_metric(MetricType::Histogram, "bff_filter_introspection_ms").ok(),
+            clocks_differ: counter("introspection_clocks_differ"),
+            session_tokens_inactive: counter("session_tokens_inactive"),
             ended_sessions_read: counter("ended_sessions_read"),
             ended_sessions_failures: counter("ended_sessions_failures"),
-            opened: keys
+            opened_by: keys
                 .map(|key| (key, counter(&format!("cookies_opened_by_{key}"))))
                 .collect(),
+            opened: counter("cookies_opened"),
+            unknown_keys: counter("cookies_of_unknown_keys"),
         }
     }
 
@@ -92,6 +100,10 @@ impl Metrics {
                 add(self.id(count), i64::try_from(new).unwrap_or(i64::MAX));
             }
         }
+        let new = counts.cookies_opened().wrapping_sub(reported.cookies_opened());
+        if new > 0 {
+            add(self.opened, i64::try_from(new).unwrap_or(i64::MAX));
+        }
         reported.clone_from(counts);
     }
 
@@ -99,11 +111,14 @@ impl Metrics {
         match count {
             Count::Forwarded => self.forwarded,
             Count::Refused(status) => self.refused.get(&status).copied().flatten(),
-            Count::CookieOpened(key) => self.opened.get(&key).copied().flatten(),
+            Count::CookieOpened(key) => self.opened_by.get(&key).copied().flatten(),
+            Count::CookieOfUnknownKey => self.unknown_keys,
             Count::CacheHit => self.cache_hits,
             Count::CacheMiss => self.cache_misses,
             Count::Joined => self.introspections_joined,
             Count::IntrospectionFailed => self.introspection_failures,
+            Count::ClocksDiffer => self.clocks_differ,
+            Count::SessionTokenInactive => self.session_tokens_inactive,
             Count::EndedSessionsRead => self.ended_sessions_read,
             Count::EndedSessionsFailed => self.ended_sessions_failures,
         }

@@ -193,6 +193,10 @@ impl Shell {
                 }
                 Vec::new()
             }
+            Effect::Warn(notice) => {
+                host::log(LogLevel::Warn, &format!("bff: {notice}"));
+                Vec::new()
+            }
             Effect::TickSoon => {
                 host::tick_every(SOON);
                 Vec::new()

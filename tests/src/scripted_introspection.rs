@@ -2,8 +2,8 @@
 //! has no tokens for ten thousand rounds, and does not let answers overtake each other on demand.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bff_core::base64url;
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ use crate::proxy;
 pub enum Scripted {
     /// A JWT with these claims.
     Active(Value),
+    /// JSON (RFC 7662), as it is.
+    Json(Value),
     /// 204.
     Inactive,
     /// 500.
@@ -26,25 +28,33 @@ pub enum Scripted {
 #[derive(Clone, Default)]
 pub struct ScriptedIntrospection {
     count: Arc<AtomicUsize>,
+    last_head: Arc<Mutex<Vec<u8>>>,
 }
 
 impl ScriptedIntrospection {
     /// Starts it; `script` gets the token and its number, and waits as long as it likes. Returns where it listens.
     pub fn start(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) -> (Self, SocketAddr) {
         let server = Self::default();
-        let count = Arc::clone(&server.count);
+        let (count, last_head) = (Arc::clone(&server.count), Arc::clone(&server.last_head));
         let address = proxy::serve_many(move |incoming| {
             let number = count.fetch_add(1, Ordering::Relaxed);
+            last_head.lock().expect("no panic").clone_from(&incoming.head);
             let form = url::form_urlencoded::parse(&incoming.body);
             let token = form.into_owned().find(|(name, _)| name == "token")?.1;
             match script(&token, number) {
                 Scripted::Active(claims) => Some(proxy::ok("application/jwt", jwt(&claims).as_bytes())),
+                Scripted::Json(answer) => Some(proxy::ok("application/json", answer.to_string().as_bytes())),
                 Scripted::Inactive => Some(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
                 Scripted::Failing => Some(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec()),
                 Scripted::Reset => None,
             }
         });
         (server, address)
+    }
+
+    /// The head of the last introspection, as it came.
+    pub fn last_head(&self) -> Vec<u8> {
+        self.last_head.lock().expect("no panic").clone()
     }
 
     /// How many introspections have come.

@@ -1,13 +1,17 @@
 //! Every form in which an authorization server says what a token is worth, with answers of the real one; and what a route
 //! asks for besides.
 
-use bff_core::seal::Purpose;
-use bff_tests::http1::{Client, Request};
+use bff_core::base64url;
+use bff_core::seal::{Purpose, SessionId};
+use bff_tests::echoing_api::{EchoingApi, values as echoed};
+use bff_tests::http1::{Client, Request, Response};
 use bff_tests::recording_api::RecordingApi;
+use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection, jwt};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, start};
+use bff_tests::setup::{TestSystem, eventually, start, start_envoy, statistic};
 use bff_tests::user_agent::{AT, UserAgent};
-use demo_system::Options;
+use demo_system::{Component, Options};
+use serde_json::json;
 
 fn recorded(change: impl FnOnce(&mut Options)) -> (TestSystem, RecordingApi) {
     let mut api = None;
@@ -211,4 +215,84 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
         }
         assert_eq!(api.heads().len(), if status == 200 { 3 } else { 0 }, "{metadata}");
     }
+}
+
+fn with_bearer(test: &TestSystem, token: &str) -> Response {
+    let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
+    Client::new(&test.system).send("api", &request).expect("an answer")
+}
+
+fn filter_count(test: &TestSystem, name: &str) -> u64 {
+    statistic(&test.system, &format!("wasmcustom.bff_filter_{name}"))
+}
+
+#[test]
+fn made_up_jwts_are_401_and_neither_failures_nor_lines_in_the_log() {
+    let test = start(|_| {});
+    let part = |text: &str| base64url::encode(text.as_bytes());
+    let made_up = jwt(&json!({"sub": "admin", "exp": 4_000_000_000_u64}));
+    let unsigned = format!("{}.{}.", part(r#"{"alg":"none"}"#), part(r#"{"sub":"admin"}"#));
+    for token in [&made_up, &made_up, &unsigned, &"a.b.c".to_owned()] {
+        let answer = with_bearer(&test, token);
+        assert_eq!(
+            (answer.status, answer.header("www-authenticate")),
+            (401, Some("Bearer error=\"invalid_token\"")),
+            "{token}"
+        );
+    }
+    eventually("the filter has reported", || {
+        filter_count(&test, "requests_refused_401") == 4
+    });
+    assert_eq!(filter_count(&test, "introspection_failures"), 0);
+    let log = std::fs::read_to_string(test.system.log(Component::Envoy)).expect("Envoy's log");
+    assert!(!log.contains("bff: refused"), "{log}");
+}
+
+#[test]
+fn a_jwt_that_introspection_calls_active_reaches_the_api_itself_and_the_server_learns_that_it_was_asked_over_tls() {
+    let (server, server_address) = ScriptedIntrospection::start(|_, _| Scripted::Json(json!({"active": true})));
+    let (_api, api_address) = EchoingApi::start();
+    let test = start_envoy(server_address, api_address, |_| {});
+    let token = jwt(&json!({"sub": "a", "scope": "data", "exp": 4_000_000_000_u64}));
+    let answer = with_bearer(&test, &token);
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        echoed(&answer.body, "authorization"),
+        [format!("Bearer {token}").into_bytes()]
+    );
+    // The cluster leads to a plain http port.
+    assert_eq!(echoed(&server.last_head(), "x-forwarded-proto"), [b"https".to_vec()]);
+    assert_eq!(with_bearer(&test, "opaque").status, 502, "nothing for the API");
+}
+
+#[test]
+fn the_filter_names_the_key_that_it_does_not_have_and_counts_those_who_bring_cookies_of_it() {
+    let (_server, server_address) = ScriptedIntrospection::start(|token, _| Scripted::Active(json!({"sub": token})));
+    let (_api, api_address) = EchoingApi::start();
+    let test = start_envoy(server_address, api_address, |options| {
+        options.envoy_concurrency = Some(1)
+    });
+    let (new_key, session) = ("0123456789abcdef".repeat(4), SessionId([1; 32]));
+    let get = |seals: &Seals| {
+        let at = seals.seal(Purpose::AccessToken, "token", session, 300);
+        let request = Request::new("GET", "/api/data").header("cookie", format!("{AT}={at}"));
+        Client::new(&test.system)
+            .send("api", &request)
+            .expect("an answer")
+            .status
+    };
+    assert_eq!(get(&Seals::of(&test.system, "example")), 200);
+    for _ in 0..3 {
+        assert_eq!(get(&Seals::with(&new_key, "example")), 401);
+    }
+    eventually("the filter has reported", || {
+        filter_count(&test, "cookies_of_unknown_keys") == 3 && filter_count(&test, "cookies_opened") == 1
+    });
+    let (ring, _) = bff_core::keys::KeyRing::parse(&new_key, false).expect("a key");
+    let id = ring.key_ids().next().expect("its name").to_string();
+    let log = || std::fs::read_to_string(test.system.log(Component::Envoy)).expect("Envoy's log");
+    eventually("the log names the key", || {
+        log().contains(&format!("key {id} among them"))
+    });
+    assert!(!log().contains(&new_key));
 }

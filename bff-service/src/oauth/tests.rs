@@ -6,6 +6,7 @@ mod fake_server;
 mod log_lines;
 mod signer;
 
+mod check_introspection;
 mod client_proofs;
 mod discovery;
 mod dpop;

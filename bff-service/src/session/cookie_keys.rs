@@ -124,7 +124,7 @@ impl LiveSealer {
         if matches!(self.what_for, Use::Cookies) {
             match &opened {
                 Ok(opened) => self.keys.opened_by(opened.key_id),
-                Err(OpenError::UnknownKey) => {
+                Err(OpenError::UnknownKey(_)) => {
                     self.keys.unknown.fetch_add(1, Relaxed);
                 }
                 Err(_) => {}

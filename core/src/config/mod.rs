@@ -15,7 +15,7 @@ mod source;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
 pub use claims::{AnswerForm, ClaimToHeader};
-pub use phantom_token::PhantomToken;
+pub use phantom_token::{ClientAuthentication, PhantomToken};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};
 

@@ -25,6 +25,8 @@ pub struct PhantomToken {
     pub client_id: String,
     /// Its secret.
     pub client_secret: Zeroizing<String>,
+    /// How it shows id and secret.
+    pub client_authentication: ClientAuthentication,
     /// The longest time an answer is kept, in seconds.
     pub cache_seconds: u64,
     /// The most answers that are kept.
@@ -58,6 +60,19 @@ impl fmt::Debug for PhantomToken {
     }
 }
 
+/// How the introspection client authenticates itself (RFC 6749, section 2.3.1); the names are those of the service's
+/// `client.authentication`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// By HTTP Basic, id and secret form-encoded.
+    #[default]
+    ClientSecretBasic,
+    /// In the form, for servers that do not form-decode what comes by HTTP Basic.
+    ClientSecretPost,
+}
+
 /// What happens to an access token that is a JWT already.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -65,7 +80,7 @@ impl fmt::Debug for PhantomToken {
 enum JwtAccessTokens {
     /// It goes on to the API as it is, unverified.
     Pass,
-    /// It is introspected like any other.
+    /// It is introspected like any other. Where the answer says that it is active and brings no JWT, it goes on as it is.
     Introspect,
 }
 
@@ -96,8 +111,10 @@ pub(super) struct RawPhantomToken {
     /// The client that introspects.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     client_id: String,
-    /// Its secret, sent by HTTP Basic.
+    /// Its secret.
     client_secret: Source,
+    #[serde(default)]
+    client_authentication: ClientAuthentication,
     #[serde(default)]
     response: Response,
     /// Who must have made the answers. Required with `rfc9701`, and only there.
@@ -180,6 +197,7 @@ impl RawPhantomToken {
             path: endpoint.path,
             scheme: endpoint.scheme,
             client_secret: self.client_secret.read("phantom_token.client_secret", env)?,
+            client_authentication: self.client_authentication,
             cluster: self.cluster,
             client_id: self.client_id,
             cache_seconds: in_range("phantom_token.token_cache_seconds", self.token_cache_seconds, 0, 86_400)?,

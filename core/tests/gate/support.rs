@@ -132,6 +132,11 @@ pub(crate) fn good(method: &str, token: &str) -> Head {
     )
 }
 
+/// A head with this bearer token and nothing else.
+pub(crate) fn bearer(token: &str) -> Head {
+    head("GET", &[("authorization", &format!("Bearer {token}"))])
+}
+
 pub(crate) fn jwt(claims: Value) -> String {
     let part = |value: Value| base64url::encode(value.to_string().as_bytes());
     format!(
@@ -184,6 +189,17 @@ pub(crate) fn ends(effects: &[Effect]) -> Vec<(StreamId, End)> {
             _ => None,
         })
         .collect()
+}
+
+/// The status and the reason of the one refusal among the effects.
+pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
+    let mut found = effects.iter().filter_map(|effect| match effect {
+        Effect::Reply { refused, .. } => Some((refused.refusal.status(), refused.why)),
+        _ => None,
+    });
+    let refusal = found.next().expect("a refusal");
+    assert!(found.next().is_none());
+    refusal
 }
 
 /// The callout among the effects.

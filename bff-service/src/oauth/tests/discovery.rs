@@ -236,7 +236,8 @@ async fn report(server: &FakeServer, lines: &[&str]) -> Report {
 #[actix_web::test]
 async fn check_finds_nothing_wrong_with_a_server_that_works() {
     let signer = Signer::es256("1");
-    let report = report(&FakeServer::authorization_server(&[&signer], not_found), &[]).await;
+    let server = FakeServer::authorization_server(&[&signer], not_found);
+    let report = report(&server, &["client.id = \"spa\"", "client.secret = \"a-plain-secret\""]).await;
     assert_eq!(
         (report.faults.len(), report.warnings.len(), report.exit_code()),
         (0, 0, 0),

@@ -174,7 +174,7 @@ impl FakeServer {
         });
     }
 
-    /// The configuration of a client of this server, with changes: `table.field = value` lines.
+    /// The configuration of a client of this server, with changes or additions: `table.field = value` lines.
     pub(super) fn config(&self, lines: &[&str]) -> Arc<Config> {
         let issuer = format!("authorization_server.issuer = \"{}\"", self.url(""));
         Arc::new(config(&[&[issuer.as_str()], lines].concat()))
@@ -198,7 +198,11 @@ pub(super) fn config(lines: &[&str]) -> Config {
         client.scope = "openid profile"
         keys.ring = "8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98"
     "#;
-    Config::parse(&format!("{least}\n{}", lines.join("\n")), |_| None).unwrap()
+    // A line goes before the one of the same field.
+    let field = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    let given: Vec<String> = lines.iter().map(|line| field(line)).collect();
+    let least: Vec<&str> = least.lines().filter(|line| !given.contains(&field(line))).collect();
+    Config::parse(&format!("{}\n{}", least.join("\n"), lines.join("\n")), |_| None).unwrap()
 }
 
 fn serve(mut stream: &TcpStream, handler: &Mutex<Handler>, requests: &Mutex<Vec<Request>>) {

@@ -1,0 +1,135 @@
+//! What `check` says of credentials over HTTP Basic, and of introspection at the gateway.
+
+use serde_json::json;
+
+use super::fake_server::{FakeServer, Reply, Request};
+use crate::check::{self, Report};
+
+const PLAIN: [&str; 2] = ["client.id = \"spa\"", "client.secret = \"a-plain-secret\""];
+
+fn no_introspection(_: &Request) -> Reply {
+    Reply::Text(404, "text/html", "<html>not found".to_owned())
+}
+
+async fn report(server: &FakeServer, lines: &[&str]) -> Report {
+    let mut report = Report::default();
+    check::check_authorization_server(&server.config(lines), &mut report).await;
+    report
+}
+
+/// With rules of `/authorize` that introspect at the server like this.
+async fn report_with_rules(server: &FakeServer, secret: &str, authentication: &str) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("authorize.json");
+    let rules = json!({"phantom_token": {
+        "introspection_endpoint": server.url("/introspect"),
+        "cluster": "authorization_server",
+        "client_id": "gateway",
+        "client_secret": {"inline": secret},
+        "client_authentication": authentication,
+    }});
+    std::fs::write(&path, rules.to_string()).unwrap();
+    let file = format!("authorize.plugin_configuration_file = \"{}\"", path.display());
+    report(server, &[&PLAIN[..], &[&file]].concat()).await
+}
+
+fn introspecting(status: u16, body: serde_json::Value) -> FakeServer {
+    FakeServer::with_metadata(json!({}), move |request| match request.path() {
+        "/introspect" => Reply::Json(status, body.clone()),
+        _ => no_introspection(request),
+    })
+}
+
+#[actix_web::test]
+async fn check_warns_of_a_secret_that_many_servers_do_not_decode_under_basic() {
+    let server = FakeServer::with_metadata(json!({}), no_introspection);
+    for secret in ["a+b", "a/b", "ab==", "a:b", "100%", "a b"] {
+        let secret = format!("client.secret = \"{secret}\"");
+        let warned = report(&server, &["client.id = \"spa\"", &secret]).await;
+        assert_eq!(warned.warnings.len(), 1, "{secret}: {warned}");
+        assert!(
+            warned.warnings[0].contains("client.authentication = \"client_secret_post\""),
+            "{warned}"
+        );
+        // Who follows this is not told to go back.
+        let post = [
+            "client.id = \"spa\"",
+            &secret,
+            "client.authentication = \"client_secret_post\"",
+        ];
+        let followed = report(&server, &post).await;
+        assert_eq!(followed.warnings, [""; 0], "{secret}");
+    }
+    assert_eq!(report(&server, &PLAIN).await.warnings, [""; 0]);
+}
+
+#[actix_web::test]
+async fn check_asks_whether_the_gateways_client_may_introspect_tokens_of_the_services_client() {
+    let server = introspecting(200, json!({"active": false}));
+    for report in [
+        report(&server, &PLAIN).await,
+        report_with_rules(&server, "plain", "client_secret_basic").await,
+    ] {
+        assert!(report.is_good(), "{report}");
+        let text = report.to_string();
+        assert!(text.contains("not tested: may "), "{text}");
+        assert!(text.contains("introspect tokens that were issued to `spa`?"), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
+    for (status, body) in [
+        (200, json!({"active": false})),
+        (400, json!({"error": "unsupported_token_type"})),
+    ] {
+        let server = introspecting(status, body);
+        let good = report_with_rules(&server, "plain", "client_secret_basic").await;
+        assert!(
+            good.is_good() && good.to_string().contains("answers the introspection client `gateway`"),
+            "{good}"
+        );
+        let [asked] = &server.requests("/introspect")[..] else {
+            panic!("asked once")
+        };
+        assert!(asked.form().contains_key("token"));
+        assert!(
+            !asked.headers.contains_key("x-forwarded-proto"),
+            "nothing is in between"
+        );
+    }
+    for (status, body, words) in [
+        (
+            401,
+            json!({"error": "invalid_client"}),
+            "introspection failed: HTTP 401",
+        ),
+        (503, json!({}), "introspection failed: HTTP 503"),
+        (200, json!({"active": true, "jwt": "e30.e30.e30"}), "holds no JWT"),
+        (200, json!({}), "no `active` member"),
+    ] {
+        let server = introspecting(status, body);
+        let bad = report_with_rules(&server, "plain", "client_secret_basic").await;
+        assert_eq!(bad.faults.len(), 1, "{bad}");
+        assert!(bad.faults[0].contains(words), "{bad}");
+    }
+}
+
+#[actix_web::test]
+async fn check_knows_how_the_gateways_client_authenticates_itself() {
+    let server = introspecting(200, json!({"active": false}));
+    let basic = report_with_rules(&server, "a+b", "client_secret_basic").await;
+    assert_eq!(basic.warnings.len(), 1, "{basic}");
+    assert!(
+        basic.warnings[0].contains("\"client_authentication\": \"client_secret_post\""),
+        "{basic}"
+    );
+    let post = report_with_rules(&server, "a+b", "client_secret_post").await;
+    assert_eq!(post.warnings, [""; 0]);
+    let asked = server.requests("/introspect");
+    let form = asked.last().unwrap().form();
+    assert_eq!(
+        (form["client_id"].as_str(), form["client_secret"].as_str()),
+        ("gateway", "a+b")
+    );
+}
