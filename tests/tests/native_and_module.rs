@@ -39,6 +39,7 @@ fn script(token: &str) -> Scripted {
         "good" => Scripted::Active(json!({"sub": token, "exp": expires})),
         "bound" => Scripted::Active(json!({"exp": expires, "cnf": {"x5t#S256": "A".repeat(43)}})),
         "old" => Scripted::Active(json!({"exp": 1})),
+        "claims" => Scripted::Json(json!({"active": true, "exp": expires})),
         "failing" => Scripted::Failing,
         "reset" => Scripted::Reset,
         _ => Scripted::Inactive,
@@ -55,6 +56,7 @@ fn native_answer(token: &str) -> Answer {
     };
     match script(token) {
         Scripted::Active(claims) => answer(200, "application/jwt", jwt(&claims)),
+        Scripted::Json(members) => answer(200, "application/json", members.to_string()),
         Scripted::Inactive => answer(204, "", String::new()),
         Scripted::Failing => answer(500, "", String::new()),
         // Envoy's own answer to the module when a connection breaks.
