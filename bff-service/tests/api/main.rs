@@ -9,6 +9,7 @@ mod applications;
 mod cookies;
 mod cors;
 mod ended_sessions;
+mod granted_scope;
 mod jarm;
 mod lifetimes;
 mod login;
