@@ -15,6 +15,7 @@ mod oauth2;
 mod process;
 mod report;
 mod service;
+mod slow;
 mod upstream;
 mod variants;
 
@@ -101,7 +102,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let names: Vec<&str> = variants.list.iter().map(|variant| variant.name.as_str()).collect();
     // Memory is not made of instructions.
     let others: &[&str] = if counts { &["service"] } else { &["service", "memory"] };
-    let names = [&names[..], others].concat();
+    let names = [&names[..], &slow::NAMES[..1], others].concat();
     if let Some(unknown) = filters
         .iter()
         .find(|filter| !names.iter().any(|name| name.contains(**filter)))
@@ -142,6 +143,9 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
         if !counts {
             measure::latencies(&subjects, &AT_HALF_LOAD, plan, &mut figures).await?;
         }
+    }
+    if is_wanted(slow::NAMES[0]) {
+        slow::measure(&ground, folder.path(), plan, &mut figures).await?;
     }
     let service = match is_wanted("service") {
         true => Some(service::measure(artifacts, folder.path(), &deployment, &upstream, plan, &mut figures).await?),

@@ -20,7 +20,7 @@ pub(crate) struct Report {
 }
 
 /// What the table and the chart say of a variant, in this order; the names that are not here come at the end.
-const ORDER: [(&str, &str); 39] = [
+const ORDER: [(&str, &str); 40] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),
     ("web-hit-100", "**ours**, known session, 100 B cookie"),
@@ -38,6 +38,10 @@ const ORDER: [(&str, &str); 39] = [
     ("web-sessions-1000", "**ours**, 1,000 sessions in turn"),
     ("web-sessions-10000", "**ours**, 10,000 sessions in turn"),
     ("web-sessions-100000", "**ours**, 100,000 sessions in turn, 10,000 kept"),
+    (
+        "web-hit-slow-clients",
+        "**ours**, known session, 1,000 slow clients held, beside ours without them",
+    ),
     ("bearer-hit", "**ours**, bearer token, known"),
     ("refuse", "**ours**, refused: no cookie"),
     ("refuse-altered-cookie", "**ours**, refused: altered cookie"),

@@ -138,6 +138,11 @@ impl Client {
         Self::with(system, tls_config(system, &[b"http/1.1"], None))
     }
 
+    /// Speaks another protocol than HTTP/1.1 on its connections, by its name in ALPN.
+    pub fn speaking(system: &System, protocol: &[u8]) -> Self {
+        Self::with(system, tls_config(system, &[protocol], None))
+    }
+
     /// Shows a certificate where it is asked for: paths of the certificate and of its key, in PEM.
     pub fn with_certificate(system: &System, certificate: &Path, key: &Path) -> Self {
         Self::with(system, tls_config(system, &[b"http/1.1"], Some((certificate, key))))

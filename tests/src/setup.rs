@@ -62,6 +62,18 @@ pub fn start_envoy(authorization_server: SocketAddr, api: SocketAddr, change: im
     })
 }
 
+/// Changes the configuration of a running system's Envoy, and starts that anew.
+pub fn rewrite_envoy(system: &System, change: impl FnOnce(&mut serde_json::Value)) {
+    let file = system.directory().join("envoy.yaml");
+    let text = std::fs::read_to_string(&file).expect("the configuration");
+    let mut configuration = serde_saphyr::from_str(&text).expect("YAML");
+    change(&mut configuration);
+    system.stop(Component::Envoy);
+    // JSON is YAML.
+    std::fs::write(&file, configuration.to_string()).expect("written");
+    system.resume(Component::Envoy).expect("Envoy starts");
+}
+
 /// One of Envoy's counters or gauges; 0 where it has none of that name.
 pub fn statistic(system: &System, name: &str) -> u64 {
     let (_, text) = demo_system::get(

@@ -54,14 +54,12 @@ impl Cluster {
 
     fn run_istio(&self, manifests: &[Manifest]) {
         let local = self.local();
-        let (chains, clusters) = istio::translate(&local, manifests);
-        local.run(chains, clusters);
+        local.run(istio::translate(&local, manifests));
     }
 
     fn run_gateway(&self, served: &ModuleServer) {
         let local = self.local();
-        let (chains, clusters) = gateway::translate(&local, served, &manifests::of_folder("gateway"));
-        local.run(chains, clusters);
+        local.run(gateway::translate(&local, served, &manifests::of_folder("gateway")));
     }
 
     fn token_of(&self, user: &UserAgent) -> String {
@@ -119,12 +117,16 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
     assert_eq!(
         answer.header("access-control-allow-headers"),
-        Some("content-type,x-example-csrf,traceparent,tracestate")
+        Some("content-type,x-example-csrf,traceparent,tracestate,x-grpc-web,x-user-agent,grpc-timeout")
     );
     let bare = Request::new("GET", "/api/data").header("origin", &user.origin);
     let answer = anyone.send("api", &bare).expect("an answer");
     assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
     assert_eq!(answer.header("access-control-allow-origin"), Some(&*user.origin));
+    assert_eq!(
+        answer.header("access-control-expose-headers"),
+        Some("grpc-status,grpc-message,retry-after")
+    );
     api.clear();
 
     // None of the ways in takes what is another's.
@@ -252,8 +254,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     });
     system.stop(Component::Envoy);
     let local = cluster.local();
-    let (chains, clusters) = istio::translate(&local, &manifests);
-    local.write(chains, clusters);
+    local.write(istio::translate(&local, &manifests));
     let mut envoy = Envoy::spawn(system);
     eventually("the configuration is refused", || {
         fs::read_to_string(&envoy.log)

@@ -97,7 +97,7 @@ fn streams_that_are_reset_within_their_body_leave_nothing_behind() {
     assert!(server.count() >= 20);
     eventually("no request is left over", || {
         statistic(&test.system, "http.https.downstream_rq_active") == 0
-            && statistic(&test.system, "cluster.authorization_server.upstream_rq_active") == 0
+            && statistic(&test.system, "cluster.introspection.upstream_rq_active") == 0
     });
 }
 

@@ -42,6 +42,8 @@ export function createProvider(config, database, keys) {
     adapter: adapterFactory(database, config.refreshGraceSeconds),
     findAccount: accountFinder(database, config.largeClaimBytes),
     clients: clients(config),
+    // When the user signed in is in every ID token, not only where max_age asks for it (OpenID Connect Core, section 2).
+    clientDefaults: { require_auth_time: true },
     jwks: { keys: keys.signing },
     routes: ROUTES,
     scopes: ['openid', 'profile', 'email', 'data'],

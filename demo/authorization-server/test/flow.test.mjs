@@ -27,6 +27,17 @@ test('a user signs in and the client gets opaque tokens and an ID token with pro
   assert.equal(payload.email, 'demouser@example.com');
 });
 
+test('an ID token says when the user signed in, and one of a later refresh says the same', async () => {
+  const before = Math.floor(Date.now() / 1000);
+  const browser = new Browser(server);
+  const { left } = await browser.login();
+  const tokens = await browser.tokens(left);
+  const { auth_time: signedIn } = decodeJwt(tokens.id_token);
+  assert.ok(signedIn >= before && signedIn <= Math.floor(Date.now() / 1000), `auth_time ${signedIn}`);
+  const refreshed = await server.refresh(tokens.refresh_token);
+  assert.equal(decodeJwt(refreshed.id_token).auth_time, signedIn);
+});
+
 test('a wrong password is refused with an alert and no redirect', async () => {
   const { page, html, left } = await new Browser(server).login({ password: 'Password2' });
   assert.equal(left, undefined);

@@ -110,15 +110,16 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
         (on_loopback(ports.public), at("0.0.0.0", ports.public)),
         (on_loopback(ports.web_host), at("web-host", ports.web_host)),
         (on_loopback(ports.api), at("api", ports.api)),
-        (
-            on_loopback(ports.authorization_server),
-            at("authorization-server", ports.authorization_server),
-        ),
         // The name has an address for each replica.
         (on_loopback(ports.bff), at("bff", ports.bff)),
         (on_loopback(ports.bff_admin), at("bff", ports.bff_admin)),
     ];
     let text = envoy_config::replace_once(&text, &changes)?;
+    // The login host, and introspection.
+    let text = text.replace(
+        &on_loopback(ports.authorization_server),
+        &at("authorization-server", ports.authorization_server),
+    );
     // Every cluster is a name now.
     Ok(text.replace(
         "\n      connect_timeout: 2s\n",

@@ -96,7 +96,8 @@ pub(crate) fn render(
             &endpoint(loopback(3005)),
             replicas(ports.bff_admin, ports.second_bff_admin),
         ),
-        once(&endpoint(loopback(3004)), endpoint(authorization_server)),
+        // The login host, and introspection.
+        everywhere(&endpoint(loopback(3004)), endpoint(authorization_server)),
         once("target/demo/server.pem", yaml_path(&certificates.server)?),
         once("target/demo/server.key", yaml_path(&certificates.server_key)?),
         once("target/demo/ca.pem", yaml_path(&certificates.ca)?),

@@ -1,6 +1,7 @@
 //! The demo's web host: static content of the single page app, nothing else. It sees no cookie and no token; what it
 //! adds are headers that keep the page from being framed or made to run foreign script.
 
+mod compressed;
 mod config;
 mod headers;
 mod site;
@@ -22,6 +23,7 @@ async fn main() -> std::io::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let config = Config::from_env(|name| std::env::var(name).ok()).map_err(std::io::Error::other)?;
     let (host, port) = (config.host.clone(), config.port);
+    let compressed = web::Data::new(compressed::Compressed::of(&config.content_dir)?);
     let config = web::Data::new(config);
 
     let server = HttpServer::new(move || {
@@ -31,8 +33,10 @@ async fn main() -> std::io::Result<()> {
                 Logger::new("%{method}xi %U %s %Dms")
                     .custom_request_replace("method", |request| request.method().to_string()),
             )
+            .wrap(from_fn(compressed::serve))
             .wrap(from_fn(headers::add))
             .app_data(config.clone())
+            .app_data(compressed.clone())
             .configure(site::configure(&config))
     })
     .workers(1)

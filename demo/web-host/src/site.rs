@@ -70,6 +70,8 @@ mod tests {
 
     use super::*;
 
+    const SCRIPT: &str = "script script script script script script script script script script";
+
     /// A folder with a page, an asset, a hidden file, and a secret beside the folder.
     fn site() -> (tempfile::TempDir, Config) {
         let directory = tempfile::tempdir().expect("a folder");
@@ -77,7 +79,7 @@ mod tests {
         fs::create_dir_all(content_dir.join("assets")).expect("a folder");
         for (name, text) in [
             ("dist/index.html", "<!doctype html>page"),
-            ("dist/assets/index-abc.js", "script"),
+            ("dist/assets/index-abc.js", SCRIPT),
             ("dist/.env", "hidden"),
             ("secret.txt", "secret"),
         ] {
@@ -93,19 +95,31 @@ mod tests {
     }
 
     async fn request(method: Method, path: &str) -> (StatusCode, header::HeaderMap, String) {
+        let (status, headers, body) = request_accepting(method, path, "").await;
+        (status, headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    async fn request_accepting(
+        method: Method,
+        path: &str,
+        encodings: &str,
+    ) -> (StatusCode, header::HeaderMap, Vec<u8>) {
         let (_directory, config) = site();
+        let compressed = crate::compressed::Compressed::of(&config.content_dir).expect("compressed");
         let app = App::new()
+            .wrap(from_fn(crate::compressed::serve))
             .wrap(from_fn(crate::headers::add))
             .configure(configure(&config))
+            .app_data(web::Data::new(compressed))
             .app_data(web::Data::new(config));
-        let request = test::TestRequest::default().method(method).uri(path).to_request();
+        let mut request = test::TestRequest::default().method(method).uri(path);
+        if !encodings.is_empty() {
+            request = request.insert_header((header::ACCEPT_ENCODING, encodings));
+        }
+        let request = request.to_request();
         let response = test::call_service(&test::init_service(app).await, request).await;
         let (status, headers) = (response.status(), response.headers().clone());
-        (
-            status,
-            headers,
-            String::from_utf8_lossy(&test::read_body(response).await).into_owned(),
-        )
+        (status, headers, test::read_body(response).await.to_vec())
     }
 
     async fn get(path: &str) -> (StatusCode, header::HeaderMap, String) {
@@ -139,6 +153,43 @@ mod tests {
         assert_eq!(status, StatusCode::OK);
         let cache = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
         assert!(cache.is_some_and(|text| text.contains("immutable")));
+    }
+
+    #[actix_web::test]
+    async fn a_script_is_compressed_for_those_who_take_it_and_caches_are_told() {
+        let text = |headers: &header::HeaderMap, name: header::HeaderName| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.map(str::to_owned)
+        };
+        for (accepted, is_compressed) in [
+            ("gzip, deflate, br, zstd", true),
+            ("gzip;q=0.5", true),
+            ("", false),
+            ("br", false),
+            ("gzip;q=0", false),
+            ("identity", false),
+        ] {
+            let (status, headers, body) = request_accepting(Method::GET, "/assets/index-abc.js", accepted).await;
+            assert_eq!(status, StatusCode::OK);
+            let script = match is_compressed {
+                true => {
+                    let mut script = String::new();
+                    let mut decoder = flate2::read::GzDecoder::new(body.as_slice());
+                    std::io::Read::read_to_string(&mut decoder, &mut script).expect("gzip");
+                    assert!(body.len() < SCRIPT.len());
+                    script
+                }
+                false => String::from_utf8(body).expect("text"),
+            };
+            assert_eq!(script, SCRIPT, "{accepted}");
+            let encoding = text(&headers, header::CONTENT_ENCODING);
+            assert_eq!(encoding.as_deref(), is_compressed.then_some("gzip"), "{accepted}");
+            assert_eq!(text(&headers, header::VARY).as_deref(), Some("accept-encoding"));
+            assert!(text(&headers, header::CACHE_CONTROL).is_some_and(|cache| cache.contains("immutable")));
+            assert!(text(&headers, header::CONTENT_TYPE).is_some_and(|kind| kind.contains("javascript")));
+        }
+        let (status, headers, _) = request_accepting(Method::POST, "/assets/index-abc.js", "gzip").await;
+        assert!(status.is_client_error() && !headers.contains_key(header::CONTENT_ENCODING));
     }
 
     #[actix_web::test]

@@ -98,15 +98,21 @@ impl Local<'_> {
     }
 
     /// Runs the system's Envoy with this instead of its own configuration.
-    pub fn run(&self, chains: Vec<Value>, clusters: Vec<Value>) {
+    pub fn run(&self, translation: Translation) {
         self.system.stop(Component::Envoy);
-        self.write(chains, clusters);
+        self.write(translation);
         self.system.resume(Component::Envoy).expect("Envoy starts");
     }
 
     /// Writes the file that Envoy starts with. Beside what the manifests lead to there is the host of the authorization
     /// server, which is elsewhere in the world.
-    pub fn write(&self, mut chains: Vec<Value>, mut clusters: Vec<Value>) {
+    pub fn write(&self, translation: Translation) {
+        let Translation {
+            mut chains,
+            mut clusters,
+            listener: settings,
+            bootstrap,
+        } = translation;
         let outside = "outside_authorization_server";
         let host = format!("login.{}", self.system.options().domain);
         chains.push(self.chain(
@@ -129,29 +135,66 @@ impl Local<'_> {
                 "endpoints": [{"lb_endpoints": [endpoint(self.system.authorization_server_addr())]}],
             },
         }));
-        let configuration = json!({
+        let mut listener = json!({
+            "name": "https",
+            "address": address(self.system.public_addr()),
+            "listener_filters": [{
+                "name": "envoy.filters.listener.tls_inspector",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+                },
+            }],
+            "filter_chains": chains,
+        });
+        merge(&mut listener, &settings);
+        let mut configuration = json!({
             // Whoever asks a discovery service has a name.
             "node": {"id": "gateway", "cluster": "gateway"},
             "admin": {"address": address(self.system.envoy_admin())},
             "static_resources": {
-                "listeners": [{
-                    "name": "https",
-                    "address": address(self.system.public_addr()),
-                    "listener_filters": [{
-                        "name": "envoy.filters.listener.tls_inspector",
-                        "typed_config": {
-                            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-                        },
-                    }],
-                    "filter_chains": chains,
-                }],
+                "listeners": [listener],
                 "clusters": clusters,
             },
         });
+        merge(&mut configuration, &bootstrap);
         let text = serde_json::to_string_pretty(&configuration).expect("JSON");
         // JSON is YAML.
         std::fs::write(self.system.directory().join("envoy.yaml"), text).expect("written");
     }
+}
+
+/// What manifests lead to.
+pub struct Translation {
+    /// Of the one listener.
+    pub chains: Vec<Value>,
+    /// All of them.
+    pub clusters: Vec<Value>,
+    /// The listener's own settings.
+    pub listener: Value,
+    /// What is in the configuration beside listeners and clusters.
+    pub bootstrap: Value,
+}
+
+/// As protobuf merges: messages field by field, lists one behind the other.
+pub fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(into), Value::Array(from)) => into.extend(from.iter().cloned()),
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// Circuit breakers with these thresholds.
+pub fn circuit_breakers(connections: &Value, pending: &Value, requests: &Value) -> Value {
+    json!({"thresholds": [{
+        "max_connections": connections,
+        "max_pending_requests": pending,
+        "max_requests": requests,
+    }]})
 }
 
 /// A connection manager with Envoy's router behind the filters.
@@ -194,6 +237,7 @@ pub fn cors_policy(origins: Vec<Value>, policy: &Value) -> Value {
         "allow_origin_string_match": origins,
         "allow_methods": list("allowMethods"),
         "allow_headers": list("allowHeaders"),
+        "expose_headers": list("exposeHeaders"),
         "allow_credentials": policy["allowCredentials"],
         "max_age": policy["maxAge"].as_str().expect("a duration").trim_end_matches('s'),
     })

@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::envoy::{Local, cors_filter, cors_policy, domains, endpoint, manager, of_kind, texts};
+use super::envoy::{
+    Local, Translation, circuit_breakers, cors_filter, cors_policy, domains, endpoint, manager, merge, of_kind, texts,
+};
 use super::manifests::Manifest;
 use crate::proxy;
 
@@ -30,13 +32,19 @@ impl ModuleServer {
     }
 }
 
-/// Filter chains and clusters.
-pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest]) -> (Vec<Value>, Vec<Value>) {
+/// All that they lead to.
+pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest]) -> Translation {
     let manifests = local.named(manifests);
     let mut filters: Vec<Value> = of_kind(&manifests, "SecurityPolicy")
         .map(|_| cors_filter())
         .take(1)
         .collect();
+    filters.extend(
+        of_kind(&manifests, "BackendTrafficPolicy")
+            .filter_map(|policy| policy.content.pointer("/spec/requestBuffer/limit"))
+            .map(buffer_filter)
+            .take(1),
+    );
     filters.extend(of_kind(&manifests, "EnvoyExtensionPolicy").map(|policy| wasm_filter(module, policy)));
     let gateway = of_kind(&manifests, "Gateway").next().expect("a Gateway");
     let listeners = gateway.content["spec"]["listeners"].as_array().expect("listeners");
@@ -66,9 +74,89 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
             None => false,
             other => panic!("{other:?} is not translated"),
         };
-        chains.push(local.chain(&[host], mutual, connection_manager));
+        let mut chain = local.chain(&[host], mutual, connection_manager);
+        limit_connections(&mut chain, name, policy);
+        chains.push(chain);
     }
-    (chains, clusters)
+    // The listener's settings are those of the Gateway's policy.
+    let policy = client_policy(&manifests, "");
+    let tcp = &policy["timeout"]["tcp"];
+    let listener = json!({
+        "per_connection_buffer_limit_bytes": bytes(&policy["connection"]["bufferLimit"]),
+        "listener_filters_timeout": tcp["connectionInspectionTimeout"],
+    });
+    Translation {
+        chains,
+        clusters,
+        listener,
+        bootstrap: overload_manager(&manifests),
+    }
+}
+
+const BUFFER: &str = "envoy.filters.http.buffer";
+
+fn buffer_filter(limit: &Value) -> Value {
+    json!({
+        "name": BUFFER,
+        "disabled": true,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+            "max_request_bytes": bytes(limit),
+        },
+    })
+}
+
+/// What a policy says of the connections of one listener.
+fn limit_connections(chain: &mut Value, listener: &str, policy: &Value) {
+    chain["transport_socket_connect_timeout"] = policy["timeout"]["tcp"]["tlsHandshakeTimeout"].clone();
+    let limit = json!({
+        "name": "envoy.filters.network.connection_limit",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+            "stat_prefix": listener,
+            "max_connections": policy["connection"]["connectionLimit"]["value"],
+        },
+    });
+    chain["filters"].as_array_mut().expect("filters").insert(0, limit);
+}
+
+/// Envoy Gateway's own overload manager, with the heap monitor that it makes from the container's limit, and the EnvoyProxy's
+/// merged into it.
+fn overload_manager(manifests: &[Manifest]) -> Value {
+    let (proxy, mut own) = bootstrap(manifests);
+    let memory = &proxy.content["spec"]["provider"]["kubernetes"]["envoyDeployment"]["container"]["resources"]["limits"]
+        ["memory"];
+    let action = |name: &str, threshold: f64| {
+        json!({
+            "name": format!("envoy.overload_actions.{name}"),
+            "triggers": [{"name": "envoy.resource_monitors.fixed_heap", "threshold": {"value": threshold}}],
+        })
+    };
+    let mut bootstrap = json!({"overload_manager": {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            {
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": 50000,
+                },
+            },
+            {
+                "name": "envoy.resource_monitors.fixed_heap",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+                    "max_heap_size_bytes": bytes(memory) / 10 * 8,
+                },
+            },
+        ],
+        "actions": [action("shrink_heap", 0.95), action("stop_accepting_requests", 0.98)],
+    }});
+    merge(
+        &mut bootstrap,
+        &json!({"overload_manager": own["overload_manager"].take()}),
+    );
+    bootstrap
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -102,11 +190,11 @@ fn client_policy<'a>(manifests: &'a [Manifest], listener: &str) -> &'a Value {
 fn bytes(quantity: &Value) -> u64 {
     let quantity = quantity.as_str().expect("a quantity");
     let number = |text: &str| text.parse::<u64>().expect("a number");
-    match (quantity.strip_suffix("Ki"), quantity.strip_suffix("Mi")) {
-        (Some(kibi), _) => number(kibi) << 10,
-        (_, Some(mebi)) => number(mebi) << 20,
-        _ => number(quantity),
-    }
+    let units = [("Ki", 10), ("Mi", 20), ("Gi", 30)];
+    let with_unit = units
+        .iter()
+        .find_map(|(unit, shift)| Some(number(quantity.strip_suffix(unit)?) << shift));
+    with_unit.unwrap_or_else(|| number(quantity))
 }
 
 fn settings(connection_manager: &mut Value, policy: &Value) {
@@ -136,14 +224,14 @@ fn settings(connection_manager: &mut Value, policy: &Value) {
         },
     }]);
     connection_manager["request_headers_timeout"] = http["requestHeadersReceivedTimeout"].clone();
-    connection_manager["request_timeout"] = http["requestReceivedTimeout"].clone();
+    assert!(http.get("requestReceivedTimeout").is_none(), "it would end streams");
     connection_manager["stream_idle_timeout"] = http["streamIdleTimeout"].clone();
     connection_manager["http2_protocol_options"] = json!({
         "max_concurrent_streams": policy["http2"]["maxConcurrentStreams"],
         "initial_stream_window_size": bytes(&policy["http2"]["initialStreamWindowSize"]),
         "initial_connection_window_size": bytes(&policy["http2"]["initialConnectionWindowSize"]),
     });
-    connection_manager["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]);
+    connection_manager["upgrade_configs"] = json!([{"upgrade_type": "websocket", "enabled": false}]);
 }
 
 fn filter_name(policy: &Manifest) -> String {
@@ -225,6 +313,21 @@ fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value> {
         action["hash_policy"] = json!([{"header": {"header_name": hash["header"]["name"]}}]);
     }
     let mut by_filter = serde_json::Map::new();
+    let policy = traffic_policy(route, manifests).expect("a policy for each route");
+    let http = &policy["timeout"]["http"];
+    action["idle_timeout"] = http["streamIdleTimeout"].clone();
+    action["max_stream_duration"] = json!({"max_stream_duration": http["maxStreamDuration"]});
+    match policy.pointer("/requestBuffer/limit") {
+        // No upgrades there.
+        Some(limit) => {
+            let buffer = json!({
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+                "buffer": {"max_request_bytes": bytes(limit)},
+            });
+            by_filter.insert(BUFFER.to_owned(), buffer);
+        }
+        None => action["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]),
+    }
     for policy in of_kind(manifests, "EnvoyExtensionPolicy").filter(|policy| targets(policy, route)) {
         let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
         by_filter.insert(filter_name(policy), on);
@@ -276,18 +379,32 @@ fn cluster(local: &Local<'_>, route: &Manifest, manifests: &[Manifest]) -> Value
     if consistent_hash(route, manifests).is_some() {
         cluster["lb_policy"] = json!("MAGLEV");
     }
+    // Envoy Gateway's default.
+    cluster["per_connection_buffer_limit_bytes"] = json!(32768);
+    let limits = &traffic_policy(route, manifests).expect("a policy for each route")["circuitBreaker"];
+    cluster["circuit_breakers"] = circuit_breakers(
+        &limits["maxConnections"],
+        &limits["maxPendingRequests"],
+        &limits["maxParallelRequests"],
+    );
     cluster
 }
 
-/// The clusters of the EnvoyProxy's bootstrap, which are merged into the proxy's own.
-fn bootstrap_clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
+/// The EnvoyProxy, and its bootstrap, which is merged into that of Envoy Gateway.
+fn bootstrap(manifests: &[Manifest]) -> (&Manifest, Value) {
     let proxy = of_kind(manifests, "EnvoyProxy").next().expect("an EnvoyProxy");
     assert_eq!(proxy.text("/spec/bootstrap/type"), "Merge");
     let bootstrap = super::manifests::parse("the bootstrap", proxy.text("/spec/bootstrap/value"));
     let [bootstrap] = bootstrap.as_slice() else {
         panic!("one bootstrap")
     };
-    let mut clusters = bootstrap.content["static_resources"]["clusters"]
+    (proxy, bootstrap.content.clone())
+}
+
+/// The clusters in it.
+fn bootstrap_clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
+    let (_, bootstrap) = bootstrap(manifests);
+    let mut clusters = bootstrap["static_resources"]["clusters"]
         .as_array()
         .expect("clusters")
         .clone();

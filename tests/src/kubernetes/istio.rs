@@ -7,11 +7,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::envoy::{Local, cors_filter, cors_policy, domains, manager, of_kind, texts};
+use super::envoy::{
+    Local, Translation, circuit_breakers, cors_filter, cors_policy, domains, manager, merge, of_kind, texts,
+};
 use super::manifests::Manifest;
 
-/// Filter chains and clusters.
-pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> (Vec<Value>, Vec<Value>) {
+/// All that they lead to.
+pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     let manifests = local.named(manifests);
     let mut plugins: Vec<&Manifest> = of_kind(&manifests, "WasmPlugin").collect();
     plugins.sort_by_key(|plugin| std::cmp::Reverse(plugin.content["spec"]["priority"].as_i64()));
@@ -19,7 +21,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> (Vec<Value>, Vec<
     filters.push(cors_filter());
     let gateway = of_kind(&manifests, "Gateway").next().expect("a Gateway");
     let servers = gateway.content["spec"]["servers"].as_array().expect("servers");
-    let chains = servers
+    let mut chains: Vec<Value> = servers
         .iter()
         .map(|server| {
             let hosts = texts(&server["hosts"]);
@@ -43,7 +45,41 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> (Vec<Value>, Vec<
             local.chain(&hosts, mutual, connection_manager)
         })
         .collect();
-    (chains, clusters(local, &manifests))
+    for (place, value) in patches(&manifests, "FILTER_CHAIN", "MERGE") {
+        assert!(place.get("listener").is_none(), "all of the gateway's");
+        chains.iter_mut().for_each(|chain| merge(chain, value));
+    }
+    let (mut listener, mut bootstrap) = (json!({}), json!({}));
+    for (place, value) in patches(&manifests, "LISTENER", "MERGE") {
+        assert!(place.get("listener").is_none(), "all of the gateway's");
+        merge(&mut listener, value);
+    }
+    for (_, value) in patches(&manifests, "BOOTSTRAP", "MERGE") {
+        merge(&mut bootstrap, value);
+    }
+    let mut clusters = clusters(local, &manifests);
+    for (place, value) in patches(&manifests, "CLUSTER", "MERGE") {
+        assert!(place.get("cluster").is_none(), "all of the gateway's");
+        clusters.iter_mut().for_each(|cluster| merge(cluster, value));
+    }
+    Translation {
+        chains,
+        clusters,
+        listener,
+        bootstrap,
+    }
+}
+
+/// Where these patches are for, and what is in them.
+fn patches<'a>(
+    manifests: &'a [Manifest],
+    apply_to: &'a str,
+    operation: &'a str,
+) -> impl Iterator<Item = (&'a Value, &'a Value)> {
+    of_kind(manifests, "EnvoyFilter")
+        .flat_map(|filter| filter.content["spec"]["configPatches"].as_array().expect("patches"))
+        .filter(move |patch| patch["applyTo"] == apply_to && patch["patch"]["operation"] == operation)
+        .map(|patch| (&patch["match"], &patch["patch"]["value"]))
 }
 
 /// What istiod writes into a gateway's connection managers beside.
@@ -205,9 +241,18 @@ fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
 fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
     let host = name.rsplit('|').next().expect("a host");
     let mut cluster = local.cluster(name, host);
+    // What is not said is as good as unlimited.
+    let unlimited = json!(u32::MAX);
     let Some(rule) = rule_of(host, manifests) else {
+        cluster["circuit_breakers"] = circuit_breakers(&unlimited, &unlimited, &unlimited);
         return cluster;
     };
+    let limit = |place: &str| rule["connectionPool"].pointer(place).unwrap_or(&unlimited);
+    cluster["circuit_breakers"] = circuit_breakers(
+        limit("/tcp/maxConnections"),
+        limit("/http/http1MaxPendingRequests"),
+        limit("/http/http2MaxRequests"),
+    );
     if let Some(hash) = rule.pointer("/loadBalancer/consistentHash") {
         cluster["lb_policy"] = json!("RING_HASH");
         cluster["ring_hash_lb_config"] = hash["ringHash"]
@@ -246,9 +291,10 @@ fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
 fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
     for filter in of_kind(manifests, "EnvoyFilter") {
         for patch in filter.content["spec"]["configPatches"].as_array().expect("patches") {
-            assert_eq!(patch["match"]["context"], "GATEWAY");
             let value = &patch["patch"]["value"];
-            match (patch["applyTo"].as_str(), patch["patch"]["operation"].as_str()) {
+            let target = (patch["applyTo"].as_str(), patch["patch"]["operation"].as_str());
+            assert!(patch["match"]["context"] == "GATEWAY" || target.0 == Some("BOOTSTRAP"));
+            match target {
                 (Some("HTTP_ROUTE"), Some("MERGE")) => {
                     let name = &patch["match"]["routeConfiguration"]["vhost"]["route"]["name"];
                     for route in all_routes(connection_manager).filter(|route| &route["name"] == name) {
@@ -259,6 +305,15 @@ fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
                     let filters = connection_manager["http_filters"].as_array_mut().expect("filters");
                     filters.insert(0, value.clone());
                 }
+                (Some("HTTP_FILTER"), Some("INSERT_BEFORE")) => {
+                    let filter = &patch["match"]["listener"]["filterChain"]["filter"];
+                    let name = &filter["subFilter"]["name"];
+                    let filters = connection_manager["http_filters"].as_array_mut().expect("filters");
+                    let place = filters.iter().position(|filter| &filter["name"] == name);
+                    filters.insert(place.expect("the filter is there"), value.clone());
+                }
+                // They are not the connection manager's: see `translate`.
+                (Some("LISTENER" | "FILTER_CHAIN" | "CLUSTER" | "BOOTSTRAP"), Some("MERGE")) => {}
                 (Some("NETWORK_FILTER"), Some("MERGE")) => merge(connection_manager, &value["typed_config"]),
                 other => panic!("the patch {other:?} is not translated"),
             }
@@ -272,19 +327,6 @@ fn all_routes(connection_manager: &mut Value) -> impl Iterator<Item = &mut Value
         .into_iter()
         .flatten()
         .flat_map(|host| host["routes"].as_array_mut().into_iter().flatten())
-}
-
-/// As protobuf merges: messages field by field, lists one behind the other.
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, value) in from {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (Value::Array(into), Value::Array(from)) => into.extend(from.iter().cloned()),
-        (into, from) => *into = from.clone(),
-    }
 }
 
 /// Changes a plugin's configuration.

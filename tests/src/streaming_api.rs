@@ -1,0 +1,126 @@
+//! Instead of the API, which answers at once: takes its time over requests and answers, as uploads, downloads and event
+//! streams do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How far apart the events of `/api/events` are.
+pub const EVENT_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the answer at `/api/download` is: more than all buffers on its way hold.
+pub const DOWNLOAD_BYTES: usize = 32 << 20;
+
+static CHUNK: [u8; 64 << 10] = [b'x'; 64 << 10];
+const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Starts it; returns where it listens. It serves until the process ends:
+///
+/// - `/api/events`: an event at each [`EVENT_INTERVAL`], without end;
+/// - `/api/download`: [`DOWNLOAD_BYTES`], as fast as they are taken;
+/// - `/api/socket`: after an upgrade, whatever comes is sent back;
+/// - anything else: how many bytes the body had, once all of it is there.
+pub fn start() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    listener.set_nonblocking(true).expect("a socket");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async move {
+            let listener = TcpListener::from_std(listener).expect("a listener");
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream));
+            }
+        });
+    });
+    address
+}
+
+/// One connection; the error is why it ended.
+async fn serve(stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::new(stream);
+    loop {
+        let head = read_head(&mut stream).await?;
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        match target {
+            "/api/events" => {
+                stream.write_all(EVENTS).await?;
+                loop {
+                    stream.write_all(b"9\r\ndata: x\n\n\r\n").await?;
+                    tokio::time::sleep(EVENT_INTERVAL).await;
+                }
+            }
+            "/api/download" => {
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {DOWNLOAD_BYTES}\r\n\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                for _ in 0..DOWNLOAD_BYTES / CHUNK.len() {
+                    stream.write_all(&CHUNK).await?;
+                }
+            }
+            "/api/socket" => {
+                stream
+                    .write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+                    .await?;
+                loop {
+                    let byte = stream.read_u8().await?;
+                    stream.write_all(&[byte]).await?;
+                }
+            }
+            _ => {
+                let received = read_body(&mut stream, &head).await?;
+                answer(&mut stream, format!("{{\"received\":{received}}}").as_bytes()).await?;
+            }
+        }
+    }
+}
+
+async fn answer(stream: &mut BufReader<TcpStream>, body: &[u8]) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await
+}
+
+/// In lower case, up to the empty line.
+async fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    Ok(String::from_utf8_lossy(&head).to_ascii_lowercase())
+}
+
+/// Reads the body of a request; returns its length.
+async fn read_body(stream: &mut BufReader<TcpStream>, head: &str) -> io::Result<usize> {
+    let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if let Some(length) = value("content-length:") {
+        let length = length.parse().map_err(io::Error::other)?;
+        stream.read_exact(&mut vec![0; length]).await?;
+        return Ok(length);
+    }
+    if value("transfer-encoding:").is_none() {
+        return Ok(0);
+    }
+    let mut received = 0;
+    loop {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            size.push(stream.read_u8().await?);
+        }
+        let size = usize::from_str_radix(String::from_utf8_lossy(&size).trim(), 16).map_err(io::Error::other)?;
+        // Its line ends as well.
+        stream.read_exact(&mut vec![0; size + 2]).await?;
+        received += size;
+        if size == 0 {
+            return Ok(received);
+        }
+    }
+}

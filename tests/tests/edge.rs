@@ -1,0 +1,156 @@
+//! What Envoy does for all behind it, whoever the client is: bounds on memory and heads, and what a page may read.
+
+use std::io::Write;
+
+use bff_tests::http1::{Client, Request};
+use bff_tests::setup::{eventually, rewrite_envoy, statistic};
+use bff_tests::shipped::{Shipped, start_with};
+use bff_tests::slow_clients::{SlowConnection, allow_files};
+use bff_tests::user_agent::UserAgent;
+use serde_json::{Value, json};
+
+/// The longest request target that the service's parser takes (the `http` crate's `Uri`).
+const LONGEST: usize = 65_534;
+
+fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shipped) {
+    let test = start_with(shipped);
+    let client = Client::new(&test.system);
+    let path = "/bff/session?";
+    let target = |length: usize| format!("{path}{}", "x".repeat(length - path.len()));
+    let origin = test.system.www();
+    let get = |length| Request::new("GET", &target(length)).header("origin", &origin);
+    let answer = client.send("api", &get(60_000)).expect("an answer");
+    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
+    for length in [LONGEST + 1, 66_000, 90_000] {
+        let answer = client.send("api", &get(length)).expect("an answer");
+        assert_eq!(answer.status, 431, "{length}");
+    }
+}
+
+#[test]
+fn a_request_target_that_the_service_cannot_parse_is_refused_by_envoy() {
+    a_request_target_that_the_service_cannot_parse_does_not_reach_it(Shipped::Envoy);
+}
+
+#[test]
+fn a_request_target_that_the_service_cannot_parse_is_refused_behind_istio() {
+    a_request_target_that_the_service_cannot_parse_does_not_reach_it(Shipped::Istio);
+}
+
+#[test]
+fn a_request_target_that_the_service_cannot_parse_is_refused_behind_envoy_gateway() {
+    a_request_target_that_the_service_cannot_parse_does_not_reach_it(Shipped::Gateway);
+}
+
+/// Sets the fields of this name, anywhere; returns how many there are.
+fn set(value: &mut Value, name: &str, with: &Value) -> usize {
+    match value {
+        Value::Object(fields) => fields
+            .iter_mut()
+            .map(|(found, field)| {
+                if found == name {
+                    *field = with.clone();
+                    return 1;
+                }
+                set(field, name, with)
+            })
+            .sum(),
+        Value::Array(items) => items.iter_mut().map(|item| set(item, name, with)).sum(),
+        _ => 0,
+    }
+}
+
+fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
+    const BODY: usize = 60_000;
+    allow_files(4096);
+    let test = start_with(shipped);
+    let system = &test.system;
+    // Half as much again as it has now, instead of a gigabyte.
+    let heap = statistic(system, "server.memory_heap_size");
+    let most = heap + heap / 2;
+    rewrite_envoy(system, |configuration| {
+        assert_eq!(
+            set(configuration, "max_heap_size_bytes", &json!(most)),
+            1,
+            "a heap monitor"
+        );
+    });
+    let client = Client::new(system);
+    let part = |length| Request::new("POST", "/bff/login/end").header("content-length", length);
+    let head = part("65000").bytes_to_keep(&client.authority("api"));
+    let head = String::from_utf8(head)
+        .expect("text")
+        .replace("content-length: 0\r\n", "");
+    let mut held = Vec::new();
+    let attempts = usize::try_from(heap).expect("a size") / BODY + 100;
+    for _ in 0..attempts {
+        let Ok(mut connection) = client.connect("api") else {
+            continue;
+        };
+        let sent = connection
+            .write_all(head.as_bytes())
+            .and_then(|()| connection.write_all(&[b'x'; BODY]));
+        if sent.is_ok() {
+            held.push(SlowConnection::from_http1(connection).expect("a socket"));
+        }
+    }
+    eventually("some of them are let go", || {
+        held.iter_mut().any(|connection| connection.is_held().is_err())
+    });
+    // Whoever is new is served again, while the others hold what they have.
+    let mut visitor = UserAgent::new(system);
+    eventually("a visitor is answered", || {
+        let session = Request::new("GET", "/bff/session").header("origin", &visitor.origin);
+        visitor
+            .client
+            .send("api", &session)
+            .is_ok_and(|answer| answer.status == 200)
+    });
+    drop(held);
+    eventually("a visitor signs in", || statistic(system, "server.live") == 1);
+    visitor.sign_in();
+}
+
+#[test]
+fn memory_is_taken_from_those_who_hold_the_most_by_envoy() {
+    memory_is_taken_from_those_who_hold_the_most(Shipped::Envoy);
+}
+
+#[test]
+fn memory_is_taken_from_those_who_hold_the_most_behind_istio() {
+    memory_is_taken_from_those_who_hold_the_most(Shipped::Istio);
+}
+
+#[test]
+fn memory_is_taken_from_those_who_hold_the_most_behind_envoy_gateway() {
+    memory_is_taken_from_those_who_hold_the_most(Shipped::Gateway);
+}
+
+#[test]
+fn a_page_may_call_the_api_by_grpc_web_and_read_what_came_of_it() {
+    let test = start_with(Shipped::Envoy);
+    let client = Client::new(&test.system);
+    let origin = test.system.www();
+    let preflight = Request::new("OPTIONS", "/api/data")
+        .header("origin", &origin)
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "content-type,grpc-timeout,x-grpc-web,x-user-agent",
+        );
+    let answer = client.send("api", &preflight).expect("an answer");
+    let granted: Vec<&str> = answer
+        .header("access-control-allow-headers")
+        .expect("granted")
+        .split(',')
+        .collect();
+    for name in ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"] {
+        assert!(granted.contains(&name), "{name}: {granted:?}");
+    }
+    let refused = Request::new("POST", "/api/data").header("origin", &origin);
+    let answer = client.send("api", &refused).expect("an answer");
+    assert_eq!(
+        answer.header("access-control-expose-headers"),
+        Some("grpc-status,grpc-message,retry-after")
+    );
+}
