@@ -8,8 +8,8 @@ use crate::http1::Request;
 use crate::sealing::Seals;
 use crate::user_agent::{AT, AUTH, CSRF, CSRF_HEADER, ID, LOGIN, UserAgent};
 
-/// Unsafe methods: the usual ones, one of WebDAV, and one that nobody has heard of.
-pub const UNSAFE: [&str; 6] = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "INVENTED"];
+/// Unsafe methods: the usual ones, and two of WebDAV.
+pub const UNSAFE: [&str; 6] = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "MKCOL"];
 
 /// Every way in which a cookie can be wrong, as Cookie headers, with what it is.
 pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Purpose) -> Vec<(String, String)> {

@@ -147,6 +147,49 @@ fn an_unsafe_method_needs_origin_and_csrf_whatever_its_name() {
 }
 
 #[test]
+fn a_method_that_nobody_has_registered_is_envoys_bad_request_and_those_of_webdav_reach_the_filter() {
+    let user = user();
+    let with = |method: &str| {
+        Request::new(method, "/api/data")
+            .header("origin", &user.origin)
+            .header("cookie", user.cookie_header())
+    };
+    for method in [
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "REPORT",
+        "SEARCH",
+    ] {
+        assert_filter_refused(&user.send(&with(method)), Some(&user.origin), method);
+        // What the API thinks of such a method is its own affair.
+        let proven = user.send(&with(method).header(CSRF_HEADER, &user.csrf));
+        assert!(![400, 401].contains(&proven.status), "{method}: {}", proven.status);
+    }
+    for method in ["INVENTED", "GETX", "get"] {
+        let response = user.send(&with(method).header(CSRF_HEADER, &user.csrf));
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (400, ""),
+            "{method}: Envoy's own"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_is_json_and_nobody_is_to_guess_that_it_is_something_else() {
+    let user = user();
+    let refused = user.send(&Request::new("GET", "/api/data"));
+    assert_eq!((refused.status, refused.code().as_str()), (401, "unauthorized"));
+    assert_eq!(refused.header("content-type"), Some("application/json"));
+    assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
 fn the_csrf_value_of_another_session_is_refused() {
     let (one, other) = (user(), user());
     let cookies = one.cookie_header_with(CSRF, Some(&other.cookies[CSRF]));
