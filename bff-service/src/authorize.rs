@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bff_core::admission::{self, Edits, Refused};
 use bff_core::config::{Config, PhantomToken};
@@ -130,6 +132,7 @@ impl Authorizer {
         let status = response.status().as_u16();
         let outcome = match status {
             200 => "ok",
+            400 => Refusal::MalformedCredentials.code(),
             403 => Refusal::Forbidden.code(),
             502 | 504 => Refusal::AuthorizationServerError.code(),
             500 => Refusal::ServerError.code(),
@@ -189,7 +192,7 @@ impl Authorizer {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Forward { stream, edits } => self.end(stream, Decision::Forward(edits)),
+                Effect::Forward { stream, edits, .. } => self.end(stream, Decision::Forward(edits)),
                 Effect::Reply { stream, refused } => self.end(stream, Decision::Refuse(refused)),
                 Effect::Introspect { flight, request, .. } => {
                     actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
@@ -248,9 +251,9 @@ impl Authorizer {
         let mut response = HttpResponse::build(status);
         response
             .insert_header((CONTENT_TYPE, "application/json"))
-            .insert_header((CACHE_CONTROL, "no-store"));
-        let scopes = self.stage.as_ref().map_or(&[][..], |stage| &stage.requirement.scopes);
-        if let Some(challenge) = refused.challenge(scopes) {
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        if let Some(challenge) = refused.challenge() {
             response.insert_header((WWW_AUTHENTICATE, challenge));
         }
         response.body(refused.refusal.body())
@@ -302,8 +305,8 @@ pub(crate) async fn ask(http: &HttpClient, stage: &PhantomToken, request: Reques
 }
 
 /// 200 with the headers that the API is to get. `Cookie` is always said as it is to be, for proxies that can only put one
-/// in the place of another. What only the filter sets is always said to be removed, in both spellings: the proxy may not
-/// have told of the client's own.
+/// in the place of another. What only the filter sets is always said to be removed, with `-`, with `_` and with `.`: the proxy
+/// may not have told of the client's own. Those of which it has are named in whatever spelling they came.
 fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
@@ -314,7 +317,7 @@ fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse
     }
     let mut removed: Vec<String> = edits.remove.iter().map(|name| name.to_string()).collect();
     for ours in admission::own_headers(rules) {
-        for name in [ours.to_owned(), ours.replace('-', "_")] {
+        for name in [ours.to_owned(), ours.replace('-', "_"), ours.replace('-', ".")] {
             let is_set = edits.set().any(|(set, _)| set == name);
             if !is_set && !removed.contains(&name) {
                 removed.push(name);
@@ -337,6 +340,7 @@ fn fault(why: &'static str) -> Refused {
     Refused {
         refusal: Refusal::ServerError,
         bearer_error: None,
+        scopes: Vec::new(),
         why,
     }
 }

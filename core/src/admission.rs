@@ -7,6 +7,7 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
+use crate::access_token;
 use crate::config::{BffToken, Config};
 use crate::cookie::{CookieJar, MAX_PARTS};
 use crate::csrf;
@@ -17,9 +18,6 @@ use crate::head::{Head, Lines};
 use crate::opened_cookies::{Found, OpenedCookies};
 use crate::reply::Refusal;
 use crate::seal::{OpenError, Purpose};
-
-/// The longest token that is looked at, in bytes, be it out of a cookie or a bearer token.
-const MAX_TOKEN_LEN: usize = 16 * 1024;
 
 /// How a request's head is changed before it goes upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,12 +61,14 @@ pub(crate) enum Credential {
 }
 
 /// A request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// What the caller is told.
     pub refusal: Refusal,
-    /// RFC 6750, 3.1: the `error` of a `WWW-Authenticate: Bearer`, where one was sent and is no good.
+    /// RFC 6750, section 3.1: the `error` of a `WWW-Authenticate: Bearer`, where a bearer token was sent and is no good.
     pub bearer_error: Option<&'static str>,
+    /// The scopes that the request needs, where the token lacks one of them.
+    pub scopes: Vec<String>,
     /// What the log is told.
     pub why: &'static str,
 }
@@ -84,6 +84,7 @@ impl Refused {
         Self {
             refusal,
             bearer_error: None,
+            scopes: Vec::new(),
             why,
         }
     }
@@ -92,17 +93,33 @@ impl Refused {
         Self::new(Refusal::Unauthorized, why)
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750, 3), where a bearer token was expected. `scopes` are those that the entry
-    /// point requires.
-    pub fn challenge(&self, scopes: &[String]) -> Option<String> {
-        match (self.refusal, self.bearer_error) {
-            (Refusal::Forbidden, Some(error)) if scopes.is_empty() => Some(format!("Bearer error=\"{error}\"")),
-            (Refusal::Forbidden, Some(error)) => {
-                Some(format!("Bearer error=\"{error}\", scope=\"{}\"", scopes.join(" ")))
-            }
-            (Refusal::BearerUnauthorized, Some(error)) => Some(format!("Bearer error=\"{error}\"")),
-            (Refusal::BearerUnauthorized, None) => Some("Bearer".to_owned()),
-            _ => None,
+    /// The value of `WWW-Authenticate` (RFC 6750, section 3), where a bearer token was expected. The scheme alone is none:
+    /// it takes a parameter.
+    pub fn challenge(&self) -> Option<String> {
+        if self.refusal != Refusal::BearerUnauthorized && self.bearer_error.is_none() {
+            return None;
+        }
+        let mut challenge = "Bearer realm=\"api\"".to_owned();
+        if let Some(error) = self.bearer_error {
+            challenge.push_str(", error=\"");
+            challenge.push_str(error);
+            challenge.push('"');
+        }
+        if !self.scopes.is_empty() {
+            challenge.push_str(", scope=\"");
+            challenge.push_str(&self.scopes.join(" "));
+            challenge.push('"');
+        }
+        Some(challenge)
+    }
+
+    /// The credentials are malformed, or there are several.
+    const fn malformed(why: &'static str) -> Self {
+        Self {
+            refusal: Refusal::MalformedCredentials,
+            bearer_error: Some("invalid_request"),
+            scopes: Vec::new(),
+            why,
         }
     }
 
@@ -112,6 +129,7 @@ impl Refused {
             Self {
                 refusal: Refusal::BearerUnauthorized,
                 bearer_error: Some("invalid_token"),
+                scopes: Vec::new(),
                 why,
             }
         } else {
@@ -142,11 +160,31 @@ pub(crate) fn admit(
     if found.as_ref().is_some_and(is_over) {
         return Err(Refused::unauthorized("the session was ended"));
     }
+    let asks_routes = config
+        .phantom_token
+        .as_ref()
+        .is_some_and(|stage| stage.route_metadata.is_some());
+    if asks_routes && may_have_selected_the_route(config, head, found.is_some()) {
+        return Err(Refused::new(
+            Refusal::MalformedCredentials,
+            "a header that is not the client's to send may have selected the route",
+        ));
+    }
     let credential = match found {
         Some(found) => Credential::Cookie(found),
         None => Credential::Bearer(bearer_token(head)?),
     };
     Ok(Admission { credential, edits })
+}
+
+/// Whether there are headers by which a client could have the route of others selected: they are taken away, and then Envoy
+/// selects the route again, while it says what that requires only when it is too late. The CSRF header is not among them: it
+/// is a browser's to send.
+fn may_have_selected_the_route(config: &Config, head: &Head, by_cookie: bool) -> bool {
+    let stages = config.phantom_token.iter();
+    let mut identity_headers = stages.flat_map(|stage| stage.answer.identity_headers());
+    identity_headers.any(|name| head.spellings(name).next().is_some())
+        || by_cookie && head.one("authorization") != Lines::None
 }
 
 /// The CSRF header, and the identity headers that the filter itself sets: the API never sees a client's own.
@@ -157,7 +195,8 @@ pub fn own_headers(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 /// What goes from every request, however it is let in: the CSRF header and the identity headers that the filter itself
-/// sets, in any spelling. `_` is `-` to many frameworks, and Envoy drops such headers only where it is told to.
+/// sets, in any spelling. What is neither letter nor digit is `-` to many frameworks, and Envoy drops such headers only where
+/// it is told to, and only those with `_`.
 /// `Authorization`, which has no other spelling, is set anew or removed on every request that is forwarded.
 fn hygiene(config: &Config, head: &Head) -> Edits {
     let mut edits = Edits::default();
@@ -183,6 +222,9 @@ fn by_cookie(
 ) -> Result<Option<Found>, Refused> {
     let jar = CookieJar::parse(head.all("cookie"), &stage.names);
     if stage.allow_tokens && !jar.has_ours() && head.one("authorization") != Lines::None {
+        if !stage.drop_cookies.is_empty() {
+            leave_the_applications(stage, &jar, edits);
+        }
         return Ok(None);
     }
     let is_safe = head.is_safe();
@@ -228,13 +270,18 @@ fn by_cookie(
     let found = access_token?;
     // Of a grant that is known this was looked at when it was made.
     if found.grant.is_none() {
-        check_token(&found.cookie.content.value).map_err(Refused::unauthorized)?;
+        access_token::check(&found.cookie.content.value).map_err(Refused::unauthorized)?;
     }
-    edits.cookie = jar.without_ours();
+    leave_the_applications(stage, &jar, edits);
+    Ok(Some(found))
+}
+
+/// What of the cookies goes on to the API.
+fn leave_the_applications(stage: &BffToken, jar: &CookieJar, edits: &mut Edits) {
+    edits.cookie = jar.without(&stage.drop_cookies);
     if edits.cookie.is_none() {
         edits.remove.push(Cow::Borrowed("cookie"));
     }
-    Ok(Some(found))
 }
 
 /// Origin and Fetch Metadata.
@@ -266,52 +313,22 @@ fn navigates(head: &Head) -> bool {
     head.one(":method") == Lines::One(b"GET") && head.one("sec-fetch-mode") == Lines::One(b"navigate")
 }
 
-/// The token of `Authorization: Bearer` (RFC 6750, 2.1). Tokens in the query or a form are never looked for.
+/// The token of `Authorization: Bearer` (RFC 6750, section 2.1). Tokens in the query or a form are never looked for.
 fn bearer_token(head: &Head) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    let unauthorized = |why| Refused::new(Refusal::BearerUnauthorized, why);
     let value = match head.one("authorization") {
         Lines::One(value) => value,
-        Lines::None => return Err(Refused::new(Refusal::BearerUnauthorized, "there is no bearer token")),
-        Lines::Several => return Err(Refused::token(true, "Authorization is repeated")),
+        Lines::None => return Err(unauthorized("there is no bearer token")),
+        Lines::Several => return Err(Refused::malformed("Authorization is repeated")),
     };
-    let not_bearer = Refused::new(Refusal::BearerUnauthorized, "Authorization is not of the Bearer scheme");
-    let (scheme, token) = value.split_at_checked(6).ok_or(not_bearer)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer") || token.first() != Some(&b' ') {
-        return Err(not_bearer);
-    }
+    let is_bearer = |(scheme, rest): &(&[u8], &[u8])| {
+        scheme.eq_ignore_ascii_case(b"bearer") && rest.first().is_none_or(|byte| *byte == b' ')
+    };
+    let (_, token) = value
+        .split_at_checked(6)
+        .filter(is_bearer)
+        .ok_or_else(|| unauthorized("Authorization is not of the Bearer scheme"))?;
     let token = token.trim_ascii_start();
-    check_token(token).map_err(|why| Refused::token(true, why))?;
+    access_token::check(token).map_err(Refused::malformed)?;
     Ok(Zeroizing::new(token.to_vec()))
-}
-
-/// RFC 6750, 2.1: `b64token`. Anything else must not reach a header or a form.
-fn check_token(token: &[u8]) -> Result<(), &'static str> {
-    if token.len() > MAX_TOKEN_LEN {
-        return Err("the token is longer than 16 KiB");
-    }
-    match are_token_bytes(token) {
-        true => Ok(()),
-        false => Err("the token has characters that no token has"),
-    }
-}
-
-/// For each byte, whether tokens have it.
-#[allow(
-    clippy::indexing_slicing,
-    reason = "the compiler does it, and would refuse what lies outside"
-)]
-const TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut rest: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
-    while let [byte, behind @ ..] = rest {
-        table[*byte as usize] = true;
-        rest = behind;
-    }
-    table
-};
-
-/// Without an early end. In wasm a look into the table costs a sixth of the comparisons: the compiler has no vectors for a
-/// module that is built small.
-fn are_token_bytes(token: &[u8]) -> bool {
-    let is_legal = |byte: &u8| TOKEN_BYTES.get(usize::from(*byte)).is_some_and(|legal| *legal);
-    !token.is_empty() && token.iter().fold(true, |so_far, byte| so_far & is_legal(byte))
 }

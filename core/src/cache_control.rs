@@ -1,4 +1,4 @@
-//! How long an answer may be kept: `Cache-Control` (RFC 9111, 5.2.2).
+//! How long an answer may be kept, and by whom: `Cache-Control` (RFC 9111, section 5.2.2).
 
 /// The seconds that these lines allow; `u64::MAX` without a word on it. Of several words the strictest counts.
 pub fn lifetime<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> u64 {
@@ -24,9 +24,53 @@ pub fn lifetime<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     seconds
 }
 
+/// Whether these lines leave open who may keep the answer. A shared cache takes such an answer for everybody's, unless the
+/// request has `Authorization` (RFC 9111, section 3.5): a cookie does not count there. `private` and `no-cache` with names of
+/// headers say nothing of the rest.
+pub fn is_for_anybody<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let mut directives = lines.into_iter().flat_map(|line| line.split(|byte| *byte == b','));
+    !directives.any(|directive| {
+        let name = directive
+            .split(|byte| *byte == b'=')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        let is_whole = !directive.contains(&b'=');
+        is("public") || is("s-maxage") || is("no-store") || is_whole && is("private")
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::lifetime;
+    use super::{is_for_anybody, lifetime};
+
+    #[test]
+    fn an_answer_is_for_anybody_unless_its_lines_say_who_may_keep_it() {
+        let of = |lines: &[&str]| is_for_anybody(lines.iter().map(|line| line.as_bytes()));
+        for open in [
+            &[][..],
+            &[""],
+            &["max-age=60"],
+            &["no-cache"],
+            &["max-age=60, must-revalidate"],
+            &["max-age=60", "immutable"],
+            &["private=\"set-cookie\", max-age=60"],
+            &["x-public, publicly"],
+        ] {
+            assert!(of(open), "{open:?}");
+        }
+        for said in [
+            &["public"][..],
+            &["max-age=60", "Public"],
+            &["S-MaxAge=60"],
+            &["no-cache,no-store"],
+            &[" private , max-age=60"],
+            &["max-age=60", "no-store"],
+        ] {
+            assert!(!of(said), "{said:?}");
+        }
+    }
 
     #[test]
     fn the_strictest_of_what_is_said_counts() {

@@ -142,16 +142,28 @@ impl<'a> CookieJar<'a> {
     /// The Cookie header without ours: the other pieces byte for byte and in order, lines joined by `; `. `None` when
     /// nothing is left. Where none of ours is in a line, the line is untouched.
     pub fn without_ours(&self) -> Option<Vec<u8>> {
+        self.without(&[])
+    }
+
+    /// As [`Self::without_ours`], and without cookies of these names either.
+    pub fn without(&self, names: &[String]) -> Option<Vec<u8>> {
         if !self.others {
             return None;
         }
+        let goes = |piece| {
+            let is_named = |name: &[u8]| names.iter().any(|other| other.as_bytes() == name);
+            our_piece(piece, self.names).is_some()
+                || !names.is_empty() && split_pair(piece).is_some_and(|(name, _)| is_named(name))
+        };
+        let mut is_empty = true;
         let mut kept: Vec<u8> = Vec::new();
         for line in &self.lines {
             let mut start_of_line = true;
             for piece in pieces(line) {
-                if our_piece(piece, self.names).is_some() {
+                if goes(piece) {
                     continue;
                 }
+                is_empty = is_empty && trim(piece).is_empty();
                 if start_of_line {
                     // Spaces and tabs only: what else stands before a name keeps it from being ours.
                     let piece = trim_start(piece);
@@ -166,7 +178,7 @@ impl<'a> CookieJar<'a> {
                 start_of_line = false;
             }
         }
-        Some(kept)
+        (!is_empty).then_some(kept)
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Effect {
         stream: StreamId,
         /// The changes.
         edits: Edits,
+        /// What matters when the response comes.
+        on_response: OnResponse,
     },
     /// Answer the request.
     Reply {
@@ -64,6 +66,15 @@ pub enum Effect {
     Warn(Notice),
     /// Call [`Gate::tick`] as soon as this call is over.
     TickSoon,
+}
+
+/// What matters when the response to a request comes that was let go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnResponse {
+    /// A cookie let the request in: unless the API says so, no shared cache may keep the response (RFC 9111, section 3.5).
+    pub by_cookie: bool,
+    /// What the route's metadata required, where routes are asked: [`Gate::response`] compares.
+    pub route: Option<Requirement>,
 }
 
 /// What the proxy knows of a request besides its head. Each is asked for only where it matters.
@@ -255,6 +266,23 @@ impl Gate {
             self.count(effect);
         }
         effects
+    }
+
+    /// The response to a request has come for which this was required by its route. Envoy selects the route again when
+    /// headers were changed, and until then it says what the one from before requires: what it says now is the route that
+    /// served. `Some`: that one requires something else, and the response must not go out.
+    pub fn response(&mut self, required: &Requirement, around: &dyn Surroundings) -> Option<Refused> {
+        let stage = self.config.phantom_token.as_ref();
+        let served = requirement_of_route(stage, around);
+        if matches!(&served, Ok(Some(served)) if served == required) {
+            return None;
+        }
+        let refused = Refused::new(
+            Refusal::ServerError,
+            "another route served than the one whose metadata were asked",
+        );
+        self.counts.add(Count::Refused(refused.refusal.status()));
+        Some(refused)
     }
 
     /// A request is over: answered, forwarded and done, or its client has left.

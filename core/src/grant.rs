@@ -134,7 +134,7 @@ impl Grant {
     pub(crate) fn check<'a>(
         &self,
         carrier: Carrier,
-        requirements: impl IntoIterator<Item = &'a Requirement>,
+        requirements: impl IntoIterator<Item = &'a Requirement, IntoIter: Clone>,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
     ) -> Result<(), Refused> {
         let bearer = carrier != Carrier::Cookie;
@@ -154,8 +154,9 @@ impl Grant {
                 }
             }
         }
+        let requirements = requirements.into_iter();
         let mut has_scopes = true;
-        for requirement in requirements {
+        for requirement in requirements.clone() {
             let is_for = |audience: &String| self.audiences.contains(audience);
             if !requirement.audience.as_ref().is_none_or(is_for) {
                 return Err(Refused::token(bearer, "the token is for another audience"));
@@ -167,6 +168,7 @@ impl Grant {
             false => Err(Refused {
                 refusal: Refusal::Forbidden,
                 bearer_error: bearer.then_some("insufficient_scope"),
+                scopes: all_scopes(requirements),
                 why: "the token lacks a required scope",
             }),
         }
@@ -210,6 +212,17 @@ impl Binding {
             None => Ok(Self::Other),
         }
     }
+}
+
+/// All scopes that are required, each of them once.
+fn all_scopes<'a>(requirements: impl Iterator<Item = &'a Requirement>) -> Vec<String> {
+    let mut all = Vec::new();
+    for scope in requirements.flat_map(|requirement| &requirement.scopes) {
+        if !all.contains(scope) {
+            all.push(scope.clone());
+        }
+    }
+    all
 }
 
 fn strings(value: Option<&Value>) -> Vec<String> {

@@ -110,7 +110,8 @@ impl Head {
         }
     }
 
-    /// The names there are that are read as `name`, which is given in lower case, where `_` is taken as `-`.
+    /// The names there are that frameworks may read as `name`, which is given in lower case: every byte that is neither
+    /// letter nor digit is taken as `-`.
     pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.lines_tagged(name)
             .map(|line| self.name(line))
@@ -171,9 +172,10 @@ fn bit(tag: u8) -> u64 {
     1u64.wrapping_shl(u32::from(tag))
 }
 
-/// `_` is `-` to many frameworks.
+/// To many frameworks, whose variables are named as CGI's (RFC 3875, section 4.1.18), `x_user`, `x.user` and `x-user` are one
+/// header.
 fn dash(byte: u8) -> u8 {
-    if byte == b'_' { b'-' } else { byte }
+    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
 }
 
 #[cfg(test)]
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_in_both_spellings_and_nothing_else_is() {
+    fn a_name_is_found_in_every_spelling_that_frameworks_fold_and_nothing_else_is() {
         let lines = [
             ("x-a-b", "1"),
             ("x_a-b", "2"),
@@ -213,13 +215,17 @@ mod tests {
             ("x-a-c", "4"),
             ("-a_", "5"),
             ("_a-", "6"),
+            ("x.a.b", "7"),
+            ("x~a!b", "8"),
+            ("x-a0b", "9"),
+            (".a+", "10"),
         ];
         let head = Head::from_proxy_wasm(serialised(&lines)).unwrap();
         assert_eq!(
             head.spellings("x-a-b").collect::<Vec<_>>(),
-            [&b"x-a-b"[..], b"x_a-b", b"x-a_b"]
+            [&b"x-a-b"[..], b"x_a-b", b"x-a_b", b"x.a.b", b"x~a!b"]
         );
-        assert_eq!(head.spellings("-a-").count(), 2);
+        assert_eq!(head.spellings("-a-").count(), 3);
         assert_eq!(head.one("x-a-b"), Lines::One(b"1"));
         assert_eq!((head.spellings("x-a").count(), head.spellings("").count()), (0, 0));
     }

@@ -290,10 +290,14 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
     for ClaimToHeader {
         header_name,
         claim_name,
+        required,
     } in headers
     {
-        // What the server does not say is not said to the API either.
         let Some(value) = members.get(claim_name).filter(|value| !value.is_null()) else {
+            if *required {
+                return Err(Unusable("its answer lacks a claim that `claim_to_headers` requires"));
+            }
+            // What the server does not say is not said to the API either.
             continue;
         };
         let text = match value {

@@ -31,6 +31,7 @@
     )
 )]
 
+pub mod access_token;
 pub mod admission;
 pub mod base64url;
 mod bounded;

@@ -8,6 +8,8 @@ pub enum Refusal {
     Unauthorized,
     /// Filter: the same where a bearer token was expected, answered with `WWW-Authenticate` (RFC 6750, 3).
     BearerUnauthorized,
+    /// Filter: the credentials are malformed or repeated (RFC 6750, section 3.1, `invalid_request`).
+    MalformedCredentials,
     /// Filter: the token lacks a required scope.
     Forbidden,
     /// Both: the authorization server is unreachable or answered nonsense.
@@ -70,6 +72,11 @@ impl Refusal {
         const BUSY: &str = "The authorization server is busy: try again later";
         match self {
             Self::Unauthorized | Self::BearerUnauthorized => (401, "unauthorized", CREDENTIALS),
+            Self::MalformedCredentials => (
+                400,
+                "invalid_request",
+                "The credentials are malformed, or there are several",
+            ),
             Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
             Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),
             Self::AuthorizationServerBusy { .. } => (503, "authorization_server_error", BUSY),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::admission::{Edits, Refused};
 use crate::config::PhantomToken;
-use crate::gate::{Effect, StreamId};
+use crate::gate::{Effect, OnResponse, StreamId};
 use crate::grant::{Carrier, Grant, Requirement};
 
 /// A request that has shown a token.
@@ -30,6 +30,10 @@ impl Visitor {
             Ok(()) => Effect::Forward {
                 stream: self.stream,
                 edits: self.edits.with(Rc::clone(grant)),
+                on_response: OnResponse {
+                    by_cookie: self.carrier == Carrier::Cookie,
+                    route: self.route,
+                },
             },
             Err(refused) => self.refuse(refused),
         }

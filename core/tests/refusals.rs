@@ -15,6 +15,7 @@ fn every_refusal_has_the_status_and_code_of_the_contract() {
     let table = [
         (R::Unauthorized, 401, "unauthorized"),
         (R::BearerUnauthorized, 401, "unauthorized"),
+        (R::MalformedCredentials, 400, "invalid_request"),
         (R::Forbidden, 403, "forbidden"),
         (R::AuthorizationServerError, 502, "authorization_server_error"),
         (R::AuthorizationServerTimeout, 504, "authorization_server_error"),

@@ -7,9 +7,19 @@ use crate::host::Outcome;
 /// copy each name and each value into an allocation of its own, and panic on a name that is not UTF-8.
 pub(crate) fn request_header_map() -> Option<Vec<u8>> {
     const HTTP_REQUEST_HEADERS: u32 = 0;
+    header_map(HTTP_REQUEST_HEADERS)
+}
+
+/// The response's header map, likewise.
+pub(crate) fn response_header_map() -> Option<Vec<u8>> {
+    const HTTP_RESPONSE_HEADERS: u32 = 2;
+    header_map(HTTP_RESPONSE_HEADERS)
+}
+
+fn header_map(map: u32) -> Option<Vec<u8>> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
     // SAFETY: both pointers are to variables of the types that the host writes.
-    let status = unsafe { imported::proxy_get_header_map_pairs(HTTP_REQUEST_HEADERS, &raw mut data, &raw mut size) };
+    let status = unsafe { imported::proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
     if status != OK || data.is_null() {
         return None;
     }
@@ -29,7 +39,7 @@ pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, u32> {
         NOT_FOUND => Ok(None),
         // It allocates nothing for an empty text.
         OK if data.is_null() => Ok(Some(Vec::new())),
-        // SAFETY: as in `request_header_map`.
+        // SAFETY: as in `header_map`.
         OK => Ok(Some(unsafe { Vec::from_raw_parts(data, size, size) })),
         error => Err(error),
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bff_core::admission::Edits;
+use bff_core::cache_control;
 use bff_core::gate::Surroundings;
 use bff_core::head::Head;
 use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
@@ -49,6 +50,18 @@ pub(crate) fn edit_request(edits: &Edits) {
     }
     for (name, value) in edits.set() {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
+    }
+}
+
+/// Keeps shared caches from taking the response for everybody's, where it leaves that open. Only to be called in the header
+/// phase of the response.
+pub(crate) fn keep_private() {
+    let head = abi::response_header_map()
+        .and_then(Head::from_proxy_wasm)
+        .unwrap_or_default();
+    // Lines of one name are one list (RFC 9110, section 5.3): another line takes nothing of what the API says away.
+    if cache_control::is_for_anybody(head.all("cache-control")) {
+        let _ = hostcalls::add_map_value_bytes(MapType::HttpResponseHeaders, "cache-control", b"private");
     }
 }
 

@@ -41,6 +41,7 @@ impl Metrics {
     pub(crate) fn define(keys: impl Iterator<Item = KeyId>) -> Self {
         let counter = |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("bff_filter_{name}")).ok();
         let refusals = [
+            Refusal::MalformedCredentials,
             Refusal::Unauthorized,
             Refusal::Forbidden,
             Refusal::ServerError,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bff_core::admission::Refused;
 use bff_core::config::{Config, PhantomToken};
-use bff_core::gate::{Effect, FlightId, Gate, StreamId};
+use bff_core::gate::{Effect, FlightId, Gate, OnResponse, StreamId};
 use bff_core::head::Head;
 use bff_core::introspect::{Answer, Request};
 use bff_core::reply::Refusal;
@@ -30,6 +30,8 @@ pub(crate) struct Shell {
     gate: RefCell<Gate>,
     /// By the context that made the callout, and its number.
     callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
+    /// Of requests that have waited and were let go.
+    on_response: RefCell<BTreeMap<StreamId, OnResponse>>,
     metrics: Metrics,
     phantom_token: Option<PhantomToken>,
 }
@@ -42,10 +44,9 @@ enum Callout {
 }
 
 /// What becomes of the request whose head has just come.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It goes on.
-    Goes,
+    /// It goes on, and this matters when its response comes.
+    Goes(OnResponse),
     /// It waits, or is answered.
     Stays,
 }
@@ -63,6 +64,7 @@ impl Shell {
             phantom_token: config.phantom_token.clone(),
             gate: RefCell::new(Gate::new(config)),
             callouts: RefCell::default(),
+            on_response: RefCell::default(),
             metrics: Metrics::define(keys.into_iter()),
         }
     }
@@ -74,6 +76,7 @@ impl Shell {
             self.reply(&Refused {
                 refusal: Refusal::ServerError,
                 bearer_error: None,
+                scopes: Vec::new(),
                 why: "the gate is in use",
             });
             return Fate::Stays;
@@ -81,9 +84,9 @@ impl Shell {
         let mut fate = Fate::Stays;
         let mut follow = |effect| match effect {
             // Its callback's return value lets it go: resuming is for those that were paused.
-            Effect::Forward { edits, .. } => {
+            Effect::Forward { edits, on_response, .. } => {
                 host::edit_request(&edits);
-                fate = Fate::Goes;
+                fate = Fate::Goes(on_response);
                 Vec::new()
             }
             Effect::Reply { refused, .. } => {
@@ -139,8 +142,29 @@ impl Shell {
         });
     }
 
+    /// What matters now that the response to a request comes that has waited; said once.
+    pub(crate) fn on_response(&self, stream: StreamId) -> OnResponse {
+        let known = self.on_response.try_borrow_mut().ok();
+        known.and_then(|mut known| known.remove(&stream)).unwrap_or_default()
+    }
+
+    /// The response has come, in its callback. Whether it goes out: where not, another one does.
+    pub(crate) fn response(&self, on_response: &OnResponse) -> bool {
+        if let Some(required) = &on_response.route
+            && let Some(refused) = self.with_gate(|gate| gate.response(required, &Connection)).flatten()
+        {
+            self.reply(&refused);
+            return false;
+        }
+        if on_response.by_cookie {
+            host::keep_private();
+        }
+        true
+    }
+
     /// A request is over.
     pub(crate) fn gone(&self, stream: StreamId) {
+        self.on_response(stream);
         // Its callouts are gone with it.
         if let Ok(mut callouts) = self.callouts.try_borrow_mut() {
             while let Some(key) = callouts
@@ -162,8 +186,15 @@ impl Shell {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Forward { stream, edits } if host::act_for(stream) => {
+                Effect::Forward {
+                    stream,
+                    edits,
+                    on_response,
+                } if host::act_for(stream) => {
                     host::edit_request(&edits);
+                    if let Ok(mut waiting) = self.on_response.try_borrow_mut() {
+                        waiting.insert(stream, on_response);
+                    }
                     host::resume_request();
                 }
                 Effect::Reply { stream, refused } if host::act_for(stream) => self.reply(&refused),
@@ -236,12 +267,12 @@ impl Shell {
         // What clients do wrong is in the access log; a line for each of them here would be theirs to write.
         let level = if status < 500 { LogLevel::Debug } else { LogLevel::Warn };
         host::log(level, &format!("bff: refused {refused}"));
-        let scopes = self
-            .phantom_token
-            .as_ref()
-            .map_or(&[][..], |stage| &stage.requirement.scopes);
-        let challenge = refused.challenge(scopes);
-        let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
+        let challenge = refused.challenge();
+        let mut headers = vec![
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+        ];
         headers.extend(challenge.as_deref().map(|challenge| ("www-authenticate", challenge)));
         host::reply(status, refused.why, &headers, &refused.refusal.body());
     }

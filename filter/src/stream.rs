@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use bff_core::gate::OnResponse;
 use bff_core::reply::Refusal;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -15,6 +16,8 @@ pub(crate) struct Stream {
     shell: Option<Rc<Shell>>,
     /// Whether the gate may remember it.
     waits: bool,
+    /// What matters when its response comes; of one that waits, the shell knows.
+    on_response: OnResponse,
 }
 
 impl Stream {
@@ -23,6 +26,7 @@ impl Stream {
             context_id,
             shell,
             waits: false,
+            on_response: OnResponse::default(),
         }
     }
 }
@@ -51,11 +55,29 @@ impl HttpContext for Stream {
             }
         };
         match fate {
-            Fate::Goes => Action::Continue,
+            Fate::Goes(on_response) => {
+                self.on_response = on_response;
+                Action::Continue
+            }
             Fate::Stays => {
                 self.waits = true;
                 Action::Pause
             }
+        }
+    }
+
+    /// Also called for local replies, of which nothing is known.
+    fn on_http_response_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> Action {
+        let Some(shell) = &self.shell else {
+            return Action::Continue;
+        };
+        let on_response = match self.waits {
+            true => shell.on_response(self.context_id),
+            false => std::mem::take(&mut self.on_response),
+        };
+        match shell.response(&on_response) {
+            true => Action::Continue,
+            false => Action::Pause,
         }
     }
 }

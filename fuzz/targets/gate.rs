@@ -64,7 +64,7 @@ impl World {
     fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
         for effect in effects {
             match effect {
-                Effect::Forward { stream, edits } => {
+                Effect::Forward { stream, edits, .. } => {
                     let token = self
                         .open
                         .remove(&stream)

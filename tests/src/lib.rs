@@ -31,6 +31,7 @@ pub mod recording_api;
 pub mod reference;
 pub mod repository;
 pub mod request_corpus;
+pub mod scripted_api;
 pub mod scripted_introspection;
 pub mod sealing;
 pub mod setup;

@@ -29,6 +29,8 @@ impl Sent {
         ];
         for (name, value) in &self.headers {
             let name = name.to_ascii_lowercase();
+            // Space around a value is no part of it (RFC 9110, 5.5).
+            let value = value.trim_ascii();
             let separator: &[u8] = match name.as_str() {
                 "origin" | "authorization" => b",",
                 _ => b"",
@@ -39,8 +41,7 @@ impl Sent {
                     line.extend_from_slice(separator);
                     line.extend_from_slice(value);
                 }
-                // Space around a value is no part of it (RFC 9110, 5.5).
-                _ => seen.push((name, value.trim_ascii().to_vec())),
+                _ => seen.push((name, value.to_vec())),
             }
         }
         seen
@@ -201,8 +202,8 @@ impl Corpus {
             "PATCH",
             "OPTIONS",
             "PROPPATCH",
-            "get",
-            "X",
+            "PROPFIND",
+            "MKCOL",
         ];
         Sent {
             method: (*self.random.pick(&methods)).to_owned(),

@@ -89,6 +89,8 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
         assert_eq!(values(&answer.body, "cookie"), [b"theme=dark; last=\"a b\"".to_vec()]);
         assert!(values(&answer.body, CSRF_HEADER).is_empty());
     }
+    let private = send(&with_cookies(&user, "GET"));
+    assert_eq!(private.all("cache-control"), ["private"], "the API leaves it open");
     let reached = api.count();
     let stranger = Request::new("GET", "/api/data").header("origin", &user.origin);
     let refused = [
@@ -240,6 +242,11 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
         removed.contains(&"cookie") && removed.contains(&CSRF_HEADER) && removed.contains(&"x_example_csrf"),
         "{removed:?}"
     );
+    assert!(removed.contains(&"x.example.csrf"), "{removed:?}");
+    // And whatever spelling it was told of.
+    let answer = ask(&test, &asking(&test, "POST", "good").header("x~example.csrf", "junk"));
+    let removed = answer.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
+    assert!(removed.split(',').any(|name| name == "x~example.csrf"), "{removed}");
     let without_csrf = Request::new("POST", "/authorize/api/data").header("origin", test.system.www());
     assert_eq!(ask(&test, &without_csrf).status, 401);
     for (token, status, code) in [
@@ -251,6 +258,15 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
         let answer = ask(&test, &asking(&test, "GET", token));
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{token}");
     }
+}
+
+#[test]
+fn a_refusal_of_authorize_is_as_the_filters_and_nobody_is_to_guess_what_it_is() {
+    let test = start(|options| by_the_real_server(options, None));
+    let refused = ask(&test, &Request::new("GET", "/authorize/api/data"));
+    assert_eq!((refused.status, refused.code().as_str()), (401, "unauthorized"));
+    assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(refused.header("content-type"), Some("application/json"));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn claims(api: &RecordingApi) -> Value {
     serde_json::from_slice(&base64url::decode(payload).expect("base64url")).expect("JSON")
 }
 
-const INVALID: (u16, &str) = (401, "Bearer error=\"invalid_token\"");
+const INVALID: (u16, &str) = (401, "Bearer realm=\"api\", error=\"invalid_token\"");
 
 #[test]
 fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its_own_proof_alone() {
@@ -81,13 +81,20 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
     let with_cookies = Request::new("GET", "/default/data")
         .header("origin", &user.origin)
         .header("cookie", user.cookie_header());
-    assert_eq!(refusal(&user.send(&with_cookies)), (401, "Bearer"));
+    assert_eq!(refusal(&user.send(&with_cookies)), (401, "Bearer realm=\"api\""));
     // A partner's token is good with the partner's certificate alone, in whatever way it is tried.
     assert_eq!(refusal(&get(&anyone, "api", "/default/data", &of_partner)), INVALID);
     assert_eq!(refusal(&get(&partner, "api", "/default/data", &of_partner)), INVALID);
     // And a token of somebody without one is of no use where certificates are required.
     assert_eq!(refusal(&get(&partner, "mtls", "/api/data", &of_user)), INVALID);
     assert_eq!(refusal(&get(&partner, "mtls", "/api/data", "no-token-at-all")), INVALID);
+    // Two tokens, or what is none, are a bad request.
+    let bad = (400, "Bearer realm=\"api\", error=\"invalid_request\"");
+    let two = Request::new("GET", "/default/data")
+        .header("authorization", format!("Bearer {of_user}"))
+        .header("authorization", format!("Bearer {of_user}"));
+    assert_eq!(refusal(&anyone.send("api", &two).expect("an answer")), bad);
+    assert_eq!(refusal(&get(&anyone, "api", "/default/data", "a b")), bad);
     // Without a certificate not even a connection.
     let without = anyone.send("mtls", &Request::new("GET", "/api/data"));
     assert!(without.is_err(), "{without:?}");

@@ -100,6 +100,8 @@ fn claims_reach_the_api_in_headers_that_no_client_can_set() {
                 .header("X-Auth-Subject", "admin")
                 .header("x_auth_subject", "admin")
                 .header("X_auth-Nothing", "admin")
+                .header("x.auth.subject", "admin")
+                .header("X~Auth.Subject", "admin")
                 .header("x-auth-nothing", "admin")
                 .header("authorization", "Bearer of-the-client")
                 .header("x-auth-other", "kept");
@@ -111,7 +113,14 @@ fn claims_reach_the_api_in_headers_that_no_client_can_set() {
             );
             let scope = values(&api, "x-auth-scope").concat();
             assert!(scope.split(' ').any(|scope| scope == "data"), "{form}: {scope}");
-            for name in ["authorization", "x_auth_subject", "x_auth-nothing", "x-auth-nothing"] {
+            for name in [
+                "authorization",
+                "x_auth_subject",
+                "x_auth-nothing",
+                "x-auth-nothing",
+                "x.auth.subject",
+                "x~auth.subject",
+            ] {
                 assert!(values(&api, name).is_empty(), "{form}: {name}");
             }
             assert_eq!(values(&api, "x-auth-other"), ["kept"]);
@@ -190,12 +199,12 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
         (
             "required_scopes: \"data orders\"",
             403,
-            Some("Bearer error=\"insufficient_scope\""),
+            Some("Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"data orders\""),
         ),
         (
             "required_audience: \"nobody\"",
             401,
-            Some("Bearer error=\"invalid_token\""),
+            Some("Bearer realm=\"api\", error=\"invalid_token\""),
         ),
         // A route that was forgotten is shut, and one that has something else than a text where a requirement was meant.
         ("", 500, None),

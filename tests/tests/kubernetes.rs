@@ -139,7 +139,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let refused = user.send(&cookies("/default/data"));
     assert_eq!(
         (refused.status, refused.header("www-authenticate")),
-        (401, Some("Bearer"))
+        (401, Some("Bearer realm=\"api\""))
     );
     assert_eq!(get(&anyone, "api", "/default/data", &of_partner).status, 401);
     assert_eq!(get(&partner, "mtls", "/api/data", &of_user).status, 401);

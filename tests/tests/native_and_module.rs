@@ -113,7 +113,7 @@ fn native(gate: &mut Gate, sent: &Sent) -> End {
         }
         Some(Effect::Reply { refused, .. }) => End::Refused {
             status: refused.refusal.status(),
-            challenge: refused.challenge(&[]),
+            challenge: refused.challenge(),
             body: refused.refusal.body().to_string(),
         },
         _ => panic!("a request without an end"),

@@ -112,15 +112,18 @@ fn a_grpc_client_gets_its_refusal_as_a_grpc_status() {
     });
     let origin = test.system.www();
     let (good, poor) = (cookie(&test, "good"), cookie(&test, "poor"));
-    let call = |headers: &[(&str, &[u8])]| {
+    let call_at = |path: &str, headers: &[(&str, &[u8])]| {
         let grpc: [(&str, &[u8]); 2] = [("content-type", b"application/grpc"), ("te", b"trailers")];
-        http2::send(&test.system, "GET", "/api/data", &[&grpc, headers].concat())
+        http2::send(&test.system, "GET", path, &[&grpc, headers].concat())
     };
+    let call = |headers: &[(&str, &[u8])]| call_at("/api/data", headers);
     let status = |response: &http2::Response| {
         let value = response.headers.get("grpc-status");
         value.map(|value| value.to_str().expect("text").to_owned())
     };
-    // google.rpc.Code: 16 is UNAUTHENTICATED, 7 PERMISSION_DENIED.
+    // google.rpc.Code: 16 is UNAUTHENTICATED, 7 PERMISSION_DENIED; 13, INTERNAL, is what gRPC itself makes of 400.
+    let malformed = call_at("/default/data", &[("authorization", b"Bearer a b")]);
+    assert_eq!((malformed.status, status(&malformed).as_deref()), (200, Some("13")));
     for (headers, expected) in [
         (vec![("origin", origin.as_bytes())], "16"),
         (

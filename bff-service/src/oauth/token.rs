@@ -121,7 +121,7 @@ impl TokenResponse {
     pub fn into_tokens(self) -> Result<TokenSet, OAuthError> {
         let access_token = self.access_token.into_secret();
         // RFC 6750 section 2.1: it travels in an Authorization header.
-        check(&access_token, "access_token", |byte| byte.is_ascii_graphic())?;
+        check(&access_token, "access_token", bff_core::access_token::is_token_byte)?;
         let refresh_token = self
             .refresh_token
             .map(RefreshToken::into_secret)
@@ -219,6 +219,13 @@ mod tests {
             assert!(read(json!({ "access_token": token })).is_err(), "{token:?}");
         }
         assert!(read(json!({"refresh_token": "a\nb"})).is_err());
+    }
+
+    #[test]
+    fn a_token_that_the_gateway_takes_is_taken_at_login() {
+        for token in ["00D!AQ4", "a,b", "a\"b"] {
+            assert_eq!(read(json!({ "access_token": token })).unwrap().access_token, token);
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct BffToken {
     pub allow_tokens: bool,
     /// Whether a navigation from a sibling domain may get through.
     pub allow_navigation: bool,
+    /// Cookies that are none of ours and do not reach the API either.
+    pub drop_cookies: Vec<String>,
     /// Where the list of ended sessions is read, if it is.
     pub ended_sessions: Option<EndedSessionsSource>,
 }
@@ -143,6 +145,10 @@ pub(super) struct RawBffToken {
     cookie_paths: CookiePaths,
     /// As in the service's configuration: it decides some of the names.
     cookie_domain: Option<String>,
+    /// Names of further cookies that do not reach the API: that of a single sign-on session, say, which the authorization
+    /// server sets for the parent domain. None by default: all cookies but ours travel on.
+    #[serde(default)]
+    drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
     /// For trying out on one machine: keys that were published and plain http origins are accepted.
     #[serde(default)]
@@ -175,6 +181,18 @@ impl RawBffToken {
                 "it needs `verify_csrf`: leave one of the two out",
             ));
         }
+        // RFC 6265, section 4.1.1: a cookie's name is a token (RFC 9110, section 5.6.2).
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if let Some(name) = self
+            .drop_cookies
+            .iter()
+            .find(|name| name.is_empty() || !name.bytes().all(legal) || names.recognise(name.as_bytes()).is_some())
+        {
+            return Err(ConfigError::new(
+                "bff_token.drop_cookies",
+                format!("`{name}`: write the name of a cookie that is not the BFF's, which never reach the API anyway"),
+            ));
+        }
         Ok(BffToken {
             sealer: Sealer::new(ring, &self.cookie_name_prefix, self.accept_v1_cookies),
             names,
@@ -184,6 +202,7 @@ impl RawBffToken {
             require_header: self.require_header,
             allow_tokens: self.allow_tokens,
             allow_navigation: self.allow_navigation,
+            drop_cookies: self.drop_cookies,
             ended_sessions: self.ended_sessions.map(RawEndedSessions::check).transpose()?,
         })
     }

@@ -47,6 +47,10 @@ pub struct ClaimToHeader {
     pub header_name: String,
     /// The member of the introspection answer.
     pub claim_name: String,
+    /// Whether an answer without the claim is unusable: the request is refused (502). By default the API gets no such
+    /// header then.
+    #[serde(default)]
+    pub required: bool,
 }
 
 impl AnswerForm {

@@ -32,18 +32,57 @@ fn a_bearer_token_needs_neither_origin_nor_csrf() {
 
 #[test]
 fn a_refusal_says_what_rfc_6750_says() {
-    assert_eq!(end(&[]), challenge("Bearer"));
-    assert_eq!(end(&[("authorization", "Basic dTpw")]), challenge("Bearer"));
-    assert_eq!(end(&[("authorization", "Bearertoken")]), challenge("Bearer"));
-    for value in ["Bearer ", "Bearer a b", "Bearer \u{ff}", "Bearer a,b", "Bearer a\"b"] {
-        assert_eq!(
-            end(&[("authorization", value)]),
-            challenge("Bearer error=\"invalid_token\""),
-            "{value:?}"
-        );
+    let none = challenge("Bearer realm=\"api\"");
+    assert_eq!(end(&[]), none);
+    for other_scheme in ["Basic dTpw", "Bearertoken", "DPoP token", "Bearers token", ""] {
+        assert_eq!(end(&[("authorization", other_scheme)]), none, "{other_scheme:?}");
     }
-    let twice = [("authorization", "Bearer a"), ("authorization", "Bearer a")];
-    assert_eq!(end(&twice), challenge("Bearer error=\"invalid_token\""));
+}
+
+#[test]
+fn malformed_or_repeated_credentials_are_a_bad_request_and_no_invalid_token() {
+    let bad = Some(End::Refused(
+        400,
+        Some("Bearer realm=\"api\", error=\"invalid_request\"".to_owned()),
+    ));
+    let long = format!("Bearer {}", "a".repeat(16 * 1024 + 1));
+    for value in [
+        "Bearer",
+        "bearer",
+        "Bearer ",
+        "Bearer a b",
+        "Bearer a\tb",
+        "Bearer \u{ff}",
+        "Bearer a\u{7f}",
+        &long,
+    ] {
+        assert_eq!(end(&[("authorization", value)]), bad, "{value:?}");
+    }
+    for twice in [["Bearer a", "Bearer a"], ["Bearer a", "Basic dTpw"], ["", ""]] {
+        assert_eq!(end(&twice.map(|value| ("authorization", value))), bad, "{twice:?}");
+    }
+    // An entry point that takes both: the same without a cookie of ours, and with one it is not looked at.
+    let mut both = gate(json!({"bff_token": {"allow_tokens": true}}));
+    let malformed = ("authorization", "Bearer a b");
+    assert_eq!(refused(&mut both, &head("GET", &[malformed])), Some(400));
+    assert!(admitted(
+        &mut both,
+        &head("GET", &[malformed, ("cookie", &at("token"))])
+    ));
+}
+
+#[test]
+fn every_token_that_the_service_may_be_given_is_taken() {
+    // RFC 6749, appendix A.12, without the space: one more than b64token has.
+    let alphabet: String = ('\u{21}'..='\u{7e}').collect();
+    for token in ["00D!AQ4", "a,b", "a\"b", &alphabet] {
+        let authorization = format!("Bearer {token}");
+        assert!(
+            admitted(&mut bearer_gate(), &head("GET", &[("authorization", &authorization)])),
+            "{token}"
+        );
+        assert!(admitted(&mut gate(json!({})), &good("GET", token)), "{token}");
+    }
 }
 
 #[test]
@@ -62,11 +101,11 @@ fn a_jwt_passes_unless_it_says_itself_that_it_should_not() {
     );
     assert_eq!(
         send(plain.clone(), json!({"exp": NOW})).1,
-        challenge("Bearer error=\"invalid_token\"")
+        challenge("Bearer realm=\"api\", error=\"invalid_token\"")
     );
     assert_eq!(
         send(plain, json!({"exp": "soon"})).1,
-        challenge("Bearer error=\"invalid_token\"")
+        challenge("Bearer realm=\"api\", error=\"invalid_token\"")
     );
     let strict = json!({"bff_token": null, "phantom_token": {"required_scopes": ["data"], "required_audience": "api"}});
     assert_eq!(
@@ -75,9 +114,9 @@ fn a_jwt_passes_unless_it_says_itself_that_it_should_not() {
     );
     assert_eq!(
         send(strict.clone(), json!({"aud": "other", "scope": "data"})).1,
-        challenge("Bearer error=\"invalid_token\"")
+        challenge("Bearer realm=\"api\", error=\"invalid_token\"")
     );
-    let insufficient = "Bearer error=\"insufficient_scope\", scope=\"data\"".to_owned();
+    let insufficient = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"data\"".to_owned();
     assert_eq!(
         send(strict, json!({"aud": "api"})).1,
         Some(End::Refused(403, Some(insufficient)))

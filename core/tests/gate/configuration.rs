@@ -53,6 +53,9 @@ fn every_fault_names_its_field() {
             "bff_token.trusted_web_origins: ",
         ),
         (bff(json!({"verify_csrf": "yes"})), "bff_token.verify_csrf: "),
+        (bff(json!({"drop_cookies": [""]})), "bff_token.drop_cookies: "),
+        (bff(json!({"drop_cookies": ["sso", "a b"]})), "bff_token.drop_cookies: "),
+        (bff(json!({"drop_cookies": ["example-at"]})), "bff_token.drop_cookies: "),
         (
             bff(json!({"verify_csrf": false, "require_header": true})),
             "bff_token.require_header: ",

@@ -272,6 +272,39 @@ fn a_cookie_header_of_ours_alone_goes_away_whole() {
 }
 
 #[test]
+fn cookies_that_are_to_be_dropped_do_not_reach_the_api_and_the_others_do_byte_for_byte() {
+    let drop = json!({"bff_token": {"drop_cookies": ["sso", "sso.sig"], "allow_tokens": true}});
+    let cookie_of = |lines: &[(&str, &str)]| {
+        let mut gate = gate(drop.clone());
+        let effects = gate.ask(1, &head("GET", lines), NOW);
+        let (_, id) = flight(&effects).unwrap();
+        let Some(Effect::Forward { edits, .. }) = gate
+            .answer(id, &active(json!({"exp": NOW + 100})), NOW)
+            .into_iter()
+            .next()
+        else {
+            panic!("not forwarded")
+        };
+        let left = edits.set().find(|(name, _)| *name == "cookie");
+        let left = left.map(|(_, value)| String::from_utf8(value.to_vec()).unwrap());
+        (left, edits.remove.iter().any(|name| name == "cookie"))
+    };
+    let ours = at("token");
+    let with = |cookies: &str| cookie_of(&[("cookie", &format!("{ours}; {cookies}"))]);
+    let kept = |text: &str| (Some(text.to_owned()), false);
+    assert_eq!(
+        with("sso=1; a=\"b\";  c;sso.sig=2;SSO=3; ssoo=4"),
+        kept("a=\"b\";  c;SSO=3; ssoo=4")
+    );
+    assert_eq!(with("sso =1;\tsso.sig=2; sso=3"), (None, true), "nothing is left");
+    assert_eq!(with("sso; =sso"), kept("sso; =sso"), "these have another name, or none");
+    // Also where a bearer token lets the request in.
+    let bearer = ("authorization", "Bearer token");
+    assert_eq!(cookie_of(&[bearer, ("cookie", "sso=1; a=b")]), kept("a=b"));
+    assert_eq!(cookie_of(&[bearer, ("cookie", "sso=1")]), (None, true));
+}
+
+#[test]
 fn a_token_with_characters_that_no_token_has_reaches_no_header() {
     for token in ["a b", "a\r\nx: y", "a\0", "\u{e4}", ""] {
         assert_eq!(
@@ -280,9 +313,9 @@ fn a_token_with_characters_that_no_token_has_reaches_no_header() {
             "{token:?}"
         );
     }
-    // RFC 6750, 2.1: b64token. Beyond ASCII these are the characters of two bytes.
+    // RFC 6749, appendix A.12, without the space. Beyond ASCII these are the characters of two bytes.
     for character in '\0'..='\u{7ff}' {
-        let is_legal = character.is_ascii_alphanumeric() || "-._~+/=".contains(character);
+        let is_legal = character.is_ascii_graphic();
         for token in [format!("{character}a"), format!("a{character}")] {
             assert_eq!(
                 refused(&mut gate(json!({"phantom_token": null})), &good("GET", &token)),

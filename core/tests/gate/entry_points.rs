@@ -1,7 +1,7 @@
 //! What differs by entry point and by route: claims in headers, requirements of the route, tokens that are bound.
 
 use bff_core::base64url;
-use bff_core::gate::{Effect, Gate, Surroundings};
+use bff_core::gate::{Effect, Gate, OnResponse, Surroundings};
 use bff_core::head::Head;
 use bff_core::introspect::Answer;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn a_token_that_one_client_has_bound_serves_no_other_although_the_answer_is_kept
     let stolen = ends(&asked(&mut gate, 9, &bearer("token"), &thief)).pop().unwrap().1;
     assert_eq!(
         stolen,
-        End::Refused(401, Some("Bearer error=\"invalid_token\"".to_owned()))
+        End::Refused(401, Some("Bearer realm=\"api\", error=\"invalid_token\"".to_owned()))
     );
 }
 
@@ -199,6 +199,116 @@ fn one_answer_serves_routes_with_different_requirements() {
     assert_eq!(ends(&effects).pop().unwrap().1, End::Refused(403, None));
 }
 
+#[test]
+fn a_refusal_for_a_scope_names_every_scope_that_the_entry_point_and_the_route_require() {
+    let mut gate = gate(json!({"bff_token": null,
+        "phantom_token": {"route_metadata": "bff_filter", "required_scopes": ["data", "openid"]}}));
+    let around = Around {
+        scopes: Some("orders data write"),
+        ..NOWHERE
+    };
+    for has in ["", "data openid", "orders write", "data openid orders"] {
+        let answer = active(json!({"scope": has, "exp": NOW + 100}));
+        let challenge = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"data openid orders write\"";
+        let refused = End::Refused(403, Some(challenge.to_owned()));
+        let (first, second) = both(&mut gate, &bearer(&format!("token-{}", has.len())), &around, &answer);
+        assert_eq!((&first, &second), (&refused, &refused), "{has}");
+    }
+}
+
+/// A route whose metadata are asked again when the response comes.
+fn forwarded(gate: &mut Gate, head: &Head, around: &Around) -> OnResponse {
+    let mut effects = asked(gate, 1, head, around);
+    if let Some((_, id)) = flight(&effects) {
+        effects = gate.answer(
+            id,
+            &active(json!({"scope": "orders", "aud": "api", "exp": NOW + 100})),
+            NOW,
+        );
+    }
+    match effects.pop() {
+        Some(Effect::Forward { on_response, .. }) => on_response,
+        _ => panic!("not forwarded"),
+    }
+}
+
+#[test]
+fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
+    let mut gate = gate(json!({"phantom_token": {"route_metadata": "bff_filter"}}));
+    let asked = Around {
+        scopes: Some("orders"),
+        audience: Some("api"),
+        ..NOWHERE
+    };
+    // After a callout, at once, and by a cookie that is known.
+    for _ in 0..3 {
+        let required = forwarded(&mut gate, &good("GET", "token"), &asked).route.unwrap();
+        assert_eq!(gate.response(&required, &asked), None);
+        let another = |scopes, audience| Around {
+            scopes,
+            audience,
+            ..NOWHERE
+        };
+        for served in [
+            another(Some("admin"), Some("api")),
+            another(Some("orders"), None),
+            another(Some("orders admin"), Some("api")),
+            // Less than was asked for is another route as well.
+            another(Some(""), Some("api")),
+            another(None, None),
+            another(Some("or\"ders"), Some("api")),
+        ] {
+            let refused = gate.response(&required, &served).expect("another route");
+            assert_eq!(refused.refusal.status(), 500);
+        }
+    }
+    let counted = gate.counts().of(bff_core::counts::Count::Refused(500));
+    assert_eq!(counted, 18);
+}
+
+#[test]
+fn where_routes_are_asked_a_client_sends_no_header_that_only_the_filter_sets() {
+    let asking = json!({"route_metadata": "bff_filter", "response": "claims", "claim_to_headers": [
+        {"header_name": "x-tenant", "claim_name": "tenant"}]});
+    let around = Around {
+        scopes: Some(""),
+        ..NOWHERE
+    };
+    let cookie = at("token");
+    let status = |changes: &Value, lines: &[(&str, &str)]| {
+        let head = head("GET", &[lines, &[("cookie", &cookie)]].concat());
+        let effects = Vec::from_iter(gate(changes.clone()).request(1, &head, &around, NOW));
+        match ends(&effects).pop() {
+            Some((_, End::Refused(status, challenge))) => Some((status, challenge)),
+            _ => None,
+        }
+    };
+    let changes = json!({"phantom_token": asking});
+    for name in ["x-tenant", "x_tenant", "x.tenant", "authorization"] {
+        assert_eq!(status(&changes, &[(name, "lax")]), Some((400, None)), "{name}");
+    }
+    // A browser's own, and where no route is asked: removed, as ever.
+    assert_eq!(
+        status(&changes, &[("x-example-csrf", "junk"), ("x-other", "lax")]),
+        None
+    );
+    let mut plain = changes.clone();
+    plain["phantom_token"]["route_metadata"] = Value::Null;
+    assert_eq!(
+        status(&plain, &[("x-tenant", "lax"), ("authorization", "Bearer mine")]),
+        None
+    );
+}
+
+#[test]
+fn the_response_to_a_request_that_a_cookie_let_in_is_known_as_one() {
+    let mut both = gate(json!({"bff_token": {"allow_tokens": true}}));
+    for _ in 0..3 {
+        assert!(forwarded(&mut both, &good("GET", "token"), &NOWHERE).by_cookie);
+        assert!(!forwarded(&mut both, &bearer("token"), &NOWHERE).by_cookie);
+    }
+}
+
 fn claims_mode() -> Value {
     json!({"phantom_token": {"response": "claims", "claim_to_headers": [
         {"header_name": "X-User-Sub", "claim_name": "sub"},
@@ -235,6 +345,8 @@ fn claims_become_headers_and_nobody_else_can_write_them() {
         ("x-user-sub", "mallory"),
         ("x_user_sub", "mallory"),
         ("x-user_groups", "admin"),
+        ("x.user.sub", "mallory"),
+        ("x~user.sub", "mallory"),
         ("authorization", "Bearer mine"),
     ];
     let lines = upstream(
@@ -250,7 +362,9 @@ fn claims_become_headers_and_nobody_else_can_write_them() {
         ("x-user-sub", "alice"),
         ("x-user-sub", "removed"),
         ("x-user_groups", "removed"),
+        ("x.user.sub", "removed"),
         ("x_user_sub", "removed"),
+        ("x~user.sub", "removed"),
     ];
     assert_eq!(lines, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     // A claim that the server does not have is not taken from the client instead.
@@ -262,6 +376,27 @@ fn claims_become_headers_and_nobody_else_can_write_them() {
     )
     .unwrap();
     assert!(lines.iter().all(|(_, value)| value == "removed"), "{lines:?}");
+}
+
+#[test]
+fn a_claim_that_is_required_and_missing_makes_the_answer_unusable() {
+    let mut changes = claims_mode();
+    changes["phantom_token"]["claim_to_headers"][0]["required"] = json!(true);
+    let send = |body: Value| {
+        upstream(
+            changes.clone(),
+            &[],
+            &answer(200, "application/json", &[], &body.to_string()),
+        )
+    };
+    assert!(send(json!({"active": true, "sub": "alice"})).is_ok());
+    assert!(
+        send(json!({"active": true, "sub": ""})).is_ok(),
+        "what there is is the server's to say"
+    );
+    assert_eq!(send(json!({"active": true, "groups": ["a"]})), Err(502));
+    assert_eq!(send(json!({"active": true, "sub": null})), Err(502));
+    assert_eq!(send(json!({"active": false})), Err(401));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl World {
     fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
         for effect in effects {
             match effect {
-                Effect::Forward { stream, edits } => {
+                Effect::Forward { stream, edits, .. } => {
                     let token = self.open.remove(&stream).expect("a request that is open");
                     assert!(self.ended.insert(stream), "a second end");
                     let expected = format!("Bearer {}", jwt(json!({"sub": TOKENS[token], "exp": NOW + 100_000})));

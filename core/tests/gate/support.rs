@@ -178,14 +178,13 @@ pub(crate) fn ends(effects: &[Effect]) -> Vec<(StreamId, End)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Forward { stream, edits } => {
+            Effect::Forward { stream, edits, .. } => {
                 let authorization = authorization(edits).expect("a token");
                 Some((*stream, End::Forwarded(authorization)))
             }
-            Effect::Reply { stream, refused } => Some((
-                *stream,
-                End::Refused(refused.refusal.status(), refused.challenge(&["data".to_owned()])),
-            )),
+            Effect::Reply { stream, refused } => {
+                Some((*stream, End::Refused(refused.refusal.status(), refused.challenge())))
+            }
             _ => None,
         })
         .collect()

@@ -16,7 +16,7 @@ const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "l
 const DEBIAN_LINKER: &str = "wasm-ld-22";
 
 /// What the filter uses of the proxy-wasm ABI 0.2.1. The SDK exports every callback that there is.
-const EXPORTS: [&str; 11] = [
+const EXPORTS: [&str; 12] = [
     "memory",
     "malloc",
     "_initialize",
@@ -26,6 +26,7 @@ const EXPORTS: [&str; 11] = [
     "proxy_on_configure",
     "proxy_on_tick",
     "proxy_on_request_headers",
+    "proxy_on_response_headers",
     "proxy_on_http_call_response",
     "proxy_on_delete",
 ];

@@ -1,0 +1,86 @@
+//! What a cookie let in is no shared cache's to keep for strangers, unless the API says so (RFC 9111, section 3.5).
+
+use bff_core::seal::{Purpose, SessionId};
+use bff_tests::http1::{Client, Request, Response};
+use bff_tests::scripted_api;
+use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
+use bff_tests::sealing::Seals;
+use bff_tests::setup::start_envoy;
+use bff_tests::user_agent::AT;
+use serde_json::json;
+
+/// What the API says, and what goes out where a cookie let the request in.
+const CASES: [(scripted_api::Script, &[&str]); 10] = [
+    (("200 OK", &[]), &["private"]),
+    (("200 OK", &["cache-control: max-age=60"]), &["max-age=60", "private"]),
+    (("200 OK", &["cache-control: no-cache"]), &["no-cache", "private"]),
+    (
+        (
+            "200 OK",
+            &["cache-control: must-revalidate", "cache-control: max-age=60"],
+        ),
+        &["must-revalidate", "max-age=60", "private"],
+    ),
+    (("404 Not Found", &["etag: \"1\""]), &["private"]),
+    (
+        ("304 Not Modified", &["cache-control: max-age=60", "etag: \"1\""]),
+        &["max-age=60", "private"],
+    ),
+    (
+        ("200 OK", &["cache-control: max-age=60", "cache-control: Public"]),
+        &["max-age=60", "Public"],
+    ),
+    (
+        ("200 OK", &["cache-control: max-age=0, s-maxage=60"]),
+        &["max-age=0", "s-maxage=60"],
+    ),
+    (
+        ("200 OK", &["cache-control: private, max-age=60"]),
+        &["private", "max-age=60"],
+    ),
+    (
+        ("200 OK", &["cache-control: max-age=60", "cache-control: no-store"]),
+        &["max-age=60", "no-store"],
+    ),
+];
+
+/// The directives of all lines: a proxy may join them.
+fn directives(response: &Response) -> Vec<&str> {
+    let lines = response.all("cache-control").into_iter();
+    lines.flat_map(|line| line.split(',').map(str::trim)).collect()
+}
+
+#[test]
+fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_who_may_keep_it() {
+    let (_server, server_address) =
+        ScriptedIntrospection::start(|_, _| Scripted::Active(json!({"exp": 4_000_000_000_u64})));
+    let api_address = scripted_api::start(CASES.iter().map(|(answer, _)| *answer).collect());
+    let test = start_envoy(server_address, api_address, |_| {});
+    let client = Client::new(&test.system);
+    let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, "token", SessionId([1; 32]), 300);
+    let by_cookie = |path: &str| {
+        let request = Request::new("GET", path).header("cookie", format!("{AT}={at}"));
+        client.send("api", &request).expect("an answer")
+    };
+    // After a callout, at once, and by a cookie that is known.
+    for time in 0..3 {
+        for (number, ((status, _), expected)) in CASES.iter().enumerate() {
+            let response = by_cookie(&format!("/api/{number}"));
+            assert!(status.starts_with(&response.status.to_string()), "number {number}");
+            assert_eq!(directives(&response), *expected, "number {number}, time {time}");
+        }
+    }
+    // To a request with a token of its own the API's words are enough.
+    for (number, ((_, said), _)) in CASES.iter().enumerate() {
+        let request = Request::new("GET", &format!("/default/{number}")).header("authorization", "Bearer token");
+        let response = client.send("api", &request).expect("an answer");
+        let said = said.iter().filter_map(|line| line.strip_prefix("cache-control: "));
+        let said: Vec<&str> = said.flat_map(|line| line.split(", ")).collect();
+        assert_eq!(directives(&response), said, "number {number}, a bearer token");
+    }
+    // Envoy's own answer, where the API has none, and a refusal, which is not to be kept at all.
+    let response = by_cookie("/api/none");
+    assert_eq!((response.status, directives(&response)), (503, vec!["private"]));
+    let refused = client.send("api", &Request::new("GET", "/api/0")).expect("an answer");
+    assert_eq!((refused.status, directives(&refused)), (401, vec!["no-store"]));
+}
