@@ -147,6 +147,7 @@ impl Application {
         let ended = EndedList::new(
             config.session.ended_entries,
             config.session.ended_seconds,
+            config.authorization_server.clock_skew_seconds,
             number()? as u32,
         );
         let web_origin = config.navigation.web_origin.clone();
@@ -200,15 +201,35 @@ impl Application {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
 
-    /// From `now` (UNIX seconds) on this is over, here and, where they share Redis, at the other replicas.
+    /// Ends what has begun by `now` (UNIX seconds), here and, where they share Redis, at the other replicas.
     pub async fn end(&self, ended: Ended, now: u64) {
-        if ended.is_nameless() {
-            return;
+        if let Some(until) = self.ended.end(ended, now) {
+            self.tell(ended, now, until).await;
         }
-        self.ended.end(ended, now);
+    }
+
+    /// As [`Application::end`], on the word of somebody who did not prove who they are. Returns whether there was room for it.
+    pub async fn end_if_room(&self, ended: Ended, now: u64) -> bool {
+        let Some(until) = self.ended.end_if_room(ended, now) else {
+            return false;
+        };
+        self.tell(ended, now, until).await;
+        true
+    }
+
+    async fn tell(&self, ended: Ended, now: u64, until: u64) {
         if let Some(redis) = &self.redis {
-            shared::publish(redis, &self.ended, ended, now).await;
+            shared::publish(redis, &self.ended, ended, now, until).await;
         }
+    }
+
+    /// What is known to have ended by now, here and, where they share Redis, at the other replicas: to be asked before
+    /// the tokens of a login are asked for, and given to [`EndedList::begin`].
+    pub async fn ended_by_now(&self) -> u64 {
+        if let Some(redis) = &self.redis {
+            shared::catch_up(redis, &self.ended).await;
+        }
+        self.ended.changes()
     }
 
     /// Takes what may change in its configuration from another reading of it. What is said is for the log.

@@ -19,7 +19,7 @@ impl EndedCopy {
     /// An empty one, due at once.
     pub(crate) fn new() -> Self {
         Self {
-            list: EndedSessions::new(MAX_ENDED_SESSIONS),
+            list: EndedSessions::new(MAX_ENDED_SESSIONS, 0),
             version: String::new(),
             due_at: 0,
         }

@@ -93,7 +93,7 @@ impl SessionId {
 }
 
 /// A name that the authorization server has for a user or for a login, hashed: short, and the same everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameDigest(pub [u8; 8]);
 
 impl NameDigest {

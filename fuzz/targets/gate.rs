@@ -197,7 +197,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             }
             6 => now += u64::from(argument),
             _ => {
-                let mut list = EndedSessions::new(4);
+                let mut list = EndedSessions::new(4, 0);
                 if argument % 4 == 0 {
                     list.end(Ended::Session([7; 16]), now);
                     over = true;

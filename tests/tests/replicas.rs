@@ -289,6 +289,25 @@ fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
     assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
 }
 
+/// Another replica ends all that a user has, and before it tells itself the user signs in here.
+#[test]
+fn who_signs_in_right_after_a_logout_at_another_replica_has_a_session_that_lives_at_both() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let before = UserAgent::signed_in(&test.system);
+    let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &before.cookies[AT]);
+    let ended = Ended::User(session.parts().1).to_text();
+    let prefix = redis_prefix(&test);
+    redis(&test, &format!("ZADD {prefix}ended {} {ended}", now()));
+    let after = UserAgent::signed_in(&test.system);
+    let replicas = [test.system.bff_addr(), test.system.second_bff().0];
+    for replica in replicas {
+        eventually("the logout is known", || !is_logged_in(&before, replica));
+        assert!(is_logged_in(&after, replica));
+    }
+    eventually("the filter knows", || before.get_data().status == 401);
+    assert_eq!(after.get_data().status, 200);
+}
+
 /// As another replica that could not tell of it at its time: it ended long before the time from which on is looked.
 #[test]
 fn what_is_told_late_is_heard_however_long_ago_it_was() {
@@ -296,17 +315,8 @@ fn what_is_told_late_is_heard_however_long_ago_it_was() {
     let user = UserAgent::signed_in(&test.system);
     let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
     let is_over = || !is_logged_in(&user, test.system.bff_addr());
-    let key = redis(&test, "KEYS *:ended-marker");
-    let prefix = key
-        .lines()
-        .last()
-        .and_then(|key| key.strip_suffix("ended-marker"))
-        .expect("a marker");
-    let long_ago = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("a clock")
-        .as_secs()
-        - 1000;
+    let prefix = redis_prefix(&test);
+    let long_ago = now() - 1000;
     let ended = Ended::session(&session).to_text();
     redis(&test, &format!("ZADD {prefix}ended {long_ago} {ended}"));
     // Twice the time in which the others look.
@@ -314,6 +324,23 @@ fn what_is_told_late_is_heard_however_long_ago_it_was() {
     assert!(!is_over(), "nobody looks so far back without a reason");
     redis(&test, &format!("SET {prefix}ended-marker another"));
     eventually("the replica has heard", is_over);
+}
+
+/// What the names of the service's keys in Redis begin with.
+fn redis_prefix(test: &TestSystem) -> String {
+    let mut key = String::new();
+    eventually("the replicas share a list", || {
+        key = redis(test, "KEYS *:ended-marker");
+        key.contains(":ended-marker")
+    });
+    let key = key.lines().last().expect("a marker");
+    key.strip_suffix("ended-marker").expect("a marker").to_owned()
+}
+
+/// In UNIX seconds.
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("a clock").as_secs()
 }
 
 /// Sends a command to Redis and returns what it says to it.

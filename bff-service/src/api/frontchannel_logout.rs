@@ -34,13 +34,9 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         return Err(Failure::invalid("`sid` is too short to be a secret"));
     }
     let ended = Ended::Login(NameDigest::of(issuer, &sid));
-    if !application
-        .ended
-        .end_if_room(ended, call.now, application.config.session.ended_entries)
-    {
+    if !application.end_if_room(ended, call.now).await {
         return Err(Failure::invalid("the list of ended sessions is half full"));
     }
-    application.end(ended, call.now).await;
     let name = ended.to_text();
     application.metrics.logged_out(LoggedOut::Frontchannel);
     log::info!(

@@ -1,4 +1,5 @@
-//! What replicas share about sessions that are over: a sorted set in Redis, by the time at which they ended. Each replica
+//! What replicas share about sessions that are over: a sorted set in Redis, by the time at which they ended (the one up to
+//! which they are over, less what clocks may differ: so it was always written). Each replica
 //! adds to it, and reads every second what the others added lately. What could not be added at its time is added later,
 //! with the time at which it ended, where nobody would look any more: another marker tells them to read all of it.
 
@@ -22,20 +23,49 @@ const ENDED: &str = "ended";
 /// The name of a random text that is another one after each late addition.
 const MARKER: &str = "ended-marker";
 
-/// Tells the other replicas. A failure is in the log and in the metrics; this replica knows anyway, and tells them when it
-/// can.
-pub async fn publish(redis: &Redis, list: &EndedList, ended: Ended, at: u64) {
-    if add(redis, [(ended, at)], list.keep()).await.is_err() {
+/// Tells the other replicas that this is over until then (UNIX seconds); it was ended here `now`. A failure is in the log
+/// and in the metrics; this replica knows anyway, and tells them when it can.
+pub async fn publish(redis: &Redis, list: &EndedList, ended: Ended, now: u64, until: u64) {
+    if try_publish(redis, list, ended, now, until).await.is_err() {
         list.set_unpublished();
     }
 }
 
-async fn add(redis: &Redis, entries: impl IntoIterator<Item = (Ended, u64)>, keep: u64) -> Result<(), Unavailable> {
+async fn try_publish(
+    redis: &Redis,
+    list: &EndedList,
+    ended: Ended,
+    now: u64,
+    mut until: u64,
+) -> Result<(), Unavailable> {
+    let mut score = redis::cmd("ZSCORE");
+    score.arg(redis.key(ENDED)).arg(ended.to_text());
+    if let Some(theirs) = redis.run::<Option<f64>>(&score).await?
+        && let theirs = to_until(list, theirs)
+        && theirs >= until
+    {
+        // Another replica ended it just now, and somebody may have signed in there since.
+        list.learn(ended, theirs);
+        until = list.end(ended, now).unwrap_or(theirs);
+    }
+    add(redis, list, [(ended, until)]).await
+}
+
+/// A score is a float that was a whole number of seconds.
+fn to_until(list: &EndedList, score: f64) -> u64 {
+    (score as u64).saturating_add(list.clock_skew())
+}
+
+async fn add(
+    redis: &Redis,
+    list: &EndedList,
+    entries: impl IntoIterator<Item = (Ended, u64)>,
+) -> Result<(), Unavailable> {
     let mut add = redis::cmd("ZADD");
     add.arg(redis.key(ENDED)).arg("GT");
     let mut count = 0;
-    for (ended, at) in entries {
-        add.arg(at).arg(ended.to_text());
+    for (ended, until) in entries {
+        add.arg(until.saturating_sub(list.clock_skew())).arg(ended.to_text());
         count += 1;
     }
     if count == 0 {
@@ -47,7 +77,7 @@ async fn add(redis: &Redis, entries: impl IntoIterator<Item = (Ended, u64)>, kee
     trim.arg(redis.key(ENDED)).arg(0).arg(-LIMIT - 1);
     redis.run::<i64>(&trim).await?;
     let mut expire = redis::cmd("ZREMRANGEBYSCORE");
-    let oldest = clock::now().saturating_sub(keep);
+    let oldest = clock::now().saturating_sub(list.keep());
     expire.arg(redis.key(ENDED)).arg("-inf").arg(oldest);
     redis.run::<i64>(&expire).await?;
     Ok(())
@@ -86,13 +116,18 @@ async fn follow_once(redis: &Redis, list: &EndedList, marker: Option<String>) ->
         list.set_unpublished();
     }
     if list.take_unpublished() {
-        add(redis, list.entries(), list.keep()).await?;
+        add(redis, list, list.entries()).await?;
         let mut set = redis::cmd("SET");
         let new = random::token().map_err(|_| Unavailable)?;
         set.arg(redis.key(MARKER)).arg(new);
         redis.run::<String>(&set).await?;
     }
     Ok(found)
+}
+
+/// Reads what the others added lately: before a login, so that it begins after whatever was ended before. A failure is in the log.
+pub async fn catch_up(redis: &Redis, list: &EndedList) {
+    let _ = read(redis, list, clock::now().saturating_sub(OVERLAP_SECONDS)).await;
 }
 
 async fn read(redis: &Redis, list: &EndedList, since: u64) -> Result<(), Unavailable> {
@@ -103,10 +138,9 @@ async fn read(redis: &Redis, list: &EndedList, since: u64) -> Result<(), Unavail
         .arg("+inf")
         .arg("BYSCORE")
         .arg("WITHSCORES");
-    for (text, at) in redis.run::<Vec<(String, f64)>>(&command).await? {
+    for (text, score) in redis.run::<Vec<(String, f64)>>(&command).await? {
         if let Some(ended) = Ended::from_text(&text) {
-            // A score is a float that was a whole number of seconds.
-            list.end(ended, at as u64);
+            list.learn(ended, to_until(list, score));
         }
     }
     Ok(())

@@ -63,15 +63,18 @@ fn a_logout_token_with_a_sub_alone_ends_all_sessions_of_the_user_and_not_those_o
     assert!(is_over(&mut one) && is_over(&mut two));
     assert!(!is_over(&mut bob));
     // And she may sign in again.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
     assert!(!is_over(&mut app.signed_in()));
 }
 
 /// A replica that has not heard of it yet refreshes; the session is over all the same wherever it is known.
 #[test]
 fn a_refresh_elsewhere_does_not_outlive_the_end_of_all_that_a_user_has() {
-    let one = with_sid();
-    let other = TestApp::start_against(one.authorization_server.clone(), Setup::default());
+    let exact = || Setup {
+        authorization_server: "clock_skew_seconds = 0",
+        ..Setup::default()
+    };
+    let one = TestApp::start_with(exact());
+    let other = TestApp::start_against(one.authorization_server.clone(), exact());
     let mut browser = one.signed_in();
     backchannel(&one, &one.authorization_server.logout_token(json!({"sub": "alice"})));
     // What is sealed now is sealed later than the logout.
@@ -338,4 +341,86 @@ fn a_flood_of_made_up_front_channel_logouts_does_not_push_out_those_that_were_pr
         Request::new("GET", &path).send(app.address);
     }
     assert!(is_over(&mut thief));
+}
+
+#[test]
+fn a_login_that_was_ended_may_begin_again_with_the_same_sid_at_once() {
+    let app = with_sid();
+    let mut before = app.signed_in();
+    // Both within one second, as a server that keeps its session signs the user in again without asking.
+    assert_eq!(
+        backchannel(&app, &app.authorization_server.logout_token(json!({"sid": SID}))).status,
+        200
+    );
+    let mut again = app.signed_in();
+    assert!(is_over(&mut before));
+    assert!(!is_over(&mut again));
+    assert_eq!(again.get("/claims").status, 200);
+    // And that one ends as well, however soon.
+    assert_eq!(
+        backchannel(&app, &app.authorization_server.logout_token(json!({"sid": SID}))).status,
+        200
+    );
+    assert!(is_over(&mut again));
+}
+
+#[test]
+fn a_user_who_was_signed_out_everywhere_may_sign_in_again_within_the_same_second() {
+    let app = with_sid();
+    let mut before = app.signed_in();
+    assert_eq!(
+        backchannel(&app, &app.authorization_server.logout_token(json!({"sub": "alice"}))).status,
+        200
+    );
+    let mut again = app.signed_in();
+    assert!(is_over(&mut before));
+    assert!(!is_over(&mut again));
+}
+
+#[test]
+fn a_login_that_front_channel_logout_ended_may_begin_again_with_the_same_sid() {
+    let app = TestApp::start_with(Setup {
+        client: "frontchannel_logout = true",
+        ..Setup::default()
+    });
+    app.authorization_server
+        .state()
+        .claims
+        .insert("sid".to_owned(), json!(SID));
+    let path = format!(
+        "/bff/frontchannel-logout?iss={}&sid={SID}",
+        app.authorization_server.issuer()
+    );
+    let mut before = app.signed_in();
+    assert_eq!(Request::new("GET", &path).send(app.address).status, 200);
+    let mut again = app.signed_in();
+    assert!(is_over(&mut before));
+    assert!(!is_over(&mut again));
+    assert_eq!(Request::new("GET", &path).send(app.address).status, 200);
+    assert!(is_over(&mut again));
+}
+
+/// The server issued its tokens before it ended the login, and they came late.
+#[test]
+fn a_login_under_way_does_not_survive_the_logout_that_comes_meanwhile() {
+    let app = with_sid();
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    app.authorization_server.misbehave("token", Misbehaviour::Hang);
+    let before = app.authorization_server.requests("token");
+    let request = browser
+        .request("POST", "/login/end")
+        .json(&json!({"pageUrl": page_url.as_str()}));
+    let address = app.address;
+    let login = std::thread::spawn(move || request.send(address));
+    app.authorization_server.wait_for_requests("token", before + 1);
+    backchannel(&app, &app.authorization_server.logout_token(json!({"sid": SID})));
+    app.authorization_server.behave();
+    let response = login.join().unwrap();
+    assert_eq!(response.outcome(), "401 login_required");
+    browser.take_cookies(&response);
+    assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
+    // What the server gave out for it does not stay behind.
+    app.authorization_server
+        .wait_until("its refresh token is revoked", |state| !state.revoked.is_empty());
 }

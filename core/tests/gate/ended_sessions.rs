@@ -3,7 +3,7 @@
 use bff_core::counts::Count;
 use bff_core::ended::{Ended, EndedSessions};
 use bff_core::gate::{Effect, Gate};
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::seal::{NameDigest, Purpose, SessionId};
 use serde_json::json;
 
 use crate::support::*;
@@ -27,7 +27,7 @@ fn failed(gate: &mut Gate, status: u16, body: Option<&[u8]>) -> bool {
 }
 
 fn list(ended: &[Ended], version: &str) -> String {
-    let mut list = EndedSessions::new(100);
+    let mut list = EndedSessions::new(100, 0);
     for ended in ended {
         list.end(*ended, NOW);
     }
@@ -63,6 +63,29 @@ fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
         &mut gate,
         &head("GET", &[("cookie", &format!("example-at={other}"))])
     ));
+}
+
+#[test]
+fn a_session_that_began_after_its_login_was_ended_is_let_in_and_one_from_before_is_not() {
+    let (user, login) = (NameDigest::of("i", "alice"), NameDigest::of("i", "sid"));
+    let session = SessionId::new([8; 16], user, login);
+    let cookie = format!(
+        "example-at={}",
+        seal_as(Purpose::AccessToken, "token", session, NOW + 300)
+    );
+    let request = head("GET", &[("cookie", &cookie)]);
+    for ended in [Ended::User(user), Ended::Login(login)] {
+        let ended_at = |at| {
+            let mut list = EndedSessions::new(100, 0);
+            list.end(ended, at);
+            list.to_json("1")
+        };
+        let mut gate = polling();
+        gate.ended_sessions(200, Some(ended_at(NOW - 1).as_bytes()));
+        assert!(admitted(&mut gate, &request), "{ended:?}");
+        gate.ended_sessions(200, Some(ended_at(NOW).as_bytes()));
+        assert_eq!(refused(&mut gate, &request), Some(401), "{ended:?}");
+    }
 }
 
 #[test]

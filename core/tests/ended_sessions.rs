@@ -1,0 +1,352 @@
+//! The list of ended sessions under any sequence of what happens to it, at several replicas: what is ended stays ended, who
+//! signs in later has a session that lives, and the list stays within its bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bff_core::ended::{Ended, EndedSessions};
+use bff_core::seal::{NameDigest, SessionId};
+use proptest::prelude::*;
+
+const START: u64 = 1_000_000;
+const SKEW: u64 = 10;
+const REPLICAS: usize = 3;
+
+fn digest(number: u8) -> NameDigest {
+    NameDigest::of("https://issuer", &number.to_string())
+}
+
+fn name() -> impl Strategy<Value = Ended> {
+    prop_oneof![
+        (1u8..12).prop_map(|number| Ended::Session([number; 16])),
+        (0u8..3).prop_map(|number| Ended::User(digest(number))),
+        (0u8..3).prop_map(|number| Ended::Login(digest(number))),
+    ]
+}
+
+/// The list as somebody would write it who has all the time in the world.
+#[derive(Default)]
+struct Naive(BTreeMap<Ended, u64>);
+
+impl Naive {
+    fn learn(&mut self, ended: Ended, until: u64, limit: usize) {
+        let known = self.0.entry(ended).or_default();
+        *known = until.max(*known);
+        while self.0.len() > limit {
+            let (_, first) = self.0.iter().map(|(ended, until)| (*until, *ended)).min().unwrap();
+            self.0.remove(&first);
+        }
+    }
+
+    fn contains(&self, session: &SessionId, began_at: u64) -> bool {
+        let (number, user, login) = session.parts();
+        self.0.iter().any(|(ended, until)| match ended {
+            Ended::Session(other) => *other == number,
+            Ended::User(other) => *other == user && began_at <= *until,
+            Ended::Login(other) => *other == login && began_at <= *until,
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    End(Ended, u64),
+    Learn(Ended, u64),
+    Forget(u64),
+}
+
+proptest! {
+    #[test]
+    fn the_list_knows_what_a_naive_one_knows_and_stays_within_its_bound(
+        limit in 1usize..12,
+        changes in prop::collection::vec(
+            prop_oneof![
+                4 => (name(), 0u64..100).prop_map(|(ended, at)| Change::End(ended, at)),
+                4 => (name(), 0u64..200).prop_map(|(ended, until)| Change::Learn(ended, until)),
+                1 => (0u64..200).prop_map(Change::Forget),
+            ],
+            0..60,
+        ),
+    ) {
+        let (mut list, mut naive) = (EndedSessions::new(limit, SKEW), Naive::default());
+        for change in changes {
+            match change {
+                Change::End(ended, at) => {
+                    let known = naive.0.get(&ended).copied().unwrap_or_default();
+                    let until = list.end(ended, START + at).unwrap();
+                    prop_assert!(until >= START + at + SKEW && until >= known);
+                    naive.learn(ended, until, limit);
+                }
+                Change::Learn(ended, until) => {
+                    list.learn(ended, START + until);
+                    naive.learn(ended, START + until, limit);
+                }
+                Change::Forget(time) => {
+                    list.forget_before(START + time);
+                    naive.0.retain(|_, until| *until >= START + time);
+                }
+            }
+            prop_assert!(list.len() <= limit);
+            prop_assert_eq!(list.iter().collect::<BTreeMap<_, _>>(), naive.0.clone());
+            for (number, began_at) in (0u8..12).flat_map(|number| [(number, 0), (number, 60), (number, 120)]) {
+                let session = SessionId::new([number; 16], digest(number % 3), digest(number % 4));
+                let began_at = START + began_at;
+                prop_assert_eq!(list.contains(&session, began_at), naive.contains(&session, began_at));
+            }
+            // What the filter reads is the same.
+            let (read, _) = EndedSessions::from_json(list.to_json("1").as_bytes(), limit).unwrap();
+            prop_assert!(read.iter().eq(list.iter()));
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// A user who comes back from the authorization server to this replica: it is about to ask for the tokens.
+    Ask {
+        replica: usize,
+        user: u8,
+        login: u8,
+    },
+    /// The tokens of the nth of these come.
+    Login(usize),
+    /// A refresh of the nth session at this replica.
+    Refresh(usize, usize),
+    /// The nth session signs out at this replica.
+    Logout(usize, usize),
+    /// A logout token, or a front-channel logout, comes to this replica.
+    LogoutToken(usize, Ended),
+    /// Made-up names, the same each time.
+    Flood(usize),
+    /// One replica hears all that another knows.
+    Join(usize, usize),
+    /// This replica's clock is so far ahead from now on.
+    Clock(usize, u64),
+    Later(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let replica = || 0..REPLICAS;
+    let named = || {
+        prop_oneof![
+            (0u8..2).prop_map(|number| Ended::User(digest(number))),
+            (10u8..12).prop_map(|number| Ended::Login(digest(number))),
+        ]
+    };
+    prop_oneof![
+        4 => (replica(), 0u8..2, 10u8..12).prop_map(|(replica, user, login)| Event::Ask { replica, user, login }),
+        4 => any::<usize>().prop_map(Event::Login),
+        2 => (any::<usize>(), replica()).prop_map(|(nth, replica)| Event::Refresh(nth, replica)),
+        1 => (any::<usize>(), replica()).prop_map(|(nth, replica)| Event::Logout(nth, replica)),
+        4 => (replica(), named()).prop_map(|(replica, name)| Event::LogoutToken(replica, name)),
+        1 => replica().prop_map(Event::Flood),
+        4 => (replica(), replica()).prop_map(|(from, to)| Event::Join(from, to)),
+        1 => (replica(), 0..=SKEW).prop_map(|(replica, ahead)| Event::Clock(replica, ahead)),
+        1 => (1u64..30).prop_map(Event::Later),
+    ]
+}
+
+struct Replica {
+    list: EndedSessions,
+    ahead: u64,
+    /// The logouts that it has heard of.
+    heard: BTreeSet<usize>,
+}
+
+struct Logout {
+    name: Ended,
+    replica: usize,
+    at: u64,
+    /// What the replica had heard of before.
+    heard: BTreeSet<usize>,
+}
+
+struct Login {
+    session: SessionId,
+    replica: usize,
+    asked_at: u64,
+    changes: u64,
+    /// The logouts that it saw.
+    saw: BTreeSet<usize>,
+    /// How many logouts there had been anywhere.
+    order: usize,
+    began_at: Option<u64>,
+}
+
+/// Whether this logout is of that session.
+fn is_of(logout: &Logout, login: &Login) -> bool {
+    let (number, user, of) = login.session.parts();
+    match logout.name {
+        Ended::Session(other) => other == number,
+        Ended::User(other) => other == user,
+        Ended::Login(other) => other == of,
+    }
+}
+
+struct World {
+    time: u64,
+    /// The number of the last session.
+    numbers: u8,
+    replicas: Vec<Replica>,
+    logouts: Vec<Logout>,
+    logins: Vec<Login>,
+}
+
+impl World {
+    fn now(&self, replica: usize) -> u64 {
+        self.time + self.replicas[replica].ahead
+    }
+
+    fn end(&mut self, replica: usize, name: Ended) {
+        let at = self.now(replica);
+        let this = &mut self.replicas[replica];
+        this.list.end(name, at);
+        let heard = this.heard.clone();
+        this.heard.insert(self.logouts.len());
+        self.logouts.push(Logout {
+            name,
+            replica,
+            at,
+            heard,
+        });
+    }
+
+    fn nth(&self, nth: usize, begun: bool) -> Option<usize> {
+        let of_kind: Vec<usize> = (0..self.logins.len())
+            .filter(|login| self.logins[*login].began_at.is_some() == begun)
+            .collect();
+        (!of_kind.is_empty()).then(|| of_kind[nth % of_kind.len()])
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Ask { replica, user, login } => {
+                self.numbers += 1;
+                self.logins.push(Login {
+                    session: SessionId::new([self.numbers; 16], digest(user), digest(login)),
+                    replica,
+                    asked_at: self.now(replica),
+                    changes: self.replicas[replica].list.changes(),
+                    saw: self.replicas[replica].heard.clone(),
+                    order: self.logouts.len(),
+                    began_at: None,
+                });
+            }
+            Event::Login(nth) => {
+                let Some(nth) = self.nth(nth, false) else { return };
+                let login = &mut self.logins[nth];
+                let list = &mut self.replicas[login.replica].list;
+                let began_at = list.begin(&login.session, login.asked_at, login.changes);
+                if list.contains(&login.session, began_at) {
+                    // The service refuses it: it was ended before it began, and only then.
+                    let login = self.logins.remove(nth);
+                    let heard = &self.replicas[login.replica].heard;
+                    let is_news = |logout: &&usize| !login.saw.contains(*logout);
+                    assert!(
+                        heard
+                            .iter()
+                            .filter(is_news)
+                            .any(|logout| is_of(&self.logouts[*logout], &login))
+                    );
+                } else {
+                    login.began_at = Some(began_at);
+                }
+            }
+            Event::Refresh(nth, replica) => {
+                // Where it is known to be over it is refused; elsewhere the session goes on as the one that it was, and
+                // the checks that follow each event see to it.
+                let Some(nth) = self.nth(nth, true) else { return };
+                let login = &self.logins[nth];
+                let began_at = login.began_at.unwrap();
+                assert_eq!(
+                    self.replicas[replica].list.contains(&login.session, began_at),
+                    self.is_over(nth, replica)
+                );
+            }
+            Event::Logout(nth, replica) => {
+                let Some(nth) = self.nth(nth, true) else { return };
+                self.end(replica, Ended::session(&self.logins[nth].session));
+            }
+            Event::LogoutToken(replica, name) => self.end(replica, name),
+            Event::Flood(replica) => {
+                for number in 1..9 {
+                    self.end(replica, Ended::Login(digest(200 + number)));
+                }
+            }
+            Event::Join(from, to) if from != to => {
+                let (list, heard) = (self.replicas[from].list.clone(), self.replicas[from].heard.clone());
+                self.replicas[to].list.merge(&list);
+                self.replicas[to].heard.extend(heard);
+            }
+            Event::Join(..) => {}
+            Event::Clock(replica, ahead) => self.replicas[replica].ahead = ahead,
+            Event::Later(seconds) => self.time += seconds,
+        }
+    }
+
+    fn is_over(&self, nth: usize, replica: usize) -> bool {
+        let login = &self.logins[nth];
+        self.replicas[replica]
+            .list
+            .contains(&login.session, login.began_at.unwrap())
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        for (nth, login) in self
+            .logins
+            .iter()
+            .enumerate()
+            .filter(|(_, login)| login.began_at.is_some())
+        {
+            let began_at = login.began_at.unwrap();
+            for (number, replica) in self.replicas.iter().enumerate() {
+                let of_it: Vec<usize> = replica
+                    .heard
+                    .iter()
+                    .copied()
+                    .filter(|logout| is_of(&self.logouts[*logout], login))
+                    .collect();
+                let saw = |logout: usize| login.saw.contains(&logout);
+                // Later lives.
+                if of_it.iter().all(|logout| saw(*logout)) {
+                    prop_assert!(!self.is_over(nth, number), "session {nth} is over at {number}");
+                }
+                // Ended stays ended: by a logout at the same replica; by the clock; and by a logout that follows upon all
+                // that made the session begin ahead of the clock.
+                let ends = |logout: usize| {
+                    let ended = &self.logouts[logout];
+                    let made_ahead = || login.saw.iter().filter(|other| is_of(&self.logouts[**other], login));
+                    logout >= login.order
+                        && (ended.replica == login.replica
+                            || matches!(ended.name, Ended::Session(_))
+                            || began_at <= ended.at + SKEW
+                            || made_ahead()
+                                .all(|other| self.logouts[*other].name == ended.name && ended.heard.contains(other)))
+                };
+                if of_it.iter().any(|logout| ends(*logout)) {
+                    prop_assert!(self.is_over(nth, number), "session {nth} lives at {number}");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn what_is_ended_stays_ended_and_who_signs_in_later_lives(events in prop::collection::vec(event(), 1..50)) {
+        let replica = || Replica { list: EndedSessions::new(1000, SKEW), ahead: 0, heard: BTreeSet::new() };
+        let mut world = World {
+            time: START,
+            numbers: 100,
+            replicas: (0..REPLICAS).map(|_| replica()).collect(),
+            logouts: Vec::new(),
+            logins: Vec::new(),
+        };
+        for event in events {
+            world.happens(event);
+            world.check()?;
+        }
+    }
+}
