@@ -1,7 +1,7 @@
 //! Which web origins may call us (RFC 6454).
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::bytes;
 
@@ -60,12 +60,14 @@ fn read(entry: &str, demo: bool) -> Result<String, Fault> {
         _ => (authority, None),
     };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(legal),
+    let sent = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => Some(format!("[{}]", as_sent(address.parse().map_err(|_| Fault::Form)?))),
+        None if host.is_empty() || !host.bytes().all(legal) => return Err(Fault::Form),
+        None if ends_in_number(host) => Some(ipv4(host).ok_or(Fault::Form)?.to_string()),
+        None => None,
     };
-    if !is_host {
-        return Err(Fault::Form);
+    if let Some(sent) = sent.filter(|sent| sent != host) {
+        return Err(Fault::Spelling(sent));
     }
     if let Some(port) = port
         && (port.starts_with(['0', '+']) || port.parse::<u16>().is_err())
@@ -84,6 +86,52 @@ fn read(entry: &str, demo: bool) -> Result<String, Fault> {
     })
 }
 
+/// An IPv6 address as browsers spell it (WHATWG URL, section 3.5): as RFC 5952, but without IPv4's dots.
+fn as_sent(address: Ipv6Addr) -> String {
+    match (address.to_ipv4_mapped(), address.segments()) {
+        (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
+        (None, _) => address.to_string(),
+    }
+}
+
+/// Whether browsers take the host for an IPv4 address: its last label is a number (WHATWG URL, section 3.5).
+fn ends_in_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit_once('.').map_or(host, |(_, last)| last);
+    let hexadecimal = last.strip_prefix("0x");
+    (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The address that browsers make of such a host: numbers may be octal or hexadecimal, and the last one fills what is left
+/// (WHATWG URL, section 3.5).
+fn ipv4(host: &str) -> Option<Ipv4Addr> {
+    let numbers = host.strip_suffix('.').unwrap_or(host).split('.').map(|label| {
+        if let Some(digits) = label.strip_prefix("0x") {
+            return match digits {
+                "" => Some(0),
+                digits => u64::from_str_radix(digits, 16).ok(),
+            };
+        }
+        match label.strip_prefix('0').filter(|digits| !digits.is_empty()) {
+            Some(digits) => u64::from_str_radix(digits, 8).ok(),
+            None => label.parse().ok(),
+        }
+    });
+    let numbers: Vec<u64> = numbers.collect::<Option<_>>()?;
+    let (last, first) = numbers.split_last()?;
+    let mut address: u32 = 0;
+    for number in first {
+        address = address
+            .checked_mul(256)?
+            .checked_add(u32::from(u8::try_from(*number).ok()?))?;
+    }
+    let bits = 32_u32.checked_sub(u32::try_from(first.len()).ok()?.checked_mul(8)?)?;
+    let address = u64::from(address).checked_shl(bits)?.checked_add(*last)?;
+    let fits = last.checked_shr(bits) == Some(0);
+    fits.then(|| u32::try_from(address).ok().map(Ipv4Addr::from)).flatten()
+}
+
 /// An entry of the list cannot be an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginError {
@@ -91,23 +139,29 @@ pub struct OriginError {
     fault: Fault,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Fault {
     Empty,
     Form,
     Plain,
+    /// Browsers spell the host in this way.
+    Spelling(String),
 }
 
 impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entry = &self.entry;
-        match self.fault {
+        match &self.fault {
             Fault::Empty => f.write_str(
                 "the list is empty: write the web origin of the application, for example `https://www.example.com`",
             ),
             Fault::Form => write!(
                 f,
                 "`{entry}` is not an origin: write scheme, host and, where it is not the default, port, with nothing behind them, for example `https://www.example.com`"
+            ),
+            Fault::Spelling(host) => write!(
+                f,
+                "`{entry}` is never what a browser sends, which writes this address as `{host}`: write that"
             ),
             Fault::Plain => write!(f, "`{entry}` is plain http: write https, since secure cookies need it"),
         }
@@ -198,6 +252,50 @@ mod tests {
         }
         assert!(parse("http://www.example.localhost").is_ok());
         assert!(TrustedOrigins::parse(&[], true).is_err());
+    }
+
+    #[test]
+    fn an_address_that_browsers_spell_otherwise_is_refused_with_their_spelling() {
+        for (entry, host) in [
+            ("https://192.168.0.010", "192.168.0.8"),
+            ("https://192.168.000.1:8443", "192.168.0.1"),
+            ("https://192.168.1", "192.168.0.1"),
+            ("https://192.168.0.1.", "192.168.0.1"),
+            ("https://0xC0A80001", "192.168.0.1"),
+            ("https://0xc0.0250.0.0x1", "192.168.0.1"),
+            ("https://3232235521", "192.168.0.1"),
+            ("https://0", "0.0.0.0"),
+            ("https://[2001:DB8:0:0:0:0:0:1]", "[2001:db8::1]"),
+            ("https://[2001:0db8::1]:8443", "[2001:db8::1]"),
+            ("https://[2001:db8::0:1]", "[2001:db8::1]"),
+            ("https://[::ffff:192.0.2.1]", "[::ffff:c000:201]"),
+            ("https://[::192.0.2.1]", "[::c000:201]"),
+        ] {
+            let error = parse(entry).unwrap_err();
+            assert_eq!(error.fault, Fault::Spelling(host.to_owned()), "{entry}");
+            assert!(error.to_string().contains(&format!("`{host}`")), "{error}");
+        }
+        for entry in [
+            "https://192.168.0.256",
+            "https://192.168.0.08",
+            "https://1.2.3.4.5",
+            "https://256.1.1.1",
+            "https://www.example.42",
+            "https://4294967296",
+        ] {
+            assert_eq!(parse(entry).unwrap_err().fault, Fault::Form, "{entry}");
+        }
+        for entry in [
+            "https://192.168.0.8",
+            "https://[2001:db8::1]",
+            "https://[::1]:8443",
+            "https://[::ffff:c000:201]",
+            "https://1.example",
+            "https://0x1.example",
+        ] {
+            let origin = entry.as_bytes();
+            assert!(parse(entry).unwrap().is_trusted(origin), "{entry}");
+        }
     }
 
     #[test]

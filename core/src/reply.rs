@@ -39,6 +39,8 @@ pub enum Refusal {
     SessionExpired,
     /// Service: the authorization server wants the user to sign in.
     LoginRequired,
+    /// Service: a prefetch of what must not happen before the user goes there.
+    Prefetch,
     /// Service: no such path.
     NotFound,
     /// Service: the path has no such method.
@@ -98,6 +100,11 @@ impl Refusal {
             Self::TokenExpired => (401, "token_expired", "The access token has expired"),
             Self::SessionExpired => (401, "session_expired", "The session has expired"),
             Self::LoginRequired => (401, "login_required", "The user has to sign in"),
+            Self::Prefetch => (
+                503,
+                "prefetch_refused",
+                "This must not be fetched before the user goes there",
+            ),
             Self::NotFound => (404, "not_found", "There is nothing at this path"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "This path does not have this method"),
         }

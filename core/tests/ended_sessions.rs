@@ -332,7 +332,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn what_is_ended_stays_ended_and_who_signs_in_later_lives(events in prop::collection::vec(event(), 1..50)) {

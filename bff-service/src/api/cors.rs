@@ -2,16 +2,16 @@
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS, HeaderMap, HeaderName,
-    HeaderValue, RETRY_AFTER,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 
 use super::endpoint::Route;
 use super::request_checks::CallerOrigin;
 
-/// Headers that a page may send besides the CSRF header, in lower case. `token-handler-version` is what existing
-/// clients of this API send so that none of their requests goes without a preflight; `traceparent` and `tracestate` are
-/// those of W3C Trace Context.
+/// Headers that a page may send besides the CSRF header and those of `cors_allowed_headers`, in lower case.
+/// `token-handler-version` is what existing clients of this API send so that none of their requests goes without a
+/// preflight; `traceparent` and `tracestate` are those of W3C Trace Context.
 const ALLOWED_HEADERS: [&str; 6] = [
     "accept",
     "content-type",
@@ -20,6 +20,9 @@ const ALLOWED_HEADERS: [&str; 6] = [
     "tracestate",
     "x-request-id",
 ];
+
+/// How long a browser may go by a preflight's answer, in seconds.
+const MAX_AGE_SECONDS: &str = "600";
 
 /// Lets the page of a trusted origin read the response, whatever it is.
 pub(super) fn expose_response(headers: &mut HeaderMap, origin: &CallerOrigin) {
@@ -34,15 +37,28 @@ pub(super) fn expose_response(headers: &mut HeaderMap, origin: &CallerOrigin) {
 }
 
 /// What a preflight is answered with, for a trusted origin: the methods that pages use at the path, and those of the
-/// requested headers that are allowed.
-pub(super) fn allow(headers: &mut HeaderMap, request: &HeaderMap, route: &Route, csrf_header: &HeaderName) {
+/// requested headers that are allowed. `further` is `cors_allowed_headers`.
+pub(super) fn allow(
+    headers: &mut HeaderMap,
+    request: &HeaderMap,
+    route: &Route,
+    csrf_header: &HeaderName,
+    further: &[String],
+) {
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE_SECONDS));
     let methods = route.methods_for_pages();
     if let Ok(methods) = HeaderValue::try_from(methods)
         && !methods.is_empty()
     {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
     }
-    let allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name);
+    let is_further = |name: &str| {
+        further.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(prefix) => prefix.len() < name.len() && name.starts_with(&prefix.to_ascii_lowercase()),
+            None => allowed.eq_ignore_ascii_case(name),
+        })
+    };
+    let allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name) || is_further(name);
     let mut granted: Vec<String> = Vec::new();
     for line in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
         let names = line

@@ -159,10 +159,11 @@ impl Route {
 
     /// The endpoint for this method.
     pub(super) fn endpoint(&self, method: &Method) -> Option<Endpoint> {
-        self.endpoints
-            .iter()
-            .copied()
-            .find(|endpoint| endpoint.method() == *method)
+        let mut endpoints = self.endpoints.iter().copied();
+        match *method {
+            Method::HEAD => endpoints.find(|endpoint| endpoint.has_head()),
+            _ => endpoints.find(|endpoint| endpoint.method() == *method),
+        }
     }
 
     /// The first endpoint: what the path is mainly there for.
@@ -172,11 +173,15 @@ impl Route {
 
     /// The methods, for `Allow`.
     pub(super) fn allow(&self) -> String {
-        let methods = self
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.method().as_str().to_owned());
-        methods.chain(["OPTIONS".to_owned()]).collect::<Vec<_>>().join(", ")
+        let mut methods: Vec<String> = Vec::new();
+        for endpoint in &self.endpoints {
+            methods.push(endpoint.method().as_str().to_owned());
+            if endpoint.has_head() {
+                methods.push("HEAD".to_owned());
+            }
+        }
+        methods.push("OPTIONS".to_owned());
+        methods.join(", ")
     }
 
     /// The methods that a page may use, for CORS.
@@ -196,6 +201,21 @@ impl Endpoint {
     /// Its method.
     pub(super) fn method(self) -> Method {
         self.row().map_or(Method::GET, |(_, method, ..)| method.clone())
+    }
+
+    /// Whether it answers HEAD as GET (RFC 9110, section 9.3.2): where that can be without effect.
+    fn has_head(self) -> bool {
+        match self {
+            Endpoint::Session | Endpoint::UserInfo | Endpoint::Claims | Endpoint::Jwks | Endpoint::Login => true,
+            Endpoint::LoginStart
+            | Endpoint::LoginEnd
+            | Endpoint::Refresh
+            | Endpoint::Logout
+            | Endpoint::Callback
+            | Endpoint::LogoutByNavigation
+            | Endpoint::BackchannelLogout
+            | Endpoint::FrontchannelLogout => false,
+        }
     }
 
     /// Its path below the prefix.

@@ -1,7 +1,5 @@
 //! `POST /login/end`: finishes a login, or tells a page that is merely loading whether somebody is signed in.
 
-use std::rc::Rc;
-
 use bff_core::reply::Refusal;
 use bff_core::seal::Purpose;
 use serde::Deserialize;
@@ -104,14 +102,8 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
         })?;
     // A logout that comes from now on may be of what the server is about to issue tokens for.
     let seen = call.worker.application.ended_by_now().await;
-    let outcome = match exchange(call, response, &login).await {
-        Ok(tokens) => match new_session(call, &tokens, seen).await {
-            Ok(session) => begin_session(call, session, &tokens, &logins, by),
-            Err(failure) => Err(failure),
-        },
-        Err(failure) => Err(failure),
-    };
-    let outcome = match outcome {
+    let finished = exchange(call, response, &login).await;
+    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins, by, seen)) {
         // The code may still be good when the authorization server is back, or less busy.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
@@ -159,20 +151,16 @@ async fn exchange(call: &Call<'_>, response: AuthorizationResponse, login: &Pend
 /// A new session, with a new id whatever was there before: a session that somebody else put there must not become this
 /// user's. `seen` is what had ended when the tokens were asked for; where its user or its login was ended since, the tokens
 /// are given back.
-async fn new_session(call: &Call<'_>, tokens: &TokenSet, seen: u64) -> Result<Session, Failure> {
+fn new_session(call: &Call<'_>, tokens: &TokenSet, seen: u64) -> Result<Session, Failure> {
     let application = &call.worker.application;
     let issuer = &application.config.authorization_server.issuer;
     let session = Session::new(issuer, claim(tokens, "sub"), claim(tokens, "sid"), call.now)?;
     if let Some(started_at) = application.ended.begin(&session.id, call.now, seen) {
         return Ok(Session { started_at, ..session });
     }
-    let client = &call.worker.client;
-    if let Some(token) = &tokens.refresh_token {
-        Rc::clone(client).revoke(token.clone().into(), "refresh_token").await;
-    }
-    Rc::clone(client)
-        .revoke(tokens.access_token.clone().into(), "access_token")
-        .await;
+    let refresh_token = tokens.refresh_token.clone().map(Zeroizing::from);
+    let access_token = tokens.access_token.clone().into();
+    call.worker.client.revoke(refresh_token, Some(access_token));
     let failure = Failure::new(
         Refusal::LoginRequired,
         "the login was ended while its tokens were on their way",
@@ -188,12 +176,13 @@ fn claim<'a>(tokens: &'a TokenSet, name: &str) -> Option<&'a str> {
 /// Writes a new session into the browser.
 fn begin_session(
     call: &Call<'_>,
-    session: Session,
     tokens: &TokenSet,
     logins: &PendingLogins,
     by: Finish,
+    seen: u64,
 ) -> Result<NewSession, Failure> {
     let application = &call.worker.application;
+    let session = new_session(call, tokens, seen)?;
     let id_token = tokens.id_token.as_ref();
     let csrf = match kept_csrf_value(call, claim(tokens, "sub")) {
         Some(value) => value,

@@ -41,7 +41,7 @@ use serde_json::json;
 use self::answer::{Answer, Content};
 use self::endpoint::{Caller, Endpoint, Offered, Route};
 use self::errors::Failure;
-use self::request_checks::{CallerOrigin, check_navigation, check_origin, untrusted_origin};
+use self::request_checks::{CallerOrigin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
 use self::respond::respond;
 use crate::application::Application;
 use crate::clock;
@@ -86,6 +86,8 @@ struct Call<'a> {
     cookies: RequestCookies<'a>,
     query: &'a str,
     body: Bytes,
+    /// A HEAD request: what a GET would get, and nothing begins or changes.
+    is_head: bool,
     now: u64,
 }
 
@@ -152,7 +154,14 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
             response.headers_mut().insert(ALLOW, methods);
         }
         if preflight && matches!(origin, CallerOrigin::Trusted(_)) {
-            cors::allow(response.headers_mut(), headers, route, &application.csrf_header);
+            let further = &application.config.cors_allowed_headers;
+            cors::allow(
+                response.headers_mut(),
+                headers,
+                route,
+                &application.csrf_header,
+                further,
+            );
         }
     }
     end_span(application, endpoint, response.status().as_u16(), error);
@@ -200,6 +209,8 @@ fn count(application: &Application, endpoint: &'static str, failure: Option<&Fai
 fn log_refusal(endpoint: &'static str, failure: &Failure) {
     let (status, code) = (failure.refusal().status(), failure.refusal().code());
     let level = match status {
+        // A browser's own doing, however often.
+        _ if failure.refusal() == Refusal::Prefetch => log::Level::Info,
         ..500 => log::Level::Info,
         503 => log::Level::Warn,
         _ => log::Level::Error,
@@ -231,7 +242,10 @@ async fn dispatch(
             let required = request.method() != Method::GET && request.method() != Method::HEAD;
             check_origin(origin, headers, required)?;
         }
-        Caller::Navigation => check_navigation(origin, headers)?,
+        Caller::Navigation => {
+            check_not_prefetch(headers)?;
+            check_navigation(origin, headers)?;
+        }
         // A page has no business here; a server sends no Origin.
         Caller::AuthorizationServer if *origin == CallerOrigin::Untrusted => {
             return Err(untrusted_origin());
@@ -258,8 +272,10 @@ async fn dispatch(
         cookies: cookies.clone(),
         query: request.uri().query().unwrap_or_default(),
         body,
+        is_head: request.method() == Method::HEAD,
         now,
     };
+    let is_head = call.is_head;
     // Those that talk to the authorization server have room of their own: what each of them needs would be reserved, and
     // moved about, for every request.
     let result = match endpoint {
@@ -277,6 +293,11 @@ async fn dispatch(
         Endpoint::FrontchannelLogout => frontchannel_logout::handle(call).await,
         Endpoint::Jwks => Ok(jwks(&call)),
     };
+    if is_head {
+        return result
+            .map(|answer| answer.with_cookies(Vec::new()))
+            .map_err(|failure| failure.with_cookies(Vec::new()));
+    }
     result.map_err(|failure| match failure.refusal() {
         // However it was found out: nothing of the session stays in the browser.
         Refusal::SessionExpired => {

@@ -29,6 +29,13 @@ pub(super) async fn login(call: Call<'_>) -> Result<Answer, Failure> {
         }
     }
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
+    if call.is_head {
+        // Nothing is begun, so that there is only the place to come back to.
+        return Ok(Answer {
+            content: Content::Redirect(return_to.into()),
+            set_cookies: Vec::new(),
+        });
+    }
     let (url, set_cookies) = login_start::begin(&call, &extra, Some(return_to.into())).await?;
     Ok(Answer {
         content: Content::Redirect(url),

@@ -11,6 +11,11 @@ use super::errors::{Failure, Reason};
 use crate::session::CookieSettings;
 use crate::session::request_cookies::{CookieFault, RequestCookies};
 
+/// In which browsers say that nobody has gone there yet; the second is of older ones.
+const PURPOSES: [HeaderName; 2] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+];
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where a request says that it comes from.
@@ -85,6 +90,22 @@ pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Re
             let failure = Failure::unauthorized("the request is not a navigation of the browser");
             Err(failure.because(Reason::FetchMetadata))
         }
+    }
+}
+
+/// A prefetch, perhaps to prerender (`Sec-Purpose: prefetch;prerender`): the user has not gone there, and perhaps never
+/// will. What a navigation begins or uses up must wait for that; after any answer but a success the browser asks again.
+pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), Failure> {
+    let is_prefetch = |line: &HeaderValue| {
+        let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));
+        words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
+    };
+    match PURPOSES.iter().any(|name| headers.get_all(name).any(is_prefetch)) {
+        true => Err(Failure::new(
+            Refusal::Prefetch,
+            "the browser fetches ahead of a navigation",
+        )),
+        false => Ok(()),
     }
 }
 

@@ -123,6 +123,27 @@ pub(super) fn max_cookie_parts() -> usize {
     5
 }
 
+/// What monitoring in pages (OpenTelemetry, Zipkin, Sentry, Datadog, New Relic, Application Insights, Dynatrace, Elastic,
+/// Instana) and older frameworks add to each call.
+pub(super) fn cors_allowed_headers() -> Vec<String> {
+    strings(&[
+        "b3",
+        "baggage",
+        "elastic-apm-traceparent",
+        "newrelic",
+        "request-context",
+        "request-id",
+        "sentry-trace",
+        "x-b3-*",
+        "x-correlation-id",
+        "x-datadog-*",
+        "x-dtpc",
+        "x-dtreferer",
+        "x-instana-*",
+        "x-requested-with",
+    ])
+}
+
 fn strings(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
 }

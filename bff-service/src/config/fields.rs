@@ -31,6 +31,7 @@ pub const FIELDS: &[(&str, Kind)] = &[
     ("max_cookie_parts", Number),
     ("accept_v1_cookies", Flag),
     ("trusted_web_origins", List),
+    ("cors_allowed_headers", List),
     ("hosts", List),
     ("userinfo_source", Text),
     ("server.address", Text),

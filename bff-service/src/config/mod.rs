@@ -70,6 +70,15 @@ pub struct Config {
     warnings: Vec<String>,
 }
 
+impl Config {
+    /// Whom and by whom a JWT of the authorization server is for this client: the issuer, the client's id, and who else
+    /// may be in `aud`.
+    pub fn addressee(&self) -> (&str, &str, &[String]) {
+        let client = &self.client;
+        (&self.authorization_server.issuer, &client.id, &client.trusted_audiences)
+    }
+}
+
 impl std::ops::Deref for Config {
     type Target = Settings;
 

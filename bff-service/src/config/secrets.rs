@@ -162,6 +162,11 @@ fn read(path: &Path, field: &str) -> Result<Secret, Fault> {
 }
 
 fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, Fault> {
+    // Some editors write it, nobody sees it, and it would be part of the secret.
+    if text.starts_with('\u{feff}') {
+        let what = format!("{origin} begins with a byte order mark; save it as UTF-8 without one");
+        return Err(Fault::new(field, what));
+    }
     match text.trim().is_empty() {
         true => Err(Fault::new(field, format!("{origin} is empty; it must hold the secret"))),
         false => Ok(Secret::new(text.to_owned())),

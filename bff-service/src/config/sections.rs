@@ -6,7 +6,7 @@ use std::time::Duration;
 use bff_core::names::Hardening;
 use serde::Deserialize;
 
-use super::defaults::{cookie_hardening, cookie_name_prefix, endpoints_prefix, max_cookie_parts};
+use super::defaults::{cookie_hardening, cookie_name_prefix, cors_allowed_headers, endpoints_prefix, max_cookie_parts};
 use super::secrets::Secret;
 
 /// The whole file.
@@ -44,6 +44,11 @@ pub struct Settings {
     /// The origins whose pages may call the API, as `https://www.example.com`. At least one.
     #[serde(default)]
     pub trusted_web_origins: Vec<String>,
+    /// Request headers that those pages may send to this API besides its own (which are `accept`, `content-type`, the CSRF
+    /// header, `token-handler-version`, `traceparent`, `tracestate` and `x-request-id`): those that monitoring in the page
+    /// adds to each call. `x-datadog-*` is every header that begins so. Default: those of the common tools.
+    #[serde(default = "cors_allowed_headers")]
+    pub cors_allowed_headers: Vec<String>,
     /// Where `/userInfo` takes the claims from: `id_token` (default) or `userinfo_endpoint`.
     #[serde(default)]
     pub userinfo_source: UserInfoSource,

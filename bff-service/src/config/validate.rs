@@ -101,6 +101,20 @@ fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
     if !(1..=MAX_PARTS).contains(&settings.max_cookie_parts) {
         fault("max_cookie_parts", "this must be from 1 to 20");
     }
+    let is_header = |name: &String| {
+        let prefix = name.strip_suffix("-*");
+        let name = prefix.unwrap_or(name);
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte))
+    };
+    if let Some(name) = settings.cors_allowed_headers.iter().find(|name| !is_header(name)) {
+        fault(
+            "cors_allowed_headers",
+            &format!("`{name}` is not the name of a header; write `baggage`, or `x-datadog-*` for all that begin so"),
+        );
+    }
     for (field, address) in [
         ("server.address", &settings.server.address),
         ("server.admin_address", &settings.server.admin_address),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::client::OAuthClient;
 use super::error::{OAuthError, shown};
-use super::id_token;
+use super::id_token::{self, IdTokenError};
 use crate::clock;
 
 impl OAuthClient {
@@ -36,13 +36,14 @@ impl OAuthClient {
                 OAuthError::InvalidIdToken(error) => OAuthError::AuthorizationResponse(format!("its JWT: {error}")),
                 other => other,
             })?;
-        let expected = (
-            self.config().authorization_server.issuer.as_str(),
-            self.config().client.id.as_str(),
-        );
-        let skew = self.config().authorization_server.clock_skew_seconds;
-        id_token::validate_addressed(&claims, expected, skew, clock::now())
-            .map_err(|error| OAuthError::AuthorizationResponse(format!("its JWT: {error}")))?;
+        let settings = self.config();
+        let skew = settings.authorization_server.clock_skew_seconds;
+        let judged = match claims.contains_key("exp") {
+            true => id_token::validate_addressed(&claims, settings.addressee(), skew, clock::now()),
+            // JARM, section 2.1.
+            false => Err(IdTokenError::Claim("exp")),
+        };
+        judged.map_err(|error| OAuthError::AuthorizationResponse(format!("its JWT: {error}")))?;
         Ok(claims)
     }
 }

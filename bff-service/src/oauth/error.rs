@@ -42,7 +42,7 @@ pub enum OAuthError {
     /// `invalid_request`)
     AuthorizationResponse(String),
     /// A logout token is not acceptable. (400 `invalid_request`)
-    LogoutToken(&'static str),
+    LogoutToken(String),
     /// A parameter that the page asked for must not be in the authorization request. (400 `invalid_request`)
     ExtraParam(ExtraParamError),
     /// A fault of ours. (500)

@@ -164,30 +164,9 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
     }
 }
 
-/// The rules for any JWT that the server sends to this client: `expected` are the issuer and the client's id. Nobody
-/// else may be in `aud`.
+/// The rules for any other JWT that the server sends to this client (signed userinfo, JARM, logout tokens): `expected` are the
+/// issuer, the client's id and who else may be in `aud`. Times need not be there, but hold where they are.
 pub fn validate_addressed(
-    claims: &Map<String, Value>,
-    (issuer, client_id): (&str, &str),
-    clock_skew: u64,
-    now: u64,
-) -> Result<(), IdTokenError> {
-    if text(claims, "iss")? != issuer {
-        return Err(IdTokenError::Issuer);
-    }
-    let audience = audience(claims)?;
-    if audience != [client_id] {
-        return Err(IdTokenError::Audience(shown(&audience.join(", "))));
-    }
-    if time(claims, "exp")? + seconds(clock_skew) <= seconds(now) {
-        return Err(IdTokenError::Expired);
-    }
-    Ok(())
-}
-
-/// The rules for a signed answer of the userinfo endpoint, OpenID Connect Core, section 5.3.2: it names issuer and client.
-/// Times need not be there, but hold where they are.
-pub fn validate_userinfo(
     claims: &Map<String, Value>,
     (issuer, client_id, trusted_audiences): (&str, &str, &[String]),
     clock_skew: u64,
@@ -209,6 +188,7 @@ pub fn validate_userinfo(
     Ok(())
 }
 
+/// `aud` holds this client, and nobody else who is not trusted.
 fn validate_audience(
     claims: &Map<String, Value>,
     client_id: &str,

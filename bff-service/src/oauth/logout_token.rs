@@ -26,41 +26,41 @@ pub struct LogoutToken {
 }
 
 impl OAuthClient {
-    /// Verifies a logout token. Every fault is [`OAuthError::LogoutToken`], unless the server's keys cannot be had.
+    /// Verifies a logout token. Every fault is [`OAuthError::LogoutToken`], that the server's keys cannot be had included: the
+    /// server is told with the status that it knows for a logout that failed (section 2.8).
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
         let (_, claims) = self.verify_signature(raw, &TYPES).await.map_err(|error| match error {
-            OAuthError::InvalidIdToken(_) => {
-                OAuthError::LogoutToken("it is not a JWT that the authorization server signed")
+            OAuthError::InvalidIdToken(error) => refused(error),
+            error => {
+                log::error!("back-channel logout: the token cannot be verified: {error}");
+                refused("the keys to verify it with cannot be had")
             }
-            other => other,
         })?;
         let settings = self.config();
-        let expected = (
-            settings.authorization_server.issuer.as_str(),
-            settings.client.id.as_str(),
-        );
         let skew = settings.authorization_server.clock_skew_seconds;
-        validate(&claims, expected, skew, clock::now())
+        validate(&claims, settings.addressee(), skew, clock::now())
     }
 }
 
-/// The rules for its claims at `now`, in UNIX seconds; `expected` are the issuer and the client's id.
+fn refused(what: impl ToString) -> OAuthError {
+    OAuthError::LogoutToken(what.to_string())
+}
+
+/// The rules for its claims at `now`, in UNIX seconds; `expected` are the issuer, the client's id and who else may be in
+/// `aud`. `exp` is required of servers, but those of the drafts send none, and `iat` bounds a token's age in any case.
 pub fn validate(
     claims: &Map<String, Value>,
-    expected: (&str, &str),
+    expected: (&str, &str, &[String]),
     clock_skew: u64,
     now: u64,
 ) -> Result<LogoutToken, OAuthError> {
-    let refused = |what| Err(OAuthError::LogoutToken(what));
-    if id_token::validate_addressed(claims, expected, clock_skew, now).is_err() {
-        return refused("`iss`, `aud` or `exp` is missing or wrong");
-    }
+    id_token::validate_addressed(claims, expected, clock_skew, now).map_err(refused)?;
+    let refused = |what| Err(refused(what));
     let Some(issued_at) = claims.get("iat").and_then(Value::as_f64) else {
         return refused("`iat` is missing");
     };
-    let (now, skew) = (now as f64, clock_skew as f64);
-    if issued_at > now + skew || issued_at + (MAX_AGE_SECONDS as f64) + skew < now {
-        return refused("`iat` is in the future or too long ago");
+    if issued_at + (MAX_AGE_SECONDS as f64) + (clock_skew as f64) < now as f64 {
+        return refused("`iat` is too long ago");
     }
     if !claims
         .get("events")
@@ -76,7 +76,7 @@ pub fn validate(
     let text = |name: &str| match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(_) => Err(OAuthError::LogoutToken("`sub`, `sid` or `jti` is not a text")),
+        Some(_) => Err(OAuthError::LogoutToken(format!("`{name}` is empty or not a text"))),
     };
     let (subject, login) = (text("sub")?, text("sid")?);
     if subject.is_none() && login.is_none() {
@@ -107,7 +107,8 @@ mod tests {
                 value => claims.as_object_mut().unwrap().insert(name.clone(), value.clone()),
             };
         }
-        let expected = ("https://issuer", "client");
+        let trusted = ["trusted".to_owned()];
+        let expected = ("https://issuer", "client", trusted.as_slice());
         validate(claims.as_object().unwrap(), expected, 10, NOW).map_err(|error| error.to_string())
     }
 
@@ -123,6 +124,42 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_a_draft_without_exp_is_good_as_long_as_its_iat_is_young() {
+        assert!(judged(json!({"exp": null})).is_ok());
+        assert!(judged(json!({"exp": null, "iat": NOW - 310})).is_ok());
+        assert!(judged(json!({"exp": null, "iat": NOW - 311})).is_err());
+    }
+
+    #[test]
+    fn another_audience_must_be_trusted_as_in_an_id_token() {
+        assert!(judged(json!({"aud": ["client", "trusted"]})).is_ok());
+        assert!(judged(json!({"aud": ["client", "trusted", "other"]})).is_err());
+        assert!(judged(json!({"aud": ["trusted"]})).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_one_claim_that_is_wrong() {
+        for (changes, claim) in [
+            (json!({"iss": "https://other"}), "`iss`"),
+            (json!({"iss": null}), "`iss`"),
+            (json!({"aud": "other"}), "`aud`"),
+            (json!({"exp": NOW - 11}), "`exp`"),
+            (json!({"iat": null}), "`iat`"),
+            (json!({"iat": NOW - 311}), "`iat`"),
+            (json!({"sid": 7}), "`sid`"),
+            (json!({"sub": ""}), "`sub`"),
+            (json!({"jti": 1}), "`jti`"),
+            (json!({"nonce": "n"}), "`nonce`"),
+        ] {
+            let refusal = judged(changes.clone()).unwrap_err();
+            assert!(refusal.contains(claim), "{changes}: {refusal}");
+            let others = ["`iss`", "`aud`", "`exp`", "`iat`", "`sid`", "`sub`", "`jti`", "`nonce`"];
+            let named = others.iter().filter(|other| refusal.contains(**other)).count();
+            assert_eq!(named, 1, "{refusal}");
+        }
+    }
+
+    #[test]
     fn everything_else_is_refused() {
         for changes in [
             json!({"iss": "https://other"}),
@@ -131,7 +168,8 @@ mod tests {
             json!({"aud": ["client", "other"]}),
             json!({"aud": null}),
             json!({"exp": NOW - 11}),
-            json!({"exp": null}),
+            json!({"exp": "soon"}),
+            json!({"nbf": NOW + 11}),
             json!({"iat": NOW + 11}),
             json!({"iat": NOW - 311}),
             json!({"iat": null}),

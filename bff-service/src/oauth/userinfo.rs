@@ -65,13 +65,9 @@ impl OAuthClient {
             OAuthError::InvalidIdToken(error) => refused(error),
             other => other,
         })?;
-        let (server, client) = (&self.config().authorization_server, &self.config().client);
-        let expected = (
-            server.issuer.as_str(),
-            client.id.as_str(),
-            client.trusted_audiences.as_slice(),
-        );
-        id_token::validate_userinfo(&claims, expected, server.clock_skew_seconds, clock::now()).map_err(refused)?;
+        let settings = self.config();
+        let skew = settings.authorization_server.clock_skew_seconds;
+        id_token::validate_addressed(&claims, settings.addressee(), skew, clock::now()).map_err(refused)?;
         Ok(claims)
     }
 

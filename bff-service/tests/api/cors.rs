@@ -1,6 +1,6 @@
 //! Preflights, and the CORS headers of responses.
 
-use crate::support::app::{TestApp, WEB_ORIGIN};
+use crate::support::app::{Setup, TestApp, WEB_ORIGIN};
 use crate::support::http::{Request, Response};
 
 fn preflight(app: &TestApp, endpoint: &str, origin: &str, headers: &str) -> Response {
@@ -39,9 +39,42 @@ fn a_preflight_of_a_trusted_origin_tells_what_the_endpoint_takes() {
             response.header("access-control-allow-headers"),
             Some("content-type, x-example-csrf")
         );
+        assert_eq!(response.header("access-control-max-age"), Some("600"));
         assert_eq!(response.header("vary"), Some("origin"));
         assert_eq!(response.header("cache-control"), Some("no-store"));
     }
+}
+
+#[test]
+fn monitoring_in_the_page_may_add_its_headers() {
+    let app = TestApp::start();
+    let headers =
+        "baggage, newrelic, request-id, sentry-trace, traceparent, tracestate, x-datadog-trace-id, x-requested-with";
+    let response = preflight(&app, "/login/start", WEB_ORIGIN, headers);
+    assert_eq!(response.header("access-control-allow-headers"), Some(headers));
+    let others = preflight(
+        &app,
+        "/login/start",
+        WEB_ORIGIN,
+        "x-datadog-, x-datadog, authorization, x-other, *",
+    );
+    assert_eq!(others.header("access-control-allow-headers"), None);
+}
+
+#[test]
+fn the_headers_that_pages_may_add_are_those_of_the_configuration() {
+    let app = TestApp::start_with(Setup {
+        top: "cors_allowed_headers = ['X-Own', 'x-some-*']",
+        ..Setup::default()
+    });
+    let response = preflight(
+        &app,
+        "/refresh",
+        WEB_ORIGIN,
+        "baggage, x-own, X-Some-Thing, x-someone, content-type",
+    );
+    let granted = response.header("access-control-allow-headers");
+    assert_eq!(granted, Some("x-own, x-some-thing, content-type"));
 }
 
 #[test]

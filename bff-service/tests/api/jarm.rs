@@ -64,6 +64,19 @@ fn a_signed_response_signs_the_user_in() {
 }
 
 #[test]
+fn a_signed_response_for_this_client_and_a_trusted_audience_signs_the_user_in() {
+    let app = TestApp::start_with(Setup {
+        client: "response_mode = 'jwt'\ntrusted_audiences = ['the-api']",
+        ..Setup::default()
+    });
+    let mut browser = app.browser();
+    let parameters = authorize(&mut browser);
+    let audience = json!({"aud": [CLIENT_ID, "the-api"]});
+    let response = browser.load_page(&page_url(&app, &claims(&app, &parameters, audience)));
+    assert_eq!(response.json()["isLoggedIn"], true, "{response:?}");
+}
+
+#[test]
 fn a_response_that_is_for_another_by_another_or_too_old_is_refused() {
     let app = app();
     let mut browser = app.browser();

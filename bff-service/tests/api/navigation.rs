@@ -3,7 +3,7 @@
 use serde_json::json;
 use url::Url;
 
-use crate::support::app::{AT, LOGIN, Setup, TestApp, WEB_ORIGIN};
+use crate::support::app::{AT, CSRF, LOGIN, Setup, TestApp, WEB_ORIGIN};
 use crate::support::authorization_server::Misbehaviour;
 use crate::support::browser::Browser;
 use crate::support::http::{Request, Response};
@@ -309,4 +309,77 @@ fn signing_out_by_navigation_needs_the_sessions_csrf_value() {
     assert!(location(&response).starts_with(&format!("{}/logout?", app.authorization_server.issuer())));
     assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
     assert!(browser.cookies.is_empty());
+}
+
+/// A speculation rule, and a link of the page with `rel=prefetch`.
+#[test]
+fn a_prefetch_begins_nothing_ends_nothing_and_uses_nothing_up_and_the_navigation_after_it_works() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let ahead = |browser: &mut Browser<'_>, target: &str| {
+        for (name, value) in [
+            ("sec-purpose", "prefetch"),
+            ("sec-purpose", "prefetch;prerender"),
+            ("sec-purpose", "prefetch;anonymous-client-ip"),
+            ("purpose", "prefetch"),
+        ] {
+            let request = browser
+                .request("GET", target)
+                .without("origin")
+                .without("x-example-csrf")
+                .header("sec-fetch-site", "same-site")
+                .header("sec-fetch-mode", "navigate")
+                .header("sec-fetch-dest", "document")
+                .header(name, value);
+            let response = browser.send(&request);
+            assert_eq!(response.outcome(), "503 prefetch_refused", "{target} {name}: {value}");
+            assert_eq!(response.header("cache-control"), Some("no-store"));
+            assert!(response.set_cookies().is_empty(), "{response:?}");
+        }
+    };
+    ahead(&mut browser, "/login?returnTo=/");
+    let callback = authorize(&mut browser, "/login?returnTo=/");
+    ahead(&mut browser, "/login?returnTo=/");
+    ahead(&mut browser, &callback);
+    assert_eq!(location(&go(&mut browser, &callback)), format!("{WEB_ORIGIN}/"));
+    let session = browser.get("/session").json();
+    assert_eq!(session["isLoggedIn"], true);
+    let logout = format!("/logout?csrf={}", session["csrf"].as_str().unwrap());
+    ahead(&mut browser, &logout);
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
+    assert_eq!(go(&mut browser, &logout).status, 302);
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], false);
+}
+
+#[test]
+fn a_head_request_is_answered_as_a_get_and_begins_nothing() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let head = |browser: &mut Browser<'_>, target: &str| {
+        let response = browser.send(&browser.request("HEAD", target).without("origin"));
+        assert!(
+            response.body.is_empty() && response.set_cookies().is_empty(),
+            "{response:?}"
+        );
+        response
+    };
+    let login = head(&mut browser, "/login?returnTo=/orders");
+    assert_eq!(location(&login), format!("{WEB_ORIGIN}/orders"));
+    assert_eq!(head(&mut browser, "/login?returnTo=//evil.test").status, 400);
+    assert_eq!(app.authorization_server.requests("authorize"), 0);
+    assert_eq!(app.metric("bff_logins_started_total"), 0);
+    go(&mut browser, "/login");
+    assert_eq!(app.metric("bff_logins_started_total"), 1);
+    for target in ["/callback?code=x&state=y", "/logout?csrf=x"] {
+        let response = head(&mut browser, target);
+        assert_eq!(response.status, 405, "{target}");
+    }
+    let mut browser = app.signed_in();
+    // The page's own GET would get a new CSRF cookie.
+    browser.remove_cookie(CSRF);
+    for endpoint in ["/session", "/userInfo", "/claims"] {
+        let response = head(&mut browser, endpoint);
+        assert_eq!(response.status, 200, "{endpoint}");
+        assert_eq!(response.header("content-type"), Some("application/json"), "{endpoint}");
+    }
 }

@@ -97,8 +97,8 @@ fn a_wrong_method_is_405_and_says_which_is_right() {
         ("DELETE", "/logout", "POST, OPTIONS"),
         ("PROPPATCH", "/login/end", "POST, OPTIONS"),
         ("INVENTED", "/refresh", "POST, OPTIONS"),
-        ("POST", "/userInfo", "GET, OPTIONS"),
-        ("POST", "/session", "GET, OPTIONS"),
+        ("POST", "/userInfo", "GET, HEAD, OPTIONS"),
+        ("POST", "/session", "GET, HEAD, OPTIONS"),
     ] {
         let response = Request::new(method, &format!("/bff{endpoint}"))
             .header("origin", WEB_ORIGIN)

@@ -100,8 +100,6 @@ mod tests {
     fn an_older_filter_refuses_with_a_newer_list_all_that_a_newer_filter_refuses() {
         #[derive(Deserialize)]
         struct OldList {
-            #[allow(dead_code)]
-            version: String,
             ended: Vec<(String, u64)>,
         }
         let (user, login) = (NameDigest::of("i", "alice"), NameDigest::of("i", "sid"));

@@ -78,7 +78,8 @@ impl Operation {
     /// The operation of an endpoint. A new endpoint does not compile without one.
     pub(super) fn of(endpoint: Endpoint, application: &Application) -> Operation {
         use Refusal::{
-            AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, SessionExpired, TokenExpired,
+            AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, Prefetch, SessionExpired,
+            TokenExpired,
         };
         let busy = Refusal::AuthorizationServerBusy { retry_after: None };
         let claims = json!({"type": "object", "description": "Claims about the user.", "properties": {"sub": {"type": "string"}}});
@@ -161,7 +162,7 @@ impl Operation {
                 redirect("To the authorization server, with the login cookie."),
             )
             .with(login_parameters(application))
-            .refusing(&[InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
+            .refusing(&[Prefetch, InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Callback => Operation::new(
                 "Finishes a login by navigation",
                 "The parameters are those of the authorization response. A login that fails comes back to the application \
@@ -172,7 +173,7 @@ impl Operation {
             .with(["code", "state", "iss", "error", "response"].map(|name| {
                 query(name, false, "Of the authorization response.", json!({"type": "string"}))
             }).to_vec())
-            .refusing(&[InvalidRequest, AuthorizationServerError]),
+            .refusing(&[Prefetch, InvalidRequest, AuthorizationServerError]),
             Endpoint::LogoutByNavigation => Operation::new(
                 "Ends the session by navigation",
                 "As the POST, with the CSRF value in the query.",
@@ -180,7 +181,7 @@ impl Operation {
             )
             .showing(&[&["refreshToken", "csrf"], &["accessToken", "csrf"], &["idToken", "csrf"]])
             .with(vec![query("csrf", true, "The session's CSRF value.", json!({"type": "string"}))])
-            .refusing(&[SessionExpired]),
+            .refusing(&[Prefetch, SessionExpired]),
             Endpoint::BackchannelLogout => Operation::new(
                 "Ends sessions at the authorization server's word",
                 "OpenID Connect Back-Channel Logout 1.0. Needs no cookie.",

@@ -131,6 +131,10 @@ fn what_cannot_work_together_is_refused_whatever_the_server_says() {
         ("redis: url = \"redis://user:secret@host\"", "redis.url"),
         ("redis: timeout_ms = 0", "redis.timeout_ms"),
         ("session: ended_entries = 0", "session.ended_entries"),
+        ("cors_allowed_headers = [\"*\"]", "cors_allowed_headers"),
+        ("cors_allowed_headers = [\"x-*\", \"x*\"]", "cors_allowed_headers"),
+        ("cors_allowed_headers = [\"a b\"]", "cors_allowed_headers"),
+        ("cors_allowed_headers = [\"-*\"]", "cors_allowed_headers"),
         ("hosts = [\"https://api.example.com\"]", "hosts"),
     ] {
         let error = with(line).unwrap_err();

@@ -72,3 +72,29 @@ fn an_error_in_the_toml_names_the_line_and_does_not_quote_it() {
         assert!(!error.contains("hunter2"), "{error}");
     }
 }
+
+#[test]
+fn a_secret_file_with_a_byte_order_mark_is_refused_since_nobody_would_see_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client-secret");
+    std::fs::write(&path, "\u{feff}hunter2\r\n").unwrap();
+    let text = text_with(&format!("client: secret_file = {:?}", path.to_str().unwrap()));
+    let only_keys = |name: &str| environment(name).filter(|_| name == "BFF_COOKIE_KEYS");
+    let error = Config::parse(&text, only_keys).unwrap_err();
+    assert_eq!(error.faults()[0].field(), "client.secret_file");
+    let error = error.to_string();
+    assert!(
+        error.contains("byte order mark") && !error.contains("hunter2"),
+        "{error}"
+    );
+    let by_variable = |name: &str| match name {
+        "BFF_CLIENT_SECRET" => Some("\u{feff}hunter2".to_owned()),
+        name => only_keys(name),
+    };
+    assert!(
+        Config::parse(EXAMPLE, by_variable)
+            .unwrap_err()
+            .to_string()
+            .contains("byte order mark")
+    );
+}
