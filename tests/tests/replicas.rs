@@ -254,7 +254,6 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
     let (test, server) = two_replicas(with_redis_and_no_affinity);
     let user = UserAgent::signed_in(&test.system);
     server.set(TOKEN, Fault::Withheld);
-    let before = server.count(TOKEN);
     let first = test.system.bff_addr();
     let request = user.bff_request("POST", "/bff/refresh");
     thread::scope(|scope| {
