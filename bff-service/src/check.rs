@@ -10,6 +10,7 @@ use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use crate::oauth::jwks::KeySet;
 
+mod client;
 mod introspection;
 
 /// What was found.
@@ -78,13 +79,14 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
 
 /// As [`check`], for a configuration that is known to be valid.
 pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Report) {
-    let http = match Provider::new(config, &Arc::default()) {
-        Ok(provider) => provider.http_client(),
+    let provider = match Provider::new(config, &Arc::default()) {
+        Ok(provider) => provider,
         Err(error) => {
             report.faults.extend(error.faults().iter().map(ToString::to_string));
             return;
         }
     };
+    let http = provider.http_client();
     let issuer = &config.authorization_server.issuer;
     let examined = match config.authorization_server.discovery {
         false => discovery::from_config(config),
@@ -102,13 +104,20 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     report.faults.extend(examined.faults);
     // The service starts with these, but nobody would get signed in.
     report.faults.extend(examined.doubts);
+    report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
     report.good.push(format!("the metadata of {issuer} can be used"));
     describe(config, &metadata, report);
     check_endpoints(config, &metadata, report);
-    introspection::check_credentials(config, &metadata, report);
+    introspection::check_encoding(config, &metadata, report);
     check_keys(config, &http, &metadata, report).await;
     introspection::check_introspection(config, &http, report).await;
+    client::check_credentials(config, provider, report).await;
+    report.not_tested.push(
+        "whether `client.redirect_uri` and `client.post_logout_redirect_uri` are registered at the authorization server; \
+         sign in and out once"
+            .to_owned(),
+    );
 }
 
 /// How this client and this server will deal with each other.
@@ -141,12 +150,18 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
                 .to_owned(),
         );
     }
-    if metadata.end_session_endpoint.is_none() {
-        report.warnings.push(
+    match &metadata.end_session_endpoint {
+        None => report.warnings.push(
             "the authorization server has no end_session_endpoint: after signing out here, the user is still signed \
              in there"
                 .to_owned(),
-        );
+        ),
+        Some(_) if !config.client.send_id_token_hint => report.warnings.push(
+            "signing out sends no id_token_hint: most authorization servers then ask the user, and some refuse. Set \
+             `client.send_id_token_hint` to true where that is so, and no ID token in a URL is too much"
+                .to_owned(),
+        ),
+        Some(_) => {}
     }
     if metadata.revocation_endpoint.is_none() {
         report.warnings.push(

@@ -23,7 +23,7 @@ pub(super) fn credentials_are_changed(config: &Config) -> bool {
 }
 
 /// The service's own client, by HTTP Basic.
-pub(super) fn check_credentials(config: &Config, metadata: &Metadata, report: &mut Report) {
+pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut Report) {
     if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && credentials_are_changed(config) {
         report.warnings.push(changed(
             "`client.id` or the client secret",

@@ -135,9 +135,10 @@ fn authentication(published: &Capabilities, config: &Config, examined: &mut Exam
     };
     if let Some(method) = config.client.authentication {
         if published.token_endpoint_auth_methods_supported.is_some() && !supported(&method) {
-            examined.doubts.push(format!(
-                "the authorization server does not support `client.authentication` = `{}` \
-                 (token_endpoint_auth_methods_supported)",
+            // What a server publishes may be less than what it does, and the setting is there for that.
+            examined.overridden.push(format!(
+                "`client.authentication` is `{}`, which the authorization server does not list \
+                 (token_endpoint_auth_methods_supported); it is used as configured",
                 method.as_str()
             ));
         }

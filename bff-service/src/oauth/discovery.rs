@@ -71,6 +71,8 @@ pub struct Examined {
     pub faults: Vec<String>,
     /// What will probably not work, although the metadata can be used.
     pub doubts: Vec<String>,
+    /// Where the configuration says something else than the metadata, on purpose.
+    pub overridden: Vec<String>,
 }
 
 /// Where OpenID Connect Discovery 1.0 section 4 has the metadata of an issuer.

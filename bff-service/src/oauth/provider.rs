@@ -162,8 +162,8 @@ impl Provider {
     async fn fetch_metadata(&self, http: &HttpClient) -> Result<Metadata, String> {
         let document = discovery::fetch(http, &self.0.config.authorization_server.issuer).await?;
         let examined = discovery::examine(&document, &self.0.config);
-        for doubt in &examined.doubts {
-            log::warn!("{doubt}");
+        for warning in examined.doubts.iter().chain(&examined.overridden) {
+            log::warn!("{warning}");
         }
         examined.metadata.ok_or_else(|| examined.faults.join("; "))
     }

@@ -1,6 +1,7 @@
 //! Tests of the client as a whole, against servers that run in the test: [`fake_server::FakeServer`] answers with
 //! whatever it is told to, however wrong.
 
+mod check;
 mod client_keys;
 mod fake_server;
 mod log_lines;

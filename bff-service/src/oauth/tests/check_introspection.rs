@@ -5,7 +5,8 @@ use serde_json::json;
 use super::fake_server::{FakeServer, Reply, Request};
 use crate::check::{self, Report};
 
-const PLAIN: [&str; 2] = ["client.id = \"spa\"", "client.secret = \"a-plain-secret\""];
+const HINT: &str = "client.send_id_token_hint = true";
+const PLAIN: [&str; 3] = ["client.id = \"spa\"", "client.secret = \"a-plain-secret\"", HINT];
 
 fn no_introspection(_: &Request) -> Reply {
     Reply::Text(404, "text/html", "<html>not found".to_owned())
@@ -45,7 +46,7 @@ async fn check_warns_of_a_secret_that_many_servers_do_not_decode_under_basic() {
     let server = FakeServer::with_metadata(json!({}), no_introspection);
     for secret in ["a+b", "a/b", "ab==", "a:b", "100%", "a b"] {
         let secret = format!("client.secret = \"{secret}\"");
-        let warned = report(&server, &["client.id = \"spa\"", &secret]).await;
+        let warned = report(&server, &["client.id = \"spa\"", &secret, HINT]).await;
         assert_eq!(warned.warnings.len(), 1, "{secret}: {warned}");
         assert!(
             warned.warnings[0].contains("client.authentication = \"client_secret_post\""),
@@ -56,6 +57,7 @@ async fn check_warns_of_a_secret_that_many_servers_do_not_decode_under_basic() {
             "client.id = \"spa\"",
             &secret,
             "client.authentication = \"client_secret_post\"",
+            HINT,
         ];
         let followed = report(&server, &post).await;
         assert_eq!(followed.warnings, [""; 0], "{secret}");

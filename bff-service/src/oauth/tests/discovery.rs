@@ -2,15 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply, Request};
+use super::fake_server::{FakeServer, REDIRECT_URI, Reply, not_found};
 use super::signer::Signer;
-use crate::check::{self, Report};
 use crate::oauth::discovery::{Document, Examined, examine, oauth_authorization_server_url, openid_configuration_url};
 use crate::oauth::{OAuthClient, OAuthError, Provider};
-
-fn not_found(_: &Request) -> Reply {
-    Reply::Text(404, "text/html", "<html>not found".to_owned())
-}
 
 /// Examines the fake server's metadata with changes; null takes a member out.
 fn examine_changed(changes: &Value, lines: &[&str]) -> Examined {
@@ -139,15 +134,7 @@ fn what_this_client_needs_and_the_server_lacks_is_doubted() {
     });
     let examined = examine_changed(&changes, &["client.authentication = \"client_secret_basic\""]);
     assert!(examined.metadata.is_some());
-    assert_eq!(examined.doubts.len(), 3);
-    assert!(
-        examined
-            .doubts
-            .iter()
-            .any(|doubt| doubt.contains("client_secret_basic")),
-        "{:?}",
-        examined.doubts
-    );
+    assert_eq!(examined.doubts.len(), 2, "{:?}", examined.doubts);
 }
 
 #[actix_web::test]
@@ -225,54 +212,4 @@ async fn the_background_task_makes_the_provider_ready_once_the_server_is_there()
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     keeping.abort();
-}
-
-async fn report(server: &FakeServer, lines: &[&str]) -> Report {
-    let mut report = Report::default();
-    check::check_authorization_server(&server.config(lines), &mut report).await;
-    report
-}
-
-#[actix_web::test]
-async fn check_finds_nothing_wrong_with_a_server_that_works() {
-    let signer = Signer::es256("1");
-    let server = FakeServer::authorization_server(&[&signer], not_found);
-    let report = report(&server, &["client.id = \"spa\"", "client.secret = \"a-plain-secret\""]).await;
-    assert_eq!(
-        (report.faults.len(), report.warnings.len(), report.exit_code()),
-        (0, 0, 0),
-        "{report}"
-    );
-}
-
-#[actix_web::test]
-async fn check_says_what_is_wrong_with_the_server() {
-    let signer = Signer::es256("1");
-    let server = FakeServer::authorization_server(&[&signer], not_found);
-    let algorithms = report(&server, &["authorization_server.id_token_algorithms = [\"RS256\"]"]).await;
-    assert!(
-        algorithms
-            .to_string()
-            .contains("`authorization_server.id_token_algorithms`"),
-        "{algorithms}"
-    );
-    let other = format!("authorization_server.issuer = \"{}\"", server.url("/other"));
-    let mut missing = Report::default();
-    let config = std::sync::Arc::new(super::fake_server::config(&[&other]));
-    check::check_authorization_server(&config, &mut missing).await;
-    assert!(missing.to_string().contains("answered 404"), "{missing}");
-    assert_eq!(missing.exit_code(), 1);
-    server.answer_by(|_| Reply::Close);
-    let down = report(&server, &[]).await;
-    assert!(down.to_string().contains("does the server run?"), "{down}");
-}
-
-#[actix_web::test]
-async fn check_lists_the_faults_of_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("bff.toml");
-    std::fs::write(&path, "prt = 1\n[server]\nport = true\n").unwrap();
-    let report = check::check(&path, |_| None).await;
-    assert_eq!(report.faults.len(), 2, "{report}");
-    assert_eq!(report.exit_code(), 1);
 }

@@ -187,6 +187,11 @@ impl FakeServer {
     }
 }
 
+/// What a server answers where it has nothing.
+pub(super) fn not_found(_: &Request) -> Reply {
+    Reply::Text(404, "text/html", "<html>not found".to_owned())
+}
+
 /// A configuration with the least that is needed, and these lines.
 pub(super) fn config(lines: &[&str]) -> Config {
     let least = r#"
