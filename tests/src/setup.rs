@@ -35,7 +35,16 @@ impl Drop for TestSystem {
 
 /// Starts a system on free ports, in a folder of its own. `change` says how it differs from the default.
 pub fn start(change: impl FnOnce(&mut Options)) -> TestSystem {
-    let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
+    start_from(artifacts(), change)
+}
+
+/// What `cargo xtask test` has built.
+pub fn artifacts() -> Artifacts {
+    Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// As [`start`], with other programs.
+pub fn start_from(artifacts: Artifacts, change: impl FnOnce(&mut Options)) -> TestSystem {
     let directory = tempfile::Builder::new()
         .prefix("system-")
         .tempdir_in(folder())

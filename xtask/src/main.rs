@@ -47,6 +47,7 @@ usage: cargo xtask COMMAND
 environment: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443),
              BFF_DEMO_WEB_ORIGIN: where you serve a page of your own for the demo, such as http://localhost:5173,
              BFF_DEMO_OTLP: where `up` sends spans to, by OTLP over HTTP, such as 127.0.0.1:4318 (default: nowhere),
+             PREVIOUS_BFF_SERVICE: a bff-service of the last release, where `test` cannot build it from the history,
              ENVOY and CHROMIUM: the programs to use instead of those that are found";
 
 /// The error is a text for the person at the terminal: what failed, and what to do.

@@ -6,6 +6,7 @@ use crate::{Result, client, command, fuzz, programs, spa, tools, workspace};
 
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
+    let previous = tools::previous_release::find()?;
     let (mut artifacts, node) = programs::build(true)?;
     artifacts.redis = Some(tools::redis::find()?);
     node.install(&workspace::path("tests/browser"))?;
@@ -36,6 +37,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         .args(["test", "--workspace", "--no-fail-fast", "--"])
         .args(filters)
         .envs(artifacts.to_env())
+        .env("PREVIOUS_BFF_SERVICE", previous)
         .env("CHROMIUM", chromium)
         .env("SCHEMATHESIS", schemathesis)
         .env("NGINX", nginx)
