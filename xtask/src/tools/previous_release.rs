@@ -1,7 +1,7 @@
 //! The service as it was last released, for the test that its sessions live on.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::stamp::Stamp;
@@ -14,8 +14,7 @@ const COMMIT: &str = "ebb01d86b68e8758a4438fa9878f491a374879f8";
 /// Names a `bff-service` of the last release, where it cannot be built here.
 const VARIABLE: &str = "PREVIOUS_BFF_SERVICE";
 
-/// The program: the one that the variable names, else built from the repository's history. To be called before the services
-/// of this checkout are built, since both builds have one place for their result.
+/// The program: the one that the variable names, else built from the repository's history.
 pub(crate) fn find() -> Result<PathBuf> {
     if let Some(named) = command::named_by(VARIABLE)? {
         return Ok(named);
@@ -25,35 +24,40 @@ pub(crate) fn find() -> Result<PathBuf> {
     workspace::create_dir(&folder)?;
     let stamp = Stamp::new(folder.join("stamp"), COMMIT.to_owned());
     if !(stamp.is_current() && program.is_file()) {
-        build(&folder.join("source"), &program)?;
+        build(&folder, &program)?;
         stamp.set()?;
     }
     Ok(program)
 }
 
-fn build(source: &PathBuf, program: &PathBuf) -> Result<()> {
-    extract(source)?;
+fn build(folder: &Path, program: &Path) -> Result<()> {
+    let (source, target) = (folder.join("source"), folder.join("target"));
+    extract(&source)?;
     let mut cargo = command::cargo();
-    // One target folder: most dependencies are the same, and are not compiled twice.
+    // A target folder of its own: cargo takes packages of two checkouts for the same where their paths below the workspace
+    // are, and would not see that one of them has to be built again.
     cargo
         .args(["build", "--locked", "--package", "bff-service", "--target-dir"])
-        .arg(workspace::target())
-        .current_dir(source);
+        .arg(&target)
+        // It is to be had soon, and not to be fast.
+        .args(["--config", "profile.dev.debug=false"])
+        .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
+        .current_dir(&source);
     command::run(
-        "building the service of the last release, whose sessions must live on",
+        "building the service of the last release, whose sessions must live on (some minutes, once)",
         &mut cargo,
         &format!("Set {VARIABLE} to a bff-service of that release, where it cannot be built."),
     )?;
-    let built = workspace::target()
-        .join("debug")
-        .join(program.file_name().unwrap_or_default());
-    fs::copy(&built, program)
-        .map(drop)
-        .map_err(|error| format!("{} cannot be copied: {error}", built.display()))
+    let built = target.join("debug").join(program.file_name().unwrap_or_default());
+    fs::copy(&built, program).map_err(|error| format!("{} cannot be copied: {error}", built.display()))?;
+    for done in [source, target] {
+        let _ = fs::remove_dir_all(done);
+    }
+    Ok(())
 }
 
 /// Writes the files of the commit into a new folder.
-fn extract(source: &PathBuf) -> Result<()> {
+fn extract(source: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(source);
     workspace::create_dir(source)?;
     let missing = || {
