@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::config::{self, ClientAuthentication, Config, ResponseMode, UserInfoSource};
 use crate::metrics::ServerEndpoint;
 use crate::oauth::Provider;
@@ -88,6 +90,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     };
     let http = provider.http_client();
     let issuer = &config.authorization_server.issuer;
+    report.good.extend(describe_proxy(config));
     let examined = match config.authorization_server.discovery {
         false => discovery::from_config(config),
         true => match discovery::fetch(&http, issuer).await {
@@ -118,6 +121,23 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
          sign in and out once"
             .to_owned(),
     );
+}
+
+/// Whether the server is reached through a proxy, where the environment names one.
+fn describe_proxy(config: &Config) -> Option<String> {
+    let proxy = config.proxy().server()?;
+    let issuer = Url::parse(&config.authorization_server.issuer).ok()?;
+    let is_used = issuer.scheme() == "https" && {
+        let port = issuer.port_or_known_default()?;
+        config.proxy().server_for(issuer.host_str()?, port).is_some()
+    };
+    Some(match is_used {
+        true => format!("the authorization server is reached through the proxy {proxy}"),
+        false => format!(
+            "the authorization server is reached without the proxy {proxy}: it is plain http, on this machine, or named \
+             by NO_PROXY"
+        ),
+    })
 }
 
 /// How this client and this server will deal with each other.
@@ -216,5 +236,47 @@ async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, rep
         Ok(_) => report.faults.push(format!(
             "none of the authorization server's keys at {url} fits `authorization_server.id_token_algorithms`"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(issuer: &str, no_proxy: &str) -> Option<String> {
+        let text = format!(
+            "demo = true
+            trusted_web_origins = ['https://www.example.com']
+            authorization_server.issuer = '{issuer}'
+            client = {{id = 'a', secret = 'b', redirect_uri = 'https://www.example.com/', scope = 'openid'}}
+            keys.ring = '8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98'"
+        );
+        let variables = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://user:passphrase@proxy.example.com:3128".to_owned()),
+            "NO_PROXY" => Some(no_proxy.to_owned()),
+            _ => None,
+        };
+        describe_proxy(&Config::parse(&text, variables).unwrap())
+    }
+
+    #[test]
+    fn whether_the_proxy_is_used_is_said_without_its_credentials() {
+        for (issuer, no_proxy, is_used) in [
+            ("https://login.example.com", "", true),
+            ("https://login.example.com", "example.com", false),
+            ("https://login.example.com:8443", "login.example.com:443", true),
+            ("https://login.example.localhost:8443", "", false),
+            ("http://login.example.com", "", false),
+        ] {
+            let said = described(issuer, no_proxy).unwrap();
+            let expected = match is_used {
+                true => "through the proxy http://proxy.example.com:3128 (HTTPS_PROXY)",
+                false => "without the proxy http://proxy.example.com:3128 (HTTPS_PROXY)",
+            };
+            assert!(
+                said.contains(expected) && !said.contains("passphrase"),
+                "{issuer}: {said}"
+            );
+        }
     }
 }

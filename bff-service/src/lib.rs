@@ -5,6 +5,7 @@
 //! * [`api`]: the endpoints, and the one path that every request takes to them.
 //! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
 //! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
+//! * [`http_client`]: how requests travel to it.
 //! * [`config`], [`check`]: the configuration file and its validation; [`rotation`]: what of it changes while it is in use;
 //!   [`keys_command`]: making cookie keys.
 //! * [`admin`], [`metrics`], [`logging`], [`trace`]: what operators look at.
@@ -16,6 +17,7 @@ pub mod authorize;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod http_client;
 pub mod keys_command;
 pub mod logging;
 pub mod metrics;

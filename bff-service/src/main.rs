@@ -26,6 +26,7 @@ usage: bff-service [serve|check|ready] --config PATH
 
 environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
              OTEL_EXPORTER_OTLP_ENDPOINT, and the other OTEL_ variables of docs/observability.md
+             HTTPS_PROXY and NO_PROXY, for the authorization server
              BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE";
 
 #[derive(PartialEq, Eq, Debug)]

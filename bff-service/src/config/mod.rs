@@ -9,6 +9,9 @@
 //! mode may they be written inline as `keys.ring` and `client.secret`. Both are read anew while the service runs
 //! ([`crate::rotation`]).
 //!
+//! The proxy that the authorization server is reached through comes from `HTTPS_PROXY` and `NO_PROXY`
+//! ([`crate::http_client::proxy`]), for all applications.
+//!
 //! * [`sections`]: what can be configured, and the defaults.
 //! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
 //! * [`environment`]: the overrides.
@@ -43,6 +46,8 @@ use bff_core::seal::NameDigest;
 use bff_core::seal::Sealer;
 use zeroize::Zeroizing;
 
+use crate::http_client::Proxy;
+
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
 pub use self::fault::{ConfigError, Fault};
@@ -68,6 +73,7 @@ pub struct Config {
     client_secret: ArcSwapOption<Secret>,
     authorize_rules: Option<AuthorizeRules>,
     warnings: Vec<String>,
+    proxy: Proxy,
 }
 
 impl Config {
@@ -119,6 +125,7 @@ impl Config {
                 parts,
                 authorize_rules,
                 warnings,
+                proxy: Proxy::default(),
             }),
             _ => Err(ConfigError::new(faults)),
         }
@@ -149,6 +156,11 @@ impl Config {
     /// What is allowed but should not stay so, one sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The proxy that the authorization server is reached through.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
     }
 
     /// The keys that seal the cookies.
@@ -215,7 +227,12 @@ pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Con
 /// As [`load`], for a text at hand.
 pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
-    applications::parse(table, &env)
+    let proxy = Proxy::from_env(&env).map_err(|error| Fault::new(error.variable, error.what))?;
+    let mut configs = applications::parse(table, &env)?;
+    for config in &mut configs {
+        config.proxy = proxy.clone();
+    }
+    Ok(configs)
 }
 
 /// The error's own text would quote the line, and a secret may be in it.

@@ -139,11 +139,12 @@ pub struct AuthorizationServer {
     /// How long a whole request may take, connection and answer included, in milliseconds. Default 5000.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     pub request_timeout_ms: u64,
-    /// Open connections of each worker. Default 50.
+    /// Requests at once of each worker, each on a connection of its own. As many again for metadata and keys. Default 50.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000)))]
     pub max_connections: usize,
-    /// How long an idle connection is kept, in seconds. Default 4: less than what servers keep theirs (Node.js: 5), so
-    /// that no request is sent into a connection that is just being closed.
+    /// How long an idle connection for metadata and keys is kept, in seconds. Requests about a user have connections of
+    /// their own. Default 4: less than what servers keep theirs (Node.js: 5), so that no request is sent into a connection
+    /// that is just being closed.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 3600)))]
     pub idle_connection_seconds: u64,
     /// How often metadata and keys are fetched anew, in seconds. Default 3600.

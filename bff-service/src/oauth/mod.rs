@@ -9,8 +9,8 @@
 //! * [`id_token`]: the rules for ID tokens; [`jws`]: their signature.
 //! * [`userinfo`], [`logout`], [`logout_token`]: who is signed in, and who no longer.
 //! * [`error`], [`error_meaning`], [`retry_after`]: what goes wrong, and what it means.
-//! * [`http`], [`resolver`], [`tls`]: how requests travel; [`client_certificate`]: what the
-//!   client shows in the TLS handshake.
+//! * [`http`], [`tls`]: how requests travel, by [`crate::http_client`]; [`client_certificate`]: what the client shows in the
+//!   TLS handshake.
 
 pub mod authorization;
 pub mod authorization_response;
@@ -31,7 +31,6 @@ pub mod jws;
 pub mod logout;
 pub mod logout_token;
 pub mod provider;
-pub mod resolver;
 pub mod retry_after;
 pub mod signing_key;
 pub mod tls;

@@ -76,7 +76,13 @@ impl Provider {
 
     /// Connections for one worker.
     pub fn http_client(&self) -> HttpClient {
-        HttpClient::new(&self.0.config.authorization_server, &self.0.tls, &self.0.metrics)
+        let config = &self.0.config;
+        HttpClient::new(
+            &config.authorization_server,
+            &self.0.tls,
+            config.proxy(),
+            &self.0.metrics,
+        )
     }
 
     /// Whether metadata and keys are there.

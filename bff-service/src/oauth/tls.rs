@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -49,7 +50,10 @@ pub fn client_config(settings: &AuthorizationServer, client: &Client) -> Result<
         (Some(certificate), Some(key)) => {
             let certificate = ClientCertificate::load(certificate, key, provider)
                 .map_err(|what| Fault::new("client.certificate_file", what))?;
-            config.with_client_cert_resolver(Arc::new(certificate))
+            let mut config = config.with_client_cert_resolver(Arc::new(certificate));
+            // A session that is resumed is one of the certificate that it began with, which may have been renewed since.
+            config.resumption = Resumption::disabled();
+            config
         }
         _ => config.with_no_client_auth(),
     };

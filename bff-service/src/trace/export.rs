@@ -18,6 +18,7 @@ use url::Url;
 
 use super::TRACER;
 use crate::config::{AuthorizationServer, Client};
+use crate::http_client::Proxy;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
 use crate::oauth::tls;
 
@@ -56,7 +57,8 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
     let tls = tls::client_config(&server, &client).map_err(|fault| {
         format!("OTEL_EXPORTER_OTLP_CERTIFICATE: the certificate authorities for the collector: {fault}")
     })?;
-    let http = HttpClient::new(&server, &tls, &std::sync::Arc::default());
+    // A collector is in our own network: the proxy is for the authorization server.
+    let http = HttpClient::new(&server, &tls, &Proxy::default(), &std::sync::Arc::default());
     let (requests, queue) = mpsc::channel(BATCHES);
     actix_web::rt::spawn(send_all(http, queue));
     let exporter = SpanExporter::builder()

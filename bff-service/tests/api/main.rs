@@ -27,4 +27,5 @@ mod requests;
 mod rotation;
 mod secrecy;
 mod support;
+mod transport;
 mod user_info;

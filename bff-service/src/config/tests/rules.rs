@@ -184,3 +184,19 @@ fn faults_in_the_rules_of_authorize_name_the_file_and_the_field_and_no_secret() 
     let alone = EXAMPLE.replace("[authorize]\n", "[authorize]\nmethod_header = \"x-original-method\"\n");
     assert!(Config::parse(&alone, environment).is_err());
 }
+
+#[test]
+fn a_proxy_url_that_cannot_be_meant_is_refused_by_its_variable_and_its_password_is_not_repeated() {
+    for (variable, value) in [
+        ("HTTPS_PROXY", "socks5://user:passphrase@proxy.example.com:1080"),
+        ("https_proxy", "http://user:passphrase@proxy.example.com:port"),
+    ] {
+        let env = |name: &str| match name == variable {
+            true => Some(value.to_owned()),
+            false => environment(name),
+        };
+        let error = Config::parse(EXAMPLE, env).unwrap_err();
+        assert_eq!(error.faults()[0].field(), variable);
+        assert!(!error.to_string().contains("passphrase"), "{error}");
+    }
+}

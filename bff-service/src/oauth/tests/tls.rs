@@ -62,9 +62,14 @@ async fn get(url: &str, trusted: &Authority) -> Result<Answer, HttpError> {
     let issuer = "authorization_server.issuer = \"https://login.example.localhost\"";
     let config = config(&[issuer, &format!("authorization_server.ca_file = {file:?}")]);
     let tls = client_config(&config.authorization_server, &config.client).unwrap();
-    HttpClient::new(&config.authorization_server, &tls, &std::sync::Arc::default())
-        .get(ServerEndpoint::Jwks, url, &[], 1000)
-        .await
+    HttpClient::new(
+        &config.authorization_server,
+        &tls,
+        config.proxy(),
+        &std::sync::Arc::default(),
+    )
+    .get(ServerEndpoint::Jwks, url, &[], 1000)
+    .await
 }
 
 #[actix_web::test]

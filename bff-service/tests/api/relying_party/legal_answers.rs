@@ -74,7 +74,7 @@ fn rp_token_response_with_unusual_members() {
 fn rp_token_response_in_an_unusual_form() {
     let app = TestApp::start();
     type Form = fn(&str) -> Vec<u8>;
-    let forms: [(&str, Form); 3] = [
+    let forms: [(&str, Form); 6] = [
         ("with a charset", |json| {
             let length = json.len();
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json;charset=UTF-8\r\ncontent-length: {length}\r\n\r\n{json}").into_bytes()
@@ -82,6 +82,22 @@ fn rp_token_response_in_an_unusual_form() {
         ("with capitals", |json| {
             let length = json.len();
             format!("HTTP/1.1 200 OK\r\nContent-Type: Application/JSON\r\nContent-Length: {length}\r\n\r\n{json}")
+                .into_bytes()
+        }),
+        ("that ends with its connection", |json| {
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{json}").into_bytes()
+        }),
+        ("after interim answers", |json| {
+            let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+            let length = json.len();
+            format!(
+                "{interim}HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{json}"
+            )
+            .into_bytes()
+        }),
+        ("with trailers", |json| {
+            let length = json.len();
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{length:x};a=b\r\n{json}\r\n0\r\nx: y\r\n\r\n")
                 .into_bytes()
         }),
         ("in chunks and pretty", |json| {

@@ -232,16 +232,6 @@ fn rp_token_response_that_is_not_utf_8() {
     });
 }
 
-/// The HTTP library takes an answer without a length for one without a body, unless it is HTTP/1.0. No authorization
-/// server is known to send one; it is refused like any other that makes no sense.
-#[test]
-fn rp_token_response_that_ends_with_its_connection() {
-    let app = TestApp::start();
-    written(&app, "no length", |json| {
-        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{json}").into_bytes()
-    });
-}
-
 #[test]
 fn rp_token_endpoint_takes_the_code_for_used() {
     let app = TestApp::start();

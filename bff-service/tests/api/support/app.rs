@@ -134,7 +134,8 @@ impl TestApp {
     }
 }
 
-fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'_>) -> String {
+/// The text of a test's configuration.
+pub fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'_>) -> String {
     let issuer = authorization_server.issuer();
     let Setup {
         top,

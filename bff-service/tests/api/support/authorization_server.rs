@@ -31,6 +31,8 @@ pub enum Misbehaviour {
     Hang,
     /// Writes these bytes, whatever they are, and closes.
     Raw(Vec<u8>),
+    /// Announces its answer with `103 Early Hints`, and sends it half a second later.
+    EarlyHints,
     /// Writes the first bytes at once, and the others one by one with half a second in between.
     Drip(Vec<u8>, Vec<u8>),
 }
@@ -212,6 +214,14 @@ impl FakeAuthorizationServer {
         self.state().live_refresh_tokens.insert(token.to_owned(), grant);
     }
 
+    /// Whose refresh token is in this text, where it is good.
+    pub fn subject_of(&self, text: &str) -> Option<String> {
+        let state = self.state();
+        let mut tokens = state.live_refresh_tokens.iter();
+        let (_, grant) = tokens.find(|(token, _)| text.contains(token.as_str()))?;
+        Some(grant.subject.clone())
+    }
+
     /// Ends the session behind every refresh token, as an administrator would.
     pub fn end_all_sessions(&self) {
         self.state().live_refresh_tokens.clear();
@@ -246,6 +256,11 @@ impl FakeAuthorizationServer {
             };
             let (status, answer) = match misbehaviour {
                 None => self.answer(endpoint, &headers, &body),
+                Some(Misbehaviour::EarlyHints) => {
+                    let _ = (&stream).write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n");
+                    std::thread::sleep(Duration::from_millis(500));
+                    self.answer(endpoint, &headers, &body)
+                }
                 Some(Misbehaviour::Answer(status, body)) => (status, body),
                 Some(Misbehaviour::Close) => return,
                 Some(Misbehaviour::Truncate) => {

@@ -1,42 +1,27 @@
 //! Names to addresses, by the system's resolver, and to loopback where it does not know a `localhost` name.
 //!
-//! RFC 6761 section 6.3: `localhost` and every name below it are loopback. Browsers follow this; many C libraries know
+//! RFC 6761, section 6.3: `localhost` and every name below it are loopback. Browsers follow this; many C libraries know
 //! only `localhost` itself, so that without this the service could not reach what the browser reaches.
 
-use std::error::Error;
-use std::future::Future;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
 
-use actix_tls::connect::Resolve;
+use super::proxy::without_brackets;
 
-/// The resolver of the HTTP client.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemThenLoopback;
-
-impl Resolve for SystemThenLoopback {
-    fn lookup<'a>(
-        &'a self,
-        host: &'a str,
-        port: u16,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, Box<dyn Error>>> + 'a>> {
-        Box::pin(async move {
-            // An IPv6 address keeps its brackets in a URL, but has none for the system.
-            let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            let by_system = move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-            // The system's resolver blocks, and a slow DNS server must not hold up the whole worker.
-            match tokio::task::spawn_blocking(by_system).await? {
-                Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-                _ if is_localhost(host) => Ok(loopback(port)),
-                Ok(none) => Ok(none),
-                Err(error) => Err(error.into()),
-            }
-        })
+/// The addresses of a host.
+pub(super) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let name = without_brackets(host).to_owned();
+    let by_system = move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+    // The system's resolver blocks, and a slow DNS server must not hold up the whole worker.
+    match tokio::task::spawn_blocking(by_system).await? {
+        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+        _ if is_localhost(host) => Ok(loopback(port)),
+        other => other,
     }
 }
 
 /// Whether this is `localhost` or a name below it, with or without the dot of the root.
-fn is_localhost(host: &str) -> bool {
+pub(super) fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
 }
@@ -57,7 +42,7 @@ mod tests {
             "LOGIN.Example.LocalHost",
             "login.example.localhost.",
         ] {
-            let addresses = SystemThenLoopback.lookup(host, 8443).await.unwrap();
+            let addresses = lookup(host, 8443).await.unwrap();
             assert!(!addresses.is_empty(), "{host}");
             assert!(
                 addresses
@@ -77,7 +62,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_ipv6_address_in_brackets_is_an_address() {
-        let addresses = SystemThenLoopback.lookup("[::1]", 443).await.unwrap();
+        let addresses = lookup("[::1]", 443).await.unwrap();
         assert_eq!(addresses, [SocketAddr::from((Ipv6Addr::LOCALHOST, 443))]);
     }
 }

@@ -1,0 +1,158 @@
+//! Makes connections: name, TCP, the proxy's tunnel, TLS.
+//!
+//! awc puts TLS above what a connector gives it, and then reads HTTP off that itself. Here TLS is made below, so that what
+//! awc reads is an [`ExchangeStream`] over plain text.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
+use actix_web::dev::Service;
+use awc::http::Uri;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::exchange_stream::ExchangeStream;
+use super::proxy::{Proxy, ProxyServer, without_brackets};
+use super::resolver;
+use super::transport::{EagerTcp, Transport};
+
+/// The head of a proxy's answer to CONNECT, in bytes.
+const MAX_PROXY_HEAD_BYTES: usize = 16 * 1024;
+
+/// Connects to the host and port of a URL, with TLS or without. The URL's scheme is not looked at: awc is told `http`
+/// for both.
+#[derive(Clone)]
+pub(super) struct Connector(Rc<Settings>);
+
+/// How connections are made.
+pub(super) struct Settings {
+    /// For connections with TLS.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    /// For connections with TLS alone.
+    pub(super) proxy: Proxy,
+    /// Bound of each step: name and TCP, tunnel, TLS.
+    pub(super) connect_timeout: Duration,
+}
+
+impl Connector {
+    /// A connector of these settings.
+    pub(super) fn new(settings: Settings) -> Self {
+        Self(Rc::new(settings))
+    }
+}
+
+impl Service<ConnectInfo<Uri>> for Connector {
+    type Response = Connection<Uri, ExchangeStream<Transport>>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, to: ConnectInfo<Uri>) -> Self::Future {
+        let settings = Rc::clone(&self.0);
+        Box::pin(async move {
+            let transport = settings.connect(to.hostname(), to.port()).await;
+            let transport = transport.map_err(ConnectError::Io)?;
+            Ok(Connection::new(to.request().clone(), ExchangeStream::new(transport)))
+        })
+    }
+}
+
+impl Settings {
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Transport> {
+        let Some(tls) = &self.tls else {
+            return Ok(Transport::Plain(EagerTcp::new(self.open(host, port).await?)));
+        };
+        let server = ServerName::try_from(without_brackets(host).to_owned());
+        let server =
+            server.map_err(|_| io::Error::other("the host of the URL is no name that a certificate can have"))?;
+        let tcp = match self.proxy.server_for(host, port) {
+            None => self.open(host, port).await?,
+            Some(proxy) => self
+                .tunnel(proxy, host, port)
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("through the proxy {proxy}: {error}")))?,
+        };
+        let handshake = Transport::secure(EagerTcp::new(tcp), server, tls);
+        self.in_time(handshake).await
+    }
+
+    async fn open(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        self.in_time(async {
+            let addresses = resolver::lookup(host, port).await.map_err(|error| {
+                io::Error::new(error.kind(), format!("the name {host} cannot be resolved: {error}"))
+            })?;
+            let mut outcome = Err(io::Error::other(format!("the name {host} has no address")));
+            for address in addresses {
+                outcome = TcpStream::connect(address).await;
+                if outcome.is_ok() {
+                    break;
+                }
+            }
+            outcome
+        })
+        .await
+    }
+
+    /// Has the proxy connect to the host, RFC 9110, section 9.3.6.
+    async fn tunnel(&self, proxy: &ProxyServer, host: &str, port: u16) -> io::Result<TcpStream> {
+        let mut tcp = self.open(proxy.host(), proxy.port()).await?;
+        let authorization = match proxy.authorization() {
+            Some(credentials) => format!("proxy-authorization: {credentials}\r\n"),
+            None => String::new(),
+        };
+        let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n{authorization}\r\n");
+        self.in_time(async {
+            tcp.write_all(request.as_bytes()).await?;
+            loop {
+                match read_status(&mut tcp).await? {
+                    200..=299 => return Ok(()),
+                    // Interim answers; the time for them is bounded.
+                    100..=199 => {}
+                    407 => {
+                        return Err(io::Error::other(
+                            "it answered 407: it asks for a user name and password, or refuses those in its URL",
+                        ));
+                    }
+                    status => return Err(io::Error::other(format!("it answered {status} to CONNECT"))),
+                }
+            }
+        })
+        .await?;
+        Ok(tcp)
+    }
+
+    async fn in_time<T>(&self, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        tokio::time::timeout(self.connect_timeout, step)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+    }
+}
+
+/// Reads a head and not a byte more: what follows it belongs to the tunnel.
+async fn read_status(tcp: &mut TcpStream) -> io::Result<u16> {
+    let malformed = || io::Error::other("its answer to CONNECT is malformed");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == MAX_PROXY_HEAD_BYTES {
+            return Err(malformed());
+        }
+        head.push(tcp.read_u8().await?);
+    }
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut fields);
+    match response.parse(&head) {
+        Ok(httparse::Status::Complete(_)) => response.code.ok_or_else(malformed),
+        Ok(httparse::Status::Partial) | Err(_) => Err(malformed()),
+    }
+}

@@ -1,0 +1,194 @@
+//! A connection that gives each request its one answer, and nothing else that the server sent.
+//!
+//! awc takes what it finds on a connection for the answer to its request. So it gets connections of this kind: between
+//! two requests nothing can be read off them, and they end, rather than be used again, where anything was there that
+//! could be taken for the answer to another request.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::response_reader::ResponseReader;
+
+/// What carries the bytes.
+pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
+    /// Whether nothing has been received that cannot be read yet, as half of a TLS record.
+    fn is_at_rest(&self) -> bool;
+}
+
+/// One request at a time, and its one answer.
+pub struct ExchangeStream<Io> {
+    io: Io,
+    phase: Phase,
+    /// What is read off, in the form of [`ResponseReader`], from `given` on.
+    answer: Vec<u8>,
+    given: usize,
+    /// Whether an answer began to arrive before all of its request was sent.
+    is_early: bool,
+    /// Whether there was an exchange before.
+    was_used: bool,
+}
+
+enum Phase {
+    /// No request is under way.
+    Idle,
+    /// A request is being sent, or its answer read.
+    Exchange(Box<ResponseReader>),
+    /// There will be no other request.
+    Ended,
+}
+
+impl<Io: Carrier> ExchangeStream<Io> {
+    /// A connection that has just been made.
+    pub fn new(io: Io) -> Self {
+        Self {
+            io,
+            phase: Phase::Idle,
+            answer: Vec::new(),
+            given: 0,
+            is_early: false,
+            was_used: false,
+        }
+    }
+
+    /// What carries the bytes.
+    pub fn carrier(&self) -> &Io {
+        &self.io
+    }
+
+    /// Whether the last answer was read whole, and another request may be sent as far as is known.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle) && self.is_drained()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.given == self.answer.len()
+    }
+
+    /// Whether a request may be sent now. Reads without waiting: whatever is there, the end included, makes it unusable.
+    fn may_begin(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut space = [0; 1];
+        let found = Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut space));
+        // What has arrived of a record of TLS on a new connection is a session ticket: there was no answer yet.
+        found.is_pending() && self.is_drained() && (!self.was_used || self.io.is_at_rest())
+    }
+
+    /// Reads once, and keeps what it means.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Phase::Exchange(reader) = &mut self.phase else {
+            return Poll::Ready(Ok(()));
+        };
+        if self.given == self.answer.len() {
+            self.answer.clear();
+            self.given = 0;
+        }
+        let mut space = [0; 8192];
+        let mut received = ReadBuf::new(&mut space);
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut received));
+        let received = received.filled();
+        let outcome = read.and_then(|()| match received {
+            [] => reader.end(&mut self.answer).map(|()| false).map_err(invalid),
+            received => {
+                let of_answer = reader.read(received, &mut self.answer).map_err(invalid)?;
+                Ok(of_answer == received.len())
+            }
+        });
+        let is_alone = match outcome {
+            Ok(is_alone) => is_alone,
+            Err(error) => {
+                self.phase = Phase::Ended;
+                return Poll::Ready(Err(error));
+            }
+        };
+        if reader.is_complete() {
+            let may_be_used_again = is_alone && reader.is_reusable() && !self.is_early;
+            self.phase = match may_be_used_again {
+                true => Phase::Idle,
+                false => Phase::Ended,
+            };
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn invalid(error: super::response_reader::Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+impl<Io: Carrier> AsyncRead for ExchangeStream<Io> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            let ready = this.answer.get(this.given..).unwrap_or_default();
+            if !ready.is_empty() {
+                let length = ready.len().min(buf.remaining());
+                buf.put_slice(ready.get(..length).unwrap_or_default());
+                this.given += length;
+                return Poll::Ready(Ok(()));
+            }
+            let may_begin = matches!(this.phase, Phase::Idle) && this.may_begin(cx);
+            match this.phase {
+                // awc asks this before it uses a connection again: nothing to read is what it wants to find.
+                Phase::Idle if may_begin => return Poll::Pending,
+                Phase::Idle => this.phase = Phase::Ended,
+                Phase::Exchange(_) => ready!(this.poll_receive(cx))?,
+                Phase::Ended => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl<Io: Carrier> AsyncWrite for ExchangeStream<Io> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let may_begin = matches!(this.phase, Phase::Idle) && this.may_begin(cx);
+        match this.phase {
+            Phase::Idle if may_begin => {
+                this.is_early = false;
+                this.was_used = true;
+                this.phase = Phase::Exchange(Box::default());
+            }
+            Phase::Idle => this.phase = Phase::Ended,
+            Phase::Exchange(_) if !this.is_early => {
+                if let Poll::Ready(received) = this.poll_receive(cx) {
+                    this.is_early = true;
+                    received?;
+                    if let Phase::Idle = this.phase {
+                        this.phase = Phase::Ended;
+                    }
+                }
+            }
+            Phase::Exchange(_) | Phase::Ended => {}
+        }
+        match this.phase {
+            Phase::Exchange(_) => Pin::new(&mut this.io).poll_write(cx, buf),
+            // The answer is there already, so the rest of the request is of no use to the server.
+            Phase::Ended if !this.is_drained() => Poll::Ready(Ok(buf.len())),
+            Phase::Idle | Phase::Ended => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the server spoke, or ended the connection, before the request",
+            ))),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+impl<Io> fmt::Debug for ExchangeStream<Io> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not what was received: tokens are in it.
+        f.debug_struct("ExchangeStream").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

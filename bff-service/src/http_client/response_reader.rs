@@ -1,0 +1,348 @@
+//! Reads one response of HTTP/1.1 off a connection, RFC 9112, and knows where it ends.
+//!
+//! The reader takes bytes as they arrive, in whatever pieces, and writes the response in one form for whoever parses it
+//! next: interim responses are left out, the body is chunked, and nothing follows it. So there is one opinion about where a
+//! response ends, and it is the one in this file. No input or output happens here.
+
+/// All heads of one response, interim ones included, and its trailers, in bytes together.
+const MAX_HEAD_BYTES: usize = 128 * 1024;
+/// Header fields of one head.
+const MAX_HEADERS: usize = 96;
+/// Interim responses before the final one.
+const MAX_INTERIM_RESPONSES: usize = 32;
+/// The line before a chunk, with its extensions, in bytes.
+const MAX_CHUNK_LINE_BYTES: usize = 4096;
+/// What ends a chunked body: the last chunk, and no trailers.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Fields that speak of the connection and not of the response (RFC 9110, section 7.6.1), and those of the framing.
+const NOT_PASSED_ON: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What arrived is not a response, or not all of one. `Display` holds nothing of what arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed(&'static str);
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// The reader of one response.
+#[derive(Debug)]
+pub struct ResponseReader {
+    state: State,
+    /// The head, or the line, that has arrived so far.
+    line: Vec<u8>,
+    /// Where the last line of the head begins in it.
+    line_start: usize,
+    head_bytes: usize,
+    interim_responses: usize,
+    is_reusable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Head,
+    /// So many bytes of the body are still to come.
+    Length(u64),
+    ChunkLine,
+    /// So many bytes of the chunk are still to come.
+    Chunk(u64),
+    ChunkEnd,
+    Trailers,
+    UntilClose,
+    Complete,
+}
+
+impl Default for ResponseReader {
+    fn default() -> Self {
+        Self {
+            state: State::Head,
+            line: Vec::new(),
+            line_start: 0,
+            head_bytes: 0,
+            interim_responses: 0,
+            is_reusable: true,
+        }
+    }
+}
+
+impl ResponseReader {
+    /// Whether all of the response has arrived.
+    pub fn is_complete(&self) -> bool {
+        self.state == State::Complete
+    }
+
+    /// Whether the connection may carry another response after this one. It may not after an interim response: a server
+    /// that sends those may send more than one final response, too.
+    pub fn is_reusable(&self) -> bool {
+        self.is_reusable
+    }
+
+    /// Takes what has arrived, and appends what it means to `out`. Returns how many bytes belong to the response: those
+    /// after them are of no response that was asked for.
+    pub fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
+        let mut rest = input;
+        while !rest.is_empty() && !self.is_complete() {
+            let taken = match self.state {
+                State::Head => self.read_head(rest, out)?,
+                State::Length(left) => {
+                    let taken = body(rest, left, out);
+                    self.state = match left.saturating_sub(taken as u64) {
+                        0 => complete(out),
+                        left => State::Length(left),
+                    };
+                    taken
+                }
+                State::ChunkLine => self.read_chunk_line(rest)?,
+                State::Chunk(left) => {
+                    let taken = body(rest, left, out);
+                    self.state = match left.saturating_sub(taken as u64) {
+                        0 => State::ChunkEnd,
+                        left => State::Chunk(left),
+                    };
+                    taken
+                }
+                State::ChunkEnd => self.read_chunk_end(rest)?,
+                State::Trailers => self.read_trailer(rest, out)?,
+                State::UntilClose => body(rest, u64::MAX, out),
+                State::Complete => break,
+            };
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        Ok(input.len() - rest.len())
+    }
+
+    /// The connection has ended in order. That is how a body ends that has neither a length nor chunks (RFC 9112, section
+    /// 6.3, rule 8); any other response is cut.
+    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        match self.state {
+            State::Complete => Ok(()),
+            State::UntilClose => {
+                self.state = complete(out);
+                Ok(())
+            }
+            State::Head if self.head_bytes == 0 => Err(Malformed("the connection ended before the answer")),
+            State::Head | State::Length(_) | State::ChunkLine | State::Chunk(_) | State::ChunkEnd | State::Trailers => {
+                Err(Malformed("the answer was cut"))
+            }
+        }
+    }
+
+    /// Appends to the line at hand. Returns how many bytes were taken, and whether the line is whole.
+    fn read_line(&mut self, input: &[u8], limit: usize) -> Result<(usize, bool), Malformed> {
+        let end = memchr::memchr(b'\n', input).map(|position| position + 1);
+        let taken = end.unwrap_or(input.len());
+        if self.line.len() - self.line_start + taken > limit {
+            return Err(Malformed("the answer's head, or a line in its body, is too long"));
+        }
+        self.line.extend(input.iter().take(taken));
+        Ok((taken, end.is_some()))
+    }
+
+    /// As [`Self::read_line`], for what counts as head.
+    fn read_head_line(&mut self, input: &[u8]) -> Result<(usize, bool), Malformed> {
+        let line_bytes = self.line.len() - self.line_start;
+        let (taken, whole) = self.read_line(input, line_bytes + MAX_HEAD_BYTES - self.head_bytes)?;
+        self.head_bytes += taken;
+        Ok((taken, whole))
+    }
+
+    fn read_head(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
+        let (taken, whole) = self.read_head_line(input)?;
+        if whole {
+            let line = self.line.get(self.line_start..).unwrap_or_default();
+            let is_end = is_empty_line(line);
+            self.line_start = self.line.len();
+            if is_end {
+                self.line_start = 0;
+                let head = std::mem::take(&mut self.line);
+                self.take_head(&head, out)?;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn take_head(&mut self, head: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut fields);
+        let mut parser = httparse::ParserConfig::default();
+        parser
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true);
+        let parsed = parser.parse_response(&mut response, head);
+        let (Ok(httparse::Status::Complete(_)), Some(version), Some(status @ 100..)) =
+            (parsed, response.version, response.code)
+        else {
+            return Err(Malformed("the answer's head is malformed"));
+        };
+        match status {
+            // RFC 9110, section 15.2: any number of them may come before the answer. Ours is bounded.
+            100..=199 if status != 101 => {
+                self.is_reusable = false;
+                self.interim_responses += 1;
+                return match self.interim_responses > MAX_INTERIM_RESPONSES {
+                    true => Err(Malformed("there are too many interim answers")),
+                    false => Ok(()),
+                };
+            }
+            101 => return Err(Malformed("the server changes the protocol, which nobody asked for")),
+            _ => {}
+        }
+        let body = self.framing(version, status, response.headers)?;
+        self.is_reusable &= version == 1 && body != State::UntilClose;
+        out.extend(format!("HTTP/1.1 {status} \r\n").bytes());
+        for field in response.headers.iter() {
+            if !NOT_PASSED_ON.iter().any(|name| field.name.eq_ignore_ascii_case(name)) {
+                out.extend(field.name.bytes());
+                out.extend(b": ");
+                // A value that is folded over several lines is one line (RFC 9112, section 5.2).
+                out.extend(field.value.iter().map(|byte| match byte {
+                    b'\r' | b'\n' => b' ',
+                    byte => *byte,
+                }));
+                out.extend(b"\r\n");
+            }
+        }
+        if !self.is_reusable {
+            out.extend(b"connection: close\r\n");
+        }
+        out.extend(match body {
+            State::Complete => &b"content-length: 0\r\n\r\n"[..],
+            _ => b"transfer-encoding: chunked\r\n\r\n",
+        });
+        self.state = body;
+        Ok(())
+    }
+
+    /// What the body is, RFC 9112, section 6.3, for the answer to a GET or POST.
+    fn framing(&mut self, version: u8, status: u16, fields: &[httparse::Header<'_>]) -> Result<State, Malformed> {
+        let elements = |name: &'static str| {
+            let lines = fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+            lines.flat_map(|line| line.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+        };
+        if elements("connection").any(|option| option.eq_ignore_ascii_case(b"close")) {
+            self.is_reusable = false;
+        }
+        let mut length = None;
+        for element in elements("content-length") {
+            let is_number = !element.is_empty() && element.iter().all(u8::is_ascii_digit);
+            let number = std::str::from_utf8(element).ok().filter(|_| is_number);
+            let number: Option<u64> = number.and_then(|number| number.parse().ok());
+            match (number, length) {
+                (Some(number), None) => length = Some(number),
+                (Some(number), Some(length)) if number == length => {}
+                _ => {
+                    return Err(Malformed(
+                        "the answer's Content-Length is malformed or contradicts itself",
+                    ));
+                }
+            }
+        }
+        let mut is_chunked = false;
+        for coding in elements("transfer-encoding") {
+            match coding {
+                // Both say nothing.
+                b"" => {}
+                coding if coding.eq_ignore_ascii_case(b"identity") => {}
+                coding if coding.eq_ignore_ascii_case(b"chunked") && !is_chunked && version == 1 => is_chunked = true,
+                _ => return Err(Malformed("the answer has a transfer coding that is not understood")),
+            }
+        }
+        Ok(match (status, is_chunked, length) {
+            (204 | 304, ..) => State::Complete,
+            (_, true, length) => {
+                // Chunks count, and whoever sends both is not trusted with another request (section 6.1).
+                self.is_reusable &= length.is_none();
+                State::ChunkLine
+            }
+            (_, false, Some(0)) => State::Complete,
+            (_, false, Some(length)) => State::Length(length),
+            (_, false, None) => State::UntilClose,
+        })
+    }
+
+    fn read_chunk_line(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+        let (taken, whole) = self.read_line(input, MAX_CHUNK_LINE_BYTES)?;
+        if whole {
+            let size = chunk_size(&self.line).ok_or(Malformed("a chunk of the answer is malformed"))?;
+            self.line.clear();
+            self.state = match size {
+                0 => State::Trailers,
+                size => State::Chunk(size),
+            };
+        }
+        Ok(taken)
+    }
+
+    fn read_chunk_end(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+        let malformed = Malformed("a chunk of the answer is malformed");
+        let (taken, whole) = self.read_line(input, 2).map_err(|_| malformed)?;
+        if whole {
+            if self.line != b"\r\n" {
+                return Err(malformed);
+            }
+            self.line.clear();
+            self.state = State::ChunkLine;
+        }
+        Ok(taken)
+    }
+
+    /// Trailers are read and dropped: nothing here needs one.
+    fn read_trailer(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
+        let (taken, whole) = self.read_head_line(input)?;
+        if whole {
+            match is_empty_line(&self.line) {
+                true => self.state = complete(out),
+                false if !self.line.contains(&b':') => return Err(Malformed("a trailer of the answer is malformed")),
+                false => {}
+            }
+            self.line.clear();
+        }
+        Ok(taken)
+    }
+}
+
+/// Passes on at most `left` bytes of the body, as a chunk. Returns how many.
+fn body(input: &[u8], left: u64, out: &mut Vec<u8>) -> usize {
+    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+    out.extend(format!("{taken:x}\r\n").bytes());
+    out.extend(input.iter().take(taken));
+    out.extend(b"\r\n");
+    taken
+}
+
+fn complete(out: &mut Vec<u8>) -> State {
+    out.extend(LAST_CHUNK);
+    State::Complete
+}
+
+fn is_empty_line(line: &[u8]) -> bool {
+    matches!(line, b"\r\n" | b"\n")
+}
+
+/// The size that the line before a chunk says, RFC 9112, section 7.1.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let line = line.strip_suffix(b"\r\n").filter(|line| !line.contains(&b'\r'))?;
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (size, extensions) = line.split_at_checked(digits)?;
+    let extensions = extensions.trim_ascii_start();
+    if !extensions.is_empty() && !extensions.starts_with(b";") {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! The client over real connections, against servers that misbehave.
+
+mod authority;
+mod exchanges;
+mod through_a_proxy;
+mod unruly_server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+use super::{Answer, Client, HttpError, Limits, Proxy, Sharing};
+
+/// Generous: what is tested here is not time.
+const LIMITS: Limits = Limits {
+    connect_timeout: Duration::from_secs(30),
+    request_timeout: Duration::from_secs(60),
+    max_connections: 50,
+    idle: Duration::from_secs(60),
+};
+
+fn client(tls: &Arc<ClientConfig>, proxy: &Proxy) -> Client {
+    Client::new(&LIMITS, tls, proxy)
+}
+
+async fn get(client: &Client, url: &str, sharing: Sharing) -> Result<Answer, HttpError> {
+    let request = http::Request::get(url).body(Vec::new()).unwrap();
+    client.exchange(&request, sharing, 1000).await
+}
