@@ -11,6 +11,7 @@ use crate::access_token;
 use crate::config::{BffToken, Config};
 use crate::cookie::{CookieJar, MAX_PARTS};
 use crate::csrf;
+use crate::current_session::{CurrentSession, DifferentSessions};
 use crate::ended::EndedSessions;
 use crate::fetch_metadata::FetchSite;
 use crate::grant::Grant;
@@ -221,8 +222,10 @@ fn by_cookie(
     now: u64,
 ) -> Result<Option<Found>, Refused> {
     let jar = CookieJar::parse(head.all("cookie"), &stage.names);
-    if stage.allow_tokens && !jar.has_ours() && head.one("authorization") != Lines::None {
-        if !stage.drop_cookies.is_empty() {
+    let has_session = jar.has(Purpose::AccessToken) || jar.has(Purpose::Csrf);
+    if stage.allow_tokens && !has_session && head.one("authorization") != Lines::None {
+        // What other hosts may have set under our names neither counts nor travels on.
+        if jar.has_ours() || !stage.drop_cookies.is_empty() {
             leave_the_applications(stage, &jar, edits);
         }
         return Ok(None);
@@ -230,44 +233,12 @@ fn by_cookie(
     let is_safe = head.is_safe();
     check_origin(stage, head, is_safe)?;
 
-    let value = |purpose: Purpose| {
-        jar.get(purpose, MAX_PARTS)
-            .map_err(|_| Refused::unauthorized("a cookie of ours is repeated or has wrong parts"))
-    };
-    for unused in [Purpose::Login, Purpose::RefreshToken, Purpose::IdToken] {
-        // They are of no use here, but a request with two of them has been tampered with.
-        value(unused)?;
-    }
-    let mut open = |purpose: Purpose, missing: &'static str, shut: &'static str| {
-        let value = value(purpose)?.ok_or(Refused::unauthorized(missing))?;
-        cookies
-            .open(&stage.sealer, purpose, &value, now)
-            .map_err(|_: OpenError| Refused::unauthorized(shut))
-    };
-    let access_token = open(
-        Purpose::AccessToken,
-        "there is no access token cookie",
-        "the access token cookie does not open",
-    );
+    // The refresh token, the ID token and pending logins are of no use here, and who set them is not known.
+    let found = open_access_token(stage, cookies, &jar, now)?;
     if stage.verify_csrf && (stage.require_header || !is_safe) {
-        let cookie = open(
-            Purpose::Csrf,
-            "there is no CSRF cookie",
-            "the CSRF cookie does not open",
-        )?;
-        let header = match head.one(&stage.csrf_header) {
-            Lines::One(value) => Some(value),
-            Lines::None => None,
-            Lines::Several => return Err(Refused::unauthorized("the CSRF header is repeated")),
-        };
-        let session = access_token.as_ref().map_or(None, |found| found.cookie.content.session);
-        if !csrf::matches(header, &cookie.cookie.content, session) {
-            return Err(Refused::unauthorized(
-                "the CSRF header is not what the CSRF cookie of this session holds",
-            ));
-        }
+        let session = CurrentSession::of_access_token(found.cookie.content.session);
+        check_csrf(stage, cookies, head, &jar, &session, now)?;
     }
-    let found = access_token?;
     // Of a grant that is known this was looked at when it was made.
     if found.grant.is_none() {
         access_token::check(&found.cookie.content.value).map_err(Refused::unauthorized)?;
@@ -282,6 +253,66 @@ fn leave_the_applications(stage: &BffToken, jar: &CookieJar, edits: &mut Edits) 
     if edits.cookie.is_none() {
         edits.remove.push(Cow::Borrowed("cookie"));
     }
+}
+
+/// The access token's cookie.
+fn open_access_token(
+    stage: &BffToken,
+    cookies: &mut OpenedCookies,
+    jar: &CookieJar<'_>,
+    now: u64,
+) -> Result<Found, Refused> {
+    let shut = Refused::unauthorized("the access token cookie does not open");
+    let values = jar.values(Purpose::AccessToken, MAX_PARTS);
+    let value = match values.as_slice() {
+        [] => return Err(Refused::unauthorized("there is no access token cookie")),
+        [value] => value,
+        several => newest(stage, several)?.ok_or(shut)?,
+    };
+    cookies
+        .open(&stage.sealer, Purpose::AccessToken, value, now)
+        .map_err(|_: OpenError| shut)
+}
+
+/// Of several access tokens the one that ends last, where they are of one session.
+fn newest<'a>(stage: &BffToken, values: &'a [Cow<'_, [u8]>]) -> Result<Option<&'a Cow<'a, [u8]>>, Refused> {
+    let open = |value: &'a Cow<'_, [u8]>| {
+        let opened = stage.sealer.open_even_expired(Purpose::AccessToken, value).ok()?;
+        Some((value, opened))
+    };
+    let opened: SmallVec<[_; 4]> = values.iter().filter_map(open).collect();
+    match CurrentSession::named_by(opened.iter().map(|(_, opened)| opened.session), []) {
+        Ok(_) => {
+            let newest = opened.iter().max_by_key(|(_, opened)| opened.expires_at);
+            Ok(newest.map(|(value, _)| *value))
+        }
+        Err(DifferentSessions) => Err(Refused::unauthorized("access token cookies of different sessions")),
+    }
+}
+
+/// The CSRF header repeats what a CSRF cookie of the session holds.
+fn check_csrf(
+    stage: &BffToken,
+    cookies: &mut OpenedCookies,
+    head: &Head,
+    jar: &CookieJar<'_>,
+    session: &CurrentSession,
+    now: u64,
+) -> Result<(), Refused> {
+    let header = match head.one(&stage.csrf_header) {
+        Lines::One(value) => Some(value),
+        Lines::None => None,
+        Lines::Several => return Err(Refused::unauthorized("the CSRF header is repeated")),
+    };
+    let mut why = "there is no CSRF cookie";
+    for value in jar.values(Purpose::Csrf, MAX_PARTS) {
+        why = match cookies.open(&stage.sealer, Purpose::Csrf, &value, now) {
+            Ok(found) if csrf::matches(header, &found.cookie.content, session) => return Ok(()),
+            Ok(_) => "the CSRF header is not what the CSRF cookie of this session holds",
+            Err(_) => "the CSRF cookie does not open",
+        };
+    }
+    Err(Refused::unauthorized(why))
 }
 
 /// Origin and Fetch Metadata.

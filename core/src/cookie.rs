@@ -5,7 +5,6 @@
 //! not a cookie with a name. Values are never unquoted: a sealed value needs no quotes.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use memchr::memchr;
 use smallvec::SmallVec;
@@ -16,6 +15,13 @@ use crate::seal::Purpose;
 /// Into how many cookies a value may be split at the very most: the highest bound that the service can be given, and the one
 /// that the filter has.
 pub const MAX_PARTS: usize = 20;
+
+/// How many values of one cookie are looked at. A page of a sibling domain can set one for each Path that is a part of the
+/// request's, and for each domain that it shares with the host.
+pub const MAX_VALUES: usize = 16;
+
+/// How many bytes the values that are joined from parts have in all.
+pub const MAX_VALUES_LEN: usize = 128 * 1024;
 
 /// All Cookie lines of a request, and what of them is ours.
 #[derive(Clone, Debug)]
@@ -43,28 +49,8 @@ enum Part {
     Odd,
 }
 
-/// Why a cookie of ours cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CookieError {
-    /// The name, or a part of it, stands there twice: which one the browser meant cannot be known.
-    Repeated,
-    /// More parts than allowed.
-    TooManyParts,
-    /// Parts, but not all from the first on.
-    MissingPart,
-}
-
-impl fmt::Display for CookieError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Repeated => "is repeated",
-            Self::TooManyParts => "has too many parts",
-            Self::MissingPart => "lacks a part",
-        })
-    }
-}
-
-impl std::error::Error for CookieError {}
+/// The values that a cookie may have; nearly always one.
+pub type Values<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
 
 impl<'a> CookieJar<'a> {
     /// Reads the lines, once.
@@ -86,46 +72,38 @@ impl<'a> CookieJar<'a> {
         jar
     }
 
-    /// The value of a cookie, joined from its parts `<name>.1`, `<name>.2`, … where it was split. At most [`MAX_PARTS`] are looked at.
+    /// The values that came under the name of a cookie, whole or joined from parts `<name>.1`, `<name>.2`, …, in the order in
+    /// which the browser sent them. There is more than one where the browser has cookies of that name with several Paths or
+    /// Domains: left over, or set by another host. What opens tells which of them is ours.
     ///
-    /// # Errors
-    /// See [`CookieError`].
-    pub fn get(&self, purpose: Purpose, max_parts: usize) -> Result<Option<Cow<'a, [u8]>>, CookieError> {
-        let mut whole = None;
-        let mut parts: Vec<(usize, &'a [u8])> = Vec::new();
+    /// Both bounds hold however many cookies came: parts up to `max_parts` and [`MAX_PARTS`], and up to [`MAX_VALUES`] values
+    /// of [`MAX_VALUES_LEN`] bytes in all.
+    pub fn values(&self, purpose: Purpose, max_parts: usize) -> Values<'a> {
+        let mut values = Values::new();
+        let mut parts = Parts::default();
         for piece in self.ours.iter().filter(|piece| piece.purpose == purpose) {
             match piece.part {
-                Part::Whole if whole.is_some() => return Err(CookieError::Repeated),
-                Part::Whole => whole = Some(piece.value),
-                Part::Number(number) => {
-                    if number > max_parts.min(MAX_PARTS) {
-                        return Err(CookieError::TooManyParts);
-                    }
-                    if parts.iter().any(|(other, _)| *other == number) {
-                        return Err(CookieError::Repeated);
-                    }
-                    parts.push((number, piece.value));
-                }
-                Part::Odd => {}
+                Part::Whole if values.len() < MAX_VALUES => values.push(Cow::Borrowed(piece.value)),
+                Part::Number(number) if number <= max_parts.min(MAX_PARTS) => parts.add(number, piece.value),
+                Part::Whole | Part::Number(_) | Part::Odd => {}
             }
         }
-        match whole {
-            Some(_) if !parts.is_empty() => Err(CookieError::Repeated),
-            Some(value) => Ok(Some(Cow::Borrowed(value))),
-            None if parts.is_empty() => Ok(None),
-            None => {
-                parts.sort_unstable_by_key(|(number, _)| *number);
-                if (1..).zip(&parts).any(|(expected, (number, _))| expected != *number) {
-                    return Err(CookieError::MissingPart);
-                }
-                Ok(Some(Cow::Owned(
-                    parts.iter().flat_map(|(_, value)| value.iter().copied()).collect(),
-                )))
-            }
-        }
+        parts.join_into(&mut values);
+        values
     }
 
-    /// How many parts (`<name>.1` …) of a cookie the browser sent: these have to be cleared when it shrinks.
+    /// Whether this cookie, or a part of it, came, usable or not.
+    pub fn has(&self, purpose: Purpose) -> bool {
+        self.ours.iter().any(|piece| piece.purpose == purpose)
+    }
+
+    /// Whether this cookie came whole, usable or not.
+    pub fn has_whole(&self, purpose: Purpose) -> bool {
+        let mut pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
+        pieces.any(|piece| piece.part == Part::Whole)
+    }
+
+    /// The numbers of the parts (`<name>.1` …) of a cookie that the browser sent: these have to be cleared when it shrinks.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
         let numbers = self.ours.iter().filter_map(|piece| match piece.part {
             Part::Number(number) if piece.purpose == purpose => Some(number),
@@ -179,6 +157,57 @@ impl<'a> CookieJar<'a> {
             }
         }
         (!is_empty).then_some(kept)
+    }
+}
+
+/// The parts of one cookie, by number; of one number several where the browser has it with several Paths or Domains.
+#[derive(Default)]
+struct Parts<'a>(Vec<SmallVec<[&'a [u8]; 1]>>);
+
+impl<'a> Parts<'a> {
+    /// `number` is at least 1, and bounded.
+    fn add(&mut self, number: usize, value: &'a [u8]) {
+        if self.0.len() < number {
+            self.0.resize(number, SmallVec::new());
+        }
+        if let Some(same) = number.checked_sub(1).and_then(|index| self.0.get_mut(index))
+            && same.len() < MAX_VALUES
+        {
+            same.push(value);
+        }
+    }
+
+    /// Joins them in every way, up to the bounds: as the digits of a number are counted up, the first part's fastest. A value
+    /// ends where a part is missing, and with a part that is shorter than the one before it: only the last is, and what
+    /// comes behind it is not of this value.
+    fn join_into(self, values: &mut Values<'a>) {
+        let ways = self.0.iter().take_while(|same| !same.is_empty());
+        let ways = ways.fold(1_usize, |ways, same| ways.saturating_mul(same.len()));
+        if self.0.first().is_none_or(|first| first.is_empty()) {
+            return;
+        }
+        let mut room = MAX_VALUES_LEN;
+        for way in 0..ways.min(MAX_VALUES) {
+            let mut value: Vec<u8> = Vec::new();
+            let (mut digits, mut before) = (way, 0);
+            for same in &self.0 {
+                let digit = digits.checked_rem(same.len()).and_then(|digit| same.get(digit));
+                let Some(part) = digit else { break };
+                digits = digits.checked_div(same.len()).unwrap_or_default();
+                value.extend_from_slice(part);
+                if part.len() < before {
+                    break;
+                }
+                before = part.len();
+            }
+            room = room.saturating_sub(value.len());
+            if room == 0 || values.len() >= MAX_VALUES {
+                return;
+            }
+            if !values.iter().any(|other| **other == value) {
+                values.push(Cow::Owned(value));
+            }
+        }
     }
 }
 
@@ -249,11 +278,14 @@ mod tests {
         CookieNames::new("example", Hardening::None, false, false).unwrap()
     }
 
-    fn get(lines: &[&str]) -> Result<Option<String>, CookieError> {
+    fn values(lines: &[&str]) -> Vec<String> {
         let names = names();
         let jar = CookieJar::parse(lines.iter().map(|line| line.as_bytes()), &names);
-        jar.get(Purpose::AccessToken, 5)
-            .map(|value| value.map(|value| String::from_utf8(value.into_owned()).unwrap()))
+        let values = jar.values(Purpose::AccessToken, 5);
+        values
+            .into_iter()
+            .map(|value| String::from_utf8(value.into_owned()).unwrap())
+            .collect()
     }
 
     fn without(lines: &[&[u8]]) -> Option<Vec<u8>> {
@@ -268,39 +300,46 @@ mod tests {
             &["a=b", " example-at = v\t"],
             &["a;;=;example-at=v;"],
         ] {
-            assert_eq!(get(lines), Ok(Some("v".to_owned())), "{lines:?}");
+            assert_eq!(values(lines), ["v"], "{lines:?}");
         }
-        assert_eq!(
-            get(&[
-                "a=b; example-at",
-                "xexample-at=v; Example-at=v; example-at.0=v; example-at.01=v"
-            ]),
-            Ok(None)
-        );
+        let odd = "xexample-at=v; Example-at=v; example-at.0=v; example-at.01=v";
+        assert!(values(&["a=b; example-at", odd]).is_empty());
     }
 
     #[test]
-    fn a_repeated_cookie_is_refused() {
-        for lines in [
-            &["example-at=v; example-at=v"][..],
-            &["example-at=v", "example-at=w"],
-            &["example-at=v; example-at.1=w"],
-            &["example-at.1=v; example-at.1=v"],
-        ] {
-            assert_eq!(get(lines), Err(CookieError::Repeated), "{lines:?}");
-        }
+    fn of_a_cookie_that_came_more_than_once_each_value_is_there_in_the_order_in_which_it_came() {
+        assert_eq!(values(&["example-at=v; a=b", "example-at=w"]), ["v", "w"]);
+        assert_eq!(values(&["example-at.1=v; example-at=w"]), ["w", "v"]);
+        assert_eq!(values(&["example-at.1=v; example-at.1=w"]), ["v", "w"]);
+        let mixed = "example-at.1=aa; example-at.1=AA; example-at.2=B; example-at.2=b";
+        assert_eq!(values(&[mixed]), ["aaB", "AAB", "aab", "AAb"]);
     }
 
     #[test]
-    fn parts_are_joined_in_their_order_and_bounded() {
+    fn parts_are_joined_in_their_order_and_end_with_the_first_that_is_shorter() {
+        assert_eq!(values(&["example-at.2=b; example-at.1=a", "example-at.3=c"]), ["abc"]);
         assert_eq!(
-            get(&["example-at.2=b; example-at.1=a", "example-at.3=c"]),
-            Ok(Some("abc".to_owned()))
+            values(&["example-at.1=aa; example-at.2=b; example-at.3=planted"]),
+            ["aab"]
         );
-        assert_eq!(get(&["example-at.2=b"]), Err(CookieError::MissingPart));
-        assert_eq!(get(&["example-at.1=a; example-at.3=c"]), Err(CookieError::MissingPart));
-        assert_eq!(get(&["example-at.6=f"]), Err(CookieError::TooManyParts));
-        assert_eq!(get(&["example-at.999999999=f"]), Err(CookieError::TooManyParts));
+        assert!(values(&["example-at.2=b"]).is_empty());
+        assert_eq!(values(&["example-at.1=a; example-at.3=c"]), ["a"]);
+        assert!(values(&["example-at.6=f; example-at.999999999=f"]).is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_cookies_makes_no_more_values_than_are_looked_at() {
+        let wholes: Vec<String> = (0..700).map(|number| format!("example-at={number}")).collect();
+        assert_eq!(values(&[&wholes.join("; ")]).len(), MAX_VALUES);
+        let part = |number: usize| (0..100).map(move |value| format!("example-at.{number}={value:03}"));
+        let parts: Vec<String> = (1..=5).flat_map(part).collect();
+        assert_eq!(values(&[&parts.join("; ")]).len(), MAX_VALUES);
+        let long = "x".repeat(20_000);
+        let long: Vec<String> = (1..=5)
+            .flat_map(|number| vec![format!("example-at.{number}={long}"); 2])
+            .collect();
+        let long = values(&[&long.join(";")]);
+        assert!(long.iter().map(String::len).sum::<usize>() <= MAX_VALUES_LEN);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub mod config;
 pub mod cookie;
 pub mod counts;
 pub mod csrf;
+pub mod current_session;
 pub mod ended;
 mod ended_copy;
 pub mod fetch_metadata;

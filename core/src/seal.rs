@@ -242,18 +242,31 @@ impl Sealer {
     /// # Errors
     /// See [`OpenError`]; an expiry is reported only of an authentic value.
     pub fn open(&self, purpose: Purpose, cookie_value: &[u8], now: u64) -> Result<Opened, OpenError> {
+        let opened = self.open_even_expired(purpose, cookie_value)?;
+        match opened.expires_at > now {
+            true => Ok(opened),
+            false => Err(OpenError::Expired),
+        }
+    }
+
+    /// Opens a cookie's value whether or not its time is over. What it says of its session is authentic either way; what else
+    /// is in it is good for nothing when it has expired.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; never an expiry.
+    pub fn open_even_expired(&self, purpose: Purpose, cookie_value: &[u8]) -> Result<Opened, OpenError> {
         if cookie_value.len() > MAX_SEALED_LEN {
             return Err(OpenError::Malformed);
         }
         let bytes = base64url::decode(cookie_value).ok_or(OpenError::Malformed)?;
         match bytes.split_first() {
-            Some((&VERSION_2, rest)) => self.open_v2(purpose, rest, now),
+            Some((&VERSION_2, rest)) => self.open_v2(purpose, rest),
             Some((&VERSION_1, rest)) if self.accept_v1 => self.open_v1(rest),
             _ => Err(OpenError::Malformed),
         }
     }
 
-    fn open_v2(&self, purpose: Purpose, bytes: &[u8], now: u64) -> Result<Opened, OpenError> {
+    fn open_v2(&self, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
         let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(OpenError::Malformed)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Malformed)?;
         if sealed.len() < TAG_LEN {
@@ -271,9 +284,6 @@ impl Sealer {
         let (session, value) = rest.split_first_chunk::<32>().ok_or(OpenError::Malformed)?;
         let (began_at, expires_at) = (u64::from_be_bytes(*began_at), u64::from_be_bytes(*expires_at));
         let (session, header_len) = (SessionId(*session), plaintext.len().saturating_sub(value.len()));
-        if expires_at <= now {
-            return Err(OpenError::Expired);
-        }
         plaintext.drain(..header_len);
         Ok(Opened {
             value: plaintext,

@@ -5,6 +5,7 @@
 )]
 
 use bff_core::csrf;
+use bff_core::current_session::CurrentSession;
 use bff_core::keys::KeyRing;
 use bff_core::reply::Refusal;
 use bff_core::seal::{Content, NONCE_LEN, Opened, Purpose, Sealer, SessionId};
@@ -55,16 +56,21 @@ fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
     sealer.open(Purpose::Csrf, sealed.as_bytes(), 1).unwrap()
 }
 
+fn of(id: Option<SessionId>) -> CurrentSession {
+    CurrentSession::of_access_token(id)
+}
+
 #[test]
 fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
     let (session, other) = (SessionId([1; 32]), SessionId([2; 32]));
     let cookie = csrf_cookie(b"value", session);
-    assert!(csrf::matches(Some(b"value"), &cookie, Some(session)));
+    let (version_1, session, other) = (of(None), of(Some(session)), of(Some(other)));
+    assert!(csrf::matches(Some(b"value"), &cookie, &session));
     assert!(
-        csrf::matches(Some(b"value"), &cookie, None),
+        csrf::matches(Some(b"value"), &cookie, &version_1),
         "beside a version 1 token there is no session to compare"
     );
-    assert!(!csrf::matches(Some(b"value"), &cookie, Some(other)));
+    assert!(!csrf::matches(Some(b"value"), &cookie, &other));
     for header in [
         None,
         Some(&b""[..]),
@@ -73,10 +79,10 @@ fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
         Some(b"Value"),
         Some(b"valuf"),
     ] {
-        assert!(!csrf::matches(header, &cookie, Some(session)), "{header:?}");
+        assert!(!csrf::matches(header, &cookie, &session), "{header:?}");
     }
     assert!(
-        !csrf::matches(Some(b""), &csrf_cookie(b"", session), Some(session)),
+        !csrf::matches(Some(b""), &csrf_cookie(b"", SessionId([1; 32])), &session),
         "an empty value proves nothing"
     );
 }
@@ -92,6 +98,6 @@ fn version_1_value() -> Opened {
 #[test]
 fn a_version_1_csrf_value_does_not_serve_a_version_2_session() {
     let (cookie, header) = (version_1_value(), b"42665300-efe8-419d-be52-07b53e208f46");
-    assert!(csrf::matches(Some(header), &cookie, None), "all of version 1");
-    assert!(!csrf::matches(Some(header), &cookie, Some(SessionId([1; 32]))));
+    assert!(csrf::matches(Some(header), &cookie, &of(None)), "all of version 1");
+    assert!(!csrf::matches(Some(header), &cookie, &of(Some(SessionId([1; 32])))));
 }

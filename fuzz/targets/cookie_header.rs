@@ -1,7 +1,7 @@
 //! Cookie headers: ours are found and taken out, the application's stay as they are, and the number of parts is bounded.
 #![no_main]
 
-use bff_core::cookie::CookieJar;
+use bff_core::cookie::{CookieJar, MAX_VALUES};
 use bff_core::seal::Purpose;
 use bff_fuzz::names;
 
@@ -10,10 +10,12 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
     let jar = CookieJar::parse(lines.iter().copied(), &names);
     for purpose in Purpose::ALL {
-        if let Ok(Some(value)) = jar.get(purpose, 5) {
-            assert!(value.len() <= data.len());
-        }
-        assert!(jar.get(purpose, 0).is_err() || jar.parts(purpose).is_empty());
+        let values = jar.values(purpose, 5);
+        assert!(values.len() <= MAX_VALUES);
+        assert!(values.iter().all(|value| value.len() <= data.len()));
+        assert!(values.is_empty() || jar.has(purpose));
+        // With no parts allowed only whole cookies are left.
+        assert!(jar.has_whole(purpose) || jar.values(purpose, 0).is_empty());
     }
     let rest = jar.without_ours().unwrap_or_default();
     let again = CookieJar::parse([rest.as_slice()], &names);

@@ -23,10 +23,6 @@ pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Pur
     );
     let mut cases = vec![
         ("absent".to_owned(), user.cookie_header_with(name, None)),
-        (
-            "repeated".to_owned(),
-            format!("{}; {name}={good}", user.cookie_header()),
-        ),
         ("empty".to_owned(), user.cookie_header_with(name, Some(""))),
     ];
     let mut change = |what: String, value: &str| cases.push((what, user.cookie_header_with(name, Some(value))));

@@ -62,9 +62,9 @@ fn bytes_over_0x7f_in_any_header_neither_break_nor_fool_anything() {
 }
 
 #[test]
-fn two_cookie_lines_are_one_list_and_a_cookie_in_both_is_repeated() {
-    let user = user();
-    let at = format!("{AT}={}", user.cookies[AT]);
+fn two_cookie_lines_are_one_list_and_access_tokens_of_two_sessions_in_it_are_refused() {
+    let (user, other) = (user(), user());
+    let (at, of_other) = (at(&user), at(&other));
     let request = |first: &str, second: &str| {
         Request::new("GET", "/api/data")
             .header("origin", &user.origin)
@@ -73,13 +73,19 @@ fn two_cookie_lines_are_one_list_and_a_cookie_in_both_is_repeated() {
     };
     assert_eq!(user.send(&request("a=1", &at)).status, 200);
     assert_eq!(user.send(&request(&at, "b=2")).status, 200);
-    assert_eq!(user.send(&request(&at, &at)).status, 401);
+    assert_eq!(user.send(&request(&at, &at)).status, 200);
+    assert_eq!(user.send(&request(&at, &of_other)).status, 401);
+    assert_eq!(user.send(&request(&of_other, &at)).status, 401);
+}
+
+fn at(user: &UserAgent) -> String {
+    format!("{AT}={}", user.cookies[AT])
 }
 
 #[test]
-fn http_2_crumbs_do_not_hide_a_repeated_cookie() {
-    let user = user();
-    let at = format!("{AT}={}", user.cookies[AT]);
+fn http_2_crumbs_do_not_hide_access_tokens_of_two_sessions() {
+    let (user, other) = (user(), user());
+    let (at, of_other) = (at(&user), at(&other));
     let origin = ("origin", user.origin.as_bytes());
     let get = |headers: &[(&str, &[u8])]| http2::send(&system().system, "GET", "/api/data", headers).status;
     assert_eq!(get(&[origin, ("cookie", at.as_bytes())]), 200);
@@ -88,7 +94,7 @@ fn http_2_crumbs_do_not_hide_a_repeated_cookie() {
             origin,
             ("cookie", at.as_bytes()),
             ("cookie", b"x=1"),
-            ("cookie", at.as_bytes())
+            ("cookie", of_other.as_bytes())
         ]),
         401
     );

@@ -58,15 +58,27 @@ fn a_wrong_csrf_cookie_is_refused_by_the_filter_where_it_counts() {
 }
 
 #[test]
-fn a_repeated_cookie_of_any_of_our_names_is_refused_by_the_filter() {
-    let user = user();
+fn cookies_that_a_page_of_a_sibling_domain_can_set_change_nothing_at_the_filter() {
+    let (user, other) = (user(), user());
     for name in [AUTH, ID] {
-        let cookies = format!("{}; {name}=x", user.cookie_header());
-        assert_filter_refused(
-            &user.send(&with_cookies(&user, "GET", "/api/data", &cookies)),
-            Some(&user.origin),
-            name,
-        );
+        let of_other = &other.cookies[name];
+        for planted in [
+            format!("{name}.7="),
+            format!("{name}=x; {name}=y"),
+            format!("{name}={of_other}"),
+        ] {
+            for cookies in [
+                format!("{}; {planted}", user.cookie_header()),
+                format!("{planted}; {}", user.cookie_header()),
+            ] {
+                for method in ["GET", "POST"] {
+                    let response = user.send(&with_cookies(&user, method, "/api/data", &cookies));
+                    assert_eq!(response.status, 200, "{method} {cookies}");
+                }
+            }
+            let response = user.send(&with_cookies(&user, "GET", "/api/data", &planted));
+            assert_filter_refused(&response, Some(&user.origin), &planted);
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use super::Call;
 use super::answer::Answer;
 use super::errors::Failure;
-use super::request_checks::required_cookie;
+use super::request_checks::{required, required_session};
 use crate::oauth::jws::claims_of_verified;
 
 pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
-    let id_token = required_cookie(&call.cookies, Purpose::IdToken)?;
-    Ok(Answer::json(Value::Object(claims_of(&id_token)?)))
+    let session = required_session(&call.cookies)?;
+    let id_token = required(call.cookies.settings(), Purpose::IdToken, &session.id_token)?;
+    Ok(Answer::json(Value::Object(claims_of(id_token)?)))
 }
 
 /// The claims of the ID token in its cookie. Its signature was checked when it came from the authorization server, and

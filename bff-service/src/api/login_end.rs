@@ -11,7 +11,7 @@ use super::claims::claims_of;
 use super::errors::{Failure, Reason};
 use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
 use super::request_checks::cookie_failure;
-use super::session::csrf_value;
+use super::session::{csrf_value, signed_in};
 use super::{Call, body};
 use crate::logging::{AUDIT, session_name, subject};
 use crate::oauth::TokenSet;
@@ -45,15 +45,12 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
 fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, Failure> {
     let states = &call.worker.application.logout_states;
     let handled = state.is_some_and(|state| states.recognise(state, call.now));
-    match LiveSession::of(&call.cookies) {
-        Ok(session) => {
+    match signed_in(call) {
+        Some(session) => {
             let (csrf, set_cookies) = csrf_value(call, &session)?;
             Ok(Answer::json(json!({"handled": handled, "isLoggedIn": true, "csrf": csrf})).with_cookies(set_cookies))
         }
-        Err(why) => {
-            log::debug!("no session: {why}");
-            Ok(Answer::json(json!({"handled": handled, "isLoggedIn": false})))
-        }
+        None => Ok(Answer::json(json!({"handled": handled, "isLoggedIn": false}))),
     }
 }
 
@@ -121,8 +118,8 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
 /// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
 /// open is refused as any other cookie would be.
 fn pending_logins(call: &Call<'_>) -> Result<PendingLogins, Failure> {
-    let fault = match call.cookies.open(Purpose::Login) {
-        Ok(opened) => match PendingLogins::parse(&opened.value, call.now) {
+    let fault = match call.cookies.authentic(Purpose::Login).unexpired(call.now) {
+        Ok(opened) => match PendingLogins::of_cookies(&opened, call.now) {
             Some(logins) => return Ok(logins),
             None => CookieFault::Unusable("holds no pending logins".to_owned()),
         },
@@ -230,9 +227,9 @@ fn begin_session(
 /// hold it, and signing in again in one of them must not break the rest. A session of anybody else counts as planted.
 fn kept_csrf_value(call: &Call<'_>, subject: Option<&str>) -> Option<Zeroizing<Vec<u8>>> {
     let session = LiveSession::of(&call.cookies).ok()?;
-    let claims = claims_of(session.id_token.as_ref()?).ok()?;
+    let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;
     let same_user = claims.get("sub")?.as_str()? == subject?;
     // A version 1 cookie is not bound to its session.
-    let csrf = session.csrf.filter(|csrf| same_user && csrf.session.is_some())?;
-    Some(csrf.value)
+    let csrf = session.csrf.ok()?;
+    (same_user && csrf.session.is_some()).then_some(csrf.value)
 }

@@ -51,9 +51,9 @@ pub(super) async fn begin(
     let request = call.worker.client.authorization_request(redirect_uri, extra).await?;
 
     // A login cookie that cannot be read is replaced: it must not be able to keep anybody from signing in.
-    let pending = call.cookies.open(Purpose::Login).ok();
+    let pending = call.cookies.authentic(Purpose::Login).unexpired(call.now).ok();
     let mut logins = pending
-        .and_then(|opened| PendingLogins::parse(&opened.value, call.now))
+        .and_then(|opened| PendingLogins::of_cookies(&opened, call.now))
         .unwrap_or_default();
     logins.add(PendingLogin {
         state: request.state,

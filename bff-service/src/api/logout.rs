@@ -1,18 +1,16 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
 use bff_core::ended::Ended;
-use bff_core::seal::{Opened, Purpose};
+use bff_core::seal::Purpose;
 use serde_json::json;
 
 use super::Call;
 use super::answer::Answer;
 use super::errors::{Failure, Reason};
-use super::request_checks::{check_csrf, check_csrf_value};
+use super::request_checks::{check_csrf, check_csrf_value, required_session};
 use crate::logging::{AUDIT, session_name};
 use crate::metrics::LoggedOut;
-use crate::session::live::csrf_fits;
 use crate::session::set_cookies::SetCookies;
-use crate::session::tokens::RefreshContent;
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let (url, set_cookies) = end_session(&call, Proof::Header).await?;
@@ -31,22 +29,26 @@ pub(super) enum Proof<'a> {
 pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(String, Vec<String>), Failure> {
     let application = &call.worker.application;
     let client = &call.worker.client;
-    let csrf = match proof {
-        Proof::Header => check_csrf(call.headers, &application.csrf_header, &call.cookies)?,
-        Proof::Parameter(value) => check_csrf_value(Some(value), &call.cookies)?,
+    let settings = call.cookies.settings();
+    let session = required_session(&call.cookies)?;
+    match proof {
+        Proof::Header => check_csrf(call.headers, &application.csrf_header, settings, &session)?,
+        Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
     };
+    let id = session.id();
     // Any cookie of the session will do: somebody who wants to leave is not held up by the state of the others.
-    let of_session = |purpose| cookie_of_session(call, purpose, &csrf);
-    let refresh_token = of_session(Purpose::RefreshToken).and_then(|opened| RefreshContent::parse(&opened));
-    let id_token = of_session(Purpose::IdToken);
-    let access_token = of_session(Purpose::AccessToken);
+    let (refresh_token, id_token, access_token) = (
+        session.refresh_token.ok(),
+        session.id_token.ok(),
+        session.access_token.ok(),
+    );
     if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
-        let failure = Failure::unauthorized("no cookie of the CSRF value's session opens");
+        let failure = Failure::unauthorized("no other cookie of the CSRF value's session opens");
         return Err(failure.because(Reason::CookiesMixed));
     }
 
     // First, so that a refresh that is under way cannot bring back what is ended here.
-    if let Some(session) = &csrf.session {
+    if let Some(session) = &id {
         application.end(Ended::session(session), call.now).await;
     }
     let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
@@ -72,15 +74,8 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
     let mut set_cookies = SetCookies::new(&call.cookies);
     set_cookies.clear_session();
     set_cookies.clear_if_sent(Purpose::Login);
-    let session = csrf.session.map_or_else(|| "of version 1".to_owned(), session_name);
+    let session = id.map_or_else(|| "of version 1".to_owned(), session_name);
     application.metrics.logged_out(LoggedOut::User);
     log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: session {session}");
     Ok((url, set_cookies.into_lines()))
-}
-
-fn cookie_of_session(call: &Call<'_>, purpose: Purpose, csrf: &Opened) -> Option<Opened> {
-    call.cookies
-        .open(purpose)
-        .ok()
-        .filter(|opened| csrf_fits(csrf.session, opened.session))
 }

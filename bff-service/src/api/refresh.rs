@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::errors::{Failure, Reason, refusal_of_refresh};
-use super::request_checks::{check_csrf, required_cookie};
+use super::request_checks::{check_csrf, cookie_failure, required_session};
 use super::{Call, Worker};
 use crate::application::Application;
 use crate::clock;
@@ -19,26 +19,23 @@ use crate::logging::{AUDIT, RequestContext, session_name};
 use crate::metrics::Refreshed;
 use crate::oauth::OAuthClient;
 use crate::oauth::jws::claims_of_verified;
-use crate::session::live::{csrf_fits, same_session};
+use crate::session::live::LiveSession;
 use crate::session::refresh_store::{RefreshKey, RefreshOutcome, RenewedTokens, Turn};
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::{RefreshContent, Session, SessionWriter, Tokens};
 
 pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let application = &call.worker.application;
-    let csrf = check_csrf(call.headers, &application.csrf_header, &call.cookies)?;
-    let opened = required_cookie(&call.cookies, Purpose::RefreshToken)?;
-    let content = RefreshContent::parse(&opened)
-        .ok_or_else(|| Failure::unauthorized("the refresh token's cookie holds no refresh token"))?;
-    if !csrf_fits(csrf.session, content.session) {
-        let failure = Failure::unauthorized("the CSRF value and the refresh token are of different sessions");
-        return Err(failure.because(Reason::CookiesMixed));
-    }
-    let id_token = call
-        .cookies
-        .open(Purpose::IdToken)
-        .ok()
-        .filter(|id| same_session(id.session, content.session));
+    let settings = call.cookies.settings();
+    let live = required_session(&call.cookies)?;
+    let csrf = Zeroizing::new(check_csrf(call.headers, &application.csrf_header, settings, &live)?.to_vec());
+    let LiveSession {
+        refresh_token,
+        id_token,
+        ..
+    } = live;
+    let content = refresh_token.map_err(|fault| cookie_failure(settings, Purpose::RefreshToken, &fault))?;
+    let id_token = id_token.ok();
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
@@ -74,11 +71,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         renewed_at: renewed.renewed_at,
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
-    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(
-        &tokens,
-        &csrf.value,
-        None,
-    )?;
+    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(&tokens, &csrf, None)?;
     Ok(Answer::default().with_cookies(set_cookies.into_lines()))
 }
 

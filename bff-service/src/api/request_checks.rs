@@ -5,10 +5,11 @@ use bff_core::csrf;
 use bff_core::fetch_metadata::FetchSite;
 use bff_core::origin::TrustedOrigins;
 use bff_core::reply::Refusal;
-use bff_core::seal::{Opened, Purpose};
+use bff_core::seal::Purpose;
 
 use super::errors::{Failure, Reason};
 use crate::session::CookieSettings;
+use crate::session::live::{LiveSession, NoSession};
 use crate::session::request_cookies::{CookieFault, RequestCookies};
 
 /// In which browsers say that nobody has gone there yet; the second is of older ones.
@@ -109,25 +110,40 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// The CSRF header must repeat the value in the CSRF cookie. Returns the cookie, since the caller has to see that it is
-/// of the session which the request acts on.
-pub(super) fn check_csrf(
+/// The session that a request acts on.
+pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<LiveSession, Failure> {
+    LiveSession::of(cookies).map_err(|why| match why {
+        NoSession::Nobody(fault) => cookie_failure(cookies.settings(), Purpose::Csrf, &fault),
+        NoSession::Different(error) => Failure::unauthorized(error.to_string()).because(Reason::CookiesMixed),
+        NoSession::Ended => {
+            Failure::new(Refusal::SessionExpired, "the session was ended").because(Reason::SessionEnded)
+        }
+    })
+}
+
+/// The CSRF header must repeat the value in the session's CSRF cookie. Returns the value.
+pub(super) fn check_csrf<'s>(
     headers: &HeaderMap,
     name: &HeaderName,
-    cookies: &RequestCookies<'_>,
-) -> Result<Opened, Failure> {
+    settings: &CookieSettings,
+    session: &'s LiveSession,
+) -> Result<&'s [u8], Failure> {
     let mut lines = headers.get_all(name);
     match (lines.next(), lines.next()) {
         (Some(_), Some(_)) => Err(Failure::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
-        (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), cookies),
+        (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), settings, session),
     }
 }
 
 /// As [`check_csrf`], for a value from elsewhere.
-pub(super) fn check_csrf_value(value: Option<&[u8]>, cookies: &RequestCookies<'_>) -> Result<Opened, Failure> {
-    let cookie = required_cookie(cookies, Purpose::Csrf)?;
-    match csrf::matches(value, &cookie, cookie.session) {
-        true => Ok(cookie),
+pub(super) fn check_csrf_value<'s>(
+    value: Option<&[u8]>,
+    settings: &CookieSettings,
+    session: &'s LiveSession,
+) -> Result<&'s [u8], Failure> {
+    let cookie = required(settings, Purpose::Csrf, &session.csrf)?;
+    match csrf::matches(value, cookie, &session.current()) {
+        true => Ok(&cookie.value),
         false => {
             let failure = Failure::unauthorized("the CSRF header is not what the CSRF cookie holds");
             Err(failure.because(Reason::Csrf))
@@ -135,22 +151,24 @@ pub(super) fn check_csrf_value(value: Option<&[u8]>, cookies: &RequestCookies<'_
     }
 }
 
-/// A cookie that the endpoint cannot do without.
-pub(super) fn required_cookie(cookies: &RequestCookies<'_>, purpose: Purpose) -> Result<Opened, Failure> {
-    cookies
-        .open(purpose)
-        .map_err(|fault| cookie_failure(cookies.settings(), purpose, &fault))
+/// A cookie of the session that the endpoint cannot do without.
+pub(super) fn required<'s, T>(
+    settings: &CookieSettings,
+    purpose: Purpose,
+    cookie: &'s Result<T, CookieFault>,
+) -> Result<&'s T, Failure> {
+    cookie
+        .as_ref()
+        .map_err(|fault| cookie_failure(settings, purpose, fault))
 }
 
 /// The refusal for a cookie that cannot be used.
 pub(super) fn cookie_failure(settings: &CookieSettings, purpose: Purpose, fault: &CookieFault) -> Failure {
-    if *fault == CookieFault::SessionEnded {
-        return Failure::new(Refusal::SessionExpired, "the session was ended").because(Reason::SessionEnded);
-    }
     let reason = match fault {
         CookieFault::Missing => Reason::CookieMissing,
         CookieFault::Expired => Reason::CookieExpired,
-        _ => Reason::CookieUnreadable,
+        CookieFault::OfAnotherSession => Reason::CookiesMixed,
+        CookieFault::Unusable(_) => Reason::CookieUnreadable,
     };
     Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
 }

@@ -13,15 +13,11 @@ use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::SessionWriter;
 
 pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
-    let session = match LiveSession::of(&call.cookies) {
-        Ok(session) => session,
-        Err(why) => {
-            log::debug!("no session: {why}");
-            return Ok(Answer::json(json!({ "isLoggedIn": false })));
-        }
+    let Some(session) = signed_in(call) else {
+        return Ok(Answer::json(json!({ "isLoggedIn": false })));
     };
     let seconds_left = |token: &Opened| token.expires_at.saturating_sub(call.now);
-    let claims = session.id_token.as_ref().map(claims_of).transpose()?;
+    let claims = session.id_token.as_ref().ok().map(claims_of).transpose()?;
     let expires_in = session.access_token.as_ref().map_or(0, seconds_left);
     let (csrf, set_cookies) = csrf_value(call, &session)?;
     let body = json!({
@@ -33,9 +29,20 @@ pub(super) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
     Ok(Answer::json(body).with_cookies(set_cookies))
 }
 
-/// The session's CSRF value, and the cookie to set where there was none that could be read.
+/// The session in which somebody is signed in, if there is one.
+pub(super) fn signed_in(call: &Call<'_>) -> Option<LiveSession> {
+    match LiveSession::of(&call.cookies) {
+        Ok(session) if session.is_signed_in() => return Some(session),
+        Ok(_) => log::debug!("no session: no refresh token and no access token"),
+        Err(why) => log::debug!("no session: {why}"),
+    }
+    None
+}
+
+/// The session's CSRF value, and the cookie to set where there was none of this session: then it is the access token that says
+/// whose the session is.
 pub(super) fn csrf_value(call: &Call<'_>, session: &LiveSession) -> Result<(String, Vec<String>), Failure> {
-    if let Some(csrf) = &session.csrf {
+    if let Ok(csrf) = &session.csrf {
         return Ok((String::from_utf8_lossy(&csrf.value).into_owned(), Vec::new()));
     }
     let value = random::token()?;

@@ -120,7 +120,15 @@ impl LiveSealer {
 
     /// As [`Sealer::open`].
     pub fn open(&self, purpose: Purpose, sealed: &[u8], now: u64) -> Result<Opened, OpenError> {
-        let opened = self.of(&self.keys.current.load()).open(purpose, sealed, now);
+        self.counted(self.of(&self.keys.current.load()).open(purpose, sealed, now))
+    }
+
+    /// As [`Sealer::open_even_expired`].
+    pub fn open_even_expired(&self, purpose: Purpose, sealed: &[u8]) -> Result<Opened, OpenError> {
+        self.counted(self.of(&self.keys.current.load()).open_even_expired(purpose, sealed))
+    }
+
+    fn counted(&self, opened: Result<Opened, OpenError>) -> Result<Opened, OpenError> {
         if matches!(self.what_for, Use::Cookies) {
             match &opened {
                 Ok(opened) => self.keys.opened_by(opened.key_id),

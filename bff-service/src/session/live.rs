@@ -1,89 +1,119 @@
-//! Which session a request belongs to, judged by all of its cookies.
+//! The session of a request, and what of its cookies counts: by the rule of [`bff_core::current_session`].
 
-use bff_core::seal::{Opened, Purpose, SessionId};
+use bff_core::current_session::{CurrentSession, DifferentSessions};
+use bff_core::seal::{NameDigest, Opened, Purpose, SessionId};
 
-use super::request_cookies::{CookieFault, RequestCookies};
+use super::request_cookies::{Authentic, CookieFault, RequestCookies};
 use super::tokens::{RefreshContent, Session};
 
-/// The session behind a request's cookies.
+/// The session behind a request's cookies. Each of the cookies is there where it is of this session and its time is not over;
+/// else the fault says why not.
 pub struct LiveSession {
-    /// Its id; `None` where the cookies are of version 1, which had none.
-    pub id: Option<SessionId>,
-    /// The access token, where there is one that has not expired.
-    pub access_token: Option<Opened>,
+    session: CurrentSession,
+    /// The access token.
+    pub access_token: Result<Opened, CookieFault>,
     /// The refresh token.
-    pub refresh_token: Option<RefreshContent>,
+    pub refresh_token: Result<RefreshContent, CookieFault>,
     /// The ID token.
-    pub id_token: Option<Opened>,
-    /// The CSRF value, where its cookie opens and is of this session.
-    pub csrf: Option<Opened>,
+    pub id_token: Result<Opened, CookieFault>,
+    /// The CSRF value.
+    pub csrf: Result<Opened, CookieFault>,
+}
+
+/// Why a request is of no session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoSession {
+    /// None of its host-locked cookies opens; the fault is that of the CSRF value.
+    Nobody(CookieFault),
+    /// They are of different sessions.
+    Different(DifferentSessions),
+    /// The session was ended before its cookies.
+    Ended,
+}
+
+impl std::fmt::Display for NoSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoSession::Nobody(fault) => write!(f, "no access token cookie opens, and the CSRF cookie {fault}"),
+            NoSession::Different(error) => error.fmt(f),
+            NoSession::Ended => f.write_str("the session was ended"),
+        }
+    }
 }
 
 impl LiveSession {
-    /// A session is live when its tokens open and are of one session, and at least one of them is good for something:
-    /// the refresh token, or an access token. A token cookie that was tampered with ends it; an expired access token
-    /// does not, as a refresh cures that, and neither does an unreadable CSRF value, as that is simply replaced.
+    /// Opens what the request brought.
     ///
-    /// The error says why not, for the log.
-    pub fn of(cookies: &RequestCookies<'_>) -> Result<LiveSession, String> {
-        let access_token = usable(cookies, Purpose::AccessToken)?;
-        let id_token = usable(cookies, Purpose::IdToken)?;
-        let refresh_token = match usable(cookies, Purpose::RefreshToken)? {
-            Some(opened) => Some(RefreshContent::parse(&opened).ok_or("the refresh token's cookie holds no token")?),
-            None => None,
+    /// # Errors
+    /// See [`NoSession`].
+    pub fn of(cookies: &RequestCookies<'_>) -> Result<LiveSession, NoSession> {
+        let now = cookies.now();
+        let access_tokens = cookies.authentic(Purpose::AccessToken);
+        let csrf = cookies.authentic(Purpose::Csrf);
+        let ids = |authentic: &Authentic, at_least: u64| -> Vec<Option<SessionId>> {
+            let good = authentic.opened.iter().filter(|opened| opened.expires_at > at_least);
+            good.map(|opened| opened.session).collect()
         };
-        let id = match (&refresh_token, &access_token) {
-            (Some(content), _) => content.session,
-            (None, Some(opened)) => opened.session,
-            (None, None) => return Err("no refresh token and no access token".to_owned()),
+        let session =
+            CurrentSession::named_by(ids(&access_tokens, 0), ids(&csrf, now)).map_err(NoSession::Different)?;
+        let Some(session) = session else {
+            return Err(NoSession::Nobody(
+                csrf.unexpired(now).err().unwrap_or(CookieFault::OfAnotherSession),
+            ));
         };
-        for token in [&access_token, &id_token].into_iter().flatten() {
-            if !same_session(token.session, id) {
-                return Err("cookies of different sessions".to_owned());
-            }
+        let first = access_tokens.opened.first().or(csrf.opened.first());
+        let began_at = first.map_or(0, |opened| opened.began_at);
+        if let Some(id) = session.id()
+            && cookies.ended().contains(&id, began_at)
+        {
+            return Err(NoSession::Ended);
         }
-        let csrf = cookies
-            .open(Purpose::Csrf)
-            .ok()
-            .filter(|csrf| csrf_fits(csrf.session, id));
+        let pick =
+            |purpose, authentic: Authentic| authentic.of_session(&session, purpose, now, |opened| opened.expires_at);
         Ok(LiveSession {
-            id,
-            access_token,
-            refresh_token,
-            id_token,
-            csrf,
+            access_token: pick(Purpose::AccessToken, access_tokens),
+            refresh_token: cookies
+                .authentic(Purpose::RefreshToken)
+                .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
+                .and_then(|opened| {
+                    RefreshContent::parse(&opened)
+                        .ok_or_else(|| CookieFault::Unusable("holds no refresh token".to_owned()))
+                }),
+            id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
+            csrf: pick(Purpose::Csrf, csrf),
+            session,
         })
+    }
+
+    /// Which session.
+    pub fn current(&self) -> CurrentSession {
+        self.session
+    }
+
+    /// Its id; `None` where the cookies are of version 1, which had none.
+    pub fn id(&self) -> Option<SessionId> {
+        self.session.id()
+    }
+
+    /// The digest of the user's `sub`, where the session knows it.
+    pub fn user(&self) -> Option<NameDigest> {
+        let (_, user, _) = self.id()?.parts();
+        (user != NameDigest::NONE).then_some(user)
+    }
+
+    /// Whether somebody is signed in: there is a refresh token, or an access token that has not expired.
+    pub fn is_signed_in(&self) -> bool {
+        self.refresh_token.is_ok() || self.access_token.is_ok()
     }
 
     /// What to seal into a cookie that joins this session `now` (UNIX seconds). Of a session of version 1 is not known when it
     /// began.
     pub fn identity(&self, now: u64) -> Session {
-        let began = self.refresh_token.as_ref().and_then(|content| content.started_at);
-        let sealed = self.access_token.as_ref().map(|opened| opened.began_at);
+        let began = self.refresh_token.as_ref().ok().and_then(|content| content.started_at);
+        let sealed = self.access_token.as_ref().map(|opened| opened.began_at).ok();
         Session {
-            id: self.id.unwrap_or(SessionId::NONE),
+            id: self.id().unwrap_or(SessionId::NONE),
             started_at: began.or(sealed).filter(|at| *at != 0).unwrap_or(now),
         }
-    }
-}
-
-/// Whether two tokens may be of one session. Version 1 cookies do not know theirs, and are never mixed with those that do:
-/// every write seals a whole session anew.
-pub fn same_session(one: Option<SessionId>, other: Option<SessionId>) -> bool {
-    one == other
-}
-
-/// Whether a CSRF value is one of a session. A version 1 value opens in any place and for any session, so it counts beside
-/// version 1 tokens only; else a planted one would undo the binding.
-pub fn csrf_fits(csrf: Option<SessionId>, session: Option<SessionId>) -> bool {
-    session.is_none() || csrf == session
-}
-
-/// The cookie, or nothing where it is missing or expired; an error where it is not usable at all.
-fn usable(cookies: &RequestCookies<'_>, purpose: Purpose) -> Result<Option<Opened>, String> {
-    match cookies.open(purpose) {
-        Ok(opened) => Ok(Some(opened)),
-        Err(CookieFault::Missing | CookieFault::Expired) => Ok(None),
-        Err(fault) => Err(format!("cookie {} {fault}", cookies.settings().name(purpose))),
     }
 }

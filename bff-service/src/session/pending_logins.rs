@@ -2,6 +2,7 @@
 //!
 //! A list, since every tab may begin one; bounded, since a page may begin them in a loop and cookies must not pile up.
 
+use bff_core::seal::Opened;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -42,10 +43,29 @@ impl PendingLogins {
         Some(PendingLogins(logins))
     }
 
+    /// Those of all login cookies that a request brought: several where a cookie was left over, or planted beside the
+    /// browser's own. `None` where none of them holds a list of logins.
+    pub fn of_cookies(opened: &[Opened], now: u64) -> Option<PendingLogins> {
+        let lists = opened
+            .iter()
+            .filter_map(|opened| PendingLogins::parse(&opened.value, now));
+        let mut all = lists.reduce(|mut all, list| {
+            all.0.extend(list.0);
+            all
+        })?;
+        all.0.sort_by_key(|login| login.expires_at);
+        Some(all)
+    }
+
     /// Adds a login, at the cost of the oldest where there are too many.
     pub fn add(&mut self, login: PendingLogin) {
         self.0.push(login);
-        let surplus = self.0.len().saturating_sub(MAX_PENDING_LOGINS);
+        self.keep_newest(MAX_PENDING_LOGINS);
+    }
+
+    /// Drops all but the newest `count`.
+    fn keep_newest(&mut self, count: usize) {
+        let surplus = self.0.len().saturating_sub(count);
         self.0.drain(..surplus);
     }
 
@@ -70,9 +90,11 @@ impl PendingLogins {
         self.0.iter().any(|login| login.return_to.is_some())
     }
 
-    /// The content of the login cookie.
+    /// The content of the login cookie: the newest of them.
     pub fn to_content(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
-        serde_json::to_vec(&self.0).map(Zeroizing::new)
+        let surplus = self.0.len().saturating_sub(MAX_PENDING_LOGINS);
+        let newest = self.0.get(surplus..).unwrap_or_default();
+        serde_json::to_vec(newest).map(Zeroizing::new)
     }
 }
 

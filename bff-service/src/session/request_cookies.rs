@@ -1,7 +1,8 @@
 //! The cookies that a request brought.
 
-use bff_core::cookie::{CookieError, CookieJar};
-use bff_core::seal::{OpenError, Opened, Purpose};
+use bff_core::cookie::CookieJar;
+use bff_core::current_session::CurrentSession;
+use bff_core::seal::{Opened, Purpose};
 
 use super::CookieSettings;
 use super::ended_sessions::EndedList;
@@ -14,9 +15,9 @@ pub enum CookieFault {
     Missing,
     /// It is ours, and its time is over.
     Expired,
-    /// It is ours, and its session was ended.
-    SessionEnded,
-    /// It is none that we made for this purpose, or it was sent more than once.
+    /// It is ours, and of another session.
+    OfAnotherSession,
+    /// It is none that we made for this purpose.
     Unusable(String),
 }
 
@@ -25,7 +26,7 @@ impl std::fmt::Display for CookieFault {
         match self {
             CookieFault::Missing => f.write_str("is missing"),
             CookieFault::Expired => f.write_str("has expired"),
-            CookieFault::SessionEnded => f.write_str("is of a session that was ended"),
+            CookieFault::OfAnotherSession => f.write_str("is of another session"),
             CookieFault::Unusable(why) => f.write_str(why),
         }
     }
@@ -66,35 +67,32 @@ impl<'a> RequestCookies<'a> {
         self.now
     }
 
-    /// Opens the cookie for `purpose`.
-    pub fn open(&self, purpose: Purpose) -> Result<Opened, CookieFault> {
-        let value = match self.jar.get(purpose, self.settings.max_parts) {
-            Ok(Some(value)) => value,
-            Ok(None) => return Err(CookieFault::Missing),
-            Err(error) => return Err(CookieFault::Unusable(error.to_string())),
+    /// The list of the sessions that are over.
+    pub fn ended(&self) -> &'a EndedList {
+        self.ended
+    }
+
+    /// What came under the name of the cookie for `purpose` and is authentic, expired or not.
+    pub fn authentic(&self, purpose: Purpose) -> Authentic {
+        let mut authentic = Authentic {
+            opened: Vec::new(),
+            fault: match self.jar.has(purpose) {
+                true => CookieFault::Unusable("lacks a part".to_owned()),
+                false => CookieFault::Missing,
+            },
         };
-        let opened = self
-            .settings
-            .sealer
-            .open(purpose, &value, self.now)
-            .map_err(|error| match error {
-                OpenError::Expired => CookieFault::Expired,
-                error => CookieFault::Unusable(error.to_string()),
-            })?;
-        match opened.session {
-            Some(session) if self.ended.contains(&session, opened.began_at) => Err(CookieFault::SessionEnded),
-            _ => Ok(opened),
+        for value in self.jar.values(purpose, self.settings.max_parts) {
+            match self.settings.sealer.open_even_expired(purpose, &value) {
+                Ok(opened) => authentic.opened.push(opened),
+                Err(error) => authentic.fault = CookieFault::Unusable(error.to_string()),
+            }
         }
+        authentic
     }
 
     /// Whether the request brought the cookie for `purpose` under its own name, usable or not.
     pub fn has_whole(&self, purpose: Purpose) -> bool {
-        match self.jar.get(purpose, usize::MAX) {
-            Ok(Some(_)) => self.jar.parts(purpose).is_empty(),
-            // Among others this is what a whole cookie beside parts comes to.
-            Err(CookieError::Repeated) => true,
-            Ok(None) | Err(_) => false,
-        }
+        self.jar.has_whole(purpose)
     }
 
     /// The numbers of the parts of the cookie for `purpose` that the request brought, usable or not.
@@ -103,5 +101,51 @@ impl<'a> RequestCookies<'a> {
         parts.sort_unstable();
         parts.dedup();
         parts
+    }
+}
+
+/// The cookies of one name that are authentic.
+pub struct Authentic {
+    /// In the order in which the browser sent them.
+    pub opened: Vec<Opened>,
+    /// What is wrong with the last that is not authentic; that there is none, where none came.
+    fault: CookieFault,
+}
+
+impl Authentic {
+    /// Those whose time is not over.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn unexpired(mut self, now: u64) -> Result<Vec<Opened>, CookieFault> {
+        let any = !self.opened.is_empty();
+        self.opened.retain(|opened| opened.expires_at > now);
+        match self.opened.is_empty() {
+            false => Ok(self.opened),
+            true if any => Err(CookieFault::Expired),
+            true => Err(self.fault),
+        }
+    }
+
+    /// The one that counts in this session: of several the one that was made last, which has the greatest `made`.
+    ///
+    /// # Errors
+    /// There is none, for the reason that comes nearest to one.
+    pub fn of_session(
+        mut self,
+        session: &CurrentSession,
+        purpose: Purpose,
+        now: u64,
+        made: impl Fn(&Opened) -> u64,
+    ) -> Result<Opened, CookieFault> {
+        let any = !self.opened.is_empty();
+        self.opened.retain(|opened| session.has(purpose, opened.session));
+        if any && self.opened.is_empty() {
+            return Err(CookieFault::OfAnotherSession);
+        }
+        let opened = self.unexpired(now)?;
+        // Of equals the first: browsers send the one with the longest Path first.
+        let newest = opened.into_iter().rev().max_by_key(made);
+        newest.ok_or(CookieFault::Missing)
     }
 }

@@ -109,6 +109,12 @@ struct SealedRefreshContent {
 }
 
 impl RefreshContent {
+    /// When the token in an opened cookie came from the authorization server, in UNIX seconds; 0 where that is not known.
+    pub fn renewed_at(opened: &Opened) -> u64 {
+        let content = RefreshContent::parse(opened);
+        content.and_then(|content| content.renewed).map_or(0, |(_, at)| at)
+    }
+
     /// Reads an opened cookie. In version 1 the value is the token itself.
     pub fn parse(opened: &Opened) -> Option<RefreshContent> {
         if opened.session.is_none() {

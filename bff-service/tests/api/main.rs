@@ -20,6 +20,7 @@ mod origin_and_csrf;
 mod outages;
 mod page_load;
 mod pending_logins;
+mod planted_cookies;
 mod refresh;
 mod refused_grants;
 mod relying_party;

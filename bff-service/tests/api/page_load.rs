@@ -4,6 +4,7 @@ use bff_core::seal::Purpose;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, REDIRECT_URI, TestApp};
+use crate::support::browser::Browser;
 use crate::support::forgery::{Forgery, now, open};
 
 #[test]
@@ -36,29 +37,41 @@ fn a_reload_and_a_second_tab_find_the_session_with_its_csrf_value() {
 }
 
 #[test]
-fn a_session_cookie_that_does_not_open_is_no_session() {
+fn a_session_cookie_that_does_not_open_counts_as_little_as_one_that_is_not_there() {
     let app = TestApp::start();
     let signed_in = app.signed_in();
+    let altered = |value: &str| value[..value.len() - 5].to_owned() + "AAAAA";
+    let what_is_shown = |browser: &mut Browser<'_>| {
+        let session = browser.get("/session").json();
+        let is_good = session["accessTokenExpiresIn"].as_u64().map(|seconds| seconds > 0);
+        (session["isLoggedIn"].clone(), session["claims"].clone(), is_good)
+    };
     for name in [AT, AUTH, ID] {
-        let altered = |value: &str| value[..value.len() - 5].to_owned() + "AAAAA";
+        let mut without = signed_in.clone();
+        without.remove_cookie(name);
+        let expected = what_is_shown(&mut without);
+        assert_eq!(expected.0, true, "without {name}");
         for value in ["garbage", "", &altered(signed_in.cookie(name)), signed_in.cookie(CSRF)] {
             let mut browser = signed_in.clone();
             browser.replace_cookie(name, value);
-            assert_eq!(
-                browser.load_page(REDIRECT_URI).json(),
-                json!({"handled": false, "isLoggedIn": false}),
-                "{name}"
-            );
-            assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}), "{name}");
+            assert_eq!(browser.load_page(REDIRECT_URI).json()["isLoggedIn"], true, "{name}");
+            assert_eq!(what_is_shown(&mut browser), expected, "{name}");
         }
         let mut alone = app.browser();
-        alone
-            .cookies
-            .insert((name.to_owned(), "/".to_owned()), "garbage".to_owned());
+        alone.plant(name, "/", "garbage");
         assert_eq!(
             alone.load_page(REDIRECT_URI).json()["isLoggedIn"],
             false,
             "{name} alone"
+        );
+    }
+    for names in [&[AT, CSRF][..], &[AT, AUTH]] {
+        let mut browser = signed_in.clone();
+        names.iter().for_each(|name| browser.replace_cookie(name, "garbage"));
+        assert_eq!(
+            browser.get("/session").json(),
+            json!({"isLoggedIn": false}),
+            "{names:?}"
         );
     }
 }

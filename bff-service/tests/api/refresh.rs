@@ -278,9 +278,9 @@ fn signing_out_of_a_session_in_version_1_cookies_ends_nobody_elses_login() {
             ..Setup::default()
         });
         let mut browser = app.browser();
-        browser
-            .cookies
-            .insert((AUTH.to_owned(), "/bff".to_owned()), V1_COOKIE.to_owned());
+        browser.plant(AUTH, "/bff", V1_COOKIE);
+        assert_eq!(browser.get("/session").json()["isLoggedIn"], false, "set by anybody");
+        browser.plant(AT, "/", V1_COOKIE);
         let page = browser.get("/session").json();
         browser.csrf = Some(page["csrf"].as_str().expect("a new CSRF value").to_owned());
         assert_eq!(browser.post("/logout").status, 200, "{session}");

@@ -1,9 +1,11 @@
 //! `/userInfo` and `/claims`.
 
+use bff_core::seal::Purpose;
 use serde_json::json;
 
-use crate::support::app::{Setup, TestApp};
+use crate::support::app::{ID, Setup, TestApp};
 use crate::support::authorization_server::Misbehaviour;
+use crate::support::forgery::{Forgery, now, open};
 
 const FROM_ENDPOINT: Setup<'static> = Setup {
     server: "",
@@ -61,6 +63,38 @@ fn user_info_about_somebody_else_is_not_passed_on() {
     let response = browser.get("/userInfo");
     assert_eq!(response.outcome(), "502 authorization_server_error");
     assert!(!response.body.contains("Alice"));
+}
+
+#[test]
+fn user_info_about_somebody_else_is_not_passed_on_where_the_id_token_is_missing_expired_or_of_another_session() {
+    let app = TestApp::start_with(FROM_ENDPOINT);
+    let (signed_in, other) = (app.browser().sign_in_as("mallory"), app.signed_in());
+    let expired = Forgery {
+        expires_at: now() - 1,
+        ..Forgery::of(&open(Purpose::IdToken, signed_in.cookie(ID)))
+    };
+    let values = [
+        None,
+        Some(expired.seal(Purpose::IdToken)),
+        Some(other.cookie(ID).to_owned()),
+    ];
+    for value in values {
+        let mut browser = signed_in.clone();
+        match &value {
+            Some(value) => browser.replace_cookie(ID, value),
+            None => browser.remove_cookie(ID),
+        }
+        let response = browser.get("/userInfo");
+        assert_eq!(response.outcome(), "502 authorization_server_error", "{value:?}");
+        assert!(!response.body.contains("Alice"));
+    }
+    let mut alice = other;
+    alice.remove_cookie(ID);
+    assert_eq!(
+        alice.get("/userInfo").json()["sub"],
+        "alice",
+        "the session knows who signed in"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The cookie stage: what a browser's request must show.
 
-use bff_core::gate::Effect;
+use bff_core::gate::{Effect, Gate};
 use bff_core::head::Head;
 use bff_core::seal::{Purpose, SessionId};
 use serde_json::json;
@@ -187,16 +187,13 @@ fn without_verify_csrf_the_origin_is_still_needed() {
 }
 
 #[test]
-fn a_cookie_that_is_absent_expired_misplaced_or_repeated_is_refused() {
+fn a_cookie_that_is_absent_expired_or_misplaced_is_refused() {
     let sealed = |purpose, expires_at| seal_as(purpose, "token", SESSION, expires_at);
     let good = sealed(Purpose::AccessToken, NOW + 300);
     let mut cookies = vec![
         String::new(),
         "example-at=".to_owned(),
         format!("example-at={}", sealed(Purpose::AccessToken, NOW)),
-        format!("example-at={good}; example-at={good}"),
-        format!("example-at={good}; example-at.1={good}"),
-        format!("example-at={good}; example-id=a; example-id=b"),
         format!("example-at={good}%%%%junk"),
         format!("example-at=\"{good}\""),
         format!("Example-at={good}"),
@@ -217,6 +214,113 @@ fn a_cookie_that_is_absent_expired_misplaced_or_repeated_is_refused() {
         admitted(&mut gate(json!({})), &head("GET", &[("cookie", &parts)])),
         "parts are joined"
     );
+}
+
+/// What a GET with these cookies is let in with; `None`: it is refused.
+fn token_of(gate: &mut Gate, cookies: &str) -> Option<String> {
+    let effects = gate.ask(1, &head("GET", &[("cookie", cookies)]), NOW);
+    effects.iter().find_map(|effect| match effect {
+        Effect::Forward { edits, .. } => authorization(edits),
+        _ => None,
+    })
+}
+
+#[test]
+fn cookies_that_other_hosts_can_set_neither_count_nor_lock_out() {
+    let of_mallory = |purpose| seal_as(purpose, "mallory", SessionId([8; 32]), NOW + 300);
+    let (auth, id, login) = (
+        of_mallory(Purpose::RefreshToken),
+        of_mallory(Purpose::IdToken),
+        of_mallory(Purpose::Login),
+    );
+    for planted in [
+        "example-id.7=",
+        "example-id.7=x; example-id.7=x; example-id=y",
+        "example-auth=a; example-auth=b",
+        "example-login=a; example-login.1=b",
+        &format!("example-auth={auth}; example-id={id}; example-login={login}"),
+    ] {
+        let mut gate = gate(json!({"phantom_token": null}));
+        for cookies in [
+            format!("{planted}; {}", at("token")),
+            format!("{}; {planted}", at("token")),
+        ] {
+            assert_eq!(
+                token_of(&mut gate, &cookies).as_deref(),
+                Some("Bearer token"),
+                "{cookies}"
+            );
+        }
+        assert_eq!(token_of(&mut gate, planted), None, "{planted}");
+    }
+}
+
+#[test]
+fn of_several_access_tokens_the_one_counts_that_opens_and_those_of_two_sessions_are_refused() {
+    let sealed = |token: &str, session: u8, expires_at: u64| {
+        let session = SessionId([session; 32]);
+        format!(
+            "example-at={}",
+            seal_as(Purpose::AccessToken, token, session, expires_at)
+        )
+    };
+    let (older, newer) = (sealed("older", 7, NOW + 10), sealed("newer", 7, NOW + 300));
+    let (expired, mallory) = (sealed("expired", 7, NOW), sealed("mallory", 8, NOW + 300));
+    let no_cookie = "example-at=garbage; example-at=; example-at.2=x; example-at.1=y";
+    let mut gate = gate(json!({"phantom_token": null}));
+    let mut token_of = |cookies: &[&str]| token_of(&mut gate, &cookies.join("; "));
+    assert_eq!(token_of(&[&newer, &newer]).as_deref(), Some("Bearer newer"));
+    for [one, other] in [[&older, &newer], [&newer, &older], [&expired, &newer]] {
+        assert_eq!(token_of(&[one, other]).as_deref(), Some("Bearer newer"));
+        assert_eq!(token_of(&[one, no_cookie, other]).as_deref(), Some("Bearer newer"));
+        for cookies in [[&mallory, one, other], [one, &mallory, other], [one, other, &mallory]] {
+            assert_eq!(token_of(&cookies.map(String::as_str)), None);
+        }
+    }
+    assert_eq!(
+        token_of(&[&expired, &mallory]),
+        None,
+        "an expired one says whose it was"
+    );
+    assert_eq!(token_of(&[&expired, &expired]), None);
+    assert_eq!(token_of(&[no_cookie]), None);
+    assert_eq!(token_of(&[no_cookie, &newer]).as_deref(), Some("Bearer newer"));
+    let flood = "example-at=garbage; ".repeat(500);
+    assert_eq!(token_of(&[&newer, &flood]).as_deref(), Some("Bearer newer"));
+    assert_eq!(token_of(&[&flood, &newer]), None, "no more than a few are looked at");
+}
+
+#[test]
+fn of_several_csrf_cookies_the_one_counts_that_is_of_the_session() {
+    let planted = [
+        "example-csrf=x".to_owned(),
+        format!("example-csrf={}", seal_as(Purpose::Csrf, "other", SESSION, NOW + 300)),
+        format!(
+            "example-csrf={}",
+            seal_as(Purpose::Csrf, CSRF, SessionId([8; 32]), NOW + 300)
+        ),
+    ];
+    let post = |cookies: &[&str]| {
+        let cookies = cookies.join("; ");
+        head(
+            "POST",
+            &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &cookies)],
+        )
+    };
+    let (at, csrf) = (at("token"), csrf());
+    for planted in &planted {
+        assert_eq!(
+            refused(&mut gate(json!({})), &post(&[&at, planted])),
+            Some(401),
+            "{planted}"
+        );
+        for cookies in [[&at, &csrf, planted], [planted, &csrf, &at]] {
+            assert!(
+                admitted(&mut gate(json!({})), &post(&cookies.map(String::as_str))),
+                "{planted}"
+            );
+        }
+    }
 }
 
 /// The head that goes upstream, as sorted lines.
@@ -336,7 +440,12 @@ fn allow_tokens_lets_a_bearer_token_by_only_without_our_cookies() {
         refused(&mut gate(changes.clone()), &head("GET", &with_cookie)),
         Some(401)
     );
-    assert_eq!(refused(&mut gate(changes), &head("GET", &[])), Some(401));
+    assert_eq!(refused(&mut gate(changes.clone()), &head("GET", &[])), Some(401));
+    let planted = [
+        bearer[0],
+        ("cookie", "example-id=x; example-auth.1=y; a=b; example-login=z"),
+    ];
+    assert!(admitted(&mut gate(changes), &head("GET", &planted)), "set by anybody");
     assert_eq!(
         refused(&mut gate(json!({})), &head("GET", &bearer)),
         Some(401),

@@ -133,6 +133,12 @@ impl<'a> Browser<'a> {
         *found.unwrap().1 = value.to_owned();
     }
 
+    /// Puts a cookie where a page of a sibling domain, or an earlier configuration, could: at this path, beside what is there.
+    pub fn plant(&mut self, name: &str, path: &str, value: &str) {
+        self.cookies
+            .insert((name.to_owned(), path.to_owned()), value.to_owned());
+    }
+
     pub fn remove_cookie(&mut self, name: &str) {
         let count = self.cookies.len();
         self.cookies.retain(|(other, _), _| other != name);
