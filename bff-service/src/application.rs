@@ -21,6 +21,7 @@ use crate::session::ended_sessions::EndedList;
 use crate::session::in_process_refresh_store::{InProcessRefreshStore, RefreshStoreLimits};
 use crate::session::logout_states::LogoutStates;
 use crate::session::logout_tokens::LogoutTokens;
+use crate::session::pending_logins::PendingLogin;
 use crate::session::redis::Redis;
 use crate::session::redis_refresh_store::{self, RedisRefreshStore};
 use crate::session::refresh_store::RefreshStore;
@@ -97,6 +98,8 @@ impl Application {
             names: config.cookie_names().clone(),
             domain: config.cookie_domain.clone(),
             narrow_path,
+            endpoints_prefix: config.endpoints_prefix.clone(),
+            former_paths: config.former_cookie_paths(),
             max_parts: config.max_cookie_parts,
         };
         let lifetimes = SessionLifetimes {
@@ -194,6 +197,12 @@ impl Application {
             Some(uri) if by_navigation => uri,
             _ => &self.config.client.redirect_uri,
         }
+    }
+
+    /// What a pending login says that was begun here, to come back to `redirect_uri`.
+    pub fn begun_for(&self, redirect_uri: &str) -> String {
+        let config = &self.config;
+        PendingLogin::digest(&config.authorization_server.issuer, &config.client.id, redirect_uri)
     }
 
     /// When an access token that came at `now` expires, both in UNIX seconds.

@@ -112,6 +112,56 @@ impl<'a> CookieJar<'a> {
         numbers.take(32).collect()
     }
 
+    /// The names, of this cookie and of its parts, under which one has to be cleared where the browser has several: because the
+    /// same name came twice, or the whole cookie beside parts.
+    pub fn repeated(&self, purpose: Purpose) -> Vec<String> {
+        let parts = self.parts(purpose);
+        let pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
+        let wholes = pieces.filter(|piece| piece.part == Part::Whole).count();
+        let twice = parts
+            .iter()
+            .enumerate()
+            .any(|(at, part)| parts.iter().skip(at.saturating_add(1)).any(|other| other == part));
+        if wholes <= 1 && !twice && (wholes == 0 || parts.is_empty()) {
+            return Vec::new();
+        }
+        self.sent(purpose)
+    }
+
+    /// The names, of this cookie and of its parts, that came.
+    pub fn sent(&self, purpose: Purpose) -> Vec<String> {
+        let name = self.names.of(purpose);
+        let whole = self.has_whole(purpose).then(|| name.to_owned());
+        let mut parts = self.parts(purpose);
+        parts.sort_unstable();
+        parts.dedup();
+        whole
+            .into_iter()
+            .chain(parts.into_iter().map(|part| format!("{name}.{part}")))
+            .collect()
+    }
+
+    /// The names that came and were ours under another configuration; at most 32.
+    pub fn in_other_forms(&self) -> Vec<(Purpose, String)> {
+        let mut found: Vec<(Purpose, String)> = Vec::new();
+        let names = self
+            .lines
+            .iter()
+            .flat_map(|line| pieces(line))
+            .filter_map(split_pair)
+            .map(|(name, _)| name);
+        for name in names {
+            if let Some(purpose) = self.names.recognise_other_form(name)
+                && let Ok(name) = std::str::from_utf8(name)
+                && !found.iter().any(|(_, other)| other == name)
+                && found.len() < 32
+            {
+                found.push((purpose, name.to_owned()));
+            }
+        }
+        found
+    }
+
     /// Whether a cookie of ours, or a part of one, is there.
     pub fn has_ours(&self) -> bool {
         !self.ours.is_empty()

@@ -66,7 +66,7 @@ impl CurrentSession {
             // Who writes a session in version 2 writes its CSRF value in version 2. A version 1 value, which opens in any
             // place, was put there by somebody else, and would undo the binding.
             Purpose::Csrf => self.id.is_none() || self.id == id,
-            Purpose::Login => false,
+            Purpose::Login | Purpose::NavigationLogin => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The names of the five cookies and of the CSRF header.
+//! The names of the cookies and of the CSRF header.
 
 use std::fmt;
 
@@ -22,11 +22,23 @@ pub enum Hardening {
     None,
 }
 
-/// The full names of the five cookies.
+/// What the names of the cookies may begin with, whatever is configured: the longer ones before those that they begin with.
+const FORMS: [&str; 5] = ["__Host-Http-", "__Host-", "__Http-", "__Secure-", ""];
+
+/// Whether this name keeps every other host from setting the cookie: browsers take it with Path `/` and without Domain alone.
+pub fn is_host_locked(name: &str) -> bool {
+    name.starts_with("__Host-")
+}
+
+/// The full names of the cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieNames {
-    /// Pending logins.
+    /// What is configured as the prefix.
+    prefix: String,
+    /// Pending logins that a page finishes.
     pub login: String,
+    /// Pending logins that a navigation finishes.
+    pub navigation_login: String,
     /// The access token.
     pub access_token: String,
     /// The refresh token.
@@ -52,35 +64,45 @@ impl CookieNames {
         };
         let wide = if has_domain { other } else { host };
         let narrow = if root_paths { wide } else { other };
+        let name = |form: &str, purpose| format!("{form}{prefix}-{}", end(purpose));
         Ok(Self {
-            login: format!("{wide}{prefix}-login"),
-            access_token: format!("{wide}{prefix}-at"),
-            refresh_token: format!("{narrow}{prefix}-auth"),
-            id_token: format!("{narrow}{prefix}-id"),
-            csrf: format!("{wide}{prefix}-csrf"),
+            prefix: prefix.to_owned(),
+            login: name(wide, Purpose::Login),
+            navigation_login: name(wide, Purpose::NavigationLogin),
+            access_token: name(wide, Purpose::AccessToken),
+            refresh_token: name(narrow, Purpose::RefreshToken),
+            id_token: name(narrow, Purpose::IdToken),
+            csrf: name(wide, Purpose::Csrf),
         })
     }
 
-    /// All five.
-    pub fn all(&self) -> [&str; 5] {
-        [
-            &self.login,
-            &self.access_token,
-            &self.refresh_token,
-            &self.id_token,
-            &self.csrf,
-        ]
+    /// All of them.
+    pub fn all(&self) -> [&str; 6] {
+        Purpose::ALL.map(|purpose| self.of(purpose))
     }
 
     /// The name of the cookie for a purpose.
     pub fn of(&self, purpose: Purpose) -> &str {
         match purpose {
             Purpose::Login => &self.login,
+            Purpose::NavigationLogin => &self.navigation_login,
             Purpose::AccessToken => &self.access_token,
             Purpose::RefreshToken => &self.refresh_token,
             Purpose::IdToken => &self.id_token,
             Purpose::Csrf => &self.csrf,
         }
+    }
+
+    /// Which of our cookies this was the name of under another configuration: with the same prefix, and in another form than
+    /// today's.
+    pub fn recognise_other_form(&self, name: &[u8]) -> Option<Purpose> {
+        let bare = FORMS.iter().find_map(|form| {
+            let rest = name.strip_prefix(form.as_bytes())?;
+            rest.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"-")
+        })?;
+        let is_todays = self.recognise(name).is_some();
+        let is_of = |purpose: &Purpose| suffix(bare, end(*purpose).as_bytes()).is_some();
+        Purpose::ALL.into_iter().find(is_of).filter(|_| !is_todays)
     }
 
     /// Which of our cookies this is the name of, and what stands behind the name: nothing, or `.` and the number of a
@@ -89,17 +111,38 @@ impl CookieNames {
         Purpose::ALL.into_iter().find_map(|purpose| {
             let ours = self.of(purpose).as_bytes();
             let (start, suffix) = name.split_at_checked(ours.len())?;
-            // The five begin alike and end differently: their ends tell them apart soonest.
+            // They begin alike and end differently: their ends tell them apart soonest.
             if start.last() != ours.last() || !bytes::equal(start, ours) {
                 return None;
             }
-            let is_ours = match suffix {
-                [] => true,
-                [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
-                _ => false,
-            };
-            is_ours.then_some((purpose, suffix))
+            is_part(suffix).then_some((purpose, suffix))
         })
+    }
+}
+
+/// What the name of the cookie for a purpose ends with.
+const fn end(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Login => "login",
+        Purpose::NavigationLogin => "nav",
+        Purpose::AccessToken => "at",
+        Purpose::RefreshToken => "auth",
+        Purpose::IdToken => "id",
+        Purpose::Csrf => "csrf",
+    }
+}
+
+/// What stands behind the name, where that is nothing or the number of a part.
+fn suffix<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    text.strip_prefix(name).filter(|suffix| is_part(suffix))
+}
+
+/// Nothing, or `.` and a number.
+fn is_part(suffix: &[u8]) -> bool {
+    match suffix {
+        [] => true,
+        [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
     }
 }
 
@@ -137,7 +180,7 @@ impl std::error::Error for NameError {}
 mod tests {
     use super::*;
 
-    fn names(hardening: Hardening, root_paths: bool, has_domain: bool) -> [String; 5] {
+    fn names(hardening: Hardening, root_paths: bool, has_domain: bool) -> [String; 6] {
         CookieNames::new("example", hardening, root_paths, has_domain)
             .unwrap()
             .all()
@@ -154,6 +197,7 @@ mod tests {
                 ("auth", narrow),
                 ("id", narrow),
                 ("csrf", wide),
+                ("nav", wide),
             ]
             .map(|(name, prefix)| format!("{prefix}example-{name}"))
         };
@@ -187,6 +231,34 @@ mod tests {
             "",
         ] {
             assert!(names.recognise(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_another_configuration_are_recognised_and_todays_and_lookalikes_are_not() {
+        let names = CookieNames::new("example", Hardening::Host, false, false).unwrap();
+        for (other, purpose) in [
+            ("example-at", Purpose::AccessToken),
+            ("__Host-example-at.2", Purpose::AccessToken),
+            ("__Http-example-csrf", Purpose::Csrf),
+            ("__Host-Http-example-auth", Purpose::RefreshToken),
+            ("__Secure-example-id.12", Purpose::IdToken),
+            ("example-login", Purpose::Login),
+        ] {
+            assert_eq!(names.recognise_other_form(other.as_bytes()), Some(purpose), "{other}");
+        }
+        for other in [
+            "__Host-Http-example-at",
+            "__Http-example-auth.1",
+            "__Http-Host-example-at",
+            "__Host-Httpexample-at",
+            "example-attic",
+            "other-at",
+            "example-at.",
+            "example",
+            "",
+        ] {
+            assert_eq!(names.recognise_other_form(other.as_bytes()), None, "{other}");
         }
     }
 

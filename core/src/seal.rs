@@ -31,7 +31,7 @@ const VERSION_2: u8 = 2;
 /// What a cookie is for. Part of the associated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Pending logins.
+    /// Pending logins that a page finishes.
     Login,
     /// The access token.
     AccessToken,
@@ -41,16 +41,19 @@ pub enum Purpose {
     IdToken,
     /// The CSRF value.
     Csrf,
+    /// Pending logins that a navigation finishes.
+    NavigationLogin,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Login,
         Self::AccessToken,
         Self::RefreshToken,
         Self::IdToken,
         Self::Csrf,
+        Self::NavigationLogin,
     ];
 
     /// These numbers are in every cookie in use: they never change.
@@ -61,6 +64,7 @@ impl Purpose {
             Self::RefreshToken => 3,
             Self::IdToken => 4,
             Self::Csrf => 5,
+            Self::NavigationLogin => 6,
         }
     }
 }

@@ -104,7 +104,7 @@ export async function bffCookies(context) {
   // Without a URL the whole store is returned, narrow paths included.
   const cookies = await context.cookies();
   const apiHost = new URL(API).hostname;
-  return cookies.filter(({ name, domain }) => /example-(login|at|auth|id|csrf)(\.\d+)?$/.test(name) || domain.endsWith(apiHost));
+  return cookies.filter(({ name, domain }) => /example-(login|nav|at|auth|id|csrf)(\.\d+)?$/.test(name) || domain.endsWith(apiHost));
 }
 
 /** Presses a button and returns the JSON that appears. */

@@ -27,6 +27,7 @@ pub mod partner;
 pub mod promql;
 mod proxy;
 pub mod random;
+pub mod reconfigured_service;
 pub mod recording_api;
 pub mod reference;
 pub mod repository;

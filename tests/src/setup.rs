@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 
 use demo_system::{Artifacts, Component, Options, System};
 use tempfile::TempDir;
@@ -134,4 +135,21 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < end, "not within half a minute: {what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+}
+
+/// A user `seconduser` with the demo user's password: the authorization server's page makes none.
+pub fn add_second_user(system: &System) {
+    let script = "
+        import { createClient } from '@libsql/client';
+        const database = createClient({ url: 'file:' + process.env.DATABASE_FILE });
+        await database.execute(`INSERT INTO account
+            SELECT 'second-user-sub', 'seconduser', password_hash, 'Second', 'User', 'second@example.com' FROM account`);";
+    let artifacts = Artifacts::from_env().expect("the artifacts");
+    let status = Command::new(&artifacts.node)
+        .args(["--input-type=module", "--eval", script])
+        .current_dir(&artifacts.authorization_server)
+        .env("DATABASE_FILE", system.directory().join("authorization-server.sqlite"))
+        .status()
+        .expect("Node.js starts");
+    assert!(status.success(), "the second user was made");
 }

@@ -4,7 +4,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bff_tests::setup::start;
+use bff_tests::reconfigured_service::with_reconfiguration;
+use bff_tests::setup::{add_second_user, start};
 use bff_tests::{bounded, client_credentials, repository};
 use demo_system::{Artifacts, Component, System};
 
@@ -23,11 +24,16 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 fn run(system: &System, files: &[&str]) {
+    run_with(system, files, &[]);
+}
+
+fn run_with(system: &System, files: &[&str], environment: &[(&str, String)]) {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
     let folder = repository::path("tests/browser");
     let mut node = Command::new(&artifacts.node);
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
         .args(files.iter().map(|file| folder.join(file)))
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .env("WWW", system.www())
         .env("API", system.api())
         .env("LOGIN", system.login())
@@ -111,6 +117,19 @@ fn navigation_and_logout_from_outside_in_a_browser() {
     let _turn = turn();
     let test = start(client_credentials::with_administration);
     run(&test.system, &["navigation.test.mjs", "outside.test.mjs"]);
+}
+
+/// Cookies of earlier configurations and of a sibling domain.
+#[test]
+fn cookies_in_other_shapes_in_a_browser() {
+    let _turn = turn();
+    let test = start(|_| {});
+    add_second_user(&test.system);
+    let keys = test.system.cookie_keys_file().display().to_string();
+    with_reconfiguration(&test.system, |control| {
+        let environment = [("CONTROL", format!("http://{control}")), ("COOKIE_KEYS_FILE", keys)];
+        run_with(&test.system, &["cookie-shapes.test.mjs"], &environment);
+    });
 }
 
 /// Packed, installed into a fresh project, and used by way of that project's own server.

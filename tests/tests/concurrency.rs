@@ -1,6 +1,5 @@
 //! Many at once.
 
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use bff_core::seal::Purpose;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, TOKEN};
 use bff_tests::recording_api::RecordingApi;
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, eventually, start};
+use bff_tests::setup::{TestSystem, add_second_user, eventually, start};
 use bff_tests::user_agent::{AT, UserAgent};
-use demo_system::{Artifacts, System};
 use serde_json::json;
 
 fn counted_system(workers: u32) -> (TestSystem, FaultyAuthorizationServer) {
@@ -171,21 +169,4 @@ fn users_at_once_get_their_own_data() {
         let claims: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
         assert_eq!(claims["sub"], subjects[index.expect("one of the users")]);
     }
-}
-
-/// A user `seconduser` with the demo user's password: the authorization server's page makes none.
-fn add_second_user(system: &System) {
-    let script = "
-        import { createClient } from '@libsql/client';
-        const database = createClient({ url: 'file:' + process.env.DATABASE_FILE });
-        await database.execute(`INSERT INTO account
-            SELECT 'second-user-sub', 'seconduser', password_hash, 'Second', 'User', 'second@example.com' FROM account`);";
-    let artifacts = Artifacts::from_env().expect("the artifacts");
-    let status = Command::new(&artifacts.node)
-        .args(["--input-type=module", "--eval", script])
-        .current_dir(&artifacts.authorization_server)
-        .env("DATABASE_FILE", system.directory().join("authorization-server.sqlite"))
-        .status()
-        .expect("Node.js starts");
-    assert!(status.success(), "the second user was made");
 }

@@ -17,7 +17,7 @@ use crate::logging::{AUDIT, session_name, subject};
 use crate::oauth::TokenSet;
 use crate::random;
 use crate::session::live::LiveSession;
-use crate::session::pending_logins::{PendingLogin, PendingLogins};
+use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::request_cookies::CookieFault;
 use crate::session::set_cookies::SetCookies;
 use crate::session::tokens::{Session, SessionWriter, Tokens, write_logins};
@@ -54,15 +54,6 @@ fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, Failure> {
     }
 }
 
-/// Who finishes a login.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finish {
-    /// A page, by `/login/end`.
-    ByPage,
-    /// The browser itself, at `/callback`.
-    ByNavigation,
-}
-
 /// A login whose state has matched.
 pub(super) struct Finished {
     /// Where the browser wanted to be, in the navigation variant.
@@ -81,18 +72,19 @@ pub(super) struct NewSession {
 
 /// Finishes the login that this authorization response belongs to. An error means that it belongs to none.
 pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, Failure> {
-    let mut logins = pending_logins(call)?;
+    let mut logins = pending_logins(call, by)?;
     let response = match response {
         PageUrl::Response(response) => response,
         PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
         PageUrl::Ordinary(_) => return Err(Failure::invalid("there is no authorization response")),
     };
     // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
+    let application = &call.worker.application;
+    let begun_here = application.begun_for(application.redirect_uri(by == Finish::ByNavigation));
     let login = logins
         .take(&response.state)
-        // A response that was meant for a page is not finished at the callback, nor the other way round: the code was
-        // issued for one redirect URI.
-        .filter(|login| login.return_to.is_some() == (by == Finish::ByNavigation))
+        // The code was issued by one issuer, to one client, for one redirect URI.
+        .filter(|login| login.begun_for.as_ref().is_none_or(|begun| *begun == begun_here))
         .ok_or_else(|| {
             let failure = Failure::invalid("no login is pending in this browser with the state of the response");
             failure.because(Reason::LoginUnknown)
@@ -117,18 +109,28 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
 
 /// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
 /// open is refused as any other cookie would be.
-fn pending_logins(call: &Call<'_>) -> Result<PendingLogins, Failure> {
-    let fault = match call.cookies.authentic(Purpose::Login).unexpired(call.now) {
-        Ok(opened) => match PendingLogins::of_cookies(&opened, call.now) {
-            Some(logins) => return Ok(logins),
-            None => CookieFault::Unusable("holds no pending logins".to_owned()),
-        },
-        Err(CookieFault::Missing | CookieFault::Expired) => {
-            return Err(Failure::invalid("no login is pending").because(Reason::LoginUnknown));
+fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, Failure> {
+    // Logins of before navigations had a cookie of their own are in that of pages: see `PendingLogins::parse`.
+    let [own, shared] =
+        [by.purpose(), Purpose::Login].map(|purpose| call.cookies.authentic(purpose).unexpired(call.now));
+    let fault = match (own, shared) {
+        (Err(fault), Err(_)) => fault,
+        (own, shared) => {
+            let opened = own.into_iter().chain(shared).flatten();
+            let contents: Vec<_> = opened.map(|opened| opened.value).collect();
+            let contents = contents.iter().map(|content| content.as_slice());
+            match PendingLogins::parse(by, contents, call.now) {
+                Some(logins) => return Ok(logins),
+                None => CookieFault::Unusable("holds no pending logins".to_owned()),
+            }
         }
-        Err(fault) => fault,
     };
-    Err(cookie_failure(call.cookies.settings(), Purpose::Login, &fault))
+    match fault {
+        CookieFault::Missing | CookieFault::Expired => {
+            Err(Failure::invalid("no login is pending").because(Reason::LoginUnknown))
+        }
+        fault => Err(cookie_failure(call.cookies.settings(), by.purpose(), &fault)),
+    }
 }
 
 async fn exchange(call: &Call<'_>, response: AuthorizationResponse, login: &PendingLogin) -> Result<TokenSet, Failure> {

@@ -1,6 +1,5 @@
 //! `POST /login/start`: begins a login.
 
-use bff_core::seal::Purpose;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -8,9 +7,9 @@ use super::answer::Answer;
 use super::errors::Failure;
 use super::{Call, body};
 use crate::logging::AUDIT;
-use crate::session::pending_logins::{PendingLogin, PendingLogins};
+use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::set_cookies::SetCookies;
-use crate::session::tokens::write_logins;
+use crate::session::tokens::{WriteError, write_logins};
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
@@ -47,14 +46,21 @@ pub(super) async fn begin(
     return_to: Option<String>,
 ) -> Result<(String, Vec<String>), Failure> {
     let application = &call.worker.application;
+    let by = match &return_to {
+        Some(_) => Finish::ByNavigation,
+        None => Finish::ByPage,
+    };
     let redirect_uri = application.redirect_uri(return_to.is_some());
     let request = call.worker.client.authorization_request(redirect_uri, extra).await?;
 
     // A login cookie that cannot be read is replaced: it must not be able to keep anybody from signing in.
-    let pending = call.cookies.authentic(Purpose::Login).unexpired(call.now).ok();
-    let mut logins = pending
-        .and_then(|opened| PendingLogins::of_cookies(&opened, call.now))
+    let pending = call
+        .cookies
+        .authentic(by.purpose())
+        .unexpired(call.now)
         .unwrap_or_default();
+    let contents = pending.iter().map(|opened| opened.value.as_slice());
+    let mut logins = PendingLogins::parse(by, contents, call.now).unwrap_or(PendingLogins::none(by));
     logins.add(PendingLogin {
         state: request.state,
         nonce: request.nonce,
@@ -62,9 +68,15 @@ pub(super) async fn begin(
         expires_at: call.now.saturating_add(application.config.session.login_seconds),
         demands: request.demands,
         return_to,
+        begun_for: Some(application.begun_for(redirect_uri)),
     });
     let mut set_cookies = SetCookies::new(&call.cookies);
-    write_logins(&mut set_cookies, &logins, call.now)?;
+    write_logins(&mut set_cookies, &logins, call.now).map_err(|error| match error {
+        WriteError::TooLong(_) | WriteError::Seal(_) => {
+            Failure::invalid("the further parameters are too long to be remembered until the login ends")
+        }
+        error => error.into(),
+    })?;
     application.metrics.login_started();
     log::info!(target: AUDIT, event = "login_started"; "login started");
     Ok((request.url, set_cookies.into_lines()))

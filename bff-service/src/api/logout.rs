@@ -74,6 +74,7 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
     let mut set_cookies = SetCookies::new(&call.cookies);
     set_cookies.clear_session();
     set_cookies.clear_if_sent(Purpose::Login);
+    set_cookies.clear_if_sent(Purpose::NavigationLogin);
     let session = id.map_or_else(|| "of version 1".to_owned(), session_name);
     application.metrics.logged_out(LoggedOut::User);
     log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: session {session}");

@@ -47,7 +47,7 @@ use crate::application::Application;
 use crate::clock;
 use crate::logging::{AUDIT, RequestContext, RequestId};
 use crate::oauth::OAuthClient;
-use crate::session::request_cookies::RequestCookies;
+use crate::session::request_cookies::{Place, RequestCookies};
 use crate::session::set_cookies::SetCookies;
 use crate::trace::TraceContext;
 
@@ -106,12 +106,16 @@ async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload)
     }
 }
 
-/// The application that a request is for, by its host and by the prefix of its path.
-fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> {
-    // HTTP/2 has it in `:authority`.
+/// The host that a request names; HTTP/2 has it in `:authority`.
+fn host_of(request: &HttpRequest) -> &str {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let host = host.unwrap_or_default();
+    host.unwrap_or_default()
+}
+
+/// The application that a request is for, by its host and by the prefix of its path.
+fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> {
+    let host = host_of(request);
     workers
         .iter()
         .filter(|worker| worker.application.is_for(host, request.uri().path()))
@@ -265,7 +269,11 @@ async fn dispatch(
     let now = clock::now();
     let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
     let application = &worker.application;
-    let cookies = RequestCookies::new(&application.cookies, &application.ended, lines, now);
+    let place = Place {
+        host: host_of(request),
+        path: request.uri().path(),
+    };
+    let cookies = RequestCookies::new(&application.cookies, &application.ended, lines, place, now);
     let call = Call {
         worker,
         headers,
@@ -303,6 +311,13 @@ async fn dispatch(
         Refusal::SessionExpired => {
             let mut set_cookies = SetCookies::new(&cookies);
             set_cookies.clear_session();
+            failure.with_cookies(set_cookies.into_lines())
+        }
+        // So many came under one name that the right one was not among those that are looked at, or they are of several
+        // sessions: the next attempt is to see fewer, and also those that were planted where signing in does not reach.
+        Refusal::UnauthorizedRequest if matches!(endpoint, Endpoint::Refresh | Endpoint::Logout) => {
+            let mut set_cookies = SetCookies::new(&cookies);
+            set_cookies.clear_repeated();
             failure.with_cookies(set_cookies.into_lines())
         }
         _ => failure,

@@ -8,11 +8,12 @@ use url::{Url, form_urlencoded};
 
 use super::answer::{Answer, Content};
 use super::errors::Failure;
-use super::login_end::{self, Finish};
+use super::login_end;
 use super::login_start;
 use super::logout::{self as page_logout, Proof};
 use super::page_url::PageUrl;
 use super::{Call, log_refusal};
+use crate::session::pending_logins::Finish;
 
 /// Longest path to come back to, in bytes: it is kept in a cookie.
 pub(super) const MAX_RETURN_TO_BYTES: usize = 512;

@@ -44,6 +44,7 @@ pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> R
         }
     }
     faults.extend(isolation(&configs));
+    mark_shared_redirect_uris(&mut configs);
     match faults.is_empty() {
         true => Ok(configs),
         false => Err(ConfigError::new(faults)),
@@ -119,6 +120,23 @@ fn merge(table: &mut Table, over: Table) {
     }
 }
 
+/// RFC 9700, section 2.1: two issuers at one redirect URI need `iss` in their responses. Whether they have it their metadata say.
+fn mark_shared_redirect_uris(configs: &mut [Config]) {
+    let of_all: Vec<(String, Vec<String>)> = configs
+        .iter()
+        .map(|config| {
+            let uris = config.redirect_uris().map(str::to_owned).collect();
+            (config.authorization_server.issuer.clone(), uris)
+        })
+        .collect();
+    for config in configs {
+        let is_ours = |uri: &String| config.redirect_uris().any(|own| own == uri);
+        config.shares_redirect_uri = of_all
+            .iter()
+            .any(|(issuer, uris)| *issuer != config.authorization_server.issuer && uris.iter().any(is_ours));
+    }
+}
+
 /// A cookie of one application must never open in another, and no request be for two of them.
 fn isolation(configs: &[Config]) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -156,6 +174,7 @@ fn isolation(configs: &[Config]) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::super::parse;
+    use crate::oauth::discovery::examine;
 
     const KEYS: [&str; 2] = [
         "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978",
@@ -245,6 +264,43 @@ mod tests {
         assert!(error.contains("different `cookie_name_prefix`"), "{error}");
         let distinct = by_prefix.replace("\"/b\"", "\"/b\"\ncookie_name_prefix = \"brand-b\"");
         assert!(parse(&distinct, env).is_ok());
+    }
+
+    #[test]
+    fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
+        let other_issuer = "authorization_server.issuer = \"https://login.other.example\"";
+        let shared = |second: &str| {
+            two("", second)
+                .replace("https://www.brand-b.com", "https://www.brand-a.com")
+                .replace("client]\n", "client]\nresponse_mode = \"MODE\"\n")
+        };
+        for (text, mode, announced, refused) in [
+            (two("", other_issuer), "", false, false),
+            (shared(""), "query", false, false),
+            (shared(other_issuer), "query", false, true),
+            (shared(other_issuer), "query", true, false),
+            // A signed response says who it is from.
+            (shared(other_issuer), "jwt", false, false),
+        ] {
+            for config in parse(&text.replace("MODE", mode), env).unwrap() {
+                let issuer = &config.authorization_server.issuer;
+                let document = serde_json::json!({
+                    "issuer": issuer,
+                    "authorization_endpoint": format!("{issuer}/authorize"),
+                    "token_endpoint": format!("{issuer}/token"),
+                    "jwks_uri": format!("{issuer}/jwks"),
+                    "authorization_response_iss_parameter_supported": announced,
+                });
+                let examined = examine(&serde_json::from_value(document).unwrap(), &config);
+                let told = examined.faults.iter().any(|fault| fault.contains("same redirect_uri"));
+                assert_eq!(
+                    (told, examined.metadata.is_none()),
+                    (refused, refused),
+                    "{:?}",
+                    examined.faults
+                );
+            }
+        }
     }
 
     #[test]

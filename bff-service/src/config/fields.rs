@@ -24,6 +24,7 @@ use Kind::{Flag, List, Number, Text};
 pub const FIELDS: &[(&str, Kind)] = &[
     ("demo", Flag),
     ("endpoints_prefix", Text),
+    ("former_endpoints_prefixes", List),
     ("cookie_name_prefix", Text),
     ("cookie_domain", Text),
     ("cookie_hardening", Text),

@@ -24,6 +24,7 @@
 pub mod applications;
 mod authorize;
 pub mod client_keys;
+mod cookie_scope;
 mod defaults;
 pub mod environment;
 pub mod fault;
@@ -74,6 +75,7 @@ pub struct Config {
     authorize_rules: Option<AuthorizeRules>,
     warnings: Vec<String>,
     proxy: Proxy,
+    shares_redirect_uri: bool,
 }
 
 impl Config {
@@ -126,6 +128,7 @@ impl Config {
                 authorize_rules,
                 warnings,
                 proxy: Proxy::default(),
+                shares_redirect_uri: false,
             }),
             _ => Err(ConfigError::new(faults)),
         }
@@ -151,6 +154,17 @@ impl Config {
     /// The rules of `/authorize`, where it is on.
     pub fn authorize_rules(&self) -> Option<&AuthorizeRules> {
         self.authorize_rules.as_ref()
+    }
+
+    /// Whether another application has another issuer's responses come to a redirect URI of this one's.
+    pub fn shares_redirect_uri(&self) -> bool {
+        self.shares_redirect_uri
+    }
+
+    /// Where responses of the authorization server come to.
+    fn redirect_uris(&self) -> impl Iterator<Item = &str> {
+        let page = Some(self.settings.client.redirect_uri.as_str());
+        page.into_iter().chain(self.settings.navigation.redirect_uri.as_deref())
     }
 
     /// What is allowed but should not stay so, one sentence each.
@@ -183,6 +197,22 @@ impl Config {
     /// The names of the five cookies.
     pub fn cookie_names(&self) -> &CookieNames {
         &self.parts.cookie_names
+    }
+
+    /// The paths at which an earlier configuration may have set the refresh and ID token cookies: former prefixes of the
+    /// endpoints, and the paths of the OAuth agents whose cookies are read.
+    pub fn former_cookie_paths(&self) -> Vec<String> {
+        let settings = &self.settings;
+        let mut paths = settings.former_endpoints_prefixes.clone();
+        if settings.endpoints_prefix != defaults::endpoints_prefix() {
+            paths.push(defaults::endpoints_prefix());
+        }
+        if settings.accept_v1_cookies {
+            for prefix in [settings.endpoints_prefix.as_str(), "/oauth-agent"] {
+                paths.extend(["", "/refresh", "/claims"].map(|path| format!("{prefix}{path}")));
+            }
+        }
+        paths
     }
 
     /// The origins that may call the API.

@@ -20,10 +20,16 @@ pub struct Settings {
     /// Path prefix of the API. Default `/bff`.
     #[serde(default = "endpoints_prefix")]
     pub endpoints_prefix: String,
+    /// Prefixes that `endpoints_prefix` was before: cookies at these paths are cleared at sign-in and sign-out. `/bff`, the default,
+    /// is one of them unasked.
+    #[serde(default)]
+    pub former_endpoints_prefixes: Vec<String>,
     /// Begins the names of the cookies and of the CSRF header (`x-<prefix>-csrf`). Default `example`.
     #[serde(default = "cookie_name_prefix")]
     pub cookie_name_prefix: String,
-    /// `Domain` of the cookies. Without it (the default) they go back to this host alone.
+    /// `Domain` of the cookies. Without it (the default) they go back to this host alone. With it the whole sealed session
+    /// travels to every host below the domain, and a page of any of them can set cookies of these names: leave it out unless
+    /// the API is at another host than the service.
     pub cookie_domain: Option<String>,
     /// `host` (default): `__Host-Http-` and `__Http-`; `secure`: `__Host-` and `__Secure-`; `none`: plain names.
     #[serde(default = "cookie_hardening")]

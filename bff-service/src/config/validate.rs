@@ -10,6 +10,7 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 
 use super::client_keys::{self, ClientKeys};
+use super::cookie_scope;
 use super::fault::Fault;
 use super::sections::{CookiePaths, Settings, UserInfoSource};
 use crate::oauth::discovery::check_endpoint;
@@ -38,6 +39,7 @@ pub fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parts, Vec
         warnings.push("`demo` is true: plain http and published keys are accepted; never so in production".to_owned());
     }
     check_api(settings, faults);
+    cookie_scope::check(settings, faults, &mut warnings);
     check_authorization_server(settings, faults);
     check_client(settings, faults);
     check_session(settings, faults);
@@ -79,24 +81,21 @@ pub fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parts, Vec
 
 fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
     let mut fault = |field: &str, message: &str| faults.push(Fault::new(field, message));
-    let prefix = &settings.endpoints_prefix;
-    let segments = || prefix.split('/').skip(1);
-    let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    let segment_is_sane = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(sane);
-    if !prefix.starts_with('/') || !segments().all(segment_is_sane) {
+    if !is_prefix(&settings.endpoints_prefix) {
         fault(
             "endpoints_prefix",
             "this must be a path such as `/bff`: a slash at its beginning, none at its end",
         );
     }
-    if let Some(domain) = &settings.cookie_domain {
-        let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-        if domain.is_empty() || domain.starts_with('.') || domain.ends_with('.') || !domain.bytes().all(sane) {
-            fault(
-                "cookie_domain",
-                "this must be a host name such as `example.com`, without a dot at either end",
-            );
-        }
+    if !settings
+        .former_endpoints_prefixes
+        .iter()
+        .all(|prefix| is_prefix(prefix))
+    {
+        fault(
+            "former_endpoints_prefixes",
+            "these must be paths such as `/bff`: a slash at its beginning, none at its end",
+        );
     }
     if !(1..=MAX_PARTS).contains(&settings.max_cookie_parts) {
         fault("max_cookie_parts", "this must be from 1 to 20");
@@ -149,6 +148,12 @@ fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
             "this must be from 0 to 3600; 0 for SIGHUP alone",
         );
     }
+}
+
+fn is_prefix(prefix: &str) -> bool {
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let segment_is_sane = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(sane);
+    prefix.starts_with('/') && prefix.split('/').skip(1).all(segment_is_sane)
 }
 
 fn check_authorization_server(settings: &Settings, faults: &mut Vec<Fault>) {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::capabilities::{self, Capabilities, Profile};
 use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
-use crate::config::Config;
+use crate::config::{Config, ResponseMode};
 use crate::metrics::ServerEndpoint;
 
 /// What this service uses of the metadata.
@@ -215,6 +215,15 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
         false,
     );
     let profile = capabilities::examine(&document.capabilities, pushed.is_some(), config, &mut examined);
+    let names_itself = settings.authorization_response_iss_parameter_supported
+        || document.authorization_response_iss_parameter_supported == Some(true);
+    // A signed response says who it is from in any case.
+    if config.shares_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
+        let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
+                    not announce `iss` in its responses (RFC 9207): which of the two a response is from could not be told; \
+                    give each of the two a redirect_uri of its own";
+        examined.faults.push(what.to_owned());
+    }
     if !examined.faults.is_empty() {
         return examined;
     }
@@ -229,8 +238,7 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
             revocation_endpoint: revocation,
             end_session_endpoint: end_session,
             pushed_authorization_request_endpoint: pushed,
-            iss_parameter_supported: settings.authorization_response_iss_parameter_supported
-                || document.authorization_response_iss_parameter_supported == Some(true),
+            iss_parameter_supported: names_itself,
             profile,
         });
     }

@@ -2,10 +2,11 @@
 //!
 //! Four cookies make a session: access token, refresh token, ID token, CSRF value. Each is sealed for its own purpose
 //! and carries the id of the session, so that none can be swapped for another, nor for one of another session. A
-//! fifth, the login cookie, holds the logins that are under way.
+//! fifth, the login cookie, holds the logins that are under way; a sixth those of the navigation variant.
 //!
 //! * [`request_cookies`]: what a request brought, opened.
 //! * [`set_cookies`]: the `Set-Cookie` lines of a response.
+//! * [`other_shapes`]: what an earlier configuration, or a sibling domain, may have left beside them.
 //! * [`cookie_keys`]: the keys that they are sealed with.
 //! * [`live`]: whether these cookies make a session, and which.
 //! * [`tokens`]: a session's tokens, written into its cookies.
@@ -22,6 +23,7 @@ pub mod in_process_refresh_store;
 pub mod live;
 pub mod logout_states;
 pub mod logout_tokens;
+pub mod other_shapes;
 pub mod pending_logins;
 pub mod redis;
 pub mod redis_refresh_store;
@@ -36,7 +38,7 @@ use bff_core::seal::Purpose;
 
 use self::cookie_keys::LiveSealer;
 
-/// Everything fixed about the five cookies.
+/// Everything fixed about the cookies.
 #[derive(Clone)]
 pub struct CookieSettings {
     /// Seals and opens their values.
@@ -47,6 +49,10 @@ pub struct CookieSettings {
     pub domain: Option<String>,
     /// `Path` of the cookies that only this service's endpoints need: refresh token and ID token.
     pub narrow_path: String,
+    /// The prefix of this service's endpoints.
+    pub endpoints_prefix: String,
+    /// Paths that earlier configurations, or another implementation, gave to those two.
+    pub former_paths: Vec<String>,
     /// How many parts a long value may be split into.
     pub max_parts: usize,
 }
@@ -57,11 +63,16 @@ impl CookieSettings {
         self.names.of(purpose)
     }
 
+    /// In which shape a session is written: `Domain` and the narrow `Path`.
+    pub fn shape(&self) -> String {
+        format!("{};{}", self.domain.as_deref().unwrap_or_default(), self.narrow_path)
+    }
+
     /// The path of the cookie for this purpose.
     pub fn path(&self, purpose: Purpose) -> &str {
         match purpose {
             Purpose::RefreshToken | Purpose::IdToken => &self.narrow_path,
-            Purpose::Login | Purpose::AccessToken | Purpose::Csrf => "/",
+            Purpose::Login | Purpose::NavigationLogin | Purpose::AccessToken | Purpose::Csrf => "/",
         }
     }
 }

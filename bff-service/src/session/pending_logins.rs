@@ -2,11 +2,15 @@
 //!
 //! A list, since every tab may begin one; bounded, since a page may begin them in a loop and cookies must not pile up.
 
-use bff_core::seal::Opened;
+use std::collections::HashSet;
+
+use bff_core::base64url;
+use bff_core::seal::{NameDigest, Purpose};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::set_cookies::SameSite;
 use crate::oauth::Demands;
 
 /// How many pending logins are kept: the newest five.
@@ -29,72 +33,125 @@ pub struct PendingLogin {
     /// Where the browser goes when the login is over, in the navigation variant. `None`: a page finishes the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_to: Option<String>,
+    /// For which issuer, client and redirect URI it was begun, as a digest. `None` in a login of before this was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_for: Option<String>,
 }
 
-/// Pending logins, oldest first.
-#[derive(Default)]
-pub struct PendingLogins(Vec<PendingLogin>);
+impl PendingLogin {
+    /// What [`PendingLogin::begun_for`] says of logins at `issuer`, of this client, that come back to `redirect_uri`.
+    pub fn digest(issuer: &str, client_id: &str, redirect_uri: &str) -> String {
+        // Neither an identifier of a client nor a URL holds a line feed.
+        let digest = NameDigest::of(issuer, &format!("{client_id}\n{redirect_uri}"));
+        base64url::encode(&digest.0)
+    }
+}
 
-impl PendingLogins {
-    /// Reads what a login cookie holds; `None` if that is no list of logins. Expired ones are left out.
-    pub fn parse(content: &[u8], now: u64) -> Option<PendingLogins> {
-        let mut logins: Vec<PendingLogin> = serde_json::from_slice(content).ok()?;
-        logins.retain(|login| login.expires_at > now);
-        Some(PendingLogins(logins))
+/// Who finishes a login. Each has a cookie of its own: that of pages stays with requests from this site alone, so that no
+/// other site's navigation can replace it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finish {
+    /// A page, by `/login/end`.
+    ByPage,
+    /// The browser itself, at `/callback`.
+    ByNavigation,
+}
+
+impl Finish {
+    /// The cookie.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Finish::ByPage => Purpose::Login,
+            Finish::ByNavigation => Purpose::NavigationLogin,
+        }
     }
 
-    /// Those of all login cookies that a request brought: several where a cookie was left over, or planted beside the
-    /// browser's own. `None` where none of them holds a list of logins.
-    pub fn of_cookies(opened: &[Opened], now: u64) -> Option<PendingLogins> {
-        let lists = opened
-            .iter()
-            .filter_map(|opened| PendingLogins::parse(&opened.value, now));
-        let mut all = lists.reduce(|mut all, list| {
-            all.0.extend(list.0);
+    /// Its `SameSite`. What ends with a navigation must come along when the authorization server sends the browser back.
+    pub fn same_site(self) -> SameSite {
+        match self {
+            Finish::ByPage => SameSite::Strict,
+            Finish::ByNavigation => SameSite::Lax,
+        }
+    }
+}
+
+/// Pending logins that are finished in one way, oldest first.
+#[derive(Clone)]
+pub struct PendingLogins {
+    by: Finish,
+    logins: Vec<PendingLogin>,
+}
+
+impl PendingLogins {
+    /// None yet.
+    pub fn none(by: Finish) -> PendingLogins {
+        PendingLogins { by, logins: Vec::new() }
+    }
+
+    /// Those that these contents of login cookies hold: several where a cookie was left over, or planted beside the browser's
+    /// own. Expired ones are left out, and those that are finished in another way. `None` where no content is a list of logins.
+    pub fn parse<'c>(by: Finish, contents: impl IntoIterator<Item = &'c [u8]>, now: u64) -> Option<PendingLogins> {
+        let lists = contents
+            .into_iter()
+            .filter_map(|content| serde_json::from_slice::<Vec<PendingLogin>>(content).ok());
+        let mut logins = lists.reduce(|mut all, list| {
+            all.extend(list);
             all
         })?;
-        all.0.sort_by_key(|login| login.expires_at);
-        Some(all)
+        let is_ours = |login: &PendingLogin| login.return_to.is_some() == (by == Finish::ByNavigation);
+        logins.retain(|login| login.expires_at > now && is_ours(login));
+        logins.sort_by_key(|login| login.expires_at);
+        // One that is in two cookies is one: it is finished once.
+        let mut seen = HashSet::new();
+        logins.retain(|login| seen.insert(login.state.clone()));
+        Some(PendingLogins { by, logins })
+    }
+
+    /// Who finishes them.
+    pub fn finish(&self) -> Finish {
+        self.by
     }
 
     /// Adds a login, at the cost of the oldest where there are too many.
     pub fn add(&mut self, login: PendingLogin) {
-        self.0.push(login);
-        self.keep_newest(MAX_PENDING_LOGINS);
+        self.logins.push(login);
+        self.keep_newest();
     }
 
-    /// Drops all but the newest `count`.
-    fn keep_newest(&mut self, count: usize) {
-        let surplus = self.0.len().saturating_sub(count);
-        self.0.drain(..surplus);
+    /// Drops the oldest but for the newest few.
+    pub fn keep_newest(&mut self) {
+        let surplus = self.logins.len().saturating_sub(MAX_PENDING_LOGINS);
+        self.logins.drain(..surplus);
+    }
+
+    /// Drops the oldest of several: whether there was one to drop.
+    pub fn drop_oldest(&mut self) -> bool {
+        let several = self.logins.len() > 1;
+        if several {
+            self.logins.remove(0);
+        }
+        several
     }
 
     /// Takes out the login with this `state`. Every entry is compared, in constant time.
     pub fn take(&mut self, state: &str) -> Option<PendingLogin> {
         let mut found = None;
-        for (index, login) in self.0.iter().enumerate() {
+        for (index, login) in self.logins.iter().enumerate() {
             if bool::from(login.state.as_bytes().ct_eq(state.as_bytes())) {
                 found = Some(index);
             }
         }
-        found.map(|index| self.0.remove(index))
+        found.map(|index| self.logins.remove(index))
     }
 
     /// When the last of them expires, in UNIX seconds; `None` where none is left.
     pub fn expires_at(&self) -> Option<u64> {
-        self.0.iter().map(|login| login.expires_at).max()
+        self.logins.iter().map(|login| login.expires_at).max()
     }
 
-    /// Whether one of them ends with a navigation from the authorization server, and not with a call from a page.
-    pub fn end_by_navigation(&self) -> bool {
-        self.0.iter().any(|login| login.return_to.is_some())
-    }
-
-    /// The content of the login cookie: the newest of them.
+    /// The content of the login cookie.
     pub fn to_content(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
-        let surplus = self.0.len().saturating_sub(MAX_PENDING_LOGINS);
-        let newest = self.0.get(surplus..).unwrap_or_default();
-        serde_json::to_vec(newest).map(Zeroizing::new)
+        serde_json::to_vec(&self.logins).map(Zeroizing::new)
     }
 }
 
@@ -110,12 +167,13 @@ mod tests {
             expires_at,
             demands: Demands::default(),
             return_to: None,
+            begun_for: None,
         }
     }
 
     #[test]
     fn the_newest_five_are_kept() {
-        let mut logins = PendingLogins::default();
+        let mut logins = PendingLogins::none(Finish::ByPage);
         for number in 1..=7 {
             logins.add(login(&number.to_string(), 100));
         }
@@ -129,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_login_is_taken_once() {
-        let mut logins = PendingLogins::default();
+        let mut logins = PendingLogins::none(Finish::ByPage);
         logins.add(login("a", 100));
         assert_eq!(logins.take("a").map(|login| login.nonce).as_deref(), Some("nonce of a"));
         assert!(logins.take("a").is_none());
@@ -137,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_empty_state_and_parts_of_a_state_match_nothing() {
-        let mut logins = PendingLogins::default();
+        let mut logins = PendingLogins::none(Finish::ByPage);
         logins.add(login("abc", 100));
         assert!(logins.take("").is_none());
         assert!(logins.take("ab").is_none());
@@ -146,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_content_reads_back_without_the_expired() {
-        let mut logins = PendingLogins::default();
+        let mut logins = PendingLogins::none(Finish::ByPage);
         logins.add(login("old", 50));
         logins.add(PendingLogin {
             demands: Demands {
@@ -156,7 +214,7 @@ mod tests {
             ..login("new", 100)
         });
         let content = logins.to_content().unwrap();
-        let mut logins = PendingLogins::parse(&content, 50).unwrap();
+        let mut logins = PendingLogins::parse(Finish::ByPage, [content.as_slice()], 50).unwrap();
         assert_eq!(logins.expires_at(), Some(100));
         assert!(logins.take("old").is_none());
         assert_eq!(logins.take("new").unwrap().demands.max_age, Some(60));
@@ -165,7 +223,10 @@ mod tests {
     #[test]
     fn what_is_no_list_of_logins_is_refused() {
         for content in ["", "{}", "[1]", "[{}]", "\u{0}"] {
-            assert!(PendingLogins::parse(content.as_bytes(), 0).is_none(), "{content:?}");
+            assert!(
+                PendingLogins::parse(Finish::ByPage, [content.as_bytes()], 0).is_none(),
+                "{content:?}"
+            );
         }
     }
 }

@@ -38,18 +38,30 @@ pub struct RequestCookies<'a> {
     settings: &'a CookieSettings,
     ended: &'a EndedList,
     jar: CookieJar<'a>,
+    place: Place<'a>,
     now: u64,
 }
 
+/// Where a request went: that decides which cookies the browser sent along.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The host, as the request names it.
+    pub host: &'a str,
+    /// The path.
+    pub path: &'a str,
+}
+
 impl<'a> RequestCookies<'a> {
-    /// The cookies of these `Cookie` lines, as seen at `now` (UNIX seconds).
+    /// The cookies of these `Cookie` lines of a request to `place`, as seen at `now` (UNIX seconds).
     pub fn new(
         settings: &'a CookieSettings,
         ended: &'a EndedList,
         lines: impl IntoIterator<Item = &'a [u8]>,
+        place: Place<'a>,
         now: u64,
     ) -> RequestCookies<'a> {
         RequestCookies {
+            place,
             settings,
             ended,
             jar: CookieJar::parse(lines, &settings.names),
@@ -60,6 +72,16 @@ impl<'a> RequestCookies<'a> {
     /// The settings by which they are read.
     pub fn settings(&self) -> &'a CookieSettings {
         self.settings
+    }
+
+    /// What came, under which names.
+    pub fn jar(&self) -> &CookieJar<'a> {
+        &self.jar
+    }
+
+    /// Where the request went.
+    pub fn place(&self) -> Place<'a> {
+        self.place
     }
 
     /// The time of the request, in UNIX seconds.

@@ -5,6 +5,7 @@
 use bff_core::seal::Purpose;
 
 use super::CookieSettings;
+use super::other_shapes::{self, Shape};
 use super::request_cookies::RequestCookies;
 
 /// Longest value of one cookie, in bytes. Browsers take 4,096 for name and value together (RFC 6265bis, 5.6).
@@ -12,6 +13,9 @@ const MAX_VALUE_BYTES: usize = 3_800;
 
 /// What many servers allow for all headers of a request together, in bytes (nginx, Node.js and others have 8 or 16 KiB).
 const COMMON_HEADER_LIMIT: usize = 8 * 1024;
+
+/// The attributes with which a cookie goes.
+const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// A value is too long to be split over as many cookies as are allowed.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,8 +150,30 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.clear_parts(purpose, 1);
     }
 
+    /// Clears what an earlier configuration, or a sibling domain, may have left: in front of what is set, so that a browser
+    /// that takes two shapes for one keeps the latter.
+    pub fn clear_other_shapes(&mut self) {
+        let shapes = match self.withheld {
+            true => other_shapes::of_withheld(self.request),
+            false => other_shapes::of_all(self.request),
+        };
+        self.clear_shapes(&shapes);
+    }
+
+    /// Clears what is in another shape than today's and came under a name that came twice.
+    pub fn clear_repeated(&mut self) {
+        self.clear_shapes(&other_shapes::of_repeated(self.request));
+    }
+
+    fn clear_shapes(&mut self, shapes: &[Shape]) {
+        for Shape { name, path, domain } in shapes {
+            self.line_at(name, path, domain.as_deref(), "", CLEARED);
+        }
+    }
+
     /// Clears a session's four cookies.
     pub fn clear_session(&mut self) {
+        self.clear_other_shapes();
         for purpose in [
             Purpose::RefreshToken,
             Purpose::AccessToken,
@@ -197,28 +223,28 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.is_withheld(purpose) || self.request.has_whole(purpose)
     }
 
-    /// The login cookie is there to come along.
+    /// The navigation's own login cookie is there to come along, and that of pages is none of its business.
     fn is_withheld(&self, purpose: Purpose) -> bool {
-        self.withheld && purpose != Purpose::Login
+        self.withheld && !matches!(purpose, Purpose::Login | Purpose::NavigationLogin)
     }
 
     fn clear_name(&mut self, purpose: Purpose, name: &str) {
-        self.line(
-            purpose,
-            name,
-            "",
-            "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
-        );
+        self.line(purpose, name, "", CLEARED);
     }
 
     fn line(&mut self, purpose: Purpose, name: &str, value: &str, attributes: &str) {
-        let path = self.settings.path(purpose);
-        let domain = self
-            .settings
-            .domain
-            .as_ref()
-            .map(|domain| format!("; Domain={domain}"))
-            .unwrap_or_default();
+        let settings = self.settings;
+        self.line_at(
+            name,
+            settings.path(purpose),
+            settings.domain.as_deref(),
+            value,
+            attributes,
+        );
+    }
+
+    fn line_at(&mut self, name: &str, path: &str, domain: Option<&str>, value: &str, attributes: &str) {
+        let domain = domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         self.lines.push(format!(
             "{name}={value}; Path={path}{domain}; Secure; HttpOnly{attributes}"
         ));

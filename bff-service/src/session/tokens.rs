@@ -4,8 +4,10 @@ use bff_core::seal::{Content, NameDigest, Opened, Purpose, SealError, SessionId}
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+#[cfg(doc)]
+use super::CookieSettings;
 use super::pending_logins::PendingLogins;
-use super::set_cookies::{CookieTooLong, SameSite, SetCookies};
+use super::set_cookies::{CookieTooLong, SetCookies};
 use crate::random::{self, RandomError};
 
 /// What is sealed for a session without any bound of its own ends after 400 days, as browsers end every cookie
@@ -93,6 +95,8 @@ pub struct RefreshContent {
     pub renewed: Option<(ReplicaId, u64)>,
     /// The scope that was granted; `None` where the cookie does not say.
     pub scope: Option<String>,
+    /// In which shape the session was written, as [`CookieSettings::shape`]; `None` where that is not known.
+    pub shape: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +110,9 @@ struct SealedRefreshContent {
     /// Cookies from before this member do not say, and are refreshed without a scope, as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// Absent from cookies of before it was there.
+    #[serde(default)]
+    shape: Option<String>,
 }
 
 impl RefreshContent {
@@ -125,6 +132,7 @@ impl RefreshContent {
                 started_at: None,
                 renewed: None,
                 scope: None,
+                shape: None,
             });
         }
         let content: SealedRefreshContent = serde_json::from_slice(&opened.value).ok()?;
@@ -134,6 +142,7 @@ impl RefreshContent {
             started_at: Some(content.started_at),
             renewed: Some((content.renewed_by, content.renewed_at)),
             scope: content.scope,
+            shape: content.shape,
         })
     }
 }
@@ -212,13 +221,15 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Writes all of a session, in the order of the contract (section 2): access token, CSRF value, pending logins
-    /// where they changed, refresh token, ID token. What this session lacks and an earlier one had is cleared.
+    /// where they changed, refresh token, ID token. What this session lacks and an earlier one had is cleared; in front of all
+    /// of them, what the browser may hold in other shapes.
     pub fn write(
         &mut self,
         tokens: &Tokens<'_>,
         csrf: &[u8],
         logins: Option<&PendingLogins>,
     ) -> Result<(), WriteError> {
+        self.cookies.clear_other_shapes();
         // The session ends with its refresh token at the latest.
         self.ends_at = tokens
             .refresh_token_expires_at
@@ -237,6 +248,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
                     renewed_by: tokens.renewed_by,
                     renewed_at: tokens.renewed_at,
                     scope: tokens.scope.map(str::to_owned),
+                    shape: Some(self.cookies.settings().shape()),
                 };
                 let json = Zeroizing::new(serde_json::to_vec(&content)?);
                 self.seal(Purpose::RefreshToken, &json, self.ends_at)?;
@@ -272,10 +284,28 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 }
 
-/// Writes the pending logins, or clears their cookie where none is left.
+/// Writes the pending logins, or clears their cookie where none is left. Of logins that are too long for it together the
+/// oldest go.
+///
+/// # Errors
+/// One of them alone is too long.
 pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
+    let mut logins = logins.clone();
+    logins.keep_newest();
+    loop {
+        match try_to_write_logins(cookies, &logins, now) {
+            Err(WriteError::TooLong(_) | WriteError::Seal(_)) if logins.drop_oldest() => {
+                log::debug!("the pending logins are too long for their cookie together: the oldest is dropped");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn try_to_write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
+    let finish = logins.finish();
     let Some(expires_at) = logins.expires_at() else {
-        cookies.clear(Purpose::Login);
+        cookies.clear(finish.purpose());
         return Ok(());
     };
     let value = logins.to_content()?;
@@ -285,14 +315,7 @@ pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, no
         began_at: now,
         expires_at,
     };
-    let sealed = cookies
-        .settings()
-        .sealer
-        .seal(Purpose::Login, &content, random::bytes()?)?;
-    let same_site = match logins.end_by_navigation() {
-        // It must come along when the authorization server sends the browser back.
-        true => SameSite::Lax,
-        false => SameSite::Strict,
-    };
-    Ok(cookies.set_with(Purpose::Login, &sealed, None, same_site)?)
+    let sealer = &cookies.settings().sealer;
+    let sealed = sealer.seal(finish.purpose(), &content, random::bytes()?)?;
+    Ok(cookies.set_with(finish.purpose(), &sealed, None, finish.same_site())?)
 }

@@ -17,6 +17,7 @@ mod logout;
 mod navigation;
 mod openapi;
 mod origin_and_csrf;
+mod other_shapes;
 mod outages;
 mod page_load;
 mod pending_logins;

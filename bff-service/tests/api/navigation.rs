@@ -1,11 +1,13 @@
 //! The navigation variant: `GET /login`, `/callback` and `/logout` (`docs/CONTRACT.md`, section 1.4).
 
+use bff_core::seal::Purpose;
 use serde_json::json;
 use url::Url;
 
-use crate::support::app::{AT, CSRF, LOGIN, Setup, TestApp, WEB_ORIGIN};
+use crate::support::app::{AT, CSRF, LOGIN, NAV, Setup, TestApp, WEB_ORIGIN};
 use crate::support::authorization_server::Misbehaviour;
 use crate::support::browser::Browser;
+use crate::support::forgery::{Forgery, open};
 use crate::support::http::{Request, Response};
 
 const CALLBACK: &str = "https://api.example.test/bff/callback";
@@ -51,7 +53,7 @@ fn the_browser_signs_in_by_navigation_alone_and_ends_where_it_wanted_to_be() {
     let start = go(&mut browser, "/login?returnTo=/orders?page=2%26sort=date%23top");
     let login_cookie = start.set_cookies()[0].to_owned();
     assert!(
-        login_cookie.starts_with(LOGIN) && login_cookie.contains("SameSite=Lax"),
+        login_cookie.starts_with(NAV) && login_cookie.contains("SameSite=Lax"),
         "{login_cookie}"
     );
     let back = app.authorization_server.sign_in(location(&start), "alice");
@@ -64,6 +66,35 @@ fn the_browser_signs_in_by_navigation_alone_and_ends_where_it_wanted_to_be() {
     );
     assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
     assert_eq!(app.authorization_server.state().last_form["redirect_uri"], CALLBACK);
+}
+
+/// A link on any site begins one, without the cookies of pages.
+#[test]
+fn a_navigation_from_another_site_does_not_replace_the_pending_login_of_a_page() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    let mut from_elsewhere = app.browser();
+    let start = go(&mut from_elsewhere, "/login");
+    assert_eq!(start.cookie_changes(), [NAV]);
+    browser.take_cookies(&start);
+    assert_eq!(browser.load_page(page_url.as_str()).status, 200);
+    let back = app.authorization_server.sign_in(location(&start), "alice");
+    let callback = format!("/callback?{}", back.query().unwrap());
+    assert!(location(&go(&mut browser, &callback)).starts_with(WEB_ORIGIN));
+}
+
+/// For as long as a login may take after the upgrade.
+#[test]
+fn a_navigation_that_an_earlier_version_began_in_the_cookie_of_pages_is_finished() {
+    let app = TestApp::start_with(ON);
+    let mut browser = app.browser();
+    let callback = authorize(&mut browser, "/login");
+    let begun = Forgery::of(&open(Purpose::NavigationLogin, browser.cookie(NAV)));
+    browser.remove_cookie(NAV);
+    browser.plant(LOGIN, "/", &begun.seal(Purpose::Login));
+    assert_eq!(location(&go(&mut browser, &callback)), format!("{WEB_ORIGIN}/"));
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
 }
 
 /// The browser holds `SameSite=Strict` cookies back from the navigation that comes from the authorization server.
@@ -79,7 +110,7 @@ fn nothing_is_left_of_an_earlier_session_that_the_callback_did_not_see() {
         let mut browser = app.signed_in();
         token_of(after);
         let callback = authorize(&mut browser, "/login?returnTo=/");
-        let login = format!("{LOGIN}={}", browser.cookie(LOGIN));
+        let login = format!("{NAV}={}", browser.cookie(NAV));
         let request = Request::new("GET", &format!("/bff{callback}"))
             .header("cookie", login)
             .header("sec-fetch-site", "cross-site")

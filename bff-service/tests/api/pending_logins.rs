@@ -1,9 +1,12 @@
 //! Logins that are under way: several at a time, each to be finished once, and errors believed only for one of them.
 
 use bff_core::seal::Purpose;
+use bff_service::session::pending_logins::PendingLogin;
 use serde_json::{Value, json};
 
 use crate::support::app::{AT, LOGIN, REDIRECT_URI, TestApp};
+use crate::support::authorization_server::CLIENT_ID;
+use crate::support::browser::Browser;
 use crate::support::forgery::{Forgery, open};
 
 #[test]
@@ -45,6 +48,73 @@ fn logins_begun_in_a_loop_do_not_make_the_cookie_grow() {
     }
     assert_eq!(browser.cookie(LOGIN).len(), length);
     assert_eq!(browser.cookies.len(), 1);
+}
+
+#[test]
+fn logins_that_are_too_long_for_their_cookie_together_cost_the_oldest_and_one_that_is_too_long_alone_is_refused() {
+    let app = TestApp::start();
+    let mut browser = app.browser();
+    let start = |browser: &mut Browser<'_>, bytes: usize| {
+        let claims = json!({"id_token": {"x".repeat(bytes): null}}).to_string();
+        let body = json!({"extraParams": [{"key": "claims", "value": claims}]});
+        let response = browser.send(&browser.request("POST", "/login/start").json(&body));
+        (response.outcome(), response)
+    };
+    let mut urls = Vec::new();
+    for number in 0..6 {
+        let (outcome, response) = start(&mut browser, 4_000);
+        assert_eq!(outcome, "200", "{number}");
+        let url = response.json()["authorizationRequestUrl"].as_str().unwrap().to_owned();
+        urls.push(app.authorization_server.sign_in(&url, "alice"));
+    }
+    assert_eq!(start(&mut browser, 15_000).0, "400 invalid_request");
+    assert_eq!(
+        browser.load_page(urls[0].as_str()).outcome(),
+        "400 invalid_request",
+        "the oldest"
+    );
+    assert_eq!(browser.load_page(urls[5].as_str()).status, 200, "the newest");
+    assert_eq!(browser.load_page(urls[4].as_str()).status, 200);
+}
+
+#[test]
+fn a_pending_login_is_finished_at_its_own_issuer_client_and_redirect_uri_alone() {
+    let app = TestApp::start();
+    let mut browser = app.browser();
+    let page_url = browser.authorize("alice");
+    let genuine = Forgery::of(&open(Purpose::Login, browser.cookie(LOGIN)));
+    let logins: Value = serde_json::from_slice(&genuine.value).unwrap();
+    let issuer = app.authorization_server.issuer();
+    let here = PendingLogin::digest(&issuer, CLIENT_ID, REDIRECT_URI);
+    assert_eq!(logins[0]["begun_for"], here.as_str());
+    for elsewhere in [
+        PendingLogin::digest("https://login.other.example", CLIENT_ID, REDIRECT_URI),
+        PendingLogin::digest(&issuer, "another-client", REDIRECT_URI),
+        PendingLogin::digest(&issuer, CLIENT_ID, "https://www.example.test/other"),
+    ] {
+        let mut other = logins.clone();
+        other[0]["begun_for"] = json!(elsewhere);
+        let mut at_other = browser.clone();
+        let sealed = Forgery {
+            value: other.to_string().into_bytes(),
+            ..genuine.clone()
+        };
+        at_other.replace_cookie(LOGIN, &sealed.seal(Purpose::Login));
+        assert_eq!(at_other.load_page(page_url.as_str()).outcome(), "400 invalid_request");
+    }
+    assert_eq!(app.authorization_server.requests("token"), 0);
+    let mut older = logins;
+    older[0].as_object_mut().unwrap().remove("begun_for");
+    let sealed = Forgery {
+        value: older.to_string().into_bytes(),
+        ..genuine
+    };
+    browser.replace_cookie(LOGIN, &sealed.seal(Purpose::Login));
+    assert_eq!(
+        browser.load_page(page_url.as_str()).status,
+        200,
+        "a login that an earlier version began"
+    );
 }
 
 #[test]

@@ -84,6 +84,42 @@ fn values_out_of_their_rules_are_refused_by_their_field() {
 }
 
 #[test]
+fn a_cookie_domain_that_no_browser_takes_is_refused_and_any_other_warns() {
+    let told = |top: &str| Config::parse(&text_with(top), environment);
+    for (domain, expected) in [
+        ("lima", "top-level name"),
+        ("localhost", "top-level name"),
+        ("192.0.2.1", "IP address"),
+        (".example.com", "without a dot"),
+        ("example..com", "without a dot"),
+        ("example.com/", "without a dot"),
+    ] {
+        let error = told(&format!("cookie_domain = \"{domain}\"")).unwrap_err().to_string();
+        assert!(
+            error.contains("cookie_domain") && error.contains(expected),
+            "{domain}: {error}"
+        );
+    }
+    let outside = "cookie_domain = \"example.com\"\nhosts = [\"api.example.com:8443\", \"api.notexample.com\"]";
+    let error = told(outside).unwrap_err().to_string();
+    assert!(
+        error.contains("`api.notexample.com`") && !error.contains("8443"),
+        "{error}"
+    );
+    let warnings = |top: &str| told(top).unwrap().warnings().to_vec();
+    let within = "cookie_domain = \"example.com\"\nhosts = [\"API.example.com:8443\", \"example.com\"]";
+    assert!(
+        warnings(within)[0].contains("travels to every host"),
+        "{:?}",
+        warnings(within)
+    );
+    assert_eq!(warnings(within).len(), 1);
+    assert_eq!(warnings("cookie_domain = \"co.uk\"").len(), 2);
+    assert!(warnings("cookie_hardening = \"none\"")[0].contains("sibling domain"));
+    assert!(told("former_endpoints_prefixes = [\"auth\"]").is_err());
+}
+
+#[test]
 fn without_discovery_the_endpoints_are_required() {
     let found = fields(with("authorization_server: discovery = false"));
     let required =

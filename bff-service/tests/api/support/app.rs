@@ -25,6 +25,7 @@ pub const KEYS: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c
 pub const AT: &str = "__Host-Http-example-at";
 pub const CSRF: &str = "__Host-Http-example-csrf";
 pub const LOGIN: &str = "__Host-Http-example-login";
+pub const NAV: &str = "__Host-Http-example-nav";
 pub const AUTH: &str = "__Http-example-auth";
 pub const ID: &str = "__Http-example-id";
 

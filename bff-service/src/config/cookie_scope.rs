@@ -1,0 +1,78 @@
+//! To which hosts the cookies go, and which hosts can set them.
+
+use std::net::IpAddr;
+
+use bff_core::names::Hardening;
+
+use super::fault::Fault;
+use super::sections::Settings;
+
+/// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.
+const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
+
+/// Checks `cookie_domain`, and says what plain names and a Domain cost.
+pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) {
+    if settings.cookie_hardening == Hardening::None {
+        warnings.push(
+            "`cookie_hardening` is `none`: every page of a sibling domain can set cookies of these names, and with them put a \
+             visitor into a session of its own; choose `host` unless cookies of another implementation are to be read"
+                .to_owned(),
+        );
+    }
+    let Some(domain) = &settings.cookie_domain else { return };
+    if let Err(what) = check_domain(domain) {
+        faults.push(Fault::new("cookie_domain", what));
+        return;
+    }
+    for host in settings.hosts.iter().filter(|host| !is_within(host, domain)) {
+        let what = format!("the host `{host}` of `hosts` is not within this domain: no browser takes its cookies");
+        faults.push(Fault::new("cookie_domain", what));
+    }
+    warnings.push(format!(
+        "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of them can \
+         set cookies of these names, and with them put a visitor into a session of its own; leave it out unless the API is at \
+         another host than this service"
+    ));
+    if looks_like_public_suffix(domain) {
+        warnings.push(format!(
+            "`cookie_domain` is `{domain}`, below which anybody can register a domain, by the looks of it: browsers take no \
+             cookie for such a name, and nobody could sign in"
+        ));
+    }
+}
+
+fn check_domain(domain: &str) -> Result<(), String> {
+    let label_is_sane =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if domain.parse::<IpAddr>().is_ok() {
+        return Err(
+            "this must be a host name, not an IP address: no browser takes a cookie with such a Domain".to_owned(),
+        );
+    }
+    if !domain.split('.').all(label_is_sane) {
+        return Err("this must be a host name such as `example.com`, without a dot at either end".to_owned());
+    }
+    match domain.contains('.') {
+        true => Ok(()),
+        false => Err(format!(
+            "`{domain}` is a top-level name: no browser takes a cookie for all of it; write a domain such as `example.{domain}`"
+        )),
+    }
+}
+
+/// Whether cookies with this Domain may come from this host, with or without its port.
+fn is_within(host: &str, domain: &str) -> bool {
+    let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let domain = domain.to_ascii_lowercase();
+    name.strip_suffix(&domain)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The whole list of such names changes every week, and one of yesterday would refuse what is good today: this is for a warning.
+fn looks_like_public_suffix(domain: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let Some((first, top)) = domain.split_once('.') else {
+        return false;
+    };
+    top.len() == 2 && SECOND_LEVELS.contains(&first)
+}

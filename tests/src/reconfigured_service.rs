@@ -1,0 +1,66 @@
+//! The service with one configuration of its cookies after the other, while a browser stays open.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use bff_core::seal::Purpose;
+use demo_system::{Component, System};
+
+use crate::proxy;
+use crate::sealing::Seals;
+
+/// What the other program asks for; `None`: it has ended.
+type Asked = Option<(String, Vec<u8>, Sender<String>)>;
+
+/// Does `work`, which gets the address of a server for it: `POST /configure` with lines for the top of the service's
+/// configuration restarts the service with these, and `POST /open/auth` or `/open/at` with a cookie's value answers what is in it.
+pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Send) {
+    let file = system.directory().join("bff.toml");
+    let original = fs::read_to_string(&file).expect("the service's configuration");
+    // Its path depends on the prefix.
+    let original = original.split("[navigation]").next().unwrap_or_default();
+    let (sender, receiver) = channel::<Asked>();
+    let end = End(sender.clone());
+    let address = proxy::serve_many(move |incoming| {
+        let (answer, answered) = channel();
+        sender.send(Some((incoming.path(), incoming.content(), answer))).ok()?;
+        Some(proxy::ok("text/plain", answered.recv().ok()?.as_bytes()))
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _end = end;
+            work(address);
+        });
+        for (path, content, answer) in receiver.into_iter().map_while(|asked| asked) {
+            let content = String::from_utf8(content).expect("text");
+            let text = match path.as_str() {
+                "/configure" => {
+                    system.stop(Component::Bff);
+                    fs::write(&file, format!("{content}\n{original}")).expect("written");
+                    system
+                        .resume(Component::Bff)
+                        .unwrap_or_else(|error| panic!("{content}: {error}"));
+                    String::new()
+                }
+                "/open/at" => Seals::of(system, "example").open(Purpose::AccessToken, &content).0,
+                "/open/auth" => Seals::of(system, "example").open(Purpose::RefreshToken, &content).0,
+                "/open/id" => Seals::of(system, "example").open(Purpose::IdToken, &content).0,
+                "/open/csrf" => Seals::of(system, "example").open(Purpose::Csrf, &content).0,
+                path => panic!("asked for {path}"),
+            };
+            // The other program may have ended meanwhile.
+            let _ = answer.send(text);
+        }
+    });
+}
+
+/// Says that the work is done, however it ended.
+struct End(Sender<Asked>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let _ = self.0.send(None);
+    }
+}
