@@ -262,16 +262,16 @@ fn open_access_token(
     jar: &CookieJar<'_>,
     now: u64,
 ) -> Result<Found, Refused> {
-    let shut = Refused::unauthorized("the access token cookie does not open");
+    let shut = || Refused::unauthorized("the access token cookie does not open");
     let values = jar.values(Purpose::AccessToken, MAX_PARTS);
     let value = match values.as_slice() {
         [] => return Err(Refused::unauthorized("there is no access token cookie")),
         [value] => value,
-        several => newest(stage, several)?.ok_or(shut)?,
+        several => newest(stage, several)?.ok_or_else(shut)?,
     };
     cookies
         .open(&stage.sealer, Purpose::AccessToken, value, now)
-        .map_err(|_: OpenError| shut)
+        .map_err(|_: OpenError| shut())
 }
 
 /// Of several access tokens the one that ends last, where they are of one session.
