@@ -21,11 +21,11 @@ test('the browser signs in by navigation and ends where it wanted to be', inBrow
   assert.deepEqual([...new Set(cookies.map(({ sameSite }) => sameSite))], ['Strict'], 'the login cookie is gone');
 }));
 
-test('the login cookie alone is Lax, and no cookie comes along from another site otherwise', inBrowser(async (page) => {
+test('the cookie of logins by navigation alone is Lax, and no cookie comes along from another site otherwise', inBrowser(async (page) => {
   await page.goto(`${API}/bff/login`);
   await page.waitForURL((url) => url.origin === LOGIN);
   const cookies = await bffCookies(page.context());
-  assert.deepEqual(cookies.map(({ name, sameSite }) => [name.replace(/.*example-/, ''), sameSite]), [['login', 'Lax']]);
+  assert.deepEqual(cookies.map(({ name, sameSite }) => [name.replace(/.*example-/, ''), sameSite]), [['nav', 'Lax']]);
 }));
 
 test('who gives up signing in comes back with an error', inBrowser(async (page) => {
