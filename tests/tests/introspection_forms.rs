@@ -245,7 +245,7 @@ fn made_up_jwts_are_401_and_neither_failures_nor_lines_in_the_log() {
         let answer = with_bearer(&test, token);
         assert_eq!(
             (answer.status, answer.header("www-authenticate")),
-            (401, Some("Bearer error=\"invalid_token\"")),
+            (401, Some("Bearer realm=\"api\", error=\"invalid_token\"")),
             "{token}"
         );
     }
