@@ -1,0 +1,111 @@
+//! The protocol by which replicas share a refresh, as a model in which every order of its steps is tried, and the real scripts in
+//! the orders that the model finds.
+//!
+//! The rules that the replicas had before are in the model as well: a model that did not find what was wrong with them would
+//! prove nothing about those that they have now.
+
+mod logout;
+mod memory;
+mod replicas;
+mod scripts;
+
+use stateright::{Checker, Model};
+
+use self::logout::{Asks, Logout, NOTHING_STAYS};
+use self::replicas::{Action, NO_LIE, ONLY_THE_HOLDER, RENEWED, Replicas, Reuse, Rules, TAKEN_OVER, USED_ONCE};
+
+/// Every state that can be reached.
+fn explored(model: Replicas) -> impl Checker<Replicas> {
+    let checker = model.checker().threads(2).spawn_bfs().join();
+    eprintln!("{model:?}: {} states", checker.unique_state_count());
+    checker
+}
+
+/// The shortest way to break a rule.
+fn way_to_break(model: Replicas, rule: &'static str) -> Vec<Action> {
+    let checker = explored(model);
+    let path = checker.discovery(rule).unwrap_or_else(|| panic!("it is not broken: {rule}"));
+    path.into_actions()
+}
+
+fn every_rule_holds(replicas: usize, callers: u8) {
+    for reuse in [Reuse::EndsTheSession, Reuse::IsRefused] {
+        let checker = explored(Replicas {
+            replicas,
+            callers,
+            rules: Rules::Now,
+            reuse,
+        });
+        for rule in [ONLY_THE_HOLDER, USED_ONCE, NO_LIE] {
+            if let Some(path) = checker.discovery(rule) {
+                panic!("{rule}: {:#?}", path.into_vec());
+            }
+        }
+        for reached in [RENEWED, TAKEN_OVER] {
+            assert!(checker.discovery(reached).is_some(), "{reached}");
+        }
+    }
+}
+
+#[test]
+fn two_replicas_with_two_callers_each_break_no_rule_in_any_order() {
+    every_rule_holds(2, 2);
+}
+
+#[test]
+fn three_replicas_break_no_rule_in_any_order() {
+    every_rule_holds(3, 1);
+}
+
+const BEFORE: Replicas = Replicas {
+    replicas: 2,
+    callers: 2,
+    rules: Rules::Before,
+    reuse: Reuse::EndsTheSession,
+};
+
+#[test]
+fn with_a_counter_for_fencing_tokens_the_model_finds_an_outcome_published_over_the_lock_of_another() {
+    let way = way_to_break(BEFORE, ONLY_THE_HOLDER);
+    assert!(way.contains(&Action::Stall), "the first loses its lock: {way:?}");
+}
+
+#[test]
+fn with_a_lock_that_stays_lost_the_model_finds_a_refresh_token_that_is_used_twice() {
+    let way = way_to_break(BEFORE, USED_ONCE);
+    let is_back = |action: &Action| matches!(action, Action::RedisIsBack { .. });
+    assert!(way.iter().any(is_back), "Redis had been away: {way:?}");
+}
+
+#[test]
+fn with_failures_that_count_whoever_has_the_lock_the_model_finds_somebody_who_is_logged_out_and_need_not_be() {
+    let model = Replicas {
+        reuse: Reuse::IsRefused,
+        ..BEFORE
+    };
+    let way = way_to_break(model, NO_LIE);
+    assert!(way.contains(&Action::Stall), "{way:?}");
+}
+
+#[test]
+fn a_logout_and_a_refresh_leave_no_tokens_behind_in_whatever_order_they_meet() {
+    let is_broken = |asks, looks_for_tokens| {
+        let model = Logout { asks, looks_for_tokens };
+        let checker = model.checker().spawn_bfs().join();
+        checker.discovery(NOTHING_STAYS).is_some()
+    };
+    assert!(!is_broken(Asks::AfterPublishing, true));
+    // Neither of the two is enough by itself.
+    assert!(is_broken(Asks::BeforePublishing, true));
+    assert!(is_broken(Asks::AfterPublishing, false));
+}
+
+#[test]
+fn the_scripts_do_in_a_real_redis_what_they_do_in_the_model_in_every_order_that_it_takes_them() {
+    let orders = replicas::orders(Replicas {
+        rules: Rules::Now,
+        ..BEFORE
+    });
+    assert!(orders.len() > 100, "{}", orders.len());
+    scripts::RealMemory::check(&orders);
+}
