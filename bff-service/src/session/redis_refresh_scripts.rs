@@ -25,10 +25,11 @@ pub const KEEP: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1";
 
-/// `ARGV`: fencing token, outcome, its life in milliseconds. Publishes for the lock's holder and nobody else, so that an old
-/// outcome never replaces a newer one. Returns 1, or 0 where the lock is lost.
+/// `ARGV`: fencing token, outcome, its life in milliseconds. Publishes for the lock's holder, or where nobody else has taken its
+/// place, so that an old outcome never replaces a newer one. Returns 1, or 0 where somebody has.
 pub const SETTLE: &str = "
-    if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+    local holder = redis.call('GET', KEYS[2])
+    if holder ~= ARGV[1] and (holder or redis.call('EXISTS', KEYS[1]) == 1) then return 0 end
     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
     redis.call('DEL', KEYS[2], KEYS[3])
     return 1";

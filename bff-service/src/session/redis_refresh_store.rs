@@ -257,7 +257,7 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether it was published: for the lock's holder alone.
+    /// Whether it was published: not where another replica has taken the place of this one.
     async fn settle_lock(
         &self,
         key: RefreshKey,
@@ -280,11 +280,6 @@ impl RedisRefreshStore {
         tokio::spawn(async move {
             while Instant::now() < until {
                 tokio::time::sleep(PROLONG).await;
-                match store.keep(key, &token).await {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(Unavailable) => continue,
-                }
                 let left = until.saturating_duration_since(Instant::now()).max(PROLONG);
                 if store.settle_lock(key, &token, &sealed, left).await.is_ok() {
                     return;

@@ -9,22 +9,25 @@ mod memory;
 mod replicas;
 mod scripts;
 
-use stateright::{Checker, Model};
+use stateright::{Checker, HasDiscoveries, Model};
 
 use self::logout::{Asks, Logout, NOTHING_STAYS};
 use self::replicas::{Action, NO_LIE, ONLY_THE_HOLDER, RENEWED, Replicas, Reuse, Rules, TAKEN_OVER, USED_ONCE};
 
 /// Every state that can be reached.
 fn explored(model: Replicas) -> impl Checker<Replicas> {
-    let checker = model.checker().threads(2).spawn_bfs().join();
+    let checker = model.checker().spawn_bfs().join();
     eprintln!("{model:?}: {} states", checker.unique_state_count());
     checker
 }
 
-/// The shortest way to break a rule.
+/// A way to break a rule.
 fn way_to_break(model: Replicas, rule: &'static str) -> Vec<Action> {
-    let checker = explored(model);
-    let path = checker.discovery(rule).unwrap_or_else(|| panic!("it is not broken: {rule}"));
+    let found = HasDiscoveries::AnyOf([rule].into());
+    let checker = model.checker().finish_when(found).spawn_bfs().join();
+    let path = checker
+        .discovery(rule)
+        .unwrap_or_else(|| panic!("it is not broken: {rule}"));
     path.into_actions()
 }
 
@@ -33,12 +36,13 @@ fn every_rule_holds(replicas: usize, callers: u8) {
         let checker = explored(Replicas {
             replicas,
             callers,
-            rules: Rules::Now,
+            rules: Rules::NOW,
             reuse,
         });
         for rule in [ONLY_THE_HOLDER, USED_ONCE, NO_LIE] {
             if let Some(path) = checker.discovery(rule) {
-                panic!("{rule}: {:#?}", path.into_vec());
+                let last = path.last_state().clone();
+                panic!("{rule}: {:?}, and then {last:#?}", path.into_actions());
             }
         }
         for reached in [RENEWED, TAKEN_OVER] {
@@ -60,7 +64,7 @@ fn three_replicas_break_no_rule_in_any_order() {
 const BEFORE: Replicas = Replicas {
     replicas: 2,
     callers: 2,
-    rules: Rules::Before,
+    rules: Rules::BEFORE,
     reuse: Reuse::EndsTheSession,
 };
 
@@ -88,6 +92,58 @@ fn with_failures_that_count_whoever_has_the_lock_the_model_finds_somebody_who_is
 }
 
 #[test]
+fn without_any_one_of_the_rules_the_model_finds_what_it_is_for() {
+    let now = Rules::NOW;
+    let without = [
+        (
+            ONLY_THE_HOLDER,
+            Rules {
+                random_tokens: false,
+                ..now
+            },
+        ),
+        (
+            USED_ONCE,
+            Rules {
+                lock_is_taken_again: false,
+                ..now
+            },
+        ),
+        (
+            USED_ONCE,
+            Rules {
+                nobody_begins_at_once: false,
+                ..now
+            },
+        ),
+        (
+            NO_LIE,
+            Rules {
+                failures_defer: false,
+                ..now
+            },
+        ),
+        (
+            USED_ONCE,
+            Rules {
+                published_later: false,
+                ..now
+            },
+        ),
+    ];
+    for (rule, rules) in without {
+        way_to_break(
+            Replicas {
+                rules,
+                reuse: Reuse::IsRefused,
+                ..BEFORE
+            },
+            rule,
+        );
+    }
+}
+
+#[test]
 fn a_logout_and_a_refresh_leave_no_tokens_behind_in_whatever_order_they_meet() {
     let is_broken = |asks, looks_for_tokens| {
         let model = Logout { asks, looks_for_tokens };
@@ -103,7 +159,7 @@ fn a_logout_and_a_refresh_leave_no_tokens_behind_in_whatever_order_they_meet() {
 #[test]
 fn the_scripts_do_in_a_real_redis_what_they_do_in_the_model_in_every_order_that_it_takes_them() {
     let orders = replicas::orders(Replicas {
-        rules: Rules::Now,
+        rules: Rules::NOW,
         ..BEFORE
     });
     assert!(orders.len() > 100, "{}", orders.len());

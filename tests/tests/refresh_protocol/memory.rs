@@ -41,13 +41,6 @@ pub enum Found {
     Busy,
 }
 
-/// What SETTLE finds.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Settled {
-    Published,
-    LockLost(Option<Outcome>),
-}
-
 impl Memory {
     pub fn join(&mut self, tokens: Tokens, may_lead: bool) -> Found {
         if let Some(outcome) = self.outcome {
@@ -77,15 +70,26 @@ impl Memory {
         }
     }
 
-    pub fn settle(&mut self, token: Token, outcome: Outcome) -> Settled {
-        if self.lock != Some(token) {
-            return Settled::LockLost(self.outcome);
-        }
+    /// Whether it was published.
+    pub fn settle(&mut self, token: Token, outcome: Outcome) -> bool {
+        let is_replaced = match self.lock {
+            Some(holder) => holder != token,
+            None => self.outcome.is_some(),
+        };
+        !is_replaced && self.publish(outcome)
+    }
+
+    /// As it was: for the lock's holder alone.
+    pub fn settle_as_before(&mut self, token: Token, outcome: Outcome) -> bool {
+        self.lock == Some(token) && self.publish(outcome)
+    }
+
+    fn publish(&mut self, outcome: Outcome) -> bool {
         *self = Memory {
             outcome: Some(outcome),
             ..Memory::default()
         };
-        Settled::Published
+        true
     }
 
     /// Whether it was there.

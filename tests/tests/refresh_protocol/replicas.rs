@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use stateright::{Checker, Model, Path, Property};
 
-use crate::memory::{Found, Memory, Outcome, Settled, Token, Tokens};
+use crate::memory::{Found, Memory, Outcome, Token, Tokens};
 use crate::scripts::Step;
 
 /// What the authorization server does when a refresh token is used twice.
@@ -23,11 +23,36 @@ pub enum Reuse {
 
 /// The rules that the replicas follow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rules {
-    /// As they were: counted fencing tokens; a lock that is lost stays lost; a failure counts whoever has the lock.
-    Before,
+pub struct Rules {
+    /// Fencing tokens are random; else they are counted, by a counter that goes with the lock.
+    pub random_tokens: bool,
+    /// A lock that Redis has forgotten, or never had, is taken by whoever is at work; else it stays lost.
+    pub lock_is_taken_again: bool,
+    /// When Redis is back, nobody begins for as long as that takes.
+    pub nobody_begins_at_once: bool,
+    /// The failure of a replica that may have lost the lock does not count; else it does.
+    pub failures_defer: bool,
+    /// New tokens that could not be published are published when Redis is back.
+    pub published_later: bool,
+}
+
+impl Rules {
+    /// As they were.
+    pub const BEFORE: Rules = Rules {
+        random_tokens: false,
+        lock_is_taken_again: false,
+        nobody_begins_at_once: false,
+        failures_defer: false,
+        published_later: false,
+    };
     /// As they are.
-    Now,
+    pub const NOW: Rules = Rules {
+        random_tokens: true,
+        lock_is_taken_again: true,
+        nobody_begins_at_once: true,
+        failures_defer: true,
+        published_later: true,
+    };
 }
 
 /// What is checked.
@@ -40,12 +65,17 @@ pub struct Replicas {
     pub reuse: Reuse,
 }
 
+/// More than there are flights.
+const NEVER_COUNTED: Token = 100;
+
 /// Where a replica is with its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
     Idle,
     /// Wants to join, or waits for another one's outcome.
-    Joins { waited: bool },
+    Joins {
+        waited: bool,
+    },
     /// Leads, and has not asked the authorization server yet.
     Leads(Flight),
     /// Has asked.
@@ -77,6 +107,8 @@ pub struct State {
     is_just_back: bool,
     replicas: Vec<Phase>,
     callers_left: Vec<u8>,
+    /// Which replicas have the new tokens in their own memory.
+    remembered: Vec<bool>,
     /// Flights whose new tokens could not be published while Redis was away.
     unpublished: Vec<Option<Flight>>,
     flights: u8,
@@ -123,7 +155,9 @@ pub enum Action {
     LockEnds,
     OutcomeEnds,
     RedisGoes,
-    RedisIsBack { with_its_memory: bool },
+    RedisIsBack {
+        with_its_memory: bool,
+    },
     TimeAfterReturnIsOver,
 }
 
@@ -139,12 +173,12 @@ impl Replicas {
         }
     }
 
-    fn is_now(&self) -> bool {
-        self.rules == Rules::Now
-    }
-
     /// Takes the lead, or whatever else is to be done.
     fn join(&self, state: &mut State, replica: usize, waited: bool) {
+        if state.remembered[replica] {
+            Self::tell(state, replica, Outcome::Renewed, true);
+            return;
+        }
         if !state.redis_is_up {
             if replica == 0 && state.is_news {
                 self.lead(state, replica, None);
@@ -153,9 +187,9 @@ impl Replicas {
             }
             return;
         }
-        let may_lead = !(self.is_now() && state.is_just_back);
+        let may_lead = !state.is_just_back;
         match state.memory.join(self.tokens(state), may_lead) {
-            Found::Outcome(outcome) if waited || outcome == Outcome::Renewed || !self.is_now() => {
+            Found::Outcome(outcome) if waited || outcome == Outcome::Renewed => {
                 Self::tell(state, replica, outcome, true);
             }
             Found::Outcome(outcome) => {
@@ -167,9 +201,9 @@ impl Replicas {
     }
 
     fn tokens(&self, state: &State) -> Tokens {
-        match self.rules {
-            Rules::Before => Tokens::Counted,
-            Rules::Now => Tokens::Random(state.flights + 1),
+        match self.rules.random_tokens {
+            false => Tokens::Counted,
+            true => Tokens::Random(state.flights + 1),
         }
     }
 
@@ -181,28 +215,34 @@ impl Replicas {
             state.locked_by = Some(number);
         }
         let alone = token.is_none();
-        // Without Redis: a token by which the lock is taken later, as things are now; none, as they were.
-        let token = token.unwrap_or(if self.is_now() { number } else { 0 });
+        // Without Redis: one by which the lock may be taken later, and which no counter comes to.
+        let token = token.unwrap_or(NEVER_COUNTED + number);
         state.replicas[replica] = Phase::Leads(Flight { token, number, alone });
     }
 
     /// Answers the caller of a replica. `rightly`: the outcome is of whoever had the lock.
     fn tell(state: &mut State, replica: usize, outcome: Outcome, rightly: bool) {
-        state.is_renewed |= outcome == Outcome::Renewed;
+        if outcome == Outcome::Renewed {
+            (state.is_renewed, state.remembered[replica]) = (true, true);
+        }
         if outcome == Outcome::Ended && !state.session_is_over && !rightly {
             state.lied = true;
         }
         state.replicas[replica] = Phase::Idle;
     }
 
-    fn publish(state: &mut State, flight: Flight, outcome: Outcome) -> Settled {
-        let others = !Self::has_lock(state, flight);
-        let settled = state.memory.settle(flight.token, outcome);
-        if settled == Settled::Published {
+    /// Whether it was published.
+    fn publish(&self, state: &mut State, flight: Flight, outcome: Outcome) -> bool {
+        let others = state.memory.lock.is_some() && !Self::has_lock(state, flight);
+        let is_published = match self.rules.lock_is_taken_again {
+            false => state.memory.settle_as_before(flight.token, outcome),
+            true => state.memory.settle(flight.token, outcome),
+        };
+        if is_published {
             state.published_for_another |= others;
             state.locked_by = None;
         }
-        settled
+        is_published
     }
 
     /// The authorization server gets the request.
@@ -243,6 +283,7 @@ impl Model for Replicas {
             is_just_back: false,
             replicas: vec![Phase::Idle; self.replicas],
             callers_left: vec![self.callers; self.replicas],
+            remembered: vec![false; self.replicas],
             unpublished: vec![None; self.replicas],
             flights: 0,
             uses: 0,
@@ -292,7 +333,7 @@ impl Model for Replicas {
                 if state.may_crash {
                     actions.push(Action::Crash(replica));
                 }
-                if self.is_now() && state.redis_is_up {
+                if self.rules.lock_is_taken_again && state.redis_is_up {
                     actions.push(Action::Keep(replica));
                 }
             }
@@ -309,7 +350,11 @@ impl Model for Replicas {
         let at_work = state.replicas.iter().any(at_work);
         // New tokens are there for as long as an exchange may take (with `refresh_replay_seconds` and `exchange_seconds` as they
         // are by default); a failure is not.
-        if state.memory.outcome.is_some_and(|outcome| outcome != Outcome::Renewed || !at_work) {
+        if state
+            .memory
+            .outcome
+            .is_some_and(|outcome| outcome != Outcome::Renewed || !at_work)
+        {
             actions.push(Action::OutcomeEnds);
         }
         if state.redis_is_up && state.may_go_away {
@@ -321,7 +366,7 @@ impl Model for Replicas {
             }
         }
         // Three seconds, in which a lock is prolonged every second.
-        if state.is_just_back && Self::all_have_told(state) {
+        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_told(state)) {
             actions.push(Action::TimeAfterReturnIsOver);
         }
     }
@@ -334,7 +379,9 @@ impl Model for Replicas {
                 state.replicas[replica] = Phase::Joins { waited: false };
             }
             Action::Join(replica) => {
-                let Phase::Joins { waited } = state.replicas[replica] else { return None };
+                let Phase::Joins { waited } = state.replicas[replica] else {
+                    return None;
+                };
                 self.join(&mut state, replica, waited);
             }
             Action::StopWaiting(replica) => Self::tell(&mut state, replica, Outcome::ForNow, true),
@@ -363,39 +410,37 @@ impl Model for Replicas {
                 state.replicas[replica] = Phase::Answered(flight, Outcome::ForNow);
             }
             Action::Settle(replica) => {
-                let Phase::Answered(flight, outcome) = state.replicas[replica] else { return None };
+                let Phase::Answered(flight, outcome) = state.replicas[replica] else {
+                    return None;
+                };
                 if !state.redis_is_up {
-                    if outcome == Outcome::Renewed && self.is_now() {
+                    if outcome == Outcome::Renewed && self.rules.published_later {
                         state.unpublished[replica] = Some(flight);
                     }
                     // Before Redis went away, another replica may have taken the place of this one.
                     let outcome = match outcome {
-                        Outcome::Ended if self.is_now() && !flight.alone => Outcome::ForNow,
+                        Outcome::Ended if self.rules.failures_defer && !flight.alone => Outcome::ForNow,
                         outcome => outcome,
                     };
                     Self::tell(&mut state, replica, outcome, flight.alone);
                     return Some(state);
                 }
-                match Self::publish(&mut state, flight, outcome) {
-                    Settled::Published => Self::tell(&mut state, replica, outcome, true),
-                    Settled::LockLost(_) if outcome == Outcome::Renewed || !self.is_now() => {
-                        Self::tell(&mut state, replica, outcome, flight.alone);
-                    }
-                    Settled::LockLost(_) => state.replicas[replica] = Phase::Defers(flight, outcome),
+                if self.publish(&mut state, flight, outcome) {
+                    Self::tell(&mut state, replica, outcome, true);
+                } else if outcome == Outcome::Renewed || !self.rules.failures_defer {
+                    Self::tell(&mut state, replica, outcome, flight.alone);
+                } else {
+                    state.replicas[replica] = Phase::Defers(flight, outcome);
                 }
             }
             Action::Publish(replica) => {
                 let flight = state.unpublished[replica].take()?;
-                let was_free = state.memory.lock.is_none();
-                if state.memory.keep(flight.token) {
-                    if was_free {
-                        state.locked_by = Some(flight.number);
-                    }
-                    Self::publish(&mut state, flight, Outcome::Renewed);
-                }
+                self.publish(&mut state, flight, Outcome::Renewed);
             }
             Action::Defer(replica) => {
-                let Phase::Defers(_, outcome) = state.replicas[replica] else { return None };
+                let Phase::Defers(_, outcome) = state.replicas[replica] else {
+                    return None;
+                };
                 if !state.redis_is_up {
                     Self::tell(&mut state, replica, Outcome::ForNow, true);
                     return Some(state);
@@ -409,7 +454,7 @@ impl Model for Replicas {
                     Found::Leads { token, .. } => {
                         self.lead(&mut state, replica, Some(token));
                         let flight = Self::flight(state.replicas[replica])?;
-                        Self::publish(&mut state, flight, outcome);
+                        self.publish(&mut state, flight, outcome);
                         Self::tell(&mut state, replica, outcome, true);
                     }
                 }
@@ -425,7 +470,13 @@ impl Model for Replicas {
                 (state.memory.lock, state.locked_by) = (None, None);
             }
             Action::LockEnds => (state.memory.lock, state.locked_by) = (None, None),
-            Action::OutcomeEnds => state.memory.outcome = None,
+            Action::OutcomeEnds => {
+                // After the replay window, a refresh token that was used is what it is.
+                if state.memory.outcome.take() == Some(Outcome::Renewed) {
+                    state.is_excused = true;
+                    state.remembered.fill(false);
+                }
+            }
             Action::RedisGoes => {
                 state.may_go_away = false;
                 state.redis_is_up = false;
@@ -433,7 +484,7 @@ impl Model for Replicas {
             Action::RedisIsBack { with_its_memory } => {
                 state.redis_is_up = true;
                 state.is_news = false;
-                state.is_just_back = self.is_now();
+                state.is_just_back = self.rules.nobody_begins_at_once;
                 if !with_its_memory {
                     // New tokens that Redis has forgotten are in the hands of whoever got them, and of nobody else.
                     state.is_excused |= state.memory.outcome == Some(Outcome::Renewed);
@@ -475,7 +526,9 @@ pub fn orders(model: Replicas) -> BTreeSet<Vec<Step>> {
         let states = path.into_vec();
         let befores = states.iter().map(|(state, _)| state);
         let steps = befores.zip(states.iter().filter_map(|(_, action)| *action));
-        let order: Vec<Step> = steps.flat_map(|(before, action)| steps_of(model, before, action)).collect();
+        let order: Vec<Step> = steps
+            .flat_map(|(before, action)| steps_of(model, before, action))
+            .collect();
         orders.lock().expect("no panic").insert(order);
     };
     model.checker().visitor(visit).spawn_bfs().join();
@@ -495,6 +548,7 @@ fn steps_of(model: Replicas, before: &State, action: Action) -> Vec<Step> {
         may_lead,
     };
     match action {
+        Action::Join(replica) if before.remembered[replica] => Vec::new(),
         Action::Join(_) | Action::Defer(_) if before.redis_is_up => {
             let mut memory = before.memory.clone();
             let waited = action_waited(before, action);
@@ -521,15 +575,12 @@ fn steps_of(model: Replicas, before: &State, action: Action) -> Vec<Step> {
             _ => Vec::new(),
         },
         Action::Publish(replica) => before.unpublished[replica]
-            .map(|flight| [Step::Keep(flight.token), Step::Settle(flight.token, Outcome::Renewed)])
+            .map(|flight| Step::Settle(flight.token, Outcome::Renewed))
             .into_iter()
-            .flatten()
             .collect(),
         Action::Stall | Action::LockEnds => vec![Step::LockEnds],
         Action::OutcomeEnds => vec![Step::OutcomeEnds],
-        Action::RedisIsBack {
-            with_its_memory: false,
-        } => vec![Step::Forgets],
+        Action::RedisIsBack { with_its_memory: false } => vec![Step::Forgets],
         Action::RedisIsBack { .. }
         | Action::Come(_)
         | Action::Join(_)

@@ -7,7 +7,7 @@ use bff_tests::setup::start;
 use demo_system::Component;
 use redis::{Connection, Script, ScriptInvocation, Value};
 
-use crate::memory::{Found, Memory, Outcome, Settled, Token, Tokens};
+use crate::memory::{Found, Memory, Outcome, Token, Tokens};
 
 /// Something that happens to the memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -48,7 +48,11 @@ impl RealMemory {
             for (index, step) in order.iter().enumerate() {
                 let (expected, found) = (model.take(*step), real.take(*step));
                 assert_eq!(found, expected, "step {index} of {order:?}");
-                assert_eq!(real.contents(), (model.outcome.map(text), model.lock), "after step {index} of {order:?}");
+                assert_eq!(
+                    real.contents(),
+                    (model.outcome.map(text), model.lock),
+                    "after step {index} of {order:?}"
+                );
             }
         }
     }
@@ -77,7 +81,10 @@ impl RealMemory {
             call.invoke::<Value>(&mut real.connection).expect("an answer")
         };
         let delete = |real: &mut RealMemory, keys: &[&String]| {
-            let () = redis::cmd("DEL").arg(keys).query(&mut real.connection).expect("deleted");
+            let () = redis::cmd("DEL")
+                .arg(keys)
+                .query(&mut real.connection)
+                .expect("deleted");
             "nothing".to_owned()
         };
         let long = LONG.to_string();
@@ -115,10 +122,7 @@ impl Memory {
                 Found::Busy => "nothing".to_owned(),
             },
             Step::Keep(token) => i64::from(self.keep(token)).to_string(),
-            Step::Settle(token, outcome) => match self.settle(token, outcome) {
-                Settled::Published => "1".to_owned(),
-                Settled::LockLost(found) => found.map_or_else(|| "nothing".to_owned(), text),
-            },
+            Step::Settle(token, outcome) => i64::from(self.settle(token, outcome)).to_string(),
             Step::Discard(outcome) => i64::from(self.discard(outcome)).to_string(),
             Step::LockEnds | Step::OutcomeEnds | Step::Forgets => {
                 match step {
