@@ -86,6 +86,8 @@ pub fn request(stage: &PhantomToken, token: &[u8], behalf: Option<&Head>) -> Req
         (":authority", text(&stage.authority)),
         (":path", text(&stage.path)),
         ("accept", text(accept)),
+        // Without it the server may compress as it likes (RFC 9110, section 12.5.3), and nobody here would undo it.
+        ("accept-encoding", text("identity")),
         ("content-type", text("application/x-www-form-urlencoded")),
     ];
     if stage.scheme == "https" {

@@ -56,7 +56,7 @@ pub static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
 /// A token of the authorization server.
 pub fn signed(claims: &serde_json::Value) -> String {
     SIGNER
-        .sign("JWT", jsonwebtoken::Algorithm::EdDSA, claims)
+        .sign("JWT", SIGNER.best().expect("an algorithm"), claims)
         .expect("signed")
 }
 

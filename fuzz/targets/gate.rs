@@ -83,7 +83,7 @@ impl World {
                     self.callouts
                         .insert(flight, (stream, cause.or(known).expect("a cause")));
                 }
-                Effect::ReadEndedSessions { .. } | Effect::TickSoon => {}
+                Effect::ReadEndedSessions { .. } | Effect::Warn(_) | Effect::TickSoon => {}
             }
         }
     }

@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 claims.entry(name).or_insert_with(|| value.clone());
             }
         }
-        if let Ok(token) = validate(&claims, ("https://issuer", "client"), 10, NOW) {
+        if let Ok(token) = validate(&claims, ("https://issuer", "client", &[]), 10, NOW) {
             assert!(claims["iss"] == "https://issuer" && !claims.contains_key("nonce"));
             assert!(token.subject.is_some() || token.login.is_some());
             assert!(!token.id.is_empty() && claims["events"].is_object());

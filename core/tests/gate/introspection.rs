@@ -54,6 +54,7 @@ fn the_request_is_a_form_with_encoded_credentials() {
     // base64 of a+client:a+secret%3A%26%25
     assert_eq!(header("authorization"), "Basic YStjbGllbnQ6YStzZWNyZXQlM0ElMjYlMjU=");
     assert_eq!(header("accept"), "application/jwt");
+    assert_eq!(header("accept-encoding"), "identity");
     assert_eq!(header(":authority"), "login.example.com");
     assert_eq!(header(":path"), "/oauth/v2/oauth-introspect");
     assert_eq!(

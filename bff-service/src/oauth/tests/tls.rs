@@ -2,13 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::fake_server::config;
+use crate::config::{AuthorizationServer, Client};
+use crate::http_client::Proxy;
 use crate::metrics::ServerEndpoint;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
 use crate::oauth::tls::client_config;
@@ -95,4 +98,85 @@ async fn a_server_with_a_certificate_for_another_name_is_not() {
     let port = start(&authority);
     let answer = get(&format!("https://www.example.localhost:{port}/"), &authority).await;
     assert!(matches!(answer, Err(HttpError::Connect(_))), "{:?}", answer.err());
+}
+
+/// A server that lets any client certificate in, and keeps what the clients of its connections show. Returns its port.
+fn start_for_certificates(authority: &Authority) -> (u16, Arc<Mutex<Vec<CertificateDer<'static>>>>) {
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(["login.example.localhost".to_owned()]).unwrap();
+    let certificate: CertificateDer<'static> = parameters.signed_by(&key, authority).unwrap().der().clone();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![certificate], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    let tls = Arc::new(tls);
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&shown);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+            let mut reader = BufReader::new(StreamOwned::new(connection, stream.unwrap()));
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
+                line.clear();
+            }
+            let stream = reader.get_mut();
+            let certificates = stream.conn.peer_certificates().unwrap_or_default();
+            seen.lock()
+                .unwrap()
+                .extend(certificates.iter().cloned().map(CertificateDer::into_owned));
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+        }
+    });
+    (port, shown)
+}
+
+#[actix_web::test]
+async fn a_renewed_client_certificate_is_shown_on_the_next_connection_and_no_session_of_the_old_one_is_resumed() {
+    let authority = authority();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("ca.pem"), authority.pem()).unwrap();
+    let renew = |later: u64| {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new(["client".to_owned()]).unwrap();
+        std::fs::write(path("key.pem"), key.serialize_pem()).unwrap();
+        std::fs::write(path("cert.pem"), parameters.signed_by(&key, &authority).unwrap().pem()).unwrap();
+        let file = std::fs::File::options().write(true).open(path("cert.pem")).unwrap();
+        let at = std::time::SystemTime::now() + std::time::Duration::from_secs(later);
+        file.set_modified(at).unwrap();
+    };
+    renew(0);
+    let server = AuthorizationServer {
+        ca_file: Some(path("ca.pem")),
+        issuer: "https://login.example.localhost".to_owned(),
+        ..AuthorizationServer::default()
+    };
+    let client = Client {
+        certificate_file: Some(path("cert.pem")),
+        certificate_key_file: Some(path("key.pem")),
+        ..Client::default()
+    };
+    let tls = client_config(&server, &client).unwrap();
+    let http = HttpClient::new(&server, &tls, &Proxy::default(), &Arc::default());
+    let (port, shown) = start_for_certificates(&authority);
+    for later in [60, 120] {
+        let request = oauth2::http::Request::post(format!("https://login.example.localhost:{port}/"));
+        let answer = http
+            .send(ServerEndpoint::Token, request.body(Vec::new()).unwrap())
+            .await;
+        assert_eq!(answer.unwrap().body.as_ref(), b"hello");
+        renew(later);
+    }
+    let shown = shown.lock().unwrap();
+    assert_eq!(shown.len(), 2);
+    assert_ne!(shown[0], shown[1]);
 }
