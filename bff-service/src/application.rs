@@ -12,6 +12,7 @@ use bff_core::origin::TrustedOrigins;
 use arc_swap::ArcSwapOption;
 
 use crate::config::{AuthorizeRules, Config, CookiePaths};
+use crate::exchanges::{ExchangeTimes, Exchanges};
 use crate::metrics::Metrics;
 use crate::oauth::Provider;
 use crate::random;
@@ -31,8 +32,6 @@ use crate::session::tokens::{ReplicaId, SessionLifetimes};
 /// How long an access token counts as good where the authorization server does not say, in seconds. Nothing rests on
 /// it: whoever accepts the token decides.
 const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
-/// A refresh makes at most this many requests in a row: metadata (in two places), token (twice with DPoP), keys.
-const REQUESTS_OF_A_REFRESH: u32 = 5;
 
 /// The parts of an application, made once from its configuration.
 pub struct Application {
@@ -56,8 +55,8 @@ pub struct Application {
     pub lifetimes: SessionLifetimes,
     /// Makes one of concurrent refreshes.
     pub refreshes: Arc<dyn RefreshStore>,
-    /// How long a caller waits for a refresh that another one leads.
-    pub refresh_bound: Duration,
+    /// Codes and refresh tokens on their way to the token endpoint.
+    pub exchanges: Arc<Exchanges>,
     /// The sessions that are over.
     pub ended: EndedList,
     /// The logout tokens that were used.
@@ -106,13 +105,12 @@ impl Application {
             absolute: config.session.max_lifetime_seconds,
             idle: config.session.max_idle_seconds,
         };
-        let refresh_bound = config
-            .authorization_server
-            .request_timeout()
-            .saturating_mul(REQUESTS_OF_A_REFRESH);
+        let times = ExchangeTimes::of(&config.authorization_server);
+        let replay_window = Duration::from_secs(config.session.refresh_replay_seconds);
         let limits = RefreshStoreLimits {
-            replay_window: Duration::from_secs(config.session.refresh_replay_seconds),
-            lead: refresh_bound,
+            replay_window,
+            lead: times.over(),
+            wait: times.answer,
             settled: config.session.refresh_replay_entries,
         };
         let redis = match &config.redis.url {
@@ -135,8 +133,9 @@ impl Application {
                 redis.clone(),
                 cookie_keys.for_refreshes(),
                 redis_refresh_store::Settings {
-                    replay_seconds: config.session.refresh_replay_seconds,
-                    refresh_seconds: refresh_bound.as_secs(),
+                    replay_window,
+                    wait: times.answer,
+                    over: times.over(),
                     session_affinity: config.redis.session_affinity,
                 },
                 Arc::clone(&metrics),
@@ -164,7 +163,7 @@ impl Application {
             csrf_header,
             lifetimes,
             refreshes,
-            refresh_bound,
+            exchanges: Arc::new(Exchanges::new(times)),
             ended,
             logout_tokens: LogoutTokens::new(redis.clone()),
             logout_states: LogoutStates::new(cookie_keys.for_logouts()),

@@ -4,6 +4,7 @@
 //! * [`application`]: what is made of the configuration, for each application that is served.
 //! * [`api`]: the endpoints, and the one path that every request takes to them.
 //! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
+//! * [`exchanges`]: how a code or a refresh token is exchanged without being lost.
 //! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
 //! * [`http_client`]: how requests travel to it.
 //! * [`config`], [`check`]: the configuration file and its validation; [`rotation`]: what of it changes while it is in use;
@@ -17,6 +18,7 @@ pub mod authorize;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod exchanges;
 pub mod http_client;
 pub mod keys_command;
 pub mod logging;

@@ -13,6 +13,7 @@ use actix_web::{App, HttpServer};
 use crate::admin::{self, State};
 use crate::api::{self, Worker};
 use crate::application::Application;
+use crate::exchanges::Exchanges;
 use crate::oauth::OAuthClient;
 use crate::rotation::{Reread, Rotation};
 use crate::signals::{End, Signals};
@@ -50,6 +51,15 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
         })
         .collect();
     beside.push(actix_web::rt::spawn(rotation));
+    for application in &applications {
+        let client = Rc::new(OAuthClient::new(&application.config, application.provider.clone()));
+        let exchanges = Arc::clone(&application.exchanges);
+        beside.push(actix_web::rt::spawn(async move { exchanges.run(client).await }));
+    }
+    let exchanges: Vec<_> = applications
+        .iter()
+        .map(|application| Arc::clone(&application.exchanges))
+        .collect();
     let for_admin = applications.clone();
     // `/authorize` is asked for every request of the API behind.
     let authorizes = applications
@@ -78,7 +88,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
         api.handle(),
         Arc::clone(&state.is_draining),
     );
-    beside.push(actix_web::rt::spawn(end));
+    let end = actix_web::rt::spawn(end);
     // Probes go on being answered while the API finishes.
     let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone(), state.clone())))
         .client_request_timeout(REQUEST_HEAD)
@@ -93,6 +103,10 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
     let stop_admin = admin.handle();
     let admin = actix_web::rt::spawn(admin);
     let served = api.await;
+    match &served {
+        Ok(()) if matches!(end.await, Ok(End::InGoodOrder)) => finish(&exchanges).await?,
+        Ok(()) | Err(_) => {}
+    }
     beside.iter().for_each(|task| task.abort());
     stop_admin.stop(false).await;
     match admin.await {
@@ -101,8 +115,25 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
     }
 }
 
-/// Ends the API when a signal says so: with SIGTERM after the time to drain, or at once with another signal meanwhile.
-async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) {
+/// Waits for the exchanges whose callers are gone: nobody else has what comes of them. Another signal ends that.
+async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
+    // From now on: the first one has been heard by whoever listened then.
+    let mut again = Signals::listen()?;
+    let finished = async {
+        for exchanges in exchanges {
+            exchanges.finish().await;
+        }
+    };
+    tokio::select! {
+        () = finished => {}
+        _ = again.end() => {}
+    }
+    Ok(())
+}
+
+/// Ends the API when a signal says so: with SIGTERM after the time to drain, or at once with another signal meanwhile. Returns
+/// how it was told to end.
+async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> End {
     let mut how = signals.end().await;
     if how == End::InGoodOrder && !drain.is_zero() {
         is_draining.store(true, Relaxed);
@@ -117,4 +148,5 @@ async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draini
     }
     log::info!("ends");
     api.stop(how == End::InGoodOrder).await;
+    how
 }

@@ -37,6 +37,9 @@ export interface PageLoad extends Session {
   readonly error?: BffError | undefined;
 }
 
+/** How long signing out waits for a sign-in or a refresh that is under way in another tab. */
+const LOGOUT_PATIENCE_MS = 1000;
+
 export class BffClient {
   readonly #options: BffClientOptions;
   readonly #bffUrl: string;
@@ -117,7 +120,8 @@ export class BffClient {
       // What was asked before this must not bring it back.
       this.#answered = ++this.#asked;
       return typeof answer['url'] === 'string' ? webUrl(answer['url']) : undefined;
-    });
+      // The BFF refuses a refresh that is under way when its session ends: one that hangs keeps nobody here.
+    }, LOGOUT_PATIENCE_MS);
     if (url === undefined) {
       this.#end('logged_out');
     } else {

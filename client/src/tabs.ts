@@ -30,22 +30,31 @@ export class Tabs {
   /**
    * Runs `work` while no other tab runs any. Without Web Locks, while this tab runs no other: tabs may then refresh at once,
    * which the BFF makes one refresh of.
+   * @param patience how long to wait for what is under way, in milliseconds; then `work` runs beside it
    */
-  async alone<T>(work: () => Promise<T>): Promise<T> {
+  async alone<T>(work: () => Promise<T>, patience?: number): Promise<T> {
     let begun = false;
     const begin = () => {
       begun = true;
       return work();
     };
+    const options: LockOptions = patience ? { signal: AbortSignal.timeout(patience) } : {};
     try {
       const locks = navigator.locks as LockManager | undefined;
-      if (locks) return await locks.request(this.#name, begin);
+      if (locks) return await locks.request(this.#name, options, begin);
     } catch (error) {
       // A page without an origin of its own has no locks, although it has their API.
       if (begun) throw error;
     }
-    const turn = this.#last.then(begin);
+    const turn = (options.signal ? Promise.race([this.#last, aborted(options.signal)]) : this.#last).then(begin);
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal);
+    signal.addEventListener('abort', resolve);
+  });
 }

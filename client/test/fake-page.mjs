@@ -10,10 +10,19 @@ export const API = 'https://api.example.com';
 class FakeLocks {
   #last = new Map();
 
-  request(name, work) {
-    const turn = (this.#last.get(name) ?? Promise.resolve()).then(() => work());
+  request(name, { signal }, work) {
+    let isHeld = false;
+    const turn = (this.#last.get(name) ?? Promise.resolve()).then(() => {
+      signal?.throwIfAborted();
+      isHeld = true;
+      return work();
+    });
     this.#last.set(name, turn.catch(() => {}));
-    return turn;
+    // The signal ends the waiting, and not what is done under the lock.
+    const aborted = new Promise((_, reject) => {
+      signal?.addEventListener('abort', () => { if (!isHeld) reject(signal.reason); });
+    });
+    return Promise.race([turn, aborted]);
   }
 }
 

@@ -222,6 +222,32 @@ test('a tab that signs out waits for the refresh of another, which does not brin
   assert.equal(page.bff.session, undefined);
 });
 
+test('a refresh that hangs in one tab keeps no other from signing out, nor its own', { timeout: 20_000 }, async (context) => {
+  // The timers of signals keep no process alive.
+  const alive = setInterval(() => {}, 1000);
+  context.after(() => clearInterval(alive));
+  for (const locks of [undefined, { request: () => Promise.reject(new DOMException('opaque origin', 'SecurityError')) }]) {
+    const page = fakePage();
+    if (locks) navigator.locks = locks;
+    page.bff.logIn();
+    const [bff, other] = [client(), client()];
+    await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
+    page.bff.requests = [];
+    let answerRefresh;
+    page.bff.before['POST /bff/refresh'] = () => new Promise((resolve) => { answerRefresh = resolve; });
+    const hanging = Promise.allSettled([other.refresh()]);
+    while (!answerRefresh) await new Promise((resolve) => { setImmediate(resolve); });
+    // Without locks over all tabs, the one that hangs is the one that matters.
+    await (locks ? other : bff).logout();
+    assert.equal(page.bff.session, undefined);
+    // The BFF refuses it by now, and nothing comes back.
+    answerRefresh();
+    const [{ reason }] = await hanging;
+    assert.equal(reason.code, 'session_expired');
+    assert.deepEqual(lines(page).filter((line) => line.startsWith('POST')), ['POST /bff/refresh', 'POST /bff/logout']);
+  }
+});
+
 test('a refresh that waits for a sign-out is not made', async () => {
   const page = fakePage();
   page.bff.logIn();

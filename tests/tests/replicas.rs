@@ -40,6 +40,12 @@ fn with_redis_and_no_affinity(options: &mut Options) {
     options.session_affinity = false;
 }
 
+fn set(options: &mut Options, component: Component, variable: &str, value: &str) {
+    options
+        .environment
+        .push((component, variable.to_owned(), value.to_owned()));
+}
+
 /// All tabs of a browser refresh at once, with the same cookies. Whose answer comes last is what the browser keeps.
 fn refresh_at_once(user: &mut UserAgent, times: usize) -> Vec<Response> {
     let request = user.bff_request("POST", "/bff/refresh");
@@ -143,8 +149,8 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
         // How long is waited for what another replica may have begun: these two.
         options.bff_request_timeout_ms = 1000;
         for replica in [Component::Bff, Component::SecondBff] {
-            let replay = ("BFF_SESSION__REFRESH_REPLAY_SECONDS".to_owned(), "2".to_owned());
-            options.environment.push((replica, replay.0, replay.1));
+            set(options, replica, "BFF_SESSION__REFRESH_REPLAY_SECONDS", "2");
+            set(options, replica, "BFF_AUTHORIZATION_SERVER__EXCHANGE_SECONDS", "1");
         }
     });
     let mut user = UserAgent::signed_in(&test.system);
@@ -270,6 +276,62 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
         log.contains("another replica had begun to use this refresh token"),
         "{log}"
     );
+}
+
+#[test]
+fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there_at_the_other() {
+    let (test, server) = two_replicas(|options| {
+        with_redis_and_no_affinity(options);
+        options.bff_request_timeout_ms = 500;
+    });
+    let mut user = UserAgent::signed_in(&test.system);
+    server.set(TOKEN, Fault::SlowAnswer(Duration::from_secs(4)));
+    let before = server.count(TOKEN);
+    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
+    let request = user.bff_request("POST", "/bff/refresh");
+    let late = send_plain(first, &request).expect("an answer");
+    assert_eq!((late.status, late.code().as_str()), (502, "authorization_server_error"));
+    // The other replica steps back meanwhile: the lock lives as long as the refresh.
+    let other = send_plain(second, &request).expect("an answer");
+    assert_eq!(
+        (other.status, other.code().as_str()),
+        (502, "authorization_server_error")
+    );
+    test.system.stop(Component::Bff);
+    server.set(TOKEN, Fault::None);
+    let response = send_plain(second, &request).expect("an answer");
+    assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
+    assert_eq!(
+        server.count(TOKEN) - before,
+        1,
+        "nobody used the refresh token a second time"
+    );
+    user.keep_cookies(&response);
+    let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    assert_eq!(response.status, 204, "the session goes on");
+}
+
+#[test]
+fn a_callback_that_comes_to_two_replicas_at_once_is_one_exchange_and_one_session() {
+    let (test, server) = two_replicas(with_redis_and_no_affinity);
+    let mut user = UserAgent::new(&test.system);
+    let page_url = user.go_through_login();
+    let request = user
+        .bff_request("POST", "/bff/login/end")
+        .json(&serde_json::json!({ "pageUrl": page_url }));
+    server.set(TOKEN, Fault::SlowAnswer(Duration::from_millis(500)));
+    let before = server.count(TOKEN);
+    let replicas = [test.system.bff_addr(), test.system.second_bff().0];
+    let responses: Vec<Response> = thread::scope(|scope| {
+        let request = &request;
+        let calls = replicas.map(|replica| scope.spawn(move || send_plain(replica, request).expect("an answer")));
+        calls.into_iter().map(|call| call.join().expect("no panic")).collect()
+    });
+    assert_eq!(statuses(&responses), BTreeSet::from([200]));
+    assert_eq!(access_tokens(&test, &responses).len(), 1);
+    let csrf = |response: &Response| response.json()["csrf"].as_str().map(str::to_owned);
+    assert_eq!(csrf(&responses[0]), csrf(&responses[1]));
+    assert_eq!(server.count(TOKEN) - before, 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `POST /login/end`: finishes a login, or tells a page that is merely loading whether somebody is signed in.
 
+use std::sync::Arc;
+
 use bff_core::reply::Refusal;
 use bff_core::seal::Purpose;
 use serde::Deserialize;
@@ -7,20 +9,17 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use super::claims::claims_of;
 use super::errors::{Failure, Reason};
+use super::login_exchange::LoginExchange;
 use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
 use super::request_checks::cookie_failure;
 use super::session::{csrf_value, signed_in};
 use super::{Call, body};
-use crate::logging::{AUDIT, session_name, subject};
-use crate::oauth::TokenSet;
-use crate::random;
-use crate::session::live::LiveSession;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
+use crate::session::refresh_store::RenewedTokens;
 use crate::session::request_cookies::CookieFault;
 use crate::session::set_cookies::SetCookies;
-use crate::session::tokens::{Session, SessionWriter, Tokens, write_logins};
+use crate::session::tokens::{SessionWriter, Tokens, write_logins};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,10 +88,8 @@ pub(super) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Re
             let failure = Failure::invalid("no login is pending in this browser with the state of the response");
             failure.because(Reason::LoginUnknown)
         })?;
-    // A logout that comes from now on may be of what the server is about to issue tokens for.
-    let seen = call.worker.application.ended_by_now().await;
     let finished = exchange(call, response, &login).await;
-    let outcome = match finished.and_then(|tokens| begin_session(call, &tokens, &logins, by, seen)) {
+    let outcome = match finished.and_then(|tokens| write_session(call, &tokens, &logins, by)) {
         // The code may still be good when the authorization server is back, or less busy.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
@@ -133,105 +130,53 @@ fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, Failure>
     }
 }
 
-async fn exchange(call: &Call<'_>, response: AuthorizationResponse, login: &PendingLogin) -> Result<TokenSet, Failure> {
+async fn exchange(
+    call: &Call<'_>,
+    response: AuthorizationResponse,
+    login: &PendingLogin,
+) -> Result<Arc<RenewedTokens>, Failure> {
     let client = &call.worker.client;
     client.check_response_issuer(response.iss.as_deref()).await?;
     match response.result {
         AuthorizationResult::Error(error) => Err(Failure::front_channel(&error)),
-        AuthorizationResult::Code(code) => {
-            let redirect_uri = call.worker.application.redirect_uri(login.return_to.is_some());
-            Ok(client
-                .exchange_code(&code, &login.code_verifier, redirect_uri, &login.nonce, &login.demands)
-                .await?)
-        }
+        AuthorizationResult::Code(code) => LoginExchange::new(call, code, login).run().await,
     }
 }
 
-/// A new session, with a new id whatever was there before: a session that somebody else put there must not become this
-/// user's. `seen` is what had ended when the tokens were asked for; where its user or its login was ended since, the tokens
-/// are given back.
-fn new_session(call: &Call<'_>, tokens: &TokenSet, seen: u64) -> Result<Session, Failure> {
-    let application = &call.worker.application;
-    let issuer = &application.config.authorization_server.issuer;
-    let session = Session::new(issuer, claim(tokens, "sub"), claim(tokens, "sid"), call.now)?;
-    if let Some(started_at) = application.ended.begin(&session.id, call.now, seen) {
-        return Ok(Session { started_at, ..session });
-    }
-    let refresh_token = tokens.refresh_token.clone().map(Zeroizing::from);
-    let access_token = tokens.access_token.clone().into();
-    call.worker.client.revoke(refresh_token, Some(access_token));
-    let failure = Failure::new(
-        Refusal::LoginRequired,
-        "the login was ended while its tokens were on their way",
-    );
-    Err(failure.because(Reason::SessionEnded))
-}
-
-/// A claim of the ID token that is a text.
-fn claim<'a>(tokens: &'a TokenSet, name: &str) -> Option<&'a str> {
-    tokens.id_token.as_ref()?.claims.get(name)?.as_str()
-}
-
-/// Writes a new session into the browser.
-fn begin_session(
+/// Writes the new session into the browser.
+fn write_session(
     call: &Call<'_>,
-    tokens: &TokenSet,
+    tokens: &RenewedTokens,
     logins: &PendingLogins,
     by: Finish,
-    seen: u64,
 ) -> Result<NewSession, Failure> {
-    let application = &call.worker.application;
-    let session = new_session(call, tokens, seen)?;
-    let id_token = tokens.id_token.as_ref();
-    let csrf = match kept_csrf_value(call, claim(tokens, "sub")) {
-        Some(value) => value,
-        None => Zeroizing::new(random::token()?.into_bytes()),
-    };
+    let begun = tokens
+        .begun
+        .as_ref()
+        .ok_or_else(|| Failure::new(Refusal::ServerError, "no session has begun with the login"))?;
     let written = Tokens {
         access_token: &tokens.access_token,
-        access_token_expires_at: application.access_token_expires_at(tokens.expires_in, call.now),
-        refresh_token: tokens.refresh_token.as_deref(),
-        refresh_token_expires_at: tokens
-            .refresh_expires_in
-            .map(|seconds| call.now.saturating_add(seconds)),
-        // What was asked for is what was granted, unless the server says otherwise (RFC 6749, section 5.1).
-        scope: Some(tokens.scope.as_deref().unwrap_or(&application.config.client.scope)),
-        id_token: id_token.map(|id_token| id_token.raw.as_str()),
-        renewed_by: application.replica,
-        renewed_at: call.now,
+        access_token_expires_at: tokens.access_token_expires_at,
+        refresh_token: Some(tokens.refresh_token.as_str()).filter(|token| !token.is_empty()),
+        refresh_token_expires_at: tokens.refresh_token_expires_at,
+        scope: tokens.scope.as_deref(),
+        id_token: tokens.id_token.as_ref().map(|id_token| id_token.as_str()),
+        renewed_by: tokens.renewed_by,
+        renewed_at: tokens.renewed_at,
     };
     let mut set_cookies = match by {
         Finish::ByNavigation => SetCookies::for_navigation(&call.cookies),
         Finish::ByPage => SetCookies::new(&call.cookies),
     };
-    SessionWriter::new(&mut set_cookies, session, application.lifetimes, call.now).write(
+    let application = &call.worker.application;
+    SessionWriter::new(&mut set_cookies, begun.session, application.lifetimes, call.now).write(
         &written,
-        &csrf,
+        &begun.csrf,
         Some(logins),
     )?;
-    let name = session_name(session.id);
-    application.metrics.logged_in();
-    log::info!(
-        target: AUDIT,
-        event = "login",
-        session = name.as_str(),
-        subject = subject(claim(tokens, "sub"));
-        "login succeeded: session {name}"
-    );
     set_cookies.warn_if_large();
     Ok(NewSession {
-        csrf,
+        csrf: begun.csrf.clone(),
         set_cookies: set_cookies.into_lines(),
     })
-}
-
-/// The CSRF value to go on with: that of this browser's live session, if it is of the same user. The user's other tabs
-/// hold it, and signing in again in one of them must not break the rest. A session of anybody else counts as planted.
-fn kept_csrf_value(call: &Call<'_>, subject: Option<&str>) -> Option<Zeroizing<Vec<u8>>> {
-    let session = LiveSession::of(&call.cookies).ok()?;
-    let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;
-    let same_user = claims.get("sub")?.as_str()? == subject?;
-    // A version 1 cookie is not bound to its session.
-    let csrf = session.csrf.ok()?;
-    (same_user && csrf.session.is_some()).then_some(csrf.value)
 }

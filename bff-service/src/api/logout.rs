@@ -1,12 +1,13 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
 use bff_core::ended::Ended;
-use bff_core::seal::Purpose;
+use bff_core::seal::{Purpose, SessionId};
 use serde_json::json;
 
 use super::Call;
 use super::answer::Answer;
 use super::errors::{Failure, Reason};
+use super::refresh_exchange::newest_tokens;
 use super::request_checks::{check_csrf, check_csrf_value, required_session};
 use crate::logging::{AUDIT, session_name};
 use crate::metrics::LoggedOut;
@@ -52,6 +53,13 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
         application.end(Ended::session(session), call.now).await;
     }
     let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
+    if let Some(content) = &refresh_token {
+        let session = content.session.unwrap_or(SessionId::NONE);
+        // Another tab may have refreshed since this browser's cookies were read.
+        if let Some(newest) = newest_tokens(application, session, &content.refresh_token).await {
+            client.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
+        }
+    }
     client.revoke(
         refresh_token.map(|content| content.refresh_token),
         access_token.map(Into::into),

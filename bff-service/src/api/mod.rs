@@ -15,12 +15,14 @@ mod frontchannel_logout;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod login_end;
+mod login_exchange;
 mod login_start;
 mod logout;
 mod navigation;
 pub mod openapi;
 mod page_url;
 mod refresh;
+mod refresh_exchange;
 mod request_checks;
 mod respond;
 mod session;

@@ -35,6 +35,7 @@ impl Default for AuthorizationServer {
             authorization_response_iss_parameter_supported: false,
             connect_timeout_ms: 2000,
             request_timeout_ms: 5000,
+            exchange_seconds: 30,
             max_connections: 50,
             idle_connection_seconds: 4,
             refresh_seconds: 3600,

@@ -58,6 +58,7 @@ pub const FIELDS: &[(&str, Kind)] = &[
     ),
     ("authorization_server.connect_timeout_ms", Number),
     ("authorization_server.request_timeout_ms", Number),
+    ("authorization_server.exchange_seconds", Number),
     ("authorization_server.max_connections", Number),
     ("authorization_server.idle_connection_seconds", Number),
     ("authorization_server.refresh_seconds", Number),

@@ -111,7 +111,7 @@ pub struct Server {
 }
 
 /// The authorization server and how it is reached.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthorizationServer {
@@ -145,6 +145,10 @@ pub struct AuthorizationServer {
     /// How long a whole request may take, connection and answer included, in milliseconds. Default 5000.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     pub request_timeout_ms: u64,
+    /// How long the token endpoint may take, in seconds. Callers of `/login/end` and `/refresh` are answered after
+    /// `request_timeout_ms`; the exchange goes on, and its outcome is there for the next call. Default 30.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 300)))]
+    pub exchange_seconds: u64,
     /// Requests at once of each worker, each on a connection of its own. As many again for metadata and keys. Default 50.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000)))]
     pub max_connections: usize,

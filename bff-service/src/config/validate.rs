@@ -203,6 +203,7 @@ fn check_authorization_server(settings: &Settings, faults: &mut Vec<Fault>) {
     let ranges = [
         ("connect_timeout_ms", server.connect_timeout_ms, 1, 60_000),
         ("request_timeout_ms", server.request_timeout_ms, 1, 60_000),
+        ("exchange_seconds", server.exchange_seconds, 1, 300),
         ("max_connections", server.max_connections as u64, 1, 10_000),
         ("idle_connection_seconds", server.idle_connection_seconds, 0, 3600),
         ("refresh_seconds", server.refresh_seconds, 1, 86_400),

@@ -50,6 +50,8 @@ pub struct OAuthClient {
     config: Arc<Config>,
     provider: Provider,
     http: HttpClient,
+    /// For the token endpoint, which may take longer.
+    exchange_http: HttpClient,
     dpop: Option<Rc<Dpop>>,
 }
 
@@ -59,6 +61,7 @@ impl OAuthClient {
         OAuthClient {
             config: Arc::clone(config),
             http: provider.http_client(),
+            exchange_http: provider.http_client_for_exchanges(),
             dpop: config.client_keys().dpop.clone().map(Dpop::new).map(Rc::new),
             provider,
         }
@@ -239,7 +242,7 @@ impl OAuthClient {
         let form = Zeroizing::new(request.body().clone());
         let answer = match &self.dpop {
             None => {
-                self.http
+                self.exchange_http
                     .send(ServerEndpoint::Token, self.with_assertion(metadata, request)?)
                     .await?
             }
@@ -287,12 +290,12 @@ impl OAuthClient {
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };
-        let answer = self.http.send(ServerEndpoint::Token, with_proof()?).await?;
+        let answer = self.exchange_http.send(ServerEndpoint::Token, with_proof()?).await?;
         let learned = dpop.learn(Role::AuthorizationServer, &answer);
         if !learned || !dpop::wants_nonce(&answer) {
             return Ok(answer);
         }
-        let answer = self.http.send(ServerEndpoint::Token, with_proof()?).await?;
+        let answer = self.exchange_http.send(ServerEndpoint::Token, with_proof()?).await?;
         dpop.learn(Role::AuthorizationServer, &answer);
         Ok(answer)
     }

@@ -16,7 +16,8 @@ use super::error::OAuthError;
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use super::jwks::KeySet;
 use super::tls;
-use crate::config::{Config, ConfigError, Fault};
+use crate::config::{AuthorizationServer, Config, ConfigError, Fault};
+use crate::exchanges::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use crate::metrics::{Metrics, ServerEndpoint};
 
 /// How soon the background task tries again after a failure: at first, and at most.
@@ -83,6 +84,19 @@ impl Provider {
             config.proxy(),
             &self.0.metrics,
         )
+    }
+
+    /// Connections for exchanges at the token endpoint, each of which may take as long as
+    /// [`ExchangeTimes`](crate::exchanges::ExchangeTimes) say; those that go on behind their answers take none from the rest.
+    pub fn http_client_for_exchanges(&self) -> HttpClient {
+        let settings = &self.0.config.authorization_server;
+        let total = ExchangeTimes::of(settings).total.as_millis();
+        let settings = AuthorizationServer {
+            request_timeout_ms: u64::try_from(total).unwrap_or(u64::MAX),
+            max_connections: settings.max_connections.saturating_add(MAX_BEHIND_THE_ANSWER),
+            ..settings.clone()
+        };
+        HttpClient::new(&settings, &self.0.tls, self.0.config.proxy(), &self.0.metrics)
     }
 
     /// Whether metadata and keys are there.

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use bff_core::reply::Refusal;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::refresh_store::{RefreshKey, RefreshOutcome, RefreshStore, StoreFuture, Turn};
+use super::refresh_store::{
+    Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn, replay_window,
+};
+use crate::clock;
 
 /// Bounds of an [`InProcessRefreshStore`].
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,8 @@ pub struct RefreshStoreLimits {
     pub replay_window: Duration,
     /// After this long a leader that said nothing counts as lost and another may lead.
     pub lead: Duration,
+    /// How long a caller waits for another one's outcome.
+    pub wait: Duration,
     /// How many settled refreshes are kept at most; the oldest go first.
     pub settled: usize,
 }
@@ -28,6 +33,9 @@ pub struct InProcessRefreshStore {
     flights: Arc<Mutex<Flights>>,
 }
 
+/// How long a settled flight may outlive its window at most.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// That of a [`RefreshKey`]: there may be many of these, and the session is in it.
 type Digest = [u8; 32];
 
@@ -36,6 +44,8 @@ struct Flights {
     by_key: HashMap<Digest, Flight>,
     /// Settled flights in the order in which they end.
     settled: VecDeque<(Instant, Digest)>,
+    /// How many leaders there were.
+    leases: u64,
     /// Whether somebody sees to it that these are forgotten in time.
     swept: bool,
 }
@@ -47,13 +57,13 @@ struct Flight {
 
 enum State {
     /// Somebody leads; the others wait here.
-    Led(watch::Sender<Option<RefreshOutcome>>),
+    Led(Lease, watch::Sender<Option<RefreshOutcome>>),
     /// Over. There may be many of these, so that they hold nothing but the outcome.
     Settled(RefreshOutcome),
 }
 
 enum Joined {
-    Leads,
+    Leads(Lease),
     Waits(watch::Receiver<Option<RefreshOutcome>>),
     Late(RefreshOutcome),
 }
@@ -77,7 +87,7 @@ impl InProcessRefreshStore {
         flights.forget_ended(now);
         match flights.by_key.get(&key).filter(|flight| flight.ends > now) {
             Some(Flight {
-                state: State::Led(outcome),
+                state: State::Led(_, outcome),
                 ..
             }) => return Joined::Waits(outcome.subscribe()),
             Some(Flight {
@@ -86,30 +96,39 @@ impl InProcessRefreshStore {
             }) => return Joined::Late(outcome.clone()),
             None => {}
         }
+        let lease = Lease(flights.leases);
+        flights.leases = flights.leases.wrapping_add(1);
         let flight = Flight {
             ends: now + self.limits.lead,
-            state: State::Led(watch::Sender::new(None)),
+            state: State::Led(lease, watch::Sender::new(None)),
         };
         flights.by_key.insert(key, flight);
-        Joined::Leads
+        Joined::Leads(lease)
     }
 
     /// Returns whether somebody has to be found who sees to it that settled flights are forgotten.
-    fn settle_now(&self, key: Digest, outcome: RefreshOutcome, now: Instant) -> bool {
+    fn settle_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
+        let window = replay_window(outcome, self.limits.replay_window, clock::now());
         let mut flights = self.flights();
-        let Some(flight) = flights.by_key.get_mut(&key) else {
+        // A leader that was lost and replaced settles nothing.
+        let led = |flight: &&mut Flight| matches!(flight.state, State::Led(holder, _) if holder == lease);
+        let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
             return false;
         };
-        let ends = now + self.limits.replay_window;
+        let ends = now + window;
         flight.ends = ends;
-        if let State::Led(waiting) = std::mem::replace(&mut flight.state, State::Settled(outcome.clone())) {
+        if let State::Led(_, waiting) = std::mem::replace(&mut flight.state, State::Settled(outcome.clone())) {
             waiting.send_replace(Some(outcome.clone()));
         }
-        if outcome.is_err() {
+        if window.is_zero() {
             flights.by_key.remove(&key);
             return false;
         }
-        flights.settled.push_back((ends, key));
+        // Windows differ, and a short one is not to wait for those before it.
+        let later = flights.settled.iter().rposition(|(other, _)| *other <= ends);
+        flights
+            .settled
+            .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
         while flights.settled.len() > self.limits.settled {
             flights.forget_oldest();
         }
@@ -127,7 +146,8 @@ impl InProcessRefreshStore {
                 next
             };
             match next {
-                Some(ends) => tokio::time::sleep_until(ends).await,
+                // One with a shorter window may have come meanwhile.
+                Some(ends) => tokio::time::sleep_until(ends.min(Instant::now() + SWEEP)).await,
                 None => return,
             }
         }
@@ -153,28 +173,41 @@ impl Flights {
 }
 
 impl RefreshStore for InProcessRefreshStore {
-    fn join(&self, key: RefreshKey, _got: Option<u64>) -> StoreFuture<'_, Turn> {
+    fn join(&self, key: RefreshKey, _holder: Holder) -> StoreFuture<'_, Turn> {
         Box::pin(async move {
             let mut outcome = match self.join_now(*key.digest(), Instant::now()) {
-                Joined::Leads => return Turn::Lead,
+                Joined::Leads(lease) => return Turn::Lead(lease),
                 Joined::Late(outcome) => return Turn::Replayed(outcome),
                 Joined::Waits(outcome) => outcome,
             };
-            let settled = match outcome.wait_for(Option::is_some).await {
-                Ok(settled) => settled.clone(),
-                // The leader was lost and another has taken its place. This caller has waited long enough.
-                Err(_) => None,
+            let settled = match timeout(self.limits.wait, outcome.wait_for(Option::is_some)).await {
+                Ok(Ok(settled)) => settled.clone(),
+                // It takes too long; or the leader was lost and another has taken its place.
+                Ok(Err(_)) | Err(_) => None,
             };
             Turn::Settled(settled.unwrap_or(Err(Refusal::AuthorizationServerError)))
         })
     }
 
-    fn settle(&self, key: RefreshKey, outcome: RefreshOutcome) -> StoreFuture<'_, ()> {
+    fn settle(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
         Box::pin(async move {
-            if self.settle_now(*key.digest(), outcome, Instant::now()) {
+            if self.settle_now(*key.digest(), lease, &outcome, Instant::now()) {
                 tokio::spawn(self.clone().sweep());
             }
+            outcome
         })
+    }
+
+    fn settled(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>> {
+        let now = Instant::now();
+        let found = match self.flights().by_key.get(key.digest()) {
+            Some(Flight {
+                state: State::Settled(Ok(tokens)),
+                ends,
+            }) if *ends > now => Some(Arc::clone(tokens)),
+            _ => None,
+        };
+        Box::pin(std::future::ready(found))
     }
 }
 
@@ -183,12 +216,12 @@ mod tests {
     use bff_core::seal::SessionId;
 
     use super::*;
-    use crate::session::refresh_store::RenewedTokens;
-    use crate::session::tokens::ReplicaId;
+    use crate::session::refresh_store::tests::renewed as renewed_until;
 
     const LIMITS: RefreshStoreLimits = RefreshStoreLimits {
         replay_window: Duration::from_secs(30),
         lead: Duration::from_secs(20),
+        wait: Duration::from_secs(5),
         settled: 2,
     };
 
@@ -197,21 +230,19 @@ mod tests {
     }
 
     fn renewed(access_token: &str) -> RefreshOutcome {
-        Ok(Arc::new(RenewedTokens {
-            access_token: access_token.to_owned().into(),
-            access_token_expires_at: 0,
-            refresh_token: String::new().into(),
-            refresh_token_expires_at: None,
-            scope: None,
-            id_token: None,
-            renewed_by: ReplicaId(1),
-            renewed_at: 0,
-        }))
+        renewed_until(access_token, true, u64::MAX)
+    }
+
+    async fn lead(store: &InProcessRefreshStore, key: RefreshKey) -> Lease {
+        match store.join(key, Holder::AnyProcess).await {
+            Turn::Lead(lease) => lease,
+            Turn::Settled(_) | Turn::Replayed(_) => panic!("somebody else leads, or has led"),
+        }
     }
 
     async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
-        match store.join(key, None).await {
-            Turn::Lead => None,
+        match store.join(key, Holder::AnyProcess).await {
+            Turn::Lead(_) => None,
             Turn::Settled(Ok(tokens)) | Turn::Replayed(Ok(tokens)) => Some(tokens.access_token.to_string()),
             Turn::Settled(Err(refusal)) | Turn::Replayed(Err(refusal)) => Some(refusal.code().to_owned()),
         }
@@ -220,34 +251,34 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn those_who_come_while_the_leader_is_at_it_get_its_outcome() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        let lease = lead(&store, key("a")).await;
         let follower = {
             let store = store.clone();
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
         };
         tokio::task::yield_now().await;
-        store.settle(key("a"), renewed("new")).await;
+        let _ = store.settle(key("a"), lease, renewed("new")).await;
         assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_late_caller_gets_the_same_tokens_until_the_replay_window_ends() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
-        store.settle(key("a"), renewed("new")).await;
+        let lease = lead(&store, key("a")).await;
+        let _ = store.settle(key("a"), lease, renewed("new")).await;
         tokio::time::advance(Duration::from_secs(29)).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        lead(&store, key("a")).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn tokens_are_forgotten_although_no_further_request_comes() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        let lease = lead(&store, key("a")).await;
         let outcome = renewed("new");
         let tokens = Arc::downgrade(outcome.as_ref().ok().unwrap());
-        store.settle(key("a"), outcome).await;
+        let _ = store.settle(key("a"), lease, outcome).await;
         assert!(tokens.upgrade().is_some());
         tokio::time::sleep(Duration::from_secs(31)).await;
         assert!(tokens.upgrade().is_none());
@@ -256,37 +287,74 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_told_to_those_who_wait_and_then_forgotten() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        let lease = lead(&store, key("a")).await;
         let follower = {
             let store = store.clone();
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
         };
         tokio::task::yield_now().await;
-        store.settle(key("a"), Err(Refusal::AuthorizationServerError)).await;
+        let _ = store
+            .settle(key("a"), lease, Err(Refusal::AuthorizationServerError))
+            .await;
         assert_eq!(
             follower.await.unwrap().as_deref(),
             Some(Refusal::AuthorizationServerError.code())
         );
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        lead(&store, key("a")).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_leader_is_replaced_after_its_time() {
         let store = InProcessRefreshStore::new(LIMITS);
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        let lease = lead(&store, key("a")).await;
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        let next = lead(&store, key("a")).await;
+        // And settles nothing any more.
+        let _ = store.settle(key("a"), lease, renewed("stale")).await;
+        let _ = store.settle(key("a"), next, renewed("new")).await;
+        let _ = store.settle(key("a"), lease, renewed("stale")).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_a_caller_may_and_the_outcome_is_there_afterwards() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let began = Instant::now();
+        assert_eq!(
+            access_token_of(&store, key("a")).await.as_deref(),
+            Some(Refusal::AuthorizationServerError.code())
+        );
+        assert_eq!(began.elapsed(), LIMITS.wait);
+        let _ = store.settle(key("a"), lease, renewed("late")).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("late"));
+        let tokens = store.settled(key("a")).await.unwrap();
+        assert_eq!(tokens.access_token.as_str(), "late");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_token_that_is_not_rotated_is_used_again_after_two_seconds() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        for (rotated, seconds) in [(false, 2), (true, 30)] {
+            let key = key(&seconds.to_string());
+            let lease = lead(&store, key).await;
+            let _ = store.settle(key, lease, renewed_until("new", rotated, u64::MAX)).await;
+            tokio::time::advance(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
+            assert_eq!(access_token_of(&store, key).await.as_deref(), Some("new"));
+            tokio::time::advance(Duration::from_millis(1)).await;
+            lead(&store, key).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_number_of_kept_outcomes_is_bounded() {
         let store = InProcessRefreshStore::new(LIMITS);
         for name in ["a", "b", "c"] {
-            assert!(matches!(store.join(key(name), None).await, Turn::Lead));
-            store.settle(key(name), renewed(name)).await;
+            let lease = lead(&store, key(name)).await;
+            let _ = store.settle(key(name), lease, renewed(name)).await;
         }
         assert_eq!(store.flights().by_key.len(), 2);
-        assert!(matches!(store.join(key("a"), None).await, Turn::Lead));
+        lead(&store, key("a")).await;
         assert_eq!(access_token_of(&store, key("c")).await.as_deref(), Some("c"));
     }
 }

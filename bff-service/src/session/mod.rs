@@ -12,7 +12,7 @@
 //! * [`tokens`]: a session's tokens, written into its cookies.
 //! * [`pending_logins`]: the content of the login cookie.
 //! * [`refresh_store`]: how concurrent refreshes become one, [`in_process_refresh_store`] in one process and
-//!   [`redis_refresh_store`] across several.
+//!   [`redis_refresh_store`] across several, by these [scripts](redis_refresh_scripts).
 //! * [`ended_sessions`], [`logout_tokens`]: which sessions are over, and by what; [`shared`]: how replicas share that.
 //! * [`logout_states`]: the browser's way back from signing out.
 //! * [`redis`]: the connection to Redis.
@@ -26,9 +26,11 @@ pub mod logout_tokens;
 pub mod other_shapes;
 pub mod pending_logins;
 pub mod redis;
+pub mod redis_refresh_scripts;
 pub mod redis_refresh_store;
 pub mod refresh_store;
 pub mod request_cookies;
+mod sealed_outcome;
 pub mod set_cookies;
 pub mod shared;
 pub mod tokens;

@@ -2,7 +2,7 @@
 //! Whatever is kept there is a help and no truth: without Redis the service goes on by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -10,6 +10,10 @@ use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 
 use crate::clock;
 use crate::metrics::Metrics;
+
+/// Somebody asks it every second. Where nobody had an answer for longer than this, in seconds, what lives there for a short
+/// time may have run out.
+const ABSENCE_SECONDS: u64 = 2;
 
 /// Redis, if it can be reached.
 #[derive(Clone)]
@@ -20,6 +24,10 @@ pub struct Redis {
     metrics: Arc<Metrics>,
     /// When it last answered, in UNIX seconds.
     last_seen: Arc<AtomicU64>,
+    /// When it was back after it had been away, in UNIX seconds; 0 if it never was.
+    back_at: Arc<AtomicU64>,
+    /// Whether the connection was lost: Redis may have begun anew since.
+    is_lost: Arc<AtomicBool>,
 }
 
 /// Redis could not be used; the reason is in the log.
@@ -49,6 +57,8 @@ impl Redis {
             prefix: format!("bff:{application}:").into(),
             metrics,
             last_seen: Arc::new(AtomicU64::new(clock::now())),
+            back_at: Arc::default(),
+            is_lost: Arc::default(),
         })
     }
 
@@ -74,14 +84,32 @@ impl Redis {
         self.last_seen.load(Relaxed)
     }
 
+    /// Whether Redis was away until lately, for so long, or in such a way, that what had been there may be gone.
+    pub(super) fn came_back_within(&self, time: Duration) -> bool {
+        let until = self.back_at.load(Relaxed).saturating_add(time.as_secs());
+        // For the rounding of times, that second too.
+        clock::now() <= until
+    }
+
     fn judged<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Unavailable> {
-        if outcome.is_ok() {
-            self.last_seen.fetch_max(clock::now(), Relaxed);
+        match outcome {
+            Ok(value) => {
+                let now = clock::now();
+                let last_seen = self.last_seen.fetch_max(now, Relaxed);
+                if self.is_lost.swap(false, Relaxed) || now > last_seen.saturating_add(ABSENCE_SECONDS) {
+                    self.back_at.store(now, Relaxed);
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                // One that is slow forgets nothing.
+                if !error.is_timeout() {
+                    self.is_lost.store(true, Relaxed);
+                }
+                self.metrics.redis_failed();
+                log::warn!("Redis cannot be used ({:?}); going on without it", error.kind());
+                Err(Unavailable)
+            }
         }
-        outcome.map_err(|error| {
-            self.metrics.redis_failed();
-            log::warn!("Redis cannot be used ({:?}); going on without it", error.kind());
-            Unavailable
-        })
     }
 }

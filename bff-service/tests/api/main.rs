@@ -6,11 +6,13 @@
 )]
 
 mod applications;
+mod callback_twice;
 mod cookies;
 mod cors;
 mod ended_sessions;
 mod granted_scope;
 mod jarm;
+mod late_exchanges;
 mod lifetimes;
 mod login;
 mod logout;

@@ -114,6 +114,57 @@ fn after_the_replay_window_an_old_refresh_token_is_what_it_is() {
 }
 
 #[test]
+fn a_refresh_is_never_answered_with_an_access_token_from_before_that_has_expired() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let answer = json!({"access_token": "new", "token_type": "Bearer", "expires_in": 0});
+    app.authorization_server
+        .misbehave("token", Misbehaviour::Answer(200, answer.to_string()));
+    for refreshes in 1..=3 {
+        assert_eq!(browser.post("/refresh").status, 204);
+        assert_eq!(app.authorization_server.requests("token"), 1 + refreshes);
+    }
+}
+
+#[test]
+fn a_late_tab_whose_replay_has_expired_goes_on_with_the_refresh_token_of_the_replay() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let mut late = browser.clone();
+    app.authorization_server.state().token_response = json!({"expires_in": 0}).as_object().unwrap().clone();
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(browser.post("/refresh").status, 204);
+    app.authorization_server.state().token_response.clear();
+    assert_eq!(late.post("/refresh").status, 204);
+    assert_eq!(app.authorization_server.state().rotations, 3);
+    assert_eq!(
+        app.authorization_server.state().reuses,
+        0,
+        "nothing was used a second time"
+    );
+    let seconds = late.get("/session").json()["accessTokenExpiresIn"].as_u64();
+    assert!(seconds > Some(0), "the access token is good: {seconds:?}");
+    assert_eq!(
+        browser.post("/refresh").status,
+        204,
+        "the other tab has the same session"
+    );
+    assert_eq!(app.authorization_server.state().reuses, 0);
+}
+
+#[test]
+fn a_late_tab_that_is_two_refreshes_behind_does_not_put_an_older_refresh_token_over_the_newest() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let mut late = browser.clone();
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(late.post("/refresh").status, 204);
+    assert_eq!(contents(&browser), contents(&late));
+    assert_eq!(app.authorization_server.state().rotations, 2);
+}
+
+#[test]
 fn a_client_that_hangs_up_does_not_lose_the_rotated_token() {
     let app = TestApp::start();
     let mut browser = app.signed_in();

@@ -83,6 +83,11 @@ impl State {
     pub fn forget_codes(&mut self) {
         self.codes.clear();
     }
+
+    /// The refresh tokens that are good now.
+    pub fn live_refresh_tokens(&self) -> Vec<String> {
+        self.live_refresh_tokens.keys().cloned().collect()
+    }
 }
 
 #[derive(Clone)]
