@@ -1,0 +1,100 @@
+//! The model of a logout at one replica while another one refreshes the session: whoever comes second must see the first, or
+//! new tokens stay behind at the authorization server that nobody holds.
+
+use stateright::{Model, Property};
+
+/// When the replica that refreshes asks whether the session was ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Asks {
+    /// Before it publishes the new tokens, as it was.
+    BeforePublishing,
+    /// After that as well, as it is.
+    AfterPublishing,
+}
+
+/// A refresh and a logout, each in its order.
+#[derive(Clone, Copy, Debug)]
+pub struct Logout {
+    pub asks: Asks,
+    /// Whether the logout looks for the tokens of a refresh that its cookies do not know of yet.
+    pub looks_for_tokens: bool,
+}
+
+#[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
+pub struct State {
+    /// How many steps each has made.
+    refresh: u8,
+    logout: u8,
+    /// What is in Redis.
+    is_ended: bool,
+    is_published: bool,
+    /// Of the new tokens, at the authorization server.
+    is_revoked: bool,
+    /// The refresh has found that the session is over: its caller gets no tokens.
+    is_refused: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Action {
+    Refresh,
+    Logout,
+}
+
+impl Model for Logout {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State::default()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.refresh < 4 && !state.is_refused {
+            actions.push(Action::Refresh);
+        }
+        if state.logout < 2 {
+            actions.push(Action::Logout);
+        }
+    }
+
+    fn next_state(&self, before: &State, action: Action) -> Option<State> {
+        let mut state = before.clone();
+        match action {
+            Action::Refresh => {
+                state.refresh += 1;
+                match state.refresh {
+                    // The authorization server has rotated.
+                    1 => {}
+                    3 => state.is_published = true,
+                    // Asks whether the session was ended, and revokes what it got.
+                    2 | 4 => {
+                        let asks = state.refresh == 2 || self.asks == Asks::AfterPublishing;
+                        if asks && state.is_ended {
+                            (state.is_refused, state.is_revoked) = (true, true);
+                        }
+                    }
+                    _ => return None,
+                }
+            }
+            Action::Logout => {
+                state.logout += 1;
+                match state.logout {
+                    1 => state.is_ended = true,
+                    2 => state.is_revoked |= self.looks_for_tokens && state.is_published,
+                    _ => return None,
+                }
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always(NOTHING_STAYS, |model: &Logout, state: &State| {
+            let mut left = Vec::new();
+            model.actions(state, &mut left);
+            !left.is_empty() || state.is_revoked
+        })]
+    }
+}
+
+pub const NOTHING_STAYS: &str = "after a logout no tokens of the session are good at the authorization server";
