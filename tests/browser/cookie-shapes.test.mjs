@@ -70,6 +70,10 @@ async function goesOn(page, prefix, what) {
   const logout = await call(page, 'POST', `${prefix}/logout`, { csrf });
   assert.equal(logout.status, 200, what);
   assert.deepEqual(places(await bffCookies(page.context())), [], what);
+  // As the client does. Without it, the authorization server's session and its grant go on, and a code that it gives out for
+  // the grant before the revocation arrives, which nobody waits for, goes with it.
+  await page.evaluate((url) => { location.href = url; }, logout.json.url);
+  await page.waitForURL(({ origin, searchParams: query }) => origin === WWW && query.has('state') && !query.has('code'));
 }
 
 const places = (cookies) => cookies.map(({ name, domain, path }) => `${name} ${domain}${path}`);
