@@ -10,6 +10,7 @@ use bff_core::names::csrf_header_name;
 use bff_core::origin::TrustedOrigins;
 
 use arc_swap::ArcSwapOption;
+use zeroize::Zeroizing;
 
 use crate::config::{AuthorizeRules, Config, CookiePaths};
 use crate::exchanges::{ExchangeTimes, Exchanges};
@@ -207,6 +208,15 @@ impl Application {
     /// When an access token that came at `now` expires, both in UNIX seconds.
     pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
+    }
+
+    /// Revokes tokens of a session that is over, behind the answer: nobody waits for it but the shutdown.
+    pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
+        // What comes of it is in the log.
+        drop(
+            self.exchanges
+                .begin_behind_the_answer(async move |client| client.revoke(refresh_token, access_token).await),
+        );
     }
 
     /// Ends what has begun by `now` (UNIX seconds), here and, where they share Redis, at the other replicas.

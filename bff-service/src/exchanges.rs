@@ -1,4 +1,5 @@
-//! Exchanges at the token endpoint: of a code, or of a refresh token that rotates, both of which are good for one use.
+//! Exchanges at the token endpoint: of a code, or of a refresh token that rotates, both of which are good for one use; and
+//! revocations, without which tokens would live on that nobody holds any more.
 //!
 //! Such an exchange must not be lost halfway. So it is a task of its own, on a thread that no worker's end takes along. Its
 //! caller waits for it for as long as any request to the authorization server may take. When that is over, or the caller is
@@ -96,6 +97,17 @@ impl Exchanges {
         F: Future<Output = T> + 'static,
         W: FnOnce(Rc<OAuthClient>) -> F + Send + 'static,
     {
+        let answered = self.begin_behind_the_answer(work);
+        timeout(self.times.answer, answered).await.ok()?.ok()
+    }
+
+    /// Begins `work` for the current request, which need not wait for it.
+    pub fn begin_behind_the_answer<T, W, F>(self: &Arc<Self>, work: W) -> oneshot::Receiver<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+        W: FnOnce(Rc<OAuthClient>) -> F + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let context = RequestContext::current();
         let begun = UnderWay::one_more(Arc::clone(self));
@@ -111,8 +123,9 @@ impl Exchanges {
                 let _ = answer.send(outcome);
             })
         });
-        self.jobs.send(job).ok()?;
-        timeout(self.times.answer, answered).await.ok()?.ok()
+        // Were the other thread gone, the caller would hear that there is no answer.
+        let _ = self.jobs.send(job);
+        answered
     }
 
     /// The outcome of one exchange, within its time: as long as its caller waits in any case, and then for the rest of the
@@ -139,13 +152,15 @@ impl Exchanges {
         let mut under_way = self.under_way.subscribe();
         let count = *under_way.borrow();
         if count > 0 {
-            log::info!("waiting for {count} exchanges with the token endpoint");
+            log::info!("waiting for {count} exchanges with the authorization server");
         }
         if timeout(self.times.over(), under_way.wait_for(|count| *count == 0))
             .await
             .is_err()
         {
-            log::error!("shutting down although the token endpoint has not answered: refresh tokens may be lost");
+            log::error!(
+                "shutting down although the authorization server has not answered: refresh tokens may be lost, or live on"
+            );
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct FaultyAuthorizationServer {
 
 /// The token endpoint's path.
 pub const TOKEN: &str = "/oauth/v2/oauth-token";
+/// The revocation endpoint's path.
+pub const REVOCATION: &str = "/oauth/v2/oauth-revoke";
 /// The introspection endpoint's path.
 pub const INTROSPECTION: &str = "/oauth/v2/oauth-introspect";
 

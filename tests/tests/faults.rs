@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, TOKEN};
+use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, REVOCATION, TOKEN};
 use bff_tests::http1::Response;
 use bff_tests::setup::{TestSystem, eventually, start, vm_statistics};
 use bff_tests::user_agent::UserAgent;
@@ -240,4 +240,14 @@ fn the_service_starts_without_the_authorization_server_and_is_ready_when_it_come
     });
     bff.expect("the service is ready");
     assert_eq!(UserAgent::signed_in(&test.system).get_data().status, 200);
+}
+
+#[test]
+fn a_service_that_is_told_to_end_just_after_a_logout_revokes_both_tokens_first() {
+    let (test, server) = faulty_system();
+    let mut user = UserAgent::signed_in(&test.system);
+    server.set(REVOCATION, Fault::SlowAnswer(Duration::from_millis(500)));
+    assert_eq!(user.bff("POST", "/bff/logout").status, 200);
+    test.system.stop(Component::Bff);
+    assert_eq!(server.count(REVOCATION), 2, "the second after the answer to the first");
 }

@@ -128,13 +128,13 @@ impl LoginExchange {
         ));
         let answer = self.application.exchanges.in_time(exchange).await;
         let tokens = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("no answer in time".to_owned())))?;
-        self.begin_session(client, tokens, asked_at, seen)
+        self.begin_session(tokens, asked_at, seen)
     }
 
     /// Begins a session with a new id, whatever was in the browser before: a session that somebody else put there must not
     /// become this user's. `seen` is what had ended at `asked_at` (UNIX seconds), when the tokens were asked for; where its user or its login was ended
     /// since, the tokens are given back.
-    fn begin_session(&self, client: &OAuthClient, tokens: TokenSet, asked_at: u64, seen: u64) -> Exchanged {
+    fn begin_session(&self, tokens: TokenSet, asked_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();
         let claim = |name: &str| {
@@ -144,7 +144,7 @@ impl LoginExchange {
         let issuer = &application.config.authorization_server.issuer;
         let session = Session::new(issuer, claim("sub"), claim("sid"), asked_at)?;
         let Some(started_at) = application.ended.begin(&session.id, asked_at, seen) else {
-            client.revoke(
+            application.revoke(
                 tokens.refresh_token.map(Zeroizing::from),
                 Some(tokens.access_token.into()),
             );

@@ -57,10 +57,10 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
         let session = content.session.unwrap_or(SessionId::NONE);
         // Another tab may have refreshed since this browser's cookies were read.
         if let Some(newest) = newest_tokens(application, session, &content.refresh_token).await {
-            client.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
+            application.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
         }
     }
-    client.revoke(
+    application.revoke(
         refresh_token.map(|content| content.refresh_token),
         access_token.map(Into::into),
     );

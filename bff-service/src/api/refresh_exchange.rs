@@ -93,7 +93,7 @@ impl Flight {
                 Turn::Lead(lease) => {
                     let outcome = self.lead(client).await;
                     let outcome = self.application.refreshes.settle(key, lease, outcome).await;
-                    let outcome = self.unless_ended(client, outcome).await;
+                    let outcome = self.unless_ended(outcome).await;
                     let how = match &outcome {
                         Ok(tokens) if tokens.rotated => Refreshed::Rotated,
                         _ => Refreshed::Renewed,
@@ -136,13 +136,14 @@ impl Flight {
 
     /// The outcome, once it is published. A logout ends the session first and looks for newer tokens then; this looks for the
     /// logout after the tokens are where that looks: whichever comes second sees the other, and no tokens stay behind.
-    async fn unless_ended(&self, client: &OAuthClient, outcome: RefreshOutcome) -> RefreshOutcome {
+    async fn unless_ended(&self, outcome: RefreshOutcome) -> RefreshOutcome {
         if outcome.is_ok() {
             self.application.ended_by_now().await;
         }
         match outcome {
             Ok(tokens) if self.is_over() => {
-                client.revoke(Some(tokens.refresh_token.clone()), Some(tokens.access_token.clone()));
+                self.application
+                    .revoke(Some(tokens.refresh_token.clone()), Some(tokens.access_token.clone()));
                 Err(Refusal::SessionExpired)
             }
             outcome => outcome,
@@ -183,7 +184,7 @@ impl Flight {
         };
         if self.is_over() {
             // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
-            client.revoke(Some(refresh_token), Some(access_token));
+            self.application.revoke(Some(refresh_token), Some(access_token));
             return Err(Refusal::SessionExpired);
         }
         let name = session_name(self.session);

@@ -102,6 +102,8 @@ impl Settings {
             outcome
         })
         .await
+        // It may have moved.
+        .inspect_err(|_| resolver::doubt(host))
     }
 
     /// Has the proxy connect to the host, RFC 9110, section 9.3.6.

@@ -1,68 +1,212 @@
-//! Names to addresses, by the system's resolver, and to loopback where it does not know a `localhost` name.
+//! Names to addresses, by the system's resolver, which is asked seldom and not waited for long where it was asked before.
 //!
-//! RFC 6761, section 6.3: `localhost` and every name below it are loopback. Browsers follow this; many C libraries know
-//! only `localhost` itself, so that without this the service could not reach what the browser reaches.
+//! A connection of its own for each exchange about a user would be a question of its own to the DNS, and a question that is
+//! lost on the way costs the C library five seconds: longer than anybody waits for a refresh. So what is known of a name is
+//! used for a while without a question, and for longer where the question is not answered (RFC 8767).
 
+use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::proxy::without_brackets;
 
+/// How long what is known of a name is used without asking. The C library does not tell how long it may be.
+const FRESH: Duration = Duration::from_secs(5);
+/// How long an answer is waited for where something is known: the client response timer of RFC 8767, section 5, shorter than
+/// there since a user waits for the whole.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long what is known is used while there is no better answer: its maximum stale timer.
+const STALE: Duration = Duration::from_secs(60 * 60);
+/// Names that are kept. Those of a configuration are few; whatever else there may be must not use up memory.
+const MAX_NAMES: usize = 64;
+
+/// The process's: workers, applications and pools ask one resolver.
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(ask_system));
+
+/// Asks for the addresses of a name, and may block.
+type Ask = fn(&str) -> io::Result<Vec<IpAddr>>;
+/// What came of a question; an error as its words, since it is told to all who wait.
+type Outcome = Result<Vec<IpAddr>, String>;
+/// Set once.
+type Answer = watch::Receiver<Option<Outcome>>;
+
 /// The addresses of a host.
 pub(super) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let name = without_brackets(host).to_owned();
-    let by_system = move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-    // The system's resolver blocks, and a slow DNS server must not hold up the whole worker.
-    match tokio::task::spawn_blocking(by_system).await? {
-        Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-        _ if is_localhost(host) => Ok(loopback(port)),
-        other => other,
+    NAMES.lookup(host, port).await
+}
+
+/// Says that there was nobody at the addresses of this host, so that the next who wants it asks.
+pub(super) fn doubt(host: &str) {
+    NAMES.doubt(host);
+}
+
+/// What is known of names.
+#[derive(Clone)]
+struct Names {
+    ask: Ask,
+    known: Arc<Mutex<HashMap<String, Name>>>,
+}
+
+#[derive(Default)]
+struct Name {
+    /// The last answer that there was, and when.
+    last: Option<(Instant, Vec<IpAddr>)>,
+    /// When a question was last answered, if only by an error.
+    settled: Option<Instant>,
+    /// The question that is under way, and since when.
+    question: Option<(Instant, Answer)>,
+}
+
+/// How somebody comes by the addresses.
+enum Way {
+    /// They are known.
+    Known(Vec<IpAddr>),
+    /// By this answer; or, if there is none until then, by what is known.
+    Answer(Answer, Option<(Instant, Vec<IpAddr>)>),
+}
+
+impl Names {
+    fn new(ask: Ask) -> Names {
+        Names {
+            ask,
+            known: Arc::default(),
+        }
+    }
+
+    async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let name = without_brackets(host);
+        let addresses = match name.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.addresses(name).await.map_err(io::Error::other)?,
+        };
+        Ok(addresses.into_iter().map(|address| (address, port).into()).collect())
+    }
+
+    async fn addresses(&self, name: &str) -> Outcome {
+        let (mut answer, instead) = match self.way(name) {
+            Way::Known(addresses) => return Ok(addresses),
+            Way::Answer(answer, instead) => (answer, instead),
+        };
+        let answered = async {
+            let outcome = answer.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
+            outcome
+                .ok()
+                .flatten()
+                .unwrap_or_else(|| Err("the question was not asked".to_owned()))
+        };
+        let Some((until, instead)) = instead else {
+            return answered.await;
+        };
+        match timeout_at(until, answered).await {
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(_)) | Err(_) => Ok(instead),
+        }
+    }
+
+    /// Joins the question that is under way, or begins one, if there has to be one.
+    fn way(&self, name: &str) -> Way {
+        let now = Instant::now();
+        let mut known = self.known();
+        if known.len() >= MAX_NAMES && !known.contains_key(name) {
+            known.clear();
+        }
+        let entry = known.entry(name.to_owned()).or_default();
+        let last = entry.last.as_ref().filter(|(at, _)| now.duration_since(*at) < STALE);
+        let instead = match last {
+            Some((_, addresses)) => Some(addresses.clone()),
+            None => is_localhost(name).then(loopback),
+        };
+        if entry.settled.is_some_and(|at| now.duration_since(at) < FRESH)
+            && let Some(addresses) = &instead
+        {
+            return Way::Known(addresses.clone());
+        }
+        let (since, answer) = entry.question.get_or_insert_with(|| (now, self.begin(name)));
+        let until = *since + PATIENCE;
+        Way::Answer(answer.clone(), instead.map(|addresses| (until, addresses)))
+    }
+
+    /// Asks on a thread of its own: a slow DNS server must not hold up the whole worker.
+    fn begin(&self, name: &str) -> Answer {
+        let (sender, answer) = watch::channel(None);
+        let question = Question {
+            names: self.clone(),
+            name: name.to_owned(),
+            outcome: Err("the question ended".to_owned()),
+            sender,
+        };
+        tokio::task::spawn_blocking(move || question.ask());
+        answer
+    }
+
+    fn doubt(&self, host: &str) {
+        if let Some(entry) = self.known().get_mut(without_brackets(host)) {
+            entry.settled = None;
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Name>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// A question that is under way. It is settled when this goes, also by a panic.
+struct Question {
+    names: Names,
+    name: String,
+    outcome: Outcome,
+    sender: watch::Sender<Option<Outcome>>,
+}
+
+impl Question {
+    fn ask(mut self) {
+        self.outcome = match (self.names.ask)(&self.name) {
+            Ok(addresses) if !addresses.is_empty() => Ok(addresses),
+            _ if is_localhost(&self.name) => Ok(loopback()),
+            Ok(_) => Err("it has no address".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        // Before anybody hears of it, so that who asks then is not told of this one.
+        if let Some(entry) = self.names.known().get_mut(&self.name) {
+            entry.question = None;
+            entry.settled = Some(now);
+            if let Ok(addresses) = &self.outcome {
+                entry.last = Some((now, addresses.clone()));
+            }
+        }
+        let outcome = std::mem::replace(&mut self.outcome, Err(String::new()));
+        self.sender.send_replace(Some(outcome));
+    }
+}
+
+fn ask_system(name: &str) -> io::Result<Vec<IpAddr>> {
+    Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+}
+
 /// Whether this is `localhost` or a name below it, with or without the dot of the root.
+///
+/// RFC 6761, section 6.3: all of them are loopback. Browsers follow this; many C libraries know only `localhost` itself, so that
+/// without this the service could not reach what the browser reaches. The system is asked all the same, since the network
+/// of containers may know better.
 pub(super) fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
 }
 
-fn loopback(port: u16) -> Vec<SocketAddr> {
-    vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+fn loopback() -> Vec<IpAddr> {
+    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn names_below_localhost_are_loopback() {
-        for host in [
-            "localhost",
-            "login.example.localhost",
-            "LOGIN.Example.LocalHost",
-            "login.example.localhost.",
-        ] {
-            let addresses = lookup(host, 8443).await.unwrap();
-            assert!(!addresses.is_empty(), "{host}");
-            assert!(
-                addresses
-                    .iter()
-                    .all(|address| address.ip().is_loopback() && address.port() == 8443),
-                "{host}"
-            );
-        }
-    }
-
-    #[test]
-    fn names_that_only_look_like_localhost_are_not() {
-        for host in ["localhost.example.com", "notlocalhost", "example.com", "", "."] {
-            assert!(!is_localhost(host), "{host}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_ipv6_address_in_brackets_is_an_address() {
-        let addresses = lookup("[::1]", 443).await.unwrap();
-        assert_eq!(addresses, [SocketAddr::from((Ipv6Addr::LOCALHOST, 443))]);
-    }
-}
+mod tests;

@@ -27,6 +27,7 @@ use super::provider::Provider;
 use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
+use crate::logging::RequestContext;
 use crate::metrics::ServerEndpoint;
 
 /// The `oauth2` crate's client, with our form of token response.
@@ -184,7 +185,11 @@ impl OAuthClient {
         let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
         let accepted = self.accept(response, occasion).await;
         if accepted.is_err() {
-            self.revoke(refresh_token, Some(access_token));
+            let client = self.clone();
+            // Whoever waits for the tokens need not wait for this.
+            actix_web::rt::spawn(RequestContext::inherit(async move {
+                client.revoke(refresh_token, Some(access_token)).await;
+            }));
         }
         accepted
     }

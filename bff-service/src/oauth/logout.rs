@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 use super::client::OAuthClient;
 use super::error::OAuthError;
 use super::error_meaning::Meaning;
-use crate::logging::RequestContext;
 use crate::metrics::ServerEndpoint;
 
 /// How often a revocation is tried where the server says that it cannot answer just now.
@@ -28,25 +27,22 @@ enum Attempt {
 }
 
 impl OAuthClient {
-    /// Revokes tokens where the server has an endpoint for it (RFC 7009), behind the answer: nobody waits for it. A failure
-    /// is logged and nothing more, since the user wants to be signed out here in any case. Where the server says that it
-    /// cannot answer just now it is asked again later (section 2.2.1).
-    pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
-        let client = self.clone();
-        actix_web::rt::spawn(RequestContext::inherit(async move {
-            let mut grant_is_over = false;
-            if let Some(token) = refresh_token {
-                grant_is_over = client.revoke_one(&token, "refresh_token", log::Level::Warn).await;
-            }
-            if let Some(token) = access_token {
-                // It may have gone with the refresh token, which the server may say in any way (section 2.1).
-                let level = match grant_is_over {
-                    true => log::Level::Debug,
-                    false => log::Level::Warn,
-                };
-                client.revoke_one(&token, "access_token", level).await;
-            }
-        }));
+    /// Revokes tokens where the server has an endpoint for it (RFC 7009). A failure is logged and nothing more, since the
+    /// user wants to be signed out here in any case. Where the server says that it cannot answer just now it is asked again
+    /// later (section 2.2.1).
+    pub async fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
+        let mut grant_is_over = false;
+        if let Some(token) = refresh_token {
+            grant_is_over = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
+        }
+        if let Some(token) = access_token {
+            // It may have gone with the refresh token, which the server may say in any way (section 2.1).
+            let level = match grant_is_over {
+                true => log::Level::Debug,
+                false => log::Level::Warn,
+            };
+            self.revoke_one(&token, "access_token", level).await;
+        }
     }
 
     /// Whether it is revoked. A refusal is logged at `level`.

@@ -194,7 +194,7 @@ async fn a_client_with_a_certificate_goes_to_the_endpoints_that_ask_for_one() {
     });
     let client = server.client(&[&certificate, &key]);
     assert!(client.refresh("rt", None, None).await.is_ok());
-    client.revoke(Some("rt".to_owned().into()), None);
+    client.revoke(Some("rt".to_owned().into()), None).await;
     server.wait_for("/mtls/revoke", 1).await;
     for path in ["/mtls/token", "/mtls/revoke"] {
         let form = server.requests(path).pop().unwrap().form();
@@ -225,7 +225,7 @@ async fn an_assertion_is_for_the_token_endpoint_where_the_configuration_says_so_
         let client = server.client(&[&key, line]);
         let _ = client.refresh("rt", None, None).await;
         let before = server.requests("/revoke").len();
-        client.revoke(Some("rt".to_owned().into()), None);
+        client.revoke(Some("rt".to_owned().into()), None).await;
         server.wait_for("/revoke", before + 1).await;
         for path in ["/token", "/revoke"] {
             let form = server.requests(path).pop().unwrap().form();

@@ -269,7 +269,7 @@ async fn userinfo_that_are_encrypted_or_no_jwt_are_refused() {
 async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
     let server = server(Reply::Json(200, json!({})));
     for (lines, count) in [(&[][..], 1), (&["client.authentication = \"client_secret_post\""], 2)] {
-        server.client(lines).revoke(Some("rt&1".to_owned().into()), None);
+        server.client(lines).revoke(Some("rt&1".to_owned().into()), None).await;
         server.wait_for("/revoke", count).await;
     }
     let [basic, post] = &server.requests("/revoke")[..] else {
@@ -293,7 +293,8 @@ async fn a_revocation_that_fails_troubles_nobody() {
     let server = server(Reply::Close);
     server
         .client(&[])
-        .revoke(Some("rt".to_owned().into()), Some("at".to_owned().into()));
+        .revoke(Some("rt".to_owned().into()), Some("at".to_owned().into()))
+        .await;
     server.wait_for("/revoke", 2).await;
 }
 
