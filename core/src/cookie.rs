@@ -167,6 +167,12 @@ impl<'a> CookieJar<'a> {
         !self.ours.is_empty()
     }
 
+    /// Whether this cookie, or a part of it, came with a value, usable or not.
+    pub fn has_value(&self, purpose: Purpose) -> bool {
+        let mut pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
+        pieces.any(|piece| !piece.value.is_empty())
+    }
+
     /// The Cookie header without ours: the other pieces byte for byte and in order, lines joined by `; `. `None` when
     /// nothing is left. Where none of ours is in a line, the line is untouched.
     pub fn without_ours(&self) -> Option<Vec<u8>> {

@@ -81,8 +81,12 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
 
     let mut set_cookies = SetCookies::new(&call.cookies);
     set_cookies.clear_session();
-    set_cookies.clear_if_sent(Purpose::Login);
-    set_cookies.clear_if_sent(Purpose::NavigationLogin);
+    // One without a value holds no login, and a browser that keeps such a one sends it again however often it is cleared.
+    for purpose in [Purpose::Login, Purpose::NavigationLogin] {
+        if call.cookies.has_value(purpose) {
+            set_cookies.clear_if_sent(purpose);
+        }
+    }
     let session = id.map_or_else(|| "of version 1".to_owned(), session_name);
     application.metrics.logged_out(LoggedOut::User);
     log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: session {session}");

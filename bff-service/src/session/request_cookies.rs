@@ -117,6 +117,11 @@ impl<'a> RequestCookies<'a> {
         self.jar.has_whole(purpose)
     }
 
+    /// Whether the request brought the cookie for `purpose`, or a part of it, with a value, usable or not.
+    pub fn has_value(&self, purpose: Purpose) -> bool {
+        self.jar.has_value(purpose)
+    }
+
     /// The numbers of the parts of the cookie for `purpose` that the request brought, usable or not.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
         let mut parts = self.jar.parts(purpose);

@@ -40,6 +40,22 @@ fn logout_clears_every_cookie_revokes_both_tokens_and_tells_where_to_go() {
 }
 
 #[test]
+fn logout_clears_a_login_cookie_that_holds_something_and_no_empty_one() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    browser
+        .cookies
+        .insert((LOGIN.to_owned(), "/".to_owned()), String::new());
+    assert_eq!(browser.post("/logout").cookie_changes(), cleared(&[AUTH, AT, ID, CSRF]));
+    let mut pending = app.signed_in();
+    pending.start_login();
+    assert_eq!(
+        pending.post("/logout").cookie_changes(),
+        cleared(&[AUTH, AT, ID, CSRF, LOGIN])
+    );
+}
+
+#[test]
 fn cleared_cookies_have_the_attributes_with_which_they_were_set() {
     let app = TestApp::start();
     let mut browser = app.browser();
