@@ -126,27 +126,81 @@ fn memory_is_taken_from_those_who_hold_the_most_behind_envoy_gateway() {
     memory_is_taken_from_those_who_hold_the_most(Shipped::Gateway);
 }
 
+/// Which of these headers a page may send with a call of this path.
+fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<String> {
+    let preflight = Request::new("OPTIONS", path)
+        .header("origin", origin)
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", names.join(","));
+    let answer = client.send("api", &preflight).expect("an answer");
+    let granted = answer.header("access-control-allow-headers").unwrap_or_default();
+    let granted: Vec<&str> = granted.split(',').map(str::trim).collect();
+    let granted = names.iter().filter(|name| granted.contains(name));
+    granted.map(|name| (*name).to_owned()).collect()
+}
+
+/// What OpenTelemetry, Sentry, Datadog, New Relic, Zipkin, Application Insights, Dynatrace, Elastic, Instana and older frameworks
+/// add to each call of a page.
+const OF_MONITORING: [&str; 26] = [
+    "traceparent",
+    "tracestate",
+    "b3",
+    "baggage",
+    "elastic-apm-traceparent",
+    "newrelic",
+    "request-context",
+    "request-id",
+    "sentry-trace",
+    "x-b3-flags",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-correlation-id",
+    "x-datadog-origin",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-tags",
+    "x-datadog-trace-id",
+    "x-dtpc",
+    "x-dtreferer",
+    "x-instana-l",
+    "x-instana-s",
+    "x-instana-t",
+    "x-requested-with",
+];
+
+fn a_page_with_monitoring_may_call(shipped: Shipped) {
+    let test = start_with(shipped);
+    let (client, origin) = (Client::new(&test.system), test.system.www());
+    for path in ["/bff/session", "/api/data"] {
+        assert_eq!(granted(&client, &origin, path, &OF_MONITORING), OF_MONITORING, "{path}");
+        let unknown = granted(&client, &origin, path, &["x-made-up"]);
+        assert!(unknown.is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn a_page_with_monitoring_may_call_the_service_and_the_api() {
+    a_page_with_monitoring_may_call(Shipped::Envoy);
+}
+
+#[test]
+fn a_page_with_monitoring_may_call_the_service_and_the_api_behind_istio() {
+    a_page_with_monitoring_may_call(Shipped::Istio);
+}
+
+#[test]
+fn a_page_with_monitoring_may_call_the_service_and_the_api_behind_envoy_gateway() {
+    a_page_with_monitoring_may_call(Shipped::Gateway);
+}
+
 #[test]
 fn a_page_may_call_the_api_by_grpc_web_and_read_what_came_of_it() {
     let test = start_with(Shipped::Envoy);
-    let client = Client::new(&test.system);
-    let origin = test.system.www();
-    let preflight = Request::new("OPTIONS", "/api/data")
-        .header("origin", &origin)
-        .header("access-control-request-method", "POST")
-        .header(
-            "access-control-request-headers",
-            "content-type,grpc-timeout,x-grpc-web,x-user-agent",
-        );
-    let answer = client.send("api", &preflight).expect("an answer");
-    let granted: Vec<&str> = answer
-        .header("access-control-allow-headers")
-        .expect("granted")
-        .split(',')
-        .collect();
-    for name in ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"] {
-        assert!(granted.contains(&name), "{name}: {granted:?}");
-    }
+    let (client, origin) = (Client::new(&test.system), test.system.www());
+    let names = ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"];
+    assert_eq!(granted(&client, &origin, "/api/data", &names), names);
     let refused = Request::new("POST", "/api/data").header("origin", &origin);
     let answer = client.send("api", &refused).expect("an answer");
     assert_eq!(

@@ -115,10 +115,8 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
         (200, Some(&*user.origin))
     );
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert_eq!(
-        answer.header("access-control-allow-headers"),
-        Some("content-type,x-example-csrf,traceparent,tracestate,x-grpc-web,x-user-agent,grpc-timeout")
-    );
+    let granted = answer.header("access-control-allow-headers").unwrap_or_default();
+    assert!(granted.starts_with("content-type,x-example-csrf,"), "{granted}");
     let bare = Request::new("GET", "/api/data").header("origin", &user.origin);
     let answer = anyone.send("api", &bare).expect("an answer");
     assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));

@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use super::exchange_stream::ExchangeStream;
 use super::proxy::{Proxy, ProxyServer, without_brackets};
 use super::resolver;
+use super::tls_error::explained;
 use super::transport::{EagerTcp, Transport};
 
 /// The head of a proxy's answer to CONNECT, in bytes.
@@ -84,7 +85,7 @@ impl Settings {
                 .map_err(|error| io::Error::new(error.kind(), format!("through the proxy {proxy}: {error}")))?,
         };
         let handshake = Transport::secure(EagerTcp::new(tcp), server, tls);
-        self.in_time(handshake).await
+        self.in_time(handshake).await.map_err(explained)
     }
 
     async fn open(&self, host: &str, port: u16) -> io::Result<TcpStream> {

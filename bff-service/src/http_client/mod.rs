@@ -6,7 +6,7 @@
 //! cannot grow in here.
 //!
 //! * [`exchange_stream`]: a connection that gives each request its one answer; [`response_reader`]: where that one ends.
-//! * `connector`, `transport`, [`proxy`], `resolver`: how connections are made.
+//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`: how connections are made.
 //! * `answer`: what comes of a request.
 
 mod answer;
@@ -15,6 +15,7 @@ pub mod exchange_stream;
 pub mod proxy;
 mod resolver;
 pub mod response_reader;
+mod tls_error;
 mod transport;
 
 use std::sync::Arc;

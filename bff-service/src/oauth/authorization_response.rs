@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::client::OAuthClient;
 use super::error::{OAuthError, shown};
 use super::id_token::{self, IdTokenError};
+use super::provider::Source;
 use crate::clock;
 
 impl OAuthClient {
@@ -30,7 +31,7 @@ impl OAuthClient {
     /// them, for this client, and not too long ago.
     pub async fn open_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
         let (_, claims) = self
-            .verify_signature(response, &id_token::TYPES)
+            .verify_signature(response, Source::Anybody, &id_token::TYPES)
             .await
             .map_err(|error| match error {
                 OAuthError::InvalidIdToken(error) => OAuthError::AuthorizationResponse(format!("its JWT: {error}")),

@@ -23,7 +23,7 @@ use super::extra_params::Demands;
 use super::http::{Answer, HttpClient, HttpError};
 use super::id_token::{self, Expected, IdTokenError, Occasion};
 use super::jws::{self, JwsError, UnverifiedToken};
-use super::provider::Provider;
+use super::provider::{Provider, Source};
 use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
@@ -333,7 +333,7 @@ impl OAuthClient {
         access_token: &str,
         occasion: Occasion<'_>,
     ) -> Result<Map<String, Value>, OAuthError> {
-        let (algorithm, claims) = self.verify_signature(raw, &id_token::TYPES).await?;
+        let (algorithm, claims) = self.verify_signature(raw, Source::Server, &id_token::TYPES).await?;
         let settings = &self.config.client;
         let expected = Expected {
             issuer: &self.config.authorization_server.issuer,
@@ -353,6 +353,7 @@ impl OAuthClient {
     pub(super) async fn verify_signature(
         &self,
         raw: &str,
+        from: Source,
         types: &[&str],
     ) -> Result<(Algorithm, Map<String, Value>), OAuthError> {
         let refused = |error: JwsError| OAuthError::InvalidIdToken(error.into());
@@ -361,7 +362,7 @@ impl OAuthClient {
         let claims = match token.verify(&keys) {
             Ok(claims) => claims,
             // The server may sign with a key that it did not have when its keys were fetched.
-            Err(error) => match self.provider.keys_after(&self.http, &keys).await? {
+            Err(error) => match self.provider.keys_after(&self.http, &keys, from).await? {
                 Some(newer) => token.verify(&newer).map_err(refused)?,
                 None => return Err(refused(error)),
             },

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::client::OAuthClient;
 use super::error::OAuthError;
 use super::id_token;
+use super::provider::Source;
 use crate::clock;
 
 /// The `typ` of a logout token, in lower case. One without is accepted, as servers from before 2022 send none.
@@ -29,13 +30,16 @@ impl OAuthClient {
     /// Verifies a logout token. Every fault is [`OAuthError::LogoutToken`], that the server's keys cannot be had included: the
     /// server is told with the status that it knows for a logout that failed (section 2.8).
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
-        let (_, claims) = self.verify_signature(raw, &TYPES).await.map_err(|error| match error {
-            OAuthError::InvalidIdToken(error) => refused(error),
-            error => {
-                log::error!("back-channel logout: the token cannot be verified: {error}");
-                refused("the keys to verify it with cannot be had")
-            }
-        })?;
+        let (_, claims) = self
+            .verify_signature(raw, Source::Anybody, &TYPES)
+            .await
+            .map_err(|error| match error {
+                OAuthError::InvalidIdToken(error) => refused(error),
+                error => {
+                    log::error!("back-channel logout: the token cannot be verified: {error}");
+                    refused("the keys to verify it with cannot be had")
+                }
+            })?;
         let settings = self.config();
         let skew = settings.authorization_server.clock_skew_seconds;
         validate(&claims, settings.addressee(), skew, clock::now())

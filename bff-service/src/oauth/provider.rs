@@ -38,8 +38,17 @@ struct Shared {
     keys: Cached<KeySet>,
     /// How long the server lets its keys be kept, in seconds; `u64::MAX` where it does not say.
     keys_max_age: AtomicU64,
-    /// The last time that an unknown key made the keys be fetched.
-    unknown_key_fetch: tokio::sync::Mutex<Option<UnknownKeyFetch>>,
+    /// The last time that an unknown key made the keys be fetched, by whose token it was.
+    unknown_key_fetches: [tokio::sync::Mutex<Option<UnknownKeyFetch>>; 2],
+}
+
+/// Whose hands a signed token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The authorization server's, over a connection to it.
+    Server,
+    /// Anybody's who can reach this service.
+    Anybody,
 }
 
 struct UnknownKeyFetch {
@@ -71,7 +80,7 @@ impl Provider {
             metadata: Cached::new(metadata),
             keys: Cached::new(None),
             keys_max_age: AtomicU64::new(u64::MAX),
-            unknown_key_fetch: tokio::sync::Mutex::new(None),
+            unknown_key_fetches: Default::default(),
         })))
     }
 
@@ -156,10 +165,21 @@ impl Provider {
 
     /// The keys after `used`, which did not verify a token: the server may have changed them since. `None` where there
     /// are no newer ones; they are fetched at most once in `authorization_server.unknown_key_seconds` for this reason,
-    /// so that nobody can have us flood the server with made-up key ids.
-    pub async fn keys_after(&self, http: &HttpClient, used: &Arc<KeySet>) -> Result<Option<Arc<KeySet>>, OAuthError> {
+    /// so that nobody can have us flood the server with made-up key ids. What strangers send has an interval of its own, so
+    /// that it cannot keep the keys from the server's own tokens.
+    pub async fn keys_after(
+        &self,
+        http: &HttpClient,
+        used: &Arc<KeySet>,
+        from: Source,
+    ) -> Result<Option<Arc<KeySet>>, OAuthError> {
+        let [of_server, of_anybody] = &self.0.unknown_key_fetches;
+        let last = match from {
+            Source::Server => of_server,
+            Source::Anybody => of_anybody,
+        };
         // Held while the keys are fetched: whoever comes meanwhile waits for them.
-        let mut last = self.0.unknown_key_fetch.lock().await;
+        let mut last = last.lock().await;
         if let Some(newer) = self.0.keys.get().filter(|keys| !Arc::ptr_eq(keys, used)) {
             return Ok(Some(newer));
         }

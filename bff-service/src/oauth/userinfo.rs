@@ -11,6 +11,7 @@ use super::error::{OAuthError, Rejection};
 use super::http::{Answer, MAX_ANSWER_BYTES};
 use super::id_token::{self, IdTokenError};
 use super::jws::JwsError;
+use super::provider::Source;
 use crate::clock;
 use crate::metrics::ServerEndpoint;
 
@@ -60,7 +61,9 @@ impl OAuthClient {
     async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
         let refused = |error: IdTokenError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
         let raw = std::str::from_utf8(body).map_err(|_| refused(JwsError::Malformed.into()))?;
-        let signed = self.verify_signature(raw.trim(), &id_token::TYPES).await;
+        let signed = self
+            .verify_signature(raw.trim(), Source::Server, &id_token::TYPES)
+            .await;
         let (_, claims) = signed.map_err(|error| match error {
             OAuthError::InvalidIdToken(error) => refused(error),
             other => other,

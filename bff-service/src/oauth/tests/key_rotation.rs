@@ -89,6 +89,22 @@ async fn unknown_keys_cannot_make_the_keys_be_fetched_without_end() {
 }
 
 #[actix_web::test]
+async fn what_strangers_send_does_not_keep_a_new_key_from_the_servers_own_tokens() {
+    let (server, keys) = rotating_server();
+    let client = server.client(&["authorization_server.unknown_key_seconds = 3600"]);
+    login(&client).await.unwrap();
+    let header = json!({"alg": "ES256", "typ": "logout+jwt", "kid": "made-up"});
+    let made_up = Signer::es256("made-up").sign_with_header(&header, &json!({}));
+    for _ in 0..3 {
+        assert!(client.logout_token(&made_up).await.is_err());
+    }
+    assert_eq!(server.requests("/jwks").len(), 2, "once for all that strangers send");
+    keys.lock().unwrap().change(vec![0, 1], 1);
+    login(&client).await.unwrap();
+    assert_eq!(server.requests("/jwks").len(), 3);
+}
+
+#[actix_web::test]
 async fn keys_that_cannot_be_fetched_make_the_server_unavailable_and_not_the_token_invalid() {
     let server = good_server();
     let (metadata, answer) = (server.metadata(), tokens("a.b.c"));

@@ -1,0 +1,102 @@
+//! What a failed TLS handshake means for whoever runs the service.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use actix_web::http::header::HttpDate;
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, Error};
+
+/// The error of a handshake, said such that one knows what to do.
+pub(super) fn explained(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner.map(meaning) {
+        Some(meaning) => io::Error::new(error.kind(), meaning),
+        None => error,
+    }
+}
+
+fn meaning(error: &Error) -> String {
+    match error {
+        Error::InvalidCertificate(error) => format!("the server's certificate is refused: {}", refusal(error)),
+        Error::InvalidMessage(_) => {
+            "what answers does not speak TLS; if it speaks HTTP, the URL is to begin with `http`, \
+                                     or the port is another one"
+                .to_owned()
+        }
+        Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
+            format!(
+                "{error}: the server may ask for a client certificate, or speak no version or cipher of TLS that is spoken here"
+            )
+        }
+        error => error.to_string(),
+    }
+}
+
+fn refusal(error: &CertificateError) -> String {
+    match error {
+        CertificateError::UnknownIssuer => {
+            "no certificate authority that is trusted here has signed it, or the server leaves out \
+                                            the intermediate certificate; name the authority in `ca_file`"
+                .to_owned()
+        }
+        CertificateError::BadSignature => {
+            "a certificate authority of the name that is trusted here has not signed it: one of that \
+                                           name was perhaps made anew; name the present one in `ca_file`"
+                .to_owned()
+        }
+        CertificateError::ExpiredContext { not_after, .. } => format!("it expired on {}", date(*not_after)),
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "it is not valid before {}, and this machine's clock says {}",
+            date(*not_before),
+            date(*time)
+        ),
+        CertificateError::NotValidForNameContext { expected, presented } => format!(
+            "it is not for the name {}, but for {}",
+            expected.to_str(),
+            presented.join(", ")
+        ),
+        // The verifier has these words for itself alone.
+        CertificateError::Other(error) => match error.to_string().as_str() {
+            "CaUsedAsEndEntity" => {
+                "it is the certificate of an authority (`CA:TRUE`), which no server may show as its own; have the \
+                                    server show one that the authority signed, or that says `CA:FALSE`"
+                    .to_owned()
+            }
+            "UnsupportedCertVersion" => {
+                "it is of X.509 version 1, without a name that could be compared; have one of version 3 made, \
+                                         with a subjectAltName"
+                    .to_owned()
+            }
+            error => error.to_owned(),
+        },
+        error => error.to_string(),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs())).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_has_expired_is_told_with_its_date() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let expired = CertificateError::ExpiredContext {
+            time: at(1_800_000_000),
+            not_after: at(1_700_000_000),
+        };
+        assert_eq!(refusal(&expired), "it expired on Tue, 14 Nov 2023 22:13:20 GMT");
+        let early = CertificateError::NotValidYetContext {
+            time: at(1_700_000_000),
+            not_before: at(1_800_000_000),
+        };
+        assert_eq!(
+            refusal(&early),
+            "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 22:13:20 GMT"
+        );
+    }
+}
