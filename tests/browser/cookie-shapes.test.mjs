@@ -88,6 +88,7 @@ const CHANGES = [
   ['cookie_paths below a domain', ['/bff', [`cookie_domain = "${DOMAIN}"`]],
     ['/bff', [`cookie_domain = "${DOMAIN}"`, 'cookie_paths = "root"']]],
   ['cookie_hardening', ['/bff', []], ['/bff', ['cookie_hardening = "none"']]],
+  ['cookie_hardening to the prefixes of older browsers', ['/bff', []], ['/bff', ['cookie_hardening = "secure"']]],
 ];
 
 for (const [name, one, other] of CHANGES) {

@@ -74,12 +74,9 @@ pub fn with_certificate(options: &mut Options, by_authority: bool) {
     );
     set(options, Component::Bff, "BFF_CLIENT__CERTIFICATE_KEY_FILE", key_path);
     if !by_authority {
-        let point = key.public_key_raw();
-        let (x, y) = point[1..].split_at(32);
-        let jwks = json!({"keys": [{
-            "kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-            "x5c": [STANDARD.encode(certificate.der())],
-        }]});
+        let mut jwk = public_jwk(&key);
+        jwk["x5c"] = json!([STANDARD.encode(certificate.der())]);
+        let jwks = json!({"keys": [jwk]});
         let path = write(options, "client-jwks.json", &jwks.to_string());
         set(options, server, "CLIENT_JWKS_FILE", path);
     }
@@ -94,6 +91,31 @@ pub fn with_certificate(options: &mut Options, by_authority: bool) {
     );
     set(options, server, "MTLS_CERT_FILE", options.directory.join("server.pem"));
     set(options, server, "MTLS_KEY_FILE", options.directory.join("server.key"));
+}
+
+/// Has the server expect another key than the client's.
+pub fn with_wrong_jwks(options: &mut Options) {
+    let key = KeyPair::generate().expect("a key");
+    let jwks = json!({"keys": [public_jwk(&key)]});
+    let path = write(options, "another-jwks.json", &jwks.to_string());
+    set(options, Component::AuthorizationServer, "CLIENT_JWKS_URI", "");
+    set(options, Component::AuthorizationServer, "CLIENT_JWKS_FILE", path);
+}
+
+/// Has the client show a certificate that it made itself, of the name that the server expects.
+pub fn with_certificate_of_another(options: &Options) {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
+    params.distinguished_name.push(DnType::CommonName, "spa-client");
+    let certificate = params.self_signed(&key).expect("signed");
+    write(options, "client.pem", &certificate.pem());
+    write(options, "client-certificate-key.pem", &key.serialize_pem());
+}
+
+fn public_jwk(key: &KeyPair) -> serde_json::Value {
+    let point = key.public_key_raw();
+    let (x, y) = point[1..].split_at(32);
+    json!({"kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
 }
 
 /// `private_key_jwt`, pushed and signed requests, signed responses, tokens bound to a key.

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::proxy;
 
+/// What each of its answers has, and no answer that is not the API's.
+const OF_THE_API: &str = "set-cookie: of-the-api=1\r\nx-of-the-api: something for whoever may read it\r\n";
+
 /// The stand-in.
 #[derive(Clone, Default)]
 pub struct EchoingApi {
@@ -19,7 +22,9 @@ impl EchoingApi {
         let count = Arc::clone(&api.count);
         let address = proxy::serve_many(move |incoming| {
             count.fetch_add(1, Ordering::Relaxed);
-            Some(proxy::ok("text/plain", &incoming.head))
+            let answer = proxy::ok("text/plain", &incoming.head);
+            let (status, rest) = answer.split_at("HTTP/1.1 200 OK\r\n".len());
+            Some([status, OF_THE_API.as_bytes(), rest].concat())
         });
         (api, address)
     }

@@ -55,6 +55,20 @@ impl Connection {
         Ok((response, stream))
     }
 
+    /// Sends CONNECT to this host and port, which has no path (RFC 9113, section 8.5).
+    ///
+    /// # Errors
+    /// No whole response.
+    pub async fn connect_to(&mut self, authority: &str, headers: &[(&str, &[u8])]) -> Result<Response, h2::Error> {
+        let mut request = Request::builder().method("CONNECT").uri(authority);
+        for (name, value) in headers {
+            request = request.header(*name, HeaderValue::from_bytes(value).expect("a header value"));
+        }
+        self.client.clone().ready().await?;
+        let (response, _stream) = self.client.send_request(request.body(()).expect("a request"), false)?;
+        whole(response).await
+    }
+
     /// Sends a request without a body.
     ///
     /// # Errors

@@ -316,6 +316,54 @@ fn a_proxy_that_does_not_say_the_method_is_told_so_and_lets_nothing_by() {
 }
 
 #[test]
+fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
+    let forwarded = [
+        ("x-forwarded-method", "GET"),
+        ("x-original-method", "GET"),
+        ("x-http-method-override", "GET"),
+        ("x-method-override", "GET"),
+        ("x-forwarded-uri", "/public"),
+        ("x-original-url", "/public"),
+        ("x-rewrite-url", "/public"),
+        ("x-forwarded-host", "www.example.localhost"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("forwarded", "for=127.0.0.1;host=www.example.localhost;proto=https"),
+    ];
+    for told_by in [None, Some("x-method-of-the-proxy")] {
+        let test = start(|options| by_the_real_server(options, told_by));
+        let user = UserAgent::signed_in(&test.system);
+        let asking = |method: &str, csrf: bool, header: (&str, &str)| {
+            let request = Request::new(if told_by.is_some() { "GET" } else { method }, "/authorize")
+                .header("origin", &user.origin)
+                .header("cookie", user.cookie_header())
+                .header(header.0, header.1);
+            let request = match told_by {
+                Some(name) => request.header(name, method),
+                None => request,
+            };
+            match csrf {
+                true => request.header(CSRF_HEADER, &user.csrf),
+                false => request,
+            }
+        };
+        for header in forwarded {
+            let status = |method, csrf| ask(&test, &asking(method, csrf, header)).status;
+            let decisions = [status("POST", false), status("POST", true), status("GET", false)];
+            assert_eq!(decisions, [401, 200, 200], "{header:?} {told_by:?}");
+        }
+        let nobody = |header: (&str, &str)| Request::new("GET", "/authorize").header(header.0, header.1);
+        for header in forwarded {
+            let mut request = nobody(header);
+            if let Some(name) = told_by {
+                request = request.header(name, "GET");
+            }
+            assert_eq!(ask(&test, &request).status, 401, "{header:?} {told_by:?}");
+        }
+    }
+}
+
+#[test]
 fn without_its_section_there_is_no_authorize() {
     let test = start(|_| {});
     assert_eq!(ask(&test, &Request::new("GET", "/authorize")).status, 404);

@@ -1,14 +1,18 @@
 //! Many at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use bff_core::base64url;
-use bff_core::seal::Purpose;
+use bff_core::seal::{Purpose, SessionId};
+use bff_tests::echoing_api::EchoingApi;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, INTROSPECTION, TOKEN};
+use bff_tests::http2;
 use bff_tests::recording_api::RecordingApi;
+use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, add_second_user, eventually, start};
+use bff_tests::setup::{TestSystem, add_second_user, eventually, start, start_envoy, vm_statistics};
 use bff_tests::user_agent::{AT, UserAgent};
 use serde_json::json;
 
@@ -169,4 +173,49 @@ fn users_at_once_get_their_own_data() {
         let claims: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
         assert_eq!(claims["sub"], subjects[index.expect("one of the users")]);
     }
+}
+
+#[test]
+fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_nobody_along() {
+    static MAY_ANSWER: AtomicBool = AtomicBool::new(false);
+    let (server, server_address) = ScriptedIntrospection::start(|_, _| {
+        while !MAY_ANSWER.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        Scripted::Active(json!({"sub": "user", "exp": 4_000_000_000_u64}))
+    });
+    let (_api, api_address) = EchoingApi::start();
+    let test = start_envoy(server_address, api_address, |options| {
+        options.filter_timeout_ms = 20_000
+    });
+    let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, "token", SessionId([1; 32]), 300);
+    let cookie = format!("{AT}={at}");
+    let cookie: [(&str, &[u8]); 1] = [("cookie", cookie.as_bytes())];
+    let before = vm_statistics(&test.system);
+    http2::connected(&test.system, async |mut connection| {
+        let host = format!("api.{}:443", test.system.options().domain);
+        let refused = async |connection: &mut http2::Connection| {
+            for authority in [host.as_str(), "api.example.com:443", "127.0.0.1:80"] {
+                let answer = connection.connect_to(authority, &cookie).await;
+                // Reset, or refused with a status.
+                assert!(
+                    answer.as_ref().map_or(true, |answer| answer.status >= 400),
+                    "{answer:?}"
+                );
+            }
+        };
+        refused(&mut connection).await;
+        let (waiting, _) = connection
+            .begin("GET", "/api/data", &cookie, None)
+            .await
+            .expect("begun");
+        while server.count() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        refused(&mut connection).await;
+        MAY_ANSWER.store(true, Ordering::Relaxed);
+        assert_eq!(http2::whole(waiting).await.expect("an answer").status, 200);
+        refused(&mut connection).await;
+    });
+    assert_eq!(vm_statistics(&test.system), before);
 }

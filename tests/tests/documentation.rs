@@ -62,3 +62,65 @@ fn the_costs_in_the_readme_are_those_that_were_measured() {
     let date = measured.split_whitespace().nth(2).expect("`Measured on` a date");
     assert!(section.contains(&format!("measured on {date}")), "{date}");
 }
+
+#[test]
+fn every_action_of_a_workflow_is_named_by_its_digest() {
+    let mut count = 0;
+    for workflow in fs::read_dir(repository::path(".github/workflows")).expect("the folder") {
+        let workflow = workflow.expect("a file").path();
+        let text = fs::read_to_string(&workflow).expect("text");
+        for line in text
+            .lines()
+            .filter(|line| line.trim_start_matches(['-', ' ']).starts_with("uses:"))
+        {
+            let (_, version) = line.split_once('@').unwrap_or_default();
+            let digest = version.split_whitespace().next().unwrap_or_default();
+            let is_digest = digest.len() == 40 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(is_digest, "{}: a tag may be moved: {line}", workflow.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "only {count} actions were found");
+}
+
+#[test]
+fn one_version_of_envoy_is_built_with_tested_with_and_written_for() {
+    let downloaded = repository::text("xtask/src/tools/envoy.rs");
+    let (_, version) = downloaded.split_once("version: \"").expect("a version");
+    let (version, _) = version.split_once('"').expect("its end");
+    assert!(repository::text("Dockerfile").contains(&format!("distroless-v{version}\n")));
+    let minor = version.rsplit_once('.').expect("three numbers").0;
+    let written_for = format!("Envoy {minor}");
+    assert!(repository::text("envoy/envoy.yaml").contains(&format!("# Written for {written_for}.")));
+    assert!(repository::text("docs/deploy/kubernetes.md").contains(&written_for));
+}
+
+#[test]
+fn the_shipped_configurations_decide_nothing_by_patterns_rbac_or_upgrades_but_web_sockets() {
+    let shipped: Vec<_> = repository::files(&["yaml"])
+        .into_iter()
+        .filter(|file| file.to_string_lossy().contains("/envoy/"))
+        .collect();
+    assert!(shipped.len() > 5, "{shipped:?}");
+    for file in shipped {
+        let text = fs::read_to_string(&file).expect("text");
+        let settings: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .collect();
+        for line in &settings {
+            for word in [
+                "safe_regex",
+                "regex",
+                "filters.http.rbac",
+                "AuthorizationPolicy",
+                "connect_matcher",
+            ] {
+                assert!(!line.contains(word), "{}: {line}", file.display());
+            }
+            if let Some((_, upgrade)) = line.split_once("upgrade_type: ") {
+                assert!(upgrade.starts_with("websocket"), "{}: {line}", file.display());
+            }
+        }
+    }
+}

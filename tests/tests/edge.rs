@@ -126,6 +126,37 @@ fn memory_is_taken_from_those_who_hold_the_most_behind_envoy_gateway() {
     memory_is_taken_from_those_who_hold_the_most(Shipped::Gateway);
 }
 
+fn a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(shipped: Shipped) {
+    let test = start_with(shipped);
+    let client = Client::new(&test.system);
+    let origin = test.system.www();
+    for (length, by_envoy) in [(65_537, true), (64_000, false)] {
+        let json = json!({ "pageUrl": "x".repeat(length - 14) });
+        let request = Request::new("POST", "/bff/login/end")
+            .header("origin", &origin)
+            .json(&json);
+        let answer = client.send("api", &request).expect("an answer");
+        assert_eq!(answer.status, 413, "{length}");
+        let content_type = answer.header("content-type").unwrap_or_default();
+        assert_eq!(content_type != "application/json", by_envoy, "{length}: {content_type}");
+    }
+}
+
+#[test]
+fn a_request_to_the_service_of_more_than_64_kib_is_413() {
+    a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(Shipped::Envoy);
+}
+
+#[test]
+fn a_request_to_the_service_of_more_than_64_kib_is_413_behind_istio() {
+    a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(Shipped::Istio);
+}
+
+#[test]
+fn a_request_to_the_service_of_more_than_64_kib_is_413_behind_envoy_gateway() {
+    a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(Shipped::Gateway);
+}
+
 /// Which of these headers a page may send with a call of this path.
 fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<String> {
     let preflight = Request::new("OPTIONS", path)

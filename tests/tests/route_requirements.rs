@@ -123,6 +123,8 @@ fn each_time(test: &TestSystem, path: &str, headers: &[(&str, &str)], expected: 
             .fold(request, |request, (name, value)| request.header(name, value));
         let response = client.send("api", &request).expect("an answer");
         assert_eq!(end(&response), expected, "{path} {time}");
+        let of_the_api = ["set-cookie", "x-of-the-api"].map(|name| response.header(name).is_some());
+        assert_eq!(of_the_api, [expected.0 == 200; 2], "{path} {time}");
     }
 }
 

@@ -49,6 +49,38 @@ fn the_routes_to_the_api_bound_silence_and_the_whole_alone(configuration: &mut V
     assert!(found >= 3, "{found} routes to the API");
 }
 
+/// As shipped: what the service and the login host answer is short, and so is the time for it. Nobody needs such a connection
+/// for longer, and who holds one slowly holds it from all others.
+fn the_routes_to_the_service_and_to_the_login_host_bound_everything(configuration: &mut Value) {
+    let mut found = 0;
+    for_each_route(configuration, &mut |route| {
+        let buffers = route.to_string().contains("envoy.filters.http.buffer");
+        let action = &mut route["route"];
+        let cluster = action["cluster"].as_str().unwrap_or_default();
+        let is_short = ["bff_service", "authorization_server"].contains(&cluster)
+            || cluster.starts_with("outbound|3003|")
+            || cluster.starts_with("httproute/bff/bff");
+        if !is_short {
+            return;
+        }
+        found += 1;
+        let at = |place: &str| action.pointer(place).and_then(seconds).unwrap_or_default();
+        for (place, most) in [
+            ("/timeout", 20.0),
+            ("/idle_timeout", 20.0),
+            ("/max_stream_duration/max_stream_duration", 30.0),
+        ] {
+            let bound = at(place);
+            assert!(bound > 0.0 && bound <= most, "{place} of {cluster}: {bound} s");
+        }
+        assert!(
+            buffers,
+            "{cluster}: a request is had whole before a connection is taken for it"
+        );
+    });
+    assert!(found >= 1, "no route to the service");
+}
+
 /// The durations that bound the whole of a request to the API or of its answer, not silence.
 fn faster(configuration: &mut Value) {
     let change = |duration: Option<&mut Value>| {
@@ -180,6 +212,7 @@ fn streams_take_as_long_as_they_take_up_to_a_bound(shipped: Shipped) {
     let system = &test.system;
     rewrite_envoy(system, |configuration| {
         the_routes_to_the_api_bound_silence_and_the_whole_alone(configuration);
+        the_routes_to_the_service_and_to_the_login_host_bound_everything(configuration);
         faster(configuration);
     });
     let mut user = UserAgent::signed_in(system);
