@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How far apart the events of `/api/events` are.
 pub const EVENT_INTERVAL: Duration = Duration::from_millis(100);
@@ -23,22 +23,27 @@ const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntr
 /// - `/api/socket`: after an upgrade, whatever comes is sent back;
 /// - anything else: how many bytes the body had, once all of it is there.
 pub fn start() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    listener.set_nonblocking(true).expect("a socket");
+    let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
         runtime.block_on(async move {
-            let listener = TcpListener::from_std(listener).expect("a listener");
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+            // A thousand clients come at once: with the usual 128 the system would let those wait for a second or three that
+            // a busy machine cannot accept in time.
+            let listener = socket.listen(4096).expect("a listener");
+            sender
+                .send(listener.local_addr().expect("an address"))
+                .expect("it is waited for");
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream));
             }
         });
     });
-    address
+    address.recv().expect("it listens")
 }
 
 /// One connection; the error is why it ended.

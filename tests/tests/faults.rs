@@ -7,7 +7,7 @@ use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, I
 use bff_tests::http1::Response;
 use bff_tests::setup::{TestSystem, eventually, start, vm_statistics};
 use bff_tests::user_agent::UserAgent;
-use demo_system::Component;
+use demo_system::{Component, Options};
 
 /// Everything that makes an answer unusable at once.
 const BROKEN: [Fault; 7] = [
@@ -24,10 +24,10 @@ const BROKEN: [Fault; 7] = [
 const UNUSABLE: [Fault; 4] = [Fault::Huge, Fault::HugeInChunks, Fault::Redirect, Fault::Compressed];
 
 fn faulty_system() -> (TestSystem, FaultyAuthorizationServer) {
-    faulty_system_with(2)
+    faulty_system_with(2, |_| {})
 }
 
-fn faulty_system_with(workers: u32) -> (TestSystem, FaultyAuthorizationServer) {
+fn faulty_system_with(workers: u32, change: impl FnOnce(&mut Options)) -> (TestSystem, FaultyAuthorizationServer) {
     let mut faulty = None;
     let test = start(|options| {
         let (server, address) = FaultyAuthorizationServer::start(options.ports.authorization_server);
@@ -35,6 +35,7 @@ fn faulty_system_with(workers: u32) -> (TestSystem, FaultyAuthorizationServer) {
         options.filter_timeout_ms = 1000;
         options.envoy_concurrency = Some(workers);
         options.bff_request_timeout_ms = 2000;
+        change(options);
         faulty = Some(server);
     });
     (test, faulty.expect("started"))
@@ -89,7 +90,7 @@ fn introspection_that_fails_is_502_too_slow_is_504_and_neither_is_remembered() {
 #[test]
 fn every_kind_of_answer_is_understood_or_refused_with_one_two_and_four_workers() {
     for workers in [1, 2, 4] {
-        let (test, faulty) = faulty_system_with(workers);
+        let (test, faulty) = faulty_system_with(workers, |_| {});
         let vms = || vm_statistics(&test.system);
         let mut user = UserAgent::signed_in(&test.system);
         let before = vms();
@@ -142,13 +143,7 @@ fn a_refresh_that_fails_is_502_and_logs_nobody_out() {
     let (test, faulty) = faulty_system();
     let mut user = UserAgent::signed_in(&test.system);
     // Faults before the server's work is done: what a server did and then failed to say cannot be taken back.
-    for fault in [
-        Fault::Down,
-        Fault::Html,
-        Fault::NonsenseJson,
-        Fault::ServerError,
-        Fault::Silent,
-    ] {
+    for fault in [Fault::Down, Fault::Html, Fault::NonsenseJson, Fault::ServerError] {
         faulty.set(TOKEN, fault);
         assert_unavailable(
             &user.bff("POST", "/bff/refresh"),
@@ -159,6 +154,23 @@ fn a_refresh_that_fails_is_502_and_logs_nobody_out() {
     }
     faulty.set(TOKEN, Fault::None);
     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(user.get_data().status, 200);
+}
+
+#[test]
+fn a_refresh_that_is_never_answered_is_502_and_can_be_made_again_when_it_is_given_up() {
+    let (test, faulty) = faulty_system_with(2, |options| {
+        let seconds = ("BFF_AUTHORIZATION_SERVER__EXCHANGE_SECONDS".to_owned(), "4".to_owned());
+        options.environment.push((Component::Bff, seconds.0, seconds.1));
+    });
+    let mut user = UserAgent::signed_in(&test.system);
+    faulty.set(TOKEN, Fault::Silent);
+    assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, "no answer in time");
+    faulty.set(TOKEN, Fault::None);
+    // Until then it may have used up the refresh token.
+    eventually("the exchange is given up", || {
+        user.bff("POST", "/bff/refresh").status == 204
+    });
     assert_eq!(user.get_data().status, 200);
 }
 

@@ -86,6 +86,7 @@ fn the_tokens_of_a_refresh_that_ends_after_the_logout_are_revoked() {
     app.authorization_server
         .misbehave("revoke", Misbehaviour::Answer(200, "{}".to_owned()));
     assert_eq!(browser.post("/logout").status, 200);
+    app.authorization_server.wait_for_requests("revoke", 2);
     app.authorization_server.behave();
     let before = String::from_utf8(access_token(&copy)).unwrap();
     app.authorization_server

@@ -185,6 +185,7 @@ fn a_refresh_under_way_does_not_bring_the_session_back() {
         let refresh = scope.spawn(move || tab.post("/refresh"));
         app.authorization_server.wait_for_requests("token", 2);
         assert_eq!(browser.clone().post("/logout").status, 200);
+        app.authorization_server.wait_for_requests("revoke", 1);
         app.authorization_server.behave();
         assert_eq!(refresh.join().unwrap().outcome(), "401 session_expired");
     });
