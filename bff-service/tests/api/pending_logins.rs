@@ -8,6 +8,7 @@ use crate::support::app::{AT, LOGIN, REDIRECT_URI, TestApp};
 use crate::support::authorization_server::CLIENT_ID;
 use crate::support::browser::Browser;
 use crate::support::forgery::{Forgery, open};
+use crate::support::log_capture;
 
 #[test]
 fn logins_in_five_tabs_all_finish() {
@@ -173,6 +174,7 @@ fn an_error_of_the_authorization_server_is_told_and_ends_the_login() {
         ("login_required", "401 login_required"),
         ("access_denied", "400 access_denied"),
         ("interaction_required", "400 interaction_required"),
+        ("invalid_target", "400 invalid_target"),
         ("%3Cscript%3E%22", "400 authorization_error"),
         ("%00", "400 authorization_error"),
         ("", "400 authorization_error"),
@@ -197,6 +199,8 @@ fn an_error_of_the_authorization_server_is_told_and_ends_the_login() {
             "{error}: used up"
         );
     }
+    let hint = "error `invalid_target`: is `client.resource` as registered there?";
+    assert!(log_capture::lines().iter().any(|line| line.contains(hint)), "{hint}");
 }
 
 #[test]

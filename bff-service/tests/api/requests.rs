@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::app::{REDIRECT_URI, TestApp, WEB_ORIGIN};
+use crate::support::app::{REDIRECT_URI, Setup, TestApp, WEB_ORIGIN};
 use crate::support::http::{Request, Response, find, send_bytes};
 
 fn assert_json_error(response: &Response, status: u16) {
@@ -387,4 +387,21 @@ fn forwarded_headers_queries_and_user_agents_change_no_decision() {
             );
         }
     }
+}
+
+#[test]
+fn the_clients_public_keys_are_there_for_get_and_for_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key.pem");
+    std::fs::write(&file, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let app = TestApp::start_with(Setup {
+        client: &format!("signing_key_files = [{file:?}]\nauthentication = \"client_secret_basic\""),
+        ..Setup::default()
+    });
+    let [got, head] = ["GET", "HEAD"].map(|method| Request::new(method, "/bff/jwks").send(app.address));
+    assert_eq!((got.status, head.status), (200, 200));
+    assert_eq!(got.json()["keys"].as_array().unwrap().len(), 1);
+    assert!(!got.body.contains("\"d\""), "the private part");
+    assert!(head.body.is_empty() && head.set_cookies().is_empty());
+    assert_eq!(head.header("content-type"), got.header("content-type"));
 }

@@ -43,3 +43,34 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_with_a_byte_order_mark_is_refused_with_its_field_and_without_its_value() {
+        let sources = || {
+            [
+                Source::Inline("\u{feff}hunter2".to_owned()),
+                Source::Env("SECRET".to_owned()),
+            ]
+        };
+        for source in sources() {
+            let error = source.read("client_secret", &|_| Some("\u{feff}hunter2".to_owned()));
+            let error = error.expect_err("refused").to_string();
+            assert!(
+                error.contains("client_secret") && error.contains("byte order mark"),
+                "{error}"
+            );
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let [inline, env] = [Source::Inline("hunter2".to_owned()), Source::Env("SECRET".to_owned())];
+        for source in [inline, env] {
+            let value = source
+                .read("client_secret", &|_| Some("hunter2".to_owned()))
+                .expect("taken");
+            assert_eq!(*value, "hunter2");
+        }
+    }
+}
