@@ -1,7 +1,9 @@
 //! Whatever the authorization server sends on a connection, nobody gets an answer that was meant for somebody else.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -48,25 +50,76 @@ fn a_refresh_is_answered_with_what_follows_the_early_hints_and_never_with_the_to
     assert_eq!(app.authorization_server.state().reuses, 0);
 }
 
-/// An introspection endpoint that announces each answer with `103 Early Hints` and sends it half a second later: a JWT
-/// for tokens that begin with `good`.
-struct FakeIntrospection(SocketAddr);
+#[test]
+fn no_request_with_something_of_a_user_is_on_a_connection_that_has_served_another_one() {
+    let setup = Setup {
+        top: "userinfo_source = 'userinfo_endpoint'",
+        ..Setup::default()
+    };
+    let app = patient(FakeAuthorizationServer::start(), &setup);
+    let users = ["alice", "bob"];
+    let mut browsers = users.map(|user| app.browser().sign_in_as(user));
+    for _ in 0..2 {
+        for (user, browser) in users.iter().zip(&mut browsers) {
+            assert_eq!(browser.post("/refresh").status, 204, "{user}");
+            let claims = Misbehaviour::Answer(200, json!({"sub": user}).to_string());
+            app.authorization_server.misbehave("userinfo", claims);
+            assert_eq!(browser.get("/userInfo").json()["sub"], *user);
+        }
+    }
+    for browser in &mut browsers {
+        assert_eq!(browser.post("/logout").status, 200);
+    }
+    // Of each user: the refresh token, and the access token after it.
+    app.authorization_server.wait_for_requests("revoke", 4);
+    let mut served = BTreeMap::<usize, Vec<&str>>::new();
+    for (connection, endpoint) in &app.authorization_server.state().connections {
+        served.entry(*connection).or_default().push(endpoint);
+    }
+    let is_about_no_user = |endpoint: &&str| matches!(*endpoint, "metadata" | "jwks");
+    let mut asked = BTreeMap::<&str, usize>::new();
+    for endpoints in served.values() {
+        assert!(
+            endpoints.len() == 1 || endpoints.iter().all(is_about_no_user),
+            "one connection served {endpoints:?}"
+        );
+        for endpoint in endpoints.iter().filter(|endpoint| !is_about_no_user(endpoint)) {
+            *asked.entry(endpoint).or_default() += 1;
+        }
+    }
+    assert_eq!(asked, BTreeMap::from([("revoke", 4), ("token", 6), ("userinfo", 4)]));
+}
+
+/// An introspection endpoint that answers with a JWT for tokens that begin with `good`, and keeps its connections.
+struct FakeIntrospection {
+    address: SocketAddr,
+    /// How many requests each connection has brought.
+    requests: Arc<Mutex<Vec<usize>>>,
+}
 
 impl FakeIntrospection {
-    fn start() -> Self {
+    /// `early_hints`: each answer is announced with `103 Early Hints`, and comes half a second later.
+    fn start(early_hints: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let counted = Arc::clone(&requests);
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                std::thread::spawn(move || Self::serve(&stream.unwrap()));
+            for (number, stream) in listener.incoming().enumerate() {
+                let counted = Arc::clone(&counted);
+                counted.lock().unwrap().push(0);
+                std::thread::spawn(move || {
+                    Self::serve(&stream.unwrap(), early_hints, || counted.lock().unwrap()[number] += 1);
+                });
             }
         });
-        Self(address)
+        Self { address, requests }
     }
 
-    fn serve(mut stream: &TcpStream) {
+    fn serve(mut stream: &TcpStream, early_hints: bool, count: impl Fn()) {
         let mut reader = BufReader::new(stream);
         while let Some(body) = read_body(&mut reader) {
+            count();
             let is_good = body.contains("token=good");
             let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
             let jwt = format!(
@@ -81,12 +134,42 @@ impl FakeIntrospection {
                 ),
                 false => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
             };
-            let hints = stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n");
-            std::thread::sleep(Duration::from_millis(500));
-            if hints.and_then(|()| stream.write_all(answer.as_bytes())).is_err() {
+            if early_hints {
+                if stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n").is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            if stream.write_all(answer.as_bytes()).is_err() {
                 return;
             }
         }
+    }
+
+    /// A service whose `/authorize` asks here, and what it says to six users' good tokens and as many made-up ones.
+    fn decisions(&self) -> Vec<(u16, u16)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authorize.json");
+        let rules = json!({"phantom_token": {
+            "introspection_endpoint": format!("http://{}/introspect", self.address),
+            "cluster": "not used here",
+            "client_id": "gateway",
+            "client_secret": {"inline": "gateway's secret"},
+            "timeout_ms": 20_000,
+        }});
+        std::fs::write(&file, rules.to_string()).unwrap();
+        let setup = Setup {
+            more: &format!("[authorize]\nplugin_configuration_file = {file:?}"),
+            ..Setup::default()
+        };
+        let app = patient(FakeAuthorizationServer::start(), &setup);
+        let ask = |token: String| {
+            let request = Request::new("GET", "/authorize").header("authorization", format!("Bearer {token}"));
+            request.send(app.admin).status
+        };
+        (0..6)
+            .map(|number| (ask(format!("good-{number}")), ask(format!("made-up-{number}"))))
+            .collect()
     }
 }
 
@@ -111,28 +194,12 @@ fn read_body(reader: &mut impl BufRead) -> Option<String> {
 
 #[test]
 fn a_made_up_token_is_never_let_in_at_authorize_with_the_late_answer_for_another_token() {
-    let introspection = FakeIntrospection::start();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("authorize.json");
-    let rules = json!({"phantom_token": {
-        "introspection_endpoint": format!("http://{}/introspect", introspection.0),
-        "cluster": "not used here",
-        "client_id": "gateway",
-        "client_secret": {"inline": "gateway's secret"},
-        "timeout_ms": 20_000,
-    }});
-    std::fs::write(&file, rules.to_string()).unwrap();
-    let setup = Setup {
-        more: &format!("[authorize]\nplugin_configuration_file = {file:?}"),
-        ..Setup::default()
-    };
-    let app = patient(FakeAuthorizationServer::start(), &setup);
-    let ask = |token: String| {
-        let request = Request::new("GET", "/authorize").header("authorization", format!("Bearer {token}"));
-        request.send(app.admin).status
-    };
-    let answers: Vec<_> = (0..6)
-        .map(|number| (ask(format!("good-{number}")), ask(format!("made-up-{number}"))))
-        .collect();
-    assert_eq!(answers, [(200, 401); 6]);
+    assert_eq!(FakeIntrospection::start(true).decisions(), [(200, 401); 6]);
+}
+
+#[test]
+fn every_token_that_authorize_asks_about_has_a_connection_of_its_own() {
+    let introspection = FakeIntrospection::start(false);
+    assert_eq!(introspection.decisions(), [(200, 401); 6]);
+    assert_eq!(*introspection.requests.lock().unwrap(), [1; 12]);
 }

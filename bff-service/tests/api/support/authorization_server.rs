@@ -52,6 +52,8 @@ pub struct State {
     used_refresh_tokens: HashSet<String>,
     /// Requests by endpoint.
     pub requests: HashMap<&'static str, usize>,
+    /// Each request's connection, and its endpoint, in the order in which they came.
+    pub connections: Vec<(usize, &'static str)>,
     /// The form of the last request to the token or revocation endpoint.
     pub last_form: HashMap<String, String>,
     /// The headers of the last request, by endpoint.
@@ -124,9 +126,9 @@ impl FakeAuthorizationServer {
         }));
         let serving = server.clone();
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (number, stream) in listener.incoming().enumerate() {
                 let server = serving.clone();
-                std::thread::spawn(move || server.serve(stream.unwrap()));
+                std::thread::spawn(move || server.serve(number, stream.unwrap()));
             }
         });
         server
@@ -239,7 +241,8 @@ impl FakeAuthorizationServer {
         )
     }
 
-    fn serve(&self, stream: TcpStream) {
+    /// Serves this connection for as long as requests come, whatever they say of keeping it.
+    fn serve(&self, number: usize, stream: TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         while let Some((path, headers, body)) = read_request(&mut reader) {
             let endpoint = match path.as_str() {
@@ -253,6 +256,7 @@ impl FakeAuthorizationServer {
             let misbehaviour = {
                 let mut state = self.state();
                 *state.requests.entry(endpoint).or_default() += 1;
+                state.connections.push((number, endpoint));
                 state.last_headers.insert(endpoint, headers.clone());
                 self.0.changed.notify_all();
                 let hanging = |state: &mut State| state.misbehaviour.get(endpoint) == Some(&Misbehaviour::Hang);
