@@ -20,6 +20,7 @@ use crate::random;
 use crate::session::CookieSettings;
 use crate::session::cookie_keys::CookieKeys;
 use crate::session::ended_sessions::EndedList;
+use crate::session::fit;
 use crate::session::in_process_refresh_store::{InProcessRefreshStore, RefreshStoreLimits};
 use crate::session::logout_states::LogoutStates;
 use crate::session::logout_tokens::LogoutTokens;
@@ -28,7 +29,7 @@ use crate::session::redis::Redis;
 use crate::session::redis_refresh_store::{self, RedisRefreshStore};
 use crate::session::refresh_store::RefreshStore;
 use crate::session::shared;
-use crate::session::tokens::{ReplicaId, SessionLifetimes};
+use crate::session::tokens::{ReplicaId, Session, SessionLifetimes, Tokens, WriteError};
 
 /// How long an access token counts as good where the authorization server does not say, in seconds. Nothing rests on
 /// it: whoever accepts the token decides.
@@ -208,6 +209,14 @@ impl Application {
     /// When an access token that came at `now` expires, both in UNIX seconds.
     pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
+    }
+
+    /// Whether new tokens of a session fit into its cookies.
+    ///
+    /// # Errors
+    /// They are too long.
+    pub fn check_fit(&self, tokens: &Tokens<'_>, session: Session, now: u64) -> Result<(), WriteError> {
+        fit::check(tokens, session, &self.cookies, &self.ended, self.lifetimes, now)
     }
 
     /// Revokes tokens of a session that is over, behind the answer: nobody waits for it but the shutdown.

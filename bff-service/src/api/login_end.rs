@@ -154,23 +154,13 @@ fn write_session(
         .begun
         .as_ref()
         .ok_or_else(|| Failure::new(Refusal::ServerError, "no session has begun with the login"))?;
-    let written = Tokens {
-        access_token: &tokens.access_token,
-        access_token_expires_at: tokens.access_token_expires_at,
-        refresh_token: Some(tokens.refresh_token.as_str()).filter(|token| !token.is_empty()),
-        refresh_token_expires_at: tokens.refresh_token_expires_at,
-        scope: tokens.scope.as_deref(),
-        id_token: tokens.id_token.as_ref().map(|id_token| id_token.as_str()),
-        renewed_by: tokens.renewed_by,
-        renewed_at: tokens.renewed_at,
-    };
     let mut set_cookies = match by {
         Finish::ByNavigation => SetCookies::for_navigation(&call.cookies),
         Finish::ByPage => SetCookies::new(&call.cookies),
     };
     let application = &call.worker.application;
     SessionWriter::new(&mut set_cookies, begun.session, application.lifetimes, call.now).write(
-        &written,
+        &Tokens::from(tokens),
         &begun.csrf,
         Some(logins),
     )?;

@@ -23,7 +23,7 @@ use crate::random;
 use crate::session::live::LiveSession;
 use crate::session::pending_logins::PendingLogin;
 use crate::session::refresh_store::{BegunSession, Holder, RefreshKey, RenewedTokens, Turn};
-use crate::session::tokens::Session;
+use crate::session::tokens::{Session, Tokens};
 
 /// One call's part in it.
 pub(super) struct LoginExchange {
@@ -157,15 +157,8 @@ impl LoginExchange {
             _ => Zeroizing::new(random::token()?.into_bytes()),
         };
         let name = session_name(session.id);
-        application.metrics.logged_in();
-        log::info!(
-            target: AUDIT,
-            event = "login",
-            session = name.as_str(),
-            subject = subject(claim("sub"));
-            "login succeeded: session {name}"
-        );
-        Ok(Arc::new(RenewedTokens {
+        let subject = subject(claim("sub")).to_owned();
+        let renewed = RenewedTokens {
             access_token_expires_at: application.access_token_expires_at(tokens.expires_in, now),
             access_token: tokens.access_token.into(),
             refresh_token: tokens.refresh_token.unwrap_or_default().into(),
@@ -177,7 +170,20 @@ impl LoginExchange {
             renewed_by: application.replica,
             renewed_at: now,
             begun: Some(BegunSession { session, csrf }),
-        }))
+        };
+        if let Err(error) = application.check_fit(&Tokens::from(&renewed), session, now) {
+            application.revoke(Some(renewed.refresh_token), Some(renewed.access_token));
+            return Err(error.into());
+        }
+        application.metrics.logged_in();
+        log::info!(
+            target: AUDIT,
+            event = "login",
+            session = name.as_str(),
+            subject = subject.as_str();
+            "login succeeded: session {name}"
+        );
+        Ok(Arc::new(renewed))
     }
 }
 

@@ -48,19 +48,12 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
             Session::new(issuer, claim("sub"), claim("sid"), call.now)?
         }
     };
+    let written = Tokens::from(&*renewed);
     let tokens = Tokens {
-        access_token: &renewed.access_token,
-        access_token_expires_at: renewed.access_token_expires_at,
-        refresh_token: Some(&renewed.refresh_token),
-        refresh_token_expires_at: renewed.refresh_token_expires_at,
-        scope: renewed.scope.as_deref().or(scope.as_deref()),
-        id_token: renewed
-            .id_token
-            .as_ref()
-            .map(|id_token| id_token.as_str())
-            .or(id_token.as_deref()),
-        renewed_by: renewed.renewed_by,
-        renewed_at: renewed.renewed_at,
+        // What the server did not send anew stays.
+        scope: written.scope.or(scope.as_deref()),
+        id_token: written.id_token.or(id_token.as_deref()),
+        ..written
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
     SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(&tokens, &csrf, None)?;

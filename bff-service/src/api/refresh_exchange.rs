@@ -15,7 +15,7 @@ use crate::logging::{AUDIT, session_name};
 use crate::metrics::Refreshed;
 use crate::oauth::{OAuthClient, OAuthError};
 use crate::session::refresh_store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Turn};
-use crate::session::tokens::{RefreshContent, ReplicaId};
+use crate::session::tokens::{RefreshContent, ReplicaId, Session, Tokens};
 
 /// How many rotations a late caller follows. More than one takes access tokens that expire within the replay window.
 const MAX_ROTATIONS: usize = 10;
@@ -187,9 +187,7 @@ impl Flight {
             self.application.revoke(Some(refresh_token), Some(access_token));
             return Err(Refusal::SessionExpired);
         }
-        let name = session_name(self.session);
-        log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refresh succeeded: session {name}");
-        Ok(Arc::new(RenewedTokens {
+        let renewed = RenewedTokens {
             access_token_expires_at: self.application.access_token_expires_at(tokens.expires_in, now),
             access_token,
             rotated: refresh_token != self.refresh_token,
@@ -200,6 +198,29 @@ impl Flight {
             renewed_by: self.application.replica,
             renewed_at: now,
             begun: None,
-        }))
+        };
+        let name = session_name(self.session);
+        let session = Session {
+            id: self.session,
+            started_at: self.began_at,
+        };
+        let written = Tokens {
+            scope: renewed.scope.as_deref().or(self.scope.as_deref()),
+            ..Tokens::from(&renewed)
+        };
+        if let Err(error) = self.application.check_fit(&written, session, now) {
+            log::error!(
+                target: AUDIT,
+                event = "refresh_failed",
+                session = name.as_str();
+                "refresh of session {name} failed: {error}"
+            );
+            // A refresh token that was not rotated is in the browser's cookie still.
+            let rotated = renewed.rotated.then_some(renewed.refresh_token);
+            self.application.revoke(rotated, Some(renewed.access_token));
+            return Err(Refusal::ServerError);
+        }
+        log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refresh succeeded: session {name}");
+        Ok(Arc::new(renewed))
     }
 }

@@ -10,6 +10,7 @@
 //! * [`cookie_keys`]: the keys that they are sealed with.
 //! * [`live`]: whether these cookies make a session, and which.
 //! * [`tokens`]: a session's tokens, written into its cookies.
+//! * [`fit`]: whether they are not too long for that.
 //! * [`pending_logins`]: the content of the login cookie.
 //! * [`refresh_store`]: how concurrent refreshes become one, [`in_process_refresh_store`] in one process and
 //!   [`redis_refresh_store`] across several, by these [scripts](redis_refresh_scripts).
@@ -19,6 +20,7 @@
 
 pub mod cookie_keys;
 pub mod ended_sessions;
+pub mod fit;
 pub mod in_process_refresh_store;
 pub mod live;
 pub mod logout_states;

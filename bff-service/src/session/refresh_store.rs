@@ -21,7 +21,7 @@ use bff_core::seal::SessionId;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::tokens::{ReplicaId, Session};
+use super::tokens::{ReplicaId, Session, Tokens};
 
 /// Names one exchange: SHA-256 over all that must be the same. The whole hash, so that no caller can ever be handed what
 /// belongs to another session.
@@ -108,6 +108,21 @@ impl RenewedTokens {
     /// Whether the access token is still good at `now` (UNIX seconds).
     pub fn is_live(&self, now: u64) -> bool {
         self.access_token_expires_at > now
+    }
+}
+
+impl<'a> From<&'a RenewedTokens> for Tokens<'a> {
+    fn from(tokens: &'a RenewedTokens) -> Tokens<'a> {
+        Tokens {
+            access_token: &tokens.access_token,
+            access_token_expires_at: tokens.access_token_expires_at,
+            refresh_token: Some(tokens.refresh_token.as_str()).filter(|token| !token.is_empty()),
+            refresh_token_expires_at: tokens.refresh_token_expires_at,
+            scope: tokens.scope.as_deref(),
+            id_token: tokens.id_token.as_ref().map(|id_token| id_token.as_str()),
+            renewed_by: tokens.renewed_by,
+            renewed_at: tokens.renewed_at,
+        }
     }
 }
 

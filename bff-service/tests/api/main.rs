@@ -31,5 +31,6 @@ mod requests;
 mod rotation;
 mod secrecy;
 mod support;
+mod too_long_tokens;
 mod transport;
 mod user_info;
