@@ -29,6 +29,7 @@ mod refused_grants;
 mod relying_party;
 mod requests;
 mod rotation;
+mod sealed_kinds;
 mod secrecy;
 mod support;
 mod too_long_tokens;
