@@ -136,3 +136,66 @@ pub(super) fn open(sealer: &LiveSealer, key: RefreshKey, sealed: &[u8]) -> Optio
         Stored::Refused(Ended::Unavailable) => Err(Refusal::AuthorizationServerError),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::session::cookie_keys::CookieKeys;
+    use crate::session::refresh_store::tests::renewed;
+
+    fn keys() -> Arc<CookieKeys> {
+        let config = r#"
+            demo = true
+            trusted_web_origins = ["https://www.example.com"]
+            authorization_server.issuer = "http://127.0.0.1:1"
+            client.id = "spa"
+            client.secret = "secret"
+            client.redirect_uri = "https://www.example.com/"
+            keys.ring = "8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98"
+        "#;
+        CookieKeys::new(&Config::parse(config, |_| None).unwrap())
+    }
+
+    fn key(session: u8, refresh_token: &str) -> RefreshKey {
+        RefreshKey::new(SessionId([session; 32]), refresh_token)
+    }
+
+    /// Whoever can write to Redis can put one exchange's outcome in the place of another.
+    #[test]
+    fn an_outcome_opens_for_its_own_session_and_refresh_token_alone() {
+        let sealer = keys().for_refreshes();
+        let own = key(1, "a");
+        let tokens = renewed("new", true, clock::now() + 300);
+        for outcome in [tokens, Err(Refusal::SessionExpired)] {
+            let sealed = seal(&sealer, own, &outcome, 30).unwrap();
+            let opened = open(&sealer, own, sealed.as_bytes()).unwrap();
+            assert_eq!(opened.is_ok(), outcome.is_ok());
+            for other in [
+                key(1, "b"),
+                key(2, "a"),
+                key(2, "b"),
+                RefreshKey::new(SessionId::NONE, "a"),
+                RefreshKey::of_login("state", "verifier", "a"),
+            ] {
+                assert!(open(&sealer, other, sealed.as_bytes()).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn an_outcome_is_whatever_was_sealed_as_one_and_nothing_else() {
+        let keys = keys();
+        let own = key(1, "a");
+        let outcome = renewed("new", true, clock::now() + 300);
+        let sealed = seal(&keys.for_refreshes(), own, &outcome, 30).unwrap();
+        for other in [keys.for_cookies(), keys.for_logouts()] {
+            assert!(open(&other, own, sealed.as_bytes()).is_none());
+            let elsewhere = seal(&other, own, &outcome, 30).unwrap();
+            assert!(open(&keys.for_refreshes(), own, elsewhere.as_bytes()).is_none());
+        }
+        for cut in [&sealed[..sealed.len() - 1], &sealed[1..], ""] {
+            assert!(open(&keys.for_refreshes(), own, cut.as_bytes()).is_none());
+        }
+    }
+}

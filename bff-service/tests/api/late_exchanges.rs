@@ -6,7 +6,7 @@ use bff_core::seal::Purpose;
 use crate::support::app::{AT, AUTH, Setup, TestApp, wait_until};
 use crate::support::authorization_server::Misbehaviour;
 use crate::support::browser::Browser;
-use crate::support::forgery::open;
+use crate::support::forgery::{Forgery, open};
 
 const NOT_IN_TIME: &str = "502 authorization_server_error";
 
@@ -73,6 +73,31 @@ fn a_late_refresh_is_for_its_own_session_alone() {
     assert_ne!(access_token(&alice), access_token(&bob));
     assert_eq!(alice.get("/claims").json()["sub"], "alice");
     assert_eq!(bob.get("/claims").json()["sub"], "bob");
+}
+
+/// The service seals no such cookie; but for the session in the exchange's name, this one would be handed alice's tokens.
+#[test]
+fn a_late_refresh_gives_nothing_to_another_session_that_comes_with_the_same_refresh_token() {
+    let app = TestApp::start();
+    let mut alice = app.signed_in();
+    let mut bob = app.browser().sign_in_as("bob");
+    let in_bobs_session = Forgery {
+        session: open(Purpose::RefreshToken, bob.cookie(AUTH)).session.unwrap(),
+        ..Forgery::of(&open(Purpose::RefreshToken, alice.cookie(AUTH)))
+    };
+    bob.replace_cookie(AUTH, &in_bobs_session.seal(Purpose::RefreshToken));
+    app.authorization_server.misbehave("token", Misbehaviour::Hang);
+    assert_eq!(alice.post("/refresh").outcome(), NOT_IN_TIME);
+    app.authorization_server.behave();
+    app.authorization_server
+        .wait_until("the late rotation", |state| state.rotations == 1);
+    let response = bob.post("/refresh");
+    assert_eq!(response.outcome(), "401 session_expired");
+    assert_eq!(
+        app.authorization_server.state().reuses,
+        1,
+        "the server was asked, and refused"
+    );
 }
 
 #[test]

@@ -4,9 +4,13 @@
 use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::HttpDate;
+use bff_core::seal::Purpose;
+use bff_service::logging::session_name;
 
-use crate::support::app::{TestApp, WEB_ORIGIN};
+use crate::support::app::{AUTH, TestApp, WEB_ORIGIN};
 use crate::support::authorization_server::Misbehaviour;
+use crate::support::browser::Browser;
+use crate::support::forgery::open;
 use crate::support::http::Response;
 use crate::support::log_capture;
 
@@ -135,6 +139,33 @@ fn every_caller_of_one_refresh_is_told_when_to_come_again() {
             assert_eq!(retry_after(&response), Some("7"));
         }
     });
+}
+
+/// The alert for lost sessions counts these.
+#[test]
+fn a_refresh_for_which_the_user_has_to_come_is_an_event_in_the_log_and_counted_with_its_reason() {
+    let app = TestApp::start();
+    let session = |browser: &Browser<'_>| {
+        let session = open(Purpose::RefreshToken, browser.cookie(AUTH)).session.unwrap();
+        session_name(session)
+    };
+    for (number, code) in (1..).zip(USER_MUST_COME) {
+        let mut browser = app.signed_in();
+        let event = format!("event=refresh_failed session={}", session(&browser));
+        app.authorization_server
+            .misbehave("token", error(400, &format!(r#"{{"error":"{code}"}}"#)));
+        assert_eq!(browser.post("/refresh").outcome(), "401 session_expired", "{code}");
+        app.authorization_server.behave();
+        let lines = log_capture::lines();
+        let events: Vec<_> = lines.iter().filter(|line| line.contains(&event)).collect();
+        assert_eq!(events.len(), 1, "{code}: {events:?}");
+        assert!(
+            events[0].starts_with("WARN audit") && events[0].contains(code),
+            "{events:?}"
+        );
+        let counted = app.metric(r#"bff_refusals_total{endpoint="refresh",reason="refresh_token_refused"}"#);
+        assert_eq!(counted, number, "{code}");
+    }
 }
 
 #[test]
