@@ -43,6 +43,9 @@ impl Visitor {
             request = request.json(&json!({ "pageUrl": page_url }));
         }
         let response = request.send(app.address);
+        // 40 for what lies in other shapes, and the session's own: proxies bound the head of an answer.
+        let lines = response.set_cookies().len();
+        assert!(lines <= 45, "{lines} lines in an answer of {target}");
         for line in response.set_cookies() {
             self.take(line);
         }
@@ -145,17 +148,14 @@ fn after_any_change_of_the_cookies_shape_a_user_is_signed_in_or_can_sign_in_and_
             }
             for round in 0..2 {
                 let refreshed = visitor.send(after, prefix, "POST", "/refresh", None);
-                assert!(refreshed.set_cookies().len() <= 45, "{case}");
                 if refreshed.status != 204 {
                     assert_eq!(round, 0, "{case}: a session that has gone on ends");
-                    let end = visitor.sign_in(after, prefix);
-                    assert!(end.set_cookies().len() <= 45, "{case}");
+                    visitor.sign_in(after, prefix);
                 }
                 assert!(visitor.is_signed_in(after, prefix), "{case}");
             }
             let logout = visitor.send(after, prefix, "POST", "/logout", None);
             assert_eq!(logout.status, 200, "{case}");
-            assert!(logout.set_cookies().len() <= 45, "{case}");
             assert!(visitor.store.is_empty(), "{case}: {:?}", visitor.store.keys());
         }
     }
