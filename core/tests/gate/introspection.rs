@@ -123,6 +123,38 @@ fn inactive_is_whatever_is_not_active() {
     }
 }
 
+/// RFC 7662, section 2.2: `active` is a boolean. A text is not what it says.
+#[test]
+fn active_is_the_boolean_true_and_nothing_that_looks_like_it() {
+    let token = jwt(json!({}));
+    let looks_like = [
+        json!("true"),
+        json!("false"),
+        json!("TRUE"),
+        json!(""),
+        json!(1),
+        json!(0),
+        json!(null),
+        json!([true]),
+        json!({"value": true}),
+        json!(false),
+    ];
+    for active in looks_like {
+        for body in [
+            json!({"active": active, "jwt": token}),
+            json!({"active": active, "phantom_token": token}),
+            json!({"active": active, "sub": "alice", "exp": NOW + 300}),
+        ] {
+            let answer = answer(200, "application/json", &[], &body.to_string());
+            let headers = json!([{"header_name": "x-sub", "claim_name": "sub"}]);
+            let claims = json!({"phantom_token": {"response": "claims", "claim_to_headers": headers}});
+            for changes in [json!({}), claims] {
+                assert_eq!(end(changes, &answer), UNAUTHORIZED, "{body}");
+            }
+        }
+    }
+}
+
 #[test]
 fn nonsense_is_never_forwarded() {
     let token = jwt(json!({}));

@@ -51,6 +51,32 @@ fn rp_discovery_with_endpoints_that_are_none() {
     }
 }
 
+/// RFC 8414, RFC 9101, RFC 9126 and RFC 9207 say that these are booleans. To read a text as `false` would be to leave out what
+/// the server may require, and as `true`, what it may not have.
+#[test]
+fn rp_discovery_with_flags_that_are_no_booleans() {
+    for name in [
+        "authorization_response_iss_parameter_supported",
+        "require_pushed_authorization_requests",
+        "require_signed_request_object",
+    ] {
+        for value in [
+            json!("false"),
+            json!("true"),
+            json!(""),
+            json!(0),
+            json!(1),
+            json!([false]),
+        ] {
+            let (app, outcome) = begun_with(|server| {
+                server.state().metadata.insert(name.to_owned(), value.clone());
+            });
+            assert_eq!(outcome, UNAVAILABLE, "{name}: {value}");
+            assert_eq!(app.admin("/readyz").status, 503, "{name}: {value}");
+        }
+    }
+}
+
 #[test]
 fn rp_discovery_that_is_no_document() {
     let redirect = "HTTP/1.1 302 Found\r\nlocation: https://attacker.example.test/\r\ncontent-length: 0\r\n\r\n";
