@@ -1,6 +1,8 @@
 //! Who may call: Origin, Fetch Metadata, CSRF.
 
-use crate::support::app::{TestApp, WEB_ORIGIN};
+use serde_json::json;
+
+use crate::support::app::{KEYS, Setup, TestApp, WEB_ORIGIN};
 use crate::support::http::{Request, Response};
 
 const POSTS: [&str; 4] = ["/login/start", "/login/end", "/refresh", "/logout"];
@@ -170,4 +172,109 @@ fn the_csrf_value_of_another_session_is_refused() {
     alice.csrf = app.browser().sign_in_as("mallory").csrf;
     assert_refused(&alice.post("/refresh"), "refresh");
     assert_refused(&alice.post("/logout"), "logout");
+}
+
+/// The same request with names as HTTP/1.1 allows them to be written (RFC 9110, section 5.1).
+fn spelled(request: &Request, spell: fn(&str) -> String) -> Request {
+    let mut request = request.clone();
+    for (name, _) in &mut request.headers {
+        *name = spell(name);
+    }
+    request
+}
+
+/// `Origin`, `X-Example-Csrf`.
+fn in_title_case(name: &str) -> String {
+    let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.collect::<Vec<_>>().join("-")
+}
+
+const SPELLINGS: [fn(&str) -> String; 3] = [|name| name.to_lowercase(), |name| name.to_uppercase(), in_title_case];
+
+#[test]
+fn the_names_of_headers_decide_the_same_in_capitals() {
+    let app = TestApp::start();
+    for spell in SPELLINGS {
+        let mut browser = app.signed_in();
+        let good = browser.request("POST", "/refresh");
+        for refused in [
+            good.clone().without("origin"),
+            good.clone().without("origin").header("origin", "https://evil.test"),
+            good.clone().without("cookie"),
+            good.clone().without("x-example-csrf"),
+            good.clone().without("x-example-csrf").header("x-example-csrf", "x"),
+            good.clone().header("sec-fetch-site", "cross-site"),
+        ] {
+            assert_refused(
+                &browser.send(&spelled(&refused, spell)),
+                &format!("{:?}", spelled(&refused, spell)),
+            );
+        }
+        assert_eq!(browser.send(&spelled(&good, spell)).status, 204, "{}", spell("origin"));
+    }
+}
+
+#[test]
+fn a_header_that_comes_twice_in_different_spellings_comes_twice() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    let csrf = browser.csrf.clone().unwrap();
+    for spell in [|name: &str| name.to_uppercase(), in_title_case] {
+        let good = browser.request("POST", "/refresh");
+        for (name, value) in [("origin", WEB_ORIGIN), ("x-example-csrf", csrf.as_str())] {
+            let twice = good.clone().header(&spell(name), value);
+            assert_refused(&browser.send(&twice), &spell(name));
+        }
+        // Cookies may come in several lines, of whatever spelling.
+        let cookies = good
+            .headers
+            .iter()
+            .find(|(name, _)| name == "cookie")
+            .unwrap()
+            .1
+            .clone();
+        let cookies = String::from_utf8(cookies).unwrap();
+        let (first, others) = cookies.split_once("; ").unwrap();
+        let in_two_lines = good
+            .without("cookie")
+            .header("cookie", first)
+            .header(&spell("cookie"), others);
+        assert_eq!(browser.send(&in_two_lines).status, 204);
+    }
+}
+
+#[test]
+fn authorize_decides_the_same_when_the_names_of_headers_are_in_capitals() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authorize.json");
+    let rules = json!({"bff_token": {
+        "cookie_name_prefix": "example",
+        "encryption_key": {"inline": KEYS},
+        "trusted_web_origins": [WEB_ORIGIN],
+    }});
+    std::fs::write(&file, rules.to_string()).unwrap();
+    let app = TestApp::start_with(Setup {
+        more: &format!("[authorize]\nplugin_configuration_file = {file:?}"),
+        ..Setup::default()
+    });
+    let browser = app.signed_in();
+    let mut good = browser.request("POST", "/data");
+    good.target = "/authorize/data".to_owned();
+    for spell in SPELLINGS {
+        for refused in [
+            good.clone().without("origin").header("origin", "https://evil.test"),
+            good.clone().without("cookie"),
+            good.clone().without("x-example-csrf"),
+            good.clone().without("x-example-csrf").header("x-example-csrf", "x"),
+            good.clone().header("authorization", "Bearer made-up").without("cookie"),
+            good.clone().header("origin", "https://evil.test"),
+        ] {
+            let refused = spelled(&refused, spell);
+            assert_eq!(refused.send(app.admin).status, 401, "{refused:?}");
+        }
+        let let_in = spelled(&good, spell).send(app.admin);
+        assert_eq!(let_in.status, 200, "{}", spell("origin"));
+        let authorization = let_in.header("authorization").unwrap();
+        assert!(authorization.starts_with("Bearer access-token-"), "{authorization}");
+    }
 }

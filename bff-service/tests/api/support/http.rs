@@ -10,7 +10,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request, byte for byte.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
     pub target: String,
