@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use actix_web::http::header::HttpDate;
 use bff_core::seal::Purpose;
 use bff_service::logging::session_name;
+use serde_json::json;
 
-use crate::support::app::{AUTH, TestApp, WEB_ORIGIN};
-use crate::support::authorization_server::Misbehaviour;
+use crate::support::app::{AUTH, Setup, TestApp, WEB_ORIGIN};
+use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};
 use crate::support::browser::Browser;
 use crate::support::forgery::open;
 use crate::support::http::Response;
@@ -245,9 +246,45 @@ fn a_login_that_is_refused_says_whether_the_user_can_do_something_about_it_and_s
         let mut browser = app.signed_in();
         let page_url = browser.authorize("alice");
         app.authorization_server.misbehave("token", error(status, &body));
+        let before = log_capture::lines().len();
         let response = browser.load_page(page_url.as_str());
         app.authorization_server.behave();
         assert_eq!(response.outcome(), outcome, "{status} {body}");
+        if outcome.starts_with("502") {
+            let told = format!("ERROR audit refused login_end: {outcome}: the token endpoint answered {status}");
+            let lines = log_capture::lines();
+            assert!(
+                lines[before..].iter().any(|line| line.starts_with(&told)),
+                "{status} {body}"
+            );
+        }
         assert_eq!(browser.get("/session").json()["isLoggedIn"], true, "{status} {body}");
     }
+}
+
+#[test]
+fn a_pushed_request_that_is_refused_for_now_is_503_and_the_next_one_begins_a_login() {
+    let server = FakeAuthorizationServer::start();
+    let endpoint = format!("{}/par", server.issuer());
+    server.state().metadata.extend([
+        ("pushed_authorization_request_endpoint".to_owned(), json!(endpoint)),
+        ("require_pushed_authorization_requests".to_owned(), json!(true)),
+    ]);
+    let app = TestApp::start_against(server, Setup::default());
+    let mut browser = app.browser();
+    // The only endpoint of this server that it does not know.
+    let refuse = |how: Misbehaviour| app.authorization_server.misbehave("unknown", how);
+    for (status, body) in NOT_NOW {
+        refuse(error(status, body));
+        let response = browser.post("/login/start");
+        assert_eq!(response.outcome(), "503 authorization_server_error", "{status} {body}");
+        assert!(response.set_cookies().is_empty(), "{status} {body}");
+    }
+    refuse(error_with_retry_after(429, "20"));
+    assert_eq!(retry_after(&browser.post("/login/start")), Some("20"));
+    refuse(Misbehaviour::Answer(
+        201,
+        r#"{"request_uri":"urn:x","expires_in":60}"#.to_owned(),
+    ));
+    assert_eq!(browser.post("/login/start").status, 200);
 }
