@@ -275,14 +275,18 @@ mod tests {
                 .replace("client]\n", "client]\nresponse_mode = \"MODE\"\n")
         };
         for (text, mode, announced, refused) in [
-            (two("", other_issuer), "", false, false),
-            (shared(""), "query", false, false),
-            (shared(other_issuer), "query", false, true),
-            (shared(other_issuer), "query", true, false),
+            (two("", other_issuer), "", [false, false], [false, false]),
+            (shared(""), "query", [false, false], [false, false]),
+            (shared(other_issuer), "query", [false, false], [true, true]),
+            // The other one's responses name nobody, and could be taken for those of this one.
+            (shared(other_issuer), "query", [true, false], [false, true]),
+            (shared(other_issuer), "query", [false, true], [true, false]),
+            (shared(other_issuer), "query", [true, true], [false, false]),
             // A signed response says who it is from.
-            (shared(other_issuer), "jwt", false, false),
+            (shared(other_issuer), "jwt", [false, false], [false, false]),
         ] {
-            for config in parse(&text.replace("MODE", mode), env).unwrap() {
+            let configs = parse(&text.replace("MODE", mode), env).unwrap();
+            for ((config, announced), refused) in configs.into_iter().zip(announced).zip(refused) {
                 let issuer = &config.authorization_server.issuer;
                 let document = serde_json::json!({
                     "issuer": issuer,

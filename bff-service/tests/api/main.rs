@@ -17,6 +17,7 @@ mod lifetimes;
 mod login;
 mod logout;
 mod navigation;
+mod navigation_callback;
 mod openapi;
 mod origin_and_csrf;
 mod other_shapes;

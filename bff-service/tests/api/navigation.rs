@@ -11,7 +11,7 @@ use crate::support::forgery::{Forgery, open};
 use crate::support::http::{Request, Response};
 
 const CALLBACK: &str = "https://api.example.test/bff/callback";
-const ON: Setup<'static> = Setup {
+pub const ON: Setup<'static> = Setup {
     server: "",
     top: "",
     session: "",
@@ -22,7 +22,7 @@ const ON: Setup<'static> = Setup {
 };
 
 /// The browser goes there, from wherever.
-fn go(browser: &mut Browser<'_>, target: &str) -> Response {
+pub fn go(browser: &mut Browser<'_>, target: &str) -> Response {
     let request = browser
         .request("GET", target)
         .without("origin")
@@ -39,7 +39,7 @@ fn location(response: &Response) -> &str {
 }
 
 /// Signs in at the authorization server; what comes back is the target of the callback.
-fn authorize(browser: &mut Browser<'_>, login: &str) -> String {
+pub fn authorize(browser: &mut Browser<'_>, login: &str) -> String {
     let response = go(browser, login);
     let back = browser.app.authorization_server.sign_in(location(&response), "alice");
     assert!(back.as_str().starts_with(CALLBACK), "{back}");

@@ -4,10 +4,10 @@
 use bff_core::keys::KeyRing;
 use bff_core::seal::{Content, Purpose, Sealer, SessionId};
 
-use crate::support::app::{AT, AUTH, CSRF, ID, KEYS, LOGIN, NAV, POST_LOGOUT_REDIRECT_URI, Setup, TestApp};
+use crate::navigation::{ON, authorize, go};
+use crate::support::app::{AT, AUTH, CSRF, ID, KEYS, LOGIN, NAV, POST_LOGOUT_REDIRECT_URI, TestApp};
 use crate::support::browser::Browser;
 use crate::support::forgery::now;
-use crate::support::http::Response;
 
 /// What is sealed, and how.
 struct Kind {
@@ -82,10 +82,7 @@ impl<'a> Fixture<'a> {
     fn new(app: &'a TestApp) -> Fixture<'a> {
         let mut browser = app.signed_in();
         let page_url = browser.authorize("alice").to_string();
-        let start = go(&mut browser, "/login");
-        let back = app
-            .authorization_server
-            .sign_in(start.header("location").unwrap(), "alice");
+        let callback = authorize(&mut browser, "/login");
         let signed_out = app.signed_in().post("/logout").json();
         let logout_url = signed_out["url"].as_str().unwrap();
         let logout_url = url::Url::parse(logout_url).unwrap();
@@ -93,7 +90,7 @@ impl<'a> Fixture<'a> {
         Fixture {
             browser,
             page_url,
-            callback: format!("/callback?{}", back.query().unwrap()),
+            callback,
             logout_state: state.into_owned(),
         }
     }
@@ -141,23 +138,6 @@ impl<'a> Fixture<'a> {
     }
 }
 
-fn go(browser: &mut Browser<'_>, target: &str) -> Response {
-    let request = browser
-        .request("GET", target)
-        .without("origin")
-        .without("x-example-csrf")
-        .header("sec-fetch-mode", "navigate")
-        .header("sec-fetch-dest", "document");
-    browser.send(&request)
-}
-
-fn app() -> TestApp {
-    TestApp::start_with(Setup {
-        more: "[navigation]\nredirect_uri = 'https://api.example.test/bff/callback'",
-        ..Setup::default()
-    })
-}
-
 /// All that are wrong, and then the one that is right: what is taken may be used up.
 fn wrong_ones_first(place: usize) -> impl Iterator<Item = usize> {
     (0..KINDS.len()).filter(move |kind| *kind != place).chain([place])
@@ -165,7 +145,7 @@ fn wrong_ones_first(place: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn what_is_sealed_is_taken_in_its_own_place_and_in_no_other() {
-    let app = app();
+    let app = TestApp::start_with(ON);
     for (index, place) in KINDS.iter().enumerate() {
         let fixture = Fixture::new(&app);
         for other in wrong_ones_first(index) {
@@ -184,7 +164,7 @@ fn what_is_sealed_is_taken_in_its_own_place_and_in_no_other() {
 
 #[test]
 fn what_belongs_in_a_place_is_not_taken_there_when_it_is_sealed_as_something_else() {
-    let app = app();
+    let app = TestApp::start_with(ON);
     for (index, place) in KINDS.iter().enumerate() {
         let fixture = Fixture::new(&app);
         let content = match place.name {
@@ -205,7 +185,7 @@ fn what_belongs_in_a_place_is_not_taken_there_when_it_is_sealed_as_something_els
 
 #[test]
 fn the_csrf_parameter_is_the_value_itself() {
-    let app = app();
+    let app = TestApp::start_with(ON);
     let fixture = Fixture::new(&app);
     let csrf = fixture.browser.csrf.clone().unwrap();
     assert!(fixture.is_taken(CSRF_PARAMETER, &csrf, b""));
