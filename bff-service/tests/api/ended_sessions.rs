@@ -353,8 +353,11 @@ fn front_channel_logout_ends_the_login_that_iss_and_sid_name() {
     ] {
         assert_eq!(ask(&query).outcome(), "400 invalid_request", "{query}");
     }
+    let good = format!("iss={issuer}&sid={SID}");
+    let head = Request::new("HEAD", &format!("/bff/frontchannel-logout?{good}")).send(app.address);
+    assert_eq!((head.status, head.body.as_str()), (405, ""), "it would end something");
     assert!(!is_over(&mut browser));
-    let response = ask(&format!("iss={issuer}&sid={SID}"));
+    let response = ask(&good);
     assert_eq!(response.status, 200);
     let policy = response.header("content-security-policy").unwrap();
     assert!(policy.contains(&format!("frame-ancestors {issuer}")), "{policy}");

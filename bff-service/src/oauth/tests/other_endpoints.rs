@@ -109,9 +109,31 @@ async fn another_issuer_in_the_response_is_refused_and_a_missing_one_where_it_is
     silent.answer_by(move |_| Reply::Json(200, metadata.clone()));
     let client = silent.client(&[]);
     assert!(client.check_response_issuer(None).await.is_ok());
-    let told = silent.client(&["authorization_server.authorization_response_iss_parameter_supported = true"]);
-    assert!(told.check_response_issuer(None).await.is_err());
-    assert!(told.check_response_issuer(Some(&silent.url(""))).await.is_ok());
+    let says_so = "authorization_server.authorization_response_iss_parameter_supported = true";
+    let mut without_discovery = vec!["authorization_server.discovery = false".to_owned()];
+    for (name, path) in [
+        ("authorization_endpoint", "/authorize"),
+        ("token_endpoint", "/token"),
+        ("jwks_uri", "/jwks"),
+    ] {
+        without_discovery.push(format!("authorization_server.{name} = {:?}", silent.url(path)));
+    }
+    let without_discovery: Vec<&str> = without_discovery.iter().map(String::as_str).collect();
+    assert!(
+        silent
+            .client(&without_discovery)
+            .check_response_issuer(None)
+            .await
+            .is_ok()
+    );
+    for lines in [vec![says_so], [&without_discovery[..], &[says_so]].concat()] {
+        let told = silent.client(&lines);
+        assert!(told.check_response_issuer(None).await.is_err(), "{lines:?}");
+        assert!(
+            told.check_response_issuer(Some(&silent.url(""))).await.is_ok(),
+            "{lines:?}"
+        );
+    }
     assert!(
         client
             .check_response_issuer(Some("https://evil.example.com"))
