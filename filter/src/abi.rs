@@ -10,9 +10,10 @@ pub(crate) fn request_header_map() -> Option<Vec<u8>> {
     header_map(HTTP_REQUEST_HEADERS)
 }
 
+const HTTP_RESPONSE_HEADERS: u32 = 2;
+
 /// The response's header map, likewise.
 pub(crate) fn response_header_map() -> Option<Vec<u8>> {
-    const HTTP_RESPONSE_HEADERS: u32 = 2;
     header_map(HTTP_RESPONSE_HEADERS)
 }
 
@@ -35,6 +36,33 @@ pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, u32> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
     // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
     let status = unsafe { imported::proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    // SAFETY: these are what the host has written.
+    unsafe { answered(status, data, size) }
+}
+
+/// The first line of the response that has this name; the host tells of no others. The SDK panics where the host has no
+/// response to look at.
+pub(crate) fn first_response_header(name: &str) -> Result<Option<Vec<u8>>, u32> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
+    // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
+    let status = unsafe {
+        imported::proxy_get_header_map_value(
+            HTTP_RESPONSE_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            &raw mut data,
+            &raw mut size,
+        )
+    };
+    // SAFETY: these are what the host has written.
+    unsafe { answered(status, data, size) }
+}
+
+/// What a host call that looks something up has come to.
+///
+/// # Safety
+/// `data` and `size` are as the host has left them.
+unsafe fn answered(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec<u8>>, u32> {
     match status {
         NOT_FOUND => Ok(None),
         // It allocates nothing for an empty text.
@@ -74,6 +102,13 @@ mod imported {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
         pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_len: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
         pub(super) fn proxy_get_property(path: *const u8, path_len: usize, data: *mut *mut u8, size: *mut usize)
         -> u32;
         pub(super) fn proxy_send_local_response(
@@ -95,6 +130,16 @@ mod imported {
     const NOT_HERE: u32 = 12;
 
     pub(super) unsafe fn proxy_get_header_map_pairs(_: u32, _: *mut *mut u8, _: *mut usize) -> u32 {
+        NOT_HERE
+    }
+
+    pub(super) unsafe fn proxy_get_header_map_value(
+        _: u32,
+        _: *const u8,
+        _: usize,
+        _: *mut *mut u8,
+        _: *mut usize,
+    ) -> u32 {
         NOT_HERE
     }
 

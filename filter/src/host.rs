@@ -56,12 +56,19 @@ pub(crate) fn edit_request(edits: &Edits) {
 /// Keeps shared caches from taking the response for everybody's, where it leaves that open. Only to be called in the header
 /// phase of the response.
 pub(crate) fn keep_private() {
-    let head = abi::response_header_map()
-        .and_then(Head::from_proxy_wasm)
-        .unwrap_or_default();
+    const NAME: &str = "cache-control";
+    let is_for_anybody = match abi::first_response_header(NAME) {
+        Ok(Some(first)) if cache_control::is_for_anybody([first.as_slice()]) => {
+            // Another line may say more. Only now, since to be told the whole head costs more than all else of a response.
+            let head = abi::response_header_map().and_then(Head::from_proxy_wasm);
+            cache_control::is_for_anybody(head.unwrap_or_default().all(NAME))
+        }
+        Ok(Some(_)) => false,
+        Ok(None) | Err(_) => true,
+    };
     // Lines of one name are one list (RFC 9110, section 5.3): another line takes nothing of what the API says away.
-    if cache_control::is_for_anybody(head.all("cache-control")) {
-        let _ = hostcalls::add_map_value_bytes(MapType::HttpResponseHeaders, "cache-control", b"private");
+    if is_for_anybody {
+        let _ = hostcalls::add_map_value_bytes(MapType::HttpResponseHeaders, NAME, b"private");
     }
 }
 
