@@ -20,8 +20,9 @@ const FRESH: Duration = Duration::from_secs(5);
 /// How long an answer is waited for where something is known: the client response timer of RFC 8767, section 5, shorter than
 /// there since a user waits for the whole.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long what is known is used while there is no better answer: its maximum stale timer.
-const STALE: Duration = Duration::from_secs(60 * 60);
+/// How long what is known is used while there is no better answer: its maximum stale timer. Much shorter than there, since the
+/// C library does not tell a name that is gone from a server that does not answer, and an address may be given to others.
+const STALE: Duration = Duration::from_secs(5 * 60);
 /// Names that are kept. Those of a configuration are few; whatever else there may be must not use up memory.
 const MAX_NAMES: usize = 64;
 

@@ -148,7 +148,7 @@ async fn a_localhost_name_whose_question_is_lost_is_loopback() {
 }
 
 #[tokio::test]
-async fn what_is_known_is_used_for_an_hour_at_most() {
+async fn what_is_known_is_used_for_five_minutes_at_most() {
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     let names = Names::new(|_| match ASKED.fetch_add(1, Ordering::Relaxed) {
         0 => Ok(vec![FIRST.into()]),
