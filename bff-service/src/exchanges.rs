@@ -19,11 +19,20 @@ use crate::config::AuthorizationServer;
 use crate::logging::RequestContext;
 use crate::oauth::OAuthClient;
 
-/// How many exchanges of an application go on behind their answers at most.
+/// How many exchanges of an application go on behind their answers at most, of each kind.
 pub const MAX_BEHIND_THE_ANSWER: usize = 100;
 
 /// Work that begins on another thread than that of its caller.
 type Job = Box<dyn FnOnce(Rc<OAuthClient>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
+/// What is exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// A code: lost, it costs a login. Anybody can make up codes without end.
+    Code,
+    /// A refresh token: lost, it costs a session.
+    RefreshToken,
+}
 
 /// How long exchanges may take.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +66,8 @@ pub struct Exchanges {
     jobs: mpsc::UnboundedSender<Job>,
     /// Until [`Exchanges::run`] takes it.
     begun: Mutex<Option<mpsc::UnboundedReceiver<Job>>>,
-    behind_the_answer: Semaphore,
+    /// Of codes, and of refresh tokens: codes that somebody makes up take no room from sessions.
+    behind_the_answer: [Semaphore; 2],
     under_way: watch::Sender<usize>,
 }
 
@@ -69,7 +79,7 @@ impl Exchanges {
             times,
             jobs,
             begun: Mutex::new(Some(begun)),
-            behind_the_answer: Semaphore::new(MAX_BEHIND_THE_ANSWER),
+            behind_the_answer: [(); 2].map(|()| Semaphore::new(MAX_BEHIND_THE_ANSWER)),
             under_way: watch::Sender::new(0),
         }
     }
@@ -130,12 +140,17 @@ impl Exchanges {
 
     /// The outcome of one exchange, within its time: as long as its caller waits in any case, and then for the rest of the
     /// total if there is room behind the answers. `None`: it took too long and was given up.
-    pub async fn in_time<T>(&self, exchange: impl Future<Output = T>) -> Option<T> {
+    pub async fn in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Option<T> {
+        let [of_codes, of_refresh_tokens] = &self.behind_the_answer;
+        let room = match what {
+            Exchange::Code => of_codes,
+            Exchange::RefreshToken => of_refresh_tokens,
+        };
         let mut exchange = pin!(exchange);
         if let Ok(outcome) = timeout(self.times.answer, exchange.as_mut()).await {
             return Some(outcome);
         }
-        let Ok(_room) = self.behind_the_answer.try_acquire() else {
+        let Ok(_room) = room.try_acquire() else {
             log::error!(
                 "{MAX_BEHIND_THE_ANSWER} exchanges go on behind their answers already: one that the token endpoint has not \
                  answered in time is given up, and a refresh token that rotated is lost"
@@ -187,6 +202,7 @@ impl Drop for UnderWay {
 mod tests {
     use std::future::pending;
 
+    use super::Exchange::{Code, RefreshToken};
     use super::*;
 
     const TIMES: ExchangeTimes = ExchangeTimes {
@@ -203,29 +219,38 @@ mod tests {
     async fn an_exchange_may_take_its_total_time_and_no_longer() {
         let exchanges = Exchanges::new(TIMES);
         for seconds in [1, 4, 6, 29] {
-            assert_eq!(exchanges.in_time(exchange(seconds)).await, Some(seconds));
+            assert_eq!(exchanges.in_time(RefreshToken, exchange(seconds)).await, Some(seconds));
         }
-        assert_eq!(exchanges.in_time(exchange(31)).await, None);
+        assert_eq!(exchanges.in_time(RefreshToken, exchange(31)).await, None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hundred_exchanges_go_on_behind_their_answers_and_the_next_is_given_up_with_its_answer() {
+    async fn a_hundred_exchanges_of_each_kind_go_on_behind_their_answers_and_the_next_is_given_up_with_its_answer() {
         let exchanges = Arc::new(Exchanges::new(TIMES));
         for _ in 0..MAX_BEHIND_THE_ANSWER {
             let exchanges = Arc::clone(&exchanges);
-            tokio::spawn(async move { exchanges.in_time(pending::<()>()).await });
+            tokio::spawn(async move { exchanges.in_time(RefreshToken, pending::<()>()).await });
         }
         tokio::time::sleep(Duration::from_secs(6)).await;
         let began = tokio::time::Instant::now();
-        assert_eq!(exchanges.in_time(exchange(6)).await, None);
+        assert_eq!(exchanges.in_time(RefreshToken, exchange(6)).await, None);
         assert_eq!(began.elapsed(), TIMES.answer);
         assert_eq!(
-            exchanges.in_time(exchange(4)).await,
+            exchanges.in_time(Code, exchange(6)).await,
+            Some(6),
+            "a code has room of its own"
+        );
+        assert_eq!(
+            exchanges.in_time(RefreshToken, exchange(4)).await,
             Some(4),
             "one that is in time needs no room"
         );
         tokio::time::sleep(TIMES.total).await;
-        assert_eq!(exchanges.in_time(exchange(6)).await, Some(6), "the room is free again");
+        assert_eq!(
+            exchanges.in_time(RefreshToken, exchange(6)).await,
+            Some(6),
+            "the room is free again"
+        );
     }
 
     #[tokio::test(start_paused = true)]

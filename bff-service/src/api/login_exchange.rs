@@ -17,6 +17,7 @@ use super::errors::{Failure, Reason};
 use super::refresh_exchange::newest_tokens;
 use crate::application::Application;
 use crate::clock;
+use crate::exchanges::Exchange;
 use crate::logging::{AUDIT, session_name, subject};
 use crate::oauth::{OAuthClient, OAuthError, TokenSet};
 use crate::random;
@@ -126,7 +127,7 @@ impl LoginExchange {
             &login.nonce,
             &login.demands,
         ));
-        let answer = self.application.exchanges.in_time(exchange).await;
+        let answer = self.application.exchanges.in_time(Exchange::Code, exchange).await;
         let tokens = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("no answer in time".to_owned())))?;
         self.begin_session(tokens, asked_at, seen)
     }

@@ -53,6 +53,8 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
         application.end(Ended::session(session), call.now).await;
     }
     let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
+    let of_cookie = refresh_token.as_ref().map(|content| content.refresh_token.clone());
+    application.revoke(of_cookie, access_token.map(Into::into));
     if let Some(content) = &refresh_token {
         let session = content.session.unwrap_or(SessionId::NONE);
         // Another tab may have refreshed since this browser's cookies were read.
@@ -60,10 +62,6 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
             application.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
         }
     }
-    application.revoke(
-        refresh_token.map(|content| content.refresh_token),
-        access_token.map(Into::into),
-    );
     let id_token = id_token
         .as_ref()
         .and_then(|opened| std::str::from_utf8(&opened.value).ok());

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::errors::refusal_of_refresh;
 use crate::application::Application;
 use crate::clock;
+use crate::exchanges::Exchange;
 use crate::logging::{AUDIT, session_name};
 use crate::metrics::Refreshed;
 use crate::oauth::{OAuthClient, OAuthError};
@@ -155,7 +156,11 @@ impl Flight {
         // Room of its own: a flight that only waits for another one does not need it.
         let scope = self.scope.as_deref();
         let refresh = Box::pin(client.refresh(&self.refresh_token, self.id_token.as_deref(), scope));
-        let answer = self.application.exchanges.in_time(refresh).await;
+        let answer = self
+            .application
+            .exchanges
+            .in_time(Exchange::RefreshToken, refresh)
+            .await;
         let answer = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("no answer in time".to_owned())));
         let tokens = match answer {
             Ok(tokens) => tokens,
@@ -206,6 +211,12 @@ impl Flight {
         };
         let written = Tokens {
             scope: renewed.scope.as_deref().or(self.scope.as_deref()),
+            // Where none came, the cookie of the one before is written again.
+            id_token: renewed
+                .id_token
+                .as_deref()
+                .map(String::as_str)
+                .or(self.id_token.as_deref()),
             ..Tokens::from(&renewed)
         };
         if let Err(error) = self.application.check_fit(&written, session, now) {

@@ -127,14 +127,24 @@ impl Names {
         {
             return Way::Known(addresses.clone());
         }
-        let (since, answer) = entry.question.get_or_insert_with(|| (now, self.begin(name)));
-        let until = *since + PATIENCE;
-        Way::Answer(answer.clone(), instead.map(|addresses| (until, addresses)))
+        let (begun, (since, answer)) = match &entry.question {
+            Some(question) => (None, question.clone()),
+            None => {
+                let (sender, answer) = watch::channel(None);
+                entry.question = Some((now, answer.clone()));
+                (Some(sender), (now, answer))
+            }
+        };
+        // A question that cannot be asked is settled at once, which takes this lock.
+        drop(known);
+        if let Some(sender) = begun {
+            self.begin(name, sender);
+        }
+        Way::Answer(answer, instead.map(|addresses| (since + PATIENCE, addresses)))
     }
 
     /// Asks on a thread of its own: a slow DNS server must not hold up the whole worker.
-    fn begin(&self, name: &str) -> Answer {
-        let (sender, answer) = watch::channel(None);
+    fn begin(&self, name: &str, sender: watch::Sender<Option<Outcome>>) {
         let question = Question {
             names: self.clone(),
             name: name.to_owned(),
@@ -142,7 +152,6 @@ impl Names {
             sender,
         };
         tokio::task::spawn_blocking(move || question.ask());
-        answer
     }
 
     fn doubt(&self, host: &str) {
@@ -168,7 +177,6 @@ impl Question {
     fn ask(mut self) {
         self.outcome = match (self.names.ask)(&self.name) {
             Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-            _ if is_localhost(&self.name) => Ok(loopback()),
             Ok(_) => Err("it has no address".to_owned()),
             Err(error) => Err(error.to_string()),
         };

@@ -27,7 +27,6 @@ use super::provider::{Provider, Source};
 use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
-use crate::logging::RequestContext;
 use crate::metrics::ServerEndpoint;
 
 /// The `oauth2` crate's client, with our form of token response.
@@ -52,7 +51,9 @@ pub struct OAuthClient {
     provider: Provider,
     http: HttpClient,
     /// For the token endpoint, which may take longer.
-    exchange_http: HttpClient,
+    /// For codes, and for refresh tokens: codes that somebody makes up take no connection from sessions.
+    code_http: HttpClient,
+    refresh_http: HttpClient,
     dpop: Option<Rc<Dpop>>,
 }
 
@@ -62,7 +63,8 @@ impl OAuthClient {
         OAuthClient {
             config: Arc::clone(config),
             http: provider.http_client(),
-            exchange_http: provider.http_client_for_exchanges(),
+            code_http: provider.http_client_for_exchanges(),
+            refresh_http: provider.http_client_for_exchanges(),
             dpop: config.client_keys().dpop.clone().map(Dpop::new).map(Rc::new),
             provider,
         }
@@ -110,7 +112,7 @@ impl OAuthClient {
             request = request.add_extra_param("resource", resource);
         }
         let rejection = Cell::new(None);
-        let send = |request| self.send_grant(&metadata, request, &rejection);
+        let send = |request| self.send_grant(&self.code_http, &metadata, request, &rejection);
         let response = request
             .request_async(&send)
             .await
@@ -163,7 +165,7 @@ impl OAuthClient {
             request = request.add_extra_param("resource", resource);
         }
         let rejection = Cell::new(None);
-        let send = |request| self.send_grant(&metadata, request, &rejection);
+        let send = |request| self.send_grant(&self.refresh_http, &metadata, request, &rejection);
         let response = request
             .request_async(&send)
             .await
@@ -185,11 +187,8 @@ impl OAuthClient {
         let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
         let accepted = self.accept(response, occasion).await;
         if accepted.is_err() {
-            let client = self.clone();
-            // Whoever waits for the tokens need not wait for this.
-            actix_web::rt::spawn(RequestContext::inherit(async move {
-                client.revoke(refresh_token, Some(access_token)).await;
-            }));
+            // Within the exchange, so that the shutdown waits for it as well.
+            self.revoke(refresh_token, Some(access_token)).await;
         }
         accepted
     }
@@ -240,6 +239,7 @@ impl OAuthClient {
     /// Sends a request of the `oauth2` crate; `rejection` tells what an answer of status 4xx says.
     async fn send_grant(
         &self,
+        http: &HttpClient,
         metadata: &Metadata,
         request: HttpRequest,
         rejection: &Cell<Option<Rejection>>,
@@ -247,11 +247,10 @@ impl OAuthClient {
         let form = Zeroizing::new(request.body().clone());
         let answer = match &self.dpop {
             None => {
-                self.exchange_http
-                    .send(ServerEndpoint::Token, self.with_assertion(metadata, request)?)
+                http.send(ServerEndpoint::Token, self.with_assertion(metadata, request)?)
                     .await?
             }
-            Some(dpop) => self.send_with_proof(dpop, metadata, request).await?,
+            Some(dpop) => self.send_with_proof(http, dpop, metadata, request).await?,
         };
         if answer.status >= 400 {
             let secret = self.config.client_secret();
@@ -275,6 +274,7 @@ impl OAuthClient {
     /// code or the refresh token (RFC 9449 section 8).
     async fn send_with_proof(
         &self,
+        http: &HttpClient,
         dpop: &Dpop,
         metadata: &Metadata,
         request: HttpRequest,
@@ -295,12 +295,12 @@ impl OAuthClient {
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };
-        let answer = self.exchange_http.send(ServerEndpoint::Token, with_proof()?).await?;
+        let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
         let learned = dpop.learn(Role::AuthorizationServer, &answer);
         if !learned || !dpop::wants_nonce(&answer) {
             return Ok(answer);
         }
-        let answer = self.exchange_http.send(ServerEndpoint::Token, with_proof()?).await?;
+        let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
         dpop.learn(Role::AuthorizationServer, &answer);
         Ok(answer)
     }

@@ -32,7 +32,8 @@ impl OAuthClient {
     /// later (section 2.2.1).
     pub async fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         let mut grant_is_over = false;
-        if let Some(token) = refresh_token {
+        // A login without a refresh token has an empty one.
+        if let Some(token) = refresh_token.filter(|token| !token.is_empty()) {
             grant_is_over = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
         }
         if let Some(token) = access_token {
