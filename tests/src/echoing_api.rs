@@ -22,9 +22,7 @@ impl EchoingApi {
         let count = Arc::clone(&api.count);
         let address = proxy::serve_many(move |incoming| {
             count.fetch_add(1, Ordering::Relaxed);
-            let answer = proxy::ok("text/plain", &incoming.head);
-            let (status, rest) = answer.split_at("HTTP/1.1 200 OK\r\n".len());
-            Some([status, OF_THE_API.as_bytes(), rest].concat())
+            Some(proxy::ok_with(OF_THE_API, "text/plain", &incoming.head))
         });
         (api, address)
     }

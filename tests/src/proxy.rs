@@ -67,8 +67,13 @@ pub(crate) fn serve_many(answer: impl Fn(Incoming) -> Option<Vec<u8>> + Send + S
 
 /// A response with status 200.
 pub(crate) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
+    ok_with("", content_type, body)
+}
+
+/// The same, with further header lines, each with its end.
+pub(crate) fn ok_with(lines: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n{lines}content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()

@@ -133,8 +133,8 @@ impl LoginExchange {
     }
 
     /// Begins a session with a new id, whatever was in the browser before: a session that somebody else put there must not
-    /// become this user's. `seen` is what had ended at `asked_at` (UNIX seconds), when the tokens were asked for; where its user or its login was ended
-    /// since, the tokens are given back.
+    /// become this user's. `seen` is what had ended at `asked_at` (UNIX seconds), when the tokens were asked for; where its user
+    /// or its login was ended since, the tokens are given back.
     fn begin_session(&self, tokens: TokenSet, asked_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();

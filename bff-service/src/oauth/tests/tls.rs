@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::fake_server::config;
@@ -26,19 +27,26 @@ fn authority() -> Authority {
 
 /// A server with a certificate of this authority for `login.example.localhost`. Returns its port.
 fn start(authority: &Authority) -> u16 {
+    serve(authority, WebPkiClientVerifier::no_client_auth()).0
+}
+
+/// Lets in whom the verifier lets in. Returns its port, and the certificates that the clients of its connections show.
+fn serve(
+    authority: &Authority,
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> (u16, Arc<Mutex<Vec<CertificateDer<'static>>>>) {
     let key = KeyPair::generate().unwrap();
     let parameters = CertificateParams::new(["login.example.localhost".to_owned()]).unwrap();
     let certificate: CertificateDer<'static> = parameters.signed_by(&key, authority).unwrap().der().clone();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = ServerConfig::builder_with_provider(provider)
+    let tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![certificate], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
         .unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let tls = Arc::new(
-        tls.with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap(),
-    );
+    let tls = Arc::new(tls);
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&shown);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -50,12 +58,15 @@ fn start(authority: &Authority) -> u16 {
             while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
                 line.clear();
             }
-            let _ = reader
-                .get_mut()
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+            let stream = reader.get_mut();
+            let certificates = stream.conn.peer_certificates().unwrap_or_default();
+            seen.lock()
+                .unwrap()
+                .extend(certificates.iter().cloned().map(CertificateDer::into_owned));
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
         }
     });
-    port
+    (port, shown)
 }
 
 async fn get(url: &str, trusted: &Authority) -> Result<Answer, HttpError> {
@@ -100,43 +111,13 @@ async fn a_server_with_a_certificate_for_another_name_is_not() {
     assert!(matches!(answer, Err(HttpError::Connect(_))), "{:?}", answer.err());
 }
 
-/// A server that lets any client certificate in, and keeps what the clients of its connections show. Returns its port.
+/// Asks its clients for certificates, and lets in those with one of the authority.
 fn start_for_certificates(authority: &Authority) -> (u16, Arc<Mutex<Vec<CertificateDer<'static>>>>) {
-    let key = KeyPair::generate().unwrap();
-    let parameters = CertificateParams::new(["login.example.localhost".to_owned()]).unwrap();
-    let certificate: CertificateDer<'static> = parameters.signed_by(&key, authority).unwrap().der().clone();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-    let tls = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier.build().unwrap())
-        .with_single_cert(vec![certificate], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-        .unwrap();
-    let tls = Arc::new(tls);
-    let shown = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&shown);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
-            let mut reader = BufReader::new(StreamOwned::new(connection, stream.unwrap()));
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
-                line.clear();
-            }
-            let stream = reader.get_mut();
-            let certificates = stream.conn.peer_certificates().unwrap_or_default();
-            seen.lock()
-                .unwrap()
-                .extend(certificates.iter().cloned().map(CertificateDer::into_owned));
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
-        }
-    });
-    (port, shown)
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    serve(authority, verifier.build().unwrap())
 }
 
 #[actix_web::test]
