@@ -83,11 +83,14 @@ impl Options {
         }
     }
 
-    /// The same on free ports, with two worker threads in Envoy: as few as show what differs between workers.
+    /// The same on free ports, with two worker threads in Envoy: as few as show what differs between workers. Time limits
+    /// are long, so that a busy machine does not reach them; a test that is about one sets its own.
     pub fn for_tests(directory: impl Into<PathBuf>) -> Options {
         Options {
             ports: Ports::free(),
             envoy_concurrency: Some(2),
+            filter_timeout_ms: 8000,
+            bff_request_timeout_ms: 8000,
             ..Options::demo(directory)
         }
     }

@@ -1,7 +1,12 @@
 //! Which process listens where.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::fd::OwnedFd;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 
 use crate::component::Component;
 use crate::error::Error;
@@ -65,8 +70,7 @@ impl Ports {
     /// Fails with a sentence when one of them is taken. Those of components that are not started do not matter.
     pub(crate) fn check(&self, without: &[Component]) -> Result<(), Error> {
         use Component::{Api, AuthorizationServer, Bff, Envoy, Redis, SecondBff, WebHost};
-        // Kept until the end, so that one port for two listeners is found too.
-        let mut listeners = Vec::new();
+        let mut seen = Vec::new();
         for (component, port, what) in [
             (
                 Envoy,
@@ -90,16 +94,31 @@ impl Ports {
             if without.contains(&component) {
                 continue;
             }
-            let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| {
+            if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == port) {
+                return Err(Error::new(format!(
+                    "port {port} is meant for {other} and for {what}: each needs one of its own"
+                )));
+            }
+            bound(port).map_err(|error| {
                 Error::new(format!(
                     "port {port} is needed for {what}, but cannot be used: {error}. Is the demo running already? Stop \
                      what listens on 127.0.0.1:{port} and try again."
                 ))
             })?;
-            listeners.push(listener);
+            seen.push((port, what));
         }
         Ok(())
     }
+}
+
+/// A socket with this port, which nobody listens on. It does not listen itself: a process that another thread is starting has
+/// a copy of it for a moment, and would keep the port taken.
+fn bound(port: u16) -> io::Result<OwnedFd> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    Ok(socket)
 }
 
 /// A port that is free now. It is below those that the system hands out to outgoing connections, and no two calls in one
@@ -113,7 +132,7 @@ pub fn free_port() -> u16 {
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = FIRST + (u32::from(start) + u32::from(offset)).rem_euclid(u32::from(COUNT)) as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if bound(port).is_ok() {
             return port;
         }
     }
@@ -121,6 +140,9 @@ pub fn free_port() -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     #[test]
@@ -141,6 +163,25 @@ mod tests {
         );
     }
 
+    /// A child has a copy of every open socket from its fork until it is the other program.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_port_is_free_also_while_another_thread_starts_a_process() {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        std::process::Command::new("true").status().expect("true");
+                    }
+                });
+            }
+            let faults = (0..300).filter_map(|_| Ports::free().check(&[]).err()).count();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(faults, 0);
+        });
+    }
+
     #[test]
     fn the_ports_of_what_is_not_started_may_be_taken() {
         let ports = Ports::free();
@@ -152,6 +193,7 @@ mod tests {
     fn one_port_for_two_listeners_is_found() {
         let mut ports = Ports::free();
         ports.public = ports.api;
-        assert!(ports.check(&[]).is_err());
+        let message = ports.check(&[]).expect_err("one for two").to_string();
+        assert!(message.contains("is meant for Envoy"), "{message}");
     }
 }
