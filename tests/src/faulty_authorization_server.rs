@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::proxy;
 
@@ -25,6 +25,8 @@ pub enum Fault {
     /// They reach the authorization server at once, and its answer never comes; see
     /// [`FaultyAuthorizationServer::withheld`].
     Withheld,
+    /// The same, until the path has another fault; then the answer comes.
+    HeldBack,
     /// The answer breaks off within the head: the connection is closed.
     CutHead,
     /// The answer breaks off within the body: the connection is closed.
@@ -58,6 +60,16 @@ struct State {
     withheld: HashMap<String, usize>,
 }
 
+impl State {
+    fn fault(&self, path: &str) -> Fault {
+        self.faults.get(path).copied().unwrap_or(Fault::None)
+    }
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().expect("no test panicked here")
+}
+
 /// The proxy.
 #[derive(Clone, Default)]
 pub struct FaultyAuthorizationServer {
@@ -81,9 +93,9 @@ impl FaultyAuthorizationServer {
             let Ok(incoming) = proxy::read(&mut stream) else { return };
             let path = incoming.path();
             let fault = {
-                let mut state = state.lock().expect("no test panicked here");
+                let mut state = locked(&state);
                 *state.counts.entry(path.clone()).or_default() += 1;
-                state.faults.get(&path).copied().unwrap_or(Fault::None)
+                state.fault(&path)
             };
             let page = |status: &str, content_type: &str, body: &str| {
                 let length = body.len();
@@ -92,7 +104,7 @@ impl FaultyAuthorizationServer {
             let answer = match fault {
                 Fault::Down => return proxy::reset(stream),
                 Fault::Silent => {
-                    thread::sleep(Duration::from_secs(60));
+                    thread::sleep(MINUTE);
                     return;
                 }
                 Fault::Html => page("200 OK", "text/html", "<html>maintenance</html>"),
@@ -119,6 +131,7 @@ impl FaultyAuthorizationServer {
                 | Fault::Slow(_)
                 | Fault::SlowAnswer(_)
                 | Fault::Withheld
+                | Fault::HeldBack
                 | Fault::CutHead
                 | Fault::CutBody
                 | Fault::ResetBody => {
@@ -129,15 +142,16 @@ impl FaultyAuthorizationServer {
                     if let Fault::SlowAnswer(delay) = fault {
                         thread::sleep(delay);
                     }
-                    if fault == Fault::Withheld {
-                        *state
-                            .lock()
-                            .expect("no test panicked here")
-                            .withheld
-                            .entry(path)
-                            .or_default() += 1;
-                        thread::sleep(Duration::from_secs(60));
-                        return;
+                    if matches!(fault, Fault::Withheld | Fault::HeldBack) {
+                        *locked(&state).withheld.entry(path.clone()).or_default() += 1;
+                        let begun = Instant::now();
+                        let goes_on = || fault == Fault::HeldBack && locked(&state).fault(&path) != fault;
+                        while !goes_on() {
+                            if begun.elapsed() > MINUTE {
+                                return;
+                            }
+                            thread::sleep(Duration::from_millis(10));
+                        }
                     }
                     answer
                 }
@@ -172,37 +186,24 @@ impl FaultyAuthorizationServer {
 
     /// From now on this happens to requests for a path.
     pub fn set(&self, path: &str, fault: Fault) {
-        self.state
-            .lock()
-            .expect("no test panicked here")
-            .faults
-            .insert(path.to_owned(), fault);
+        locked(&self.state).faults.insert(path.to_owned(), fault);
     }
 
     /// How many answers at a path the authorization server has given that are withheld.
     pub fn withheld(&self, path: &str) -> usize {
-        self.state
-            .lock()
-            .expect("no test panicked here")
-            .withheld
-            .get(path)
-            .copied()
-            .unwrap_or(0)
+        locked(&self.state).withheld.get(path).copied().unwrap_or(0)
     }
 
     /// How many requests for a path have come.
     pub fn count(&self, path: &str) -> usize {
-        self.state
-            .lock()
-            .expect("no test panicked here")
-            .counts
-            .get(path)
-            .copied()
-            .unwrap_or(0)
+        locked(&self.state).counts.get(path).copied().unwrap_or(0)
     }
 }
 
 const HUGE: usize = 2 * 1024 * 1024;
+
+/// Longer than anybody waits.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A head without its `content-length`, so that the connection's end is the body's.
 fn without_length(head: &[u8]) -> Vec<u8> {

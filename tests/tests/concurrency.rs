@@ -48,21 +48,23 @@ fn requests_for_one_fresh_token_at_once_make_one_introspection() {
 fn when_the_client_that_began_an_introspection_leaves_the_others_are_answered() {
     let (test, server) = counted_system(1);
     let user = UserAgent::signed_in(&test.system);
-    server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(3000)));
+    server.set(INTROSPECTION, Fault::HeldBack);
     let leader = user.client.send_only("api", &user.api_request("GET")).expect("sent");
-    eventually("the introspection is under way", || server.count(INTROSPECTION) == 1);
+    eventually("the introspection is under way", || server.withheld(INTROSPECTION) == 1);
     thread::scope(|scope| {
         let followers: Vec<_> = (0..5).map(|_| scope.spawn(|| user.get_data().status)).collect();
         // The followers have to be waiting; that they are cannot be seen from outside, so they get a head start, and the
         // test holds as well for one that comes later.
         thread::sleep(Duration::from_millis(300));
         drop(leader);
+        eventually("the callout is made again", || server.count(INTROSPECTION) == 2);
+        server.set(INTROSPECTION, Fault::None);
         for follower in followers {
             assert_eq!(follower.join().expect("no panic"), 200);
         }
     });
-    eventually("the callout was made again", || server.count(INTROSPECTION) == 2);
     assert_eq!(user.get_data().status, 200);
+    assert_eq!(server.count(INTROSPECTION), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! twice, and browsers whose tabs all refresh at once.
 
 use std::collections::BTreeSet;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -146,22 +147,23 @@ fn with_consistent_hashing_1000_refreshes_over_two_replicas_are_20_rotations_wit
 fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
     let (test, server) = two_replicas(|options| {
         with_redis_and_no_affinity(options);
-        // How long is waited for what another replica may have begun: these two.
-        options.bff_request_timeout_ms = 1000;
+        // How long is waited for what another replica may have begun: these together.
+        options.bff_request_timeout_ms = 4000;
         for replica in [Component::Bff, Component::SecondBff] {
-            set(options, replica, "BFF_SESSION__REFRESH_REPLAY_SECONDS", "2");
-            set(options, replica, "BFF_AUTHORIZATION_SERVER__EXCHANGE_SECONDS", "1");
+            set(options, replica, "BFF_SESSION__REFRESH_REPLAY_SECONDS", "1");
+            set(options, replica, "BFF_AUTHORIZATION_SERVER__EXCHANGE_SECONDS", "4");
         }
     });
     let mut user = UserAgent::signed_in(&test.system);
     refresh_at_once(&mut user, AT_ONCE);
-    // The server takes its time, so that Redis is gone while some wait for the outcome.
-    server.set(TOKEN, Fault::Slow(Duration::from_millis(600)));
+    // The answer comes when Redis is gone, so that it is gone while some wait for the outcome.
+    server.set(TOKEN, Fault::HeldBack);
     let before = server.count(TOKEN);
     let responses = thread::scope(|scope| {
         let waiting = scope.spawn(|| refresh_at_once(&mut user, AT_ONCE));
-        eventually("the refresh is under way", || server.count(TOKEN) > before);
+        eventually("the refresh token has been used", || server.withheld(TOKEN) == 1);
         test.system.kill(Component::Redis);
+        server.set(TOKEN, Fault::None);
         waiting.join().expect("no panic")
     });
     let temporary = BTreeSet::from([204, 502]);
@@ -176,7 +178,6 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
 
     // Without Redis, the replica that got the refresh token goes on refreshing as soon as that is safe, and the other steps
     // back.
-    server.set(TOKEN, Fault::None);
     let mut rounds = 0;
     eventually("refreshes succeed without Redis", || {
         let before = server.count(TOKEN);
@@ -282,10 +283,10 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
 fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there_at_the_other() {
     let (test, server) = two_replicas(|options| {
         with_redis_and_no_affinity(options);
-        options.bff_request_timeout_ms = 500;
+        options.bff_request_timeout_ms = 2000;
     });
     let mut user = UserAgent::signed_in(&test.system);
-    server.set(TOKEN, Fault::SlowAnswer(Duration::from_secs(4)));
+    server.set(TOKEN, Fault::HeldBack);
     let before = server.count(TOKEN);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     let request = user.bff_request("POST", "/bff/refresh");
@@ -297,8 +298,14 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         (other.status, other.code().as_str()),
         (502, "authorization_server_error")
     );
-    test.system.stop(Component::Bff);
-    server.set(TOKEN, Fault::None);
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| test.system.stop(Component::Bff));
+        eventually("the first replica takes no connection any more", || {
+            TcpStream::connect(first).is_err()
+        });
+        assert!(!stopping.is_finished(), "it waits for the answer");
+        server.set(TOKEN, Fault::None);
+    });
     let response = send_plain(second, &request).expect("an answer");
     assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
     assert_eq!(
