@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn what_does_not_end_is_ended_with_all_that_it_started() {
         let script = "sleep 86397 & echo $!; wait";
-        let (status, output) = run(&mut shell(script), Duration::from_millis(300));
+        let (status, output) = run(&mut shell(script), Duration::from_secs(3));
         assert_eq!(status, None);
         let started: i32 = output.trim().parse().expect("a process number");
         let gone =

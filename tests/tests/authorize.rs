@@ -32,7 +32,7 @@ fn authorize(options: &mut Options, introspection_endpoint: &str, method_header:
             "cluster": "not used here",
             "client_id": "api-gateway-client",
             "client_secret": {"env": "GATEWAY_CLIENT_SECRET"},
-            "timeout_ms": 1000,
+            "timeout_ms": 5000,
         },
     });
     std::fs::create_dir_all(&options.directory).expect("the folder");

@@ -42,7 +42,7 @@ fn script(token: &str, number: usize) -> Scripted {
     match MOMENT.load(Ordering::Relaxed) {
         FAILING => return Scripted::Failing,
         RESETTING => return Scripted::Reset,
-        SLOW if number.is_multiple_of(20) => thread::sleep(Duration::from_millis(700)),
+        SLOW if number.is_multiple_of(20) => thread::sleep(Duration::from_millis(2500)),
         SILENT => {
             while MOMENT.load(Ordering::Relaxed) == SILENT {
                 thread::sleep(Duration::from_millis(10));
@@ -184,7 +184,7 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
         let subject = claims["sub"].as_str().unwrap_or_default();
         subject.starts_with("good-")
     });
-    let test = start_envoy(server_address, api_address, |options| options.filter_timeout_ms = 500);
+    let test = start_envoy(server_address, api_address, |options| options.filter_timeout_ms = 2000);
     let system = &test.system;
     see_each_answer(system);
     let vms = || vm_statistics(system);

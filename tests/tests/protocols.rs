@@ -1,6 +1,7 @@
 //! Whatever a request comes as: HTTP/2 with streams that are reset, gRPC, web sockets.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bff_core::seal::{Purpose, SessionId};
@@ -31,11 +32,17 @@ fn cookie(test: &TestSystem, token: &str) -> String {
 
 #[test]
 fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that_are_reset_take_nobody_along() {
-    let (server, server_address) = introspection(Duration::from_millis(700));
+    static MAY_ANSWER: AtomicBool = AtomicBool::new(false);
+    let (server, server_address) = ScriptedIntrospection::start(|token, _| {
+        while !MAY_ANSWER.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64}))
+    });
     let (api, api_address) = EchoingApi::start();
     let test = start_envoy(server_address, api_address, |options| {
         options.envoy_concurrency = Some(1);
-        options.filter_timeout_ms = 5000;
+        options.filter_timeout_ms = 20_000;
     });
     let vms = || vm_statistics(&test.system);
     let before = vms();
@@ -53,7 +60,9 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
             );
         }
         // The first of them, who asked, and every third of those who wait are gone before the answer.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        while server.count() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let mut statuses = Vec::new();
         let mut waiting = Vec::new();
         for (number, (response, mut stream)) in begun.into_iter().enumerate() {
@@ -63,6 +72,10 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
                 waiting.push(response);
             }
         }
+        while statistic(&test.system, "http.https.downstream_rq_rx_reset") < 30 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        MAY_ANSWER.store(true, Ordering::Relaxed);
         for response in waiting {
             statuses.push(http2::whole(response).await.expect("a response").status);
         }

@@ -27,7 +27,7 @@ fn two_brands() -> TestApp {
         workers = 1
         [authorization_server]
         issuer = '{}'
-        request_timeout_ms = 1000
+        request_timeout_ms = 3000
         [client]
         id = '{CLIENT_ID}'
         secret = 'the client secret of the tests'

@@ -20,7 +20,7 @@ use crate::support::http::Request;
 /// A service that waits long enough for a slow server on a busy machine.
 fn patient(authorization_server: FakeAuthorizationServer, setup: &Setup<'_>) -> TestApp {
     let config = configuration(&authorization_server, setup)
-        .replace("request_timeout_ms = 1000", "request_timeout_ms = 20000")
+        .replace("request_timeout_ms = 3000", "request_timeout_ms = 20000")
         .replace("connect_timeout_ms = 500", "connect_timeout_ms = 10000");
     TestApp::start_configured(authorization_server, &config)
 }

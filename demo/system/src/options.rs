@@ -91,6 +91,9 @@ impl Options {
             envoy_concurrency: Some(2),
             filter_timeout_ms: 8000,
             bff_request_timeout_ms: 8000,
+            environment: [Component::Bff, Component::SecondBff]
+                .map(|replica| (replica, "BFF_REDIS__TIMEOUT_MS".to_owned(), "5000".to_owned()))
+                .into(),
             ..Options::demo(directory)
         }
     }

@@ -156,8 +156,8 @@ pub fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Set
         {server}
         [authorization_server]
         issuer = '{issuer}'
-        connect_timeout_ms = 500
-        request_timeout_ms = 1000
+        connect_timeout_ms = 3000
+        request_timeout_ms = 3000
         {server_lines}
         [client]
         id = '{CLIENT_ID}'
