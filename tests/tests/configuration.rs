@@ -37,7 +37,7 @@ fn validate(test: &TestSystem, from: &str, to: &str, unset: &[&str]) -> (bool, S
 
 #[test]
 fn a_configuration_that_cannot_be_run_is_refused_by_its_field() {
-    let test = start(|_| {});
+    let test = start(|options| options.filter_timeout_ms = 2000);
     let (good, log) = validate(&test, "\"timeout_ms\": 2000", "\"timeout_ms\": 2001", &[]);
     assert!(good, "{log}");
     for (from, to, unset, field) in [
