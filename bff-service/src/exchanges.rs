@@ -162,8 +162,21 @@ impl Exchanges {
         timeout(rest, exchange).await.ok()
     }
 
-    /// Waits until no exchange is under way: when no more can begin, not longer than one may take.
-    pub async fn finish(&self) {
+    /// Waits until no exchange of any application is under way: when no more can begin, not longer than one may take.
+    pub async fn finish_all(applications: &[Arc<Exchanges>]) {
+        let finishing: Vec<_> = applications
+            .iter()
+            .cloned()
+            .map(|exchanges| tokio::spawn(async move { exchanges.finish().await }))
+            .collect();
+        for finished in finishing {
+            // It does not panic, and nobody aborts it.
+            let _ = finished.await;
+        }
+    }
+
+    /// The same for one application.
+    async fn finish(&self) {
         let mut under_way = self.under_way.subscribe();
         let count = *under_way.borrow();
         if count > 0 {
@@ -251,6 +264,15 @@ mod tests {
             Some(6),
             "the room is free again"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shutdown_takes_no_longer_for_two_applications_than_for_one() {
+        let applications = [(); 2].map(|()| Arc::new(Exchanges::new(TIMES)));
+        let _under_way = applications.clone().map(UnderWay::one_more);
+        let began = tokio::time::Instant::now();
+        Exchanges::finish_all(&applications).await;
+        assert_eq!(began.elapsed(), TIMES.over());
     }
 
     #[tokio::test(start_paused = true)]

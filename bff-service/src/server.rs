@@ -119,13 +119,8 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
 async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     // From now on: the first one has been heard by whoever listened then.
     let mut again = Signals::listen()?;
-    let finished = async {
-        for exchanges in exchanges {
-            exchanges.finish().await;
-        }
-    };
     tokio::select! {
-        () = finished => {}
+        () = Exchanges::finish_all(exchanges) => {}
         _ = again.end() => {}
     }
     Ok(())

@@ -215,7 +215,7 @@ fn the_charts_pods_run_with_the_least_privileges_and_hold_secrets_as_files_alone
         let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
             .as_u64()
             .expect("seconds");
-        assert!(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds") > sleep + 15);
+        assert!(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds") > sleep + 15 + 40);
         let variables = container["env"].as_array().expect("variables");
         assert!(
             variables.iter().all(|variable| variable.get("valueFrom").is_none()),
