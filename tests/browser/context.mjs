@@ -13,10 +13,10 @@ after(async () => {
   await browser?.close();
 });
 
-/** Runs `test` with the first page of a fresh context. */
-export function inBrowser(test) {
+/** Runs `test` with the first page of a fresh context, which has these options of Playwright's. */
+export function inBrowser(test, options = {}) {
   return async () => {
-    const context = await browser.newContext();
+    const context = await browser.newContext(options);
     context.setDefaultTimeout(20_000);
     try {
       await test(await context.newPage());

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { inBrowser } from './context.mjs';
-import { API, LOGIN, USER, WWW, authenticated, bffCookies, fillIn, startBrowser, unauthenticated } from './lib.mjs';
+import { API, LOGIN, USER, WWW, authenticated, bffCookies, fillIn, unauthenticated } from './lib.mjs';
 
 /** Signs in by going to the API's own login; the page ends where the browser wanted to be. */
 async function signInByNavigation(page, returnTo) {
@@ -12,6 +12,21 @@ async function signInByNavigation(page, returnTo) {
   await fillIn(page, USER);
   await page.waitForURL((url) => url.origin === WWW);
   await authenticated(page);
+}
+
+/** Where a page of the session signs out. */
+function logoutUrl(page) {
+  return page.evaluate(async (api) => {
+    const response = await fetch(`${api}/bff/session`, { credentials: 'include' });
+    return `${api}/bff/logout?csrf=${(await response.json()).csrf}`;
+  }, API);
+}
+
+/** Goes there from a page of the application: the session's cookies are SameSite=Strict. */
+async function signOutByNavigation(page, url) {
+  await page.evaluate((url) => { location.href = url; }, url);
+  await page.waitForURL((url) => url.origin === WWW && url.pathname === '/');
+  await unauthenticated(page);
 }
 
 test('the browser signs in by navigation and ends where it wanted to be', inBrowser(async (page) => {
@@ -39,14 +54,7 @@ test('who gives up signing in comes back with an error', inBrowser(async (page) 
 
 test('the browser signs out by navigation, with the session’s CSRF value', inBrowser(async (page) => {
   await signInByNavigation(page, '/');
-  const csrf = await page.evaluate(async (api) => {
-    const response = await fetch(`${api}/bff/session`, { credentials: 'include' });
-    return (await response.json()).csrf;
-  }, API);
-  // From a page of the application: the session's cookies are SameSite=Strict.
-  await page.evaluate((url) => { location.href = url; }, `${API}/bff/logout?csrf=${csrf}`);
-  await page.waitForURL((url) => url.origin === WWW && url.pathname === '/');
-  await unauthenticated(page);
+  await signOutByNavigation(page, await logoutUrl(page));
   assert.deepEqual(await bffCookies(page.context()), []);
 }));
 
@@ -58,40 +66,28 @@ async function refusedPrefetches(endpoint) {
   return Number(line?.split(' ').at(-1) ?? 0);
 }
 
-test('what Chromium fetches or renders ahead signs nobody in or out, and going there does', async () => {
-  // A page with rules for it; the demo's own policy allows no script within the page.
-  const context = await (await startBrowser()).newContext({ bypassCSP: true });
-  context.setDefaultTimeout(20_000);
-  try {
-    const page = await context.newPage();
-    await signInByNavigation(page, '/');
-    const before = await bffCookies(context);
-    const logout = await page.evaluate(async (api) => {
-      const response = await fetch(`${api}/bff/session`, { credentials: 'include' });
-      return `${api}/bff/logout?csrf=${(await response.json()).csrf}`;
-    }, API);
-    for (const rule of ['prefetch', 'prerender']) {
-      for (const [endpoint, url] of [['login', `${API}/bff/login`], ['logout_by_navigation', logout]]) {
-        const count = await refusedPrefetches(endpoint);
-        await page.evaluate(([rule, url]) => {
-          const rules = document.createElement('script');
-          rules.type = 'speculationrules';
-          rules.textContent = JSON.stringify({ [rule]: [{ urls: [url], eagerness: 'immediate' }] });
-          document.head.append(rules);
-        }, [rule, url]);
-        for (let waited = 0; await refusedPrefetches(endpoint) === count; waited += 1) {
-          assert.ok(waited < 400, `Chromium does not ${rule} ${endpoint}`);
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        }
+test('what Chromium fetches or renders ahead signs nobody in or out, and going there does', inBrowser(async (page) => {
+  await signInByNavigation(page, '/');
+  const before = await bffCookies(page.context());
+  const logout = await logoutUrl(page);
+  for (const rule of ['prefetch', 'prerender']) {
+    for (const [endpoint, url] of [['login', `${API}/bff/login`], ['logout_by_navigation', logout]]) {
+      const count = await refusedPrefetches(endpoint);
+      await page.evaluate(([rule, url]) => {
+        const rules = document.createElement('script');
+        rules.type = 'speculationrules';
+        rules.textContent = JSON.stringify({ [rule]: [{ urls: [url], eagerness: 'immediate' }] });
+        document.head.append(rules);
+      }, [rule, url]);
+      for (let waited = 0; await refusedPrefetches(endpoint) === count; waited += 1) {
+        assert.ok(waited < 400, `Chromium does not ${rule} ${endpoint}`);
+        await page.waitForTimeout(50);
       }
     }
-    assert.deepEqual(await bffCookies(context), before);
-    await page.reload();
-    await authenticated(page);
-    await page.evaluate((url) => { location.href = url; }, logout);
-    await page.waitForURL((url) => url.origin === WWW && url.pathname === '/');
-    await unauthenticated(page);
-  } finally {
-    await context.browser().close();
   }
-});
+  assert.deepEqual(await bffCookies(page.context()), before);
+  await page.reload();
+  await authenticated(page);
+  await signOutByNavigation(page, logout);
+  // The demo's own policy allows no script within the page.
+}, { bypassCSP: true }));

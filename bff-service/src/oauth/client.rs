@@ -50,8 +50,8 @@ pub struct OAuthClient {
     config: Arc<Config>,
     provider: Provider,
     http: HttpClient,
-    /// For the token endpoint, which may take longer.
-    /// For codes, and for refresh tokens: codes that somebody makes up take no connection from sessions.
+    /// For the token endpoint, which may take longer: one for codes and one for refresh tokens, so that codes that somebody
+    /// makes up take no connection from sessions.
     code_http: HttpClient,
     refresh_http: HttpClient,
     dpop: Option<Rc<Dpop>>,
