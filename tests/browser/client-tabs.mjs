@@ -1,9 +1,7 @@
 // Tabs with nothing in them but the browser client.
-//
-// Environment: BFF_ADMIN, where the BFF's metrics are.
 import { readFile } from 'node:fs/promises';
 
-import { API, WWW, signIn } from './lib.mjs';
+import { API, WWW, counted, signIn } from './lib.mjs';
 
 export const DATA = `${API}/api/data`;
 
@@ -45,7 +43,4 @@ export async function signedInTabs(page, count) {
 }
 
 /** How many refreshes the BFF has fulfilled, by its own count. */
-export async function fulfilledRefreshes() {
-  const text = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
-  return Number(/^bff_requests_total\{endpoint="refresh",outcome="ok"\} (\d+)$/m.exec(text)?.[1] ?? 0);
-}
+export const fulfilledRefreshes = () => counted('bff_requests_total{endpoint="refresh",outcome="ok"}');

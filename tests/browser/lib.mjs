@@ -114,3 +114,10 @@ export async function pressed(page, button, result, pattern) {
   assert.equal((await page.locator('#error').textContent()) ?? '', '', 'an error is shown');
   return text;
 }
+
+/** What the BFF itself has counted of a series, named with its labels in their order. Environment: BFF_ADMIN. */
+export async function counted(series) {
+  const text = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
+  const line = text.split('\n').find((line) => line.startsWith(`${series} `));
+  return Number(line?.slice(series.length) ?? 0);
+}

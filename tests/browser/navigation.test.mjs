@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { inBrowser } from './context.mjs';
-import { API, LOGIN, USER, WWW, authenticated, bffCookies, fillIn, unauthenticated } from './lib.mjs';
+import { API, LOGIN, USER, WWW, authenticated, bffCookies, counted, fillIn, unauthenticated } from './lib.mjs';
 
 /** Signs in by going to the API's own login; the page ends where the browser wanted to be. */
 async function signInByNavigation(page, returnTo) {
@@ -59,12 +59,7 @@ test('the browser signs out by navigation, with the session’s CSRF value', inB
 }));
 
 /** How many prefetches the BFF has refused at an endpoint. */
-async function refusedPrefetches(endpoint) {
-  const metrics = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
-  const labels = [`endpoint="${endpoint}"`, 'reason="prefetch_refused"'];
-  const line = metrics.split('\n').find((line) => line.startsWith('bff_refusals_total{') && labels.every((label) => line.includes(label)));
-  return Number(line?.split(' ').at(-1) ?? 0);
-}
+const refusedPrefetches = (endpoint) => counted(`bff_refusals_total{endpoint="${endpoint}",reason="prefetch_refused"}`);
 
 test('what Chromium fetches or renders ahead signs nobody in or out, and going there does', inBrowser(async (page) => {
   await signInByNavigation(page, '/');
