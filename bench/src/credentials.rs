@@ -3,10 +3,10 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use bff_core::base64url;
-use bff_core::keys::KeyRing;
-use bff_core::names::{CookieNames, Hardening};
-use bff_core::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::cookie::names::{CookieNames, Hardening};
+use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::encoding::base64url;
 use serde_json::{Value, json};
 
 use crate::Result;

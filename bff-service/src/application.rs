@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
-use bff_core::ended::Ended;
-use bff_core::names::csrf_header_name;
-use bff_core::origin::TrustedOrigins;
+use bff_core::cookie::names::csrf_header_name;
+use bff_core::request::origin::TrustedOrigins;
+use bff_core::session::ended_sessions::Ended;
 
 use arc_swap::ArcSwapOption;
 use zeroize::Zeroizing;

@@ -14,12 +14,12 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
-use bff_core::admission::{self, Edits, Refused};
-use bff_core::config::{Config, PhantomToken};
-use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
-use bff_core::head::Head;
-use bff_core::introspect::{Answer, FORWARDED_PROTO, MAX_ANSWER_LEN, Request};
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
+use bff_core::gateway::config::{Config, PhantomToken};
+use bff_core::gateway::cookie_stage::{self, Edits, Refused};
+use bff_core::gateway::introspection::{Answer, FORWARDED_PROTO, MAX_ANSWER_LEN, Request};
+use bff_core::gateway::{Effect, FlightId, Gate, StreamId, Surroundings};
+use bff_core::request::head::Head;
 use tokio::sync::oneshot;
 
 use crate::application::Application;
@@ -316,7 +316,7 @@ fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse
         response.insert_header((name, value));
     }
     let mut removed: Vec<String> = edits.remove.iter().map(|name| name.to_string()).collect();
-    for ours in admission::own_headers(rules) {
+    for ours in cookie_stage::own_headers(rules) {
         for name in [ours.to_owned(), ours.replace('-', "_"), ours.replace('-', ".")] {
             let is_set = edits.set().any(|(set, _)| set == name);
             if !is_set && !removed.contains(&name) {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bff_core::keys::KeyRing;
+use bff_core::crypto::key_ring::KeyRing;
 use zeroize::Zeroizing;
 
 use crate::config;

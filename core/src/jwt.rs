@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base64url;
+use crate::encoding::base64url;
 
 /// The longest JWT that is forwarded, in bytes: what servers commonly take in one header.
 const MAX_JWT_LEN: usize = 16 * 1024;

@@ -31,38 +31,11 @@
     )
 )]
 
-pub mod access_token;
-pub mod admission;
-pub mod base64url;
-mod bounded;
-mod bytes;
-pub mod cache;
-pub mod cache_control;
-pub mod config;
 pub mod cookie;
-pub mod counts;
-pub mod csrf;
-pub mod current_session;
-pub mod ended;
-mod ended_copy;
-pub mod fetch_metadata;
-mod flights;
-mod foreseen_aes;
-pub mod form;
-pub mod gate;
-pub mod grant;
-pub mod head;
-pub mod introspect;
-mod introspection_errors;
-mod jwt;
-pub mod keys;
-pub mod names;
-pub mod notices;
-mod opened_cookies;
-pub mod origin;
-pub mod reply;
-pub mod seal;
-mod stage_hash;
-mod trace_context;
-mod visitor;
-mod xaes;
+pub mod crypto;
+pub mod encoding;
+pub mod error_code;
+pub mod gateway;
+pub mod jwt;
+pub mod request;
+pub mod session;

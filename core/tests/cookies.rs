@@ -4,9 +4,9 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use bff_core::cookie::CookieJar;
-use bff_core::names::{CookieNames, Hardening};
-use bff_core::seal::Purpose;
+use bff_core::cookie::jar::CookieJar;
+use bff_core::cookie::names::{CookieNames, Hardening};
+use bff_core::cookie::seal::Purpose;
 use proptest::prelude::*;
 
 fn names() -> CookieNames {

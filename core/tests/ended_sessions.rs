@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bff_core::ended::{Ended, EndedSessions};
-use bff_core::seal::{NameDigest, SessionId};
+use bff_core::cookie::seal::{NameDigest, SessionId};
+use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use proptest::prelude::*;
 
 const START: u64 = 1_000_000;

@@ -5,9 +5,9 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use bff_core::base64url;
-use bff_core::keys::KeyRing;
-use bff_core::seal::{Content, MAX_SEALED_LEN, NONCE_LEN, OpenError, Purpose, Sealer, SessionId};
+use bff_core::cookie::seal::{Content, MAX_SEALED_LEN, NONCE_LEN, OpenError, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::encoding::base64url;
 use proptest::prelude::*;
 
 const KEY_1: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

@@ -3,7 +3,7 @@
 
 use crate::host::Outcome;
 
-/// The request's header map, as the host serialises it: [`bff_core::head::Head::from_proxy_wasm`] reads it. The SDK would
+/// The request's header map, as the host serialises it: [`bff_core::request::head::Head::from_proxy_wasm`] reads it. The SDK would
 /// copy each name and each value into an allocation of its own, and panic on a name that is not UTF-8.
 pub(crate) fn request_header_map() -> Option<Vec<u8>> {
     const HTTP_REQUEST_HEADERS: u32 = 0;

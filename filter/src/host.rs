@@ -3,11 +3,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use bff_core::admission::Edits;
-use bff_core::cache_control;
-use bff_core::gate::Surroundings;
-use bff_core::head::Head;
-use bff_core::introspect::{Answer, MAX_ANSWER_LEN, Request};
+use bff_core::gateway::Surroundings;
+use bff_core::gateway::cookie_stage::Edits;
+use bff_core::gateway::introspection::{Answer, MAX_ANSWER_LEN, Request};
+use bff_core::request::cache_control;
+use bff_core::request::head::Head;
 use http::HeaderValue;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bff_core::counts::{Count, Counts};
-use bff_core::keys::KeyId;
-use bff_core::reply::Refusal;
+use bff_core::crypto::key_ring::KeyId;
+use bff_core::error_code::Refusal;
+use bff_core::gateway::counters::{Count, Counts};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 

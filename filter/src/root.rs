@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bff_core::config::Config;
+use bff_core::gateway::config::Config;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bff_core::admission::Refused;
-use bff_core::config::{Config, PhantomToken};
-use bff_core::gate::{Effect, FlightId, Gate, OnResponse, StreamId};
-use bff_core::head::Head;
-use bff_core::introspect::{Answer, Request};
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
+use bff_core::gateway::config::{Config, PhantomToken};
+use bff_core::gateway::cookie_stage::Refused;
+use bff_core::gateway::introspection::{Answer, Request};
+use bff_core::gateway::{Effect, FlightId, Gate, OnResponse, StreamId};
+use bff_core::request::head::Head;
 use proxy_wasm::types::LogLevel;
 
 use crate::host::{self, Connection};

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use bff_core::gate::OnResponse;
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
+use bff_core::gateway::OnResponse;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 

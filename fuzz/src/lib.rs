@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bff_core::keys::KeyRing;
-use bff_core::names::{CookieNames, Hardening};
-use bff_core::seal::{Content, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::cookie::names::{CookieNames, Hardening};
+use bff_core::cookie::seal::{Content, Purpose, Sealer, SessionId};
 use bff_service::oauth::jwks::KeySet;
 use bff_service::oauth::signing_key::SigningKey;
 

@@ -1,7 +1,7 @@
 //! The list of ended sessions as the filter reads it: bounded, and the same when it is written and read again.
 #![no_main]
 
-use bff_core::ended::{Ended, EndedSessions};
+use bff_core::session::ended_sessions::{Ended, EndedSessions};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Some((list, version)) = EndedSessions::from_json(data, 16) {

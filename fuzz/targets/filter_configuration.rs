@@ -1,7 +1,7 @@
 //! The filter's configuration: read or refused, and no secret in the refusal.
 #![no_main]
 
-use bff_core::config::Config;
+use bff_core::gateway::config::Config;
 use bff_fuzz::{KEY, SECRET};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use base64::Engine;
-use bff_core::config::Config;
-use bff_core::ended::{Ended, EndedSessions};
-use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
-use bff_core::head::Head;
-use bff_core::introspect::Answer;
-use bff_core::seal::Purpose;
+use bff_core::gateway::config::Config;
+use bff_core::session::ended_sessions::{Ended, EndedSessions};
+use bff_core::gateway::{Effect, FlightId, Gate, StreamId, Surroundings};
+use bff_core::request::head::Head;
+use bff_core::gateway::introspection::Answer;
+use bff_core::cookie::seal::Purpose;
 use bff_fuzz::{KEY, NOW, encode, sealed};
 
 const TOKENS: [&str; 3] = ["one", "two", "three"];

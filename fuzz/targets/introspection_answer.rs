@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use bff_core::cache::Verdict;
-use bff_core::config::{Config, PhantomToken};
-use bff_core::introspect::{Answer, Outcome, classify};
+use bff_core::gateway::introspection_cache::Verdict;
+use bff_core::gateway::config::{Config, PhantomToken};
+use bff_core::gateway::introspection::{Answer, Outcome, classify};
 use bff_fuzz::NOW;
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {

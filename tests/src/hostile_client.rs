@@ -1,6 +1,6 @@
 //! A client that sends whatever a client may send: good requests, requests near them, and bytes.
 
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
 use demo_system::System;
 use serde_json::json;
 

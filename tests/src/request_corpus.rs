@@ -1,6 +1,6 @@
 //! Requests near the edge: nearly good ones, with some things changed.
 
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
 use demo_system::System;
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bff_core::base64url;
+use bff_core::encoding::base64url;
 use serde_json::{Value, json};
 
 use crate::proxy;

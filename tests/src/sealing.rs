@@ -1,7 +1,7 @@
 //! Cookies made with a system's own keys: what an attacker cannot make, and what an old or foreign deployment would.
 
-use bff_core::keys::KeyRing;
-use bff_core::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
 use demo_system::System;
 
 /// Seals under a deployment's prefix.

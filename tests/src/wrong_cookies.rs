@@ -1,7 +1,7 @@
 //! What a request should be refused for: cookies that are wrong in every way, unsafe methods.
 
-use bff_core::base64url;
-use bff_core::seal::Purpose;
+use bff_core::cookie::seal::Purpose;
+use bff_core::encoding::base64url;
 use demo_system::System;
 
 use crate::http1::Request;

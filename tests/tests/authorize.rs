@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
 use bff_tests::client_credentials::set;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Request, Response, send_plain};

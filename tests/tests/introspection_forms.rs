@@ -1,8 +1,8 @@
 //! Every form in which an authorization server says what a token is worth, with answers of the real one; and what a route
 //! asks for besides.
 
-use bff_core::base64url;
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::encoding::base64url;
 use bff_tests::echoing_api::{EchoingApi, values as echoed};
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::recording_api::RecordingApi;
@@ -297,7 +297,7 @@ fn the_filter_names_the_key_that_it_does_not_have_and_counts_those_who_bring_coo
     eventually("the filter has reported", || {
         filter_count(&test, "cookies_of_unknown_keys") == 3 && filter_count(&test, "cookies_opened") == 1
     });
-    let (ring, _) = bff_core::keys::KeyRing::parse(&new_key, false).expect("a key");
+    let (ring, _) = bff_core::crypto::key_ring::KeyRing::parse(&new_key, false).expect("a key");
     let id = ring.key_ids().next().expect("its name").to_string();
     let log = || std::fs::read_to_string(test.system.log(Component::Envoy)).expect("Envoy's log");
     eventually("the log names the key", || {

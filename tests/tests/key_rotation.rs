@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use bff_core::keys::KeyRing;
+use bff_core::crypto::key_ring::KeyRing;
 use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::http1::send_plain;
 use bff_tests::mounted_volume::MountedVolume;

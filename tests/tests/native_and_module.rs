@@ -4,10 +4,10 @@
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bff_core::config::Config;
-use bff_core::gate::{Effect, Gate, Surroundings};
-use bff_core::head::Head;
-use bff_core::introspect::Answer;
+use bff_core::gateway::config::Config;
+use bff_core::gateway::introspection::Answer;
+use bff_core::gateway::{Effect, Gate, Surroundings};
+use bff_core::request::head::Head;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Client, Request};
 use bff_tests::request_corpus::{Corpus, Sent};

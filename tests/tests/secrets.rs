@@ -1,6 +1,6 @@
 //! No secret in a log, in a metric, in a trace, in an answer, or in a URL that Envoy saw.
 
-use bff_core::seal::Purpose;
+use bff_core::cookie::seal::Purpose;
 use bff_tests::disclosure::{Secret, assert_none};
 use bff_tests::http1::Response;
 use bff_tests::otlp_receiver::OtlpReceiver;
@@ -184,7 +184,7 @@ fn no_nonce_seals_two_cookies() {
     let mut count = 0;
     let mut look = |user: &UserAgent| {
         for (name, value) in &user.cookies {
-            let sealed = bff_core::base64url::decode(value.as_bytes()).expect("base64url");
+            let sealed = bff_core::encoding::base64url::decode(value.as_bytes()).expect("base64url");
             // After the version and the key id (the contract, section 2.1).
             nonces.insert(sealed[5..29].to_vec());
             count += 1;

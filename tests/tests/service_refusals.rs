@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use bff_core::reply::Refusal;
-use bff_core::seal::Purpose;
+use bff_core::cookie::seal::Purpose;
+use bff_core::error_code::Refusal;
 use bff_tests::http1::{Request, Response};
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::{AUTH, CSRF, CSRF_HEADER, ID, UserAgent};

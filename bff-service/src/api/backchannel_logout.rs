@@ -1,8 +1,8 @@
 //! `POST /backchannel-logout`: the authorization server says that a login or a user's sessions are over (OpenID Connect
 //! Back-Channel Logout 1.0). It works without any cookie.
 
-use bff_core::ended::Ended;
-use bff_core::seal::NameDigest;
+use bff_core::cookie::seal::NameDigest;
+use bff_core::session::ended_sessions::Ended;
 
 use super::Call;
 use super::answer::Answer;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, Payload};
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use serde::de::DeserializeOwned;
 
 use super::errors::Failure;

@@ -1,7 +1,7 @@
 //! `GET /claims`: what the ID token says.
 
-use bff_core::reply::Refusal;
-use bff_core::seal::{Opened, Purpose};
+use bff_core::cookie::seal::{Opened, Purpose};
+use bff_core::error_code::Refusal;
 use serde_json::{Map, Value};
 
 use super::Call;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use bff_core::reply::{Refusal, error_body};
+use bff_core::error_code::{Refusal, error_body};
 
 use crate::metrics::ServerEndpoint;
 use crate::oauth::OAuthError;

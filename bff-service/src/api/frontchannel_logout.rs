@@ -2,8 +2,8 @@
 //! Front-Channel Logout 1.0). The cookies are SameSite=Strict and do not come along to there, so the login is named by
 //! `iss` and `sid`, both of which are required: nobody who does not know a login's `sid` can end it.
 
-use bff_core::ended::Ended;
-use bff_core::seal::NameDigest;
+use bff_core::cookie::seal::NameDigest;
+use bff_core::session::ended_sessions::Ended;
 use url::{Url, form_urlencoded};
 
 use super::Call;

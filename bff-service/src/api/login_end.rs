@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bff_core::reply::Refusal;
-use bff_core::seal::Purpose;
+use bff_core::cookie::seal::Purpose;
+use bff_core::error_code::Refusal;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;

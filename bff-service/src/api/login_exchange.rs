@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use serde_json::Value;
 use zeroize::Zeroizing;
 

@@ -1,7 +1,7 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
-use bff_core::ended::Ended;
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::session::ended_sessions::Ended;
 use serde_json::json;
 
 use super::Call;

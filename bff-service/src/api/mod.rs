@@ -37,7 +37,7 @@ use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use serde_json::json;
 
 use self::answer::{Answer, Content};

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bff_core::reply::Refusal;
-use bff_core::seal::SessionId;
+use bff_core::cookie::seal::SessionId;
+use bff_core::error_code::Refusal;
 use zeroize::Zeroizing;
 
 use super::errors::refusal_of_refresh;

@@ -1,11 +1,11 @@
 //! Who may call: the checks that come before an endpoint's own work.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use bff_core::csrf;
-use bff_core::fetch_metadata::FetchSite;
-use bff_core::origin::TrustedOrigins;
-use bff_core::reply::Refusal;
-use bff_core::seal::Purpose;
+use bff_core::cookie::seal::Purpose;
+use bff_core::error_code::Refusal;
+use bff_core::request::fetch_metadata::FetchSite;
+use bff_core::request::origin::TrustedOrigins;
+use bff_core::session::csrf;
 
 use super::errors::{Failure, Reason};
 use crate::session::CookieSettings;

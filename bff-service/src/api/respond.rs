@@ -7,7 +7,7 @@ use actix_web::http::header::{
     RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 
 use super::answer::{Answer, Content};
 use super::cors;

@@ -1,6 +1,6 @@
 //! `GET /session`: what a page needs to know when it loads, in one call.
 
-use bff_core::seal::Opened;
+use bff_core::cookie::seal::Opened;
 use serde_json::{Value, json};
 
 use super::Call;

@@ -1,7 +1,7 @@
 //! `GET /userInfo`: who is signed in.
 
-use bff_core::reply::Refusal;
-use bff_core::seal::{NameDigest, Purpose};
+use bff_core::cookie::seal::{NameDigest, Purpose};
+use bff_core::error_code::Refusal;
 use serde_json::Value;
 
 use super::Call;

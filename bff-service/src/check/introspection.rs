@@ -1,9 +1,9 @@
 //! What `check` says of the credentials that go over HTTP Basic, and of introspection at the gateway.
 
-use bff_core::cache::{Inactive, Verdict};
-use bff_core::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
-use bff_core::form::is_changed_by_encoding;
-use bff_core::introspect::{self, Outcome};
+use bff_core::encoding::form::is_changed_by_encoding;
+use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
+use bff_core::gateway::introspection::{self, Outcome};
+use bff_core::gateway::introspection_cache::{Inactive, Verdict};
 
 use super::Report;
 use crate::authorize::ask;
@@ -66,10 +66,10 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             "\"client_authentication\": \"client_secret_post\"",
         ));
     }
-    let request = introspect::request(stage, MADE_UP_TOKEN, None);
+    let request = introspection::request(stage, MADE_UP_TOKEN, None);
     let answer = ask(http, stage, request).await;
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
-    match introspect::classify(stage, MADE_UP_TOKEN, &answer, clock::now()) {
+    match introspection::classify(stage, MADE_UP_TOKEN, &answer, clock::now()) {
         Outcome::Known {
             verdict: Verdict::Inactive(Inactive::SaidSo | Inactive::NotIntrospectable),
             ..

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use bff_core::config::Config as Rules;
+use bff_core::gateway::config::Config as Rules;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 

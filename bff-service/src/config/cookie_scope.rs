@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bff_core::names::Hardening;
+use bff_core::cookie::names::Hardening;
 
 use super::fault::Fault;
 use super::sections::Settings;

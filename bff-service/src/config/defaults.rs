@@ -1,6 +1,6 @@
 //! What holds where the file is silent. The fields' comments in [`super::sections`] say the same to the reader.
 
-use bff_core::names::Hardening;
+use bff_core::cookie::names::Hardening;
 
 use super::sections::{AssertionAudience, AuthorizationServer, Client, Redis, ResponseMode, Server, Session};
 

@@ -40,11 +40,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use bff_core::keys::KeyRing;
-use bff_core::names::CookieNames;
-use bff_core::origin::TrustedOrigins;
-use bff_core::seal::NameDigest;
-use bff_core::seal::Sealer;
+use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::seal::NameDigest;
+use bff_core::cookie::seal::Sealer;
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::request::origin::TrustedOrigins;
 use zeroize::Zeroizing;
 
 use crate::http_client::Proxy;

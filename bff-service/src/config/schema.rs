@@ -41,7 +41,7 @@ pub fn schema() -> Value {
 
 /// TOML has no null: what has no value is left out. Nor is an empty text a default: the field is then required.
 fn as_toml_has_it(schema: &mut Schema) {
-    bff_core::config::plain(schema);
+    bff_core::gateway::config::plain(schema);
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|one| one != "null");
         if let [one] = types.as_slice() {

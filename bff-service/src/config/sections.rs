@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bff_core::names::Hardening;
+use bff_core::cookie::names::Hardening;
 use serde::Deserialize;
 
 use super::defaults::{cookie_hardening, cookie_name_prefix, cors_allowed_headers, endpoints_prefix, max_cookie_parts};

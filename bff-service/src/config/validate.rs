@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use bff_core::cookie::MAX_PARTS;
-use bff_core::keys::KeyRing;
-use bff_core::names::CookieNames;
-use bff_core::origin::TrustedOrigins;
+use bff_core::cookie::jar::MAX_PARTS;
+use bff_core::cookie::names::CookieNames;
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::request::origin::TrustedOrigins;
 use jsonwebtoken::Algorithm;
 use url::Url;
 

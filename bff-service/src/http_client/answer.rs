@@ -1,7 +1,7 @@
 //! What comes of a request: an answer, or why there is none.
 
 use actix_web::web::Bytes;
-use bff_core::cache_control;
+use bff_core::request::cache_control;
 
 /// Why there is no answer to work with. `Display` holds nothing of the request or of the answer's body.
 #[derive(Debug)]

@@ -121,7 +121,11 @@ impl TokenResponse {
     pub fn into_tokens(self) -> Result<TokenSet, OAuthError> {
         let access_token = self.access_token.into_secret();
         // RFC 6750 section 2.1: it travels in an Authorization header.
-        check(&access_token, "access_token", bff_core::access_token::is_token_byte)?;
+        check(
+            &access_token,
+            "access_token",
+            bff_core::request::access_token::is_token_byte,
+        )?;
         let refresh_token = self
             .refresh_token
             .map(RefreshToken::into_secret)

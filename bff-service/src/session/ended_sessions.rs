@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bff_core::ended::{Ended, EndedSessions};
-use bff_core::seal::SessionId;
+use bff_core::cookie::seal::SessionId;
+use bff_core::session::ended_sessions::{Ended, EndedSessions};
 
 use crate::clock;
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -213,7 +213,7 @@ impl RefreshStore for InProcessRefreshStore {
 
 #[cfg(test)]
 mod tests {
-    use bff_core::seal::SessionId;
+    use bff_core::cookie::seal::SessionId;
 
     use super::*;
     use crate::session::refresh_store::tests::renewed as renewed_until;

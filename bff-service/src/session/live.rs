@@ -1,7 +1,7 @@
-//! The session of a request, and what of its cookies counts: by the rule of [`bff_core::current_session`].
+//! The session of a request, and what of its cookies counts: by the rule of [`bff_core::session::current_session`].
 
-use bff_core::current_session::{CurrentSession, DifferentSessions};
-use bff_core::seal::{NameDigest, Opened, Purpose, SessionId};
+use bff_core::cookie::seal::{NameDigest, Opened, Purpose, SessionId};
+use bff_core::session::current_session::{CurrentSession, DifferentSessions};
 
 use super::request_cookies::{Authentic, CookieFault, RequestCookies};
 use super::tokens::{RefreshContent, Session};

@@ -37,8 +37,8 @@ pub mod set_cookies;
 pub mod shared;
 pub mod tokens;
 
-use bff_core::names::CookieNames;
-use bff_core::seal::Purpose;
+use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::seal::Purpose;
 
 use self::cookie_keys::LiveSealer;
 

@@ -8,8 +8,8 @@
 
 use std::net::IpAddr;
 
-use bff_core::names::is_host_locked;
-use bff_core::seal::Purpose;
+use bff_core::cookie::names::is_host_locked;
+use bff_core::cookie::seal::Purpose;
 
 use super::CookieSettings;
 use super::request_cookies::RequestCookies;

@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use bff_core::base64url;
-use bff_core::seal::{NameDigest, Purpose};
+use bff_core::cookie::seal::{NameDigest, Purpose};
+use bff_core::encoding::base64url;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

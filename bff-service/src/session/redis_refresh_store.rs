@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use redis::{Script, ScriptInvocation, Value};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

@@ -16,8 +16,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bff_core::reply::Refusal;
-use bff_core::seal::SessionId;
+use bff_core::cookie::seal::SessionId;
+use bff_core::error_code::Refusal;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 

@@ -1,8 +1,8 @@
 //! The cookies that a request brought.
 
-use bff_core::cookie::CookieJar;
-use bff_core::current_session::CurrentSession;
-use bff_core::seal::{Opened, Purpose};
+use bff_core::cookie::jar::CookieJar;
+use bff_core::cookie::seal::{Opened, Purpose};
+use bff_core::session::current_session::CurrentSession;
 
 use super::CookieSettings;
 use super::ended_sessions::EndedList;

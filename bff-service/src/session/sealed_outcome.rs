@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bff_core::reply::Refusal;
-use bff_core::seal::{Content, Purpose, SessionId};
+use bff_core::cookie::seal::{Content, Purpose, SessionId};
+use bff_core::error_code::Refusal;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bff_core::ended::Ended;
+use bff_core::session::ended_sessions::Ended;
 
 use super::ended_sessions::EndedList;
 use super::redis::{Redis, Unavailable};

@@ -1,6 +1,6 @@
 //! A session's tokens, and the cookies that hold them.
 
-use bff_core::seal::{Content, NameDigest, Opened, Purpose, SealError, SessionId};
+use bff_core::cookie::seal::{Content, NameDigest, Opened, Purpose, SealError, SessionId};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -1,6 +1,6 @@
 //! How long sessions last, as it is sealed into their cookies.
 
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, Setup, TestApp};

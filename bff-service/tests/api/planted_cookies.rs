@@ -1,7 +1,7 @@
 //! Cookies that somebody else put into the browser, or that were left over: a page of a sibling domain can set those whose
 //! names do not forbid `Domain`, beside the user's own or alone.
 
-use bff_core::seal::{Purpose, SessionId};
+use bff_core::cookie::seal::{Purpose, SessionId};
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, LOGIN, REDIRECT_URI, Setup, TestApp};

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bff_core::keys::KeyRing;
-use bff_core::seal::Purpose;
+use bff_core::cookie::seal::Purpose;
+use bff_core::crypto::key_ring::KeyRing;
 
 use crate::support::app::{AT, KEYS, Setup, TestApp, wait_until};
 use crate::support::authorization_server::CLIENT_ID;

@@ -1,8 +1,8 @@
 //! Everything that the service seals, in the place of everything else: each kind is taken where it belongs and nowhere
 //! else, though all are sealed with the same keys and go through the same browser.
 
-use bff_core::keys::KeyRing;
-use bff_core::seal::{Content, Purpose, Sealer, SessionId};
+use bff_core::cookie::seal::{Content, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
 
 use crate::navigation::{ON, authorize, go};
 use crate::support::app::{AT, AUTH, CSRF, ID, KEYS, LOGIN, NAV, POST_LOGOUT_REDIRECT_URI, TestApp};

@@ -15,7 +15,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 fn filter_schema() -> Value {
-    bff_core::config::schema()
+    bff_core::gateway::config::schema()
 }
 
 fn service_schema() -> Value {

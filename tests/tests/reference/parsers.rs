@@ -158,7 +158,7 @@ fn good_filter() -> Value {
 
 fn fault_of_the_filter(instance: &Value) -> Option<String> {
     let env = |name: &str| (name == "SECRET").then(|| "a-secret".to_owned());
-    let error = bff_core::config::Config::parse(instance.to_string().as_bytes(), env).err()?;
+    let error = bff_core::gateway::config::Config::parse(instance.to_string().as_bytes(), env).err()?;
     Some(error.to_string())
 }
 

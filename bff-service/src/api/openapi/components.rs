@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::application::Application;

@@ -1,6 +1,6 @@
 //! What each endpoint is for, takes and gives.
 
-use bff_core::reply::Refusal;
+use bff_core::error_code::Refusal;
 use serde_json::{Value, json};
 
 use super::super::body::MAX_BYTES;

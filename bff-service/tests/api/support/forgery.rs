@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bff_core::keys::KeyRing;
-use bff_core::seal::{Content, Opened, Purpose, Sealer, SessionId};
+use bff_core::cookie::seal::{Content, Opened, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
 
 use super::app::KEYS;
 

@@ -1,0 +1,271 @@
+//! The names of the cookies and of the CSRF header.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::cookie::seal::Purpose;
+use crate::encoding::bytes;
+
+/// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
+/// a sibling domain (RFC 6265bis, 4.1.3, and the layered cookies draft for the `Http` ones).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub enum Hardening {
+    /// `__Host-Http-` where the Path is `/` and there is no Domain, else `__Http-`.
+    #[default]
+    Host,
+    /// `__Host-` and `__Secure-` in the same places.
+    Secure,
+    /// Plain names.
+    None,
+}
+
+/// What the names of the cookies may begin with, whatever is configured: the longer ones before those that they begin with.
+const FORMS: [&str; 5] = ["__Host-Http-", "__Host-", "__Http-", "__Secure-", ""];
+
+/// Whether this name keeps every other host from setting the cookie: browsers take it with Path `/` and without Domain alone.
+pub fn is_host_locked(name: &str) -> bool {
+    name.starts_with("__Host-")
+}
+
+/// The full names of the cookies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieNames {
+    /// What is configured as the prefix.
+    prefix: String,
+    /// Pending logins that a page finishes.
+    pub login: String,
+    /// Pending logins that a navigation finishes.
+    pub navigation_login: String,
+    /// The access token.
+    pub access_token: String,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// The ID token.
+    pub id_token: String,
+    /// The CSRF value.
+    pub csrf: String,
+}
+
+impl CookieNames {
+    /// Names for a prefix. `root_paths`: the refresh and ID token cookies have Path `/` too; `has_domain`: the cookies
+    /// have a Domain attribute.
+    ///
+    /// # Errors
+    /// The prefix cannot stand in a cookie's and a header's name.
+    pub fn new(prefix: &str, hardening: Hardening, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
+        check_prefix(prefix)?;
+        let (host, other) = match hardening {
+            Hardening::Host => ("__Host-Http-", "__Http-"),
+            Hardening::Secure => ("__Host-", "__Secure-"),
+            Hardening::None => ("", ""),
+        };
+        let wide = if has_domain { other } else { host };
+        let narrow = if root_paths { wide } else { other };
+        let name = |form: &str, purpose| format!("{form}{prefix}-{}", end(purpose));
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            login: name(wide, Purpose::Login),
+            navigation_login: name(wide, Purpose::NavigationLogin),
+            access_token: name(wide, Purpose::AccessToken),
+            refresh_token: name(narrow, Purpose::RefreshToken),
+            id_token: name(narrow, Purpose::IdToken),
+            csrf: name(wide, Purpose::Csrf),
+        })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> [&str; 6] {
+        Purpose::ALL.map(|purpose| self.of(purpose))
+    }
+
+    /// The name of the cookie for a purpose.
+    pub fn of(&self, purpose: Purpose) -> &str {
+        match purpose {
+            Purpose::Login => &self.login,
+            Purpose::NavigationLogin => &self.navigation_login,
+            Purpose::AccessToken => &self.access_token,
+            Purpose::RefreshToken => &self.refresh_token,
+            Purpose::IdToken => &self.id_token,
+            Purpose::Csrf => &self.csrf,
+        }
+    }
+
+    /// Which of our cookies this was the name of under another configuration: with the same prefix, and in another form than
+    /// today's.
+    pub fn recognise_other_form(&self, name: &[u8]) -> Option<Purpose> {
+        let bare = FORMS.iter().find_map(|form| {
+            let rest = name.strip_prefix(form.as_bytes())?;
+            rest.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"-")
+        })?;
+        let is_todays = self.recognise(name).is_some();
+        let is_of = |purpose: &Purpose| suffix(bare, end(*purpose).as_bytes()).is_some();
+        Purpose::ALL.into_iter().find(is_of).filter(|_| !is_todays)
+    }
+
+    /// Which of our cookies this is the name of, and what stands behind the name: nothing, or `.` and the number of a
+    /// part. Parts are recognised however they are numbered, so that none of them travels upstream.
+    pub fn recognise<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
+        Purpose::ALL.into_iter().find_map(|purpose| {
+            let ours = self.of(purpose).as_bytes();
+            let (start, suffix) = name.split_at_checked(ours.len())?;
+            // They begin alike and end differently: their ends tell them apart soonest.
+            if start.last() != ours.last() || !bytes::equal(start, ours) {
+                return None;
+            }
+            is_part(suffix).then_some((purpose, suffix))
+        })
+    }
+}
+
+/// What the name of the cookie for a purpose ends with.
+const fn end(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Login => "login",
+        Purpose::NavigationLogin => "nav",
+        Purpose::AccessToken => "at",
+        Purpose::RefreshToken => "auth",
+        Purpose::IdToken => "id",
+        Purpose::Csrf => "csrf",
+    }
+}
+
+/// What stands behind the name, where that is nothing or the number of a part.
+fn suffix<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    text.strip_prefix(name).filter(|suffix| is_part(suffix))
+}
+
+/// Nothing, or `.` and a number.
+fn is_part(suffix: &[u8]) -> bool {
+    match suffix {
+        [] => true,
+        [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}
+
+/// The name of the header that carries the CSRF value: `x-<prefix>-csrf`.
+pub fn csrf_header_name(prefix: &str) -> String {
+    format!("x-{prefix}-csrf")
+}
+
+/// Checks a cookie name prefix: it stands in cookie names and, in lower case, in a header's name.
+///
+/// # Errors
+/// The text says what to write.
+pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
+        Err(NameError)
+    } else {
+        Ok(())
+    }
+}
+
+/// The prefix cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameError;
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write 1 to 64 lower-case letters, digits or hyphens, for example `example`")
+    }
+}
+
+impl std::error::Error for NameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(hardening: Hardening, root_paths: bool, has_domain: bool) -> [String; 6] {
+        CookieNames::new("example", hardening, root_paths, has_domain)
+            .unwrap()
+            .all()
+            .map(str::to_owned)
+    }
+
+    #[test]
+    fn a_host_prefix_stands_only_where_the_path_is_the_root_and_there_is_no_domain() {
+        use Hardening::{Host, None, Secure};
+        let expect = |wide: &str, narrow: &str| {
+            [
+                ("login", wide),
+                ("at", wide),
+                ("auth", narrow),
+                ("id", narrow),
+                ("csrf", wide),
+                ("nav", wide),
+            ]
+            .map(|(name, prefix)| format!("{prefix}example-{name}"))
+        };
+        assert_eq!(names(Host, false, false), expect("__Host-Http-", "__Http-"));
+        assert_eq!(names(Host, true, false), expect("__Host-Http-", "__Host-Http-"));
+        assert_eq!(names(Host, true, true), expect("__Http-", "__Http-"));
+        assert_eq!(names(Secure, false, false), expect("__Host-", "__Secure-"));
+        assert_eq!(names(Secure, false, true), expect("__Secure-", "__Secure-"));
+        assert_eq!(names(None, false, true), expect("", ""));
+    }
+
+    #[test]
+    fn parts_are_ours_and_lookalikes_are_the_applications() {
+        let names = CookieNames::new("example", Hardening::None, false, false).unwrap();
+        for ours in [
+            "example-at",
+            "example-at.1",
+            "example-at.0",
+            "example-csrf.12345678901234567890",
+        ] {
+            assert!(names.recognise(ours.as_bytes()).is_some(), "{ours}");
+        }
+        for other in [
+            "example-a",
+            "example-att",
+            "Example-at",
+            "example-at.",
+            "example-at.x",
+            "example-at.1x",
+            "xexample-at",
+            "",
+        ] {
+            assert!(names.recognise(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_of_another_configuration_are_recognised_and_todays_and_lookalikes_are_not() {
+        let names = CookieNames::new("example", Hardening::Host, false, false).unwrap();
+        for (other, purpose) in [
+            ("example-at", Purpose::AccessToken),
+            ("__Host-example-at.2", Purpose::AccessToken),
+            ("__Http-example-csrf", Purpose::Csrf),
+            ("__Host-Http-example-auth", Purpose::RefreshToken),
+            ("__Secure-example-id.12", Purpose::IdToken),
+            ("example-login", Purpose::Login),
+        ] {
+            assert_eq!(names.recognise_other_form(other.as_bytes()), Some(purpose), "{other}");
+        }
+        for other in [
+            "__Host-Http-example-at",
+            "__Http-example-auth.1",
+            "__Http-Host-example-at",
+            "__Host-Httpexample-at",
+            "example-attic",
+            "other-at",
+            "example-at.",
+            "example",
+            "",
+        ] {
+            assert_eq!(names.recognise_other_form(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_cannot_be_a_name_is_refused() {
+        for prefix in ["", "Example", "a b", "a;b", "a=b", "ä", "a_b", &"x".repeat(65)] {
+            assert_eq!(check_prefix(prefix), Err(NameError), "{prefix}");
+        }
+    }
+}

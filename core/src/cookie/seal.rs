@@ -1,0 +1,321 @@
+//! Sealing: what is in our cookies, and how it is kept secret and unchanged.
+//!
+//! Version 2, which is what we write, is base64url without padding of
+//! `0x02 ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`, by XAES-256-GCM. The plaintext is
+//! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big endian. The associated
+//! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie opens in another's place.
+//!
+//! Version 1 is read only, and only where it is switched on: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM
+//! without associated data. Such a value has no purpose, no expiry and no session: it opens in any cookie's place.
+
+use std::fmt;
+
+use aes_gcm::Nonce;
+use aes_gcm::aead::Aead;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::crypto::key_ring::{Key, KeyId, KeyRing};
+use crate::crypto::xaes256_gcm::TAG_LEN;
+use crate::encoding::base64url;
+
+/// Length of the random nonce of a sealed value, in bytes.
+pub const NONCE_LEN: usize = crate::crypto::xaes256_gcm::NONCE_LEN;
+
+/// The longest sealed text that is looked at, in bytes; chunked cookies stay far below.
+pub const MAX_SEALED_LEN: usize = 64 * 1024;
+
+const VERSION_1: u8 = 1;
+const VERSION_2: u8 = 2;
+
+/// What a cookie is for. Part of the associated data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Pending logins that a page finishes.
+    Login,
+    /// The access token.
+    AccessToken,
+    /// The refresh token.
+    RefreshToken,
+    /// The ID token.
+    IdToken,
+    /// The CSRF value.
+    Csrf,
+    /// Pending logins that a navigation finishes.
+    NavigationLogin,
+}
+
+impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Login,
+        Self::AccessToken,
+        Self::RefreshToken,
+        Self::IdToken,
+        Self::Csrf,
+        Self::NavigationLogin,
+    ];
+
+    /// These numbers are in every cookie in use: they never change.
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Login => 1,
+            Self::AccessToken => 2,
+            Self::RefreshToken => 3,
+            Self::IdToken => 4,
+            Self::Csrf => 5,
+            Self::NavigationLogin => 6,
+        }
+    }
+}
+
+/// The identity of a session, made at login and sealed into every cookie of it: a random number of 16 bytes, which binds
+/// the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can name the session when
+/// it ends it: of the user, and of the login there (`sid`). A digest of zeros stands for a name that it does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 32]);
+
+impl SessionId {
+    /// For a cookie that belongs to no session yet: pending logins.
+    pub const NONE: Self = Self([0; 32]);
+
+    /// Puts the parts together.
+    pub fn new(number: [u8; 16], user: NameDigest, login: NameDigest) -> Self {
+        let mut bytes = [0; 32];
+        let parts = number.iter().chain(&user.0).chain(&login.0);
+        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
+        Self(bytes)
+    }
+
+    /// The parts.
+    pub fn parts(&self) -> ([u8; 16], NameDigest, NameDigest) {
+        let (mut number, mut user, mut login) = ([0; 16], [0; 8], [0; 8]);
+        let parts = number.iter_mut().chain(&mut user).chain(&mut login);
+        parts.zip(&self.0).for_each(|(part, byte)| *part = *byte);
+        (number, NameDigest(user), NameDigest(login))
+    }
+}
+
+/// A name that the authorization server has for a user or for a login, hashed: short, and the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameDigest(pub [u8; 8]);
+
+impl NameDigest {
+    /// For a name that is not known.
+    pub const NONE: Self = Self([0; 8]);
+
+    /// The digest of what `issuer` calls `name`.
+    pub fn of(issuer: &str, name: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(issuer.as_bytes());
+        // No URL holds a zero byte.
+        hash.update([0]);
+        hash.update(name.as_bytes());
+        let mut digest = [0; 8];
+        digest
+            .iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(byte, hashed)| *byte = hashed);
+        Self(digest)
+    }
+}
+
+/// What is sealed.
+#[derive(Clone, Copy)]
+pub struct Content<'a> {
+    /// The secret itself.
+    pub value: &'a [u8],
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// When the session began. For what is no cookie of a session: when it was sealed. Seconds since 1970.
+    pub began_at: u64,
+    /// Seconds since 1970; from that second on the value does not open.
+    pub expires_at: u64,
+}
+
+/// What came out of a sealed value.
+pub struct Opened {
+    /// The secret itself; erased from memory when dropped.
+    pub value: Zeroizing<Vec<u8>>,
+    /// The session; `None` for version 1.
+    pub session: Option<SessionId>,
+    /// When the session began, in seconds since 1970; 0 for version 1.
+    pub began_at: u64,
+    /// Seconds since 1970; `u64::MAX` for version 1.
+    pub expires_at: u64,
+    /// The key that opened it.
+    pub key_id: KeyId,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("key_id", &self.key_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value is too long to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealError;
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value is too long to be sealed into a cookie")
+    }
+}
+
+impl std::error::Error for SealError {}
+
+/// Why a value did not open. For logs and metrics only: to a caller all of them are alike, since an attacker who can
+/// tell them apart learns about keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpenError {
+    /// Not in the form of a sealed value: usually cut, or somebody else's cookie.
+    Malformed,
+    /// Sealed with a key that is not in the ring: usually a key taken out too early, or halves with different rings.
+    UnknownKey(KeyId),
+    /// Altered, or sealed for another purpose or deployment.
+    NotAuthentic,
+    /// Authentic, and past its expiry.
+    Expired,
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "is not a sealed value",
+            Self::UnknownKey(_) => "is sealed with a key that is not in the ring",
+            Self::NotAuthentic => "is not authentic",
+            Self::Expired => "has expired",
+        })
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// Seals and opens for one deployment. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Sealer {
+    ring: KeyRing,
+    deployment: Box<[u8]>,
+    accept_v1: bool,
+}
+
+impl Sealer {
+    /// `deployment` is the cookie name prefix: deployments that share keys by mistake still do not share sessions.
+    pub fn new(ring: KeyRing, deployment: &str, accept_v1: bool) -> Self {
+        Self {
+            ring,
+            deployment: deployment.as_bytes().into(),
+            accept_v1,
+        }
+    }
+
+    /// The fingerprints of the keys that open, the sealing key's first.
+    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.ring.key_ids()
+    }
+
+    /// Seals with the first key. The nonce must come from a cryptographic random source, new for each call.
+    ///
+    /// # Errors
+    /// The result would be longer than [`MAX_SEALED_LEN`].
+    pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
+        let key = self.ring.sealing();
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(content.value.len().saturating_add(48)));
+        plaintext.extend_from_slice(&content.began_at.to_be_bytes());
+        plaintext.extend_from_slice(&content.expires_at.to_be_bytes());
+        plaintext.extend_from_slice(&content.session.0);
+        plaintext.extend_from_slice(content.value);
+        let sealed = key
+            .xaes
+            .encrypt(&nonce, &plaintext, &self.associated_data(key.id, purpose))
+            .map_err(|_| SealError)?;
+        let text = base64url::encode(&[&[VERSION_2][..], &key.id.0, &nonce, &sealed].concat());
+        if text.len() > MAX_SEALED_LEN {
+            Err(SealError)
+        } else {
+            Ok(text)
+        }
+    }
+
+    /// Opens a cookie's value at the time `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; an expiry is reported only of an authentic value.
+    pub fn open(&self, purpose: Purpose, cookie_value: &[u8], now: u64) -> Result<Opened, OpenError> {
+        let opened = self.open_even_expired(purpose, cookie_value)?;
+        match opened.expires_at > now {
+            true => Ok(opened),
+            false => Err(OpenError::Expired),
+        }
+    }
+
+    /// Opens a cookie's value whether or not its time is over. What it says of its session is authentic either way; what else
+    /// is in it is good for nothing when it has expired.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; never an expiry.
+    pub fn open_even_expired(&self, purpose: Purpose, cookie_value: &[u8]) -> Result<Opened, OpenError> {
+        if cookie_value.len() > MAX_SEALED_LEN {
+            return Err(OpenError::Malformed);
+        }
+        let bytes = base64url::decode(cookie_value).ok_or(OpenError::Malformed)?;
+        match bytes.split_first() {
+            Some((&VERSION_2, rest)) => self.open_v2(purpose, rest),
+            Some((&VERSION_1, rest)) if self.accept_v1 => self.open_v1(rest),
+            _ => Err(OpenError::Malformed),
+        }
+    }
+
+    fn open_v2(&self, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
+        let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(OpenError::Malformed)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Malformed)?;
+        if sealed.len() < TAG_LEN {
+            return Err(OpenError::Malformed);
+        }
+        let id = KeyId(*id);
+        let key = self.ring.find(id).ok_or(OpenError::UnknownKey(id))?;
+        let aad = self.associated_data(key.id, purpose);
+        let mut plaintext = key
+            .xaes
+            .decrypt(nonce, sealed, &aad)
+            .map_err(|_| OpenError::NotAuthentic)?;
+        let (began_at, rest) = plaintext.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
+        let (expires_at, rest) = rest.split_first_chunk::<8>().ok_or(OpenError::Malformed)?;
+        let (session, value) = rest.split_first_chunk::<32>().ok_or(OpenError::Malformed)?;
+        let (began_at, expires_at) = (u64::from_be_bytes(*began_at), u64::from_be_bytes(*expires_at));
+        let (session, header_len) = (SessionId(*session), plaintext.len().saturating_sub(value.len()));
+        plaintext.drain(..header_len);
+        Ok(Opened {
+            value: plaintext,
+            session: Some(session),
+            began_at,
+            expires_at,
+            key_id: key.id,
+        })
+    }
+
+    fn open_v1(&self, bytes: &[u8]) -> Result<Opened, OpenError> {
+        let (nonce, sealed) = bytes.split_first_chunk::<12>().ok_or(OpenError::Malformed)?;
+        if sealed.len() < TAG_LEN {
+            return Err(OpenError::Malformed);
+        }
+        let try_key = |key: &Key| Some((key.gcm.decrypt(&Nonce::from(*nonce), sealed).ok()?, key.id));
+        let (value, key_id) = self.ring.iter().find_map(try_key).ok_or(OpenError::NotAuthentic)?;
+        Ok(Opened {
+            value: Zeroizing::new(value),
+            session: None,
+            began_at: 0,
+            expires_at: u64::MAX,
+            key_id,
+        })
+    }
+
+    fn associated_data(&self, key: KeyId, purpose: Purpose) -> Vec<u8> {
+        // Only the last part varies in length, so no two of these are the same bytes.
+        [&[VERSION_2][..], &key.0, &[purpose.tag()], &self.deployment].concat()
+    }
+}

@@ -1,0 +1,40 @@
+//! Hexadecimal digits in lower case, two for each byte.
+
+/// Encodes bytes.
+pub fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble & 15)).copied().unwrap_or(b'0'));
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// Decodes text of exactly `2 * N` digits; `None` for anything else, upper-case digits included: each value has one
+/// spelling.
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).filter(|_| !digit.is_ascii_uppercase());
+        let [high, low] = pair.map(digit);
+        *byte = u8::try_from(high?.checked_mul(16)?.checked_add(low?)?).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_one_spelling() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        let text = encode(&all);
+        assert!(text.starts_with("000102") && text.ends_with("fdfeff"));
+        assert_eq!(decode::<256>(&text).map(|bytes| bytes.to_vec()), Some(all));
+        for wrong in ["", "0", "000", "0g", "AB", "+1", "é"] {
+            assert_eq!(decode::<1>(wrong), None, "{wrong}");
+        }
+    }
+}

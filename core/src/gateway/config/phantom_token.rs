@@ -1,0 +1,297 @@
+//! The introspection stage's section.
+
+use std::fmt;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::ConfigError;
+use super::claims::{AnswerForm, ClaimToHeader};
+use super::source::Source;
+use crate::gateway::token_info::{Requirement, is_scope};
+
+/// The introspection stage.
+#[derive(Clone)]
+pub struct PhantomToken {
+    /// Host and port of the introspection endpoint.
+    pub authority: String,
+    /// Path and query of the introspection endpoint.
+    pub path: String,
+    /// `http` or `https`, for the `:scheme` header; TLS is the cluster's work.
+    pub scheme: &'static str,
+    /// The Envoy cluster.
+    pub cluster: String,
+    /// The client that introspects.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Zeroizing<String>,
+    /// How it shows id and secret.
+    pub client_authentication: ClientAuthentication,
+    /// The longest time an answer is kept, in seconds.
+    pub cache_seconds: u64,
+    /// The most answers that are kept.
+    pub cache_entries: usize,
+    /// The most bytes of answers that are kept.
+    pub cache_bytes: usize,
+    /// What a token must be good for, everywhere behind this entry point.
+    pub requirement: Requirement,
+    /// The namespace of the route metadata that say what a token must be good for there, if they do.
+    pub route_metadata: Option<String>,
+    /// Whether a bearer token must be bound to the client's certificate.
+    pub require_certificate_binding: bool,
+    /// Which answers to introspection are understood, and what the API gets.
+    pub answer: AnswerForm,
+    /// The bound on an introspection, in milliseconds.
+    pub timeout_ms: u64,
+    /// Whether a token that is a JWT already is introspected rather than passed.
+    pub introspect_jwts: bool,
+}
+
+impl fmt::Debug for PhantomToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            authority,
+            path,
+            cluster,
+            client_id,
+            ..
+        } = self;
+        write!(f, "PhantomToken {{ {authority}{path} by {cluster} as {client_id} }}")
+    }
+}
+
+/// How the introspection client authenticates itself (RFC 6749, section 2.3.1); the names are those of the service's
+/// `client.authentication`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// By HTTP Basic, id and secret form-encoded.
+    #[default]
+    ClientSecretBasic,
+    /// In the form, for servers that do not form-decode what comes by HTTP Basic.
+    ClientSecretPost,
+}
+
+/// What happens to an access token that is a JWT already.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+enum JwtAccessTokens {
+    /// It goes on to the API as it is, unverified.
+    Pass,
+    /// It is introspected like any other. Where the answer says that it is active and brings no JWT, it goes on as it is.
+    Introspect,
+}
+
+/// Which answers to introspection are understood.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Response {
+    /// Those that bring a JWT for the API: as the body (`application/jwt`), or as the member `jwt` or `phantom_token` of JSON.
+    #[default]
+    Auto,
+    /// JSON with claims (RFC 7662), which become headers.
+    Claims,
+    /// The same in a JWT (RFC 9701).
+    Rfc9701,
+}
+
+/// The introspection stage: swaps the opaque token for what the API understands.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPhantomToken {
+    /// URL of the introspection endpoint (RFC 7662); TLS is the cluster's work.
+    introspection_endpoint: String,
+    /// The Envoy cluster to reach it through.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    cluster: String,
+    /// The client that introspects.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    client_id: String,
+    /// Its secret.
+    client_secret: Source,
+    #[serde(default)]
+    client_authentication: ClientAuthentication,
+    #[serde(default)]
+    response: Response,
+    /// Who must have made the answers. Required with `rfc9701`, and only there.
+    issuer: Option<String>,
+    /// What the API gets in place of a token. Required with `claims` and `rfc9701`, and only there.
+    #[serde(default)]
+    claim_to_headers: Vec<ClaimToHeader>,
+    /// The longest time an answer is kept, in seconds; its own `exp` and `Cache-Control` shorten it.
+    #[serde(default = "default_cache_seconds")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
+    token_cache_seconds: u64,
+    /// The most answers that are kept, in each worker.
+    #[serde(default = "default_cache_entries")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
+    token_cache_entries: u64,
+    /// The most bytes of answers that are kept, and as many of opened cookies, in each worker.
+    #[serde(default = "default_cache_bytes")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
+    token_cache_bytes: u64,
+    /// Scopes that every token must have, one an entry.
+    #[serde(default)]
+    required_scopes: Vec<String>,
+    /// Audience that every token must have. None by default.
+    required_audience: Option<String>,
+    /// The namespace of the route metadata that say `required_scopes` and `required_audience` route by route; every route
+    /// must then have it. None by default.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    route_metadata: Option<String>,
+    /// Whether a bearer token must be bound to the client's certificate.
+    #[serde(default)]
+    require_certificate_binding: bool,
+    /// The bound on an introspection, in milliseconds.
+    #[serde(default = "default_timeout_ms")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
+    timeout_ms: u64,
+    /// Default: `pass` where the API gets a JWT, `introspect` (and nothing else) where it gets headers.
+    jwt_access_tokens: Option<JwtAccessTokens>,
+}
+
+impl RawPhantomToken {
+    pub(super) fn check(self, env: &impl Fn(&str) -> Option<String>) -> Result<PhantomToken, ConfigError> {
+        let endpoint = Endpoint::parse(&self.introspection_endpoint)?;
+        let answer = AnswerForm::check(self.response, self.issuer, self.claim_to_headers)?;
+        let introspect_jwts = match (self.jwt_access_tokens, &answer) {
+            (Some(JwtAccessTokens::Introspect), _) => true,
+            (_, AnswerForm::Jwt) => false,
+            // An API that gets claims in headers validates no JWT, so nobody would.
+            (None, _) => true,
+            (Some(JwtAccessTokens::Pass), _) => {
+                return Err(ConfigError::new(
+                    "phantom_token.jwt_access_tokens",
+                    "a JWT that is passed on brings no headers to an API that lives by them: write `introspect`, or leave it out",
+                ));
+            }
+        };
+        if self.route_metadata.as_deref() == Some("") {
+            return Err(ConfigError::new(
+                "phantom_token.route_metadata",
+                "write the namespace of the route metadata, for example `bff_filter`, or leave it out",
+            ));
+        }
+        not_empty(
+            "phantom_token.cluster",
+            &self.cluster,
+            "write the name of an Envoy cluster",
+        )?;
+        not_empty(
+            "phantom_token.client_id",
+            &self.client_id,
+            "write the client that may introspect",
+        )?;
+        if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
+            return Err(ConfigError::new(
+                "phantom_token.required_scopes",
+                format!("`{scope}` is not a scope: write one scope an entry"),
+            ));
+        }
+        Ok(PhantomToken {
+            authority: endpoint.authority,
+            path: endpoint.path,
+            scheme: endpoint.scheme,
+            client_secret: self.client_secret.read("phantom_token.client_secret", env)?,
+            client_authentication: self.client_authentication,
+            cluster: self.cluster,
+            client_id: self.client_id,
+            cache_seconds: in_range("phantom_token.token_cache_seconds", self.token_cache_seconds, 0, 86_400)?,
+            cache_entries: size("phantom_token.token_cache_entries", self.token_cache_entries, 1_000_000)?,
+            cache_bytes: size(
+                "phantom_token.token_cache_bytes",
+                self.token_cache_bytes,
+                512 * 1024 * 1024,
+            )?,
+            requirement: Requirement {
+                scopes: self.required_scopes,
+                audience: self.required_audience,
+            },
+            route_metadata: self.route_metadata,
+            require_certificate_binding: self.require_certificate_binding,
+            answer,
+            timeout_ms: in_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
+            introspect_jwts,
+        })
+    }
+}
+
+struct Endpoint {
+    scheme: &'static str,
+    authority: String,
+    path: String,
+}
+
+impl Endpoint {
+    fn parse(url: &str) -> Result<Self, ConfigError> {
+        let fault = || {
+            ConfigError::new(
+                "phantom_token.introspection_endpoint",
+                "write an http or https URL without credentials or fragment, for example `https://login.example.com/oauth/v2/oauth-introspect`",
+            )
+        };
+        let uri: http::Uri = url.parse().map_err(|_| fault())?;
+        let scheme = match uri.scheme_str() {
+            Some("https") => "https",
+            Some("http") => "http",
+            _ => return Err(fault()),
+        };
+        let authority = uri
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'))
+            .ok_or_else(fault)?;
+        let path = uri.path_and_query().ok_or_else(fault)?;
+        if url.contains('#') {
+            return Err(fault());
+        }
+        Ok(Self {
+            scheme,
+            authority: authority.to_string(),
+            path: path.to_string(),
+        })
+    }
+}
+
+fn not_empty(field: &str, value: &str, message: &str) -> Result<(), ConfigError> {
+    if value.is_empty() {
+        Err(ConfigError::new(field, message))
+    } else {
+        Ok(())
+    }
+}
+
+fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(ConfigError::new(
+            field,
+            format!("write a number from {least} to {most}"),
+        ))
+    }
+}
+
+fn size(field: &str, value: u64, most: u64) -> Result<usize, ConfigError> {
+    let value = in_range(field, value, 1, most)?;
+    usize::try_from(value).map_err(|_| ConfigError::new(field, "it is too large for this machine"))
+}
+
+fn default_cache_seconds() -> u64 {
+    900
+}
+
+fn default_cache_entries() -> u64 {
+    10_000
+}
+
+fn default_cache_bytes() -> u64 {
+    32 * 1024 * 1024
+}
+
+fn default_timeout_ms() -> u64 {
+    2000
+}

@@ -1,0 +1,81 @@
+//! Answers to introspection with an error status. What is said of them is for the log and the access log, and comes from a
+//! list that no server can lengthen.
+
+use serde_json::Value;
+
+use crate::encoding::form;
+use crate::gateway::config::{ClientAuthentication, PhantomToken};
+
+/// What an error status says of the token.
+pub(crate) enum ErrorAnswer {
+    /// The server does not know it for a token that can be introspected.
+    NotIntrospectable,
+    /// Nothing: it is about us or about the server.
+    Failure(&'static str),
+    /// Nothing: there was no answer in time.
+    TimedOut,
+}
+
+/// What the answer means, whose status is not one of success.
+pub(crate) fn error_answer(stage: &PhantomToken, status: u16, body: Option<&[u8]>) -> ErrorAnswer {
+    let code = body.and_then(oauth_error);
+    match (status, code.as_deref()) {
+        // RFC 7009, section 2.2.1 and RFC 6750, section 3.1: servers borrow these for what they cannot take for a token.
+        (400, Some("unsupported_token_type" | "invalid_token")) => ErrorAnswer::NotIntrospectable,
+        (400, Some("invalid_client")) => ErrorAnswer::Failure(rejected_client(
+            stage,
+            "introspection failed: HTTP 400 invalid_client: check client_id, client_secret and client_authentication",
+            "introspection failed: HTTP 400 invalid_client: many servers do not form-decode + / = : % and spaces of an id or a secret: try client_authentication: client_secret_post",
+        )),
+        (401, _) => ErrorAnswer::Failure(rejected_client(
+            stage,
+            "introspection failed: HTTP 401: check client_id, client_secret and client_authentication",
+            "introspection failed: HTTP 401: many servers do not form-decode + / = : % and spaces of an id or a secret: try client_authentication: client_secret_post",
+        )),
+        // Envoy's own answer when the callout's time is over; the server's own means no more.
+        (504, _) => ErrorAnswer::TimedOut,
+        _ => ErrorAnswer::Failure(failed_with(status)),
+    }
+}
+
+/// The OAuth error code of an error answer (RFC 6749, section 5.2), whatever the server calls the body's type.
+fn oauth_error(body: &[u8]) -> Option<String> {
+    match serde_json::from_slice(body).ok()? {
+        Value::Object(mut members) => match members.remove("error")? {
+            Value::String(code) => Some(code),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn rejected_client(stage: &PhantomToken, plain: &'static str, with_hint: &'static str) -> &'static str {
+    let is_changed = [stage.client_id.as_str(), &stage.client_secret]
+        .iter()
+        .any(|part| form::is_changed_by_encoding(part));
+    match stage.client_authentication {
+        ClientAuthentication::ClientSecretBasic if is_changed => with_hint,
+        ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => plain,
+    }
+}
+
+/// A text for each status that is to be met, and one for each class of the others.
+fn failed_with(status: u16) -> &'static str {
+    macro_rules! texts {
+        ($($status:literal)*) => {
+            match status {
+                403 => "introspection failed: HTTP 403: the authorization server does not let this client introspect",
+                503 => "introspection failed: HTTP 503, which Envoy itself says where it cannot reach the authorization server",
+                $($status => concat!("introspection failed: HTTP ", $status),)*
+                100..=199 => "introspection failed: another HTTP status 1xx",
+                200..=299 => "introspection failed: another HTTP status 2xx",
+                300..=399 => "introspection failed: another HTTP status 3xx",
+                400..=499 => "introspection failed: another HTTP status 4xx",
+                500..=599 => "introspection failed: another HTTP status 5xx",
+                _ => "introspection failed: an answer without an HTTP status",
+            }
+        };
+    }
+    texts!(201 202 301 302 303 307 308 400 402 404 405 406 407 408 409 410 411 412 413 414 415 421 422 425 426 429 431 451
+        500 501 502 505 507 508 511 520 521 522 523 524 525 526 530)
+}

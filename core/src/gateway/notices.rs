@@ -1,0 +1,263 @@
+//! What an operator is to be told of, and clients can bring about: at most one line of each kind a minute, with what led to
+//! it counted.
+
+use std::fmt;
+
+use crate::crypto::key_ring::KeyId;
+
+/// How long after one line the next of its kind may come, in seconds.
+const PERIOD: u64 = 60;
+
+/// From how many requests on a share means something.
+const MIN_INACTIVE: u64 = 3;
+
+/// Something that an operator should see to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Cookies came that were sealed with a key which is not in the ring.
+    UnknownKey {
+        /// One of the keys: where most of the cookies are of one, that one.
+        key: KeyId,
+        /// How many requests brought such a cookie since the last notice.
+        requests: u64,
+        /// The ring.
+        ring: Vec<KeyId>,
+    },
+    /// The clocks differ: tokens that introspection calls active have expired by this one.
+    ClocksDiffer {
+        /// By how many seconds at least.
+        seconds: u64,
+    },
+    /// Introspection calls most tokens out of our own cookies inactive.
+    SessionTokensInactive {
+        /// How many requests were refused for it.
+        inactive: u64,
+        /// Of how many that brought a session's cookie.
+        requests: u64,
+        /// The client that introspects.
+        client_id: String,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKey { key, requests, ring } => {
+                write!(
+                    f,
+                    "{requests} requests brought a cookie that is sealed with a key which is not in this ring, key {key} among \
+                     them; this ring has"
+                )?;
+                let mut separator = " ";
+                for known in ring {
+                    write!(f, "{separator}{known}")?;
+                    separator = ", ";
+                }
+                f.write_str(": give the service and the filter the same keys (bff_token.encryption_key)")
+            }
+            Self::ClocksDiffer { seconds } => write!(
+                f,
+                "introspection says that a token is active whose `exp` has passed {seconds} seconds ago by this clock: compare \
+                 the clocks of this machine and of the authorization server"
+            ),
+            Self::SessionTokensInactive {
+                inactive,
+                requests,
+                client_id,
+            } => write!(
+                f,
+                "{inactive} of {requests} requests with a session's cookie were refused since introspection says that its token \
+                 is not active: may the client `{client_id}` introspect tokens that were issued to the service's client?"
+            ),
+        }
+    }
+}
+
+/// What has happened since the last notices.
+#[derive(Default)]
+pub(crate) struct Notices {
+    unknown_key: Vote,
+    unknown_key_due: u64,
+    /// The largest difference of the clocks, in seconds.
+    clocks_differ: Option<u64>,
+    clocks_differ_due: u64,
+    inactive: u64,
+    /// How many requests with a session's cookie there had been when the window began.
+    requests_before: u64,
+    window_ends: u64,
+    inactive_due: u64,
+}
+
+/// Strangers can make up key ids, so the one that is named is found by majority vote (Boyer and Moore): it is the one that
+/// most cookies have, if there is one.
+#[derive(Default)]
+struct Vote {
+    candidate: Option<KeyId>,
+    lead: u64,
+    votes: u64,
+}
+
+impl Vote {
+    fn add(&mut self, key: KeyId) {
+        self.votes = self.votes.saturating_add(1);
+        match self.candidate {
+            Some(candidate) if candidate == key => self.lead = self.lead.saturating_add(1),
+            Some(_) if self.lead > 0 => self.lead = self.lead.saturating_sub(1),
+            _ => (self.candidate, self.lead) = (Some(key), 1),
+        }
+    }
+}
+
+impl Notices {
+    /// A request brought a cookie of a key that is not in the ring.
+    pub(crate) fn unknown_key(&mut self, key: KeyId) {
+        self.unknown_key.add(key);
+    }
+
+    /// A token that introspection calls active has expired so many seconds ago.
+    pub(crate) fn clocks_differ(&mut self, seconds: u64) {
+        self.clocks_differ = self.clocks_differ.max(Some(seconds));
+    }
+
+    /// A request with a session's cookie was refused since introspection calls its token inactive.
+    pub(crate) fn session_token_inactive(&mut self) {
+        self.inactive = self.inactive.saturating_add(1);
+    }
+
+    /// What an operator is to be told at the time `now`, in seconds since 1970. `requests` is how many brought a session's
+    /// cookie since the gate began.
+    pub(crate) fn due(
+        &mut self,
+        now: u64,
+        ring: impl Iterator<Item = KeyId>,
+        client_id: &str,
+        requests: u64,
+    ) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        let next = now.saturating_add(PERIOD);
+        if let Some(key) = self.unknown_key.candidate
+            && now >= self.unknown_key_due
+        {
+            let requests = std::mem::take(&mut self.unknown_key).votes;
+            self.unknown_key_due = next;
+            let ring = ring.collect();
+            notices.push(Notice::UnknownKey { key, requests, ring });
+        }
+        if let Some(seconds) = self.clocks_differ
+            && now >= self.clocks_differ_due
+        {
+            self.clocks_differ = None;
+            self.clocks_differ_due = next;
+            notices.push(Notice::ClocksDiffer { seconds });
+        }
+        let (inactive, of) = (self.inactive, requests.wrapping_sub(self.requests_before));
+        let is_most = inactive >= MIN_INACTIVE && inactive.saturating_mul(2) > of;
+        let is_due = is_most && now >= self.inactive_due;
+        if is_due {
+            self.inactive_due = next;
+            notices.push(Notice::SessionTokensInactive {
+                inactive,
+                requests: of,
+                client_id: client_id.to_owned(),
+            });
+        }
+        if is_due || now >= self.window_ends {
+            (self.inactive, self.requests_before, self.window_ends) = (0, requests, next);
+        }
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RING: [KeyId; 1] = [KeyId([9; 4])];
+
+    fn due(notices: &mut Notices, now: u64, requests: u64) -> Vec<Notice> {
+        notices.due(now, RING.into_iter(), "gateway", requests)
+    }
+
+    #[test]
+    fn the_key_of_most_cookies_is_named_whatever_ids_strangers_make_up_beside_them() {
+        let mut notices = Notices::default();
+        for made_up in 0..100u32 {
+            notices.unknown_key(KeyId(made_up.to_be_bytes()));
+            notices.unknown_key(KeyId([7; 4]));
+        }
+        notices.unknown_key(KeyId([7; 4]));
+        let expected = Notice::UnknownKey {
+            key: KeyId([7; 4]),
+            requests: 201,
+            ring: RING.to_vec(),
+        };
+        assert_eq!(due(&mut notices, 1000, 0), [expected]);
+        assert_eq!(due(&mut notices, 1000, 0), []);
+    }
+
+    #[test]
+    fn there_is_one_line_of_a_kind_a_minute_and_what_came_in_between_is_counted_in_the_next() {
+        let mut notices = Notices::default();
+        let key = KeyId([7; 4]);
+        notices.unknown_key(key);
+        notices.clocks_differ(4);
+        assert_eq!(due(&mut notices, 1000, 0).len(), 2);
+        for second in 1..60 {
+            notices.unknown_key(key);
+            notices.clocks_differ(second);
+            assert_eq!(due(&mut notices, 1000 + second, 0), [], "{second}");
+        }
+        let expected = [
+            Notice::UnknownKey {
+                key,
+                requests: 59,
+                ring: RING.to_vec(),
+            },
+            Notice::ClocksDiffer { seconds: 59 },
+        ];
+        assert_eq!(due(&mut notices, 1060, 0), expected);
+    }
+
+    #[test]
+    fn inactive_tokens_are_told_of_where_they_are_most_of_those_in_our_own_cookies() {
+        let told = |inactive: u64, requests: u64| {
+            let mut notices = Notices::default();
+            // Requests of the window before do not count.
+            assert_eq!(due(&mut notices, 1000, 500), []);
+            (0..inactive).for_each(|_| notices.session_token_inactive());
+            let told = due(&mut notices, 1001, 500 + requests);
+            assert_eq!(due(&mut notices, 1002, 500 + requests), [], "once");
+            !told.is_empty()
+        };
+        assert!(told(3, 3) && told(3, 5) && told(51, 100));
+        assert!(!told(0, 0) && !told(2, 2) && !told(3, 6) && !told(50, 100));
+    }
+
+    #[test]
+    fn the_lines_say_what_to_do() {
+        let lines = [
+            Notice::UnknownKey {
+                key: KeyId([0x5b, 0xe7, 0xb5, 0xb2]),
+                requests: 12,
+                ring: vec![KeyId([0x0d, 0x1f, 0x6c, 0x41]), KeyId([1; 4])],
+            }
+            .to_string(),
+            Notice::ClocksDiffer { seconds: 75 }.to_string(),
+            Notice::SessionTokensInactive {
+                inactive: 40,
+                requests: 50,
+                client_id: "gateway".to_owned(),
+            }
+            .to_string(),
+        ];
+        for (line, words) in lines.iter().zip([
+            &["12 requests", "key 5be7b5b2", "0d1f6c41, 01010101", "encryption_key"][..],
+            &["75 seconds", "compare the clocks"],
+            &["40 of 50", "may the client `gateway` introspect"],
+        ]) {
+            for word in words {
+                assert!(line.contains(word), "{line}: {word}");
+            }
+        }
+    }
+}

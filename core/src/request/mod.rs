@@ -1,0 +1,8 @@
+//! What a request says before anybody asks who sent it.
+
+pub mod access_token;
+pub mod cache_control;
+pub mod fetch_metadata;
+pub mod head;
+pub mod origin;
+pub mod trace_context;

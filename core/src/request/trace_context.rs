@@ -1,0 +1,154 @@
+//! W3C Trace Context, and the request's id: what a request is followed by through the logs and traces of all that it
+//! causes. A callout that is made on a request's behalf says them too.
+//!
+//! They come from outside and go into headers, so that nothing but what has their form is taken over.
+
+use zeroize::Zeroizing;
+
+use crate::request::head::{Head, Lines};
+
+/// Version, trace, parent and flags, with `-` between them (section 3.2.2).
+const TRACEPARENT_LEN: usize = 55;
+/// A longer `tracestate` is not handed on (section 3.3.1.5 asks for at least this many bytes).
+const MAX_TRACESTATE_LEN: usize = 512;
+/// A longer request id is not handed on.
+const MAX_REQUEST_ID_LEN: usize = 64;
+
+/// The headers that a request made on behalf of this one says.
+pub(crate) fn headers(head: &Head) -> impl Iterator<Item = (&'static str, Zeroizing<String>)> {
+    let traceparent = traceparent(head);
+    let tracestate = traceparent.as_ref().and_then(|_| tracestate(head));
+    let headers = [
+        ("traceparent", traceparent),
+        ("tracestate", tracestate),
+        ("x-request-id", request_id(head)),
+    ];
+    headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, Zeroizing::new(value?))))
+}
+
+fn traceparent(head: &Head) -> Option<String> {
+    let Lines::One(line) = head.one("traceparent") else {
+        return None;
+    };
+    let (known, more) = line.split_at_checked(TRACEPARENT_LEN)?;
+    let text = std::str::from_utf8(known).ok()?;
+    let mut parts = text.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len: usize| {
+        text.len() == len && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let some = |text: &str| text.bytes().any(|byte| byte != b'0');
+    let formed = parts.next().is_none()
+        && hex(version, 2)
+        && hex(trace, 32)
+        && hex(parent, 16)
+        && hex(flags, 2)
+        && some(trace)
+        && some(parent);
+    // A later version may have more, after another `-`; what is known of it is said as the version that is known.
+    let versioned = match version {
+        "ff" => false,
+        "00" => more.is_empty(),
+        _ => more.is_empty() || more.starts_with(b"-"),
+    };
+    (formed && versioned).then(|| format!("00-{trace}-{parent}-{flags}"))
+}
+
+/// Several lines are one list (section 3.3.1).
+fn tracestate(head: &Head) -> Option<String> {
+    let list = head.all("tracestate").collect::<Vec<_>>().join(&b","[..]);
+    let formed = (1..=MAX_TRACESTATE_LEN).contains(&list.len()) && list.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    formed.then(|| String::from_utf8(list).ok()).flatten()
+}
+
+fn request_id(head: &Head) -> Option<String> {
+    let Lines::One(id) = head.one("x-request-id") else {
+        return None;
+    };
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let formed = (1..=MAX_REQUEST_ID_LEN).contains(&id.len()) && id.iter().all(legal);
+    formed.then(|| String::from_utf8(id.to_vec()).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn of(lines: &[(&str, &[u8])]) -> Vec<(&'static str, String)> {
+        let lines = lines.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
+        headers(&Head::new(lines.collect()))
+            .map(|(name, value)| (name, value.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn what_has_its_form_is_handed_on() {
+        let lines: [(&str, &[u8]); 4] = [
+            ("traceparent", TRACEPARENT.as_bytes()),
+            ("tracestate", b"vendor=a"),
+            ("tracestate", b"other=b c"),
+            ("x-request-id", b"4c9f2d0e-8a51"),
+        ];
+        let expected = [
+            ("traceparent", TRACEPARENT),
+            ("tracestate", "vendor=a,other=b c"),
+            ("x-request-id", "4c9f2d0e-8a51"),
+        ];
+        assert_eq!(of(&lines), expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn a_later_version_is_said_as_the_one_that_is_known() {
+        for later in [
+            TRACEPARENT.replace("00-0a", "01-0a"),
+            TRACEPARENT.replace("00-0a", "cc-0a") + "-what",
+        ] {
+            assert_eq!(
+                of(&[("traceparent", later.as_bytes())]),
+                [("traceparent", TRACEPARENT.to_owned())],
+                "{later}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        let trace = TRACEPARENT.as_bytes();
+        for wrong in [
+            "",
+            "00",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x",
+            "00-0af7651916cd43dd8448eb211c80319cb7ad6b7169203331--01x",
+            "00-0af7651916cd43dd8448eb211c8031\r\n-b7ad6b7169203331-0",
+        ] {
+            assert_eq!(of(&[("traceparent", wrong.as_bytes())]), [], "{wrong:?}");
+        }
+        assert_eq!(of(&[("traceparent", &[0xff; 55])]), []);
+        assert_eq!(of(&[("traceparent", trace), ("traceparent", trace)]), []);
+        assert_eq!(
+            of(&[("tracestate", b"vendor=a")]),
+            [],
+            "without a traceparent it means nothing"
+        );
+        for state in [&b"a=\x80"[..], b"a=\r\nb", b"", &[b'a'; 513]] {
+            assert_eq!(
+                of(&[("traceparent", trace), ("tracestate", state)]).len(),
+                1,
+                "{state:?}"
+            );
+        }
+        for id in [&b""[..], b"a b", b"a\r\nb", b"\xff", &[b'a'; 65]] {
+            assert_eq!(of(&[("x-request-id", id)]), [], "{id:?}");
+        }
+        assert_eq!(of(&[("x-request-id", b"a"), ("x-request-id", b"b")]), []);
+    }
+}

@@ -1,0 +1,121 @@
+//! The list of ended sessions as JSON: how the service tells the filter.
+//!
+//! Format 2. Each entry's time is the one up to which it ends what began. In format 1, which named no format, a login was
+//! ended for good and its time was that of the logout; a filter from then reads format 2 in that sense, and so ends more.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ended, EndedSessions};
+
+/// The format that is written.
+const FORMAT: u32 = 2;
+/// How long after it a login of format 1 still ends what began, in seconds. That service lets no later session of the login
+/// live, and its times allow for no difference of clocks.
+const UNTIMED_LOGIN_SECONDS: u64 = 86_400;
+
+#[derive(Serialize, Deserialize)]
+struct List {
+    version: String,
+    #[serde(default)]
+    format: u32,
+    ended: Vec<(String, u64)>,
+}
+
+impl EndedSessions {
+    /// The list as JSON, for [`EndedSessions::from_json`]. `version` names this state of it.
+    pub fn to_json(&self, version: &str) -> String {
+        let ended = self.iter().map(|(ended, until)| (ended.to_text(), until)).collect();
+        let list = List {
+            version: version.to_owned(),
+            format: FORMAT,
+            ended,
+        };
+        serde_json::to_string(&list).unwrap_or_default()
+    }
+
+    /// Reads a list, and the name of its state. `None`: it is none. Entries over `limit` and entries of an unknown kind,
+    /// of a newer service, are left out.
+    pub fn from_json(json: &[u8], limit: usize) -> Option<(Self, String)> {
+        let list: List = serde_json::from_slice(json).ok()?;
+        let mut ended = Self::new(limit, 0);
+        for (text, at) in list.ended {
+            let until = |name| match (list.format, name) {
+                (FORMAT, _) | (_, Ended::Session(_) | Ended::User(_)) => at,
+                (_, Ended::Login(_)) => at.saturating_add(UNTIMED_LOGIN_SECONDS),
+            };
+            if let Some(name) = Ended::from_text(&text) {
+                ended.learn(name, until(name));
+            }
+        }
+        Some((ended, list.version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::seal::{NameDigest, SessionId};
+
+    #[test]
+    fn a_list_survives_its_journey_and_nonsense_is_no_list() {
+        let mut list = EndedSessions::new(10, 10);
+        let digest = NameDigest::of("https://issuer", "x");
+        for ended in [Ended::Session([0xab; 16]), Ended::Login(digest), Ended::User(digest)] {
+            list.end(ended, 5);
+        }
+        let json = list.to_json("7");
+        let (read, version) = EndedSessions::from_json(json.as_bytes(), 10).unwrap();
+        assert!(read.iter().eq(list.iter()) && read.len() == 3);
+        assert_eq!(version, "7");
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            "{\"version\":\"1\"}",
+            "{\"version\":\"1\",\"ended\":[[1,2]]}",
+        ] {
+            assert!(EndedSessions::from_json(bad.as_bytes(), 10).is_none(), "{bad}");
+        }
+        let unknown = br#"{"version":"1","ended":[["x00",1],["s00",1],["sAB",1],["",1]]}"#;
+        assert!(EndedSessions::from_json(unknown, 10).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn a_login_in_the_list_of_an_older_service_ends_what_began_a_little_later_by_another_clock() {
+        let login = NameDigest::of("https://issuer", "sid");
+        let session = SessionId::new([1; 16], NameDigest::NONE, login);
+        let name = Ended::Login(login).to_text();
+        let read = |format: &str| {
+            let json = format!(r#"{{"version":"1"{format},"ended":[["{name}",100]]}}"#);
+            EndedSessions::from_json(json.as_bytes(), 10).unwrap().0
+        };
+        assert!(read("").contains(&session, 160));
+        // Of a format that nobody here knows, no more is believed than of the oldest.
+        assert!(read(r#","format":3"#).contains(&session, 160));
+        assert!(read(r#","format":2"#).contains(&session, 100) && !read(r#","format":2"#).contains(&session, 101));
+    }
+
+    /// What the filter of the release before did with a list, word for word in the order of its checks.
+    #[test]
+    fn an_older_filter_refuses_with_a_newer_list_all_that_a_newer_filter_refuses() {
+        #[derive(Deserialize)]
+        struct OldList {
+            ended: Vec<(String, u64)>,
+        }
+        let (user, login) = (NameDigest::of("i", "alice"), NameDigest::of("i", "sid"));
+        let session = SessionId::new([1; 16], user, login);
+        for ended in [Ended::Session([1; 16]), Ended::User(user), Ended::Login(login)] {
+            let mut list = EndedSessions::new(10, 10);
+            list.end(ended, 100);
+            let old: OldList = serde_json::from_str(&list.to_json("1")).unwrap();
+            for began_at in 80..130 {
+                let refused = old.ended.iter().any(|(text, at)| {
+                    *text == Ended::Session([1; 16]).to_text()
+                        || *text == Ended::Login(login).to_text()
+                        || (*text == Ended::User(user).to_text() && began_at <= *at)
+                });
+                assert!(refused || !list.contains(&session, began_at), "{ended:?} {began_at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The list of what was ended, and up to when.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Ended;
+use crate::cookie::seal::SessionId;
+
+/// How far the times of a user or a login may get ahead of the clock, in seconds over and above what clocks differ: each
+/// logout within a second of the one before, with a login between them, takes one.
+const MOST_AHEAD_SECONDS: u64 = 60;
+
+/// What was ended, each with the time (UNIX seconds) up to which it ends what began. Bounded: what ends the oldest goes
+/// first.
+///
+/// Times are in whole seconds, and clocks of replicas differ, so that "before the logout" is not what a clock alone can tell.
+/// An entry ends all that began up to the allowed difference of the clocks after it, and a login that knew the entry
+/// before it asked for its tokens begins one second after that ([`EndedSessions::begin`]). The next logout of the same name
+/// ends that one too, however soon it comes ([`EndedSessions::end`]).
+#[derive(Clone, Debug)]
+pub struct EndedSessions {
+    entries: HashMap<Ended, Entry>,
+    /// The same entries by their times.
+    order: BTreeSet<(u64, Ended)>,
+    /// Of users and logins: when the last session began that had to begin ahead of the clock, since its user's or its
+    /// login's entry was there.
+    begun_ahead: HashMap<Ended, u64>,
+    limit: usize,
+    clock_skew: u64,
+    changes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// What began up to this time is over. In UNIX seconds.
+    until: u64,
+    /// Which change of the list made it so.
+    change: u64,
+}
+
+impl EndedSessions {
+    /// An empty list of at most `limit` entries. `clock_skew` is how far clocks may differ, in seconds; a list that only
+    /// learns needs none.
+    pub fn new(limit: usize, clock_skew: u64) -> Self {
+        Self {
+            entries: HashMap::new(),
+            order: BTreeSet::new(),
+            begun_ahead: HashMap::new(),
+            limit,
+            clock_skew,
+            changes: 0,
+        }
+    }
+
+    /// Ends what has begun by `now` (UNIX seconds). Returns the time up to which it is over, to be told to others; `None` where
+    /// it names nothing.
+    pub fn end(&mut self, ended: Ended, now: u64) -> Option<u64> {
+        if ended.is_nameless() {
+            return None;
+        }
+        let known = self.entries.get(&ended).map_or(0, |entry| entry.until);
+        let until = match ended {
+            // Its number does not come again.
+            Ended::Session(_) => known,
+            // Who knew the entry, here or elsewhere, began right after it.
+            Ended::Login(_) | Ended::User(_) => {
+                let after = known.saturating_add(1).min(self.ahead(now, 3));
+                let begun = self.begun_ahead.get(&ended).copied().unwrap_or_default();
+                known.max(after).max(begun)
+            }
+        };
+        let until = until.max(now.saturating_add(self.clock_skew));
+        self.learn(ended, until);
+        Some(until)
+    }
+
+    /// Takes over an entry of another list. Returns whether that changed anything.
+    pub fn learn(&mut self, ended: Ended, until: u64) -> bool {
+        let known = self.entries.get(&ended).map(|entry| entry.until);
+        let is_older_than_all = self.order.first().is_some_and(|first| (until, ended) < *first);
+        if ended.is_nameless()
+            || known.is_some_and(|known| known >= until)
+            || (known.is_none() && self.entries.len() >= self.limit && is_older_than_all)
+        {
+            return false;
+        }
+        if let Some(known) = known {
+            self.order.remove(&(known, ended));
+        }
+        self.changes = self.changes.saturating_add(1);
+        let entry = Entry {
+            until,
+            change: self.changes,
+        };
+        self.entries.insert(ended, entry);
+        self.order.insert((until, ended));
+        while self.entries.len() > self.limit {
+            self.forget_first();
+        }
+        true
+    }
+
+    /// Takes over the entries of another list.
+    pub fn merge(&mut self, other: &Self) {
+        for (ended, until) in other.iter() {
+            self.learn(ended, until);
+        }
+    }
+
+    /// When a session begins whose tokens have come, in UNIX seconds: `now`, or after the end of all that its user or its login
+    /// had where that was known before the tokens were asked for. `seen` is what [`EndedSessions::changes`] was then. What
+    /// was ended since ends this session too: its tokens may be older.
+    pub fn begin(&mut self, session: &SessionId, now: u64, seen: u64) -> u64 {
+        let (_, user, login) = session.parts();
+        let names = [Ended::User(user), Ended::Login(login)];
+        let entries = names.iter().filter_map(|name| self.entries.get(name));
+        let mut after = now;
+        for entry in entries.filter(|entry| entry.until >= now) {
+            if entry.change > seen {
+                return now;
+            }
+            after = after.max(entry.until.saturating_add(1));
+        }
+        // Further ahead, no logout by a clock that is behind could reach it.
+        if after == now || after > self.ahead(now, 2) {
+            return now;
+        }
+        self.begun_ahead.retain(|_, at| *at > now);
+        if self.begun_ahead.len() > self.limit.saturating_mul(2) {
+            return now;
+        }
+        for name in names.into_iter().filter(|name| !name.is_nameless()) {
+            let at = self.begun_ahead.entry(name).or_default();
+            *at = after.max(*at);
+        }
+        after
+    }
+
+    /// As far ahead of the clock as times may get, with room for this many differences of clocks.
+    fn ahead(&self, now: u64, skews: u64) -> u64 {
+        now.saturating_add(self.clock_skew.saturating_mul(skews))
+            .saturating_add(MOST_AHEAD_SECONDS)
+    }
+
+    /// Drops what ends nothing that began at this time or later.
+    pub fn forget_before(&mut self, time: u64) {
+        while self.order.first().is_some_and(|(until, _)| *until < time) {
+            self.forget_first();
+            self.changes = self.changes.saturating_add(1);
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, ended)) = self.order.pop_first() {
+            self.entries.remove(&ended);
+        }
+    }
+
+    /// Whether this session, begun at `began_at` (UNIX seconds), is over. A user who was signed out may sign in again; a
+    /// session does not come back.
+    pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
+        if self.entries.is_empty() {
+            return false;
+        }
+        let (number, user, login) = session.parts();
+        let is_over = |name| self.entries.get(&name).is_some_and(|entry| began_at <= entry.until);
+        self.entries.contains_key(&Ended::Session(number)) || is_over(Ended::Login(login)) || is_over(Ended::User(user))
+    }
+
+    /// A number that grows with every change.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries and the times up to which they end what began, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Ended, u64)> + '_ {
+        self.order.iter().map(|(until, ended)| (*ended, *until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::seal::NameDigest;
+
+    const SKEW: u64 = 10;
+
+    fn session(number: u8, user: &str, login: &str) -> SessionId {
+        let digest = |name| NameDigest::of("https://issuer", name);
+        SessionId::new([number; 16], digest(user), digest(login))
+    }
+
+    fn list(limit: usize) -> EndedSessions {
+        EndedSessions::new(limit, SKEW)
+    }
+
+    #[test]
+    fn a_session_ends_by_its_number_its_login_or_its_user() {
+        let (_, user, login) = session(1, "alice", "sid").parts();
+        for ended in [Ended::Session([1; 16]), Ended::Login(login), Ended::User(user)] {
+            let mut list = list(10);
+            assert_eq!(list.end(ended, 100), Some(110));
+            assert!(list.contains(&session(1, "alice", "sid"), 100), "{ended:?}");
+            assert!(!list.contains(&session(2, "bob", "other"), 100), "{ended:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_from_a_replica_whose_clock_is_ahead_does_not_outlive_its_logout() {
+        let (_, user, login) = session(1, "alice", "sid").parts();
+        for ended in [Ended::Login(login), Ended::User(user)] {
+            let mut list = list(10);
+            list.end(ended, 100);
+            assert!(list.contains(&session(1, "alice", "sid"), 100 + SKEW), "{ended:?}");
+            assert!(!list.contains(&session(1, "alice", "sid"), 101 + SKEW), "{ended:?}");
+        }
+    }
+
+    #[test]
+    fn who_signs_in_again_after_a_logout_has_a_session_that_lives_and_that_the_next_logout_ends() {
+        let (_, user, login) = session(1, "alice", "sid").parts();
+        for ended in [Ended::Login(login), Ended::User(user)] {
+            let mut list = list(10);
+            // All within one second.
+            for number in 2..20 {
+                list.end(ended, 100);
+                let again = session(number, "alice", "sid");
+                let began_at = list.begin(&again, 100, list.changes());
+                assert!(!list.contains(&again, began_at), "{ended:?}");
+                // By the other of its names.
+                let mut other = list.clone();
+                other.end(
+                    if ended == Ended::User(user) {
+                        Ended::Login(login)
+                    } else {
+                        Ended::User(user)
+                    },
+                    100,
+                );
+                assert!(other.contains(&again, began_at), "{ended:?}");
+                list.end(ended, 100);
+                assert!(list.contains(&again, began_at), "{ended:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_login_that_did_not_see_the_logout_before_it_asked_for_its_tokens_is_ended_by_it() {
+        let mut list = list(10);
+        let seen = list.changes();
+        let late = session(1, "alice", "sid");
+        list.end(Ended::Login(late.parts().2), 100);
+        let began_at = list.begin(&late, 100, seen);
+        assert!(list.contains(&late, began_at));
+    }
+
+    #[test]
+    fn no_number_of_logouts_takes_the_times_far_from_the_clock() {
+        let mut list = list(10);
+        let name = Ended::Login(session(1, "", "sid").parts().2);
+        for _ in 0..10_000 {
+            list.end(name, 100);
+        }
+        let until = list.end(name, 100).unwrap();
+        assert!(until <= 100 + 3 * SKEW + MOST_AHEAD_SECONDS, "{until}");
+        // Who signs in then has a session that is over, rather than one that no logout reaches.
+        let again = session(2, "", "sid");
+        let began_at = list.begin(&again, 100, list.changes());
+        assert!(list.contains(&again, began_at));
+        assert_eq!(list.begin(&again, until + 1, list.changes()), until + 1);
+    }
+
+    #[test]
+    fn a_session_does_not_come_back() {
+        let mut list = list(10);
+        list.end(Ended::Session([1; 16]), 100);
+        assert!(list.contains(&session(1, "alice", "sid"), 1_000_000));
+    }
+
+    #[test]
+    fn a_session_without_names_is_ended_by_no_name() {
+        let nameless = SessionId::new([1; 16], NameDigest::NONE, NameDigest::NONE);
+        let mut list = list(10);
+        // The last is every cookie of no session.
+        for name in [
+            Ended::User(NameDigest::NONE),
+            Ended::Login(NameDigest::NONE),
+            Ended::session(&SessionId::NONE),
+        ] {
+            assert_eq!((list.end(name, 100), list.learn(name, 100)), (None, false), "{name:?}");
+        }
+        list.end(Ended::Session([2; 16]), 100);
+        assert!(!list.contains(&nameless, 0));
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_the_oldest_go_first() {
+        let mut list = list(2);
+        for number in 1..=3 {
+            list.end(Ended::Session([number; 16]), u64::from(number));
+        }
+        assert_eq!(list.len(), 2);
+        assert!(!list.contains(&session(1, "", ""), 0) && list.contains(&session(3, "", ""), 0));
+        // What is older than all that there is in a full list is no news.
+        let changes = list.changes();
+        assert!(!list.learn(Ended::Session([1; 16]), 1) && list.changes() == changes);
+        list.forget_before(3 + SKEW);
+        assert_eq!(list.len(), 1);
+        list.forget_before(4 + SKEW);
+        assert!(list.is_empty());
+        // What comes late goes in time.
+        list.learn(Ended::Session([4; 16]), 2000);
+        list.learn(Ended::Session([5; 16]), 1500);
+        list.forget_before(1501);
+        assert_eq!((list.len(), list.order.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_same_names_again_and_again_take_no_more_room_and_push_nothing_out() {
+        let mut list = list(20);
+        list.end(Ended::Session([1; 16]), 100);
+        for now in 101..1000 {
+            for number in 2..10 {
+                list.end(Ended::Session([number; 16]), now);
+            }
+        }
+        assert!(list.contains(&session(1, "", ""), 0));
+        assert_eq!((list.entries.len(), list.order.len()), (9, 9));
+    }
+}

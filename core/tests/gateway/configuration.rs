@@ -1,0 +1,195 @@
+//! The configuration: what is wrong is named, and what to write instead.
+
+use bff_core::gateway::config::Config;
+use serde_json::{Value, json};
+
+use crate::support::{configuration, env};
+
+fn error(changes: Value) -> String {
+    Config::parse(configuration(changes).to_string().as_bytes(), env)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn either_section_may_be_absent_but_not_both() {
+    let parse = |changes| Config::parse(configuration(changes).to_string().as_bytes(), env);
+    assert!(parse(json!({"phantom_token": null})).is_ok() && parse(json!({"bff_token": null})).is_ok());
+    assert!(error(json!({"phantom_token": null, "bff_token": null})).contains("`bff_token` section"));
+}
+
+#[test]
+fn every_fault_names_its_field() {
+    let bff = |value| json!({"bff_token": value});
+    let phantom = |value| json!({"phantom_token": value});
+    for (changes, field) in [
+        (bff(json!({"cookie_name_prefix": null})), "cookie_name_prefix"),
+        (
+            bff(json!({"cookie_name_prefix": "A b"})),
+            "bff_token.cookie_name_prefix: ",
+        ),
+        (
+            bff(json!({"encryption_key": {"env": null, "inline": "short"}})),
+            "bff_token.encryption_key: ",
+        ),
+        (
+            bff(json!({"encryption_key": {"env": "NOT_SET"}})),
+            "bff_token.encryption_key: the environment variable NOT_SET",
+        ),
+        (
+            bff(json!({"encryption_key": {"env": null, "inline": "00".repeat(32)}})),
+            "bff_token.encryption_key: ",
+        ),
+        (
+            bff(json!({"trusted_web_origins": []})),
+            "bff_token.trusted_web_origins: ",
+        ),
+        (
+            bff(json!({"trusted_web_origins": ["https://www.example.com/"]})),
+            "bff_token.trusted_web_origins: ",
+        ),
+        (
+            bff(json!({"trusted_web_origins": "https://www.example.com"})),
+            "bff_token.trusted_web_origins: ",
+        ),
+        (bff(json!({"verify_csrf": "yes"})), "bff_token.verify_csrf: "),
+        (bff(json!({"drop_cookies": [""]})), "bff_token.drop_cookies: "),
+        (bff(json!({"drop_cookies": ["sso", "a b"]})), "bff_token.drop_cookies: "),
+        (bff(json!({"drop_cookies": ["example-at"]})), "bff_token.drop_cookies: "),
+        (
+            bff(json!({"verify_csrf": false, "require_header": true})),
+            "bff_token.require_header: ",
+        ),
+        (
+            bff(json!({"cookie_hardening": "strong"})),
+            "bff_token.cookie_hardening: ",
+        ),
+        (bff(json!({"verfy_csrf": true})), "verfy_csrf"),
+        (
+            phantom(json!({"introspection_endpoint": "login.example.com"})),
+            "phantom_token.introspection_endpoint: ",
+        ),
+        (
+            phantom(json!({"introspection_endpoint": "https://a:b@login.example.com/"})),
+            "phantom_token.introspection_endpoint: ",
+        ),
+        (phantom(json!({"cluster": ""})), "phantom_token.cluster: "),
+        (
+            phantom(json!({"client_secret": {"env": "NOT_SET"}})),
+            "phantom_token.client_secret: ",
+        ),
+        (
+            phantom(json!({"client_secret": "a secret"})),
+            "phantom_token.client_secret",
+        ),
+        (phantom(json!({"timeout_ms": 0})), "phantom_token.timeout_ms: "),
+        (phantom(json!({"timeout_ms": -1})), "phantom_token.timeout_ms: "),
+        (
+            phantom(json!({"token_cache_entries": 0})),
+            "phantom_token.token_cache_entries: ",
+        ),
+        (
+            phantom(json!({"token_cache_seconds": 1e9})),
+            "phantom_token.token_cache_seconds",
+        ),
+        (phantom(json!({"response": "xml"})), "phantom_token.response: "),
+        (
+            phantom(json!({"response": "claims"})),
+            "phantom_token.claim_to_headers: ",
+        ),
+        (
+            phantom(json!({"claim_to_headers": [{"header_name": "x-sub", "claim_name": "sub"}]})),
+            "phantom_token.claim_to_headers: ",
+        ),
+        (
+            phantom(
+                json!({"response": "claims", "claim_to_headers": [{"header_name": "cookie", "claim_name": "sub"}]}),
+            ),
+            "phantom_token.claim_to_headers: `cookie`",
+        ),
+        (
+            phantom(json!({"response": "claims", "claim_to_headers": [{"header_name": "x_sub", "claim_name": "sub"}]})),
+            "phantom_token.claim_to_headers: `x_sub`",
+        ),
+        (
+            phantom(json!({"response": "claims", "claim_to_headers": [
+                {"header_name": "x-sub", "claim_name": "sub"}, {"header_name": "X-Sub", "claim_name": "username"}]})),
+            "phantom_token.claim_to_headers: two claims",
+        ),
+        (
+            phantom(
+                json!({"response": "rfc9701", "claim_to_headers": [{"header_name": "x-sub", "claim_name": "sub"}]}),
+            ),
+            "phantom_token.issuer: ",
+        ),
+        (
+            phantom(json!({"issuer": "https://login.example.com"})),
+            "phantom_token.issuer: ",
+        ),
+        (
+            phantom(json!({"response": "claims", "jwt_access_tokens": "pass",
+                "claim_to_headers": [{"header_name": "x-sub", "claim_name": "sub"}]})),
+            "phantom_token.jwt_access_tokens: ",
+        ),
+        (phantom(json!({"route_metadata": ""})), "phantom_token.route_metadata: "),
+        (
+            phantom(json!({"required_scopes": ["a b"]})),
+            "phantom_token.required_scopes: ",
+        ),
+        (json!({"bff_tokens": {}}), "bff_tokens"),
+    ] {
+        let message = error(changes.clone());
+        assert!(message.contains(field), "{changes}: {message}");
+    }
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    for text in ["", "null", "[]", "{", "bff_token: {}"] {
+        assert!(Config::parse(text.as_bytes(), env).is_err(), "{text}");
+    }
+    let twice = format!("{}{{}}", configuration(json!({})));
+    assert!(Config::parse(twice.as_bytes(), env).is_err(), "something behind it");
+}
+
+#[test]
+fn neither_errors_nor_debug_show_a_secret() {
+    let inline = json!({"bff_token": {"encryption_key": {"env": null, "inline": "a-secret-that-is-no-key"}}});
+    assert!(!error(inline).contains("a-secret"));
+    let config = Config::parse(configuration(json!({})).to_string().as_bytes(), env).unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("a secret") && !shown.contains("0001020304"), "{shown}");
+}
+
+#[test]
+fn a_secret_that_is_written_in_the_wrong_form_is_not_quoted() {
+    let secret = "a-secret-that-nobody-should-see";
+    for (changes, field) in [
+        (
+            json!({"phantom_token": {"client_secret": secret}}),
+            "phantom_token.client_secret: ",
+        ),
+        (
+            json!({"phantom_token": {"client_secret": [secret]}}),
+            "phantom_token.client_secret",
+        ),
+        (
+            json!({"bff_token": {"encryption_key": secret}}),
+            "bff_token.encryption_key: ",
+        ),
+        (
+            json!({"bff_token": {"encryption_key": {"inline": [secret]}}}),
+            "bff_token.encryption_key",
+        ),
+        (
+            json!({"bff_token": {"encryption_key": {secret: ""}}}),
+            "bff_token.encryption_key",
+        ),
+    ] {
+        let error = Config::parse(configuration(changes).to_string().as_bytes(), env)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(field) && error.contains("write {\"env\""), "{error}");
+        assert!(!error.contains(secret), "{error}");
+    }
+}

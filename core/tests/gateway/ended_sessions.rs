@@ -1,0 +1,148 @@
+//! The list of ended sessions: read when it is due, obeyed, and kept when it cannot be read.
+
+use bff_core::cookie::seal::{NameDigest, Purpose, SessionId};
+use bff_core::gateway::counters::Count;
+use bff_core::gateway::{Effect, Gate};
+use bff_core::session::ended_sessions::{Ended, EndedSessions};
+use serde_json::json;
+
+use crate::support::*;
+
+fn polling() -> Gate {
+    gate(json!({"bff_token": {"ended_sessions": {"cluster": "bff_admin", "poll_seconds": 5}}}))
+}
+
+fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::ReadEndedSessions { cluster, path } => Some((cluster.as_str(), path.as_str())),
+        _ => None,
+    })
+}
+
+/// Whether the list that is given could not be used.
+fn failed(gate: &mut Gate, status: u16, body: Option<&[u8]>) -> bool {
+    let before = gate.counts().of(Count::EndedSessionsFailed);
+    gate.ended_sessions(status, body);
+    gate.counts().of(Count::EndedSessionsFailed) > before
+}
+
+fn list(ended: &[Ended], version: &str) -> String {
+    let mut list = EndedSessions::new(100, 0);
+    for ended in ended {
+        list.end(*ended, NOW);
+    }
+    list.to_json(version)
+}
+
+#[test]
+fn it_is_read_at_once_and_then_as_often_as_configured() {
+    let mut gate = polling();
+    assert_eq!(reads(&gate.tick(NOW)), Some(("bff_admin", "/ended-sessions?known=")));
+    assert_eq!(reads(&gate.tick(NOW + 4)), None);
+    gate.ended_sessions(200, Some(list(&[], "a1").as_bytes()));
+    assert_eq!(
+        reads(&gate.tick(NOW + 5)),
+        Some(("bff_admin", "/ended-sessions?known=a1"))
+    );
+}
+
+#[test]
+fn nobody_reads_it_where_it_is_not_configured() {
+    assert_eq!(reads(&gate(json!({})).tick(NOW)), None);
+}
+
+#[test]
+fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
+    let mut gate = polling();
+    assert!(admitted(&mut gate, &good("POST", "token")));
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
+    assert_eq!(refused(&mut gate, &head("GET", &[("cookie", &at("token"))])), Some(401));
+    let other = seal_as(Purpose::AccessToken, "token", SessionId([8; 32]), NOW + 300);
+    assert!(admitted(
+        &mut gate,
+        &head("GET", &[("cookie", &format!("example-at={other}"))])
+    ));
+}
+
+#[test]
+fn a_session_that_began_after_its_login_was_ended_is_let_in_and_one_from_before_is_not() {
+    let (user, login) = (NameDigest::of("i", "alice"), NameDigest::of("i", "sid"));
+    let session = SessionId::new([8; 16], user, login);
+    let cookie = format!(
+        "example-at={}",
+        seal_as(Purpose::AccessToken, "token", session, NOW + 300)
+    );
+    let request = head("GET", &[("cookie", &cookie)]);
+    for ended in [Ended::User(user), Ended::Login(login)] {
+        let ended_at = |at| {
+            let mut list = EndedSessions::new(100, 0);
+            list.end(ended, at);
+            list.to_json("1")
+        };
+        let mut gate = polling();
+        gate.ended_sessions(200, Some(ended_at(NOW - 1).as_bytes()));
+        assert!(admitted(&mut gate, &request), "{ended:?}");
+        gate.ended_sessions(200, Some(ended_at(NOW).as_bytes()));
+        assert_eq!(refused(&mut gate, &request), Some(401), "{ended:?}");
+    }
+}
+
+#[test]
+fn what_is_over_stays_over_although_another_replica_does_not_know_it() {
+    let mut gate = polling();
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    gate.ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
+    assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
+    assert_eq!(gate.known_ended_sessions(), 2);
+}
+
+#[test]
+fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
+    let mut gate = polling();
+    let effects = gate.ask(1, &good("GET", "token"), NOW);
+    let (_, id) = flight(&effects).unwrap();
+    gate.answer(
+        id,
+        &answer(200, "application/jwt", &[], &jwt(json!({"exp": NOW + 300}))),
+        NOW,
+    );
+    assert!(matches!(
+        ends(&gate.ask(2, &good("GET", "token"), NOW)).as_slice(),
+        [(2, End::Forwarded(_))]
+    ));
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    assert_eq!(refused(&mut gate, &good("GET", "token")), Some(401));
+}
+
+#[test]
+fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
+    let mut gate = polling();
+    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    for (status, body) in [
+        (0, None),
+        (200, None),
+        (200, Some(&b"<html>"[..])),
+        (200, Some(&br#"{"version":"a b","ended":[]}"#[..])),
+        (500, Some(&br#"{"version":"2","ended":[]}"#[..])),
+        (404, None),
+    ] {
+        assert!(failed(&mut gate, status, body), "{status} {body:?}");
+        assert_eq!(
+            refused(&mut gate, &good("POST", "token")),
+            Some(401),
+            "{status} {body:?}"
+        );
+    }
+    assert!(!failed(&mut gate, 204, None));
+    assert_eq!(gate.known_ended_sessions(), 1);
+}
+
+#[test]
+fn it_is_read_also_where_there_is_no_introspection() {
+    let mut gate = gate(json!({
+        "bff_token": {"ended_sessions": {"cluster": "bff_admin"}},
+        "phantom_token": null,
+    }));
+    assert!(reads(&gate.tick(NOW)).is_some());
+}

@@ -1,0 +1,275 @@
+//! What is asked of the authorization server, what its answers mean, and for how long.
+
+use bff_core::gateway::counters::Count;
+use bff_core::gateway::introspection::Answer;
+use bff_core::gateway::{Effect, Gate};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// What becomes of a request whose introspection is answered like this.
+fn end(changes: Value, answer: &Answer) -> End {
+    let mut gate = gate(changes);
+    let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+    ends(&gate.answer(flight, answer, NOW)).pop().unwrap().1
+}
+
+/// Until when a second request needs no introspection; 0: it does at once.
+fn kept_for(gate: &mut Gate, answer: &Answer) -> u64 {
+    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+    gate.answer(id, answer, NOW);
+    let hit = |gate: &mut Gate, now| {
+        let before = gate.counts().of(Count::CacheHit);
+        gate.ask(2, &good("GET", "token"), now);
+        gate.gone(2);
+        gate.counts().of(Count::CacheHit) > before
+    };
+    // The cookie itself lives for 300 s.
+    (0..300).take_while(|second| hit(gate, NOW + second)).count() as u64
+}
+
+const BAD_GATEWAY: End = End::Refused(502, None);
+const UNAUTHORIZED: End = End::Refused(401, None);
+
+#[test]
+fn the_request_is_a_form_with_encoded_credentials() {
+    let mut gate = gate(json!({"phantom_token": {"client_id": "a client"}}));
+    let effects = gate.ask(1, &good("GET", "to+ke/n="), NOW);
+    let Some(Effect::Introspect { request, .. }) = effects
+        .iter()
+        .find(|effect| matches!(effect, Effect::Introspect { .. }))
+    else {
+        panic!("no callout")
+    };
+    let header = |name: &str| {
+        request
+            .headers
+            .iter()
+            .find(|(found, _)| *found == name)
+            .unwrap()
+            .1
+            .as_str()
+    };
+    assert_eq!(&*request.body, b"token_type_hint=access_token&token=to%2Bke%2Fn%3D");
+    // base64 of a+client:a+secret%3A%26%25
+    assert_eq!(header("authorization"), "Basic YStjbGllbnQ6YStzZWNyZXQlM0ElMjYlMjU=");
+    assert_eq!(header("accept"), "application/jwt");
+    assert_eq!(header("accept-encoding"), "identity");
+    assert_eq!(header(":authority"), "login.example.com");
+    assert_eq!(header(":path"), "/oauth/v2/oauth-introspect");
+    assert_eq!(
+        (header(":method"), header("content-type")),
+        ("POST", "application/x-www-form-urlencoded")
+    );
+}
+
+#[test]
+fn every_form_in_which_a_jwt_comes_is_understood() {
+    let token = jwt(json!({"sub": "a"}));
+    for (content_type, body) in [
+        ("application/jwt", token.clone()),
+        ("Application/JWT; charset=utf-8", format!("{token}\n")),
+        ("application/json", json!({"active": true, "jwt": token}).to_string()),
+        (
+            "application/json",
+            json!({"active": true, "phantom_token": token}).to_string(),
+        ),
+        (
+            "application/json;charset=UTF-8",
+            json!({"phantom_token": token}).to_string(),
+        ),
+    ] {
+        assert_eq!(
+            end(json!({}), &answer(200, content_type, &[], &body)),
+            End::Forwarded(format!("Bearer {token}")),
+            "{content_type} {body}"
+        );
+    }
+}
+
+#[test]
+fn inactive_is_whatever_is_not_active() {
+    let token = jwt(json!({}));
+    for inactive in [
+        answer(204, "", &[], ""),
+        answer(200, "application/json", &[], &json!({"active": false}).to_string()),
+        answer(
+            200,
+            "application/json",
+            &[],
+            &json!({"active": "true", "jwt": token}).to_string(),
+        ),
+        answer(
+            200,
+            "application/json",
+            &[],
+            &json!({"active": 1, "jwt": token}).to_string(),
+        ),
+        answer(
+            200,
+            "application/json",
+            &[],
+            &json!({"active": false, "jwt": token}).to_string(),
+        ),
+        active(json!({"exp": NOW})),
+        answer(
+            200,
+            "application/json",
+            &[],
+            &json!({"active": true, "jwt": token, "exp": NOW}).to_string(),
+        ),
+    ] {
+        assert_eq!(end(json!({}), &inactive), UNAUTHORIZED);
+    }
+}
+
+/// RFC 7662, section 2.2: `active` is a boolean. A text is not what it says.
+#[test]
+fn active_is_the_boolean_true_and_nothing_that_looks_like_it() {
+    let token = jwt(json!({}));
+    let looks_like = [
+        json!("true"),
+        json!("false"),
+        json!("TRUE"),
+        json!(""),
+        json!(1),
+        json!(0),
+        json!(null),
+        json!([true]),
+        json!({"value": true}),
+        json!(false),
+    ];
+    for active in looks_like {
+        for body in [
+            json!({"active": active, "jwt": token}),
+            json!({"active": active, "phantom_token": token}),
+            json!({"active": active, "sub": "alice", "exp": NOW + 300}),
+        ] {
+            let answer = answer(200, "application/json", &[], &body.to_string());
+            let headers = json!([{"header_name": "x-sub", "claim_name": "sub"}]);
+            let claims = json!({"phantom_token": {"response": "claims", "claim_to_headers": headers}});
+            for changes in [json!({}), claims] {
+                assert_eq!(end(changes, &answer), UNAUTHORIZED, "{body}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nonsense_is_never_forwarded() {
+    let token = jwt(json!({}));
+    let introspection_jwt = format!(
+        "{}.e30.c2ln",
+        bff_core::encoding::base64url::encode(br#"{"alg":"RS256","typ":"token-introspection+jwt"}"#)
+    );
+    let mut answers = vec![
+        Answer::Failed,
+        Answer::Response {
+            status: 200,
+            content_type: b"application/jwt".to_vec(),
+            cache_control: Vec::new(),
+            body: None,
+        },
+        answer(200, "text/html", &[], &token),
+        answer(200, "", &[], &token),
+        answer(200, "application/jwt", &[], "<html>"),
+        answer(200, "application/jwt", &[], ""),
+        answer(200, "application/jwt", &[], &format!("{token}\r\nx: y")),
+        answer(200, "application/jwt", &[], &introspection_jwt),
+        answer(200, "application/token-introspection+jwt", &[], &token),
+        answer(200, "application/json", &[], &token),
+        answer(200, "application/json", &[], "{}"),
+        answer(200, "application/json", &[], r#"{"active":true}"#),
+        answer(200, "application/json", &[], r#"{"active":true,"jwt":5}"#),
+        answer(200, "application/json", &[], r#"{"active":true,"jwt":"a.b"}"#),
+        active(json!({"exp": "tomorrow"})),
+    ];
+    for status in [0, 100, 201, 301, 302, 400, 401, 403, 404, 429, 500, 502, 503] {
+        answers.push(answer(status, "application/jwt", &[], &token));
+    }
+    for answer in answers {
+        assert_eq!(end(json!({}), &answer), BAD_GATEWAY);
+    }
+    assert_eq!(
+        end(json!({}), &answer(504, "text/plain", &[], "")),
+        End::Refused(504, None)
+    );
+}
+
+#[test]
+fn an_answer_is_kept_as_long_as_the_shortest_of_its_bounds() {
+    let long = json!({"exp": NOW + 10_000});
+    let kept = |cache: &[&str], claims: Value, changes: Value| {
+        kept_for(&mut gate(changes), &answer(200, "application/jwt", cache, &jwt(claims)))
+    };
+    assert_eq!(kept(&[], json!({"exp": NOW + 20}), json!({})), 20);
+    assert_eq!(kept(&["private, max-age=30"], long.clone(), json!({})), 30);
+    assert_eq!(kept(&["max-age=60", "MAX-AGE=\"40\""], long.clone(), json!({})), 40);
+    assert_eq!(
+        kept(&[], long.clone(), json!({"phantom_token": {"token_cache_seconds": 50}})),
+        50
+    );
+    for none in [
+        "no-store",
+        "private, No-Store",
+        "no-cache",
+        "max-age=0",
+        "max-age=soon",
+        "max-age=-1",
+    ] {
+        assert_eq!(kept(&[none], long.clone(), json!({})), 0, "{none}");
+    }
+    assert_eq!(kept(&[], long, json!({"phantom_token": {"token_cache_seconds": 0}})), 0);
+    let json_exp = json!({"active": true, "jwt": jwt(json!({})), "exp": NOW + 25}).to_string();
+    assert_eq!(
+        kept_for(&mut gate(json!({})), &answer(200, "application/json", &[], &json_exp)),
+        25
+    );
+}
+
+#[test]
+fn an_inactive_answer_is_kept_briefly_and_a_failure_not_at_all() {
+    assert_eq!(kept_for(&mut gate(json!({})), &answer(204, "", &[], "")), 5);
+    for failure in [
+        Answer::Failed,
+        answer(500, "", &[], ""),
+        answer(504, "", &[], ""),
+        answer(200, "text/html", &[], ""),
+    ] {
+        assert_eq!(kept_for(&mut gate(json!({})), &failure), 0);
+    }
+}
+
+#[test]
+fn scope_and_audience_are_required_of_kept_answers_too() {
+    let strict = json!({"phantom_token": {"required_scopes": ["data"], "required_audience": "api"}});
+    for (claims, expected) in [
+        (json!({"scope": "data", "aud": "api", "exp": NOW + 100}), 0),
+        (json!({"scope": "other", "aud": "api", "exp": NOW + 100}), 403),
+        (json!({"scope": "data", "aud": "other", "exp": NOW + 100}), 401),
+        (json!({"exp": NOW + 100}), 401),
+    ] {
+        let mut gate = gate(strict.clone());
+        let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
+        let fresh = ends(&gate.answer(flight, &active(claims.clone()), NOW))
+            .pop()
+            .unwrap()
+            .1;
+        let hit = ends(&gate.ask(2, &good("GET", "token"), NOW)).pop().unwrap().1;
+        assert_eq!(fresh, hit, "{claims}");
+        match fresh {
+            End::Forwarded(_) => assert_eq!(expected, 0),
+            End::Refused(status, _) => assert_eq!(status, expected, "{claims}"),
+        }
+    }
+}
+
+#[test]
+fn an_expired_cookie_is_refused_although_its_token_is_known() {
+    let mut gate = gate(json!({}));
+    assert_eq!(kept_for(&mut gate, &active(json!({"exp": NOW + 10_000}))), 300);
+    assert_eq!(
+        ends(&gate.ask(3, &good("GET", "token"), NOW + 300)).pop().unwrap().1,
+        UNAUTHORIZED
+    );
+}

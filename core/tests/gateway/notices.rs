@@ -1,0 +1,126 @@
+//! What an operator is told of and what is counted, where the filter and what is around it do not fit together.
+
+use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer};
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::gateway::counters::Count;
+use bff_core::gateway::notices::Notice;
+use bff_core::gateway::{Effect, Gate};
+use serde_json::json;
+
+use crate::support::*;
+
+fn notices(gate: &mut Gate, now: u64) -> Vec<Notice> {
+    let effects = gate.tick(now).into_iter();
+    let notices = effects.filter_map(|effect| match effect {
+        Effect::Warn(notice) => Some(notice),
+        _ => None,
+    });
+    notices.collect()
+}
+
+#[test]
+fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_key_named() {
+    let (ring, _) = KeyRing::parse(&"0123456789abcdef".repeat(4), false).unwrap();
+    let new = ring.key_ids().next().unwrap();
+    let content = Content {
+        value: b"token",
+        session: SESSION,
+        began_at: NOW,
+        expires_at: NOW + 300,
+    };
+    let sealed = |purpose| {
+        let sealer = Sealer::new(ring.clone(), "example", false);
+        sealer.seal(purpose, &content, [3; NONCE_LEN]).unwrap()
+    };
+    let cookies = format!(
+        "example-at={}; example-csrf={}",
+        sealed(Purpose::AccessToken),
+        sealed(Purpose::Csrf)
+    );
+    let mut gate = gate(json!({}));
+    for method in ["GET", "POST"] {
+        let request = head(
+            method,
+            &[("origin", ORIGIN), ("x-example-csrf", CSRF), ("cookie", &cookies)],
+        );
+        assert_eq!(refused(&mut gate, &request), Some(401), "{method}");
+    }
+    assert_eq!(gate.counts().of(Count::CookieOfUnknownKey), 2, "requests, not cookies");
+    let told = notices(&mut gate, NOW);
+    let [Notice::UnknownKey { key, requests, ring }] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*key, *requests, ring.len()), (new, 2, 1));
+    assert_eq!(notices(&mut gate, NOW), []);
+
+    // What is no sealed value, altered or expired is none of this.
+    let expired = seal_as(Purpose::AccessToken, "token", SESSION, NOW);
+    for cookie in [
+        "example-at=x",
+        &format!("{}A", at("token")),
+        &format!("example-at={expired}"),
+    ] {
+        assert_eq!(
+            refused(&mut gate, &head("GET", &[("cookie", cookie)])),
+            Some(401),
+            "{cookie}"
+        );
+    }
+    assert_eq!(gate.counts().of(Count::CookieOfUnknownKey), 2);
+}
+
+#[test]
+fn an_active_token_that_has_expired_by_this_clock_is_refused_and_the_difference_is_told_and_counted() {
+    let mut gate = gate(json!({}));
+    let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).expect("a callout");
+    let (status, why) = refusal(&gate.answer(id, &active(json!({"exp": NOW - 75})), NOW));
+    assert_eq!(status, 401);
+    assert!(why.contains("exp has passed by this clock"), "{why}");
+    assert_eq!(
+        refusal(&gate.ask(2, &good("GET", "token"), NOW)),
+        (status, why),
+        "remembered"
+    );
+    assert_eq!(gate.counts().of(Count::ClocksDiffer), 1);
+    assert_eq!(notices(&mut gate, NOW), [Notice::ClocksDiffer { seconds: 75 }]);
+}
+
+#[test]
+fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() {
+    let inactive = || answer(200, "application/json", &[], &json!({"active": false}).to_string());
+    let mut gate = gate(json!({"bff_token": {"allow_tokens": true}}));
+    for (stream, user) in (1..).zip(["one", "two", "three"]) {
+        let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
+        gate.answer(id, &inactive(), NOW);
+    }
+    // Remembered, and no less refused.
+    assert_eq!(refused(&mut gate, &good("GET", "one")), Some(401));
+    // Whoever brings a token of their own is another matter.
+    let (_, id) = flight(&gate.ask(9, &bearer("made-up"), NOW)).expect("a callout");
+    gate.answer(id, &inactive(), NOW);
+    assert_eq!(refused(&mut gate, &bearer("made-up")), Some(401));
+    assert_eq!(gate.counts().of(Count::SessionTokenInactive), 4);
+    assert_eq!(gate.counts().cookies_opened(), 4);
+    let expected = Notice::SessionTokensInactive {
+        inactive: 4,
+        requests: 4,
+        client_id: "api-gateway-client".to_owned(),
+    };
+    assert_eq!(notices(&mut gate, NOW), [expected]);
+}
+
+#[test]
+fn nobody_is_told_of_a_few_inactive_tokens_among_many_good_ones() {
+    let mut gate = gate(json!({}));
+    let (_, id) = flight(&gate.ask(1, &good("GET", "good"), NOW)).expect("a callout");
+    gate.answer(id, &active(json!({})), NOW);
+    for _ in 0..10 {
+        gate.ask(2, &good("GET", "good"), NOW);
+    }
+    for (stream, user) in (3..).zip(["one", "two", "three", "four"]) {
+        let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
+        gate.answer(id, &answer(204, "", &[], ""), NOW);
+    }
+    assert_eq!(notices(&mut gate, NOW), []);
+    assert_eq!(gate.counts().of(Count::SessionTokenInactive), 4);
+}

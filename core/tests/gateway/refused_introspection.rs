@@ -1,0 +1,135 @@
+//! Answers to introspection that are no answers about a token: errors, and tokens that nobody is asked about.
+
+use bff_core::gateway::Gate;
+use bff_core::gateway::counters::Count;
+use bff_core::gateway::introspection::Answer;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// What becomes of a bearer token whose introspection is answered like this.
+fn answered(changes: Value, answer: &Answer) -> (Gate, (u16, &'static str)) {
+    let mut gate = gate(changes);
+    let (_, flight) = flight(&gate.ask(1, &bearer("made.up.token"), NOW)).expect("a callout");
+    let refusal = refusal(&gate.answer(flight, answer, NOW));
+    (gate, refusal)
+}
+
+fn bearer_only() -> Value {
+    json!({"bff_token": null})
+}
+
+fn oauth_error(status: u16, error: &str) -> Answer {
+    answer(
+        status,
+        "application/json; charset=utf-8",
+        &["no-store"],
+        &json!({"error": error, "error_description": "because"}).to_string(),
+    )
+}
+
+#[test]
+fn a_token_that_the_server_cannot_introspect_is_inactive_refused_with_401_and_remembered_briefly() {
+    for error in ["unsupported_token_type", "invalid_token"] {
+        let (mut gate, (status, _)) = answered(bearer_only(), &oauth_error(400, error));
+        assert_eq!(status, 401, "{error}");
+        assert_eq!(gate.counts().of(Count::IntrospectionFailed), 0, "{error}");
+        let again = gate.ask(2, &bearer("made.up.token"), NOW + 4);
+        assert_eq!((refusal(&again).0, flight(&again)), (401, None), "{error}");
+        let later = gate.ask(3, &bearer("made.up.token"), NOW + 5);
+        assert!(flight(&later).is_some(), "{error}: asked again after five seconds");
+    }
+}
+
+#[test]
+fn any_other_400_may_be_our_own_fault_and_is_502_with_the_status_in_its_reason() {
+    for other in [
+        oauth_error(400, "invalid_request"),
+        oauth_error(400, "invalid_client"),
+        oauth_error(400, "INVALID_TOKEN"),
+        answer(400, "text/html", &[], "<html>invalid_token</html>"),
+        answer(400, "application/json", &[], "{\"error\":[\"invalid_token\"]}"),
+        answer(400, "application/json", &[], ""),
+    ] {
+        let (gate, (status, why)) = answered(bearer_only(), &other);
+        assert_eq!(status, 502);
+        assert!(why.contains("introspection") && why.contains("HTTP 400"), "{why}");
+        assert_eq!(gate.counts().of(Count::IntrospectionFailed), 1);
+    }
+    // The codes mean this with status 400 alone.
+    for status in [401, 403, 404, 500, 503] {
+        let (_, refused) = answered(bearer_only(), &oauth_error(status, "invalid_token"));
+        assert_eq!(refused.0, 502, "{status}");
+    }
+}
+
+#[test]
+fn a_token_with_alg_none_is_refused_and_nobody_is_asked() {
+    let encode = |text: &str| bff_core::encoding::base64url::encode(text.as_bytes());
+    for header in [r#"{"alg":"none"}"#, r#"{"typ":"at+jwt","alg":"NoNe"}"#] {
+        for signature in ["", "c2ln"] {
+            let token = format!("{}.{}.{signature}", encode(header), encode(r#"{"sub":"admin"}"#));
+            for mode in ["pass", "introspect"] {
+                let mut gate = gate(json!({"bff_token": null, "phantom_token": {"jwt_access_tokens": mode}}));
+                let effects = gate.ask(1, &bearer(&token), NOW);
+                assert_eq!((refusal(&effects).0, flight(&effects)), (401, None), "{token} {mode}");
+            }
+            // Out of a cookie, too.
+            let mut gate = gate(json!({}));
+            let effects = gate.ask(1, &good("GET", &token), NOW);
+            assert_eq!((refusal(&effects).0, flight(&effects)), (401, None), "{token}");
+        }
+    }
+    // What only looks a little like it is an opaque token.
+    for token in [
+        encode(r#"{"alg":"none"}"#),
+        format!("{}.x", encode(r#"{"alg":"none"}"#)),
+        "none.none.none".to_owned(),
+    ] {
+        let mut gate = gate(bearer_only());
+        assert!(flight(&gate.ask(1, &bearer(&token), NOW)).is_some(), "{token}");
+    }
+}
+
+#[test]
+fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_them() {
+    let mut reasons = std::collections::BTreeSet::new();
+    for status in 0..=u16::from(u8::MAX) * 4 {
+        if [200, 204].contains(&status) {
+            continue;
+        }
+        let (_, (refused, why)) = answered(bearer_only(), &answer(status, "text/plain", &[], "no healthy upstream"));
+        assert_eq!(refused, if status == 504 { 504 } else { 502 });
+        assert!(why.starts_with("introspection"), "{status}: {why}");
+        reasons.insert(why);
+    }
+    assert!(reasons.len() < 80, "{}", reasons.len());
+    for (status, words) in [
+        (302, "HTTP 302"),
+        (400, "HTTP 400"),
+        (
+            401,
+            "HTTP 401: check client_id, client_secret and client_authentication",
+        ),
+        (
+            403,
+            "HTTP 403: the authorization server does not let this client introspect",
+        ),
+        (404, "HTTP 404"),
+        (429, "HTTP 429"),
+        (500, "HTTP 500"),
+        (502, "HTTP 502"),
+        (503, "HTTP 503, which Envoy itself says where it cannot reach"),
+        (504, "no answer within timeout_ms, or HTTP 504"),
+        (418, "another HTTP status 4xx"),
+        (0, "without an HTTP status"),
+    ] {
+        let (_, (_, why)) = answered(
+            json!({"bff_token": null, "phantom_token": {"client_secret": {"env": null, "inline": "plain"}}}),
+            &answer(status, "", &[], ""),
+        );
+        assert!(why.contains(words), "{status}: {why}");
+    }
+    let (_, (_, why)) = answered(bearer_only(), &Answer::Failed);
+    assert!(why.starts_with("introspection failed: the connection"), "{why}");
+}

@@ -1,0 +1,185 @@
+//! Any sequence of events: the invariants hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bff_core::gateway::introspection::Answer;
+use bff_core::gateway::{Effect, FlightId, Gate, StreamId};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::support::*;
+
+const TOKENS: [&str; 3] = ["one", "two", "three"];
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// A request with this token.
+    Request(usize),
+    /// One without proof.
+    Unproven,
+    /// The nth callout under way is answered: active, inactive, failed.
+    Answer(usize, u8),
+    /// The nth waiting request's client leaves.
+    Gone(usize),
+    Tick,
+    /// Seconds pass.
+    Later(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0..TOKENS.len()).prop_map(Event::Request),
+        1 => Just(Event::Unproven),
+        3 => (0usize..8, 0u8..3).prop_map(|(which, kind)| Event::Answer(which, kind)),
+        2 => (0usize..8).prop_map(Event::Gone),
+        2 => Just(Event::Tick),
+        1 => (1u64..20).prop_map(Event::Later),
+    ]
+}
+
+/// The world around a gate: what it asked for, who waits.
+struct World {
+    gate: Gate,
+    now: u64,
+    last: StreamId,
+    /// Requests that have not ended, with their token.
+    open: BTreeMap<StreamId, usize>,
+    ended: BTreeSet<StreamId>,
+    /// Callouts under way: on whose behalf, for which token.
+    callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
+    /// A lost callout is to be made again.
+    tick_due: bool,
+}
+
+impl World {
+    fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
+        for effect in effects {
+            match effect {
+                Effect::Forward { stream, edits, .. } => {
+                    let token = self.open.remove(&stream).expect("a request that is open");
+                    assert!(self.ended.insert(stream), "a second end");
+                    let expected = format!("Bearer {}", jwt(json!({"sub": TOKENS[token], "exp": NOW + 100_000})));
+                    assert_eq!(authorization(&edits), Some(expected), "somebody else's token");
+                }
+                Effect::Reply { stream, .. } => {
+                    self.open.remove(&stream).expect("a request that is open");
+                    assert!(self.ended.insert(stream), "a second end");
+                }
+                Effect::Introspect { stream, flight, .. } => {
+                    let token = cause
+                        .or_else(|| self.lost_token(flight))
+                        .expect("a callout has a cause");
+                    self.callouts.insert(flight, (stream, token));
+                }
+                Effect::TickSoon => self.tick_due = true,
+                Effect::ReadEndedSessions { .. } | Effect::Warn(_) => {}
+            }
+        }
+    }
+
+    /// A callout that is made again was lost, and its record kept.
+    fn lost_token(&self, flight: FlightId) -> Option<usize> {
+        self.callouts.get(&flight).map(|(_, token)| *token)
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Request(token) => {
+                self.last += 1;
+                self.open.insert(self.last, token);
+                let lines = head(
+                    "GET",
+                    &[(
+                        "cookie",
+                        &format!(
+                            "example-at={}",
+                            seal_as(
+                                bff_core::cookie::seal::Purpose::AccessToken,
+                                TOKENS[token],
+                                SESSION,
+                                u64::MAX
+                            )
+                        ),
+                    )],
+                );
+                let effects = self.gate.ask(self.last, &lines, self.now);
+                self.effects(effects, Some(token));
+            }
+            Event::Unproven => {
+                self.last += 1;
+                self.open.insert(self.last, usize::MAX);
+                let effects = self.gate.ask(self.last, &head("GET", &[]), self.now);
+                assert!(
+                    matches!(effects.as_slice(), [Effect::Reply { .. }]),
+                    "forwarded without proof"
+                );
+                self.effects(effects, None);
+            }
+            Event::Answer(which, kind) => {
+                let alive: Vec<FlightId> = self
+                    .callouts
+                    .iter()
+                    .filter(|(_, (owner, _))| owner.is_none_or(|owner| self.open.contains_key(&owner)))
+                    .map(|(id, _)| *id)
+                    .collect();
+                let Some(id) = alive.get(which % alive.len().max(1)).copied() else {
+                    return;
+                };
+                let (_, token) = self.callouts.remove(&id).unwrap();
+                let answer = match kind {
+                    0 => active(json!({"sub": TOKENS[token], "exp": NOW + 100_000})),
+                    1 => answer(204, "", &[], ""),
+                    _ => Answer::Failed,
+                };
+                let effects = self.gate.answer(id, &answer, self.now);
+                self.effects(effects, None);
+                assert!(
+                    !self.open.values().any(|waiting| *waiting == token),
+                    "somebody still waits for an answer that came"
+                );
+            }
+            Event::Gone(which) => {
+                let Some(stream) = self.open.keys().nth(which % self.open.len().max(1)).copied() else {
+                    return;
+                };
+                self.open.remove(&stream);
+                self.ended.insert(stream);
+                let effects = self.gate.gone(stream);
+                self.effects(effects, None);
+                let open = &self.open;
+                if !self.tick_due {
+                    self.callouts
+                        .retain(|_, (owner, _)| owner.is_none_or(|owner| open.contains_key(&owner)));
+                }
+            }
+            Event::Tick => {
+                self.tick_due = false;
+                let effects = self.gate.tick(NOW);
+                self.effects(effects, None);
+            }
+            Event::Later(seconds) => self.now += seconds,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn each_request_ends_once_with_its_own_token_and_nobody_waits_for_ever(events in proptest::collection::vec(event(), 0..60)) {
+        let gate = gate(json!({"phantom_token": {"token_cache_entries": 2}}));
+        let mut world = World { gate, now: NOW, last: 0, open: BTreeMap::new(), ended: BTreeSet::new(), callouts: BTreeMap::new(), tick_due: false };
+        for event in events {
+            world.apply(event);
+            // Two of active tokens, and two of inactive ones.
+            prop_assert!(world.gate.cached() <= 4 && world.gate.opened_cookies() <= 4);
+            prop_assert!(world.gate.in_flight() <= TOKENS.len());
+        }
+        // Whatever happened: after a tick and an answer to every callout, nobody waits.
+        world.apply(Event::Tick);
+        for _ in 0..TOKENS.len() {
+            world.apply(Event::Answer(0, 0));
+        }
+        prop_assert!(world.open.is_empty(), "waiting for ever: {:?}", world.open);
+        prop_assert_eq!(world.gate.in_flight(), 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! A gate with a known configuration, requests, and what came of them.
+
+use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::encoding::base64url;
+use bff_core::gateway::config::Config;
+use bff_core::gateway::cookie_stage::Edits;
+use bff_core::gateway::introspection::Answer;
+use bff_core::gateway::{Effect, FlightId, Gate, StreamId, Surroundings};
+use bff_core::request::head::Head;
+use serde_json::{Value, json};
+
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const ORIGIN: &str = "https://www.example.com";
+pub(crate) const CSRF: &str = "csrf-value";
+pub(crate) const SESSION: SessionId = SessionId([7; 32]);
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A connection without a certificate, on a route without metadata.
+pub(crate) struct Plain;
+
+impl Surroundings for Plain {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+pub(crate) trait Ask {
+    /// A request on a plain connection.
+    fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect>;
+}
+
+impl Ask for Gate {
+    fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
+        Vec::from_iter(self.request(stream, head, &Plain, now))
+    }
+}
+
+/// The configuration of the contract, changed by a merge.
+pub(crate) fn configuration(changes: Value) -> Value {
+    let mut base = json!({
+        "bff_token": {
+            "cookie_name_prefix": "example",
+            "encryption_key": {"env": "BFF_COOKIE_KEYS"},
+            "trusted_web_origins": [ORIGIN],
+            "cookie_hardening": "none",
+        },
+        "phantom_token": {
+            "introspection_endpoint": "https://login.example.com/oauth/v2/oauth-introspect",
+            "cluster": "authorization_server",
+            "client_id": "api-gateway-client",
+            "client_secret": {"env": "GATEWAY_CLIENT_SECRET"},
+        },
+    });
+    merge(&mut base, changes);
+    base
+}
+
+fn merge(base: &mut Value, changes: Value) {
+    match (base, changes) {
+        (Value::Object(base), Value::Object(changes)) => {
+            for (name, value) in changes {
+                if value.is_null() {
+                    base.remove(&name);
+                } else {
+                    merge(base.entry(name).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (base, changes) => *base = changes,
+    }
+}
+
+pub(crate) fn env(name: &str) -> Option<String> {
+    match name {
+        "BFF_COOKIE_KEYS" => Some(KEY.to_owned()),
+        "GATEWAY_CLIENT_SECRET" => Some("a secret:&%".to_owned()),
+        _ => None,
+    }
+}
+
+pub(crate) fn gate(changes: Value) -> Gate {
+    Gate::new(Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap())
+}
+
+pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires_at: u64) -> String {
+    let sealer = Sealer::new(KeyRing::parse(KEY, false).unwrap().0, "example", false);
+    let content = Content {
+        value: value.as_bytes(),
+        session,
+        began_at: NOW,
+        expires_at,
+    };
+    sealer.seal(purpose, &content, [3; NONCE_LEN]).unwrap()
+}
+
+pub(crate) fn at(token: &str) -> String {
+    format!(
+        "example-at={}",
+        seal_as(Purpose::AccessToken, token, SESSION, NOW + 300)
+    )
+}
+
+pub(crate) fn csrf() -> String {
+    format!("example-csrf={}", seal_as(Purpose::Csrf, CSRF, SESSION, NOW + 300))
+}
+
+/// A head from lines; `("", …)` entries are left out, so that a table can blank one.
+pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> Head {
+    let lines = lines.iter().filter(|(name, _)| !name.is_empty());
+    let lines = lines.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let pseudo = [
+        (":method".to_owned(), method.as_bytes().to_vec()),
+        (":path".to_owned(), b"/api/data".to_vec()),
+    ];
+    Head::new(pseudo.into_iter().chain(lines).collect())
+}
+
+/// A head that passes every check of the cookie stage.
+pub(crate) fn good(method: &str, token: &str) -> Head {
+    head(
+        method,
+        &[
+            ("origin", ORIGIN),
+            ("x-example-csrf", CSRF),
+            ("cookie", &format!("{}; {}", at(token), csrf())),
+        ],
+    )
+}
+
+/// A head with this bearer token and nothing else.
+pub(crate) fn bearer(token: &str) -> Head {
+    head("GET", &[("authorization", &format!("Bearer {token}"))])
+}
+
+pub(crate) fn jwt(claims: Value) -> String {
+    let part = |value: Value| base64url::encode(value.to_string().as_bytes());
+    format!(
+        "{}.{}.c2lnbmF0dXJl",
+        part(json!({"alg": "RS256", "typ": "at+jwt"})),
+        part(claims)
+    )
+}
+
+pub(crate) fn answer(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> Answer {
+    Answer::Response {
+        status,
+        content_type: content_type.as_bytes().to_vec(),
+        cache_control: cache_control.iter().map(|line| line.as_bytes().to_vec()).collect(),
+        body: Some(body.as_bytes().to_vec()),
+    }
+}
+
+pub(crate) fn active(claims: Value) -> Answer {
+    answer(200, "application/jwt", &[], &jwt(claims))
+}
+
+/// What became of requests: each at most once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With this Authorization.
+    Forwarded(String),
+    /// With this status and challenge.
+    Refused(u16, Option<String>),
+}
+
+/// The `Authorization` that goes upstream.
+pub(crate) fn authorization(edits: &Edits) -> Option<String> {
+    let (_, value) = edits.set().find(|(name, _)| *name == "authorization")?;
+    Some(String::from_utf8(value.to_vec()).unwrap())
+}
+
+pub(crate) fn ends(effects: &[Effect]) -> Vec<(StreamId, End)> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Forward { stream, edits, .. } => {
+                let authorization = authorization(edits).expect("a token");
+                Some((*stream, End::Forwarded(authorization)))
+            }
+            Effect::Reply { stream, refused } => {
+                Some((*stream, End::Refused(refused.refusal.status(), refused.challenge())))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The status and the reason of the one refusal among the effects.
+pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
+    let mut found = effects.iter().filter_map(|effect| match effect {
+        Effect::Reply { refused, .. } => Some((refused.refusal.status(), refused.why)),
+        _ => None,
+    });
+    let refusal = found.next().expect("a refusal");
+    assert!(found.next().is_none());
+    refusal
+}
+
+/// The callout among the effects.
+pub(crate) fn flight(effects: &[Effect]) -> Option<(Option<StreamId>, FlightId)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Introspect { stream, flight, .. } => Some((*stream, *flight)),
+        _ => None,
+    })
+}
+
+/// Refused at once with this status, and nothing else.
+pub(crate) fn refused(gate: &mut Gate, head: &Head) -> Option<u16> {
+    let effects = gate.ask(1, head, NOW);
+    match ends(&effects).as_slice() {
+        [(1, End::Refused(status, _))] if flight(&effects).is_none() => Some(*status),
+        _ => {
+            gate.gone(1);
+            None
+        }
+    }
+}
+
+/// Sent to introspection.
+pub(crate) fn admitted(gate: &mut Gate, head: &Head) -> bool {
+    let effects = gate.ask(1, head, NOW);
+    gate.gone(1);
+    flight(&effects).is_some() && ends(&effects).is_empty()
+}
