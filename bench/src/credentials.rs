@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use bff_core::cookie::names::{CookieNames, Hardening};
+use bff_core::cookie::names::{CookieNames, NamePrefixes};
 use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -35,7 +35,7 @@ impl Deployment {
     pub(crate) fn new() -> Result<Self> {
         let key: String = random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect();
         let (ring, _) = KeyRing::parse(&key, false).map_err(|error| error.to_string())?;
-        let names = CookieNames::new(PREFIX, Hardening::Host, false, false).map_err(|error| error.to_string())?;
+        let names = CookieNames::new(PREFIX, NamePrefixes::Host, false, false).map_err(|error| error.to_string())?;
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_err(|error| error.to_string())?

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use bff_core::cookie::names::csrf_header_name;
-use bff_core::request::origin::TrustedOrigins;
+use bff_core::request::trusted_origins::TrustedOrigins;
 use bff_core::session::ended_sessions::Ended;
 
 use arc_swap::ArcSwapOption;

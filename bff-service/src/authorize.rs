@@ -14,12 +14,19 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
-use bff_core::error_code::Refusal;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::config::{Config, PhantomToken};
-use bff_core::gateway::cookie_stage::{self, Edits, Refused};
-use bff_core::gateway::introspection::{Answer, FORWARDED_PROTO, MAX_ANSWER_LEN, Request};
-use bff_core::gateway::{Effect, FlightId, Gate, StreamId, Surroundings};
-use bff_core::request::head::Head;
+use bff_core::gateway::effect::{Command, Decision, Effect, Forward};
+use bff_core::gateway::error_code::ErrorCode;
+use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::{
+    FORWARDED_PROTO, IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_LEN,
+};
+use bff_core::gateway::rejection::Rejection;
+use bff_core::gateway::single_flight::FlightId;
+use bff_core::gateway::untrusted_headers;
+use bff_core::request::head::RequestHead;
 use tokio::sync::oneshot;
 
 use crate::application::Application;
@@ -86,21 +93,16 @@ struct Authorizer {
     http: HttpClient,
     stage: Option<PhantomToken>,
     /// Never borrowed while anything is waited for.
-    gate: RefCell<Gate>,
+    gateway: RefCell<Gateway>,
     waiting: RefCell<HashMap<StreamId, oneshot::Sender<Decision>>>,
     next: Cell<StreamId>,
-}
-
-enum Decision {
-    Forward(Edits),
-    Refuse(Refused),
 }
 
 /// Of a connection that another proxy has, nothing is known here: a token that is bound to a certificate is refused, and a
 /// route has no metadata.
 struct ElsewhereConnected;
 
-impl Surroundings for ElsewhereConnected {
+impl RequestAttributes for ElsewhereConnected {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         None
     }
@@ -117,7 +119,7 @@ impl Authorizer {
             method_header: header.as_deref().and_then(|name| HeaderName::try_from(name).ok()),
             http: application.provider.http_client(),
             stage: rules.rules.phantom_token.clone(),
-            gate: RefCell::new(Gate::new((*rules.rules).clone())),
+            gateway: RefCell::new(Gateway::new((*rules.rules).clone())),
             rules,
             waiting: RefCell::default(),
             next: Cell::new(0),
@@ -132,11 +134,11 @@ impl Authorizer {
         let status = response.status().as_u16();
         let outcome = match status {
             200 => "ok",
-            400 => Refusal::MalformedCredentials.code(),
-            403 => Refusal::Forbidden.code(),
-            502 | 504 => Refusal::AuthorizationServerError.code(),
-            500 => Refusal::ServerError.code(),
-            _ => Refusal::Unauthorized.code(),
+            400 => ErrorCode::MalformedCredentials.code(),
+            403 => ErrorCode::Forbidden.code(),
+            502 | 504 => ErrorCode::AuthorizationServerError.code(),
+            500 => ErrorCode::ServerError.code(),
+            _ => ErrorCode::Unauthorized.code(),
         };
         self.application.metrics.request("authorize", outcome, began.elapsed());
         let error = Some(outcome).filter(|_| status != 200);
@@ -146,7 +148,8 @@ impl Authorizer {
 
     async fn decide(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
         let Some(head) = self.head(request) else {
-            return self.refuse(&fault(
+            return self.reject(&Rejection::new(
+                ErrorCode::ServerError,
                 "the proxy did not say, in `authorize.method_header`, the one method of the request",
             ));
         };
@@ -156,20 +159,26 @@ impl Authorizer {
         self.waiting.borrow_mut().insert(stream, decided);
         let now = clock::now();
         // First, since nothing else wakes this gate: the list of ended sessions, above all, is to be the one of now.
-        let due = self.gate.borrow_mut().tick(now);
+        let due = self.gateway.borrow_mut().on_tick(now);
         self.carry_out(due);
-        let effect = self.gate.borrow_mut().request(stream, &head, &ElsewhereConnected, now);
+        let effect = self
+            .gateway
+            .borrow_mut()
+            .on_request(stream, &head, &ElsewhereConnected, now);
         self.carry_out(Vec::from_iter(effect));
         // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
         match decision.await {
-            Ok(Decision::Forward(edits)) => forward(&self.rules.rules, request, &edits),
-            Ok(Decision::Refuse(refused)) => self.refuse(&refused),
-            Err(_) => self.refuse(&fault("the request was not decided on")),
+            Ok(Decision::Forward(Forward { mutations, .. })) => forward(&self.rules.rules, request, &mutations),
+            Ok(Decision::Reject(rejection)) => self.reject(&rejection),
+            Err(_) => self.reject(&Rejection::new(
+                ErrorCode::ServerError,
+                "the request was not decided on",
+            )),
         }
     }
 
     /// The head of the request that the proxy asks about.
-    fn head(&self, request: &HttpRequest) -> Option<Head> {
+    fn head(&self, request: &HttpRequest) -> Option<RequestHead> {
         let mut method = request.method().as_str().as_bytes().to_vec();
         if let Some(name) = &self.method_header {
             let mut values = request.headers().get_all(name);
@@ -183,7 +192,7 @@ impl Authorizer {
             .iter()
             .filter(|(name, _)| Some(*name) != self.method_header.as_ref());
         let lines = lines.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
-        Some(Head::new(
+        Some(RequestHead::new(
             std::iter::once((":method".to_owned(), method)).chain(lines).collect(),
         ))
     }
@@ -192,21 +201,19 @@ impl Authorizer {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Forward { stream, edits, .. } => self.end(stream, Decision::Forward(edits)),
-                Effect::Reply { stream, refused } => self.end(stream, Decision::Refuse(refused)),
-                Effect::Introspect { flight, request, .. } => {
+                Effect::Decide { stream, decision } => self.end(stream, decision),
+                Effect::Run(Command::Introspect { flight, request, .. }) => {
                     actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
                 }
                 // The list is the service's own.
-                Effect::ReadEndedSessions { path, .. } => {
+                Effect::Run(Command::ReadEndedSessions { path, .. }) => {
                     let known = path.rsplit_once("known=").map_or("", |(_, known)| known);
                     let list = self.application.ended.to_json(known);
                     let status = if list.is_some() { 200 } else { 204 };
                     let body = list.as_deref().map(str::as_bytes);
-                    self.gate.borrow_mut().ended_sessions(status, body);
+                    self.gateway.borrow_mut().on_ended_sessions(status, body);
                 }
-                Effect::Warn(notice) => log::warn!("authorize: {notice}"),
-                Effect::TickSoon => effects.extend(self.gate.borrow_mut().tick(clock::now())),
+                Effect::Run(Command::Warn(notice)) => log::warn!("authorize: {notice}"),
             }
         }
     }
@@ -218,25 +225,28 @@ impl Authorizer {
         }
     }
 
-    async fn introspect(self: Rc<Self>, flight: FlightId, request: Request) {
-        let answer = match &self.stage {
+    async fn introspect(self: Rc<Self>, flight: FlightId, request: IntrospectionRequest) {
+        let response = match &self.stage {
             Some(stage) => ask(&self.http, stage, request).await,
-            None => Answer::Failed,
+            None => IntrospectionResponse::Failed,
         };
-        let effects = self.gate.borrow_mut().answer(flight, &answer, clock::now());
+        let effects = self
+            .gateway
+            .borrow_mut()
+            .on_introspection(flight, &response, clock::now());
         self.carry_out(effects);
     }
 }
 
 impl Authorizer {
-    fn refuse(&self, refused: &Refused) -> HttpResponse {
-        let status = refused.refusal.status();
+    fn reject(&self, rejection: &Rejection) -> HttpResponse {
+        let status = rejection.code.status();
         let level = if status < 500 {
             log::Level::Info
         } else {
             log::Level::Error
         };
-        let code = refused.refusal.code();
+        let code = rejection.code.code();
         log::log!(
             target: AUDIT,
             level,
@@ -245,7 +255,7 @@ impl Authorizer {
             status = status,
             code = code,
             reason = code;
-            "refused authorize: {refused}"
+            "refused authorize: {rejection}"
         );
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponse::build(status);
@@ -253,15 +263,19 @@ impl Authorizer {
             .insert_header((CONTENT_TYPE, "application/json"))
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-        if let Some(challenge) = refused.challenge() {
+        if let Some(challenge) = rejection.challenge() {
             response.insert_header((WWW_AUTHENTICATE, challenge));
         }
-        response.body(refused.refusal.body())
+        response.body(rejection.code.body())
     }
 }
 
 /// Asks the authorization server, as the module asks it through Envoy.
-pub(crate) async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answer {
+pub(crate) async fn ask(
+    http: &HttpClient,
+    stage: &PhantomToken,
+    request: IntrospectionRequest,
+) -> IntrospectionResponse {
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     let make = || {
         // The endpoint is reached over what its URL says, so nothing in between has to be told.
@@ -283,7 +297,7 @@ pub(crate) async fn ask(http: &HttpClient, stage: &PhantomToken, request: Reques
             other => other,
         }
     };
-    let status = |status| Answer::Response {
+    let status = |status| IntrospectionResponse::Http {
         status,
         content_type: Vec::new(),
         cache_control: Vec::new(),
@@ -291,34 +305,34 @@ pub(crate) async fn ask(http: &HttpClient, stage: &PhantomToken, request: Reques
     };
     let limit = Duration::from_millis(stage.timeout_ms);
     match tokio::time::timeout(limit, exchange).await {
-        Ok(Ok(answer)) => Answer::Response {
+        Ok(Ok(answer)) => IntrospectionResponse::Http {
             status: answer.status,
             content_type: answer.content_type.into_bytes(),
             cache_control: answer.cache_control,
-            body: (answer.body.len() <= MAX_ANSWER_LEN).then(|| answer.body.to_vec()),
+            body: (answer.body.len() <= MAX_RESPONSE_LEN).then(|| answer.body.to_vec()),
         },
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
         // Envoy's answer to the module where one is late.
         Err(_) | Ok(Err(HttpError::Timeout)) => status(504),
-        Ok(Err(_)) => Answer::Failed,
+        Ok(Err(_)) => IntrospectionResponse::Failed,
     }
 }
 
 /// 200 with the headers that the API is to get. `Cookie` is always said as it is to be, for proxies that can only put one
 /// in the place of another. What only the filter sets is always said to be removed, with `-`, with `_` and with `.`: the proxy
 /// may not have told of the client's own. Those of which it has are named in whatever spelling they came.
-fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse {
+fn forward(rules: &Config, request: &HttpRequest, mutations: &HeaderMutations) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     let mut keeps_cookie = true;
-    for (name, value) in edits.set() {
+    for (name, value) in mutations.set() {
         keeps_cookie &= name != "cookie";
         response.insert_header((name, value));
     }
-    let mut removed: Vec<String> = edits.remove.iter().map(|name| name.to_string()).collect();
-    for ours in cookie_stage::own_headers(rules) {
+    let mut removed: Vec<String> = mutations.remove.iter().map(|name| name.to_string()).collect();
+    for ours in untrusted_headers::names(rules) {
         for name in [ours.to_owned(), ours.replace('-', "_"), ours.replace('-', ".")] {
-            let is_set = edits.set().any(|(set, _)| set == name);
+            let is_set = mutations.set().any(|(set, _)| set == name);
             if !is_set && !removed.contains(&name) {
                 removed.push(name);
             }
@@ -334,13 +348,4 @@ fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse
         response.insert_header((TO_REMOVE, removed.join(",")));
     }
     response.finish()
-}
-
-fn fault(why: &'static str) -> Refused {
-    Refused {
-        refusal: Refusal::ServerError,
-        bearer_error: None,
-        scopes: Vec::new(),
-        why,
-    }
 }

@@ -59,24 +59,41 @@ fn signed_claims(token: &[u8], is_right: impl FnOnce(Option<&str>) -> bool) -> O
     is_right(typ).then(|| object(claims))?
 }
 
-/// `exp` in whole seconds; `Err` when it is there and is not a number (RFC 7519, 4.1.4).
-pub(crate) fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, ()> {
-    match claims.get("exp") {
-        None => Ok(None),
-        Some(value) => value
-            .as_u64()
-            .or_else(|| whole_seconds(value.as_f64()?))
-            .map(Some)
-            .ok_or(()),
+/// `exp` in whole seconds (RFC 7519, section 4.1.4); `None` where it is missing.
+///
+/// # Errors
+/// See [`numeric_date`].
+pub fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, NotANumericDate> {
+    match claims.get("exp").and_then(Value::as_u64) {
+        Some(seconds) => Ok(Some(seconds)),
+        None => numeric_date(claims, "exp")?
+            .map(|seconds| whole_seconds(seconds).ok_or(NotANumericDate))
+            .transpose(),
     }
 }
 
-/// Whether `aud`, a string or a list of them, names the audience (RFC 7519, 4.1.3).
-pub(crate) fn has_audience(claims: &Map<String, Value>, required: &str) -> bool {
-    match claims.get("aud") {
-        Some(Value::String(audience)) => audience == required,
-        Some(Value::Array(list)) => list.iter().any(|audience| audience.as_str() == Some(required)),
-        _ => false,
+/// A time claim, in seconds since 1970, which may have a fraction (RFC 7519, section 2: `NumericDate`); `None` where it is
+/// missing.
+///
+/// # Errors
+/// It is there, and is not a number.
+pub fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, NotANumericDate> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or(NotANumericDate),
+    }
+}
+
+/// A time claim is not a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotANumericDate;
+
+/// The audiences of `aud`, which is a string or a list of strings (RFC 7519, section 4.1.3); `None` where it is neither.
+pub fn audiences(claims: &Map<String, Value>) -> Option<Vec<&str>> {
+    match claims.get("aud")? {
+        Value::String(audience) => Some(vec![audience]),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }
 
@@ -165,7 +182,7 @@ pub(crate) mod tests {
             (Ok(Some(5)), Ok(Some(5)), Ok(None))
         );
         for value in [json!("5"), json!(-1), json!(null), json!(1e300)] {
-            assert_eq!(exp(value.clone()), Err(()), "{value}");
+            assert_eq!(exp(value.clone()), Err(NotANumericDate), "{value}");
         }
     }
 }

@@ -5,12 +5,12 @@
 )]
 
 use bff_core::cookie::jar::CookieJar;
-use bff_core::cookie::names::{CookieNames, Hardening};
+use bff_core::cookie::names::{CookieNames, NamePrefixes};
 use bff_core::cookie::seal::Purpose;
 use proptest::prelude::*;
 
 fn names() -> CookieNames {
-    CookieNames::new("example", Hardening::Host, false, false).unwrap()
+    CookieNames::new("example", NamePrefixes::Host, false, false).unwrap()
 }
 
 /// A cookie of the application: any bytes but the separator, and not one of our names.

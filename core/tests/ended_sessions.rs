@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bff_core::cookie::seal::{NameDigest, SessionId};
+use bff_core::cookie::seal::{SessionId, SubjectHash};
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use proptest::prelude::*;
 
@@ -11,8 +11,8 @@ const START: u64 = 1_000_000;
 const SKEW: u64 = 10;
 const REPLICAS: usize = 3;
 
-fn digest(number: u8) -> NameDigest {
-    NameDigest::of("https://issuer", &number.to_string())
+fn digest(number: u8) -> SubjectHash {
+    SubjectHash::of("https://issuer", &number.to_string())
 }
 
 fn name() -> impl Strategy<Value = Ended> {

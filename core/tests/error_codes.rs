@@ -1,25 +1,41 @@
-//! The table of refusals and the CSRF check.
+//! The tables of error codes.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use bff_core::cookie::seal::{Content, NONCE_LEN, Opened, Purpose, Sealer, SessionId};
-use bff_core::crypto::key_ring::KeyRing;
 use bff_core::error_code::Refusal;
-use bff_core::session::csrf;
-use bff_core::session::current_session::CurrentSession;
+use bff_core::gateway::error_code::ErrorCode as GatewayErrorCode;
+
+#[test]
+fn every_rejection_of_the_gateway_has_the_status_and_code_of_the_contract() {
+    use GatewayErrorCode as G;
+    let table = [
+        (G::MalformedCredentials, 400, "invalid_request"),
+        (G::Unauthorized, 401, "unauthorized"),
+        (G::BearerUnauthorized, 401, "unauthorized"),
+        (G::Forbidden, 403, "forbidden"),
+        (G::ServerError, 500, "server_error"),
+        (G::AuthorizationServerError, 502, "authorization_server_error"),
+        (G::AuthorizationServerTimeout, 504, "authorization_server_error"),
+    ];
+    assert_eq!(table.map(|(error, ..)| error), G::ALL);
+    for (error, status, code) in table {
+        assert_eq!((error.status(), error.code()), (status, code));
+        let body: serde_json::Value = serde_json::from_str(&error.body()).unwrap();
+        assert_eq!(body, serde_json::json!({"code": code, "message": error.message()}));
+    }
+    assert_eq!(
+        G::Unauthorized.message(),
+        "Access denied due to missing or invalid credentials"
+    );
+}
 
 #[test]
 fn every_refusal_has_the_status_and_code_of_the_contract() {
     use Refusal as R;
     let table = [
-        (R::Unauthorized, 401, "unauthorized"),
-        (R::BearerUnauthorized, 401, "unauthorized"),
-        (R::MalformedCredentials, 400, "invalid_request"),
-        (R::Forbidden, 403, "forbidden"),
         (R::AuthorizationServerError, 502, "authorization_server_error"),
-        (R::AuthorizationServerTimeout, 504, "authorization_server_error"),
         (R::ServerError, 500, "server_error"),
         (R::UnauthorizedRequest, 401, "unauthorized_request"),
         (R::InvalidRequest, 400, "invalid_request"),
@@ -32,72 +48,13 @@ fn every_refusal_has_the_status_and_code_of_the_contract() {
         (R::NotFound, 404, "not_found"),
         (R::MethodNotAllowed, 405, "method_not_allowed"),
     ];
-    for (refusal, status, code) in table {
-        assert_eq!((refusal.status(), refusal.code()), (status, code));
-        let body: serde_json::Value = serde_json::from_str(&refusal.body()).unwrap();
-        assert_eq!(body, serde_json::json!({"code": code, "message": refusal.message()}));
+    for (error, status, code) in table {
+        assert_eq!((error.status(), error.code()), (status, code));
+        let body: serde_json::Value = serde_json::from_str(&error.body()).unwrap();
+        assert_eq!(body, serde_json::json!({"code": code, "message": error.message()}));
     }
     assert_eq!(
-        R::Unauthorized.message(),
+        R::UnauthorizedRequest.message(),
         "Access denied due to missing or invalid credentials"
     );
-}
-
-fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
-    let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    let sealer = Sealer::new(KeyRing::parse(key, false).unwrap().0, "example", false);
-    let content = Content {
-        value,
-        session,
-        began_at: 0,
-        expires_at: 2,
-    };
-    let sealed = sealer.seal(Purpose::Csrf, &content, [0; NONCE_LEN]).unwrap();
-    sealer.open(Purpose::Csrf, sealed.as_bytes(), 1).unwrap()
-}
-
-fn of(id: Option<SessionId>) -> CurrentSession {
-    CurrentSession::of_access_token(id)
-}
-
-#[test]
-fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
-    let (session, other) = (SessionId([1; 32]), SessionId([2; 32]));
-    let cookie = csrf_cookie(b"value", session);
-    let (version_1, session, other) = (of(None), of(Some(session)), of(Some(other)));
-    assert!(csrf::matches(Some(b"value"), &cookie, &session));
-    assert!(
-        csrf::matches(Some(b"value"), &cookie, &version_1),
-        "beside a version 1 token there is no session to compare"
-    );
-    assert!(!csrf::matches(Some(b"value"), &cookie, &other));
-    for header in [
-        None,
-        Some(&b""[..]),
-        Some(b"valu"),
-        Some(b"value "),
-        Some(b"Value"),
-        Some(b"valuf"),
-    ] {
-        assert!(!csrf::matches(header, &cookie, &session), "{header:?}");
-    }
-    assert!(
-        !csrf::matches(Some(b""), &csrf_cookie(b"", SessionId([1; 32])), &session),
-        "an empty value proves nothing"
-    );
-}
-
-/// The version 1 known answer: a sealed value that has no purpose and belongs to no session.
-fn version_1_value() -> Opened {
-    let key = "4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50";
-    let cookie = b"AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A";
-    let sealer = Sealer::new(KeyRing::parse(key, true).unwrap().0, "example", true);
-    sealer.open(Purpose::Csrf, cookie, 1).unwrap()
-}
-
-#[test]
-fn a_version_1_csrf_value_does_not_serve_a_version_2_session() {
-    let (cookie, header) = (version_1_value(), b"42665300-efe8-419d-be52-07b53e208f46");
-    assert!(csrf::matches(Some(header), &cookie, &of(None)), "all of version 1");
-    assert!(!csrf::matches(Some(header), &cookie, &of(Some(SessionId([1; 32])))));
 }

@@ -1,9 +1,10 @@
 //! The host functions that are called without the SDK, and why.
 #![allow(unsafe_code, reason = "imported functions that take and fill memory")]
 
-use crate::host::Outcome;
+/// What a host call comes to: nothing, or the host's number for the error.
+pub(crate) type HostResult = Result<(), u32>;
 
-/// The request's header map, as the host serialises it: [`bff_core::request::head::Head::from_proxy_wasm`] reads it. The SDK would
+/// The request's header map, as the host serialises it: [`bff_core::request::head::RequestHead::from_proxy_wasm`] reads it. The SDK would
 /// copy each name and each value into an allocation of its own, and panic on a name that is not UTF-8.
 pub(crate) fn request_header_map() -> Option<Vec<u8>> {
     const HTTP_REQUEST_HEADERS: u32 = 0;
@@ -76,7 +77,7 @@ unsafe fn answered(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec
 /// Answers the current request. `details` comes out as `%RESPONSE_CODE_DETAILS%` in access logs, for which the SDK has no
 /// argument; it holds no white space. `headers` are serialised as the host expects them. A gRPC request is answered by
 /// Envoy in gRPC's form.
-pub(crate) fn send_local_response(status: u32, details: &str, body: &str, headers: &[u8]) -> Outcome {
+pub(crate) fn send_local_response(status: u32, details: &str, body: &str, headers: &[u8]) -> HostResult {
     const GRPC_STATUS_BY_ENVOY: i32 = -1;
     // SAFETY: the host reads as many bytes from each pointer as it is told, and these are the slices' lengths.
     let outcome = unsafe {

@@ -3,18 +3,19 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use bff_core::gateway::Surroundings;
-use bff_core::gateway::cookie_stage::Edits;
-use bff_core::gateway::introspection::{Answer, MAX_ANSWER_LEN, Request};
+use bff_core::encoding::hex;
+use bff_core::gateway::attributes::RequestAttributes;
+use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_LEN};
 use bff_core::request::cache_control;
-use bff_core::request::head::Head;
+use bff_core::request::head::RequestHead;
 use http::HeaderValue;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
 use crate::abi;
 
-/// Nanoseconds since 1970.
+/// The time since 1970.
 pub(crate) fn now() -> Duration {
     hostcalls::get_current_time()
         .ok()
@@ -37,18 +38,18 @@ pub(crate) fn plugin_configuration() -> Vec<u8> {
 
 /// The current request's head; an empty one, which nothing is forwarded for, where the host does not give it. Only to be
 /// called in the header phase.
-pub(crate) fn request_head() -> Head {
+pub(crate) fn request_head() -> RequestHead {
     abi::request_header_map()
-        .and_then(Head::from_proxy_wasm)
+        .and_then(RequestHead::from_proxy_wasm)
         .unwrap_or_default()
 }
 
 /// Changes the current request's head. Only to be called before it is resumed.
-pub(crate) fn edit_request(edits: &Edits) {
-    for name in &edits.remove {
+pub(crate) fn mutate_request_headers(mutations: &HeaderMutations) {
+    for name in &mutations.remove {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None);
     }
-    for (name, value) in edits.set() {
+    for (name, value) in mutations.set() {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
     }
 }
@@ -60,7 +61,7 @@ pub(crate) fn keep_private() {
     let is_for_anybody = match abi::first_response_header(NAME) {
         Ok(Some(first)) if cache_control::is_for_anybody([first.as_slice()]) => {
             // Another line may say more. Only now, since to be told the whole head costs more than all else of a response.
-            let head = abi::response_header_map().and_then(Head::from_proxy_wasm);
+            let head = abi::response_header_map().and_then(RequestHead::from_proxy_wasm);
             cache_control::is_for_anybody(head.unwrap_or_default().all(NAME))
         }
         Ok(Some(_)) => false,
@@ -73,12 +74,12 @@ pub(crate) fn keep_private() {
 }
 
 /// What Envoy knows of the current request.
-pub(crate) struct Connection;
+pub(crate) struct Attributes;
 
-impl Surroundings for Connection {
+impl RequestAttributes for Attributes {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         let digest = abi::property(&["connection", "sha256_peer_certificate_digest"]).ok()??;
-        from_hex(&digest)
+        hex::decode(std::str::from_utf8(&digest).ok()?)
     }
 
     fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
@@ -88,28 +89,14 @@ impl Surroundings for Connection {
     }
 }
 
-fn from_hex(text: &[u8]) -> Option<[u8; 32]> {
-    let (pairs, rest) = text.as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let bytes = pairs.iter().map(|[high, low]| {
-        let byte = digit(*high)?.checked_mul(16)?.checked_add(digit(*low)?)?;
-        u8::try_from(byte).ok()
-    });
-    let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
-    rest.is_empty().then(|| bytes.try_into().ok())?
-}
-
 /// Lets the current request go on.
 pub(crate) fn resume_request() {
     let _ = hostcalls::resume_http_request();
 }
 
-/// What a host call came to: nothing, or the host's number for what went wrong.
-pub(crate) type Outcome = Result<(), u32>;
-
-/// Answers the current request; `why` is for the access log. Envoy does not check the headers of a local reply, so a
+/// Answers the current request; `details` are for the access log. Envoy does not check the headers of a local reply, so a
 /// value that is not one is left out.
-pub(crate) fn reply(status: u16, why: &str, headers: &[(&str, &str)], body: &str) {
+pub(crate) fn reply(status: u16, details: &str, headers: &[(&str, &str)], body: &str) {
     let is_value = |value: &str| HeaderValue::from_str(value).is_ok();
     let headers: Vec<_> = headers.iter().filter(|(_, value)| is_value(value)).collect();
     let texts = || headers.iter().flat_map(|(name, value)| [name, value]);
@@ -122,7 +109,7 @@ pub(crate) fn reply(status: u16, why: &str, headers: &[(&str, &str)], body: &str
         serialised.extend_from_slice(text.as_bytes());
         serialised.push(0);
     }
-    let details = format!("bff:{}", why.replace(char::is_whitespace, "_"));
+    let details = format!("bff:{}", details.replace(char::is_whitespace, "_"));
     if let Err(status) = abi::send_local_response(u32::from(status), &details, body, &serialised) {
         log(
             LogLevel::Error,
@@ -132,12 +119,12 @@ pub(crate) fn reply(status: u16, why: &str, headers: &[(&str, &str)], body: &str
 }
 
 /// Makes the following calls on behalf of another context. False: it is gone.
-pub(crate) fn act_for(context_id: u32) -> bool {
+pub(crate) fn set_effective_context(context_id: u32) -> bool {
     hostcalls::set_effective_context(context_id).is_ok()
 }
 
 /// Sends a request to a cluster; returns the callout's number. `None`: there is no such cluster, or it is closed off.
-pub(crate) fn call(cluster: &str, request: &Request, timeout: Duration) -> Option<u32> {
+pub(crate) fn introspect(cluster: &str, request: &IntrospectionRequest, timeout: Duration) -> Option<u32> {
     let headers = request
         .headers
         .iter()
@@ -146,7 +133,7 @@ pub(crate) fn call(cluster: &str, request: &Request, timeout: Duration) -> Optio
     hostcalls::dispatch_http_call(cluster, headers, Some(&request.body), Vec::new(), timeout).ok()
 }
 
-/// Sends a GET to a cluster; otherwise as [`call`].
+/// Sends a GET to a cluster; otherwise as [`introspect`].
 pub(crate) fn get(cluster: &str, path: &str, timeout: Duration) -> Option<u32> {
     let headers = vec![(":method", "GET"), (":path", path), (":authority", cluster)];
     hostcalls::dispatch_http_call(cluster, headers, None, Vec::new(), timeout).ok()
@@ -154,34 +141,34 @@ pub(crate) fn get(cluster: &str, path: &str, timeout: Duration) -> Option<u32> {
 
 /// The status and the body of the answer to the callout whose callback this is. A connection that was reset has no
 /// headers, and asking for one of them would panic. No body: it is longer than `limit` bytes.
-pub(crate) fn call_body(num_headers: usize, body_size: usize, limit: usize) -> (u16, Option<Vec<u8>>) {
+pub(crate) fn callout_response(num_headers: usize, body_size: usize, limit: usize) -> (u16, Option<Vec<u8>>) {
     if num_headers == 0 {
         return (0, None);
     }
-    let head = call_head();
+    let head = callout_head();
     (status(&head), body(body_size, limit))
 }
 
-/// As [`call_body`], with what introspection needs besides.
-pub(crate) fn call_answer(num_headers: usize, body_size: usize) -> Answer {
+/// As [`callout_response`], with what introspection needs besides.
+pub(crate) fn introspection_response(num_headers: usize, body_size: usize) -> IntrospectionResponse {
     if num_headers == 0 {
-        return Answer::Failed;
+        return IntrospectionResponse::Failed;
     }
-    let head = call_head();
-    Answer::Response {
+    let head = callout_head();
+    IntrospectionResponse::Http {
         status: status(&head),
         content_type: head.all("content-type").next().unwrap_or_default().to_vec(),
         cache_control: head.all("cache-control").map(<[u8]>::to_vec).collect(),
-        body: body(body_size, MAX_ANSWER_LEN),
+        body: body(body_size, MAX_RESPONSE_LEN),
     }
 }
 
-fn call_head() -> Head {
-    Head::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default())
+fn callout_head() -> RequestHead {
+    RequestHead::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default())
 }
 
 /// 0 where there is none.
-fn status(head: &Head) -> u16 {
+fn status(head: &RequestHead) -> u16 {
     let status = head.all(":status").next().unwrap_or_default();
     std::str::from_utf8(status)
         .ok()

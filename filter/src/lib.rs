@@ -1,6 +1,6 @@
 //! The Envoy filter: a thin shell around `bff-core`, in proxy-wasm.
 //!
-//! Envoy's callbacks become events of the gate, the gate's effects become host calls; every rule is in the core. A panic in
+//! Envoy's callbacks become events of the gateway, its effects become host calls; every rule is in the core. A panic in
 //! here would take the whole worker down, so nothing may panic, and header values are bytes and never text.
 #![allow(
     missing_docs,
@@ -20,8 +20,8 @@ mod environment;
 mod host;
 mod metrics;
 mod root;
-mod shell;
 mod stream;
+mod worker;
 
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|context_id| Box::new(root::Root::new(context_id)));

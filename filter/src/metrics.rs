@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bff_core::crypto::key_ring::KeyId;
-use bff_core::error_code::Refusal;
-use bff_core::gateway::counters::{Count, Counts};
+use bff_core::gateway::counters::{Counter, Counters};
+use bff_core::gateway::error_code::ErrorCode;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
@@ -16,13 +16,14 @@ type Id = Option<u32>;
 /// The metrics of one worker; Envoy adds the workers up.
 pub(crate) struct Metrics {
     forwarded: Id,
-    refused: HashMap<u16, Id>,
+    /// By status, which codes may share.
+    rejected: HashMap<u16, Id>,
     cache_hits: Id,
     cache_misses: Id,
     cache_entries: Id,
     reported_entries: Cell<usize>,
-    /// What of the gate's counts Envoy has been told.
-    reported: RefCell<Counts>,
+    /// What of the gateway's totals Envoy has been told.
+    reported: RefCell<Counters>,
     introspections: Id,
     introspections_joined: Id,
     introspection_failures: Id,
@@ -40,23 +41,14 @@ impl Metrics {
     /// Defines them. To be called once, by the root.
     pub(crate) fn define(keys: impl Iterator<Item = KeyId>) -> Self {
         let counter = |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("bff_filter_{name}")).ok();
-        let refusals = [
-            Refusal::MalformedCredentials,
-            Refusal::Unauthorized,
-            Refusal::Forbidden,
-            Refusal::ServerError,
-            Refusal::AuthorizationServerError,
-            Refusal::AuthorizationServerTimeout,
-        ];
-        let refused = refusals.map(|refusal| {
-            (
-                refusal.status(),
-                counter(&format!("requests_refused_{}", refusal.status())),
-            )
-        });
+        let mut rejected = HashMap::new();
+        for status in ErrorCode::ALL.map(ErrorCode::status) {
+            let name = || format!("requests_refused_{status}");
+            rejected.entry(status).or_insert_with(|| counter(&name()));
+        }
         Self {
             forwarded: counter("requests_forwarded"),
-            refused: refused.into(),
+            rejected,
             cache_hits: counter("cache_hits"),
             cache_misses: counter("cache_misses"),
             cache_entries: hostcalls::define_metric(MetricType::Gauge, "bff_filter_cache_entries").ok(),
@@ -90,38 +82,38 @@ impl Metrics {
         }
     }
 
-    /// What the gate has counted since it began.
-    pub(crate) fn report(&self, counts: &Counts) {
+    /// Totals since the start of the gateway.
+    pub(crate) fn report(&self, counters: &Counters) {
         let Ok(mut reported) = self.reported.try_borrow_mut() else {
             return;
         };
-        for (count, total) in counts.iter() {
-            let new = total.wrapping_sub(reported.of(count));
+        for (counter, total) in counters.iter() {
+            let new = total.wrapping_sub(reported.of(counter));
             if new > 0 {
-                add(self.id(count), i64::try_from(new).unwrap_or(i64::MAX));
+                add(self.id(counter), i64::try_from(new).unwrap_or(i64::MAX));
             }
         }
-        let new = counts.cookies_opened().wrapping_sub(reported.cookies_opened());
+        let new = counters.cookies_opened().wrapping_sub(reported.cookies_opened());
         if new > 0 {
             add(self.opened, i64::try_from(new).unwrap_or(i64::MAX));
         }
-        reported.clone_from(counts);
+        reported.clone_from(counters);
     }
 
-    fn id(&self, count: Count) -> Id {
-        match count {
-            Count::Forwarded => self.forwarded,
-            Count::Refused(status) => self.refused.get(&status).copied().flatten(),
-            Count::CookieOpened(key) => self.opened_by.get(&key).copied().flatten(),
-            Count::CookieOfUnknownKey => self.unknown_keys,
-            Count::CacheHit => self.cache_hits,
-            Count::CacheMiss => self.cache_misses,
-            Count::Joined => self.introspections_joined,
-            Count::IntrospectionFailed => self.introspection_failures,
-            Count::ClocksDiffer => self.clocks_differ,
-            Count::SessionTokenInactive => self.session_tokens_inactive,
-            Count::EndedSessionsRead => self.ended_sessions_read,
-            Count::EndedSessionsFailed => self.ended_sessions_failures,
+    fn id(&self, counter: Counter) -> Id {
+        match counter {
+            Counter::Forwarded => self.forwarded,
+            Counter::Rejected(code) => self.rejected.get(&code.status()).copied().flatten(),
+            Counter::CookieOpened(key) => self.opened_by.get(&key).copied().flatten(),
+            Counter::CookieOfUnknownKey => self.unknown_keys,
+            Counter::CacheHit => self.cache_hits,
+            Counter::CacheMiss => self.cache_misses,
+            Counter::Joined => self.introspections_joined,
+            Counter::IntrospectionFailed => self.introspection_failures,
+            Counter::ClocksDiffer => self.clocks_differ,
+            Counter::SessionTokenInactive => self.session_tokens_inactive,
+            Counter::EndedSessionsRead => self.ended_sessions_read,
+            Counter::EndedSessionsFailed => self.ended_sessions_failures,
         }
     }
 

@@ -6,30 +6,30 @@ use bff_core::gateway::config::Config;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
-use crate::shell::Shell;
 use crate::stream::Stream;
+use crate::worker::Worker;
 use crate::{environment, host};
 
 /// One for each worker and configuration.
 pub(crate) struct Root {
     context_id: u32,
     /// `None` until it is configured.
-    shell: Option<Rc<Shell>>,
+    worker: Option<Rc<Worker>>,
 }
 
 impl Root {
     pub(crate) fn new(context_id: u32) -> Self {
         Self {
             context_id,
-            shell: None,
+            worker: None,
         }
     }
 }
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token_id: u32, num_headers: usize, body_size: usize, _num_trailers: usize) {
-        if let Some(shell) = &self.shell {
-            shell.answer(self.context_id, token_id, num_headers, body_size);
+        if let Some(worker) = &self.worker {
+            worker.on_callout(self.context_id, token_id, num_headers, body_size);
         }
     }
 }
@@ -42,7 +42,7 @@ impl RootContext for Root {
                 for warning in &config.warnings {
                     host::log(LogLevel::Warn, &format!("bff: bff_token.encryption_key: {warning}"));
                 }
-                self.shell = Some(Rc::new(Shell::new(config)));
+                self.worker = Some(Rc::new(Worker::new(config)));
                 true
             }
             Err(error) => {
@@ -53,13 +53,13 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        if let Some(shell) = &self.shell {
-            shell.tick(self.context_id);
+        if let Some(worker) = &self.worker {
+            worker.on_tick(self.context_id);
         }
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(context_id, self.shell.clone())))
+        Some(Box::new(Stream::new(context_id, self.worker.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -2,93 +2,93 @@
 
 use std::rc::Rc;
 
-use bff_core::error_code::Refusal;
-use bff_core::gateway::OnResponse;
+use bff_core::gateway::effect::ResponseContext;
+use bff_core::gateway::error_code::ErrorCode;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use proxy_wasm::types::Action as FilterHeadersStatus;
 
 use crate::host;
-use crate::shell::{Fate, Shell};
+use crate::worker::{Action, Worker};
 
 /// One request.
 pub(crate) struct Stream {
     context_id: u32,
-    shell: Option<Rc<Shell>>,
-    /// Whether the gate may remember it.
-    waits: bool,
-    /// What matters when its response comes; of one that waits, the shell knows.
-    on_response: OnResponse,
+    worker: Option<Rc<Worker>>,
+    /// Whether it was paused, so that the gateway may wait for it.
+    is_paused: bool,
+    /// For its response; of one that was paused, the worker has it.
+    response: ResponseContext,
 }
 
 impl Stream {
-    pub(crate) fn new(context_id: u32, shell: Option<Rc<Shell>>) -> Self {
+    pub(crate) fn new(context_id: u32, worker: Option<Rc<Worker>>) -> Self {
         Self {
             context_id,
-            shell,
-            waits: false,
-            on_response: OnResponse::default(),
+            worker,
+            is_paused: false,
+            response: ResponseContext::default(),
         }
     }
 }
 
 impl Context for Stream {
     fn on_http_call_response(&mut self, token_id: u32, num_headers: usize, body_size: usize, _num_trailers: usize) {
-        if let Some(shell) = &self.shell {
-            shell.answer(self.context_id, token_id, num_headers, body_size);
+        if let Some(worker) = &self.worker {
+            worker.on_callout(self.context_id, token_id, num_headers, body_size);
         }
     }
 }
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> Action {
-        let fate = match &self.shell {
-            Some(shell) => shell.request(self.context_id, &host::request_head()),
+    fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> FilterHeadersStatus {
+        let action = match &self.worker {
+            Some(worker) => worker.on_request(self.context_id, &host::request_head()),
             None => {
-                // Without a configuration nobody gets by.
+                // Without a configuration no request passes.
                 host::reply(
-                    Refusal::ServerError.status(),
+                    ErrorCode::ServerError.status(),
                     "there is no configuration",
                     &[("content-type", "application/json")],
-                    &Refusal::ServerError.body(),
+                    &ErrorCode::ServerError.body(),
                 );
-                Fate::Stays
+                Action::Pause
             }
         };
-        match fate {
-            Fate::Goes(on_response) => {
-                self.on_response = on_response;
-                Action::Continue
+        match action {
+            Action::Continue(response) => {
+                self.response = response;
+                FilterHeadersStatus::Continue
             }
-            Fate::Stays => {
-                self.waits = true;
-                Action::Pause
+            Action::Pause => {
+                self.is_paused = true;
+                FilterHeadersStatus::Pause
             }
         }
     }
 
-    /// Also called for local replies, of which nothing is known.
-    fn on_http_response_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> Action {
-        let Some(shell) = &self.shell else {
-            return Action::Continue;
+    /// Also called for local replies, for which nothing was kept.
+    fn on_http_response_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> FilterHeadersStatus {
+        let Some(worker) = &self.worker else {
+            return FilterHeadersStatus::Continue;
         };
-        let on_response = match self.waits {
-            true => shell.on_response(self.context_id),
-            false => std::mem::take(&mut self.on_response),
+        let response = match self.is_paused {
+            true => worker.take_response_context(self.context_id),
+            false => std::mem::take(&mut self.response),
         };
-        match shell.response(&on_response) {
-            true => Action::Continue,
-            false => Action::Pause,
+        match worker.on_response(&response) {
+            true => FilterHeadersStatus::Continue,
+            false => FilterHeadersStatus::Pause,
         }
     }
 }
 
-/// However a request that waits ends, the gate is told: its client may have left.
+/// However a paused request ends, the gateway is told: its client may have left.
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.waits
-            && let Some(shell) = &self.shell
+        if self.is_paused
+            && let Some(worker) = &self.worker
         {
-            shell.gone(self.context_id);
+            worker.on_stream_end(self.context_id);
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bff_core::crypto::key_ring::KeyRing;
-use bff_core::cookie::names::{CookieNames, Hardening};
+use bff_core::cookie::names::{CookieNames, NamePrefixes};
 use bff_core::cookie::seal::{Content, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
 use bff_service::oauth::jwks::KeySet;
 use bff_service::oauth::signing_key::SigningKey;
 
@@ -19,7 +19,7 @@ pub const SECRET: &str = "pL4nt3d-s3cr3t-0123456789";
 
 /// The cookie names of the default configuration.
 pub fn names() -> CookieNames {
-    CookieNames::new("example", Hardening::None, false, false).expect("names")
+    CookieNames::new("example", NamePrefixes::None, false, false).expect("names")
 }
 
 /// A sealer; `accept_v1` as in the configuration.

@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use base64::Engine;
-use bff_core::gateway::config::Config;
-use bff_core::session::ended_sessions::{Ended, EndedSessions};
-use bff_core::gateway::{Effect, FlightId, Gate, StreamId, Surroundings};
-use bff_core::request::head::Head;
-use bff_core::gateway::introspection::Answer;
 use bff_core::cookie::seal::Purpose;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::config::Config;
+use bff_core::gateway::effect::{Command, Decision, Effect};
+use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::single_flight::FlightId;
+use bff_core::request::head::RequestHead;
+use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use bff_fuzz::{KEY, NOW, encode, sealed};
 
 const TOKENS: [&str; 3] = ["one", "two", "three"];
@@ -43,7 +46,7 @@ fn jwt(token: usize) -> String {
 /// No certificate, no route metadata.
 struct Plain;
 
-impl Surroundings for Plain {
+impl RequestAttributes for Plain {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         None
     }
@@ -54,7 +57,7 @@ impl Surroundings for Plain {
 }
 
 struct World {
-    gate: Gate,
+    gate: Gateway,
     open: BTreeMap<StreamId, Option<usize>>,
     ended: BTreeSet<StreamId>,
     callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
@@ -64,26 +67,23 @@ impl World {
     fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
         for effect in effects {
             match effect {
-                Effect::Forward { stream, edits, .. } => {
-                    let token = self
-                        .open
-                        .remove(&stream)
-                        .expect("a request that is open")
-                        .expect("forwarded without proof");
+                Effect::Decide { stream, decision } => {
+                    let token = self.open.remove(&stream).expect("a request that is open");
                     assert!(self.ended.insert(stream), "a second end");
-                    let (_, value) = edits.set().find(|(name, _)| *name == "authorization").expect("a token");
+                    let Decision::Forward(forward) = decision else {
+                        continue;
+                    };
+                    let token = token.expect("forwarded without proof");
+                    let mut set = forward.mutations.set();
+                    let (_, value) = set.find(|(name, _)| *name == "authorization").expect("a token");
                     assert_eq!(value, format!("Bearer {}", jwt(token)).as_bytes(), "somebody else's");
                 }
-                Effect::Reply { stream, .. } => {
-                    self.open.remove(&stream).expect("a request that is open");
-                    assert!(self.ended.insert(stream), "a second end");
-                }
-                Effect::Introspect { stream, flight, .. } => {
+                Effect::Run(Command::Introspect { stream, flight, .. }) => {
                     let known = self.callouts.get(&flight).map(|(_, token)| *token);
                     self.callouts
                         .insert(flight, (stream, cause.or(known).expect("a cause")));
                 }
-                Effect::ReadEndedSessions { .. } | Effect::Warn(_) | Effect::TickSoon => {}
+                Effect::Run(Command::ReadEndedSessions { .. } | Command::Warn(_)) => {}
             }
         }
     }
@@ -91,7 +91,7 @@ impl World {
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut world = World {
-        gate: Gate::new(CONFIG.clone()),
+        gate: Gateway::new(CONFIG.clone()),
         open: BTreeMap::new(),
         ended: BTreeSet::new(),
         callouts: BTreeMap::new(),
@@ -144,7 +144,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
-                let effects = Vec::from_iter(world.gate.request(last, &Head::new(lines), &Plain, now));
+                let effects = Vec::from_iter(world.gate.on_request(last, &RequestHead::new(lines), &Plain, now));
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }
@@ -161,21 +161,21 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let (_, token) = world.callouts.remove(&id).expect("alive");
                 let body = bytes.next().unwrap_or(0);
                 let answer = match body % 4 {
-                    0 | 1 => Answer::Response {
+                    0 | 1 => IntrospectionResponse::Http {
                         status: 200,
                         content_type: b"application/jwt".to_vec(),
                         cache_control: Vec::new(),
                         body: Some(jwt(token).into_bytes()),
                     },
-                    2 => Answer::Response {
+                    2 => IntrospectionResponse::Http {
                         status: 204,
                         content_type: Vec::new(),
                         cache_control: Vec::new(),
                         body: Some(Vec::new()),
                     },
-                    _ => Answer::Failed,
+                    _ => IntrospectionResponse::Failed,
                 };
-                let effects = world.gate.answer(id, &answer, now);
+                let effects = world.gate.on_introspection(id, &answer, now);
                 world.effects(effects, None);
             }
             4 => {
@@ -189,11 +189,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 world.open.remove(&stream);
                 world.ended.insert(stream);
-                let effects = world.gate.gone(stream);
-                world.effects(effects, None);
+                world.gate.on_stream_end(stream);
             }
             5 => {
-                let effects = world.gate.tick(now);
+                let effects = world.gate.on_tick(now);
                 world.effects(effects, None);
             }
             6 => now += u64::from(argument),
@@ -203,19 +202,19 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     list.end(Ended::Session([7; 16]), now);
                     over = true;
                 }
-                world.gate.ended_sessions(200, Some(list.to_json("v").as_bytes()));
+                world.gate.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
             }
         }
         // Active and inactive answers have room of their own, for two each.
-        assert!(world.gate.cached() <= 4 && world.gate.opened_cookies() <= 4);
+        assert!(world.gate.cached_responses() <= 4 && world.gate.cached_cookies() <= 4);
         assert!(world.gate.in_flight() <= TOKENS.len());
     }
     // Whatever happened: when every callout that is left is answered, nobody waits.
-    let effects = world.gate.tick(now);
+    let effects = world.gate.on_tick(now);
     world.effects(effects, None);
     let left: Vec<FlightId> = world.callouts.keys().copied().collect();
     for id in left {
-        let effects = world.gate.answer(id, &Answer::Failed, now);
+        let effects = world.gate.on_introspection(id, &IntrospectionResponse::Failed, now);
         world.effects(effects, None);
     }
     assert!(

@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use bff_core::gateway::introspection_cache::Verdict;
 use bff_core::gateway::config::{Config, PhantomToken};
-use bff_core::gateway::introspection::{Answer, Outcome, classify};
+use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse, classify};
+use bff_core::gateway::introspection_cache::TokenState;
 use bff_fuzz::NOW;
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {
@@ -27,7 +27,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             .copied()
             .unwrap_or(200),
     };
-    let answer = Answer::Response {
+    let answer = IntrospectionResponse::Http {
         status,
         content_type: parts.next().unwrap_or_default().to_vec(),
         cache_control: vec![parts.next().unwrap_or_default().to_vec()],
@@ -35,12 +35,12 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     };
     // An opaque token, and one that is a JWT itself: what comes after the answer.
     let token = parts.next().unwrap_or(b"opaque");
-    if let Outcome::Known { verdict, expires_at } = classify(&STAGE, token, &answer, NOW) {
+    if let IntrospectionOutcome::Introspected { state, expires_at } = classify(&STAGE, token, &answer, NOW) {
         assert!(expires_at <= NOW + 900);
         assert!(matches!(status, 200 | 204 | 400));
-        assert!(status == 200 || matches!(verdict, Verdict::Inactive(_)));
-        if let Verdict::Active(grant) = verdict {
-            let headers: Vec<_> = grant.headers().collect();
+        assert!(status == 200 || matches!(state, TokenState::Inactive(_)));
+        if let TokenState::Active(token) = state {
+            let headers: Vec<_> = token.headers().collect();
             let [("authorization", value)] = headers.as_slice() else {
                 panic!("a JWT and nothing else");
             };

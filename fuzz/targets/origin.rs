@@ -1,7 +1,7 @@
 //! Origins: nothing is trusted but what is on the list, spelled as browsers spell it.
 #![no_main]
 
-use bff_core::request::origin::TrustedOrigins;
+use bff_core::request::trusted_origins::TrustedOrigins;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let trusted = TrustedOrigins::parse(&["https://www.example.com".to_owned()], false).expect("a list");

@@ -4,10 +4,12 @@
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::RequestAttributes;
 use bff_core::gateway::config::Config;
-use bff_core::gateway::introspection::Answer;
-use bff_core::gateway::{Effect, Gate, Surroundings};
-use bff_core::request::head::Head;
+use bff_core::gateway::effect::{Command, Decision, Effect, Forward};
+use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::request::head::RequestHead;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Client, Request};
 use bff_tests::request_corpus::{Corpus, Sent};
@@ -22,7 +24,7 @@ const REQUESTS: usize = 20_000;
 
 struct NoRoute;
 
-impl Surroundings for NoRoute {
+impl RequestAttributes for NoRoute {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         None
     }
@@ -47,8 +49,8 @@ fn script(token: &str) -> Scripted {
 }
 
 /// The same, as the module hands it to the gate.
-fn native_answer(token: &str) -> Answer {
-    let answer = |status, content_type: &str, body: String| Answer::Response {
+fn native_answer(token: &str) -> IntrospectionResponse {
+    let answer = |status, content_type: &str, body: String| IntrospectionResponse::Http {
         status,
         content_type: content_type.into(),
         cache_control: Vec::new(),
@@ -84,24 +86,27 @@ fn shown(value: &[u8]) -> String {
 }
 
 /// The gate natively, with the plugin configuration that Envoy has.
-fn native(gate: &mut Gate, sent: &Sent) -> End {
+fn native(gate: &mut Gateway, sent: &Sent) -> End {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970")
         .as_secs();
     let seen = sent.seen();
-    let mut effects = Vec::from_iter(gate.request(1, &Head::new(seen.clone()), &NoRoute, now));
-    if let Some(Effect::Introspect { flight, request, .. }) = effects.first() {
+    let mut effects = Vec::from_iter(gate.on_request(1, &RequestHead::new(seen.clone()), &NoRoute, now));
+    if let Some(Effect::Run(Command::Introspect { flight, request, .. })) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();
-        effects = gate.answer(*flight, &native_answer(&token), now);
+        effects = gate.on_introspection(*flight, &native_answer(&token), now);
     }
-    gate.gone(1);
-    match effects.pop() {
-        Some(Effect::Forward { edits, .. }) => {
+    gate.on_stream_end(1);
+    let Some(Effect::Decide { decision, .. }) = effects.pop() else {
+        panic!("a request without a decision");
+    };
+    match decision {
+        Decision::Forward(Forward { mutations, .. }) => {
             let mut upstream = seen;
-            upstream.retain(|(name, _)| !edits.remove.iter().any(|removed| removed == name));
-            for (name, value) in edits.set() {
+            upstream.retain(|(name, _)| !mutations.remove.iter().any(|removed| removed == name));
+            for (name, value) in mutations.set() {
                 upstream.retain(|(found, _)| found != name);
                 upstream.push((name.to_owned(), value.to_vec()));
             }
@@ -111,12 +116,11 @@ fn native(gate: &mut Gate, sent: &Sent) -> End {
             };
             End::Forwarded(LOOKED_AT.map(|name| (name, of(name))).to_vec())
         }
-        Some(Effect::Reply { refused, .. }) => End::Refused {
-            status: refused.refusal.status(),
-            challenge: refused.challenge(),
-            body: refused.refusal.body().to_string(),
+        Decision::Reject(rejection) => End::Refused {
+            status: rejection.code.status(),
+            challenge: rejection.challenge(),
+            body: rejection.code.body(),
         },
-        _ => panic!("a request without an end"),
     }
 }
 
@@ -167,13 +171,13 @@ fn plugin_configurations(system: &System) -> Vec<Value> {
     configurations.collect()
 }
 
-fn gate(system: &System, configuration: &Value) -> Gate {
+fn gate(system: &System, configuration: &Value) -> Gateway {
     let keys = std::fs::read_to_string(system.cookie_keys_file()).expect("the cookie keys");
     let env = |name: &str| match name {
         "BFF_COOKIE_KEYS" => Some(keys.trim().to_owned()),
         _ => Some("any secret".to_owned()),
     };
-    Gate::new(Config::parse(configuration.to_string().as_bytes(), env).expect("a configuration"))
+    Gateway::new(Config::parse(configuration.to_string().as_bytes(), env).expect("a configuration"))
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
     });
     let system = &test.system;
     let configurations = plugin_configurations(system);
-    let mut gates: Vec<Gate> = configurations.iter().map(|json| gate(system, json)).collect();
+    let mut gates: Vec<Gateway> = configurations.iter().map(|json| gate(system, json)).collect();
     let mut module = Module {
         client: Client::new(system),
         stream: None,

@@ -1,7 +1,7 @@
 //! `POST /backchannel-logout`: the authorization server says that a login or a user's sessions are over (OpenID Connect
 //! Back-Channel Logout 1.0). It works without any cookie.
 
-use bff_core::cookie::seal::NameDigest;
+use bff_core::cookie::seal::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
 
 use super::Call;
@@ -26,7 +26,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     if !application.logout_tokens.first_use(&id, call.now).await {
         return Err(Failure::invalid("the logout token was used before").because(Reason::LogoutToken));
     }
-    let digest = |name: &str| NameDigest::of(&application.config.authorization_server.issuer, name);
+    let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
     // With a `sid` it is that login alone; without, all that the user has (section 2.5).
     let ended = match (&login, &subject) {
         (Some(login), _) => Ended::Login(digest(login)),

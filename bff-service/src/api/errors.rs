@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use bff_core::error_code::{Refusal, error_body};
+use bff_core::error_body::error_body;
+use bff_core::error_code::Refusal;
 
 use crate::metrics::ServerEndpoint;
 use crate::oauth::OAuthError;

@@ -2,7 +2,7 @@
 //! Front-Channel Logout 1.0). The cookies are SameSite=Strict and do not come along to there, so the login is named by
 //! `iss` and `sid`, both of which are required: nobody who does not know a login's `sid` can end it.
 
-use bff_core::cookie::seal::NameDigest;
+use bff_core::cookie::seal::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
 use url::{Url, form_urlencoded};
 
@@ -33,7 +33,7 @@ pub(super) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     if sid.len() < LEAST_SID_BYTES {
         return Err(Failure::invalid("`sid` is too short to be a secret"));
     }
-    let ended = Ended::Login(NameDigest::of(issuer, &sid));
+    let ended = Ended::Login(SubjectHash::of(issuer, &sid));
     if !application.end_if_room(ended, call.now).await {
         return Err(Failure::invalid("the list of ended sessions is half full"));
     }

@@ -1,6 +1,7 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
 use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::request::head::Values;
 use bff_core::session::ended_sessions::Ended;
 use serde_json::json;
 
@@ -34,7 +35,7 @@ pub(super) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(St
     let session = required_session(&call.cookies)?;
     match proof {
         Proof::Header => check_csrf(call.headers, &application.csrf_header, settings, &session)?,
-        Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
+        Proof::Parameter(value) => check_csrf_value(Values::Single(value), settings, &session)?,
     };
     let id = session.id();
     // Any cookie of the session will do: somebody who wants to leave is not held up by the state of the others.

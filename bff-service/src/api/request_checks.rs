@@ -4,8 +4,9 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::cookie::seal::Purpose;
 use bff_core::error_code::Refusal;
 use bff_core::request::fetch_metadata::FetchSite;
-use bff_core::request::origin::TrustedOrigins;
-use bff_core::session::csrf;
+use bff_core::request::head::Values;
+use bff_core::request::trusted_origins::TrustedOrigins;
+use bff_core::session::csrf::{self, CsrfError};
 
 use super::errors::{Failure, Reason};
 use crate::session::CookieSettings;
@@ -128,26 +129,23 @@ pub(super) fn check_csrf<'s>(
     settings: &CookieSettings,
     session: &'s LiveSession,
 ) -> Result<&'s [u8], Failure> {
-    let mut lines = headers.get_all(name);
-    match (lines.next(), lines.next()) {
-        (Some(_), Some(_)) => Err(Failure::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
-        (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), settings, session),
-    }
+    let values = headers.get_all(name).map(HeaderValue::as_bytes);
+    check_csrf_value(Values::of(values), settings, session)
 }
 
 /// As [`check_csrf`], for a value from elsewhere.
 pub(super) fn check_csrf_value<'s>(
-    value: Option<&[u8]>,
+    value: Values<'_>,
     settings: &CookieSettings,
     session: &'s LiveSession,
 ) -> Result<&'s [u8], Failure> {
+    if value == Values::Repeated {
+        return Err(Failure::unauthorized(CsrfError::HeaderRepeated.details()).because(Reason::Csrf));
+    }
     let cookie = required(settings, Purpose::Csrf, &session.csrf)?;
-    match csrf::matches(value, cookie, &session.current()) {
-        true => Ok(&cookie.value),
-        false => {
-            let failure = Failure::unauthorized("the CSRF header is not what the CSRF cookie holds");
-            Err(failure.because(Reason::Csrf))
-        }
+    match csrf::check(value, cookie, &session.current()) {
+        Ok(()) => Ok(&cookie.value),
+        Err(error) => Err(Failure::unauthorized(error.details()).because(Reason::Csrf)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `GET /userInfo`: who is signed in.
 
-use bff_core::cookie::seal::{NameDigest, Purpose};
+use bff_core::cookie::seal::{Purpose, SubjectHash};
 use bff_core::error_code::Refusal;
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, Failure> {
     let claims = call.worker.client.userinfo(access_token, subject.as_deref()).await?;
     let issuer = &call.worker.application.config.authorization_server.issuer;
     let answered = claims.get("sub").and_then(Value::as_str);
-    let is_the_user = |user| answered.is_some_and(|sub| NameDigest::of(issuer, sub) == user);
+    let is_the_user = |user| answered.is_some_and(|sub| SubjectHash::of(issuer, sub) == user);
     match session.user().is_none_or(is_the_user) {
         true => Ok(Answer::json(Value::Object(claims))),
         false => Err(Failure::new(

@@ -2,8 +2,8 @@
 
 use bff_core::encoding::form::is_changed_by_encoding;
 use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
-use bff_core::gateway::introspection::{self, Outcome};
-use bff_core::gateway::introspection_cache::{Inactive, Verdict};
+use bff_core::gateway::introspection::{self, IntrospectionOutcome};
+use bff_core::gateway::introspection_cache::{InactiveReason, TokenState};
 
 use super::Report;
 use crate::authorize::ask;
@@ -70,17 +70,17 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
     let answer = ask(http, stage, request).await;
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     match introspection::classify(stage, MADE_UP_TOKEN, &answer, clock::now()) {
-        Outcome::Known {
-            verdict: Verdict::Inactive(Inactive::SaidSo | Inactive::NotIntrospectable),
+        IntrospectionOutcome::Introspected {
+            state: TokenState::Inactive(InactiveReason::NotActive | InactiveReason::NotIntrospectable),
             ..
         } => report
             .good
             .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
-        Outcome::Known { .. } => report.faults.push(format!(
+        IntrospectionOutcome::Introspected { .. } => report.faults.push(format!(
             "{url} calls a made-up token active: introspection proves nothing there"
         )),
-        Outcome::Unusable(why) => report.faults.push(format!("{url}, asked about a made-up token: {why}")),
-        Outcome::TimedOut => report.faults.push(format!(
+        IntrospectionOutcome::Unusable(why) => report.faults.push(format!("{url}, asked about a made-up token: {why}")),
+        IntrospectionOutcome::TimedOut => report.faults.push(format!(
             "{url}, asked about a made-up token: no answer within `phantom_token.timeout_ms`"
         )),
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use bff_core::cookie::names::Hardening;
+use bff_core::cookie::names::NamePrefixes;
 
 use super::fault::Fault;
 use super::sections::Settings;
@@ -12,7 +12,7 @@ const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net",
 
 /// Checks `cookie_domain`, and says what plain names and a Domain cost.
 pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) {
-    if settings.cookie_hardening == Hardening::None {
+    if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
             "`cookie_hardening` is `none`: every page of a sibling domain can set cookies of these names, and with them put a \
              visitor into a session of its own; choose `host` unless cookies of another implementation are to be read"

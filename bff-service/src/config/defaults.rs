@@ -1,6 +1,6 @@
 //! What holds where the file is silent. The fields' comments in [`super::sections`] say the same to the reader.
 
-use bff_core::cookie::names::Hardening;
+use bff_core::cookie::names::NamePrefixes;
 
 use super::sections::{AssertionAudience, AuthorizationServer, Client, Redis, ResponseMode, Server, Session};
 
@@ -116,8 +116,8 @@ pub(super) fn cookie_name_prefix() -> String {
     "example".to_owned()
 }
 
-pub(super) fn cookie_hardening() -> Hardening {
-    Hardening::Host
+pub(super) fn cookie_hardening() -> NamePrefixes {
+    NamePrefixes::Host
 }
 
 pub(super) fn max_cookie_parts() -> usize {

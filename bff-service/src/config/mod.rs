@@ -41,10 +41,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use bff_core::cookie::names::CookieNames;
-use bff_core::cookie::seal::NameDigest;
 use bff_core::cookie::seal::Sealer;
+use bff_core::cookie::seal::SubjectHash;
 use bff_core::crypto::key_ring::KeyRing;
-use bff_core::request::origin::TrustedOrigins;
+use bff_core::request::trusted_origins::TrustedOrigins;
 use zeroize::Zeroizing;
 
 use crate::http_client::Proxy;
@@ -146,7 +146,7 @@ impl Config {
 
     /// What tells this application from any other, wherever its replicas run.
     pub fn identity(&self) -> String {
-        let client = NameDigest::of(&self.settings.authorization_server.issuer, &self.settings.client.id);
+        let client = SubjectHash::of(&self.settings.authorization_server.issuer, &self.settings.client.id);
         let digest: String = client.0.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}:{digest}", self.settings.cookie_name_prefix)
     }

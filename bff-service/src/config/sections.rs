@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bff_core::cookie::names::Hardening;
+use bff_core::cookie::names::NamePrefixes;
 use serde::Deserialize;
 
 use super::defaults::{cookie_hardening, cookie_name_prefix, cors_allowed_headers, endpoints_prefix, max_cookie_parts};
@@ -33,7 +33,7 @@ pub struct Settings {
     pub cookie_domain: Option<String>,
     /// `host` (default): `__Host-Http-` and `__Http-`; `secure`: `__Host-` and `__Secure-`; `none`: plain names.
     #[serde(default = "cookie_hardening")]
-    pub cookie_hardening: Hardening,
+    pub cookie_hardening: NamePrefixes,
     /// Which paths the refresh and ID token cookies are sent to: `narrow` (default), the API's own; `root`, all.
     #[serde(default)]
     pub cookie_paths: CookiePaths,

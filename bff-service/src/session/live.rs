@@ -1,6 +1,6 @@
 //! The session of a request, and what of its cookies counts: by the rule of [`bff_core::session::current_session`].
 
-use bff_core::cookie::seal::{NameDigest, Opened, Purpose, SessionId};
+use bff_core::cookie::seal::{Opened, Purpose, SessionId, SubjectHash};
 use bff_core::session::current_session::{CurrentSession, DifferentSessions};
 
 use super::request_cookies::{Authentic, CookieFault, RequestCookies};
@@ -96,9 +96,9 @@ impl LiveSession {
     }
 
     /// The digest of the user's `sub`, where the session knows it.
-    pub fn user(&self) -> Option<NameDigest> {
+    pub fn user(&self) -> Option<SubjectHash> {
         let (_, user, _) = self.id()?.parts();
-        (user != NameDigest::NONE).then_some(user)
+        (user != SubjectHash::NONE).then_some(user)
     }
 
     /// Whether somebody is signed in: there is a refresh token, or an access token that has not expired.

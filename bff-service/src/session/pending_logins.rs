@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use bff_core::cookie::seal::{NameDigest, Purpose};
+use bff_core::cookie::seal::{Purpose, SubjectHash};
 use bff_core::encoding::base64url;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -42,7 +42,7 @@ impl PendingLogin {
     /// What [`PendingLogin::begun_for`] says of logins at `issuer`, of this client, that come back to `redirect_uri`.
     pub fn digest(issuer: &str, client_id: &str, redirect_uri: &str) -> String {
         // Neither an identifier of a client nor a URL holds a line feed.
-        let digest = NameDigest::of(issuer, &format!("{client_id}\n{redirect_uri}"));
+        let digest = SubjectHash::of(issuer, &format!("{client_id}\n{redirect_uri}"));
         base64url::encode(&digest.0)
     }
 }

@@ -1,6 +1,6 @@
 //! A session's tokens, and the cookies that hold them.
 
-use bff_core::cookie::seal::{Content, NameDigest, Opened, Purpose, SealError, SessionId};
+use bff_core::cookie::seal::{Content, Opened, Purpose, SealError, SessionId, SubjectHash};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -50,7 +50,7 @@ pub struct Session {
 impl Session {
     /// A new one, begun `now` (UNIX seconds), of the user and the login that `issuer` calls `sub` and `sid`.
     pub fn new(issuer: &str, sub: Option<&str>, sid: Option<&str>, now: u64) -> Result<Session, RandomError> {
-        let digest = |name: Option<&str>| name.map_or(NameDigest::NONE, |name| NameDigest::of(issuer, name));
+        let digest = |name: Option<&str>| name.map_or(SubjectHash::NONE, |name| SubjectHash::of(issuer, name));
         Ok(Session {
             id: SessionId::new(random::bytes()?, digest(sub), digest(sid)),
             started_at: now,

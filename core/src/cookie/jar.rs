@@ -2,7 +2,7 @@
 //!
 //! Several Cookie lines and HTTP/2 crumbs (RFC 9113, 8.2.3) are one list. Reading follows RFC 6265bis where it speaks to
 //! servers: pairs are separated by semicolons, spaces and tabs around a name or value do not count, a piece without `=` is
-//! not a cookie with a name. Values are never unquoted: a sealed value needs no quotes.
+//! not a cookie with a name. CookieValues are never unquoted: a sealed value needs no quotes.
 
 use std::borrow::Cow;
 
@@ -50,7 +50,7 @@ enum Part {
 }
 
 /// The values that a cookie may have; nearly always one.
-pub type Values<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
+pub type CookieValues<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
 
 impl<'a> CookieJar<'a> {
     /// Reads the lines, once.
@@ -78,8 +78,8 @@ impl<'a> CookieJar<'a> {
     ///
     /// Both bounds hold however many cookies came: parts up to `max_parts` and [`MAX_PARTS`], and up to [`MAX_VALUES`] values
     /// of [`MAX_VALUES_LEN`] bytes in all.
-    pub fn values(&self, purpose: Purpose, max_parts: usize) -> Values<'a> {
-        let mut values = Values::new();
+    pub fn values(&self, purpose: Purpose, max_parts: usize) -> CookieValues<'a> {
+        let mut values = CookieValues::new();
         let mut parts = Parts::default();
         for piece in self.ours.iter().filter(|piece| piece.purpose == purpose) {
             match piece.part {
@@ -236,7 +236,7 @@ impl<'a> Parts<'a> {
     /// Joins them in every way, up to the bounds: as the digits of a number are counted up, the first part's fastest. A value
     /// ends where a part is missing, and with a part that is shorter than the one before it: only the last is, and what
     /// comes behind it is not of this value.
-    fn join_into(self, values: &mut Values<'a>) {
+    fn join_into(self, values: &mut CookieValues<'a>) {
         let ways = self.0.iter().take_while(|same| !same.is_empty());
         let ways = ways.fold(1_usize, |ways, same| ways.saturating_mul(same.len()));
         if self.0.first().is_none_or(|first| first.is_empty()) {
@@ -328,10 +328,10 @@ fn part_number(digits: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::names::Hardening;
+    use crate::cookie::names::NamePrefixes;
 
     fn names() -> CookieNames {
-        CookieNames::new("example", Hardening::None, false, false).unwrap()
+        CookieNames::new("example", NamePrefixes::None, false, false).unwrap()
     }
 
     fn values(lines: &[&str]) -> Vec<String> {

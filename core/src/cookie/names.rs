@@ -12,7 +12,7 @@ use crate::encoding::bytes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
-pub enum Hardening {
+pub enum NamePrefixes {
     /// `__Host-Http-` where the Path is `/` and there is no Domain, else `__Http-`.
     #[default]
     Host,
@@ -55,12 +55,12 @@ impl CookieNames {
     ///
     /// # Errors
     /// The prefix cannot stand in a cookie's and a header's name.
-    pub fn new(prefix: &str, hardening: Hardening, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
+    pub fn new(prefix: &str, hardening: NamePrefixes, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
         check_prefix(prefix)?;
         let (host, other) = match hardening {
-            Hardening::Host => ("__Host-Http-", "__Http-"),
-            Hardening::Secure => ("__Host-", "__Secure-"),
-            Hardening::None => ("", ""),
+            NamePrefixes::Host => ("__Host-Http-", "__Http-"),
+            NamePrefixes::Secure => ("__Host-", "__Secure-"),
+            NamePrefixes::None => ("", ""),
         };
         let wide = if has_domain { other } else { host };
         let narrow = if root_paths { wide } else { other };
@@ -180,7 +180,7 @@ impl std::error::Error for NameError {}
 mod tests {
     use super::*;
 
-    fn names(hardening: Hardening, root_paths: bool, has_domain: bool) -> [String; 6] {
+    fn names(hardening: NamePrefixes, root_paths: bool, has_domain: bool) -> [String; 6] {
         CookieNames::new("example", hardening, root_paths, has_domain)
             .unwrap()
             .all()
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_host_prefix_stands_only_where_the_path_is_the_root_and_there_is_no_domain() {
-        use Hardening::{Host, None, Secure};
+        use NamePrefixes::{Host, None, Secure};
         let expect = |wide: &str, narrow: &str| {
             [
                 ("login", wide),
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn parts_are_ours_and_lookalikes_are_the_applications() {
-        let names = CookieNames::new("example", Hardening::None, false, false).unwrap();
+        let names = CookieNames::new("example", NamePrefixes::None, false, false).unwrap();
         for ours in [
             "example-at",
             "example-at.1",
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn names_of_another_configuration_are_recognised_and_todays_and_lookalikes_are_not() {
-        let names = CookieNames::new("example", Hardening::Host, false, false).unwrap();
+        let names = CookieNames::new("example", NamePrefixes::Host, false, false).unwrap();
         for (other, purpose) in [
             ("example-at", Purpose::AccessToken),
             ("__Host-example-at.2", Purpose::AccessToken),

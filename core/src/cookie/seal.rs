@@ -80,7 +80,7 @@ impl SessionId {
     pub const NONE: Self = Self([0; 32]);
 
     /// Puts the parts together.
-    pub fn new(number: [u8; 16], user: NameDigest, login: NameDigest) -> Self {
+    pub fn new(number: [u8; 16], user: SubjectHash, login: SubjectHash) -> Self {
         let mut bytes = [0; 32];
         let parts = number.iter().chain(&user.0).chain(&login.0);
         bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
@@ -88,19 +88,19 @@ impl SessionId {
     }
 
     /// The parts.
-    pub fn parts(&self) -> ([u8; 16], NameDigest, NameDigest) {
+    pub fn parts(&self) -> ([u8; 16], SubjectHash, SubjectHash) {
         let (mut number, mut user, mut login) = ([0; 16], [0; 8], [0; 8]);
         let parts = number.iter_mut().chain(&mut user).chain(&mut login);
         parts.zip(&self.0).for_each(|(part, byte)| *part = *byte);
-        (number, NameDigest(user), NameDigest(login))
+        (number, SubjectHash(user), SubjectHash(login))
     }
 }
 
 /// A name that the authorization server has for a user or for a login, hashed: short, and the same everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NameDigest(pub [u8; 8]);
+pub struct SubjectHash(pub [u8; 8]);
 
-impl NameDigest {
+impl SubjectHash {
     /// For a name that is not known.
     pub const NONE: Self = Self([0; 8]);
 

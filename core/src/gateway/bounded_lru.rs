@@ -8,7 +8,7 @@ use lru::LruCache;
 /// What an entry takes besides what it says of itself, roughly: key, links, counts.
 const ENTRY_OVERHEAD: usize = 128;
 
-pub(crate) struct Bounded<K: Hash + Eq, V> {
+pub(crate) struct BoundedLru<K: Hash + Eq, V> {
     entries: LruCache<K, Entry<V>>,
     bytes: usize,
     max_bytes: usize,
@@ -19,7 +19,7 @@ struct Entry<V> {
     size: usize,
 }
 
-impl<K: Hash + Eq, V> Bounded<K, V> {
+impl<K: Hash + Eq, V> BoundedLru<K, V> {
     /// An empty map with its bounds; no entries at all is one entry.
     pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
         // The map grows as it is filled, not now.
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_first() {
-        let mut map = Bounded::new(2, 10_000);
+        let mut map = BoundedLru::new(2, 10_000);
         map.put(1, 'a', 1);
         map.put(2, 'b', 1);
         assert!(map.get(&1).is_some());
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_is_larger_than_the_whole_map_is_not_kept_and_nothing_goes_for_it() {
-        let mut map = Bounded::new(5, 1000);
+        let mut map = BoundedLru::new(5, 1000);
         map.put(1, 'a', 1);
         map.put(2, 'b', 1000);
         assert_eq!((map.get(&2).copied(), map.get(&1).copied()), (None, Some('a')));
@@ -91,7 +91,7 @@ mod tests {
     proptest! {
         #[test]
         fn both_bounds_hold_whatever_is_put(puts in proptest::collection::vec((0u8..20, 0usize..900), 0..200)) {
-            let mut map = Bounded::new(5, 2000);
+            let mut map = BoundedLru::new(5, 2000);
             for (key, size) in puts {
                 map.put(key, size, size);
                 map.get(&(key / 2));

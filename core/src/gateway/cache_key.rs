@@ -1,37 +1,69 @@
-//! The key that what is known of a token is kept under: another stage finds nothing of it, since the same token may be worth
-//! something else there.
+//! The key under which what is known of a token is kept. It covers all that an introspection response depends on, so that a
+//! stage finds nothing that another one has asked for.
 
 use sha2::{Digest, Sha256};
 
-use crate::gateway::config::PhantomToken;
-use crate::gateway::introspection_cache::Key;
+use super::config::{ClaimToHeader, PhantomToken, ResponseFormat};
 
-/// What an answer depends on besides the token, hashed as far as it goes.
+/// A full hash over everything that an introspection response depends on.
+pub(crate) type CacheKey = [u8; 32];
+
+/// Makes the keys of one stage.
 #[derive(Clone)]
-pub(crate) struct StageHash(Sha256);
+pub(crate) struct CacheKeys(Sha256);
 
-impl StageHash {
+impl CacheKeys {
     pub(crate) fn new(stage: &PhantomToken) -> Self {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            // Each part with its length before it, so that no two lists of parts are the same bytes.
-            hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(bytes);
-        };
+        let mut parts = Parts(Sha256::new());
         for text in [&stage.authority, &stage.path, &stage.cluster, &stage.client_id] {
-            part(text.as_bytes());
+            parts.add(text);
         }
-        part(stage.requirement.audience.as_deref().unwrap_or_default().as_bytes());
-        part(stage.requirement.scopes.join(" ").as_bytes());
-        part(format!("{:?}", stage.answer).as_bytes());
-        Self(hash)
+        parts.add(stage.requirement.audience.as_deref().unwrap_or_default());
+        parts.add(&stage.requirement.scopes.join(" "));
+        match &stage.response {
+            ResponseFormat::Jwt => parts.add("jwt"),
+            ResponseFormat::Claims(headers) => {
+                parts.add("claims");
+                parts.add_headers(headers);
+            }
+            ResponseFormat::Rfc9701 { issuer, headers } => {
+                parts.add("rfc9701");
+                parts.add(issuer);
+                parts.add_headers(headers);
+            }
+        }
+        Self(parts.0)
     }
 
-    /// The key of a token: a full hash of it and of the stage.
-    pub(crate) fn key(&self, token: &[u8]) -> Key {
+    /// The key of a token.
+    pub(crate) fn key(&self, token: &[u8]) -> CacheKey {
         let mut hash = self.0.clone();
         hash.update(token);
         hash.finalize().into()
+    }
+}
+
+/// A hash over a list of texts. Each comes with its length before it, so that no two lists are the same bytes.
+struct Parts(Sha256);
+
+impl Parts {
+    fn add(&mut self, text: &str) {
+        self.0
+            .update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        self.0.update(text.as_bytes());
+    }
+
+    fn add_headers(&mut self, headers: &[ClaimToHeader]) {
+        for ClaimToHeader {
+            header_name,
+            claim_name,
+            required,
+        } in headers
+        {
+            self.add(header_name);
+            self.add(claim_name);
+            self.add(if *required { "required" } else { "optional" });
+        }
     }
 }
 
@@ -41,7 +73,7 @@ mod tests {
     use crate::gateway::config::Config;
     use serde_json::{Value, json};
 
-    fn key(changes: Value) -> Key {
+    fn key(changes: Value) -> CacheKey {
         let mut stage = json!({
             "introspection_endpoint": "https://login.example.com/introspect",
             "cluster": "authorization_server",
@@ -53,7 +85,7 @@ mod tests {
         }
         let text = json!({ "phantom_token": stage }).to_string();
         let config = Config::parse(text.as_bytes(), |_| None).unwrap();
-        StageHash::new(&config.phantom_token.unwrap()).key(b"token")
+        CacheKeys::new(&config.phantom_token.unwrap()).key(b"token")
     }
 
     #[test]
@@ -69,9 +101,15 @@ mod tests {
             json!({"required_scopes": ["orders"]}),
             json!({"required_scopes": ["orders", "write"]}),
             json!({"response": "claims", "claim_to_headers": headers}),
+            json!({"response": "claims", "claim_to_headers": [{"header_name": "x-sub", "claim_name": "name"}]}),
+            json!({"response": "claims", "claim_to_headers": [{"header_name": "x-name", "claim_name": "sub"}]}),
+            json!({"response": "claims", "claim_to_headers": [
+                {"header_name": "x-sub", "claim_name": "sub", "required": true},
+            ]}),
             json!({"response": "rfc9701", "issuer": "https://login.example.com", "claim_to_headers": headers}),
+            json!({"response": "rfc9701", "issuer": "https://other.example.com", "claim_to_headers": headers}),
         ];
-        let keys: std::collections::BTreeSet<Key> = stages.iter().cloned().map(key).collect();
+        let keys: std::collections::BTreeSet<CacheKey> = stages.iter().cloned().map(key).collect();
         assert_eq!(keys.len(), stages.len());
         assert_eq!(key(json!({})), key(json!({"token_cache_seconds": 5})));
     }

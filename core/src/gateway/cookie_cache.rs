@@ -1,14 +1,14 @@
-//! Cookies that opened before. A sealed value is its own key: the same bytes hold the same content, so they need not be
-//! decrypted for each request. What can change is looked at each time: the time itself, and by the caller which sessions
-//! are over. A key that is taken out of the ring comes with a new configuration, which begins with nothing kept.
+//! Cookies that have opened, kept by the bytes that the browser sends: the same bytes have the same content, so that they are
+//! not decrypted for each request. What can change is checked each time: the expiry here, and the list of ended sessions by
+//! the caller. A key leaves the ring with a new configuration, which begins with an empty cache.
 
 use std::rc::Rc;
 
+use super::bounded_lru::BoundedLru;
+use super::token_info::TokenInfo;
 use crate::cookie::seal::{OpenError, Opened, Purpose, Sealer};
 use crate::crypto::key_ring::KeyId;
 use crate::encoding::bytes;
-use crate::gateway::bounded_lru::Bounded;
-use crate::gateway::token_info::Grant;
 
 /// A cookie that opened.
 pub(crate) struct OpenedCookie {
@@ -19,42 +19,42 @@ pub(crate) struct OpenedCookie {
     pub(crate) content: Opened,
 }
 
-/// Where a kept cookie is.
+/// Where a cookie is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place(u64);
+pub(crate) struct CacheSlot(u64);
 
-struct Kept {
+struct Entry {
     cookie: Rc<OpenedCookie>,
-    /// What its token is worth, and until when that is known.
-    grant: Option<(Rc<Grant>, u64)>,
+    /// What is known of its token, and until when, in seconds since 1970.
+    token: Option<(Rc<TokenInfo>, u64)>,
 }
 
-/// The cookies.
-pub(crate) struct OpenedCookies {
-    kept: Bounded<Place, Kept>,
+/// The cache.
+pub(crate) struct CookieCache {
+    entries: BoundedLru<CacheSlot, Entry>,
     /// The key of a cookie that did not open since the ring does not have it.
     unknown_key: Option<KeyId>,
 }
 
-/// A cookie, opened now or before.
-pub(crate) struct Found {
-    pub(crate) place: Place,
+/// A cookie that opens, now or before.
+pub(crate) struct CachedCookie {
+    pub(crate) slot: CacheSlot,
     pub(crate) cookie: Rc<OpenedCookie>,
-    /// What its token is worth, where that is known.
-    pub(crate) grant: Option<Rc<Grant>>,
+    /// What is known of its token.
+    pub(crate) token: Option<Rc<TokenInfo>>,
 }
 
-impl std::hash::Hash for Place {
+impl std::hash::Hash for CacheSlot {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         state.write_u64(self.0);
     }
 }
 
-impl OpenedCookies {
-    /// None yet, and bounds.
+impl CookieCache {
+    /// An empty cache with its bounds.
     pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
-            kept: Bounded::new(max_entries, max_bytes),
+            entries: BoundedLru::new(max_entries, max_bytes),
             unknown_key: None,
         }
     }
@@ -66,21 +66,21 @@ impl OpenedCookies {
         purpose: Purpose,
         sealed: &[u8],
         now: u64,
-    ) -> Result<Found, OpenError> {
-        let place = place(sealed);
-        if let Some(kept) = self.kept.get(&place)
-            && kept.cookie.purpose == purpose
-            && bytes::equal(&kept.cookie.sealed, sealed)
+    ) -> Result<CachedCookie, OpenError> {
+        let slot = slot(sealed);
+        if let Some(entry) = self.entries.get(&slot)
+            && entry.cookie.purpose == purpose
+            && bytes::equal(&entry.cookie.sealed, sealed)
         {
-            if kept.cookie.content.expires_at <= now {
-                self.kept.remove(&place);
+            if entry.cookie.content.expires_at <= now {
+                self.entries.remove(&slot);
                 return Err(OpenError::Expired);
             }
-            let known = kept.grant.as_ref().filter(|(_, until)| *until > now);
-            return Ok(Found {
-                place,
-                cookie: Rc::clone(&kept.cookie),
-                grant: known.map(|(grant, _)| Rc::clone(grant)),
+            let known = entry.token.as_ref().filter(|(_, until)| *until > now);
+            return Ok(CachedCookie {
+                slot,
+                cookie: Rc::clone(&entry.cookie),
+                token: known.map(|(token, _)| Rc::clone(token)),
             });
         }
         let content = sealer.open(purpose, sealed, now).inspect_err(|error| {
@@ -93,32 +93,32 @@ impl OpenedCookies {
             sealed: sealed.into(),
             content,
         });
-        let kept = Kept {
+        let entry = Entry {
             cookie: Rc::clone(&cookie),
-            grant: None,
+            token: None,
         };
-        self.kept.put(place, kept, cookie.size());
-        Ok(Found {
-            place,
+        self.entries.put(slot, entry, cookie.size());
+        Ok(CachedCookie {
+            slot,
             cookie,
-            grant: None,
+            token: None,
         })
     }
 
-    /// Remembers what the token in a cookie is worth until `until`, in seconds since 1970.
-    pub(crate) fn learn(&mut self, found: &Found, grant: &Rc<Grant>, until: u64) {
-        // Another cookie may have taken its place.
+    /// Keeps what is known of the token in a cookie until `until`, in seconds since 1970.
+    pub(crate) fn put_token(&mut self, found: &CachedCookie, token: &Rc<TokenInfo>, until: u64) {
+        // Another cookie may have taken the slot.
         let is_there = self
-            .kept
-            .get(&found.place)
-            .is_some_and(|kept| Rc::ptr_eq(&kept.cookie, &found.cookie));
+            .entries
+            .get(&found.slot)
+            .is_some_and(|entry| Rc::ptr_eq(&entry.cookie, &found.cookie));
         if is_there {
-            let kept = Kept {
+            let entry = Entry {
                 cookie: Rc::clone(&found.cookie),
-                grant: Some((Rc::clone(grant), until)),
+                token: Some((Rc::clone(token), until)),
             };
-            self.kept
-                .put(found.place, kept, found.cookie.size().saturating_add(grant.size()));
+            self.entries
+                .put(found.slot, entry, found.cookie.size().saturating_add(token.size()));
         }
     }
 
@@ -127,9 +127,9 @@ impl OpenedCookies {
         self.unknown_key.take()
     }
 
-    /// How many there are.
+    /// How many cookies are kept.
     pub(crate) fn len(&self) -> usize {
-        self.kept.len()
+        self.entries.len()
     }
 }
 
@@ -142,16 +142,16 @@ impl OpenedCookie {
     }
 }
 
-/// Where a sealed value would be kept. Its end is the end of an authentication tag, and only authentic values are kept:
-/// nobody can choose these bytes so that many come to lie in one place. Two that do by chance put each other out.
-fn place(sealed: &[u8]) -> Place {
+/// The slot of a sealed value. Its last bytes are those of an authentication tag, and only authentic values are kept: nobody
+/// can choose them so that many share a slot. Two that do by chance displace each other.
+fn slot(sealed: &[u8]) -> CacheSlot {
     let mut rest = sealed;
     let mut eight = || {
         let (before, last) = rest.split_last_chunk::<8>().unwrap_or((&[], &[0; 8]));
         rest = before;
         u64::from_le_bytes(*last)
     };
-    Place(eight() ^ eight().rotate_left(29))
+    CacheSlot(eight() ^ eight().rotate_left(29))
 }
 
 #[cfg(test)]
@@ -178,13 +178,13 @@ mod tests {
         sealer().seal(Purpose::AccessToken, &content, nonce).unwrap()
     }
 
-    fn open(cookies: &mut OpenedCookies, sealed: &str, now: u64) -> Result<Found, OpenError> {
+    fn open(cookies: &mut CookieCache, sealed: &str, now: u64) -> Result<CachedCookie, OpenError> {
         cookies.open(&sealer(), Purpose::AccessToken, sealed.as_bytes(), now)
     }
 
     #[test]
     fn a_cookie_that_opened_opens_until_its_expiry_and_for_its_purpose_alone() {
-        let mut cookies = OpenedCookies::new(10, 10_000);
+        let mut cookies = CookieCache::new(10, 10_000);
         let text = sealed("token");
         let first = open(&mut cookies, &text, NOW).unwrap();
         let again = open(&mut cookies, &text, NOW + 299).unwrap();
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_differs_in_one_byte_from_a_kept_cookie_does_not_open() {
-        let mut cookies = OpenedCookies::new(10, 10_000);
+        let mut cookies = CookieCache::new(10, 10_000);
         let text = sealed("token");
         open(&mut cookies, &text, NOW).unwrap();
         for at in 0..text.len() {
@@ -214,18 +214,18 @@ mod tests {
 
     #[test]
     fn a_grant_is_known_until_its_time_and_goes_with_its_cookie() {
-        let mut cookies = OpenedCookies::new(1, 10_000);
+        let mut cookies = CookieCache::new(1, 10_000);
         let (one, two) = (sealed("one"), sealed("two"));
-        let grant = Rc::new(Grant::bearer(b"jwt"));
+        let token = Rc::new(TokenInfo::bearer(b"jwt"));
         let found = open(&mut cookies, &one, NOW).unwrap();
-        cookies.learn(&found, &grant, NOW + 10);
-        assert!(open(&mut cookies, &one, NOW + 9).unwrap().grant.is_some());
-        assert!(open(&mut cookies, &one, NOW + 10).unwrap().grant.is_none());
+        cookies.put_token(&found, &token, NOW + 10);
+        assert!(open(&mut cookies, &one, NOW + 9).unwrap().token.is_some());
+        assert!(open(&mut cookies, &one, NOW + 10).unwrap().token.is_none());
         let other = open(&mut cookies, &two, NOW).unwrap();
-        assert!(other.grant.is_none());
-        cookies.learn(&found, &grant, NOW + 10);
+        assert!(other.token.is_none());
+        cookies.put_token(&found, &token, NOW + 10);
         assert!(
-            open(&mut cookies, &two, NOW).unwrap().grant.is_none(),
+            open(&mut cookies, &two, NOW).unwrap().token.is_none(),
             "not learned for another"
         );
     }

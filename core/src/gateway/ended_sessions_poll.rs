@@ -1,13 +1,13 @@
-//! A worker's copy of the list of ended sessions, and when it is to be read again.
+//! A worker's copy of the list of ended sessions, and when to read the list again.
 
-use crate::gateway::config::EndedSessionsSource;
+use super::config::EndedSessionsSource;
 use crate::session::ended_sessions::EndedSessions;
 
 /// The longest list of ended sessions that is kept.
 const MAX_ENDED_SESSIONS: usize = 10_000;
 
 /// A worker's copy of the list.
-pub(crate) struct EndedCopy {
+pub(crate) struct EndedSessionsPoll {
     list: EndedSessions,
     /// What the service calls the state of its list that was read last.
     version: String,
@@ -15,8 +15,8 @@ pub(crate) struct EndedCopy {
     due_at: u64,
 }
 
-impl EndedCopy {
-    /// An empty one, due at once.
+impl EndedSessionsPoll {
+    /// An empty list, due at once.
     pub(crate) fn new() -> Self {
         Self {
             list: EndedSessions::new(MAX_ENDED_SESSIONS, 0),
@@ -29,8 +29,8 @@ impl EndedCopy {
         &self.list
     }
 
-    /// Path and query to read the list at, if it is due. The state that is known already is named in the query, and not sent
-    /// again.
+    /// Path and query to read the list at, if that is due. The query names the state that is known already, which is not
+    /// sent again.
     pub(crate) fn due(&mut self, source: &EndedSessionsSource, now: u64) -> Option<String> {
         if now < self.due_at {
             return None;
@@ -39,9 +39,9 @@ impl EndedCopy {
         Some(format!("{}?known={}", source.path, self.version))
     }
 
-    /// Takes up what was answered, and says whether it was of use; `body` is `None` where it could not be read. 204: it is
-    /// the one that is known already.
-    pub(crate) fn take_up(&mut self, status: u16, body: Option<&[u8]>) -> bool {
+    /// Merges what was answered, and returns whether it could be used; `body` is `None` where it could not be read. 204: the
+    /// list has not changed.
+    pub(crate) fn merge(&mut self, status: u16, body: Option<&[u8]>) -> bool {
         match (status, body) {
             (204, _) => true,
             (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {

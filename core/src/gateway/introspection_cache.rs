@@ -1,27 +1,25 @@
-//! What the authorization server said of a token, kept for a while.
+//! What introspection said of a token, kept for a while.
 
 use std::rc::Rc;
 
-use crate::gateway::bounded_lru::Bounded;
-use crate::gateway::token_info::Grant;
+use super::bounded_lru::BoundedLru;
+use super::cache_key::CacheKey;
+use super::token_info::TokenInfo;
 
-/// A full hash over everything that an answer depends on.
-pub type Key = [u8; 32];
-
-/// What is known of a token.
+/// What introspection says of a token (RFC 7662, section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Good. Whether it is good enough for a request is asked of the grant each time.
-    Active(Rc<Grant>),
-    /// Worth nothing.
-    Inactive(Inactive),
+pub enum TokenState {
+    /// It is active. Whether it is sufficient for a request is checked each time.
+    Active(Rc<TokenInfo>),
+    /// It is inactive.
+    Inactive(InactiveReason),
 }
 
-/// Why a token is worth nothing.
+/// Why a token counts as inactive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inactive {
+pub enum InactiveReason {
     /// Introspection says so: it is unknown, expired or revoked.
-    SaidSo,
+    NotActive,
     /// The authorization server does not know it for a token that can be introspected.
     NotIntrospectable,
     /// Introspection says that it is active, but its `exp` has passed by this clock.
@@ -31,11 +29,11 @@ pub enum Inactive {
     },
 }
 
-impl Inactive {
+impl InactiveReason {
     /// For the log.
-    pub(crate) const fn why(self) -> &'static str {
+    pub(crate) const fn details(self) -> &'static str {
         match self {
-            Self::SaidSo => "introspection says that the token is not active",
+            Self::NotActive => "introspection says that the token is not active",
             Self::NotIntrospectable => {
                 "introspection was refused for this token: HTTP 400 unsupported_token_type or invalid_token"
             }
@@ -52,61 +50,56 @@ const INACTIVE_SHARE: usize = 8;
 /// The cache. Times are seconds since 1970.
 ///
 /// Anybody can make up tokens, so what is known of inactive ones has room of its own: it pushes no good answer out.
-pub struct Cache {
-    active: Bounded<Key, (Rc<Grant>, u64)>,
-    inactive: Bounded<Key, (Inactive, u64)>,
+pub(crate) struct IntrospectionCache {
+    active: BoundedLru<CacheKey, (Rc<TokenInfo>, u64)>,
+    inactive: BoundedLru<CacheKey, (InactiveReason, u64)>,
 }
 
-impl Cache {
+impl IntrospectionCache {
     /// An empty cache with its bounds: so many entries of either kind, so many bytes of active ones, and an eighth as many of
     /// inactive ones.
-    pub fn new(max_entries: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
-            active: Bounded::new(max_entries, max_bytes),
-            inactive: Bounded::new(max_entries, max_bytes / INACTIVE_SHARE),
+            active: BoundedLru::new(max_entries, max_bytes),
+            inactive: BoundedLru::new(max_entries, max_bytes / INACTIVE_SHARE),
         }
     }
 
     /// What is known now, and until when.
-    pub fn get(&mut self, key: &Key, now: u64) -> Option<(Verdict, u64)> {
-        if let Some((grant, expires_at)) = self.active.get(key) {
+    pub(crate) fn get(&mut self, key: &CacheKey, now: u64) -> Option<(TokenState, u64)> {
+        if let Some((token, expires_at)) = self.active.get(key) {
             if *expires_at > now {
-                return Some((Verdict::Active(Rc::clone(grant)), *expires_at));
+                return Some((TokenState::Active(Rc::clone(token)), *expires_at));
             }
             self.active.remove(key);
         }
-        let (why, expires_at) = self.inactive.get(key)?;
+        let (reason, expires_at) = self.inactive.get(key)?;
         if *expires_at > now {
-            return Some((Verdict::Inactive(*why), *expires_at));
+            return Some((TokenState::Inactive(*reason), *expires_at));
         }
         self.inactive.remove(key);
         None
     }
 
     /// Keeps an answer until `expires_at`, in place of the one before; one that has expired already is not kept.
-    pub fn put(&mut self, key: Key, verdict: Verdict, expires_at: u64, now: u64) {
+    pub(crate) fn put(&mut self, key: CacheKey, state: TokenState, expires_at: u64, now: u64) {
         self.active.remove(&key);
         self.inactive.remove(&key);
         if expires_at <= now {
             return;
         }
-        match verdict {
-            Verdict::Active(grant) => {
-                let size = grant.size();
-                self.active.put(key, (grant, expires_at), size);
+        match state {
+            TokenState::Active(token) => {
+                let size = token.size();
+                self.active.put(key, (token, expires_at), size);
             }
-            Verdict::Inactive(why) => self.inactive.put(key, (why, expires_at), 0),
+            TokenState::Inactive(reason) => self.inactive.put(key, (reason, expires_at), 0),
         }
     }
 
     /// How many answers are kept.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.active.len().saturating_add(self.inactive.len())
-    }
-
-    /// Whether none is kept.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -116,28 +109,31 @@ mod tests {
 
     #[test]
     fn an_entry_ends_with_its_second() {
-        let mut cache = Cache::new(10, 10_000);
-        cache.put([1; 32], Verdict::Inactive(Inactive::SaidSo), 100, 50);
+        let mut cache = IntrospectionCache::new(10, 10_000);
+        cache.put([1; 32], TokenState::Inactive(InactiveReason::NotActive), 100, 50);
         assert_eq!(
             cache.get(&[1; 32], 99),
-            Some((Verdict::Inactive(Inactive::SaidSo), 100))
+            Some((TokenState::Inactive(InactiveReason::NotActive), 100))
         );
         assert_eq!(cache.get(&[1; 32], 100), None);
-        assert!(cache.is_empty());
+        assert_eq!(cache.len(), 0);
     }
 
     #[test]
     fn an_answer_that_may_not_be_kept_takes_the_place_of_the_one_before_all_the_same() {
-        let mut cache = Cache::new(10, 10_000);
-        cache.put([1; 32], Verdict::Inactive(Inactive::SaidSo), 100, 50);
-        cache.put([1; 32], Verdict::Inactive(Inactive::SaidSo), 50, 50);
+        let mut cache = IntrospectionCache::new(10, 10_000);
+        cache.put([1; 32], TokenState::Inactive(InactiveReason::NotActive), 100, 50);
+        cache.put([1; 32], TokenState::Inactive(InactiveReason::NotActive), 50, 50);
         assert_eq!(cache.get(&[1; 32], 50), None);
     }
 
     #[test]
     fn a_token_that_was_good_and_is_not_any_more_is_inactive() {
-        let mut cache = Cache::new(10, 10_000);
-        let (good, bad) = (Verdict::Active(Rc::default()), Verdict::Inactive(Inactive::SaidSo));
+        let mut cache = IntrospectionCache::new(10, 10_000);
+        let (good, bad) = (
+            TokenState::Active(Rc::default()),
+            TokenState::Inactive(InactiveReason::NotActive),
+        );
         cache.put([1; 32], good.clone(), 100, 50);
         cache.put([1; 32], bad.clone(), 60, 50);
         assert_eq!(cache.get(&[1; 32], 50), Some((bad, 60)));
@@ -147,11 +143,11 @@ mod tests {
 
     #[test]
     fn inactive_answers_push_no_active_one_out_and_are_bounded_themselves() {
-        let mut cache = Cache::new(5, 100_000);
-        let good = Verdict::Active(Rc::default());
+        let mut cache = IntrospectionCache::new(5, 100_000);
+        let good = TokenState::Active(Rc::default());
         cache.put([0; 32], good.clone(), 100, 50);
         for made_up in 1..=255 {
-            cache.put([made_up; 32], Verdict::Inactive(Inactive::SaidSo), 55, 50);
+            cache.put([made_up; 32], TokenState::Inactive(InactiveReason::NotActive), 55, 50);
         }
         assert_eq!((cache.get(&[0; 32], 50), cache.len()), (Some((good, 100)), 6));
     }

@@ -1,454 +1,359 @@
-//! The gate: a request's head goes in, what to do with the request comes out. A state machine without a host.
+//! The gateway: a request's head goes in, what to do with the request comes out. A state machine without a host.
 //!
-//! Events are the methods; each returns the effects to carry out, in order. A request ends by exactly one effect that names
-//! it, [`Effect::Forward`] or [`Effect::Reply`]; until then it is paused.
+//! Events are the methods; each returns the effects to carry out, in order. A request ends by exactly one [`Decision`]; until
+//! then it is paused.
 
+pub mod attributes;
+mod bearer;
 mod bounded_lru;
 mod cache_key;
 pub mod config;
 mod cookie_cache;
-pub mod cookie_stage;
+mod cookie_stage;
 pub mod counters;
+mod credential;
+pub mod effect;
 mod ended_sessions_poll;
+pub mod error_code;
+pub mod header_mutations;
 pub mod introspection;
 pub mod introspection_cache;
-mod introspection_error;
 pub mod notices;
 mod pending_request;
-mod single_flight;
+pub mod rejection;
+pub mod requirement;
+pub mod single_flight;
 pub mod token_info;
-
-use std::rc::Rc;
+mod token_lookup;
+pub mod untrusted_headers;
 
 use zeroize::Zeroizing;
 
-use crate::error_code::Refusal;
-use crate::gateway::cache_key::StageHash;
-use crate::gateway::config::{Config, PhantomToken};
-use crate::gateway::cookie_cache::OpenedCookies;
-use crate::gateway::cookie_stage::{Admission, Credential, Edits, Refused};
-use crate::gateway::counters::{Count, Counts};
-use crate::gateway::ended_sessions_poll::EndedCopy;
-use crate::gateway::introspection::{Answer, Outcome, Request};
-use crate::gateway::introspection_cache::{Cache, Inactive, Key, Verdict};
-use crate::gateway::notices::{Notice, Notices};
-use crate::gateway::pending_request::Visitor;
-use crate::gateway::single_flight::{Flights, Landed};
-use crate::gateway::token_info::{Carrier, Grant, Requirement};
-use crate::jwt;
-use crate::request::head::Head;
+use self::attributes::{RequestAttributes, StreamId};
+use self::cache_key::CacheKeys;
+use self::config::Config;
+use self::cookie_cache::CookieCache;
+use self::counters::{Counter, Counters};
+use self::credential::Credential;
+use self::effect::{Command, Decision, Effect};
+use self::ended_sessions_poll::EndedSessionsPoll;
+use self::error_code::ErrorCode;
+use self::header_mutations::HeaderMutations;
+use self::introspection::{IntrospectionOutcome, IntrospectionResponse};
+use self::introspection_cache::{InactiveReason, IntrospectionCache, TokenState};
+use self::notices::{Notice, Notices};
+use self::pending_request::PendingRequest;
+use self::rejection::Rejection;
+use self::requirement::Requirement;
+use self::single_flight::{FlightId, Landed, SingleFlight};
+use self::token_info::TokenSource;
+use self::token_lookup::Lookup;
+use crate::request::head::RequestHead;
 
-pub use crate::gateway::single_flight::FlightId;
-
-/// A request, by the proxy's number for it.
-pub type StreamId = u32;
-
-/// What to do.
-pub enum Effect {
-    /// Let the request go upstream, its head changed like this.
-    Forward {
-        /// The request.
-        stream: StreamId,
-        /// The changes.
-        edits: Edits,
-        /// What matters when the response comes.
-        on_response: OnResponse,
-    },
-    /// Answer the request.
-    Reply {
-        /// The request.
-        stream: StreamId,
-        /// What with.
-        refused: Refused,
-    },
-    /// Ask the authorization server, and give the answer to [`Gate::answer`].
-    Introspect {
-        /// On this request's behalf; `None`: on nobody's.
-        stream: Option<StreamId>,
-        /// What the answer is for.
-        flight: FlightId,
-        /// The request to make.
-        request: Request,
-    },
-    /// Read the list of ended sessions, and give the answer to [`Gate::ended_sessions`].
-    ReadEndedSessions {
-        /// The Envoy cluster.
-        cluster: String,
-        /// Path and query. The list that is known already is named in the query, and not sent again.
-        path: String,
-    },
-    /// Tell the operator: a warning in the log.
-    Warn(Notice),
-    /// Call [`Gate::tick`] as soon as this call is over.
-    TickSoon,
-}
-
-/// What matters when the response to a request comes that was let go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OnResponse {
-    /// A cookie let the request in: unless the API says so, no shared cache may keep the response (RFC 9111, section 3.5).
-    pub by_cookie: bool,
-    /// What the route's metadata required, where routes are asked: [`Gate::response`] compares.
-    pub route: Option<Requirement>,
-}
-
-/// What the proxy knows of a request besides its head. Each is asked for only where it matters.
-pub trait Surroundings {
-    /// SHA-256 of the certificate (DER) that the client showed on this connection.
-    fn peer_certificate(&self) -> Option<[u8; 32]>;
-    /// What the route's metadata say under a namespace and a name: the bytes of a text, or whatever bytes the proxy has for
-    /// something else.
-    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>>;
-}
-
-/// A visitor that waits, and what its connection is known by: nobody can be asked about that later.
-struct Waiter {
-    visitor: Visitor,
+/// A request that waits for an introspection, with what its connection is known by: later, nobody can be asked about that.
+struct Waiting {
+    request: PendingRequest,
     peer_certificate: Option<[u8; 32]>,
 }
 
 /// The state of one worker.
-pub struct Gate {
+pub struct Gateway {
     config: Config,
-    stage_hash: Option<StageHash>,
-    cookies: OpenedCookies,
-    cache: Cache,
-    flights: Flights<Waiter>,
-    counts: Counts,
+    cache_keys: Option<CacheKeys>,
+    cookies: CookieCache,
+    cache: IntrospectionCache,
+    flights: SingleFlight<Waiting>,
+    counters: Counters,
     notices: Notices,
-    ended: EndedCopy,
+    ended: EndedSessionsPoll,
 }
 
-impl Gate {
-    /// A gate that knows nothing yet.
+impl Gateway {
+    /// A gateway with empty caches.
     pub fn new(config: Config) -> Self {
         let stage = config.phantom_token.as_ref();
         let (entries, bytes) = stage.map_or((10_000, 32 * 1024 * 1024), |stage| {
             (stage.cache_entries, stage.cache_bytes)
         });
         Self {
-            stage_hash: stage.map(StageHash::new),
+            cache_keys: stage.map(CacheKeys::new),
             // A session has two cookies that are opened.
-            cookies: OpenedCookies::new(entries.saturating_mul(2), bytes),
-            cache: Cache::new(entries, bytes),
+            cookies: CookieCache::new(entries.saturating_mul(2), bytes),
+            cache: IntrospectionCache::new(entries, bytes),
             config,
-            flights: Flights::new(),
-            counts: Counts::default(),
+            flights: SingleFlight::new(),
+            counters: Counters::default(),
             notices: Notices::default(),
-            ended: EndedCopy::new(),
+            ended: EndedSessionsPoll::new(),
         }
     }
 
-    /// A request's head has come. Without an effect that ends it, it is to be paused.
-    pub fn request(&mut self, stream: StreamId, head: &Head, around: &dyn Surroundings, now: u64) -> Option<Effect> {
-        let admitted = cookie_stage::admit(&self.config, &mut self.cookies, head, self.ended.list(), now);
-        let effect = match admitted {
-            Err(refused) => {
-                if let Some(key) = self.cookies.take_unknown_key() {
-                    self.counts.add(Count::CookieOfUnknownKey);
-                    self.notices.unknown_key(key);
-                }
-                Some(Effect::Reply { stream, refused })
-            }
-            Ok(admission) => self.admitted(stream, admission, head, around, now),
-        };
-        if let Some(effect) = &effect {
-            self.count(effect);
-        }
-        effect
-    }
-
-    fn admitted(
+    /// The head of a request has come. Without a decision among the effects the request is paused.
+    pub fn on_request(
         &mut self,
         stream: StreamId,
-        admission: Admission,
-        head: &Head,
-        around: &dyn Surroundings,
+        head: &RequestHead,
+        attributes: &dyn RequestAttributes,
         now: u64,
     ) -> Option<Effect> {
-        let Admission { credential, edits } = admission;
-        let stage = self.config.phantom_token.as_ref();
-        let route = match requirement_of_route(stage, around) {
-            Ok(route) => route,
-            Err(refused) => return Some(Effect::Reply { stream, refused }),
-        };
-        let carrier = match &credential {
-            Credential::Cookie(found) => {
-                self.counts.add(Count::CookieOpened(found.cookie.content.key_id));
-                Carrier::Cookie
+        let credential = credential::of_request(&self.config, &mut self.cookies, head, self.ended.list(), now);
+        let effect = match credential {
+            Ok((credential, mutations)) => self.authenticated(stream, credential, mutations, head, attributes, now)?,
+            Err(rejection) => {
+                if let Some(key) = self.cookies.take_unknown_key() {
+                    self.counters.add(Counter::CookieOfUnknownKey);
+                    self.notices.unknown_key(key);
+                }
+                reject(stream, rejection)
             }
-            Credential::Bearer(_) => Carrier::Bearer {
+        };
+        count_decision(&mut self.counters, &effect);
+        Some(effect)
+    }
+
+    /// The request has a credential. `None`: it joins the introspection of another.
+    fn authenticated(
+        &mut self,
+        stream: StreamId,
+        credential: Credential,
+        mutations: HeaderMutations,
+        head: &RequestHead,
+        attributes: &dyn RequestAttributes,
+        now: u64,
+    ) -> Option<Effect> {
+        let stage = self.config.phantom_token.as_ref();
+        let namespace = stage.and_then(|stage| stage.route_metadata.as_deref());
+        let route = match namespace.map(|namespace| Requirement::of_route(namespace, attributes)) {
+            None => None,
+            Some(Ok(requirement)) => Some(requirement),
+            Some(Err(rejection)) => return Some(reject(stream, rejection)),
+        };
+        let source = match &credential {
+            Credential::Cookie(found) => {
+                self.counters.add(Counter::CookieOpened(found.cookie.content.key_id));
+                TokenSource::Cookie
+            }
+            Credential::Bearer(_) => TokenSource::Bearer {
                 must_be_bound: stage.is_some_and(|stage| stage.require_certificate_binding),
             },
         };
-        let visitor = Visitor {
-            stream,
-            edits,
-            carrier,
+        let request = PendingRequest {
+            mutations,
+            source,
             route,
         };
+        let decide = |decision| Some(Effect::Decide { stream, decision });
         let token = match &credential {
             Credential::Cookie(found) => {
-                if let Some(grant) = &found.grant {
-                    self.counts.add(Count::CacheHit);
-                    return Some(visitor.end(stage, grant, || around.peer_certificate()));
+                if let Some(info) = &found.token {
+                    self.counters.add(Counter::CacheHit);
+                    return decide(request.with_active_token(stage, info, || attributes.peer_certificate()));
                 }
                 &found.cookie.content.value
             }
             Credential::Bearer(token) => token,
         };
-        let introspection = stage.zip(self.stage_hash.as_ref());
-        match known(introspection, &mut self.cache, &mut self.counts, token, now) {
-            Known::Good(grant, until) => {
+        let introspection = stage.zip(self.cache_keys.as_ref());
+        match token_lookup::look_up(introspection, &mut self.cache, &mut self.counters, token, now) {
+            Lookup::Active(info, until) => {
                 if let Credential::Cookie(found) = &credential {
-                    self.cookies.learn(found, &grant, until);
+                    self.cookies.put_token(found, &info, until);
                 }
-                Some(visitor.end(stage, &grant, || around.peer_certificate()))
+                decide(request.with_active_token(stage, &info, || attributes.peer_certificate()))
             }
-            Known::Worthless(why) => Some(visitor.refuse_token(why)),
-            Known::Inactive(why) => {
-                if carrier == Carrier::Cookie {
-                    session_token_inactive(&mut self.counts, &mut self.notices);
-                }
-                Some(visitor.refuse_token(why.why()))
+            Lookup::Invalid(details) => decide(request.with_invalid_token(details)),
+            Lookup::Inactive(reason) => {
+                note_inactive(&mut self.counters, &mut self.notices, source);
+                decide(request.with_invalid_token(reason.details()))
             }
-            Known::Nothing(stage, key) => {
-                let request = introspection::request(stage, token, Some(head));
-                let peer_certificate = match carrier {
-                    Carrier::Cookie => None,
-                    Carrier::Bearer { .. } => around.peer_certificate(),
+            Lookup::Miss(stage, key) => {
+                let introspection = introspection::request(stage, token, Some(head));
+                let peer_certificate = match source {
+                    TokenSource::Cookie => None,
+                    TokenSource::Bearer { .. } => attributes.peer_certificate(),
                 };
-                let waiter = Waiter {
-                    visitor,
+                let waiting = Waiting {
+                    request,
                     peer_certificate,
                 };
-                let Some(flight) = self.flights.join(key, Zeroizing::clone(token), stream, waiter) else {
-                    self.counts.add(Count::Joined);
+                let Some(flight) = self.flights.join(key, Zeroizing::clone(token), stream, waiting) else {
+                    self.counters.add(Counter::Joined);
                     return None;
                 };
-                Some(Effect::Introspect {
+                Some(Effect::Run(Command::Introspect {
                     stream: Some(stream),
                     flight,
-                    request,
-                })
+                    request: introspection,
+                }))
             }
         }
     }
 
     /// The authorization server has answered, or the callout could not be made.
-    pub fn answer(&mut self, flight: FlightId, answer: &Answer, now: u64) -> Vec<Effect> {
+    pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
         let Some(Landed { token, waiters }) = self.flights.land(flight) else {
             return Vec::new();
         };
         let Some(stage) = &self.config.phantom_token else {
             return Vec::new();
         };
-        let outcome = introspection::classify(stage, &token, answer, now);
+        let outcome = introspection::classify(stage, &token, response, now);
         match &outcome {
-            Outcome::Known {
-                verdict: Verdict::Inactive(Inactive::ExpiredHere { seconds }),
+            IntrospectionOutcome::Introspected {
+                state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds }),
                 ..
             } => {
-                self.counts.add(Count::ClocksDiffer);
+                self.counters.add(Counter::ClocksDiffer);
                 self.notices.clocks_differ(*seconds);
             }
-            Outcome::Known { .. } => {}
-            Outcome::Unusable(_) | Outcome::TimedOut => self.counts.add(Count::IntrospectionFailed),
+            IntrospectionOutcome::Introspected { .. } => {}
+            IntrospectionOutcome::Unusable(_) | IntrospectionOutcome::TimedOut => {
+                self.counters.add(Counter::IntrospectionFailed);
+            }
         }
-        let ends = waiters.into_iter().map(|(_, waiter)| match &outcome {
-            Outcome::Known { verdict, .. } => match verdict {
-                Verdict::Active(grant) => waiter.visitor.end(Some(stage), grant, || waiter.peer_certificate),
-                Verdict::Inactive(why) => {
-                    if waiter.visitor.carrier == Carrier::Cookie {
-                        session_token_inactive(&mut self.counts, &mut self.notices);
+        let mut effects = Vec::with_capacity(waiters.len());
+        for (stream, waiting) in waiters {
+            let decision = match &outcome {
+                IntrospectionOutcome::Introspected { state, .. } => match state {
+                    TokenState::Active(info) => {
+                        let certificate = || waiting.peer_certificate;
+                        waiting.request.with_active_token(Some(stage), info, certificate)
                     }
-                    waiter.visitor.refuse_token(why.why())
+                    TokenState::Inactive(reason) => {
+                        note_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
+                        waiting.request.with_invalid_token(reason.details())
+                    }
+                },
+                IntrospectionOutcome::Unusable(details) => {
+                    Decision::Reject(Rejection::new(ErrorCode::AuthorizationServerError, details))
                 }
-            },
-            Outcome::Unusable(why) => waiter
-                .visitor
-                .refuse(Refused::new(Refusal::AuthorizationServerError, why)),
-            Outcome::TimedOut => waiter.visitor.refuse(Refused::new(
-                Refusal::AuthorizationServerTimeout,
-                "introspection timed out: no answer within timeout_ms, or HTTP 504",
-            )),
-        });
-        let effects: Vec<Effect> = ends.collect();
-        if let Outcome::Known { verdict, expires_at } = outcome {
-            self.cache.put(flight.key, verdict, expires_at, now);
+                IntrospectionOutcome::TimedOut => Decision::Reject(Rejection::new(
+                    ErrorCode::AuthorizationServerTimeout,
+                    "introspection timed out: no answer within timeout_ms, or HTTP 504",
+                )),
+            };
+            let effect = Effect::Decide { stream, decision };
+            count_decision(&mut self.counters, &effect);
+            effects.push(effect);
         }
-        for effect in &effects {
-            self.count(effect);
+        if let IntrospectionOutcome::Introspected { state, expires_at } = outcome {
+            self.cache.put(flight.key, state, expires_at, now);
         }
         effects
     }
 
-    /// The response to a request has come for which this was required by its route. Envoy selects the route again when
-    /// headers were changed, and until then it says what the one from before requires: what it says now is the route that
-    /// served. `Some`: that one requires something else, and the response must not go out.
-    pub fn response(&mut self, required: &Requirement, around: &dyn Surroundings) -> Option<Refused> {
+    /// The response to a request has come for which its route had this requirement. Envoy selects the route again when headers
+    /// have changed, and until then tells of the metadata of the previous route: what it tells now is of the route that served.
+    /// `Some`: that one requires something else, and the response must not go out.
+    pub fn on_response(&mut self, required: &Requirement, attributes: &dyn RequestAttributes) -> Option<Rejection> {
         let stage = self.config.phantom_token.as_ref();
-        let served = requirement_of_route(stage, around);
-        if matches!(&served, Ok(Some(served)) if served == required) {
+        let namespace = stage.and_then(|stage| stage.route_metadata.as_deref());
+        let served = namespace.map(|namespace| Requirement::of_route(namespace, attributes));
+        if matches!(&served, Some(Ok(served)) if served == required) {
             return None;
         }
-        let refused = Refused::new(
-            Refusal::ServerError,
+        let rejection = Rejection::new(
+            ErrorCode::ServerError,
             "another route served than the one whose metadata were asked",
         );
-        self.counts.add(Count::Refused(refused.refusal.status()));
-        Some(refused)
+        self.counters.add(Counter::Rejected(rejection.code));
+        Some(rejection)
     }
 
-    /// A request is over: answered, forwarded and done, or its client has left.
-    pub fn gone(&mut self, stream: StreamId) -> Vec<Effect> {
-        match self.flights.leave(stream) {
-            true => vec![Effect::TickSoon],
-            false => Vec::new(),
+    /// A request is over: it was answered, its response has ended, or its client has left. Returns whether
+    /// [`Gateway::on_tick`] is due as soon as possible: the introspection that others wait for was lost with this request.
+    pub fn on_stream_end(&mut self, stream: StreamId) -> bool {
+        self.flights.leave(stream)
+    }
+
+    /// Time has passed: the list of ended sessions or a warning may be due, and introspections that were lost with their
+    /// requests are made again.
+    pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
+        let mut commands = Vec::from_iter(self.read_ended_sessions(now));
+        commands.extend(self.due_notices(now).into_iter().map(Command::Warn));
+        if let Some(stage) = &self.config.phantom_token {
+            commands.extend(self.flights.lost().map(|(flight, token)| Command::Introspect {
+                stream: None,
+                flight,
+                request: introspection::request(stage, token, None),
+            }));
         }
-    }
-
-    /// Time has passed: the list of ended sessions may be due, an operator may have to be told something, and callouts that
-    /// were lost with their requests are made again.
-    pub fn tick(&mut self, now: u64) -> Vec<Effect> {
-        let mut effects = Vec::from_iter(self.read_ended_sessions(now));
-        effects.extend(self.due_notices(now).into_iter().map(Effect::Warn));
-        let Some(stage) = &self.config.phantom_token else {
-            return effects;
-        };
-        effects.extend(self.flights.lost().map(|(flight, token)| Effect::Introspect {
-            stream: None,
-            flight,
-            request: introspection::request(stage, token, None),
-        }));
-        effects
+        commands.into_iter().map(Effect::Run).collect()
     }
 
     fn due_notices(&mut self, now: u64) -> Vec<Notice> {
         let keys = self.config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
         let client_id = self.config.phantom_token.as_ref().map_or("", |stage| &stage.client_id);
-        self.notices.due(now, keys, client_id, self.counts.cookies_opened())
+        self.notices.due(now, keys, client_id, self.counters.cookies_opened())
     }
 
-    fn read_ended_sessions(&mut self, now: u64) -> Option<Effect> {
+    fn read_ended_sessions(&mut self, now: u64) -> Option<Command> {
         let source = self.config.bff_token.as_ref()?.ended_sessions.as_ref()?;
         let path = self.ended.due(source, now)?;
-        Some(Effect::ReadEndedSessions {
+        Some(Command::ReadEndedSessions {
             cluster: source.cluster.clone(),
             path,
         })
     }
 
-    /// The list of ended sessions has come; `body` is `None` where it could not be read. 204: it is the one that is
-    /// known already.
-    pub fn ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
-        self.counts.add(match self.ended.take_up(status, body) {
-            true => Count::EndedSessionsRead,
-            false => Count::EndedSessionsFailed,
+    /// The list of ended sessions has come; `body` is `None` where it could not be read. 204: it has not changed.
+    pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
+        self.counters.add(match self.ended.merge(status, body) {
+            true => Counter::EndedSessionsRead,
+            false => Counter::EndedSessionsFailed,
         });
     }
 
-    /// How many entries the list of ended sessions has.
-    pub fn known_ended_sessions(&self) -> usize {
+    /// The number of entries in the list of ended sessions.
+    pub fn ended_sessions(&self) -> usize {
         self.ended.list().len()
     }
 
-    /// What was counted since the gate began.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    /// Totals since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
-    /// How many answers are kept.
-    pub fn cached(&self) -> usize {
+    /// The number of introspection responses in the cache.
+    pub fn cached_responses(&self) -> usize {
         self.cache.len()
     }
 
-    /// How many cookies are kept opened.
-    pub fn opened_cookies(&self) -> usize {
+    /// The number of opened cookies in the cache.
+    pub fn cached_cookies(&self) -> usize {
         self.cookies.len()
     }
 
-    /// How many introspections are under way.
+    /// The number of introspections under way.
     pub fn in_flight(&self) -> usize {
         self.flights.len()
     }
+}
 
-    fn count(&mut self, effect: &Effect) {
-        match effect {
-            Effect::Forward { .. } => self.counts.add(Count::Forwarded),
-            Effect::Reply { refused, .. } => self.counts.add(Count::Refused(refused.refusal.status())),
-            _ => {}
+fn reject(stream: StreamId, rejection: Rejection) -> Effect {
+    Effect::Decide {
+        stream,
+        decision: Decision::Reject(rejection),
+    }
+}
+
+fn count_decision(counters: &mut Counters, effect: &Effect) {
+    match effect {
+        Effect::Decide { decision, .. } => counters.add(match decision {
+            Decision::Forward(_) => Counter::Forwarded,
+            Decision::Reject(rejection) => Counter::Rejected(rejection.code),
+        }),
+        Effect::Run(_) => {}
+    }
+}
+
+/// A token was called inactive. One out of our own cookie is a hint at a client that may not introspect it.
+fn note_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource) {
+    match source {
+        TokenSource::Cookie => {
+            counters.add(Counter::SessionTokenInactive);
+            notices.session_token_inactive();
         }
-    }
-}
-
-fn session_token_inactive(counts: &mut Counts, notices: &mut Notices) {
-    counts.add(Count::SessionTokenInactive);
-    notices.session_token_inactive();
-}
-
-/// What the route requires besides the entry point, where routes are asked.
-fn requirement_of_route(
-    stage: Option<&PhantomToken>,
-    around: &dyn Surroundings,
-) -> Result<Option<Requirement>, Refused> {
-    let Some(namespace) = stage.and_then(|stage| stage.route_metadata.as_ref()) else {
-        return Ok(None);
-    };
-    let say = |name: &str| around.route_metadata(namespace, name);
-    let (scopes, audience) = (say("required_scopes"), say("required_audience"));
-    match Requirement::of_route(scopes.as_deref(), audience.as_deref()) {
-        Some(requirement) => Ok(Some(requirement)),
-        None => Err(Refused::new(
-            Refusal::ServerError,
-            "the route's metadata say no requirement",
-        )),
-    }
-}
-
-/// What is known of a token before anybody is asked.
-enum Known<'a> {
-    /// What it is worth, and until when, in seconds since 1970.
-    Good(Rc<Grant>, u64),
-    Worthless(&'static str),
-    /// Worth nothing, as the authorization server has said.
-    Inactive(Inactive),
-    /// Nothing: the authorization server of this stage has to be asked.
-    Nothing(&'a PhantomToken, Key),
-}
-
-/// What is known of a token, counted as a hit or a miss where the cache is asked. Without a stage every token is forwarded
-/// as it is.
-fn known<'a>(
-    introspection: Option<(&'a PhantomToken, &StageHash)>,
-    cache: &mut Cache,
-    counts: &mut Counts,
-    token: &[u8],
-    now: u64,
-) -> Known<'a> {
-    let Some((stage, hash)) = introspection else {
-        return Known::Good(Rc::new(Grant::bearer(token)), u64::MAX);
-    };
-    if !stage.introspect_jwts
-        && let Some(read) = introspection::self_contained(token, now)
-    {
-        return match read {
-            Ok((grant, until)) => Known::Good(Rc::new(grant), until),
-            Err(why) => Known::Worthless(why),
-        };
-    }
-    let key = hash.key(token);
-    let cached = cache.get(&key, now);
-    counts.add(match cached {
-        Some(_) => Count::CacheHit,
-        None => Count::CacheMiss,
-    });
-    match cached {
-        Some((Verdict::Active(grant), until)) => Known::Good(grant, until),
-        Some((Verdict::Inactive(why), _)) => Known::Inactive(why),
-        None if jwt::is_unsecured(token) => {
-            Known::Worthless("the token is a JWT with alg none, which anybody can make")
-        }
-        None => Known::Nothing(stage, key),
+        TokenSource::Bearer { .. } => {}
     }
 }

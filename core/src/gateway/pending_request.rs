@@ -1,54 +1,46 @@
-//! A request that has shown a token, and how it ends when it is known what the token is worth.
+//! A request with a credential, until the state of its token is known.
 
 use std::rc::Rc;
 
-use crate::gateway::config::PhantomToken;
-use crate::gateway::cookie_stage::{Edits, Refused};
-use crate::gateway::token_info::{Carrier, Grant, Requirement};
-use crate::gateway::{Effect, OnResponse, StreamId};
+use super::config::PhantomToken;
+use super::effect::{Decision, Forward, ResponseContext};
+use super::header_mutations::HeaderMutations;
+use super::rejection::Rejection;
+use super::requirement::Requirement;
+use super::token_info::{TokenInfo, TokenSource};
 
-/// A request that has shown a token.
-pub(crate) struct Visitor {
-    pub(crate) stream: StreamId,
-    pub(crate) edits: Edits,
-    pub(crate) carrier: Carrier,
-    /// What the route requires besides the entry point.
+/// A request with a credential.
+pub(crate) struct PendingRequest {
+    pub(crate) mutations: HeaderMutations,
+    pub(crate) source: TokenSource,
+    /// What the route requires in addition to the entry point.
     pub(crate) route: Option<Requirement>,
 }
 
-impl Visitor {
-    /// Its token is good: let go, if it is good enough.
-    pub(crate) fn end(
+impl PendingRequest {
+    /// Its token is active: it is forwarded where the token is sufficient.
+    pub(crate) fn with_active_token(
         self,
         stage: Option<&PhantomToken>,
-        grant: &Rc<Grant>,
+        token: &Rc<TokenInfo>,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
-    ) -> Effect {
+    ) -> Decision {
         let entry_point = stage.map(|stage| &stage.requirement);
         let requirements = entry_point.into_iter().chain(&self.route);
-        match grant.check(self.carrier, requirements, certificate) {
-            Ok(()) => Effect::Forward {
-                stream: self.stream,
-                edits: self.edits.with(Rc::clone(grant)),
-                on_response: OnResponse {
-                    by_cookie: self.carrier == Carrier::Cookie,
+        match token.check(self.source, requirements, certificate) {
+            Ok(()) => Decision::Forward(Forward {
+                mutations: self.mutations.with_token(Rc::clone(token)),
+                context: ResponseContext {
+                    by_cookie: self.source == TokenSource::Cookie,
                     route: self.route,
                 },
-            },
-            Err(refused) => self.refuse(refused),
+            }),
+            Err(rejection) => Decision::Reject(rejection),
         }
     }
 
-    /// Its token is worth nothing.
-    pub(crate) fn refuse_token(self, why: &'static str) -> Effect {
-        let refused = Refused::token(self.carrier != Carrier::Cookie, why);
-        self.refuse(refused)
-    }
-
-    pub(crate) fn refuse(self, refused: Refused) -> Effect {
-        Effect::Reply {
-            stream: self.stream,
-            refused,
-        }
+    /// Its token is inactive or invalid.
+    pub(crate) fn with_invalid_token(&self, details: &'static str) -> Decision {
+        Decision::Reject(Rejection::invalid_token(self.source != TokenSource::Cookie, details))
     }
 }

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use zeroize::Zeroizing;
 
-use crate::gateway::StreamId;
-use crate::gateway::introspection_cache::Key;
+use super::attributes::StreamId;
+use super::cache_key::CacheKey;
 
 /// A flight: what it is about, and a number that is not used again, so that a late answer meets no later flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlightId {
-    pub(crate) key: Key,
+    pub(crate) key: CacheKey,
     number: u64,
 }
 
@@ -40,14 +40,14 @@ enum Callout {
 }
 
 /// The flights under way, and who waits for them: `W` is what is remembered of a request that waits.
-pub(crate) struct Flights<W> {
-    flights: HashMap<Key, Flight<W>>,
+pub(crate) struct SingleFlight<W> {
+    flights: HashMap<CacheKey, Flight<W>>,
     /// Which flight a request waits for.
-    waiting: HashMap<StreamId, Key>,
+    waiting: HashMap<StreamId, CacheKey>,
     last: u64,
 }
 
-impl<W> Flights<W> {
+impl<W> SingleFlight<W> {
     pub(crate) fn new() -> Self {
         Self {
             flights: HashMap::new(),
@@ -59,7 +59,7 @@ impl<W> Flights<W> {
     /// A request waits. Returns the flight that is to be begun on its behalf, if there is none yet.
     pub(crate) fn join(
         &mut self,
-        key: Key,
+        key: CacheKey,
         token: Zeroizing<Vec<u8>>,
         stream: StreamId,
         waiter: W,

@@ -1,123 +1,91 @@
-//! What a good token is worth: the headers that the API gets in its place, and what is asked of it on each request.
+//! What is known of an active token: the headers that the API gets in its place, and what each request checks.
 
 use serde_json::{Map, Value};
 
+use super::bearer;
+use super::rejection::Rejection;
+use super::requirement::{Requirement, all_scopes};
 use crate::encoding::base64url;
-use crate::error_code::Refusal;
-use crate::gateway::cookie_stage::Refused;
+use crate::jwt;
 
-/// What a good token is worth.
+/// What is known of an active token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grant {
+pub struct TokenInfo {
     headers: Vec<(String, Vec<u8>)>,
-    /// `scope` (RFC 8693, 4.2), and `scp`, as some servers call it.
+    /// `scope` (RFC 8693, section 4.2), and `scp`, as some servers call it.
     scopes: Vec<String>,
-    /// `aud` (RFC 7519, 4.1.3).
+    /// `aud` (RFC 7519, section 4.1.3).
     audiences: Vec<String>,
     binding: Binding,
 }
 
-/// Who alone may use a token (`cnf`, RFC 7800).
+/// The key that a client must hold to use a token (`cnf`, RFC 7800).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Binding {
-    /// Whoever has it.
+    /// Any client that has it.
     #[default]
     None,
-    /// The holder of the certificate with this SHA-256 (RFC 8705, 3.1).
+    /// The holder of the certificate with this SHA-256 (RFC 8705, section 3.1).
     Certificate([u8; 32]),
-    /// The holder of a key that cannot be checked here: a DPoP proof, for example, is none of the filter's.
+    /// The holder of a key that is not checked here, such as that of a DPoP proof.
     Other,
 }
 
-/// What an entry point, or a route, requires of a token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Requirement {
-    /// Scopes that it must have.
-    pub scopes: Vec<String>,
-    /// The audience that it must be for.
-    pub audience: Option<String>,
-}
-
-impl Requirement {
-    /// What a route's metadata say: scopes with spaces between them, and an audience. `None`: there is neither, or one of them
-    /// is none (a number without quotes, a list, nothing): what somebody meant to require must not be left out.
-    pub fn of_route(scopes: Option<&[u8]>, audience: Option<&[u8]>) -> Option<Self> {
-        if scopes.is_none() && audience.is_none() {
-            return None;
-        }
-        let scopes: Vec<String> = std::str::from_utf8(scopes.unwrap_or_default())
-            .ok()?
-            .split(' ')
-            .filter(|scope| !scope.is_empty())
-            .map(str::to_owned)
-            .collect();
-        let audience = match audience.map(std::str::from_utf8).transpose().ok()? {
-            Some(audience) if audience.is_empty() || audience.chars().any(char::is_control) => return None,
-            audience => audience.map(str::to_owned),
-        };
-        scopes
-            .iter()
-            .all(|scope| is_scope(scope))
-            .then_some(Self { scopes, audience })
-    }
-}
-
-/// RFC 6749, 3.3: `scope-token`.
-pub(crate) fn is_scope(scope: &str) -> bool {
-    let legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    !scope.is_empty() && scope.bytes().all(legal)
-}
-
-/// How a token came.
+/// Where a request's token comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carrier {
-    /// In a cookie of ours. The service obtained it, and what it is bound to is the service's.
+pub(crate) enum TokenSource {
+    /// A cookie of ours. The service obtained the token, and holds the key that it is bound to.
     Cookie,
-    /// In `Authorization`, from the client itself.
+    /// `Authorization`, from the client itself.
     Bearer {
         /// Whether it must be bound to the client's certificate.
         must_be_bound: bool,
     },
 }
 
-/// The claims say something that cannot be understood, or cannot stand in a header; the text is for the log.
+/// The claims are malformed, or cannot be put into a header; the text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unusable(pub(crate) &'static str);
+pub(crate) struct UnusableClaims(pub(crate) &'static str);
 
-impl Grant {
+impl TokenInfo {
     /// The token itself goes upstream, and nothing is known of it.
     pub fn bearer(token: &[u8]) -> Self {
         Self {
-            headers: vec![("authorization".to_owned(), [b"Bearer ", token].concat())],
+            headers: vec![bearer::header(token)],
             ..Self::default()
         }
     }
 
     /// What the claims say of a token, with these headers upstream.
-    pub(crate) fn of_claims(claims: &Map<String, Value>, headers: Vec<(String, Vec<u8>)>) -> Result<Self, Unusable> {
-        let words = |name: &str| match claims.get(name) {
-            Some(Value::String(list)) => list.split(' ').map(str::to_owned).collect(),
-            Some(Value::Array(_)) => strings(claims.get(name)),
+    pub(crate) fn of_claims(
+        claims: &Map<String, Value>,
+        headers: Vec<(String, Vec<u8>)>,
+    ) -> Result<Self, UnusableClaims> {
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let scopes = |name: &str| match claims.get(name) {
+            Some(Value::String(list)) => owned(list.split(' ').collect()),
+            Some(Value::Array(list)) => owned(list.iter().filter_map(Value::as_str).collect()),
             _ => Vec::new(),
         };
         Ok(Self {
             headers,
-            scopes: words("scope").into_iter().chain(words("scp")).collect(),
-            audiences: match claims.get("aud") {
-                Some(Value::String(audience)) => vec![audience.clone()],
-                other => strings(other),
-            },
+            scopes: scopes("scope").into_iter().chain(scopes("scp")).collect(),
+            audiences: jwt::audiences(claims).map(owned).unwrap_or_default(),
             binding: Binding::of(claims)?,
         })
     }
 
     /// Takes what another member of the same answer says of the binding: a token that is bound by either is bound.
-    pub(crate) fn bound_as_well_by(mut self, claims: &Map<String, Value>) -> Result<Self, Unusable> {
+    pub(crate) fn bound_as_well_by(mut self, claims: &Map<String, Value>) -> Result<Self, UnusableClaims> {
         self.binding = match (self.binding, Binding::of(claims)?) {
             (one, other) if one == other => one,
             (Binding::None, other) => other,
             (one, Binding::None) => one,
-            _ => return Err(Unusable("the introspection answer binds the token to two keys (cnf)")),
+            (Binding::Certificate(_) | Binding::Other, Binding::Certificate(_) | Binding::Other) => {
+                return Err(UnusableClaims(
+                    "the introspection answer binds the token to two keys (cnf)",
+                ));
+            }
         };
         Ok(self)
     }
@@ -129,28 +97,34 @@ impl Grant {
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// Whether the token is good enough; `certificate` gives the SHA-256 of the client's certificate, and is asked only
-    /// where it matters.
+    /// Checks binding, audience and scopes. `certificate` gives the SHA-256 of the client's certificate, and is asked only
+    /// for a bound token.
     pub(crate) fn check<'a>(
         &self,
-        carrier: Carrier,
+        source: TokenSource,
         requirements: impl IntoIterator<Item = &'a Requirement, IntoIter: Clone>,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
-    ) -> Result<(), Refused> {
-        let bearer = carrier != Carrier::Cookie;
-        if let Carrier::Bearer { must_be_bound } = carrier {
+    ) -> Result<(), Rejection> {
+        let bearer = source != TokenSource::Cookie;
+        if let TokenSource::Bearer { must_be_bound } = source {
             match self.binding {
                 Binding::None if must_be_bound => {
-                    return Err(Refused::token(true, "the token is not bound to a certificate"));
+                    return Err(Rejection::invalid_token(
+                        true,
+                        "the token is not bound to a certificate",
+                    ));
                 }
                 Binding::None => {}
                 Binding::Certificate(thumbprint) if certificate() == Some(thumbprint) => {}
                 Binding::Certificate(_) => {
-                    return Err(Refused::token(true, "the token is bound to another certificate"));
+                    return Err(Rejection::invalid_token(
+                        true,
+                        "the token is bound to another certificate",
+                    ));
                 }
                 Binding::Other => {
-                    let why = "the token is bound to a key whose proof is not checked here";
-                    return Err(Refused::token(true, why));
+                    let details = "the token is bound to a key whose proof is not checked here";
+                    return Err(Rejection::invalid_token(true, details));
                 }
             }
         }
@@ -159,22 +133,17 @@ impl Grant {
         for requirement in requirements.clone() {
             let is_for = |audience: &String| self.audiences.contains(audience);
             if !requirement.audience.as_ref().is_none_or(is_for) {
-                return Err(Refused::token(bearer, "the token is for another audience"));
+                return Err(Rejection::invalid_token(bearer, "the token is for another audience"));
             }
             has_scopes &= requirement.scopes.iter().all(|scope| self.scopes.contains(scope));
         }
         match has_scopes {
             true => Ok(()),
-            false => Err(Refused {
-                refusal: Refusal::Forbidden,
-                bearer_error: bearer.then_some("insufficient_scope"),
-                scopes: all_scopes(requirements),
-                why: "the token lacks a required scope",
-            }),
+            false => Err(Rejection::insufficient_scope(bearer, all_scopes(requirements))),
         }
     }
 
-    /// What it takes, in bytes.
+    /// Its size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let headers = self
             .headers
@@ -189,8 +158,8 @@ impl Grant {
 }
 
 impl Binding {
-    fn of(claims: &Map<String, Value>) -> Result<Self, Unusable> {
-        let not_understood = Unusable("the introspection answer has a `cnf` that cannot be understood");
+    fn of(claims: &Map<String, Value>) -> Result<Self, UnusableClaims> {
+        let not_understood = UnusableClaims("the introspection answer has a `cnf` that cannot be understood");
         let members = match claims.get("cnf") {
             None => return Ok(Self::None),
             Some(Value::Object(members)) => members,
@@ -201,7 +170,9 @@ impl Binding {
         let methods = METHODS.iter().filter(|method| members.contains_key(**method)).count();
         let is_named = members.contains_key("kid") && !members.contains_key("jku");
         if methods > 1 || (methods == 1 && is_named) {
-            return Err(Unusable("the introspection answer binds the token to two keys (cnf)"));
+            return Err(UnusableClaims(
+                "the introspection answer binds the token to two keys (cnf)",
+            ));
         }
         match members.get("x5t#S256") {
             Some(Value::String(thumbprint)) => base64url::decode(thumbprint.as_bytes())
@@ -214,32 +185,16 @@ impl Binding {
     }
 }
 
-/// All scopes that are required, each of them once.
-fn all_scopes<'a>(requirements: impl Iterator<Item = &'a Requirement>) -> Vec<String> {
-    let mut all = Vec::new();
-    for scope in requirements.flat_map(|requirement| &requirement.scopes) {
-        if !all.contains(scope) {
-            all.push(scope.clone());
-        }
-    }
-    all
-}
-
-fn strings(value: Option<&Value>) -> Vec<String> {
-    let list = value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    const BEARER: Carrier = Carrier::Bearer { must_be_bound: false };
-    const BOUND: Carrier = Carrier::Bearer { must_be_bound: true };
+    const BEARER: TokenSource = TokenSource::Bearer { must_be_bound: false };
+    const BOUND: TokenSource = TokenSource::Bearer { must_be_bound: true };
 
-    fn grant(claims: &Value) -> Result<Grant, Unusable> {
-        Grant::of_claims(claims.as_object().unwrap(), Vec::new())
+    fn info(claims: &Value) -> Result<TokenInfo, UnusableClaims> {
+        TokenInfo::of_claims(claims.as_object().unwrap(), Vec::new())
     }
 
     fn meets(claims: &Value, scope: Option<&str>, audience: Option<&str>) -> bool {
@@ -247,7 +202,7 @@ mod tests {
             scopes: scope.map(str::to_owned).into_iter().collect(),
             audience: audience.map(str::to_owned),
         };
-        grant(claims).unwrap().check(BEARER, [&requirement], || None).is_ok()
+        info(claims).unwrap().check(BEARER, [&requirement], || None).is_ok()
     }
 
     #[test]
@@ -286,28 +241,28 @@ mod tests {
             scopes: vec![scope.to_owned()],
             audience: None,
         };
-        let both = grant(&json!({"scope": "a b"})).unwrap();
+        let both = info(&json!({"scope": "a b"})).unwrap();
         assert!(both.check(BEARER, [&scope("a"), &scope("b")], || None).is_ok());
-        let one = grant(&json!({"scope": "a"})).unwrap();
+        let one = info(&json!({"scope": "a"})).unwrap();
         assert!(one.check(BEARER, [&scope("a"), &scope("b")], || None).is_err());
     }
 
     #[test]
     fn a_bound_token_needs_the_certificate_that_it_is_bound_to() {
-        let bound = grant(&json!({"cnf": {"x5t#S256": base64url::encode(&[5; 32])}})).unwrap();
-        for carrier in [BEARER, BOUND] {
-            assert!(bound.check(carrier, [], || Some([5; 32])).is_ok());
-            assert!(bound.check(carrier, [], || Some([6; 32])).is_err());
-            assert!(bound.check(carrier, [], || None).is_err());
+        let bound = info(&json!({"cnf": {"x5t#S256": base64url::encode(&[5; 32])}})).unwrap();
+        for source in [BEARER, BOUND] {
+            assert!(bound.check(source, [], || Some([5; 32])).is_ok());
+            assert!(bound.check(source, [], || Some([6; 32])).is_err());
+            assert!(bound.check(source, [], || None).is_err());
         }
         assert!(
-            bound.check(Carrier::Cookie, [], || None).is_ok(),
+            bound.check(TokenSource::Cookie, [], || None).is_ok(),
             "the service's own certificate"
         );
-        let free = grant(&json!({})).unwrap();
+        let free = info(&json!({})).unwrap();
         assert!(free.check(BEARER, [], || None).is_ok());
         assert!(free.check(BOUND, [], || Some([5; 32])).is_err());
-        let dpop = grant(&json!({"cnf": {"jkt": "abc"}})).unwrap();
+        let dpop = info(&json!({"cnf": {"jkt": "abc"}})).unwrap();
         assert!(dpop.check(BEARER, [], || None).is_err() && dpop.check(BOUND, [], || Some([5; 32])).is_err());
     }
 
@@ -320,13 +275,13 @@ mod tests {
             json!({"x5t#S256": "short"}),
             json!({"x5t#S256": ""}),
         ] {
-            assert!(grant(&json!({"cnf": cnf})).is_err(), "{cnf}");
+            assert!(info(&json!({"cnf": cnf})).is_err(), "{cnf}");
         }
         let bound = json!({"cnf": {"x5t#S256": base64url::encode(&[5; 32])}});
         let other = json!({"cnf": {"x5t#S256": base64url::encode(&[6; 32])}});
-        let as_well = |one: &Value, other: &Value| grant(one).unwrap().bound_as_well_by(other.as_object().unwrap());
-        assert_eq!(as_well(&json!({}), &bound), grant(&bound));
-        assert_eq!(as_well(&bound, &json!({})), grant(&bound));
+        let as_well = |one: &Value, other: &Value| info(one).unwrap().bound_as_well_by(other.as_object().unwrap());
+        assert_eq!(as_well(&json!({}), &bound), info(&bound));
+        assert_eq!(as_well(&bound, &json!({})), info(&bound));
         assert!(as_well(&bound, &other).is_err());
     }
 }

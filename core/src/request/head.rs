@@ -4,7 +4,7 @@ use crate::encoding::bytes;
 
 /// Pseudo-headers and headers. Names are in lower case, as Envoy keeps them.
 #[derive(Clone, Debug, Default)]
-pub struct Head {
+pub struct RequestHead {
     /// All of them in one piece: copying them out of the proxy is a good part of what a request costs.
     bytes: Vec<u8>,
     lines: Vec<Line>,
@@ -21,18 +21,30 @@ struct Line {
     tag: u8,
 }
 
-/// How many lines of a name there are.
+/// The values of a header that may be there once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lines<'a> {
-    /// None.
-    None,
-    /// One.
-    One(&'a [u8]),
-    /// More: which one is meant cannot be known.
-    Several,
+pub enum Values<'a> {
+    /// There is no such header.
+    Absent,
+    /// It is there once.
+    Single(&'a [u8]),
+    /// It is repeated: which value is meant cannot be known.
+    Repeated,
 }
 
-impl Head {
+impl<'a> Values<'a> {
+    /// From all values of the header.
+    pub fn of(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut values = values.into_iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::Single(value),
+            (Some(_), Some(_)) => Self::Repeated,
+        }
+    }
+}
+
+impl RequestHead {
     /// From the lines. A head of 4 GiB is no head.
     pub fn new(lines: Vec<(String, Vec<u8>)>) -> Self {
         let len = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX);
@@ -101,13 +113,8 @@ impl Head {
     }
 
     /// The value of a name that should be there once.
-    pub fn one<'a>(&'a self, name: &'a str) -> Lines<'a> {
-        let mut values = self.all(name);
-        match (values.next(), values.next()) {
-            (None, _) => Lines::None,
-            (Some(value), None) => Lines::One(value),
-            _ => Lines::Several,
-        }
+    pub fn one<'a>(&'a self, name: &'a str) -> Values<'a> {
+        Values::of(self.all(name))
     }
 
     /// The names there are that frameworks may read as `name`, which is given in lower case: every byte that is neither
@@ -126,12 +133,12 @@ impl Head {
 
     /// GET, HEAD and OPTIONS are safe; anything else, a missing method included, is not.
     pub fn is_safe(&self) -> bool {
-        matches!(self.one(":method"), Lines::One(b"GET" | b"HEAD" | b"OPTIONS"))
+        matches!(self.one(":method"), Values::Single(b"GET" | b"HEAD" | b"OPTIONS"))
     }
 
     /// Whether the connection would leave HTTP: `Upgrade` (RFC 9110, 7.8) or extended CONNECT (RFC 8441).
     pub fn is_upgrade(&self) -> bool {
-        self.one("upgrade") != Lines::None || self.one(":protocol") != Lines::None
+        self.one("upgrade") != Values::Absent || self.one(":protocol") != Values::Absent
     }
 
     fn lines_tagged(&self, name: &str) -> impl Iterator<Item = &Line> {
@@ -198,12 +205,15 @@ mod tests {
     #[test]
     fn a_header_map_of_the_proxy_is_read_as_it_is() {
         let lines = [(":method", "GET"), ("cookie", "a=b"), ("empty", ""), ("cookie", "c=d")];
-        let head = Head::from_proxy_wasm(serialised(&lines)).unwrap();
-        assert_eq!(head.one(":method"), Lines::One(b"GET"));
+        let head = RequestHead::from_proxy_wasm(serialised(&lines)).unwrap();
+        assert_eq!(head.one(":method"), Values::Single(b"GET"));
         assert_eq!(head.all("cookie").collect::<Vec<_>>(), [b"a=b", b"c=d"]);
-        assert_eq!((head.one("empty"), head.one("none")), (Lines::One(b""), Lines::None));
-        assert_eq!(head.one("cookie"), Lines::Several);
-        assert!(Head::from_proxy_wasm(serialised(&[])).unwrap().lines.is_empty());
+        assert_eq!(
+            (head.one("empty"), head.one("none")),
+            (Values::Single(b""), Values::Absent)
+        );
+        assert_eq!(head.one("cookie"), Values::Repeated);
+        assert!(RequestHead::from_proxy_wasm(serialised(&[])).unwrap().lines.is_empty());
     }
 
     #[test]
@@ -220,13 +230,13 @@ mod tests {
             ("x-a0b", "9"),
             (".a+", "10"),
         ];
-        let head = Head::from_proxy_wasm(serialised(&lines)).unwrap();
+        let head = RequestHead::from_proxy_wasm(serialised(&lines)).unwrap();
         assert_eq!(
             head.spellings("x-a-b").collect::<Vec<_>>(),
             [&b"x-a-b"[..], b"x_a-b", b"x-a_b", b"x.a.b", b"x~a!b"]
         );
         assert_eq!(head.spellings("-a-").count(), 3);
-        assert_eq!(head.one("x-a-b"), Lines::One(b"1"));
+        assert_eq!(head.one("x-a-b"), Values::Single(b"1"));
         assert_eq!((head.spellings("x-a").count(), head.spellings("").count()), (0, 0));
     }
 
@@ -235,13 +245,16 @@ mod tests {
         let whole = serialised(&[("name", "value"), ("a", "b")]);
         // Without the last zero byte nothing of the text is missing.
         for length in 0..whole.len() - 1 {
-            assert!(Head::from_proxy_wasm(whole[..length].to_vec()).is_none(), "{length}");
+            assert!(
+                RequestHead::from_proxy_wasm(whole[..length].to_vec()).is_none(),
+                "{length}"
+            );
         }
         for at in 0..4 {
             for lie in [u32::MAX, u32::MAX / 8, 1 << 20] {
                 let mut lying = whole.clone();
                 lying[at * 4..at * 4 + 4].copy_from_slice(&lie.to_le_bytes());
-                assert!(Head::from_proxy_wasm(lying).is_none());
+                assert!(RequestHead::from_proxy_wasm(lying).is_none());
             }
         }
     }

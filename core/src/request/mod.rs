@@ -6,3 +6,4 @@ pub mod fetch_metadata;
 pub mod head;
 pub mod origin;
 pub mod trace_context;
+pub mod trusted_origins;

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::request::head::{Head, Lines};
+use crate::request::head::{RequestHead, Values};
 
 /// Version, trace, parent and flags, with `-` between them (section 3.2.2).
 const TRACEPARENT_LEN: usize = 55;
@@ -15,7 +15,7 @@ const MAX_TRACESTATE_LEN: usize = 512;
 const MAX_REQUEST_ID_LEN: usize = 64;
 
 /// The headers that a request made on behalf of this one says.
-pub(crate) fn headers(head: &Head) -> impl Iterator<Item = (&'static str, Zeroizing<String>)> {
+pub(crate) fn headers(head: &RequestHead) -> impl Iterator<Item = (&'static str, Zeroizing<String>)> {
     let traceparent = traceparent(head);
     let tracestate = traceparent.as_ref().and_then(|_| tracestate(head));
     let headers = [
@@ -28,8 +28,8 @@ pub(crate) fn headers(head: &Head) -> impl Iterator<Item = (&'static str, Zeroiz
         .filter_map(|(name, value)| Some((name, Zeroizing::new(value?))))
 }
 
-fn traceparent(head: &Head) -> Option<String> {
-    let Lines::One(line) = head.one("traceparent") else {
+fn traceparent(head: &RequestHead) -> Option<String> {
+    let Values::Single(line) = head.one("traceparent") else {
         return None;
     };
     let (known, more) = line.split_at_checked(TRACEPARENT_LEN)?;
@@ -57,14 +57,14 @@ fn traceparent(head: &Head) -> Option<String> {
 }
 
 /// Several lines are one list (section 3.3.1).
-fn tracestate(head: &Head) -> Option<String> {
+fn tracestate(head: &RequestHead) -> Option<String> {
     let list = head.all("tracestate").collect::<Vec<_>>().join(&b","[..]);
     let formed = (1..=MAX_TRACESTATE_LEN).contains(&list.len()) && list.iter().all(|byte| matches!(byte, b' '..=b'~'));
     formed.then(|| String::from_utf8(list).ok()).flatten()
 }
 
-fn request_id(head: &Head) -> Option<String> {
-    let Lines::One(id) = head.one("x-request-id") else {
+fn request_id(head: &RequestHead) -> Option<String> {
+    let Values::Single(id) = head.one("x-request-id") else {
         return None;
     };
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -80,7 +80,7 @@ mod tests {
 
     fn of(lines: &[(&str, &[u8])]) -> Vec<(&'static str, String)> {
         let lines = lines.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
-        headers(&Head::new(lines.collect()))
+        headers(&RequestHead::new(lines.collect()))
             .map(|(name, value)| (name, value.to_string()))
             .collect()
     }

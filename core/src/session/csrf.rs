@@ -1,13 +1,54 @@
-//! The CSRF check: the value in the request's header is the one sealed in the cookie of the same session.
+//! The CSRF check: the request's header repeats the value that is sealed in the CSRF cookie of the same session.
+
+use std::fmt;
 
 use subtle::ConstantTimeEq;
 
+use super::current_session::CurrentSession;
 use crate::cookie::seal::{Opened, Purpose};
-use crate::session::current_session::CurrentSession;
+use crate::request::head::Values;
 
-/// Whether the header's value equals the cookie's, compared in constant time, and the cookie belongs to `session`, the
-/// session of the tokens it is used with. An empty value never matches.
-pub fn matches(header: Option<&[u8]>, cookie: &Opened, session: &CurrentSession) -> bool {
-    let same_value = header.is_some_and(|header| !header.is_empty() && bool::from(header.ct_eq(&cookie.value)));
-    same_value && session.has(Purpose::Csrf, cookie.session)
+/// Why the CSRF value of a request does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsrfError {
+    /// The header is repeated.
+    HeaderRepeated,
+    /// The header is missing, or is not what the cookie holds, or the cookie is of another session.
+    Mismatch,
+}
+
+impl CsrfError {
+    /// For the log.
+    pub const fn details(self) -> &'static str {
+        match self {
+            Self::HeaderRepeated => "the CSRF header is repeated",
+            Self::Mismatch => "the CSRF header is not what the CSRF cookie of this session holds",
+        }
+    }
+}
+
+impl fmt::Display for CsrfError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.details())
+    }
+}
+
+impl std::error::Error for CsrfError {}
+
+/// Compares the header's value with the cookie's, in constant time, and the cookie's session with `session`, which the
+/// tokens are of. An empty value never matches.
+///
+/// # Errors
+/// See [`CsrfError`].
+pub fn check(header: Values<'_>, cookie: &Opened, session: &CurrentSession) -> Result<(), CsrfError> {
+    let value = match header {
+        Values::Single(value) => value,
+        Values::Absent => return Err(CsrfError::Mismatch),
+        Values::Repeated => return Err(CsrfError::HeaderRepeated),
+    };
+    let is_same_value = !value.is_empty() && bool::from(value.ct_eq(&cookie.value));
+    match is_same_value && session.has(Purpose::Csrf, cookie.session) {
+        true => Ok(()),
+        false => Err(CsrfError::Mismatch),
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::*;
 
-fn bearer_gate() -> bff_core::gateway::Gate {
+fn bearer_gate() -> bff_core::gateway::Gateway {
     gate(json!({"bff_token": null}))
 }
 

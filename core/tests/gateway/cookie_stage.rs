@@ -1,8 +1,8 @@
 //! The cookie stage: what a browser's request must show.
 
 use bff_core::cookie::seal::{Purpose, SessionId};
-use bff_core::gateway::{Effect, Gate};
-use bff_core::request::head::Head;
+use bff_core::gateway::Gateway;
+use bff_core::request::head::RequestHead;
 use serde_json::json;
 
 use crate::support::*;
@@ -51,8 +51,11 @@ fn an_unsafe_method_needs_origin_csrf_header_and_csrf_cookie() {
 #[test]
 fn a_missing_method_counts_as_unsafe() {
     let lines = [("cookie".to_owned(), at("token").into_bytes())];
-    assert_eq!(refused(&mut gate(json!({})), &Head::new(lines.to_vec())), Some(401));
-    assert_eq!(refused(&mut gate(json!({})), &Head::new(Vec::new())), Some(401));
+    assert_eq!(
+        refused(&mut gate(json!({})), &RequestHead::new(lines.to_vec())),
+        Some(401)
+    );
+    assert_eq!(refused(&mut gate(json!({})), &RequestHead::new(Vec::new())), Some(401));
 }
 
 #[test]
@@ -217,12 +220,9 @@ fn a_cookie_that_is_absent_expired_or_misplaced_is_refused() {
 }
 
 /// What a GET with these cookies is let in with; `None`: it is refused.
-fn token_of(gate: &mut Gate, cookies: &str) -> Option<String> {
+fn token_of(gate: &mut Gateway, cookies: &str) -> Option<String> {
     let effects = gate.ask(1, &head("GET", &[("cookie", cookies)]), NOW);
-    effects.iter().find_map(|effect| match effect {
-        Effect::Forward { edits, .. } => authorization(edits),
-        _ => None,
-    })
+    mutations(&effects).and_then(authorization)
 }
 
 #[test]
@@ -327,12 +327,7 @@ fn of_several_csrf_cookies_the_one_counts_that_is_of_the_session() {
 fn upstream(request: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut gate = gate(json!({"phantom_token": null}));
     let effects = gate.ask(1, &head("GET", request), NOW);
-    let Some(Effect::Forward { edits, .. }) = effects
-        .into_iter()
-        .find(|effect| matches!(effect, Effect::Forward { .. }))
-    else {
-        panic!("not forwarded")
-    };
+    let edits = mutations(&effects).expect("forwarded");
     let kept = request
         .iter()
         .filter(|(name, _)| !edits.remove.iter().any(|gone| gone == name) && !edits.set().any(|(set, _)| set == *name));
@@ -382,13 +377,8 @@ fn cookies_that_are_to_be_dropped_do_not_reach_the_api_and_the_others_do_byte_fo
         let mut gate = gate(drop.clone());
         let effects = gate.ask(1, &head("GET", lines), NOW);
         let (_, id) = flight(&effects).unwrap();
-        let Some(Effect::Forward { edits, .. }) = gate
-            .answer(id, &active(json!({"exp": NOW + 100})), NOW)
-            .into_iter()
-            .next()
-        else {
-            panic!("not forwarded")
-        };
+        let effects = gate.on_introspection(id, &active(json!({"exp": NOW + 100})), NOW);
+        let edits = mutations(&effects).expect("forwarded");
         let left = edits.set().find(|(name, _)| *name == "cookie");
         let left = left.map(|(_, value)| String::from_utf8(value.to_vec()).unwrap());
         (left, edits.remove.iter().any(|name| name == "cookie"))

@@ -1,29 +1,30 @@
 //! The list of ended sessions: read when it is due, obeyed, and kept when it cannot be read.
 
-use bff_core::cookie::seal::{NameDigest, Purpose, SessionId};
-use bff_core::gateway::counters::Count;
-use bff_core::gateway::{Effect, Gate};
+use bff_core::cookie::seal::{Purpose, SessionId, SubjectHash};
+use bff_core::gateway::Gateway;
+use bff_core::gateway::counters::Counter;
+use bff_core::gateway::effect::{Command, Effect};
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use serde_json::json;
 
 use crate::support::*;
 
-fn polling() -> Gate {
+fn polling() -> Gateway {
     gate(json!({"bff_token": {"ended_sessions": {"cluster": "bff_admin", "poll_seconds": 5}}}))
 }
 
 fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::ReadEndedSessions { cluster, path } => Some((cluster.as_str(), path.as_str())),
+        Effect::Run(Command::ReadEndedSessions { cluster, path }) => Some((cluster.as_str(), path.as_str())),
         _ => None,
     })
 }
 
 /// Whether the list that is given could not be used.
-fn failed(gate: &mut Gate, status: u16, body: Option<&[u8]>) -> bool {
-    let before = gate.counts().of(Count::EndedSessionsFailed);
-    gate.ended_sessions(status, body);
-    gate.counts().of(Count::EndedSessionsFailed) > before
+fn failed(gate: &mut Gateway, status: u16, body: Option<&[u8]>) -> bool {
+    let before = gate.counters().of(Counter::EndedSessionsFailed);
+    gate.on_ended_sessions(status, body);
+    gate.counters().of(Counter::EndedSessionsFailed) > before
 }
 
 fn list(ended: &[Ended], version: &str) -> String {
@@ -37,25 +38,25 @@ fn list(ended: &[Ended], version: &str) -> String {
 #[test]
 fn it_is_read_at_once_and_then_as_often_as_configured() {
     let mut gate = polling();
-    assert_eq!(reads(&gate.tick(NOW)), Some(("bff_admin", "/ended-sessions?known=")));
-    assert_eq!(reads(&gate.tick(NOW + 4)), None);
-    gate.ended_sessions(200, Some(list(&[], "a1").as_bytes()));
+    assert_eq!(reads(&gate.on_tick(NOW)), Some(("bff_admin", "/ended-sessions?known=")));
+    assert_eq!(reads(&gate.on_tick(NOW + 4)), None);
+    gate.on_ended_sessions(200, Some(list(&[], "a1").as_bytes()));
     assert_eq!(
-        reads(&gate.tick(NOW + 5)),
+        reads(&gate.on_tick(NOW + 5)),
         Some(("bff_admin", "/ended-sessions?known=a1"))
     );
 }
 
 #[test]
 fn nobody_reads_it_where_it_is_not_configured() {
-    assert_eq!(reads(&gate(json!({})).tick(NOW)), None);
+    assert_eq!(reads(&gate(json!({})).on_tick(NOW)), None);
 }
 
 #[test]
 fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
     let mut gate = polling();
     assert!(admitted(&mut gate, &good("POST", "token")));
-    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
     assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
     assert_eq!(refused(&mut gate, &head("GET", &[("cookie", &at("token"))])), Some(401));
     let other = seal_as(Purpose::AccessToken, "token", SessionId([8; 32]), NOW + 300);
@@ -67,7 +68,7 @@ fn the_cookies_of_an_ended_session_are_refused_and_those_of_others_are_not() {
 
 #[test]
 fn a_session_that_began_after_its_login_was_ended_is_let_in_and_one_from_before_is_not() {
-    let (user, login) = (NameDigest::of("i", "alice"), NameDigest::of("i", "sid"));
+    let (user, login) = (SubjectHash::of("i", "alice"), SubjectHash::of("i", "sid"));
     let session = SessionId::new([8; 16], user, login);
     let cookie = format!(
         "example-at={}",
@@ -81,9 +82,9 @@ fn a_session_that_began_after_its_login_was_ended_is_let_in_and_one_from_before_
             list.to_json("1")
         };
         let mut gate = polling();
-        gate.ended_sessions(200, Some(ended_at(NOW - 1).as_bytes()));
+        gate.on_ended_sessions(200, Some(ended_at(NOW - 1).as_bytes()));
         assert!(admitted(&mut gate, &request), "{ended:?}");
-        gate.ended_sessions(200, Some(ended_at(NOW).as_bytes()));
+        gate.on_ended_sessions(200, Some(ended_at(NOW).as_bytes()));
         assert_eq!(refused(&mut gate, &request), Some(401), "{ended:?}");
     }
 }
@@ -91,10 +92,10 @@ fn a_session_that_began_after_its_login_was_ended_is_let_in_and_one_from_before_
 #[test]
 fn what_is_over_stays_over_although_another_replica_does_not_know_it() {
     let mut gate = polling();
-    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
-    gate.ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
+    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    gate.on_ended_sessions(200, Some(list(&[Ended::Session([9; 16])], "2").as_bytes()));
     assert_eq!(refused(&mut gate, &good("POST", "token")), Some(401));
-    assert_eq!(gate.known_ended_sessions(), 2);
+    assert_eq!(gate.ended_sessions(), 2);
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
     let mut gate = polling();
     let effects = gate.ask(1, &good("GET", "token"), NOW);
     let (_, id) = flight(&effects).unwrap();
-    gate.answer(
+    gate.on_introspection(
         id,
         &answer(200, "application/jwt", &[], &jwt(json!({"exp": NOW + 300}))),
         NOW,
@@ -111,14 +112,14 @@ fn an_ended_session_is_refused_although_its_token_is_in_the_cache() {
         ends(&gate.ask(2, &good("GET", "token"), NOW)).as_slice(),
         [(2, End::Forwarded(_))]
     ));
-    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
     assert_eq!(refused(&mut gate, &good("GET", "token")), Some(401));
 }
 
 #[test]
 fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
     let mut gate = polling();
-    gate.ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
+    gate.on_ended_sessions(200, Some(list(&[Ended::session(&SESSION)], "1").as_bytes()));
     for (status, body) in [
         (0, None),
         (200, None),
@@ -135,7 +136,7 @@ fn a_list_that_cannot_be_read_leaves_the_one_from_before() {
         );
     }
     assert!(!failed(&mut gate, 204, None));
-    assert_eq!(gate.known_ended_sessions(), 1);
+    assert_eq!(gate.ended_sessions(), 1);
 }
 
 #[test]
@@ -144,5 +145,5 @@ fn it_is_read_also_where_there_is_no_introspection() {
         "bff_token": {"ended_sessions": {"cluster": "bff_admin"}},
         "phantom_token": null,
     }));
-    assert!(reads(&gate.tick(NOW)).is_some());
+    assert!(reads(&gate.on_tick(NOW)).is_some());
 }

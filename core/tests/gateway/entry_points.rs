@@ -1,9 +1,12 @@
 //! What differs by entry point and by route: claims in headers, requirements of the route, tokens that are bound.
 
 use bff_core::encoding::base64url;
-use bff_core::gateway::introspection::Answer;
-use bff_core::gateway::{Effect, Gate, OnResponse, Surroundings};
-use bff_core::request::head::Head;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::RequestAttributes;
+use bff_core::gateway::effect::{Decision, Effect, Forward, ResponseContext};
+use bff_core::gateway::error_code::ErrorCode;
+use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::request::head::RequestHead;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -21,7 +24,7 @@ const NOWHERE: Around = Around {
     audience: None,
 };
 
-impl Surroundings for Around {
+impl RequestAttributes for Around {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         self.certificate
     }
@@ -37,15 +40,15 @@ impl Surroundings for Around {
     }
 }
 
-fn asked(gate: &mut Gate, stream: u32, head: &Head, around: &Around) -> Vec<Effect> {
-    Vec::from_iter(gate.request(stream, head, around, NOW))
+fn asked(gate: &mut Gateway, stream: u32, head: &RequestHead, around: &Around) -> Vec<Effect> {
+    Vec::from_iter(gate.on_request(stream, head, around, NOW))
 }
 
 /// The first request with a token, its introspection answered like this; then a second one, of which the answer is kept.
-fn both(gate: &mut Gate, head: &Head, around: &Around, answer: &Answer) -> (End, End) {
+fn both(gate: &mut Gateway, head: &RequestHead, around: &Around, answer: &IntrospectionResponse) -> (End, End) {
     let mut effects = asked(gate, 1, head, around);
     if let Some((_, id)) = flight(&effects) {
-        effects = gate.answer(id, answer, NOW);
+        effects = gate.on_introspection(id, answer, NOW);
     }
     let first = ends(&effects).pop().unwrap().1;
     // By now the token is known, and by a third time the cookie's worth as well.
@@ -54,7 +57,7 @@ fn both(gate: &mut Gate, head: &Head, around: &Around, answer: &Answer) -> (End,
     (first, second)
 }
 
-fn bearer(token: &str) -> Head {
+fn bearer(token: &str) -> RequestHead {
     head("GET", &[("authorization", &format!("Bearer {token}"))])
 }
 
@@ -112,7 +115,7 @@ fn requests_that_wait_together_are_judged_each_by_its_own_certificate() {
     };
     let (_, id) = flight(&asked(&mut gate, 1, &bearer("token"), &with(6))).unwrap();
     assert!(asked(&mut gate, 2, &bearer("token"), &with(5)).is_empty());
-    let ends = ends(&gate.answer(id, &active(bound_to(5)), NOW));
+    let ends = ends(&gate.on_introspection(id, &active(bound_to(5)), NOW));
     assert!(
         matches!(&ends[..], [(1, End::Refused(401, _)), (2, End::Forwarded(_))]),
         "{ends:?}"
@@ -217,17 +220,20 @@ fn a_refusal_for_a_scope_names_every_scope_that_the_entry_point_and_the_route_re
 }
 
 /// A route whose metadata are asked again when the response comes.
-fn forwarded(gate: &mut Gate, head: &Head, around: &Around) -> OnResponse {
+fn forwarded(gate: &mut Gateway, head: &RequestHead, around: &Around) -> ResponseContext {
     let mut effects = asked(gate, 1, head, around);
     if let Some((_, id)) = flight(&effects) {
-        effects = gate.answer(
+        effects = gate.on_introspection(
             id,
             &active(json!({"scope": "orders", "aud": "api", "exp": NOW + 100})),
             NOW,
         );
     }
     match effects.pop() {
-        Some(Effect::Forward { on_response, .. }) => on_response,
+        Some(Effect::Decide {
+            decision: Decision::Forward(Forward { context, .. }),
+            ..
+        }) => context,
         _ => panic!("not forwarded"),
     }
 }
@@ -243,7 +249,7 @@ fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
     // After a callout, at once, and by a cookie that is known.
     for _ in 0..3 {
         let required = forwarded(&mut gate, &good("GET", "token"), &asked).route.unwrap();
-        assert_eq!(gate.response(&required, &asked), None);
+        assert_eq!(gate.on_response(&required, &asked), None);
         let another = |scopes, audience| Around {
             scopes,
             audience,
@@ -258,11 +264,13 @@ fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
             another(None, None),
             another(Some("or\"ders"), Some("api")),
         ] {
-            let refused = gate.response(&required, &served).expect("another route");
-            assert_eq!(refused.refusal.status(), 500);
+            let refused = gate.on_response(&required, &served).expect("another route");
+            assert_eq!(refused.code, ErrorCode::ServerError);
         }
     }
-    let counted = gate.counts().of(bff_core::gateway::counters::Count::Refused(500));
+    let counted = gate
+        .counters()
+        .of(bff_core::gateway::counters::Counter::Rejected(ErrorCode::ServerError));
     assert_eq!(counted, 18);
 }
 
@@ -277,7 +285,7 @@ fn where_routes_are_asked_a_client_sends_no_header_that_only_the_filter_sets() {
     let cookie = at("token");
     let status = |changes: &Value, lines: &[(&str, &str)]| {
         let head = head("GET", &[lines, &[("cookie", &cookie)]].concat());
-        let effects = Vec::from_iter(gate(changes.clone()).request(1, &head, &around, NOW));
+        let effects = Vec::from_iter(gate(changes.clone()).on_request(1, &head, &around, NOW));
         match ends(&effects).pop() {
             Some((_, End::Refused(status, challenge))) => Some((status, challenge)),
             _ => None,
@@ -317,24 +325,33 @@ fn claims_mode() -> Value {
 }
 
 /// The head that goes upstream of a request with these lines, as far as the filter writes it.
-fn upstream(changes: Value, lines: &[(&str, &str)], answer: &Answer) -> Result<Vec<(String, String)>, u16> {
+fn upstream(
+    changes: Value,
+    lines: &[(&str, &str)],
+    answer: &IntrospectionResponse,
+) -> Result<Vec<(String, String)>, u16> {
     let mut gate = gate(changes);
     let lines: Vec<(&str, &str)> = lines.to_vec();
     let cookie = at("token");
     let head = head("GET", &[&lines[..], &[("cookie", &cookie)]].concat());
     let (_, id) = flight(&gate.ask(1, &head, NOW)).unwrap();
-    match gate.answer(id, answer, NOW).into_iter().next().unwrap() {
-        Effect::Forward { edits, .. } => {
-            let set = edits
+    let Some(Effect::Decide { decision, .. }) = gate.on_introspection(id, answer, NOW).into_iter().next() else {
+        panic!("no decision");
+    };
+    match decision {
+        Decision::Forward(Forward { mutations, .. }) => {
+            let set = mutations
                 .set()
                 .map(|(name, value)| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
-            let removed = edits.remove.iter().map(|name| (name.to_string(), "removed".to_owned()));
+            let removed = mutations
+                .remove
+                .iter()
+                .map(|name| (name.to_string(), "removed".to_owned()));
             let mut all: Vec<_> = set.chain(removed).collect();
             all.sort();
             Ok(all)
         }
-        Effect::Reply { refused, .. } => Err(refused.refusal.status()),
-        _ => panic!("neither forwarded nor refused"),
+        Decision::Reject(rejection) => Err(rejection.code.status()),
     }
 }
 
@@ -427,7 +444,7 @@ fn in_claims_mode_a_jwt_is_introspected_like_any_other_token() {
     assert!(admitted(&mut gate(changes), &bearer(&token)));
 }
 
-fn signed(typ: &str, claims: &Value) -> Answer {
+fn signed(typ: &str, claims: &Value) -> IntrospectionResponse {
     let header = json!({"alg": "RS256", "typ": typ});
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let token = format!("{}.{}.c2ln", part(&header), part(claims));
@@ -457,8 +474,8 @@ fn a_signed_introspection_response_is_for_us_from_the_issuer_and_becomes_headers
     assert_eq!(send(TYP, ("token_introspection", json!({"sub": "alice"}))), Err(502));
     // Taken for an access token it is none: in the other forms it is not forwarded.
     let token = match signed(TYP, &good) {
-        Answer::Response { body, .. } => String::from_utf8(body.unwrap()).unwrap(),
-        Answer::Failed => panic!(),
+        IntrospectionResponse::Http { body, .. } => String::from_utf8(body.unwrap()).unwrap(),
+        IntrospectionResponse::Failed => panic!(),
     };
     let as_token = answer(200, "application/jwt", &[], &token);
     assert_eq!(upstream(json!({}), &[], &as_token), Err(502));

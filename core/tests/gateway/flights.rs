@@ -1,6 +1,6 @@
 //! Single flight: one introspection for however many requests, and nobody hangs.
 
-use bff_core::gateway::Effect;
+use bff_core::gateway::effect::Effect;
 use serde_json::json;
 
 use crate::support::*;
@@ -18,7 +18,7 @@ fn concurrent_requests_for_one_token_share_one_callout() {
         assert!(flight(&gate.ask(stream, &good("POST", "token"), NOW)).is_none());
     }
     let claims = json!({"sub": "a"});
-    let woken = ends(&gate.answer(id, &active(claims.clone()), NOW));
+    let woken = ends(&gate.on_introspection(id, &active(claims.clone()), NOW));
     assert_eq!(
         woken.iter().map(|(stream, _)| *stream).collect::<Vec<_>>(),
         [1, 2, 3, 4, 5]
@@ -34,11 +34,11 @@ fn two_users_never_get_each_others_token_in_whatever_order_answers_come() {
     let (_, second) = flight(&gate.ask(2, &good("GET", "two"), NOW)).unwrap();
     let (one, two) = (json!({"sub": "one"}), json!({"sub": "two"}));
     assert_eq!(
-        ends(&gate.answer(second, &active(two.clone()), NOW)),
+        ends(&gate.on_introspection(second, &active(two.clone()), NOW)),
         [(2, forwarded(&two))]
     );
     assert_eq!(
-        ends(&gate.answer(first, &active(one.clone()), NOW)),
+        ends(&gate.on_introspection(first, &active(one.clone()), NOW)),
         [(1, forwarded(&one))]
     );
 }
@@ -48,7 +48,11 @@ fn a_failure_ends_every_waiting_request() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     gate.ask(2, &good("GET", "token"), NOW);
-    let ended = ends(&gate.answer(id, &bff_core::gateway::introspection::Answer::Failed, NOW));
+    let ended = ends(&gate.on_introspection(
+        id,
+        &bff_core::gateway::introspection::IntrospectionResponse::Failed,
+        NOW,
+    ));
     assert_eq!(ended, [(1, End::Refused(502, None)), (2, End::Refused(502, None))]);
     assert!(
         flight(&gate.ask(3, &good("GET", "token"), NOW)).is_some(),
@@ -61,15 +65,15 @@ fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
     let mut gate = gate(json!({}));
     gate.ask(1, &good("GET", "token"), NOW);
     gate.ask(2, &good("GET", "token"), NOW);
-    assert!(matches!(gate.gone(1).as_slice(), [Effect::TickSoon]));
+    assert!(gate.on_stream_end(1), "the callout is to be made again soon");
     // One that comes in between waits too.
     assert!(flight(&gate.ask(3, &good("GET", "token"), NOW)).is_none());
-    let (behalf, id) = flight(&gate.tick(NOW)).unwrap();
+    let (behalf, id) = flight(&gate.on_tick(NOW)).unwrap();
     assert_eq!(behalf, None);
-    assert!(gate.tick(NOW).is_empty(), "once is enough");
+    assert!(gate.on_tick(NOW).is_empty(), "once is enough");
     let claims = json!({"sub": "a"});
     assert_eq!(
-        ends(&gate.answer(id, &active(claims.clone()), NOW)),
+        ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
         [(2, forwarded(&claims)), (3, forwarded(&claims))]
     );
 }
@@ -79,12 +83,12 @@ fn when_everybody_leaves_nothing_is_left() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     gate.ask(2, &good("GET", "token"), NOW);
-    assert!(gate.gone(2).is_empty());
-    assert!(gate.gone(1).is_empty());
+    assert!(!gate.on_stream_end(2));
+    assert!(!gate.on_stream_end(1));
     assert_eq!(gate.in_flight(), 0);
-    assert!(gate.tick(NOW).is_empty());
+    assert!(gate.on_tick(NOW).is_empty());
     assert!(
-        gate.answer(id, &active(json!({})), NOW).is_empty(),
+        gate.on_introspection(id, &active(json!({})), NOW).is_empty(),
         "an answer that comes all the same is nobody's"
     );
 }
@@ -94,10 +98,10 @@ fn a_follower_that_leaves_is_not_woken() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     gate.ask(2, &good("GET", "token"), NOW);
-    assert!(gate.gone(2).is_empty());
+    assert!(!gate.on_stream_end(2));
     let claims = json!({});
     assert_eq!(
-        ends(&gate.answer(id, &active(claims.clone()), NOW)),
+        ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
         [(1, forwarded(&claims))]
     );
 }
@@ -106,10 +110,7 @@ fn a_follower_that_leaves_is_not_woken() {
 fn a_callout_is_of_the_trace_of_the_request_that_it_was_made_for_and_of_no_other() {
     const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let said = |effects: &[Effect]| {
-        let request = effects.iter().find_map(|effect| match effect {
-            Effect::Introspect { request, .. } => Some(request),
-            _ => None,
-        });
+        let request = introspection_request(effects);
         let headers = request.expect("a callout").headers.iter();
         let traced = headers.filter(|(name, _)| ["traceparent", "tracestate", "x-request-id"].contains(name));
         traced
@@ -126,8 +127,8 @@ fn a_callout_is_of_the_trace_of_the_request_that_it_was_made_for_and_of_no_other
     let expected = [("traceparent", TRACEPARENT), ("x-request-id", "one")];
     assert_eq!(said(&begun), expected.map(|(name, value)| (name, value.to_owned())));
     gate.ask(2, &with(&[("x-request-id", "two")]), NOW);
-    assert!(matches!(gate.gone(1).as_slice(), [Effect::TickSoon]));
-    assert_eq!(said(&gate.tick(NOW)), [], "made again, it is of no request");
+    assert!(gate.on_stream_end(1), "the callout is to be made again soon");
+    assert_eq!(said(&gate.on_tick(NOW)), [], "made again, it is of no request");
 
     let mut untraced = crate::support::gate(json!({}));
     assert_eq!(said(&untraced.ask(1, &with(&[("traceparent", "no trace")]), NOW)), []);

@@ -1,28 +1,28 @@
 //! What is asked of the authorization server, what its answers mean, and for how long.
 
-use bff_core::gateway::counters::Count;
-use bff_core::gateway::introspection::Answer;
-use bff_core::gateway::{Effect, Gate};
+use bff_core::gateway::Gateway;
+use bff_core::gateway::counters::Counter;
+use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
 /// What becomes of a request whose introspection is answered like this.
-fn end(changes: Value, answer: &Answer) -> End {
+fn end(changes: Value, answer: &IntrospectionResponse) -> End {
     let mut gate = gate(changes);
     let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    ends(&gate.answer(flight, answer, NOW)).pop().unwrap().1
+    ends(&gate.on_introspection(flight, answer, NOW)).pop().unwrap().1
 }
 
 /// Until when a second request needs no introspection; 0: it does at once.
-fn kept_for(gate: &mut Gate, answer: &Answer) -> u64 {
+fn kept_for(gate: &mut Gateway, answer: &IntrospectionResponse) -> u64 {
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-    gate.answer(id, answer, NOW);
-    let hit = |gate: &mut Gate, now| {
-        let before = gate.counts().of(Count::CacheHit);
+    gate.on_introspection(id, answer, NOW);
+    let hit = |gate: &mut Gateway, now| {
+        let before = gate.counters().of(Counter::CacheHit);
         gate.ask(2, &good("GET", "token"), now);
-        gate.gone(2);
-        gate.counts().of(Count::CacheHit) > before
+        gate.on_stream_end(2);
+        gate.counters().of(Counter::CacheHit) > before
     };
     // The cookie itself lives for 300 s.
     (0..300).take_while(|second| hit(gate, NOW + second)).count() as u64
@@ -35,12 +35,7 @@ const UNAUTHORIZED: End = End::Refused(401, None);
 fn the_request_is_a_form_with_encoded_credentials() {
     let mut gate = gate(json!({"phantom_token": {"client_id": "a client"}}));
     let effects = gate.ask(1, &good("GET", "to+ke/n="), NOW);
-    let Some(Effect::Introspect { request, .. }) = effects
-        .iter()
-        .find(|effect| matches!(effect, Effect::Introspect { .. }))
-    else {
-        panic!("no callout")
-    };
+    let request = introspection_request(&effects).expect("a callout");
     let header = |name: &str| {
         request
             .headers
@@ -163,8 +158,8 @@ fn nonsense_is_never_forwarded() {
         bff_core::encoding::base64url::encode(br#"{"alg":"RS256","typ":"token-introspection+jwt"}"#)
     );
     let mut answers = vec![
-        Answer::Failed,
-        Answer::Response {
+        IntrospectionResponse::Failed,
+        IntrospectionResponse::Http {
             status: 200,
             content_type: b"application/jwt".to_vec(),
             cache_control: Vec::new(),
@@ -231,7 +226,7 @@ fn an_answer_is_kept_as_long_as_the_shortest_of_its_bounds() {
 fn an_inactive_answer_is_kept_briefly_and_a_failure_not_at_all() {
     assert_eq!(kept_for(&mut gate(json!({})), &answer(204, "", &[], "")), 5);
     for failure in [
-        Answer::Failed,
+        IntrospectionResponse::Failed,
         answer(500, "", &[], ""),
         answer(504, "", &[], ""),
         answer(200, "text/html", &[], ""),
@@ -251,7 +246,7 @@ fn scope_and_audience_are_required_of_kept_answers_too() {
     ] {
         let mut gate = gate(strict.clone());
         let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
-        let fresh = ends(&gate.answer(flight, &active(claims.clone()), NOW))
+        let fresh = ends(&gate.on_introspection(flight, &active(claims.clone()), NOW))
             .pop()
             .unwrap()
             .1;

@@ -1,22 +1,22 @@
 //! How the gateway shows an authorization server who asks.
 
-use bff_core::gateway::Effect;
-use bff_core::gateway::introspection::Request;
+use bff_core::gateway::effect::{Command, Effect};
+use bff_core::gateway::introspection::IntrospectionRequest;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
-fn request(changes: Value) -> Request {
+fn request(changes: Value) -> IntrospectionRequest {
     let mut gate = gate(changes);
     let mut effects = gate.ask(1, &good("GET", "token"), NOW).into_iter();
     let request = effects.find_map(|effect| match effect {
-        Effect::Introspect { request, .. } => Some(request),
+        Effect::Run(Command::Introspect { request, .. }) => Some(request),
         _ => None,
     });
     request.expect("a callout")
 }
 
-fn header(request: &Request, name: &str) -> Option<String> {
+fn header(request: &IntrospectionRequest, name: &str) -> Option<String> {
     let mut found = request.headers.iter().filter(|(found, _)| *found == name);
     let value = found.next().map(|(_, value)| value.to_string());
     assert!(found.next().is_none(), "{name} twice");
@@ -53,7 +53,7 @@ fn a_401_comes_with_a_hint_where_the_credentials_have_what_many_servers_do_not_d
         }}));
         let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).expect("a callout");
         let body = json!({"error": error}).to_string();
-        let (refused, why) = refusal(&gate.answer(id, &answer(status, "application/json", &[], &body), NOW));
+        let (refused, why) = refusal(&gate.on_introspection(id, &answer(status, "application/json", &[], &body), NOW));
         assert_eq!(refused, 502);
         why
     };

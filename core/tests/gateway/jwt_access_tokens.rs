@@ -1,6 +1,6 @@
 //! Access tokens that are JWTs already, where introspection is asked about them (`jwt_access_tokens: introspect`).
 
-use bff_core::gateway::introspection::Answer;
+use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -9,14 +9,17 @@ fn introspect() -> Value {
     json!({"bff_token": null, "phantom_token": {"jwt_access_tokens": "introspect"}})
 }
 
-fn members(members: Value) -> Answer {
+fn members(members: Value) -> IntrospectionResponse {
     answer(200, "application/json", &[], &members.to_string())
 }
 
-fn end(changes: Value, token: &str, answer: &Answer) -> End {
+fn end(changes: Value, token: &str, answer: &IntrospectionResponse) -> End {
     let mut gate = gate(changes);
     let (_, flight) = flight(&gate.ask(1, &bearer(token), NOW)).expect("a callout");
-    ends(&gate.answer(flight, answer, NOW)).pop().expect("an end").1
+    ends(&gate.on_introspection(flight, answer, NOW))
+        .pop()
+        .expect("an end")
+        .1
 }
 
 #[test]
@@ -28,7 +31,7 @@ fn a_jwt_that_introspection_calls_active_with_claims_alone_is_passed_on_itself()
     // Out of a cookie as well.
     let mut gate = gate(json!({"phantom_token": {"jwt_access_tokens": "introspect"}}));
     let (_, id) = flight(&gate.ask(1, &good("POST", &token), NOW)).expect("a callout");
-    assert_eq!(ends(&gate.answer(id, &active, NOW)), [(1, forwarded)]);
+    assert_eq!(ends(&gate.on_introspection(id, &active, NOW)), [(1, forwarded)]);
     // Kept until the earlier of both expiries.
     assert!(flight(&gate.ask(2, &good("POST", &token), NOW + 49)).is_none());
     assert!(flight(&gate.ask(3, &good("POST", &token), NOW + 50)).is_some());
@@ -153,7 +156,7 @@ fn a_token_that_is_bound_to_two_keys_is_refused() {
     ] {
         let mut gate = gate(json!({}));
         let (_, id) = flight(&gate.ask(1, &good("GET", "opaque"), NOW)).expect("a callout");
-        let end = ends(&gate.answer(id, &active(json!({"cnf": one})), NOW))
+        let end = ends(&gate.on_introspection(id, &active(json!({"cnf": one})), NOW))
             .pop()
             .expect("an end")
             .1;

@@ -2,17 +2,18 @@
 
 use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer};
 use bff_core::crypto::key_ring::KeyRing;
-use bff_core::gateway::counters::Count;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::counters::Counter;
+use bff_core::gateway::effect::{Command, Effect};
 use bff_core::gateway::notices::Notice;
-use bff_core::gateway::{Effect, Gate};
 use serde_json::json;
 
 use crate::support::*;
 
-fn notices(gate: &mut Gate, now: u64) -> Vec<Notice> {
-    let effects = gate.tick(now).into_iter();
+fn notices(gate: &mut Gateway, now: u64) -> Vec<Notice> {
+    let effects = gate.on_tick(now).into_iter();
     let notices = effects.filter_map(|effect| match effect {
-        Effect::Warn(notice) => Some(notice),
+        Effect::Run(Command::Warn(notice)) => Some(notice),
         _ => None,
     });
     notices.collect()
@@ -45,7 +46,11 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
         );
         assert_eq!(refused(&mut gate, &request), Some(401), "{method}");
     }
-    assert_eq!(gate.counts().of(Count::CookieOfUnknownKey), 2, "requests, not cookies");
+    assert_eq!(
+        gate.counters().of(Counter::CookieOfUnknownKey),
+        2,
+        "requests, not cookies"
+    );
     let told = notices(&mut gate, NOW);
     let [Notice::UnknownKey { key, requests, ring }] = told.as_slice() else {
         panic!("{told:?}")
@@ -66,14 +71,14 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
             "{cookie}"
         );
     }
-    assert_eq!(gate.counts().of(Count::CookieOfUnknownKey), 2);
+    assert_eq!(gate.counters().of(Counter::CookieOfUnknownKey), 2);
 }
 
 #[test]
 fn an_active_token_that_has_expired_by_this_clock_is_refused_and_the_difference_is_told_and_counted() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).expect("a callout");
-    let (status, why) = refusal(&gate.answer(id, &active(json!({"exp": NOW - 75})), NOW));
+    let (status, why) = refusal(&gate.on_introspection(id, &active(json!({"exp": NOW - 75})), NOW));
     assert_eq!(status, 401);
     assert!(why.contains("exp has passed by this clock"), "{why}");
     assert_eq!(
@@ -81,7 +86,7 @@ fn an_active_token_that_has_expired_by_this_clock_is_refused_and_the_difference_
         (status, why),
         "remembered"
     );
-    assert_eq!(gate.counts().of(Count::ClocksDiffer), 1);
+    assert_eq!(gate.counters().of(Counter::ClocksDiffer), 1);
     assert_eq!(notices(&mut gate, NOW), [Notice::ClocksDiffer { seconds: 75 }]);
 }
 
@@ -91,16 +96,16 @@ fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() 
     let mut gate = gate(json!({"bff_token": {"allow_tokens": true}}));
     for (stream, user) in (1..).zip(["one", "two", "three"]) {
         let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
-        gate.answer(id, &inactive(), NOW);
+        gate.on_introspection(id, &inactive(), NOW);
     }
     // Remembered, and no less refused.
     assert_eq!(refused(&mut gate, &good("GET", "one")), Some(401));
     // Whoever brings a token of their own is another matter.
     let (_, id) = flight(&gate.ask(9, &bearer("made-up"), NOW)).expect("a callout");
-    gate.answer(id, &inactive(), NOW);
+    gate.on_introspection(id, &inactive(), NOW);
     assert_eq!(refused(&mut gate, &bearer("made-up")), Some(401));
-    assert_eq!(gate.counts().of(Count::SessionTokenInactive), 4);
-    assert_eq!(gate.counts().cookies_opened(), 4);
+    assert_eq!(gate.counters().of(Counter::SessionTokenInactive), 4);
+    assert_eq!(gate.counters().cookies_opened(), 4);
     let expected = Notice::SessionTokensInactive {
         inactive: 4,
         requests: 4,
@@ -113,14 +118,14 @@ fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() 
 fn nobody_is_told_of_a_few_inactive_tokens_among_many_good_ones() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "good"), NOW)).expect("a callout");
-    gate.answer(id, &active(json!({})), NOW);
+    gate.on_introspection(id, &active(json!({})), NOW);
     for _ in 0..10 {
         gate.ask(2, &good("GET", "good"), NOW);
     }
     for (stream, user) in (3..).zip(["one", "two", "three", "four"]) {
         let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
-        gate.answer(id, &answer(204, "", &[], ""), NOW);
+        gate.on_introspection(id, &answer(204, "", &[], ""), NOW);
     }
     assert_eq!(notices(&mut gate, NOW), []);
-    assert_eq!(gate.counts().of(Count::SessionTokenInactive), 4);
+    assert_eq!(gate.counters().of(Counter::SessionTokenInactive), 4);
 }

@@ -1,17 +1,17 @@
 //! Answers to introspection that are no answers about a token: errors, and tokens that nobody is asked about.
 
-use bff_core::gateway::Gate;
-use bff_core::gateway::counters::Count;
-use bff_core::gateway::introspection::Answer;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::counters::Counter;
+use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
 
 use crate::support::*;
 
 /// What becomes of a bearer token whose introspection is answered like this.
-fn answered(changes: Value, answer: &Answer) -> (Gate, (u16, &'static str)) {
+fn answered(changes: Value, answer: &IntrospectionResponse) -> (Gateway, (u16, &'static str)) {
     let mut gate = gate(changes);
     let (_, flight) = flight(&gate.ask(1, &bearer("made.up.token"), NOW)).expect("a callout");
-    let refusal = refusal(&gate.answer(flight, answer, NOW));
+    let refusal = refusal(&gate.on_introspection(flight, answer, NOW));
     (gate, refusal)
 }
 
@@ -19,7 +19,7 @@ fn bearer_only() -> Value {
     json!({"bff_token": null})
 }
 
-fn oauth_error(status: u16, error: &str) -> Answer {
+fn oauth_error(status: u16, error: &str) -> IntrospectionResponse {
     answer(
         status,
         "application/json; charset=utf-8",
@@ -33,7 +33,7 @@ fn a_token_that_the_server_cannot_introspect_is_inactive_refused_with_401_and_re
     for error in ["unsupported_token_type", "invalid_token"] {
         let (mut gate, (status, _)) = answered(bearer_only(), &oauth_error(400, error));
         assert_eq!(status, 401, "{error}");
-        assert_eq!(gate.counts().of(Count::IntrospectionFailed), 0, "{error}");
+        assert_eq!(gate.counters().of(Counter::IntrospectionFailed), 0, "{error}");
         let again = gate.ask(2, &bearer("made.up.token"), NOW + 4);
         assert_eq!((refusal(&again).0, flight(&again)), (401, None), "{error}");
         let later = gate.ask(3, &bearer("made.up.token"), NOW + 5);
@@ -54,7 +54,7 @@ fn any_other_400_may_be_our_own_fault_and_is_502_with_the_status_in_its_reason()
         let (gate, (status, why)) = answered(bearer_only(), &other);
         assert_eq!(status, 502);
         assert!(why.contains("introspection") && why.contains("HTTP 400"), "{why}");
-        assert_eq!(gate.counts().of(Count::IntrospectionFailed), 1);
+        assert_eq!(gate.counters().of(Counter::IntrospectionFailed), 1);
     }
     // The codes mean this with status 400 alone.
     for status in [401, 403, 404, 500, 503] {
@@ -130,6 +130,6 @@ fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_
         );
         assert!(why.contains(words), "{status}: {why}");
     }
-    let (_, (_, why)) = answered(bearer_only(), &Answer::Failed);
+    let (_, (_, why)) = answered(bearer_only(), &IntrospectionResponse::Failed);
     assert!(why.starts_with("introspection failed: the connection"), "{why}");
 }

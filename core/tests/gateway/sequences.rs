@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bff_core::gateway::introspection::Answer;
-use bff_core::gateway::{Effect, FlightId, Gate, StreamId};
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::StreamId;
+use bff_core::gateway::effect::{Command, Decision, Effect};
+use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::single_flight::FlightId;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -39,7 +42,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// The world around a gate: what it asked for, who waits.
 struct World {
-    gate: Gate,
+    gate: Gateway,
     now: u64,
     last: StreamId,
     /// Requests that have not ended, with their token.
@@ -55,24 +58,24 @@ impl World {
     fn effects(&mut self, effects: Vec<Effect>, cause: Option<usize>) {
         for effect in effects {
             match effect {
-                Effect::Forward { stream, edits, .. } => {
+                Effect::Decide { stream, decision } => {
                     let token = self.open.remove(&stream).expect("a request that is open");
                     assert!(self.ended.insert(stream), "a second end");
+                    let Decision::Forward(forward) = decision else { continue };
                     let expected = format!("Bearer {}", jwt(json!({"sub": TOKENS[token], "exp": NOW + 100_000})));
-                    assert_eq!(authorization(&edits), Some(expected), "somebody else's token");
+                    assert_eq!(
+                        authorization(&forward.mutations),
+                        Some(expected),
+                        "somebody else's token"
+                    );
                 }
-                Effect::Reply { stream, .. } => {
-                    self.open.remove(&stream).expect("a request that is open");
-                    assert!(self.ended.insert(stream), "a second end");
-                }
-                Effect::Introspect { stream, flight, .. } => {
+                Effect::Run(Command::Introspect { stream, flight, .. }) => {
                     let token = cause
                         .or_else(|| self.lost_token(flight))
                         .expect("a callout has a cause");
                     self.callouts.insert(flight, (stream, token));
                 }
-                Effect::TickSoon => self.tick_due = true,
-                Effect::ReadEndedSessions { .. } | Effect::Warn(_) => {}
+                Effect::Run(Command::ReadEndedSessions { .. } | Command::Warn(_)) => {}
             }
         }
     }
@@ -110,7 +113,13 @@ impl World {
                 self.open.insert(self.last, usize::MAX);
                 let effects = self.gate.ask(self.last, &head("GET", &[]), self.now);
                 assert!(
-                    matches!(effects.as_slice(), [Effect::Reply { .. }]),
+                    matches!(
+                        effects.as_slice(),
+                        [Effect::Decide {
+                            decision: Decision::Reject(_),
+                            ..
+                        }]
+                    ),
                     "forwarded without proof"
                 );
                 self.effects(effects, None);
@@ -129,9 +138,9 @@ impl World {
                 let answer = match kind {
                     0 => active(json!({"sub": TOKENS[token], "exp": NOW + 100_000})),
                     1 => answer(204, "", &[], ""),
-                    _ => Answer::Failed,
+                    _ => IntrospectionResponse::Failed,
                 };
-                let effects = self.gate.answer(id, &answer, self.now);
+                let effects = self.gate.on_introspection(id, &answer, self.now);
                 self.effects(effects, None);
                 assert!(
                     !self.open.values().any(|waiting| *waiting == token),
@@ -144,8 +153,7 @@ impl World {
                 };
                 self.open.remove(&stream);
                 self.ended.insert(stream);
-                let effects = self.gate.gone(stream);
-                self.effects(effects, None);
+                self.tick_due |= self.gate.on_stream_end(stream);
                 let open = &self.open;
                 if !self.tick_due {
                     self.callouts
@@ -154,7 +162,7 @@ impl World {
             }
             Event::Tick => {
                 self.tick_due = false;
-                let effects = self.gate.tick(NOW);
+                let effects = self.gate.on_tick(NOW);
                 self.effects(effects, None);
             }
             Event::Later(seconds) => self.now += seconds,
@@ -171,7 +179,7 @@ proptest! {
         for event in events {
             world.apply(event);
             // Two of active tokens, and two of inactive ones.
-            prop_assert!(world.gate.cached() <= 4 && world.gate.opened_cookies() <= 4);
+            prop_assert!(world.gate.cached_responses() <= 4 && world.gate.cached_cookies() <= 4);
             prop_assert!(world.gate.in_flight() <= TOKENS.len());
         }
         // Whatever happened: after a tick and an answer to every callout, nobody waits.

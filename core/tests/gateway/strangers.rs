@@ -8,16 +8,16 @@ use crate::support::*;
 fn made_up_bearer_tokens_push_no_good_answer_out() {
     let mut gate = gate(json!({"bff_token": {"allow_tokens": true}, "phantom_token": {"token_cache_entries": 50}}));
     let (_, id) = flight(&gate.ask(1, &bearer("good"), NOW)).expect("a callout");
-    gate.answer(id, &active(json!({"exp": NOW + 300})), NOW);
+    gate.on_introspection(id, &active(json!({"exp": NOW + 300})), NOW);
     for number in 0..60 {
         let (_, id) = flight(&gate.ask(2, &bearer(&format!("made-up-{number}")), NOW)).expect("a callout");
-        gate.answer(id, &answer(204, "", &[], ""), NOW);
+        gate.on_introspection(id, &answer(204, "", &[], ""), NOW);
     }
     assert!(
         flight(&gate.ask(3, &bearer("good"), NOW)).is_none(),
         "the good token is not asked about again"
     );
-    assert!(gate.cached() <= 51, "{}", gate.cached());
+    assert!(gate.cached_responses() <= 51, "{}", gate.cached_responses());
 }
 
 #[test]
@@ -25,14 +25,14 @@ fn cookies_that_do_not_open_and_expired_ones_take_no_room() {
     let mut gate = gate(json!({}));
     let good = at("token");
     gate.ask(1, &head("GET", &[("cookie", &good)]), NOW);
-    assert_eq!(gate.opened_cookies(), 1);
+    assert_eq!(gate.cached_cookies(), 1);
     for position in 20..120 {
         let mut changed = good.clone().into_bytes();
         changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
         assert_eq!(refused(&mut gate, &head("GET", &[("cookie", &changed)])), Some(401));
     }
-    assert_eq!(gate.opened_cookies(), 1);
+    assert_eq!(gate.cached_cookies(), 1);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_flight_ends_with_the_requests_that_wait_for_it() {
     }
     assert_eq!(gate.in_flight(), 500, "as many as requests wait, which Envoy bounds");
     for stream in 0..500 {
-        gate.gone(stream);
+        gate.on_stream_end(stream);
     }
     assert_eq!(gate.in_flight(), 0);
 }

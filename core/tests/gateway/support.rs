@@ -3,11 +3,14 @@
 use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::config::Config;
-use bff_core::gateway::cookie_stage::Edits;
-use bff_core::gateway::introspection::Answer;
-use bff_core::gateway::{Effect, FlightId, Gate, StreamId, Surroundings};
-use bff_core::request::head::Head;
+use bff_core::gateway::effect::{Command, Decision, Effect};
+use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
+use bff_core::gateway::single_flight::FlightId;
+use bff_core::request::head::RequestHead;
 use serde_json::{Value, json};
 
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -19,7 +22,7 @@ const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1
 /// A connection without a certificate, on a route without metadata.
 pub(crate) struct Plain;
 
-impl Surroundings for Plain {
+impl RequestAttributes for Plain {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         None
     }
@@ -31,12 +34,12 @@ impl Surroundings for Plain {
 
 pub(crate) trait Ask {
     /// A request on a plain connection.
-    fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect>;
+    fn ask(&mut self, stream: StreamId, head: &RequestHead, now: u64) -> Vec<Effect>;
 }
 
-impl Ask for Gate {
-    fn ask(&mut self, stream: StreamId, head: &Head, now: u64) -> Vec<Effect> {
-        Vec::from_iter(self.request(stream, head, &Plain, now))
+impl Ask for Gateway {
+    fn ask(&mut self, stream: StreamId, head: &RequestHead, now: u64) -> Vec<Effect> {
+        Vec::from_iter(self.on_request(stream, head, &Plain, now))
     }
 }
 
@@ -83,8 +86,8 @@ pub(crate) fn env(name: &str) -> Option<String> {
     }
 }
 
-pub(crate) fn gate(changes: Value) -> Gate {
-    Gate::new(Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap())
+pub(crate) fn gate(changes: Value) -> Gateway {
+    Gateway::new(Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap())
 }
 
 pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires_at: u64) -> String {
@@ -110,18 +113,18 @@ pub(crate) fn csrf() -> String {
 }
 
 /// A head from lines; `("", …)` entries are left out, so that a table can blank one.
-pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> Head {
+pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> RequestHead {
     let lines = lines.iter().filter(|(name, _)| !name.is_empty());
     let lines = lines.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     let pseudo = [
         (":method".to_owned(), method.as_bytes().to_vec()),
         (":path".to_owned(), b"/api/data".to_vec()),
     ];
-    Head::new(pseudo.into_iter().chain(lines).collect())
+    RequestHead::new(pseudo.into_iter().chain(lines).collect())
 }
 
 /// A head that passes every check of the cookie stage.
-pub(crate) fn good(method: &str, token: &str) -> Head {
+pub(crate) fn good(method: &str, token: &str) -> RequestHead {
     head(
         method,
         &[
@@ -133,7 +136,7 @@ pub(crate) fn good(method: &str, token: &str) -> Head {
 }
 
 /// A head with this bearer token and nothing else.
-pub(crate) fn bearer(token: &str) -> Head {
+pub(crate) fn bearer(token: &str) -> RequestHead {
     head("GET", &[("authorization", &format!("Bearer {token}"))])
 }
 
@@ -146,8 +149,8 @@ pub(crate) fn jwt(claims: Value) -> String {
     )
 }
 
-pub(crate) fn answer(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> Answer {
-    Answer::Response {
+pub(crate) fn answer(status: u16, content_type: &str, cache_control: &[&str], body: &str) -> IntrospectionResponse {
+    IntrospectionResponse::Http {
         status,
         content_type: content_type.as_bytes().to_vec(),
         cache_control: cache_control.iter().map(|line| line.as_bytes().to_vec()).collect(),
@@ -155,7 +158,7 @@ pub(crate) fn answer(status: u16, content_type: &str, cache_control: &[&str], bo
     }
 }
 
-pub(crate) fn active(claims: Value) -> Answer {
+pub(crate) fn active(claims: Value) -> IntrospectionResponse {
     answer(200, "application/jwt", &[], &jwt(claims))
 }
 
@@ -169,31 +172,41 @@ pub(crate) enum End {
 }
 
 /// The `Authorization` that goes upstream.
-pub(crate) fn authorization(edits: &Edits) -> Option<String> {
-    let (_, value) = edits.set().find(|(name, _)| *name == "authorization")?;
+pub(crate) fn authorization(mutations: &HeaderMutations) -> Option<String> {
+    let (_, value) = mutations.set().find(|(name, _)| *name == "authorization")?;
     Some(String::from_utf8(value.to_vec()).unwrap())
 }
 
 pub(crate) fn ends(effects: &[Effect]) -> Vec<(StreamId, End)> {
-    effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Forward { stream, edits, .. } => {
-                let authorization = authorization(edits).expect("a token");
-                Some((*stream, End::Forwarded(authorization)))
-            }
-            Effect::Reply { stream, refused } => {
-                Some((*stream, End::Refused(refused.refusal.status(), refused.challenge())))
-            }
-            _ => None,
-        })
-        .collect()
+    let decisions = effects.iter().filter_map(|effect| match effect {
+        Effect::Decide { stream, decision } => Some((*stream, decision)),
+        Effect::Run(_) => None,
+    });
+    let end = |decision: &Decision| match decision {
+        Decision::Forward(forward) => End::Forwarded(authorization(&forward.mutations).expect("a token")),
+        Decision::Reject(rejection) => End::Refused(rejection.code.status(), rejection.challenge()),
+    };
+    decisions.map(|(stream, decision)| (stream, end(decision))).collect()
 }
 
-/// The status and the reason of the one refusal among the effects.
+/// How the headers of the request change that is forwarded.
+pub(crate) fn mutations(effects: &[Effect]) -> Option<&HeaderMutations> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Decide {
+            decision: Decision::Forward(forward),
+            ..
+        } => Some(&forward.mutations),
+        _ => None,
+    })
+}
+
+/// The status and the details of the one rejection among the effects.
 pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
     let mut found = effects.iter().filter_map(|effect| match effect {
-        Effect::Reply { refused, .. } => Some((refused.refusal.status(), refused.why)),
+        Effect::Decide {
+            decision: Decision::Reject(rejection),
+            ..
+        } => Some((rejection.code.status(), rejection.details)),
         _ => None,
     });
     let refusal = found.next().expect("a refusal");
@@ -201,29 +214,37 @@ pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
     refusal
 }
 
-/// The callout among the effects.
+/// The introspection among the effects.
 pub(crate) fn flight(effects: &[Effect]) -> Option<(Option<StreamId>, FlightId)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Introspect { stream, flight, .. } => Some((*stream, *flight)),
+        Effect::Run(Command::Introspect { stream, flight, .. }) => Some((*stream, *flight)),
+        _ => None,
+    })
+}
+
+/// Its request.
+pub(crate) fn introspection_request(effects: &[Effect]) -> Option<&IntrospectionRequest> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Run(Command::Introspect { request, .. }) => Some(request),
         _ => None,
     })
 }
 
 /// Refused at once with this status, and nothing else.
-pub(crate) fn refused(gate: &mut Gate, head: &Head) -> Option<u16> {
+pub(crate) fn refused(gate: &mut Gateway, head: &RequestHead) -> Option<u16> {
     let effects = gate.ask(1, head, NOW);
     match ends(&effects).as_slice() {
         [(1, End::Refused(status, _))] if flight(&effects).is_none() => Some(*status),
         _ => {
-            gate.gone(1);
+            gate.on_stream_end(1);
             None
         }
     }
 }
 
 /// Sent to introspection.
-pub(crate) fn admitted(gate: &mut Gate, head: &Head) -> bool {
+pub(crate) fn admitted(gate: &mut Gateway, head: &RequestHead) -> bool {
     let effects = gate.ask(1, head, NOW);
-    gate.gone(1);
+    gate.on_stream_end(1);
     flight(&effects).is_some() && ends(&effects).is_empty()
 }

@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::source::Source;
-use crate::cookie::names::{CookieNames, Hardening, csrf_header_name};
+use crate::cookie::names::{CookieNames, NamePrefixes, csrf_header_name};
 use crate::cookie::seal::Sealer;
 use crate::crypto::key_ring::{KeyRing, KeyWarning};
-use crate::request::origin::TrustedOrigins;
+use crate::request::trusted_origins::TrustedOrigins;
 
 /// The cookie stage.
 #[derive(Clone, Debug)]
@@ -139,7 +139,7 @@ pub(super) struct RawBffToken {
     accept_v1_cookies: bool,
     /// Which cookie name prefixes are used. As in the service's configuration.
     #[serde(default)]
-    cookie_hardening: Hardening,
+    cookie_hardening: NamePrefixes,
     /// As in the service's configuration: it decides some of the names.
     #[serde(default)]
     cookie_paths: CookiePaths,

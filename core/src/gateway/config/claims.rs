@@ -24,7 +24,7 @@ const TAKEN: [&str; 13] = [
 
 /// Which answers to introspection are understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnswerForm {
+pub enum ResponseFormat {
     /// Those that bring a JWT for the API: as the body, or as the member `jwt` or `phantom_token` of JSON.
     Jwt,
     /// JSON with claims (RFC 7662), which become headers.
@@ -53,7 +53,7 @@ pub struct ClaimToHeader {
     pub required: bool,
 }
 
-impl AnswerForm {
+impl ResponseFormat {
     pub(super) fn check(
         response: Response,
         issuer: Option<String>,

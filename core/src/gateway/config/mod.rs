@@ -14,7 +14,7 @@ mod schema;
 mod source;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
-pub use claims::{AnswerForm, ClaimToHeader};
+pub use claims::{ClaimToHeader, ResponseFormat};
 pub use phantom_token::{ClientAuthentication, PhantomToken};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};

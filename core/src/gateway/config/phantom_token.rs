@@ -6,9 +6,9 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::ConfigError;
-use super::claims::{AnswerForm, ClaimToHeader};
+use super::claims::{ClaimToHeader, ResponseFormat};
 use super::source::Source;
-use crate::gateway::token_info::{Requirement, is_scope};
+use crate::gateway::requirement::{Requirement, is_scope};
 
 /// The introspection stage.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub struct PhantomToken {
     /// Whether a bearer token must be bound to the client's certificate.
     pub require_certificate_binding: bool,
     /// Which answers to introspection are understood, and what the API gets.
-    pub answer: AnswerForm,
+    pub response: ResponseFormat,
     /// The bound on an introspection, in milliseconds.
     pub timeout_ms: u64,
     /// Whether a token that is a JWT already is introspected rather than passed.
@@ -157,10 +157,10 @@ pub(super) struct RawPhantomToken {
 impl RawPhantomToken {
     pub(super) fn check(self, env: &impl Fn(&str) -> Option<String>) -> Result<PhantomToken, ConfigError> {
         let endpoint = Endpoint::parse(&self.introspection_endpoint)?;
-        let answer = AnswerForm::check(self.response, self.issuer, self.claim_to_headers)?;
-        let introspect_jwts = match (self.jwt_access_tokens, &answer) {
+        let response = ResponseFormat::check(self.response, self.issuer, self.claim_to_headers)?;
+        let introspect_jwts = match (self.jwt_access_tokens, &response) {
             (Some(JwtAccessTokens::Introspect), _) => true,
-            (_, AnswerForm::Jwt) => false,
+            (_, ResponseFormat::Jwt) => false,
             // An API that gets claims in headers validates no JWT, so nobody would.
             (None, _) => true,
             (Some(JwtAccessTokens::Pass), _) => {
@@ -213,7 +213,7 @@ impl RawPhantomToken {
             },
             route_metadata: self.route_metadata,
             require_certificate_binding: self.require_certificate_binding,
-            answer,
+            response,
             timeout_ms: in_range("phantom_token.timeout_ms", self.timeout_ms, 1, 60_000)?,
             introspect_jwts,
         })

@@ -54,12 +54,12 @@ impl EndedSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::seal::{NameDigest, SessionId};
+    use crate::cookie::seal::{SessionId, SubjectHash};
 
     #[test]
     fn a_list_survives_its_journey_and_nonsense_is_no_list() {
         let mut list = EndedSessions::new(10, 10);
-        let digest = NameDigest::of("https://issuer", "x");
+        let digest = SubjectHash::of("https://issuer", "x");
         for ended in [Ended::Session([0xab; 16]), Ended::Login(digest), Ended::User(digest)] {
             list.end(ended, 5);
         }
@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn a_login_in_the_list_of_an_older_service_ends_what_began_a_little_later_by_another_clock() {
-        let login = NameDigest::of("https://issuer", "sid");
-        let session = SessionId::new([1; 16], NameDigest::NONE, login);
+        let login = SubjectHash::of("https://issuer", "sid");
+        let session = SessionId::new([1; 16], SubjectHash::NONE, login);
         let name = Ended::Login(login).to_text();
         let read = |format: &str| {
             let json = format!(r#"{{"version":"1"{format},"ended":[["{name}",100]]}}"#);
@@ -102,7 +102,7 @@ mod tests {
         struct OldList {
             ended: Vec<(String, u64)>,
         }
-        let (user, login) = (NameDigest::of("i", "alice"), NameDigest::of("i", "sid"));
+        let (user, login) = (SubjectHash::of("i", "alice"), SubjectHash::of("i", "sid"));
         let session = SessionId::new([1; 16], user, login);
         for ended in [Ended::Session([1; 16]), Ended::User(user), Ended::Login(login)] {
             let mut list = EndedSessions::new(10, 10);

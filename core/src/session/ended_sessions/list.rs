@@ -9,7 +9,7 @@ use crate::cookie::seal::SessionId;
 /// logout within a second of the one before, with a login between them, takes one.
 const MOST_AHEAD_SECONDS: u64 = 60;
 
-/// What was ended, each with the time (UNIX seconds) up to which it ends what began. Bounded: what ends the oldest goes
+/// What was ended, each with the time (UNIX seconds) up to which it ends what began. BoundedLru: what ends the oldest goes
 /// first.
 ///
 /// Times are in whole seconds, and clocks of replicas differ, so that "before the logout" is not what a clock alone can tell.
@@ -190,12 +190,12 @@ impl EndedSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::seal::NameDigest;
+    use crate::cookie::seal::SubjectHash;
 
     const SKEW: u64 = 10;
 
     fn session(number: u8, user: &str, login: &str) -> SessionId {
-        let digest = |name| NameDigest::of("https://issuer", name);
+        let digest = |name| SubjectHash::of("https://issuer", name);
         SessionId::new([number; 16], digest(user), digest(login))
     }
 
@@ -288,12 +288,12 @@ mod tests {
 
     #[test]
     fn a_session_without_names_is_ended_by_no_name() {
-        let nameless = SessionId::new([1; 16], NameDigest::NONE, NameDigest::NONE);
+        let nameless = SessionId::new([1; 16], SubjectHash::NONE, SubjectHash::NONE);
         let mut list = list(10);
         // The last is every cookie of no session.
         for name in [
-            Ended::User(NameDigest::NONE),
-            Ended::Login(NameDigest::NONE),
+            Ended::User(SubjectHash::NONE),
+            Ended::Login(SubjectHash::NONE),
             Ended::session(&SessionId::NONE),
         ] {
             assert_eq!((list.end(name, 100), list.learn(name, 100)), (None, false), "{name:?}");

@@ -8,7 +8,8 @@ mod list;
 
 pub use list::EndedSessions;
 
-use crate::cookie::seal::{NameDigest, SessionId};
+use crate::cookie::seal::{SessionId, SubjectHash};
+use crate::encoding::hex;
 
 /// What was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,9 +18,9 @@ pub enum Ended {
     Session([u8; 16]),
     /// All sessions that a login at the authorization server (`sid`) has at that moment: servers that keep their own
     /// session sign the user in again under the same `sid`.
-    Login(NameDigest),
+    Login(SubjectHash),
     /// All sessions that a user has at that moment (`sub`).
-    User(NameDigest),
+    User(SubjectHash),
 }
 
 impl Ended {
@@ -33,44 +34,29 @@ impl Ended {
     pub fn is_nameless(self) -> bool {
         match self {
             Self::Session(number) => number == [0; 16],
-            Self::Login(digest) | Self::User(digest) => digest == NameDigest::NONE,
+            Self::Login(digest) | Self::User(digest) => digest == SubjectHash::NONE,
         }
     }
 
     /// In text: the kind's letter and the hexadecimal name.
     pub fn to_text(self) -> String {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         match self {
-            Self::Session(number) => format!("s{}", hex(&number)),
-            Self::Login(digest) => format!("l{}", hex(&digest.0)),
-            Self::User(digest) => format!("u{}", hex(&digest.0)),
+            Self::Session(number) => format!("s{}", hex::encode(&number)),
+            Self::Login(digest) => format!("l{}", hex::encode(&digest.0)),
+            Self::User(digest) => format!("u{}", hex::encode(&digest.0)),
         }
     }
 
     /// Reads [`Ended::to_text`].
     pub fn from_text(text: &str) -> Option<Self> {
-        let (kind, hex) = text.split_at_checked(1)?;
+        let (kind, digits) = text.split_at_checked(1)?;
         match kind {
-            "s" => Some(Self::Session(from_hex(hex)?)),
-            "l" => Some(Self::Login(NameDigest(from_hex(hex)?))),
-            "u" => Some(Self::User(NameDigest(from_hex(hex)?))),
+            "s" => Some(Self::Session(hex::decode(digits)?)),
+            "l" => Some(Self::Login(SubjectHash(hex::decode(digits)?))),
+            "u" => Some(Self::User(SubjectHash(hex::decode(digits)?))),
             _ => None,
         }
     }
-}
-
-fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).filter(|_| !digit.is_ascii_uppercase());
-        let [high, low] = pair.map(digit);
-        *byte = u8::try_from(high?.checked_mul(16)?.checked_add(low?)?).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -79,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_same_name_of_another_issuer_is_another_name() {
-        assert_ne!(NameDigest::of("https://a", "x"), NameDigest::of("https://b", "x"));
-        assert_ne!(NameDigest::of("https://a", "bx"), NameDigest::of("https://ab", "x"));
+        assert_ne!(SubjectHash::of("https://a", "x"), SubjectHash::of("https://b", "x"));
+        assert_ne!(SubjectHash::of("https://a", "bx"), SubjectHash::of("https://ab", "x"));
     }
 }

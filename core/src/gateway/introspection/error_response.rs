@@ -1,5 +1,5 @@
-//! Answers to introspection with an error status. What is said of them is for the log and the access log, and comes from a
-//! list that no server can lengthen.
+//! Introspection responses with an error status. Their texts are for the log and the access log, and come from a list that no
+//! server can lengthen.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::encoding::form;
 use crate::gateway::config::{ClientAuthentication, PhantomToken};
 
 /// What an error status says of the token.
-pub(crate) enum ErrorAnswer {
+pub(crate) enum ErrorResponse {
     /// The server does not know it for a token that can be introspected.
     NotIntrospectable,
     /// Nothing: it is about us or about the server.
@@ -17,24 +17,24 @@ pub(crate) enum ErrorAnswer {
 }
 
 /// What the answer means, whose status is not one of success.
-pub(crate) fn error_answer(stage: &PhantomToken, status: u16, body: Option<&[u8]>) -> ErrorAnswer {
+pub(crate) fn error_response(stage: &PhantomToken, status: u16, body: Option<&[u8]>) -> ErrorResponse {
     let code = body.and_then(oauth_error);
     match (status, code.as_deref()) {
         // RFC 7009, section 2.2.1 and RFC 6750, section 3.1: servers borrow these for what they cannot take for a token.
-        (400, Some("unsupported_token_type" | "invalid_token")) => ErrorAnswer::NotIntrospectable,
-        (400, Some("invalid_client")) => ErrorAnswer::Failure(rejected_client(
+        (400, Some("unsupported_token_type" | "invalid_token")) => ErrorResponse::NotIntrospectable,
+        (400, Some("invalid_client")) => ErrorResponse::Failure(rejected_client(
             stage,
             "introspection failed: HTTP 400 invalid_client: check client_id, client_secret and client_authentication",
             "introspection failed: HTTP 400 invalid_client: many servers do not form-decode + / = : % and spaces of an id or a secret: try client_authentication: client_secret_post",
         )),
-        (401, _) => ErrorAnswer::Failure(rejected_client(
+        (401, _) => ErrorResponse::Failure(rejected_client(
             stage,
             "introspection failed: HTTP 401: check client_id, client_secret and client_authentication",
             "introspection failed: HTTP 401: many servers do not form-decode + / = : % and spaces of an id or a secret: try client_authentication: client_secret_post",
         )),
         // Envoy's own answer when the callout's time is over; the server's own means no more.
-        (504, _) => ErrorAnswer::TimedOut,
-        _ => ErrorAnswer::Failure(failed_with(status)),
+        (504, _) => ErrorResponse::TimedOut,
+        _ => ErrorResponse::Failure(failed_with(status)),
     }
 }
 

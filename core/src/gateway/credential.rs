@@ -1,0 +1,61 @@
+//! The credential that lets a request in: the stages in their order (`docs/CONTRACT.md`, section 3).
+//!
+//! No stage skips a later one before a token is attached, and headers that clients may not send are stripped in every case.
+
+use zeroize::Zeroizing;
+
+use super::bearer;
+use super::config::Config;
+use super::cookie_cache::{CachedCookie, CookieCache};
+use super::cookie_stage;
+use super::error_code::ErrorCode;
+use super::header_mutations::HeaderMutations;
+use super::rejection::Rejection;
+use super::untrusted_headers;
+use crate::request::head::RequestHead;
+use crate::session::ended_sessions::EndedSessions;
+
+/// What holds the request's access token.
+pub(crate) enum Credential {
+    Cookie(CachedCookie),
+    Bearer(Zeroizing<Vec<u8>>),
+}
+
+/// The credential of a request that passes all stages before introspection, and the header mutations so far.
+pub(crate) fn of_request(
+    config: &Config,
+    cookies: &mut CookieCache,
+    head: &RequestHead,
+    ended: &EndedSessions,
+    now: u64,
+) -> Result<(Credential, HeaderMutations), Rejection> {
+    let mut mutations = untrusted_headers::strip(config, head);
+    let cookie = match &config.bff_token {
+        Some(stage) => cookie_stage::access_token(stage, cookies, head, &mut mutations, now)?,
+        None => None,
+    };
+    let has_ended = |cookie: &CachedCookie| {
+        let content = &cookie.cookie.content;
+        content
+            .session
+            .is_some_and(|session| ended.contains(&session, content.began_at))
+    };
+    if cookie.as_ref().is_some_and(has_ended) {
+        return Err(Rejection::unauthorized("the session was ended"));
+    }
+    let asks_routes = config
+        .phantom_token
+        .as_ref()
+        .is_some_and(|stage| stage.route_metadata.is_some());
+    if asks_routes && untrusted_headers::may_have_selected_the_route(config, head, cookie.is_some()) {
+        return Err(Rejection::new(
+            ErrorCode::MalformedCredentials,
+            "a header that is not the client's to send may have selected the route",
+        ));
+    }
+    let credential = match cookie {
+        Some(cookie) => Credential::Cookie(cookie),
+        None => Credential::Bearer(bearer::token(head)?),
+    };
+    Ok((credential, mutations))
+}

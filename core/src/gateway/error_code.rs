@@ -1,0 +1,73 @@
+//! The gateway's error codes: one table of status, code and message (`docs/CONTRACT.md`, section 3). The texts are fixed;
+//! what happened is for the log.
+
+use crate::error_body::error_body;
+
+/// What the caller of a rejected request is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The credentials are malformed or repeated (RFC 6750, section 3.1: `invalid_request`).
+    MalformedCredentials,
+    /// There is no valid credential, or an Origin or CSRF check failed.
+    Unauthorized,
+    /// The same where a bearer token is expected, answered with `WWW-Authenticate` (RFC 6750, section 3).
+    BearerUnauthorized,
+    /// The token lacks a required scope.
+    Forbidden,
+    /// A fault of the gateway, or of its configuration.
+    ServerError,
+    /// The authorization server is unreachable, or its answer cannot be used.
+    AuthorizationServerError,
+    /// The authorization server did not answer in time.
+    AuthorizationServerTimeout,
+}
+
+impl ErrorCode {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::MalformedCredentials,
+        Self::Unauthorized,
+        Self::BearerUnauthorized,
+        Self::Forbidden,
+        Self::ServerError,
+        Self::AuthorizationServerError,
+        Self::AuthorizationServerTimeout,
+    ];
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().0
+    }
+
+    /// The `code` member of the body.
+    pub const fn code(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The `message` member of the body.
+    pub const fn message(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The body: `{"code":…,"message":…}`.
+    pub fn body(self) -> String {
+        error_body(self.code(), self.message())
+    }
+
+    const fn row(self) -> (u16, &'static str, &'static str) {
+        const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
+        const SERVER: &str = "The authorization server could not be used";
+        match self {
+            Self::MalformedCredentials => (
+                400,
+                "invalid_request",
+                "The credentials are malformed, or there are several",
+            ),
+            Self::Unauthorized | Self::BearerUnauthorized => (401, "unauthorized", CREDENTIALS),
+            Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
+            Self::ServerError => (500, "server_error", "A problem was encountered on the server"),
+            Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),
+            Self::AuthorizationServerTimeout => (504, "authorization_server_error", SERVER),
+        }
+    }
+}

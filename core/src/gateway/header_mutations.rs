@@ -1,0 +1,52 @@
+//! How a request's headers change on the way upstream.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
+use super::token_info::TokenInfo;
+
+/// The headers to remove and to set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderMutations {
+    /// Names of headers to remove.
+    pub remove: SmallVec<[Cow<'static, str>; 3]>,
+    /// The application's own cookies, where ours stood among them.
+    cookie: Option<Vec<u8>>,
+    /// Whose headers take the place of the client's credential.
+    token: Option<Rc<TokenInfo>>,
+}
+
+impl HeaderMutations {
+    /// Headers to set, each to this one value.
+    pub fn set(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let cookie = self.cookie.iter().map(|rest| ("cookie", rest.as_slice()));
+        let token = self.token.iter().flat_map(|token| token.headers());
+        cookie.chain(token)
+    }
+
+    /// Removes a header, once.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if !self.remove.iter().any(|other| other == name) {
+            self.remove.push(Cow::Owned(name.to_owned()));
+        }
+    }
+
+    /// Leaves these of the request's cookies; `None`: none of them.
+    pub(crate) fn keep_cookies(&mut self, cookies: Option<Vec<u8>>) {
+        if cookies.is_none() {
+            self.remove.push(Cow::Borrowed("cookie"));
+        }
+        self.cookie = cookies;
+    }
+
+    /// Sets the token's headers. The client's own `Authorization` never travels beside them.
+    pub(crate) fn with_token(mut self, token: Rc<TokenInfo>) -> Self {
+        if !token.headers().any(|(name, _)| name == "authorization") {
+            self.remove.push(Cow::Borrowed("authorization"));
+        }
+        self.token = Some(token);
+        self
+    }
+}

@@ -1,0 +1,68 @@
+//! The introspection request (RFC 7662, section 2.1).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::encoding::form;
+use crate::gateway::config::{ClientAuthentication, PhantomToken, ResponseFormat};
+use crate::request::head::RequestHead;
+use crate::request::trace_context;
+
+/// Tells the server over which scheme its endpoint is reached. A host that reaches it over just that leaves the header out.
+pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// A request to the introspection endpoint.
+pub struct IntrospectionRequest {
+    /// Pseudo-headers and headers.
+    pub headers: Vec<(&'static str, Zeroizing<String>)>,
+    /// The form.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+/// The request for a token, on behalf of the request with this head: its trace context travels along.
+pub fn request(stage: &PhantomToken, token: &[u8], on_behalf_of: Option<&RequestHead>) -> IntrospectionRequest {
+    let mut body = Zeroizing::new(b"token_type_hint=access_token&token=".to_vec());
+    form::encode(token, &mut body);
+    let (id, secret) = (stage.client_id.as_bytes(), stage.client_secret.as_bytes());
+    let text = |text: &str| Zeroizing::new(text.to_owned());
+    let accept = match stage.response {
+        // Alone: Keycloak compares the whole header. A server without this form answers in JSON all the same.
+        ResponseFormat::Jwt => "application/jwt",
+        ResponseFormat::Claims(_) => "application/json",
+        ResponseFormat::Rfc9701 { .. } => "application/token-introspection+jwt",
+    };
+    let mut headers = vec![
+        (":method", text("POST")),
+        (":scheme", text(stage.scheme)),
+        (":authority", text(&stage.authority)),
+        (":path", text(&stage.path)),
+        ("accept", text(accept)),
+        // Without it the server may compress the response (RFC 9110, section 12.5.3), which nothing here would undo.
+        ("accept-encoding", text("identity")),
+        ("content-type", text("application/x-www-form-urlencoded")),
+    ];
+    if stage.scheme == "https" {
+        // The cluster may lead to an inner http port of a server that accepts requests over TLS alone.
+        headers.push((FORWARDED_PROTO, text("https")));
+    }
+    match stage.client_authentication {
+        ClientAuthentication::ClientSecretBasic => {
+            // RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined.
+            let mut credentials = Zeroizing::new(Vec::new());
+            form::encode(id, &mut credentials);
+            credentials.push(b':');
+            form::encode(secret, &mut credentials);
+            let credentials = Zeroizing::new(STANDARD.encode(&*credentials));
+            headers.push(("authorization", Zeroizing::new(format!("Basic {}", *credentials))));
+        }
+        ClientAuthentication::ClientSecretPost => {
+            body.extend_from_slice(b"&client_id=");
+            form::encode(id, &mut body);
+            body.extend_from_slice(b"&client_secret=");
+            form::encode(secret, &mut body);
+        }
+    }
+    headers.extend(on_behalf_of.into_iter().flat_map(trace_context::headers));
+    IntrospectionRequest { headers, body }
+}

@@ -1,0 +1,278 @@
+//! What an introspection response says (RFC 7662, section 2.2), in each of the forms that servers have for it.
+
+use std::rc::Rc;
+
+use http::HeaderValue;
+use serde_json::{Map, Value};
+
+use super::error_response::{ErrorResponse, error_response};
+use crate::gateway::bearer;
+use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
+use crate::gateway::introspection_cache::{InactiveReason, TokenState};
+use crate::gateway::token_info::{TokenInfo, UnusableClaims};
+use crate::jwt;
+use crate::request::cache_control::lifetime;
+
+/// The longest response that is read, in bytes.
+pub const MAX_RESPONSE_LEN: usize = 64 * 1024;
+
+/// How long a token counts as inactive, in seconds, whatever `Cache-Control` says: with `no-store` obeyed, every made-up token
+/// would be another introspection.
+const INACTIVE_SECONDS: u64 = 5;
+
+/// What came back.
+pub enum IntrospectionResponse {
+    /// A response.
+    Http {
+        /// The status; 0 if there is none.
+        status: u16,
+        /// The value of `Content-Type`.
+        content_type: Vec<u8>,
+        /// The values of `Cache-Control`.
+        cache_control: Vec<Vec<u8>>,
+        /// The body; `None` if it is longer than [`MAX_RESPONSE_LEN`].
+        body: Option<Vec<u8>>,
+    },
+    /// The connection was reset, or the request could not be sent.
+    Failed,
+}
+
+/// What a response means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntrospectionOutcome {
+    /// It says what the token is, which may be kept until `expires_at` (seconds since 1970).
+    Introspected {
+        /// What the token is.
+        state: TokenState,
+        /// Until when.
+        expires_at: u64,
+    },
+    /// It cannot be used; the text is for the log.
+    Unusable(&'static str),
+    /// There was none in time.
+    TimedOut,
+}
+
+/// What a response about a token means at the time `now`, in seconds since 1970.
+pub fn classify(
+    stage: &PhantomToken,
+    token: &[u8],
+    response: &IntrospectionResponse,
+    now: u64,
+) -> IntrospectionOutcome {
+    let IntrospectionResponse::Http {
+        status,
+        content_type,
+        cache_control,
+        body,
+    } = response
+    else {
+        return IntrospectionOutcome::Unusable("introspection failed: the connection was reset or could not be made");
+    };
+    let inactive = |reason: InactiveReason| IntrospectionOutcome::Introspected {
+        state: TokenState::Inactive(reason),
+        expires_at: now.saturating_add(INACTIVE_SECONDS.min(stage.cache_seconds)),
+    };
+    match status {
+        200 => {}
+        204 => return inactive(InactiveReason::NotActive),
+        _ => {
+            return match error_response(stage, *status, body.as_deref()) {
+                ErrorResponse::NotIntrospectable => inactive(InactiveReason::NotIntrospectable),
+                ErrorResponse::Failure(why) => IntrospectionOutcome::Unusable(why),
+                ErrorResponse::TimedOut => IntrospectionOutcome::TimedOut,
+            };
+        }
+    }
+    let Some(body) = body else {
+        return IntrospectionOutcome::Unusable("introspection failed: the answer is longer than 64 KiB");
+    };
+    let media_type = content_type
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    let known = match read(stage, token, &media_type.to_ascii_lowercase(), body, now) {
+        Ok(Some(known)) => known,
+        Ok(None) => return inactive(InactiveReason::NotActive),
+        Err(UnusableClaims(why)) => return IntrospectionOutcome::Unusable(why),
+    };
+    if let Some(expiry) = known.expires_at
+        && expiry <= now
+    {
+        let seconds = now.saturating_sub(expiry);
+        return inactive(InactiveReason::ExpiredHere { seconds });
+    }
+    let kept_until = now.saturating_add(lifetime(cache_control.iter().map(Vec::as_slice)).min(stage.cache_seconds));
+    IntrospectionOutcome::Introspected {
+        state: TokenState::Active(Rc::new(known.info)),
+        expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
+    }
+}
+
+/// What a response says of an active token.
+struct ActiveToken {
+    info: TokenInfo,
+    /// Seconds since 1970.
+    expires_at: Option<u64>,
+}
+
+/// Reads the body; `None`: the token is inactive.
+fn read(
+    stage: &PhantomToken,
+    token: &[u8],
+    media_type: &[u8],
+    body: &[u8],
+    now: u64,
+) -> Result<Option<ActiveToken>, UnusableClaims> {
+    match (&stage.response, media_type) {
+        (ResponseFormat::Jwt, b"application/jwt") => {
+            let token = body.trim_ascii();
+            let claims = jwt::access_token_claims(token).ok_or(NO_JWT)?;
+            let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?;
+            let expires_at = expiry(&claims)?;
+            Ok(Some(ActiveToken { info, expires_at }))
+        }
+        (ResponseFormat::Jwt, b"application/json") => {
+            let members = object(body)?;
+            let forwarded = ["jwt", "phantom_token"]
+                .iter()
+                .find_map(|name| members.get(*name).filter(|value| !value.is_null()));
+            // The phantom token forms may leave `active` out.
+            match members.get("active") {
+                None if forwarded.is_some() => {}
+                _ if !is_active(&members)? => return Ok(None),
+                _ => {}
+            }
+            match forwarded {
+                Some(Value::String(forwarded)) => of_forwarded_jwt(forwarded.as_bytes(), &members).map(Some),
+                Some(_) => Err(NO_JWT),
+                None => of_active_jwt(token, &members).map(Some),
+            }
+        }
+        (ResponseFormat::Jwt, _) => Err(UnusableClaims(
+            "the introspection answer is neither application/jwt nor application/json",
+        )),
+        (ResponseFormat::Claims(headers), b"application/json") => of_members(&object(body)?, headers),
+        (ResponseFormat::Claims(_), _) => Err(UnusableClaims("the introspection answer is not application/json")),
+        (ResponseFormat::Rfc9701 { issuer, headers }, b"application/token-introspection+jwt") => {
+            let claims = jwt::introspection_claims(body.trim_ascii()).ok_or(UnusableClaims(
+                "the introspection answer is no signed introspection response (RFC 9701)",
+            ))?;
+            if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
+                return Err(UnusableClaims(
+                    "the introspection answer is signed by another issuer than `issuer`",
+                ));
+            }
+            if !jwt::audiences(&claims).is_some_and(|audiences| audiences.contains(&stage.client_id.as_str())) {
+                return Err(UnusableClaims("the introspection answer is for another client"));
+            }
+            if expiry(&claims)?.is_some_and(|expiry| expiry <= now) {
+                return Err(UnusableClaims(
+                    "the signed introspection answer has expired by this clock: compare the clocks",
+                ));
+            }
+            match claims.get("token_introspection") {
+                Some(Value::Object(members)) => of_members(members, headers),
+                _ => Err(UnusableClaims(
+                    "the signed introspection answer has no `token_introspection`",
+                )),
+            }
+        }
+        (ResponseFormat::Rfc9701 { .. }, _) => Err(UnusableClaims(
+            "the introspection answer is not application/token-introspection+jwt",
+        )),
+    }
+}
+
+const NO_JWT: UnusableClaims = UnusableClaims("the introspection answer holds no JWT that may be forwarded");
+
+/// A JWT that came in a response with these members.
+fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
+    let claims = jwt::access_token_claims(forwarded).ok_or(NO_JWT)?;
+    let info = TokenInfo::of_claims(&claims, vec![bearer::header(forwarded)])?.bound_as_well_by(members)?;
+    let expires_at = [expiry(&claims)?, expiry(members)?].into_iter().flatten().min();
+    Ok(ActiveToken { info, expires_at })
+}
+
+/// A token that is a JWT itself, and that the server calls active without sending another: the API gets the token. What the
+/// response says of scopes and audience takes precedence over the token: the server may have withdrawn some since.
+fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
+    const NOTHING: UnusableClaims = UnusableClaims(
+        "the introspection answer has no `jwt` or `phantom_token`, and the token is no JWT itself, so there is nothing for the API",
+    );
+    let mut claims = jwt::access_token_claims(token).ok_or(NOTHING)?;
+    let own_expiry = expiry(&claims)?;
+    for names in [&["scope", "scp"][..], &["aud"]] {
+        if names.iter().any(|name| members.contains_key(*name)) {
+            for name in names {
+                claims.remove(*name);
+                claims.extend(
+                    members
+                        .get_key_value(*name)
+                        .map(|(name, value)| (name.clone(), value.clone())),
+                );
+            }
+        }
+    }
+    let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])?.bound_as_well_by(members)?;
+    let expires_at = [own_expiry, expiry(members)?].into_iter().flatten().min();
+    Ok(ActiveToken { info, expires_at })
+}
+
+/// RFC 7662, section 2.2: anything but true is inactive.
+fn is_active(members: &Map<String, Value>) -> Result<bool, UnusableClaims> {
+    match members.get("active") {
+        Some(active) => Ok(*active == Value::Bool(true)),
+        None => Err(UnusableClaims("the introspection answer has no `active` member")),
+    }
+}
+
+/// A response of claims alone.
+fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result<Option<ActiveToken>, UnusableClaims> {
+    if !is_active(members)? {
+        return Ok(None);
+    }
+    let mut lines = Vec::with_capacity(headers.len());
+    for ClaimToHeader {
+        header_name,
+        claim_name,
+        required,
+    } in headers
+    {
+        let Some(value) = members.get(claim_name).filter(|value| !value.is_null()) else {
+            if *required {
+                return Err(UnusableClaims(
+                    "its answer lacks a claim that `claim_to_headers` requires",
+                ));
+            }
+            // What the server does not say is not said to the API either.
+            continue;
+        };
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if HeaderValue::from_bytes(text.as_bytes()).is_err() {
+            return Err(UnusableClaims(
+                "the introspection answer has a claim that cannot stand in a header",
+            ));
+        }
+        lines.push((header_name.clone(), text.into_bytes()));
+    }
+    Ok(Some(ActiveToken {
+        info: TokenInfo::of_claims(members, lines)?,
+        expires_at: expiry(members)?,
+    }))
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, UnusableClaims> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(UnusableClaims("the introspection answer is not a JSON object")),
+    }
+}
+
+fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, UnusableClaims> {
+    jwt::expiry(claims).map_err(|_| UnusableClaims("the introspection answer has an `exp` that is not a number"))
+}

@@ -1,0 +1,84 @@
+//! The CSRF check.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+use bff_core::cookie::seal::{Content, NONCE_LEN, Opened, Purpose, Sealer, SessionId};
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::request::head::Values;
+use bff_core::session::csrf::{self, CsrfError};
+use bff_core::session::current_session::CurrentSession;
+
+fn matches(header: Option<&[u8]>, cookie: &Opened, session: &CurrentSession) -> bool {
+    csrf::check(Values::of(header), cookie, session).is_ok()
+}
+
+fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
+    let key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    let sealer = Sealer::new(KeyRing::parse(key, false).unwrap().0, "example", false);
+    let content = Content {
+        value,
+        session,
+        began_at: 0,
+        expires_at: 2,
+    };
+    let sealed = sealer.seal(Purpose::Csrf, &content, [0; NONCE_LEN]).unwrap();
+    sealer.open(Purpose::Csrf, sealed.as_bytes(), 1).unwrap()
+}
+
+fn of(id: Option<SessionId>) -> CurrentSession {
+    CurrentSession::of_access_token(id)
+}
+
+#[test]
+fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
+    let (session, other) = (SessionId([1; 32]), SessionId([2; 32]));
+    let cookie = csrf_cookie(b"value", session);
+    let (version_1, session, other) = (of(None), of(Some(session)), of(Some(other)));
+    assert!(matches(Some(b"value"), &cookie, &session));
+    assert!(
+        matches(Some(b"value"), &cookie, &version_1),
+        "beside a version 1 token there is no session to compare"
+    );
+    assert!(!matches(Some(b"value"), &cookie, &other));
+    for header in [
+        None,
+        Some(&b""[..]),
+        Some(b"valu"),
+        Some(b"value "),
+        Some(b"Value"),
+        Some(b"valuf"),
+    ] {
+        assert!(!matches(header, &cookie, &session), "{header:?}");
+    }
+    assert!(
+        !matches(Some(b""), &csrf_cookie(b"", SessionId([1; 32])), &session),
+        "an empty value proves nothing"
+    );
+}
+
+/// The version 1 known answer: a sealed value that has no purpose and belongs to no session.
+fn version_1_value() -> Opened {
+    let key = "4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50";
+    let cookie = b"AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A";
+    let sealer = Sealer::new(KeyRing::parse(key, true).unwrap().0, "example", true);
+    sealer.open(Purpose::Csrf, cookie, 1).unwrap()
+}
+
+#[test]
+fn a_version_1_csrf_value_does_not_serve_a_version_2_session() {
+    let (cookie, header) = (version_1_value(), b"42665300-efe8-419d-be52-07b53e208f46");
+    assert!(matches(Some(header), &cookie, &of(None)), "all of version 1");
+    assert!(!matches(Some(header), &cookie, &of(Some(SessionId([1; 32])))));
+}
+
+#[test]
+fn a_repeated_header_is_an_error_of_its_own() {
+    let (session, cookie) = (SessionId([1; 32]), csrf_cookie(b"value", SessionId([1; 32])));
+    let repeated = Values::of([&b"value"[..], b"value"]);
+    assert_eq!(
+        csrf::check(repeated, &cookie, &of(Some(session))),
+        Err(CsrfError::HeaderRepeated)
+    );
+}
