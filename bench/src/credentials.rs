@@ -4,7 +4,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use bff_core::cookie::names::{CookieNames, NamePrefixes};
-use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
 use serde_json::{Value, json};
@@ -81,7 +83,7 @@ impl Deployment {
 
     /// The Cookie header of a request to the API; one of more than 4,000 bytes comes in parts.
     pub(crate) fn api_cookies(&self, session: &Session) -> String {
-        let name = &self.names.access_token;
+        let name = self.names.of(Purpose::AccessToken);
         let value = &session.access_token;
         let access_token = match value.len() {
             0..=4000 => format!("{name}={value}"),
@@ -91,7 +93,7 @@ impl Deployment {
                 parts.collect::<Vec<_>>().join("; ")
             }
         };
-        format!("{access_token}; {}={}", self.names.csrf, session.csrf)
+        format!("{access_token}; {}={}", self.names.of(Purpose::Csrf), session.csrf)
     }
 }
 

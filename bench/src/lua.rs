@@ -2,6 +2,7 @@
 //! the cookies found and taken out, the session looked up, its expiry. The sessions are in the script; Lua has no AEAD here,
 //! so that is as far as it gets.
 
+use bff_core::cookie::purpose::Purpose;
 use std::fmt::Write as _;
 
 use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
@@ -56,11 +57,11 @@ function envoy_on_request(handle)
   headers:replace("authorization", session.header)
 end
 "#,
-        at = names.access_token,
-        csrf = names.csrf,
-        login = names.login,
-        auth = names.refresh_token,
-        id = names.id_token,
+        at = names.of(Purpose::AccessToken),
+        csrf = names.of(Purpose::Csrf),
+        login = names.of(Purpose::Login),
+        auth = names.of(Purpose::RefreshToken),
+        id = names.of(Purpose::IdToken),
     );
     text
 }

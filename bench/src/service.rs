@@ -1,5 +1,6 @@
 //! What the service costs beside a handler of actix-web that does nothing.
 
+use bff_core::cookie::purpose::Purpose;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -74,13 +75,13 @@ pub(crate) async fn measure(
         let names = &deployment.names;
         format!(
             "cookie: {}={}; {}={}; {}={}; {}={}\r\n",
-            names.access_token,
+            names.of(Purpose::AccessToken),
             session.access_token,
-            names.refresh_token,
+            names.of(Purpose::RefreshToken),
             session.refresh_token,
-            names.id_token,
+            names.of(Purpose::IdToken),
             session.id_token,
-            names.csrf,
+            names.of(Purpose::Csrf),
             session.csrf
         )
     };

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use bff_core::cookie::seal::SessionId;
+use bff_core::cookie::session_id::SessionId;
 use env_logger::fmt::Formatter;
 use log::Record;
 use log::kv::{self, Key, VisitSource};

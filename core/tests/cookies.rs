@@ -6,7 +6,7 @@
 
 use bff_core::cookie::jar::CookieJar;
 use bff_core::cookie::names::{CookieNames, NamePrefixes};
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use proptest::prelude::*;
 
 fn names() -> CookieNames {

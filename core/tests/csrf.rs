@@ -4,7 +4,9 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use bff_core::cookie::seal::{Content, NONCE_LEN, Opened, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, NONCE_LEN, Opened, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::head::Values;
 use bff_core::session::csrf::{self, CsrfError};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bff_core::cookie::seal::{SessionId, SubjectHash};
+use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
 use proptest::prelude::*;
 

@@ -5,7 +5,9 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use bff_core::cookie::seal::{Content, MAX_SEALED_LEN, NONCE_LEN, OpenError, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, MAX_SEALED_LEN, NONCE_LEN, OpenError, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
 use proptest::prelude::*;

@@ -1,8 +1,9 @@
 //! Cookie headers: ours are found and taken out, the application's stay as they are, and the number of parts is bounded.
 #![no_main]
 
-use bff_core::cookie::jar::{CookieJar, MAX_VALUES};
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::jar::CookieJar;
+use bff_core::cookie::parts::MAX_VALUES;
+use bff_core::cookie::purpose::Purpose;
 use bff_fuzz::names;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

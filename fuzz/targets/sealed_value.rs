@@ -1,7 +1,8 @@
 //! Sealed values: nothing opens that was not sealed for this purpose, and no change of what was sealed goes unnoticed.
 #![no_main]
 
-use bff_core::cookie::seal::{OpenError, Purpose};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::OpenError;
 use bff_fuzz::{NOW, sealed, sealer};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

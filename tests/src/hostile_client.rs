@@ -1,6 +1,7 @@
 //! A client that sends whatever a client may send: good requests, requests near them, and bytes.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use demo_system::System;
 use serde_json::json;
 

@@ -1,6 +1,7 @@
 //! Requests near the edge: nearly good ones, with some things changed.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use demo_system::System;
 use serde_json::json;
 

@@ -1,6 +1,8 @@
 //! Cookies made with a system's own keys: what an attacker cannot make, and what an old or foreign deployment would.
 
-use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use demo_system::System;
 

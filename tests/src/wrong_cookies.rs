@@ -1,6 +1,6 @@
 //! What a request should be refused for: cookies that are wrong in every way, unsafe methods.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::encoding::base64url;
 use demo_system::System;
 

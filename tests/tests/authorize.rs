@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_tests::client_credentials::set;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Request, Response, send_plain};

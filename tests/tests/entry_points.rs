@@ -1,7 +1,7 @@
 //! One API, three ways in, as in the tutorial: cookies from the web, tokens from applications, tokens with certificates from
 //! partners. All in one Envoy, with tokens of the real authorization server.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::encoding::base64url;
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::partner;

@@ -1,7 +1,8 @@
 //! Every form in which an authorization server says what a token is worth, with answers of the real one; and what a route
 //! asks for besides.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::encoding::base64url;
 use bff_tests::echoing_api::{EchoingApi, values as echoed};
 use bff_tests::http1::{Client, Request, Response};

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::kubernetes::envoy::Local;
 use bff_tests::kubernetes::gateway::{self, ModuleServer};

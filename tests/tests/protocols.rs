@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_tests::echoing_api::EchoingApi;
 use bff_tests::http1::{Client, Request};
 use bff_tests::http2::{self, Connection};

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_tests::dynamic_listeners::DynamicListeners;
 use bff_tests::echoing_api::EchoingApi;
 use bff_tests::http1::{Client, Request};

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_tests::http1::{Request, Response};
 use bff_tests::http2;
 use bff_tests::sealing::Seals;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::session::ended_sessions::Ended;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Response, send_plain};

@@ -1,7 +1,8 @@
 //! What a route's metadata require is required by the route that serves the request, although the filter changes headers by
 //! which Envoy selects routes.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_tests::echoing_api::EchoingApi;
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};

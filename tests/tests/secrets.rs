@@ -1,6 +1,6 @@
 //! No secret in a log, in a metric, in a trace, in an answer, or in a URL that Envoy saw.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_tests::disclosure::{Secret, assert_none};
 use bff_tests::http1::Response;
 use bff_tests::otlp_receiver::OtlpReceiver;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
 use bff_tests::http1::{Request, Response};
 use bff_tests::setup::{TestSystem, start};

@@ -1,6 +1,7 @@
 //! What a cookie let in is no shared cache's to keep for strangers, unless the API says so (RFC 9111, section 3.5).
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_tests::http1::{Client, Request, Response};
 use bff_tests::scripted_api;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};

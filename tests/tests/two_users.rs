@@ -6,7 +6,8 @@ use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::encoding::base64url;
 use bff_tests::echoing_api::{EchoingApi, values};
 use bff_tests::http1::{Client, Request, Response};

@@ -1,7 +1,7 @@
 //! Every way of being a client of the authorization server, against the real one: the front channel plain, pushed and
 //! signed, the response by query and signed, each kind of client authentication, tokens bound to a key.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_tests::client_credentials::{everything, set, with_certificate, with_dpop_key, with_signing_key};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, start};

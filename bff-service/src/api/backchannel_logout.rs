@@ -1,7 +1,7 @@
 //! `POST /backchannel-logout`: the authorization server says that a login or a user's sessions are over (OpenID Connect
 //! Back-Channel Logout 1.0). It works without any cookie.
 
-use bff_core::cookie::seal::SubjectHash;
+use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
 
 use super::Call;

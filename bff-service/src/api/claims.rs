@@ -1,6 +1,7 @@
 //! `GET /claims`: what the ID token says.
 
-use bff_core::cookie::seal::{Opened, Purpose};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Opened;
 use bff_core::error_code::Refusal;
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 //! Front-Channel Logout 1.0). The cookies are SameSite=Strict and do not come along to there, so the login is named by
 //! `iss` and `sid`, both of which are required: nobody who does not know a login's `sid` can end it.
 
-use bff_core::cookie::seal::SubjectHash;
+use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
 use url::{Url, form_urlencoded};
 

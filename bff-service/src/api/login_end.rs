@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
 use serde::Deserialize;
 use serde_json::json;

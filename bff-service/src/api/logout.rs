@@ -1,6 +1,7 @@
 //! `POST /logout`: ends the session here and at the authorization server.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::request::head::Values;
 use bff_core::session::ended_sessions::Ended;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! `POST /refresh`: new tokens for a session, once for however many callers come at once.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
 use serde_json::Value;
 use zeroize::Zeroizing;

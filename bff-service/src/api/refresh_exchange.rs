@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bff_core::cookie::seal::SessionId;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::error_code::Refusal;
 use zeroize::Zeroizing;
 

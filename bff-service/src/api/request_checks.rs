@@ -1,7 +1,7 @@
 //! Who may call: the checks that come before an endpoint's own work.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
 use bff_core::request::fetch_metadata::FetchSite;
 use bff_core::request::head::Values;

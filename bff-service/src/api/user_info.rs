@@ -1,6 +1,7 @@
 //! `GET /userInfo`: who is signed in.
 
-use bff_core::cookie::seal::{Purpose, SubjectHash};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SubjectHash;
 use bff_core::error_code::Refusal;
 use serde_json::Value;
 

@@ -42,7 +42,7 @@ use arc_swap::ArcSwapOption;
 
 use bff_core::cookie::names::CookieNames;
 use bff_core::cookie::seal::Sealer;
-use bff_core::cookie::seal::SubjectHash;
+use bff_core::cookie::session_id::SubjectHash;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::trusted_origins::TrustedOrigins;
 use zeroize::Zeroizing;

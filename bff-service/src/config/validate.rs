@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use bff_core::cookie::jar::MAX_PARTS;
 use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::parts::MAX_PARTS;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::trusted_origins::TrustedOrigins;
 use jsonwebtoken::Algorithm;

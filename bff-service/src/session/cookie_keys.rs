@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, Guard};
-use bff_core::cookie::seal::{Content, NONCE_LEN, OpenError, Opened, Purpose, SealError, Sealer};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, NONCE_LEN, OpenError, Opened, SealError, Sealer};
 use bff_core::crypto::key_ring::{KeyId, KeyRing};
 
 use crate::config::Config;

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bff_core::cookie::seal::SessionId;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
 
 use crate::clock;

@@ -213,7 +213,7 @@ impl RefreshStore for InProcessRefreshStore {
 
 #[cfg(test)]
 mod tests {
-    use bff_core::cookie::seal::SessionId;
+    use bff_core::cookie::session_id::SessionId;
 
     use super::*;
     use crate::session::refresh_store::tests::renewed as renewed_until;

@@ -1,6 +1,8 @@
 //! The session of a request, and what of its cookies counts: by the rule of [`bff_core::session::current_session`].
 
-use bff_core::cookie::seal::{Opened, Purpose, SessionId, SubjectHash};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Opened;
+use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use bff_core::session::current_session::{CurrentSession, DifferentSessions};
 
 use super::request_cookies::{Authentic, CookieFault, RequestCookies};

@@ -1,7 +1,9 @@
 //! `state` of a logout request (OpenID Connect RP-Initiated Logout 1.0, section 2): the browser brings it back from the
 //! authorization server. There is no session left to keep it in, so it is sealed, and nobody else can make one.
 
-use bff_core::cookie::seal::{Content, Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Content;
+use bff_core::cookie::session_id::SessionId;
 
 use super::cookie_keys::LiveSealer;
 use super::tokens::WriteError;

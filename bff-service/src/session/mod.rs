@@ -38,7 +38,7 @@ pub mod shared;
 pub mod tokens;
 
 use bff_core::cookie::names::CookieNames;
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 
 use self::cookie_keys::LiveSealer;
 
@@ -74,9 +74,9 @@ impl CookieSettings {
 
     /// The path of the cookie for this purpose.
     pub fn path(&self, purpose: Purpose) -> &str {
-        match purpose {
-            Purpose::RefreshToken | Purpose::IdToken => &self.narrow_path,
-            Purpose::Login | Purpose::NavigationLogin | Purpose::AccessToken | Purpose::Csrf => "/",
+        match purpose.is_for_endpoints_alone() {
+            true => &self.narrow_path,
+            false => "/",
         }
     }
 }

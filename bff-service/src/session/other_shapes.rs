@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use bff_core::cookie::names::is_host_locked;
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 
 use super::CookieSettings;
 use super::request_cookies::RequestCookies;

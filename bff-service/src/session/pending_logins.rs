@@ -4,7 +4,8 @@
 
 use std::collections::HashSet;
 
-use bff_core::cookie::seal::{Purpose, SubjectHash};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SubjectHash;
 use bff_core::encoding::base64url;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;

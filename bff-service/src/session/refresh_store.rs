@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bff_core::cookie::seal::SessionId;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::error_code::Refusal;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;

@@ -1,7 +1,8 @@
 //! The cookies that a request brought.
 
 use bff_core::cookie::jar::CookieJar;
-use bff_core::cookie::seal::{Opened, Purpose};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Opened;
 use bff_core::session::current_session::CurrentSession;
 
 use super::CookieSettings;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bff_core::cookie::seal::{Content, Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Content;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::error_code::Refusal;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;

@@ -2,7 +2,7 @@
 //!
 //! A browser keeps a cookie under its name, Domain and Path: clearing one repeats all three, or it survives.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 
 use super::CookieSettings;
 use super::other_shapes::{self, Shape};

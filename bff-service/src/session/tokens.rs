@@ -1,6 +1,8 @@
 //! A session's tokens, and the cookies that hold them.
 
-use bff_core::cookie::seal::{Content, Opened, Purpose, SealError, SessionId, SubjectHash};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, Opened, SealError};
+use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -1,6 +1,6 @@
 //! Several applications in one service, told apart by host: each with its own client, cookies, keys and origins.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 
 use crate::support::app::{AT, TestApp};

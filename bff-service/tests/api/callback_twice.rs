@@ -1,6 +1,6 @@
 //! One callback, twice: by a service worker that repeats it, a page that mounts twice, or a proxy that tries again.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 
 use crate::support::app::{AT, AUTH, TestApp};
 use crate::support::authorization_server::Misbehaviour;

@@ -1,6 +1,7 @@
 //! Cookies that are missing, altered, swapped, truncated, expired, or sealed with an unknown key.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, LOGIN, Setup, TestApp, WEB_ORIGIN};

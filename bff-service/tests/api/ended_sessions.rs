@@ -197,7 +197,7 @@ fn a_logout_token_that_cannot_be_verified_for_want_of_keys_is_answered_400_and_n
 fn an_id_token_is_no_logout_token() {
     let app = with_sid();
     let mut browser = app.signed_in();
-    let opened = crate::support::forgery::open(bff_core::cookie::seal::Purpose::IdToken, browser.cookie(ID));
+    let opened = crate::support::forgery::open(bff_core::cookie::purpose::Purpose::IdToken, browser.cookie(ID));
     let id_token = String::from_utf8(opened.value.to_vec()).unwrap();
     assert_eq!(backchannel(&app, &id_token).outcome(), "400 invalid_request");
     assert!(!is_over(&mut browser));

@@ -1,6 +1,6 @@
 //! The scope that a refresh asks for: what was granted, remembered in the refresh token's cookie.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::{Value, json};
 
 use crate::support::app::{AUTH, Setup, TestApp};

@@ -1,7 +1,7 @@
 //! Exchanges at the token endpoint that outlast their time limit: the code or the refresh token is used up by then, so that
 //! what comes of it must not be lost, and must reach nobody else.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 
 use crate::support::app::{AT, AUTH, Setup, TestApp, wait_until};
 use crate::support::authorization_server::Misbehaviour;

@@ -1,6 +1,7 @@
 //! How long sessions last, as it is sealed into their cookies.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, Setup, TestApp};

@@ -1,6 +1,6 @@
 //! `/logout`.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 use std::collections::HashMap;
 use url::Url;

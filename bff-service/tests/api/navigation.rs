@@ -1,6 +1,6 @@
 //! The navigation variant: `GET /login`, `/callback` and `/logout` (`docs/CONTRACT.md`, section 1.4).
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 use url::Url;
 

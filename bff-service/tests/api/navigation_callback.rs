@@ -1,6 +1,6 @@
 //! `GET /callback`: what holds for the end of a login by a page holds here, for the cookie of navigations.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_service::session::pending_logins::PendingLogin;
 use serde_json::{Value, json};
 

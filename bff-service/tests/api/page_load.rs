@@ -1,6 +1,6 @@
 //! Pages that load without an authorization response: `/login/end` and `/session`.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, REDIRECT_URI, TestApp};

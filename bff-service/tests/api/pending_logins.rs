@@ -1,6 +1,6 @@
 //! Logins that are under way: several at a time, each to be finished once, and errors believed only for one of them.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_service::session::pending_logins::PendingLogin;
 use serde_json::{Value, json};
 

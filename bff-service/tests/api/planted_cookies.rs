@@ -1,7 +1,8 @@
 //! Cookies that somebody else put into the browser, or that were left over: a page of a sibling domain can set those whose
 //! names do not forbid `Domain`, beside the user's own or alone.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, LOGIN, REDIRECT_URI, Setup, TestApp};

@@ -1,6 +1,7 @@
 //! `/refresh`: with a server that rotates refresh tokens and ends the session when one is used twice.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, Setup, TestApp, wait_until};

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::HttpDate;
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_service::logging::session_name;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use bff_core::crypto::key_ring::KeyRing;
 
 use crate::support::app::{AT, KEYS, Setup, TestApp, wait_until};

@@ -1,7 +1,9 @@
 //! Everything that the service seals, in the place of everything else: each kind is taken where it belongs and nowhere
 //! else, though all are sealed with the same keys and go through the same browser.
 
-use bff_core::cookie::seal::{Content, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 
 use crate::navigation::{ON, authorize, go};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 
 use crate::support::app::{AUTH, Setup, TestApp, configuration};

@@ -1,6 +1,6 @@
 //! `/userInfo` and `/claims`.
 
-use bff_core::cookie::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
 
 use crate::support::app::{ID, Setup, TestApp};

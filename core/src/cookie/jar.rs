@@ -1,6 +1,6 @@
 //! The request's cookies, as bytes: finding ours, leaving the application's as they are.
 //!
-//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, 8.2.3) are one list. Reading follows RFC 6265bis where it speaks to
+//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, section 8.2.3) are one list. Reading follows RFC 6265bis where it speaks to
 //! servers: pairs are separated by semicolons, spaces and tabs around a name or value do not count, a piece without `=` is
 //! not a cookie with a name. CookieValues are never unquoted: a sealed value needs no quotes.
 
@@ -9,19 +9,9 @@ use std::borrow::Cow;
 use memchr::memchr;
 use smallvec::SmallVec;
 
-use crate::cookie::names::CookieNames;
-use crate::cookie::seal::Purpose;
-
-/// Into how many cookies a value may be split at the very most: the highest bound that the service can be given, and the one
-/// that the filter has.
-pub const MAX_PARTS: usize = 20;
-
-/// How many values of one cookie are looked at. A page of a sibling domain can set one for each Path that is a part of the
-/// request's, and for each domain that it shares with the host.
-pub const MAX_VALUES: usize = 16;
-
-/// How many bytes the values that are joined from parts have in all.
-pub const MAX_VALUES_LEN: usize = 128 * 1024;
+use super::names::CookieNames;
+use super::parts::{CookieValues, MAX_PARTS, MAX_VALUES, Part, Parts};
+use super::purpose::Purpose;
 
 /// All Cookie lines of a request, and what of them is ours.
 #[derive(Clone, Debug)]
@@ -40,17 +30,6 @@ struct Piece<'a> {
     part: Part,
     value: &'a [u8],
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Whole,
-    Number(usize),
-    /// Numbered in no spelling of ours: not used, and taken out like the others.
-    Odd,
-}
-
-/// The values that a cookie may have; nearly always one.
-pub type CookieValues<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
 
 impl<'a> CookieJar<'a> {
     /// Reads the lines, once.
@@ -216,57 +195,6 @@ impl<'a> CookieJar<'a> {
     }
 }
 
-/// The parts of one cookie, by number; of one number several where the browser has it with several Paths or Domains.
-#[derive(Default)]
-struct Parts<'a>(Vec<SmallVec<[&'a [u8]; 1]>>);
-
-impl<'a> Parts<'a> {
-    /// `number` is at least 1, and bounded.
-    fn add(&mut self, number: usize, value: &'a [u8]) {
-        if self.0.len() < number {
-            self.0.resize(number, SmallVec::new());
-        }
-        if let Some(same) = number.checked_sub(1).and_then(|index| self.0.get_mut(index))
-            && same.len() < MAX_VALUES
-        {
-            same.push(value);
-        }
-    }
-
-    /// Joins them in every way, up to the bounds: as the digits of a number are counted up, the first part's fastest. A value
-    /// ends where a part is missing, and with a part that is shorter than the one before it: only the last is, and what
-    /// comes behind it is not of this value.
-    fn join_into(self, values: &mut CookieValues<'a>) {
-        let ways = self.0.iter().take_while(|same| !same.is_empty());
-        let ways = ways.fold(1_usize, |ways, same| ways.saturating_mul(same.len()));
-        if self.0.first().is_none_or(|first| first.is_empty()) {
-            return;
-        }
-        let mut room = MAX_VALUES_LEN;
-        for way in 0..ways.min(MAX_VALUES) {
-            let mut value: Vec<u8> = Vec::new();
-            let (mut digits, mut before) = (way, 0);
-            for same in &self.0 {
-                let digit = digits.checked_rem(same.len()).and_then(|digit| same.get(digit));
-                let Some(part) = digit else { break };
-                digits = digits.checked_div(same.len()).unwrap_or_default();
-                value.extend_from_slice(part);
-                if part.len() < before {
-                    break;
-                }
-                before = part.len();
-            }
-            room = room.saturating_sub(value.len());
-            if room == 0 || values.len() >= MAX_VALUES {
-                return;
-            }
-            if !values.iter().any(|other| **other == value) {
-                values.push(Cow::Owned(value));
-            }
-        }
-    }
-}
-
 /// What stands between the semicolons of a line.
 fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
@@ -286,11 +214,11 @@ fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn our_piece<'a>(piece: &'a [u8], names: &CookieNames) -> Option<Piece<'a>> {
     let (name, value) = split_pair(piece)?;
     let (purpose, suffix) = names.recognise(name)?;
-    let part = match suffix.strip_prefix(b".") {
-        None => Part::Whole,
-        Some(digits) => part_number(digits).map_or(Part::Odd, Part::Number),
-    };
-    Some(Piece { purpose, part, value })
+    Some(Piece {
+        purpose,
+        part: Part::of_suffix(suffix),
+        value,
+    })
 }
 
 /// Name and value of a piece between semicolons.
@@ -316,19 +244,11 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// A part's number in the one spelling we write: no sign, no leading zero, and short.
-fn part_number(digits: &[u8]) -> Option<usize> {
-    let [first, ..] = digits else { return None };
-    if *first == b'0' || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cookie::names::NamePrefixes;
+    use crate::cookie::parts::MAX_VALUES_LEN;
 
     fn names() -> CookieNames {
         CookieNames::new("example", NamePrefixes::None, false, false).unwrap()

@@ -2,4 +2,7 @@
 
 pub mod jar;
 pub mod names;
+pub mod parts;
+pub mod purpose;
 pub mod seal;
+pub mod session_id;

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::cookie::seal::Purpose;
+use super::purpose::Purpose;
 use crate::encoding::bytes;
 
 /// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
-/// a sibling domain (RFC 6265bis, 4.1.3, and the layered cookies draft for the `Http` ones).
+/// a sibling domain (RFC 6265bis, section 4.1.3, and the layered cookies draft for the `Http` ones).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
@@ -35,18 +35,8 @@ pub fn is_host_locked(name: &str) -> bool {
 pub struct CookieNames {
     /// What is configured as the prefix.
     prefix: String,
-    /// Pending logins that a page finishes.
-    pub login: String,
-    /// Pending logins that a navigation finishes.
-    pub navigation_login: String,
-    /// The access token.
-    pub access_token: String,
-    /// The refresh token.
-    pub refresh_token: String,
-    /// The ID token.
-    pub id_token: String,
-    /// The CSRF value.
-    pub csrf: String,
+    /// In the order of [`Purpose::ALL`].
+    names: [String; Purpose::ALL.len()],
 }
 
 impl CookieNames {
@@ -55,42 +45,34 @@ impl CookieNames {
     ///
     /// # Errors
     /// The prefix cannot stand in a cookie's and a header's name.
-    pub fn new(prefix: &str, hardening: NamePrefixes, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
+    pub fn new(prefix: &str, prefixes: NamePrefixes, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
         check_prefix(prefix)?;
-        let (host, other) = match hardening {
+        let (host, other) = match prefixes {
             NamePrefixes::Host => ("__Host-Http-", "__Http-"),
             NamePrefixes::Secure => ("__Host-", "__Secure-"),
             NamePrefixes::None => ("", ""),
         };
-        let wide = if has_domain { other } else { host };
-        let narrow = if root_paths { wide } else { other };
-        let name = |form: &str, purpose| format!("{form}{prefix}-{}", end(purpose));
+        let name = |purpose: Purpose| {
+            let has_root_path = root_paths || !purpose.is_for_endpoints_alone();
+            let form = if has_root_path && !has_domain { host } else { other };
+            format!("{form}{prefix}-{}", purpose.name_suffix())
+        };
         Ok(Self {
             prefix: prefix.to_owned(),
-            login: name(wide, Purpose::Login),
-            navigation_login: name(wide, Purpose::NavigationLogin),
-            access_token: name(wide, Purpose::AccessToken),
-            refresh_token: name(narrow, Purpose::RefreshToken),
-            id_token: name(narrow, Purpose::IdToken),
-            csrf: name(wide, Purpose::Csrf),
+            names: Purpose::ALL.map(name),
         })
     }
 
-    /// All of them.
-    pub fn all(&self) -> [&str; 6] {
-        Purpose::ALL.map(|purpose| self.of(purpose))
+    /// All of them, in the order of [`Purpose::ALL`].
+    pub fn all(&self) -> [&str; Purpose::ALL.len()] {
+        self.names.each_ref().map(String::as_str)
     }
 
     /// The name of the cookie for a purpose.
     pub fn of(&self, purpose: Purpose) -> &str {
-        match purpose {
-            Purpose::Login => &self.login,
-            Purpose::NavigationLogin => &self.navigation_login,
-            Purpose::AccessToken => &self.access_token,
-            Purpose::RefreshToken => &self.refresh_token,
-            Purpose::IdToken => &self.id_token,
-            Purpose::Csrf => &self.csrf,
-        }
+        let mut names = Purpose::ALL.iter().zip(&self.names);
+        let name = names.find_map(|(other, name)| (*other == purpose).then_some(name));
+        name.map_or("", String::as_str)
     }
 
     /// Which of our cookies this was the name of under another configuration: with the same prefix, and in another form than
@@ -101,15 +83,15 @@ impl CookieNames {
             rest.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"-")
         })?;
         let is_todays = self.recognise(name).is_some();
-        let is_of = |purpose: &Purpose| suffix(bare, end(*purpose).as_bytes()).is_some();
+        let is_of = |purpose: &Purpose| suffix(bare, purpose.name_suffix().as_bytes()).is_some();
         Purpose::ALL.into_iter().find(is_of).filter(|_| !is_todays)
     }
 
     /// Which of our cookies this is the name of, and what stands behind the name: nothing, or `.` and the number of a
     /// part. Parts are recognised however they are numbered, so that none of them travels upstream.
     pub fn recognise<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
-        Purpose::ALL.into_iter().find_map(|purpose| {
-            let ours = self.of(purpose).as_bytes();
+        Purpose::ALL.into_iter().zip(&self.names).find_map(|(purpose, ours)| {
+            let ours = ours.as_bytes();
             let (start, suffix) = name.split_at_checked(ours.len())?;
             // They begin alike and end differently: their ends tell them apart soonest.
             if start.last() != ours.last() || !bytes::equal(start, ours) {
@@ -117,18 +99,6 @@ impl CookieNames {
             }
             is_part(suffix).then_some((purpose, suffix))
         })
-    }
-}
-
-/// What the name of the cookie for a purpose ends with.
-const fn end(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Login => "login",
-        Purpose::NavigationLogin => "nav",
-        Purpose::AccessToken => "at",
-        Purpose::RefreshToken => "auth",
-        Purpose::IdToken => "id",
-        Purpose::Csrf => "csrf",
     }
 }
 

@@ -12,9 +12,10 @@ use std::fmt;
 
 use aes_gcm::Nonce;
 use aes_gcm::aead::Aead;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::purpose::Purpose;
+use super::session_id::SessionId;
 use crate::crypto::key_ring::{Key, KeyId, KeyRing};
 use crate::crypto::xaes256_gcm::TAG_LEN;
 use crate::encoding::base64url;
@@ -27,98 +28,6 @@ pub const MAX_SEALED_LEN: usize = 64 * 1024;
 
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
-
-/// What a cookie is for. Part of the associated data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Pending logins that a page finishes.
-    Login,
-    /// The access token.
-    AccessToken,
-    /// The refresh token.
-    RefreshToken,
-    /// The ID token.
-    IdToken,
-    /// The CSRF value.
-    Csrf,
-    /// Pending logins that a navigation finishes.
-    NavigationLogin,
-}
-
-impl Purpose {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Login,
-        Self::AccessToken,
-        Self::RefreshToken,
-        Self::IdToken,
-        Self::Csrf,
-        Self::NavigationLogin,
-    ];
-
-    /// These numbers are in every cookie in use: they never change.
-    const fn tag(self) -> u8 {
-        match self {
-            Self::Login => 1,
-            Self::AccessToken => 2,
-            Self::RefreshToken => 3,
-            Self::IdToken => 4,
-            Self::Csrf => 5,
-            Self::NavigationLogin => 6,
-        }
-    }
-}
-
-/// The identity of a session, made at login and sealed into every cookie of it: a random number of 16 bytes, which binds
-/// the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can name the session when
-/// it ends it: of the user, and of the login there (`sid`). A digest of zeros stands for a name that it does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionId(pub [u8; 32]);
-
-impl SessionId {
-    /// For a cookie that belongs to no session yet: pending logins.
-    pub const NONE: Self = Self([0; 32]);
-
-    /// Puts the parts together.
-    pub fn new(number: [u8; 16], user: SubjectHash, login: SubjectHash) -> Self {
-        let mut bytes = [0; 32];
-        let parts = number.iter().chain(&user.0).chain(&login.0);
-        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
-        Self(bytes)
-    }
-
-    /// The parts.
-    pub fn parts(&self) -> ([u8; 16], SubjectHash, SubjectHash) {
-        let (mut number, mut user, mut login) = ([0; 16], [0; 8], [0; 8]);
-        let parts = number.iter_mut().chain(&mut user).chain(&mut login);
-        parts.zip(&self.0).for_each(|(part, byte)| *part = *byte);
-        (number, SubjectHash(user), SubjectHash(login))
-    }
-}
-
-/// A name that the authorization server has for a user or for a login, hashed: short, and the same everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubjectHash(pub [u8; 8]);
-
-impl SubjectHash {
-    /// For a name that is not known.
-    pub const NONE: Self = Self([0; 8]);
-
-    /// The digest of what `issuer` calls `name`.
-    pub fn of(issuer: &str, name: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(issuer.as_bytes());
-        // No URL holds a zero byte.
-        hash.update([0]);
-        hash.update(name.as_bytes());
-        let mut digest = [0; 8];
-        digest
-            .iter_mut()
-            .zip(hash.finalize())
-            .for_each(|(byte, hashed)| *byte = hashed);
-        Self(digest)
-    }
-}
 
 /// What is sealed.
 #[derive(Clone, Copy)]

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use super::bounded_lru::BoundedLru;
 use super::token_info::TokenInfo;
-use crate::cookie::seal::{OpenError, Opened, Purpose, Sealer};
+use crate::cookie::purpose::Purpose;
+use crate::cookie::seal::{OpenError, Opened, Sealer};
 use crate::crypto::key_ring::KeyId;
 use crate::encoding::bytes;
 
@@ -157,7 +158,8 @@ fn slot(sealed: &[u8]) -> CacheSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::seal::{Content, NONCE_LEN, SessionId};
+    use crate::cookie::seal::{Content, NONCE_LEN};
+    use crate::cookie::session_id::SessionId;
     use crate::crypto::key_ring::KeyRing;
 
     const NOW: u64 = 1_800_000_000;

@@ -1,5 +1,5 @@
 //! W3C Trace Context, and the request's id: what a request is followed by through the logs and traces of all that it
-//! causes. A callout that is made on a request's behalf says them too.
+//! causes. A callout that is made on a request's behalf carries them too.
 //!
 //! They come from outside and go into headers, so that nothing but what has their form is taken over.
 
@@ -64,12 +64,18 @@ fn tracestate(head: &RequestHead) -> Option<String> {
 }
 
 fn request_id(head: &RequestHead) -> Option<String> {
-    let Values::Single(id) = head.one("x-request-id") else {
-        return None;
-    };
-    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let formed = (1..=MAX_REQUEST_ID_LEN).contains(&id.len()) && id.iter().all(legal);
-    formed.then(|| String::from_utf8(id.to_vec()).ok()).flatten()
+    match head.one("x-request-id") {
+        Values::Single(id) => parse_request_id(id).map(str::to_owned),
+        Values::Absent | Values::Repeated => None,
+    }
+}
+
+/// The id that a proxy in front has given to the request (`X-Request-Id`), if it is fit for logs and headers: 1 to 64 letters,
+/// digits, `-`, `_` and `.`.
+pub fn parse_request_id(value: &[u8]) -> Option<&str> {
+    let is_legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_formed = (1..=MAX_REQUEST_ID_LEN).contains(&value.len()) && value.iter().all(is_legal);
+    is_formed.then(|| std::str::from_utf8(value).ok()).flatten()
 }
 
 #[cfg(test)]

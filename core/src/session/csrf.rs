@@ -5,7 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 use super::current_session::CurrentSession;
-use crate::cookie::seal::{Opened, Purpose};
+use crate::cookie::purpose::Purpose;
+use crate::cookie::seal::Opened;
 use crate::request::head::Values;
 
 /// Why the CSRF value of a request does not count.

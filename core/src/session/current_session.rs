@@ -8,7 +8,8 @@
 
 use std::fmt;
 
-use crate::cookie::seal::{Purpose, SessionId};
+use crate::cookie::purpose::Purpose;
+use crate::cookie::session_id::SessionId;
 
 /// The session that the host-locked cookies of a request name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The cookie stage: what a browser's request must show.
 
-use bff_core::cookie::seal::{Purpose, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
 use bff_core::gateway::Gateway;
 use bff_core::request::head::RequestHead;
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! The list of ended sessions: read when it is due, obeyed, and kept when it cannot be read.
 
-use bff_core::cookie::seal::{Purpose, SessionId, SubjectHash};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::Counter;
 use bff_core::gateway::effect::{Command, Effect};

@@ -1,6 +1,7 @@
 //! What an operator is told of and what is counted, where the filter and what is around it do not fit together.
 
-use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::Counter;

@@ -97,7 +97,7 @@ impl World {
                         &format!(
                             "example-at={}",
                             seal_as(
-                                bff_core::cookie::seal::Purpose::AccessToken,
+                                bff_core::cookie::purpose::Purpose::AccessToken,
                                 TOKENS[token],
                                 SESSION,
                                 u64::MAX

@@ -1,6 +1,8 @@
 //! A gate with a known configuration, requests, and what came of them.
 
-use bff_core::cookie::seal::{Content, NONCE_LEN, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
 use bff_core::gateway::Gateway;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
 use serde_json::{Map, Value, json};
 
@@ -68,11 +69,11 @@ pub(super) fn security_schemes(application: &Application) -> Value {
     let names = &application.cookies.names;
     let cookie = |name: &str, what: &str| json!({"type": "apiKey", "in": "cookie", "name": name, "description": what});
     json!({
-        "login": cookie(&names.login, "The pending logins of this browser, sealed."),
-        "accessToken": cookie(&names.access_token, "The access token, sealed."),
-        "refreshToken": cookie(&names.refresh_token, "The refresh token, sealed."),
-        "idToken": cookie(&names.id_token, "The ID token, sealed."),
-        "csrf": cookie(&names.csrf, "The CSRF value, sealed."),
+        "login": cookie(names.of(Purpose::Login), "The pending logins of this browser, sealed."),
+        "accessToken": cookie(names.of(Purpose::AccessToken), "The access token, sealed."),
+        "refreshToken": cookie(names.of(Purpose::RefreshToken), "The refresh token, sealed."),
+        "idToken": cookie(names.of(Purpose::IdToken), "The ID token, sealed."),
+        "csrf": cookie(names.of(Purpose::Csrf), "The CSRF value, sealed."),
         "csrfHeader": {
             "type": "apiKey",
             "in": "header",

@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bff_core::cookie::seal::{Content, Opened, Purpose, Sealer, SessionId};
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::{Content, Opened, Sealer};
+use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 
 use super::app::KEYS;

@@ -54,7 +54,7 @@ impl EndedSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::seal::{SessionId, SubjectHash};
+    use crate::cookie::session_id::{SessionId, SubjectHash};
 
     #[test]
     fn a_list_survives_its_journey_and_nonsense_is_no_list() {

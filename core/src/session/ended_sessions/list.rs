@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Ended;
-use crate::cookie::seal::SessionId;
+use crate::cookie::session_id::SessionId;
 
 /// How far the times of a user or a login may get ahead of the clock, in seconds over and above what clocks differ: each
 /// logout within a second of the one before, with a login between them, takes one.
@@ -190,7 +190,7 @@ impl EndedSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::seal::SubjectHash;
+    use crate::cookie::session_id::SubjectHash;
 
     const SKEW: u64 = 10;
 

@@ -8,7 +8,7 @@ mod list;
 
 pub use list::EndedSessions;
 
-use crate::cookie::seal::{SessionId, SubjectHash};
+use crate::cookie::session_id::{SessionId, SubjectHash};
 use crate::encoding::hex;
 
 /// What was ended.
