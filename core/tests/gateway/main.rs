@@ -6,17 +6,22 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod attributes;
 mod bearer;
+mod bound_tokens;
+mod claims_in_headers;
 mod configuration;
 mod cookie_stage;
 mod ended_sessions;
-mod entry_points;
 mod flights;
 mod introspection;
 mod introspection_client;
 mod jwt_access_tokens;
 mod notices;
 mod refused_introspection;
+mod route_requirements;
 mod sequences;
+mod several_cookies;
 mod strangers;
 mod support;
+mod upstream_headers;

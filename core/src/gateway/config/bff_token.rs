@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::source::Source;
 use crate::cookie::names::{CookieNames, NamePrefixes, csrf_header_name};
 use crate::cookie::seal::Sealer;

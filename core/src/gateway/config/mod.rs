@@ -1,106 +1,18 @@
 //! The filter's configuration (`docs/CONTRACT.md`, section 3): JSON, read once, checked wholly.
 
-use std::fmt;
-
-use serde::Deserialize;
-
-use crate::crypto::key_ring::KeyWarning;
-
 mod bff_token;
-mod claims;
+mod error;
 mod phantom_token;
+mod plugin;
+mod response_format;
 #[cfg(feature = "schema")]
 mod schema;
 mod source;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
-pub use claims::{ClaimToHeader, ResponseFormat};
+pub use error::ConfigError;
 pub use phantom_token::{ClientAuthentication, PhantomToken};
+pub use plugin::Config;
+pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};
-
-use bff_token::RawBffToken;
-use phantom_token::RawPhantomToken;
-
-/// A configuration that can be run.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The cookie stage, where it is configured.
-    pub bff_token: Option<BffToken>,
-    /// The introspection stage, where it is configured.
-    pub phantom_token: Option<PhantomToken>,
-    /// What is accepted and should be changed, for the log.
-    pub warnings: Vec<KeyWarning>,
-}
-
-/// A fault of the configuration: the field, and what to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    field: String,
-    message: String,
-}
-
-impl ConfigError {
-    fn new(field: &str, message: impl fmt::Display) -> Self {
-        Self {
-            field: field.to_owned(),
-            message: message.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl Config {
-    /// Reads the plugin configuration. `env` gives the value of an environment variable.
-    ///
-    /// # Errors
-    /// Names the first field that cannot be used, and says what to write.
-    pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            match ["encryption_key", "client_secret"]
-                .iter()
-                .any(|secret| path.contains(secret))
-            {
-                // The error's own text would quote what stands there.
-                true => ConfigError::new(&path, "write {\"env\": \"THE_VARIABLE\"}, or {\"inline\": \"…\"}"),
-                false => ConfigError::new(&path, error.inner()),
-            }
-        })?;
-        deserializer
-            .end()
-            .map_err(|error| ConfigError::new("configuration", error))?;
-        if raw.bff_token.is_none() && raw.phantom_token.is_none() {
-            return Err(ConfigError::new(
-                "configuration",
-                "write a `bff_token` section, a `phantom_token` section, or both",
-            ));
-        }
-        let mut warnings = Vec::new();
-        let bff_token = raw.bff_token.map(|raw| raw.check(&env, &mut warnings)).transpose()?;
-        let phantom_token = raw.phantom_token.map(|raw| raw.check(&env)).transpose()?;
-        Ok(Self {
-            bff_token,
-            phantom_token,
-            warnings,
-        })
-    }
-}
-
-/// The plugin configuration of one instance of the filter, which is one entry point. A section that is absent is a stage that
-/// does not run.
-#[derive(Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-struct RawConfig {
-    bff_token: Option<RawBffToken>,
-    phantom_token: Option<RawPhantomToken>,
-}

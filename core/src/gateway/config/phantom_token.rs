@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::ConfigError;
-use super::claims::{ClaimToHeader, ResponseFormat};
+use super::error::ConfigError;
+use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::Source;
 use crate::gateway::requirement::{Requirement, is_scope};
 
@@ -82,20 +82,6 @@ enum JwtAccessTokens {
     Pass,
     /// It is introspected like any other. Where the answer says that it is active and brings no JWT, it goes on as it is.
     Introspect,
-}
-
-/// Which answers to introspection are understood.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Response {
-    /// Those that bring a JWT for the API: as the body (`application/jwt`), or as the member `jwt` or `phantom_token` of JSON.
-    #[default]
-    Auto,
-    /// JSON with claims (RFC 7662), which become headers.
-    Claims,
-    /// The same in a JWT (RFC 9701).
-    Rfc9701,
 }
 
 /// The introspection stage: swaps the opaque token for what the API understands.

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
-use super::RawConfig;
+use super::plugin::RawConfig;
 
 /// The JSON Schema (draft 07, which editors know best) of the plugin configuration, in one piece.
 ///

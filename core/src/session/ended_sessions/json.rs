@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, EndedSessions};
+use super::ended::Ended;
+use super::list::EndedSessions;
 
 /// The format that is written.
 const FORMAT: u32 = 2;

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Ended;
+use super::ended::Ended;
 use crate::cookie::session_id::SessionId;
 
 /// How far the times of a user or a login may get ahead of the clock, in seconds over and above what clocks differ: each
 /// logout within a second of the one before, with a login between them, takes one.
 const MOST_AHEAD_SECONDS: u64 = 60;
 
-/// What was ended, each with the time (UNIX seconds) up to which it ends what began. BoundedLru: what ends the oldest goes
+/// What was ended, each with the time (UNIX seconds) up to which it ends what began. Bounded: what ends the oldest goes
 /// first.
 ///
 /// Times are in whole seconds, and clocks of replicas differ, so that "before the logout" is not what a clock alone can tell.

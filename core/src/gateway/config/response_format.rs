@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use super::ConfigError;
-use super::phantom_token::Response;
+use super::error::ConfigError;
 
 /// Headers that mean something to proxies and servers, or carry credentials: no claim may be written there.
 const TAKEN: [&str; 13] = [
@@ -21,6 +20,20 @@ const TAKEN: [&str; 13] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// Which answers to introspection are understood.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Response {
+    /// Those that bring a JWT for the API: as the body (`application/jwt`), or as the member `jwt` or `phantom_token` of JSON.
+    #[default]
+    Auto,
+    /// JSON with claims (RFC 7662), which become headers.
+    Claims,
+    /// The same in a JWT (RFC 9701).
+    Rfc9701,
+}
 
 /// Which answers to introspection are understood.
 #[derive(Clone, Debug, PartialEq, Eq)]

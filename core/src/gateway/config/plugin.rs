@@ -1,0 +1,67 @@
+//! The plugin configuration as a whole.
+
+use serde::Deserialize;
+
+use super::bff_token::{BffToken, RawBffToken};
+use super::error::ConfigError;
+use super::phantom_token::{PhantomToken, RawPhantomToken};
+use crate::crypto::key_ring::KeyWarning;
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The cookie stage, where it is configured.
+    pub bff_token: Option<BffToken>,
+    /// The introspection stage, where it is configured.
+    pub phantom_token: Option<PhantomToken>,
+    /// What is accepted and should be changed, for the log.
+    pub warnings: Vec<KeyWarning>,
+}
+
+impl Config {
+    /// Reads the plugin configuration. `env` gives the value of an environment variable.
+    ///
+    /// # Errors
+    /// Names the first field that cannot be used, and says what to write.
+    pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            match ["encryption_key", "client_secret"]
+                .iter()
+                .any(|secret| path.contains(secret))
+            {
+                // The error's own text would quote what stands there.
+                true => ConfigError::new(&path, "write {\"env\": \"THE_VARIABLE\"}, or {\"inline\": \"…\"}"),
+                false => ConfigError::new(&path, error.inner()),
+            }
+        })?;
+        deserializer
+            .end()
+            .map_err(|error| ConfigError::new("configuration", error))?;
+        if raw.bff_token.is_none() && raw.phantom_token.is_none() {
+            return Err(ConfigError::new(
+                "configuration",
+                "write a `bff_token` section, a `phantom_token` section, or both",
+            ));
+        }
+        let mut warnings = Vec::new();
+        let bff_token = raw.bff_token.map(|raw| raw.check(&env, &mut warnings)).transpose()?;
+        let phantom_token = raw.phantom_token.map(|raw| raw.check(&env)).transpose()?;
+        Ok(Self {
+            bff_token,
+            phantom_token,
+            warnings,
+        })
+    }
+}
+
+/// The plugin configuration of one instance of the filter, which is one entry point. A section that is absent is a stage that
+/// does not run.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    bff_token: Option<RawBffToken>,
+    phantom_token: Option<RawPhantomToken>,
+}

@@ -1,0 +1,60 @@
+//! A connection with a certificate, and a route with metadata.
+
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::RequestAttributes;
+use bff_core::gateway::effect::Effect;
+use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::request::head::RequestHead;
+
+use crate::support::*;
+
+/// A connection with a certificate, on a route with metadata.
+pub(crate) struct TestAttributes {
+    pub(crate) certificate: Option<[u8; 32]>,
+    pub(crate) scopes: Option<&'static str>,
+    pub(crate) audience: Option<&'static str>,
+}
+
+pub(crate) const NOWHERE: TestAttributes = TestAttributes {
+    certificate: None,
+    scopes: None,
+    audience: None,
+};
+
+impl RequestAttributes for TestAttributes {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        self.certificate
+    }
+
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
+        assert_eq!(namespace, "bff_filter");
+        let text = match name {
+            "required_scopes" => self.scopes,
+            "required_audience" => self.audience,
+            _ => None,
+        };
+        text.map(|text| text.as_bytes().to_vec())
+    }
+}
+
+pub(crate) fn asked(gate: &mut Gateway, stream: u32, head: &RequestHead, attributes: &TestAttributes) -> Vec<Effect> {
+    Vec::from_iter(gate.on_request(stream, head, attributes, NOW))
+}
+
+/// The first request with a token, its introspection answered like this; then a second one, of which the answer is kept.
+pub(crate) fn both(
+    gate: &mut Gateway,
+    head: &RequestHead,
+    attributes: &TestAttributes,
+    answer: &IntrospectionResponse,
+) -> (End, End) {
+    let mut effects = asked(gate, 1, head, attributes);
+    if let Some((_, id)) = flight(&effects) {
+        effects = gate.on_introspection(id, answer, NOW);
+    }
+    let first = ends(&effects).pop().unwrap().1;
+    // By now the token is known, and by a third time the cookie's worth as well.
+    asked(gate, 2, head, attributes);
+    let second = ends(&asked(gate, 3, head, attributes)).pop().unwrap().1;
+    (first, second)
+}
