@@ -1,15 +1,16 @@
-//! The rules of the Backend for Frontend, used by both of its halves: the Envoy filter and the service.
+//! The rules of the Backend for Frontend, used by the Envoy filter and by the service.
 //!
 //! Nothing here does I/O, reads a clock, draws a random number or writes a log: time and nonces are arguments, and what
 //! should happen is returned as data.
 //!
-//! - What is in a cookie: [`seal`], with the keys of [`keys`].
-//! - Where a cookie is: [`names`], [`cookie`].
-//! - Which sessions are over: [`ended`].
-//! - Who may call: [`origin`], [`fetch_metadata`], [`csrf`].
-//! - What a refusal looks like: [`reply`].
-//! - The gateway, a state machine: [`gate`], set up by [`config`]; it asks the authorization server ([`introspect`]) and
-//!   remembers the answers ([`cache`]) and what they are worth ([`grant`]).
+//! Layers, each of which imports those above it in this list alone:
+//! - [`encoding`]: base64url, hexadecimal digits, forms, comparing bytes.
+//! - [`crypto`]: the cipher, and the key ring.
+//! - [`cookie`]: what a cookie is for, its name, what is sealed in it, and where it is in a request.
+//! - [`request`]: a request's head, Origin and Fetch Metadata, trace context, the bytes of an access token.
+//! - [`session`]: whose session a request is of, the CSRF value, and which sessions have ended.
+//! - [`jwt`]: the form of a JWT, and the claims that the service and the filter both read.
+//! - [`gateway`]: the state machine of the filter and of `/authorize`.
 #![forbid(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
@@ -17,7 +18,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::unreachable
+    clippy::unreachable,
+    clippy::wildcard_enum_match_arm
 )]
 #![cfg_attr(
     test,
@@ -27,6 +29,7 @@
         clippy::panic,
         clippy::indexing_slicing,
         clippy::arithmetic_side_effects,
+        clippy::wildcard_enum_match_arm,
         reason = "a test that panics has failed, which is what it is for"
     )
 )]

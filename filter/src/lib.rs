@@ -12,7 +12,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    clippy::unreachable
+    clippy::unreachable,
+    clippy::wildcard_enum_match_arm
 )]
 
 mod abi;

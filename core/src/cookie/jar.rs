@@ -85,8 +85,8 @@ impl<'a> CookieJar<'a> {
     /// The numbers of the parts (`<name>.1` …) of a cookie that the browser sent: these have to be cleared when it shrinks.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
         let numbers = self.ours.iter().filter_map(|piece| match piece.part {
-            Part::Number(number) if piece.purpose == purpose => Some(number),
-            _ => None,
+            Part::Number(number) => Some(number).filter(|_| piece.purpose == purpose),
+            Part::Whole | Part::Odd => None,
         });
         numbers.take(32).collect()
     }

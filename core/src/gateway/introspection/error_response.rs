@@ -40,13 +40,8 @@ pub(crate) fn error_response(stage: &PhantomToken, status: u16, body: Option<&[u
 
 /// The OAuth error code of an error answer (RFC 6749, section 5.2), whatever the server calls the body's type.
 fn oauth_error(body: &[u8]) -> Option<String> {
-    match serde_json::from_slice(body).ok()? {
-        Value::Object(mut members) => match members.remove("error")? {
-            Value::String(code) => Some(code),
-            _ => None,
-        },
-        _ => None,
-    }
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get("error")?.as_str().map(str::to_owned)
 }
 
 fn rejected_client(stage: &PhantomToken, plain: &'static str, with_hint: &'static str) -> &'static str {

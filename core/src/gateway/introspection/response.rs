@@ -249,10 +249,7 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
             // What the server does not say is not said to the API either.
             continue;
         };
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if HeaderValue::from_bytes(text.as_bytes()).is_err() {
             return Err(UnusableClaims(
                 "the introspection answer has a claim that cannot stand in a header",
