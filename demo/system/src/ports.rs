@@ -2,7 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fd::OwnedFd;
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -99,7 +100,7 @@ impl Ports {
                     "port {port} is meant for {other} and for {what}: each needs one of its own"
                 )));
             }
-            bound(port).map_err(|error| {
+            bound(port, true).map_err(|error| {
                 Error::new(format!(
                     "port {port} is needed for {what}, but cannot be used: {error}. Is the demo running already? Stop \
                      what listens on 127.0.0.1:{port} and try again."
@@ -112,36 +113,70 @@ impl Ports {
 }
 
 /// A socket with this port, which nobody listens on. It does not listen itself: a process that another thread is starting has
-/// a copy of it for a moment, and would keep the port taken.
-fn bound(port: u16) -> io::Result<OwnedFd> {
+/// a copy of it for a moment, and would keep the port taken. With `shared`, others may bind it as well.
+fn bound(port: u16, shared: bool) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseaddr(&socket, shared)?;
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
     Ok(socket)
 }
 
-/// A port that is free now. It is below those that the system hands out to outgoing connections, and no two calls in one
-/// process get the same one.
+/// A port that is free now. It is below those that the system hands out to outgoing connections, and no two calls get the same
+/// one, also not in two processes.
+///
+/// # Panics
+/// Where every port is kept by some process.
 pub fn free_port() -> u16 {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run at once begin at different places.
-    let start = (std::process::id().wrapping_mul(97) % u32::from(COUNT)) as u16;
+    static BLOCK: Mutex<Option<Block>> = Mutex::new(None);
+    let mut current = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = FIRST + (u32::from(start) + u32::from(offset)).rem_euclid(u32::from(COUNT)) as u16;
-        if bound(port).is_ok() {
-            return port;
+        match current.as_mut().and_then(Block::next) {
+            Some(port) => return port,
+            // The one before stays this process's own: its ports may be in use.
+            None => std::mem::forget(current.replace(Block::acquire())),
         }
+    }
+}
+
+/// Some ports in a row which belong to this process until it ends: it has bound the first of them, so that no other process can,
+/// and nobody uses that one for anything else.
+struct Block {
+    _first: OwnedFd,
+    left: Range<u16>,
+}
+
+impl Block {
+    const ALL: Range<u16> = 20_000..32_000;
+    const LENGTH: u16 = 60;
+
+    fn acquire() -> Block {
+        // Processes that are started one after the other begin at different places: what the one before has used may still be
+        // about to close.
+        let start = std::process::id() as usize * 7;
+        let starts = || Block::ALL.step_by(Block::LENGTH.into());
+        let mut blocks = starts().cycle().skip(start % starts().len()).take(starts().len());
+        blocks.find_map(Block::at).expect("ports that no process keeps")
+    }
+
+    fn at(start: u16) -> Option<Block> {
+        let first = bound(start, false).ok()?;
+        Some(Block {
+            _first: first,
+            left: start + 1..start + Block::LENGTH,
+        })
+    }
+
+    /// The next of its ports that nobody listens on.
+    fn next(&mut self) -> Option<u16> {
+        self.left.find(|port| bound(*port, true).is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -150,6 +185,23 @@ mod tests {
         let (one, other) = (Ports::free(), Ports::free());
         let all = |ports: Ports| [ports.public, ports.web_host, ports.api, ports.bff, ports.envoy_admin];
         assert!(all(one).iter().all(|port| !all(other).contains(port)));
+    }
+
+    /// The system refuses the second of two sockets, of one process or of two.
+    #[test]
+    fn a_block_of_ports_belongs_to_one_at_a_time() {
+        let first = Block::acquire();
+        let start = first.left.start - 1;
+        assert!(Block::at(start).is_none());
+        assert_ne!(Block::acquire().left, first.left);
+    }
+
+    #[test]
+    fn a_port_that_somebody_listens_on_is_left_out() {
+        let mut block = Block::acquire();
+        let first = block.left.start;
+        let _taken = TcpListener::bind(("127.0.0.1", first)).expect("free");
+        assert!(block.next().is_some_and(|port| port > first));
     }
 
     #[test]
