@@ -40,6 +40,7 @@ pub mod shipped;
 pub mod slow_clients;
 pub mod steady_load;
 pub mod streaming_api;
+pub mod two_replicas;
 pub mod user_agent;
 pub mod web_socket_api;
 pub mod wrong_cookies;

@@ -7,39 +7,16 @@ use std::thread;
 use std::time::Duration;
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::session::ended_sessions::Ended;
 use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, TOKEN};
 use bff_tests::http1::{Response, send_plain};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, eventually, start, statistic};
+use bff_tests::setup::{TestSystem, eventually};
+use bff_tests::two_replicas::{two_replicas, with_redis_and_no_affinity};
 use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Component, Options};
 
 const ROUNDS: usize = 20;
 const AT_ONCE: usize = 50;
-
-/// With a second replica, and all that goes to the authorization server counted.
-fn two_replicas(change: impl FnOnce(&mut Options)) -> (TestSystem, FaultyAuthorizationServer) {
-    let mut server = None;
-    let test = start(|options| {
-        options.without.retain(|component| *component != Component::SecondBff);
-        let (counting, address) = FaultyAuthorizationServer::start(options.ports.authorization_server);
-        options.dial_authorization_server = Some(address);
-        server = Some(counting);
-        change(options);
-    });
-    // A replica that Envoy does not know to be ready yet takes no session, and gets its own when it is: at the very start
-    // sessions would move.
-    eventually("Envoy knows both replicas to be ready", || {
-        statistic(&test.system, "cluster.bff_service.membership_healthy") == 2
-    });
-    (test, server.expect("started"))
-}
-
-fn with_redis_and_no_affinity(options: &mut Options) {
-    options.without.retain(|component| *component != Component::Redis);
-    options.session_affinity = false;
-}
 
 fn set(options: &mut Options, component: Component, variable: &str, value: &str) {
     options
@@ -82,12 +59,6 @@ fn refreshes_of(test: &TestSystem) -> [u64; 2] {
     let (_, second_admin) = test.system.second_bff();
     [test.system.bff_admin(), second_admin]
         .map(|admin| metric(admin, "bff_requests_total{endpoint=\"refresh\",outcome=\"ok\"}"))
-}
-
-/// What a replica says of the user's session.
-fn is_logged_in(user: &UserAgent, replica: std::net::SocketAddr) -> bool {
-    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("an answer");
-    answer.json()["isLoggedIn"].as_bool().expect("yes or no")
 }
 
 fn metric(admin: std::net::SocketAddr, series: &str) -> u64 {
@@ -339,101 +310,4 @@ fn a_callback_that_comes_to_two_replicas_at_once_is_one_exchange_and_one_session
     let csrf = |response: &Response| response.json()["csrf"].as_str().map(str::to_owned);
     assert_eq!(csrf(&responses[0]), csrf(&responses[1]));
     assert_eq!(server.count(TOKEN) - before, 1);
-}
-
-#[test]
-fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
-    let (test, _server) = two_replicas(with_redis_and_no_affinity);
-    let user = UserAgent::signed_in(&test.system);
-    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
-    assert!(is_logged_in(&user, second));
-    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
-    assert_eq!(logout.status, 200);
-    // The cookies are still there in this test, as in the hands of a thief.
-    assert!(!is_logged_in(&user, first));
-    eventually("the other replica knows", || !is_logged_in(&user, second));
-    eventually("the filter knows", || user.get_data().status == 401);
-    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
-    assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
-}
-
-/// Another replica ends all that a user has, and before it tells itself the user signs in here.
-#[test]
-fn who_signs_in_right_after_a_logout_at_another_replica_has_a_session_that_lives_at_both() {
-    let (test, _server) = two_replicas(with_redis_and_no_affinity);
-    let before = UserAgent::signed_in(&test.system);
-    let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &before.cookies[AT]);
-    let ended = Ended::User(session.parts().1).to_text();
-    let prefix = redis_prefix(&test);
-    redis(&test, &format!("ZADD {prefix}ended {} {ended}", now()));
-    let after = UserAgent::signed_in(&test.system);
-    let replicas = [test.system.bff_addr(), test.system.second_bff().0];
-    for replica in replicas {
-        eventually("the logout is known", || !is_logged_in(&before, replica));
-        assert!(is_logged_in(&after, replica));
-    }
-    eventually("the filter knows", || before.get_data().status == 401);
-    assert_eq!(after.get_data().status, 200);
-}
-
-/// As another replica that could not tell of it at its time: it ended long before the time from which on is looked.
-#[test]
-fn what_is_told_late_is_heard_however_long_ago_it_was() {
-    let (test, _server) = two_replicas(with_redis_and_no_affinity);
-    let user = UserAgent::signed_in(&test.system);
-    let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
-    let is_over = || !is_logged_in(&user, test.system.bff_addr());
-    let prefix = redis_prefix(&test);
-    let long_ago = now() - 1000;
-    let ended = Ended::session(&session).to_text();
-    redis(&test, &format!("ZADD {prefix}ended {long_ago} {ended}"));
-    // Twice the time in which the others look.
-    thread::sleep(Duration::from_secs(2));
-    assert!(!is_over(), "nobody looks so far back without a reason");
-    redis(&test, &format!("SET {prefix}ended-marker another"));
-    eventually("the replica has heard", is_over);
-}
-
-/// What the names of the service's keys in Redis begin with.
-fn redis_prefix(test: &TestSystem) -> String {
-    let mut key = String::new();
-    eventually("the replicas share a list", || {
-        key = redis(test, "KEYS *:ended-marker");
-        key.contains(":ended-marker")
-    });
-    let key = key.lines().last().expect("a marker");
-    key.strip_suffix("ended-marker").expect("a marker").to_owned()
-}
-
-/// In UNIX seconds.
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.expect("a clock").as_secs()
-}
-
-/// Sends a command to Redis and returns what it says to it.
-fn redis(test: &TestSystem, command: &str) -> String {
-    use std::io::{Read, Write};
-    let port = test.system.options().ports.redis;
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("Redis");
-    write!(stream, "{command}\r\nQUIT\r\n").expect("written");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(!answer.starts_with('-'), "{answer}");
-    answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned()
-}
-
-#[test]
-fn a_session_that_is_ended_while_redis_is_away_is_over_at_the_other_when_redis_is_back() {
-    let (test, _server) = two_replicas(with_redis_and_no_affinity);
-    let user = UserAgent::signed_in(&test.system);
-    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
-    test.system.kill(Component::Redis);
-    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
-    assert_eq!(logout.status, 200);
-    assert!(is_logged_in(&user, second), "it cannot know");
-    test.system
-        .resume(Component::Redis)
-        .unwrap_or_else(|error| panic!("{error}"));
-    eventually("the other replica knows", || !is_logged_in(&user, second));
 }

@@ -7,13 +7,16 @@
 
 mod logout;
 mod memory;
+mod model;
+mod orders;
 mod replicas;
 mod scripts;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
 use self::logout::{Asks, Logout, NOTHING_STAYS};
-use self::replicas::{Action, NO_LIE, ONLY_THE_HOLDER, RENEWED, Replicas, Reuse, Rules, TAKEN_OVER, USED_ONCE};
+use self::model::{Action, NO_LIE, ONLY_THE_HOLDER, RENEWED, TAKEN_OVER, USED_ONCE};
+use self::replicas::{Replicas, Reuse, Rules};
 
 /// Every state that can be reached.
 fn explored(model: Replicas) -> impl Checker<Replicas> {
@@ -171,7 +174,7 @@ fn a_logout_and_a_refresh_leave_no_tokens_behind_in_whatever_order_they_meet() {
 
 #[test]
 fn the_scripts_do_in_a_real_redis_what_they_do_in_the_model_in_every_order_that_it_takes_them() {
-    let orders = replicas::orders(Replicas {
+    let orders = orders::orders(Replicas {
         rules: Rules::NOW,
         ..BEFORE
     });

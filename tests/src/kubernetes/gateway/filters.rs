@@ -1,0 +1,87 @@
+//! The filters: all of them are in each connection manager, switched off, and routes switch them on.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::values::bytes;
+use crate::kubernetes::manifests::Manifest;
+use crate::proxy;
+
+/// Instead of Envoy Gateway's controller: serves the module.
+pub struct ModuleServer {
+    address: SocketAddr,
+    /// Of the module that the configuration asks for, in hex.
+    sha256: String,
+}
+
+impl ModuleServer {
+    /// Starts it. The configuration will ask for the module by `sha256`, whatever is served.
+    pub fn start(module: Vec<u8>, sha256: &str) -> Self {
+        Self {
+            address: proxy::serve_many(move |_| Some(proxy::ok("application/wasm", &module))),
+            sha256: sha256.to_owned(),
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// The name of the filter that holds a request back until it is whole.
+pub(super) const BUFFER: &str = "envoy.filters.http.buffer";
+
+pub(super) fn buffer_filter(limit: &Value) -> Value {
+    json!({
+        "name": BUFFER,
+        "disabled": true,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+            "max_request_bytes": bytes(limit),
+        },
+    })
+}
+
+pub(super) fn filter_name(policy: &Manifest) -> String {
+    let namespace = policy.text("/metadata/namespace");
+    format!(
+        "envoy.filters.http.wasm/envoyextensionpolicy/{namespace}/{}/wasm/0",
+        policy.name()
+    )
+}
+
+pub(super) fn wasm_filter(module: &ModuleServer, policy: &Manifest) -> Value {
+    let [wasm] = policy.content["spec"]["wasm"].as_array().expect("filters").as_slice() else {
+        panic!("one filter for a route");
+    };
+    let name = filter_name(policy);
+    json!({
+        "name": name,
+        "disabled": true,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": wasm["name"],
+                "root_id": wasm["rootID"],
+                "fail_open": wasm.get("failOpen").unwrap_or(&json!(false)),
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": wasm["config"].to_string(),
+                },
+                "vm_config": {
+                    "vm_id": name,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {
+                        "remote": {
+                            "http_uri": {"uri": "http://controller/module.wasm", "cluster": "wasm_cluster", "timeout": "10s"},
+                            "sha256": module.sha256,
+                        },
+                    },
+                    "environment_variables": {"host_env_keys": wasm["env"]["hostKeys"]},
+                },
+            },
+        },
+    })
+}

@@ -1,0 +1,81 @@
+//! Two replicas of the BFF that share a list of ended sessions in Redis: who is signed out at one is signed out at both.
+
+use std::thread;
+use std::time::Duration;
+
+use bff_core::ended::Ended;
+use bff_core::seal::Purpose;
+use bff_tests::http1::send_plain;
+use bff_tests::sealing::Seals;
+use bff_tests::setup::eventually;
+use bff_tests::two_replicas::{is_logged_in, now, redis, redis_prefix, two_replicas, with_redis_and_no_affinity};
+use bff_tests::user_agent::{AT, UserAgent};
+use demo_system::Component;
+
+#[test]
+fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
+    assert!(is_logged_in(&user, second));
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    assert_eq!(logout.status, 200);
+    // The cookies are still there in this test, as in the hands of a thief.
+    assert!(!is_logged_in(&user, first));
+    eventually("the other replica knows", || !is_logged_in(&user, second));
+    eventually("the filter knows", || user.get_data().status == 401);
+    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
+}
+
+/// Another replica ends all that a user has, and before it tells itself the user signs in here.
+#[test]
+fn who_signs_in_right_after_a_logout_at_another_replica_has_a_session_that_lives_at_both() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let before = UserAgent::signed_in(&test.system);
+    let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &before.cookies[AT]);
+    let ended = Ended::User(session.parts().1).to_text();
+    let prefix = redis_prefix(&test);
+    redis(&test, &format!("ZADD {prefix}ended {} {ended}", now()));
+    let after = UserAgent::signed_in(&test.system);
+    let replicas = [test.system.bff_addr(), test.system.second_bff().0];
+    for replica in replicas {
+        eventually("the logout is known", || !is_logged_in(&before, replica));
+        assert!(is_logged_in(&after, replica));
+    }
+    eventually("the filter knows", || before.get_data().status == 401);
+    assert_eq!(after.get_data().status, 200);
+}
+
+/// As another replica that could not tell of it at its time: it ended long before the time from which on is looked.
+#[test]
+fn what_is_told_late_is_heard_however_long_ago_it_was() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
+    let is_over = || !is_logged_in(&user, test.system.bff_addr());
+    let prefix = redis_prefix(&test);
+    let long_ago = now() - 1000;
+    let ended = Ended::session(&session).to_text();
+    redis(&test, &format!("ZADD {prefix}ended {long_ago} {ended}"));
+    // Twice the time in which the others look.
+    thread::sleep(Duration::from_secs(2));
+    assert!(!is_over(), "nobody looks so far back without a reason");
+    redis(&test, &format!("SET {prefix}ended-marker another"));
+    eventually("the replica has heard", is_over);
+}
+
+#[test]
+fn a_session_that_is_ended_while_redis_is_away_is_over_at_the_other_when_redis_is_back() {
+    let (test, _server) = two_replicas(with_redis_and_no_affinity);
+    let user = UserAgent::signed_in(&test.system);
+    let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
+    test.system.kill(Component::Redis);
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    assert_eq!(logout.status, 200);
+    assert!(is_logged_in(&user, second), "it cannot know");
+    test.system
+        .resume(Component::Redis)
+        .unwrap_or_else(|error| panic!("{error}"));
+    eventually("the other replica knows", || !is_logged_in(&user, second));
+}
