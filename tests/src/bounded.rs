@@ -7,32 +7,29 @@ use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use demo_system::ChildGroup;
+
 const POLL: Duration = Duration::from_millis(50);
 
 /// Runs the program in a process group of its own until it ends, and returns how it did and what it wrote, standard error
 /// among it. `None` for the status: it was ended after `limit`.
 ///
 /// Its output goes to a file: a pipe would stay open for as long as anything that it left behind.
-pub fn run(command: &mut Command, limit: Duration) -> (Option<ExitStatus>, String) {
+pub fn run(mut command: Command, limit: Duration) -> (Option<ExitStatus>, String) {
     let mut output = tempfile::tempfile().expect("a temporary file");
     let copy = |file: &File| file.try_clone().expect("a second handle");
-    std::os::unix::process::CommandExt::process_group(command, 0);
-    let mut child = command
-        .stdout(copy(&output))
-        .stderr(copy(&output))
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().to_string_lossy()));
-    let group = rustix::process::Pid::from_child(&child);
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdout(copy(&output)).stderr(copy(&output));
+    let mut group = ChildGroup::start(command).unwrap_or_else(|error| panic!("{program}: {error}"));
     let deadline = Instant::now() + limit;
     let status = loop {
-        match child.try_wait().expect("its own child") {
+        match group.ended() {
             None if Instant::now() < deadline => thread::sleep(POLL),
             status => break status,
         }
     };
     // Also after an orderly end: whatever it left behind would go on into the next test.
-    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    let _ = child.wait();
+    group.kill();
     let mut text = Vec::new();
     output.rewind().expect("a file");
     output.read_to_end(&mut text).expect("a file");
@@ -51,7 +48,7 @@ mod tests {
 
     #[test]
     fn what_ends_is_told_with_both_streams() {
-        let (status, output) = run(&mut shell("echo out; echo err >&2; exit 3"), Duration::from_secs(60));
+        let (status, output) = run(shell("echo out; echo err >&2; exit 3"), Duration::from_secs(60));
         assert_eq!(
             (status.and_then(|status| status.code()), output.as_str()),
             (Some(3), "out\nerr\n")
@@ -61,7 +58,7 @@ mod tests {
     #[test]
     fn what_does_not_end_is_ended_with_all_that_it_started() {
         let script = "sleep 86397 & echo $!; wait";
-        let (status, output) = run(&mut shell(script), Duration::from_secs(3));
+        let (status, output) = run(shell(script), Duration::from_secs(3));
         assert_eq!(status, None);
         let started: i32 = output.trim().parse().expect("a process number");
         let gone =
@@ -76,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_left_behind_does_not_hold_it_up() {
-        let (status, output) = run(&mut shell("sleep 86398 & echo done"), Duration::from_secs(60));
+        let (status, output) = run(shell("sleep 86398 & echo done"), Duration::from_secs(60));
         assert!(
             status.is_some_and(|status| status.success()) && output == "done\n",
             "{output}"

@@ -46,7 +46,7 @@ fn run_with(system: &System, files: &[&str], environment: &[(&str, String)]) {
             "ACCESS_TOKEN_SECONDS",
             system.options().access_token_seconds.to_string(),
         );
-    let (status, report) = bounded::run(&mut node, LIMIT);
+    let (status, report) = bounded::run(node, LIMIT);
     let ended = format!("after {LIMIT:?} it was ended");
     let how = status.map_or(ended, |status| status.to_string());
     assert!(status.is_some_and(|status| status.success()), "{report}\n{how}");

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
 
+use demo_system::files;
+
 use crate::{Result, command, programs, tools, workspace};
 
 const INSTRUCTIONS: &str = "--instructions";
@@ -25,23 +27,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let envoy: Vec<OsString> = tools::envoy::find()?;
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
-    let mut cargo = command::cargo();
-    cargo
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "bff-service",
-            "--package",
-            "bff-bench",
-        ])
-        .arg("--target-dir")
-        .arg(workspace::target())
-        .current_dir(workspace::root());
-    command::run(
+    programs::build_packages(
         "building the service and the measurements, optimised (some minutes the first time)",
-        &mut cargo,
-        "The compiler's message above says why.",
+        &["bff-service", "bff-bench"],
+        &["--release"],
     )?;
     if command::find("taskset").is_none() {
         return Err(
@@ -50,7 +39,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         );
     }
     let results = workspace::path("bench/results");
-    workspace::create_dir(&results)?;
+    files::create_dir(&results)?;
     command::progress(match counts {
         true => "counting instructions; under valgrind all of it is some fifty times slower",
         false => "measuring; a quiet machine gives steady figures",

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::jobs::Job;
 use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
 use crate::{Result, command, workspace};
-
-const HINT: &str = "The message above says what is wrong in client.";
 
 /// Builds `client/dist` when its sources have changed; its types are checked by that.
 pub(crate) fn build(node: &Node) -> Result<()> {
@@ -19,15 +18,19 @@ pub(crate) fn build(node: &Node) -> Result<()> {
     )?;
     let stamp = Stamp::new(workspace::target().join("client.stamp"), sources);
     if !(stamp.is_current() && folder.join("dist/index.js").is_file()) {
-        command::run("building the browser client", &mut npm(node, &["run", "build"]), HINT)?;
+        command::run(
+            "building the browser client",
+            &mut npm(node, &["run", "build"]),
+            "The message above says what is wrong in client.",
+        )?;
         stamp.set()?;
     }
     Ok(())
 }
 
 /// Its own tests, its size among them.
-pub(crate) fn test(node: &Node) -> Result<()> {
-    command::run("testing the browser client", &mut npm(node, &["test"]), HINT)
+pub(crate) fn tests(node: &Node) -> Job {
+    Job::new("tests of the browser client", npm(node, &["test"]))
 }
 
 /// The folder of its sources, which the single page app is built from as well.

@@ -1,7 +1,8 @@
 //! Running other programs, with a line of progress before and a helpful error after.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,13 +18,31 @@ pub(crate) fn progress(line: &str) {
 /// Runs a step that must succeed. The error tells the command and `hint`: what to do about it.
 pub(crate) fn run(step: &str, command: &mut Command, hint: &str) -> Result<()> {
     progress(step);
-    match command.status() {
+    let outcome = command.status();
+    succeeded(step, command, hint, outcome)
+}
+
+fn succeeded(step: &str, command: &Command, hint: &str, outcome: io::Result<ExitStatus>) -> Result<()> {
+    match outcome {
         Ok(status) if status.success() => Ok(()),
         outcome => {
             let how = outcome.map_or_else(|error| error.to_string(), |status| status.to_string());
             Err(format!("{step}: `{}` failed ({how}). {hint}", shown(command)))
         }
     }
+}
+
+/// As [`run`], for a program whose standard output is wanted.
+pub(crate) fn run_for_output(step: &str, command: &mut Command, hint: &str) -> Result<String> {
+    progress(step);
+    let mut text = String::new();
+    let outcome = command.stdout(Stdio::piped()).spawn().and_then(|mut child| {
+        if let Some(output) = &mut child.stdout {
+            output.read_to_string(&mut text)?;
+        }
+        child.wait()
+    });
+    succeeded(step, command, hint, outcome).map(|()| text)
 }
 
 /// Runs a program whose failure is its result.
@@ -60,6 +79,14 @@ pub(crate) fn named_by(variable: &str) -> Result<Option<PathBuf>> {
                 program.to_string_lossy()
             )
         }),
+    }
+}
+
+/// The program that an environment variable names, or else the one that is found; `missing` says what to do without.
+pub(crate) fn named_or_found(variable: &str, find: impl FnOnce() -> Option<PathBuf>, missing: &str) -> Result<PathBuf> {
+    match named_by(variable)? {
+        Some(program) => Ok(program),
+        None => find().ok_or_else(|| missing.to_owned()),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use demo_system::Options;
+use demo_system::{Options, files};
 
-use crate::tools::docker::{Docker, KINDS};
+use crate::tools::docker::{Docker, KINDS, State};
 use crate::tools::node::Node;
 use crate::walkthrough::Walkthrough;
 use crate::{Result, command, up, workspace};
@@ -124,7 +124,7 @@ impl Containers {
     /// The CA's certificate, copied out of the container that has made it.
     fn ca(&self) -> Result<PathBuf> {
         let folder = workspace::target().join("compose");
-        workspace::create_dir(&folder)?;
+        files::create_dir(&folder)?;
         let ca = folder.join("ca.pem");
         self.docker.copy("setup", "/setup/public/ca.pem", &ca)?;
         Ok(ca)
@@ -153,9 +153,6 @@ impl Containers {
         Ok(())
     }
 }
-
-/// A container as the engine shows it: its service, and its status such as `Up 3 seconds (healthy)`.
-pub(crate) type State = (String, String);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {

@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use demo_system::files;
+
+use crate::jobs::Job;
 use crate::tools::apt;
 use crate::{Result, command, workspace};
 
@@ -66,10 +69,14 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A short run of every target.
-pub(crate) fn run_shortly() -> Result<()> {
+/// A short run of every target, once they are built.
+pub(crate) fn short_runs() -> Result<Vec<Job>> {
     build()?;
-    targets()?.iter().try_for_each(|target| fuzz(target, SHORT))
+    let run = |target: &String| {
+        let job = Job::new(format!("fuzz target {target}"), fuzzer(target, SHORT)?);
+        Ok(Job { digest: summary, ..job })
+    };
+    targets()?.iter().map(run).collect()
 }
 
 fn targets() -> Result<Vec<String>> {
@@ -124,23 +131,33 @@ fn kept(target: &str) -> PathBuf {
     workspace::path("fuzz/corpus").join(target)
 }
 
+fn findings(target: &str) -> PathBuf {
+    workspace::target().join("fuzz-findings").join(target)
+}
+
 fn found(target: &str) -> Result<PathBuf> {
     let path = workspace::target().join("fuzz-corpus").join(target);
-    workspace::create_dir(&path)?;
+    files::create_dir(&path)?;
     Ok(path)
 }
 
-/// New inputs go to the first folder; the kept ones are read.
-fn fuzz(target: &str, seconds: u32) -> Result<()> {
-    let findings = workspace::target().join("fuzz-findings").join(target);
-    workspace::create_dir(&findings)?;
-    workspace::create_dir(&kept(target))?;
-    let output = program(target)?
+/// A run of a target. New inputs go to the first folder; the kept ones are read.
+fn fuzzer(target: &str, seconds: u32) -> Result<Command> {
+    let findings = findings(target);
+    files::create_dir(&findings)?;
+    files::create_dir(&kept(target))?;
+    let mut fuzzer = program(target)?;
+    fuzzer
         .arg(format!("-max_total_time={seconds}"))
         .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .arg(found(target)?)
-        .arg(kept(target))
+        .arg(kept(target));
+    Ok(fuzzer)
+}
+
+fn fuzz(target: &str, seconds: u32) -> Result<()> {
+    let output = fuzzer(target, seconds)?
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("the fuzz target {target} cannot be started: {error}"))?;
@@ -154,7 +171,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     Err(format!(
         "{}\nfuzzing {target} found something: the input is in {}. To run it again:\n    {} FILE",
         end.join("\n"),
-        findings.display(),
+        findings(target).display(),
         Path::new(program(target)?.get_program()).display()
     ))
 }
@@ -188,7 +205,7 @@ fn minimise(target: &str) -> Result<()> {
     let kept = kept(target);
     let fresh = workspace::target().join("fuzz-merge").join(target);
     let _ = std::fs::remove_dir_all(&fresh);
-    workspace::create_dir(&fresh)?;
+    files::create_dir(&fresh)?;
     let mut merge = program(target)?;
     merge
         .args(["-merge=1", "-max_len=2048"])
@@ -199,7 +216,7 @@ fn minimise(target: &str) -> Result<()> {
         .stderr(Stdio::null());
     command::run(&format!("minimising the corpus of {target}"), &mut merge, "")?;
     let _ = std::fs::remove_dir_all(&kept);
-    workspace::create_dir(&kept)?;
+    files::create_dir(&kept)?;
     let failed = |error: std::io::Error| format!("{}: {error}", kept.display());
     for file in std::fs::read_dir(&fresh).map_err(failed)?.flatten() {
         std::fs::copy(file.path(), kept.join(file.file_name())).map_err(failed)?;

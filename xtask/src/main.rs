@@ -1,12 +1,15 @@
 //! `cargo xtask`: the project's commands. What they need and do not find, they fetch (see [`tools`]).
 
 mod bench;
+mod binaries;
+mod check;
 mod client;
 mod command;
 mod compose;
 mod deny;
 mod fuzz;
 mod image;
+mod jobs;
 mod programs;
 mod spa;
 mod stamp;
@@ -28,6 +31,7 @@ usage: cargo xtask COMMAND
   compose --check | --drill   starts the demo in containers and takes it down again; in between:
                               --check: walks through it in a browser
                               --drill: kills a replica of the BFF under load, and looks for lost sessions
+  check                       formatting, clippy, and all tests that need no program but Rust's own: some two minutes
   test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
   fuzz [TARGET…] [--seconds N] [--minimise]
                               fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         }
         Some((&"up", rest)) => up::Flags::parse(rest).and_then(up::run),
         Some((&"compose", rest)) => compose::Flags::parse(rest).and_then(compose::run),
+        Some((&"check", [])) => check::run(),
         Some((&"test", filters)) => test::run(filters),
         Some((&"wasm", [])) => tools::wasm::build().map(|path| {
             command::progress(&format!("the filter is {}", path.display()));
@@ -73,7 +78,7 @@ fn main() -> ExitCode {
         Some((&"bench", filters)) => bench::run(filters),
         Some((&"deny", [])) => deny::run(),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
-        Some((command @ (&"wasm" | &"deny"), [argument, ..])) => {
+        Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => {
             Err(format!("`{command}` takes no arguments, but was given `{argument}`"))
         }
         Some((command, _)) => Err(format!("`{command}` is not understood\n\n{USAGE}")),

@@ -28,27 +28,26 @@ pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
         authorization_server,
         redis: None,
     };
+    build_packages(
+        "building the services",
+        &["bff-service", "demo-api", "demo-web-host"],
+        &[],
+    )?;
+    Ok((artifacts, node))
+}
+
+/// Builds programs of the workspace, with further arguments for cargo.
+pub(crate) fn build_packages(step: &str, packages: &[&str], arguments: &[&str]) -> Result<()> {
     let mut cargo = command::cargo();
-    cargo.args([
-        "build",
-        "--package",
-        "bff-service",
-        "--package",
-        "demo-api",
-        "--package",
-        "demo-web-host",
-    ]);
-    // A folder that is named here is one that is looked into afterwards, whatever CARGO_TARGET_DIR says.
     cargo
+        .arg("build")
+        .args(packages.iter().flat_map(|package| ["--package", package]))
+        .args(arguments)
+        // A folder that is named here is one that is looked into afterwards, whatever CARGO_TARGET_DIR says.
         .arg("--target-dir")
         .arg(workspace::target())
         .current_dir(workspace::root());
-    command::run(
-        "building the services",
-        &mut cargo,
-        "The compiler's message above says why.",
-    )?;
-    Ok((artifacts, node))
+    command::run(step, &mut cargo, "The compiler's message above says why.")
 }
 
 fn program(name: &str) -> PathBuf {

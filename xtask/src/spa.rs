@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::jobs::Job;
 use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
 use crate::{Result, client, command, workspace};
@@ -26,14 +27,12 @@ pub(crate) fn build(node: &Node) -> Result<PathBuf> {
 }
 
 /// Its type check.
-pub(crate) fn check(node: &Node) -> Result<()> {
-    let folder = workspace::path("demo/spa");
-    node.install(&folder)?;
-    command::run(
-        "checking the single page app's types",
-        npm(node).args(["run", "--silent", "check"]).current_dir(&folder),
-        "The message above says what is wrong in demo/spa.",
-    )
+pub(crate) fn type_check(node: &Node) -> Job {
+    let mut check = npm(node);
+    check
+        .args(["run", "--silent", "check"])
+        .current_dir(workspace::path("demo/spa"));
+    Job::new("types of the single page app", check)
 }
 
 fn npm(node: &Node) -> Command {

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use demo_system::files;
+
 use crate::Result;
 
 /// A file that holds what a step was last done for.
@@ -25,8 +27,7 @@ impl Stamp {
 
     /// Remembers that it has been done.
     pub(crate) fn set(&self) -> Result<()> {
-        fs::write(&self.file, &self.content)
-            .map_err(|error| format!("{} cannot be written: {error}", self.file.display()))
+        Ok(files::write(&self.file, &self.content)?)
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::{Result, client, command, fuzz, programs, spa, tools, workspace};
+use crate::jobs::{self, Company, Job};
+use crate::{Result, binaries, client, fuzz, programs, spa, tools, workspace};
+
+/// Tests that load the whole machine, and look at how much memory or time that takes.
+const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
 
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
@@ -11,43 +15,46 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     artifacts.redis = Some(tools::redis::find()?);
     node.install(&workspace::path("tests/browser"))?;
     client::build(&node)?;
-    let chromium = tools::chromium::find(&node)?;
-    let schemathesis = tools::schemathesis::find()?;
-    let nginx = tools::nginx::find()?;
-    let helm = tools::helm::find()?;
+    let mut environment = artifacts.to_env();
+    environment.extend([
+        ("PREVIOUS_BFF_SERVICE", previous.into()),
+        ("CHROMIUM", tools::chromium::find(&node)?.into()),
+        ("SCHEMATHESIS", tools::schemathesis::find()?.into()),
+        ("NGINX", tools::nginx::find()?.into()),
+        ("NPM", node.npm.clone().into()),
+        ("HELM", tools::helm::find()?.into()),
+        ("PROMTOOL", tools::promtool::find()?.into()),
+    ]);
     let schemas = tools::kubernetes::schemas(&node)?;
-    let promtool = tools::promtool::find()?;
+    environment.extend(schemas.into_iter().map(|(name, path)| (name, path.into())));
+    let mut jobs = Vec::new();
+    for binary in binaries::build()? {
+        let company = match ALONE.contains(&binary.name.as_str()) {
+            true => Company::None,
+            false => Company::Any,
+        };
+        let mut job = Job {
+            company,
+            ..binary.job(filters)
+        };
+        job.command.envs(environment.iter().cloned());
+        jobs.push(job);
+    }
+    jobs.push(binaries::examples(filters));
     if filters.is_empty() {
-        spa::check(&node)?;
-        client::test(&node)?;
-        command::run(
-            "testing the authorization server",
-            Command::new(&node.npm)
-                .args(["test", "--silent"])
-                .current_dir(&artifacts.authorization_server),
-            "The report above names the test.",
-        )?;
+        jobs.push(spa::type_check(&node));
+        // A test in the browser builds the client as well.
+        jobs.push(Job {
+            company: Company::None,
+            ..client::tests(&node)
+        });
+        let mut server = Command::new(&node.npm);
+        server
+            .args(["test", "--silent"])
+            .current_dir(&artifacts.authorization_server);
+        jobs.push(Job::new("tests of the authorization server", server));
+        jobs.extend(fuzz::short_runs()?);
     }
-    if filters.is_empty() {
-        fuzz::run_shortly()?;
-    }
-    command::progress("testing the workspace");
-    let mut cargo = command::cargo();
-    cargo
-        .args(["test", "--workspace", "--no-fail-fast", "--"])
-        .args(filters)
-        .envs(artifacts.to_env())
-        .env("PREVIOUS_BFF_SERVICE", previous)
-        .env("CHROMIUM", chromium)
-        .env("SCHEMATHESIS", schemathesis)
-        .env("NGINX", nginx)
-        .env("NPM", &node.npm)
-        .env("HELM", helm)
-        .envs(schemas)
-        .env("PROMTOOL", promtool)
-        .current_dir(workspace::root());
-    match command::status(&mut cargo)?.success() {
-        true => Ok(ExitCode::SUCCESS),
-        false => Err("tests have failed; the report above names them".to_owned()),
-    }
+    jobs::run(jobs)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use demo_system::{Component, Options, System};
+use demo_system::{Component, Options, System, variable};
 
 use crate::walkthrough::Walkthrough;
 use crate::{Result, command, programs, workspace};
@@ -49,7 +49,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         return Err("--check walks through the demo's own page; unset BFF_DEMO_WEB_ORIGIN for it".to_owned());
     }
     // Before minutes are spent on building.
-    options.check().map_err(|error| error.to_string())?;
+    options.check()?;
     let (artifacts, node) = programs::build(!flags.no_envoy)?;
     let walkthrough = match flags.check {
         true => Some(Walkthrough::prepare(node)?),
@@ -62,7 +62,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let system = match System::start(&artifacts, options) {
         Ok(system) => system,
         Err(_) if interrupted.load(Ordering::Relaxed) => return Ok(ExitCode::SUCCESS),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(error.into()),
     };
     match walkthrough {
         Some(walkthrough) => check(&system, &walkthrough),
@@ -72,15 +72,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
 
 /// What the environment says of the demo.
 pub(crate) fn options() -> Result<Options> {
-    let mut options = Options::demo(workspace::target().join("demo"));
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let Some(domain) = variable("BFF_DEMO_DOMAIN") {
-        options.domain = domain;
-    }
-    if let Some(port) = variable("BFF_DEMO_PORT") {
-        let port = port.parse().ok().filter(|port| *port != 0);
-        options.ports.public = port.ok_or("BFF_DEMO_PORT should be a number from 1 to 65535")?;
-    }
+    let mut options = Options::demo_from_env(workspace::target().join("demo"))?;
     options.web_origin = variable("BFF_DEMO_WEB_ORIGIN");
     if let Some(collector) = variable("BFF_DEMO_OTLP") {
         let address = collector.parse().map_err(|_| {
@@ -97,7 +89,7 @@ fn serve(system: &System, interrupted: &AtomicBool) -> Result<ExitCode> {
     describe(system);
     while !interrupted.load(Ordering::Relaxed) {
         if let Some(error) = system.failure() {
-            return Err(error.to_string());
+            return Err(error.into());
         }
         std::thread::sleep(POLL);
     }
@@ -132,7 +124,7 @@ fn describe(system: &System) {
 fn check(system: &System, walkthrough: &Walkthrough) -> Result<ExitCode> {
     let code = walkthrough.run(system.options(), &system.ca_pem())?;
     match system.failure() {
-        Some(error) => Err(error.to_string()),
+        Some(error) => Err(error.into()),
         None => Ok(code),
     }
 }

@@ -22,8 +22,3 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }
-
-/// Makes a folder.
-pub(crate) fn create_dir(path: &Path) -> crate::Result<()> {
-    std::fs::create_dir_all(path).map_err(|error| format!("the folder {} cannot be made: {error}", path.display()))
-}

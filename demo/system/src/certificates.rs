@@ -61,7 +61,7 @@ impl Certificates {
         let valid = files::read_if_there(&note)?.is_some_and(|note| is_good(&note, &domains, now));
         if !(complete && valid) {
             certificates.make(domain, further, now)?;
-            files::write(&note, &note_text(&domains, now + VALID_FOR))?;
+            files::write(&note, note_text(&domains, now + VALID_FOR))?;
         }
         Ok(certificates)
     }
@@ -107,10 +107,10 @@ impl Certificates {
         client.not_after = (now + VALID_FOR - DAY).into();
         let client_certificate = client.signed_by(&client_key, &issuer).map_err(failed)?;
 
-        files::write(&self.client, &client_certificate.pem())?;
+        files::write(&self.client, client_certificate.pem())?;
         files::write_secret(&self.client_key, &client_key.serialize_pem())?;
-        files::write(&self.ca, &ca_certificate.pem())?;
-        files::write(&self.server, &server_certificate.pem())?;
+        files::write(&self.ca, ca_certificate.pem())?;
+        files::write(&self.server, server_certificate.pem())?;
         files::write_secret(&self.server_key, &server_key.serialize_pem())
     }
 }

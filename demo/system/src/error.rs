@@ -20,3 +20,10 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// For programs that show it and end.
+impl From<Error> for String {
+    fn from(error: Error) -> String {
+        error.0
+    }
+}

@@ -1,18 +1,38 @@
 //! Files and folders, with errors that name them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::Error;
 
-pub(crate) fn create_dir(path: &Path) -> Result<(), Error> {
+/// Makes a folder, and those that it is in.
+///
+/// # Errors
+/// Names the folder.
+pub fn create_dir(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path)
         .map_err(|error| Error::new(format!("the folder {} cannot be made: {error}", path.display())))
 }
 
-pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|error| Error::new(format!("{} cannot be read: {error}", path.display())))
+/// The text in a file.
+///
+/// # Errors
+/// Names the file.
+pub fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+/// The bytes in a file.
+///
+/// # Errors
+/// Names the file.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::new(format!("{} cannot be read: {error}", path.display()))
 }
 
 /// The content, or `None` where there is no such file.
@@ -20,18 +40,21 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, Error> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::new(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => Err(unreadable(path, &error)),
     }
 }
 
-/// Writes a file that everybody may read.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
-    replace(path, text, 0o644)
+/// Writes a file that everybody may read, in the place of the one that is there.
+///
+/// # Errors
+/// Names the file.
+pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Error> {
+    replace(path, content.as_ref(), 0o644)
 }
 
 /// Writes a file that only its owner may read.
 pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
-    replace(path, text, 0o600)
+    replace(path, text.as_bytes(), 0o600)
 }
 
 /// Keeps a directory for one system. The lock ends with the file, or with this process.
@@ -50,7 +73,7 @@ pub(crate) fn lock(directory: &Path) -> Result<File, Error> {
 }
 
 /// By way of a new file: it has its mode from the beginning, and nobody sees half of it.
-fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let error = |error| Error::new(format!("{} cannot be written: {error}", path.display()));
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
@@ -66,7 +89,7 @@ fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     #[cfg(not(unix))]
     let _ = mode;
     let mut file = options.open(new).map_err(error)?;
-    file.write_all(text.as_bytes()).map_err(error)?;
+    file.write_all(content).map_err(error)?;
     fs::rename(new, path).map_err(error)
 }
 

@@ -83,7 +83,24 @@ impl Options {
         }
     }
 
-    /// The same on free ports, with two worker threads in Envoy: as few as show what differs between workers. Time limits
+    /// The same with the domain and the port that `BFF_DEMO_DOMAIN` and `BFF_DEMO_PORT` name.
+    ///
+    /// # Errors
+    /// Says what the variable should be.
+    pub fn demo_from_env(directory: impl Into<PathBuf>) -> Result<Options, Error> {
+        let mut options = Options::demo(directory);
+        if let Some(domain) = variable("BFF_DEMO_DOMAIN") {
+            options.domain = domain;
+        }
+        if let Some(port) = variable("BFF_DEMO_PORT") {
+            let port = port.parse().ok().filter(|port| *port != 0);
+            options.ports.public =
+                port.ok_or_else(|| Error::new("BFF_DEMO_PORT should be a number from 1 to 65535"))?;
+        }
+        Ok(options)
+    }
+
+    /// The demo on free ports, with two worker threads in Envoy: as few as show what differs between workers. Time limits
     /// are long, so that a busy machine does not reach them; a test that is about one sets its own.
     pub fn for_tests(directory: impl Into<PathBuf>) -> Options {
         Options {
@@ -189,6 +206,11 @@ fn check_names(domain: &str, resolve: impl Fn(&str) -> Vec<IpAddr>) -> Result<()
 fn resolve(name: &str) -> Vec<IpAddr> {
     let addresses = (name, 0).to_socket_addrs().into_iter().flatten();
     addresses.map(|address| address.ip()).collect()
+}
+
+/// An environment variable that is set, and not to nothing.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

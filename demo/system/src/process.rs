@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::component::Component;
 use crate::error::Error;
-use crate::spawner;
+use crate::group::{ChildGroup, Signal};
 
 const POLL: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const TAIL_LINES: usize = 25;
 #[derive(Debug)]
 pub(crate) struct Process {
     component: Component,
-    child: Child,
+    child: ChildGroup,
     log: PathBuf,
 }
 
@@ -33,7 +33,7 @@ impl Process {
             outputs.map_err(|error| Error::new(format!("the log {} cannot be written: {error}", log.display())))?;
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(out).stderr(err);
-        let child = spawner::spawn(command)
+        let child = ChildGroup::start(command)
             .map_err(|error| Error::new(format!("{component} cannot be started: {program}: {error}")))?;
         Ok(Process {
             component,
@@ -72,12 +72,7 @@ impl Process {
 
     /// Asks it to end, and ends it when it does not.
     pub(crate) fn stop(&mut self) {
-        self.signal(Signal::Terminate);
-        let asked = Instant::now();
-        while self.exited().is_none() && asked.elapsed() < STOPPED_WITHIN {
-            std::thread::sleep(POLL);
-        }
-        self.kill();
+        self.child.stop(Signal::Terminate, STOPPED_WITHIN);
     }
 
     /// Waits until it has ended by itself.
@@ -94,9 +89,7 @@ impl Process {
 
     /// Ends it without giving it a chance to finish anything.
     pub(crate) fn kill(&mut self) {
-        self.signal(Signal::Kill);
-        // An error means that it has been waited for already.
-        let _ = self.child.wait();
+        self.child.kill();
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -104,28 +97,7 @@ impl Process {
     }
 
     fn exited(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
-    }
-
-    /// Reaches the whole group: `func-e` runs Envoy as a child of its own.
-    #[cfg(unix)]
-    fn signal(&mut self, signal: Signal) {
-        let signal = match signal {
-            Signal::Terminate => rustix::process::Signal::TERM,
-            Signal::Kill => rustix::process::Signal::KILL,
-        };
-        let group = i32::try_from(self.child.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        if let Some(group) = group {
-            // Fails where nothing of the group is left, which is what was wanted.
-            let _ = rustix::process::kill_process_group(group, signal);
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn signal(&mut self, _: Signal) {
-        let _ = self.child.kill();
+        self.child.ended()
     }
 
     fn failure(&self, what: &str) -> Error {
@@ -142,11 +114,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-enum Signal {
-    Terminate,
-    Kill,
 }
 
 #[cfg(all(test, unix))]

@@ -253,7 +253,7 @@ fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Erro
     let certificates = Certificates::prepare(directory, &options.domain, &options.further_domains)?;
     files::write(
         &directory.join("bff.toml"),
-        &bff_config::bff_toml(&options, &certificates.ca, "127.0.0.1"),
+        bff_config::bff_toml(&options, &certificates.ca, "127.0.0.1"),
     )?;
     let template = files::read(&artifacts.envoy_config)?;
     let envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;

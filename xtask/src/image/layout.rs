@@ -8,11 +8,12 @@
 
 use std::path::{Path, PathBuf};
 
+use demo_system::files;
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
-use super::{sha256, write_file};
-use crate::{Result, workspace};
+use super::digest::sha256;
+use crate::Result;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name that the specification gives the module in a layer.
@@ -33,8 +34,8 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
     let (oci, docker) = (folder.join("oci"), folder.join("docker"));
     let layout = Blobs(oci.join("blobs/sha256"));
     let directory = Blobs(docker.clone());
-    workspace::create_dir(&layout.0)?;
-    workspace::create_dir(&docker)?;
+    files::create_dir(&layout.0)?;
+    files::create_dir(&docker)?;
     let tar = tar(module).map_err(|error| format!("the layer cannot be written: {error}"))?;
     let layer = gzip(&tar).map_err(|error| format!("the layer cannot be compressed: {error}"))?;
     // No time, and no history: they would differ from build to build. A module runs anywhere, but these fields must say
@@ -63,8 +64,8 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
         "layers": [directory.blob(DOCKER_LAYER, &layer)?],
     })
     .to_string();
-    write_file(&docker.join("version"), b"Directory Transport Version: 1.1\n")?;
-    write_file(&docker.join("manifest.json"), for_docker.as_bytes())?;
+    files::write(&docker.join("version"), b"Directory Transport Version: 1.1\n")?;
+    files::write(&docker.join("manifest.json"), for_docker.as_bytes())?;
     let runtime = json!({
         "type": "envoy_proxy",
         "abiVersions": ["v0.2.1"],
@@ -96,9 +97,9 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
         index.push(entry);
     }
     let index = json!({"schemaVersion": 2, "manifests": index}).to_string();
-    write_file(&oci.join("index.json"), index.as_bytes())?;
+    files::write(&oci.join("index.json"), index.as_bytes())?;
     let version = json!({"imageLayoutVersion": "1.0.0"}).to_string();
-    write_file(&oci.join("oci-layout"), version.as_bytes())?;
+    files::write(&oci.join("oci-layout"), version.as_bytes())?;
     Ok(digests)
 }
 
@@ -118,7 +119,7 @@ impl Blobs {
     /// Stores the bytes under their digest; gives the descriptor.
     fn blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let digest = sha256(bytes);
-        write_file(&self.0.join(&digest), bytes)?;
+        files::write(&self.0.join(&digest), bytes)?;
         Ok(json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()}))
     }
 }

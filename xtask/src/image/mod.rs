@@ -1,16 +1,18 @@
 //! `cargo xtask image`: the filter as it is published, in `target/image`: the module, the images that Istio and
 //! Envoy Gateway take, a bill of materials, and checksums. The same sources give the same bytes.
 
+mod digest;
 mod layout;
 mod sbom;
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use sha2::{Digest, Sha256};
+use demo_system::files;
 
+use self::digest::sha256;
 use crate::{Result, command, tools, workspace};
 
 const MODULE: &str = "bff_filter.wasm";
@@ -36,10 +38,10 @@ impl Flags {
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let module = tools::wasm::build()?;
     if flags.reproduce {
-        reproduce(&read(&module)?)?;
+        reproduce(&files::read_bytes(&module)?)?;
     }
     let folder = workspace::target().join("image");
-    write(&folder, &read(&module)?, &sbom::of_the_filter()?)?;
+    write(&folder, &files::read_bytes(&module)?, &sbom::of_the_filter()?)?;
     command::progress(&format!("the filter as it is published is in {}", folder.display()));
     Ok(ExitCode::SUCCESS)
 }
@@ -49,17 +51,17 @@ fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|error| format!("{} cannot be emptied: {error}", folder.display()))?;
     }
-    workspace::create_dir(folder)?;
+    files::create_dir(folder)?;
     let images = layout::write(folder, module)?;
     let sums = [(MODULE, module), (SBOM, sbom.as_bytes())].map(|(name, bytes)| (sha256(bytes), name.to_owned()));
-    write_file(&folder.join(MODULE), module)?;
-    write_file(&folder.join(SBOM), sbom.as_bytes())?;
+    files::write(&folder.join(MODULE), module)?;
+    files::write(&folder.join(SBOM), sbom)?;
     let lines = sums.iter().fold(String::new(), |mut text, (sum, name)| {
         // Writing to a String does not fail.
         let _ = writeln!(text, "{sum}  {name}");
         text
     });
-    write_file(&folder.join(SUMS), lines.as_bytes())?;
+    files::write(&folder.join(SUMS), &lines)?;
     for (name, digest) in images {
         println!("{digest}  {name}");
     }
@@ -75,19 +77,19 @@ fn reproduce(first: &[u8]) -> Result<()> {
         fs::remove_dir_all(&copy).map_err(failed)?;
     }
     // What git knows and what is new, not what was built.
-    let files = command::output(
+    let sources = command::output(
         Command::new("git")
             .args(["ls-files", "--cached", "--others", "--exclude-standard"])
             .current_dir(workspace::root()),
     )
     .ok_or("git does not list the sources; --reproduce copies them from a git repository")?;
-    for file in files.lines() {
+    for file in sources.lines() {
         let (from, to) = (workspace::path(file), copy.join(file));
         // One that was removed and not committed yet.
         if !from.is_file() {
             continue;
         }
-        workspace::create_dir(to.parent().unwrap_or(&copy))?;
+        files::create_dir(to.parent().unwrap_or(&copy))?;
         fs::copy(&from, &to).map_err(failed)?;
     }
     command::run(
@@ -99,7 +101,7 @@ fn reproduce(first: &[u8]) -> Result<()> {
             .current_dir(&copy),
         "The message above says why.",
     )?;
-    let second = read(&copy.join("target/wasm").join(MODULE))?;
+    let second = files::read_bytes(&copy.join("target/wasm").join(MODULE))?;
     fs::remove_dir_all(&copy).map_err(failed)?;
     match first == second {
         true => {
@@ -114,22 +116,6 @@ fn reproduce(first: &[u8]) -> Result<()> {
     }
 }
 
-/// In hex.
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
-}
-
-fn write_file(path: &PathBuf, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).map_err(|error| format!("{} cannot be written: {error}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +127,7 @@ mod tests {
         write(&path("one"), b"\0asm module", "{}").expect("written");
         write(&path("two"), b"\0asm module", "{}").expect("written");
         let list = |name: &str| {
-            let mut files = Vec::new();
+            let mut found = Vec::new();
             let mut pending = vec![path(name)];
             while let Some(next) = pending.pop() {
                 match next.is_dir() {
@@ -150,24 +136,24 @@ mod tests {
                             .expect("a folder")
                             .map(|entry| entry.expect("one").path()),
                     ),
-                    false => files.push(next),
+                    false => found.push(next),
                 }
             }
-            files.sort();
+            found.sort();
             let root = path(name);
-            let relative = |file: &PathBuf| file.strip_prefix(&root).expect("below").to_owned();
-            let files: Vec<_> = files
+            let relative = |file: &Path| file.strip_prefix(&root).expect("below").to_owned();
+            let contents: Vec<_> = found
                 .iter()
-                .map(|file| (relative(file), read(file).expect("read")))
+                .map(|file| (relative(file), files::read_bytes(file).expect("read")))
                 .collect();
-            files
+            contents
         };
         assert_eq!(list("one"), list("two"));
         let sums = fs::read_to_string(path("one").join(SUMS)).expect("sums");
         assert_eq!(sums.lines().count(), 2);
         for line in sums.lines() {
             let (sum, name) = line.split_once("  ").expect("a sum and a name");
-            assert_eq!(sum, sha256(&read(&path("one").join(name)).expect("read")));
+            assert_eq!(sum, sha256(&files::read_bytes(&path("one").join(name)).expect("read")));
         }
         assert_eq!(
             sha256(b""),

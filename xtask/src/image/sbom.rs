@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use demo_system::files;
 use serde_json::{Value, json};
 
 use crate::tools::wasm::TARGET;
@@ -44,8 +45,7 @@ pub(super) fn of_the_filter() -> Result<String> {
         command::cargo().args(["metadata", "--locked", "--format-version", "1"]),
     )?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| format!("`cargo metadata`: {error}"))?;
-    let lock = std::fs::read_to_string(workspace::path("Cargo.lock"))
-        .map_err(|error| format!("Cargo.lock cannot be read: {error}"))?;
+    let lock = files::read(&workspace::path("Cargo.lock"))?;
     let document = document(&graph(&tree)?, &metadata, &checksums(&lock))?;
     serde_json::to_string_pretty(&document)
         .map(|text| text + "\n")

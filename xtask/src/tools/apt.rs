@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use demo_system::files;
+
 use crate::{Result, command, workspace};
 
 /// Whether packages can be installed: apt-get is there and this is root.
@@ -46,7 +48,7 @@ pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Op
 
 /// Downloads a package and unpacks it into a folder, without installing it.
 fn unpack(package: &str, folder: &Path) -> Result<()> {
-    workspace::create_dir(folder)?;
+    files::create_dir(folder)?;
     let hint = format!("Install {package} by hand, or see to it that apt-get reaches its mirror.");
     let download = || {
         let mut command = Command::new("apt-get");

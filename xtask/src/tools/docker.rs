@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::compose::State;
 use crate::{Result, command, workspace};
 
 const INSTALL: &str = "Install Docker Engine with its Compose plugin (https://docs.docker.com/engine/install; on Debian: \
@@ -11,6 +10,9 @@ const INSTALL: &str = "Install Docker Engine with its Compose plugin (https://do
 
 /// What a Compose project consists of.
 pub(crate) const KINDS: [&str; 3] = ["container", "network", "volume"];
+
+/// A container as the engine shows it: its service, and its status such as `Up 3 seconds (healthy)`.
+pub(crate) type State = (String, String);
 
 /// Compose with one project of this repository's file.
 pub(crate) struct Docker {

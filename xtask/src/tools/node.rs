@@ -1,8 +1,9 @@
 //! Node.js and npm, and the dependencies of our JavaScript folders.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use demo_system::files;
 
 use crate::stamp::Stamp;
 use crate::{Result, command};
@@ -36,8 +37,7 @@ impl Node {
     /// Installs a folder's dependencies as its lock file says, unless that has been done.
     pub(crate) fn install(&self, folder: &Path) -> Result<()> {
         let lock = folder.join("package-lock.json");
-        let content =
-            fs::read_to_string(&lock).map_err(|error| format!("{} cannot be read: {error}", lock.display()))?;
+        let content = files::read(&lock)?;
         // In the folder that it is about: whoever removes it removes the stamp.
         let stamp = Stamp::new(folder.join("node_modules/.installed-for"), content);
         if stamp.is_current() {

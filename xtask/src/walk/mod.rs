@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::blocks::{Block, NEEDS, parse};
 use self::session::Session;
+use demo_system::files;
+
 use crate::{Result, command, workspace};
 
 /// The command line.
@@ -90,7 +92,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
     let (mut walked, mut left_out, mut failures) = (0, Vec::new(), Vec::new());
     for document in &documents {
         let logs = folder.join("target/walk").join(document.path.replace('/', "-"));
-        workspace::create_dir(&logs)?;
+        files::create_dir(&logs)?;
         let mut session = Session::new(folder, &logs, interrupted);
         for block in &document.blocks {
             let place = format!("{}:{}", document.path, block.line);
@@ -138,7 +140,7 @@ fn clone(folder: &Path) -> Result<()> {
     if command::output(&mut git(root, &["status", "--porcelain"])).is_none_or(|changes| !changes.is_empty()) {
         command::progress("what is not committed is left out");
     }
-    workspace::create_dir(folder)?;
+    files::create_dir(folder)?;
     if !folder.join(".git").exists() {
         command::run(
             &format!("cloning into {}", folder.display()),

@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use demo_system::{ChildGroup, Signal};
 
 use super::blocks::{Block, Way};
 use crate::Result;
@@ -55,9 +57,7 @@ impl<'a> Session<'a> {
     }
 
     fn run(&self, script: &str) -> Result<()> {
-        let child = self.command(script).spawn();
-        let child = child.map_err(|error| format!("bash cannot be started: {error}"))?;
-        let mut program = Program { child, log: None };
+        let mut program = Program::start(self.command(script), None)?;
         let status = self.wait(|| program.status())?;
         match status {
             Some(true) => Ok(()),
@@ -70,11 +70,9 @@ impl<'a> Session<'a> {
         let log = self.logs.join(format!("line-{}.log", block.line));
         let output = File::create(&log).map_err(|error| format!("{} cannot be written: {error}", log.display()))?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
-        let child = self.command(&block.script).stdout(output).stderr(errors).spawn();
-        let mut program = Program {
-            child: child.map_err(|error| format!("bash cannot be started: {error}"))?,
-            log: Some(log.clone()),
-        };
+        let mut command = self.command(&block.script);
+        command.stdout(output).stderr(errors);
+        let mut program = Program::start(command, Some(log.clone()))?;
         let seen = self.wait(|| match fs::read_to_string(&log) {
             Ok(output) if output.contains(text) => Some(Ok(())),
             _ => program.failure().map(Err),
@@ -102,9 +100,6 @@ impl<'a> Session<'a> {
                 command.env_remove(&*name);
             }
         }
-        // A group of its own, so that Ctrl-C can be sent to all of it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
     }
 
@@ -126,19 +121,24 @@ impl<'a> Session<'a> {
 
 /// A running block. Dropping it is Ctrl-C, and more than that where Ctrl-C is not enough.
 struct Program {
-    child: Child,
+    group: ChildGroup,
     log: Option<PathBuf>,
 }
 
 impl Program {
+    fn start(command: Command, log: Option<PathBuf>) -> Result<Program> {
+        let group = ChildGroup::start(command).map_err(|error| format!("bash cannot be started: {error}"))?;
+        Ok(Program { group, log })
+    }
+
     /// Whether it has succeeded, once it has ended.
     fn status(&mut self) -> Option<bool> {
-        self.child.try_wait().ok().flatten().map(|status| status.success())
+        self.group.ended().map(|status| status.success())
     }
 
     /// A sentence about its end, once it has ended, with the end of its output.
     fn failure(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok().flatten()?;
+        let status = self.group.ended()?;
         let output = self
             .log
             .as_ref()
@@ -148,26 +148,10 @@ impl Program {
         let end = lines[lines.len().saturating_sub(20)..].join("\n");
         Some(format!("ended ({status}):\n{end}"))
     }
-
-    fn signal(&self, name: &str) {
-        let group = format!("-{}", self.child.id());
-        // A group that has ended by itself is no fault.
-        let _ = Command::new("kill")
-            .args([name, "--", &group])
-            .stderr(Stdio::null())
-            .status();
-    }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.signal("-INT");
-        let begin = Instant::now();
-        while self.status().is_none() && begin.elapsed() < GRACE {
-            std::thread::sleep(POLL);
-        }
-        self.signal("-KILL");
-        // It is gone, or is being killed.
-        let _ = self.child.wait();
+        self.group.stop(Signal::Interrupt, GRACE);
     }
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use demo_system::{Options, variable};
+
 const USAGE: &str = "\
 usage: demo-containers setup FOLDER                          makes certificates, secrets and configuration
        demo-containers probe ADDRESS PATH                    asks over http whether a process is well, prints the answer
@@ -30,18 +32,11 @@ fn main() -> ExitCode {
 }
 
 fn setup(folder: &Path) -> Result<(), String> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let domain = variable("BFF_DEMO_DOMAIN").unwrap_or_else(|| "example.localhost".to_owned());
-    let port = match variable("BFF_DEMO_PORT") {
-        None => 8443,
-        Some(port) => {
-            let port = port.parse().ok().filter(|port| *port != 0);
-            port.ok_or("BFF_DEMO_PORT should be a number from 1 to 65535")?
-        }
-    };
+    let Options { domain, ports, .. } = Options::demo_from_env(folder)?;
+    let port = ports.public;
     let profiles = variable("COMPOSE_PROFILES").unwrap_or_default();
     let redis = profiles.split(',').any(|profile| profile.trim() == "redis");
-    demo_system::containers::prepare(folder, &domain, port, redis).map_err(|error| error.to_string())?;
+    demo_system::containers::prepare(folder, &domain, port, redis)?;
     println!("everything is there for https://www.{domain}:{port}");
     Ok(())
 }
@@ -63,7 +58,7 @@ fn probe(address: &str, path: &str) -> Result<(), String> {
 
 /// Variables are `NAME=value`, one a line.
 fn exec(file: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let text = demo_system::files::read(file)?;
     let variables = text.lines().filter_map(|line| line.split_once('='));
     let mut command = Command::new(program);
     command.args(arguments).envs(variables);

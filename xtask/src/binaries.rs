@@ -1,0 +1,113 @@
+//! The workspace's tests in Rust: built once, then run as the programs that they are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::jobs::{self, Job};
+use crate::{Result, command, workspace};
+
+/// Tests of the whole system need programs: Envoy, Node.js, a browser and others. They are those in this folder, all but the ones
+/// named below. `cargo xtask check` runs the rest, `cargo xtask test` all.
+const SYSTEM_TESTS: &str = "tests/tests/";
+const WITHOUT_PROGRAMS: [&str; 3] = [
+    "tests/tests/compose_file.rs",
+    "tests/tests/documentation.rs",
+    "tests/tests/reference/main.rs",
+];
+
+/// Tests that wait most of their time, for timeouts and for what is sent at intervals: more of them run at once than the machine
+/// has processors.
+const WAITING: [&str; 3] = [
+    "bff-service/tests/api/main.rs",
+    "tests/tests/streams.rs",
+    "tests/tests/tracing.rs",
+];
+const WAITING_TO_A_PROCESSOR: usize = 4;
+/// What Rust's tests ask for how many of them run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// A program with tests in it.
+pub(crate) struct Binary {
+    /// The file with its root module, such as `tests/tests/browser.rs`.
+    pub(crate) name: String,
+    program: PathBuf,
+    /// Its package's.
+    folder: PathBuf,
+}
+
+/// Builds all of them.
+pub(crate) fn build() -> Result<Vec<Binary>> {
+    let mut cargo = command::cargo();
+    cargo
+        .args(["test", "--workspace", "--no-run", "--quiet"])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(workspace::root());
+    let messages = command::run_for_output(
+        "building the tests",
+        &mut cargo,
+        "The compiler's message above says why.",
+    )?;
+    let mut binaries: Vec<Binary> = messages.lines().filter_map(binary).collect();
+    binaries.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(binaries)
+}
+
+/// What one of cargo's messages says of a program with tests.
+fn binary(message: &str) -> Option<Binary> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let path = |value: &Value| value.as_str().map(PathBuf::from);
+    if message["profile"]["test"] != Value::Bool(true) {
+        return None;
+    }
+    let source = path(&message["target"]["src_path"])?;
+    let name = source.strip_prefix(workspace::root()).unwrap_or(&source);
+    Some(Binary {
+        name: name.display().to_string(),
+        program: path(&message["executable"])?,
+        folder: path(&message["manifest_path"])?.parent().map(Path::to_owned)?,
+    })
+}
+
+impl Binary {
+    /// Runs its tests, as `cargo test` would. `arguments` are those behind cargo's `--`.
+    pub(crate) fn job(self, arguments: &[&str]) -> Job {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env("CARGO_MANIFEST_DIR", &self.folder)
+            .current_dir(&self.folder);
+        if WAITING.contains(&self.name.as_str()) && std::env::var_os(THREADS).is_none() {
+            let threads = WAITING_TO_A_PROCESSOR * jobs::processors();
+            command.env(THREADS, threads.to_string());
+        }
+        Job::new(self.name, command)
+    }
+}
+
+/// Those that need no program.
+///
+/// # Errors
+/// Names one that is said to need none, and is not there.
+pub(crate) fn without_programs(binaries: Vec<Binary>) -> Result<Vec<Binary>> {
+    for name in WITHOUT_PROGRAMS {
+        if !binaries.iter().any(|binary| binary.name == name) {
+            return Err(format!(
+                "there are no tests {name}, of which xtask/src/binaries.rs speaks"
+            ));
+        }
+    }
+    let needs_none = |name: &str| !name.starts_with(SYSTEM_TESTS) || WITHOUT_PROGRAMS.contains(&name);
+    Ok(binaries.into_iter().filter(|binary| needs_none(&binary.name)).collect())
+}
+
+/// The examples in the documentation of the code.
+pub(crate) fn examples(arguments: &[&str]) -> Job {
+    let mut cargo = command::cargo();
+    cargo
+        .args(["test", "--workspace", "--doc", "--quiet", "--no-fail-fast", "--"])
+        .args(arguments)
+        .current_dir(workspace::root());
+    Job::new("examples in the documentation of the code", cargo)
+}

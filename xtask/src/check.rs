@@ -1,0 +1,55 @@
+//! `cargo xtask check`: what is worth waiting for after each change, and needs no program but Rust's own.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use crate::jobs::{self, Job};
+use crate::{Result, binaries, command, workspace};
+
+pub(crate) fn run() -> Result<ExitCode> {
+    let begun = Instant::now();
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = command::cargo();
+        cargo.args(arguments).current_dir(workspace::root());
+        cargo
+    };
+    let format = "`cargo fmt --all` and `cargo fmt --manifest-path fuzz/Cargo.toml` put it right.";
+    let mut fuzz = cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
+    step("formatting", &mut cargo(&["fmt", "--all", "--check"]), format)?;
+    step("formatting of the fuzz targets", &mut fuzz, format)?;
+    step(
+        "clippy",
+        &mut cargo(&[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+        "A warning is an error here.",
+    )?;
+    let building = Instant::now();
+    let tests = binaries::build()?;
+    took("building the tests", building);
+    let testing = Instant::now();
+    let tests = binaries::without_programs(tests)?.into_iter();
+    let mut jobs: Vec<Job> = tests.map(|binary| binary.job(&[])).collect();
+    jobs.push(binaries::examples(&[]));
+    jobs::run(jobs)?;
+    took("testing", testing);
+    took("all of it", begun);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn step(name: &str, command: &mut Command, hint: &str) -> Result<()> {
+    let begun = Instant::now();
+    command::run(name, command, hint)?;
+    took(name, begun);
+    Ok(())
+}
+
+fn took(what: &str, begun: Instant) {
+    command::progress(&format!("{what}: {:.1} s", begun.elapsed().as_secs_f64()));
+}

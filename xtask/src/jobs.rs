@@ -1,0 +1,179 @@
+//! Programs that run beside each other. What one prints is kept together and shown when it has ended.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use demo_system::{ChildGroup, Signal, files};
+
+use crate::{Result, command, workspace};
+
+const POLL: Duration = Duration::from_millis(20);
+/// How long a job may take to end after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A program that ends by itself.
+pub(crate) struct Job {
+    /// Each job has another one.
+    pub(crate) name: String,
+    pub(crate) command: Command,
+    pub(crate) company: Company,
+    /// What is shown of the output of one that has succeeded.
+    pub(crate) digest: fn(&str) -> String,
+}
+
+/// What a job may have beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Company {
+    /// Others.
+    Any,
+    /// Nothing: it measures something, or needs all that the machine has.
+    None,
+}
+
+impl Job {
+    pub(crate) fn new(name: impl Into<String>, command: Command) -> Job {
+        Job {
+            name: name.into(),
+            command,
+            company: Company::Any,
+            digest: str::to_owned,
+        }
+    }
+}
+
+/// Runs all of them, in this order, as many at once as there are processors; those without company come last. All run, also when
+/// one fails.
+///
+/// # Errors
+/// Names the jobs that have failed, and what they say has failed in them.
+pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
+    let at_once = processors();
+    let interrupted = Arc::new(AtomicBool::new(false));
+    command::set_when_interrupted(&interrupted)?;
+    let logs = workspace::target().join("jobs");
+    files::create_dir(&logs)?;
+    jobs.sort_by_key(|job| job.company);
+    let count = jobs.len();
+    let mut waiting = VecDeque::from(jobs);
+    let mut running: Vec<Running> = Vec::new();
+    let mut failed = Vec::new();
+    while !(waiting.is_empty() && running.is_empty()) {
+        // Those that run are ended where they are dropped.
+        if interrupted.load(Ordering::Relaxed) {
+            return Err("interrupted".to_owned());
+        }
+        while waiting.front().is_some_and(|job| may_start(job, &running, at_once)) {
+            running.extend(waiting.pop_front().map(|job| Running::start(job, &logs)).transpose()?);
+        }
+        let mut ended = running.iter_mut().filter_map(|job| Some((job.group.ended()?, job)));
+        match ended.next() {
+            Some((status, job)) => {
+                failed.extend(job.report(status));
+                let name = job.name.clone();
+                running.retain(|job| job.name != name);
+            }
+            None => std::thread::sleep(POLL),
+        }
+    }
+    match failed.len() {
+        0 => Ok(()),
+        failures => Err(format!("{failures} of {count} have failed:\n{}", failed.join("\n"))),
+    }
+}
+
+/// How many there are.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn may_start(job: &Job, running: &[Running], at_once: usize) -> bool {
+    let alone = |company| company == Company::None;
+    running.is_empty()
+        || running.len() < at_once && !alone(job.company) && !running.iter().any(|other| alone(other.company))
+}
+
+struct Running {
+    name: String,
+    company: Company,
+    digest: fn(&str) -> String,
+    group: ChildGroup,
+    log: PathBuf,
+    started: Instant,
+}
+
+impl Running {
+    fn start(job: Job, logs: &Path) -> Result<Running> {
+        let Job {
+            name,
+            mut command,
+            company,
+            digest,
+        } = job;
+        let log = logs.join(format!("{}.log", name.replace(['/', ' '], "-")));
+        let failed = |error: std::io::Error| format!("{name} cannot be started: {error}");
+        let output = File::create(&log).map_err(failed)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().map_err(failed)?)
+            .stderr(output);
+        let group = ChildGroup::start(command).map_err(failed)?;
+        Ok(Running {
+            name,
+            company,
+            digest,
+            group,
+            log,
+            started: Instant::now(),
+        })
+    }
+
+    /// Shows its output; returns a line for one that has failed.
+    fn report(&self, status: ExitStatus) -> Option<String> {
+        let output = fs::read(&self.log).unwrap_or_default();
+        let output = String::from_utf8_lossy(&output);
+        let seconds = self.started.elapsed().as_secs_f64();
+        if status.success() {
+            command::progress(&format!("{} ({seconds:.1} s)", self.name));
+            show(&(self.digest)(&output));
+            return None;
+        }
+        command::progress(&format!("FAILED: {} ({seconds:.1} s, {status})", self.name));
+        show(&output);
+        let names = failures(&output);
+        let separator = if names.is_empty() { "" } else { ": " };
+        Some(format!("    {}{separator}{}", self.name, names.join(", ")))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Also after an orderly end: whatever it left behind would go on beside the next ones.
+        self.group.stop(Signal::Terminate, GRACE);
+    }
+}
+
+fn show(output: &str) {
+    let output = output.trim_matches('\n');
+    if !output.is_empty() {
+        println!("{output}");
+    }
+}
+
+/// The tests that have failed, by the reports of Rust's and of Node's tests.
+fn failures(output: &str) -> Vec<&str> {
+    output
+        .lines()
+        .filter_map(|line| {
+            let rust = line
+                .strip_prefix("test ")
+                .and_then(|rest| rest.strip_suffix(" ... FAILED"));
+            let node = || line.strip_prefix("not ok ")?.split_once(" - ").map(|(_, name)| name);
+            rust.or_else(node)
+        })
+        .collect()
+}
