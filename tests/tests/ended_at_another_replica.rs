@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use bff_core::ended::Ended;
-use bff_core::seal::Purpose;
+use bff_core::cookie::purpose::Purpose;
+use bff_core::session::ended_sessions::Ended;
 use bff_tests::http1::send_plain;
 use bff_tests::sealing::Seals;
 use bff_tests::setup::eventually;
