@@ -47,7 +47,7 @@ impl HttpContext for Stream {
                 // Without a configuration no request passes.
                 host::reply(
                     ErrorCode::ServerError.status(),
-                    "there is no configuration",
+                    "the filter has no configuration",
                     &[("content-type", "application/json")],
                     &ErrorCode::ServerError.body(),
                 );

@@ -76,7 +76,10 @@ impl Worker {
     pub(crate) fn on_request(&self, stream: StreamId, head: &RequestHead) -> Action {
         let now = host::now().as_secs();
         let Some(effect) = self.with_gateway(|gateway| gateway.on_request(stream, head, &Attributes, now)) else {
-            reject(&Rejection::new(ErrorCode::ServerError, "the gate is in use"));
+            reject(&Rejection::new(
+                ErrorCode::ServerError,
+                "internal error: the gateway was called while in use",
+            ));
             return Action::Pause;
         };
         let mut action = Action::Pause;

@@ -176,7 +176,7 @@ fn what_the_route_that_was_asked_requires_is_what_the_route_requires_that_serves
     each_time(&test, "/same", &[], (200, "second"));
     let log = std::fs::read_to_string(test.system.log(Component::Envoy)).expect("the log");
     assert!(
-        log.contains("\"bff:another_route_served_than_the_one_whose_metadata_were_asked\""),
+        log.contains("\"bff:the_route_that_served_has_other_requirements_than_the_route_that_was_checked\""),
         "the access log says why"
     );
 }

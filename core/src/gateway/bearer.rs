@@ -12,8 +12,8 @@ pub(crate) fn token(head: &RequestHead) -> Result<Zeroizing<Vec<u8>>, Rejection>
     let unauthorized = |details| Rejection::new(ErrorCode::BearerUnauthorized, details);
     let value = match head.one("authorization") {
         Values::Single(value) => value,
-        Values::Absent => return Err(unauthorized("there is no bearer token")),
-        Values::Repeated => return Err(Rejection::malformed("Authorization is repeated")),
+        Values::Absent => return Err(unauthorized("missing bearer token")),
+        Values::Repeated => return Err(Rejection::malformed("repeated Authorization header")),
     };
     let is_bearer = |(scheme, rest): &(&[u8], &[u8])| {
         scheme.eq_ignore_ascii_case(b"bearer") && rest.first().is_none_or(|byte| *byte == b' ')
@@ -21,7 +21,7 @@ pub(crate) fn token(head: &RequestHead) -> Result<Zeroizing<Vec<u8>>, Rejection>
     let (_, token) = value
         .split_at_checked(6)
         .filter(is_bearer)
-        .ok_or_else(|| unauthorized("Authorization is not of the Bearer scheme"))?;
+        .ok_or_else(|| unauthorized("the Authorization scheme is not Bearer"))?;
     let token = token.trim_ascii_start();
     access_token::check(token).map_err(Rejection::malformed)?;
     Ok(Zeroizing::new(token.to_vec()))

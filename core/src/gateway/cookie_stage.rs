@@ -76,16 +76,21 @@ fn open_access_token(
     jar: &CookieJar<'_>,
     now: u64,
 ) -> Result<CachedCookie, Rejection> {
-    let unreadable = || Rejection::unauthorized("the access token cookie does not open");
+    const UNREADABLE: &str = "the access token cookie cannot be decrypted (unknown key, or altered)";
     let values = jar.values(Purpose::AccessToken, MAX_PARTS);
     let value = match values.as_slice() {
-        [] => return Err(Rejection::unauthorized("there is no access token cookie")),
+        [] => return Err(Rejection::unauthorized("missing access token cookie")),
         [value] => value,
-        several => newest(stage, several)?.ok_or_else(unreadable)?,
+        several => newest(stage, several)?.ok_or(Rejection::unauthorized(UNREADABLE))?,
     };
     cookies
         .open(&stage.sealer, Purpose::AccessToken, value, now)
-        .map_err(|_: OpenError| unreadable())
+        .map_err(|error| {
+            Rejection::unauthorized(match error {
+                OpenError::Expired => "the access token cookie has expired",
+                OpenError::Malformed | OpenError::UnknownKey(_) | OpenError::NotAuthentic => UNREADABLE,
+            })
+        })
 }
 
 /// Of several access tokens the one that expires last, where they are of one session.
@@ -100,7 +105,9 @@ fn newest<'a>(stage: &BffToken, values: &'a [Cow<'_, [u8]>]) -> Result<Option<&'
             let newest = opened.iter().max_by_key(|(_, opened)| opened.expires_at);
             Ok(newest.map(|(value, _)| *value))
         }
-        Err(DifferentSessions) => Err(Rejection::unauthorized("access token cookies of different sessions")),
+        Err(DifferentSessions) => Err(Rejection::unauthorized(
+            "the access token cookies belong to different sessions",
+        )),
     }
 }
 
@@ -116,14 +123,17 @@ fn check_csrf(
     if header == Values::Repeated {
         return Err(Rejection::unauthorized(CsrfError::HeaderRepeated.details()));
     }
-    let mut details = "there is no CSRF cookie";
+    let mut details = "missing CSRF cookie";
     for value in jar.values(Purpose::Csrf, MAX_PARTS) {
         details = match cookies.open(&stage.sealer, Purpose::Csrf, &value, now) {
             Ok(found) => match csrf::check(header, &found.cookie.content, session) {
                 Ok(()) => return Ok(()),
                 Err(error) => error.details(),
             },
-            Err(_) => "the CSRF cookie does not open",
+            Err(OpenError::Expired) => "the CSRF cookie has expired",
+            Err(OpenError::Malformed | OpenError::UnknownKey(_) | OpenError::NotAuthentic) => {
+                "the CSRF cookie cannot be decrypted (unknown key, or altered)"
+            }
         };
     }
     Err(Rejection::unauthorized(details))

@@ -41,7 +41,7 @@ pub(crate) fn of_request(
             .is_some_and(|session| ended.contains(&session, content.began_at))
     };
     if cookie.as_ref().is_some_and(has_ended) {
-        return Err(Rejection::unauthorized("the session was ended"));
+        return Err(Rejection::unauthorized("the session has ended"));
     }
     let asks_routes = config
         .phantom_token
@@ -50,7 +50,7 @@ pub(crate) fn of_request(
     if asks_routes && untrusted_headers::may_have_selected_the_route(config, head, cookie.is_some()) {
         return Err(Rejection::new(
             ErrorCode::MalformedCredentials,
-            "a header that is not the client's to send may have selected the route",
+            "a header that clients may not send may have selected the route",
         ));
     }
     let credential = match cookie {

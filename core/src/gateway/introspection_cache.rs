@@ -33,12 +33,10 @@ impl InactiveReason {
     /// For the log.
     pub(crate) const fn details(self) -> &'static str {
         match self {
-            Self::NotActive => "introspection says that the token is not active",
-            Self::NotIntrospectable => {
-                "introspection was refused for this token: HTTP 400 unsupported_token_type or invalid_token"
-            }
+            Self::NotActive => "introspection: the token is inactive",
+            Self::NotIntrospectable => "introspection: HTTP 400 unsupported_token_type or invalid_token for this token",
             Self::ExpiredHere { .. } => {
-                "introspection says that the token is active, but its exp has passed by this clock: compare the clocks"
+                "introspection: the token is active but has expired by this clock: compare the clocks"
             }
         }
     }

@@ -254,7 +254,7 @@ impl Gateway {
         }
         let rejection = Rejection::new(
             ErrorCode::ServerError,
-            "another route served than the one whose metadata were asked",
+            "the route that served has other requirements than the route that was checked",
         );
         self.counters.add(Counter::Rejected(rejection.code));
         Some(rejection)

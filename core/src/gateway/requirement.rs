@@ -22,7 +22,7 @@ impl Requirement {
         );
         Self::parse(scopes.as_deref(), audience.as_deref()).ok_or(Rejection::new(
             ErrorCode::ServerError,
-            "the route's metadata say no requirement",
+            "route metadata has no valid required_scopes or required_audience",
         ))
     }
 

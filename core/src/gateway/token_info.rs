@@ -83,7 +83,7 @@ impl TokenInfo {
             (one, Binding::None) => one,
             (Binding::Certificate(_) | Binding::Other, Binding::Certificate(_) | Binding::Other) => {
                 return Err(UnusableClaims(
-                    "the introspection answer binds the token to two keys (cnf)",
+                    "introspection response: `cnf` binds the token to two keys",
                 ));
             }
         };
@@ -123,7 +123,7 @@ impl TokenInfo {
                     ));
                 }
                 Binding::Other => {
-                    let details = "the token is bound to a key whose proof is not checked here";
+                    let details = "the token is bound to a key whose proof the gateway does not check";
                     return Err(Rejection::invalid_token(true, details));
                 }
             }
@@ -159,7 +159,7 @@ impl TokenInfo {
 
 impl Binding {
     fn of(claims: &Map<String, Value>) -> Result<Self, UnusableClaims> {
-        let not_understood = UnusableClaims("the introspection answer has a `cnf` that cannot be understood");
+        let not_understood = UnusableClaims("introspection response: malformed `cnf`");
         let members = match claims.get("cnf") {
             None => return Ok(Self::None),
             Some(Value::Object(members)) => members,
@@ -171,7 +171,7 @@ impl Binding {
         let is_named = members.contains_key("kid") && !members.contains_key("jku");
         if methods > 1 || (methods == 1 && is_named) {
             return Err(UnusableClaims(
-                "the introspection answer binds the token to two keys (cnf)",
+                "introspection response: `cnf` binds the token to two keys",
             ));
         }
         match members.get("x5t#S256") {

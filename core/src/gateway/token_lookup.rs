@@ -50,7 +50,7 @@ pub(crate) fn look_up<'a>(
     match cached {
         Some((TokenState::Active(info), until)) => Lookup::Active(info, until),
         Some((TokenState::Inactive(reason), _)) => Lookup::Inactive(reason),
-        None if jwt::is_unsecured(token) => Lookup::Invalid("the token is a JWT with alg none, which anybody can make"),
+        None if jwt::is_unsecured(token) => Lookup::Invalid("the token is an unsecured JWT (alg none)"),
         None => Lookup::Miss(stage, key),
     }
 }
@@ -61,12 +61,12 @@ fn self_contained(token: &[u8], now: u64) -> Option<Result<(TokenInfo, u64), &'s
     let claims = jwt::access_token_claims(token)?;
     let expires_at = match jwt::expiry(&claims) {
         Ok(expiry) => expiry.unwrap_or(u64::MAX),
-        Err(_) => return Some(Err("the JWT has an `exp` that is not a number")),
+        Err(_) => return Some(Err("the JWT is malformed: `exp` is not a number")),
     };
     if expires_at <= now {
         return Some(Err("the JWT has expired"));
     }
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(token)])
-        .map_err(|_| "the JWT has a `cnf` that cannot be understood, or that has two keys");
+        .map_err(|_| "the JWT is malformed: invalid `cnf`, or two keys in it");
     Some(info.map(|info| (info, expires_at)))
 }

@@ -40,7 +40,7 @@ pub(crate) fn check(token: &[u8]) -> Result<(), &'static str> {
     }
     match are_token_bytes(token) {
         true => Ok(()),
-        false => Err("the token has characters that no token has"),
+        false => Err("the token has characters other than visible ASCII"),
     }
 }
 

@@ -58,9 +58,9 @@ impl OriginError {
     pub const fn details(self) -> &'static str {
         match self {
             Self::Untrusted => "the Origin is not trusted",
-            Self::Missing => "there is no Origin",
+            Self::Missing => "missing Origin",
             Self::CrossSite => "Sec-Fetch-Site is cross-site",
-            Self::SameSite => "Sec-Fetch-Site is same-site and there is no trusted Origin",
+            Self::SameSite => "Sec-Fetch-Site is same-site without a trusted Origin",
         }
     }
 }

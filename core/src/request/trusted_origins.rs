@@ -8,7 +8,7 @@ use crate::encoding::bytes;
 /// The list of trusted origins; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedOrigins {
-    /// Lower case, without a deproblem port.
+    /// Lower case, without a default port.
     origins: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl TrustedOrigins {
             .any(|trusted| bytes::equal(trusted.as_bytes(), origin) || trusted.as_bytes().eq_ignore_ascii_case(origin))
     }
 
-    /// The origins, in lower case and without deproblem ports.
+    /// The origins, in lower case and without default ports.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.origins.iter().map(String::as_str)
     }
@@ -77,14 +77,14 @@ fn read(entry: &str, demo: bool) -> Result<String, OriginProblem> {
     {
         return Err(OriginProblem::Form);
     }
-    let deproblem_port = match scheme {
+    let default_port = match scheme {
         "https" => "443",
         "http" if demo || host == "localhost" || host.ends_with(".localhost") => "80",
         "http" => return Err(OriginProblem::Plain),
         _ => return Err(OriginProblem::Form),
     };
     Ok(match port {
-        Some(port) if port != deproblem_port => format!("{scheme}://{host}:{port}"),
+        Some(port) if port != default_port => format!("{scheme}://{host}:{port}"),
         _ => format!("{scheme}://{host}"),
     })
 }
@@ -160,7 +160,7 @@ impl fmt::Display for InvalidOrigin {
             ),
             OriginProblem::Form => write!(
                 f,
-                "`{entry}` is not an origin: write scheme, host and, where it is not the deproblem, port, with nothing behind them, for example `https://www.example.com`"
+                "`{entry}` is not an origin: write scheme, host and, where it is not the default, port, with nothing behind them, for example `https://www.example.com`"
             ),
             OriginProblem::Spelling(host) => write!(
                 f,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deproblem_port_is_left_out_as_browsers_do() {
+    fn a_default_port_is_left_out_as_browsers_do() {
         assert_eq!(parse("https://a.example:443"), parse("https://a.example"));
         assert!(
             parse("https://a.example:8443")

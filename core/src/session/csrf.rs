@@ -22,8 +22,8 @@ impl CsrfError {
     /// For the log.
     pub const fn details(self) -> &'static str {
         match self {
-            Self::HeaderRepeated => "the CSRF header is repeated",
-            Self::Mismatch => "the CSRF header is not what the CSRF cookie of this session holds",
+            Self::HeaderRepeated => "repeated CSRF header",
+            Self::Mismatch => "the CSRF header does not match the CSRF cookie of this session",
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct DifferentSessions;
 
 impl fmt::Display for DifferentSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cookies of one name are of different sessions")
+        f.write_str("cookies of one name belong to different sessions")
     }
 }
 

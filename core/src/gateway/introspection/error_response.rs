@@ -60,14 +60,14 @@ fn failed_with(status: u16) -> &'static str {
         ($($status:literal)*) => {
             match status {
                 403 => "introspection failed: HTTP 403: the authorization server does not let this client introspect",
-                503 => "introspection failed: HTTP 503, which Envoy itself says where it cannot reach the authorization server",
+                503 => "introspection failed: HTTP 503, which Envoy also answers when it cannot reach the authorization server",
                 $($status => concat!("introspection failed: HTTP ", $status),)*
                 100..=199 => "introspection failed: another HTTP status 1xx",
                 200..=299 => "introspection failed: another HTTP status 2xx",
                 300..=399 => "introspection failed: another HTTP status 3xx",
                 400..=499 => "introspection failed: another HTTP status 4xx",
                 500..=599 => "introspection failed: another HTTP status 5xx",
-                _ => "introspection failed: an answer without an HTTP status",
+                _ => "introspection failed: the response has no HTTP status",
             }
         };
     }

@@ -67,7 +67,9 @@ pub fn classify(
         body,
     } = response
     else {
-        return IntrospectionOutcome::Unusable("introspection failed: the connection was reset or could not be made");
+        return IntrospectionOutcome::Unusable(
+            "introspection failed: the connection was reset or could not be established",
+        );
     };
     let inactive = |reason: InactiveReason| IntrospectionOutcome::Introspected {
         state: TokenState::Inactive(reason),
@@ -85,7 +87,7 @@ pub fn classify(
         }
     }
     let Some(body) = body else {
-        return IntrospectionOutcome::Unusable("introspection failed: the answer is longer than 64 KiB");
+        return IntrospectionOutcome::Unusable("introspection failed: the response is longer than 64 KiB");
     };
     let media_type = content_type
         .split(|byte| *byte == b';')
@@ -151,41 +153,41 @@ fn read(
             }
         }
         (ResponseFormat::Jwt, _) => Err(UnusableClaims(
-            "the introspection answer is neither application/jwt nor application/json",
+            "introspection response: Content-Type is neither application/jwt nor application/json",
         )),
         (ResponseFormat::Claims(headers), b"application/json") => of_members(&object(body)?, headers),
-        (ResponseFormat::Claims(_), _) => Err(UnusableClaims("the introspection answer is not application/json")),
+        (ResponseFormat::Claims(_), _) => Err(UnusableClaims(
+            "introspection response: Content-Type is not application/json",
+        )),
         (ResponseFormat::Rfc9701 { issuer, headers }, b"application/token-introspection+jwt") => {
             let claims = jwt::introspection_claims(body.trim_ascii()).ok_or(UnusableClaims(
-                "the introspection answer is no signed introspection response (RFC 9701)",
+                "introspection response: not a signed introspection response (RFC 9701)",
             ))?;
             if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
                 return Err(UnusableClaims(
-                    "the introspection answer is signed by another issuer than `issuer`",
+                    "introspection response: `iss` is not the configured `issuer`",
                 ));
             }
             if !jwt::audiences(&claims).is_some_and(|audiences| audiences.contains(&stage.client_id.as_str())) {
-                return Err(UnusableClaims("the introspection answer is for another client"));
+                return Err(UnusableClaims("introspection response: `aud` is another client"));
             }
             if expiry(&claims)?.is_some_and(|expiry| expiry <= now) {
                 return Err(UnusableClaims(
-                    "the signed introspection answer has expired by this clock: compare the clocks",
+                    "introspection response: expired by this clock: compare the clocks",
                 ));
             }
             match claims.get("token_introspection") {
                 Some(Value::Object(members)) => of_members(members, headers),
-                _ => Err(UnusableClaims(
-                    "the signed introspection answer has no `token_introspection`",
-                )),
+                _ => Err(UnusableClaims("introspection response: missing `token_introspection`")),
             }
         }
         (ResponseFormat::Rfc9701 { .. }, _) => Err(UnusableClaims(
-            "the introspection answer is not application/token-introspection+jwt",
+            "introspection response: Content-Type is not application/token-introspection+jwt",
         )),
     }
 }
 
-const NO_JWT: UnusableClaims = UnusableClaims("the introspection answer holds no JWT that may be forwarded");
+const NO_JWT: UnusableClaims = UnusableClaims("introspection response: no JWT that can be forwarded");
 
 /// A JWT that came in a response with these members.
 fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
@@ -198,9 +200,8 @@ fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<Ac
 /// A token that is a JWT itself, and that the server calls active without sending another: the API gets the token. What the
 /// response says of scopes and audience takes precedence over the token: the server may have withdrawn some since.
 fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
-    const NOTHING: UnusableClaims = UnusableClaims(
-        "the introspection answer has no `jwt` or `phantom_token`, and the token is no JWT itself, so there is nothing for the API",
-    );
+    const NOTHING: UnusableClaims =
+        UnusableClaims("introspection response: neither `jwt` nor `phantom_token`, and the token itself is not a JWT");
     let mut claims = jwt::access_token_claims(token).ok_or(NOTHING)?;
     let own_expiry = expiry(&claims)?;
     for names in [&["scope", "scp"][..], &["aud"]] {
@@ -224,7 +225,7 @@ fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveTok
 fn is_active(members: &Map<String, Value>) -> Result<bool, UnusableClaims> {
     match members.get("active") {
         Some(active) => Ok(*active == Value::Bool(true)),
-        None => Err(UnusableClaims("the introspection answer has no `active` member")),
+        None => Err(UnusableClaims("introspection response: missing `active`")),
     }
 }
 
@@ -243,7 +244,7 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
         let Some(value) = members.get(claim_name).filter(|value| !value.is_null()) else {
             if *required {
                 return Err(UnusableClaims(
-                    "its answer lacks a claim that `claim_to_headers` requires",
+                    "introspection response: missing a claim that `claim_to_headers` requires",
                 ));
             }
             // What the server does not say is not said to the API either.
@@ -252,7 +253,7 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if HeaderValue::from_bytes(text.as_bytes()).is_err() {
             return Err(UnusableClaims(
-                "the introspection answer has a claim that cannot stand in a header",
+                "introspection response: a claim is not a valid header value",
             ));
         }
         lines.push((header_name.clone(), text.into_bytes()));
@@ -266,10 +267,10 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
 fn object(body: &[u8]) -> Result<Map<String, Value>, UnusableClaims> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Ok(members),
-        _ => Err(UnusableClaims("the introspection answer is not a JSON object")),
+        _ => Err(UnusableClaims("introspection response: not a JSON object")),
     }
 }
 
 fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, UnusableClaims> {
-    jwt::expiry(claims).map_err(|_| UnusableClaims("the introspection answer has an `exp` that is not a number"))
+    jwt::expiry(claims).map_err(|_| UnusableClaims("introspection response: `exp` is not a number"))
 }
