@@ -46,7 +46,7 @@ impl RootContext for Root {
                 true
             }
             Err(error) => {
-                host::log(LogLevel::Error, &format!("bff: configuration refused: {error}"));
+                host::log(LogLevel::Error, &format!("bff: invalid configuration: {error}"));
                 false
             }
         }

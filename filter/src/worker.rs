@@ -254,7 +254,7 @@ impl Worker {
             host::log(
                 LogLevel::Error,
                 &format!(
-                    "bff: phantom_token.cluster: the cluster `{}` does not exist or takes no more requests",
+                    "bff: phantom_token.cluster: cluster `{}` does not exist or accepts no more requests",
                     stage.cluster
                 ),
             );

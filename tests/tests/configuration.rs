@@ -71,7 +71,7 @@ fn a_configuration_that_cannot_be_run_is_refused_by_its_field() {
         let (good, log) = validate(&test, from, to, unset);
         assert!(!good, "accepted: {to}");
         assert!(
-            log.contains("bff: configuration refused: ") && log.contains(field),
+            log.contains("bff: invalid configuration: ") && log.contains(field),
             "{field}: {log}"
         );
     }

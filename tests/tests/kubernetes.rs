@@ -256,7 +256,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     let mut envoy = Envoy::spawn(system);
     eventually("the configuration is refused", || {
         fs::read_to_string(&envoy.log)
-            .is_ok_and(|log| log.contains("configuration refused: phantom_token.client_secrets"))
+            .is_ok_and(|log| log.contains("invalid configuration: phantom_token.client_secrets"))
     });
     assert!(
         envoy.process.try_wait().expect("a status").is_none(),

@@ -186,7 +186,7 @@ impl fmt::Display for KeyWarning {
         let position = self.position;
         write!(
             f,
-            "key {position} is given as 32 characters, which hold less than 256 bits of randomness: write 64 hexadecimal digits from a random source instead, for example of `openssl rand -hex 32`"
+            "key {position} is written as 32 characters, which have less than 256 bits of entropy: write 64 hexadecimal digits from a random source, for example from `openssl rand -hex 32`"
         )
     }
 }
@@ -212,19 +212,16 @@ impl fmt::Display for KeyError {
         match self.fault {
             Fault::Form => write!(
                 f,
-                "key {position} is not a key: write 64 hexadecimal digits (`openssl rand -hex 32` makes them) or base64 of 32 bytes; several keys are separated by commas"
+                "key {position} is invalid: write 64 hexadecimal digits (`openssl rand -hex 32` prints them) or base64 of 32 bytes; several keys are comma-separated"
             ),
             Fault::Weak => write!(
                 f,
-                "key {position} is all one byte or a published example: write a random one, for example of `openssl rand -hex 32`"
+                "key {position} is weak (one byte repeated, or a published example): write a random key, for example from `openssl rand -hex 32`"
             ),
-            Fault::Repeated => write!(
-                f,
-                "key {position} stands in the ring already: take it out, or write a new one"
-            ),
+            Fault::Repeated => write!(f, "key {position} is a duplicate: remove it, or write a new one"),
             Fault::TooMany => write!(
                 f,
-                "key {position} is one too many: a ring holds at most {MAX_KEYS} keys; take out those whose cookies have run out"
+                "key {position} is too many: a key ring holds at most {MAX_KEYS} keys: remove those whose cookies have expired"
             ),
         }
     }

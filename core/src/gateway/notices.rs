@@ -45,20 +45,20 @@ impl fmt::Display for Notice {
             Self::UnknownKey { key, requests, ring } => {
                 write!(
                     f,
-                    "{requests} requests brought a cookie that is sealed with a key which is not in this ring, key {key} among \
-                     them; this ring has"
+                    "{requests} requests brought a cookie sealed with a key that is not in the key ring, such as key {key}; the \
+                     ring has"
                 )?;
                 let mut separator = " ";
                 for known in ring {
                     write!(f, "{separator}{known}")?;
                     separator = ", ";
                 }
-                f.write_str(": give the service and the filter the same keys (bff_token.encryption_key)")
+                f.write_str(": configure the same keys (bff_token.encryption_key) for the service and the filter")
             }
             Self::ClocksDiffer { seconds } => write!(
                 f,
-                "introspection says that a token is active whose `exp` has passed {seconds} seconds ago by this clock: compare \
-                 the clocks of this machine and of the authorization server"
+                "introspection calls a token active whose `exp` passed {seconds} seconds ago by this clock: compare the clocks of \
+                 this machine and of the authorization server"
             ),
             Self::SessionTokensInactive {
                 inactive,
@@ -66,8 +66,8 @@ impl fmt::Display for Notice {
                 client_id,
             } => write!(
                 f,
-                "{inactive} of {requests} requests with a session's cookie were refused since introspection says that its token \
-                 is not active: may the client `{client_id}` introspect tokens that were issued to the service's client?"
+                "{inactive} of {requests} requests with a session cookie were refused, since introspection calls their token \
+                 inactive: check that the client `{client_id}` may introspect tokens issued to the service's client"
             ),
         }
     }
@@ -253,7 +253,7 @@ mod tests {
         for (line, words) in lines.iter().zip([
             &["12 requests", "key 5be7b5b2", "0d1f6c41, 01010101", "encryption_key"][..],
             &["75 seconds", "compare the clocks"],
-            &["40 of 50", "may the client `gateway` introspect"],
+            &["40 of 50", "the client `gateway` may introspect"],
         ]) {
             for word in words {
                 assert!(line.contains(word), "{line}: {word}");

@@ -160,13 +160,13 @@ impl fmt::Display for InvalidOrigin {
             ),
             OriginProblem::Form => write!(
                 f,
-                "`{entry}` is not an origin: write scheme, host and, where it is not the default, port, with nothing behind them, for example `https://www.example.com`"
+                "invalid origin `{entry}`: write scheme, host and, unless it is the default, port, and nothing after them, for example `https://www.example.com`"
             ),
             OriginProblem::Spelling(host) => write!(
                 f,
-                "`{entry}` is never what a browser sends, which writes this address as `{host}`: write that"
+                "browsers never send `{entry}`: write `{host}`, as they spell this address"
             ),
-            OriginProblem::Plain => write!(f, "`{entry}` is plain http: write https, since secure cookies need it"),
+            OriginProblem::Plain => write!(f, "`{entry}` uses http: write https, which secure cookies require"),
         }
     }
 }

@@ -178,7 +178,7 @@ impl RawBffToken {
         if self.require_header && !self.verify_csrf {
             return Err(ConfigError::new(
                 "bff_token.require_header",
-                "it needs `verify_csrf`: leave one of the two out",
+                "requires `verify_csrf`: leave one of the two out",
             ));
         }
         // RFC 6265, section 4.1.1: a cookie's name is a token (RFC 9110, section 5.6.2).
@@ -190,7 +190,7 @@ impl RawBffToken {
         {
             return Err(ConfigError::new(
                 "bff_token.drop_cookies",
-                format!("`{name}`: write the name of a cookie that is not the BFF's, which never reach the API anyway"),
+                format!("`{name}`: write the name of a cookie that the BFF does not set: its own never reach the API"),
             ));
         }
         Ok(BffToken {

@@ -152,7 +152,7 @@ impl RawPhantomToken {
             (Some(JwtAccessTokens::Pass), _) => {
                 return Err(ConfigError::new(
                     "phantom_token.jwt_access_tokens",
-                    "a JWT that is passed on brings no headers to an API that lives by them: write `introspect`, or leave it out",
+                    "a JWT that is passed sets no headers for the API: write `introspect`, or leave it out",
                 ));
             }
         };
@@ -175,7 +175,7 @@ impl RawPhantomToken {
         if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(ConfigError::new(
                 "phantom_token.required_scopes",
-                format!("`{scope}` is not a scope: write one scope an entry"),
+                format!("`{scope}` is not a scope: write one scope for each entry"),
             ));
         }
         Ok(PhantomToken {
@@ -263,7 +263,7 @@ fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, Confi
 
 fn size(field: &str, value: u64, most: u64) -> Result<usize, ConfigError> {
     let value = in_range(field, value, 1, most)?;
-    usize::try_from(value).map_err(|_| ConfigError::new(field, "it is too large for this machine"))
+    usize::try_from(value).map_err(|_| ConfigError::new(field, "too large for this machine"))
 }
 
 fn default_cache_seconds() -> u64 {

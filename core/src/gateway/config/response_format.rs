@@ -74,21 +74,21 @@ impl ResponseFormat {
     ) -> Result<Self, ConfigError> {
         let error = |field: &str, what: &str| Err(ConfigError::new(&format!("phantom_token.{field}"), what));
         if response != Response::Rfc9701 && issuer.is_some() {
-            return error("issuer", "it belongs to `response: rfc9701`: leave it out");
+            return error("issuer", "only used with `response: rfc9701`: leave it out");
         }
         if response == Response::Auto {
             return match headers.is_empty() {
                 true => Ok(Self::Jwt),
                 false => error(
                     "claim_to_headers",
-                    "the API gets a JWT: write `response: claims` or `rfc9701`, or leave it out",
+                    "only used where the API gets no JWT: write `response: claims` or `rfc9701`, or leave it out",
                 ),
             };
         }
         if headers.is_empty() {
             return error(
                 "claim_to_headers",
-                "without a JWT the API would learn nothing: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}]",
+                "required where the API gets no JWT: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}]",
             );
         }
         for header in &mut headers {
@@ -111,7 +111,7 @@ impl ResponseFormat {
         if headers.iter().any(|header| times(&header.header_name) > 1) {
             return error(
                 "claim_to_headers",
-                "two claims go into one header: write each header once",
+                "two claims are written to one header: write each header once",
             );
         }
         match (response, issuer) {

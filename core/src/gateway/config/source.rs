@@ -23,10 +23,13 @@ impl Source {
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<Zeroizing<String>, ConfigError> {
         let (value, what) = match self {
-            Self::Inline(value) => (value, "it is empty".to_owned()),
+            Self::Inline(value) => (
+                value,
+                "empty: write the secret, or name an environment variable with `env`".to_owned(),
+            ),
             Self::Env(name) => {
                 let what = format!(
-                    "the environment variable {name} is not set or empty in the VM: set it for Envoy and list it in vm_config.environment_variables.host_env_keys"
+                    "the environment variable {name} is missing or empty in the VM: set it for Envoy and list it in vm_config.environment_variables.host_env_keys"
                 );
                 (env(&name).unwrap_or_default(), what)
             }
