@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use bff_service::application;
-use bff_service::check;
+use bff_service::cli::check;
+use bff_service::cli::keys::{self, Failure};
+use bff_service::cli::ready;
 use bff_service::config::{self, Config};
-use bff_service::keys_command::{self, Failure};
-use bff_service::logging::{self, LogFormat};
-use bff_service::ready;
-use bff_service::rotation::Reread;
+use bff_service::server::otlp;
+use bff_service::server::reload::Reread;
 use bff_service::server::{self, Listeners};
-use bff_service::trace::export;
+use bff_service::telemetry::logging::{self, LogFormat};
 
 const USAGE: &str = "\
 usage: bff-service [serve|check|ready] --config PATH
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(("keys", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return keys(rest);
+        return run_keys(rest);
     }
     let (command, config) = match parse(arguments) {
         Ok(parsed) => parsed,
@@ -67,8 +67,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn keys(arguments: &[String]) -> ExitCode {
-    match keys_command::run(arguments, |name| std::env::var(name).ok()) {
+fn run_keys(arguments: &[String]) -> ExitCode {
+    match keys::run(arguments, |name| std::env::var(name).ok()) {
         Ok(text) => {
             print!("{}", *text);
             ExitCode::SUCCESS
@@ -78,7 +78,7 @@ fn keys(arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Usage(message)) => {
-            eprintln!("bff-service: {message}\n\n{}", keys_command::USAGE);
+            eprintln!("bff-service: {message}\n\n{}", keys::USAGE);
             ExitCode::from(2)
         }
     }
@@ -160,7 +160,7 @@ async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
         api: listen("server", &settings.address, settings.port)?,
         admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
     };
-    let export = export::start(|name| std::env::var(name).ok())?;
+    let export = otlp::start(|name| std::env::var(name).ok())?;
     let served = server::run(application::all(configs)?, listeners, reread).await;
     if let Some(export) = export {
         export.finish().await;

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bff_core::keys::KeyRing;
 use bff_core::names::{CookieNames, Hardening};
 use bff_core::seal::{Content, Purpose, Sealer, SessionId};
-use bff_service::oauth::jwks::KeySet;
-use bff_service::oauth::signing_key::SigningKey;
+use bff_service::jose::jwks::KeySet;
+use bff_service::jose::signing_key::SigningKey;
 
 /// The time at which everything happens.
 pub const NOW: u64 = 1_800_000_000;

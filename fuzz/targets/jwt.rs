@@ -4,7 +4,7 @@
 use bff_fuzz::{KEYS, NOW, encode, signed};
 use bff_service::oauth::Demands;
 use bff_service::oauth::id_token::{Expected, Occasion, TYPES, validate};
-use bff_service::oauth::jws::{UnverifiedToken, claims_of_verified};
+use bff_service::jose::jws::{UnverifiedToken, claims_of_verified};
 use jsonwebtoken::Algorithm;
 
 const ALLOWED: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];

@@ -1,7 +1,7 @@
 //! Key sets: the number of keys is bounded, and none is for another algorithm than its own.
 #![no_main]
 
-use bff_service::oauth::jwks::KeySet;
+use bff_service::jose::jwks::KeySet;
 use jsonwebtoken::Algorithm;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -6,8 +6,8 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 
+use super::checks::CallerOrigin;
 use super::endpoint::Route;
-use super::request_checks::CallerOrigin;
 
 /// Headers that a page may send besides the CSRF header and those of `cors_allowed_headers`, in lower case.
 /// `token-handler-version` is what existing clients of this API send so that none of their requests goes without a

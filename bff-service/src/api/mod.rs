@@ -5,28 +5,16 @@
 //! no router in front of the checks that a new endpoint could be registered past.
 
 mod answer;
-mod backchannel_logout;
 mod body;
-mod claims;
+mod checks;
 mod cors;
 mod endpoint;
-mod errors;
-mod frontchannel_logout;
+mod endpoints;
+mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod login_end;
-mod login_exchange;
-mod login_start;
-mod logout;
-mod navigation;
 pub mod openapi;
-mod page_url;
-mod refresh;
-mod refresh_exchange;
-mod request_checks;
 mod respond;
-mod session;
-mod user_info;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,17 +29,17 @@ use bff_core::reply::Refusal;
 use serde_json::json;
 
 use self::answer::{Answer, Content};
+use self::checks::{CallerOrigin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
 use self::endpoint::{Caller, Endpoint, Offered, Route};
-use self::errors::Failure;
-use self::request_checks::{CallerOrigin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
+use self::error::Failure;
 use self::respond::respond;
 use crate::application::Application;
 use crate::clock;
-use crate::logging::{AUDIT, RequestContext, RequestId};
 use crate::oauth::OAuthClient;
-use crate::session::request_cookies::{Place, RequestCookies};
-use crate::session::set_cookies::SetCookies;
-use crate::trace::TraceContext;
+use crate::session::cookies::request::{Place, RequestCookies};
+use crate::session::cookies::response::SetCookies;
+use crate::telemetry::logging::{AUDIT, RequestContext, RequestId};
+use crate::telemetry::trace::TraceContext;
 
 /// What one worker thread answers the requests of one application with.
 #[derive(Clone)]
@@ -289,18 +277,18 @@ async fn dispatch(
     // Those that talk to the authorization server have room of their own: what each of them needs would be reserved, and
     // moved about, for every request.
     let result = match endpoint {
-        Endpoint::LoginStart => Box::pin(login_start::handle(call)).await,
-        Endpoint::LoginEnd => Box::pin(login_end::handle(call)).await,
-        Endpoint::UserInfo => Box::pin(user_info::handle(call)).await,
-        Endpoint::Claims => claims::handle(&call),
-        Endpoint::Refresh => Box::pin(refresh::handle(call)).await,
-        Endpoint::Logout => Box::pin(logout::handle(call)).await,
-        Endpoint::Session => session::handle(&call),
-        Endpoint::Login => Box::pin(navigation::login(call)).await,
-        Endpoint::Callback => Box::pin(navigation::callback(call)).await,
-        Endpoint::LogoutByNavigation => Box::pin(navigation::logout(call)).await,
-        Endpoint::BackchannelLogout => Box::pin(backchannel_logout::handle(call)).await,
-        Endpoint::FrontchannelLogout => frontchannel_logout::handle(call).await,
+        Endpoint::LoginStart => Box::pin(endpoints::login_start::handle(call)).await,
+        Endpoint::LoginEnd => Box::pin(endpoints::login_end::handle(call)).await,
+        Endpoint::UserInfo => Box::pin(endpoints::user_info::handle(call)).await,
+        Endpoint::Claims => endpoints::claims::handle(&call),
+        Endpoint::Refresh => Box::pin(endpoints::refresh::handle(call)).await,
+        Endpoint::Logout => Box::pin(endpoints::logout::handle(call)).await,
+        Endpoint::Session => endpoints::session::handle(&call),
+        Endpoint::Login => Box::pin(endpoints::navigation::login(call)).await,
+        Endpoint::Callback => Box::pin(endpoints::navigation::callback(call)).await,
+        Endpoint::LogoutByNavigation => Box::pin(endpoints::navigation::logout(call)).await,
+        Endpoint::BackchannelLogout => Box::pin(endpoints::backchannel_logout::handle(call)).await,
+        Endpoint::FrontchannelLogout => endpoints::frontchannel_logout::handle(call).await,
         Endpoint::Jwks => Ok(jwks(&call)),
     };
     if is_head {

@@ -7,7 +7,7 @@ use bff_core::config::Config as Rules;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::Settings;
 
 /// The rules, and what tells them from those of another reading.

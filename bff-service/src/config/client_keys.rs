@@ -1,9 +1,9 @@
 //! The private keys of this client, read from the files that the configuration names.
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::{Client, ClientAuthentication, Settings};
-use crate::oauth::jws::NamedAlgorithm;
-use crate::oauth::signing_key::SigningKey;
+use crate::jose::jws::NamedAlgorithm;
+use crate::jose::signing_key::SigningKey;
 
 /// The client's private keys.
 #[derive(Debug, Default)]

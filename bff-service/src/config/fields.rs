@@ -3,7 +3,7 @@
 
 use toml::{Table, Value};
 
-use super::fault::Fault;
+use super::error::Fault;
 
 /// The type of a field's value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@
 //! Secrets do not belong into the file. They come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files
 //! that `BFF_COOKIE_KEYS_FILE` or `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo
 //! mode may they be written inline as `keys.ring` and `client.secret`. Both are read anew while the service runs
-//! ([`crate::rotation`]).
+//! ([`crate::server::reload`]).
 //!
 //! The proxy that the authorization server is reached through comes from `HTTPS_PROXY` and `NO_PROXY`
 //! ([`crate::http_client::proxy`]), for all applications.
@@ -26,9 +26,9 @@ mod authorize;
 pub mod client_keys;
 mod cookie_scope;
 mod defaults;
-pub mod environment;
-pub mod fault;
+pub mod error;
 pub mod fields;
+pub mod overrides;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod secrets;
@@ -51,7 +51,7 @@ use crate::http_client::Proxy;
 
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
-pub use self::fault::{ConfigError, Fault};
+pub use self::error::{ConfigError, Fault};
 #[cfg(feature = "schema")]
 pub use self::schema::schema;
 pub use self::secrets::Secret;
@@ -70,7 +70,7 @@ pub struct Config {
     name: Option<String>,
     settings: Settings,
     parts: Parts,
-    /// The one thing in here that changes: see [`crate::rotation`].
+    /// The one thing in here that changes: see [`crate::server::reload`].
     client_secret: ArcSwapOption<Secret>,
     authorize_rules: Option<AuthorizeRules>,
     warnings: Vec<String>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::{ClientAuthentication, Settings};
 
 /// A secret text. `Debug` does not show it.

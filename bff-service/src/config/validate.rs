@@ -11,11 +11,11 @@ use url::Url;
 
 use super::client_keys::{self, ClientKeys};
 use super::cookie_scope;
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::{CookiePaths, Settings, UserInfoSource};
+use crate::jose::jws::{NamedAlgorithm, signature_algorithm};
 use crate::oauth::discovery::check_endpoint;
 use crate::oauth::extra_params;
-use crate::oauth::jws::{NamedAlgorithm, signature_algorithm};
 
 /// What the checks make of the values.
 #[derive(Debug)]

@@ -7,14 +7,16 @@
 //!
 //! * [`exchange_stream`]: a connection that gives each request its one answer; [`response_reader`]: where that one ends.
 //! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`: how connections are made.
-//! * `answer`: what comes of a request.
+//! * `response`: what comes of a request.
 
-mod answer;
+pub mod client_certificate;
 mod connector;
 pub mod exchange_stream;
 pub mod proxy;
 mod resolver;
+mod response;
 pub mod response_reader;
+pub mod tls;
 mod tls_error;
 mod transport;
 
@@ -28,8 +30,8 @@ use awc::http::{Method, StatusCode};
 use rustls::ClientConfig;
 use url::Url;
 
-pub use self::answer::{Answer, HttpError};
 pub use self::proxy::Proxy;
+pub use self::response::{Answer, HttpError};
 
 use self::connector::{Connector, Settings};
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::client_authentication::ASSERTION_TYPE;
+use super::authentication::ASSERTION_TYPE;
 use super::discovery::Metadata;
 use super::dpop::{self, Dpop, Role};
 use super::error::{OAuthError, Rejection};
@@ -22,12 +22,12 @@ use super::error_meaning::ErrorCode;
 use super::extra_params::Demands;
 use super::http::{Answer, HttpClient, HttpError};
 use super::id_token::{self, Expected, IdTokenError, Occasion};
-use super::jws::{self, JwsError, UnverifiedToken};
 use super::provider::{Provider, Source};
-use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
+use super::token_response::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
-use crate::metrics::ServerEndpoint;
+use crate::jose::jws::{self, JwsError, UnverifiedToken};
+use crate::telemetry::metrics::ServerEndpoint;
 
 /// The `oauth2` crate's client, with our form of token response.
 pub(super) type Grants = oauth2::Client<

@@ -6,10 +6,10 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::capabilities::{self, Capabilities, Profile};
 use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
+use super::negotiation::{self, Capabilities, Profile};
 use crate::config::{Config, ResponseMode};
-use crate::metrics::ServerEndpoint;
+use crate::telemetry::metrics::ServerEndpoint;
 
 /// What this service uses of the metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,7 @@ pub fn examine(document: &Document, config: &Config) -> Examined {
         ),
         false,
     );
-    let profile = capabilities::examine(&document.capabilities, pushed.is_some(), config, &mut examined);
+    let profile = negotiation::examine(&document.capabilities, pushed.is_some(), config, &mut examined);
     let names_itself = settings.authorization_response_iss_parameter_supported
         || document.authorization_response_iss_parameter_supported == Some(true);
     // A signed response says who it is from in any case.

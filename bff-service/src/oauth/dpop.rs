@@ -11,9 +11,9 @@ use url::Url;
 
 use super::error::OAuthError;
 use super::http::Answer;
-use super::jws::NamedAlgorithm;
-use super::signing_key::SigningKey;
 use crate::clock;
+use crate::jose::jws::NamedAlgorithm;
+use crate::jose::signing_key::SigningKey;
 use crate::random;
 
 /// Longest nonce of a server that is used, in bytes.

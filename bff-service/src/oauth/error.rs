@@ -10,8 +10,8 @@ use super::extra_params::ExtraParamError;
 use super::http::{Answer, HttpError};
 use super::id_token::IdTokenError;
 use super::retry_after;
-use crate::metrics::ServerEndpoint;
 use crate::random::RandomError;
+use crate::telemetry::metrics::ServerEndpoint;
 
 /// How much of what somebody else wrote is shown in a log line, in characters.
 const MAX_SHOWN: usize = 200;

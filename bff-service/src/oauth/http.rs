@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::AuthorizationServer;
 use crate::http_client::{Client, Limits, Proxy, Sharing};
-use crate::metrics::{Metrics, ServerEndpoint};
-use crate::trace::TraceContext;
+use crate::telemetry::metrics::{Metrics, ServerEndpoint};
+use crate::telemetry::trace::TraceContext;
 
 pub use crate::http_client::{Answer, HttpError};
 

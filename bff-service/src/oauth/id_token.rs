@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::error::shown;
 use super::extra_params::Demands;
-use super::jws::JwsError;
+use crate::jose::jws::JwsError;
 
 /// The `typ` that an ID token may have in its header.
 pub const TYPES: [&str; 1] = ["jwt"];

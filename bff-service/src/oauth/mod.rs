@@ -12,13 +12,11 @@
 //! * [`http`], [`tls`]: how requests travel, by [`crate::http_client`]; [`client_certificate`]: what the client shows in the
 //!   TLS handshake.
 
-pub mod authorization;
+pub mod authentication;
+pub mod authorization_request;
 pub mod authorization_response;
 pub mod cached;
-pub mod capabilities;
 pub mod client;
-pub mod client_authentication;
-pub mod client_certificate;
 pub mod discovery;
 mod dpop;
 pub mod error;
@@ -26,23 +24,20 @@ pub mod error_meaning;
 pub mod extra_params;
 pub mod http;
 pub mod id_token;
-pub mod jwks;
-pub mod jws;
 pub mod logout;
 pub mod logout_token;
+pub mod negotiation;
 pub mod provider;
 pub mod retry_after;
-pub mod signing_key;
-pub mod tls;
-pub mod token;
+pub mod token_response;
 pub mod userinfo;
 
-pub use self::authorization::AuthorizationRequest;
+pub use self::authorization_request::AuthorizationRequest;
 pub use self::client::OAuthClient;
 pub use self::error::OAuthError;
 pub use self::extra_params::Demands;
 pub use self::provider::Provider;
-pub use self::token::{IdToken, TokenSet};
+pub use self::token_response::{IdToken, TokenSet};
 
 #[cfg(test)]
 mod tests;

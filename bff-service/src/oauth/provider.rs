@@ -14,11 +14,11 @@ use super::cached::Cached;
 use super::discovery::{self, Metadata};
 use super::error::OAuthError;
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
-use super::jwks::KeySet;
-use super::tls;
+use crate::application::exchanges::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use crate::config::{AuthorizationServer, Config, ConfigError, Fault};
-use crate::exchanges::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
-use crate::metrics::{Metrics, ServerEndpoint};
+use crate::http_client::tls;
+use crate::jose::jwks::KeySet;
+use crate::telemetry::metrics::{Metrics, ServerEndpoint};
 
 /// How soon the background task tries again after a failure: at first, and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -96,7 +96,7 @@ impl Provider {
     }
 
     /// Connections for exchanges at the token endpoint, each of which may take as long as
-    /// [`ExchangeTimes`](crate::exchanges::ExchangeTimes) say; those that go on behind their answers take none from the rest.
+    /// [`ExchangeTimes`](crate::application::exchanges::ExchangeTimes) say; those that go on behind their answers take none from the rest.
     pub fn http_client_for_exchanges(&self) -> HttpClient {
         let settings = &self.0.config.authorization_server;
         let total = ExchangeTimes::of(settings).total.as_millis();

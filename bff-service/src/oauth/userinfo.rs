@@ -10,10 +10,10 @@ use super::dpop::Role;
 use super::error::{OAuthError, Rejection};
 use super::http::{Answer, MAX_ANSWER_BYTES};
 use super::id_token::{self, IdTokenError};
-use super::jws::JwsError;
 use super::provider::Source;
 use crate::clock;
-use crate::metrics::ServerEndpoint;
+use crate::jose::jws::JwsError;
+use crate::telemetry::metrics::ServerEndpoint;
 
 impl OAuthClient {
     /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one

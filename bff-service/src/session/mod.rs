@@ -18,29 +18,20 @@
 //! * [`logout_states`]: the browser's way back from signing out.
 //! * [`redis`]: the connection to Redis.
 
-pub mod cookie_keys;
-pub mod ended_sessions;
+pub mod cookies;
+pub mod current_session;
+pub mod ended;
 pub mod fit;
-pub mod in_process_refresh_store;
-pub mod live;
-pub mod logout_states;
-pub mod logout_tokens;
-pub mod other_shapes;
+pub mod logout_state;
 pub mod pending_logins;
 pub mod redis;
-pub mod redis_refresh_scripts;
-pub mod redis_refresh_store;
-pub mod refresh_store;
-pub mod request_cookies;
-mod sealed_outcome;
-pub mod set_cookies;
-pub mod shared;
-pub mod tokens;
+pub mod refresh;
+pub mod writer;
 
 use bff_core::names::CookieNames;
 use bff_core::seal::Purpose;
 
-use self::cookie_keys::LiveSealer;
+use self::cookies::keys::LiveSealer;
 
 /// Everything fixed about the cookies.
 #[derive(Clone)]

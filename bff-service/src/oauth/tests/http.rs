@@ -1,9 +1,9 @@
 //! The HTTP client against servers that misbehave.
 
 use super::fake_server::{FakeServer, Reply, config};
-use crate::metrics::ServerEndpoint;
+use crate::http_client::tls;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
-use crate::oauth::tls;
+use crate::telemetry::metrics::ServerEndpoint;
 
 fn client(lines: &[&str]) -> HttpClient {
     let config = config(&[&["authorization_server.issuer = \"http://127.0.0.1\""], lines].concat());

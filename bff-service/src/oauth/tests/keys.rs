@@ -4,7 +4,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use super::signer::{Signer, encode, jwks};
-use crate::oauth::jwks::KeySet;
+use crate::jose::jwks::KeySet;
 
 fn parse(keys: &Value) -> Result<KeySet, String> {
     KeySet::parse(keys.to_string().as_bytes())
@@ -66,7 +66,7 @@ fn a_point_that_is_not_on_the_curve_verifies_nothing() {
     let signer = Signer::es256("1");
     let set = parse(&json!({"keys": [changed(&signer, json!({"x": encode([7; 32])}))]})).unwrap();
     let token = signer.sign(&json!({}));
-    let token = crate::oauth::jws::UnverifiedToken::parse(&token, &["jwt"], &[Algorithm::ES256]).unwrap();
+    let token = crate::jose::jws::UnverifiedToken::parse(&token, &["jwt"], &[Algorithm::ES256]).unwrap();
     assert!(token.verify(&set).is_err());
 }
 

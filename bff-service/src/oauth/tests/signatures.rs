@@ -4,9 +4,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use super::signer::{Signer, encode, jwks};
+use crate::jose::jwks::KeySet;
+use crate::jose::jws::{JwsError, UnverifiedToken};
 use crate::oauth::id_token::TYPES;
-use crate::oauth::jwks::KeySet;
-use crate::oauth::jws::{JwsError, UnverifiedToken};
 
 const ALLOWED: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
 

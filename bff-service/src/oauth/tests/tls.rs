@@ -13,9 +13,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::fake_server::config;
 use crate::config::{AuthorizationServer, Client};
 use crate::http_client::Proxy;
-use crate::metrics::ServerEndpoint;
+use crate::http_client::tls::client_config;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
-use crate::oauth::tls::client_config;
+use crate::telemetry::metrics::ServerEndpoint;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 

@@ -1,0 +1,295 @@
+//! One application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers
+//! share it.
+
+pub mod exchanges;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::HeaderName;
+use bff_core::ended::Ended;
+use bff_core::names::csrf_header_name;
+use bff_core::origin::TrustedOrigins;
+
+use arc_swap::ArcSwapOption;
+use zeroize::Zeroizing;
+
+use self::exchanges::{ExchangeTimes, Exchanges};
+use crate::config::{AuthorizeRules, Config, CookiePaths};
+use crate::oauth::Provider;
+use crate::random;
+use crate::session::CookieSettings;
+use crate::session::cookies::keys::CookieKeys;
+use crate::session::ended::list::EndedList;
+use crate::session::ended::redis_sync;
+use crate::session::ended::used_logout_tokens::LogoutTokens;
+use crate::session::fit;
+use crate::session::logout_state::LogoutStates;
+use crate::session::pending_logins::PendingLogin;
+use crate::session::redis::Redis;
+use crate::session::refresh::in_process::{InProcessRefreshStore, RefreshStoreLimits};
+use crate::session::refresh::redis::{self, RedisRefreshStore};
+use crate::session::refresh::store::RefreshStore;
+use crate::session::writer::{ReplicaId, Session, SessionLifetimes, Tokens, WriteError};
+use crate::telemetry::metrics::Metrics;
+
+/// How long an access token counts as good where the authorization server does not say, in seconds. Nothing rests on
+/// it: whoever accepts the token decides.
+const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
+
+/// The parts of an application, made once from its configuration.
+pub struct Application {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The authorization server's metadata and keys.
+    pub provider: Provider,
+    /// The keys that seal.
+    pub cookie_keys: Arc<CookieKeys>,
+    /// The rules of `/authorize` that are in force.
+    pub authorize_rules: ArcSwapOption<AuthorizeRules>,
+    /// How cookies are named, sealed and sent.
+    pub cookies: CookieSettings,
+    /// Whose pages may call.
+    pub origins: TrustedOrigins,
+    /// The origin that the navigation variant returns to.
+    pub web_origin: String,
+    /// The header that repeats the CSRF value.
+    pub csrf_header: HeaderName,
+    /// How long sessions last.
+    pub lifetimes: SessionLifetimes,
+    /// Makes one of concurrent refreshes.
+    pub refreshes: Arc<dyn RefreshStore>,
+    /// Codes and refresh tokens on their way to the token endpoint.
+    pub exchanges: Arc<Exchanges>,
+    /// The sessions that are over.
+    pub ended: EndedList,
+    /// The logout tokens that were used.
+    pub logout_tokens: LogoutTokens,
+    /// Tells the browser's return from signing out from any other page load.
+    pub logout_states: LogoutStates,
+    /// This process.
+    pub replica: ReplicaId,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    redis: Option<Redis>,
+}
+
+/// Makes all applications of a configuration, with one set of counters. The error is one of configuration.
+pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
+    let metrics = Arc::new(Metrics::default());
+    let make = |config: Config| {
+        let config = Arc::new(config);
+        let provider = Provider::new(&config, &metrics).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Application::new(config, provider, Arc::clone(&metrics))?))
+    };
+    configs.into_iter().map(make).collect()
+}
+
+impl Application {
+    /// Puts the application together. The error is one of configuration. Must run where tokio runs.
+    pub fn new(config: Arc<Config>, provider: Provider, metrics: Arc<Metrics>) -> Result<Application, String> {
+        let csrf_header = csrf_header_name(&config.cookie_name_prefix);
+        let csrf_header = HeaderName::try_from(csrf_header.as_str())
+            .map_err(|_| format!("`cookie_name_prefix`: `{csrf_header}` cannot be the name of a header"))?;
+        let narrow_path = match config.cookie_paths {
+            CookiePaths::Narrow => config.endpoints_prefix.clone(),
+            CookiePaths::Root => "/".to_owned(),
+        };
+        let cookie_keys = CookieKeys::new(&config);
+        let cookies = CookieSettings {
+            sealer: cookie_keys.for_cookies(),
+            names: config.cookie_names().clone(),
+            domain: config.cookie_domain.clone(),
+            narrow_path,
+            endpoints_prefix: config.endpoints_prefix.clone(),
+            former_paths: config.former_cookie_paths(),
+            max_parts: config.max_cookie_parts,
+        };
+        let lifetimes = SessionLifetimes {
+            absolute: config.session.max_lifetime_seconds,
+            idle: config.session.max_idle_seconds,
+        };
+        let times = ExchangeTimes::of(&config.authorization_server);
+        let replay_window = Duration::from_secs(config.session.refresh_replay_seconds);
+        let limits = RefreshStoreLimits {
+            replay_window,
+            lead: times.over(),
+            wait: times.answer,
+            settled: config.session.refresh_replay_entries,
+        };
+        let redis = match &config.redis.url {
+            Some(url) => {
+                let timeout = Duration::from_millis(config.redis.timeout_ms);
+                Some(Redis::new(
+                    url.expose(),
+                    timeout,
+                    &config.identity(),
+                    Arc::clone(&metrics),
+                )?)
+            }
+            None => None,
+        };
+        let local = InProcessRefreshStore::new(limits);
+        let refreshes: Arc<dyn RefreshStore> = match &redis {
+            None => Arc::new(local),
+            Some(redis) => Arc::new(RedisRefreshStore::new(
+                local,
+                redis.clone(),
+                cookie_keys.for_refreshes(),
+                redis::Settings {
+                    replay_window,
+                    wait: times.answer,
+                    over: times.over(),
+                    session_affinity: config.redis.session_affinity,
+                },
+                Arc::clone(&metrics),
+            )),
+        };
+        let number = || {
+            random::bytes::<8>()
+                .map(u64::from_be_bytes)
+                .map_err(|error| error.to_string())
+        };
+        let ended = EndedList::new(
+            config.session.ended_entries,
+            config.session.ended_seconds,
+            config.authorization_server.clock_skew_seconds,
+            number()? as u32,
+        );
+        let web_origin = config.navigation.web_origin.clone();
+        let web_origin = web_origin.or_else(|| config.trusted_origins().iter().next().map(str::to_owned));
+        Ok(Application {
+            origins: config.trusted_origins().clone(),
+            web_origin: web_origin.unwrap_or_default(),
+            provider,
+            authorize_rules: ArcSwapOption::new(config.authorize_rules().cloned().map(Arc::new)),
+            cookies,
+            csrf_header,
+            lifetimes,
+            refreshes,
+            exchanges: Arc::new(Exchanges::new(times)),
+            ended,
+            logout_tokens: LogoutTokens::new(redis.clone()),
+            logout_states: LogoutStates::new(cookie_keys.for_logouts()),
+            cookie_keys,
+            replica: ReplicaId(number()?),
+            metrics,
+            redis,
+            config,
+        })
+    }
+
+    /// Whether a request with this `Host` and path is for this application.
+    pub fn is_for(&self, host: &str, path: &str) -> bool {
+        let below = path.strip_prefix(self.config.endpoints_prefix.as_str());
+        let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if !is_below && !self.config.is_alone() {
+            return false;
+        }
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name = name.map_or(host, |(name, _)| name);
+        let same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
+        self.config.hosts.is_empty() || self.config.hosts.iter().any(same)
+    }
+
+    /// Where the authorization server sends the browser back to.
+    pub fn redirect_uri(&self, by_navigation: bool) -> &str {
+        match &self.config.navigation.redirect_uri {
+            Some(uri) if by_navigation => uri,
+            _ => &self.config.client.redirect_uri,
+        }
+    }
+
+    /// What a pending login says that was begun here, to come back to `redirect_uri`.
+    pub fn begun_for(&self, redirect_uri: &str) -> String {
+        let config = &self.config;
+        PendingLogin::digest(&config.authorization_server.issuer, &config.client.id, redirect_uri)
+    }
+
+    /// When an access token that came at `now` expires, both in UNIX seconds.
+    pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
+        now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
+    }
+
+    /// Whether new tokens of a session fit into its cookies.
+    ///
+    /// # Errors
+    /// They are too long.
+    pub fn check_fit(&self, tokens: &Tokens<'_>, session: Session, now: u64) -> Result<(), WriteError> {
+        fit::check(tokens, session, &self.cookies, &self.ended, self.lifetimes, now)
+    }
+
+    /// Revokes tokens of a session that is over, behind the answer: nobody waits for it but the shutdown.
+    pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
+        // What comes of it is in the log.
+        drop(
+            self.exchanges
+                .begin_behind_the_answer(async move |client| client.revoke(refresh_token, access_token).await),
+        );
+    }
+
+    /// Ends what has begun by `now` (UNIX seconds), here and, where they share Redis, at the other replicas.
+    pub async fn end(&self, ended: Ended, now: u64) {
+        if let Some(until) = self.ended.end(ended, now) {
+            self.tell(ended, now, until).await;
+        }
+    }
+
+    /// As [`Application::end`], on the word of somebody who did not prove who they are. Returns whether there was room for it.
+    pub async fn end_if_room(&self, ended: Ended, now: u64) -> bool {
+        let Some(until) = self.ended.end_if_room(ended, now) else {
+            return false;
+        };
+        self.tell(ended, now, until).await;
+        true
+    }
+
+    async fn tell(&self, ended: Ended, now: u64, until: u64) {
+        if let Some(redis) = &self.redis {
+            redis_sync::publish(redis, &self.ended, ended, now, until).await;
+        }
+    }
+
+    /// What is known to have ended by now, here and, where they share Redis, at the other replicas: to be asked before
+    /// the tokens of a login are asked for, and given to [`EndedList::begin`].
+    pub async fn ended_by_now(&self) -> u64 {
+        if let Some(redis) = &self.redis {
+            redis_sync::catch_up(redis, &self.ended).await;
+        }
+        self.ended.changes()
+    }
+
+    /// Takes what may change in its configuration from another reading of it. What is said is for the log.
+    pub fn take(&self, config: &Config) -> Vec<String> {
+        let mut news: Vec<String> = self
+            .cookie_keys
+            .exchange(config, config.key_ring())
+            .into_iter()
+            .collect();
+        if self.config.take_client_secret(config) {
+            news.push("the client secret has been exchanged".to_owned());
+        }
+        let rules = config.authorize_rules();
+        // Whether there are any is settled at the start: the routes are.
+        if let (Some(new), Some(old)) = (rules, self.authorize_rules.load().as_deref())
+            && new != old
+        {
+            self.authorize_rules.store(Some(Arc::new(new.clone())));
+            news.push("the rules of /authorize have been exchanged".to_owned());
+        }
+        news
+    }
+
+    /// What runs beside the requests: never ends, to be spawned once in a process, on a thread that runs actix.
+    pub async fn keep_up(&self) {
+        let follow = async {
+            match &self.redis {
+                Some(redis) => redis_sync::follow(redis.clone(), self.ended.clone()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::join!(self.provider.clone().keep_fresh(), follow);
+    }
+}
