@@ -19,6 +19,7 @@ pub mod authorize;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod hex;
 pub mod http_client;
 pub mod jose;
 pub mod oauth;

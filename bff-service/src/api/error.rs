@@ -11,7 +11,7 @@ use crate::oauth::error_meaning::{ErrorCode, Meaning};
 use crate::oauth::retry_after;
 use crate::random::RandomError;
 use crate::session::writer::WriteError;
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// Why a request was refused, in a word: a label of a metric, and a member of the audit line. Where none of these is
 /// said, it is the error code.

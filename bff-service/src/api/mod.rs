@@ -38,7 +38,8 @@ use crate::clock;
 use crate::oauth::OAuthClient;
 use crate::session::cookies::request::{Place, RequestCookies};
 use crate::session::cookies::response::SetCookies;
-use crate::telemetry::logging::{AUDIT, RequestContext, RequestId};
+use crate::telemetry::logging::AUDIT;
+use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 
 /// What one worker thread answers the requests of one application with.
@@ -169,7 +170,7 @@ fn end_span(application: &Application, endpoint: Option<Endpoint>, status: u16, 
         None => "unknown".to_owned(),
     };
     let method = endpoint.map_or(Method::GET, Endpoint::method);
-    TraceContext::answered(method.as_str(), route, status, error);
+    RequestContext::answered(method.as_str(), route, status, error);
 }
 
 /// For operators: a counter for every request, and a line for every refusal, whose code is returned. Successes that

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::config::AuthorizationServer;
 use crate::oauth::OAuthClient;
-use crate::telemetry::logging::RequestContext;
+use crate::telemetry::request_context::RequestContext;
 
 /// How many exchanges of an application go on behind their answers at most, of each kind.
 pub const MAX_BEHIND_THE_ANSWER: usize = 100;

@@ -26,8 +26,9 @@ use crate::application::Application;
 use crate::clock;
 use crate::config::AuthorizeRules;
 use crate::oauth::http::{HttpClient, HttpError};
-use crate::telemetry::logging::{AUDIT, RequestContext, RequestId};
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::logging::AUDIT;
+use crate::telemetry::request_context::{RequestContext, RequestId};
+use crate::telemetry::server_endpoint::ServerEndpoint;
 use crate::telemetry::trace::TraceContext;
 
 /// What Envoy's `ext_authz` is to remove from the request.
@@ -140,7 +141,7 @@ impl Authorizer {
         };
         self.application.metrics.request("authorize", outcome, began.elapsed());
         let error = Some(outcome).filter(|_| status != 200);
-        TraceContext::answered("GET", || "/authorize".to_owned(), status, error);
+        RequestContext::answered("GET", || "/authorize".to_owned(), status, error);
         response
     }
 

@@ -1,6 +1,5 @@
 //! `bff-service keys`: makes cookie keys, and names those that there are without showing them.
 
-use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use bff_core::keys::KeyRing;
 use zeroize::Zeroizing;
 
 use crate::config;
+use crate::hex;
 use crate::random;
 
 /// How it is called.
@@ -67,10 +67,7 @@ fn generate(count: usize) -> Result<Zeroizing<String>, Failure> {
     for _ in 0..count {
         let key = random::bytes::<32>().map(Zeroizing::new);
         let key = key.map_err(|error| Failure::Refused(error.to_string()))?;
-        for byte in key.iter() {
-            // Writing to a String does not fail.
-            let _ = write!(text, "{byte:02x}");
-        }
+        hex::push(&mut text, &*key);
         text.push('\n');
     }
     Ok(text)

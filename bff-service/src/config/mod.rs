@@ -47,6 +47,7 @@ use bff_core::seal::NameDigest;
 use bff_core::seal::Sealer;
 use zeroize::Zeroizing;
 
+use crate::hex;
 use crate::http_client::Proxy;
 
 pub use self::authorize::AuthorizeRules;
@@ -147,8 +148,7 @@ impl Config {
     /// What tells this application from any other, wherever its replicas run.
     pub fn identity(&self) -> String {
         let client = NameDigest::of(&self.settings.authorization_server.issuer, &self.settings.client.id);
-        let digest: String = client.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:{digest}", self.settings.cookie_name_prefix)
+        format!("{}:{}", self.settings.cookie_name_prefix, hex::encode(&client.0))
     }
 
     /// The rules of `/authorize`, where it is on.

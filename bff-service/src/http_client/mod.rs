@@ -6,12 +6,14 @@
 //! cannot grow in here.
 //!
 //! * [`exchange_stream`]: a connection that gives each request its one answer; [`response_reader`]: where that one ends.
-//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`: how connections are made.
+//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`, `host`: how connections are made;
+//!   [`tls`], [`client_certificate`]: whom they believe, and what the client shows.
 //! * `response`: what comes of a request.
 
 pub mod client_certificate;
 mod connector;
 pub mod exchange_stream;
+mod host;
 pub mod proxy;
 mod resolver;
 mod response;

@@ -1,5 +1,6 @@
-//! TLS towards the authorization server: the system's certificate authorities, and those of the configuration.
+//! Whom connections with TLS believe: the system's certificate authorities, and those of a file.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
@@ -8,72 +9,106 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::client_certificate::ClientCertificate;
-use crate::config::{AuthorizationServer, Client, Fault};
 
-/// The TLS settings of every connection to the authorization server.
-///
-/// The cryptography is named here and not taken from a process-wide default, so that nothing needs to be installed
-/// first. HTTP/1.1 only: one request at a time on a connection is all that this service needs.
-pub fn client_config(settings: &AuthorizationServer, client: &Client) -> Result<Arc<ClientConfig>, Fault> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        log::warn!("the system's certificate authorities: {error}");
+/// What the TLS of a client is made from.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTls {
+    /// PEM file of certificates that are trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether it is an error that there is no certificate authority at all: where only plain http is spoken, none is needed.
+    pub needs_authorities: bool,
+    /// PEM files of the client's certificate chain and its private key, for mutual TLS.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why TLS cannot be set up. `Display` names the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The certificate authorities: those of [`ClientTls::ca_file`], or there are none.
+    #[error("{0}")]
+    Authorities(String),
+    /// The certificate that the client is to show.
+    #[error("{0}")]
+    ClientCertificate(String),
+    /// The cryptography.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(String),
+}
+
+impl ClientTls {
+    /// Reads the files.
+    ///
+    /// The cryptography is named here and not taken from a process-wide default, so that nothing needs to be installed
+    /// first. HTTP/1.1 only: one request at a time on a connection is all that this service needs.
+    ///
+    /// # Errors
+    /// A file cannot be read or holds something else, or nobody would be trusted.
+    pub fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let roots = self.roots()?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .with_root_certificates(roots);
+        let mut config = match &self.certificate {
+            Some((certificate, key)) => {
+                let certificate =
+                    ClientCertificate::load(certificate, key, provider).map_err(TlsError::ClientCertificate)?;
+                let mut config = config.with_client_cert_resolver(Arc::new(certificate));
+                // A session that is resumed is one of the certificate that it began with, which may have been renewed since.
+                config.resumption = Resumption::disabled();
+                config
+            }
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
     }
-    roots.add_parsable_certificates(system.certs);
-    if let Some(path) = &settings.ca_file {
-        let fault = |what: String| Fault::new("authorization_server.ca_file", format!("{}: {what}", path.display()));
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| fault(format!("cannot be read as certificates in PEM: {error}")))?;
-        if certificates.is_empty() {
-            return Err(fault(
-                "holds no certificate; it must hold at least one in PEM".to_owned(),
-            ));
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        let system = rustls_native_certs::load_native_certs();
+        for error in &system.errors {
+            log::warn!("the system's certificate authorities: {error}");
         }
-        for certificate in certificates {
-            roots
-                .add(certificate)
-                .map_err(|error| fault(format!("holds what is not a usable certificate: {error}")))?;
+        roots.add_parsable_certificates(system.certs);
+        if let Some(path) = &self.ca_file {
+            let fault = |what: String| TlsError::Authorities(format!("{}: {what}", path.display()));
+            let certificates = CertificateDer::pem_file_iter(path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| fault(format!("cannot be read as certificates in PEM: {error}")))?;
+            if certificates.is_empty() {
+                return Err(fault(
+                    "holds no certificate; it must hold at least one in PEM".to_owned(),
+                ));
+            }
+            for certificate in certificates {
+                roots
+                    .add(certificate)
+                    .map_err(|error| fault(format!("holds what is not a usable certificate: {error}")))?;
+            }
         }
+        if roots.is_empty() && self.needs_authorities {
+            let what = "this system has no certificate authorities; name a PEM file of those to trust";
+            return Err(TlsError::Authorities(what.to_owned()));
+        }
+        Ok(roots)
     }
-    if roots.is_empty() && settings.issuer.starts_with("https:") {
-        let what = "this system has no certificate authorities; name a PEM file of those to trust";
-        return Err(Fault::new("authorization_server.ca_file", what));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::new("", format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots);
-    let mut config = match (&client.certificate_file, &client.certificate_key_file) {
-        (Some(certificate), Some(key)) => {
-            let certificate = ClientCertificate::load(certificate, key, provider)
-                .map_err(|what| Fault::new("client.certificate_file", what))?;
-            let mut config = config.with_client_cert_resolver(Arc::new(certificate));
-            // A session that is resumed is one of the certificate that it began with, which may have been renewed since.
-            config.resumption = Resumption::disabled();
-            config
-        }
-        _ => config.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with_ca_file(content: &str) -> Result<Arc<ClientConfig>, Fault> {
+    fn with_ca_file(content: &str) -> Result<Arc<ClientConfig>, TlsError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, content).unwrap();
-        let server = AuthorizationServer {
+        let tls = ClientTls {
             ca_file: Some(path),
-            ..AuthorizationServer::default()
+            ..ClientTls::default()
         };
-        client_config(&server, &Client::default())
+        tls.load()
     }
 
     #[test]
@@ -89,18 +124,19 @@ mod tests {
             "hello",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
-            let fault = with_ca_file(content).unwrap_err();
-            assert_eq!(fault.field(), "authorization_server.ca_file", "{content:?}");
+            let error = with_ca_file(content).unwrap_err();
+            assert!(matches!(error, TlsError::Authorities(_)), "{content:?}: {error}");
         }
     }
 
     #[test]
     fn a_ca_file_that_is_missing_is_refused_by_its_field() {
-        let settings = AuthorizationServer {
+        let tls = ClientTls {
             ca_file: Some("/nowhere/ca.pem".into()),
-            ..Default::default()
+            ..ClientTls::default()
         };
-        let fault = client_config(&settings, &Client::default()).unwrap_err();
-        assert!(fault.to_string().contains("/nowhere/ca.pem"), "{fault}");
+        let error = tls.load().unwrap_err();
+        assert!(matches!(error, TlsError::Authorities(_)), "{error}");
+        assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
     }
 }

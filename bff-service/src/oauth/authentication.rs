@@ -13,7 +13,7 @@ use super::http::Answer;
 use crate::clock;
 use crate::config::{AssertionAudience, ClientAuthentication};
 use crate::random;
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How long an assertion is good for, in seconds. It is made for one request.
 const ASSERTION_SECONDS: u64 = 60;

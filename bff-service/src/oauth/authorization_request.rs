@@ -14,7 +14,7 @@ use super::extra_params::{self, Demands};
 use crate::clock;
 use crate::config::ResponseMode;
 use crate::random;
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How long a signed request is good for, in seconds: until the browser has brought it to the server.
 const REQUEST_OBJECT_SECONDS: u64 = 120;

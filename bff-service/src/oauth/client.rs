@@ -27,7 +27,7 @@ use super::token_response::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
 use crate::jose::jws::{self, JwsError, UnverifiedToken};
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// The `oauth2` crate's client, with our form of token response.
 pub(super) type Grants = oauth2::Client<

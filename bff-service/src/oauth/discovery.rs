@@ -9,7 +9,7 @@ use url::Url;
 use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
 use super::negotiation::{self, Capabilities, Profile};
 use crate::config::{Config, ResponseMode};
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// What this service uses of the metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::http::{Answer, HttpError};
 use super::id_token::IdTokenError;
 use super::retry_after;
 use crate::random::RandomError;
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How much of what somebody else wrote is shown in a log line, in characters.
 const MAX_SHOWN: usize = 200;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::client::OAuthClient;
 use super::error::OAuthError;
 use super::error_meaning::Meaning;
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How often a revocation is tried where the server says that it cannot answer just now.
 const ATTEMPTS: u32 = 3;

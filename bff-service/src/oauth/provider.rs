@@ -16,9 +16,11 @@ use super::error::OAuthError;
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use crate::application::exchanges::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use crate::config::{AuthorizationServer, Config, ConfigError, Fault};
-use crate::http_client::tls;
+use crate::http_client::Limits;
+use crate::http_client::tls::{ClientTls, TlsError};
 use crate::jose::jwks::KeySet;
-use crate::telemetry::metrics::{Metrics, ServerEndpoint};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How soon the background task tries again after a failure: at first, and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -61,7 +63,7 @@ impl Provider {
     /// Reads the certificate authorities; asks nobody anything yet.
     pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<Provider, ConfigError> {
         let settings = &config.authorization_server;
-        let tls = tls::client_config(settings, &config.client)?;
+        let tls = tls_of(config).load().map_err(tls_fault)?;
         let metadata = match settings.discovery {
             true => None,
             false => {
@@ -86,26 +88,23 @@ impl Provider {
 
     /// Connections for one worker.
     pub fn http_client(&self) -> HttpClient {
-        let config = &self.0.config;
-        HttpClient::new(
-            &config.authorization_server,
-            &self.0.tls,
-            config.proxy(),
-            &self.0.metrics,
-        )
+        self.http_client_with(&limits_of(&self.0.config.authorization_server))
     }
 
     /// Connections for exchanges at the token endpoint, each of which may take as long as
     /// [`ExchangeTimes`](crate::application::exchanges::ExchangeTimes) say; those that go on behind their answers take none from the rest.
     pub fn http_client_for_exchanges(&self) -> HttpClient {
         let settings = &self.0.config.authorization_server;
-        let total = ExchangeTimes::of(settings).total.as_millis();
-        let settings = AuthorizationServer {
-            request_timeout_ms: u64::try_from(total).unwrap_or(u64::MAX),
-            max_connections: settings.max_connections.saturating_add(MAX_BEHIND_THE_ANSWER),
-            ..settings.clone()
-        };
-        HttpClient::new(&settings, &self.0.tls, self.0.config.proxy(), &self.0.metrics)
+        let limits = limits_of(settings);
+        self.http_client_with(&Limits {
+            request_timeout: ExchangeTimes::of(settings).total,
+            max_connections: limits.max_connections.saturating_add(MAX_BEHIND_THE_ANSWER),
+            ..limits
+        })
+    }
+
+    fn http_client_with(&self, limits: &Limits) -> HttpClient {
+        HttpClient::new(limits, &self.0.tls, self.0.config.proxy(), &self.0.metrics)
     }
 
     /// Whether metadata and keys are there.
@@ -225,6 +224,34 @@ impl Provider {
         }
         Ok(keys)
     }
+}
+
+fn limits_of(settings: &AuthorizationServer) -> Limits {
+    Limits {
+        connect_timeout: settings.connect_timeout(),
+        request_timeout: settings.request_timeout(),
+        max_connections: settings.max_connections,
+        idle: Duration::from_secs(settings.idle_connection_seconds),
+    }
+}
+
+fn tls_of(config: &Config) -> ClientTls {
+    let (server, client) = (&config.authorization_server, &config.client);
+    ClientTls {
+        ca_file: server.ca_file.clone(),
+        needs_authorities: server.issuer.starts_with("https:"),
+        certificate: client.certificate_file.clone().zip(client.certificate_key_file.clone()),
+    }
+}
+
+/// The field that is to blame.
+fn tls_fault(error: TlsError) -> Fault {
+    let field = match &error {
+        TlsError::Authorities(_) => "authorization_server.ca_file",
+        TlsError::ClientCertificate(_) => "client.certificate_file",
+        TlsError::Setup(_) => "",
+    };
+    Fault::new(field, error.to_string())
 }
 
 /// When to fetch again, in seconds: when the server's own bound is reached, but neither later than `most` nor all the time.

@@ -13,7 +13,7 @@ use super::id_token::{self, IdTokenError};
 use super::provider::Source;
 use crate::clock;
 use crate::jose::jws::JwsError;
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {
     /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one

@@ -5,6 +5,7 @@
 //! `docs/observability.md` has the variables.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use opentelemetry::trace::TracerProvider;
@@ -16,11 +17,9 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use crate::config::{AuthorizationServer, Client};
-use crate::http_client::Proxy;
-use crate::http_client::tls;
-use crate::oauth::http::{Answer, HttpClient, HttpError};
-use crate::telemetry::trace::TRACER;
+use crate::http_client::tls::ClientTls;
+use crate::http_client::{Answer, Client, HttpError, Limits, Proxy, Sharing};
+use crate::telemetry::trace;
 
 /// What this service is called where nobody says otherwise.
 const SERVICE_NAME: &str = "bff-service";
@@ -35,6 +34,15 @@ const SAMPLERS: [&str; 6] = [
 ];
 /// Batches that wait to be sent.
 const BATCHES: usize = 4;
+/// Longest answer of a collector, in bytes.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// What the connections to the collector keep to.
+const LIMITS: Limits = Limits {
+    connect_timeout: Duration::from_secs(2),
+    request_timeout: Duration::from_secs(5),
+    max_connections: 50,
+    idle: Duration::from_secs(4),
+};
 
 /// Spans on their way out.
 pub struct Export {
@@ -47,18 +55,16 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
     let Some(settings) = Settings::read(env)? else {
         return Ok(None);
     };
-    let client = Client::default();
-    let server = AuthorizationServer {
-        // Whose certificate is looked at decides which authorities are needed.
-        issuer: settings.endpoint.clone(),
+    let tls = ClientTls {
         ca_file: settings.certificate.clone().map(Into::into),
-        ..AuthorizationServer::default()
+        needs_authorities: settings.endpoint.starts_with("https:"),
+        certificate: None,
     };
-    let tls = tls::client_config(&server, &client).map_err(|fault| {
-        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: the certificate authorities for the collector: {fault}")
+    let tls = tls.load().map_err(|error| {
+        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: the certificate authorities for the collector: {error}")
     })?;
     // A collector is in our own network: the proxy is for the authorization server.
-    let http = HttpClient::new(&server, &tls, &Proxy::default(), &std::sync::Arc::default());
+    let http = Client::new(&LIMITS, &tls, &Proxy::default());
     let (requests, queue) = mpsc::channel(BATCHES);
     actix_web::rt::spawn(send_all(http, queue));
     let exporter = SpanExporter::builder()
@@ -80,7 +86,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         .with_batch_exporter(exporter)
         .build();
     let scope = InstrumentationScope::builder(SERVICE_NAME).with_version(env!("CARGO_PKG_VERSION"));
-    if TRACER.set(provider.tracer_with_scope(scope.build())).is_err() {
+    if !trace::install(provider.tracer_with_scope(scope.build())) {
         return Err("spans are being exported already".to_owned());
     }
     log::info!("spans are exported to {}", settings.shown());
@@ -206,9 +212,11 @@ impl OtlpClient for ByActix {
     }
 }
 
-async fn send_all(http: HttpClient, mut queue: mpsc::Receiver<Exchange>) {
+async fn send_all(http: Client, mut queue: mpsc::Receiver<Exchange>) {
     while let Some((request, answered)) = queue.recv().await {
-        let outcome = http.send_untraced(request.map(|body| body.to_vec())).await;
+        let request = request.map(|body| body.to_vec());
+        // Of no user: a connection that was used before will do.
+        let outcome = http.exchange(&request, Sharing::Shared, MAX_ANSWER_BYTES).await;
         // Who no longer waits has given up on the batch.
         let _ = answered.send(outcome);
     }

@@ -4,7 +4,6 @@
 //! No line ever holds a token, a code, a state, a cookie or a secret: what is logged about a refused request is which
 //! rule refused it, and the audit lines name a session by a digest.
 
-use std::future::Future;
 use std::io::Write;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,8 +15,9 @@ use log::kv::{self, Key, VisitSource};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::request_context::RequestContext;
 use super::trace::TraceContext;
-use crate::random::{self, RandomError};
+use crate::hex;
 
 /// The target of audit lines: sign-ins, refreshes, sign-outs, refusals. `docs/observability.md` has the events.
 pub const AUDIT: &str = "audit";
@@ -133,102 +133,15 @@ fn one_line(record: &Record<'_>) -> String {
         .collect()
 }
 
-tokio::task_local! {
-    static CURRENT: RequestContext;
-}
-
-/// What a request is known by, in its log lines and at the authorization server.
-#[derive(Clone, Debug)]
-pub struct RequestContext {
-    /// Its id.
-    pub id: RequestId,
-    /// Its place in a trace.
-    pub trace: Option<TraceContext>,
-}
-
-impl RequestContext {
-    /// That of the request that the current task works for.
-    pub fn current() -> Option<RequestContext> {
-        CURRENT.try_with(RequestContext::clone).ok()
-    }
-
-    /// The place in a trace of the request that the current task works for.
-    pub fn current_trace() -> Option<TraceContext> {
-        CURRENT.try_with(|context| context.trace.clone()).ok().flatten()
-    }
-
-    /// Runs `work` for this request.
-    pub async fn scope<F: Future>(self, work: F) -> F::Output {
-        CURRENT.scope(self, work).await
-    }
-
-    /// Runs `work` for the request that the current task works for, if any: for a task of its own.
-    pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
-        let context = RequestContext::current();
-        // What talks to a server takes much room, and is moved from here into its task.
-        let work = Box::pin(work);
-        async move {
-            match context {
-                Some(context) => context.scope(work).await,
-                None => work.await,
-            }
-        }
-    }
-}
-
-/// Ties the log lines of one request together, across Envoy and this service.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// Longest id that is taken over from a request, in bytes.
-    const MAX_LENGTH: usize = 64;
-
-    /// The id that the proxy in front gave to the request, if it is fit for a log.
-    pub fn from_header(value: &[u8]) -> Option<RequestId> {
-        let sane = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let fits = (1..=RequestId::MAX_LENGTH).contains(&value.len()) && value.iter().all(sane);
-        fits.then(|| RequestId(String::from_utf8_lossy(value).into_owned()))
-    }
-
-    /// A new id.
-    pub fn random() -> Result<RequestId, RandomError> {
-        Ok(RequestId(hex(&random::bytes::<16>()?)))
-    }
-}
-
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A session's name in the log: enough to follow it through the lines, and nothing that opens anything.
 pub fn session_name(session: SessionId) -> String {
     let digest = Sha256::digest(session.0);
-    hex(digest.get(..6).unwrap_or_default())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest.get(..6).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_request_id_of_the_proxy_is_taken_over() {
-        let id = RequestId::from_header(b"4c9f2d0e-8a51-4f0e-9b1c-0a2b3c4d5e6f").unwrap();
-        assert_eq!(id.to_string(), "4c9f2d0e-8a51-4f0e-9b1c-0a2b3c4d5e6f");
-    }
-
-    #[test]
-    fn a_request_id_that_could_forge_a_log_line_is_not() {
-        for id in [&b""[..], b"a b", b"a\nb", b"\xff", b"<a>", &[b'a'; 65]] {
-            assert_eq!(RequestId::from_header(id), None, "{id:?}");
-        }
-    }
 
     #[test]
     fn the_name_of_a_session_does_not_hold_its_id() {

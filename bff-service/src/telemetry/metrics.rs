@@ -3,6 +3,8 @@
 //! Every label takes its values from a list that stands in this program: what a client sends never becomes one, so that
 //! the number of series is bounded.
 
+use super::server_endpoint::ServerEndpoint;
+
 use prometheus::core::Collector;
 use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts};
 use prometheus::{Registry, TextEncoder};
@@ -12,49 +14,6 @@ use std::time::Duration;
 const SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
-
-/// Who is asked at the authorization server: the label `endpoint` of what is counted of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ServerEndpoint {
-    /// Its metadata.
-    Metadata,
-    /// Its keys.
-    Jwks,
-    /// Where codes and refresh tokens are exchanged.
-    Token,
-    /// The claims about the user.
-    Userinfo,
-    /// Revocation (RFC 7009).
-    Revocation,
-    /// Pushed authorization requests (RFC 9126).
-    PushedAuthorizationRequest,
-    /// Introspection (RFC 7662), by `/authorize`.
-    Introspection,
-}
-
-impl ServerEndpoint {
-    /// Its name in metrics and spans.
-    pub fn name(self) -> &'static str {
-        match self {
-            ServerEndpoint::Metadata => "metadata",
-            ServerEndpoint::Jwks => "jwks",
-            ServerEndpoint::Token => "token",
-            ServerEndpoint::Userinfo => "userinfo",
-            ServerEndpoint::Revocation => "revocation",
-            ServerEndpoint::PushedAuthorizationRequest => "pushed_authorization_request",
-            ServerEndpoint::Introspection => "introspection",
-        }
-    }
-}
-
-impl std::fmt::Display for ServerEndpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            ServerEndpoint::PushedAuthorizationRequest => "pushed authorization request",
-            other => other.name(),
-        })
-    }
-}
 
 /// What came of a call to `/refresh` whose cookies are good: the label `outcome` of `bff_refreshes_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

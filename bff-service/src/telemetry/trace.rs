@@ -10,21 +10,24 @@
 use std::sync::OnceLock;
 
 use actix_web::http::header::{HeaderMap, HeaderValue};
-use awc::http::Method;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
-use super::logging::RequestContext;
-use super::metrics::ServerEndpoint;
+use super::server_endpoint::ServerEndpoint;
 
 /// A longer `tracestate` is not handed on (Trace Context section 3.3.1.5 asks for at least this many bytes).
 const MAX_TRACESTATE_BYTES: usize = 512;
 
 /// Set where spans are exported.
-pub(crate) static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+
+/// From now on spans are made, by this tracer. `false`: there is one already.
+pub fn install(tracer: SdkTracer) -> bool {
+    TRACER.set(tracer).is_ok()
+}
 
 /// A place in a trace: the span that work belongs to. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,22 +48,17 @@ impl TraceContext {
         Some(TraceContext(parent.with_span(span.start_with_context(tracer, &parent))))
     }
 
-    /// The place of the current task's work.
-    pub fn current() -> Option<TraceContext> {
-        RequestContext::current_trace()
-    }
-
-    /// Below the current place: a request to the authorization server. `None`: outside of any trace.
-    pub fn to_server(endpoint: ServerEndpoint, method: &Method) -> Option<TraceContext> {
-        let TraceContext(parent) = TraceContext::current()?;
+    /// The place below this one of a request to the authorization server.
+    pub fn to_server(self, endpoint: ServerEndpoint, method: &'static str) -> TraceContext {
         let Some(tracer) = TRACER.get() else {
-            return Some(TraceContext(parent));
+            return self;
         };
+        let TraceContext(parent) = self;
         let span = tracer
             .span_builder(format!("{method} {}", endpoint.name()))
             .with_kind(SpanKind::Client)
-            .with_attributes([KeyValue::new("http.request.method", method.as_str().to_owned())]);
-        Some(TraceContext(parent.with_span(span.start_with_context(tracer, &parent))))
+            .with_attributes([KeyValue::new("http.request.method", method)]);
+        TraceContext(parent.with_span(span.start_with_context(tracer, &parent)))
     }
 
     /// The trace's id, as logs have it: 32 hex digits.
@@ -75,24 +73,28 @@ impl TraceContext {
         headers.0
     }
 
-    /// The current request was answered. `route` is its path as the configuration has it; `error` the code of a refusal.
-    /// Nothing is done where no span is made.
-    pub fn answered(method: &str, route: impl FnOnce() -> String, status: u16, error: Option<&'static str>) {
+    /// The request with this id was answered. `route` is its path as the configuration has it; `error` the code of a
+    /// refusal. Nothing is done where no span is made.
+    pub(super) fn answered(
+        &self,
+        method: &str,
+        route: impl FnOnce() -> String,
+        request_id: &str,
+        status: u16,
+        error: Option<&'static str>,
+    ) {
         if TRACER.get().is_none() {
             return;
         }
-        let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() else {
-            return;
-        };
-        let span = trace.0.span();
+        let span = self.0.span();
         let route = route();
         span.update_name(format!("{method} {route}"));
         span.set_attributes([
             KeyValue::new("http.request.method", method.to_owned()),
             KeyValue::new("http.route", route),
-            KeyValue::new("bff.request_id", id.to_string()),
+            KeyValue::new("bff.request_id", request_id.to_owned()),
         ]);
-        trace.end(status, error);
+        self.end(status, error);
     }
 
     /// The authorization server has answered with this status, or has not (0) for this reason.

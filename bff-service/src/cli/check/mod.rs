@@ -10,7 +10,7 @@ use crate::jose::jwks::KeySet;
 use crate::oauth::Provider;
 use crate::oauth::discovery::{self, Metadata};
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
-use crate::telemetry::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 mod client;
 mod introspection;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::oauth::logout_token::MAX_AGE_SECONDS;
 use crate::session::redis::Redis;
 
@@ -46,10 +47,9 @@ impl LogoutTokens {
             return false;
         }
         let Some(redis) = &self.redis else { return true };
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut command = redis::cmd("SET");
         command
-            .arg(redis.key(&format!("logout-token:{name}")))
+            .arg(redis.key(&format!("logout-token:{}", hex::encode(&digest))))
             .arg(1)
             .arg("NX")
             .arg("EX")

@@ -36,7 +36,7 @@ use super::store::{
 use crate::session::cookies::keys::LiveSealer;
 use crate::session::redis::{Redis, Unavailable};
 use crate::telemetry::metrics::Metrics;
-use crate::{clock, random};
+use crate::{clock, hex, random};
 
 /// How long the lock outlives its holder.
 const LOCK: Duration = Duration::from_secs(3);
@@ -326,7 +326,7 @@ impl RedisRefreshStore {
     /// A call of `script` with the keys that it takes.
     fn keyed<'a>(&self, script: &'a Script, key: RefreshKey) -> ScriptInvocation<'a> {
         // Neither the token nor the session, but what both lead to.
-        let name: String = key.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(key.digest());
         let mut call = script.prepare_invoke();
         for kind in ["refreshed", "refreshing", "refresh_begun"] {
             call.key(self.redis.key(&format!("{kind}:{name}")));
