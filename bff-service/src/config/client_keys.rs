@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::sections::{Client, ClientAuthentication, Settings};
-use crate::jose::jws::NamedAlgorithm;
+use crate::jose::algorithm::NamedAlgorithm;
 use crate::jose::signing_key::SigningKey;
 
 /// The client's private keys.
@@ -34,7 +34,7 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<Fault>) -> ClientKeys {
     }
     if let Some(name) = &client.signing_algorithm {
         keys.algorithm = NamedAlgorithm::of(name);
-        let fits = |algorithm: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(algorithm.id));
+        let fits = |named: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(named.algorithm));
         if !keys.algorithm.is_some_and(fits) {
             let what = format!("`{name}` is not an algorithm of the first key in `client.signing_key_files`");
             faults.push(fault("signing_algorithm", what));

@@ -49,6 +49,7 @@ use zeroize::Zeroizing;
 
 use crate::hex;
 use crate::http_client::Proxy;
+use crate::jose::algorithm::Algorithm;
 
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
@@ -221,7 +222,7 @@ impl Config {
     }
 
     /// The algorithms that an ID token may be signed with.
-    pub fn id_token_algorithms(&self) -> &[jsonwebtoken::Algorithm] {
+    pub fn id_token_algorithms(&self) -> &[Algorithm] {
         &self.parts.id_token_algorithms
     }
 

@@ -6,14 +6,13 @@ use bff_core::cookie::MAX_PARTS;
 use bff_core::keys::KeyRing;
 use bff_core::names::CookieNames;
 use bff_core::origin::TrustedOrigins;
-use jsonwebtoken::Algorithm;
 use url::Url;
 
 use super::client_keys::{self, ClientKeys};
 use super::cookie_scope;
 use super::error::Fault;
 use super::sections::{CookiePaths, Settings, UserInfoSource};
-use crate::jose::jws::{NamedAlgorithm, signature_algorithm};
+use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 use crate::oauth::discovery::check_endpoint;
 use crate::oauth::extra_params;
 
@@ -379,7 +378,7 @@ fn id_token_algorithms(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Algo
     }
     let mut algorithms = Vec::new();
     for name in names {
-        match signature_algorithm(name) {
+        match Algorithm::of(name) {
             Some(algorithm) => algorithms.push(algorithm),
             None => faults.push(Fault::new(
                 field,

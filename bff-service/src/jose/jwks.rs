@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::jws::signature_algorithm;
+use super::algorithm::{Algorithm, KeyType};
 
 /// More keys than this are not looked at: each may cost a signature verification.
 const MAX_KEYS: usize = 50;
@@ -143,52 +143,45 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
             .map_err(|_| format!("has no base64url in `{name}`"))?;
         Ok::<_, String>((text.to_owned(), bytes))
     };
-    let unusable = |error: jsonwebtoken::errors::Error| format!("cannot be used: {error}");
-    let (mut algorithms, key) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => {
-            use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+    let kind = KeyType::of(&jwk.kty, jwk.crv.as_deref()).ok_or("is of a type that is not used here")?;
+    let key = match kind {
+        KeyType::Rsa => {
             let ((n, modulus), (e, exponent)) = (part("n", &jwk.n)?, part("e", &jwk.e)?);
             let bits = bit_length(&modulus);
-            // RFC 7518 section 3.3; the upper bound is that of the cryptographic library.
+            // RFC 7518, section 3.3; the upper bound is that of the cryptographic library.
             if !(2048..=8192).contains(&bits) {
                 return Err(format!("is an RSA key of {bits} bits; 2048 to 8192 are accepted"));
             }
             if bit_length(&exponent) < 2 || exponent.last().is_none_or(|last| last % 2 == 0) {
                 return Err("has an RSA exponent that is none".to_owned());
             }
-            let key = DecodingKey::from_rsa_components(&n, &e).map_err(unusable)?;
-            (vec![RS256, RS384, RS512, PS256, PS384, PS512], key)
+            DecodingKey::from_rsa_components(&n, &e)
         }
-        ("EC", Some(curve @ ("P-256" | "P-384"))) => {
-            let (algorithm, length) = if curve == "P-256" {
-                (Algorithm::ES256, 32)
+        KeyType::P256 | KeyType::P384 => {
+            let (curve, length) = if kind == KeyType::P256 {
+                ("P-256", 32)
             } else {
-                (Algorithm::ES384, 48)
+                ("P-384", 48)
             };
             let ((x, x_bytes), (y, y_bytes)) = (part("x", &jwk.x)?, part("y", &jwk.y)?);
             // That the point is on the curve is checked with each signature.
             if x_bytes.len() != length || y_bytes.len() != length {
                 return Err(format!("is not a point on {curve}"));
             }
-            (
-                vec![algorithm],
-                DecodingKey::from_ec_components(&x, &y).map_err(unusable)?,
-            )
+            DecodingKey::from_ec_components(&x, &y)
         }
-        ("OKP", Some("Ed25519")) => {
+        KeyType::Ed25519 => {
             let (x, bytes) = part("x", &jwk.x)?;
             if bytes.len() != 32 {
                 return Err("is not a point on Ed25519".to_owned());
             }
-            (
-                vec![Algorithm::EdDSA],
-                DecodingKey::from_ed_components(&x).map_err(unusable)?,
-            )
+            DecodingKey::from_ed_components(&x)
         }
-        _ => return Err("is of a type that is not used here".to_owned()),
     };
+    let key = key.map_err(|error| format!("cannot be used: {error}"))?;
+    let mut algorithms: Vec<Algorithm> = kind.algorithms().collect();
     if let Some(only) = &jwk.alg {
-        let only = signature_algorithm(only);
+        let only = Algorithm::of(only);
         algorithms.retain(|algorithm| Some(*algorithm) == only);
         if algorithms.is_empty() {
             return Err("has an `alg` that is not used here, or not with its type".to_owned());

@@ -5,17 +5,17 @@ use std::path::Path;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::jws::NamedAlgorithm;
-use crate::oauth::error::OAuthError;
+use super::algorithm::{Algorithm, NamedAlgorithm};
+use super::error::SigningError;
 
 /// RFC 7518 section 3.3.
 const LEAST_RSA_BYTES: usize = 2048 / 8;
@@ -49,11 +49,11 @@ impl SigningKey {
 
     /// Reads a private key in PEM: PKCS#8, or PKCS#1 for RSA.
     pub fn from_pem(pem: &[u8]) -> Result<SigningKey, &'static str> {
-        use Algorithm::{ES256, ES384, EdDSA, PS256, RS256};
+        use Algorithm::{ES256, ES384, Ed25519, PS256, RS256};
         let candidates = [
             (EncodingKey::from_ec_pem(pem), &[ES256][..]),
             (EncodingKey::from_ec_pem(pem), &[ES384]),
-            (ed25519(pem), &[EdDSA]),
+            (ed25519(pem), &[Ed25519]),
             (EncodingKey::from_rsa_pem(pem), &[PS256, RS256]),
         ];
         for (key, algorithms) in candidates {
@@ -61,7 +61,7 @@ impl SigningKey {
                 continue;
             };
             // The curve shows only here.
-            let Ok(mut jwk) = Jwk::from_encoding_key(&key, *first) else {
+            let Ok(mut jwk) = Jwk::from_encoding_key(&key, first.library()) else {
                 continue;
             };
             if let jsonwebtoken::jwk::AlgorithmParameters::RSA(rsa) = &jwk.algorithm
@@ -74,8 +74,8 @@ impl SigningKey {
                 .map_err(|_| "holds a key without a thumbprint")?;
             // An RSA key may be used with either of its algorithms, and that of Ed25519 has two names (RFC 9864).
             jwk.common.key_algorithm = match algorithms {
-                [EdDSA] => None,
-                [one] => Some((*one).into()),
+                [Ed25519] => None,
+                [one] => Some(one.library().into()),
                 _ => None,
             };
             jwk.common.key_id = Some(id);
@@ -108,18 +108,26 @@ impl SigningKey {
     /// common one where the server published none.
     pub fn choose(&self, published: Option<&[String]>) -> Option<NamedAlgorithm> {
         match published {
-            None => self.algorithms.last().and_then(|id| NamedAlgorithm::well_known(*id)),
-            Some(names) => self.algorithms.iter().find_map(|id| NamedAlgorithm::among(*id, names)),
+            None => self
+                .algorithms
+                .last()
+                .and_then(|last| NamedAlgorithm::well_known(*last)),
+            Some(names) => self
+                .algorithms
+                .iter()
+                .find_map(|algorithm| NamedAlgorithm::among(*algorithm, names)),
         }
     }
 
     /// The best that it can sign with.
     pub fn best(&self) -> Option<NamedAlgorithm> {
-        self.algorithms.first().and_then(|id| NamedAlgorithm::well_known(*id))
+        self.algorithms
+            .first()
+            .and_then(|first| NamedAlgorithm::well_known(*first))
     }
 
     /// A JWT of this `typ`, with the key's id in its header.
-    pub fn sign(&self, typ: &str, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, OAuthError> {
+    pub fn sign(&self, typ: &str, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, SigningError> {
         let header = json!({"typ": typ, "alg": algorithm.name, "kid": self.id()});
         self.encode(&header, algorithm, claims)
     }
@@ -130,7 +138,7 @@ impl SigningKey {
         typ: &str,
         algorithm: NamedAlgorithm,
         claims: &impl Serialize,
-    ) -> Result<String, OAuthError> {
+    ) -> Result<String, SigningError> {
         let mut jwk = self.jwk.clone();
         jwk.common = Default::default();
         let header = json!({"typ": typ, "alg": algorithm.name, "jwk": jwk});
@@ -138,15 +146,20 @@ impl SigningKey {
     }
 
     /// The header is written here, since the library knows one name of each algorithm only.
-    fn encode(&self, header: &Value, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, OAuthError> {
-        let fault = |what: String| OAuthError::Internal(format!("a JWT cannot be signed: {what}"));
+    fn encode(
+        &self,
+        header: &Value,
+        algorithm: NamedAlgorithm,
+        claims: &impl Serialize,
+    ) -> Result<String, SigningError> {
+        let fault = |what: String| SigningError(what);
         let claims = serde_json::to_vec(claims).map_err(|error| fault(error.to_string()))?;
         let signed = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(header.to_string()),
             URL_SAFE_NO_PAD.encode(claims)
         );
-        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, algorithm.id)
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.key, algorithm.algorithm.library())
             .map_err(|error| fault(error.to_string()))?;
         Ok(format!("{signed}.{signature}"))
     }
@@ -174,7 +187,7 @@ mod tests {
         for (algorithm, expected) in [
             (&rcgen::PKCS_ECDSA_P256_SHA256, Algorithm::ES256),
             (&rcgen::PKCS_ECDSA_P384_SHA384, Algorithm::ES384),
-            (&rcgen::PKCS_ED25519, Algorithm::EdDSA),
+            (&rcgen::PKCS_ED25519, Algorithm::Ed25519),
             (&rcgen::PKCS_RSA_SHA256, Algorithm::PS256),
         ] {
             let key = SigningKey::from_pem(pem(algorithm).as_bytes()).unwrap();
@@ -183,7 +196,7 @@ mod tests {
             let token = key.sign("JWT", named, &serde_json::json!({"a": 1})).unwrap();
             let verifier = jsonwebtoken::DecodingKey::from_jwk(key.public()).unwrap();
             let (signed, signature) = token.rsplit_once('.').unwrap();
-            let good = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, expected);
+            let good = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, expected.library());
             assert_eq!(good.ok(), Some(true), "{expected:?}");
         }
     }
@@ -208,7 +221,7 @@ mod tests {
     fn an_rsa_key_signs_with_the_best_that_the_server_published() {
         let key = SigningKey::from_pem(pem(&rcgen::PKCS_RSA_SHA256).as_bytes()).unwrap();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let chosen = |published: Option<&[String]>| key.choose(published).map(|algorithm| algorithm.id);
+        let chosen = |published: Option<&[String]>| key.choose(published).map(|named| named.algorithm);
         assert_eq!(chosen(Some(&names(&["RS256", "PS256"]))), Some(Algorithm::PS256));
         assert_eq!(chosen(Some(&names(&["RS256"]))), Some(Algorithm::RS256));
         assert_eq!(chosen(Some(&names(&["ES256"]))), None);
@@ -236,7 +249,8 @@ mod tests {
             assert_eq!(header["alg"], algorithm.name);
             let verifier = jsonwebtoken::DecodingKey::from_jwk(key.public()).unwrap();
             let (signed, signature) = token.rsplit_once('.').unwrap();
-            let good = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, Algorithm::EdDSA);
+            let good =
+                jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, Algorithm::Ed25519.library());
             assert_eq!(good.ok(), Some(true), "{algorithm:?}");
         }
     }

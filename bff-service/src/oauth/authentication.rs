@@ -51,7 +51,7 @@ impl OAuthClient {
             "iat": now,
             "exp": now.saturating_add(ASSERTION_SECONDS),
         });
-        key.sign(typ, algorithm, &claims)
+        Ok(key.sign(typ, algorithm, &claims)?)
     }
 
     /// POSTs a form with the client's authentication. An answer of status 4xx is an error.

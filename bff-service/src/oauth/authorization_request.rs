@@ -139,7 +139,7 @@ impl OAuthClient {
             "jti": random::token()?,
         });
         claims.extend(own.as_object().cloned().unwrap_or_default());
-        key.sign("oauth-authz-req+jwt", algorithm, &claims)
+        Ok(key.sign("oauth-authz-req+jwt", algorithm, &claims)?)
     }
 
     /// Pushes a request to the server and returns its `request_uri`, RFC 9126 section 2. It is good for one use.

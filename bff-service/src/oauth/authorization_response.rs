@@ -4,10 +4,11 @@
 use serde_json::{Map, Value};
 
 use super::client::OAuthClient;
-use super::error::{OAuthError, shown};
+use super::error::OAuthError;
 use super::id_token::{self, IdTokenError};
 use super::provider::Source;
 use crate::clock;
+use crate::jose::error::{ClaimError, shown};
 
 impl OAuthClient {
     /// Checks `iss` of an authorization response, RFC 9207: another issuer's is refused in any case, a missing one
@@ -42,7 +43,7 @@ impl OAuthClient {
         let judged = match claims.contains_key("exp") {
             true => id_token::validate_addressed(&claims, settings.addressee(), skew, clock::now()),
             // JARM, section 2.1.
-            false => Err(IdTokenError::Claim("exp")),
+            false => Err(IdTokenError::Claim(ClaimError("exp"))),
         };
         judged.map_err(|error| OAuthError::AuthorizationResponse(format!("its JWT: {error}")))?;
         Ok(claims)

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jsonwebtoken::Algorithm;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
@@ -26,7 +25,10 @@ use super::provider::{Provider, Source};
 use super::token_response::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
-use crate::jose::jws::{self, JwsError, UnverifiedToken};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::claims;
+use crate::jose::error::JwsError;
+use crate::jose::jws::UnverifiedToken;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// The `oauth2` crate's client, with our form of token response.
@@ -170,7 +172,7 @@ impl OAuthClient {
             .request_async(&send)
             .await
             .map_err(|error| grant_error(error, rejection.take()))?;
-        let previous = previous_id_token.and_then(jws::claims_of_verified);
+        let previous = previous_id_token.and_then(claims::claims_of_verified);
         let occasion = Occasion::Refresh {
             previous: previous.as_ref(),
         };

@@ -12,7 +12,7 @@ use url::Url;
 use super::error::OAuthError;
 use super::http::Answer;
 use crate::clock;
-use crate::jose::jws::NamedAlgorithm;
+use crate::jose::algorithm::NamedAlgorithm;
 use crate::jose::signing_key::SigningKey;
 use crate::random;
 
@@ -80,7 +80,7 @@ impl Dpop {
         let algorithm = algorithm
             .or_else(|| self.key.best())
             .ok_or_else(|| OAuthError::Internal("the DPoP key has no algorithm".to_owned()))?;
-        self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)
+        Ok(self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)?)
     }
 
     /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.

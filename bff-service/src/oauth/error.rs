@@ -10,11 +10,9 @@ use super::extra_params::ExtraParamError;
 use super::http::{Answer, HttpError};
 use super::id_token::IdTokenError;
 use super::retry_after;
+use crate::jose::error::{SigningError, shown};
 use crate::random::RandomError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
-
-/// How much of what somebody else wrote is shown in a log line, in characters.
-const MAX_SHOWN: usize = 200;
 
 /// The parameters of our requests that no log may repeat.
 const SECRET_PARAMETERS: [&str; 6] = [
@@ -174,6 +172,12 @@ impl From<ExtraParamError> for OAuthError {
     }
 }
 
+impl From<SigningError> for OAuthError {
+    fn from(error: SigningError) -> OAuthError {
+        OAuthError::Internal(error.to_string())
+    }
+}
+
 impl From<RandomError> for OAuthError {
     fn from(error: RandomError) -> OAuthError {
         OAuthError::Internal(error.to_string())
@@ -191,25 +195,9 @@ pub(crate) fn error_code(text: &str) -> Option<&str> {
     ((1..=100).contains(&text.len()) && text.bytes().all(printable)).then_some(text)
 }
 
-/// What somebody else wrote, as it may be logged: bounded, on one line, without control characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_somebody_else_wrote_is_shown_on_one_line_and_bounded() {
-        assert_eq!(shown("a\r\nb\0\u{1b}[2J\u{202e}"), "a\\r\\nb\\0\\u{1b}[2J\\u{202e}");
-        assert_eq!(shown(&"x".repeat(MAX_SHOWN)), "x".repeat(MAX_SHOWN));
-        assert_eq!(shown(&"x".repeat(100_000)), "x".repeat(MAX_SHOWN) + "…");
-    }
 
     #[test]
     fn an_error_names_the_endpoint_and_the_setting_that_it_is_about() {

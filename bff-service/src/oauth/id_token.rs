@@ -4,13 +4,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::error::shown;
 use super::extra_params::Demands;
-use crate::jose::jws::JwsError;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::claims::{audience, text, time};
+use crate::jose::error::{ClaimError, JwsError, shown};
 
 /// The `typ` that an ID token may have in its header.
 pub const TYPES: [&str; 1] = ["jwt"];
@@ -52,68 +51,50 @@ pub enum Occasion<'a> {
 }
 
 /// Why an ID token is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
     /// The token response to a login holds none.
+    #[error("there is none in the token response")]
     Missing,
     /// Its form or its signature.
-    Signature(JwsError),
+    #[error(transparent)]
+    Signature(#[from] JwsError),
     /// This claim is missing, or is not of the type that it must have.
-    Claim(&'static str),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// `iss` is another issuer.
+    #[error("`iss` is not `authorization_server.issuer`")]
     Issuer,
     /// `aud`, as it may be logged, does not hold this client.
+    #[error("`aud` is `{0}`, without `client.id`")]
     Audience(String),
     /// `aud` holds this one, who is not trusted.
+    #[error("`aud` holds `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
     UntrustedAudience(String),
     /// `azp` is there, and is another client.
+    #[error("`azp` is not `client.id`")]
     AuthorizedParty,
     /// `exp` has passed.
+    #[error("`exp` has passed")]
     Expired,
     /// `iat` or `nbf` lies in the future.
+    #[error("`iat` or `nbf` is in the future: are the clocks right?")]
     NotYetValid,
     /// `nonce` is not that of the authorization request.
+    #[error("`nonce` is not that of the authorization request")]
     Nonce,
     /// `at_hash` is not the hash of the access token.
+    #[error("`at_hash` does not belong to the access token")]
     AccessTokenHash,
     /// `auth_time` is longer ago than `max_age`.
+    #[error("`auth_time` is longer ago than `max_age` allows")]
     TooLongAgo,
     /// `acr` is none of those that were asked for as essential.
+    #[error("`acr` is not what was asked for as essential")]
     AuthenticationContext,
     /// After a refresh, this claim is not what it was before.
+    #[error("`{0}` is not what it was before the refresh")]
     Changed(&'static str),
-}
-
-impl std::fmt::Display for IdTokenError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            IdTokenError::Missing => f.write_str("there is none in the token response"),
-            IdTokenError::Signature(error) => error.fmt(f),
-            IdTokenError::Claim(name) => write!(f, "`{name}` is missing or of the wrong type"),
-            IdTokenError::Issuer => f.write_str("`iss` is not `authorization_server.issuer`"),
-            IdTokenError::Audience(audience) => write!(f, "`aud` is `{audience}`, without `client.id`"),
-            IdTokenError::UntrustedAudience(other) => write!(
-                f,
-                "`aud` holds `{other}`, which is neither `client.id` nor in `client.trusted_audiences`"
-            ),
-            IdTokenError::AuthorizedParty => f.write_str("`azp` is not `client.id`"),
-            IdTokenError::Expired => f.write_str("`exp` has passed"),
-            IdTokenError::NotYetValid => f.write_str("`iat` or `nbf` is in the future: are the clocks right?"),
-            IdTokenError::Nonce => f.write_str("`nonce` is not that of the authorization request"),
-            IdTokenError::AccessTokenHash => f.write_str("`at_hash` does not belong to the access token"),
-            IdTokenError::TooLongAgo => f.write_str("`auth_time` is longer ago than `max_age` allows"),
-            IdTokenError::AuthenticationContext => f.write_str("`acr` is not what was asked for as essential"),
-            IdTokenError::Changed(name) => write!(f, "`{name}` is not what it was before the refresh"),
-        }
-    }
-}
-
-impl std::error::Error for IdTokenError {}
-
-impl From<JwsError> for IdTokenError {
-    fn from(error: JwsError) -> IdTokenError {
-        IdTokenError::Signature(error)
-    }
 }
 
 /// Judges the claims of a token at `now`, in UNIX seconds.
@@ -122,7 +103,7 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
         return Err(IdTokenError::Issuer);
     }
     if text(claims, "sub")?.is_empty() {
-        return Err(IdTokenError::Claim("sub"));
+        return Err(ClaimError("sub").into());
     }
     validate_audience(claims, expected.client_id, expected.trusted_audiences)?;
     // Only where it is there: nothing says that several audiences need one (OpenID Connect Core, errata set 2).
@@ -252,40 +233,10 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
 }
 
 /// `at_hash` of an access token, OpenID Connect Core section 3.1.3.6: the left half of its hash, by the hash function of
-/// the signature. Ed25519 has SHA-512.
+/// the signature.
 pub fn access_token_hash(access_token: &str, algorithm: Algorithm) -> String {
-    use Algorithm::{ES384, EdDSA, PS384, PS512, RS384, RS512};
-    let half = |digest: &[u8]| URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2]);
-    match algorithm {
-        RS384 | PS384 | ES384 => half(&Sha384::digest(access_token)),
-        RS512 | PS512 | EdDSA => half(&Sha512::digest(access_token)),
-        _ => half(&Sha256::digest(access_token)),
-    }
-}
-
-/// `aud` as a list.
-fn audience(claims: &Map<String, Value>) -> Result<Vec<&str>, IdTokenError> {
-    let audience: Option<Vec<&str>> = match claims.get("aud") {
-        Some(Value::String(one)) => Some(vec![one]),
-        Some(Value::Array(several)) => several.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    audience.ok_or(IdTokenError::Claim("aud"))
-}
-
-fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, IdTokenError> {
-    claims
-        .get(name)
-        .and_then(Value::as_str)
-        .ok_or(IdTokenError::Claim(name))
-}
-
-/// A NumericDate, RFC 7519 section 2: seconds, perhaps with a fraction. As a float, so that no date can overflow.
-fn time(claims: &Map<String, Value>, name: &'static str) -> Result<f64, IdTokenError> {
-    claims
-        .get(name)
-        .and_then(Value::as_f64)
-        .ok_or(IdTokenError::Claim(name))
+    let digest = algorithm.hash().digest(access_token.as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])
 }
 
 /// Exact for the next 285 million years.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::discovery::Examined;
 use crate::config::{ClientAuthentication, Config, ResponseMode};
-use crate::jose::jws::{NamedAlgorithm, signature_algorithm};
+use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
 /// The members of the metadata that say what the server can do.
 #[derive(Debug, Default, Deserialize)]
@@ -65,7 +65,7 @@ pub(super) fn examine(
     if let Some(names) = &published.id_token_signing_alg_values_supported {
         let accepted = &config.authorization_server.id_token_algorithms;
         let is_accepted = |name: &String| {
-            signature_algorithm(name).is_some_and(|algorithm| config.id_token_algorithms().contains(&algorithm))
+            Algorithm::of(name).is_some_and(|algorithm| config.id_token_algorithms().contains(&algorithm))
         };
         if !names.iter().any(is_accepted) {
             examined.doubts.push(format!(

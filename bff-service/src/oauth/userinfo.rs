@@ -12,7 +12,7 @@ use super::http::{Answer, MAX_ANSWER_BYTES};
 use super::id_token::{self, IdTokenError};
 use super::provider::Source;
 use crate::clock;
-use crate::jose::jws::JwsError;
+use crate::jose::error::JwsError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {

@@ -8,7 +8,7 @@ use crate::api::Call;
 use crate::api::answer::Answer;
 use crate::api::checks::{required, required_session};
 use crate::api::error::Failure;
-use crate::jose::jws::claims_of_verified;
+use crate::jose::claims::claims_of_verified;
 
 pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
     let session = required_session(&call.cookies)?;

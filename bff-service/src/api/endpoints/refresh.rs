@@ -11,7 +11,7 @@ use crate::api::answer::Answer;
 use crate::api::checks::{check_csrf, cookie_failure, required_session};
 use crate::api::error::{Failure, Reason};
 use crate::clock;
-use crate::jose::jws::claims_of_verified;
+use crate::jose::claims::claims_of_verified;
 use crate::session::cookies::response::SetCookies;
 use crate::session::current_session::LiveSession;
 use crate::session::writer::{Session, SessionWriter, Tokens};

@@ -1,6 +1,6 @@
 //! Which published keys are used.
 
-use jsonwebtoken::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use serde_json::{Value, json};
 
 use super::signer::{Signer, encode, jwks};
@@ -76,7 +76,7 @@ fn a_key_with_an_algorithm_is_used_for_that_one_only() {
     assert!(set.supports_any(&[Algorithm::PS256]));
     assert!(!set.supports_any(&[Algorithm::RS256]));
     let set = parse(&json!({"keys": [changed(&Signer::ed25519("1"), json!({"alg": "Ed25519"}))]})).unwrap();
-    assert!(set.supports_any(&[Algorithm::EdDSA]));
+    assert!(set.supports_any(&[Algorithm::Ed25519]));
 }
 
 #[test]
