@@ -1,6 +1,6 @@
 //! `bff-service`: serves the BFF's API, or checks its configuration.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -138,8 +138,8 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     }
     let configs = config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
     if command == Command::Ready {
-        let server = configs.first().map(|config| &config.server);
-        ready::ask(server.ok_or("there is no application")?)?;
+        let admin = configs.first().map(Config::admin_address);
+        ready::ask(admin.ok_or("there is no application")?)?;
         return Ok(ExitCode::SUCCESS);
     }
     for warning in configs.iter().flat_map(Config::warnings) {
@@ -152,13 +152,10 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
 
 async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
     // The same for all of them.
-    let settings = configs
-        .first()
-        .map(|config| &config.server)
-        .ok_or("there is no application")?;
+    let config = configs.first().ok_or("there is no application")?;
     let listeners = Listeners {
-        api: listen("server", &settings.address, settings.port)?,
-        admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
+        api: listen("server", config.api_address())?,
+        admin: listen("server.admin", config.admin_address())?,
     };
     let export = otlp::start(|name| std::env::var(name).ok())?;
     let served = server::run(application::all(configs)?, listeners, reread).await;
@@ -168,9 +165,11 @@ async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
     served.map_err(|error| format!("serving failed: {error}"))
 }
 
-fn listen(what: &str, address: &str, port: u16) -> Result<TcpListener, String> {
-    let listener = TcpListener::bind((address, port))
-        .map_err(|error| format!("`{what}`: cannot listen on {address} port {port}: {error}"))?;
+fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let (address, port) = (address.ip(), address.port());
+        format!("`{what}`: cannot listen on {address} port {port}: {error}")
+    })?;
     match listener.local_addr() {
         Ok(bound) => log::info!("{what} listens on {bound}"),
         Err(error) => log::warn!("{what} listens, but not known where: {error}"),

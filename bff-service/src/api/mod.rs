@@ -126,7 +126,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     };
     let application = &worker.application;
     let headers = request.headers();
-    let origin = CallerOrigin::of(headers, &application.origins);
+    let origin = CallerOrigin::of(headers, application.config.trusted_origins());
     let offered = Offered::by(&application.config);
     let route = Route::find(request.uri().path(), &application.config.endpoints_prefix, offered);
     let preflight = request.method() == Method::OPTIONS;
@@ -149,12 +149,12 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
             response.headers_mut().insert(ALLOW, methods);
         }
         if preflight && matches!(origin, CallerOrigin::Trusted(_)) {
-            let further = &application.config.cors_allowed_headers;
+            let further = application.config.cors_allowed_headers();
             cors::allow(
                 response.headers_mut(),
                 headers,
                 route,
-                &application.csrf_header,
+                application.config.csrf_header(),
                 further,
             );
         }

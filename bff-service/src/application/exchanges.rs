@@ -10,17 +10,13 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::config::AuthorizationServer;
 use crate::oauth::OAuthClient;
+use crate::oauth::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use crate::telemetry::request_context::RequestContext;
-
-/// How many exchanges of an application go on behind their answers at most, of each kind.
-pub const MAX_BEHIND_THE_ANSWER: usize = 100;
 
 /// Work that begins on another thread than that of its caller.
 type Job = Box<dyn FnOnce(Rc<OAuthClient>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
@@ -32,32 +28,6 @@ pub enum Exchange {
     Code,
     /// A refresh token: lost, it costs a session.
     RefreshToken,
-}
-
-/// How long exchanges may take.
-#[derive(Clone, Copy, Debug)]
-pub struct ExchangeTimes {
-    /// How long a caller waits.
-    pub answer: Duration,
-    /// How long an exchange may take in all.
-    pub total: Duration,
-}
-
-impl ExchangeTimes {
-    /// As configured. An exchange may take no less time than its caller waits.
-    pub fn of(settings: &AuthorizationServer) -> ExchangeTimes {
-        let answer = settings.request_timeout();
-        ExchangeTimes {
-            answer,
-            total: Duration::from_secs(settings.exchange_seconds).max(answer),
-        }
-    }
-
-    /// After this time an exchange is over in any case, with all that belongs to it: the total, and two requests more, for
-    /// the revocation of tokens that nobody may have.
-    pub fn over(&self) -> Duration {
-        self.total.saturating_add(self.answer).saturating_add(self.answer)
-    }
 }
 
 /// The exchanges of one application.
@@ -216,6 +186,8 @@ mod tests {
     use std::future::pending;
 
     use super::Exchange::{Code, RefreshToken};
+    use std::time::Duration;
+
     use super::*;
 
     const TIMES: ExchangeTimes = ExchangeTimes {

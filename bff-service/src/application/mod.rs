@@ -6,17 +6,16 @@ pub mod exchanges;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::HeaderName;
 use bff_core::ended::Ended;
-use bff_core::names::csrf_header_name;
-use bff_core::origin::TrustedOrigins;
 
 use arc_swap::ArcSwapOption;
+use oauth2::RedirectUrl;
 use zeroize::Zeroizing;
 
-use self::exchanges::{ExchangeTimes, Exchanges};
+use self::exchanges::Exchanges;
 use crate::config::{AuthorizeRules, Config, CookiePaths};
 use crate::oauth::Provider;
+use crate::oauth::exchange_times::ExchangeTimes;
 use crate::random;
 use crate::session::CookieSettings;
 use crate::session::cookies::keys::CookieKeys;
@@ -49,12 +48,6 @@ pub struct Application {
     pub authorize_rules: ArcSwapOption<AuthorizeRules>,
     /// How cookies are named, sealed and sent.
     pub cookies: CookieSettings,
-    /// Whose pages may call.
-    pub origins: TrustedOrigins,
-    /// The origin that the navigation variant returns to.
-    pub web_origin: String,
-    /// The header that repeats the CSRF value.
-    pub csrf_header: HeaderName,
     /// How long sessions last.
     pub lifetimes: SessionLifetimes,
     /// Makes one of concurrent refreshes.
@@ -88,9 +81,6 @@ pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
 impl Application {
     /// Puts the application together. The error is one of configuration. Must run where tokio runs.
     pub fn new(config: Arc<Config>, provider: Provider, metrics: Arc<Metrics>) -> Result<Application, String> {
-        let csrf_header = csrf_header_name(&config.cookie_name_prefix);
-        let csrf_header = HeaderName::try_from(csrf_header.as_str())
-            .map_err(|_| format!("`cookie_name_prefix`: `{csrf_header}` cannot be the name of a header"))?;
         let narrow_path = match config.cookie_paths {
             CookiePaths::Narrow => config.endpoints_prefix.clone(),
             CookiePaths::Root => "/".to_owned(),
@@ -156,15 +146,10 @@ impl Application {
             config.authorization_server.clock_skew_seconds,
             number()? as u32,
         );
-        let web_origin = config.navigation.web_origin.clone();
-        let web_origin = web_origin.or_else(|| config.trusted_origins().iter().next().map(str::to_owned));
         Ok(Application {
-            origins: config.trusted_origins().clone(),
-            web_origin: web_origin.unwrap_or_default(),
             provider,
             authorize_rules: ArcSwapOption::new(config.authorize_rules().cloned().map(Arc::new)),
             cookies,
-            csrf_header,
             lifetimes,
             refreshes,
             exchanges: Arc::new(Exchanges::new(times)),
@@ -195,10 +180,10 @@ impl Application {
     }
 
     /// Where the authorization server sends the browser back to.
-    pub fn redirect_uri(&self, by_navigation: bool) -> &str {
-        match &self.config.navigation.redirect_uri {
+    pub fn redirect_uri(&self, by_navigation: bool) -> &RedirectUrl {
+        match self.config.navigation_redirect_uri() {
             Some(uri) if by_navigation => uri,
-            _ => &self.config.client.redirect_uri,
+            Some(_) | None => self.config.redirect_uri(),
         }
     }
 
@@ -268,7 +253,7 @@ impl Application {
             .exchange(config, config.key_ring())
             .into_iter()
             .collect();
-        if self.config.take_client_secret(config) {
+        if self.provider.client_secret().replace(config.client_secret()) {
             news.push("the client secret has been exchanged".to_owned());
         }
         let rules = config.authorize_rules();

@@ -113,9 +113,8 @@ impl Surroundings for ElsewhereConnected {
 
 impl Authorizer {
     fn new(application: Arc<Application>, rules: Arc<AuthorizeRules>) -> Rc<Self> {
-        let header = &application.config.authorize.method_header;
         Rc::new(Self {
-            method_header: header.as_deref().and_then(|name| HeaderName::try_from(name).ok()),
+            method_header: application.config.method_header().cloned(),
             http: application.provider.http_client(),
             stage: rules.rules.phantom_token.clone(),
             gate: RefCell::new(Gate::new((*rules.rules).clone())),

@@ -2,10 +2,8 @@
 //! container, which has no other program that could.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
-
-use crate::config::Server;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Whatever else answers there is not listened to for ever.
@@ -15,14 +13,10 @@ const LONGEST_ANSWER: u64 = 16 * 1024;
 ///
 /// # Errors
 /// What it says otherwise, or why it cannot be asked.
-pub fn ask(server: &Server) -> Result<(), String> {
-    let Server {
-        admin_address: address,
-        admin_port: port,
-        ..
-    } = server;
+pub fn ask(admin: SocketAddr) -> Result<(), String> {
+    let (address, port) = (admin.ip(), admin.port());
     let unreachable = |error: std::io::Error| format!("the admin listener at {address} port {port}: {error}");
-    let answer = get(address, *port).map_err(unreachable)?;
+    let answer = get(admin).map_err(unreachable)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
@@ -31,11 +25,7 @@ pub fn ask(server: &Server) -> Result<(), String> {
     }
 }
 
-fn get(address: &str, port: u16) -> std::io::Result<String> {
-    let mut target = (address, port)
-        .to_socket_addrs()?
-        .next()
-        .ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+fn get(mut target: SocketAddr) -> std::io::Result<String> {
     // Who listens everywhere listens here too.
     if target.ip().is_unspecified() {
         target.set_ip(match target.ip() {
@@ -64,11 +54,7 @@ mod tests {
     /// Asks a listener that gives this answer.
     fn asked(answer: &'static str) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Server {
-            admin_address: "0.0.0.0".to_owned(),
-            admin_port: listener.local_addr().unwrap().port(),
-            ..Server::default()
-        };
+        let admin = (Ipv4Addr::UNSPECIFIED, listener.local_addr().unwrap().port());
         let thread = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             // All of it: what is left unread resets the connection when it is closed.
@@ -81,7 +67,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
             String::from_utf8_lossy(&request).into_owned()
         });
-        let outcome = ask(&server);
+        let outcome = ask(admin.into());
         assert!(thread.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
         outcome
     }
@@ -99,10 +85,7 @@ mod tests {
     #[test]
     fn a_service_that_does_not_run_is_not_ready() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Server {
-            admin_port: port,
-            ..Server::default()
-        };
-        assert!(ask(&server).is_err_and(|error| error.contains(&format!("port {port}"))));
+        let admin = (Ipv4Addr::LOCALHOST, port);
+        assert!(ask(admin.into()).is_err_and(|error| error.contains(&format!("port {port}"))));
     }
 }

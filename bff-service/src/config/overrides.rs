@@ -16,7 +16,7 @@ pub fn variable(path: &str) -> Option<String> {
 /// Writes the variables that are set into `table`.
 pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (path, kind) in FIELDS {
+    for (path, kind) in FIELDS.iter() {
         let Some((variable, text)) = variable(path).and_then(|name| env(&name).map(|text| (name, text))) else {
             continue;
         };

@@ -1,16 +1,16 @@
 //! The authorization request: RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1; signed (JAR, RFC 9101) and
 //! pushed (PAR, RFC 9126) where that is asked for.
 
-use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, Scope};
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::authentication::Form;
 use super::client::OAuthClient;
-use super::discovery::Metadata;
 use super::error::OAuthError;
 use super::extra_params::{self, Demands};
+use super::metadata::Metadata;
 use crate::clock;
 use crate::config::ResponseMode;
 use crate::random;
@@ -39,7 +39,7 @@ impl OAuthClient {
     /// and value.
     pub async fn authorization_request(
         &self,
-        redirect_uri: &str,
+        redirect_uri: &RedirectUrl,
         extra: &[(String, String)],
     ) -> Result<AuthorizationRequest, OAuthError> {
         let settings = &self.config().client;
@@ -47,16 +47,11 @@ impl OAuthClient {
         let metadata = self.metadata().await?;
         let (state, nonce, code_verifier) = (random::token()?, random::token()?, random::token()?);
         let verifier = PkceCodeVerifier::new(code_verifier.clone());
-        let client = self.grants(&metadata, redirect_uri)?;
+        let client = self.grants(&metadata, redirect_uri);
         let mut request = client
             .authorize_url(|| CsrfToken::new(state.clone()))
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
-            .add_scopes(
-                settings
-                    .scope
-                    .split_ascii_whitespace()
-                    .map(|scope| Scope::new(scope.to_owned())),
-            )
+            .add_scopes(self.config().scopes().iter().cloned())
             .add_extra_param("nonce", nonce.as_str());
         if settings.response_mode == ResponseMode::Jwt {
             request = request.add_extra_param("response_mode", "jwt");
@@ -152,7 +147,10 @@ impl OAuthClient {
         let endpoint = endpoint
             .ok_or_else(|| OAuthError::Internal("there is no pushed_authorization_request_endpoint".to_owned()))?;
         let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
-        let answer = self.post_form(metadata, endpoint, parameters).await?;
+        let answer = self
+            .authenticator()
+            .post_form(self.http(), metadata, endpoint, parameters)
+            .await?;
         match serde_json::from_slice::<Pushed>(&answer.body) {
             Ok(pushed) if !pushed.request_uri.is_empty() => Ok(pushed.request_uri),
             _ => Err(OAuthError::Unavailable(

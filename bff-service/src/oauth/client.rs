@@ -10,18 +10,18 @@ use oauth2::{
     HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
 };
 use serde_json::{Map, Value};
-use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::authentication::ASSERTION_TYPE;
-use super::discovery::Metadata;
+use super::authentication::ClientAuthenticator;
 use super::dpop::{self, Dpop, Role};
 use super::error::{OAuthError, Rejection};
 use super::error_meaning::ErrorCode;
 use super::extra_params::Demands;
 use super::http::{Answer, HttpClient, HttpError};
 use super::id_token::{self, Expected, IdTokenError, Occasion};
-use super::provider::{Provider, Source};
+use super::metadata::Metadata;
+use super::provider::{Provider, TokenSender};
+use super::signed_jwt::{self, JwtError};
 use super::token_response::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
@@ -50,6 +50,7 @@ pub(super) type Grants = oauth2::Client<
 #[derive(Clone)]
 pub struct OAuthClient {
     config: Arc<Config>,
+    authenticator: ClientAuthenticator,
     provider: Provider,
     http: HttpClient,
     /// For the token endpoint, which may take longer: one for codes and one for refresh tokens, so that codes that somebody
@@ -63,6 +64,7 @@ impl OAuthClient {
     /// A client without connections; they are made when needed.
     pub fn new(config: &Arc<Config>, provider: Provider) -> OAuthClient {
         OAuthClient {
+            authenticator: ClientAuthenticator::new(config, provider.client_secret()),
             config: Arc::clone(config),
             http: provider.http_client(),
             code_http: provider.http_client_for_exchanges(),
@@ -85,6 +87,10 @@ impl OAuthClient {
         &self.http
     }
 
+    pub(super) fn authenticator(&self) -> &ClientAuthenticator {
+        &self.authenticator
+    }
+
     pub(super) fn dpop(&self) -> Option<&Dpop> {
         self.dpop.as_deref()
     }
@@ -99,14 +105,14 @@ impl OAuthClient {
         &self,
         code: &str,
         code_verifier: &str,
-        redirect_uri: &str,
+        redirect_uri: &RedirectUrl,
         nonce: &str,
         demands: &Demands,
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
         // Before the code is used up: without the keys nobody could tell what its ID token is worth.
         self.provider.keys(&self.http).await?;
-        let grants = self.grants(&metadata, redirect_uri)?;
+        let grants = self.grants(&metadata, redirect_uri);
         let mut request = grants
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.to_owned()));
@@ -157,7 +163,7 @@ impl OAuthClient {
         let metadata = self.metadata().await?;
         // As for a code.
         self.provider.keys(&self.http).await?;
-        let grants = self.grants(&metadata, &self.config.client.redirect_uri)?;
+        let grants = self.grants(&metadata, self.config.redirect_uri());
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
         let mut request = grants.exchange_refresh_token(&refresh_token);
         if let Some(scope) = scope {
@@ -196,46 +202,26 @@ impl OAuthClient {
     }
 
     /// The `oauth2` crate's client for the server's present endpoints.
-    pub(super) fn grants(&self, metadata: &Metadata, redirect_uri: &str) -> Result<Grants, OAuthError> {
+    pub(super) fn grants(&self, metadata: &Metadata, redirect_uri: &RedirectUrl) -> Grants {
         let settings = &self.config.client;
-        let redirect_uri = RedirectUrl::new(redirect_uri.to_owned())
-            .map_err(|error| OAuthError::Internal(format!("the redirect URI: {error}")))?;
         let authentication = metadata.profile.authentication;
         let auth_type = match authentication {
             ClientAuthentication::ClientSecretBasic => AuthType::BasicAuth,
             // With the secret, or with `client_id` alone.
-            _ => AuthType::RequestBody,
+            ClientAuthentication::ClientSecretPost
+            | ClientAuthentication::PrivateKeyJwt
+            | ClientAuthentication::TlsClientAuth
+            | ClientAuthentication::SelfSignedTlsClientAuth => AuthType::RequestBody,
         };
         let mut grants = oauth2::Client::new(ClientId::new(settings.id.clone()))
             .set_auth_type(auth_type)
-            .set_redirect_uri(redirect_uri)
+            .set_redirect_uri(redirect_uri.clone())
             .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
             .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
-        if let Some(secret) = self.config.client_secret().filter(|_| authentication.needs_secret()) {
+        if let Some(secret) = self.authenticator.secret().filter(|_| authentication.needs_secret()) {
             grants = grants.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
         }
-        Ok(grants)
-    }
-
-    /// Adds the client's assertion, where that is how it proves who it is: a new one for each attempt, since it is good for
-    /// one use.
-    fn with_assertion(&self, metadata: &Metadata, mut request: HttpRequest) -> Result<HttpRequest, HttpError> {
-        if metadata.profile.authentication == ClientAuthentication::PrivateKeyJwt {
-            let assertion = self
-                .assertion(metadata)
-                .map_err(|error| HttpError::Request(error.to_string()))?;
-            let pairs = [
-                ("client_assertion_type", ASSERTION_TYPE),
-                ("client_assertion", &assertion),
-            ];
-            let more = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(pairs)
-                .finish();
-            let body = request.body_mut();
-            body.push(b'&');
-            body.extend_from_slice(more.as_bytes());
-        }
-        Ok(request)
+        grants
     }
 
     /// Sends a request of the `oauth2` crate; `rejection` tells what an answer of status 4xx says.
@@ -249,13 +235,16 @@ impl OAuthClient {
         let form = Zeroizing::new(request.body().clone());
         let answer = match &self.dpop {
             None => {
-                http.send(ServerEndpoint::Token, self.with_assertion(metadata, request)?)
-                    .await?
+                http.send(
+                    ServerEndpoint::Token,
+                    self.authenticator.with_assertion(metadata, request)?,
+                )
+                .await?
             }
             Some(dpop) => self.send_with_proof(http, dpop, metadata, request).await?,
         };
         if answer.status >= 400 {
-            let secret = self.config.client_secret();
+            let secret = self.authenticator.secret();
             let secret = secret.as_ref().map(|secret| secret.expose());
             rejection.set(Some(Rejection::of(ServerEndpoint::Token, &answer, &form, secret)));
         }
@@ -293,7 +282,7 @@ impl OAuthClient {
                 .ok()
                 .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
                 .ok_or_else(|| HttpError::Request("a DPoP proof cannot be made".to_owned()))?;
-            let mut request = self.with_assertion(metadata, request.clone())?;
+            let mut request = self.authenticator.with_assertion(metadata, request.clone())?;
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };
@@ -335,7 +324,13 @@ impl OAuthClient {
         access_token: &str,
         occasion: Occasion<'_>,
     ) -> Result<Map<String, Value>, OAuthError> {
-        let (algorithm, claims) = self.verify_signature(raw, Source::Server, &id_token::TYPES).await?;
+        let verified = self
+            .verify_signature(raw, TokenSender::AuthorizationServer, &signed_jwt::TYPES)
+            .await;
+        let (algorithm, claims) = verified.map_err(|error| match error {
+            VerificationError::Refused(error) => IdTokenError::Jwt(error).into(),
+            VerificationError::NoKeys(error) => error,
+        })?;
         let settings = &self.config.client;
         let expected = Expected {
             issuer: &self.config.authorization_server.issuer,
@@ -346,7 +341,7 @@ impl OAuthClient {
             algorithm,
             occasion,
         };
-        id_token::validate(&claims, &expected, clock::now()).map_err(OAuthError::InvalidIdToken)?;
+        id_token::validate(&claims, &expected, clock::now())?;
         Ok(claims)
     }
 
@@ -355,10 +350,10 @@ impl OAuthClient {
     pub(super) async fn verify_signature(
         &self,
         raw: &str,
-        from: Source,
+        from: TokenSender,
         types: &[&str],
-    ) -> Result<(Algorithm, Map<String, Value>), OAuthError> {
-        let refused = |error: JwsError| OAuthError::InvalidIdToken(error.into());
+    ) -> Result<(Algorithm, Map<String, Value>), VerificationError> {
+        let refused = |error: JwsError| VerificationError::Refused(error.into());
         let token = UnverifiedToken::parse(raw, types, self.config.id_token_algorithms()).map_err(refused)?;
         let keys = self.provider.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
@@ -370,6 +365,20 @@ impl OAuthClient {
             },
         };
         Ok((token.algorithm(), claims.clone()))
+    }
+}
+
+/// Why a JWT is not known to be the authorization server's.
+pub(super) enum VerificationError {
+    /// It is not.
+    Refused(JwtError),
+    /// The keys that would tell cannot be had.
+    NoKeys(OAuthError),
+}
+
+impl From<OAuthError> for VerificationError {
+    fn from(error: OAuthError) -> VerificationError {
+        VerificationError::NoKeys(error)
     }
 }
 

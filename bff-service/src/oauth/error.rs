@@ -10,6 +10,7 @@ use super::extra_params::ExtraParamError;
 use super::http::{Answer, HttpError};
 use super::id_token::IdTokenError;
 use super::retry_after;
+use super::signed_jwt::JwtError;
 use crate::jose::error::{SigningError, shown};
 use crate::random::RandomError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
@@ -26,29 +27,81 @@ const SECRET_PARAMETERS: [&str; 6] = [
 
 /// A failure. `Display` is for the log, never for the client; it holds no token, code or secret. What the authorization
 /// server wrote is in it only where it is a name (an error code, an algorithm, an audience), and bounded.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// The authorization server is unreachable, too slow, answered 5xx, or answered what makes no sense. (502)
+    #[error("authorization server: {0}")]
     Unavailable(String),
     /// It answered with an error: what that means is in [`Rejection::meaning`].
+    #[error(transparent)]
     Rejected(Rejection),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
+    #[error("the userinfo endpoint refused the access token")]
     TokenExpired,
     /// The ID token is not acceptable. (400 `invalid_request`)
-    InvalidIdToken(IdTokenError),
+    #[error("ID token: {0}")]
+    InvalidIdToken(#[from] IdTokenError),
     /// The authorization response is not to be believed: its issuer (RFC 9207) or its signature (JARM). (400
     /// `invalid_request`)
-    AuthorizationResponse(String),
+    #[error("authorization response: {0}")]
+    AuthorizationResponse(#[from] AuthorizationResponseError),
     /// A logout token is not acceptable. (400 `invalid_request`)
-    LogoutToken(String),
+    #[error("logout token: {0}")]
+    LogoutToken(#[from] LogoutTokenError),
     /// A parameter that the page asked for must not be in the authorization request. (400 `invalid_request`)
-    ExtraParam(ExtraParamError),
+    #[error("extraParams: {0}")]
+    ExtraParam(#[from] ExtraParamError),
     /// A fault of ours. (500)
+    #[error("{0}")]
     Internal(String),
 }
 
+/// Why an authorization response is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorizationResponseError {
+    /// `iss`, as it may be logged, is another issuer.
+    #[error("`iss` is `{0}`, which is not `authorization_server.issuer`")]
+    Issuer(String),
+    /// `iss` is missing, although the authorization server announces it.
+    #[error("`iss` is missing, although the authorization server announces it")]
+    NoIssuer,
+    /// The JWT that it comes as (JARM).
+    #[error("its JWT: {0}")]
+    Jwt(#[from] JwtError),
+}
+
+/// Why a logout token is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutTokenError {
+    /// A rule for every JWT of the authorization server.
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
+    /// The keys to verify it with cannot be had.
+    #[error("the keys to verify it with cannot be had")]
+    NoKeys,
+    /// `iat` is too long ago.
+    #[error("`iat` is too long ago")]
+    TooOld,
+    /// `events` does not hold the logout event.
+    #[error("`events` does not hold the logout event")]
+    NoLogoutEvent,
+    /// `nonce` is there: it would be an ID token in disguise.
+    #[error("`nonce` is there")]
+    Nonce,
+    /// This claim is empty or not a text.
+    #[error("`{0}` is empty or not a text")]
+    NotText(&'static str),
+    /// It names neither a user nor a login.
+    #[error("both `sub` and `sid` are missing")]
+    NamesNothing,
+    /// `jti` is missing or too long.
+    #[error("`jti` is missing or too long")]
+    Id,
+}
+
 /// An error with which an endpoint of the authorization server answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", self.shown())]
 pub struct Rejection {
     /// Which endpoint.
     pub endpoint: ServerEndpoint,
@@ -89,6 +142,19 @@ impl Rejection {
         }
     }
 
+    fn shown(&self) -> String {
+        let answered = format!("the {} endpoint answered {}", self.endpoint, self.status);
+        let Some(code) = &self.code else {
+            return format!("{answered} without an OAuth error");
+        };
+        match settings_behind(ErrorCode::of(code)) {
+            Some(settings) => {
+                format!("{answered} with error `{code}`: is {settings} as registered at the authorization server?")
+            }
+            None => format!("{answered} with error `{code}`"),
+        }
+    }
+
     /// The error code, if there is one.
     pub fn error_code(&self) -> Option<ErrorCode> {
         self.code.as_deref().map(ErrorCode::of)
@@ -97,22 +163,6 @@ impl Rejection {
     /// What it means.
     pub fn meaning(&self) -> Meaning {
         meaning(self.status, self.error_code())
-    }
-}
-
-impl std::fmt::Display for Rejection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the {} endpoint answered {}", self.endpoint, self.status)?;
-        match &self.code {
-            None => f.write_str(" without an OAuth error"),
-            Some(code) => {
-                write!(f, " with error `{code}`")?;
-                match settings_behind(ErrorCode::of(code)) {
-                    Some(settings) => write!(f, ": is {settings} as registered at the authorization server?"),
-                    None => Ok(()),
-                }
-            }
-        }
     }
 }
 
@@ -131,23 +181,6 @@ pub(crate) fn settings_behind(code: ErrorCode) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-impl std::fmt::Display for OAuthError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            OAuthError::Unavailable(what) => write!(f, "authorization server: {what}"),
-            OAuthError::Rejected(rejection) => rejection.fmt(f),
-            OAuthError::TokenExpired => f.write_str("the userinfo endpoint refused the access token"),
-            OAuthError::InvalidIdToken(error) => write!(f, "ID token: {error}"),
-            OAuthError::AuthorizationResponse(what) => write!(f, "authorization response: {what}"),
-            OAuthError::LogoutToken(what) => write!(f, "logout token: {what}"),
-            OAuthError::ExtraParam(error) => write!(f, "extraParams: {error}"),
-            OAuthError::Internal(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for OAuthError {}
-
 impl OAuthError {
     /// What it means that there is no answer of `endpoint` to work with.
     pub fn http(endpoint: ServerEndpoint, error: HttpError) -> OAuthError {
@@ -163,12 +196,6 @@ impl OAuthError {
             }),
             error => OAuthError::Unavailable(format!("the {endpoint} endpoint: {error}")),
         }
-    }
-}
-
-impl From<ExtraParamError> for OAuthError {
-    fn from(error: ExtraParamError) -> OAuthError {
-        OAuthError::ExtraParam(error)
     }
 }
 

@@ -6,25 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Never allowed, whatever the configuration says.
-const FORBIDDEN: [&str; 12] = [
-    "client_id",
-    "redirect_uri",
-    "state",
-    "scope",
-    "nonce",
-    // A request object overrides every other parameter (RFC 9101).
-    "request",
-    "request_uri",
-    "registration",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "dpop_jkt",
-];
-
-/// Nor anything that begins so.
-const FORBIDDEN_PREFIXES: [&str; 2] = ["response_", "code_challenge"];
+use crate::config::forbidden_params::is_forbidden;
 
 /// The only parameter that may come several times, RFC 8707 section 2.
 const REPEATABLE: &str = "resource";
@@ -65,12 +47,6 @@ impl std::fmt::Display for ExtraParamError {
 }
 
 impl std::error::Error for ExtraParamError {}
-
-/// Whether this key may never be set by a page. The comparison ignores case, as a lenient server might.
-pub fn is_forbidden(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    FORBIDDEN.contains(&key.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-}
 
 /// What the parameters demand of the ID token that answers them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -7,12 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::extra_params::Demands;
+use super::signed_jwt::{JwtError, seconds, validate_addressee, validate_time};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::{audience, text, time};
-use crate::jose::error::{ClaimError, JwsError, shown};
-
-/// The `typ` that an ID token may have in its header.
-pub const TYPES: [&str; 1] = ["jwt"];
+use crate::jose::error::ClaimError;
 
 /// What a token is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -56,30 +54,12 @@ pub enum IdTokenError {
     /// The token response to a login holds none.
     #[error("there is none in the token response")]
     Missing,
-    /// Its form or its signature.
+    /// A rule for every JWT of the authorization server.
     #[error(transparent)]
-    Signature(#[from] JwsError),
-    /// This claim is missing, or is not of the type that it must have.
-    #[error(transparent)]
-    Claim(#[from] ClaimError),
-    /// `iss` is another issuer.
-    #[error("`iss` is not `authorization_server.issuer`")]
-    Issuer,
-    /// `aud`, as it may be logged, does not hold this client.
-    #[error("`aud` is `{0}`, without `client.id`")]
-    Audience(String),
-    /// `aud` holds this one, who is not trusted.
-    #[error("`aud` holds `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
-    UntrustedAudience(String),
+    Jwt(#[from] JwtError),
     /// `azp` is there, and is another client.
     #[error("`azp` is not `client.id`")]
     AuthorizedParty,
-    /// `exp` has passed.
-    #[error("`exp` has passed")]
-    Expired,
-    /// `iat` or `nbf` lies in the future.
-    #[error("`iat` or `nbf` is in the future: are the clocks right?")]
-    NotYetValid,
     /// `nonce` is not that of the authorization request.
     #[error("`nonce` is not that of the authorization request")]
     Nonce,
@@ -97,22 +77,32 @@ pub enum IdTokenError {
     Changed(&'static str),
 }
 
+impl From<ClaimError> for IdTokenError {
+    fn from(error: ClaimError) -> IdTokenError {
+        IdTokenError::Jwt(error.into())
+    }
+}
+
 /// Judges the claims of a token at `now`, in UNIX seconds.
 pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) -> Result<(), IdTokenError> {
-    if text(claims, "iss")? != expected.issuer {
-        return Err(IdTokenError::Issuer);
-    }
+    validate_addressee(
+        claims,
+        (expected.issuer, expected.client_id, expected.trusted_audiences),
+    )?;
     if text(claims, "sub")?.is_empty() {
         return Err(ClaimError("sub").into());
     }
-    validate_audience(claims, expected.client_id, expected.trusted_audiences)?;
     // Only where it is there: nothing says that several audiences need one (OpenID Connect Core, errata set 2).
     if let Some(party) = claims.get("azp")
         && party.as_str() != Some(expected.client_id)
     {
         return Err(IdTokenError::AuthorizedParty);
     }
-    validate_times(claims, expected.clock_skew, now)?;
+    for name in ["exp", "iat", "nbf"] {
+        if name != "nbf" || claims.contains_key(name) {
+            validate_time(claims, name, expected.clock_skew, now)?;
+        }
+    }
     if claims.contains_key("at_hash") {
         let hash = access_token_hash(expected.access_token, expected.algorithm);
         if text(claims, "at_hash")? != hash {
@@ -143,61 +133,6 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
         } => validate_unchanged(claims, previous),
         Occasion::Refresh { previous: None } => Ok(()),
     }
-}
-
-/// The rules for any other JWT that the server sends to this client (signed userinfo, JARM, logout tokens): `expected` are the
-/// issuer, the client's id and who else may be in `aud`. Times need not be there, but hold where they are.
-pub fn validate_addressed(
-    claims: &Map<String, Value>,
-    (issuer, client_id, trusted_audiences): (&str, &str, &[String]),
-    clock_skew: u64,
-    now: u64,
-) -> Result<(), IdTokenError> {
-    if text(claims, "iss")? != issuer {
-        return Err(IdTokenError::Issuer);
-    }
-    validate_audience(claims, client_id, trusted_audiences)?;
-    let (now, skew) = (seconds(now), seconds(clock_skew));
-    if claims.contains_key("exp") && time(claims, "exp")? + skew <= now {
-        return Err(IdTokenError::Expired);
-    }
-    for name in ["iat", "nbf"] {
-        if claims.contains_key(name) && time(claims, name)? > now + skew {
-            return Err(IdTokenError::NotYetValid);
-        }
-    }
-    Ok(())
-}
-
-/// `aud` holds this client, and nobody else who is not trusted.
-fn validate_audience(
-    claims: &Map<String, Value>,
-    client_id: &str,
-    trusted_audiences: &[String],
-) -> Result<(), IdTokenError> {
-    let audience = audience(claims)?;
-    if !audience.contains(&client_id) {
-        return Err(IdTokenError::Audience(shown(&audience.join(", "))));
-    }
-    let is_trusted = |other: &str| other == client_id || trusted_audiences.iter().any(|id| id == other);
-    match audience.into_iter().find(|other| !is_trusted(other)) {
-        Some(other) => Err(IdTokenError::UntrustedAudience(shown(other))),
-        None => Ok(()),
-    }
-}
-
-fn validate_times(claims: &Map<String, Value>, clock_skew: u64, now: u64) -> Result<(), IdTokenError> {
-    let (now, skew) = (seconds(now), seconds(clock_skew));
-    if time(claims, "exp")? + skew <= now {
-        return Err(IdTokenError::Expired);
-    }
-    if time(claims, "iat")? > now + skew {
-        return Err(IdTokenError::NotYetValid);
-    }
-    if claims.contains_key("nbf") && time(claims, "nbf")? > now + skew {
-        return Err(IdTokenError::NotYetValid);
-    }
-    Ok(())
 }
 
 /// A token from a refresh tells of the same user, for the same client, by the same issuer.
@@ -237,9 +172,4 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
 pub fn access_token_hash(access_token: &str, algorithm: Algorithm) -> String {
     let digest = algorithm.hash().digest(access_token.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])
-}
-
-/// Exact for the next 285 million years.
-fn seconds(value: u64) -> f64 {
-    value as f64
 }

@@ -81,7 +81,8 @@ impl OAuthClient {
             ("token_type_hint".to_owned(), hint.to_owned()),
         ];
         match self
-            .post_form(&metadata, (ServerEndpoint::Revocation, endpoint), form)
+            .authenticator()
+            .post_form(self.http(), &metadata, (ServerEndpoint::Revocation, endpoint), form)
             .await
         {
             Ok(_) => Attempt::Done,

@@ -1,8 +1,8 @@
 //! The OpenID Connect client: what the service asks the authorization server, and which answers it believes.
 //!
 //! * [`provider`]: metadata and keys of the authorization server, shared by all workers; [`cached`]: one such document.
-//! * [`discovery`], [`jwks`]: how a document becomes metadata, and a key set keys.
-//! * [`capabilities`]: how this client deals with that server.
+//! * [`discovery`], [`metadata`]: where its metadata are, and what they mean; [`negotiation`]: how this client deals with that
+//!   server.
 //! * [`authorization`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
 //! * [`token`], [`client`]: the code and refresh token grants.
 //! * [`client_authentication`], [`signing_key`], `dpop`: how the client proves who it is, and whose the tokens are.
@@ -17,18 +17,22 @@ pub mod authorization_request;
 pub mod authorization_response;
 pub mod cached;
 pub mod client;
+pub mod client_secret;
 pub mod discovery;
 mod dpop;
 pub mod error;
 pub mod error_meaning;
+pub mod exchange_times;
 pub mod extra_params;
 pub mod http;
 pub mod id_token;
 pub mod logout;
 pub mod logout_token;
+pub mod metadata;
 pub mod negotiation;
 pub mod provider;
 pub mod retry_after;
+pub mod signed_jwt;
 pub mod token_response;
 pub mod userinfo;
 

@@ -3,7 +3,6 @@
 
 use serde::Deserialize;
 
-use super::discovery::Examined;
 use crate::config::{ClientAuthentication, Config, ResponseMode};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
@@ -38,21 +37,33 @@ pub struct Profile {
     pub dpop: Option<NamedAlgorithm>,
 }
 
-/// Settles how to deal with the server; what does not go together is added to `examined`.
-pub(super) fn examine(
+/// What was found on the way, one sentence each.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// What makes the metadata of no use.
+    pub(super) faults: Vec<String>,
+    /// What will probably not work.
+    pub(super) warnings: Vec<String>,
+    /// Where the configuration says something else than the metadata, on purpose.
+    pub(super) overridden: Vec<String>,
+}
+
+/// Settles how to deal with the server; what does not go together is added to `found`.
+pub(super) fn negotiate(
     published: &Capabilities,
     has_push_endpoint: bool,
     config: &Config,
-    examined: &mut Examined,
+    has_secret: bool,
+    found: &mut Findings,
 ) -> Option<Profile> {
     let (client, keys) = (&config.client, config.client_keys());
     if lacks(&published.code_challenge_methods_supported, "S256") {
         let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported)";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
     if lacks(&published.response_types_supported, "code") {
         let what = "the authorization server does not support response_type `code`";
-        examined.doubts.push(what.to_owned());
+        found.warnings.push(what.to_owned());
     }
     if client.response_mode == ResponseMode::Jwt
         && lacks(&published.response_modes_supported, "jwt")
@@ -60,7 +71,7 @@ pub(super) fn examine(
     {
         let what = "`client.response_mode` is `jwt`, which the authorization server does not support \
                     (response_modes_supported)";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
     if let Some(names) = &published.id_token_signing_alg_values_supported {
         let accepted = &config.authorization_server.id_token_algorithms;
@@ -68,7 +79,7 @@ pub(super) fn examine(
             Algorithm::of(name).is_some_and(|algorithm| config.id_token_algorithms().contains(&algorithm))
         };
         if !names.iter().any(is_accepted) {
-            examined.doubts.push(format!(
+            found.warnings.push(format!(
                 "none of `authorization_server.id_token_algorithms` ({}) is used by the authorization server \
                  (id_token_signing_alg_values_supported)",
                 accepted.join(", ")
@@ -78,19 +89,19 @@ pub(super) fn examine(
     if let Some(key) = &keys.dpop {
         let names = published.dpop_signing_alg_values_supported.as_deref();
         match names {
-            None => examined.doubts.push(
+            None => found.warnings.push(
                 "`client.dpop_key_file` is set, but the authorization server does not say that it supports DPoP \
                  (dpop_signing_alg_values_supported)"
                     .to_owned(),
             ),
-            Some(names) if key.choose(Some(names)).is_none() => examined.faults.push(format!(
+            Some(names) if key.choose(Some(names)).is_none() => found.faults.push(format!(
                 "the key of `client.dpop_key_file` fits none of the authorization server's algorithms ({})",
                 names.join(", ")
             )),
             Some(_) => {}
         }
     }
-    let authentication = authentication(published, config, examined);
+    let authentication = authentication(published, config, has_secret, found);
     let assertion = algorithm(
         config,
         published.token_endpoint_auth_signing_alg_values_supported.as_deref(),
@@ -98,7 +109,7 @@ pub(super) fn examine(
     if authentication == Some(ClientAuthentication::PrivateKeyJwt) && assertion.is_none() {
         let what = "the first key of `client.signing_key_files` fits none of the algorithms that the authorization \
                     server accepts for `private_key_jwt` (token_endpoint_auth_signing_alg_values_supported)";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
     let push = client
         .pushed_authorization_requests
@@ -107,13 +118,13 @@ pub(super) fn examine(
         let what = "authorization requests are to be pushed, but there is no pushed_authorization_request_endpoint: set \
                     `client.pushed_authorization_requests` to false, or name the endpoint as \
                     `authorization_server.pushed_authorization_request_endpoint`";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
     if !push && published.require_pushed_authorization_requests == Some(true) {
         let what = "`client.pushed_authorization_requests` is false, but the authorization server requires them";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
-    let request_object = request_object(published, config, examined);
+    let request_object = request_object(published, config, found);
     let dpop_names = published.dpop_signing_alg_values_supported.as_deref();
     Some(Profile {
         authentication: authentication?,
@@ -125,7 +136,12 @@ pub(super) fn examine(
 }
 
 /// The configured way, or the strongest for which the client has the means and which the server supports.
-fn authentication(published: &Capabilities, config: &Config, examined: &mut Examined) -> Option<ClientAuthentication> {
+fn authentication(
+    published: &Capabilities,
+    config: &Config,
+    has_secret: bool,
+    found: &mut Findings,
+) -> Option<ClientAuthentication> {
     let supported = |method: &ClientAuthentication| {
         // Without a list, it is Basic (RFC 8414 section 2).
         match &published.token_endpoint_auth_methods_supported {
@@ -136,7 +152,7 @@ fn authentication(published: &Capabilities, config: &Config, examined: &mut Exam
     if let Some(method) = config.client.authentication {
         if published.token_endpoint_auth_methods_supported.is_some() && !supported(&method) {
             // What a server publishes may be less than what it does, and the setting is there for that.
-            examined.overridden.push(format!(
+            found.overridden.push(format!(
                 "`client.authentication` is `{}`, which the authorization server does not list \
                  (token_endpoint_auth_methods_supported); it is used as configured",
                 method.as_str()
@@ -148,40 +164,42 @@ fn authentication(published: &Capabilities, config: &Config, examined: &mut Exam
         .into_iter()
         .filter(|method| match method {
             ClientAuthentication::PrivateKeyJwt => !config.client_keys().signing.is_empty(),
-            method if method.needs_certificate() => config.client.certificate_file.is_some(),
-            _ => config.client_secret().is_some(),
+            ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
+                config.client.certificate_file.is_some()
+            }
+            ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => has_secret,
         })
         .collect();
-    let found = possible.iter().copied().find(supported);
-    if found.is_none() {
+    let chosen = possible.iter().copied().find(supported);
+    if chosen.is_none() {
         let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
-        examined.faults.push(format!(
+        found.faults.push(format!(
             "this client has the means for {}, and the authorization server supports none of them \
              (token_endpoint_auth_methods_supported); set `client.authentication` if it does",
             names.join(", ")
         ));
     }
-    found
+    chosen
 }
 
 /// What requests are signed with, if they are to be.
-fn request_object(published: &Capabilities, config: &Config, examined: &mut Examined) -> Option<NamedAlgorithm> {
+fn request_object(published: &Capabilities, config: &Config, found: &mut Findings) -> Option<NamedAlgorithm> {
     let required = published.require_signed_request_object == Some(true);
     let wanted = config.client.signed_request_objects;
     if required && wanted == Some(false) {
         let what = "`client.signed_request_objects` is false, but the authorization server requires them";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
     if !wanted.unwrap_or(required) {
         return None;
     }
-    let found = algorithm(config, published.request_object_signing_alg_values_supported.as_deref());
-    if found.is_none() {
+    let chosen = algorithm(config, published.request_object_signing_alg_values_supported.as_deref());
+    if chosen.is_none() {
         let what = "authorization requests are to be signed, but the first key of `client.signing_key_files` is missing \
                     or fits none of the server's algorithms (request_object_signing_alg_values_supported)";
-        examined.faults.push(what.to_owned());
+        found.faults.push(what.to_owned());
     }
-    found
+    chosen
 }
 
 fn algorithm(config: &Config, published: Option<&[String]>) -> Option<NamedAlgorithm> {

@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cached::Cached;
-use super::discovery::{self, Metadata};
+use super::client_secret::ClientSecret;
+use super::discovery;
 use super::error::OAuthError;
+use super::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
-use crate::application::exchanges::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
+use super::metadata::{self, Metadata};
 use crate::config::{AuthorizationServer, Config, ConfigError, Fault};
 use crate::http_client::Limits;
 use crate::http_client::tls::{ClientTls, TlsError};
@@ -34,6 +36,7 @@ pub struct Provider(Arc<Shared>);
 
 struct Shared {
     config: Arc<Config>,
+    client_secret: ClientSecret,
     tls: Arc<rustls::ClientConfig>,
     metrics: Arc<Metrics>,
     metadata: Cached<Metadata>,
@@ -46,9 +49,9 @@ struct Shared {
 
 /// Whose hands a signed token comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TokenSender {
     /// The authorization server's, over a connection to it.
-    Server,
+    AuthorizationServer,
     /// Anybody's who can reach this service.
     Anybody,
 }
@@ -67,15 +70,16 @@ impl Provider {
         let metadata = match settings.discovery {
             true => None,
             false => {
-                let examined = discovery::from_config(config);
-                let faults = examined
+                let report = metadata::from_config(config, config.client_secret().is_some());
+                let faults = report
                     .faults
                     .iter()
                     .map(|fault| Fault::new("authorization_server", fault));
-                Some(examined.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
+                Some(report.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
             }
         };
         Ok(Provider(Arc::new(Shared {
+            client_secret: ClientSecret::new(config.client_secret()),
             config: Arc::clone(config),
             tls,
             metrics: Arc::clone(metrics),
@@ -92,7 +96,7 @@ impl Provider {
     }
 
     /// Connections for exchanges at the token endpoint, each of which may take as long as
-    /// [`ExchangeTimes`](crate::application::exchanges::ExchangeTimes) say; those that go on behind their answers take none from the rest.
+    /// [`ExchangeTimes`] say; those that go on behind their answers take none from the rest.
     pub fn http_client_for_exchanges(&self) -> HttpClient {
         let settings = &self.0.config.authorization_server;
         let limits = limits_of(settings);
@@ -105,6 +109,11 @@ impl Provider {
 
     fn http_client_with(&self, limits: &Limits) -> HttpClient {
         HttpClient::new(limits, &self.0.tls, self.0.config.proxy(), &self.0.metrics)
+    }
+
+    /// The client secret in force.
+    pub fn client_secret(&self) -> &ClientSecret {
+        &self.0.client_secret
     }
 
     /// Whether metadata and keys are there.
@@ -170,12 +179,12 @@ impl Provider {
         &self,
         http: &HttpClient,
         used: &Arc<KeySet>,
-        from: Source,
+        from: TokenSender,
     ) -> Result<Option<Arc<KeySet>>, OAuthError> {
         let [of_server, of_anybody] = &self.0.unknown_key_fetches;
         let last = match from {
-            Source::Server => of_server,
-            Source::Anybody => of_anybody,
+            TokenSender::AuthorizationServer => of_server,
+            TokenSender::Anybody => of_anybody,
         };
         // Held while the keys are fetched: whoever comes meanwhile waits for them.
         let mut last = last.lock().await;
@@ -200,11 +209,12 @@ impl Provider {
 
     async fn fetch_metadata(&self, http: &HttpClient) -> Result<Metadata, String> {
         let document = discovery::fetch(http, &self.0.config.authorization_server.issuer).await?;
-        let examined = discovery::examine(&document, &self.0.config);
-        for warning in examined.doubts.iter().chain(&examined.overridden) {
+        let has_secret = self.0.client_secret.get().is_some();
+        let report = metadata::examine(&document, &self.0.config, has_secret);
+        for warning in report.warnings.iter().chain(&report.overridden) {
             log::warn!("{warning}");
         }
-        examined.metadata.ok_or_else(|| examined.faults.join("; "))
+        report.metadata.ok_or_else(|| report.faults.join("; "))
     }
 
     async fn fetch_keys(&self, http: &HttpClient) -> Result<KeySet, String> {

@@ -4,7 +4,7 @@
 
 use bff_core::ended::Ended;
 use bff_core::seal::NameDigest;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use crate::api::Call;
 use crate::api::answer::{Answer, Content};
@@ -45,7 +45,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         ended = name.as_str();
         "front-channel logout: the sessions of a login ended: {name}"
     );
-    let origin = Url::parse(issuer).map_or_else(|_| "'none'".to_owned(), |url| url.origin().ascii_serialization());
+    let origin = application.config.issuer_url().origin().ascii_serialization();
     Ok(Answer {
         content: Content::EmptyFrame(origin),
         set_cookies: Vec::new(),

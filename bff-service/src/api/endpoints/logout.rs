@@ -33,7 +33,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     let settings = call.cookies.settings();
     let session = required_session(&call.cookies)?;
     match proof {
-        Proof::Header => check_csrf(call.headers, &application.csrf_header, settings, &session)?,
+        Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,
         Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
     };
     let id = session.id();
@@ -73,7 +73,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         None => settings
             .post_logout_redirect_uri
             .as_ref()
-            .unwrap_or(&settings.redirect_uri)
+            .unwrap_or(application.config.redirect_uri())
             .clone(),
     };
 

@@ -95,7 +95,7 @@ fn return_target(call: &Call<'_>, path: &str) -> Result<Url, Failure> {
     if !begins_well || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(sane) {
         return Err(refused());
     }
-    let origin = Url::parse(&call.worker.application.web_origin).map_err(|_| refused())?;
+    let origin = call.worker.application.config.web_origin();
     let target = origin.join(path).map_err(|_| refused())?;
     match target.origin() == origin.origin() {
         true => Ok(target),

@@ -20,7 +20,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
     let live = required_session(&call.cookies)?;
-    let csrf = Zeroizing::new(check_csrf(call.headers, &application.csrf_header, settings, &live)?.to_vec());
+    let csrf = Zeroizing::new(check_csrf(call.headers, application.config.csrf_header(), settings, &live)?.to_vec());
     let LiveSession {
         refresh_token,
         id_token,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Report;
+use super::report::Report;
 use crate::config::Config;
 use crate::oauth::error_meaning::ErrorCode;
 use crate::oauth::{OAuthClient, OAuthError, Provider};

@@ -5,12 +5,12 @@ use bff_core::config::{ClientAuthentication as GatewayAuthentication, PhantomTok
 use bff_core::form::is_changed_by_encoding;
 use bff_core::introspect::{self, Outcome};
 
-use super::Report;
+use super::report::Report;
 use crate::authorize::ask;
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
-use crate::oauth::discovery::Metadata;
 use crate::oauth::http::HttpClient;
+use crate::oauth::metadata::Metadata;
 
 /// No server has issued it.
 const MADE_UP_TOKEN: &[u8] = b"made-up-by-bff-service-check";
@@ -18,7 +18,7 @@ const MADE_UP_TOKEN: &[u8] = b"made-up-by-bff-service-check";
 /// Whether the client's id or secret has something that form-encoding changes.
 pub(super) fn credentials_are_changed(config: &Config) -> bool {
     let secret = config.client_secret();
-    let secret = secret.as_ref().map_or("", |secret| secret.expose());
+    let secret = secret.map_or("", |secret| secret.expose());
     is_changed_by_encoding(&config.client.id) || is_changed_by_encoding(secret)
 }
 

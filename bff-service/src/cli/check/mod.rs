@@ -3,62 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use url::Url;
-
 use crate::config::{self, ClientAuthentication, Config, ResponseMode, UserInfoSource};
 use crate::jose::jwks::KeySet;
 use crate::oauth::Provider;
-use crate::oauth::discovery::{self, Metadata};
+use crate::oauth::discovery;
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
+use crate::oauth::metadata::{self, Metadata};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 mod client;
 mod introspection;
+mod report;
 
-/// What was found.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// What was looked at and is in order.
-    pub good: Vec<String>,
-    /// What works but should be seen to.
-    pub warnings: Vec<String>,
-    /// What nothing here can find out, as a question.
-    pub not_tested: Vec<String>,
-    /// What must be put right.
-    pub faults: Vec<String>,
-}
-
-impl Report {
-    /// Whether nothing must be put right.
-    pub fn is_good(&self) -> bool {
-        self.faults.is_empty()
-    }
-
-    /// 0 when nothing must be put right, 1 otherwise: the exit code of the command.
-    pub fn exit_code(&self) -> u8 {
-        u8::from(!self.is_good())
-    }
-}
-
-impl std::fmt::Display for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (label, lines) in [
-            ("ok", &self.good),
-            ("not tested", &self.not_tested),
-            ("warning", &self.warnings),
-            ("fault", &self.faults),
-        ] {
-            for line in lines {
-                writeln!(f, "{label}: {line}")?;
-            }
-        }
-        match self.faults.len() {
-            0 => f.write_str("The configuration is good."),
-            1 => f.write_str("1 fault."),
-            count => write!(f, "{count} faults."),
-        }
-    }
-}
+pub use self::report::Report;
 
 /// Reads the configuration, then fetches the authorization server's metadata and keys. Must run where actix runs.
 pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
@@ -91,10 +48,11 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     let http = provider.http_client();
     let issuer = &config.authorization_server.issuer;
     report.good.extend(describe_proxy(config));
+    let has_secret = config.client_secret().is_some();
     let examined = match config.authorization_server.discovery {
-        false => discovery::from_config(config),
+        false => metadata::from_config(config, has_secret),
         true => match discovery::fetch(&http, issuer).await {
-            Ok(document) => discovery::examine(&document, config),
+            Ok(document) => metadata::examine(&document, config, has_secret),
             Err(error) => {
                 report.faults.push(format!(
                     "the metadata of the authorization server cannot be fetched: {error}. Is \
@@ -106,7 +64,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     };
     report.faults.extend(examined.faults);
     // The service starts with these, but nobody would get signed in.
-    report.faults.extend(examined.doubts);
+    report.faults.extend(examined.warnings);
     report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
     report.good.push(format!("the metadata of {issuer} can be used"));
@@ -126,7 +84,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
 /// Whether the server is reached through a proxy, where the environment names one.
 fn describe_proxy(config: &Config) -> Option<String> {
     let proxy = config.proxy().server()?;
-    let issuer = Url::parse(&config.authorization_server.issuer).ok()?;
+    let issuer = config.issuer_url();
     let is_used = issuer.scheme() == "https" && {
         let port = issuer.port_or_known_default()?;
         config.proxy().server_for(issuer.host_str()?, port).is_some()

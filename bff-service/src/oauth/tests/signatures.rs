@@ -7,7 +7,7 @@ use super::signer::{Signer, encode, jwks};
 use crate::jose::error::JwsError;
 use crate::jose::jwks::KeySet;
 use crate::jose::jws::UnverifiedToken;
-use crate::oauth::id_token::TYPES;
+use crate::oauth::signed_jwt::TYPES;
 
 const ALLOWED: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::Ed25519];
 
