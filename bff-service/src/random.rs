@@ -6,16 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// There are no random bytes. Nothing can be done without them, so the request fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the generator gave no random bytes")]
 pub struct RandomError;
-
-impl std::fmt::Display for RandomError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the generator gave no random bytes")
-    }
-}
-
-impl std::error::Error for RandomError {}
 
 /// `N` random bytes.
 pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {

@@ -8,8 +8,8 @@ use bff_core::reply::Refusal;
 use bff_core::seal::Purpose;
 
 use super::error::{Failure, Reason};
-use crate::session::CookieSettings;
 use crate::session::cookies::request::{CookieFault, RequestCookies};
+use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{LiveSession, NoSession};
 
 /// In which browsers say that nobody has gone there yet; the second is of older ones.

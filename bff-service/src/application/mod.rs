@@ -1,35 +1,42 @@
 //! One application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers
 //! share it.
+//!
+//! * [`routing`]: which requests are for it.
+//! * [`live_settings`]: what of it may change while the service runs.
+//! * [`exchanges`]: how a code or a refresh token is exchanged without being lost.
 
 pub mod exchanges;
+pub mod live_settings;
+pub mod routing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bff_core::ended::Ended;
 
-use arc_swap::ArcSwapOption;
 use oauth2::RedirectUrl;
 use zeroize::Zeroizing;
 
 use self::exchanges::Exchanges;
-use crate::config::{AuthorizeRules, Config, CookiePaths};
+use self::live_settings::LiveSettings;
+use self::routing::Routing;
+use crate::config::{Config, CookiePaths};
 use crate::oauth::Provider;
 use crate::oauth::exchange_times::ExchangeTimes;
 use crate::random;
-use crate::session::CookieSettings;
-use crate::session::cookies::keys::CookieKeys;
+use crate::session::cookies::settings::CookieSettings;
 use crate::session::ended::list::EndedList;
 use crate::session::ended::redis_sync;
 use crate::session::ended::used_logout_tokens::LogoutTokens;
 use crate::session::fit;
+use crate::session::identity::{ReplicaId, Session, SessionLifetimes};
 use crate::session::logout_state::LogoutStates;
 use crate::session::pending_logins::PendingLogin;
 use crate::session::redis::Redis;
 use crate::session::refresh::in_process::{InProcessRefreshStore, RefreshStoreLimits};
 use crate::session::refresh::redis::{self, RedisRefreshStore};
 use crate::session::refresh::store::RefreshStore;
-use crate::session::writer::{ReplicaId, Session, SessionLifetimes, Tokens, WriteError};
+use crate::session::writer::{Tokens, WriteError};
 use crate::telemetry::metrics::Metrics;
 
 /// How long an access token counts as good where the authorization server does not say, in seconds. Nothing rests on
@@ -42,10 +49,10 @@ pub struct Application {
     pub config: Arc<Config>,
     /// The authorization server's metadata and keys.
     pub provider: Provider,
-    /// The keys that seal.
-    pub cookie_keys: Arc<CookieKeys>,
-    /// The rules of `/authorize` that are in force.
-    pub authorize_rules: ArcSwapOption<AuthorizeRules>,
+    /// What of it may change while the service runs.
+    pub live: LiveSettings,
+    /// Which requests are for it.
+    pub routing: Routing,
     /// How cookies are named, sealed and sent.
     pub cookies: CookieSettings,
     /// How long sessions last.
@@ -85,7 +92,8 @@ impl Application {
             CookiePaths::Narrow => config.endpoints_prefix.clone(),
             CookiePaths::Root => "/".to_owned(),
         };
-        let cookie_keys = CookieKeys::new(&config);
+        let live = LiveSettings::new(&config, provider.client_secret());
+        let cookie_keys = Arc::clone(&live.cookie_keys);
         let cookies = CookieSettings {
             sealer: cookie_keys.for_cookies(),
             names: config.cookie_names().clone(),
@@ -148,7 +156,7 @@ impl Application {
         );
         Ok(Application {
             provider,
-            authorize_rules: ArcSwapOption::new(config.authorize_rules().cloned().map(Arc::new)),
+            routing: Routing::new(&config),
             cookies,
             lifetimes,
             refreshes,
@@ -156,27 +164,12 @@ impl Application {
             ended,
             logout_tokens: LogoutTokens::new(redis.clone()),
             logout_states: LogoutStates::new(cookie_keys.for_logouts()),
-            cookie_keys,
+            live,
             replica: ReplicaId(number()?),
             metrics,
             redis,
             config,
         })
-    }
-
-    /// Whether a request with this `Host` and path is for this application.
-    pub fn is_for(&self, host: &str, path: &str) -> bool {
-        let below = path.strip_prefix(self.config.endpoints_prefix.as_str());
-        let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if !is_below && !self.config.is_alone() {
-            return false;
-        }
-        let name = host
-            .rsplit_once(':')
-            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let name = name.map_or(host, |(name, _)| name);
-        let same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
-        self.config.hosts.is_empty() || self.config.hosts.iter().any(same)
     }
 
     /// Where the authorization server sends the browser back to.
@@ -244,27 +237,6 @@ impl Application {
             redis_sync::catch_up(redis, &self.ended).await;
         }
         self.ended.changes()
-    }
-
-    /// Takes what may change in its configuration from another reading of it. What is said is for the log.
-    pub fn take(&self, config: &Config) -> Vec<String> {
-        let mut news: Vec<String> = self
-            .cookie_keys
-            .exchange(config, config.key_ring())
-            .into_iter()
-            .collect();
-        if self.provider.client_secret().replace(config.client_secret()) {
-            news.push("the client secret has been exchanged".to_owned());
-        }
-        let rules = config.authorize_rules();
-        // Whether there are any is settled at the start: the routes are.
-        if let (Some(new), Some(old)) = (rules, self.authorize_rules.load().as_deref())
-            && new != old
-        {
-            self.authorize_rules.store(Some(Arc::new(new.clone())));
-            news.push("the rules of /authorize have been exchanged".to_owned());
-        }
-        news
     }
 
     /// What runs beside the requests: never ends, to be spawned once in a process, on a thread that runs actix.

@@ -1,42 +1,39 @@
 //! `/authorize`: the filter's rules for proxies that ask an HTTP service, such as Envoy's `ext_authz`, nginx's
 //! `auth_request` and Traefik's ForwardAuth. It is the second shell around [`Gate`]; the first is the wasm module.
 //!
+//! * `decision`: what is decided, and how the proxy is told; [`introspection`]: what the authorization server is asked.
+//!
 //! On the admin listener alone: the answer holds the token for the API, and a page that got it would have a token.
+
+mod decision;
+pub mod introspection;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
-use bff_core::admission::{self, Edits, Refused};
-use bff_core::config::{Config, PhantomToken};
+use bff_core::config::PhantomToken;
 use bff_core::gate::{Effect, FlightId, Gate, StreamId, Surroundings};
 use bff_core::head::Head;
-use bff_core::introspect::{Answer, FORWARDED_PROTO, MAX_ANSWER_LEN, Request};
-use bff_core::reply::Refusal;
+use bff_core::introspect::{Answer, Request};
 use tokio::sync::oneshot;
 
+use self::decision::Decision;
+use self::introspection::ask;
 use crate::application::Application;
 use crate::clock;
 use crate::config::AuthorizeRules;
-use crate::oauth::http::{HttpClient, HttpError};
-use crate::telemetry::logging::AUDIT;
+use crate::oauth::http::HttpClient;
 use crate::telemetry::request_context::{RequestContext, RequestId};
-use crate::telemetry::server_endpoint::ServerEndpoint;
 use crate::telemetry::trace::TraceContext;
-
-/// What Envoy's `ext_authz` is to remove from the request.
-const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
 
 /// Registers `/authorize`, and everything below it, where the application has rules for it.
 pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
-    let Some(rules) = application.authorize_rules.load_full() else {
+    let Some(rules) = application.live.authorize_rules() else {
         return;
     };
     let path = match application.config.name() {
@@ -71,7 +68,7 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
 /// one from before are answered by it.
 fn current(authorizer: &RefCell<Rc<Authorizer>>) -> Rc<Authorizer> {
     let mut authorizer = authorizer.borrow_mut();
-    if let Some(rules) = authorizer.application.authorize_rules.load_full()
+    if let Some(rules) = authorizer.application.live.authorize_rules()
         && !Arc::ptr_eq(&rules, &authorizer.rules)
     {
         *authorizer = Authorizer::new(Arc::clone(&authorizer.application), rules);
@@ -90,11 +87,6 @@ struct Authorizer {
     gate: RefCell<Gate>,
     waiting: RefCell<HashMap<StreamId, oneshot::Sender<Decision>>>,
     next: Cell<StreamId>,
-}
-
-enum Decision {
-    Forward(Edits),
-    Refuse(Refused),
 }
 
 /// Of a connection that another proxy has, nothing is known here: a token that is bound to a certificate is refused, and a
@@ -128,27 +120,20 @@ impl Authorizer {
     /// Decides, and counts the decision.
     async fn answer(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
         let began = Instant::now();
-        let response = Rc::clone(&self).decide(request).await;
-        let status = response.status().as_u16();
-        let outcome = match status {
-            200 => "ok",
-            400 => Refusal::MalformedCredentials.code(),
-            403 => Refusal::Forbidden.code(),
-            502 | 504 => Refusal::AuthorizationServerError.code(),
-            500 => Refusal::ServerError.code(),
-            _ => Refusal::Unauthorized.code(),
-        };
-        self.application.metrics.request("authorize", outcome, began.elapsed());
-        let error = Some(outcome).filter(|_| status != 200);
-        RequestContext::answered("GET", || "/authorize".to_owned(), status, error);
+        let decision = Rc::clone(&self).decide(request).await;
+        let response = decision.to_response(&self.rules.rules, request);
+        let error = decision.error_code();
+        let metrics = &self.application.metrics;
+        metrics.request("authorize", error.unwrap_or("ok"), began.elapsed());
+        RequestContext::answered("GET", || "/authorize".to_owned(), response.status().as_u16(), error);
         response
     }
 
-    async fn decide(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
+    async fn decide(self: Rc<Self>, request: &HttpRequest) -> Decision {
         let Some(head) = self.head(request) else {
-            return self.refuse(&fault(
+            return Decision::fault(
                 "the proxy did not say, in `authorize.method_header`, the one method of the request",
-            ));
+            );
         };
         let stream = self.next.get().wrapping_add(1);
         self.next.set(stream);
@@ -161,11 +146,8 @@ impl Authorizer {
         let effect = self.gate.borrow_mut().request(stream, &head, &ElsewhereConnected, now);
         self.carry_out(Vec::from_iter(effect));
         // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
-        match decision.await {
-            Ok(Decision::Forward(edits)) => forward(&self.rules.rules, request, &edits),
-            Ok(Decision::Refuse(refused)) => self.refuse(&refused),
-            Err(_) => self.refuse(&fault("the request was not decided on")),
-        }
+        let undecided = |_| Decision::fault("the request was not decided on");
+        decision.await.unwrap_or_else(undecided)
     }
 
     /// The head of the request that the proxy asks about.
@@ -225,122 +207,5 @@ impl Authorizer {
         };
         let effects = self.gate.borrow_mut().answer(flight, &answer, clock::now());
         self.carry_out(effects);
-    }
-}
-
-impl Authorizer {
-    fn refuse(&self, refused: &Refused) -> HttpResponse {
-        let status = refused.refusal.status();
-        let level = if status < 500 {
-            log::Level::Info
-        } else {
-            log::Level::Error
-        };
-        let code = refused.refusal.code();
-        log::log!(
-            target: AUDIT,
-            level,
-            event = "refused",
-            endpoint = "authorize",
-            status = status,
-            code = code,
-            reason = code;
-            "refused authorize: {refused}"
-        );
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = HttpResponse::build(status);
-        response
-            .insert_header((CONTENT_TYPE, "application/json"))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-        if let Some(challenge) = refused.challenge() {
-            response.insert_header((WWW_AUTHENTICATE, challenge));
-        }
-        response.body(refused.refusal.body())
-    }
-}
-
-/// Asks the authorization server, as the module asks it through Envoy.
-pub(crate) async fn ask(http: &HttpClient, stage: &PhantomToken, request: Request) -> Answer {
-    let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
-    let make = || {
-        // The endpoint is reached over what its URL says, so nothing in between has to be told.
-        let is_sent = |name: &str| !name.starts_with(':') && name != FORWARDED_PROTO;
-        let headers = request.headers.iter().filter(|(name, _)| is_sent(name));
-        let made = headers.fold(oauth2::http::Request::post(&url), |made, (name, value)| {
-            made.header(*name, value.as_str())
-        });
-        made.body(request.body.to_vec())
-    };
-    let attempt = async || match make() {
-        Ok(made) => http.send(ServerEndpoint::Introspection, made).await,
-        Err(error) => Err(HttpError::Request(error.to_string())),
-    };
-    let exchange = async {
-        match attempt().await {
-            // The server may have closed an idle connection at this very moment, and asking twice changes nothing.
-            Err(HttpError::Broken(_)) => attempt().await,
-            other => other,
-        }
-    };
-    let status = |status| Answer::Response {
-        status,
-        content_type: Vec::new(),
-        cache_control: Vec::new(),
-        body: Some(Vec::new()),
-    };
-    let limit = Duration::from_millis(stage.timeout_ms);
-    match tokio::time::timeout(limit, exchange).await {
-        Ok(Ok(answer)) => Answer::Response {
-            status: answer.status,
-            content_type: answer.content_type.into_bytes(),
-            cache_control: answer.cache_control,
-            body: (answer.body.len() <= MAX_ANSWER_LEN).then(|| answer.body.to_vec()),
-        },
-        Ok(Err(HttpError::Status { status: code, .. })) => status(code),
-        // Envoy's answer to the module where one is late.
-        Err(_) | Ok(Err(HttpError::Timeout)) => status(504),
-        Ok(Err(_)) => Answer::Failed,
-    }
-}
-
-/// 200 with the headers that the API is to get. `Cookie` is always said as it is to be, for proxies that can only put one
-/// in the place of another. What only the filter sets is always said to be removed, with `-`, with `_` and with `.`: the proxy
-/// may not have told of the client's own. Those of which it has are named in whatever spelling they came.
-fn forward(rules: &Config, request: &HttpRequest, edits: &Edits) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    let mut keeps_cookie = true;
-    for (name, value) in edits.set() {
-        keeps_cookie &= name != "cookie";
-        response.insert_header((name, value));
-    }
-    let mut removed: Vec<String> = edits.remove.iter().map(|name| name.to_string()).collect();
-    for ours in admission::own_headers(rules) {
-        for name in [ours.to_owned(), ours.replace('-', "_"), ours.replace('-', ".")] {
-            let is_set = edits.set().any(|(set, _)| set == name);
-            if !is_set && !removed.contains(&name) {
-                removed.push(name);
-            }
-        }
-    }
-    if keeps_cookie && !removed.iter().any(|name| name == "cookie") {
-        let lines: Vec<&[u8]> = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).collect();
-        if !lines.is_empty() {
-            response.insert_header((COOKIE, lines.join(&b"; "[..])));
-        }
-    }
-    if !removed.is_empty() {
-        response.insert_header((TO_REMOVE, removed.join(",")));
-    }
-    response.finish()
-}
-
-fn fault(why: &'static str) -> Refused {
-    Refused {
-        refusal: Refusal::ServerError,
-        bearer_error: None,
-        scopes: Vec::new(),
-        why,
     }
 }

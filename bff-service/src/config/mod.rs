@@ -7,18 +7,18 @@
 //! Secrets do not belong into the file. They come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files
 //! that `BFF_COOKIE_KEYS_FILE` or `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo
 //! mode may they be written inline as `keys.ring` and `client.secret`. Both are read anew while the service runs
-//! ([`crate::server::reload`]).
+//! ([`LiveSettings`](crate::application::live_settings::LiveSettings)).
 //!
 //! The proxy that the authorization server is reached through comes from `HTTPS_PROXY` and `NO_PROXY`
 //! ([`crate::http_client::proxy`]), for all applications.
 //!
-//! * [`sections`]: what can be configured, and the defaults.
+//! * [`sections`]: what can be configured: types, defaults, ranges, words.
 //! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
-//! * [`environment`]: the overrides.
-//! * [`secrets`]: where secrets come from.
-//! * [`applications`]: several applications in one file.
-//! * [`validate`]: what the values must be; [`client_keys`]: the key files that they name.
-//! * `authorize`: the rules of `/authorize`.
+//! * `load`: from a file to checked configurations; [`overrides`]: variables; `applications`: several in one file.
+//! * [`secrets`]: where secrets come from; [`secret`]: what one is.
+//! * `validate`: what the values must be, with [`endpoint_url`], [`forbidden_params`], `cookie_scope`, `header_pattern`;
+//!   [`client_keys`]: the key files that they name; `authorize`: the rules of `/authorize`.
+//! * `application`: what comes of it, for one application.
 //! * `schema`: all of it as a JSON Schema, for `docs/reference`.
 
 mod application;

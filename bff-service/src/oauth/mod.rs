@@ -1,16 +1,15 @@
 //! The OpenID Connect client: what the service asks the authorization server, and which answers it believes.
 //!
-//! * [`provider`]: metadata and keys of the authorization server, shared by all workers; [`cached`]: one such document.
-//! * [`discovery`], [`metadata`]: where its metadata are, and what they mean; [`negotiation`]: how this client deals with that
+//! * [`client`]: a worker's access; [`provider`]: metadata and keys, shared by all workers, each a [`cached`] document.
+//! * [`discovery`], [`metadata`]: where the metadata are, and what they mean; [`negotiation`]: how this client deals with that
 //!   server.
-//! * [`authorization`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
-//! * [`token`], [`client`]: the code and refresh token grants.
-//! * [`client_authentication`], [`signing_key`], `dpop`: how the client proves who it is, and whose the tokens are.
-//! * [`id_token`]: the rules for ID tokens; [`jws`]: their signature.
-//! * [`userinfo`], [`logout`], [`logout_token`]: who is signed in, and who no longer.
+//! * [`authorization_request`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
+//! * [`grants`], [`token_response`]: the code and the refresh token grants; [`exchange_times`]: how long they may take.
+//! * [`authentication`], [`client_secret`], `dpop`: how the client proves who it is, and whose the tokens are.
+//! * [`signed_jwt`]: the rules for whatever the server signs; [`id_token`], [`logout_token`]: and for these two.
+//! * [`userinfo`], [`logout`]: who is signed in, and who no longer.
 //! * [`error`], [`error_meaning`], [`retry_after`]: what goes wrong, and what it means.
-//! * [`http`], [`tls`]: how requests travel, by [`crate::http_client`]; [`client_certificate`]: what the client shows in the
-//!   TLS handshake.
+//! * [`http`]: requests by [`crate::http_client`], counted and traced.
 
 pub mod authentication;
 pub mod authorization_request;
@@ -24,6 +23,7 @@ pub mod error;
 pub mod error_meaning;
 pub mod exchange_times;
 pub mod extra_params;
+pub mod grants;
 pub mod http;
 pub mod id_token;
 pub mod logout;

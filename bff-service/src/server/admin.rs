@@ -91,7 +91,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: State) -> impl FnOn
                 let ready = measured.iter().all(|application| application.provider.ready());
                 let metrics = measured.first().map(|application| &application.metrics);
                 let mut metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
-                let keys = measured.iter().map(|of| (of.config.name(), &*of.cookie_keys));
+                let keys = measured.iter().map(|of| (of.config.name(), &*of.live.cookie_keys));
                 metrics.push_str(&keys::metrics(keys));
                 metrics.push_str(&format!(
                     "# HELP bff_reread_refused Whether the configuration that was read anew cannot be used.\n\

@@ -1,4 +1,8 @@
-//! The two HTTP servers: the API, and the admin listener.
+//! The two HTTP servers, the API and the admin listener, and what runs beside them.
+//!
+//! * [`admin`]: what the admin listener has.
+//! * [`signals`]: when to read the configuration again, and when to end; [`reload`]: how it is read again.
+//! * [`otlp`]: where spans go.
 
 pub mod admin;
 pub mod otlp;
@@ -18,7 +22,8 @@ use actix_web::{App, HttpServer};
 use self::admin::State;
 use self::reload::{Reread, Rotation};
 use self::signals::{End, Signals};
-use crate::api::{self, Worker};
+use crate::api::call::Worker;
+use crate::api::router;
 use crate::application::Application;
 use crate::application::exchanges::Exchanges;
 use crate::oauth::OAuthClient;
@@ -77,7 +82,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
             application: Arc::clone(application),
         };
         let workers = applications.iter().map(worker).collect();
-        App::new().configure(api::configure(workers, Arc::clone(&is_draining)))
+        App::new().configure(router::configure(workers, Arc::clone(&is_draining)))
     })
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_HEAD)

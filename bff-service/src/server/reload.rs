@@ -1,11 +1,10 @@
-//! What changes while the service runs: the cookie keys, the client secrets, and the rules of `/authorize`.
+//! The configuration is read again while the service runs.
 //!
 //! Every few seconds, and on SIGHUP at once, the configuration is read anew, with the files that it names, and checked as
 //! at the start. The contents are compared and no times, since Kubernetes exchanges the files of a volume by a symbolic
 //! link to their folder. What cannot be used is refused as a whole: everything stays as it was, and the log says why.
-//! All else in the configuration takes a restart.
 //!
-//! The client's certificate is not in here: it is looked at when it is shown, in `oauth::client_certificate`.
+//! What is taken over stands in [`live_settings`](crate::application::live_settings).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -66,7 +65,7 @@ impl Rotation {
                 }
                 self.is_refused.store(false, Relaxed);
                 for (application, config) in self.applications.iter().zip(&configs) {
-                    for news in application.take(config) {
+                    for news in application.live.take(config) {
                         let name = config.name().map_or_else(String::new, |name| format!("{name}: "));
                         log::info!("{name}{news}");
                     }

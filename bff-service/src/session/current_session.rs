@@ -4,7 +4,8 @@ use bff_core::current_session::{CurrentSession, DifferentSessions};
 use bff_core::seal::{NameDigest, Opened, Purpose, SessionId};
 
 use super::cookies::request::{Authentic, CookieFault, RequestCookies};
-use super::writer::{RefreshContent, Session};
+use super::identity::Session;
+use super::refresh_cookie::RefreshContent;
 
 /// The session behind a request's cookies. Each of the cookies is there where it is of this session and its time is not over;
 /// else the fault says why not.

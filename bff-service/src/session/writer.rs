@@ -1,62 +1,12 @@
 //! A session's tokens, and the cookies that hold them.
 
-use bff_core::seal::{Content, NameDigest, Opened, Purpose, SealError, SessionId};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use bff_core::seal::{Content, Purpose, SealError, SessionId};
 
-#[cfg(doc)]
-use super::CookieSettings;
 use super::cookies::response::{CookieTooLong, SetCookies};
+use super::identity::{ReplicaId, Session, SessionLifetimes};
 use super::pending_logins::PendingLogins;
+use super::refresh_cookie;
 use crate::random::{self, RandomError};
-
-/// What is sealed for a session without any bound of its own ends after 400 days, as browsers end every cookie
-/// (RFC 6265bis, 5.5). In seconds.
-const UNBOUNDED: u64 = 400 * 24 * 60 * 60;
-
-/// How long sessions last, over and above what the authorization server says.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionLifetimes {
-    /// Seconds from login to the end, whatever happens in between.
-    pub absolute: Option<u64>,
-    /// Seconds from the last refresh to the end.
-    pub idle: Option<u64>,
-}
-
-impl SessionLifetimes {
-    /// When a session ends, in UNIX seconds, if nothing happens from `now` on.
-    fn end(&self, started_at: u64, now: u64) -> u64 {
-        let absolute = self
-            .absolute
-            .map_or(u64::MAX, |seconds| started_at.saturating_add(seconds));
-        absolute.min(now.saturating_add(self.idle.unwrap_or(UNBOUNDED)))
-    }
-
-    /// Whether cookies carry `Max-Age`. Without a configured lifetime they end with the browser.
-    fn persistent(&self) -> bool {
-        self.absolute.is_some() || self.idle.is_some()
-    }
-}
-
-/// A session's identity.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Session {
-    /// Sealed into each of its cookies.
-    pub id: SessionId,
-    /// The time of login, in UNIX seconds.
-    pub started_at: u64,
-}
-
-impl Session {
-    /// A new one, begun `now` (UNIX seconds), of the user and the login that `issuer` calls `sub` and `sid`.
-    pub fn new(issuer: &str, sub: Option<&str>, sid: Option<&str>, now: u64) -> Result<Session, RandomError> {
-        let digest = |name: Option<&str>| name.map_or(NameDigest::NONE, |name| NameDigest::of(issuer, name));
-        Ok(Session {
-            id: SessionId::new(random::bytes()?, digest(sub), digest(sid)),
-            started_at: now,
-        })
-    }
-}
 
 /// The tokens to write.
 #[derive(Clone, Copy)]
@@ -79,116 +29,26 @@ pub struct Tokens<'a> {
     pub renewed_at: u64,
 }
 
-/// A process of this service: a random number made at its start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ReplicaId(pub u64);
-
-/// What the refresh token's cookie holds: with the token, when the session began, since that bounds it.
-pub struct RefreshContent {
-    /// The refresh token.
-    pub refresh_token: Zeroizing<String>,
-    /// The session; `None` in a version 1 cookie.
-    pub session: Option<SessionId>,
-    /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
-    pub started_at: Option<u64>,
-    /// The replica that got the token, and when (UNIX seconds); `None` in a version 1 cookie.
-    pub renewed: Option<(ReplicaId, u64)>,
-    /// The scope that was granted; `None` where the cookie does not say.
-    pub scope: Option<String>,
-    /// In which shape the session was written, as [`CookieSettings::shape`]; `None` where that is not known.
-    pub shape: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SealedRefreshContent {
-    refresh_token: String,
-    started_at: u64,
-    renewed_by: ReplicaId,
-    /// Cookies from before this member are of another process, for which it does not count.
-    #[serde(default)]
-    renewed_at: u64,
-    /// Cookies from before this member do not say, and are refreshed without a scope, as they were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    /// Absent from cookies of before it was there.
-    #[serde(default)]
-    shape: Option<String>,
-}
-
-impl RefreshContent {
-    /// When the token in an opened cookie came from the authorization server, in UNIX seconds; 0 where that is not known.
-    pub fn renewed_at(opened: &Opened) -> u64 {
-        let content = RefreshContent::parse(opened);
-        content.and_then(|content| content.renewed).map_or(0, |(_, at)| at)
-    }
-
-    /// Reads an opened cookie. In version 1 the value is the token itself.
-    pub fn parse(opened: &Opened) -> Option<RefreshContent> {
-        if opened.session.is_none() {
-            let token = std::str::from_utf8(&opened.value).ok()?;
-            return Some(RefreshContent {
-                refresh_token: token.to_owned().into(),
-                session: None,
-                started_at: None,
-                renewed: None,
-                scope: None,
-                shape: None,
-            });
-        }
-        let content: SealedRefreshContent = serde_json::from_slice(&opened.value).ok()?;
-        Some(RefreshContent {
-            refresh_token: content.refresh_token.into(),
-            session: opened.session,
-            started_at: Some(content.started_at),
-            renewed: Some((content.renewed_by, content.renewed_at)),
-            scope: content.scope,
-            shape: content.shape,
-        })
-    }
-}
-
 /// Why cookies could not be written. Never the browser's fault.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The authorization server's token is too long for cookies.
-    TooLong(CookieTooLong),
+    #[error(transparent)]
+    TooLong(#[from] CookieTooLong),
     /// Sealing failed.
+    #[error("{0}")]
     Seal(SealError),
-    /// The operating system gave no randomness.
-    Random(RandomError),
+    /// There are no random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
     /// A content could not be put into JSON.
-    Json(serde_json::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
 }
 
-impl std::fmt::Display for WriteError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            WriteError::TooLong(error) => error.fmt(f),
-            WriteError::Seal(error) => error.fmt(f),
-            WriteError::Random(error) => error.fmt(f),
-            WriteError::Json(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<CookieTooLong> for WriteError {
-    fn from(error: CookieTooLong) -> WriteError {
-        WriteError::TooLong(error)
-    }
-}
 impl From<SealError> for WriteError {
     fn from(error: SealError) -> WriteError {
         WriteError::Seal(error)
-    }
-}
-impl From<RandomError> for WriteError {
-    fn from(error: RandomError) -> WriteError {
-        WriteError::Random(error)
-    }
-}
-impl From<serde_json::Error> for WriteError {
-    fn from(error: serde_json::Error) -> WriteError {
-        WriteError::Json(error)
     }
 }
 
@@ -242,16 +102,14 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         }
         match tokens.refresh_token {
             Some(token) => {
-                let content = SealedRefreshContent {
-                    refresh_token: token.to_owned(),
-                    started_at: self.session.started_at,
-                    renewed_by: tokens.renewed_by,
-                    renewed_at: tokens.renewed_at,
-                    scope: tokens.scope.map(str::to_owned),
-                    shape: Some(self.cookies.settings().shape()),
-                };
-                let json = Zeroizing::new(serde_json::to_vec(&content)?);
-                self.seal(Purpose::RefreshToken, &json, self.ends_at)?;
+                let content = refresh_cookie::content(
+                    token,
+                    self.session.started_at,
+                    (tokens.renewed_by, tokens.renewed_at),
+                    tokens.scope,
+                    self.cookies.settings().shape(),
+                )?;
+                self.seal(Purpose::RefreshToken, &content, self.ends_at)?;
             }
             None => self.cookies.clear_if_sent(Purpose::RefreshToken),
         }

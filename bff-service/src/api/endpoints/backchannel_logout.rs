@@ -4,8 +4,8 @@
 use bff_core::ended::Ended;
 use bff_core::seal::NameDigest;
 
-use crate::api::Call;
 use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::api::error::{Failure, Reason};
 use crate::oauth::logout_token::LogoutToken;
 use crate::telemetry::logging::AUDIT;

@@ -4,8 +4,8 @@ use bff_core::reply::Refusal;
 use bff_core::seal::{Opened, Purpose};
 use serde_json::{Map, Value};
 
-use crate::api::Call;
 use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::api::checks::{required, required_session};
 use crate::api::error::Failure;
 use crate::jose::claims::claims_of_verified;

@@ -6,8 +6,8 @@ use bff_core::ended::Ended;
 use bff_core::seal::NameDigest;
 use url::form_urlencoded;
 
-use crate::api::Call;
 use crate::api::answer::{Answer, Content};
+use crate::api::call::Call;
 use crate::api::error::Failure;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::claims::claims_of;
 use super::refresh_exchange::newest_tokens;
-use crate::api::Call;
+use crate::api::call::Call;
 use crate::api::error::{Failure, Reason};
 use crate::application::Application;
 use crate::application::exchanges::Exchange;
@@ -21,9 +21,10 @@ use crate::clock;
 use crate::oauth::{OAuthClient, OAuthError, TokenSet};
 use crate::random;
 use crate::session::current_session::LiveSession;
+use crate::session::identity::Session;
 use crate::session::pending_logins::PendingLogin;
 use crate::session::refresh::store::{BegunSession, Holder, RefreshKey, RenewedTokens, Turn};
-use crate::session::writer::{Session, Tokens};
+use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name, subject};
 
 /// One call's part in it.

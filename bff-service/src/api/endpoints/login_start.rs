@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::api::answer::Answer;
+use crate::api::body;
+use crate::api::call::Call;
 use crate::api::error::Failure;
-use crate::api::{Call, body};
 use crate::session::cookies::response::SetCookies;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::writer::{WriteError, write_logins};

@@ -5,8 +5,8 @@ use bff_core::seal::{Purpose, SessionId};
 use serde_json::json;
 
 use super::refresh_exchange::newest_tokens;
-use crate::api::Call;
 use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::api::checks::{check_csrf, check_csrf_value, required_session};
 use crate::api::error::{Failure, Reason};
 use crate::session::cookies::response::SetCookies;

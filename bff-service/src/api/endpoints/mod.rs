@@ -3,6 +3,7 @@
 pub(super) mod backchannel_logout;
 pub(super) mod claims;
 pub(super) mod frontchannel_logout;
+pub(super) mod jwks;
 pub(super) mod login_end;
 mod login_exchange;
 pub(super) mod login_start;

@@ -11,8 +11,9 @@ use super::login_start;
 use super::logout::{self as page_logout, Proof};
 use super::page_url::PageUrl;
 use crate::api::answer::{Answer, Content};
+use crate::api::call::Call;
 use crate::api::error::Failure;
-use crate::api::{Call, log_refusal};
+use crate::api::record::log_refusal;
 use crate::session::pending_logins::Finish;
 
 /// Longest path to come back to, in bytes: it is kept in a cookie.

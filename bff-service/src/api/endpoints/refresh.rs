@@ -6,15 +6,16 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::refresh_exchange::renew;
-use crate::api::Call;
 use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::api::checks::{check_csrf, cookie_failure, required_session};
 use crate::api::error::{Failure, Reason};
 use crate::clock;
 use crate::jose::claims::claims_of_verified;
 use crate::session::cookies::response::SetCookies;
 use crate::session::current_session::LiveSession;
-use crate::session::writer::{Session, SessionWriter, Tokens};
+use crate::session::identity::Session;
+use crate::session::writer::{SessionWriter, Tokens};
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     let application = &call.worker.application;

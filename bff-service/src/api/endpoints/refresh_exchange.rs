@@ -13,8 +13,10 @@ use crate::application::Application;
 use crate::application::exchanges::Exchange;
 use crate::clock;
 use crate::oauth::{OAuthClient, OAuthError};
+use crate::session::identity::{ReplicaId, Session};
 use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Turn};
-use crate::session::writer::{RefreshContent, ReplicaId, Session, Tokens};
+use crate::session::refresh_cookie::RefreshContent;
+use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::Refreshed;
 

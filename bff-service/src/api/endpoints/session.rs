@@ -4,8 +4,8 @@ use bff_core::seal::Opened;
 use serde_json::{Value, json};
 
 use super::claims::claims_of;
-use crate::api::Call;
 use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::api::error::Failure;
 use crate::random;
 use crate::session::cookies::response::SetCookies;

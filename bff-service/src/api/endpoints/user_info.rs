@@ -5,8 +5,8 @@ use bff_core::seal::{NameDigest, Purpose};
 use serde_json::Value;
 
 use super::claims::{self, claims_of};
-use crate::api::Call;
 use crate::api::answer::Answer;
+use crate::api::call::Call;
 use crate::api::checks::{required, required_session};
 use crate::api::error::Failure;
 use crate::config::UserInfoSource;

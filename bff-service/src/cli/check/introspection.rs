@@ -6,7 +6,7 @@ use bff_core::form::is_changed_by_encoding;
 use bff_core::introspect::{self, Outcome};
 
 use super::report::Report;
-use crate::authorize::ask;
+use crate::authorize::introspection::ask;
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
 use crate::oauth::http::HttpClient;

@@ -125,7 +125,7 @@ macro_rules! section {
 
         impl $name {
             /// Its fields by their paths, and those of the tables in it.
-            pub(in crate::config) fn fields() -> Vec<(&'static str, $crate::config::sections::Kind)> {
+            pub(in crate::config) fn fields() -> Vec<(&'static str, $crate::config::sections::field::Kind)> {
                 use $crate::config::sections::field::FieldType;
                 #[allow(unused_mut, reason = "where there are no tables in it")]
                 let mut fields = vec![
@@ -136,7 +136,7 @@ macro_rules! section {
             }
 
             /// Finds the numbers that are out of their ranges.
-            pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::Fault>) {
+            pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::error::Fault>) {
                 $($($crate::config::sections::field::check_range(
                     concat!($prefix, stringify!($field)),
                     &self.$field,

@@ -12,8 +12,8 @@ use bff_core::names::is_host_locked;
 use bff_core::seal::Purpose;
 
 use super::request::RequestCookies;
-use crate::session::CookieSettings;
-use crate::session::writer::RefreshContent;
+use super::settings::CookieSettings;
+use crate::session::refresh_cookie::RefreshContent;
 
 /// How many lines an answer has for other shapes, at most: proxies bound the head of an answer.
 pub const MAX_LINES: usize = 40;

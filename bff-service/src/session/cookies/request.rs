@@ -4,7 +4,7 @@ use bff_core::cookie::CookieJar;
 use bff_core::current_session::CurrentSession;
 use bff_core::seal::{Opened, Purpose};
 
-use crate::session::CookieSettings;
+use super::settings::CookieSettings;
 use crate::session::ended::list::EndedList;
 
 /// Why a cookie cannot be used. The caller of the API hears the same of all but [`CookieFault::Missing`] and

@@ -6,7 +6,7 @@ use bff_core::seal::Purpose;
 
 use super::other_shapes::{self, Shape};
 use super::request::RequestCookies;
-use crate::session::CookieSettings;
+use super::settings::CookieSettings;
 
 /// Longest value of one cookie, in bytes. Browsers take 4,096 for name and value together (RFC 6265bis, 5.6).
 const MAX_VALUE_BYTES: usize = 3_800;
@@ -18,7 +18,11 @@ const COMMON_HEADER_LIMIT: usize = 8 * 1024;
 const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
 /// A value is too long to be split over as many cookies as are allowed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the token for cookie {name} takes {bytes} bytes when sealed; at most {max_bytes} fit: ask the authorization server for \
+     shorter tokens"
+)]
 pub struct CookieTooLong {
     /// The cookie's name.
     pub name: String,
@@ -26,16 +30,6 @@ pub struct CookieTooLong {
     pub bytes: usize,
     /// How many bytes would have fitted.
     pub max_bytes: usize,
-}
-
-impl std::fmt::Display for CookieTooLong {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let CookieTooLong { name, bytes, max_bytes } = self;
-        write!(
-            f,
-            "the token for cookie {name} takes {bytes} bytes when sealed; at most {max_bytes} fit: ask the authorization server for shorter tokens"
-        )
-    }
 }
 
 /// `SameSite` of a cookie.

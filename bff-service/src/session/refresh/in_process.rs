@@ -8,9 +8,8 @@ use bff_core::reply::Refusal;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::store::{
-    Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn, replay_window,
-};
+use super::replay_window::replay_window;
+use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn};
 use crate::clock;
 
 /// Bounds of an [`InProcessRefreshStore`].

@@ -28,11 +28,9 @@ use tokio::time::Instant;
 
 use super::in_process::InProcessRefreshStore;
 use super::redis_scripts::{DISCARD, JOIN, KEEP, SETTLE};
+use super::replay_window::{is_for_late_callers, replay_window};
 use super::sealed_outcome;
-use super::store::{
-    Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn, is_for_late_callers,
-    replay_window,
-};
+use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn};
 use crate::session::cookies::keys::LiveSealer;
 use crate::session::redis::{Redis, Unavailable};
 use crate::telemetry::metrics::Metrics;

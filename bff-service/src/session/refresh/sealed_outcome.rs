@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::store::{BegunSession, RefreshKey, RefreshOutcome, RenewedTokens};
 use crate::session::cookies::keys::LiveSealer;
-use crate::session::writer::{ReplicaId, Session};
+use crate::session::identity::{ReplicaId, Session};
 use crate::{clock, random};
 
 /// The clocks of replicas may differ, in seconds; Redis itself ends an outcome in time.

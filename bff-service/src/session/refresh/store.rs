@@ -9,19 +9,19 @@
 //! [`RefreshStore`] is what it takes to do so; the [in-process one](super::in_process) serves all workers
 //! of one process. Replicas need either routing by session, or the one over
 //! [Redis](super::redis). What holds for both is here: what an outcome is, and how long it is there for late
-//! callers ([`replay_window`]).
+//! callers ([`replay_window`](super::replay_window)).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bff_core::reply::Refusal;
 use bff_core::seal::SessionId;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::session::writer::{ReplicaId, Session, Tokens};
+use crate::session::identity::{ReplicaId, Session};
+use crate::session::writer::Tokens;
 
 /// Names one exchange: SHA-256 over all that must be the same. The whole hash, so that no caller can ever be handed what
 /// belongs to another session.
@@ -129,32 +129,6 @@ impl<'a> From<&'a RenewedTokens> for Tokens<'a> {
 /// How an exchange ended: the same for every caller of the flight.
 pub type RefreshOutcome = Result<Arc<RenewedTokens>, Refusal>;
 
-/// How long late callers are told of an outcome that nothing makes precious: those who press at the same moment.
-const SHORT: Duration = Duration::from_secs(2);
-
-/// How long an outcome of `now` (UNIX seconds) is there for late callers, where `replay` is the configured window.
-///
-/// All of the window where a token was used up: a second use would end the session. Where the refresh token was not rotated
-/// it can simply be used again; then the window is short, and over when the access token is. A failure is told to those
-/// who wait, and then forgotten: the next caller may fare better.
-pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
-    match outcome {
-        Ok(tokens) if tokens.rotated => replay,
-        Ok(tokens) => {
-            let left = Duration::from_secs(tokens.access_token_expires_at.saturating_sub(now));
-            replay.min(SHORT).min(left)
-        }
-        Err(_) => Duration::ZERO,
-    }
-}
-
-/// Whether an outcome is for a caller that comes at `now` (UNIX seconds), when it is over, too.
-pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
-    outcome
-        .as_ref()
-        .is_ok_and(|tokens| tokens.rotated || tokens.is_live(now))
-}
-
 /// Who may have what is to be exchanged, as far as a caller can tell. It matters where the replicas cannot be coordinated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holder {
@@ -189,7 +163,7 @@ pub trait RefreshStore: Send + Sync {
     /// refused for now. Not to be abandoned: who has the lead must use it.
     fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Turn>;
 
-    /// Publishes the leader's outcome for its [`replay_window`], unless another leader has taken its place. Returns the outcome
+    /// Publishes the leader's outcome for its [replay window](super::replay_window), unless another leader has taken its place. Returns the outcome
     /// that counts: another one where the leader failed and that other one knows better.
     fn settle(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome>;
 
@@ -200,9 +174,6 @@ pub trait RefreshStore: Send + Sync {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-
-    const NOW: u64 = 1_000;
-    const REPLAY: Duration = Duration::from_secs(30);
 
     /// Tokens whose access token expires at this time.
     pub(in crate::session) fn renewed(
@@ -245,35 +216,5 @@ pub(super) mod tests {
         ] {
             assert!(key("state", "verifier", "code") != other);
         }
-    }
-
-    #[test]
-    fn a_used_up_refresh_token_is_answered_for_all_of_the_replay_window() {
-        for expires_at in [NOW, NOW + 5, NOW + 500] {
-            let outcome = renewed("new", true, expires_at);
-            assert_eq!(replay_window(&outcome, REPLAY, NOW), REPLAY);
-            assert!(is_for_late_callers(&outcome, NOW));
-        }
-    }
-
-    #[test]
-    fn without_rotation_the_window_is_short_and_over_when_the_access_token_is() {
-        let window = |expires_at| replay_window(&renewed("new", false, expires_at), REPLAY, NOW);
-        assert_eq!(window(NOW + 500), SHORT);
-        assert_eq!(window(NOW + 1), Duration::from_secs(1));
-        assert_eq!(window(NOW), Duration::ZERO);
-        assert_eq!(
-            replay_window(&renewed("new", false, NOW + 500), Duration::ZERO, NOW),
-            Duration::ZERO
-        );
-        assert!(is_for_late_callers(&renewed("new", false, NOW + 1), NOW));
-        assert!(!is_for_late_callers(&renewed("new", false, NOW), NOW));
-    }
-
-    #[test]
-    fn a_failure_is_for_nobody_who_comes_late() {
-        let failure: RefreshOutcome = Err(Refusal::AuthorizationServerError);
-        assert_eq!(replay_window(&failure, REPLAY, NOW), Duration::ZERO);
-        assert!(!is_for_late_callers(&failure, NOW));
     }
 }

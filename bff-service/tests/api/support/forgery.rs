@@ -12,6 +12,7 @@ use super::app::KEYS;
 pub struct Forgery {
     pub value: Vec<u8>,
     pub session: SessionId,
+    pub began_at: u64,
     pub expires_at: u64,
     pub keys: String,
 }
@@ -22,6 +23,7 @@ impl Forgery {
         Forgery {
             value: opened.value.to_vec(),
             session: opened.session.unwrap(),
+            began_at: opened.began_at,
             expires_at: opened.expires_at,
             keys: KEYS.to_owned(),
         }
@@ -31,7 +33,7 @@ impl Forgery {
         let content = Content {
             value: &self.value,
             session: self.session,
-            began_at: now() - 10,
+            began_at: self.began_at,
             expires_at: self.expires_at,
         };
         sealer(&self.keys)
