@@ -30,7 +30,7 @@ mod tests {
     fn a_token_has_256_bits_and_is_fit_to_be_a_code_verifier() {
         let token = token().unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), 32);
-        // RFC 7636 section 4.1: 43 to 128 unreserved characters.
+        // RFC 7636, section 4.1: 43 to 128 unreserved characters.
         assert_eq!(token.len(), 43);
     }
 

@@ -97,7 +97,7 @@ impl Failure {
     }
 
     /// The authorization server refused the login in the front channel. Its own error code is passed on, where it has
-    /// the form that RFC 6749 (4.1.2.1) gives to one.
+    /// the form that RFC 6749, section 4.1.2.1, gives to one.
     pub(super) fn front_channel(error: &str) -> Failure {
         if error == "login_required" {
             return Failure::new(Refusal::LoginRequired, "the authorization server requires a login");

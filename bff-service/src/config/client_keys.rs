@@ -81,7 +81,7 @@ fn check_combinations(client: &Client, faults: &mut Vec<Fault>) {
         _ => {}
     }
     for resource in &client.resource {
-        // RFC 8707 section 2.
+        // RFC 8707, section 2.
         if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
             faults.push(fault(
                 "resource",

@@ -66,7 +66,7 @@ pub struct Answer {
     pub content_type: String,
     /// The body, whole.
     pub body: Bytes,
-    /// `DPoP-Nonce`: what the next DPoP proof is to hold (RFC 9449 section 8).
+    /// `DPoP-Nonce`: what the next DPoP proof is to hold (RFC 9449, section 8).
     pub dpop_nonce: Option<String>,
     /// `Cache-Control`, line by line.
     pub cache_control: Vec<Vec<u8>>,

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::algorithm::{Algorithm, NamedAlgorithm};
 use super::error::SigningError;
 
-/// RFC 7518 section 3.3.
+/// RFC 7518, section 3.3.
 const LEAST_RSA_BYTES: usize = 2048 / 8;
 
 /// A private key, and its public half as it is published.
@@ -132,7 +132,7 @@ impl SigningKey {
         self.encode(&header, algorithm, claims)
     }
 
-    /// A JWT of this `typ` with the public key itself in its header, as a DPoP proof has it (RFC 9449 section 4.2).
+    /// A JWT of this `typ` with the public key itself in its header, as a DPoP proof has it (RFC 9449, section 4.2).
     pub fn sign_with_public_key(
         &self,
         typ: &str,

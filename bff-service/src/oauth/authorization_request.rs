@@ -1,4 +1,4 @@
-//! The authorization request: RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1; signed (JAR, RFC 9101) and
+//! The authorization request: RFC 6749, section 4.1.1, OpenID Connect Core, section 3.1.2.1; signed (JAR, RFC 9101) and
 //! pushed (PAR, RFC 9126) where that is asked for.
 
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
@@ -99,7 +99,7 @@ impl OAuthClient {
         Ok(url)
     }
 
-    /// The parameters as a signed JWT, RFC 9101 section 4.
+    /// The parameters as a signed JWT, RFC 9101, section 4.
     fn request_object(&self, metadata: &Metadata, parameters: &Form) -> Result<String, OAuthError> {
         let key = self.config().client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.request_object) else {
@@ -108,7 +108,7 @@ impl OAuthClient {
         let mut claims: Map<String, Value> = Map::new();
         for (name, value) in parameters {
             let value = match name.as_str() {
-                // Those that JSON has better types for (OpenID Connect Core section 6.1).
+                // Those that JSON has better types for (OpenID Connect Core, section 6.1).
                 "max_age" => value
                     .parse::<u64>()
                     .map_or_else(|_| json!(value), |seconds| json!(seconds)),
@@ -137,7 +137,7 @@ impl OAuthClient {
         Ok(key.sign("oauth-authz-req+jwt", algorithm, &claims)?)
     }
 
-    /// Pushes a request to the server and returns its `request_uri`, RFC 9126 section 2. It is good for one use.
+    /// Pushes a request to the server and returns its `request_uri`, RFC 9126, section 2. It is good for one use.
     async fn push(&self, metadata: &Metadata, parameters: Form) -> Result<String, OAuthError> {
         #[derive(Deserialize)]
         struct Pushed {

@@ -6,12 +6,12 @@ use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
 use super::metadata::Document;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Where OpenID Connect Discovery 1.0 section 4 has the metadata of an issuer.
+/// Where OpenID Connect Discovery 1.0, section 4 has the metadata of an issuer.
 pub fn openid_configuration_url(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
-/// Where RFC 8414 section 3 has them: between host and path.
+/// Where RFC 8414, section 3 has them: between host and path.
 pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     let mut url = Url::parse(issuer).ok()?;
     let path = format!(

@@ -23,7 +23,7 @@ const MAX_NONCE_BYTES: usize = 1024;
 pub(super) struct Dpop {
     key: SigningKey,
     /// The latest of the authorization server's own endpoints and of the userinfo endpoint: the two roles keep their own
-    /// (RFC 9449 sections 8 and 9).
+    /// (RFC 9449, sections 8 and 9).
     nonces: [RefCell<Option<String>>; 2],
 }
 
@@ -85,7 +85,7 @@ impl Dpop {
 
     /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.
     pub(super) fn learn(&self, role: Role, answer: &Answer) -> bool {
-        // RFC 9449 section 8.1.
+        // RFC 9449, section 8.1.
         let sane = |nonce: &&String| {
             (1..=MAX_NONCE_BYTES).contains(&nonce.len())
                 && nonce

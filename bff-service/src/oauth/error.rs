@@ -215,7 +215,7 @@ fn seconds(retry_after: Option<&str>) -> Option<u64> {
     retry_after.and_then(|value| retry_after::seconds(value, SystemTime::now()))
 }
 
-/// An OAuth error code as it may be logged: RFC 6749 section 5.2 allows printable ASCII without `"` and `\`, and codes
+/// An OAuth error code as it may be logged: RFC 6749, section 5.2 allows printable ASCII without `"` and `\`, and codes
 /// are short. Anything else is no error code.
 pub(crate) fn error_code(text: &str) -> Option<&str> {
     let printable = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';

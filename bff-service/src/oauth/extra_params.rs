@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::config::forbidden_params::is_forbidden;
 
-/// The only parameter that may come several times, RFC 8707 section 2.
+/// The only parameter that may come several times, RFC 8707, section 2.
 const REPEATABLE: &str = "resource";
 
 /// How many parameters a page may add.
@@ -55,7 +55,7 @@ pub struct Demands {
     /// `max_age` in seconds: `auth_time` must be there and honour it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// `acr` was asked for as essential (OpenID Connect Core section 5.5.1.1): it must be there, and be one of these
+    /// `acr` was asked for as essential (OpenID Connect Core, section 5.5.1.1): it must be there, and be one of these
     /// unless there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<Vec<String>>,
@@ -89,7 +89,7 @@ pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Demands, 
     Ok(demands)
 }
 
-/// What a `claims` parameter (OpenID Connect Core section 5.5) demands of `acr`.
+/// What a `claims` parameter (OpenID Connect Core, section 5.5) demands of `acr`.
 fn essential_acr(claims: &str) -> Result<Option<Vec<String>>, ExtraParamError> {
     let claims: Value = serde_json::from_str(claims).map_err(|_| ExtraParamError::Claims)?;
     if !claims.is_object() {

@@ -41,7 +41,7 @@ pub(super) type Grants = oauth2::Client<
 >;
 
 impl OAuthClient {
-    /// Exchanges an authorization code, RFC 6749 section 4.1.3, and validates the ID token that comes with the tokens.
+    /// Exchanges an authorization code, RFC 6749, section 4.1.3, and validates the ID token that comes with the tokens.
     /// `redirect_uri`, `nonce` and `demands` are those of the authorization request.
     pub async fn exchange_code(
         &self,
@@ -71,7 +71,7 @@ impl OAuthClient {
             .await
     }
 
-    /// Uses a refresh token, RFC 6749 section 6. If an ID token comes with the new tokens it must be of the same user
+    /// Uses a refresh token, RFC 6749, section 6. If an ID token comes with the new tokens it must be of the same user
     /// as `previous_id_token`, which was validated before. `scope` is what was granted, where it is known: some servers
     /// demand it, and to ask for more than was granted is an error.
     pub async fn refresh(
@@ -204,7 +204,7 @@ impl OAuthClient {
     }
 
     /// Sends a grant with a DPoP proof; once more where the server refused it for want of its nonce, before it used the
-    /// code or the refresh token (RFC 9449 section 8).
+    /// code or the refresh token (RFC 9449, section 8).
     async fn send_with_proof(
         &self,
         http: &HttpClient,

@@ -167,7 +167,7 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
     Ok(())
 }
 
-/// `at_hash` of an access token, OpenID Connect Core section 3.1.3.6: the left half of its hash, by the hash function of
+/// `at_hash` of an access token, OpenID Connect Core, section 3.1.3.6: the left half of its hash, by the hash function of
 /// the signature.
 pub fn access_token_hash(access_token: &str, algorithm: Algorithm) -> String {
     let digest = algorithm.hash().digest(access_token.as_bytes());

@@ -49,7 +49,7 @@ pub struct Document {
     pub(super) capabilities: Capabilities,
 }
 
-/// Where a client that has a certificate finds the same endpoints, RFC 8705 section 5.
+/// Where a client that has a certificate finds the same endpoints, RFC 8705, section 5.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct MtlsEndpointAliases {
@@ -91,7 +91,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     let mut found = Findings::default();
     match document.issuer.as_deref() {
         Some(issuer) if issuer == settings.issuer => {}
-        // Another issuer's metadata are not believed in any part (RFC 8414 section 3.3).
+        // Another issuer's metadata are not believed in any part (RFC 8414, section 3.3).
         Some(issuer) => found.faults.push(format!(
             "the metadata are of the issuer `{}`, but `authorization_server.issuer` is `{}`; both must be the same, \
              character for character",

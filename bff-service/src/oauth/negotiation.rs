@@ -143,7 +143,7 @@ fn authentication(
     found: &mut Findings,
 ) -> Option<ClientAuthentication> {
     let supported = |method: &ClientAuthentication| {
-        // Without a list, it is Basic (RFC 8414 section 2).
+        // Without a list, it is Basic (RFC 8414, section 2).
         match &published.token_endpoint_auth_methods_supported {
             Some(names) => names.iter().any(|name| name == method.as_str()),
             None => *method == ClientAuthentication::ClientSecretBasic,

@@ -1,4 +1,4 @@
-//! Token responses, RFC 6749 section 5: what they may look like, and which are believed.
+//! Token responses, RFC 6749, section 5: what they may look like, and which are believed.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ impl std::fmt::Debug for TokenResponse {
     }
 }
 
-/// The types of access token that may be in a response. Compared without case, RFC 6749 section 5.1.
+/// The types of access token that may be in a response. Compared without case, RFC 6749, section 5.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum TokenType {
     /// RFC 6750.
@@ -120,14 +120,14 @@ impl TokenResponse {
     /// The tokens, if they can be put into a cookie and a header. The ID token is the caller's matter.
     pub fn into_tokens(self) -> Result<TokenSet, OAuthError> {
         let access_token = self.access_token.into_secret();
-        // RFC 6750 section 2.1: it travels in an Authorization header.
+        // RFC 6750, section 2.1: it travels in an Authorization header.
         check(&access_token, "access_token", bff_core::access_token::is_token_byte)?;
         let refresh_token = self
             .refresh_token
             .map(RefreshToken::into_secret)
             .filter(|token| !token.is_empty());
         if let Some(token) = &refresh_token {
-            // RFC 6749 appendix A.17.
+            // RFC 6749, appendix A.17.
             check(token, "refresh_token", |byte| matches!(byte, 0x20..=0x7e))?;
         }
         let refresh_expires_in = self.refresh_expires_in.or(self.refresh_token_expires_in);

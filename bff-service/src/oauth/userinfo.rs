@@ -1,4 +1,4 @@
-//! The userinfo endpoint, OpenID Connect Core section 5.3.
+//! The userinfo endpoint, OpenID Connect Core, section 5.3.
 
 use serde_json::{Map, Value};
 
@@ -98,7 +98,7 @@ impl OAuthClient {
             )
         };
         let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
-        // With the server's nonce it is worth another try (RFC 9449 section 9).
+        // With the server's nonce it is worth another try (RFC 9449, section 9).
         if !dpop.learn(Role::ResourceServer, &answer) || answer.status != 401 {
             return Ok(answer);
         }

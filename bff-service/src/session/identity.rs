@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::random::{self, RandomError};
 
 /// What is sealed for a session without any bound of its own ends after 400 days, as browsers end every cookie
-/// (RFC 6265bis, 5.5). In seconds.
+/// (RFC 6265bis, section 5.5). In seconds.
 const UNBOUNDED: u64 = 400 * 24 * 60 * 60;
 
 /// How long sessions last, over and above what the authorization server says.

@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::SdkTracer;
 
 use super::server_endpoint::ServerEndpoint;
 
-/// A longer `tracestate` is not handed on (Trace Context section 3.3.1.5 asks for at least this many bytes).
+/// A longer `tracestate` is not handed on (Trace Context, section 3.3.1.5 asks for at least this many bytes).
 const MAX_TRACESTATE_BYTES: usize = 512;
 
 /// Set where spans are exported.
@@ -120,7 +120,7 @@ impl TraceContext {
     }
 }
 
-/// The headers of a request. Several lines of `traceparent` are none (Trace Context section 3.2).
+/// The headers of a request. Several lines of `traceparent` are none (Trace Context, section 3.2).
 struct Incoming<'a>(&'a HeaderMap);
 
 impl Extractor for Incoming<'_> {

@@ -58,7 +58,7 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, Failure> 
     };
     let set_cookies = match finished.outcome {
         Ok(session) => session.set_cookies,
-        // The application tells the user; `error` is for it as for any client (RFC 6749 section 4.1.2.1).
+        // The application tells the user; `error` is for it as for any client (RFC 6749, section 4.1.2.1).
         Err(failure) => {
             // The browser is redirected all the same, so that this is the place to say it.
             log_refusal("callback", &failure);

@@ -78,7 +78,7 @@ impl PageUrl {
 }
 
 impl AuthorizationResponse {
-    /// Reads the claims of a response that came as a JWT, whose signature and issuer are good (JARM section 2.1).
+    /// Reads the claims of a response that came as a JWT, whose signature and issuer are good (JARM, section 2.1).
     pub(in crate::api) fn of_verified(claims: &Map<String, Value>) -> Result<AuthorizationResponse, Failure> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let parameters = Parameters {

@@ -12,8 +12,8 @@ section! {
         pub issuer: String = String::new();
         /// PEM file of certificates that are trusted in addition to the system's.
         pub ca_file: Option<PathBuf> = None;
-        /// Whether the metadata is fetched (OpenID Connect Discovery, else RFC 8414). Without, the endpoints below are
-        /// all there are; authorization, token and jwks are then required.
+        /// Whether the metadata is fetched (OpenID Connect Discovery, else RFC 8414). Without, the endpoints of this
+        /// table are all there are; authorization, token and jwks are then required.
         pub discovery: bool = true;
         /// Overrides the metadata's `authorization_endpoint`.
         pub(in crate::config) authorization_endpoint: Option<String> = None;
@@ -49,8 +49,9 @@ section! {
         pub refresh_seconds: u64 = 3600, 1..=86_400;
         /// How often an unknown key id may make the keys be fetched, in seconds: once.
         pub unknown_key_seconds: u64 = 10, 0..=3600;
-        /// Signature algorithms accepted for ID tokens, and for everything else that the authorization server signs.
-        /// `Ed25519` and `EdDSA` are the same.
+        /// Signature algorithms accepted for ID tokens, and for whatever else the authorization server signs: userinfo
+        /// answers, authorization responses (`client.response_mode`) and logout tokens. `Ed25519` and `EdDSA` are the
+        /// same; ES512 is not supported.
         pub id_token_algorithms: Vec<String> = strings(&["RS256", "PS256", "ES256", "EdDSA"]);
         /// How far the authorization server's clock may be off, in seconds.
         pub clock_skew_seconds: u64 = 10, 0..=60;

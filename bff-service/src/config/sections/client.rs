@@ -12,9 +12,9 @@ section! {
     pub struct Client at "client." {
         /// `client_id`. Required.
         pub id: String = String::new();
-        /// The secret itself. Demo mode only.
+        /// The client secret itself. Demo mode only.
         pub(in crate::config) secret: Option<Secret> = None;
-        /// File that holds the secret; a line break at its end is ignored.
+        /// File that holds the client secret; a line break at its end is ignored.
         pub(in crate::config) secret_file: Option<PathBuf> = None;
         /// How the client proves who it is. Default: the strongest way that it has the means for and the authorization
         /// server supports.
@@ -23,14 +23,15 @@ section! {
         /// requests. The first signs, all are published at `<endpoints_prefix>/jwks`, each under its thumbprint as key
         /// id.
         pub(in crate::config) signing_key_files: Vec<PathBuf> = Vec::new();
-        /// What the first of them signs with. Default: what fits the key and the authorization server's metadata.
+        /// What the first key of `client.signing_key_files` signs with. Default: what fits the key and the authorization
+        /// server's metadata.
         pub(in crate::config) signing_algorithm: Option<String> = None;
         /// For whom the assertions of `private_key_jwt` are: `issuer` (default), as RFC 7523bis demands, or
         /// `token_endpoint`, the endpoint's URL and `typ` `JWT`, for servers that take nothing else.
         pub assertion_audience: AssertionAudience = AssertionAudience::default();
         /// PEM file of the client's certificate and its chain, for mutual TLS. Read anew when it changes.
         pub certificate_file: Option<PathBuf> = None;
-        /// PEM file of the certificate's private key.
+        /// PEM file of the private key of the certificate in `client.certificate_file`.
         pub certificate_key_file: Option<PathBuf> = None;
         /// Whether the authorization request is pushed to the server (PAR, RFC 9126). Default: where the server
         /// requires it.
@@ -78,13 +79,13 @@ section! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthentication {
-    /// A JWT signed with the client's key, RFC 7523 and OpenID Connect Core section 9.
+    /// A JWT signed with the client's key, RFC 7523 and OpenID Connect Core, section 9.
     PrivateKeyJwt,
-    /// A certificate of a trusted authority, RFC 8705 section 2.1.
+    /// A certificate of a trusted authority, RFC 8705, section 2.1.
     TlsClientAuth,
-    /// A certificate that is registered itself, RFC 8705 section 2.2.
+    /// A certificate that is registered itself, RFC 8705, section 2.2.
     SelfSignedTlsClientAuth,
-    /// HTTP Basic with form-encoded parts, RFC 6749 section 2.3.1.
+    /// HTTP Basic with form-encoded parts, RFC 6749, section 2.3.1.
     ClientSecretBasic,
     /// `client_id` and `client_secret` in the request body.
     ClientSecretPost,

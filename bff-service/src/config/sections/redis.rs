@@ -10,7 +10,7 @@ section! {
         /// `redis://host:port`, or `rediss://` over TLS. With a password in it, it belongs into `BFF_REDIS_URL`, or
         /// into a file that `BFF_REDIS_URL_FILE` or `redis.url_file` names. Default: none.
         pub url: Option<Secret> = None;
-        /// File that holds the URL.
+        /// File that holds the URL of Redis.
         pub(in crate::config) url_file: Option<PathBuf> = None;
         /// How long a command may take, in milliseconds.
         pub timeout_ms: u64 = 250, 10..=10_000;

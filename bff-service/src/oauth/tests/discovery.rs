@@ -24,7 +24,7 @@ fn examine_changed(changes: &Value, lines: &[&str]) -> MetadataReport {
 
 #[test]
 fn the_well_known_urls_are_those_of_the_standards() {
-    // OpenID Connect Discovery 1.0 section 4.1 puts it behind the path, RFC 8414 section 3.1 in front of it.
+    // OpenID Connect Discovery 1.0, section 4.1 puts it behind the path, RFC 8414, section 3.1 in front of it.
     assert_eq!(
         openid_configuration_url("https://a.example/t/"),
         "https://a.example/t/.well-known/openid-configuration"

@@ -8,7 +8,7 @@ use super::other_shapes::{self, Shape};
 use super::request::RequestCookies;
 use super::settings::CookieSettings;
 
-/// Longest value of one cookie, in bytes. Browsers take 4,096 for name and value together (RFC 6265bis, 5.6).
+/// Longest value of one cookie, in bytes. Browsers take 4,096 for name and value together (RFC 6265bis, section 5.6).
 const MAX_VALUE_BYTES: usize = 3_800;
 
 /// What many servers allow for all headers of a request together, in bytes (nginx, Node.js and others have 8 or 16 KiB).
