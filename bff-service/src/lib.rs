@@ -1,33 +1,28 @@
 //! The BFF service: an HTTP API that does the OpenID Connect work of a single page application and hands its browser
 //! sealed, HttpOnly cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
 //!
+//! From the top down; nothing imports what stands above it:
+//!
+//! * [`cli`], [`server`]: the commands, and the two listeners with all that runs beside them.
+//! * [`api`], [`authorize`]: the endpoints for browsers, and the decision for proxies.
 //! * [`application`]: what is made of the configuration, for each application that is served.
-//! * [`api`]: the endpoints, and the one path that every request takes to them.
 //! * [`session`]: what the cookies hold, how they are read and written, and how concurrent refreshes become one.
-//! * [`exchanges`]: how a code or a refresh token is exchanged without being lost.
-//! * [`oauth`]: the authorization server's client: metadata, keys, tokens.
-//! * [`http_client`]: how requests travel to it.
-//! * [`config`], [`check`]: the configuration file and its validation; [`rotation`]: what of it changes while it is in use;
-//!   [`keys_command`]: making cookie keys.
-//! * [`admin`], [`metrics`], [`logging`], [`trace`]: what operators look at.
+//! * [`oauth`]: the authorization server's client: metadata, grants, what is believed of its answers.
+//! * [`config`]: the configuration file and its validation.
+//! * [`jose`], [`http_client`]: signatures, and requests.
+//! * [`telemetry`]: the log, the traces and the metrics.
+//! * [`clock`], [`random`]: what a pure function takes as an argument.
 
-pub mod admin;
 pub mod api;
 pub mod application;
 pub mod authorize;
-pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod exchanges;
 pub mod http_client;
-pub mod keys_command;
-pub mod logging;
-pub mod metrics;
+pub mod jose;
 pub mod oauth;
 pub mod random;
-pub mod ready;
-pub mod rotation;
 pub mod server;
 pub mod session;
-pub mod signals;
-pub mod trace;
+pub mod telemetry;

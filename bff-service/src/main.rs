@@ -1,19 +1,19 @@
 //! `bff-service`: serves the BFF's API, or checks its configuration.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use bff_service::application;
-use bff_service::check;
+use bff_service::cli::check;
+use bff_service::cli::keys::{self, Failure};
+use bff_service::cli::ready;
 use bff_service::config::{self, Config};
-use bff_service::keys_command::{self, Failure};
-use bff_service::logging::{self, LogFormat};
-use bff_service::ready;
-use bff_service::rotation::Reread;
+use bff_service::server::otlp;
+use bff_service::server::reload::Reread;
 use bff_service::server::{self, Listeners};
-use bff_service::trace::export;
+use bff_service::telemetry::logging::{self, LogFormat};
 
 const USAGE: &str = "\
 usage: bff-service [serve|check|ready] --config PATH
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(("keys", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return keys(rest);
+        return run_keys(rest);
     }
     let (command, config) = match parse(arguments) {
         Ok(parsed) => parsed,
@@ -67,8 +67,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn keys(arguments: &[String]) -> ExitCode {
-    match keys_command::run(arguments, |name| std::env::var(name).ok()) {
+fn run_keys(arguments: &[String]) -> ExitCode {
+    match keys::run(arguments, |name| std::env::var(name).ok()) {
         Ok(text) => {
             print!("{}", *text);
             ExitCode::SUCCESS
@@ -78,7 +78,7 @@ fn keys(arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Usage(message)) => {
-            eprintln!("bff-service: {message}\n\n{}", keys_command::USAGE);
+            eprintln!("bff-service: {message}\n\n{}", keys::USAGE);
             ExitCode::from(2)
         }
     }
@@ -138,8 +138,8 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     }
     let configs = config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
     if command == Command::Ready {
-        let server = configs.first().map(|config| &config.server);
-        ready::ask(server.ok_or("there is no application")?)?;
+        let admin = configs.first().map(Config::admin_address);
+        ready::ask(admin.ok_or("there is no application")?)?;
         return Ok(ExitCode::SUCCESS);
     }
     for warning in configs.iter().flat_map(Config::warnings) {
@@ -152,15 +152,12 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
 
 async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
     // The same for all of them.
-    let settings = configs
-        .first()
-        .map(|config| &config.server)
-        .ok_or("there is no application")?;
+    let config = configs.first().ok_or("there is no application")?;
     let listeners = Listeners {
-        api: listen("server", &settings.address, settings.port)?,
-        admin: listen("server.admin", &settings.admin_address, settings.admin_port)?,
+        api: listen("server", config.api_address())?,
+        admin: listen("server.admin", config.admin_address())?,
     };
-    let export = export::start(|name| std::env::var(name).ok())?;
+    let export = otlp::start(|name| std::env::var(name).ok())?;
     let served = server::run(application::all(configs)?, listeners, reread).await;
     if let Some(export) = export {
         export.finish().await;
@@ -168,9 +165,11 @@ async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
     served.map_err(|error| format!("serving failed: {error}"))
 }
 
-fn listen(what: &str, address: &str, port: u16) -> Result<TcpListener, String> {
-    let listener = TcpListener::bind((address, port))
-        .map_err(|error| format!("`{what}`: cannot listen on {address} port {port}: {error}"))?;
+fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let (address, port) = (address.ip(), address.port());
+        format!("`{what}`: cannot listen on {address} port {port}: {error}")
+    })?;
     match listener.local_addr() {
         Ok(bound) => log::info!("{what} listens on {bound}"),
         Err(error) => log::warn!("{what} listens, but not known where: {error}"),

@@ -6,16 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// There are no random bytes. Nothing can be done without them, so the request fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the generator gave no random bytes")]
 pub struct RandomError;
-
-impl std::fmt::Display for RandomError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the generator gave no random bytes")
-    }
-}
-
-impl std::error::Error for RandomError {}
 
 /// `N` random bytes.
 pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
@@ -37,7 +30,7 @@ mod tests {
     fn a_token_has_256_bits_and_is_fit_to_be_a_code_verifier() {
         let token = token().unwrap();
         assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), 32);
-        // RFC 7636 section 4.1: 43 to 128 unreserved characters.
+        // RFC 7636, section 4.1: 43 to 128 unreserved characters.
         assert_eq!(token.len(), 43);
     }
 

@@ -4,10 +4,10 @@
 use bff_fuzz::{KEYS, NOW, encode, signed};
 use bff_service::oauth::Demands;
 use bff_service::oauth::id_token::{Expected, Occasion, TYPES, validate};
-use bff_service::oauth::jws::{UnverifiedToken, claims_of_verified};
-use jsonwebtoken::Algorithm;
+use bff_service::jose::jws::{UnverifiedToken, claims_of_verified};
+use bff_service::jose::algorithm::Algorithm;
 
-const ALLOWED: [Algorithm; 3] = [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256];
+const ALLOWED: [Algorithm; 3] = [Algorithm::Ed25519, Algorithm::ES256, Algorithm::RS256];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
@@ -49,7 +49,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 trusted_audiences: &[],
                 clock_skew: 10,
                 access_token: "token",
-                algorithm: Algorithm::EdDSA,
+                algorithm: Algorithm::Ed25519,
                 occasion,
             };
             if validate(&claims, &expected, NOW).is_ok() {

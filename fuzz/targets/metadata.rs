@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bff_fuzz::KEY;
 use bff_service::config::Config;
-use bff_service::oauth::discovery::{Document, examine};
+use bff_service::oauth::metadata::{Document, examine};
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let text = "trusted_web_origins = ['https://www.example.com']
@@ -40,7 +40,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let Ok(parsed) = serde_json::from_value::<Document>(document.clone()) else {
             continue;
         };
-        let examined = examine(&parsed, &CONFIG);
+        let examined = examine(&parsed, &CONFIG, true);
         assert!(examined.metadata.is_none() || examined.faults.is_empty());
         if let Some(metadata) = examined.metadata {
             assert_eq!(document["issuer"], "https://login.example.com");

@@ -1,7 +1,7 @@
 //! Token responses: what is accepted can stand in a header and in a cookie.
 #![no_main]
 
-use bff_service::oauth::token::TokenResponse;
+use bff_service::oauth::token_response::TokenResponse;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(response) = serde_json::from_slice::<TokenResponse>(data) else {

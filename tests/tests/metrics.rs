@@ -199,7 +199,7 @@ fn the_page_has_every_event_and_every_reason_of_the_service() {
     let rows = rows.take_while(|line| line.starts_with("| `"));
     let written: BTreeSet<String> = rows.filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect();
     assert_eq!(written, events);
-    let errors = std::fs::read_to_string(sources.join("api/errors.rs")).expect("the reasons");
+    let errors = std::fs::read_to_string(sources.join("api/error.rs")).expect("the reasons");
     let names: BTreeSet<String> = errors
         .lines()
         .filter_map(|line| {

@@ -7,7 +7,7 @@ use actix_web::web::{Bytes, Payload};
 use bff_core::error_code::Refusal;
 use serde::de::DeserializeOwned;
 
-use super::errors::Failure;
+use super::error::Failure;
 
 /// Longest body, in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;

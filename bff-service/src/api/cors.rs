@@ -6,8 +6,9 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 
+use super::checks::CallerOrigin;
 use super::endpoint::Route;
-use super::request_checks::CallerOrigin;
+use crate::config::HeaderPattern;
 
 /// Headers that a page may send besides the CSRF header and those of `cors_allowed_headers`, in lower case.
 /// `token-handler-version` is what existing clients of this API send so that none of their requests goes without a
@@ -43,7 +44,7 @@ pub(super) fn allow(
     request: &HeaderMap,
     route: &Route,
     csrf_header: &HeaderName,
-    further: &[String],
+    further: &[HeaderPattern],
 ) {
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE_SECONDS));
     let methods = route.methods_for_pages();
@@ -52,12 +53,7 @@ pub(super) fn allow(
     {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
     }
-    let is_further = |name: &str| {
-        further.iter().any(|allowed| match allowed.strip_suffix('*') {
-            Some(prefix) => prefix.len() < name.len() && name.starts_with(&prefix.to_ascii_lowercase()),
-            None => allowed.eq_ignore_ascii_case(name),
-        })
-    };
+    let is_further = |name: &str| further.iter().any(|pattern| pattern.matches(name));
     let allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name) || is_further(name);
     let mut granted: Vec<String> = Vec::new();
     for line in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {

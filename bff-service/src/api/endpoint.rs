@@ -121,7 +121,7 @@ impl Offered {
     /// Those of the application with this configuration.
     pub(super) fn by(config: &Config) -> Offered {
         Offered {
-            navigation: config.navigation.redirect_uri.is_some(),
+            navigation: config.navigation_redirect_uri().is_some(),
             keys: !config.client_keys().signing.is_empty(),
             frontchannel_logout: config.client.frontchannel_logout,
         }

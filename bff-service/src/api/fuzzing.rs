@@ -1,6 +1,6 @@
 //! What the fuzz targets call, and nobody else: it is there only in their builds.
 
-use super::page_url::PageUrl;
+use super::endpoints::page_url::PageUrl;
 use crate::config::ResponseMode;
 
 /// What came out of a page's URL.

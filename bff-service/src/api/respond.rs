@@ -10,9 +10,9 @@ use actix_web::http::header::{
 use bff_core::error_code::Refusal;
 
 use super::answer::{Answer, Content};
+use super::checks::CallerOrigin;
 use super::cors;
-use super::errors::Failure;
-use super::request_checks::CallerOrigin;
+use super::error::Failure;
 
 /// Makes the response.
 pub(super) fn respond(origin: &CallerOrigin, result: Result<Answer, Failure>) -> HttpResponse {

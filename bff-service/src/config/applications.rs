@@ -6,10 +6,12 @@
 
 use std::collections::HashSet;
 
+use oauth2::RedirectUrl;
 use toml::{Table, Value};
 
-use super::fault::{ConfigError, Fault};
-use super::{Config, environment, fields};
+use super::application::Config;
+use super::error::{ConfigError, Fault};
+use super::{fields, overrides};
 
 /// Sections and fields that no application has for itself.
 pub(super) const SHARED: [&str; 2] = ["server", "demo"];
@@ -17,7 +19,7 @@ pub(super) const SHARED: [&str; 2] = ["server", "demo"];
 /// Reads all applications of a file; one, without a name, where the file names none.
 pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let applications = base.remove("applications");
-    let mut faults = environment::apply(&mut base, env);
+    let mut faults = overrides::apply(&mut base, env);
     faults.extend(fields::check(&base));
     let applications = match applications {
         None if faults.is_empty() => return Ok(vec![Config::of_table(None, base, env)?]),
@@ -66,7 +68,7 @@ fn application(
     };
     let prefix = format!("BFF_APPLICATIONS__{}__", name.replace('-', "_").to_ascii_uppercase());
     let own_env = |variable: &str| env(&variable.replacen("BFF_", &prefix, 1));
-    let mut faults = environment::apply(&mut own, &own_env);
+    let mut faults = overrides::apply(&mut own, &own_env);
     faults.extend(fields::check(&own));
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
         faults.push(Fault::new(
@@ -122,15 +124,15 @@ fn merge(table: &mut Table, over: Table) {
 
 /// RFC 9700, section 2.1: two issuers at one redirect URI need `iss` in their responses. Whether they have it their metadata say.
 fn mark_shared_redirect_uris(configs: &mut [Config]) {
-    let of_all: Vec<(String, Vec<String>)> = configs
+    let of_all: Vec<(String, Vec<RedirectUrl>)> = configs
         .iter()
         .map(|config| {
-            let uris = config.redirect_uris().map(str::to_owned).collect();
+            let uris = config.redirect_uris().cloned().collect();
             (config.authorization_server.issuer.clone(), uris)
         })
         .collect();
     for config in configs {
-        let is_ours = |uri: &String| config.redirect_uris().any(|own| own == uri);
+        let is_ours = |uri: &RedirectUrl| config.redirect_uris().any(|own| own == uri);
         config.shares_redirect_uri = of_all
             .iter()
             .any(|(issuer, uris)| *issuer != config.authorization_server.issuer && uris.iter().any(is_ours));
@@ -174,7 +176,6 @@ fn isolation(configs: &[Config]) -> Vec<Fault> {
 #[cfg(test)]
 mod tests {
     use super::super::parse;
-    use crate::oauth::discovery::examine;
 
     const KEYS: [&str; 2] = [
         "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978",
@@ -264,47 +265,6 @@ mod tests {
         assert!(error.contains("different `cookie_name_prefix`"), "{error}");
         let distinct = by_prefix.replace("\"/b\"", "\"/b\"\ncookie_name_prefix = \"brand-b\"");
         assert!(parse(&distinct, env).is_ok());
-    }
-
-    #[test]
-    fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
-        let other_issuer = "authorization_server.issuer = \"https://login.other.example\"";
-        let shared = |second: &str| {
-            two("", second)
-                .replace("https://www.brand-b.com", "https://www.brand-a.com")
-                .replace("client]\n", "client]\nresponse_mode = \"MODE\"\n")
-        };
-        for (text, mode, announced, refused) in [
-            (two("", other_issuer), "", [false, false], [false, false]),
-            (shared(""), "query", [false, false], [false, false]),
-            (shared(other_issuer), "query", [false, false], [true, true]),
-            // The other one's responses name nobody, and could be taken for those of this one.
-            (shared(other_issuer), "query", [true, false], [false, true]),
-            (shared(other_issuer), "query", [false, true], [true, false]),
-            (shared(other_issuer), "query", [true, true], [false, false]),
-            // A signed response says who it is from.
-            (shared(other_issuer), "jwt", [false, false], [false, false]),
-        ] {
-            let configs = parse(&text.replace("MODE", mode), env).unwrap();
-            for ((config, announced), refused) in configs.into_iter().zip(announced).zip(refused) {
-                let issuer = &config.authorization_server.issuer;
-                let document = serde_json::json!({
-                    "issuer": issuer,
-                    "authorization_endpoint": format!("{issuer}/authorize"),
-                    "token_endpoint": format!("{issuer}/token"),
-                    "jwks_uri": format!("{issuer}/jwks"),
-                    "authorization_response_iss_parameter_supported": announced,
-                });
-                let examined = examine(&serde_json::from_value(document).unwrap(), &config);
-                let told = examined.faults.iter().any(|fault| fault.contains("same redirect_uri"));
-                assert_eq!(
-                    (told, examined.metadata.is_none()),
-                    (refused, refused),
-                    "{:?}",
-                    examined.faults
-                );
-            }
-        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderName;
 use bff_core::gateway::config::Config as Rules;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::Settings;
 
 /// The rules, and what tells them from those of another reading.
@@ -25,28 +26,27 @@ impl PartialEq for AuthorizeRules {
     }
 }
 
+/// What `[authorize]` comes to: the rules, and the header that has the method.
+type Loaded = (Option<AuthorizeRules>, Option<HeaderName>);
+
 /// Reads and checks the file that `authorize.plugin_configuration_file` names. Where the file names an environment variable
 /// for a secret, `<variable>_FILE` may name the file that holds it, as for the service's own.
-pub(super) fn load(
-    settings: &Settings,
-    env: &impl Fn(&str) -> Option<String>,
-) -> Result<Option<AuthorizeRules>, Fault> {
+pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -> Result<Loaded, Fault> {
     const FILE: &str = "authorize.plugin_configuration_file";
     let Some(path) = &settings.authorize.plugin_configuration_file else {
         return match &settings.authorize.method_header {
-            None => Ok(None),
+            None => Ok((None, None)),
             Some(_) => Err(Fault::new(
                 FILE,
                 "`authorize.method_header` is of no use without this file",
             )),
         };
     };
-    if let Some(name) = &settings.authorize.method_header
-        && actix_web::http::header::HeaderName::try_from(name.as_str()).is_err()
-    {
-        let fault = "write the name of a header, for example `x-original-method`";
-        return Err(Fault::new("authorize.method_header", fault));
-    }
+    let method_header = settings.authorize.method_header.as_deref();
+    let method_header = method_header.map(HeaderName::try_from).transpose().map_err(|_| {
+        let what = "write the name of a header, for example `x-original-method`";
+        Fault::new("authorize.method_header", what)
+    })?;
     let text =
         std::fs::read(path).map_err(|error| Fault::new(FILE, format!("{} cannot be read: {error}", path.display())))?;
     let digest = RefCell::new(Sha256::new_with_prefix(&text));
@@ -61,10 +61,13 @@ pub(super) fn load(
         Some(found)
     };
     match Rules::parse(&text, secret) {
-        Ok(rules) => Ok(Some(AuthorizeRules {
-            rules: Arc::new(rules),
-            digest: digest.into_inner().finalize().into(),
-        })),
+        Ok(rules) => {
+            let rules = AuthorizeRules {
+                rules: Arc::new(rules),
+                digest: digest.into_inner().finalize().into(),
+            };
+            Ok((Some(rules), method_header))
+        }
         Err(error) => Err(Fault::new(FILE, format!("{}: {error}", path.display()))),
     }
 }

@@ -1,9 +1,9 @@
 //! The private keys of this client, read from the files that the configuration names.
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::{Client, ClientAuthentication, Settings};
-use crate::oauth::jws::NamedAlgorithm;
-use crate::oauth::signing_key::SigningKey;
+use crate::jose::algorithm::NamedAlgorithm;
+use crate::jose::signing_key::SigningKey;
 
 /// The client's private keys.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<Fault>) -> ClientKeys {
     }
     if let Some(name) = &client.signing_algorithm {
         keys.algorithm = NamedAlgorithm::of(name);
-        let fits = |algorithm: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(algorithm.id));
+        let fits = |named: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(named.algorithm));
         if !keys.algorithm.is_some_and(fits) {
             let what = format!("`{name}` is not an algorithm of the first key in `client.signing_key_files`");
             faults.push(fault("signing_algorithm", what));
@@ -81,7 +81,7 @@ fn check_combinations(client: &Client, faults: &mut Vec<Fault>) {
         _ => {}
     }
     for resource in &client.resource {
-        // RFC 8707 section 2.
+        // RFC 8707, section 2.
         if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
             faults.push(fault(
                 "resource",

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bff_core::cookie::names::NamePrefixes;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::sections::Settings;
 
 /// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.

@@ -1,110 +1,18 @@
 //! The names and types of all fields, as a table: what the environment may override, what is unknown in the file, and
 //! what the author of an unknown field probably meant.
 
+use std::sync::LazyLock;
+
 use toml::{Table, Value};
 
-use super::fault::Fault;
-
-/// The type of a field's value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A string.
-    Text,
-    /// A whole number that is not negative.
-    Number,
-    /// `true` or `false`.
-    Flag,
-    /// A list of strings.
-    List,
-}
+use super::error::Fault;
+pub use super::sections::Kind;
+use super::sections::Settings;
 
 use Kind::{Flag, List, Number, Text};
 
-/// Every field by its path. The tests hold it against [`Settings`](super::Settings).
-pub const FIELDS: &[(&str, Kind)] = &[
-    ("demo", Flag),
-    ("endpoints_prefix", Text),
-    ("former_endpoints_prefixes", List),
-    ("cookie_name_prefix", Text),
-    ("cookie_domain", Text),
-    ("cookie_hardening", Text),
-    ("cookie_paths", Text),
-    ("max_cookie_parts", Number),
-    ("accept_v1_cookies", Flag),
-    ("trusted_web_origins", List),
-    ("cors_allowed_headers", List),
-    ("hosts", List),
-    ("userinfo_source", Text),
-    ("server.address", Text),
-    ("server.port", Number),
-    ("server.admin_address", Text),
-    ("server.admin_port", Number),
-    ("server.workers", Number),
-    ("server.drain_seconds", Number),
-    ("server.reread_seconds", Number),
-    ("authorization_server.issuer", Text),
-    ("authorization_server.ca_file", Text),
-    ("authorization_server.discovery", Flag),
-    ("authorization_server.authorization_endpoint", Text),
-    ("authorization_server.token_endpoint", Text),
-    ("authorization_server.jwks_uri", Text),
-    ("authorization_server.userinfo_endpoint", Text),
-    ("authorization_server.revocation_endpoint", Text),
-    ("authorization_server.end_session_endpoint", Text),
-    ("authorization_server.pushed_authorization_request_endpoint", Text),
-    (
-        "authorization_server.authorization_response_iss_parameter_supported",
-        Flag,
-    ),
-    ("authorization_server.connect_timeout_ms", Number),
-    ("authorization_server.request_timeout_ms", Number),
-    ("authorization_server.exchange_seconds", Number),
-    ("authorization_server.max_connections", Number),
-    ("authorization_server.idle_connection_seconds", Number),
-    ("authorization_server.refresh_seconds", Number),
-    ("authorization_server.unknown_key_seconds", Number),
-    ("authorization_server.id_token_algorithms", List),
-    ("authorization_server.clock_skew_seconds", Number),
-    ("client.id", Text),
-    ("client.secret", Text),
-    ("client.secret_file", Text),
-    ("client.authentication", Text),
-    ("client.signing_key_files", List),
-    ("client.signing_algorithm", Text),
-    ("client.assertion_audience", Text),
-    ("client.certificate_file", Text),
-    ("client.certificate_key_file", Text),
-    ("client.pushed_authorization_requests", Flag),
-    ("client.signed_request_objects", Flag),
-    ("client.response_mode", Text),
-    ("client.dpop_key_file", Text),
-    ("client.resource", List),
-    ("client.redirect_uri", Text),
-    ("client.post_logout_redirect_uri", Text),
-    ("client.scope", Text),
-    ("client.send_scope_at_refresh", Flag),
-    ("client.allowed_extra_params", List),
-    ("client.trusted_audiences", List),
-    ("client.send_id_token_hint", Flag),
-    ("client.frontchannel_logout", Flag),
-    ("navigation.redirect_uri", Text),
-    ("navigation.web_origin", Text),
-    ("session.max_lifetime_seconds", Number),
-    ("session.max_idle_seconds", Number),
-    ("session.login_seconds", Number),
-    ("session.refresh_replay_seconds", Number),
-    ("session.refresh_replay_entries", Number),
-    ("session.ended_seconds", Number),
-    ("session.ended_entries", Number),
-    ("redis.url", Text),
-    ("redis.url_file", Text),
-    ("redis.timeout_ms", Number),
-    ("redis.session_affinity", Flag),
-    ("keys.ring", Text),
-    ("keys.file", Text),
-    ("authorize.plugin_configuration_file", Text),
-    ("authorize.method_header", Text),
-];
+/// Every field by its path.
+pub static FIELDS: LazyLock<Vec<(&'static str, Kind)>> = LazyLock::new(Settings::fields);
 
 /// Finds the fields that do not exist and the values of the wrong type.
 pub fn check(table: &Table) -> Vec<Fault> {

@@ -1,41 +1,12 @@
-//! Secrets: read from the environment or from files, wiped from memory when dropped, and never shown.
+//! Where the secrets come from: the environment, or files.
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::fault::Fault;
+use super::error::Fault;
+use super::secret::Secret;
 use super::sections::{ClientAuthentication, Settings};
-
-/// A secret text. `Debug` does not show it.
-#[derive(Clone)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: String) -> Secret {
-        Secret(Zeroizing::new(text))
-    }
-
-    /// The text, for use and not for show.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-        String::deserialize(deserializer).map(Secret::new)
-    }
-}
 
 /// Where a secret may come from.
 struct Source {

@@ -1,5 +1,5 @@
-use super::environment::variable;
 use super::fields::{FIELDS, Kind};
+use super::overrides::variable;
 use super::*;
 
 mod rules;
@@ -102,7 +102,7 @@ fn the_example_names_every_field_but_the_inline_secrets() {
 
 #[test]
 fn every_field_of_the_table_is_a_field_of_the_settings() {
-    for (path, kind) in FIELDS {
+    for (path, kind) in FIELDS.iter() {
         let value = match (*path, *kind) {
             ("cookie_hardening", _) => "\"none\"",
             ("cookie_paths", _) => "\"root\"",
@@ -185,7 +185,7 @@ fn a_variable_overrides_its_field() {
     let config = Config::parse(EXAMPLE, env).unwrap();
     assert_eq!(config.server.port, 4000);
     assert_eq!(
-        config.trusted_web_origins,
+        config.trusted_origins().iter().collect::<Vec<_>>(),
         ["https://www.example.com", "https://b.example.com"]
     );
     assert!(config.client.send_id_token_hint);

@@ -1,85 +1,126 @@
-//! What the values must be. Every fault is found, not only the first.
+//! What the values must be, and what is made of them. Every fault is found, not only the first.
+//!
+//! Ranges stand beside their fields, in [`sections`](super::sections); here is what takes more than one look at one number.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use bff_core::cookie::names::CookieNames;
-use bff_core::cookie::parts::MAX_PARTS;
+use actix_web::http::header::HeaderName;
+use bff_core::cookie::names::{CookieNames, csrf_header_name};
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::trusted_origins::TrustedOrigins;
-use jsonwebtoken::Algorithm;
+use oauth2::{RedirectUrl, Scope};
 use url::Url;
 
 use super::client_keys::{self, ClientKeys};
 use super::cookie_scope;
-use super::fault::Fault;
-use super::sections::{CookiePaths, Settings, UserInfoSource};
-use crate::oauth::discovery::check_endpoint;
-use crate::oauth::extra_params;
-use crate::oauth::jws::{NamedAlgorithm, signature_algorithm};
+use super::endpoint_url::check_endpoint;
+use super::error::Fault;
+use super::forbidden_params::is_forbidden;
+use super::header_pattern::HeaderPattern;
+use super::sections::{AuthorizationServer, CookiePaths, Settings, UserInfoSource};
+use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
-/// What the checks make of the values.
+/// What is made of the values: nobody reads these texts again.
 #[derive(Debug)]
-pub struct Parts {
-    /// The keys that seal the cookies.
-    pub key_ring: KeyRing,
-    /// The names of the cookies.
-    pub cookie_names: CookieNames,
-    /// Who may call.
-    pub trusted_origins: TrustedOrigins,
-    /// What ID tokens may be signed with.
-    pub id_token_algorithms: Vec<Algorithm>,
-    /// This client's private keys.
-    pub client_keys: ClientKeys,
+pub(super) struct Parsed {
+    pub(super) api_address: SocketAddr,
+    pub(super) admin_address: SocketAddr,
+    pub(super) key_ring: KeyRing,
+    pub(super) cookie_names: CookieNames,
+    pub(super) csrf_header: HeaderName,
+    pub(super) trusted_origins: TrustedOrigins,
+    pub(super) cors_allowed_headers: Vec<HeaderPattern>,
+    pub(super) issuer_url: Url,
+    pub(super) endpoints: Endpoints,
+    pub(super) id_token_algorithms: Vec<Algorithm>,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) redirect_uri: RedirectUrl,
+    pub(super) navigation_redirect_uri: Option<RedirectUrl>,
+    pub(super) web_origin: Url,
+    pub(super) client_keys: ClientKeys,
+}
+
+/// The endpoints of the authorization server that the configuration names itself.
+#[derive(Debug, Default)]
+pub struct Endpoints {
+    /// `authorization_endpoint`.
+    pub authorization: Option<Url>,
+    /// `token_endpoint`.
+    pub token: Option<Url>,
+    /// `jwks_uri`.
+    pub jwks: Option<Url>,
+    /// `userinfo_endpoint`.
+    pub userinfo: Option<Url>,
+    /// `revocation_endpoint`.
+    pub revocation: Option<Url>,
+    /// `end_session_endpoint`.
+    pub end_session: Option<Url>,
+    /// `pushed_authorization_request_endpoint`.
+    pub pushed_authorization_request: Option<Url>,
 }
 
 /// Checks everything; faults are added to `faults`. Also returns warnings.
-pub fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parts, Vec<String>)> {
+pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push("`demo` is true: plain http and published keys are accepted; never so in production".to_owned());
     }
-    check_api(settings, faults);
+    check_prefixes(settings, faults);
+    let cors_allowed_headers = header_patterns(settings, faults);
+    let addresses = addresses(settings, faults);
     cookie_scope::check(settings, faults, &mut warnings);
-    check_authorization_server(settings, faults);
-    check_client(settings, faults);
-    check_session(settings, faults);
-    check_navigation(settings, faults);
+    let issuer_url = issuer_url(settings, faults);
+    let endpoints = endpoints(settings, faults);
+    let scopes = check_client(settings, faults);
+    settings.check_ranges(faults);
+    let navigation_redirect_uri = navigation_redirect_uri(settings, faults);
     check_hosts(settings, faults);
     let key_ring = key_ring(settings, faults, &mut warnings);
     let cookie_names = cookie_names(settings, faults);
     let trusted_origins = trusted_origins(settings, faults);
-    let id_token_algorithms = id_token_algorithms(settings, faults);
+    let id_token_algorithms = id_token_algorithms(&settings.authorization_server, faults);
     let client_keys = client_keys::load(settings, faults);
-    if let Some(trusted) = &trusted_origins {
-        check_page(
-            "client.redirect_uri",
-            Some(&settings.client.redirect_uri),
+    let trusted_origins = trusted_origins?;
+    let redirect_uri = page(
+        "client.redirect_uri",
+        &settings.client.redirect_uri,
+        settings,
+        &trusted_origins,
+        faults,
+    );
+    if let Some(back) = &settings.client.post_logout_redirect_uri {
+        page(
+            "client.post_logout_redirect_uri",
+            back,
             settings,
-            trusted,
+            &trusted_origins,
             faults,
         );
-        let back = settings.client.post_logout_redirect_uri.as_deref();
-        check_page("client.post_logout_redirect_uri", back, settings, trusted, faults);
-        if let Some(origin) = &settings.navigation.web_origin
-            && !trusted.is_trusted(origin.as_bytes())
-        {
-            faults.push(Fault::new(
-                "navigation.web_origin",
-                "this must be one of `trusted_web_origins`",
-            ));
-        }
     }
-    let parts = Parts {
+    let web_origin = web_origin(settings, &trusted_origins, faults);
+    let (api_address, admin_address) = addresses?;
+    let (cookie_names, csrf_header) = cookie_names?;
+    let parsed = Parsed {
+        api_address,
+        admin_address,
         key_ring: key_ring?,
-        cookie_names: cookie_names?,
-        trusted_origins: trusted_origins?,
+        cookie_names,
+        csrf_header,
+        trusted_origins,
+        cors_allowed_headers,
+        issuer_url: issuer_url?,
+        endpoints,
         id_token_algorithms,
+        scopes,
+        redirect_uri: redirect_uri?,
+        navigation_redirect_uri,
+        web_origin: web_origin?,
         client_keys,
     };
-    Some((parts, warnings))
+    Some((parsed, warnings))
 }
 
-fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
+fn check_prefixes(settings: &Settings, faults: &mut Vec<Fault>) {
     let mut fault = |field: &str, message: &str| faults.push(Fault::new(field, message));
     if !is_prefix(&settings.endpoints_prefix) {
         fault(
@@ -97,57 +138,6 @@ fn check_api(settings: &Settings, faults: &mut Vec<Fault>) {
             "these must be paths such as `/bff`: a slash at its beginning, none at its end",
         );
     }
-    if !(1..=MAX_PARTS).contains(&settings.max_cookie_parts) {
-        fault("max_cookie_parts", "this must be from 1 to 20");
-    }
-    let is_header = |name: &String| {
-        let prefix = name.strip_suffix("-*");
-        let name = prefix.unwrap_or(name);
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte))
-    };
-    if let Some(name) = settings.cors_allowed_headers.iter().find(|name| !is_header(name)) {
-        fault(
-            "cors_allowed_headers",
-            &format!("`{name}` is not the name of a header; write `baggage`, or `x-datadog-*` for all that begin so"),
-        );
-    }
-    for (field, address) in [
-        ("server.address", &settings.server.address),
-        ("server.admin_address", &settings.server.admin_address),
-    ] {
-        if address.parse::<IpAddr>().is_err() {
-            fault(field, "this must be an IP address such as `127.0.0.1` or `0.0.0.0`");
-        }
-    }
-    let (api, admin) = (settings.server.port, settings.server.admin_port);
-    if api != 0 && api == admin && settings.server.address == settings.server.admin_address {
-        fault(
-            "server.admin_port",
-            "this must not be the port of the API (`server.port`)",
-        );
-    }
-    if settings
-        .server
-        .workers
-        .is_some_and(|workers| !(1..=1024).contains(&workers))
-    {
-        fault(
-            "server.workers",
-            "this must be from 1 to 1024; leave it out for one for each core",
-        );
-    }
-    if settings.server.drain_seconds > 3600 {
-        fault("server.drain_seconds", "this must be from 0 to 3600");
-    }
-    if settings.server.reread_seconds > 3600 {
-        fault(
-            "server.reread_seconds",
-            "this must be from 0 to 3600; 0 for SIGHUP alone",
-        );
-    }
 }
 
 fn is_prefix(prefix: &str) -> bool {
@@ -156,71 +146,98 @@ fn is_prefix(prefix: &str) -> bool {
     prefix.starts_with('/') && prefix.split('/').skip(1).all(segment_is_sane)
 }
 
-fn check_authorization_server(settings: &Settings, faults: &mut Vec<Fault>) {
-    let server = &settings.authorization_server;
-    let mut fault =
-        |field: &str, message: String| faults.push(Fault::new(&format!("authorization_server.{field}"), message));
-    match server.issuer.as_str() {
-        "" => fault(
-            "issuer",
-            "this is required: the authorization server's issuer identifier, a https URL".to_owned(),
-        ),
-        issuer => match check_endpoint(issuer, settings.demo) {
-            Err(what) => fault("issuer", format!("this {what}")),
-            Ok(url) if url.query().is_some() => fault("issuer", "an issuer has no query".to_owned()),
-            Ok(_) => {}
-        },
+fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPattern> {
+    let mut patterns = Vec::new();
+    for name in &settings.cors_allowed_headers {
+        match HeaderPattern::parse(name) {
+            Some(pattern) => patterns.push(pattern),
+            None => {
+                let what = format!(
+                    "`{name}` is not the name of a header; write `baggage`, or `x-datadog-*` for all that begin so"
+                );
+                faults.push(Fault::new("cors_allowed_headers", what));
+                break;
+            }
+        }
     }
-    let endpoints = [
-        ("authorization_endpoint", &server.authorization_endpoint, true),
-        ("token_endpoint", &server.token_endpoint, true),
-        ("jwks_uri", &server.jwks_uri, true),
-        (
+    patterns
+}
+
+/// Where the API and the admin listener listen.
+fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr, SocketAddr)> {
+    let server = &settings.server;
+    let mut address = |field: &str, address: &str, port: u16| {
+        let parsed: Result<IpAddr, _> = address.parse();
+        if parsed.is_err() {
+            faults.push(Fault::new(
+                field,
+                "this must be an IP address such as `127.0.0.1` or `0.0.0.0`",
+            ));
+        }
+        parsed.ok().map(|address| SocketAddr::new(address, port))
+    };
+    let api = address("server.address", &server.address, server.port);
+    let admin = address("server.admin_address", &server.admin_address, server.admin_port);
+    if server.port != 0 && server.port == server.admin_port && server.address == server.admin_address {
+        faults.push(Fault::new(
+            "server.admin_port",
+            "this must not be the port of the API (`server.port`)",
+        ));
+    }
+    api.zip(admin)
+}
+
+fn issuer_url(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Url> {
+    let problem = match settings.authorization_server.issuer.as_str() {
+        "" => "this is required: the authorization server's issuer identifier, a https URL".to_owned(),
+        issuer => match check_endpoint(issuer, settings.demo) {
+            Err(what) => format!("this {what}"),
+            Ok(url) if url.query().is_some() => "an issuer has no query".to_owned(),
+            Ok(url) => return Some(url),
+        },
+    };
+    faults.push(Fault::new("authorization_server.issuer", problem));
+    None
+}
+
+fn endpoints(settings: &Settings, faults: &mut Vec<Fault>) -> Endpoints {
+    let server = &settings.authorization_server;
+    let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
+        let mut fault = |what: String| faults.push(Fault::new(&format!("authorization_server.{field}"), what));
+        match text.as_deref().map(|url| check_endpoint(url, settings.demo)) {
+            Some(Ok(url)) => return Some(url),
+            Some(Err(what)) => fault(format!("this {what}")),
+            None if needed && !server.discovery => {
+                fault("this is required where `authorization_server.discovery` is false".to_owned());
+            }
+            None => {}
+        }
+        None
+    };
+    Endpoints {
+        authorization: endpoint("authorization_endpoint", &server.authorization_endpoint, true),
+        token: endpoint("token_endpoint", &server.token_endpoint, true),
+        jwks: endpoint("jwks_uri", &server.jwks_uri, true),
+        userinfo: endpoint(
             "userinfo_endpoint",
             &server.userinfo_endpoint,
             settings.userinfo_source == UserInfoSource::UserinfoEndpoint,
         ),
-        ("revocation_endpoint", &server.revocation_endpoint, false),
-        ("end_session_endpoint", &server.end_session_endpoint, false),
-        (
+        revocation: endpoint("revocation_endpoint", &server.revocation_endpoint, false),
+        end_session: endpoint("end_session_endpoint", &server.end_session_endpoint, false),
+        pushed_authorization_request: endpoint(
             "pushed_authorization_request_endpoint",
             &server.pushed_authorization_request_endpoint,
             settings.client.pushed_authorization_requests == Some(true),
         ),
-    ];
-    for (field, endpoint, needed) in endpoints {
-        match endpoint.as_deref().map(|url| check_endpoint(url, settings.demo)) {
-            Some(Err(what)) => fault(field, format!("this {what}")),
-            None if needed && !server.discovery => {
-                fault(
-                    field,
-                    "this is required where `authorization_server.discovery` is false".to_owned(),
-                );
-            }
-            _ => {}
-        }
-    }
-    let ranges = [
-        ("connect_timeout_ms", server.connect_timeout_ms, 1, 60_000),
-        ("request_timeout_ms", server.request_timeout_ms, 1, 60_000),
-        ("exchange_seconds", server.exchange_seconds, 1, 300),
-        ("max_connections", server.max_connections as u64, 1, 10_000),
-        ("idle_connection_seconds", server.idle_connection_seconds, 0, 3600),
-        ("refresh_seconds", server.refresh_seconds, 1, 86_400),
-        ("unknown_key_seconds", server.unknown_key_seconds, 0, 3600),
-        ("clock_skew_seconds", server.clock_skew_seconds, 0, 60),
-    ];
-    for (field, value, least, most) in ranges {
-        if !(least..=most).contains(&value) {
-            fault(field, format!("this must be from {least} to {most}"));
-        }
     }
 }
 
-fn check_client(settings: &Settings, faults: &mut Vec<Fault>) {
+/// Returns the scopes to ask for.
+fn check_client(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Scope> {
     let client = &settings.client;
     let mut fault = |field: &str, message: &str| faults.push(Fault::new(&format!("client.{field}"), message));
-    // RFC 6749 appendix A.1.
+    // RFC 6749, appendix A.1.
     let printable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     if client.id.is_empty() || !printable(&client.id) {
         fault(
@@ -235,29 +252,42 @@ fn check_client(settings: &Settings, faults: &mut Vec<Fault>) {
     if !printable(&client.scope) || client.scope.contains(['"', '\\']) {
         fault("scope", "this must be names parted by spaces");
     }
-    for key in client
-        .allowed_extra_params
-        .iter()
-        .filter(|key| extra_params::is_forbidden(key))
-    {
+    for key in client.allowed_extra_params.iter().filter(|key| is_forbidden(key)) {
         let what = format!("`{key}` must never be set by a page; take it out");
         fault("allowed_extra_params", &what);
     }
+    scopes.into_iter().map(|scope| Scope::new(scope.to_owned())).collect()
 }
 
-fn check_navigation(settings: &Settings, faults: &mut Vec<Fault>) {
-    let Some(uri) = &settings.navigation.redirect_uri else {
-        return;
-    };
+fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<Fault>) -> Option<RedirectUrl> {
+    let uri = settings.navigation.redirect_uri.as_ref()?;
     let callback = format!("{}/callback", settings.endpoints_prefix);
     let problem = match check_endpoint(uri, settings.demo) {
         Err(what) => format!("this {what}"),
         Ok(url) if url.path() != callback || url.query().is_some() => {
             format!("this must be this API's own callback: its path must be `{callback}`")
         }
-        Ok(_) => return,
+        Ok(_) => return RedirectUrl::new(uri.clone()).ok(),
     };
     faults.push(Fault::new("navigation.redirect_uri", problem));
+    None
+}
+
+/// The origin that the navigation variant returns to: the configured one, or the first that is trusted.
+fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fault>) -> Option<Url> {
+    let origin = match &settings.navigation.web_origin {
+        Some(origin) if !trusted.is_trusted(origin.as_bytes()) => {
+            faults.push(Fault::new(
+                "navigation.web_origin",
+                "this must be one of `trusted_web_origins`",
+            ));
+            return None;
+        }
+        Some(origin) => origin,
+        None => trusted.iter().next()?,
+    };
+    // The rules for origins are stricter.
+    Url::parse(origin).ok()
 }
 
 fn check_hosts(settings: &Settings, faults: &mut Vec<Fault>) {
@@ -270,66 +300,27 @@ fn check_hosts(settings: &Settings, faults: &mut Vec<Fault>) {
     }
 }
 
-fn check_session(settings: &Settings, faults: &mut Vec<Fault>) {
-    let session = &settings.session;
-    let year = 366 * 86_400;
-    let ranges = [
-        (
-            "max_lifetime_seconds",
-            session.max_lifetime_seconds.unwrap_or(1),
-            1,
-            year,
-        ),
-        ("max_idle_seconds", session.max_idle_seconds.unwrap_or(1), 1, year),
-        ("login_seconds", session.login_seconds, 1, 86_400),
-        ("refresh_replay_seconds", session.refresh_replay_seconds, 0, 600),
-        ("ended_seconds", session.ended_seconds, 60, year),
-        // What the filter keeps.
-        ("ended_entries", session.ended_entries as u64, 1, 10_000),
-        (
-            "refresh_replay_entries",
-            session.refresh_replay_entries as u64,
-            1,
-            10_000_000,
-        ),
-    ];
-    for (field, value, least, most) in ranges {
-        if !(least..=most).contains(&value) {
-            faults.push(Fault::new(
-                &format!("session.{field}"),
-                format!("this must be from {least} to {most}"),
-            ));
-        }
-    }
-    if !(10..=10_000).contains(&settings.redis.timeout_ms) {
-        faults.push(Fault::new("redis.timeout_ms", "this must be from 10 to 10000"));
-    }
-}
-
 /// A page that the browser is sent to: on a trusted origin, so that no code ever reaches another.
-fn check_page(
+fn page(
     field: &str,
-    value: Option<&str>,
+    value: &str,
     settings: &Settings,
     trusted: &TrustedOrigins,
     faults: &mut Vec<Fault>,
-) {
+) -> Option<RedirectUrl> {
     let problem = match value {
-        None => return,
-        Some("") => Some("this is required: the page that the browser comes back to".to_owned()),
-        Some(value) => match check_endpoint(value, settings.demo) {
-            Err(what) => Some(format!("this {what}")),
-            Ok(url) if !trusted.is_trusted(origin(&url).as_bytes()) => {
-                Some("this must be on one of `trusted_web_origins`".to_owned())
+        "" => "this is required: the page that the browser comes back to".to_owned(),
+        value => match check_endpoint(value, settings.demo) {
+            Err(what) => format!("this {what}"),
+            Ok(url) if !trusted.is_trusted(url.origin().ascii_serialization().as_bytes()) => {
+                "this must be on one of `trusted_web_origins`".to_owned()
             }
-            Ok(_) => None,
+            // The text stays as it is: the authorization server compares it with the one that is registered.
+            Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),
         },
     };
-    faults.extend(problem.map(|what| Fault::new(field, what)));
-}
-
-fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
+    faults.push(Fault::new(field, problem));
+    None
 }
 
 fn key_ring(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> Option<KeyRing> {
@@ -347,12 +338,18 @@ fn key_ring(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<Str
     }
 }
 
-fn cookie_names(settings: &Settings, faults: &mut Vec<Fault>) -> Option<CookieNames> {
+/// The names of the cookies, and of the header that repeats the CSRF value.
+fn cookie_names(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(CookieNames, HeaderName)> {
     let root = settings.cookie_paths == CookiePaths::Root;
     let domain = settings.cookie_domain.is_some();
-    let names = CookieNames::new(&settings.cookie_name_prefix, settings.cookie_hardening, root, domain);
+    let prefix = &settings.cookie_name_prefix;
+    let names = CookieNames::new(prefix, settings.cookie_hardening, root, domain).map_err(|error| error.to_string());
+    let header = csrf_header_name(prefix);
+    let header =
+        HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` cannot be the name of a header"));
     names
-        .map_err(|error| faults.push(Fault::new("cookie_name_prefix", error.to_string())))
+        .and_then(|names| Ok((names, header?)))
+        .map_err(|what| faults.push(Fault::new("cookie_name_prefix", what)))
         .ok()
 }
 
@@ -368,18 +365,17 @@ fn trusted_origins(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Trust
         .ok()
 }
 
-fn id_token_algorithms(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Algorithm> {
+fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<Fault>) -> Vec<Algorithm> {
     let field = "authorization_server.id_token_algorithms";
-    let names = &settings.authorization_server.id_token_algorithms;
-    if names.is_empty() {
+    if server.id_token_algorithms.is_empty() {
         faults.push(Fault::new(
             field,
             "this must name at least one algorithm, such as RS256",
         ));
     }
     let mut algorithms = Vec::new();
-    for name in names {
-        match signature_algorithm(name) {
+    for name in &server.id_token_algorithms {
+        match Algorithm::of(name) {
             Some(algorithm) => algorithms.push(algorithm),
             None => faults.push(Fault::new(
                 field,

@@ -20,7 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::exchange_stream::ExchangeStream;
-use super::proxy::{Proxy, ProxyServer, without_brackets};
+use super::host::without_brackets;
+use super::proxy::{Proxy, ProxyServer};
 use super::resolver;
 use super::tls_error::explained;
 use super::transport::{EagerTcp, Transport};

@@ -6,15 +6,19 @@
 //! cannot grow in here.
 //!
 //! * [`exchange_stream`]: a connection that gives each request its one answer; [`response_reader`]: where that one ends.
-//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`: how connections are made.
-//! * `answer`: what comes of a request.
+//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`, `host`: how connections are made;
+//!   [`tls`], [`client_certificate`]: whom they believe, and what the client shows.
+//! * `response`: what comes of a request.
 
-mod answer;
+pub mod client_certificate;
 mod connector;
 pub mod exchange_stream;
+mod host;
 pub mod proxy;
 mod resolver;
+mod response;
 pub mod response_reader;
+pub mod tls;
 mod tls_error;
 mod transport;
 
@@ -28,8 +32,8 @@ use awc::http::{Method, StatusCode};
 use rustls::ClientConfig;
 use url::Url;
 
-pub use self::answer::{Answer, HttpError};
 pub use self::proxy::Proxy;
+pub use self::response::{Answer, HttpError};
 
 use self::connector::{Connector, Settings};
 

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
-use super::resolver::is_localhost;
+use super::host::{is_localhost, without_brackets};
 
 /// Which connections go through a proxy.
 #[derive(Clone, Debug, Default)]
@@ -239,13 +239,6 @@ fn is_within(address: IpAddr, network: IpAddr, bits: u8) -> bool {
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
-}
-
-/// An IPv6 address has brackets in a URL, and none elsewhere.
-pub(super) fn without_brackets(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host)
 }
 
 fn percent_decoded(text: &str) -> Option<Vec<u8>> {

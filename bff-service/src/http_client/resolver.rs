@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::proxy::without_brackets;
+use super::host::{is_localhost, without_brackets};
 
 /// How long what is known of a name is used without asking. The C library does not tell how long it may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -201,16 +201,6 @@ impl Drop for Question {
 
 fn ask_system(name: &str) -> io::Result<Vec<IpAddr>> {
     Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
-}
-
-/// Whether this is `localhost` or a name below it, with or without the dot of the root.
-///
-/// RFC 6761, section 6.3: all of them are loopback. Browsers follow this; many C libraries know only `localhost` itself, so that
-/// without this the service could not reach what the browser reaches. The system is asked all the same, since the network
-/// of containers may know better.
-pub(super) fn is_localhost(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    host == "localhost" || host.ends_with(".localhost")
 }
 
 fn loopback() -> Vec<IpAddr> {

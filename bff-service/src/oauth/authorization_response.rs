@@ -3,48 +3,46 @@
 
 use serde_json::{Map, Value};
 
-use super::client::OAuthClient;
-use super::error::{OAuthError, shown};
-use super::id_token::{self, IdTokenError};
-use super::provider::Source;
+use super::client::{OAuthClient, VerificationError};
+use super::error::{AuthorizationResponseError, OAuthError};
+use super::provider::TokenSender;
+use super::signed_jwt::{self, JwtError, validate_addressed};
 use crate::clock;
+use crate::jose::error::{ClaimError, shown};
 
 impl OAuthClient {
     /// Checks `iss` of an authorization response, RFC 9207: another issuer's is refused in any case, a missing one
     /// where the authorization server announces that it sends it.
     pub async fn check_response_issuer(&self, iss: Option<&str>) -> Result<(), OAuthError> {
-        let expected = &self.config().authorization_server.issuer;
         match iss {
-            Some(iss) if iss == expected => Ok(()),
-            Some(iss) => Err(OAuthError::AuthorizationResponse(format!(
-                "`iss` is `{}`, which is not `authorization_server.issuer`",
-                shown(iss)
-            ))),
-            None if self.metadata().await?.iss_parameter_supported => Err(OAuthError::AuthorizationResponse(
-                "`iss` is missing, although the authorization server announces it".to_owned(),
-            )),
+            Some(iss) if iss == self.config().authorization_server.issuer => Ok(()),
+            Some(iss) => Err(AuthorizationResponseError::Issuer(shown(iss)).into()),
+            None if self.metadata().await?.iss_parameter_supported => Err(AuthorizationResponseError::NoIssuer.into()),
             None => Ok(()),
         }
     }
 
-    /// Opens a response that comes as a JWT, JARM section 2.4: its parameters are believed only if the server signed
+    /// Opens a response that comes as a JWT, JARM, section 2.4: its parameters are believed only if the server signed
     /// them, for this client, and not too long ago.
     pub async fn open_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
-        let (_, claims) = self
-            .verify_signature(response, Source::Anybody, &id_token::TYPES)
-            .await
-            .map_err(|error| match error {
-                OAuthError::InvalidIdToken(error) => OAuthError::AuthorizationResponse(format!("its JWT: {error}")),
-                other => other,
-            })?;
-        let settings = self.config();
-        let skew = settings.authorization_server.clock_skew_seconds;
-        let judged = match claims.contains_key("exp") {
-            true => id_token::validate_addressed(&claims, settings.addressee(), skew, clock::now()),
-            // JARM, section 2.1.
-            false => Err(IdTokenError::Claim("exp")),
-        };
-        judged.map_err(|error| OAuthError::AuthorizationResponse(format!("its JWT: {error}")))?;
+        let verified = self
+            .verify_signature(response, TokenSender::Anybody, &signed_jwt::TYPES)
+            .await;
+        let (_, claims) = verified.map_err(|error| match error {
+            VerificationError::Refused(error) => refused(error),
+            VerificationError::NoKeys(error) => error,
+        })?;
+        let config = self.config();
+        // JARM, section 2.1.
+        if !claims.contains_key("exp") {
+            return Err(refused(ClaimError("exp").into()));
+        }
+        let skew = config.authorization_server.clock_skew_seconds;
+        validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(refused)?;
         Ok(claims)
     }
+}
+
+fn refused(error: JwtError) -> OAuthError {
+    AuthorizationResponseError::Jwt(error).into()
 }

@@ -1,59 +1,36 @@
-//! The grants: an authorization code, or a refresh token, for tokens.
+//! A worker's access to the authorization server. What it is used for stands beside: [grants](super::grants),
+//! [authorization requests](super::authorization_request) and [responses](super::authorization_response),
+//! [userinfo](super::userinfo), [logout](super::logout).
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jsonwebtoken::Algorithm;
-use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
-use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken, TokenUrl,
-};
 use serde_json::{Map, Value};
-use url::form_urlencoded;
-use zeroize::Zeroizing;
 
-use super::client_authentication::ASSERTION_TYPE;
-use super::discovery::Metadata;
-use super::dpop::{self, Dpop, Role};
-use super::error::{OAuthError, Rejection};
-use super::error_meaning::ErrorCode;
-use super::extra_params::Demands;
-use super::http::{Answer, HttpClient, HttpError};
-use super::id_token::{self, Expected, IdTokenError, Occasion};
-use super::jws::{self, JwsError, UnverifiedToken};
-use super::provider::{Provider, Source};
-use super::token::{IdToken, TokenResponse, TokenSet, TokenType};
-use crate::clock;
-use crate::config::{ClientAuthentication, Config};
-use crate::metrics::ServerEndpoint;
-
-/// The `oauth2` crate's client, with our form of token response.
-pub(super) type Grants = oauth2::Client<
-    BasicErrorResponse,
-    TokenResponse,
-    BasicTokenIntrospectionResponse,
-    StandardRevocableToken,
-    BasicRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointSet,
->;
+use super::authentication::ClientAuthenticator;
+use super::dpop::Dpop;
+use super::error::OAuthError;
+use super::http::HttpClient;
+use super::metadata::Metadata;
+use super::provider::{Provider, TokenSender};
+use super::signed_jwt::JwtError;
+use crate::config::Config;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::error::JwsError;
+use crate::jose::jws::UnverifiedToken;
 
 /// A worker's access to the authorization server. Not `Send`: its connections belong to the worker's thread. Clones are the
 /// same client.
 #[derive(Clone)]
 pub struct OAuthClient {
     config: Arc<Config>,
+    authenticator: ClientAuthenticator,
     provider: Provider,
     http: HttpClient,
     /// For the token endpoint, which may take longer: one for codes and one for refresh tokens, so that codes that somebody
     /// makes up take no connection from sessions.
-    code_http: HttpClient,
-    refresh_http: HttpClient,
+    pub(super) code_http: HttpClient,
+    pub(super) refresh_http: HttpClient,
     dpop: Option<Rc<Dpop>>,
 }
 
@@ -61,6 +38,7 @@ impl OAuthClient {
     /// A client without connections; they are made when needed.
     pub fn new(config: &Arc<Config>, provider: Provider) -> OAuthClient {
         OAuthClient {
+            authenticator: ClientAuthenticator::new(config, provider.client_secret()),
             config: Arc::clone(config),
             http: provider.http_client(),
             code_http: provider.http_client_for_exchanges(),
@@ -83,269 +61,20 @@ impl OAuthClient {
         &self.http
     }
 
+    pub(super) fn authenticator(&self) -> &ClientAuthenticator {
+        &self.authenticator
+    }
+
     pub(super) fn dpop(&self) -> Option<&Dpop> {
         self.dpop.as_deref()
     }
 
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, OAuthError> {
         self.provider.metadata(&self.http).await
-    }
-
-    /// Exchanges an authorization code, RFC 6749 section 4.1.3, and validates the ID token that comes with the tokens.
-    /// `redirect_uri`, `nonce` and `demands` are those of the authorization request.
-    pub async fn exchange_code(
-        &self,
-        code: &str,
-        code_verifier: &str,
-        redirect_uri: &str,
-        nonce: &str,
-        demands: &Demands,
-    ) -> Result<TokenSet, OAuthError> {
-        let metadata = self.metadata().await?;
-        // Before the code is used up: without the keys nobody could tell what its ID token is worth.
-        self.provider.keys(&self.http).await?;
-        let grants = self.grants(&metadata, redirect_uri)?;
-        let mut request = grants
-            .exchange_code(AuthorizationCode::new(code.to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.to_owned()));
-        for resource in &self.config.client.resource {
-            request = request.add_extra_param("resource", resource);
-        }
-        let rejection = Cell::new(None);
-        let send = |request| self.send_grant(&self.code_http, &metadata, request, &rejection);
-        let response = request
-            .request_async(&send)
-            .await
-            .map_err(|error| grant_error(error, rejection.take()))?;
-        self.accept_or_revoke(response, Occasion::Login { nonce, demands })
-            .await
-    }
-
-    /// Uses a refresh token, RFC 6749 section 6. If an ID token comes with the new tokens it must be of the same user
-    /// as `previous_id_token`, which was validated before. `scope` is what was granted, where it is known: some servers
-    /// demand it, and to ask for more than was granted is an error.
-    pub async fn refresh(
-        &self,
-        refresh_token: &str,
-        previous_id_token: Option<&str>,
-        scope: Option<&str>,
-    ) -> Result<TokenSet, OAuthError> {
-        let scope = scope.filter(|_| self.config.client.send_scope_at_refresh);
-        match self.refresh_with_scope(refresh_token, previous_id_token, scope).await {
-            // Refused before the refresh token was used. Without the parameter it is for what was granted.
-            Err(OAuthError::Rejected(rejection))
-                if scope.is_some() && rejection.error_code() == Some(ErrorCode::InvalidScope) =>
-            {
-                log::warn!(
-                    "the authorization server does not take back, at a refresh, the scope that it granted; asking without \
-                     it: set `client.send_scope_at_refresh` to false"
-                );
-                self.refresh_with_scope(refresh_token, previous_id_token, None).await
-            }
-            other => other,
-        }
-    }
-
-    async fn refresh_with_scope(
-        &self,
-        refresh_token: &str,
-        previous_id_token: Option<&str>,
-        scope: Option<&str>,
-    ) -> Result<TokenSet, OAuthError> {
-        let metadata = self.metadata().await?;
-        // As for a code.
-        self.provider.keys(&self.http).await?;
-        let grants = self.grants(&metadata, &self.config.client.redirect_uri)?;
-        let refresh_token = RefreshToken::new(refresh_token.to_owned());
-        let mut request = grants.exchange_refresh_token(&refresh_token);
-        if let Some(scope) = scope {
-            request = request.add_extra_param("scope", scope);
-        }
-        for resource in &self.config.client.resource {
-            request = request.add_extra_param("resource", resource);
-        }
-        let rejection = Cell::new(None);
-        let send = |request| self.send_grant(&self.refresh_http, &metadata, request, &rejection);
-        let response = request
-            .request_async(&send)
-            .await
-            .map_err(|error| grant_error(error, rejection.take()))?;
-        let previous = previous_id_token.and_then(jws::claims_of_verified);
-        let occasion = Occasion::Refresh {
-            previous: previous.as_ref(),
-        };
-        let mut tokens = self.accept_or_revoke(response, occasion).await?;
-        // Without a word on it, it is what was asked for (RFC 6749, section 5.1).
-        tokens.scope = tokens.scope.or_else(|| scope.map(str::to_owned));
-        Ok(tokens)
-    }
-
-    /// Checks a token response. Tokens that are not accepted will reach nobody, and are revoked.
-    async fn accept_or_revoke(&self, response: TokenResponse, occasion: Occasion<'_>) -> Result<TokenSet, OAuthError> {
-        let secret = |token: &str| Zeroizing::new(token.to_owned());
-        let refresh_token = oauth2::TokenResponse::refresh_token(&response).map(|token| secret(token.secret()));
-        let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
-        let accepted = self.accept(response, occasion).await;
-        if accepted.is_err() {
-            // Within the exchange, so that the shutdown waits for it as well.
-            self.revoke(refresh_token, Some(access_token)).await;
-        }
-        accepted
-    }
-
-    /// The `oauth2` crate's client for the server's present endpoints.
-    pub(super) fn grants(&self, metadata: &Metadata, redirect_uri: &str) -> Result<Grants, OAuthError> {
-        let settings = &self.config.client;
-        let redirect_uri = RedirectUrl::new(redirect_uri.to_owned())
-            .map_err(|error| OAuthError::Internal(format!("the redirect URI: {error}")))?;
-        let authentication = metadata.profile.authentication;
-        let auth_type = match authentication {
-            ClientAuthentication::ClientSecretBasic => AuthType::BasicAuth,
-            // With the secret, or with `client_id` alone.
-            _ => AuthType::RequestBody,
-        };
-        let mut grants = oauth2::Client::new(ClientId::new(settings.id.clone()))
-            .set_auth_type(auth_type)
-            .set_redirect_uri(redirect_uri)
-            .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
-            .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
-        if let Some(secret) = self.config.client_secret().filter(|_| authentication.needs_secret()) {
-            grants = grants.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
-        }
-        Ok(grants)
-    }
-
-    /// Adds the client's assertion, where that is how it proves who it is: a new one for each attempt, since it is good for
-    /// one use.
-    fn with_assertion(&self, metadata: &Metadata, mut request: HttpRequest) -> Result<HttpRequest, HttpError> {
-        if metadata.profile.authentication == ClientAuthentication::PrivateKeyJwt {
-            let assertion = self
-                .assertion(metadata)
-                .map_err(|error| HttpError::Request(error.to_string()))?;
-            let pairs = [
-                ("client_assertion_type", ASSERTION_TYPE),
-                ("client_assertion", &assertion),
-            ];
-            let more = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(pairs)
-                .finish();
-            let body = request.body_mut();
-            body.push(b'&');
-            body.extend_from_slice(more.as_bytes());
-        }
-        Ok(request)
-    }
-
-    /// Sends a request of the `oauth2` crate; `rejection` tells what an answer of status 4xx says.
-    async fn send_grant(
-        &self,
-        http: &HttpClient,
-        metadata: &Metadata,
-        request: HttpRequest,
-        rejection: &Cell<Option<Rejection>>,
-    ) -> Result<HttpResponse, HttpError> {
-        let form = Zeroizing::new(request.body().clone());
-        let answer = match &self.dpop {
-            None => {
-                http.send(ServerEndpoint::Token, self.with_assertion(metadata, request)?)
-                    .await?
-            }
-            Some(dpop) => self.send_with_proof(http, dpop, metadata, request).await?,
-        };
-        if answer.status >= 400 {
-            let secret = self.config.client_secret();
-            let secret = secret.as_ref().map(|secret| secret.expose());
-            rejection.set(Some(Rejection::of(ServerEndpoint::Token, &answer, &form, secret)));
-        }
-        let mut response = HttpResponse::new(answer.body.to_vec());
-        *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
-            .map_err(|_| HttpError::Broken("the status is none".to_owned()))?;
-        if let Ok(content_type) = answer.content_type.parse()
-            && !answer.content_type.is_empty()
-        {
-            response
-                .headers_mut()
-                .insert(oauth2::http::header::CONTENT_TYPE, content_type);
-        }
-        Ok(response)
-    }
-
-    /// Sends a grant with a DPoP proof; once more where the server refused it for want of its nonce, before it used the
-    /// code or the refresh token (RFC 9449 section 8).
-    async fn send_with_proof(
-        &self,
-        http: &HttpClient,
-        dpop: &Dpop,
-        metadata: &Metadata,
-        request: HttpRequest,
-    ) -> Result<Answer, HttpError> {
-        let with_proof = || {
-            let proof = dpop
-                .proof(
-                    metadata.profile.dpop,
-                    Role::AuthorizationServer,
-                    "POST",
-                    &metadata.token_endpoint,
-                    None,
-                )
-                .ok()
-                .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
-                .ok_or_else(|| HttpError::Request("a DPoP proof cannot be made".to_owned()))?;
-            let mut request = self.with_assertion(metadata, request.clone())?;
-            request.headers_mut().insert("dpop", proof);
-            Ok::<_, HttpError>(request)
-        };
-        let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
-        let learned = dpop.learn(Role::AuthorizationServer, &answer);
-        if !learned || !dpop::wants_nonce(&answer) {
-            return Ok(answer);
-        }
-        let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
-        dpop.learn(Role::AuthorizationServer, &answer);
-        Ok(answer)
-    }
-
-    /// Checks a token response, its ID token included.
-    async fn accept(&self, response: TokenResponse, occasion: Occasion<'_>) -> Result<TokenSet, OAuthError> {
-        if self.dpop.is_some() && *oauth2::TokenResponse::token_type(&response) != TokenType::DPoP {
-            return Err(OAuthError::Unavailable(
-                "token response: `client.dpop_key_file` is set, but the token is not bound to the key (`token_type` is \
-                 not DPoP)"
-                    .to_owned(),
-            ));
-        }
-        let raw = response.id_token().map(str::to_owned);
-        let mut tokens = response.into_tokens()?;
-        match (raw, occasion) {
-            (Some(raw), _) => {
-                let claims = self.validate_id_token(&raw, &tokens.access_token, occasion).await?;
-                tokens.id_token = Some(IdToken { raw, claims });
-            }
-            (None, Occasion::Login { .. }) => return Err(OAuthError::InvalidIdToken(IdTokenError::Missing)),
-            (None, Occasion::Refresh { .. }) => {}
-        }
-        Ok(tokens)
-    }
-
-    async fn validate_id_token(
-        &self,
-        raw: &str,
-        access_token: &str,
-        occasion: Occasion<'_>,
-    ) -> Result<Map<String, Value>, OAuthError> {
-        let (algorithm, claims) = self.verify_signature(raw, Source::Server, &id_token::TYPES).await?;
-        let settings = &self.config.client;
-        let expected = Expected {
-            issuer: &self.config.authorization_server.issuer,
-            client_id: &settings.id,
-            trusted_audiences: &settings.trusted_audiences,
-            clock_skew: self.config.authorization_server.clock_skew_seconds,
-            access_token,
-            algorithm,
-            occasion,
-        };
-        id_token::validate(&claims, &expected, clock::now()).map_err(OAuthError::InvalidIdToken)?;
-        Ok(claims)
     }
 
     /// The algorithm and the claims of a JWT that the server signed, whatever they say. `types` are the values of `typ`
@@ -353,10 +82,10 @@ impl OAuthClient {
     pub(super) async fn verify_signature(
         &self,
         raw: &str,
-        from: Source,
+        from: TokenSender,
         types: &[&str],
-    ) -> Result<(Algorithm, Map<String, Value>), OAuthError> {
-        let refused = |error: JwsError| OAuthError::InvalidIdToken(error.into());
+    ) -> Result<(Algorithm, Map<String, Value>), VerificationError> {
+        let refused = |error: JwsError| VerificationError::Refused(error.into());
         let token = UnverifiedToken::parse(raw, types, self.config.id_token_algorithms()).map_err(refused)?;
         let keys = self.provider.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
@@ -371,18 +100,16 @@ impl OAuthClient {
     }
 }
 
-/// What a failed grant means. Nothing of the answer but its error code is kept: the rest may echo what was sent.
-fn grant_error(error: RequestTokenError<HttpError, BasicErrorResponse>, rejection: Option<Rejection>) -> OAuthError {
-    match (rejection, error) {
-        // A 4xx that is not in OAuth's form is still a refusal.
-        (Some(rejection), _) => OAuthError::Rejected(rejection),
-        (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
-        // The path names a member; the message may quote a value.
-        (None, RequestTokenError::Parse(error, _)) => {
-            OAuthError::Unavailable(format!("the token response makes no sense at `{}`", error.path()))
-        }
-        (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => {
-            OAuthError::Unavailable("the token response is not JSON".to_owned())
-        }
+/// Why a JWT is not known to be the authorization server's.
+pub(super) enum VerificationError {
+    /// It is not.
+    Refused(JwtError),
+    /// The keys that would tell cannot be had.
+    NoKeys(OAuthError),
+}
+
+impl From<OAuthError> for VerificationError {
+    fn from(error: OAuthError) -> VerificationError {
+        VerificationError::NoKeys(error)
     }
 }

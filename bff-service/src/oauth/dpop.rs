@@ -11,9 +11,9 @@ use url::Url;
 
 use super::error::OAuthError;
 use super::http::Answer;
-use super::jws::NamedAlgorithm;
-use super::signing_key::SigningKey;
 use crate::clock;
+use crate::jose::algorithm::NamedAlgorithm;
+use crate::jose::signing_key::SigningKey;
 use crate::random;
 
 /// Longest nonce of a server that is used, in bytes.
@@ -23,7 +23,7 @@ const MAX_NONCE_BYTES: usize = 1024;
 pub(super) struct Dpop {
     key: SigningKey,
     /// The latest of the authorization server's own endpoints and of the userinfo endpoint: the two roles keep their own
-    /// (RFC 9449 sections 8 and 9).
+    /// (RFC 9449, sections 8 and 9).
     nonces: [RefCell<Option<String>>; 2],
 }
 
@@ -80,12 +80,12 @@ impl Dpop {
         let algorithm = algorithm
             .or_else(|| self.key.best())
             .ok_or_else(|| OAuthError::Internal("the DPoP key has no algorithm".to_owned()))?;
-        self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)
+        Ok(self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)?)
     }
 
     /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.
     pub(super) fn learn(&self, role: Role, answer: &Answer) -> bool {
-        // RFC 9449 section 8.1.
+        // RFC 9449, section 8.1.
         let sane = |nonce: &&String| {
             (1..=MAX_NONCE_BYTES).contains(&nonce.len())
                 && nonce

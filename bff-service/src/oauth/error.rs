@@ -10,11 +10,10 @@ use super::extra_params::ExtraParamError;
 use super::http::{Answer, HttpError};
 use super::id_token::IdTokenError;
 use super::retry_after;
-use crate::metrics::ServerEndpoint;
+use super::signed_jwt::JwtError;
+use crate::jose::error::{SigningError, shown};
 use crate::random::RandomError;
-
-/// How much of what somebody else wrote is shown in a log line, in characters.
-const MAX_SHOWN: usize = 200;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// The parameters of our requests that no log may repeat.
 const SECRET_PARAMETERS: [&str; 6] = [
@@ -28,29 +27,81 @@ const SECRET_PARAMETERS: [&str; 6] = [
 
 /// A failure. `Display` is for the log, never for the client; it holds no token, code or secret. What the authorization
 /// server wrote is in it only where it is a name (an error code, an algorithm, an audience), and bounded.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
     /// The authorization server is unreachable, too slow, answered 5xx, or answered what makes no sense. (502)
+    #[error("authorization server: {0}")]
     Unavailable(String),
     /// It answered with an error: what that means is in [`Rejection::meaning`].
+    #[error(transparent)]
     Rejected(Rejection),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
+    #[error("the userinfo endpoint refused the access token")]
     TokenExpired,
     /// The ID token is not acceptable. (400 `invalid_request`)
-    InvalidIdToken(IdTokenError),
+    #[error("ID token: {0}")]
+    InvalidIdToken(#[from] IdTokenError),
     /// The authorization response is not to be believed: its issuer (RFC 9207) or its signature (JARM). (400
     /// `invalid_request`)
-    AuthorizationResponse(String),
+    #[error("authorization response: {0}")]
+    AuthorizationResponse(#[from] AuthorizationResponseError),
     /// A logout token is not acceptable. (400 `invalid_request`)
-    LogoutToken(String),
+    #[error("logout token: {0}")]
+    LogoutToken(#[from] LogoutTokenError),
     /// A parameter that the page asked for must not be in the authorization request. (400 `invalid_request`)
-    ExtraParam(ExtraParamError),
+    #[error("extraParams: {0}")]
+    ExtraParam(#[from] ExtraParamError),
     /// A fault of ours. (500)
+    #[error("{0}")]
     Internal(String),
 }
 
+/// Why an authorization response is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorizationResponseError {
+    /// `iss`, as it may be logged, is another issuer.
+    #[error("`iss` is `{0}`, which is not `authorization_server.issuer`")]
+    Issuer(String),
+    /// `iss` is missing, although the authorization server announces it.
+    #[error("`iss` is missing, although the authorization server announces it")]
+    NoIssuer,
+    /// The JWT that it comes as (JARM).
+    #[error("its JWT: {0}")]
+    Jwt(#[from] JwtError),
+}
+
+/// Why a logout token is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutTokenError {
+    /// A rule for every JWT of the authorization server.
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
+    /// The keys to verify it with cannot be had.
+    #[error("the keys to verify it with cannot be had")]
+    NoKeys,
+    /// `iat` is too long ago.
+    #[error("`iat` is too long ago")]
+    TooOld,
+    /// `events` does not hold the logout event.
+    #[error("`events` does not hold the logout event")]
+    NoLogoutEvent,
+    /// `nonce` is there: it would be an ID token in disguise.
+    #[error("`nonce` is there")]
+    Nonce,
+    /// This claim is empty or not a text.
+    #[error("`{0}` is empty or not a text")]
+    NotText(&'static str),
+    /// It names neither a user nor a login.
+    #[error("both `sub` and `sid` are missing")]
+    NamesNothing,
+    /// `jti` is missing or too long.
+    #[error("`jti` is missing or too long")]
+    Id,
+}
+
 /// An error with which an endpoint of the authorization server answered.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", self.shown())]
 pub struct Rejection {
     /// Which endpoint.
     pub endpoint: ServerEndpoint,
@@ -91,6 +142,19 @@ impl Rejection {
         }
     }
 
+    fn shown(&self) -> String {
+        let answered = format!("the {} endpoint answered {}", self.endpoint, self.status);
+        let Some(code) = &self.code else {
+            return format!("{answered} without an OAuth error");
+        };
+        match settings_behind(ErrorCode::of(code)) {
+            Some(settings) => {
+                format!("{answered} with error `{code}`: is {settings} as registered at the authorization server?")
+            }
+            None => format!("{answered} with error `{code}`"),
+        }
+    }
+
     /// The error code, if there is one.
     pub fn error_code(&self) -> Option<ErrorCode> {
         self.code.as_deref().map(ErrorCode::of)
@@ -99,22 +163,6 @@ impl Rejection {
     /// What it means.
     pub fn meaning(&self) -> Meaning {
         meaning(self.status, self.error_code())
-    }
-}
-
-impl std::fmt::Display for Rejection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the {} endpoint answered {}", self.endpoint, self.status)?;
-        match &self.code {
-            None => f.write_str(" without an OAuth error"),
-            Some(code) => {
-                write!(f, " with error `{code}`")?;
-                match settings_behind(ErrorCode::of(code)) {
-                    Some(settings) => write!(f, ": is {settings} as registered at the authorization server?"),
-                    None => Ok(()),
-                }
-            }
-        }
     }
 }
 
@@ -132,23 +180,6 @@ pub(crate) fn settings_behind(code: ErrorCode) -> Option<&'static str> {
         .find(|(about, _)| *about == code)
         .map(|(_, name)| name)
 }
-
-impl std::fmt::Display for OAuthError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            OAuthError::Unavailable(what) => write!(f, "authorization server: {what}"),
-            OAuthError::Rejected(rejection) => rejection.fmt(f),
-            OAuthError::TokenExpired => f.write_str("the userinfo endpoint refused the access token"),
-            OAuthError::InvalidIdToken(error) => write!(f, "ID token: {error}"),
-            OAuthError::AuthorizationResponse(what) => write!(f, "authorization response: {what}"),
-            OAuthError::LogoutToken(what) => write!(f, "logout token: {what}"),
-            OAuthError::ExtraParam(error) => write!(f, "extraParams: {error}"),
-            OAuthError::Internal(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for OAuthError {}
 
 impl OAuthError {
     /// What it means that there is no answer of `endpoint` to work with.
@@ -168,9 +199,9 @@ impl OAuthError {
     }
 }
 
-impl From<ExtraParamError> for OAuthError {
-    fn from(error: ExtraParamError) -> OAuthError {
-        OAuthError::ExtraParam(error)
+impl From<SigningError> for OAuthError {
+    fn from(error: SigningError) -> OAuthError {
+        OAuthError::Internal(error.to_string())
     }
 }
 
@@ -184,32 +215,16 @@ fn seconds(retry_after: Option<&str>) -> Option<u64> {
     retry_after.and_then(|value| retry_after::seconds(value, SystemTime::now()))
 }
 
-/// An OAuth error code as it may be logged: RFC 6749 section 5.2 allows printable ASCII without `"` and `\`, and codes
+/// An OAuth error code as it may be logged: RFC 6749, section 5.2 allows printable ASCII without `"` and `\`, and codes
 /// are short. Anything else is no error code.
 pub(crate) fn error_code(text: &str) -> Option<&str> {
     let printable = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
     ((1..=100).contains(&text.len()) && text.bytes().all(printable)).then_some(text)
 }
 
-/// What somebody else wrote, as it may be logged: bounded, on one line, without control characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_somebody_else_wrote_is_shown_on_one_line_and_bounded() {
-        assert_eq!(shown("a\r\nb\0\u{1b}[2J\u{202e}"), "a\\r\\nb\\0\\u{1b}[2J\\u{202e}");
-        assert_eq!(shown(&"x".repeat(MAX_SHOWN)), "x".repeat(MAX_SHOWN));
-        assert_eq!(shown(&"x".repeat(100_000)), "x".repeat(MAX_SHOWN) + "…");
-    }
 
     #[test]
     fn an_error_names_the_endpoint_and_the_setting_that_it_is_about() {

@@ -6,27 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Never allowed, whatever the configuration says.
-const FORBIDDEN: [&str; 12] = [
-    "client_id",
-    "redirect_uri",
-    "state",
-    "scope",
-    "nonce",
-    // A request object overrides every other parameter (RFC 9101).
-    "request",
-    "request_uri",
-    "registration",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "dpop_jkt",
-];
+use crate::config::forbidden_params::is_forbidden;
 
-/// Nor anything that begins so.
-const FORBIDDEN_PREFIXES: [&str; 2] = ["response_", "code_challenge"];
-
-/// The only parameter that may come several times, RFC 8707 section 2.
+/// The only parameter that may come several times, RFC 8707, section 2.
 const REPEATABLE: &str = "resource";
 
 /// How many parameters a page may add.
@@ -66,12 +48,6 @@ impl std::fmt::Display for ExtraParamError {
 
 impl std::error::Error for ExtraParamError {}
 
-/// Whether this key may never be set by a page. The comparison ignores case, as a lenient server might.
-pub fn is_forbidden(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    FORBIDDEN.contains(&key.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-}
-
 /// What the parameters demand of the ID token that answers them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -79,7 +55,7 @@ pub struct Demands {
     /// `max_age` in seconds: `auth_time` must be there and honour it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// `acr` was asked for as essential (OpenID Connect Core section 5.5.1.1): it must be there, and be one of these
+    /// `acr` was asked for as essential (OpenID Connect Core, section 5.5.1.1): it must be there, and be one of these
     /// unless there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<Vec<String>>,
@@ -113,7 +89,7 @@ pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Demands, 
     Ok(demands)
 }
 
-/// What a `claims` parameter (OpenID Connect Core section 5.5) demands of `acr`.
+/// What a `claims` parameter (OpenID Connect Core, section 5.5) demands of `acr`.
 fn essential_acr(claims: &str) -> Result<Option<Vec<String>>, ExtraParamError> {
     let claims: Value = serde_json::from_str(claims).map_err(|_| ExtraParamError::Claims)?;
     if !claims.is_object() {

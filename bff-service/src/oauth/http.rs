@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::AuthorizationServer;
 use crate::http_client::{Client, Limits, Proxy, Sharing};
-use crate::metrics::{Metrics, ServerEndpoint};
-use crate::trace::TraceContext;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::request_context::RequestContext;
+use crate::telemetry::server_endpoint::ServerEndpoint;
+use crate::telemetry::trace::TraceContext;
 
 pub use crate::http_client::{Answer, HttpError};
 
@@ -26,20 +27,9 @@ pub struct HttpClient {
 
 impl HttpClient {
     /// A client without connections.
-    pub fn new(
-        settings: &AuthorizationServer,
-        tls: &Arc<rustls::ClientConfig>,
-        proxy: &Proxy,
-        metrics: &Arc<Metrics>,
-    ) -> HttpClient {
-        let limits = Limits {
-            connect_timeout: settings.connect_timeout(),
-            request_timeout: settings.request_timeout(),
-            max_connections: settings.max_connections,
-            idle: Duration::from_secs(settings.idle_connection_seconds),
-        };
+    pub fn new(limits: &Limits, tls: &Arc<rustls::ClientConfig>, proxy: &Proxy, metrics: &Arc<Metrics>) -> HttpClient {
         HttpClient {
-            client: Client::new(&limits, tls, proxy),
+            client: Client::new(limits, tls, proxy),
             request_timeout: limits.request_timeout,
             metrics: Arc::clone(metrics),
         }
@@ -54,7 +44,7 @@ impl HttpClient {
         headers: &[(&str, &str)],
         limit: usize,
     ) -> Result<Answer, HttpError> {
-        let trace = TraceContext::to_server(endpoint, &awc::http::Method::GET);
+        let trace = RequestContext::current_trace().map(|trace| trace.to_server(endpoint, "GET"));
         let mut request = http::Request::get(url).header("accept", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -76,15 +66,10 @@ impl HttpClient {
     /// Sends a request in the form of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
     /// that rotates.
     pub async fn send(&self, endpoint: ServerEndpoint, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
-        let trace = TraceContext::to_server(endpoint, &awc::http::Method::POST);
+        let trace = RequestContext::current_trace().map(|trace| trace.to_server(endpoint, "POST"));
         let request = traced(request, trace.as_ref());
         let exchange = self.client.exchange(&request, sharing(endpoint), MAX_ANSWER_BYTES);
         self.watched(endpoint, trace.as_ref(), exchange).await
-    }
-
-    /// As [`HttpClient::send`], to somewhere that is no endpoint of the authorization server and hears of no user.
-    pub async fn send_untraced(&self, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
-        self.client.exchange(&request, Sharing::Shared, MAX_ANSWER_BYTES).await
     }
 
     /// Bounds, counts and times a request, and ends its span.

@@ -4,16 +4,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::error::shown;
 use super::extra_params::Demands;
-use super::jws::JwsError;
-
-/// The `typ` that an ID token may have in its header.
-pub const TYPES: [&str; 1] = ["jwt"];
+use super::signed_jwt::{JwtError, seconds, validate_addressee, validate_time};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::claims::{audience, text, time};
+use crate::jose::error::ClaimError;
 
 /// What a token is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -52,86 +49,60 @@ pub enum Occasion<'a> {
 }
 
 /// Why an ID token is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
     /// The token response to a login holds none.
+    #[error("there is none in the token response")]
     Missing,
-    /// Its form or its signature.
-    Signature(JwsError),
-    /// This claim is missing, or is not of the type that it must have.
-    Claim(&'static str),
-    /// `iss` is another issuer.
-    Issuer,
-    /// `aud`, as it may be logged, does not hold this client.
-    Audience(String),
-    /// `aud` holds this one, who is not trusted.
-    UntrustedAudience(String),
+    /// A rule for every JWT of the authorization server.
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
     /// `azp` is there, and is another client.
+    #[error("`azp` is not `client.id`")]
     AuthorizedParty,
-    /// `exp` has passed.
-    Expired,
-    /// `iat` or `nbf` lies in the future.
-    NotYetValid,
     /// `nonce` is not that of the authorization request.
+    #[error("`nonce` is not that of the authorization request")]
     Nonce,
     /// `at_hash` is not the hash of the access token.
+    #[error("`at_hash` does not belong to the access token")]
     AccessTokenHash,
     /// `auth_time` is longer ago than `max_age`.
+    #[error("`auth_time` is longer ago than `max_age` allows")]
     TooLongAgo,
     /// `acr` is none of those that were asked for as essential.
+    #[error("`acr` is not what was asked for as essential")]
     AuthenticationContext,
     /// After a refresh, this claim is not what it was before.
+    #[error("`{0}` is not what it was before the refresh")]
     Changed(&'static str),
 }
 
-impl std::fmt::Display for IdTokenError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            IdTokenError::Missing => f.write_str("there is none in the token response"),
-            IdTokenError::Signature(error) => error.fmt(f),
-            IdTokenError::Claim(name) => write!(f, "`{name}` is missing or of the wrong type"),
-            IdTokenError::Issuer => f.write_str("`iss` is not `authorization_server.issuer`"),
-            IdTokenError::Audience(audience) => write!(f, "`aud` is `{audience}`, without `client.id`"),
-            IdTokenError::UntrustedAudience(other) => write!(
-                f,
-                "`aud` holds `{other}`, which is neither `client.id` nor in `client.trusted_audiences`"
-            ),
-            IdTokenError::AuthorizedParty => f.write_str("`azp` is not `client.id`"),
-            IdTokenError::Expired => f.write_str("`exp` has passed"),
-            IdTokenError::NotYetValid => f.write_str("`iat` or `nbf` is in the future: are the clocks right?"),
-            IdTokenError::Nonce => f.write_str("`nonce` is not that of the authorization request"),
-            IdTokenError::AccessTokenHash => f.write_str("`at_hash` does not belong to the access token"),
-            IdTokenError::TooLongAgo => f.write_str("`auth_time` is longer ago than `max_age` allows"),
-            IdTokenError::AuthenticationContext => f.write_str("`acr` is not what was asked for as essential"),
-            IdTokenError::Changed(name) => write!(f, "`{name}` is not what it was before the refresh"),
-        }
-    }
-}
-
-impl std::error::Error for IdTokenError {}
-
-impl From<JwsError> for IdTokenError {
-    fn from(error: JwsError) -> IdTokenError {
-        IdTokenError::Signature(error)
+impl From<ClaimError> for IdTokenError {
+    fn from(error: ClaimError) -> IdTokenError {
+        IdTokenError::Jwt(error.into())
     }
 }
 
 /// Judges the claims of a token at `now`, in UNIX seconds.
 pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) -> Result<(), IdTokenError> {
-    if text(claims, "iss")? != expected.issuer {
-        return Err(IdTokenError::Issuer);
-    }
+    validate_addressee(
+        claims,
+        (expected.issuer, expected.client_id, expected.trusted_audiences),
+    )?;
     if text(claims, "sub")?.is_empty() {
-        return Err(IdTokenError::Claim("sub"));
+        return Err(ClaimError("sub").into());
     }
-    validate_audience(claims, expected.client_id, expected.trusted_audiences)?;
     // Only where it is there: nothing says that several audiences need one (OpenID Connect Core, errata set 2).
     if let Some(party) = claims.get("azp")
         && party.as_str() != Some(expected.client_id)
     {
         return Err(IdTokenError::AuthorizedParty);
     }
-    validate_times(claims, expected.clock_skew, now)?;
+    for name in ["exp", "iat", "nbf"] {
+        if name != "nbf" || claims.contains_key(name) {
+            validate_time(claims, name, expected.clock_skew, now)?;
+        }
+    }
     if claims.contains_key("at_hash") {
         let hash = access_token_hash(expected.access_token, expected.algorithm);
         if text(claims, "at_hash")? != hash {
@@ -162,61 +133,6 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
         } => validate_unchanged(claims, previous),
         Occasion::Refresh { previous: None } => Ok(()),
     }
-}
-
-/// The rules for any other JWT that the server sends to this client (signed userinfo, JARM, logout tokens): `expected` are the
-/// issuer, the client's id and who else may be in `aud`. Times need not be there, but hold where they are.
-pub fn validate_addressed(
-    claims: &Map<String, Value>,
-    (issuer, client_id, trusted_audiences): (&str, &str, &[String]),
-    clock_skew: u64,
-    now: u64,
-) -> Result<(), IdTokenError> {
-    if text(claims, "iss")? != issuer {
-        return Err(IdTokenError::Issuer);
-    }
-    validate_audience(claims, client_id, trusted_audiences)?;
-    let (now, skew) = (seconds(now), seconds(clock_skew));
-    if claims.contains_key("exp") && time(claims, "exp")? + skew <= now {
-        return Err(IdTokenError::Expired);
-    }
-    for name in ["iat", "nbf"] {
-        if claims.contains_key(name) && time(claims, name)? > now + skew {
-            return Err(IdTokenError::NotYetValid);
-        }
-    }
-    Ok(())
-}
-
-/// `aud` holds this client, and nobody else who is not trusted.
-fn validate_audience(
-    claims: &Map<String, Value>,
-    client_id: &str,
-    trusted_audiences: &[String],
-) -> Result<(), IdTokenError> {
-    let audience = audience(claims)?;
-    if !audience.contains(&client_id) {
-        return Err(IdTokenError::Audience(shown(&audience.join(", "))));
-    }
-    let is_trusted = |other: &str| other == client_id || trusted_audiences.iter().any(|id| id == other);
-    match audience.into_iter().find(|other| !is_trusted(other)) {
-        Some(other) => Err(IdTokenError::UntrustedAudience(shown(other))),
-        None => Ok(()),
-    }
-}
-
-fn validate_times(claims: &Map<String, Value>, clock_skew: u64, now: u64) -> Result<(), IdTokenError> {
-    let (now, skew) = (seconds(now), seconds(clock_skew));
-    if time(claims, "exp")? + skew <= now {
-        return Err(IdTokenError::Expired);
-    }
-    if time(claims, "iat")? > now + skew {
-        return Err(IdTokenError::NotYetValid);
-    }
-    if claims.contains_key("nbf") && time(claims, "nbf")? > now + skew {
-        return Err(IdTokenError::NotYetValid);
-    }
-    Ok(())
 }
 
 /// A token from a refresh tells of the same user, for the same client, by the same issuer.
@@ -251,44 +167,9 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
     Ok(())
 }
 
-/// `at_hash` of an access token, OpenID Connect Core section 3.1.3.6: the left half of its hash, by the hash function of
-/// the signature. Ed25519 has SHA-512.
+/// `at_hash` of an access token, OpenID Connect Core, section 3.1.3.6: the left half of its hash, by the hash function of
+/// the signature.
 pub fn access_token_hash(access_token: &str, algorithm: Algorithm) -> String {
-    use Algorithm::{ES384, EdDSA, PS384, PS512, RS384, RS512};
-    let half = |digest: &[u8]| URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2]);
-    match algorithm {
-        RS384 | PS384 | ES384 => half(&Sha384::digest(access_token)),
-        RS512 | PS512 | EdDSA => half(&Sha512::digest(access_token)),
-        _ => half(&Sha256::digest(access_token)),
-    }
-}
-
-/// `aud` as a list.
-fn audience(claims: &Map<String, Value>) -> Result<Vec<&str>, IdTokenError> {
-    let audience: Option<Vec<&str>> = match claims.get("aud") {
-        Some(Value::String(one)) => Some(vec![one]),
-        Some(Value::Array(several)) => several.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    audience.ok_or(IdTokenError::Claim("aud"))
-}
-
-fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, IdTokenError> {
-    claims
-        .get(name)
-        .and_then(Value::as_str)
-        .ok_or(IdTokenError::Claim(name))
-}
-
-/// A NumericDate, RFC 7519 section 2: seconds, perhaps with a fraction. As a float, so that no date can overflow.
-fn time(claims: &Map<String, Value>, name: &'static str) -> Result<f64, IdTokenError> {
-    claims
-        .get(name)
-        .and_then(Value::as_f64)
-        .ok_or(IdTokenError::Claim(name))
-}
-
-/// Exact for the next 285 million years.
-fn seconds(value: u64) -> f64 {
-    value as f64
+    let digest = algorithm.hash().digest(access_token.as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])
 }

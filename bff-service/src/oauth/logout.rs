@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::client::OAuthClient;
 use super::error::OAuthError;
 use super::error_meaning::Meaning;
-use crate::metrics::ServerEndpoint;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How often a revocation is tried where the server says that it cannot answer just now.
 const ATTEMPTS: u32 = 3;
@@ -81,7 +81,8 @@ impl OAuthClient {
             ("token_type_hint".to_owned(), hint.to_owned()),
         ];
         match self
-            .post_form(&metadata, (ServerEndpoint::Revocation, endpoint), form)
+            .authenticator()
+            .post_form(self.http(), &metadata, (ServerEndpoint::Revocation, endpoint), form)
             .await
         {
             Ok(_) => Attempt::Done,

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::client::OAuthClient;
-use super::error::OAuthError;
-use super::id_token;
-use super::provider::Source;
+use super::client::{OAuthClient, VerificationError};
+use super::error::{LogoutTokenError, OAuthError};
+use super::provider::TokenSender;
+use super::signed_jwt::{Addressee, JwtError, seconds, validate_addressed};
 use crate::clock;
+use crate::jose::claims::time;
 
 /// The `typ` of a logout token, in lower case. One without is accepted, as servers from before 2022 send none.
 const TYPES: [&str; 2] = ["logout+jwt", "jwt"];
@@ -14,6 +15,8 @@ const TYPES: [&str; 2] = ["logout+jwt", "jwt"];
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// A token older than this is refused, in seconds, whatever its `exp`: only for so long are its like remembered.
 pub const MAX_AGE_SECONDS: u64 = 300;
+/// Longest `jti`, in bytes.
+const MAX_ID_BYTES: usize = 1024;
 
 /// What a logout token ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,65 +33,52 @@ impl OAuthClient {
     /// Verifies a logout token. Every fault is [`OAuthError::LogoutToken`], that the server's keys cannot be had included: the
     /// server is told with the status that it knows for a logout that failed (section 2.8).
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
-        let (_, claims) = self
-            .verify_signature(raw, Source::Anybody, &TYPES)
-            .await
-            .map_err(|error| match error {
-                OAuthError::InvalidIdToken(error) => refused(error),
-                error => {
-                    log::error!("back-channel logout: the token cannot be verified: {error}");
-                    refused("the keys to verify it with cannot be had")
-                }
-            })?;
-        let settings = self.config();
-        let skew = settings.authorization_server.clock_skew_seconds;
-        validate(&claims, settings.addressee(), skew, clock::now())
+        let verified = self.verify_signature(raw, TokenSender::Anybody, &TYPES).await;
+        let (_, claims) = verified.map_err(|error| match error {
+            VerificationError::Refused(error) => LogoutTokenError::Jwt(error),
+            VerificationError::NoKeys(error) => {
+                log::error!("back-channel logout: the token cannot be verified: {error}");
+                LogoutTokenError::NoKeys
+            }
+        })?;
+        let config = self.config();
+        let skew = config.authorization_server.clock_skew_seconds;
+        Ok(validate(&claims, config.addressee(), skew, clock::now())?)
     }
 }
 
-fn refused(what: impl ToString) -> OAuthError {
-    OAuthError::LogoutToken(what.to_string())
-}
-
-/// The rules for its claims at `now`, in UNIX seconds; `expected` are the issuer, the client's id and who else may be in
-/// `aud`. `exp` is required of servers, but those of the drafts send none, and `iat` bounds a token's age in any case.
+/// The rules for its claims at `now`, in UNIX seconds. `exp` is required of servers, but those of the drafts send none, and
+/// `iat` bounds a token's age in any case.
 pub fn validate(
     claims: &Map<String, Value>,
-    expected: (&str, &str, &[String]),
+    expected: Addressee<'_>,
     clock_skew: u64,
     now: u64,
-) -> Result<LogoutToken, OAuthError> {
-    id_token::validate_addressed(claims, expected, clock_skew, now).map_err(refused)?;
-    let refused = |what| Err(refused(what));
-    let Some(issued_at) = claims.get("iat").and_then(Value::as_f64) else {
-        return refused("`iat` is missing");
-    };
-    if issued_at + (MAX_AGE_SECONDS as f64) + (clock_skew as f64) < now as f64 {
-        return refused("`iat` is too long ago");
+) -> Result<LogoutToken, LogoutTokenError> {
+    validate_addressed(claims, expected, clock_skew, now)?;
+    let issued_at = time(claims, "iat").map_err(JwtError::from)?;
+    if issued_at + seconds(MAX_AGE_SECONDS) + seconds(clock_skew) < seconds(now) {
+        return Err(LogoutTokenError::TooOld);
     }
-    if !claims
-        .get("events")
-        .and_then(|events| events.get(EVENT))
-        .is_some_and(Value::is_object)
-    {
-        return refused("`events` does not hold the logout event");
+    let event = claims.get("events").and_then(|events| events.get(EVENT));
+    if !event.is_some_and(Value::is_object) {
+        return Err(LogoutTokenError::NoLogoutEvent);
     }
-    // It would be an ID token in disguise.
     if claims.contains_key("nonce") {
-        return refused("`nonce` is there");
+        return Err(LogoutTokenError::Nonce);
     }
-    let text = |name: &str| match claims.get(name) {
+    let text = |name: &'static str| match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(_) => Err(OAuthError::LogoutToken(format!("`{name}` is empty or not a text"))),
+        Some(_) => Err(LogoutTokenError::NotText(name)),
     };
     let (subject, login) = (text("sub")?, text("sid")?);
     if subject.is_none() && login.is_none() {
-        return refused("both `sub` and `sid` are missing");
+        return Err(LogoutTokenError::NamesNothing);
     }
     match text("jti")? {
-        Some(id) if id.len() <= 1024 => Ok(LogoutToken { subject, login, id }),
-        _ => refused("`jti` is missing or too long"),
+        Some(id) if id.len() <= MAX_ID_BYTES => Ok(LogoutToken { subject, login, id }),
+        Some(_) | None => Err(LogoutTokenError::Id),
     }
 }
 

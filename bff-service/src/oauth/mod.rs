@@ -1,48 +1,47 @@
 //! The OpenID Connect client: what the service asks the authorization server, and which answers it believes.
 //!
-//! * [`provider`]: metadata and keys of the authorization server, shared by all workers; [`cached`]: one such document.
-//! * [`discovery`], [`jwks`]: how a document becomes metadata, and a key set keys.
-//! * [`capabilities`]: how this client deals with that server.
-//! * [`authorization`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
-//! * [`token`], [`client`]: the code and refresh token grants.
-//! * [`client_authentication`], [`signing_key`], `dpop`: how the client proves who it is, and whose the tokens are.
-//! * [`id_token`]: the rules for ID tokens; [`jws`]: their signature.
-//! * [`userinfo`], [`logout`], [`logout_token`]: who is signed in, and who no longer.
+//! * [`client`]: a worker's access; [`provider`]: metadata and keys, shared by all workers, each a [`cached`] document.
+//! * [`discovery`], [`metadata`]: where the metadata are, and what they mean; [`negotiation`]: how this client deals with that
+//!   server.
+//! * [`authorization_request`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
+//! * [`grants`], [`token_response`]: the code and the refresh token grants; [`exchange_times`]: how long they may take.
+//! * [`authentication`], [`client_secret`], `dpop`: how the client proves who it is, and whose the tokens are.
+//! * [`signed_jwt`]: the rules for whatever the server signs; [`id_token`], [`logout_token`]: and for these two.
+//! * [`userinfo`], [`logout`]: who is signed in, and who no longer.
 //! * [`error`], [`error_meaning`], [`retry_after`]: what goes wrong, and what it means.
-//! * [`http`], [`tls`]: how requests travel, by [`crate::http_client`]; [`client_certificate`]: what the client shows in the
-//!   TLS handshake.
+//! * [`http`]: requests by [`crate::http_client`], counted and traced.
 
-pub mod authorization;
+pub mod authentication;
+pub mod authorization_request;
 pub mod authorization_response;
 pub mod cached;
-pub mod capabilities;
 pub mod client;
-pub mod client_authentication;
-pub mod client_certificate;
+pub mod client_secret;
 pub mod discovery;
 mod dpop;
 pub mod error;
 pub mod error_meaning;
+pub mod exchange_times;
 pub mod extra_params;
+pub mod grants;
 pub mod http;
 pub mod id_token;
-pub mod jwks;
-pub mod jws;
 pub mod logout;
 pub mod logout_token;
+pub mod metadata;
+pub mod negotiation;
 pub mod provider;
 pub mod retry_after;
-pub mod signing_key;
-pub mod tls;
-pub mod token;
+pub mod signed_jwt;
+pub mod token_response;
 pub mod userinfo;
 
-pub use self::authorization::AuthorizationRequest;
+pub use self::authorization_request::AuthorizationRequest;
 pub use self::client::OAuthClient;
 pub use self::error::OAuthError;
 pub use self::extra_params::Demands;
 pub use self::provider::Provider;
-pub use self::token::{IdToken, TokenSet};
+pub use self::token_response::{IdToken, TokenSet};
 
 #[cfg(test)]
 mod tests;

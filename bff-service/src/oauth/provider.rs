@@ -11,14 +11,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cached::Cached;
-use super::discovery::{self, Metadata};
+use super::client_secret::ClientSecret;
+use super::discovery;
 use super::error::OAuthError;
+use super::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
-use super::jwks::KeySet;
-use super::tls;
+use super::metadata::{self, Metadata};
 use crate::config::{AuthorizationServer, Config, ConfigError, Fault};
-use crate::exchanges::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
-use crate::metrics::{Metrics, ServerEndpoint};
+use crate::http_client::Limits;
+use crate::http_client::tls::{ClientTls, TlsError};
+use crate::jose::jwks::KeySet;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// How soon the background task tries again after a failure: at first, and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -32,6 +36,7 @@ pub struct Provider(Arc<Shared>);
 
 struct Shared {
     config: Arc<Config>,
+    client_secret: ClientSecret,
     tls: Arc<rustls::ClientConfig>,
     metrics: Arc<Metrics>,
     metadata: Cached<Metadata>,
@@ -44,9 +49,9 @@ struct Shared {
 
 /// Whose hands a signed token comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TokenSender {
     /// The authorization server's, over a connection to it.
-    Server,
+    AuthorizationServer,
     /// Anybody's who can reach this service.
     Anybody,
 }
@@ -61,19 +66,20 @@ impl Provider {
     /// Reads the certificate authorities; asks nobody anything yet.
     pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<Provider, ConfigError> {
         let settings = &config.authorization_server;
-        let tls = tls::client_config(settings, &config.client)?;
+        let tls = tls_of(config).load().map_err(tls_fault)?;
         let metadata = match settings.discovery {
             true => None,
             false => {
-                let examined = discovery::from_config(config);
-                let faults = examined
+                let report = metadata::from_config(config, config.client_secret().is_some());
+                let faults = report
                     .faults
                     .iter()
                     .map(|fault| Fault::new("authorization_server", fault));
-                Some(examined.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
+                Some(report.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
             }
         };
         Ok(Provider(Arc::new(Shared {
+            client_secret: ClientSecret::new(config.client_secret()),
             config: Arc::clone(config),
             tls,
             metrics: Arc::clone(metrics),
@@ -86,26 +92,28 @@ impl Provider {
 
     /// Connections for one worker.
     pub fn http_client(&self) -> HttpClient {
-        let config = &self.0.config;
-        HttpClient::new(
-            &config.authorization_server,
-            &self.0.tls,
-            config.proxy(),
-            &self.0.metrics,
-        )
+        self.http_client_with(&limits_of(&self.0.config.authorization_server))
     }
 
     /// Connections for exchanges at the token endpoint, each of which may take as long as
-    /// [`ExchangeTimes`](crate::exchanges::ExchangeTimes) say; those that go on behind their answers take none from the rest.
+    /// [`ExchangeTimes`] say; those that go on behind their answers take none from the rest.
     pub fn http_client_for_exchanges(&self) -> HttpClient {
         let settings = &self.0.config.authorization_server;
-        let total = ExchangeTimes::of(settings).total.as_millis();
-        let settings = AuthorizationServer {
-            request_timeout_ms: u64::try_from(total).unwrap_or(u64::MAX),
-            max_connections: settings.max_connections.saturating_add(MAX_BEHIND_THE_ANSWER),
-            ..settings.clone()
-        };
-        HttpClient::new(&settings, &self.0.tls, self.0.config.proxy(), &self.0.metrics)
+        let limits = limits_of(settings);
+        self.http_client_with(&Limits {
+            request_timeout: ExchangeTimes::of(settings).total,
+            max_connections: limits.max_connections.saturating_add(MAX_BEHIND_THE_ANSWER),
+            ..limits
+        })
+    }
+
+    fn http_client_with(&self, limits: &Limits) -> HttpClient {
+        HttpClient::new(limits, &self.0.tls, self.0.config.proxy(), &self.0.metrics)
+    }
+
+    /// The client secret in force.
+    pub fn client_secret(&self) -> &ClientSecret {
+        &self.0.client_secret
     }
 
     /// Whether metadata and keys are there.
@@ -171,12 +179,12 @@ impl Provider {
         &self,
         http: &HttpClient,
         used: &Arc<KeySet>,
-        from: Source,
+        from: TokenSender,
     ) -> Result<Option<Arc<KeySet>>, OAuthError> {
         let [of_server, of_anybody] = &self.0.unknown_key_fetches;
         let last = match from {
-            Source::Server => of_server,
-            Source::Anybody => of_anybody,
+            TokenSender::AuthorizationServer => of_server,
+            TokenSender::Anybody => of_anybody,
         };
         // Held while the keys are fetched: whoever comes meanwhile waits for them.
         let mut last = last.lock().await;
@@ -201,11 +209,12 @@ impl Provider {
 
     async fn fetch_metadata(&self, http: &HttpClient) -> Result<Metadata, String> {
         let document = discovery::fetch(http, &self.0.config.authorization_server.issuer).await?;
-        let examined = discovery::examine(&document, &self.0.config);
-        for warning in examined.doubts.iter().chain(&examined.overridden) {
+        let has_secret = self.0.client_secret.get().is_some();
+        let report = metadata::examine(&document, &self.0.config, has_secret);
+        for warning in report.warnings.iter().chain(&report.overridden) {
             log::warn!("{warning}");
         }
-        examined.metadata.ok_or_else(|| examined.faults.join("; "))
+        report.metadata.ok_or_else(|| report.faults.join("; "))
     }
 
     async fn fetch_keys(&self, http: &HttpClient) -> Result<KeySet, String> {
@@ -225,6 +234,34 @@ impl Provider {
         }
         Ok(keys)
     }
+}
+
+fn limits_of(settings: &AuthorizationServer) -> Limits {
+    Limits {
+        connect_timeout: settings.connect_timeout(),
+        request_timeout: settings.request_timeout(),
+        max_connections: settings.max_connections,
+        idle: Duration::from_secs(settings.idle_connection_seconds),
+    }
+}
+
+fn tls_of(config: &Config) -> ClientTls {
+    let (server, client) = (&config.authorization_server, &config.client);
+    ClientTls {
+        ca_file: server.ca_file.clone(),
+        needs_authorities: server.issuer.starts_with("https:"),
+        certificate: client.certificate_file.clone().zip(client.certificate_key_file.clone()),
+    }
+}
+
+/// The field that is to blame.
+fn tls_fault(error: TlsError) -> Fault {
+    let field = match &error {
+        TlsError::Authorities(_) => "authorization_server.ca_file",
+        TlsError::ClientCertificate(_) => "client.certificate_file",
+        TlsError::Setup(_) => "",
+    };
+    Fault::new(field, error.to_string())
 }
 
 /// When to fetch again, in seconds: when the server's own bound is reached, but neither later than `most` nor all the time.

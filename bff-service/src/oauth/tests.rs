@@ -18,5 +18,6 @@ mod key_rotation;
 mod keys;
 mod other_endpoints;
 mod revocation;
+mod shared_redirect_uri;
 mod signatures;
 mod tls;

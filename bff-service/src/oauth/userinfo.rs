@@ -1,19 +1,19 @@
-//! The userinfo endpoint, OpenID Connect Core section 5.3.
+//! The userinfo endpoint, OpenID Connect Core, section 5.3.
 
 use serde_json::{Map, Value};
 
 use url::Url;
 
-use super::client::OAuthClient;
-use super::discovery::Metadata;
+use super::client::{OAuthClient, VerificationError};
 use super::dpop::Role;
 use super::error::{OAuthError, Rejection};
 use super::http::{Answer, MAX_ANSWER_BYTES};
-use super::id_token::{self, IdTokenError};
-use super::jws::JwsError;
-use super::provider::Source;
+use super::metadata::Metadata;
+use super::provider::TokenSender;
+use super::signed_jwt::{self, JwtError, validate_addressed};
 use crate::clock;
-use crate::metrics::ServerEndpoint;
+use crate::jose::error::JwsError;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {
     /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one
@@ -59,18 +59,18 @@ impl OAuthClient {
     /// The claims of an answer that comes as a signed JWT, OpenID Connect Core, section 5.3.2: for this client, by the
     /// issuer, under one of `authorization_server.id_token_algorithms`.
     async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
-        let refused = |error: IdTokenError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
+        let refused = |error: JwtError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
         let raw = std::str::from_utf8(body).map_err(|_| refused(JwsError::Malformed.into()))?;
-        let signed = self
-            .verify_signature(raw.trim(), Source::Server, &id_token::TYPES)
+        let verified = self
+            .verify_signature(raw.trim(), TokenSender::AuthorizationServer, &signed_jwt::TYPES)
             .await;
-        let (_, claims) = signed.map_err(|error| match error {
-            OAuthError::InvalidIdToken(error) => refused(error),
-            other => other,
+        let (_, claims) = verified.map_err(|error| match error {
+            VerificationError::Refused(error) => refused(error),
+            VerificationError::NoKeys(error) => error,
         })?;
-        let settings = self.config();
-        let skew = settings.authorization_server.clock_skew_seconds;
-        id_token::validate_addressed(&claims, settings.addressee(), skew, clock::now()).map_err(refused)?;
+        let config = self.config();
+        let skew = config.authorization_server.clock_skew_seconds;
+        validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(refused)?;
         Ok(claims)
     }
 
@@ -98,7 +98,7 @@ impl OAuthClient {
             )
         };
         let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
-        // With the server's nonce it is worth another try (RFC 9449 section 9).
+        // With the server's nonce it is worth another try (RFC 9449, section 9).
         if !dpop.learn(Role::ResourceServer, &answer) || answer.status != 401 {
             return Ok(answer);
         }

@@ -1,11 +1,12 @@
 //! Whether new tokens fit into cookies. It is asked while whoever got them can still give them back: tokens that no cookie holds
 //! would live on at the authorization server, and nobody could end them.
 
-use super::CookieSettings;
-use super::ended_sessions::EndedList;
-use super::request_cookies::{Place, RequestCookies};
-use super::set_cookies::SetCookies;
-use super::tokens::{Session, SessionLifetimes, SessionWriter, Tokens, WriteError};
+use super::cookies::request::{Place, RequestCookies};
+use super::cookies::response::SetCookies;
+use super::cookies::settings::CookieSettings;
+use super::ended::list::EndedList;
+use super::identity::{Session, SessionLifetimes};
+use super::writer::{SessionWriter, Tokens, WriteError};
 
 /// Writes the tokens as an answer would, for nobody: so nothing is to be known here of how long what becomes.
 ///

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::set_cookies::SameSite;
+use super::cookies::response::SameSite;
 use crate::oauth::Demands;
 
 /// How many pending logins are kept: the newest five.

@@ -9,7 +9,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 
 use crate::clock;
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 
 /// Somebody asks it every second. Where nobody had an answer for longer than this, in seconds, what lives there for a short
 /// time may have run out.

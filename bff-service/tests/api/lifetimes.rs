@@ -49,10 +49,8 @@ fn a_refresh_does_not_prolong_a_session_beyond_its_lifetime() {
     });
     let mut browser = app.signed_in();
     let opened = open(Purpose::RefreshToken, browser.cookie(AUTH));
-    let mut content: serde_json::Value = serde_json::from_slice(&opened.value).unwrap();
-    content["started_at"] = json!(now() - 3000);
     let cookie = Forgery {
-        value: content.to_string().into_bytes(),
+        began_at: now() - 3000,
         ..Forgery::of(&opened)
     };
     browser.replace_cookie(AUTH, &cookie.seal(Purpose::RefreshToken));

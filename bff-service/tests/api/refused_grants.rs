@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use actix_web::http::header::HttpDate;
 use bff_core::cookie::purpose::Purpose;
-use bff_service::logging::session_name;
+use bff_service::telemetry::logging::session_name;
 use serde_json::json;
 
 use crate::support::app::{AUTH, Setup, TestApp, WEB_ORIGIN};

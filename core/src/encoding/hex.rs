@@ -2,9 +2,18 @@
 
 /// Encodes bytes.
 pub fn encode(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble & 15)).copied().unwrap_or(b'0'));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    push(&mut text, bytes);
+    text
+}
+
+/// Appends the digits. Where `text` has room for them, no copy of a secret stays behind in memory.
+pub fn push(text: &mut String, bytes: &[u8]) {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0x0f));
+    }
 }
 
 /// Decodes text of exactly `2 * N` digits; `None` for anything else, upper-case digits included: each value has one

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bff_service::session::redis_refresh_scripts::{DISCARD, JOIN, KEEP, SETTLE};
+use bff_service::session::refresh::redis_scripts::{DISCARD, JOIN, KEEP, SETTLE};
 use bff_tests::setup::start;
 use demo_system::Component;
 use redis::{Connection, Script, ScriptInvocation, Value};

@@ -77,7 +77,7 @@ pub(super) fn security_schemes(application: &Application) -> Value {
         "csrfHeader": {
             "type": "apiKey",
             "in": "header",
-            "name": application.csrf_header.as_str(),
+            "name": application.config.csrf_header().as_str(),
             "description": "The CSRF value, as `/login/end` and `/session` tell it.",
         },
     })

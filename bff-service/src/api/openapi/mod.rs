@@ -7,7 +7,6 @@ mod operation;
 mod parameters;
 
 use serde_json::{Map, Value, json};
-use url::Url;
 
 use self::components::{error_schemas, refusals_by_status, security_schemes};
 use self::operation::Operation;
@@ -59,9 +58,8 @@ fn servers(application: &Application) -> Value {
         let server = |host: &String| json!({ "url": format!("https://{host}") });
         return config.hosts.iter().map(server).collect();
     }
-    let redirect_uri = config.navigation.redirect_uri.as_deref();
-    if let Some(url) = redirect_uri.and_then(|uri| Url::parse(uri).ok()) {
-        return json!([{ "url": url.origin().ascii_serialization() }]);
+    if let Some(redirect_uri) = config.navigation_redirect_uri() {
+        return json!([{ "url": redirect_uri.url().origin().ascii_serialization() }]);
     }
     json!([{
         "url": "https://{host}",

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::super::body::MAX_BYTES;
 use super::super::endpoint::Endpoint;
-use super::super::frontchannel_logout::LEAST_SID_BYTES;
-use super::super::navigation::MAX_RETURN_TO_BYTES;
 use super::components::json_response;
 use super::parameters::query;
+use crate::api::endpoints::frontchannel_logout::LEAST_SID_BYTES;
+use crate::api::endpoints::navigation::MAX_RETURN_TO_BYTES;
 use crate::application::Application;
 use crate::oauth::extra_params::{MAX_PARAMS, MAX_VALUE_BYTES};
 

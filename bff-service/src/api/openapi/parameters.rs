@@ -7,7 +7,7 @@ use crate::application::Application;
 
 /// What every request of this kind of caller brings.
 pub(super) fn of_caller(caller: Caller, application: &Application) -> Vec<Value> {
-    let origins: Vec<&str> = application.origins.iter().collect();
+    let origins: Vec<&str> = application.config.trusted_origins().iter().collect();
     match caller {
         Caller::Page => vec![json!({
             "name": "Origin",

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fake_server::{FakeServer, Reply, not_found};
 use super::signer::Signer;
-use crate::check::{self, Report};
+use crate::cli::check::{self, Report};
 
 async fn report(server: &FakeServer, lines: &[&str]) -> Report {
     let mut report = Report::default();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::fake_server::{FakeServer, Reply, Request};
-use crate::check::{self, Report};
+use crate::cli::check::{self, Report};
 
 const HINT: &str = "client.send_id_token_hint = true";
 const PLAIN: [&str; 3] = ["client.id = \"spa\"", "client.secret = \"a-plain-secret\"", HINT];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::client_keys::{key_files, parts};
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply};
+use super::fake_server::{FakeServer, REDIRECT_URI, Reply, redirect_uri};
 use crate::clock;
 
 fn query(url: &str) -> HashMap<String, String> {
@@ -80,7 +80,7 @@ async fn a_request_object_holds_the_whole_request_and_is_good_for_the_issuer_alo
         ("resource".to_owned(), "https://a".to_owned()),
         ("resource".to_owned(), "https://b".to_owned()),
     ];
-    let request = client.authorization_request(REDIRECT_URI, &extra).await.unwrap();
+    let request = client.authorization_request(&redirect_uri(), &extra).await.unwrap();
     let query = query(&request.url);
     let mut names: Vec<&str> = query.keys().map(String::as_str).collect();
     names.sort_unstable();
@@ -124,7 +124,7 @@ async fn every_login_pushes_a_request_of_its_own_with_the_clients_authentication
     });
     let client = server.client(&[]);
     for number in 1..=2 {
-        let request = client.authorization_request(REDIRECT_URI, &[]).await.unwrap();
+        let request = client.authorization_request(&redirect_uri(), &[]).await.unwrap();
         let query = query(&request.url);
         assert_eq!(query["request_uri"], format!("urn:request:{number}"));
         assert_eq!(query.len(), 3, "{query:?}");
@@ -162,7 +162,7 @@ async fn a_pushed_request_that_is_refused_or_answered_with_nonsense_starts_no_lo
         let server = FakeServer::with_metadata(more, move |_| reply.clone());
         let error = server
             .client(&[])
-            .authorization_request(REDIRECT_URI, &[])
+            .authorization_request(&redirect_uri(), &[])
             .await
             .err()
             .unwrap();
@@ -269,7 +269,7 @@ async fn assertions_request_objects_and_proofs_have_the_name_that_the_server_has
         let client = server.client(&[&keys, &dpop, configured, "client.signed_request_objects = true"]);
         let _ = client.refresh("rt", None, None).await;
         let request = server.requests("/token").pop().unwrap();
-        let url = client.authorization_request(REDIRECT_URI, &[]).await.unwrap().url;
+        let url = client.authorization_request(&redirect_uri(), &[]).await.unwrap().url;
         let alg = |jwt: &str| parts(jwt).0["alg"].as_str().unwrap().to_owned();
         assert_eq!(
             alg(&request.form()["client_assertion"]),

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply, not_found};
+use super::fake_server::{FakeServer, Reply, not_found, redirect_uri};
 use super::signer::Signer;
-use crate::oauth::discovery::{Document, Examined, examine, oauth_authorization_server_url, openid_configuration_url};
+use crate::oauth::discovery::{oauth_authorization_server_url, openid_configuration_url};
+use crate::oauth::metadata::{Document, MetadataReport, examine};
 use crate::oauth::{OAuthClient, OAuthError, Provider};
 
 /// Examines the fake server's metadata with changes; null takes a member out.
-fn examine_changed(changes: &Value, lines: &[&str]) -> Examined {
+fn examine_changed(changes: &Value, lines: &[&str]) -> MetadataReport {
     let server = FakeServer::start(not_found);
     let mut metadata = server.metadata();
     for (name, value) in changes.as_object().unwrap() {
@@ -18,12 +19,12 @@ fn examine_changed(changes: &Value, lines: &[&str]) -> Examined {
         };
     }
     let document: Document = serde_json::from_value(metadata).unwrap();
-    examine(&document, &server.config(lines))
+    examine(&document, &server.config(lines), true)
 }
 
 #[test]
 fn the_well_known_urls_are_those_of_the_standards() {
-    // OpenID Connect Discovery 1.0 section 4.1 puts it behind the path, RFC 8414 section 3.1 in front of it.
+    // OpenID Connect Discovery 1.0, section 4.1 puts it behind the path, RFC 8414, section 3.1 in front of it.
     assert_eq!(
         openid_configuration_url("https://a.example/t/"),
         "https://a.example/t/.well-known/openid-configuration"
@@ -92,7 +93,7 @@ fn plain_http_endpoints_are_refused_outside_demo_mode() {
         "BFF_COOKIE_KEYS" => Some("8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98".to_owned()),
         _ => None,
     };
-    let examined = examine(&document, &crate::config::Config::parse(text, secret).unwrap());
+    let examined = examine(&document, &crate::config::Config::parse(text, secret).unwrap(), true);
     let refused = examined
         .faults
         .iter()
@@ -134,7 +135,7 @@ fn what_this_client_needs_and_the_server_lacks_is_doubted() {
     });
     let examined = examine_changed(&changes, &["client.authentication = \"client_secret_basic\""]);
     assert!(examined.metadata.is_some());
-    assert_eq!(examined.doubts.len(), 2, "{:?}", examined.doubts);
+    assert_eq!(examined.warnings.len(), 2, "{:?}", examined.warnings);
 }
 
 #[actix_web::test]
@@ -147,7 +148,7 @@ async fn metadata_come_from_rfc_8414_where_openid_has_none() {
     });
     let request = server
         .client(&[])
-        .authorization_request(REDIRECT_URI, &[])
+        .authorization_request(&redirect_uri(), &[])
         .await
         .unwrap();
     assert!(
@@ -169,7 +170,11 @@ async fn a_server_without_metadata_is_unavailable() {
         Reply::Text(200, "application/json", " ".repeat(2_000_000)),
     ] {
         let server = FakeServer::start(move |_| reply.clone());
-        let error = server.client(&[]).authorization_request(REDIRECT_URI, &[]).await.err();
+        let error = server
+            .client(&[])
+            .authorization_request(&redirect_uri(), &[])
+            .await
+            .err();
         assert!(matches!(error, Some(OAuthError::Unavailable(_))), "{error:?}");
     }
 }
@@ -181,10 +186,10 @@ async fn a_server_that_comes_back_needs_no_restart() {
     let good = server.metadata();
     server.answer_by(|_| Reply::Json(500, json!({})));
     let client = server.client(&[]);
-    assert!(client.authorization_request(REDIRECT_URI, &[]).await.is_err());
+    assert!(client.authorization_request(&redirect_uri(), &[]).await.is_err());
     assert!(!client.ready());
     server.answer_by(move |_| Reply::Json(200, good.clone()));
-    assert!(client.authorization_request(REDIRECT_URI, &[]).await.is_ok());
+    assert!(client.authorization_request(&redirect_uri(), &[]).await.is_ok());
 }
 
 #[actix_web::test]

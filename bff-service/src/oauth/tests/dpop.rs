@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::client_keys::{key_file, key_files, parts};
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply, Request};
+use super::fake_server::{FakeServer, Reply, Request, redirect_uri};
 use crate::clock;
 use crate::oauth::Demands;
 
@@ -106,7 +106,7 @@ async fn the_code_is_bound_to_the_dpop_key_from_the_start() {
     let (_folder, key) = key_file("client.dpop_key_file");
     let server = nonce_server();
     let client = server.client(&[&key]);
-    let request = client.authorization_request(REDIRECT_URI, &[]).await.unwrap();
+    let request = client.authorization_request(&redirect_uri(), &[]).await.unwrap();
     let url = Url::parse(&request.url).unwrap();
     let thumbprint = url.query_pairs().find(|(name, _)| name == "dpop_jkt").unwrap().1;
     assert_eq!(thumbprint.len(), 43);
@@ -129,7 +129,7 @@ async fn an_assertion_is_new_for_each_attempt_of_a_dpop_request() {
     let server = FakeServer::with_metadata(more, |_| asks_for_nonce("n"));
     let _ = server
         .client(&[&key, &dpop])
-        .exchange_code("c", "v", REDIRECT_URI, "n", &Demands::default())
+        .exchange_code("c", "v", &redirect_uri(), "n", &Demands::default())
         .await;
     let used: HashSet<String> = server
         .requests("/token")

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use oauth2::RedirectUrl;
 use serde_json::{Value, json};
 
 use super::signer::{Signer, jwks};
@@ -13,6 +14,10 @@ use crate::oauth::{OAuthClient, Provider};
 
 /// Where the browser comes back to in these tests.
 pub(super) const REDIRECT_URI: &str = "https://www.example.com/?a=b&c";
+
+pub(super) fn redirect_uri() -> RedirectUrl {
+    RedirectUrl::new(REDIRECT_URI.to_owned()).unwrap()
+}
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::oauth::Demands;
 
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply, Request};
+use super::fake_server::{FakeServer, Reply, Request, redirect_uri};
 use super::log_lines;
 use super::signer::{Signer, jwks};
 use crate::clock;
@@ -46,7 +46,7 @@ pub(super) async fn exchange(server: &FakeServer, lines: &[&str]) -> Result<Toke
         .exchange_code(
             "the code&client_id=evil",
             VERIFIER,
-            REDIRECT_URI,
+            &redirect_uri(),
             NONCE,
             &Demands::default(),
         )
@@ -205,7 +205,7 @@ async fn an_id_token_for_another_login_is_refused() {
     let server = good_server();
     let error = server
         .client(&[])
-        .exchange_code("c", VERIFIER, REDIRECT_URI, "another-nonce", &Demands::default())
+        .exchange_code("c", VERIFIER, &redirect_uri(), "another-nonce", &Demands::default())
         .await
         .err()
         .unwrap();
@@ -331,7 +331,8 @@ async fn a_code_is_not_used_up_while_the_keys_cannot_be_had() {
     });
     let client = server.client(&[]);
     let demands = Demands::default();
-    let login = || client.exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &demands);
+    let redirect_uri = redirect_uri();
+    let login = || client.exchange_code("c", VERIFIER, &redirect_uri, NONCE, &demands);
     assert!(matches!(login().await, Err(OAuthError::Unavailable(_))));
     assert!(matches!(
         client.refresh("rt-1", None, None).await,

@@ -1,18 +1,15 @@
 //! The HTTP client against servers that misbehave.
 
+use std::sync::Arc;
+
 use super::fake_server::{FakeServer, Reply, config};
-use crate::metrics::ServerEndpoint;
+use crate::oauth::Provider;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
-use crate::oauth::tls;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 fn client(lines: &[&str]) -> HttpClient {
     let config = config(&[&["authorization_server.issuer = \"http://127.0.0.1\""], lines].concat());
-    HttpClient::new(
-        &config.authorization_server,
-        &tls::client_config(&config.authorization_server, &config.client).unwrap(),
-        config.proxy(),
-        &std::sync::Arc::default(),
-    )
+    Provider::new(&config.into(), &Arc::default()).unwrap().http_client()
 }
 
 async fn get(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {

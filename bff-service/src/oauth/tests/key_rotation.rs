@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply};
+use super::fake_server::{FakeServer, Reply, redirect_uri};
 use super::grants::{NONCE, VERIFIER, exchange, good_server, id_token, tokens, unused};
 use super::signer::{Signer, jwks};
 use crate::oauth::id_token::IdTokenError;
+use crate::oauth::signed_jwt::JwtError;
 use crate::oauth::{Demands, OAuthClient, OAuthError, TokenSet};
 
 /// The keys of a server that changes them.
@@ -47,7 +48,7 @@ fn rotating_server() -> (FakeServer, Arc<Mutex<Keys>>) {
 
 async fn login(client: &OAuthClient) -> Result<TokenSet, OAuthError> {
     client
-        .exchange_code("c", VERIFIER, REDIRECT_URI, NONCE, &Demands::default())
+        .exchange_code("c", VERIFIER, &redirect_uri(), NONCE, &Demands::default())
         .await
 }
 
@@ -81,7 +82,10 @@ async fn unknown_keys_cannot_make_the_keys_be_fetched_without_end() {
     for _ in 0..20 {
         let error = login(&client).await.err().unwrap();
         assert!(
-            matches!(error, OAuthError::InvalidIdToken(IdTokenError::Signature(_))),
+            matches!(
+                error,
+                OAuthError::InvalidIdToken(IdTokenError::Jwt(JwtError::Signature(_)))
+            ),
             "{error}"
         );
     }

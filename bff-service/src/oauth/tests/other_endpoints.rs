@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::fake_server::{FakeServer, REDIRECT_URI, Reply};
+use super::fake_server::{FakeServer, Reply, redirect_uri};
 use super::signer::Signer;
 use crate::oauth::OAuthError;
 
@@ -31,7 +31,7 @@ async fn the_authorization_request_has_everything_once_and_encoded() {
     .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let request = server
         .client(&[])
-        .authorization_request(REDIRECT_URI, &extra)
+        .authorization_request(&redirect_uri(), &extra)
         .await
         .unwrap();
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&request.code_verifier));
@@ -64,7 +64,7 @@ async fn state_nonce_and_verifier_have_256_bits_and_are_never_the_same() {
     let client = server.client(&[]);
     let mut seen = std::collections::HashSet::new();
     for _ in 0..20 {
-        let request = client.authorization_request(REDIRECT_URI, &[]).await.unwrap();
+        let request = client.authorization_request(&redirect_uri(), &[]).await.unwrap();
         for value in [request.state, request.nonce, request.code_verifier] {
             assert_eq!(URL_SAFE_NO_PAD.decode(&value).unwrap().len(), 32);
             assert!(seen.insert(value));
@@ -78,7 +78,7 @@ async fn a_parameter_that_no_page_may_set_is_refused_before_anything_else() {
     let extra = [("redirect_uri".to_owned(), "https://evil.example.com".to_owned())];
     let error = server
         .client(&[])
-        .authorization_request(REDIRECT_URI, &extra)
+        .authorization_request(&redirect_uri(), &extra)
         .await
         .err()
         .unwrap();

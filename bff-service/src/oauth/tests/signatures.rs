@@ -1,14 +1,15 @@
 //! Which signatures of ID tokens are accepted.
 
-use jsonwebtoken::Algorithm;
+use crate::jose::algorithm::Algorithm;
 use serde_json::{Value, json};
 
 use super::signer::{Signer, encode, jwks};
-use crate::oauth::id_token::TYPES;
-use crate::oauth::jwks::KeySet;
-use crate::oauth::jws::{JwsError, UnverifiedToken};
+use crate::jose::error::JwsError;
+use crate::jose::jwks::KeySet;
+use crate::jose::jws::UnverifiedToken;
+use crate::oauth::signed_jwt::TYPES;
 
-const ALLOWED: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
+const ALLOWED: [Algorithm; 4] = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::Ed25519];
 
 fn key_set<'a>(signers: impl IntoIterator<Item = &'a Signer>) -> KeySet {
     KeySet::parse(jwks(signers).to_string().as_bytes()).unwrap()

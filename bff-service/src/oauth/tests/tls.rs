@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,11 +12,11 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::fake_server::config;
-use crate::config::{AuthorizationServer, Client};
-use crate::http_client::Proxy;
-use crate::metrics::ServerEndpoint;
+use crate::http_client::tls::ClientTls;
+use crate::http_client::{Limits, Proxy};
+use crate::oauth::Provider;
 use crate::oauth::http::{Answer, HttpClient, HttpError};
-use crate::oauth::tls::client_config;
+use crate::telemetry::server_endpoint::ServerEndpoint;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -75,15 +76,8 @@ async fn get(url: &str, trusted: &Authority) -> Result<Answer, HttpError> {
     std::fs::write(&file, trusted.pem()).unwrap();
     let issuer = "authorization_server.issuer = \"https://login.example.localhost\"";
     let config = config(&[issuer, &format!("authorization_server.ca_file = {file:?}")]);
-    let tls = client_config(&config.authorization_server, &config.client).unwrap();
-    HttpClient::new(
-        &config.authorization_server,
-        &tls,
-        config.proxy(),
-        &std::sync::Arc::default(),
-    )
-    .get(ServerEndpoint::Jwks, url, &[], 1000)
-    .await
+    let http = Provider::new(&config.into(), &Arc::default()).unwrap().http_client();
+    http.get(ServerEndpoint::Jwks, url, &[], 1000).await
 }
 
 #[actix_web::test]
@@ -136,18 +130,18 @@ async fn a_renewed_client_certificate_is_shown_on_the_next_connection_and_no_ses
         file.set_modified(at).unwrap();
     };
     renew(0);
-    let server = AuthorizationServer {
+    let tls = ClientTls {
         ca_file: Some(path("ca.pem")),
-        issuer: "https://login.example.localhost".to_owned(),
-        ..AuthorizationServer::default()
+        needs_authorities: true,
+        certificate: Some((path("cert.pem"), path("key.pem"))),
     };
-    let client = Client {
-        certificate_file: Some(path("cert.pem")),
-        certificate_key_file: Some(path("key.pem")),
-        ..Client::default()
+    let limits = Limits {
+        connect_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(5),
+        max_connections: 50,
+        idle: Duration::from_secs(4),
     };
-    let tls = client_config(&server, &client).unwrap();
-    let http = HttpClient::new(&server, &tls, &Proxy::default(), &Arc::default());
+    let http = HttpClient::new(&limits, &tls.load().unwrap(), &Proxy::default(), &Arc::default());
     let (port, shown) = start_for_certificates(&authority);
     for later in [60, 120] {
         let request = oauth2::http::Request::post(format!("https://login.example.localhost:{port}/"));

@@ -14,6 +14,7 @@ use super::app::KEYS;
 pub struct Forgery {
     pub value: Vec<u8>,
     pub session: SessionId,
+    pub began_at: u64,
     pub expires_at: u64,
     pub keys: String,
 }
@@ -24,6 +25,7 @@ impl Forgery {
         Forgery {
             value: opened.value.to_vec(),
             session: opened.session.unwrap(),
+            began_at: opened.began_at,
             expires_at: opened.expires_at,
             keys: KEYS.to_owned(),
         }
@@ -33,7 +35,7 @@ impl Forgery {
         let content = Content {
             value: &self.value,
             session: self.session,
-            began_at: now() - 10,
+            began_at: self.began_at,
             expires_at: self.expires_at,
         };
         sealer(&self.keys)

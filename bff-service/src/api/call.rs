@@ -1,0 +1,32 @@
+//! A request on its way to its endpoint.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Bytes;
+
+use crate::application::Application;
+use crate::oauth::OAuthClient;
+use crate::session::cookies::request::RequestCookies;
+
+/// What one worker thread answers the requests of one application with.
+#[derive(Clone)]
+pub struct Worker {
+    /// Shared by all workers.
+    pub application: Arc<Application>,
+    /// This worker's own connections to the authorization server.
+    pub client: Rc<OAuthClient>,
+}
+
+/// A request that has passed the general checks, on its way to its endpoint.
+pub(super) struct Call<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) cookies: RequestCookies<'a>,
+    pub(super) query: &'a str,
+    pub(super) body: Bytes,
+    /// A HEAD request: what a GET would get, and nothing begins or changes.
+    pub(super) is_head: bool,
+    pub(super) now: u64,
+}

@@ -1,0 +1,51 @@
+//! `POST /backchannel-logout`: the authorization server says that a login or a user's sessions are over (OpenID Connect
+//! Back-Channel Logout 1.0). It works without any cookie.
+
+use bff_core::cookie::session_id::SubjectHash;
+use bff_core::session::ended_sessions::Ended;
+
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::error::{Failure, Reason};
+use crate::oauth::logout_token::LogoutToken;
+use crate::telemetry::logging::AUDIT;
+use crate::telemetry::metrics::LoggedOut;
+use url::form_urlencoded;
+
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    let application = &call.worker.application;
+    let mut tokens = form_urlencoded::parse(&call.body)
+        .filter(|(name, _)| name == "logout_token")
+        .map(|(_, value)| value.into_owned());
+    let raw = match (tokens.next(), tokens.next()) {
+        (Some(token), None) => token,
+        (None, _) => return Err(Failure::invalid("there is no logout_token")),
+        (Some(_), Some(_)) => return Err(Failure::invalid("the logout_token is repeated")),
+    };
+    let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
+    if !application.logout_tokens.first_use(&id, call.now).await {
+        return Err(Failure::invalid("the logout token was used before").because(Reason::LogoutToken));
+    }
+    let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
+    // With a `sid` it is that login alone; without, all that the user has (section 2.5).
+    let ended = match (&login, &subject) {
+        (Some(login), _) => Ended::Login(digest(login)),
+        (None, Some(subject)) => Ended::User(digest(subject)),
+        // The token was refused for it.
+        (None, None) => return Err(Failure::invalid("the logout token names nothing")),
+    };
+    application.end(ended, call.now).await;
+    let what = match ended {
+        Ended::User(_) => "all sessions of a user",
+        _ => "the sessions of a login",
+    };
+    let name = ended.to_text();
+    application.metrics.logged_out(LoggedOut::Backchannel);
+    log::info!(
+        target: AUDIT,
+        event = "backchannel_logout",
+        ended = name.as_str();
+        "back-channel logout: {what} ended: {name}"
+    );
+    Ok(Answer::json(serde_json::json!({})))
+}

@@ -1,0 +1,173 @@
+//! `POST /login/end`: finishes a login, or tells a page that is merely loading whether somebody is signed in.
+
+use std::sync::Arc;
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::error_code::Refusal;
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::login_exchange::LoginExchange;
+use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
+use super::session::{csrf_value, signed_in};
+use crate::api::answer::Answer;
+use crate::api::body;
+use crate::api::call::Call;
+use crate::api::checks::cookie_failure;
+use crate::api::error::{Failure, Reason};
+use crate::session::cookies::request::CookieFault;
+use crate::session::cookies::response::SetCookies;
+use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
+use crate::session::refresh::store::RenewedTokens;
+use crate::session::writer::{SessionWriter, Tokens, write_logins};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginEnd {
+    page_url: String,
+}
+
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    let LoginEnd { page_url } = body::parse(&call.body)?;
+    match PageUrl::parse(&page_url, call.worker.application.config.client.response_mode)? {
+        PageUrl::Ordinary(state) => page_load(&call, state.as_deref()),
+        response => {
+            let session = finish(&call, response, Finish::ByPage).await?.outcome?;
+            let body = json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&session.csrf)});
+            Ok(Answer::json(body).with_cookies(session.set_cookies))
+        }
+    }
+}
+
+/// `handled` tells the page that its URL holds something to be removed: the `state` of our own logout request, with which
+/// the browser comes back from signing out. Any other `state` is the page's own matter.
+fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, Failure> {
+    let states = &call.worker.application.logout_states;
+    let handled = state.is_some_and(|state| states.recognise(state, call.now));
+    match signed_in(call) {
+        Some(session) => {
+            let (csrf, set_cookies) = csrf_value(call, &session)?;
+            Ok(Answer::json(json!({"handled": handled, "isLoggedIn": true, "csrf": csrf})).with_cookies(set_cookies))
+        }
+        None => Ok(Answer::json(json!({"handled": handled, "isLoggedIn": false}))),
+    }
+}
+
+/// A login whose state has matched.
+pub(in crate::api) struct Finished {
+    /// Where the browser wanted to be, in the navigation variant.
+    pub(in crate::api) return_to: Option<String>,
+    /// What came of it.
+    pub(in crate::api) outcome: Result<NewSession, Failure>,
+}
+
+/// A session that has begun.
+pub(in crate::api) struct NewSession {
+    /// Its CSRF value.
+    pub(in crate::api) csrf: Zeroizing<Vec<u8>>,
+    /// Its cookies.
+    pub(in crate::api) set_cookies: Vec<String>,
+}
+
+/// Finishes the login that this authorization response belongs to. An error means that it belongs to none.
+pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, Failure> {
+    let mut logins = pending_logins(call, by)?;
+    let response = match response {
+        PageUrl::Response(response) => response,
+        PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
+        PageUrl::Ordinary(_) => return Err(Failure::invalid("there is no authorization response")),
+    };
+    // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
+    let application = &call.worker.application;
+    let begun_here = application.begun_for(application.redirect_uri(by == Finish::ByNavigation));
+    let login = logins
+        .take(&response.state)
+        // The code was issued by one issuer, to one client, for one redirect URI.
+        .filter(|login| login.begun_for.as_ref().is_none_or(|begun| *begun == begun_here))
+        .ok_or_else(|| {
+            let failure = Failure::invalid("no login is pending in this browser with the state of the response");
+            failure.because(Reason::LoginUnknown)
+        })?;
+    let finished = exchange(call, response, &login).await;
+    let outcome = match finished.and_then(|tokens| write_session(call, &tokens, &logins, by)) {
+        // The code may still be good when the authorization server is back, or less busy.
+        Err(failure) if !failure.is_temporary() => {
+            let mut set_cookies = SetCookies::new(&call.cookies);
+            write_logins(&mut set_cookies, &logins, call.now)?;
+            Err(failure.with_cookies(set_cookies.into_lines()))
+        }
+        outcome => outcome,
+    };
+    Ok(Finished {
+        return_to: login.return_to,
+        outcome,
+    })
+}
+
+/// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
+/// open is refused as any other cookie would be.
+fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, Failure> {
+    // Logins of before navigations had a cookie of their own are in that of pages: see `PendingLogins::parse`.
+    let [own, shared] =
+        [by.purpose(), Purpose::Login].map(|purpose| call.cookies.authentic(purpose).unexpired(call.now));
+    let fault = match (own, shared) {
+        (Err(fault), Err(_)) => fault,
+        (own, shared) => {
+            let opened = own.into_iter().chain(shared).flatten();
+            let contents: Vec<_> = opened.map(|opened| opened.value).collect();
+            let contents = contents.iter().map(|content| content.as_slice());
+            match PendingLogins::parse(by, contents, call.now) {
+                Some(logins) => return Ok(logins),
+                None => CookieFault::Unusable("holds no pending logins".to_owned()),
+            }
+        }
+    };
+    match fault {
+        CookieFault::Missing | CookieFault::Expired => {
+            Err(Failure::invalid("no login is pending").because(Reason::LoginUnknown))
+        }
+        fault => Err(cookie_failure(call.cookies.settings(), by.purpose(), &fault)),
+    }
+}
+
+async fn exchange(
+    call: &Call<'_>,
+    response: AuthorizationResponse,
+    login: &PendingLogin,
+) -> Result<Arc<RenewedTokens>, Failure> {
+    let client = &call.worker.client;
+    client.check_response_issuer(response.iss.as_deref()).await?;
+    match response.result {
+        AuthorizationResult::Error(error) => Err(Failure::front_channel(&error)),
+        AuthorizationResult::Code(code) => LoginExchange::new(call, code, login).run().await,
+    }
+}
+
+/// Writes the new session into the browser.
+fn write_session(
+    call: &Call<'_>,
+    tokens: &RenewedTokens,
+    logins: &PendingLogins,
+    by: Finish,
+) -> Result<NewSession, Failure> {
+    let begun = tokens
+        .begun
+        .as_ref()
+        .ok_or_else(|| Failure::new(Refusal::ServerError, "no session has begun with the login"))?;
+    let mut set_cookies = match by {
+        Finish::ByNavigation => SetCookies::for_navigation(&call.cookies),
+        Finish::ByPage => SetCookies::new(&call.cookies),
+    };
+    let application = &call.worker.application;
+    SessionWriter::new(&mut set_cookies, begun.session, application.lifetimes, call.now).write(
+        &Tokens::from(tokens),
+        &begun.csrf,
+        Some(logins),
+    )?;
+    set_cookies.warn_if_large();
+    Ok(NewSession {
+        csrf: begun.csrf.clone(),
+        set_cookies: set_cookies.into_lines(),
+    })
+}

@@ -1,0 +1,84 @@
+//! `POST /login/start`: begins a login.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::answer::Answer;
+use crate::api::body;
+use crate::api::call::Call;
+use crate::api::error::Failure;
+use crate::session::cookies::response::SetCookies;
+use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
+use crate::session::writer::{WriteError, write_logins};
+use crate::telemetry::logging::AUDIT;
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct LoginStart {
+    #[serde(default)]
+    extra_params: Vec<ExtraParam>,
+}
+
+#[derive(Deserialize)]
+struct ExtraParam {
+    key: String,
+    value: String,
+}
+
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    let request = match call.body.is_empty() {
+        true => LoginStart::default(),
+        false => body::parse(&call.body)?,
+    };
+    let extra: Vec<(String, String)> = request
+        .extra_params
+        .into_iter()
+        .map(|ExtraParam { key, value }| (key, value))
+        .collect();
+    let (url, set_cookies) = begin(&call, &extra, None).await?;
+    Ok(Answer::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
+}
+
+/// Begins a login with these further parameters. Returns where the browser is to go, and the cookie that remembers what
+/// is needed when it comes back: to a page, or in the navigation variant to `/callback` and from there to `return_to`.
+pub(in crate::api) async fn begin(
+    call: &Call<'_>,
+    extra: &[(String, String)],
+    return_to: Option<String>,
+) -> Result<(String, Vec<String>), Failure> {
+    let application = &call.worker.application;
+    let by = match &return_to {
+        Some(_) => Finish::ByNavigation,
+        None => Finish::ByPage,
+    };
+    let redirect_uri = application.redirect_uri(return_to.is_some());
+    let request = call.worker.client.authorization_request(redirect_uri, extra).await?;
+
+    // A login cookie that cannot be read is replaced: it must not be able to keep anybody from signing in.
+    let pending = call
+        .cookies
+        .authentic(by.purpose())
+        .unexpired(call.now)
+        .unwrap_or_default();
+    let contents = pending.iter().map(|opened| opened.value.as_slice());
+    let mut logins = PendingLogins::parse(by, contents, call.now).unwrap_or(PendingLogins::none(by));
+    logins.add(PendingLogin {
+        state: request.state,
+        nonce: request.nonce,
+        code_verifier: request.code_verifier,
+        expires_at: call.now.saturating_add(application.config.session.login_seconds),
+        demands: request.demands,
+        return_to,
+        begun_for: Some(application.begun_for(redirect_uri)),
+    });
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    write_logins(&mut set_cookies, &logins, call.now).map_err(|error| match error {
+        WriteError::TooLong(_) | WriteError::Seal(_) => {
+            Failure::invalid("the further parameters are too long to be remembered until the login ends")
+        }
+        error => error.into(),
+    })?;
+    application.metrics.login_started();
+    log::info!(target: AUDIT, event = "login_started"; "login started");
+    Ok((request.url, set_cookies.into_lines()))
+}

@@ -1,0 +1,94 @@
+//! `POST /logout`: ends the session here and at the authorization server.
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
+use bff_core::request::head::Values;
+use bff_core::session::ended_sessions::Ended;
+use serde_json::json;
+
+use super::refresh_exchange::newest_tokens;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::checks::{check_csrf, check_csrf_value, required_session};
+use crate::api::error::{Failure, Reason};
+use crate::session::cookies::response::SetCookies;
+use crate::telemetry::logging::{AUDIT, session_name};
+use crate::telemetry::metrics::LoggedOut;
+
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    let (url, set_cookies) = end_session(&call, Proof::Header).await?;
+    Ok(Answer::json(json!({ "url": url })).with_cookies(set_cookies))
+}
+
+/// Where the CSRF value is repeated.
+pub(in crate::api) enum Proof<'a> {
+    /// In the header, by a page.
+    Header,
+    /// In this parameter of the query, by a navigation.
+    Parameter(&'a [u8]),
+}
+
+/// Ends the session. Returns where the browser is to go, and the cookies that are cleared.
+pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(String, Vec<String>), Failure> {
+    let application = &call.worker.application;
+    let client = &call.worker.client;
+    let settings = call.cookies.settings();
+    let session = required_session(&call.cookies)?;
+    match proof {
+        Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,
+        Proof::Parameter(value) => check_csrf_value(Values::Single(value), settings, &session)?,
+    };
+    let id = session.id();
+    // Any cookie of the session will do: somebody who wants to leave is not held up by the state of the others.
+    let (refresh_token, id_token, access_token) = (
+        session.refresh_token.ok(),
+        session.id_token.ok(),
+        session.access_token.ok(),
+    );
+    if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
+        let failure = Failure::unauthorized("no other cookie of the CSRF value's session opens");
+        return Err(failure.because(Reason::CookiesMixed));
+    }
+
+    // First, so that a refresh that is under way cannot bring back what is ended here.
+    if let Some(session) = &id {
+        application.end(Ended::session(session), call.now).await;
+    }
+    let access_token = access_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
+    let of_cookie = refresh_token.as_ref().map(|content| content.refresh_token.clone());
+    application.revoke(of_cookie, access_token.map(Into::into));
+    if let Some(content) = &refresh_token {
+        let session = content.session.unwrap_or(SessionId::NONE);
+        // Another tab may have refreshed since this browser's cookies were read.
+        if let Some(newest) = newest_tokens(application, session, &content.refresh_token).await {
+            application.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
+        }
+    }
+    let id_token = id_token
+        .as_ref()
+        .and_then(|opened| std::str::from_utf8(&opened.value).ok());
+    let state = application.logout_states.make(call.now)?;
+    // Where the authorization server has no logout, or is down, the browser goes straight to where it would come back.
+    let settings = &application.config.client;
+    let url = match client.end_session_url(id_token, &state).await {
+        Some(url) => url,
+        None => settings
+            .post_logout_redirect_uri
+            .as_ref()
+            .unwrap_or(application.config.redirect_uri())
+            .clone(),
+    };
+
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    set_cookies.clear_session();
+    // One without a value holds no login, and a browser that keeps such a one sends it again however often it is cleared.
+    for purpose in [Purpose::Login, Purpose::NavigationLogin] {
+        if call.cookies.has_value(purpose) {
+            set_cookies.clear_if_sent(purpose);
+        }
+    }
+    let session = id.map_or_else(|| "of version 1".to_owned(), session_name);
+    application.metrics.logged_out(LoggedOut::User);
+    log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: session {session}");
+    Ok((url, set_cookies.into_lines()))
+}

@@ -1,0 +1,16 @@
+//! What the endpoints do, once a request has passed the general checks.
+
+pub(super) mod backchannel_logout;
+pub(super) mod claims;
+pub(super) mod frontchannel_logout;
+pub(super) mod jwks;
+pub(super) mod login_end;
+mod login_exchange;
+pub(super) mod login_start;
+pub(super) mod logout;
+pub(super) mod navigation;
+pub(super) mod page_url;
+pub(super) mod refresh;
+mod refresh_exchange;
+pub(super) mod session;
+pub(super) mod user_info;

@@ -1,0 +1,105 @@
+//! The navigation variant, for applications that want no code for signing in and out in their pages: the browser goes
+//! to `/login`, comes back at `/callback`, and leaves by `/logout` (`docs/CONTRACT.md`, section 1.4). Underneath it is
+//! the same as for pages.
+
+use std::borrow::Cow;
+
+use url::{Url, form_urlencoded};
+
+use super::login_end;
+use super::login_start;
+use super::logout::{self as page_logout, Proof};
+use super::page_url::PageUrl;
+use crate::api::answer::{Answer, Content};
+use crate::api::call::Call;
+use crate::api::error::Failure;
+use crate::api::record::log_refusal;
+use crate::session::pending_logins::Finish;
+
+/// Longest path to come back to, in bytes: it is kept in a cookie.
+pub(in crate::api) const MAX_RETURN_TO_BYTES: usize = 512;
+
+/// `GET /login?returnTo=/path`: off to the authorization server.
+pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, Failure> {
+    let mut return_to: Option<Cow<'_, str>> = None;
+    let mut extra = Vec::new();
+    for (name, value) in form_urlencoded::parse(call.query.as_bytes()) {
+        if name != "returnTo" {
+            extra.push((name.into_owned(), value.into_owned()));
+        } else if return_to.replace(value).is_some() {
+            return Err(Failure::invalid("returnTo is repeated"));
+        }
+    }
+    let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
+    if call.is_head {
+        // Nothing is begun, so that there is only the place to come back to.
+        return Ok(Answer {
+            content: Content::Redirect(return_to.into()),
+            set_cookies: Vec::new(),
+        });
+    }
+    let (url, set_cookies) = login_start::begin(&call, &extra, Some(return_to.into())).await?;
+    Ok(Answer {
+        content: Content::Redirect(url),
+        set_cookies,
+    })
+}
+
+/// `GET /callback`: the browser comes back; off to where it wanted to be.
+pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, Failure> {
+    let mode = call.worker.application.config.client.response_mode;
+    let page_url = PageUrl::parse_query(call.query, mode)?;
+    if matches!(page_url, PageUrl::Ordinary(_)) {
+        return Err(Failure::invalid("there is no authorization response"));
+    }
+    let finished = login_end::finish(&call, page_url, Finish::ByNavigation).await?;
+    let Some(mut url) = finished.return_to.as_deref().and_then(|target| Url::parse(target).ok()) else {
+        return Err(Failure::invalid("the login was not begun by navigation"));
+    };
+    let set_cookies = match finished.outcome {
+        Ok(session) => session.set_cookies,
+        // The application tells the user; `error` is for it as for any client (RFC 6749, section 4.1.2.1).
+        Err(failure) => {
+            // The browser is redirected all the same, so that this is the place to say it.
+            log_refusal("callback", &failure);
+            call.worker.application.metrics.refused("callback", failure.reason());
+            let (code, set_cookies) = failure.into_code();
+            url.query_pairs_mut().append_pair("error", &code);
+            set_cookies
+        }
+    };
+    Ok(Answer {
+        content: Content::Redirect(url.into()),
+        set_cookies,
+    })
+}
+
+/// `GET /logout?csrf=…`: signs out, and off to the authorization server to do the same there.
+pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, Failure> {
+    let mut values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
+    let csrf = match (values.next(), values.next()) {
+        (Some((_, value)), None) => value.into_owned(),
+        _ => return Err(Failure::unauthorized("the parameter `csrf` is missing or repeated")),
+    };
+    let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
+    Ok(Answer {
+        content: Content::Redirect(url),
+        set_cookies,
+    })
+}
+
+/// Where `returnTo` leads: a path on the application's own origin, however it is spelled.
+fn return_target(call: &Call<'_>, path: &str) -> Result<Url, Failure> {
+    let refused = || Failure::invalid("returnTo is not a path of the application");
+    let sane = |c: char| !c.is_control() && c != '\\';
+    let begins_well = path.starts_with('/') && !path.starts_with("//");
+    if !begins_well || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(sane) {
+        return Err(refused());
+    }
+    let origin = call.worker.application.config.web_origin();
+    let target = origin.join(path).map_err(|_| refused())?;
+    match target.origin() == origin.origin() {
+        true => Ok(target),
+        false => Err(refused()),
+    }
+}

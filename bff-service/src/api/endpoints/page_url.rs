@@ -1,0 +1,244 @@
+//! The authorization response in the URL of the page that the browser came back to.
+
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use crate::api::error::Failure;
+use crate::config::ResponseMode;
+
+/// What the page's URL holds.
+#[derive(PartialEq, Eq, Debug)]
+pub(in crate::api) enum PageUrl {
+    /// An ordinary page, without an authorization response; with the `state` that it may have all the same, as it has
+    /// after signing out.
+    Ordinary(Option<String>),
+    /// The parameters of an authorization response.
+    Response(AuthorizationResponse),
+    /// The same as a JWT that is not verified yet (JARM).
+    Signed(String),
+}
+
+/// What the authorization server sent back. Nothing of it is to be believed before its `state` has been matched.
+#[derive(PartialEq, Eq, Debug)]
+pub(in crate::api) struct AuthorizationResponse {
+    /// Which login it answers.
+    pub state: String,
+    /// The issuer, where the server names itself (RFC 9207).
+    pub iss: Option<String>,
+    /// Its result.
+    pub result: AuthorizationResult,
+}
+
+/// The outcome of a login at the authorization server.
+#[derive(PartialEq, Eq, Debug)]
+pub(in crate::api) enum AuthorizationResult {
+    /// An authorization code.
+    Code(String),
+    /// An error code.
+    Error(String),
+}
+
+impl PageUrl {
+    /// Reads the query of `page_url`; the fragment never reaches a server in OAuth's code flow and is ignored.
+    pub(in crate::api) fn parse(page_url: &str, mode: ResponseMode) -> Result<PageUrl, Failure> {
+        let url = Url::parse(page_url).map_err(|_| Failure::invalid("pageUrl is not a URL"))?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(Failure::invalid("pageUrl is not a URL of a web page"));
+        }
+        PageUrl::parse_query(url.query().unwrap_or_default(), mode)
+    }
+
+    /// Reads a query. `mode` is how the response was asked for: it must not come in the other, weaker or stronger.
+    pub(in crate::api) fn parse_query(query: &str, mode: ResponseMode) -> Result<PageUrl, Failure> {
+        let mut parameters = Parameters::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if let Some(parameter) = parameters.find(&name)
+                && parameter.replace(value.into_owned()).is_some()
+            {
+                return Err(Failure::invalid(
+                    "a parameter of the authorization response is repeated",
+                ));
+            }
+        }
+        match (parameters.response.take(), mode) {
+            (Some(response), ResponseMode::Jwt) => Ok(PageUrl::Signed(response)),
+            (Some(_), ResponseMode::Query) => Err(Failure::invalid(
+                "the authorization response is a JWT, which was not asked for",
+            )),
+            (None, _) => match (parameters.clone().into_response()?, mode) {
+                (None, _) => Ok(PageUrl::Ordinary(parameters.state)),
+                (Some(response), ResponseMode::Query) => Ok(PageUrl::Response(response)),
+                // Anybody can make such a link: only the signed form is the server's word.
+                (Some(_), ResponseMode::Jwt) => Err(Failure::invalid(
+                    "the authorization response is not the JWT that was asked for",
+                )),
+            },
+        }
+    }
+}
+
+impl AuthorizationResponse {
+    /// Reads the claims of a response that came as a JWT, whose signature and issuer are good (JARM, section 2.1).
+    pub(in crate::api) fn of_verified(claims: &Map<String, Value>) -> Result<AuthorizationResponse, Failure> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let parameters = Parameters {
+            state: text("state"),
+            iss: text("iss"),
+            code: text("code"),
+            error: text("error"),
+            response: None,
+        };
+        parameters
+            .into_response()?
+            .ok_or_else(|| Failure::invalid("the JWT of the authorization response holds none"))
+    }
+}
+
+/// The parameters that an authorization response may have.
+#[derive(Clone, Default)]
+struct Parameters {
+    state: Option<String>,
+    iss: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    response: Option<String>,
+}
+
+impl Parameters {
+    fn find(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "state" => Some(&mut self.state),
+            "iss" => Some(&mut self.iss),
+            "code" => Some(&mut self.code),
+            "error" => Some(&mut self.error),
+            "response" => Some(&mut self.response),
+            _ => None,
+        }
+    }
+
+    fn into_response(self) -> Result<Option<AuthorizationResponse>, Failure> {
+        let (state, result) = match (self.state, self.code, self.error) {
+            (Some(state), Some(code), None) => (state, AuthorizationResult::Code(code)),
+            (Some(state), None, Some(error)) => (state, AuthorizationResult::Error(error)),
+            (Some(_), Some(_), Some(_)) => {
+                return Err(Failure::invalid(
+                    "the authorization response holds both a code and an error",
+                ));
+            }
+            _ => return Ok(None),
+        };
+        let iss = self.iss;
+        Ok(Some(AuthorizationResponse { state, iss, result }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(page_url: &str) -> Option<AuthorizationResponse> {
+        match PageUrl::parse(page_url, ResponseMode::Query).unwrap() {
+            PageUrl::Response(response) => Some(response),
+            PageUrl::Ordinary(_) => None,
+            PageUrl::Signed(_) => panic!("a JWT was not asked for"),
+        }
+    }
+
+    #[test]
+    fn a_code_is_decoded_whole() {
+        let response = parse("https://www.example.com/app?state=s&code=a%26b%2Bc+d%3D%25&iss=https%3A%2F%2Fl#code=x");
+        let expected = AuthorizationResponse {
+            state: "s".to_owned(),
+            iss: Some("https://l".to_owned()),
+            result: AuthorizationResult::Code("a&b+c d=%".to_owned()),
+        };
+        assert_eq!(response, Some(expected));
+    }
+
+    #[test]
+    fn an_error_is_a_response_too() {
+        let response = parse("https://www.example.com/?state=s&error=access_denied").unwrap();
+        assert_eq!(response.result, AuthorizationResult::Error("access_denied".to_owned()));
+    }
+
+    #[test]
+    fn a_page_without_the_parameters_is_an_ordinary_page() {
+        for query in [
+            "",
+            "?",
+            "?a=b",
+            "?state=s",
+            "?code=c",
+            "?error=e",
+            "?iss=i",
+            "#state=s&code=c",
+            "?STATE=s&CODE=c",
+        ] {
+            assert_eq!(parse(&format!("https://www.example.com/{query}")), None, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_ambiguous_is_refused() {
+        for query in [
+            "state=s&state=s&code=c",
+            "state=s&code=c&code=d",
+            "state=s&error=e&error=e",
+            "state=s&code=c&iss=i&iss=j",
+            "state=s&code=c&error=e",
+            "st%61te=s&state=s&code=c",
+            "response=r&response=r",
+            "response=r",
+        ] {
+            let page_url = format!("https://www.example.com/?{query}");
+            assert!(PageUrl::parse(&page_url, ResponseMode::Query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_url_of_a_page_is_refused() {
+        for page_url in [
+            "",
+            "/?state=s&code=c",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://",
+            "file:///x",
+        ] {
+            assert!(PageUrl::parse(page_url, ResponseMode::Query).is_err(), "{page_url}");
+        }
+    }
+
+    #[test]
+    fn a_response_in_the_mode_that_was_not_asked_for_is_refused() {
+        let parse = |query, mode| PageUrl::parse(&format!("https://www.example.com/?{query}"), mode);
+        assert_eq!(
+            parse("response=a.b.c", ResponseMode::Jwt).unwrap(),
+            PageUrl::Signed("a.b.c".to_owned())
+        );
+        assert_eq!(parse("a=b", ResponseMode::Jwt).unwrap(), PageUrl::Ordinary(None));
+        for query in ["state=s&code=c", "state=s&error=e", "state=s&code=c&iss=i"] {
+            assert!(parse(query, ResponseMode::Jwt).is_err(), "{query}");
+        }
+        assert!(parse("response=a.b.c", ResponseMode::Query).is_err());
+    }
+
+    #[test]
+    fn the_claims_of_a_signed_response_are_the_same_parameters() {
+        let claims = |value: serde_json::Value| value.as_object().cloned().unwrap();
+        let good =
+            AuthorizationResponse::of_verified(&claims(serde_json::json!({"state": "s", "code": "c", "iss": "i"})));
+        assert_eq!(good.unwrap().result, AuthorizationResult::Code("c".to_owned()));
+        for bad in [
+            serde_json::json!({}),
+            serde_json::json!({"code": "c"}),
+            serde_json::json!({"state": 1, "code": "c"}),
+            serde_json::json!({"state": "s", "code": "c", "error": "e"}),
+        ] {
+            assert!(
+                AuthorizationResponse::of_verified(&claims(bad.clone())).is_err(),
+                "{bad}"
+            );
+        }
+    }
+}

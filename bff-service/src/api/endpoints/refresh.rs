@@ -1,0 +1,62 @@
+//! `POST /refresh`: new tokens for a session, once for however many callers come at once.
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::error_code::Refusal;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::refresh_exchange::renew;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::checks::{check_csrf, cookie_failure, required_session};
+use crate::api::error::{Failure, Reason};
+use crate::clock;
+use crate::jose::claims::claims_of_verified;
+use crate::session::cookies::response::SetCookies;
+use crate::session::current_session::LiveSession;
+use crate::session::identity::Session;
+use crate::session::writer::{SessionWriter, Tokens};
+
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    let application = &call.worker.application;
+    let settings = call.cookies.settings();
+    let live = required_session(&call.cookies)?;
+    let csrf = Zeroizing::new(check_csrf(call.headers, application.config.csrf_header(), settings, &live)?.to_vec());
+    let LiveSession {
+        refresh_token,
+        id_token,
+        ..
+    } = live;
+    let content = refresh_token.map_err(|fault| cookie_failure(settings, Purpose::RefreshToken, &fault))?;
+    let id_token = id_token.ok();
+    let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
+
+    let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
+    let renewed = renew(application, content, id_token.clone()).await.map_err(|refusal| {
+        let failure = Failure::new(refusal, "the refresh failed");
+        match refusal {
+            Refusal::SessionExpired => failure.because(Reason::RefreshTokenRefused),
+            _ => failure,
+        }
+    })?;
+
+    let session = match (session, started_at) {
+        (Some(id), Some(started_at)) => Session { id, started_at },
+        _ => {
+            let claims = id_token.as_deref().and_then(claims_of_verified).unwrap_or_default();
+            let claim = |name: &str| claims.get(name).and_then(Value::as_str);
+            let issuer = &application.config.authorization_server.issuer;
+            Session::new(issuer, claim("sub"), claim("sid"), call.now)?
+        }
+    };
+    let written = Tokens::from(&*renewed);
+    let tokens = Tokens {
+        // What the server did not send anew stays.
+        scope: written.scope.or(scope.as_deref()),
+        id_token: written.id_token.or(id_token.as_deref()),
+        ..written
+    };
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(&tokens, &csrf, None)?;
+    Ok(Answer::default().with_cookies(set_cookies.into_lines()))
+}

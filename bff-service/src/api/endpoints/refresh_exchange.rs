@@ -1,0 +1,239 @@
+//! The exchange behind `/refresh`: one for however many callers come with the same refresh token, and for the next one where
+//! it takes longer than its callers wait.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bff_core::cookie::session_id::SessionId;
+use bff_core::error_code::Refusal;
+use zeroize::Zeroizing;
+
+use crate::api::error::refusal_of_refresh;
+use crate::application::Application;
+use crate::application::exchanges::Exchange;
+use crate::clock;
+use crate::oauth::{OAuthClient, OAuthError};
+use crate::session::identity::{ReplicaId, Session};
+use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Turn};
+use crate::session::refresh_cookie::RefreshContent;
+use crate::session::writer::Tokens;
+use crate::telemetry::logging::{AUDIT, session_name};
+use crate::telemetry::metrics::Refreshed;
+
+/// How many rotations a late caller follows. More than one takes access tokens that expire within the replay window.
+const MAX_ROTATIONS: usize = 10;
+
+/// Leads the refresh, or gets the tokens of the one that is under way or just over.
+pub(in crate::api) async fn renew(
+    application: &Arc<Application>,
+    content: RefreshContent,
+    id_token: Option<String>,
+) -> RefreshOutcome {
+    let flight = Flight {
+        application: Arc::clone(application),
+        session: content.session.unwrap_or(SessionId::NONE),
+        began_at: content.started_at.unwrap_or_default(),
+        renewed: content.renewed,
+        refresh_token: content.refresh_token,
+        scope: content.scope,
+        id_token,
+    };
+    let outcome = application.exchanges.begin(|client| flight.run(client)).await;
+    outcome.unwrap_or(Err(Refusal::AuthorizationServerError))
+}
+
+/// The tokens that a session has by now, where they are known here: those of the last refresh that began with
+/// `refresh_token`.
+pub(in crate::api) async fn newest_tokens(
+    application: &Application,
+    session: SessionId,
+    refresh_token: &str,
+) -> Option<Arc<RenewedTokens>> {
+    let settled = |token: &str| application.refreshes.settled(RefreshKey::new(session, token));
+    let mut newest = settled(refresh_token).await?;
+    for _ in 0..MAX_ROTATIONS {
+        match settled(&newest.refresh_token).await {
+            Some(newer) if newest.rotated => newest = newer,
+            _ => break,
+        }
+    }
+    Some(newest)
+}
+
+/// One caller's refresh.
+struct Flight {
+    application: Arc<Application>,
+    session: SessionId,
+    /// When the session began, in UNIX seconds.
+    began_at: u64,
+    /// The replica that got the refresh token, and when (UNIX seconds), where that is known.
+    renewed: Option<(ReplicaId, u64)>,
+    refresh_token: Zeroizing<String>,
+    /// The scope that was granted, where it is known.
+    scope: Option<String>,
+    id_token: Option<String>,
+}
+
+impl Flight {
+    async fn run(mut self, client: Rc<OAuthClient>) -> RefreshOutcome {
+        let (outcome, how) = self.join(&client).await;
+        let outcome = match outcome {
+            Ok(_) if self.is_over() => Err(Refusal::SessionExpired),
+            outcome => outcome,
+        };
+        let how = if outcome.is_ok() { how } else { Refreshed::Failed };
+        self.application.metrics.refreshed(how);
+        outcome
+    }
+
+    async fn join(&mut self, client: &Rc<OAuthClient>) -> (RefreshOutcome, Refreshed) {
+        for _ in 0..MAX_ROTATIONS {
+            let key = RefreshKey::new(self.session, &self.refresh_token);
+            match self.application.refreshes.join(key, self.holder()).await {
+                Turn::Settled(outcome) => return (outcome, Refreshed::Coalesced),
+                Turn::Replayed(Ok(tokens)) if self.is_outdated(&tokens).await => self.follow(&tokens),
+                Turn::Replayed(outcome) => return (outcome, Refreshed::Replayed),
+                Turn::Lead(lease) => {
+                    let outcome = self.lead(client).await;
+                    let outcome = self.application.refreshes.settle(key, lease, outcome).await;
+                    let outcome = self.unless_ended(outcome).await;
+                    let how = match &outcome {
+                        Ok(tokens) if tokens.rotated => Refreshed::Rotated,
+                        _ => Refreshed::Renewed,
+                    };
+                    return (outcome, how);
+                }
+            }
+        }
+        (Err(Refusal::AuthorizationServerError), Refreshed::Failed)
+    }
+
+    /// Whether tokens of a while ago are not what a caller of now should have: the access token has expired, or the refresh token
+    /// has been used since, whose cookie must not come over that of the newer one.
+    async fn is_outdated(&self, tokens: &RenewedTokens) -> bool {
+        let next = RefreshKey::new(self.session, &tokens.refresh_token);
+        tokens.rotated && (!tokens.is_live(clock::now()) || self.application.refreshes.settled(next).await.is_some())
+    }
+
+    /// Goes on as if these tokens had been in the caller's cookies.
+    fn follow(&mut self, tokens: &RenewedTokens) {
+        self.refresh_token = tokens.refresh_token.clone();
+        self.renewed = Some((tokens.renewed_by, tokens.renewed_at));
+        self.scope = tokens.scope.clone().or_else(|| self.scope.take());
+        if let Some(id_token) = &tokens.id_token {
+            self.id_token = Some(id_token.to_string());
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        match self.renewed {
+            Some((replica, at)) if replica == self.application.replica => Holder::ThisProcess(at),
+            _ => Holder::AnyProcess,
+        }
+    }
+
+    /// Whether the session was ended meanwhile.
+    fn is_over(&self) -> bool {
+        self.application.ended.contains(&self.session, self.began_at)
+    }
+
+    /// The outcome, once it is published. A logout ends the session first and looks for newer tokens then; this looks for the
+    /// logout after the tokens are where that looks: whichever comes second sees the other, and no tokens stay behind.
+    async fn unless_ended(&self, outcome: RefreshOutcome) -> RefreshOutcome {
+        if outcome.is_ok() {
+            self.application.ended_by_now().await;
+        }
+        match outcome {
+            Ok(tokens) if self.is_over() => {
+                self.application
+                    .revoke(Some(tokens.refresh_token.clone()), Some(tokens.access_token.clone()));
+                Err(Refusal::SessionExpired)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The exchange, for all who wait for it.
+    async fn lead(&self, client: &Rc<OAuthClient>) -> RefreshOutcome {
+        // Room of its own: a flight that only waits for another one does not need it.
+        let scope = self.scope.as_deref();
+        let refresh = Box::pin(client.refresh(&self.refresh_token, self.id_token.as_deref(), scope));
+        let answer = self
+            .application
+            .exchanges
+            .in_time(Exchange::RefreshToken, refresh)
+            .await;
+        let answer = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("no answer in time".to_owned())));
+        let tokens = match answer {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                let name = session_name(self.session);
+                let refusal = refusal_of_refresh(&error);
+                let level = match refusal {
+                    Refusal::AuthorizationServerError => log::Level::Error,
+                    _ => log::Level::Warn,
+                };
+                log::log!(
+                    target: AUDIT,
+                    level,
+                    event = "refresh_failed",
+                    session = name.as_str();
+                    "refresh of session {name} failed: {error}"
+                );
+                return Err(refusal);
+            }
+        };
+        let now = clock::now();
+        let access_token = Zeroizing::new(tokens.access_token);
+        let refresh_token = match tokens.refresh_token {
+            Some(token) => Zeroizing::new(token),
+            None => self.refresh_token.clone(),
+        };
+        if self.is_over() {
+            // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
+            self.application.revoke(Some(refresh_token), Some(access_token));
+            return Err(Refusal::SessionExpired);
+        }
+        let renewed = RenewedTokens {
+            access_token_expires_at: self.application.access_token_expires_at(tokens.expires_in, now),
+            access_token,
+            rotated: refresh_token != self.refresh_token,
+            refresh_token,
+            scope: tokens.scope,
+            refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),
+            id_token: tokens.id_token.map(|id_token| id_token.raw.into()),
+            renewed_by: self.application.replica,
+            renewed_at: now,
+            begun: None,
+        };
+        let name = session_name(self.session);
+        let session = Session {
+            id: self.session,
+            started_at: self.began_at,
+        };
+        let written = Tokens {
+            scope: renewed.scope.as_deref().or(self.scope.as_deref()),
+            // Where none came, the cookie of the one before is written again.
+            id_token: renewed
+                .id_token
+                .as_deref()
+                .map(String::as_str)
+                .or(self.id_token.as_deref()),
+            ..Tokens::from(&renewed)
+        };
+        if let Err(error) = self.application.check_fit(&written, session, now) {
+            log::error!(
+                target: AUDIT,
+                event = "refresh_failed",
+                session = name.as_str();
+                "refresh of session {name} failed: {error}"
+            );
+            // A refresh token that was not rotated is in the browser's cookie still.
+            let rotated = renewed.rotated.then_some(renewed.refresh_token);
+            self.application.revoke(rotated, Some(renewed.access_token));
+            return Err(Refusal::ServerError);
+        }
+        log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refresh succeeded: session {name}");
+        Ok(Arc::new(renewed))
+    }
+}

@@ -1,0 +1,53 @@
+//! `GET /session`: what a page needs to know when it loads, in one call.
+
+use bff_core::cookie::seal::Opened;
+use serde_json::{Value, json};
+
+use super::claims::claims_of;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::error::Failure;
+use crate::random;
+use crate::session::cookies::response::SetCookies;
+use crate::session::current_session::LiveSession;
+use crate::session::writer::SessionWriter;
+
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
+    let Some(session) = signed_in(call) else {
+        return Ok(Answer::json(json!({ "isLoggedIn": false })));
+    };
+    let seconds_left = |token: &Opened| token.expires_at.saturating_sub(call.now);
+    let claims = session.id_token.as_ref().ok().map(claims_of).transpose()?;
+    let expires_in = session.access_token.as_ref().map_or(0, seconds_left);
+    let (csrf, set_cookies) = csrf_value(call, &session)?;
+    let body = json!({
+        "isLoggedIn": true,
+        "csrf": csrf,
+        "accessTokenExpiresIn": expires_in,
+        "claims": claims.map_or(Value::Null, Value::Object),
+    });
+    Ok(Answer::json(body).with_cookies(set_cookies))
+}
+
+/// The session in which somebody is signed in, if there is one.
+pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<LiveSession> {
+    match LiveSession::of(&call.cookies) {
+        Ok(session) if session.is_signed_in() => return Some(session),
+        Ok(_) => log::debug!("no session: no refresh token and no access token"),
+        Err(why) => log::debug!("no session: {why}"),
+    }
+    None
+}
+
+/// The session's CSRF value, and the cookie to set where there was none of this session: then it is the access token that says
+/// whose the session is.
+pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &LiveSession) -> Result<(String, Vec<String>), Failure> {
+    if let Ok(csrf) = &session.csrf {
+        return Ok((String::from_utf8_lossy(&csrf.value).into_owned(), Vec::new()));
+    }
+    let value = random::token()?;
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    let lifetimes = call.worker.application.lifetimes;
+    SessionWriter::new(&mut set_cookies, session.identity(call.now), lifetimes, call.now).csrf(value.as_bytes())?;
+    Ok((value, set_cookies.into_lines()))
+}

@@ -1,0 +1,52 @@
+//! `GET /userInfo`: who is signed in.
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SubjectHash;
+use bff_core::error_code::Refusal;
+use serde_json::Value;
+
+use super::claims::{self, claims_of};
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::checks::{required, required_session};
+use crate::api::error::Failure;
+use crate::config::UserInfoSource;
+
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+    match call.worker.application.config.userinfo_source {
+        UserInfoSource::IdToken => claims::handle(&call),
+        UserInfoSource::UserinfoEndpoint => from_endpoint(call).await,
+    }
+}
+
+/// Asks the authorization server. Its answer must be about the user who signed in (OpenID Connect Core, section 5.3.2): the
+/// session knows who that is, whether or not the ID token's cookie is there.
+async fn from_endpoint(call: Call<'_>) -> Result<Answer, Failure> {
+    let session = required_session(&call.cookies)?;
+    let settings = call.cookies.settings();
+    let opened = required(settings, Purpose::AccessToken, &session.access_token)?;
+    let access_token =
+        std::str::from_utf8(&opened.value).map_err(|_| Failure::unauthorized("the access token is not text"))?;
+    let subject = match &session.id_token {
+        Ok(id_token) => claims_of(id_token)?
+            .get("sub")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        Err(_) => None,
+    };
+    if subject.is_none() && session.user().is_none() {
+        // A session of version 1, of which the ID token alone knows the user.
+        required(settings, Purpose::IdToken, &session.id_token)?;
+    }
+    let claims = call.worker.client.userinfo(access_token, subject.as_deref()).await?;
+    let issuer = &call.worker.application.config.authorization_server.issuer;
+    let answered = claims.get("sub").and_then(Value::as_str);
+    let is_the_user = |user| answered.is_some_and(|sub| SubjectHash::of(issuer, sub) == user);
+    match session.user().is_none_or(is_the_user) {
+        true => Ok(Answer::json(Value::Object(claims))),
+        false => Err(Failure::new(
+            Refusal::AuthorizationServerError,
+            "userinfo endpoint: `sub` is not that of the user who signed in",
+        )),
+    }
+}

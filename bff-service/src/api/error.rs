@@ -1,0 +1,249 @@
+//! Refusals. What the caller hears is one of the fixed texts of [`Refusal`], the table that both halves of the product
+//! share; what went wrong in detail goes to the log and nowhere else.
+
+use std::borrow::Cow;
+
+use bff_core::error_body::error_body;
+use bff_core::error_code::Refusal;
+
+use crate::oauth::OAuthError;
+use crate::oauth::error::{Rejection, error_code, settings_behind};
+use crate::oauth::error_meaning::{ErrorCode, Meaning};
+use crate::oauth::retry_after;
+use crate::random::RandomError;
+use crate::session::writer::WriteError;
+use crate::telemetry::server_endpoint::ServerEndpoint;
+
+/// Why a request was refused, in a word: a label of a metric, and a member of the audit line. Where none of these is
+/// said, it is the error code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reason {
+    /// The Origin is missing or not trusted.
+    Origin,
+    /// Fetch Metadata say that the request comes from elsewhere, or is not what it should be.
+    FetchMetadata,
+    /// The CSRF value is missing or another one.
+    Csrf,
+    /// A cookie is missing.
+    CookieMissing,
+    /// A cookie's time is over.
+    CookieExpired,
+    /// A cookie is not one of ours, was altered, or was sealed with a key that is gone.
+    CookieUnreadable,
+    /// Cookies of different sessions.
+    CookiesMixed,
+    /// The session was ended before its time.
+    SessionEnded,
+    /// The authorization server does not take the refresh token any more.
+    RefreshTokenRefused,
+    /// No login is pending in this browser, or none with this state.
+    LoginUnknown,
+    /// The ID token is not good.
+    IdToken,
+    /// The logout token is not good.
+    LogoutToken,
+}
+
+impl Reason {
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Reason::Origin => "origin",
+            Reason::FetchMetadata => "fetch_metadata",
+            Reason::Csrf => "csrf",
+            Reason::CookieMissing => "cookie_missing",
+            Reason::CookieExpired => "cookie_expired",
+            Reason::CookieUnreadable => "cookie_unreadable",
+            Reason::CookiesMixed => "cookies_mixed",
+            Reason::SessionEnded => "session_ended",
+            Reason::RefreshTokenRefused => "refresh_token_refused",
+            Reason::LoginUnknown => "login_unknown",
+            Reason::IdToken => "id_token",
+            Reason::LogoutToken => "logout_token",
+        }
+    }
+}
+
+/// A request that is not fulfilled.
+#[derive(Debug)]
+pub(super) struct Failure {
+    refusal: Refusal,
+    reason: Option<Reason>,
+    /// The `error` of the authorization response, in place of the refusal's own code.
+    code: Option<String>,
+    why: Cow<'static, str>,
+    set_cookies: Vec<String>,
+}
+
+impl Failure {
+    /// `why` is for the log: it holds no token, cookie or secret.
+    pub(super) fn new(refusal: Refusal, why: impl Into<Cow<'static, str>>) -> Failure {
+        Failure {
+            refusal,
+            reason: None,
+            code: None,
+            why: why.into(),
+            set_cookies: Vec::new(),
+        }
+    }
+
+    /// 401: Origin, CSRF or a cookie.
+    pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> Failure {
+        Failure::new(Refusal::UnauthorizedRequest, why)
+    }
+
+    /// 400: the request is not what the endpoint takes.
+    pub(super) fn invalid(why: impl Into<Cow<'static, str>>) -> Failure {
+        Failure::new(Refusal::InvalidRequest, why)
+    }
+
+    /// The authorization server refused the login in the front channel. Its own error code is passed on, where it has
+    /// the form that RFC 6749, section 4.1.2.1, gives to one.
+    pub(super) fn front_channel(error: &str) -> Failure {
+        if error == "login_required" {
+            return Failure::new(Refusal::LoginRequired, "the authorization server requires a login");
+        }
+        let code = error_code(error);
+        let mut why = "the authorization server answered the login with an error".to_owned();
+        if let Some(code) = code {
+            why = format!("the authorization server answered the login with error `{code}`");
+            if let Some(settings) = settings_behind(ErrorCode::of(code)) {
+                why.push_str(&format!(": is {settings} as registered there?"));
+            }
+        }
+        Failure {
+            code: code.map(str::to_owned),
+            ..Failure::new(Refusal::AuthorizationError, why)
+        }
+    }
+
+    /// The same failure, for this reason.
+    pub(super) fn because(self, reason: Reason) -> Failure {
+        Failure {
+            reason: Some(reason),
+            ..self
+        }
+    }
+
+    /// The same failure, with these cookies set or cleared by its response.
+    pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> Failure {
+        Failure { set_cookies, ..self }
+    }
+
+    /// Whether the same request may succeed later.
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(
+            self.refusal,
+            Refusal::AuthorizationServerError | Refusal::AuthorizationServerBusy { .. }
+        )
+    }
+
+    /// Which refusal.
+    pub(super) fn refusal(&self) -> Refusal {
+        self.refusal
+    }
+
+    /// The reason in a word.
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason.map_or(self.refusal.code(), Reason::name)
+    }
+
+    /// Why, for the log.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The error code, and the `Set-Cookie` lines.
+    pub(super) fn into_code(self) -> (String, Vec<String>) {
+        let code = self.code.unwrap_or_else(|| self.refusal.code().to_owned());
+        (code, self.set_cookies)
+    }
+
+    /// The response's JSON, and its `Set-Cookie` lines.
+    pub(super) fn into_parts(self) -> (String, Vec<String>) {
+        let body = match self.code {
+            Some(code) => error_body(&code, self.refusal.message()),
+            None => self.refusal.body(),
+        };
+        (body, self.set_cookies)
+    }
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Failure {
+        let refusal = match &error {
+            OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+            OAuthError::Rejected(rejection) => refusal_of(rejection),
+            OAuthError::TokenExpired => Refusal::TokenExpired,
+            OAuthError::InvalidIdToken(_)
+            | OAuthError::AuthorizationResponse(_)
+            | OAuthError::LogoutToken(_)
+            | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
+            OAuthError::Internal(_) => Refusal::ServerError,
+        };
+        let failure = Failure::new(refusal, error.to_string());
+        match &error {
+            OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
+            OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
+            OAuthError::Unavailable(_)
+            | OAuthError::Rejected(_)
+            | OAuthError::TokenExpired
+            | OAuthError::AuthorizationResponse(_)
+            | OAuthError::ExtraParam(_)
+            | OAuthError::Internal(_) => failure,
+        }
+    }
+}
+
+/// How the API answers a call for which the authorization server was asked and answered with an error.
+fn refusal_of(rejection: &Rejection) -> Refusal {
+    let (endpoint, code) = (rejection.endpoint, rejection.error_code());
+    match (rejection.meaning(), endpoint) {
+        (Meaning::NotNow, _) => busy(rejection),
+        (Meaning::UserMustCome, ServerEndpoint::Token) if code != Some(ErrorCode::InvalidGrant) => {
+            Refusal::LoginRequired
+        }
+        (Meaning::UserMustCome, ServerEndpoint::Userinfo) if code == Some(ErrorCode::InvalidToken) => {
+            Refusal::TokenExpired
+        }
+        (Meaning::Fault, ServerEndpoint::Token) => Refusal::AuthorizationServerError,
+        // What was pushed may be the page's own parameters.
+        (Meaning::UserMustCome | Meaning::Fault, _) => Refusal::AuthorizationError,
+    }
+}
+
+/// How the API answers a refresh that failed: with the meaning of the error, whatever its code.
+pub(super) fn refusal_of_refresh(error: &OAuthError) -> Refusal {
+    match error {
+        OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+        OAuthError::Rejected(rejection) => match rejection.meaning() {
+            Meaning::NotNow => busy(rejection),
+            Meaning::UserMustCome => Refusal::SessionExpired,
+            Meaning::Fault => Refusal::AuthorizationServerError,
+        },
+        OAuthError::TokenExpired => Refusal::TokenExpired,
+        OAuthError::InvalidIdToken(_)
+        | OAuthError::AuthorizationResponse(_)
+        | OAuthError::LogoutToken(_)
+        | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
+        OAuthError::Internal(_) => Refusal::ServerError,
+    }
+}
+
+fn busy(rejection: &Rejection) -> Refusal {
+    Refusal::AuthorizationServerBusy {
+        retry_after: rejection.retry_after.map(retry_after::bounded),
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Failure {
+        Failure::new(Refusal::ServerError, error.to_string())
+    }
+}
+
+impl From<RandomError> for Failure {
+    fn from(error: RandomError) -> Failure {
+        Failure::new(Refusal::ServerError, error.to_string())
+    }
+}

@@ -1,0 +1,78 @@
+//! What operators see of a request: a counter, a line of the audit log where it was refused, and the end of its span.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use bff_core::error_code::Refusal;
+
+use super::answer::Answer;
+use super::endpoint::Endpoint;
+use super::error::Failure;
+use crate::application::Application;
+use crate::telemetry::logging::AUDIT;
+use crate::telemetry::request_context::RequestContext;
+
+/// The request's span, if it has one.
+pub(super) fn end_span(
+    application: &Application,
+    endpoint: Option<Endpoint>,
+    status: u16,
+    error: Option<&'static str>,
+) {
+    let route = || match endpoint {
+        Some(endpoint) => format!("{}{}", application.config.endpoints_prefix, endpoint.path()),
+        None => "unknown".to_owned(),
+    };
+    let method = endpoint.map_or(Method::GET, Endpoint::method);
+    RequestContext::answered(method.as_str(), route, status, error);
+}
+
+/// For operators: a counter for every request, and a line for every refusal, whose code is returned. Successes that
+/// matter have lines of their own.
+pub(super) fn record(
+    application: &Application,
+    endpoint: Option<Endpoint>,
+    result: &Result<Answer, Failure>,
+    time: Duration,
+) -> Option<&'static str> {
+    let name = endpoint.map_or("unknown", Endpoint::name);
+    let failure = result.as_ref().err();
+    count(application, name, failure, time);
+    let failure = failure?;
+    log_refusal(name, failure);
+    Some(failure.refusal().code())
+}
+
+pub(super) fn count(application: &Application, endpoint: &'static str, failure: Option<&Failure>, time: Duration) {
+    let metrics = &application.metrics;
+    let Some(failure) = failure else {
+        return metrics.request(endpoint, "ok", time);
+    };
+    metrics.request(endpoint, failure.refusal().code(), time);
+    metrics.refused(endpoint, failure.reason());
+    if failure.is_temporary() {
+        metrics.authorization_server_failed();
+    }
+}
+
+pub(super) fn log_refusal(endpoint: &'static str, failure: &Failure) {
+    let (status, code) = (failure.refusal().status(), failure.refusal().code());
+    let level = match status {
+        // A browser's own doing, however often.
+        _ if failure.refusal() == Refusal::Prefetch => log::Level::Info,
+        ..500 => log::Level::Info,
+        503 => log::Level::Warn,
+        _ => log::Level::Error,
+    };
+    log::log!(
+        target: AUDIT,
+        level,
+        event = "refused",
+        endpoint = endpoint,
+        status = status,
+        code = code,
+        reason = failure.reason();
+        "refused {endpoint}: {status} {code}: {}",
+        failure.why()
+    );
+}

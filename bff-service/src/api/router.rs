@@ -1,0 +1,218 @@
+//! The one path of every request.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
+use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse};
+use bff_core::error_code::Refusal;
+
+use super::answer::Answer;
+use super::call::{Call, Worker};
+use super::checks::{CallerOrigin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
+use super::endpoint::{Caller, Endpoint, Offered, Route};
+use super::error::Failure;
+use super::record::{count, end_span, log_refusal, record};
+use super::respond::respond;
+use super::{body, cors, endpoints};
+use crate::clock;
+use crate::session::cookies::request::{Place, RequestCookies};
+use crate::session::cookies::response::SetCookies;
+use crate::telemetry::request_context::{RequestContext, RequestId};
+use crate::telemetry::trace::TraceContext;
+
+/// Registers the API of all applications in an actix application. While `is_draining`, each answer is the last on its
+/// connection, so that the proxy sends nothing more into it when the service ends.
+pub fn configure(workers: Vec<Worker>, is_draining: Arc<AtomicBool>) -> impl FnOnce(&mut web::ServiceConfig) {
+    let workers: Rc<[Worker]> = workers.into();
+    move |app| {
+        app.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
+            let workers = Rc::clone(&workers);
+            let is_draining = Arc::clone(&is_draining);
+            async move {
+                let mut response = handle(&workers, request, payload).await;
+                if is_draining.load(Relaxed) {
+                    response.head_mut().set_connection_type(ConnectionType::Close);
+                }
+                response
+            }
+        }));
+    }
+}
+
+async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let headers = request.headers();
+    let given = headers
+        .get("x-request-id")
+        .and_then(|id| RequestId::from_header(id.as_bytes()));
+    match given.map_or_else(RequestId::random, Ok) {
+        Ok(id) => {
+            let trace = TraceContext::of_request(headers);
+            let context = RequestContext { id, trace };
+            context.scope(answer(workers, &request, payload)).await
+        }
+        Err(error) => respond(&CallerOrigin::Absent, Err(Failure::from(error))),
+    }
+}
+
+/// The host that a request names; HTTP/2 has it in `:authority`.
+fn host_of(request: &HttpRequest) -> &str {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    host.unwrap_or_default()
+}
+
+/// The application that a request is for, by its host and by the prefix of its path.
+fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> {
+    let host = host_of(request);
+    workers
+        .iter()
+        .filter(|worker| worker.application.routing.is_for(host, request.uri().path()))
+        // The one that names the host before one that takes any.
+        .max_by_key(|worker| worker.application.routing.names_hosts())
+}
+
+async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+    let began = Instant::now();
+    let Some(worker) = find(workers, request) else {
+        let failure = Failure::new(Refusal::NotFound, "no application has this host and path");
+        log_refusal("unknown", &failure);
+        if let Some(application) = workers.first().map(|worker| &worker.application) {
+            count(application, "unknown", Some(&failure), began.elapsed());
+        }
+        return respond(&CallerOrigin::Absent, Err(failure));
+    };
+    let application = &worker.application;
+    let headers = request.headers();
+    let origin = CallerOrigin::of(headers, application.config.trusted_origins());
+    let offered = Offered::by(&application.config);
+    let route = Route::find(request.uri().path(), &application.config.endpoints_prefix, offered);
+    let preflight = request.method() == Method::OPTIONS;
+
+    let result = match &route {
+        // Nothing is refused in a preflight: an origin that gets no leave there is stopped by the browser.
+        Some(_) if preflight => Ok(Answer::default()),
+        None if preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Answer::default()),
+        route => dispatch(worker, request, &origin, route.as_ref(), payload).await,
+    };
+
+    let endpoint = route
+        .as_ref()
+        .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
+    let error = record(application, endpoint, &result, began.elapsed());
+    let not_allowed = matches!(&result, Err(failure) if failure.refusal() == Refusal::MethodNotAllowed);
+    let mut response = respond(&origin, result);
+    if let Some(route) = &route {
+        if not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
+            response.headers_mut().insert(ALLOW, methods);
+        }
+        if preflight && matches!(origin, CallerOrigin::Trusted(_)) {
+            let further = application.config.cors_allowed_headers();
+            cors::allow(
+                response.headers_mut(),
+                headers,
+                route,
+                application.config.csrf_header(),
+                further,
+            );
+        }
+    }
+    end_span(application, endpoint, response.status().as_u16(), error);
+    response
+}
+
+async fn dispatch(
+    worker: &Worker,
+    request: &HttpRequest,
+    origin: &CallerOrigin,
+    route: Option<&Route>,
+    payload: web::Payload,
+) -> Result<Answer, Failure> {
+    let headers = request.headers();
+    let endpoint = route.and_then(|route| route.endpoint(request.method()));
+    match endpoint.map_or(Caller::Page, Endpoint::caller) {
+        Caller::Page => {
+            let required = request.method() != Method::GET && request.method() != Method::HEAD;
+            check_origin(origin, headers, required)?;
+        }
+        Caller::Navigation => {
+            check_not_prefetch(headers)?;
+            check_navigation(origin, headers)?;
+        }
+        // A page has no business here; a server sends no Origin.
+        Caller::AuthorizationServer if *origin == CallerOrigin::Untrusted => {
+            return Err(untrusted_origin());
+        }
+        Caller::AuthorizationServer => {}
+    }
+    if route.is_none() {
+        return Err(Failure::new(Refusal::NotFound, "there is no such endpoint"));
+    }
+    let endpoint =
+        endpoint.ok_or_else(|| Failure::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
+    let kind = match endpoint {
+        Endpoint::BackchannelLogout => body::Kind::Form,
+        _ => body::Kind::Json,
+    };
+    let body = body::read(headers, payload, kind).await?;
+    let now = clock::now();
+    let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
+    let application = &worker.application;
+    let place = Place {
+        host: host_of(request),
+        path: request.uri().path(),
+    };
+    let cookies = RequestCookies::new(&application.cookies, &application.ended, lines, place, now);
+    let call = Call {
+        worker,
+        headers,
+        cookies: cookies.clone(),
+        query: request.uri().query().unwrap_or_default(),
+        body,
+        is_head: request.method() == Method::HEAD,
+        now,
+    };
+    let is_head = call.is_head;
+    // Those that talk to the authorization server have room of their own: what each of them needs would be reserved, and
+    // moved about, for every request.
+    let result = match endpoint {
+        Endpoint::LoginStart => Box::pin(endpoints::login_start::handle(call)).await,
+        Endpoint::LoginEnd => Box::pin(endpoints::login_end::handle(call)).await,
+        Endpoint::UserInfo => Box::pin(endpoints::user_info::handle(call)).await,
+        Endpoint::Claims => endpoints::claims::handle(&call),
+        Endpoint::Refresh => Box::pin(endpoints::refresh::handle(call)).await,
+        Endpoint::Logout => Box::pin(endpoints::logout::handle(call)).await,
+        Endpoint::Session => endpoints::session::handle(&call),
+        Endpoint::Login => Box::pin(endpoints::navigation::login(call)).await,
+        Endpoint::Callback => Box::pin(endpoints::navigation::callback(call)).await,
+        Endpoint::LogoutByNavigation => Box::pin(endpoints::navigation::logout(call)).await,
+        Endpoint::BackchannelLogout => Box::pin(endpoints::backchannel_logout::handle(call)).await,
+        Endpoint::FrontchannelLogout => endpoints::frontchannel_logout::handle(call).await,
+        Endpoint::Jwks => Ok(endpoints::jwks::handle(&call)),
+    };
+    if is_head {
+        return result
+            .map(|answer| answer.with_cookies(Vec::new()))
+            .map_err(|failure| failure.with_cookies(Vec::new()));
+    }
+    result.map_err(|failure| match failure.refusal() {
+        // However it was found out: nothing of the session stays in the browser.
+        Refusal::SessionExpired => {
+            let mut set_cookies = SetCookies::new(&cookies);
+            set_cookies.clear_session();
+            failure.with_cookies(set_cookies.into_lines())
+        }
+        // So many came under one name that the right one was not among those that are looked at, or they are of several
+        // sessions: the next attempt is to see fewer, and also those that were planted where signing in does not reach.
+        Refusal::UnauthorizedRequest if matches!(endpoint, Endpoint::Refresh | Endpoint::Logout) => {
+            let mut set_cookies = SetCookies::new(&cookies);
+            set_cookies.clear_repeated();
+            failure.with_cookies(set_cookies.into_lines())
+        }
+        _ => failure,
+    })
+}

@@ -1,0 +1,43 @@
+//! Which requests are for an application.
+
+use crate::config::Config;
+
+/// The hosts and the path of one application.
+#[derive(Debug)]
+pub struct Routing {
+    hosts: Vec<String>,
+    endpoints_prefix: String,
+    /// Whether there is no other application.
+    is_alone: bool,
+}
+
+impl Routing {
+    /// By the configuration.
+    pub fn new(config: &Config) -> Routing {
+        Routing {
+            hosts: config.hosts.clone(),
+            endpoints_prefix: config.endpoints_prefix.clone(),
+            is_alone: config.is_alone(),
+        }
+    }
+
+    /// Whether a request with this `Host` and path is for this application.
+    pub fn is_for(&self, host: &str, path: &str) -> bool {
+        let below = path.strip_prefix(self.endpoints_prefix.as_str());
+        let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if !is_below && !self.is_alone {
+            return false;
+        }
+        let name = host
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name = name.map_or(host, |(name, _)| name);
+        let same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
+        self.hosts.is_empty() || self.hosts.iter().any(same)
+    }
+
+    /// Whether it names its hosts: it goes before one that takes any.
+    pub fn names_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+}

@@ -1,0 +1,101 @@
+//! How the proxy is told of a decision.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse};
+use bff_core::gateway::config::Config;
+use bff_core::gateway::effect::{Decision, Forward};
+use bff_core::gateway::error_code::ErrorCode;
+use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::rejection::Rejection;
+use bff_core::gateway::untrusted_headers;
+
+use crate::telemetry::logging::AUDIT;
+
+/// Tells Envoy's `ext_authz` which headers to remove from the request.
+const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
+
+/// The error code of a rejection.
+pub(super) fn error_code(decision: &Decision) -> Option<&'static str> {
+    match decision {
+        Decision::Forward(_) => None,
+        Decision::Reject(rejection) => Some(rejection.code.code()),
+    }
+}
+
+/// The response that tells the proxy.
+pub(super) fn to_response(decision: &Decision, rules: &Config, request: &HttpRequest) -> HttpResponse {
+    match decision {
+        Decision::Forward(Forward { mutations, .. }) => forward(rules, request, mutations),
+        Decision::Reject(rejection) => reject(rejection),
+    }
+}
+
+/// The decision where none could be made.
+pub(super) fn server_error(details: &'static str) -> Decision {
+    Decision::Reject(Rejection::new(ErrorCode::ServerError, details))
+}
+
+/// 200 with the headers for the API. `Cookie` is always there in full, for proxies that can only replace a header. The headers
+/// that the gateway alone sets are always listed for removal, with `-`, `_` and `.`: the proxy may not have sent the client's
+/// own here. Those that it has sent are listed in the spelling in which they came.
+fn forward(rules: &Config, request: &HttpRequest, mutations: &HeaderMutations) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    let mut keeps_cookie = true;
+    for (name, value) in mutations.set() {
+        keeps_cookie &= name != "cookie";
+        response.insert_header((name, value));
+    }
+    let mut removed: Vec<String> = mutations.remove.iter().map(|name| name.to_string()).collect();
+    for ours in untrusted_headers::names(rules) {
+        for name in [ours.to_owned(), ours.replace('-', "_"), ours.replace('-', ".")] {
+            let is_set = mutations.set().any(|(set, _)| set == name);
+            if !is_set && !removed.contains(&name) {
+                removed.push(name);
+            }
+        }
+    }
+    if keeps_cookie && !removed.iter().any(|name| name == "cookie") {
+        let lines: Vec<&[u8]> = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).collect();
+        if !lines.is_empty() {
+            response.insert_header((COOKIE, lines.join(&b"; "[..])));
+        }
+    }
+    if !removed.is_empty() {
+        response.insert_header((TO_REMOVE, removed.join(",")));
+    }
+    response.finish()
+}
+
+fn reject(rejection: &Rejection) -> HttpResponse {
+    let status = rejection.code.status();
+    let level = if status < 500 {
+        log::Level::Info
+    } else {
+        log::Level::Error
+    };
+    let code = rejection.code.code();
+    log::log!(
+        target: AUDIT,
+        level,
+        event = "refused",
+        endpoint = "authorize",
+        status = status,
+        code = code,
+        reason = code;
+        "refused authorize: {rejection}"
+    );
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if let Some(challenge) = rejection.challenge() {
+        response.insert_header((WWW_AUTHENTICATE, challenge));
+    }
+    response.body(rejection.code.body())
+}

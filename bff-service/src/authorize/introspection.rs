@@ -1,0 +1,55 @@
+//! Introspection (RFC 7662) over the service's own connections, as the module does it through Envoy.
+
+use std::time::Duration;
+
+use bff_core::gateway::config::PhantomToken;
+use bff_core::gateway::introspection::{
+    FORWARDED_PROTO, IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_LEN,
+};
+
+use crate::oauth::http::{HttpClient, HttpError};
+use crate::telemetry::server_endpoint::ServerEndpoint;
+
+/// Asks the authorization server, as the module asks it through Envoy.
+pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: IntrospectionRequest) -> IntrospectionResponse {
+    let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
+    let make = || {
+        // The endpoint is reached over what its URL says, so nothing in between has to be told.
+        let is_sent = |name: &str| !name.starts_with(':') && name != FORWARDED_PROTO;
+        let headers = request.headers.iter().filter(|(name, _)| is_sent(name));
+        let made = headers.fold(oauth2::http::Request::post(&url), |made, (name, value)| {
+            made.header(*name, value.as_str())
+        });
+        made.body(request.body.to_vec())
+    };
+    let attempt = async || match make() {
+        Ok(made) => http.send(ServerEndpoint::Introspection, made).await,
+        Err(error) => Err(HttpError::Request(error.to_string())),
+    };
+    let exchange = async {
+        match attempt().await {
+            // The server may have closed an idle connection at this very moment, and asking twice changes nothing.
+            Err(HttpError::Broken(_)) => attempt().await,
+            other => other,
+        }
+    };
+    let status = |status| IntrospectionResponse::Http {
+        status,
+        content_type: Vec::new(),
+        cache_control: Vec::new(),
+        body: Some(Vec::new()),
+    };
+    let limit = Duration::from_millis(stage.timeout_ms);
+    match tokio::time::timeout(limit, exchange).await {
+        Ok(Ok(answer)) => IntrospectionResponse::Http {
+            status: answer.status,
+            content_type: answer.content_type.into_bytes(),
+            cache_control: answer.cache_control,
+            body: (answer.body.len() <= MAX_RESPONSE_LEN).then(|| answer.body.to_vec()),
+        },
+        Ok(Err(HttpError::Status { status: code, .. })) => status(code),
+        // Envoy's answer to the module where one is late.
+        Err(_) | Ok(Err(HttpError::Timeout)) => status(504),
+        Ok(Err(_)) => IntrospectionResponse::Failed,
+    }
+}

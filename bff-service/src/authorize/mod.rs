@@ -1,0 +1,216 @@
+//! `/authorize`: the filter's rules for proxies that ask an HTTP service, such as Envoy's `ext_authz`, nginx's
+//! `auth_request` and Traefik's ForwardAuth. It is the second host of the [`Gateway`]; the first is the filter.
+//!
+//! * `decision`: what is decided, and how the proxy is told; [`introspection`]: what the authorization server is asked.
+//!
+//! On the admin listener alone: the answer holds the token for the API, and a page that got it would have a token.
+
+mod decision;
+pub mod introspection;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::HeaderName;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::config::PhantomToken;
+use bff_core::gateway::effect::{Command, Decision, Effect};
+use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
+use bff_core::gateway::single_flight::FlightId;
+use bff_core::request::head::RequestHead;
+use tokio::sync::oneshot;
+
+use self::decision::{error_code, server_error, to_response};
+use self::introspection::ask;
+use crate::application::Application;
+use crate::clock;
+use crate::config::AuthorizeRules;
+use crate::oauth::http::HttpClient;
+use crate::telemetry::request_context::{RequestContext, RequestId};
+use crate::telemetry::trace::TraceContext;
+
+/// Registers `/authorize`, and everything below it, where the application has rules for it.
+pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
+    let Some(rules) = application.live.authorize_rules() else {
+        return;
+    };
+    let path = match application.config.name() {
+        Some(name) => format!("/authorize/{name}"),
+        None => "/authorize".to_owned(),
+    };
+    let authorizer = Rc::new(RefCell::new(Authorizer::new(Arc::clone(application), rules)));
+    for path in [path.clone(), format!("{path}/{{path:.*}}")] {
+        let authorizer = Rc::clone(&authorizer);
+        let decide = move |request: HttpRequest| {
+            let authorizer = current(&authorizer);
+            async move {
+                let headers = request.headers();
+                let given = headers.get("x-request-id");
+                let given = given.and_then(|id| RequestId::from_header(id.as_bytes()));
+                let trace = TraceContext::of_request(headers);
+                let id = match (given, &trace) {
+                    (None, Some(_)) => RequestId::random().ok(),
+                    (given, _) => given,
+                };
+                match id {
+                    Some(id) => RequestContext { id, trace }.scope(authorizer.answer(&request)).await,
+                    None => authorizer.answer(&request).await,
+                }
+            }
+        };
+        app.route(&path, web::to(decide));
+    }
+}
+
+/// The authorizer for the rules that are in force. One for other rules begins with nothing kept, and those who wait for the
+/// one from before are answered by it.
+fn current(authorizer: &RefCell<Rc<Authorizer>>) -> Rc<Authorizer> {
+    let mut authorizer = authorizer.borrow_mut();
+    if let Some(rules) = authorizer.application.live.authorize_rules()
+        && !Arc::ptr_eq(&rules, &authorizer.rules)
+    {
+        *authorizer = Authorizer::new(Arc::clone(&authorizer.application), rules);
+    }
+    Rc::clone(&authorizer)
+}
+
+/// The gateway of one worker, and the requests that wait for a decision.
+struct Authorizer {
+    application: Arc<Application>,
+    rules: Arc<AuthorizeRules>,
+    method_header: Option<HeaderName>,
+    http: HttpClient,
+    stage: Option<PhantomToken>,
+    /// Never borrowed while anything is waited for.
+    gateway: RefCell<Gateway>,
+    waiting: RefCell<HashMap<StreamId, oneshot::Sender<Decision>>>,
+    next: Cell<StreamId>,
+}
+
+/// Of a connection that another proxy has, nothing is known here: a token that is bound to a certificate is refused, and a
+/// route has no metadata.
+struct ElsewhereConnected;
+
+impl RequestAttributes for ElsewhereConnected {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn route_metadata(&self, _namespace: &str, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Authorizer {
+    fn new(application: Arc<Application>, rules: Arc<AuthorizeRules>) -> Rc<Self> {
+        Rc::new(Self {
+            method_header: application.config.method_header().cloned(),
+            http: application.provider.http_client(),
+            stage: rules.rules.phantom_token.clone(),
+            gateway: RefCell::new(Gateway::new((*rules.rules).clone())),
+            rules,
+            waiting: RefCell::default(),
+            next: Cell::new(0),
+            application,
+        })
+    }
+
+    /// Decides, and counts the decision.
+    async fn answer(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
+        let began = Instant::now();
+        let decision = Rc::clone(&self).decide(request).await;
+        let response = to_response(&decision, &self.rules.rules, request);
+        let error = error_code(&decision);
+        let metrics = &self.application.metrics;
+        metrics.request("authorize", error.unwrap_or("ok"), began.elapsed());
+        RequestContext::answered("GET", || "/authorize".to_owned(), response.status().as_u16(), error);
+        response
+    }
+
+    async fn decide(self: Rc<Self>, request: &HttpRequest) -> Decision {
+        let Some(head) = self.head(request) else {
+            return server_error("the proxy did not say, in `authorize.method_header`, the one method of the request");
+        };
+        let stream = self.next.get().wrapping_add(1);
+        self.next.set(stream);
+        let (decided, decision) = oneshot::channel();
+        self.waiting.borrow_mut().insert(stream, decided);
+        let now = clock::now();
+        // First, since nothing else calls this gateway: above all, the list of ended sessions has to be current.
+        let due = self.gateway.borrow_mut().on_tick(now);
+        self.carry_out(due);
+        let effect = self
+            .gateway
+            .borrow_mut()
+            .on_request(stream, &head, &ElsewhereConnected, now);
+        self.carry_out(Vec::from_iter(effect));
+        // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
+        let undecided = |_| server_error("the request was not decided on");
+        decision.await.unwrap_or_else(undecided)
+    }
+
+    /// The head of the request that the proxy asks about.
+    fn head(&self, request: &HttpRequest) -> Option<RequestHead> {
+        let mut method = request.method().as_str().as_bytes().to_vec();
+        if let Some(name) = &self.method_header {
+            let mut values = request.headers().get_all(name);
+            method = values.next()?.as_bytes().to_vec();
+            if values.next().is_some() || method.is_empty() {
+                return None;
+            }
+        }
+        let lines = request
+            .headers()
+            .iter()
+            .filter(|(name, _)| Some(*name) != self.method_header.as_ref());
+        let lines = lines.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+        Some(RequestHead::new(
+            std::iter::once((":method".to_owned(), method)).chain(lines).collect(),
+        ))
+    }
+
+    fn carry_out(self: &Rc<Self>, effects: Vec<Effect>) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Decide { stream, decision } => self.end(stream, decision),
+                Effect::Run(Command::Introspect { flight, request, .. }) => {
+                    actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
+                }
+                // The list is the service's own.
+                Effect::Run(Command::ReadEndedSessions { path, .. }) => {
+                    let known = path.rsplit_once("known=").map_or("", |(_, known)| known);
+                    let list = self.application.ended.to_json(known);
+                    let status = if list.is_some() { 200 } else { 204 };
+                    let body = list.as_deref().map(str::as_bytes);
+                    self.gateway.borrow_mut().on_ended_sessions(status, body);
+                }
+                Effect::Run(Command::Warn(notice)) => log::warn!("authorize: {notice}"),
+            }
+        }
+    }
+
+    fn end(&self, stream: StreamId, decision: Decision) {
+        if let Some(decided) = self.waiting.borrow_mut().remove(&stream) {
+            // Who has left hears nothing.
+            let _ = decided.send(decision);
+        }
+    }
+
+    async fn introspect(self: Rc<Self>, flight: FlightId, request: IntrospectionRequest) {
+        let response = match &self.stage {
+            Some(stage) => ask(&self.http, stage, request).await,
+            None => IntrospectionResponse::Failed,
+        };
+        let effects = self
+            .gateway
+            .borrow_mut()
+            .on_introspection(flight, &response, clock::now());
+        self.carry_out(effects);
+    }
+}

@@ -1,0 +1,37 @@
+//! What `check` finds out about this client at the authorization server.
+
+use std::sync::Arc;
+
+use super::report::Report;
+use crate::config::Config;
+use crate::oauth::error_meaning::ErrorCode;
+use crate::oauth::{OAuthClient, OAuthError, Provider};
+
+/// Whether the token endpoint accepts the client's credentials. It is asked with a refresh token that nobody has: RFC 6749,
+/// section 5.2, has `invalid_client` for a client that is not who it says, and `invalid_grant` for such a token.
+pub(super) async fn check_credentials(config: &Arc<Config>, provider: Provider, report: &mut Report) {
+    const MADE_UP: &str = "made-up-by-bff-service-check";
+    let instead = match OAuthClient::new(config, provider).refresh(MADE_UP, None, None).await {
+        Ok(_) => {
+            let what = "the token endpoint answers a made-up refresh token with tokens";
+            return report.faults.push(what.to_owned());
+        }
+        Err(OAuthError::Rejected(rejection)) => {
+            let code = rejection.error_code();
+            if code == Some(ErrorCode::InvalidGrant) {
+                let what = "the token endpoint accepts the client's credentials, and refuses a made-up refresh token";
+                return report.good.push(what.to_owned());
+            }
+            if code == Some(ErrorCode::InvalidClient) || rejection.status == 401 {
+                return report
+                    .faults
+                    .push(format!("the client's credentials are refused: {rejection}"));
+            }
+            rejection.to_string()
+        }
+        Err(error) => error.to_string(),
+    };
+    report.not_tested.push(format!(
+        "the client's credentials: a made-up refresh token should be refused as one, but {instead}"
+    ));
+}

@@ -1,0 +1,87 @@
+//! What `check` says of the credentials that go over HTTP Basic, and of introspection at the gateway.
+
+use bff_core::encoding::form::is_changed_by_encoding;
+use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
+use bff_core::gateway::introspection::{self, IntrospectionOutcome};
+use bff_core::gateway::introspection_cache::{InactiveReason, TokenState};
+
+use super::report::Report;
+use crate::authorize::introspection::ask;
+use crate::clock;
+use crate::config::{ClientAuthentication, Config};
+use crate::oauth::http::HttpClient;
+use crate::oauth::metadata::Metadata;
+
+/// No server has issued it.
+const MADE_UP_TOKEN: &[u8] = b"made-up-by-bff-service-check";
+
+/// Whether the client's id or secret has something that form-encoding changes.
+pub(super) fn credentials_are_changed(config: &Config) -> bool {
+    let secret = config.client_secret();
+    let secret = secret.map_or("", |secret| secret.expose());
+    is_changed_by_encoding(&config.client.id) || is_changed_by_encoding(secret)
+}
+
+/// The service's own client, by HTTP Basic.
+pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut Report) {
+    if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && credentials_are_changed(config) {
+        report.warnings.push(changed(
+            "`client.id` or the client secret",
+            "client.authentication = \"client_secret_post\"",
+        ));
+    }
+}
+
+fn changed(what: &str, setting: &str) -> String {
+    format!(
+        "{what} has characters that are form-encoded for HTTP Basic (RFC 6749, section 2.3.1), such as `+ / = : %` or a \
+         space, and many servers do not decode them: if the server answers 401 or invalid_client, write `{setting}`"
+    )
+}
+
+/// Introspection at the gateway: by the rules of `/authorize` where there are any. The filter's own configuration is not
+/// known here.
+pub(super) async fn check_introspection(config: &Config, http: &HttpClient, report: &mut Report) {
+    let rules = config.authorize_rules();
+    let stage = rules.and_then(|rules| rules.rules.phantom_token.as_ref());
+    let introspecting = match stage {
+        Some(stage) => {
+            check_stage(stage, http, report).await;
+            format!("`{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id)
+        }
+        None => "the filter's client (`phantom_token.client_id`), if it introspects,".to_owned(),
+    };
+    report.not_tested.push(format!(
+        "may {introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
+         every API call is 401 right after signing in",
+        config.client.id
+    ));
+}
+
+async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Report) {
+    let is_changed = is_changed_by_encoding(&stage.client_id) || is_changed_by_encoding(&stage.client_secret);
+    if stage.client_authentication == GatewayAuthentication::ClientSecretBasic && is_changed {
+        report.warnings.push(changed(
+            "`phantom_token.client_id` of `/authorize` or its secret",
+            "\"client_authentication\": \"client_secret_post\"",
+        ));
+    }
+    let request = introspection::request(stage, MADE_UP_TOKEN, None);
+    let answer = ask(http, stage, request).await;
+    let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
+    match introspection::classify(stage, MADE_UP_TOKEN, &answer, clock::now()) {
+        IntrospectionOutcome::Introspected {
+            state: TokenState::Inactive(InactiveReason::NotActive | InactiveReason::NotIntrospectable),
+            ..
+        } => report
+            .good
+            .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
+        IntrospectionOutcome::Introspected { .. } => report.faults.push(format!(
+            "{url} calls a made-up token active: introspection proves nothing there"
+        )),
+        IntrospectionOutcome::Unusable(why) => report.faults.push(format!("{url}, asked about a made-up token: {why}")),
+        IntrospectionOutcome::TimedOut => report.faults.push(format!(
+            "{url}, asked about a made-up token: no answer within `phantom_token.timeout_ms`"
+        )),
+    }
+}

@@ -1,0 +1,240 @@
+//! `bff-service check`: is this configuration good, and does the authorization server have what it needs? In sentences.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{self, ClientAuthentication, Config, ResponseMode, UserInfoSource};
+use crate::jose::jwks::KeySet;
+use crate::oauth::Provider;
+use crate::oauth::discovery;
+use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
+use crate::oauth::metadata::{self, Metadata};
+use crate::telemetry::server_endpoint::ServerEndpoint;
+
+mod client;
+mod introspection;
+mod report;
+
+pub use self::report::Report;
+
+/// Reads the configuration, then fetches the authorization server's metadata and keys. Must run where actix runs.
+pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
+    let mut report = Report::default();
+    match config::load(path, env) {
+        Err(error) => report.faults.extend(error.faults().iter().map(ToString::to_string)),
+        Ok(configs) => {
+            report.good.push(format!("the file {} is valid", path.display()));
+            for config in configs {
+                if let Some(name) = config.name() {
+                    report.good.push(format!("application `{name}`:"));
+                }
+                report.warnings.extend(config.warnings().iter().cloned());
+                check_authorization_server(&Arc::new(config), &mut report).await;
+            }
+        }
+    }
+    report
+}
+
+/// As [`check`], for a configuration that is known to be valid.
+pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Report) {
+    let provider = match Provider::new(config, &Arc::default()) {
+        Ok(provider) => provider,
+        Err(error) => {
+            report.faults.extend(error.faults().iter().map(ToString::to_string));
+            return;
+        }
+    };
+    let http = provider.http_client();
+    let issuer = &config.authorization_server.issuer;
+    report.good.extend(describe_proxy(config));
+    let has_secret = config.client_secret().is_some();
+    let examined = match config.authorization_server.discovery {
+        false => metadata::from_config(config, has_secret),
+        true => match discovery::fetch(&http, issuer).await {
+            Ok(document) => metadata::examine(&document, config, has_secret),
+            Err(error) => {
+                report.faults.push(format!(
+                    "the metadata of the authorization server cannot be fetched: {error}. Is \
+                     `authorization_server.issuer` right, and does the server run?"
+                ));
+                return;
+            }
+        },
+    };
+    report.faults.extend(examined.faults);
+    // The service starts with these, but nobody would get signed in.
+    report.faults.extend(examined.warnings);
+    report.warnings.extend(examined.overridden);
+    let Some(metadata) = examined.metadata else { return };
+    report.good.push(format!("the metadata of {issuer} can be used"));
+    describe(config, &metadata, report);
+    check_endpoints(config, &metadata, report);
+    introspection::check_encoding(config, &metadata, report);
+    check_keys(config, &http, &metadata, report).await;
+    introspection::check_introspection(config, &http, report).await;
+    client::check_credentials(config, provider, report).await;
+    report.not_tested.push(
+        "whether `client.redirect_uri` and `client.post_logout_redirect_uri` are registered at the authorization server; \
+         sign in and out once"
+            .to_owned(),
+    );
+}
+
+/// Whether the server is reached through a proxy, where the environment names one.
+fn describe_proxy(config: &Config) -> Option<String> {
+    let proxy = config.proxy().server()?;
+    let issuer = config.issuer_url();
+    let is_used = issuer.scheme() == "https" && {
+        let port = issuer.port_or_known_default()?;
+        config.proxy().server_for(issuer.host_str()?, port).is_some()
+    };
+    Some(match is_used {
+        true => format!("the authorization server is reached through the proxy {proxy}"),
+        false => format!(
+            "the authorization server is reached without the proxy {proxy}: it is plain http, on this machine, or named \
+             by NO_PROXY"
+        ),
+    })
+}
+
+/// How this client and this server will deal with each other.
+fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
+    let profile = &metadata.profile;
+    let mut how = vec![format!(
+        "the client authenticates itself by {}",
+        profile.authentication.as_str()
+    )];
+    how.push(match (profile.push, profile.request_object) {
+        (false, None) => "requests go through the browser".to_owned(),
+        (true, None) => "requests are pushed".to_owned(),
+        (false, Some(algorithm)) => format!("requests are signed with {algorithm:?}"),
+        (true, Some(algorithm)) => format!("requests are signed with {algorithm:?} and pushed"),
+    });
+    if config.client.response_mode == ResponseMode::Jwt {
+        how.push("responses are signed".to_owned());
+    }
+    if config.client_keys().dpop.is_some() {
+        how.push("tokens are bound to a key".to_owned());
+    }
+    report.good.push(how.join("; "));
+}
+
+fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
+    if config.userinfo_source == UserInfoSource::UserinfoEndpoint && metadata.userinfo_endpoint.is_none() {
+        report.faults.push(
+            "`userinfo_source` is `userinfo_endpoint`, but the authorization server has none; write \
+             `authorization_server.userinfo_endpoint`, or `id_token`"
+                .to_owned(),
+        );
+    }
+    match &metadata.end_session_endpoint {
+        None => report.warnings.push(
+            "the authorization server has no end_session_endpoint: after signing out here, the user is still signed \
+             in there"
+                .to_owned(),
+        ),
+        Some(_) if !config.client.send_id_token_hint => report.warnings.push(
+            "signing out sends no id_token_hint: most authorization servers then ask the user, and some refuse. Set \
+             `client.send_id_token_hint` to true where that is so, and no ID token in a URL is too much"
+                .to_owned(),
+        ),
+        Some(_) => {}
+    }
+    if metadata.revocation_endpoint.is_none() {
+        report.warnings.push(
+            "the authorization server has no revocation_endpoint: after signing out, the refresh token stays good \
+             until it expires"
+                .to_owned(),
+        );
+    }
+    if !metadata.iss_parameter_supported {
+        report.warnings.push(
+            "the authorization server does not announce `iss` in its responses (RFC 9207): give this client a \
+             redirect_uri that no other authorization server uses"
+                .to_owned(),
+        );
+    }
+    if metadata.profile.authentication == ClientAuthentication::ClientSecretPost
+        && !introspection::credentials_are_changed(config)
+    {
+        report.warnings.push(
+            "`client.authentication` is `client_secret_post`; choose `client_secret_basic` if the authorization \
+             server supports it (RFC 6749 section 2.3.1)"
+                .to_owned(),
+        );
+    }
+}
+
+async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, report: &mut Report) {
+    let url = metadata.jwks_uri.as_str();
+    let answer = match http.get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES).await {
+        Ok(answer) if answer.status == 200 => answer,
+        Ok(answer) => {
+            report.faults.push(format!(
+                "the keys of the authorization server: {url} answered {}",
+                answer.status
+            ));
+            return;
+        }
+        Err(error) => {
+            report.faults.push(format!(
+                "the keys of the authorization server cannot be fetched: {url}: {error}"
+            ));
+            return;
+        }
+    };
+    match KeySet::parse(&answer.body) {
+        Err(error) => report
+            .faults
+            .push(format!("the keys of the authorization server: {url}: {error}")),
+        Ok(keys) if keys.supports_any(config.id_token_algorithms()) => {
+            report.good.push(format!("{} keys for signatures at {url}", keys.len()));
+        }
+        Ok(_) => report.faults.push(format!(
+            "none of the authorization server's keys at {url} fits `authorization_server.id_token_algorithms`"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(issuer: &str, no_proxy: &str) -> Option<String> {
+        let text = format!(
+            "demo = true
+            trusted_web_origins = ['https://www.example.com']
+            authorization_server.issuer = '{issuer}'
+            client = {{id = 'a', secret = 'b', redirect_uri = 'https://www.example.com/', scope = 'openid'}}
+            keys.ring = '8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98'"
+        );
+        let variables = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://user:passphrase@proxy.example.com:3128".to_owned()),
+            "NO_PROXY" => Some(no_proxy.to_owned()),
+            _ => None,
+        };
+        describe_proxy(&Config::parse(&text, variables).unwrap())
+    }
+
+    #[test]
+    fn whether_the_proxy_is_used_is_said_without_its_credentials() {
+        for (issuer, no_proxy, is_used) in [
+            ("https://login.example.com", "", true),
+            ("https://login.example.com", "example.com", false),
+            ("https://login.example.com:8443", "login.example.com:443", true),
+            ("https://login.example.localhost:8443", "", false),
+            ("http://login.example.com", "", false),
+        ] {
+            let said = described(issuer, no_proxy).unwrap();
+            let expected = match is_used {
+                true => "through the proxy http://proxy.example.com:3128 (HTTPS_PROXY)",
+                false => "without the proxy http://proxy.example.com:3128 (HTTPS_PROXY)",
+            };
+            assert!(
+                said.contains(expected) && !said.contains("passphrase"),
+                "{issuer}: {said}"
+            );
+        }
+    }
+}

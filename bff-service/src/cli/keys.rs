@@ -1,0 +1,193 @@
+//! `bff-service keys`: makes cookie keys, and names those that there are without showing them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bff_core::crypto::key_ring::KeyRing;
+use zeroize::Zeroizing;
+
+use crate::config;
+use crate::random;
+use bff_core::encoding::hex;
+
+/// How it is called.
+pub const USAGE: &str = "\
+usage: bff-service keys generate [--count N]
+       bff-service keys fingerprint [--file PATH | --config PATH]
+
+  generate      prints fresh cookie keys, one a line
+  fingerprint   prints the public name of each cookie key and whether it seals or only opens, never the key; the keys
+                are those of the file (`-` is the standard input), of the configuration's applications, or else of
+                BFF_COOKIE_KEYS or the file that BFF_COOKIE_KEYS_FILE names";
+
+/// The most keys made at once: as many as a ring holds.
+const MAX_COUNT: usize = 16;
+
+/// Why there is nothing to print.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The call is none.
+    Usage(String),
+    /// It is, and cannot be carried out.
+    Refused(String),
+}
+
+#[derive(PartialEq, Eq, Debug)]
+enum Source {
+    Environment,
+    StandardInput,
+    File(PathBuf),
+    Config(PathBuf),
+}
+
+/// Carries out a call. What comes back is for the standard output.
+pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, Failure> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["generate"] => generate(1),
+        ["generate", "--count", count] => match count.parse() {
+            Ok(count @ 1..=MAX_COUNT) => generate(count),
+            _ => Err(Failure::Usage(format!("--count must be from 1 to {MAX_COUNT}"))),
+        },
+        ["fingerprint"] => fingerprint(&Source::Environment, env),
+        ["fingerprint", "--file", "-"] => fingerprint(&Source::StandardInput, env),
+        ["fingerprint", "--file", path] => fingerprint(&Source::File(path.into()), env),
+        ["fingerprint", "--config", path] => fingerprint(&Source::Config(path.into()), env),
+        ["--help" | "-h"] => Ok(Zeroizing::new(format!("{USAGE}\n"))),
+        _ => Err(Failure::Usage(format!(
+            "`keys {}` is not understood",
+            arguments.join(" ")
+        ))),
+    }
+}
+
+fn generate(count: usize) -> Result<Zeroizing<String>, Failure> {
+    // As long as it gets, so that no copy stays behind where it grew.
+    let mut text = Zeroizing::new(String::with_capacity(count.saturating_mul(65)));
+    for _ in 0..count {
+        let key = random::bytes::<32>().map(Zeroizing::new);
+        let key = key.map_err(|error| Failure::Refused(error.to_string()))?;
+        hex::push(&mut text, &*key);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn fingerprint(source: &Source, env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, Failure> {
+    let refused = |what: String| Failure::Refused(what);
+    let (text, origin) = match source {
+        Source::Config(path) => {
+            let configs = config::load(path, env).map_err(|error| refused(error.to_string()))?;
+            let shown = configs.iter().map(|config| shown(config.name(), config.key_ring()));
+            return Ok(Zeroizing::new(shown.collect()));
+        }
+        Source::File(path) => (read(path)?, path.display().to_string()),
+        Source::StandardInput => {
+            let mut text = Zeroizing::new(String::new());
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.map_err(|error| refused(format!("the standard input cannot be read: {error}")))?;
+            (text, "the standard input".to_owned())
+        }
+        Source::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
+            (Some(_), Some(_)) => {
+                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set; set one of them";
+                return Err(refused(what.to_owned()));
+            }
+            (Some(text), None) => (Zeroizing::new(text), "BFF_COOKIE_KEYS".to_owned()),
+            (None, Some(path)) => (read(Path::new(&path))?, path),
+            (None, None) => {
+                let what = "there are no keys; set BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, or name a file with --file";
+                return Err(refused(what.to_owned()));
+            }
+        },
+    };
+    match KeyRing::parse(text.trim_end_matches(['\r', '\n']), false) {
+        Ok((ring, _)) => Ok(Zeroizing::new(shown(None, &ring))),
+        Err(error) => Err(refused(format!("{origin}: {error}"))),
+    }
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    text.map_err(|error| Failure::Refused(format!("the file {} cannot be read: {error}", path.display())))
+}
+
+/// A line for each key, in the order of the ring.
+fn shown(application: Option<&str>, ring: &KeyRing) -> String {
+    let name = application.map_or_else(String::new, |name| format!("{name} "));
+    let does = std::iter::once("seals").chain(std::iter::repeat("opens"));
+    let lines = ring.key_ids().zip(does);
+    lines.map(|(key, does)| format!("{name}{key} {does}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String, Failure> {
+        let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string()).collect();
+        let env = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| value.to_string())
+        };
+        run(&arguments, env).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn generated_keys_differ_and_make_a_ring() {
+        let text = call(&["generate", "--count", "3"], &[]).unwrap();
+        let keys: Vec<&str> = text.lines().collect();
+        assert_eq!(keys.len(), 3);
+        assert!(keys.iter().all(|key| key.len() == 64));
+        assert!(KeyRing::parse(&keys.join(","), false).is_ok());
+        assert_ne!(call(&["generate"], &[]), call(&["generate"], &[]));
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_the_ring_and_show_no_key() {
+        let keys = call(&["generate", "--count", "2"], &[]).unwrap();
+        let ring = keys.trim().replace('\n', ",");
+        let expected = KeyRing::parse(&ring, false).unwrap().0;
+        let ids: Vec<String> = expected.key_ids().map(|id| id.to_string()).collect();
+        let expected = format!("{} seals\n{} opens\n", ids[0], ids[1]);
+        assert_eq!(
+            call(&["fingerprint"], &[("BFF_COOKIE_KEYS", &ring)]).as_deref(),
+            Ok(&*expected)
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        std::fs::write(&path, format!("{ring}\n")).unwrap();
+        let path = path.to_str().unwrap();
+        assert_eq!(call(&["fingerprint", "--file", path], &[]).as_deref(), Ok(&*expected));
+        assert_eq!(
+            call(&["fingerprint"], &[("BFF_COOKIE_KEYS_FILE", path)]).as_deref(),
+            Ok(&*expected)
+        );
+    }
+
+    #[test]
+    fn what_is_no_ring_is_refused_without_being_shown() {
+        for text in ["not-a-key-hunter2", "hunter2,", &"00".repeat(32)] {
+            let Err(Failure::Refused(what)) = call(&["fingerprint"], &[("BFF_COOKIE_KEYS", text)]) else {
+                panic!("{text} was taken");
+            };
+            assert!(what.starts_with("BFF_COOKIE_KEYS: key 1 is"), "{what}");
+            assert!(!what.contains("hunter2"), "{what}");
+        }
+        let missing = call(&["fingerprint"], &[]).unwrap_err();
+        assert!(matches!(missing, Failure::Refused(what) if what.contains("BFF_COOKIE_KEYS")));
+    }
+
+    #[test]
+    fn a_wrong_call_is_none() {
+        for arguments in [
+            &[][..],
+            &["make"],
+            &["generate", "--count", "0"],
+            &["generate", "--count", "many"],
+            &["fingerprint", "--file"],
+        ] {
+            assert!(matches!(call(arguments, &[]), Err(Failure::Usage(_))), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `bff-service ready`: asks the service that runs with this configuration whether it is ready. For the health check of a
+//! container, which has no other program that could.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Whatever else answers there is not listened to for ever.
+const LONGEST_ANSWER: u64 = 16 * 1024;
+
+/// Whether `/readyz` of the admin listener says so.
+///
+/// # Errors
+/// What it says otherwise, or why it cannot be asked.
+pub fn ask(admin: SocketAddr) -> Result<(), String> {
+    let (address, port) = (admin.ip(), admin.port());
+    let unreachable = |error: std::io::Error| format!("the admin listener at {address} port {port}: {error}");
+    let answer = get(admin).map_err(unreachable)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        Some(status) => Err(format!("not ready ({status}): {}", body.trim())),
+        None => Err(format!("what listens at {address} port {port} does not speak http")),
+    }
+}
+
+fn get(mut target: SocketAddr) -> std::io::Result<String> {
+    // Who listens everywhere listens here too.
+    if target.ip().is_unspecified() {
+        target.set_ip(match target.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(
+        stream,
+        "GET /readyz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Asks a listener that gives this answer.
+    fn asked(answer: &'static str) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = (Ipv4Addr::UNSPECIFIED, listener.local_addr().unwrap().port());
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // All of it: what is left unread resets the connection when it is closed.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request).into_owned()
+        });
+        let outcome = ask(admin.into());
+        assert!(thread.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
+        outcome
+    }
+
+    #[test]
+    fn a_service_that_is_not_ready_is_told_with_its_reason() {
+        assert_eq!(asked("HTTP/1.1 200 OK\r\n\r\nready\n"), Ok(()));
+        assert_eq!(
+            asked("HTTP/1.1 503 Service Unavailable\r\n\r\nthe metadata are not loaded\n"),
+            Err("not ready (503): the metadata are not loaded".to_owned())
+        );
+        assert!(asked("SSH-2.0").is_err_and(|error| error.contains("does not speak http")));
+    }
+
+    #[test]
+    fn a_service_that_does_not_run_is_not_ready() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let admin = (Ipv4Addr::LOCALHOST, port);
+        assert!(ask(admin.into()).is_err_and(|error| error.contains(&format!("port {port}"))));
+    }
+}

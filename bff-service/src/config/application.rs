@@ -1,0 +1,287 @@
+//! The configuration of one application.
+
+use std::net::SocketAddr;
+
+use actix_web::http::header::HeaderName;
+use bff_core::cookie::names::CookieNames;
+use bff_core::cookie::seal::Sealer;
+use bff_core::cookie::session_id::SubjectHash;
+use bff_core::crypto::key_ring::KeyRing;
+use bff_core::request::trusted_origins::TrustedOrigins;
+use oauth2::{RedirectUrl, Scope};
+use url::Url;
+
+use super::authorize::{self, AuthorizeRules};
+use super::client_keys::ClientKeys;
+use super::error::{ConfigError, Fault};
+use super::header_pattern::HeaderPattern;
+use super::secret::Secret;
+use super::secrets;
+use super::sections::{
+    AuthorizationServer, Client, CookiePaths, DEFAULT_ENDPOINTS_PREFIX, Redis, Server, Session, Settings,
+    UserInfoSource,
+};
+use super::validate::{self, Endpoints, Parsed};
+use crate::http_client::Proxy;
+use crate::jose::algorithm::Algorithm;
+use bff_core::encoding::hex;
+
+/// A configuration that has been checked. It never changes: what may change while the service runs is taken from another
+/// reading of the same file, by `application::live_settings`.
+///
+/// Values that are used as they are written are fields, under the names that they have in the file. What is made of a text is
+/// made once, and asked for by a method.
+#[derive(Debug)]
+pub struct Config {
+    /// `demo`: plain http and published keys are accepted.
+    pub demo: bool,
+    /// `endpoints_prefix`.
+    pub endpoints_prefix: String,
+    /// `hosts`; empty: any.
+    pub hosts: Vec<String>,
+    /// `cookie_domain`.
+    pub cookie_domain: Option<String>,
+    /// `cookie_paths`.
+    pub cookie_paths: CookiePaths,
+    /// `max_cookie_parts`.
+    pub max_cookie_parts: usize,
+    /// `userinfo_source`.
+    pub userinfo_source: UserInfoSource,
+    /// `[server]`.
+    pub server: Server,
+    /// `[authorization_server]`.
+    pub authorization_server: AuthorizationServer,
+    /// `[client]`.
+    pub client: Client,
+    /// `[session]`.
+    pub session: Session,
+    /// `[redis]`.
+    pub redis: Redis,
+    /// The application's name, where there are several.
+    name: Option<String>,
+    pub(super) cookie_name_prefix: String,
+    accept_v1_cookies: bool,
+    former_endpoints_prefixes: Vec<String>,
+    parsed: Parsed,
+    authorize_rules: Option<AuthorizeRules>,
+    method_header: Option<HeaderName>,
+    warnings: Vec<String>,
+    pub(super) proxy: Proxy,
+    pub(super) shares_redirect_uri: bool,
+}
+
+impl Config {
+    /// Checks what the file and the variables come to.
+    pub(super) fn of_table(
+        name: Option<&str>,
+        table: toml::Table,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, ConfigError> {
+        let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
+            .map_err(|error| Fault::new(&error.path().to_string(), error.inner().message().to_owned()))?;
+        let mut faults = secrets::resolve(&mut settings, env);
+        let checked = validate::check(&settings, &mut faults);
+        let (authorize_rules, method_header) = authorize::load(&settings, env).unwrap_or_else(|fault| {
+            faults.push(fault);
+            (None, None)
+        });
+        match checked {
+            Some((parsed, warnings)) if faults.is_empty() => Ok(Config {
+                demo: settings.demo,
+                endpoints_prefix: settings.endpoints_prefix,
+                hosts: settings.hosts,
+                cookie_domain: settings.cookie_domain,
+                cookie_paths: settings.cookie_paths,
+                max_cookie_parts: settings.max_cookie_parts,
+                userinfo_source: settings.userinfo_source,
+                server: settings.server,
+                authorization_server: settings.authorization_server,
+                client: settings.client,
+                session: settings.session,
+                redis: settings.redis,
+                name: name.map(str::to_owned),
+                cookie_name_prefix: settings.cookie_name_prefix,
+                accept_v1_cookies: settings.accept_v1_cookies,
+                former_endpoints_prefixes: settings.former_endpoints_prefixes,
+                parsed,
+                authorize_rules,
+                method_header,
+                warnings,
+                proxy: Proxy::default(),
+                shares_redirect_uri: false,
+            }),
+            _ => Err(ConfigError::new(faults)),
+        }
+    }
+
+    /// The application's name, where there are several.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether there is no other application.
+    pub fn is_alone(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// What tells this application from any other, wherever its replicas run.
+    pub fn identity(&self) -> String {
+        let client = SubjectHash::of(&self.authorization_server.issuer, &self.client.id);
+        format!("{}:{}", self.cookie_name_prefix, hex::encode(&client.0))
+    }
+
+    /// Whom and by whom a JWT of the authorization server is for this client: the issuer, the client's id, and who else
+    /// may be in `aud`.
+    pub fn addressee(&self) -> (&str, &str, &[String]) {
+        let client = &self.client;
+        (&self.authorization_server.issuer, &client.id, &client.trusted_audiences)
+    }
+
+    /// Where the API listens.
+    pub fn api_address(&self) -> SocketAddr {
+        self.parsed.api_address
+    }
+
+    /// Where the admin listener listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.parsed.admin_address
+    }
+
+    /// What is allowed but should not stay so, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+/// The authorization server and the client.
+impl Config {
+    /// The issuer identifier as a URL.
+    pub fn issuer_url(&self) -> &Url {
+        &self.parsed.issuer_url
+    }
+
+    /// The endpoints that the configuration names itself.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.parsed.endpoints
+    }
+
+    /// The proxy that the authorization server is reached through.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// The algorithms that an ID token, and whatever else the authorization server signs, may be signed with.
+    pub fn id_token_algorithms(&self) -> &[Algorithm] {
+        &self.parsed.id_token_algorithms
+    }
+
+    /// The scopes that a login asks for.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.parsed.scopes
+    }
+
+    /// Where responses of the authorization server come to in a login that a page begins.
+    pub fn redirect_uri(&self) -> &RedirectUrl {
+        &self.parsed.redirect_uri
+    }
+
+    /// The same of the navigation variant. `None`: it is off.
+    pub fn navigation_redirect_uri(&self) -> Option<&RedirectUrl> {
+        self.parsed.navigation_redirect_uri.as_ref()
+    }
+
+    /// Both of them.
+    pub(super) fn redirect_uris(&self) -> impl Iterator<Item = &RedirectUrl> {
+        [Some(self.redirect_uri()), self.navigation_redirect_uri()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Whether another application has another issuer's responses come to a redirect URI of this one's.
+    pub fn shares_redirect_uri(&self) -> bool {
+        self.shares_redirect_uri
+    }
+
+    /// The client's private keys.
+    pub fn client_keys(&self) -> &ClientKeys {
+        &self.parsed.client_keys
+    }
+
+    /// The client secret. `None` only where the client authenticates itself without one.
+    pub fn client_secret(&self) -> Option<&Secret> {
+        self.client.secret.as_ref()
+    }
+}
+
+/// Pages and their requests.
+impl Config {
+    /// The origins that may call the API.
+    pub fn trusted_origins(&self) -> &TrustedOrigins {
+        &self.parsed.trusted_origins
+    }
+
+    /// The origin that the navigation variant returns to.
+    pub fn web_origin(&self) -> &Url {
+        &self.parsed.web_origin
+    }
+
+    /// Request headers that pages may send besides the API's own.
+    pub fn cors_allowed_headers(&self) -> &[HeaderPattern] {
+        &self.parsed.cors_allowed_headers
+    }
+
+    /// The header that repeats the CSRF value.
+    pub fn csrf_header(&self) -> &HeaderName {
+        &self.parsed.csrf_header
+    }
+
+    /// The rules of `/authorize`, where it is on.
+    pub fn authorize_rules(&self) -> Option<&AuthorizeRules> {
+        self.authorize_rules.as_ref()
+    }
+
+    /// The header in which the proxy tells `/authorize` the method of the request.
+    pub fn method_header(&self) -> Option<&HeaderName> {
+        self.method_header.as_ref()
+    }
+}
+
+/// Cookies.
+impl Config {
+    /// The names of the five cookies.
+    pub fn cookie_names(&self) -> &CookieNames {
+        &self.parsed.cookie_names
+    }
+
+    /// The keys that seal the cookies.
+    pub fn key_ring(&self) -> &KeyRing {
+        &self.parsed.key_ring
+    }
+
+    /// Seals and opens the cookies of this deployment, with these keys.
+    pub fn sealer(&self, ring: KeyRing) -> Sealer {
+        Sealer::new(ring, &self.cookie_name_prefix, self.accept_v1_cookies)
+    }
+
+    /// Seals and opens what is no cookie, so that neither opens as the other.
+    pub fn sealer_for(&self, what: &str, ring: KeyRing) -> Sealer {
+        // `#` stands in no prefix.
+        let deployment = format!("{}#{what}", self.cookie_name_prefix);
+        Sealer::new(ring, &deployment, false)
+    }
+
+    /// The paths at which an earlier configuration may have set the refresh and ID token cookies: former prefixes of the
+    /// endpoints, and the paths of the OAuth agents whose cookies are read.
+    pub fn former_cookie_paths(&self) -> Vec<String> {
+        let mut paths = self.former_endpoints_prefixes.clone();
+        if self.endpoints_prefix != DEFAULT_ENDPOINTS_PREFIX {
+            paths.push(DEFAULT_ENDPOINTS_PREFIX.to_owned());
+        }
+        if self.accept_v1_cookies {
+            for prefix in [self.endpoints_prefix.as_str(), "/oauth-agent"] {
+                paths.extend(["", "/refresh", "/claims"].map(|path| format!("{prefix}{path}")));
+            }
+        }
+        paths
+    }
+}

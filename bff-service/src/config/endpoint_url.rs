@@ -1,0 +1,21 @@
+//! URLs that requests, and browsers, may be sent to.
+
+use url::Url;
+
+/// An endpoint that requests may be sent to. The error ends a sentence.
+pub fn check_endpoint(url: &str, demo: bool) -> Result<Url, &'static str> {
+    let url = Url::parse(url).map_err(|_| "is not a URL")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if demo => {}
+        "http" => return Err("is plain http; it must be https"),
+        _ => return Err("is not https"),
+    }
+    if url.fragment().is_some() {
+        return Err("has a fragment");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user name or a password in it");
+    }
+    Ok(url)
+}

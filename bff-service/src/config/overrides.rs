@@ -1,0 +1,61 @@
+//! Single fields overridden by environment variables. The rule for their names is in [`super`].
+
+use toml::{Table, Value};
+
+use super::error::Fault;
+use super::fields::{FIELDS, Kind};
+
+/// The variable that overrides the field with this path; `None` for the secrets, which have variables of their own.
+pub fn variable(path: &str) -> Option<String> {
+    match path {
+        "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" | "redis.url" | "redis.url_file" => None,
+        path => Some(format!("BFF_{}", path.replace('.', "__").to_ascii_uppercase())),
+    }
+}
+
+/// Writes the variables that are set into `table`.
+pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (path, kind) in FIELDS.iter() {
+        let Some((variable, text)) = variable(path).and_then(|name| env(&name).map(|text| (name, text))) else {
+            continue;
+        };
+        match value(*kind, &text) {
+            Ok(value) => set(table, path, value),
+            Err(expected) => {
+                faults.push(Fault::new(
+                    path,
+                    format!("the environment variable {variable} must be {expected}"),
+                ));
+            }
+        }
+    }
+    faults
+}
+
+fn value(kind: Kind, text: &str) -> Result<Value, &'static str> {
+    match kind {
+        Kind::Text => Ok(Value::String(text.to_owned())),
+        Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| "a whole number"),
+        Kind::Flag => text.trim().parse().map(Value::Boolean).map_err(|_| "`true` or `false`"),
+        Kind::List => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+        }
+    }
+}
+
+fn set(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            table.insert(path.to_owned(), value);
+        }
+        Some((section, field)) => {
+            let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            // Where the file has something else than a table, the check that follows says so.
+            if let Value::Table(section) = section {
+                section.insert(field.to_owned(), value);
+            }
+        }
+    }
+}

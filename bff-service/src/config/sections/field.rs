@@ -1,0 +1,153 @@
+//! How a section of the configuration is written down: [`section!`].
+
+use std::path::PathBuf;
+
+use crate::config::error::Fault;
+use crate::config::secret::Secret;
+
+/// The type of a field's value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A whole number that is not negative.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// A list of strings.
+    List,
+}
+
+/// What a field can be of.
+pub(in crate::config) trait FieldType {
+    /// How it is written.
+    const KIND: Kind;
+
+    /// The number, for a range.
+    fn number(&self) -> Option<u64> {
+        None
+    }
+}
+
+macro_rules! field_types {
+    ($($kind:ident: $($type:ty),*;)*) => {
+        $($(impl FieldType for $type {
+            const KIND: Kind = Kind::$kind;
+        })*)*
+    };
+}
+
+field_types! {
+    Text: String, PathBuf, Secret;
+    Number: u16;
+    Flag: bool;
+    List: Vec<String>, Vec<PathBuf>;
+}
+
+impl FieldType for u64 {
+    const KIND: Kind = Kind::Number;
+
+    fn number(&self) -> Option<u64> {
+        Some(*self)
+    }
+}
+
+impl FieldType for usize {
+    const KIND: Kind = Kind::Number;
+
+    fn number(&self) -> Option<u64> {
+        u64::try_from(*self).ok()
+    }
+}
+
+impl<T: FieldType> FieldType for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn number(&self) -> Option<u64> {
+        self.as_ref().and_then(T::number)
+    }
+}
+
+/// Whether a number is within its range. One that is not there is.
+pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, faults: &mut Vec<Fault>) {
+    if value.number().is_some_and(|number| !(least..=most).contains(&number)) {
+        faults.push(Fault::new(path, format!("this must be from {least} to {most}")));
+    }
+}
+
+/// A list of texts.
+pub(super) fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+/// A section: `pub name: Type = default, least..=most;` for each field, below its comment; `at` is what stands before the names
+/// in the fields' paths; `with` has the tables in it. Makes the structure that serde reads, its default, its rows in the table
+/// of fields, and the check of its ranges.
+macro_rules! section {
+    (
+        $(#[$comment:meta])*
+        pub struct $name:ident at $prefix:literal {
+            $(
+                $(#[$field_comment:meta])*
+                $vis:vis $field:ident: $type:ty = $default:expr $(, $least:literal..=$most:literal)?;
+            )*
+        } $(with {
+            $(
+                $(#[$table_comment:meta])*
+                $table:ident: $table_type:ty;
+            )*
+        })?
+    ) => {
+        $(#[$comment])*
+        #[derive(Debug, serde::Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $(
+                $(#[$field_comment])*
+                $(#[cfg_attr(feature = "schema", schemars(range(min = $least, max = $most)))])?
+                $vis $field: $type,
+            )*
+            $($(
+                $(#[$table_comment])*
+                pub $table: $table_type,
+            )*)?
+        }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name {
+                    $($field: $default,)*
+                    $($($table: <$table_type>::default(),)*)?
+                }
+            }
+        }
+
+        impl $name {
+            /// Its fields by their paths, and those of the tables in it.
+            pub(in crate::config) fn fields() -> Vec<(&'static str, $crate::config::sections::field::Kind)> {
+                use $crate::config::sections::field::FieldType;
+                #[allow(unused_mut, reason = "where there are no tables in it")]
+                let mut fields = vec![
+                    $((concat!($prefix, stringify!($field)), <$type as FieldType>::KIND),)*
+                ];
+                $($(fields.extend(<$table_type>::fields());)*)?
+                fields
+            }
+
+            /// Finds the numbers that are out of their ranges.
+            pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::error::Fault>) {
+                $($($crate::config::sections::field::check_range(
+                    concat!($prefix, stringify!($field)),
+                    &self.$field,
+                    $least,
+                    $most,
+                    faults,
+                );)?)*
+                $($(self.$table.check_ranges(faults);)*)?
+                // Not every section has a range.
+                let _ = faults;
+            }
+        }
+    };
+}

@@ -1,0 +1,142 @@
+//! Whom connections with TLS believe: the system's certificate authorities, and those of a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::client_certificate::ClientCertificate;
+
+/// What the TLS of a client is made from.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTls {
+    /// PEM file of certificates that are trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether it is an error that there is no certificate authority at all: where only plain http is spoken, none is needed.
+    pub needs_authorities: bool,
+    /// PEM files of the client's certificate chain and its private key, for mutual TLS.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why TLS cannot be set up. `Display` names the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The certificate authorities: those of [`ClientTls::ca_file`], or there are none.
+    #[error("{0}")]
+    Authorities(String),
+    /// The certificate that the client is to show.
+    #[error("{0}")]
+    ClientCertificate(String),
+    /// The cryptography.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(String),
+}
+
+impl ClientTls {
+    /// Reads the files.
+    ///
+    /// The cryptography is named here and not taken from a process-wide default, so that nothing needs to be installed
+    /// first. HTTP/1.1 only: one request at a time on a connection is all that this service needs.
+    ///
+    /// # Errors
+    /// A file cannot be read or holds something else, or nobody would be trusted.
+    pub fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let roots = self.roots()?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .with_root_certificates(roots);
+        let mut config = match &self.certificate {
+            Some((certificate, key)) => {
+                let certificate =
+                    ClientCertificate::load(certificate, key, provider).map_err(TlsError::ClientCertificate)?;
+                let mut config = config.with_client_cert_resolver(Arc::new(certificate));
+                // A session that is resumed is one of the certificate that it began with, which may have been renewed since.
+                config.resumption = Resumption::disabled();
+                config
+            }
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        let system = rustls_native_certs::load_native_certs();
+        for error in &system.errors {
+            log::warn!("the system's certificate authorities: {error}");
+        }
+        roots.add_parsable_certificates(system.certs);
+        if let Some(path) = &self.ca_file {
+            let fault = |what: String| TlsError::Authorities(format!("{}: {what}", path.display()));
+            let certificates = CertificateDer::pem_file_iter(path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| fault(format!("cannot be read as certificates in PEM: {error}")))?;
+            if certificates.is_empty() {
+                return Err(fault(
+                    "holds no certificate; it must hold at least one in PEM".to_owned(),
+                ));
+            }
+            for certificate in certificates {
+                roots
+                    .add(certificate)
+                    .map_err(|error| fault(format!("holds what is not a usable certificate: {error}")))?;
+            }
+        }
+        if roots.is_empty() && self.needs_authorities {
+            let what = "this system has no certificate authorities; name a PEM file of those to trust";
+            return Err(TlsError::Authorities(what.to_owned()));
+        }
+        Ok(roots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_ca_file(content: &str) -> Result<Arc<ClientConfig>, TlsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, content).unwrap();
+        let tls = ClientTls {
+            ca_file: Some(path),
+            ..ClientTls::default()
+        };
+        tls.load()
+    }
+
+    #[test]
+    fn a_ca_file_is_trusted() {
+        let authority = rcgen::generate_simple_self_signed(vec!["ca".to_owned()]).unwrap();
+        assert!(with_ca_file(&authority.cert.pem()).is_ok());
+    }
+
+    #[test]
+    fn a_ca_file_that_holds_no_certificate_is_refused_by_its_field() {
+        for content in [
+            "",
+            "hello",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            let error = with_ca_file(content).unwrap_err();
+            assert!(matches!(error, TlsError::Authorities(_)), "{content:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_ca_file_that_is_missing_is_refused_by_its_field() {
+        let tls = ClientTls {
+            ca_file: Some("/nowhere/ca.pem".into()),
+            ..ClientTls::default()
+        };
+        let error = tls.load().unwrap_err();
+        assert!(matches!(error, TlsError::Authorities(_)), "{error}");
+        assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! The signature algorithms: one table of their names, keys, hash functions, and what the library calls them.
+//!
+//! All are asymmetric. There is no variant for `none` or a symmetric algorithm, and so no way to get one out of a token's
+//! header. ES512 is missing because `jsonwebtoken` has no P-521: a row for it takes a [`KeyType`], and a library that verifies
+//! it.
+
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+/// A signature algorithm, RFC 7518, section 3.1, and RFC 9864, section 2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// EdDSA on Curve25519.
+    Ed25519,
+}
+
+/// A type of key, and the curve that it is on, as a JSON Web Key names them (RFC 7518, section 6.1; RFC 8037, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    /// RSA.
+    Rsa,
+    /// Elliptic curve P-256.
+    P256,
+    /// Elliptic curve P-384.
+    P384,
+    /// Octet key pair on Ed25519.
+    Ed25519,
+}
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// What there is to know of an algorithm.
+struct Row {
+    /// The values of `alg`. Of several the first is today's, and the last the one that every server knows.
+    names: &'static [&'static str],
+    key: KeyType,
+    /// The hash of the signature: that of `at_hash`, too (OpenID Connect Core 1.0, section 3.1.3.6).
+    hash: Hash,
+    library: jsonwebtoken::Algorithm,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Algorithm; 9] = [
+        Algorithm::RS256,
+        Algorithm::RS384,
+        Algorithm::RS512,
+        Algorithm::PS256,
+        Algorithm::PS384,
+        Algorithm::PS512,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::Ed25519,
+    ];
+
+    const fn row(self) -> Row {
+        use jsonwebtoken::Algorithm as Library;
+        const fn row(names: &'static [&'static str], key: KeyType, hash: Hash, library: Library) -> Row {
+            Row {
+                names,
+                key,
+                hash,
+                library,
+            }
+        }
+        match self {
+            Algorithm::RS256 => row(&["RS256"], KeyType::Rsa, Hash::Sha256, Library::RS256),
+            Algorithm::RS384 => row(&["RS384"], KeyType::Rsa, Hash::Sha384, Library::RS384),
+            Algorithm::RS512 => row(&["RS512"], KeyType::Rsa, Hash::Sha512, Library::RS512),
+            Algorithm::PS256 => row(&["PS256"], KeyType::Rsa, Hash::Sha256, Library::PS256),
+            Algorithm::PS384 => row(&["PS384"], KeyType::Rsa, Hash::Sha384, Library::PS384),
+            Algorithm::PS512 => row(&["PS512"], KeyType::Rsa, Hash::Sha512, Library::PS512),
+            Algorithm::ES256 => row(&["ES256"], KeyType::P256, Hash::Sha256, Library::ES256),
+            Algorithm::ES384 => row(&["ES384"], KeyType::P384, Hash::Sha384, Library::ES384),
+            // `Ed25519` says the curve (RFC 9864, section 2.2); `EdDSA` is the older name (RFC 8037, section 3.1).
+            Algorithm::Ed25519 => row(&["Ed25519", "EdDSA"], KeyType::Ed25519, Hash::Sha512, Library::EdDSA),
+        }
+    }
+
+    /// The algorithm of this name, exactly as it is written in `alg`.
+    pub fn of(name: &str) -> Option<Algorithm> {
+        NamedAlgorithm::of(name).map(|named| named.algorithm)
+    }
+
+    /// The key that it takes.
+    pub fn key_type(self) -> KeyType {
+        self.row().key
+    }
+
+    /// Its hash function.
+    pub fn hash(self) -> Hash {
+        self.row().hash
+    }
+
+    /// As `jsonwebtoken` knows it.
+    pub(super) fn library(self) -> jsonwebtoken::Algorithm {
+        self.row().library
+    }
+}
+
+impl KeyType {
+    /// The key type of these members of a JSON Web Key.
+    pub(super) fn of(kty: &str, crv: Option<&str>) -> Option<KeyType> {
+        match (kty, crv) {
+            ("RSA", _) => Some(KeyType::Rsa),
+            ("EC", Some("P-256")) => Some(KeyType::P256),
+            ("EC", Some("P-384")) => Some(KeyType::P384),
+            ("OKP", Some("Ed25519")) => Some(KeyType::Ed25519),
+            _ => None,
+        }
+    }
+
+    /// The algorithms that it is good for.
+    pub(super) fn algorithms(self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL
+            .into_iter()
+            .filter(move |algorithm| algorithm.key_type() == self)
+    }
+}
+
+impl Hash {
+    /// The hash of these bytes.
+    pub fn digest(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Hash::Sha256 => Sha256::digest(bytes).to_vec(),
+            Hash::Sha384 => Sha384::digest(bytes).to_vec(),
+            Hash::Sha512 => Sha512::digest(bytes).to_vec(),
+        }
+    }
+}
+
+/// An algorithm under one of its names: the one that is written in `alg`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedAlgorithm {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The name.
+    pub name: &'static str,
+}
+
+impl NamedAlgorithm {
+    fn all() -> impl Iterator<Item = NamedAlgorithm> {
+        Algorithm::ALL.into_iter().flat_map(|algorithm| {
+            let names = algorithm.row().names.iter();
+            names.map(move |name| NamedAlgorithm { algorithm, name })
+        })
+    }
+
+    /// The algorithm of this name.
+    pub fn of(name: &str) -> Option<NamedAlgorithm> {
+        NamedAlgorithm::all().find(|named| named.name == name)
+    }
+
+    /// Under the newest of its names that is among `names`.
+    pub fn among(algorithm: Algorithm, names: &[String]) -> Option<NamedAlgorithm> {
+        NamedAlgorithm::all().find(|named| named.algorithm == algorithm && names.iter().any(|name| name == named.name))
+    }
+
+    /// Under the name that every server knows.
+    pub fn well_known(algorithm: Algorithm) -> Option<NamedAlgorithm> {
+        NamedAlgorithm::all()
+            .filter(|named| named.algorithm == algorithm)
+            .last()
+    }
+
+    /// All names, for a message.
+    pub fn names() -> String {
+        let names: Vec<&str> = NamedAlgorithm::all().map(|named| named.name).collect();
+        names.join(", ")
+    }
+}

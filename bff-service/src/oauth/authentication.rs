@@ -1,0 +1,163 @@
+//! How this client proves who it is, at every endpoint where it must: RFC 6749, section 2.3; RFC 7523; RFC 8705.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use oauth2::HttpRequest;
+use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use serde_json::json;
+use url::{Url, form_urlencoded};
+
+use super::client_secret::ClientSecret;
+use super::error::{OAuthError, Rejection};
+use super::http::{Answer, HttpClient, HttpError};
+use super::metadata::Metadata;
+use crate::clock;
+use crate::config::{AssertionAudience, ClientAuthentication, Config, Secret};
+use crate::random;
+use crate::telemetry::server_endpoint::ServerEndpoint;
+
+/// How long an assertion is good for, in seconds. It is made for one request.
+const ASSERTION_SECONDS: u64 = 60;
+
+/// The type of assertion of `private_key_jwt`, RFC 7523, section 2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The parameters of a form.
+pub(super) type Form = Vec<(String, String)>;
+
+/// This client's proofs. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct ClientAuthenticator {
+    config: Arc<Config>,
+    secret: ClientSecret,
+}
+
+impl ClientAuthenticator {
+    /// With the keys of the configuration, and whatever secret is in force.
+    pub(super) fn new(config: &Arc<Config>, secret: &ClientSecret) -> ClientAuthenticator {
+        ClientAuthenticator {
+            config: Arc::clone(config),
+            secret: secret.clone(),
+        }
+    }
+
+    /// The client secret in force.
+    pub(super) fn secret(&self) -> Option<Arc<Secret>> {
+        self.secret.get()
+    }
+
+    /// A signed assertion that this is the client. By default its audience is the issuer and no endpoint: an assertion for
+    /// one server must not be good at another that lures the client to its endpoints. Nothing that the server says about
+    /// itself changes that, only the configuration.
+    fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
+        let key = self.config.client_keys().signing.first();
+        let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
+            return Err(OAuthError::Internal(
+                "there is no key for a client assertion".to_owned(),
+            ));
+        };
+        let (client_id, now) = (&self.config.client.id, clock::now());
+        let (audience, typ) = match self.config.client.assertion_audience {
+            AssertionAudience::Issuer => (
+                self.config.authorization_server.issuer.as_str(),
+                "client-authentication+jwt",
+            ),
+            AssertionAudience::TokenEndpoint => (metadata.token_endpoint.as_str(), "JWT"),
+        };
+        let claims = json!({
+            "iss": client_id,
+            "sub": client_id,
+            "aud": audience,
+            "jti": random::token()?,
+            "iat": now,
+            "exp": now.saturating_add(ASSERTION_SECONDS),
+        });
+        Ok(key.sign(typ, algorithm, &claims)?)
+    }
+
+    /// Adds the client's assertion to a request of the `oauth2` crate, where that is how it proves who it is: a new one for
+    /// each attempt, since it is good for one use.
+    pub(super) fn with_assertion(
+        &self,
+        metadata: &Metadata,
+        mut request: HttpRequest,
+    ) -> Result<HttpRequest, HttpError> {
+        if metadata.profile.authentication == ClientAuthentication::PrivateKeyJwt {
+            let assertion = self
+                .assertion(metadata)
+                .map_err(|error| HttpError::Request(error.to_string()))?;
+            let pairs = [
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", &assertion),
+            ];
+            let more = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(pairs)
+                .finish();
+            let body = request.body_mut();
+            body.push(b'&');
+            body.extend_from_slice(more.as_bytes());
+        }
+        Ok(request)
+    }
+
+    /// POSTs a form with the client's authentication. An answer of status 4xx is an error.
+    pub(super) async fn post_form(
+        &self,
+        http: &HttpClient,
+        metadata: &Metadata,
+        (what, endpoint): (ServerEndpoint, &Url),
+        mut form: Form,
+    ) -> Result<Answer, OAuthError> {
+        let mut request = oauth2::http::Request::post(endpoint.as_str())
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let client_id = &self.config.client.id;
+        let secret = self.secret();
+        let secret = secret.as_ref().map(|secret| secret.expose());
+        match metadata.profile.authentication {
+            ClientAuthentication::ClientSecretBasic => {
+                // Form-encoded first, RFC 6749, section 2.3.1.
+                let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                let credentials = format!("{}:{}", encode(client_id), encode(secret.unwrap_or_default()));
+                request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(credentials)));
+            }
+            ClientAuthentication::ClientSecretPost => {
+                set(&mut form, "client_id", client_id);
+                set(&mut form, "client_secret", secret.unwrap_or_default());
+            }
+            ClientAuthentication::PrivateKeyJwt => {
+                set(&mut form, "client_id", client_id);
+                set(&mut form, "client_assertion_type", ASSERTION_TYPE);
+                set(&mut form, "client_assertion", &self.assertion(metadata)?);
+            }
+            // The certificate is the proof.
+            ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
+                set(&mut form, "client_id", client_id);
+            }
+        }
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let request = request
+            .body(body.clone().into_bytes())
+            .map_err(|error| OAuthError::Internal(format!("a request to {endpoint} cannot be made: {error}")))?;
+        let answer = http.send(what, request).await;
+        let answer = answer.map_err(|error| OAuthError::http(what, error))?;
+        if answer.status >= 400 {
+            return Err(OAuthError::Rejected(Rejection::of(
+                what,
+                &answer,
+                body.as_bytes(),
+                secret,
+            )));
+        }
+        Ok(answer)
+    }
+}
+
+fn set(form: &mut Form, name: &str, value: &str) {
+    form.retain(|(other, _)| other != name);
+    form.push((name.to_owned(), value.to_owned()));
+}

@@ -1,0 +1,161 @@
+//! The authorization request: RFC 6749, section 4.1.1, OpenID Connect Core, section 3.1.2.1; signed (JAR, RFC 9101) and
+//! pushed (PAR, RFC 9126) where that is asked for.
+
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::authentication::Form;
+use super::client::OAuthClient;
+use super::error::OAuthError;
+use super::extra_params::{self, Demands};
+use super::metadata::Metadata;
+use crate::clock;
+use crate::config::ResponseMode;
+use crate::random;
+use crate::telemetry::server_endpoint::ServerEndpoint;
+
+/// How long a signed request is good for, in seconds: until the browser has brought it to the server.
+const REQUEST_OBJECT_SECONDS: u64 = 120;
+
+/// An authorization request, and what must be remembered until its response comes.
+pub struct AuthorizationRequest {
+    /// Where the browser is to go.
+    pub url: String,
+    /// `state`: 256 random bits in base64url.
+    pub state: String,
+    /// `nonce`: 256 random bits in base64url.
+    pub nonce: String,
+    /// PKCE code verifier: 256 random bits in base64url.
+    pub code_verifier: String,
+    /// What the page's own parameters demand of the ID token.
+    pub demands: Demands,
+}
+
+impl OAuthClient {
+    /// Makes a request with fresh `state`, `nonce` and code verifier, whose response goes to `redirect_uri`. `extra` are
+    /// parameters that the page wants to add; they are checked against `client.allowed_extra_params`, and encoded, key
+    /// and value.
+    pub async fn authorization_request(
+        &self,
+        redirect_uri: &RedirectUrl,
+        extra: &[(String, String)],
+    ) -> Result<AuthorizationRequest, OAuthError> {
+        let settings = &self.config().client;
+        let demands = extra_params::check(extra, &settings.allowed_extra_params)?;
+        let metadata = self.metadata().await?;
+        let (state, nonce, code_verifier) = (random::token()?, random::token()?, random::token()?);
+        let verifier = PkceCodeVerifier::new(code_verifier.clone());
+        let client = self.grants(&metadata, redirect_uri);
+        let mut request = client
+            .authorize_url(|| CsrfToken::new(state.clone()))
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
+            .add_scopes(self.config().scopes().iter().cloned())
+            .add_extra_param("nonce", nonce.as_str());
+        if settings.response_mode == ResponseMode::Jwt {
+            request = request.add_extra_param("response_mode", "jwt");
+        }
+        if let Some(dpop) = self.dpop() {
+            request = request.add_extra_param("dpop_jkt", dpop.thumbprint()?);
+        }
+        for resource in &settings.resource {
+            request = request.add_extra_param("resource", resource);
+        }
+        for (key, value) in extra {
+            request = request.add_extra_param(key, value);
+        }
+        let (url, _) = request.url();
+        Ok(AuthorizationRequest {
+            url: self.send_ahead(&metadata, url).await?.into(),
+            state,
+            nonce,
+            code_verifier,
+            demands,
+        })
+    }
+
+    /// The URL for the browser: `plain` itself, or one with a signed or pushed request in place of its parameters.
+    async fn send_ahead(&self, metadata: &Metadata, plain: Url) -> Result<Url, OAuthError> {
+        let profile = &metadata.profile;
+        if profile.request_object.is_none() && !profile.push {
+            return Ok(plain);
+        }
+        let endpoint = &metadata.authorization_endpoint;
+        // The endpoint may have parameters of its own, and they stay where they are.
+        let own = endpoint.query_pairs().count();
+        let mut parameters: Form = plain.query_pairs().into_owned().skip(own).collect();
+        let client_id = ("client_id".to_owned(), self.config().client.id.clone());
+        if profile.request_object.is_some() {
+            let request = self.request_object(metadata, &parameters)?;
+            parameters = vec![client_id.clone(), ("request".to_owned(), request)];
+        }
+        if profile.push {
+            let request_uri = self.push(metadata, parameters).await?;
+            parameters = vec![client_id, ("request_uri".to_owned(), request_uri)];
+        }
+        let mut url = endpoint.clone();
+        url.query_pairs_mut().extend_pairs(parameters);
+        Ok(url)
+    }
+
+    /// The parameters as a signed JWT, RFC 9101, section 4.
+    fn request_object(&self, metadata: &Metadata, parameters: &Form) -> Result<String, OAuthError> {
+        let key = self.config().client_keys().signing.first();
+        let (Some(key), Some(algorithm)) = (key, metadata.profile.request_object) else {
+            return Err(OAuthError::Internal("there is no key for a request object".to_owned()));
+        };
+        let mut claims: Map<String, Value> = Map::new();
+        for (name, value) in parameters {
+            let value = match name.as_str() {
+                // Those that JSON has better types for (OpenID Connect Core, section 6.1).
+                "max_age" => value
+                    .parse::<u64>()
+                    .map_or_else(|_| json!(value), |seconds| json!(seconds)),
+                "claims" => serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+                _ => json!(value),
+            };
+            match claims.get_mut(name) {
+                None => {
+                    claims.insert(name.clone(), value);
+                }
+                // Only `resource` may come several times.
+                Some(Value::Array(values)) => values.push(value),
+                Some(earlier) => *earlier = json!([earlier.take(), value]),
+            }
+        }
+        let now = clock::now();
+        let own = json!({
+            "iss": self.config().client.id,
+            "aud": self.config().authorization_server.issuer,
+            "iat": now,
+            "nbf": now,
+            "exp": now.saturating_add(REQUEST_OBJECT_SECONDS),
+            "jti": random::token()?,
+        });
+        claims.extend(own.as_object().cloned().unwrap_or_default());
+        Ok(key.sign("oauth-authz-req+jwt", algorithm, &claims)?)
+    }
+
+    /// Pushes a request to the server and returns its `request_uri`, RFC 9126, section 2. It is good for one use.
+    async fn push(&self, metadata: &Metadata, parameters: Form) -> Result<String, OAuthError> {
+        #[derive(Deserialize)]
+        struct Pushed {
+            request_uri: String,
+        }
+        let endpoint = metadata.pushed_authorization_request_endpoint.as_ref();
+        let endpoint = endpoint
+            .ok_or_else(|| OAuthError::Internal("there is no pushed_authorization_request_endpoint".to_owned()))?;
+        let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
+        let answer = self
+            .authenticator()
+            .post_form(self.http(), metadata, endpoint, parameters)
+            .await?;
+        match serde_json::from_slice::<Pushed>(&answer.body) {
+            Ok(pushed) if !pushed.request_uri.is_empty() => Ok(pushed.request_uri),
+            _ => Err(OAuthError::Unavailable(
+                "the pushed authorization request was answered without `request_uri`".to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The authorization server's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2): what a document means
+//! together with the configuration. [`examine`] says all that is wrong with it, for the log and for `bff-service check`.
+
+use serde::Deserialize;
+use url::Url;
+
+use super::negotiation::{Capabilities, Findings, Profile, negotiate};
+use crate::config::endpoint_url::check_endpoint;
+use crate::config::{Config, ResponseMode};
+
+/// What this service uses of the metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where the browser signs in.
+    pub authorization_endpoint: Url,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_endpoint: Url,
+    /// Where the signature keys are.
+    pub jwks_uri: Url,
+    /// Where the claims about the user are.
+    pub userinfo_endpoint: Option<Url>,
+    /// Where refresh tokens are revoked, RFC 7009.
+    pub revocation_endpoint: Option<Url>,
+    /// Where the browser signs out, OpenID Connect RP-Initiated Logout 1.0.
+    pub end_session_endpoint: Option<Url>,
+    /// Where authorization requests are pushed to, RFC 9126.
+    pub pushed_authorization_request_endpoint: Option<Url>,
+    /// Whether authorization responses carry `iss`, RFC 9207, by the metadata or by the configuration.
+    pub iss_parameter_supported: bool,
+    /// How this client deals with this server.
+    pub profile: Profile,
+}
+
+/// The document as it is published. Members that nobody here needs are ignored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Document {
+    issuer: Option<String>,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    jwks_uri: Option<String>,
+    userinfo_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
+    pushed_authorization_request_endpoint: Option<String>,
+    mtls_endpoint_aliases: MtlsEndpointAliases,
+    authorization_response_iss_parameter_supported: Option<bool>,
+    #[serde(flatten)]
+    pub(super) capabilities: Capabilities,
+}
+
+/// Where a client that has a certificate finds the same endpoints, RFC 8705, section 5.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct MtlsEndpointAliases {
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    pushed_authorization_request_endpoint: Option<String>,
+}
+
+/// What came of examining a document.
+#[derive(Debug, Default)]
+pub struct MetadataReport {
+    /// The metadata, if they can be used.
+    pub metadata: Option<Metadata>,
+    /// Why not, one sentence each.
+    pub faults: Vec<String>,
+    /// What will probably not work, although the metadata can be used.
+    pub warnings: Vec<String>,
+    /// Where the configuration says something else than the metadata, on purpose.
+    pub overridden: Vec<String>,
+}
+
+/// The metadata where discovery is switched off: the configured endpoints.
+pub fn from_config(config: &Config, has_secret: bool) -> MetadataReport {
+    examine(
+        &Document {
+            issuer: Some(config.authorization_server.issuer.clone()),
+            ..Document::default()
+        },
+        config,
+        has_secret,
+    )
+}
+
+/// Checks a document and merges the configured endpoints into it. `has_secret`: whether there is a client secret, which may
+/// have come or gone since the configuration was read.
+pub fn examine(document: &Document, config: &Config, has_secret: bool) -> MetadataReport {
+    let settings = &config.authorization_server;
+    let mut found = Findings::default();
+    match document.issuer.as_deref() {
+        Some(issuer) if issuer == settings.issuer => {}
+        // Another issuer's metadata are not believed in any part (RFC 8414, section 3.3).
+        Some(issuer) => found.faults.push(format!(
+            "the metadata are of the issuer `{}`, but `authorization_server.issuer` is `{}`; both must be the same, \
+             character for character",
+            issuer.escape_debug(),
+            settings.issuer
+        )),
+        None => found.faults.push("the metadata name no issuer".to_owned()),
+    }
+    let configured = config.endpoints();
+    let mut endpoint = |name: &str, configured: &Option<Url>, published: Option<&String>, required: bool| {
+        let url = match (configured, published) {
+            (Some(url), _) => return Some(url.clone()),
+            (None, Some(url)) => url,
+            (None, None) => {
+                if required {
+                    let what = format!("there is no {name}; write it as `authorization_server.{name}`");
+                    found.faults.push(what);
+                }
+                return None;
+            }
+        };
+        check_endpoint(url, config.demo)
+            .map_err(|what| found.faults.push(format!("the {name} `{}` {what}", url.escape_debug())))
+            .ok()
+    };
+    let aliases = &document.mtls_endpoint_aliases;
+    // A certificate is asked for at these only.
+    let or_alias = |published, alias| match (&config.client.certificate_file, alias) {
+        (Some(_), Some(alias)) => Some(alias),
+        (_, _) => published,
+    };
+    let authorization = endpoint(
+        "authorization_endpoint",
+        &configured.authorization,
+        document.authorization_endpoint.as_ref(),
+        true,
+    );
+    let token = endpoint(
+        "token_endpoint",
+        &configured.token,
+        or_alias(document.token_endpoint.as_ref(), aliases.token_endpoint.as_ref()),
+        true,
+    );
+    let jwks = endpoint("jwks_uri", &configured.jwks, document.jwks_uri.as_ref(), true);
+    let userinfo = endpoint(
+        "userinfo_endpoint",
+        &configured.userinfo,
+        or_alias(document.userinfo_endpoint.as_ref(), aliases.userinfo_endpoint.as_ref()),
+        false,
+    );
+    let revocation = endpoint(
+        "revocation_endpoint",
+        &configured.revocation,
+        or_alias(
+            document.revocation_endpoint.as_ref(),
+            aliases.revocation_endpoint.as_ref(),
+        ),
+        false,
+    );
+    let end_session = endpoint(
+        "end_session_endpoint",
+        &configured.end_session,
+        document.end_session_endpoint.as_ref(),
+        false,
+    );
+    let pushed = endpoint(
+        "pushed_authorization_request_endpoint",
+        &configured.pushed_authorization_request,
+        or_alias(
+            document.pushed_authorization_request_endpoint.as_ref(),
+            aliases.pushed_authorization_request_endpoint.as_ref(),
+        ),
+        false,
+    );
+    let profile = negotiate(&document.capabilities, pushed.is_some(), config, has_secret, &mut found);
+    let names_itself = settings.authorization_response_iss_parameter_supported
+        || document.authorization_response_iss_parameter_supported == Some(true);
+    // A signed response says who it is from in any case.
+    if config.shares_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
+        let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
+                    not announce `iss` in its responses (RFC 9207): which of the two a response is from could not be told; \
+                    give each of the two a redirect_uri of its own";
+        found.faults.push(what.to_owned());
+    }
+    let mut report = MetadataReport {
+        metadata: None,
+        faults: found.faults,
+        warnings: found.warnings,
+        overridden: found.overridden,
+    };
+    if report.faults.is_empty()
+        && let (Some(authorization_endpoint), Some(token_endpoint), Some(jwks_uri), Some(profile)) =
+            (authorization, token, jwks, profile)
+    {
+        report.metadata = Some(Metadata {
+            authorization_endpoint,
+            token_endpoint,
+            jwks_uri,
+            userinfo_endpoint: userinfo,
+            revocation_endpoint: revocation,
+            end_session_endpoint: end_session,
+            pushed_authorization_request_endpoint: pushed,
+            iss_parameter_supported: names_itself,
+            profile,
+        });
+    }
+    report
+}

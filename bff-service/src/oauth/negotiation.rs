@@ -1,0 +1,215 @@
+//! How this client deals with this authorization server: what the configuration asks for, and where it says nothing,
+//! what the server's metadata suggest.
+
+use serde::Deserialize;
+
+use crate::config::{ClientAuthentication, Config, ResponseMode};
+use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
+
+/// The members of the metadata that say what the server can do.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Capabilities {
+    code_challenge_methods_supported: Option<Vec<String>>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
+    id_token_signing_alg_values_supported: Option<Vec<String>>,
+    response_types_supported: Option<Vec<String>>,
+    response_modes_supported: Option<Vec<String>>,
+    request_object_signing_alg_values_supported: Option<Vec<String>>,
+    dpop_signing_alg_values_supported: Option<Vec<String>>,
+    require_pushed_authorization_requests: Option<bool>,
+    require_signed_request_object: Option<bool>,
+}
+
+/// What was settled on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// How the client authenticates itself.
+    pub authentication: ClientAuthentication,
+    /// What its assertions are signed with, where it has a key.
+    pub assertion: Option<NamedAlgorithm>,
+    /// Whether authorization requests are pushed (PAR).
+    pub push: bool,
+    /// What authorization requests are signed with (JAR), if they are.
+    pub request_object: Option<NamedAlgorithm>,
+    /// What DPoP proofs are signed with, where the server says what it takes.
+    pub dpop: Option<NamedAlgorithm>,
+}
+
+/// What was found on the way, one sentence each.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// What makes the metadata of no use.
+    pub(super) faults: Vec<String>,
+    /// What will probably not work.
+    pub(super) warnings: Vec<String>,
+    /// Where the configuration says something else than the metadata, on purpose.
+    pub(super) overridden: Vec<String>,
+}
+
+/// Settles how to deal with the server; what does not go together is added to `found`.
+pub(super) fn negotiate(
+    published: &Capabilities,
+    has_push_endpoint: bool,
+    config: &Config,
+    has_secret: bool,
+    found: &mut Findings,
+) -> Option<Profile> {
+    let (client, keys) = (&config.client, config.client_keys());
+    if lacks(&published.code_challenge_methods_supported, "S256") {
+        let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported)";
+        found.faults.push(what.to_owned());
+    }
+    if lacks(&published.response_types_supported, "code") {
+        let what = "the authorization server does not support response_type `code`";
+        found.warnings.push(what.to_owned());
+    }
+    if client.response_mode == ResponseMode::Jwt
+        && lacks(&published.response_modes_supported, "jwt")
+        && lacks(&published.response_modes_supported, "query.jwt")
+    {
+        let what = "`client.response_mode` is `jwt`, which the authorization server does not support \
+                    (response_modes_supported)";
+        found.faults.push(what.to_owned());
+    }
+    if let Some(names) = &published.id_token_signing_alg_values_supported {
+        let accepted = &config.authorization_server.id_token_algorithms;
+        let is_accepted = |name: &String| {
+            Algorithm::of(name).is_some_and(|algorithm| config.id_token_algorithms().contains(&algorithm))
+        };
+        if !names.iter().any(is_accepted) {
+            found.warnings.push(format!(
+                "none of `authorization_server.id_token_algorithms` ({}) is used by the authorization server \
+                 (id_token_signing_alg_values_supported)",
+                accepted.join(", ")
+            ));
+        }
+    }
+    if let Some(key) = &keys.dpop {
+        let names = published.dpop_signing_alg_values_supported.as_deref();
+        match names {
+            None => found.warnings.push(
+                "`client.dpop_key_file` is set, but the authorization server does not say that it supports DPoP \
+                 (dpop_signing_alg_values_supported)"
+                    .to_owned(),
+            ),
+            Some(names) if key.choose(Some(names)).is_none() => found.faults.push(format!(
+                "the key of `client.dpop_key_file` fits none of the authorization server's algorithms ({})",
+                names.join(", ")
+            )),
+            Some(_) => {}
+        }
+    }
+    let authentication = authentication(published, config, has_secret, found);
+    let assertion = algorithm(
+        config,
+        published.token_endpoint_auth_signing_alg_values_supported.as_deref(),
+    );
+    if authentication == Some(ClientAuthentication::PrivateKeyJwt) && assertion.is_none() {
+        let what = "the first key of `client.signing_key_files` fits none of the algorithms that the authorization \
+                    server accepts for `private_key_jwt` (token_endpoint_auth_signing_alg_values_supported)";
+        found.faults.push(what.to_owned());
+    }
+    let push = client
+        .pushed_authorization_requests
+        .unwrap_or(published.require_pushed_authorization_requests == Some(true));
+    if push && !has_push_endpoint {
+        let what = "authorization requests are to be pushed, but there is no pushed_authorization_request_endpoint: set \
+                    `client.pushed_authorization_requests` to false, or name the endpoint as \
+                    `authorization_server.pushed_authorization_request_endpoint`";
+        found.faults.push(what.to_owned());
+    }
+    if !push && published.require_pushed_authorization_requests == Some(true) {
+        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires them";
+        found.faults.push(what.to_owned());
+    }
+    let request_object = request_object(published, config, found);
+    let dpop_names = published.dpop_signing_alg_values_supported.as_deref();
+    Some(Profile {
+        authentication: authentication?,
+        assertion,
+        push,
+        request_object,
+        dpop: keys.dpop.as_ref().and_then(|key| key.choose(Some(dpop_names?))),
+    })
+}
+
+/// The configured way, or the strongest for which the client has the means and which the server supports.
+fn authentication(
+    published: &Capabilities,
+    config: &Config,
+    has_secret: bool,
+    found: &mut Findings,
+) -> Option<ClientAuthentication> {
+    let supported = |method: &ClientAuthentication| {
+        // Without a list, it is Basic (RFC 8414, section 2).
+        match &published.token_endpoint_auth_methods_supported {
+            Some(names) => names.iter().any(|name| name == method.as_str()),
+            None => *method == ClientAuthentication::ClientSecretBasic,
+        }
+    };
+    if let Some(method) = config.client.authentication {
+        if published.token_endpoint_auth_methods_supported.is_some() && !supported(&method) {
+            // What a server publishes may be less than what it does, and the setting is there for that.
+            found.overridden.push(format!(
+                "`client.authentication` is `{}`, which the authorization server does not list \
+                 (token_endpoint_auth_methods_supported); it is used as configured",
+                method.as_str()
+            ));
+        }
+        return Some(method);
+    }
+    let possible: Vec<ClientAuthentication> = ClientAuthentication::ALL
+        .into_iter()
+        .filter(|method| match method {
+            ClientAuthentication::PrivateKeyJwt => !config.client_keys().signing.is_empty(),
+            ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
+                config.client.certificate_file.is_some()
+            }
+            ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => has_secret,
+        })
+        .collect();
+    let chosen = possible.iter().copied().find(supported);
+    if chosen.is_none() {
+        let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
+        found.faults.push(format!(
+            "this client has the means for {}, and the authorization server supports none of them \
+             (token_endpoint_auth_methods_supported); set `client.authentication` if it does",
+            names.join(", ")
+        ));
+    }
+    chosen
+}
+
+/// What requests are signed with, if they are to be.
+fn request_object(published: &Capabilities, config: &Config, found: &mut Findings) -> Option<NamedAlgorithm> {
+    let required = published.require_signed_request_object == Some(true);
+    let wanted = config.client.signed_request_objects;
+    if required && wanted == Some(false) {
+        let what = "`client.signed_request_objects` is false, but the authorization server requires them";
+        found.faults.push(what.to_owned());
+    }
+    if !wanted.unwrap_or(required) {
+        return None;
+    }
+    let chosen = algorithm(config, published.request_object_signing_alg_values_supported.as_deref());
+    if chosen.is_none() {
+        let what = "authorization requests are to be signed, but the first key of `client.signing_key_files` is missing \
+                    or fits none of the server's algorithms (request_object_signing_alg_values_supported)";
+        found.faults.push(what.to_owned());
+    }
+    chosen
+}
+
+fn algorithm(config: &Config, published: Option<&[String]>) -> Option<NamedAlgorithm> {
+    let keys = config.client_keys();
+    let key = keys.signing.first()?;
+    keys.algorithm.or_else(|| key.choose(published))
+}
+
+fn lacks(published: &Option<Vec<String>>, value: &str) -> bool {
+    published
+        .as_ref()
+        .is_some_and(|values| !values.iter().any(|candidate| candidate == value))
+}

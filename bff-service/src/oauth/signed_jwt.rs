@@ -1,0 +1,98 @@
+//! The rules for every JWT that the authorization server signs for this client: ID tokens, which have
+//! [more](super::id_token), signed userinfo answers, signed authorization responses (JARM) and logout tokens.
+//!
+//! All of them are signed under one of `authorization_server.id_token_algorithms`, by a key of the server's key set. Pure: the
+//! time is an argument, and the signature has been verified before.
+
+use serde_json::{Map, Value};
+
+use crate::jose::claims::{audience, text, time};
+use crate::jose::error::{ClaimError, JwsError, shown};
+
+/// The `typ` that a JWT may have in its header where its kind has none of its own, in lower case.
+pub const TYPES: [&str; 1] = ["jwt"];
+
+/// Why a JWT of the authorization server is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    /// Its form or its signature.
+    #[error(transparent)]
+    Signature(#[from] JwsError),
+    /// A claim is missing, or is not of the type that it must have.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// `iss` is another issuer.
+    #[error("`iss` is not `authorization_server.issuer`")]
+    Issuer,
+    /// `aud`, as it may be logged, does not hold this client.
+    #[error("`aud` is `{0}`, without `client.id`")]
+    Audience(String),
+    /// `aud` holds this one, who is not trusted.
+    #[error("`aud` holds `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
+    UntrustedAudience(String),
+    /// `exp` has passed.
+    #[error("`exp` has passed")]
+    Expired,
+    /// `iat` or `nbf` lies in the future.
+    #[error("`iat` or `nbf` is in the future: are the clocks right?")]
+    NotYetValid,
+}
+
+/// By whom and for whom a JWT is to be: the issuer, the client's id, and who else may be in `aud`.
+pub type Addressee<'a> = (&'a str, &'a str, &'a [String]);
+
+/// The rules where a kind of token has none of its own. Times need not be there, but hold where they are.
+pub fn validate_addressed(
+    claims: &Map<String, Value>,
+    addressee: Addressee<'_>,
+    clock_skew: u64,
+    now: u64,
+) -> Result<(), JwtError> {
+    validate_addressee(claims, addressee)?;
+    for name in ["exp", "iat", "nbf"] {
+        if claims.contains_key(name) {
+            validate_time(claims, name, clock_skew, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// `iss` is the issuer; `aud` holds this client, and nobody else who is not trusted.
+pub(super) fn validate_addressee(
+    claims: &Map<String, Value>,
+    (issuer, client_id, trusted_audiences): Addressee<'_>,
+) -> Result<(), JwtError> {
+    if text(claims, "iss")? != issuer {
+        return Err(JwtError::Issuer);
+    }
+    let audience = audience(claims)?;
+    if !audience.contains(&client_id) {
+        return Err(JwtError::Audience(shown(&audience.join(", "))));
+    }
+    let is_trusted = |other: &str| other == client_id || trusted_audiences.iter().any(|id| id == other);
+    match audience.into_iter().find(|other| !is_trusted(other)) {
+        Some(other) => Err(JwtError::UntrustedAudience(shown(other))),
+        None => Ok(()),
+    }
+}
+
+/// `exp` lies in the future, and any other time does not; clocks may differ by `clock_skew` seconds.
+pub(super) fn validate_time(
+    claims: &Map<String, Value>,
+    name: &'static str,
+    clock_skew: u64,
+    now: u64,
+) -> Result<(), JwtError> {
+    let (time, now, skew) = (time(claims, name)?, seconds(now), seconds(clock_skew));
+    match name {
+        "exp" if time + skew <= now => Err(JwtError::Expired),
+        "exp" => Ok(()),
+        _ if time > now + skew => Err(JwtError::NotYetValid),
+        _ => Ok(()),
+    }
+}
+
+/// A number of seconds beside a NumericDate. Exact for the next 285 million years.
+pub(super) fn seconds(value: u64) -> f64 {
+    value as f64
+}

@@ -1,0 +1,116 @@
+//! The admin listener: for probes and for Prometheus, on an address that browsers do not reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+
+use crate::api::openapi;
+use crate::application::Application;
+use crate::authorize;
+use crate::session::cookies::keys;
+
+/// What becomes of the service.
+#[derive(Clone, Default)]
+pub struct State {
+    /// It was told to end, and waits until nobody comes any more.
+    pub is_draining: Arc<AtomicBool>,
+    /// The configuration that was read anew cannot be used.
+    pub reread_is_refused: Arc<AtomicBool>,
+}
+
+/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an actix
+/// application.
+pub fn configure(applications: Vec<Arc<Application>>, state: State) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |app| {
+        for application in &applications {
+            authorize::configure(application, app);
+            let path = match application.config.name() {
+                Some(name) => format!("/ended-sessions/{name}"),
+                None => "/ended-sessions".to_owned(),
+            };
+            let application = Arc::clone(application);
+            let list = move |request: HttpRequest| {
+                let query = request.query_string();
+                let known = query.strip_prefix("known=").unwrap_or_default();
+                let list = application.ended.to_json(known);
+                async move {
+                    match list {
+                        Some(json) => answer(HttpResponse::Ok(), "application/json", json),
+                        None => HttpResponse::NoContent()
+                            .insert_header((CACHE_CONTROL, "no-store"))
+                            .finish(),
+                    }
+                }
+            };
+            app.route(&path, web::get().to(list));
+        }
+        let described = applications.first().cloned();
+        app.route(
+            "/openapi.json",
+            web::get().to(move || {
+                let document = described.as_ref().map(|application| openapi::document(application));
+                async move {
+                    answer(
+                        HttpResponse::Ok(),
+                        "application/json",
+                        document.unwrap_or_default().to_string(),
+                    )
+                }
+            }),
+        );
+        let measured = applications.clone();
+        let is_draining = state.is_draining;
+        let ready = applications;
+        app.route(
+            "/healthz",
+            web::get().to(async || text(HttpResponse::Ok(), "ok\n".to_owned())),
+        );
+        app.route(
+            "/readyz",
+            web::get().to(move || {
+                let is_ready = ready.iter().all(|application| application.provider.ready());
+                let is_draining = is_draining.load(Relaxed);
+                async move {
+                    match (is_draining, is_ready) {
+                        (true, _) => text(HttpResponse::ServiceUnavailable(), "the service is ending\n".to_owned()),
+                        (false, true) => text(HttpResponse::Ok(), "ready\n".to_owned()),
+                        (false, false) => text(
+                            HttpResponse::ServiceUnavailable(),
+                            "the authorization server's metadata or keys are not loaded\n".to_owned(),
+                        ),
+                    }
+                }
+            }),
+        );
+        app.route(
+            "/metrics",
+            web::get().to(move || {
+                let ended = measured.iter().map(|application| application.ended.len()).sum();
+                let ready = measured.iter().all(|application| application.provider.ready());
+                let metrics = measured.first().map(|application| &application.metrics);
+                let mut metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
+                let keys = measured.iter().map(|of| (of.config.name(), &*of.live.cookie_keys));
+                metrics.push_str(&keys::metrics(keys));
+                metrics.push_str(&format!(
+                    "# HELP bff_reread_refused Whether the configuration that was read anew cannot be used.\n\
+                     # TYPE bff_reread_refused gauge\nbff_reread_refused {}\n",
+                    u8::from(state.reread_is_refused.load(Relaxed))
+                ));
+                async move { text(HttpResponse::Ok(), metrics) }
+            }),
+        );
+    }
+}
+
+fn text(response: HttpResponseBuilder, body: String) -> HttpResponse {
+    answer(response, "text/plain; version=0.0.4; charset=utf-8", body)
+}
+
+fn answer(mut response: HttpResponseBuilder, kind: &'static str, body: String) -> HttpResponse {
+    response
+        .insert_header((CONTENT_TYPE, kind))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(body)
+}

@@ -1,0 +1,292 @@
+//! Where spans go: an OpenTelemetry collector, by OTLP over HTTP.
+//!
+//! It is configured as any program with OpenTelemetry is, by the variables that its specification names. Without
+//! `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) nothing is exported and no span is made.
+//! `docs/observability.md` has the variables.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_http::{Bytes, HttpClient as OtlpClient, HttpError as OtlpError, Request, Response};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::sync::{mpsc, oneshot};
+use url::Url;
+
+use crate::http_client::tls::ClientTls;
+use crate::http_client::{Answer, Client, HttpError, Limits, Proxy, Sharing};
+use crate::telemetry::trace;
+
+/// What this service is called where nobody says otherwise.
+const SERVICE_NAME: &str = "bff-service";
+/// The samplers of the specification that the SDK has.
+const SAMPLERS: [&str; 6] = [
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+];
+/// Batches that wait to be sent.
+const BATCHES: usize = 4;
+/// Longest answer of a collector, in bytes.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// What the connections to the collector keep to.
+const LIMITS: Limits = Limits {
+    connect_timeout: Duration::from_secs(2),
+    request_timeout: Duration::from_secs(5),
+    max_connections: 50,
+    idle: Duration::from_secs(4),
+};
+
+/// Spans on their way out.
+pub struct Export {
+    provider: SdkTracerProvider,
+}
+
+/// Begins to export spans, where the environment says where to. Must run where actix runs, once in a process. An error
+/// names the variable and says what to write.
+pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, String> {
+    let Some(settings) = Settings::read(env)? else {
+        return Ok(None);
+    };
+    let tls = ClientTls {
+        ca_file: settings.certificate.clone().map(Into::into),
+        needs_authorities: settings.endpoint.starts_with("https:"),
+        certificate: None,
+    };
+    let tls = tls.load().map_err(|error| {
+        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: the certificate authorities for the collector: {error}")
+    })?;
+    // A collector is in our own network: the proxy is for the authorization server.
+    let http = Client::new(&LIMITS, &tls, &Proxy::default());
+    let (requests, queue) = mpsc::channel(BATCHES);
+    actix_web::rt::spawn(send_all(http, queue));
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(&settings.endpoint)
+        .with_http_client(ByActix {
+            requests,
+            failing: AtomicBool::new(false),
+        })
+        .build()
+        .map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"))?;
+    let mut resource = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    if !settings.is_named {
+        resource = resource.with_service_name(SERVICE_NAME);
+    }
+    let provider = SdkTracerProvider::builder()
+        .with_resource(resource.build())
+        .with_batch_exporter(exporter)
+        .build();
+    let scope = InstrumentationScope::builder(SERVICE_NAME).with_version(env!("CARGO_PKG_VERSION"));
+    if !trace::install(provider.tracer_with_scope(scope.build())) {
+        return Err("spans are being exported already".to_owned());
+    }
+    log::info!("spans are exported to {}", settings.shown());
+    Ok(Some(Export { provider }))
+}
+
+impl Export {
+    /// Sends what is still here. To be called when the service has stopped.
+    pub async fn finish(self) {
+        // It waits for a request that this thread sends.
+        let finished = actix_web::rt::task::spawn_blocking(move || self.provider.shutdown()).await;
+        if !matches!(finished, Ok(Ok(()))) {
+            log::warn!("the last spans may not have been exported");
+        }
+    }
+}
+
+/// What the environment says.
+#[derive(Debug, PartialEq, Eq)]
+struct Settings {
+    /// The full URL that spans are posted to.
+    endpoint: String,
+    certificate: Option<String>,
+    /// Whether the service's name is given.
+    is_named: bool,
+}
+
+impl Settings {
+    fn read(env: impl Fn(&str) -> Option<String>) -> Result<Option<Settings>, String> {
+        let env = |name: &str| {
+            env(name)
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
+        let for_traces = |name: &str| {
+            let own = format!("OTEL_EXPORTER_OTLP_TRACES_{name}");
+            let common = format!("OTEL_EXPORTER_OTLP_{name}");
+            env(&own)
+                .map(|text| (own, text))
+                .or_else(|| env(&common).map(|text| (common, text)))
+        };
+        if env("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            return Ok(None);
+        }
+        match env("OTEL_TRACES_EXPORTER").as_deref() {
+            None | Some("otlp") => {}
+            Some("none") => return Ok(None),
+            Some(other) => {
+                return Err(format!(
+                    "OTEL_TRACES_EXPORTER is `{other}`; write `otlp`, or `none` for no export"
+                ));
+            }
+        }
+        let Some((variable, text)) = for_traces("ENDPOINT") else {
+            return Ok(None);
+        };
+        // A password in it is not repeated.
+        let wrong = || format!("{variable} must be the collector's URL, such as http://collector.example.com:4318");
+        let mut endpoint = Url::parse(&text).map_err(|_| wrong())?;
+        if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
+            return Err(wrong());
+        }
+        if !endpoint.username().is_empty() || endpoint.password().is_some() {
+            return Err(format!(
+                "{variable} has a user name or password in it; write them as a header into OTEL_EXPORTER_OTLP_HEADERS"
+            ));
+        }
+        if variable == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+            let path = format!("{}/v1/traces", endpoint.path().trim_end_matches('/'));
+            endpoint.set_path(&path);
+        }
+        if let Some((variable, protocol)) = for_traces("PROTOCOL").filter(|(_, protocol)| protocol != "http/protobuf") {
+            return Err(format!(
+                "{variable} is `{protocol}`; write `http/protobuf`, which collectors take at port 4318"
+            ));
+        }
+        if let Some(sampler) = env("OTEL_TRACES_SAMPLER").filter(|name| !SAMPLERS.contains(&name.as_str())) {
+            return Err(format!(
+                "OTEL_TRACES_SAMPLER is `{sampler}`; write one of {}",
+                SAMPLERS.join(", ")
+            ));
+        }
+        let attributes = env("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+        Ok(Some(Settings {
+            endpoint: endpoint.into(),
+            certificate: for_traces("CERTIFICATE").map(|(_, path)| path),
+            is_named: env("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name="),
+        }))
+    }
+
+    /// The endpoint for the log: its query may hold a key.
+    fn shown(&self) -> &str {
+        self.endpoint.split('?').next().unwrap_or_default()
+    }
+}
+
+type Exchange = (Request<Bytes>, oneshot::Sender<Result<Answer, HttpError>>);
+
+/// The SDK exports from a thread of its own; the connections of this service stay on threads that run actix.
+#[derive(Debug)]
+struct ByActix {
+    requests: mpsc::Sender<Exchange>,
+    /// Whether the last batch failed: a collector that is away is told of once and not every few seconds.
+    failing: AtomicBool,
+}
+
+#[async_trait]
+impl OtlpClient for ByActix {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, OtlpError> {
+        let (answered, answer) = oneshot::channel();
+        self.requests.send((request, answered)).await?;
+        let outcome = answer.await?;
+        let failed = !outcome.as_ref().is_ok_and(|answer| answer.status == 200);
+        if failed != self.failing.swap(failed, Relaxed) {
+            match &outcome {
+                Ok(answer) if failed => log::warn!("spans are not exported: the collector answered {}", answer.status),
+                Ok(_) => log::info!("spans are exported again"),
+                Err(error) => log::warn!("spans are not exported: {error}"),
+            }
+        }
+        let answer = outcome?;
+        Ok(Response::builder().status(answer.status).body(answer.body)?)
+    }
+}
+
+async fn send_all(http: Client, mut queue: mpsc::Receiver<Exchange>) {
+    while let Some((request, answered)) = queue.recv().await {
+        let request = request.map(|body| body.to_vec());
+        // Of no user: a connection that was used before will do.
+        let outcome = http.exchange(&request, Sharing::Shared, MAX_ANSWER_BYTES).await;
+        // Who no longer waits has given up on the batch.
+        let _ = answered.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Option<Settings>, String> {
+        Settings::read(|name| {
+            let found = variables.iter().find(|(other, _)| *other == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn without_an_endpoint_or_when_switched_off_nothing_is_exported() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[endpoint, ("OTEL_SDK_DISABLED", "true")]), Ok(None));
+        assert_eq!(read(&[endpoint, ("OTEL_TRACES_EXPORTER", "none")]), Ok(None));
+    }
+
+    #[test]
+    fn the_endpoint_for_traces_goes_first_and_is_taken_as_it_is() {
+        let endpoint = |variables: &[(&str, &str)]| read(variables).unwrap().unwrap().endpoint;
+        let common = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/base/");
+        assert_eq!(endpoint(&[common]), "http://collector:4318/base/v1/traces");
+        let own = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/traces");
+        assert_eq!(endpoint(&[common, own]), "https://collector/traces");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told_with_the_variable_and_what_to_write() {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
+        for (variables, name, hint) in [
+            (
+                &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")][..],
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "http://",
+            ),
+            (
+                &[("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector:4317")],
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "http://",
+            ),
+            (
+                &[endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+                "OTEL_EXPORTER_OTLP_PROTOCOL",
+                "`http/protobuf`",
+            ),
+            (
+                &[endpoint, ("OTEL_TRACES_EXPORTER", "zipkin")],
+                "OTEL_TRACES_EXPORTER",
+                "`otlp`",
+            ),
+            (
+                &[endpoint, ("OTEL_TRACES_SAMPLER", "often")],
+                "OTEL_TRACES_SAMPLER",
+                "parentbased_always_on",
+            ),
+        ] {
+            let error = read(variables).unwrap_err();
+            assert!(error.starts_with(name) && error.contains(hint), "{error}");
+        }
+        let error = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:pass@collector:4318")]).unwrap_err();
+        assert!(
+            error.contains("OTEL_EXPORTER_OTLP_HEADERS") && !error.contains("pass@"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! Cookies of ours that the browser may hold in another shape than today's: with another `Path`, `Domain` or form of the name.
+//! They were left over when the configuration changed, or planted by a sibling domain. A browser keeps a cookie under its
+//! name, Domain and Path, and sends all that fit: what is not cleared in its own shape stays beside the new one.
+//!
+//! A server sees names and values alone. Which shapes there are it knows from three things: a name came twice, a name came in
+//! another form, or nothing that came says that the session was written in today's shape. That is what the refresh token's
+//! cookie says.
+
+use std::net::IpAddr;
+
+use bff_core::cookie::names::is_host_locked;
+use bff_core::cookie::purpose::Purpose;
+
+use super::request::RequestCookies;
+use super::settings::CookieSettings;
+use crate::session::refresh_cookie::RefreshContent;
+
+/// How many lines an answer has for other shapes, at most: proxies bound the head of an answer.
+pub const MAX_LINES: usize = 40;
+
+/// How many domains above the host are cleared.
+const MAX_PARENTS: usize = 4;
+
+const SESSION: [Purpose; 4] = [
+    Purpose::RefreshToken,
+    Purpose::AccessToken,
+    Purpose::IdToken,
+    Purpose::Csrf,
+];
+
+const LOGINS: [Purpose; 2] = [Purpose::Login, Purpose::NavigationLogin];
+
+/// A place in the browser's cookie store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// The cookie's name.
+    pub name: String,
+    /// Its `Path`.
+    pub path: String,
+    /// Its `Domain`, if any.
+    pub domain: Option<String>,
+}
+
+/// The shapes to clear where names came twice.
+pub fn of_repeated(request: &RequestCookies<'_>) -> Vec<Shape> {
+    let mut shapes = Shapes::new(request);
+    shapes.add_repeated();
+    shapes.found
+}
+
+/// The shapes to clear where a whole session is written or ends: all in which the browser may hold cookies of ours.
+pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
+    let mut shapes = Shapes::new(request);
+    shapes.add_repeated();
+    let other_forms = request.jar().in_other_forms();
+    for (purpose, name) in &other_forms {
+        shapes.add(*purpose, name, false);
+    }
+    let has_any = SESSION.iter().any(|purpose| request.jar().has(*purpose));
+    if !shapes.found.is_empty() || !other_forms.is_empty() || has_any && !is_written_as_today(request) {
+        shapes.add_todays_names();
+    }
+    shapes.found
+}
+
+/// The shapes to clear where the browser holds the session's cookies back from the request: all in which a sibling domain, or
+/// an earlier configuration, could have set what decides whose the session is.
+pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
+    let mut shapes = Shapes::new(request);
+    let settings = request.settings();
+    if !is_host_locked(settings.name(Purpose::AccessToken)) {
+        shapes.add_todays_names();
+    }
+    shapes.found
+}
+
+/// Whether the refresh token's cookie says so.
+fn is_written_as_today(request: &RequestCookies<'_>) -> bool {
+    let today = request.settings().shape();
+    let opened = request.authentic(Purpose::RefreshToken).opened;
+    opened
+        .iter()
+        .filter_map(RefreshContent::parse)
+        .any(|content| content.shape.as_deref() == Some(&*today))
+}
+
+struct Shapes<'a, 'b> {
+    request: &'a RequestCookies<'b>,
+    settings: &'a CookieSettings,
+    domains: Vec<Option<String>>,
+    found: Vec<Shape>,
+}
+
+impl<'a, 'b> Shapes<'a, 'b> {
+    fn new(request: &'a RequestCookies<'b>) -> Shapes<'a, 'b> {
+        let settings = request.settings();
+        let mut domains = vec![None];
+        for domain in settings
+            .domain
+            .clone()
+            .into_iter()
+            .chain(domains_of(request.place().host))
+        {
+            if !domains.contains(&Some(domain.clone())) {
+                domains.push(Some(domain));
+            }
+        }
+        Shapes {
+            request,
+            settings,
+            domains,
+            found: Vec::new(),
+        }
+    }
+
+    fn add_repeated(&mut self) {
+        for purpose in Purpose::ALL {
+            for name in self.request.jar().repeated(purpose) {
+                self.add(purpose, &name, true);
+            }
+        }
+    }
+
+    fn add_todays_names(&mut self) {
+        for purpose in SESSION.into_iter().chain(LOGINS) {
+            let mut names = self.request.jar().sent(purpose);
+            // It may be where it does not travel to this endpoint. A pending login is over in minutes.
+            if names.is_empty() && !LOGINS.contains(&purpose) {
+                names.push(self.settings.name(purpose).to_owned());
+            }
+            for name in names {
+                self.add(purpose, &name, false);
+            }
+        }
+    }
+
+    /// With `anywhere` at every Path from which the cookie can have come, not only at those that a configuration sets.
+    fn add(&mut self, purpose: Purpose, name: &str, anywhere: bool) {
+        let mut paths: Vec<&str> = vec!["/"];
+        if is_host_locked(name) {
+            self.push(purpose, name, "/", None);
+            return;
+        }
+        if matches!(purpose, Purpose::RefreshToken | Purpose::IdToken) {
+            paths.push(&self.settings.endpoints_prefix);
+            paths.extend(self.settings.former_paths.iter().map(String::as_str));
+        }
+        if anywhere {
+            let path = self.request.place().path;
+            let ends = path.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
+            paths.extend(ends.chain([path.len()]).filter_map(|end| path.get(..end)));
+        }
+        paths.retain(|path| !path.is_empty());
+        for path in paths {
+            for domain in self.domains.clone() {
+                self.push(purpose, name, path, domain);
+            }
+        }
+    }
+
+    fn push(&mut self, purpose: Purpose, name: &str, path: &str, domain: Option<String>) {
+        let base = name.split('.').next().unwrap_or_default();
+        let is_todays = base == self.settings.name(purpose)
+            && path == self.settings.path(purpose)
+            && domain == self.settings.domain;
+        let shape = Shape {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            domain,
+        };
+        if !is_todays && !self.found.contains(&shape) && self.found.len() < MAX_LINES {
+            self.found.push(shape);
+        }
+    }
+}
+
+/// The host of a request as a `Domain`, and the domains above it but for the topmost, which no browser takes.
+fn domains_of(host: &str) -> Vec<String> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let is_label = |label: &str| {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(legal)
+    };
+    if name.parse::<IpAddr>().is_ok() || !name.split('.').all(is_label) {
+        return Vec::new();
+    }
+    let name = name.to_ascii_lowercase();
+    let above = name.match_indices('.').filter_map(|(at, _)| name.get(at + 1..));
+    let above = above.filter(|domain| domain.contains('.')).take(MAX_PARENTS);
+    let host = Some(&*name).filter(|name| name.contains('.'));
+    host.into_iter().chain(above).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domains_of_a_host_are_itself_and_those_above_it_but_the_topmost() {
+        for (host, expected) in [
+            ("API.example.com:8443", &["api.example.com", "example.com"][..]),
+            ("api.example.com", &["api.example.com", "example.com"]),
+            (
+                "a.b.c.d.e.f.example",
+                &[
+                    "a.b.c.d.e.f.example",
+                    "b.c.d.e.f.example",
+                    "c.d.e.f.example",
+                    "d.e.f.example",
+                    "e.f.example",
+                ],
+            ),
+            ("localhost:3003", &[]),
+            ("127.0.0.1:3003", &[]),
+            ("[::1]:3003", &[]),
+            ("", &[]),
+            ("a..b", &[]),
+            ("a.b;Path=/", &[]),
+        ] {
+            assert_eq!(domains_of(host), expected, "{host}");
+        }
+    }
+}

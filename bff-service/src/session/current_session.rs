@@ -1,0 +1,122 @@
+//! The session of a request, and what of its cookies counts: by the rule of [`bff_core::current_session`].
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Opened;
+use bff_core::cookie::session_id::{SessionId, SubjectHash};
+use bff_core::session::current_session::{CurrentSession, DifferentSessions};
+
+use super::cookies::request::{Authentic, CookieFault, RequestCookies};
+use super::identity::Session;
+use super::refresh_cookie::RefreshContent;
+
+/// The session behind a request's cookies. Each of the cookies is there where it is of this session and its time is not over;
+/// else the fault says why not.
+pub struct LiveSession {
+    session: CurrentSession,
+    /// The access token.
+    pub access_token: Result<Opened, CookieFault>,
+    /// The refresh token.
+    pub refresh_token: Result<RefreshContent, CookieFault>,
+    /// The ID token.
+    pub id_token: Result<Opened, CookieFault>,
+    /// The CSRF value.
+    pub csrf: Result<Opened, CookieFault>,
+}
+
+/// Why a request is of no session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoSession {
+    /// None of its host-locked cookies opens; the fault is that of the CSRF value.
+    Nobody(CookieFault),
+    /// They are of different sessions.
+    Different(DifferentSessions),
+    /// The session was ended before its cookies.
+    Ended,
+}
+
+impl std::fmt::Display for NoSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoSession::Nobody(fault) => write!(f, "no access token cookie opens, and the CSRF cookie {fault}"),
+            NoSession::Different(error) => error.fmt(f),
+            NoSession::Ended => f.write_str("the session was ended"),
+        }
+    }
+}
+
+impl LiveSession {
+    /// Opens what the request brought.
+    ///
+    /// # Errors
+    /// See [`NoSession`].
+    pub fn of(cookies: &RequestCookies<'_>) -> Result<LiveSession, NoSession> {
+        let now = cookies.now();
+        let access_tokens = cookies.authentic(Purpose::AccessToken);
+        let csrf = cookies.authentic(Purpose::Csrf);
+        let ids = |authentic: &Authentic, at_least: u64| -> Vec<Option<SessionId>> {
+            let good = authentic.opened.iter().filter(|opened| opened.expires_at > at_least);
+            good.map(|opened| opened.session).collect()
+        };
+        let session =
+            CurrentSession::named_by(ids(&access_tokens, 0), ids(&csrf, now)).map_err(NoSession::Different)?;
+        let Some(session) = session else {
+            return Err(NoSession::Nobody(
+                csrf.unexpired(now).err().unwrap_or(CookieFault::OfAnotherSession),
+            ));
+        };
+        let first = access_tokens.opened.first().or(csrf.opened.first());
+        let began_at = first.map_or(0, |opened| opened.began_at);
+        if let Some(id) = session.id()
+            && cookies.ended().contains(&id, began_at)
+        {
+            return Err(NoSession::Ended);
+        }
+        let pick =
+            |purpose, authentic: Authentic| authentic.of_session(&session, purpose, now, |opened| opened.expires_at);
+        Ok(LiveSession {
+            access_token: pick(Purpose::AccessToken, access_tokens),
+            refresh_token: cookies
+                .authentic(Purpose::RefreshToken)
+                .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
+                .and_then(|opened| {
+                    RefreshContent::parse(&opened)
+                        .ok_or_else(|| CookieFault::Unusable("holds no refresh token".to_owned()))
+                }),
+            id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
+            csrf: pick(Purpose::Csrf, csrf),
+            session,
+        })
+    }
+
+    /// Which session.
+    pub fn current(&self) -> CurrentSession {
+        self.session
+    }
+
+    /// Its id; `None` where the cookies are of version 1, which had none.
+    pub fn id(&self) -> Option<SessionId> {
+        self.session.id()
+    }
+
+    /// The digest of the user's `sub`, where the session knows it.
+    pub fn user(&self) -> Option<SubjectHash> {
+        let (_, user, _) = self.id()?.parts();
+        (user != SubjectHash::NONE).then_some(user)
+    }
+
+    /// Whether somebody is signed in: there is a refresh token, or an access token that has not expired.
+    pub fn is_signed_in(&self) -> bool {
+        self.refresh_token.is_ok() || self.access_token.is_ok()
+    }
+
+    /// What to seal into a cookie that joins this session `now` (UNIX seconds). Of a session of version 1 is not known when it
+    /// began.
+    pub fn identity(&self, now: u64) -> Session {
+        let began = self.refresh_token.as_ref().ok().and_then(|content| content.started_at);
+        let sealed = self.access_token.as_ref().map(|opened| opened.began_at).ok();
+        Session {
+            id: self.id().unwrap_or(SessionId::NONE),
+            started_at: began.or(sealed).filter(|at| *at != 0).unwrap_or(now),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The refresh store of a single process.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bff_core::error_code::Refusal;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::replay_window::replay_window;
+use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn};
+use crate::clock;
+
+/// Bounds of an [`InProcessRefreshStore`].
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshStoreLimits {
+    /// How long new tokens are handed to late callers.
+    pub replay_window: Duration,
+    /// After this long a leader that said nothing counts as lost and another may lead.
+    pub lead: Duration,
+    /// How long a caller waits for another one's outcome.
+    pub wait: Duration,
+    /// How many settled refreshes are kept at most; the oldest go first.
+    pub settled: usize,
+}
+
+/// The store of a single process: a map behind a mutex, shared by its workers.
+#[derive(Clone)]
+pub struct InProcessRefreshStore {
+    limits: RefreshStoreLimits,
+    flights: Arc<Mutex<Flights>>,
+}
+
+/// How long a settled flight may outlive its window at most.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// That of a [`RefreshKey`]: there may be many of these, and the session is in it.
+type Digest = [u8; 32];
+
+#[derive(Default)]
+struct Flights {
+    by_key: HashMap<Digest, Flight>,
+    /// Settled flights in the order in which they end.
+    settled: VecDeque<(Instant, Digest)>,
+    /// How many leaders there were.
+    leases: u64,
+    /// Whether somebody sees to it that these are forgotten in time.
+    swept: bool,
+}
+
+struct Flight {
+    ends: Instant,
+    state: State,
+}
+
+enum State {
+    /// Somebody leads; the others wait here.
+    Led(Lease, watch::Sender<Option<RefreshOutcome>>),
+    /// Over. There may be many of these, so that they hold nothing but the outcome.
+    Settled(RefreshOutcome),
+}
+
+enum Joined {
+    Leads(Lease),
+    Waits(watch::Receiver<Option<RefreshOutcome>>),
+    Late(RefreshOutcome),
+}
+
+impl InProcessRefreshStore {
+    /// An empty store.
+    pub fn new(limits: RefreshStoreLimits) -> InProcessRefreshStore {
+        InProcessRefreshStore {
+            limits,
+            flights: Arc::default(),
+        }
+    }
+
+    /// A poisoned lock is taken over: every change below is complete in itself.
+    fn flights(&self) -> MutexGuard<'_, Flights> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn join_now(&self, key: Digest, now: Instant) -> Joined {
+        let mut flights = self.flights();
+        flights.forget_ended(now);
+        match flights.by_key.get(&key).filter(|flight| flight.ends > now) {
+            Some(Flight {
+                state: State::Led(_, outcome),
+                ..
+            }) => return Joined::Waits(outcome.subscribe()),
+            Some(Flight {
+                state: State::Settled(outcome),
+                ..
+            }) => return Joined::Late(outcome.clone()),
+            None => {}
+        }
+        let lease = Lease(flights.leases);
+        flights.leases = flights.leases.wrapping_add(1);
+        let flight = Flight {
+            ends: now + self.limits.lead,
+            state: State::Led(lease, watch::Sender::new(None)),
+        };
+        flights.by_key.insert(key, flight);
+        Joined::Leads(lease)
+    }
+
+    /// Returns whether somebody has to be found who sees to it that settled flights are forgotten.
+    fn settle_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
+        let window = replay_window(outcome, self.limits.replay_window, clock::now());
+        let mut flights = self.flights();
+        // A leader that was lost and replaced settles nothing.
+        let led = |flight: &&mut Flight| matches!(flight.state, State::Led(holder, _) if holder == lease);
+        let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
+            return false;
+        };
+        let ends = now + window;
+        flight.ends = ends;
+        if let State::Led(_, waiting) = std::mem::replace(&mut flight.state, State::Settled(outcome.clone())) {
+            waiting.send_replace(Some(outcome.clone()));
+        }
+        if window.is_zero() {
+            flights.by_key.remove(&key);
+            return false;
+        }
+        // Windows differ, and a short one is not to wait for those before it.
+        let later = flights.settled.iter().rposition(|(other, _)| *other <= ends);
+        flights
+            .settled
+            .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
+        while flights.settled.len() > self.limits.settled {
+            flights.forget_oldest();
+        }
+        !std::mem::replace(&mut flights.swept, true)
+    }
+
+    /// Tokens do not stay in memory for want of a next request.
+    async fn sweep(self) {
+        loop {
+            let next = {
+                let mut flights = self.flights();
+                flights.forget_ended(Instant::now());
+                let next = flights.settled.front().map(|(ends, _)| *ends);
+                flights.swept = next.is_some();
+                next
+            };
+            match next {
+                // One with a shorter window may have come meanwhile.
+                Some(ends) => tokio::time::sleep_until(ends.min(Instant::now() + SWEEP)).await,
+                None => return,
+            }
+        }
+    }
+}
+
+impl Flights {
+    fn forget_ended(&mut self, now: Instant) {
+        while self.settled.front().is_some_and(|(ends, _)| *ends <= now) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((ends, key)) = self.settled.pop_front() else {
+            return;
+        };
+        // A key that was led anew since has another end, and stays.
+        if self.by_key.get(&key).is_some_and(|flight| flight.ends == ends) {
+            self.by_key.remove(&key);
+        }
+    }
+}
+
+impl RefreshStore for InProcessRefreshStore {
+    fn join(&self, key: RefreshKey, _holder: Holder) -> StoreFuture<'_, Turn> {
+        Box::pin(async move {
+            let mut outcome = match self.join_now(*key.digest(), Instant::now()) {
+                Joined::Leads(lease) => return Turn::Lead(lease),
+                Joined::Late(outcome) => return Turn::Replayed(outcome),
+                Joined::Waits(outcome) => outcome,
+            };
+            let settled = match timeout(self.limits.wait, outcome.wait_for(Option::is_some)).await {
+                Ok(Ok(settled)) => settled.clone(),
+                // It takes too long; or the leader was lost and another has taken its place.
+                Ok(Err(_)) | Err(_) => None,
+            };
+            Turn::Settled(settled.unwrap_or(Err(Refusal::AuthorizationServerError)))
+        })
+    }
+
+    fn settle(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
+        Box::pin(async move {
+            if self.settle_now(*key.digest(), lease, &outcome, Instant::now()) {
+                tokio::spawn(self.clone().sweep());
+            }
+            outcome
+        })
+    }
+
+    fn settled(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>> {
+        let now = Instant::now();
+        let found = match self.flights().by_key.get(key.digest()) {
+            Some(Flight {
+                state: State::Settled(Ok(tokens)),
+                ends,
+            }) if *ends > now => Some(Arc::clone(tokens)),
+            _ => None,
+        };
+        Box::pin(std::future::ready(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bff_core::cookie::session_id::SessionId;
+
+    use super::*;
+    use crate::session::refresh::store::tests::renewed as renewed_until;
+
+    const LIMITS: RefreshStoreLimits = RefreshStoreLimits {
+        replay_window: Duration::from_secs(30),
+        lead: Duration::from_secs(20),
+        wait: Duration::from_secs(5),
+        settled: 2,
+    };
+
+    fn key(name: &str) -> RefreshKey {
+        RefreshKey::new(SessionId([1; 32]), name)
+    }
+
+    fn renewed(access_token: &str) -> RefreshOutcome {
+        renewed_until(access_token, true, u64::MAX)
+    }
+
+    async fn lead(store: &InProcessRefreshStore, key: RefreshKey) -> Lease {
+        match store.join(key, Holder::AnyProcess).await {
+            Turn::Lead(lease) => lease,
+            Turn::Settled(_) | Turn::Replayed(_) => panic!("somebody else leads, or has led"),
+        }
+    }
+
+    async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
+        match store.join(key, Holder::AnyProcess).await {
+            Turn::Lead(_) => None,
+            Turn::Settled(Ok(tokens)) | Turn::Replayed(Ok(tokens)) => Some(tokens.access_token.to_string()),
+            Turn::Settled(Err(refusal)) | Turn::Replayed(Err(refusal)) => Some(refusal.code().to_owned()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_come_while_the_leader_is_at_it_get_its_outcome() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let follower = {
+            let store = store.clone();
+            tokio::spawn(async move { access_token_of(&store, key("a")).await })
+        };
+        tokio::task::yield_now().await;
+        let _ = store.settle(key("a"), lease, renewed("new")).await;
+        assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_caller_gets_the_same_tokens_until_the_replay_window_ends() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let _ = store.settle(key("a"), lease, renewed("new")).await;
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        lead(&store, key("a")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_are_forgotten_although_no_further_request_comes() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let outcome = renewed("new");
+        let tokens = Arc::downgrade(outcome.as_ref().ok().unwrap());
+        let _ = store.settle(key("a"), lease, outcome).await;
+        assert!(tokens.upgrade().is_some());
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert!(tokens.upgrade().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_told_to_those_who_wait_and_then_forgotten() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let follower = {
+            let store = store.clone();
+            tokio::spawn(async move { access_token_of(&store, key("a")).await })
+        };
+        tokio::task::yield_now().await;
+        let _ = store
+            .settle(key("a"), lease, Err(Refusal::AuthorizationServerError))
+            .await;
+        assert_eq!(
+            follower.await.unwrap().as_deref(),
+            Some(Refusal::AuthorizationServerError.code())
+        );
+        lead(&store, key("a")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_leader_is_replaced_after_its_time() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let next = lead(&store, key("a")).await;
+        // And settles nothing any more.
+        let _ = store.settle(key("a"), lease, renewed("stale")).await;
+        let _ = store.settle(key("a"), next, renewed("new")).await;
+        let _ = store.settle(key("a"), lease, renewed("stale")).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_a_caller_may_and_the_outcome_is_there_afterwards() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let began = Instant::now();
+        assert_eq!(
+            access_token_of(&store, key("a")).await.as_deref(),
+            Some(Refusal::AuthorizationServerError.code())
+        );
+        assert_eq!(began.elapsed(), LIMITS.wait);
+        let _ = store.settle(key("a"), lease, renewed("late")).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("late"));
+        let tokens = store.settled(key("a")).await.unwrap();
+        assert_eq!(tokens.access_token.as_str(), "late");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_token_that_is_not_rotated_is_used_again_after_two_seconds() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        for (rotated, seconds) in [(false, 2), (true, 30)] {
+            let key = key(&seconds.to_string());
+            let lease = lead(&store, key).await;
+            let _ = store.settle(key, lease, renewed_until("new", rotated, u64::MAX)).await;
+            tokio::time::advance(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
+            assert_eq!(access_token_of(&store, key).await.as_deref(), Some("new"));
+            tokio::time::advance(Duration::from_millis(1)).await;
+            lead(&store, key).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_of_kept_outcomes_is_bounded() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        for name in ["a", "b", "c"] {
+            let lease = lead(&store, key(name)).await;
+            let _ = store.settle(key(name), lease, renewed(name)).await;
+        }
+        assert_eq!(store.flights().by_key.len(), 2);
+        lead(&store, key("a")).await;
+        assert_eq!(access_token_of(&store, key("c")).await.as_deref(), Some("c"));
+    }
+}

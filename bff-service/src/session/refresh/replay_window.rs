@@ -1,0 +1,72 @@
+//! How long the outcome of an exchange is there for late callers.
+
+use std::time::Duration;
+
+use super::store::RefreshOutcome;
+
+/// How long late callers are told of an outcome that nothing makes precious: those who press at the same moment.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// How long an outcome of `now` (UNIX seconds) is there for late callers, where `replay` is the configured window.
+///
+/// All of the window where a token was used up: a second use would end the session. Where the refresh token was not rotated
+/// it can simply be used again; then the window is short, and over when the access token is. A failure is told to those
+/// who wait, and then forgotten: the next caller may fare better.
+pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
+    match outcome {
+        Ok(tokens) if tokens.rotated => replay,
+        Ok(tokens) => {
+            let left = Duration::from_secs(tokens.access_token_expires_at.saturating_sub(now));
+            replay.min(SHORT).min(left)
+        }
+        Err(_) => Duration::ZERO,
+    }
+}
+
+/// Whether an outcome is for a caller that comes at `now` (UNIX seconds), when it is over, too.
+pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
+    outcome
+        .as_ref()
+        .is_ok_and(|tokens| tokens.rotated || tokens.is_live(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use bff_core::error_code::Refusal;
+
+    use super::super::store::tests::renewed;
+    use super::*;
+
+    const NOW: u64 = 1_000;
+    const REPLAY: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_used_up_refresh_token_is_answered_for_all_of_the_replay_window() {
+        for expires_at in [NOW, NOW + 5, NOW + 500] {
+            let outcome = renewed("new", true, expires_at);
+            assert_eq!(replay_window(&outcome, REPLAY, NOW), REPLAY);
+            assert!(is_for_late_callers(&outcome, NOW));
+        }
+    }
+
+    #[test]
+    fn without_rotation_the_window_is_short_and_over_when_the_access_token_is() {
+        let window = |expires_at| replay_window(&renewed("new", false, expires_at), REPLAY, NOW);
+        assert_eq!(window(NOW + 500), SHORT);
+        assert_eq!(window(NOW + 1), Duration::from_secs(1));
+        assert_eq!(window(NOW), Duration::ZERO);
+        assert_eq!(
+            replay_window(&renewed("new", false, NOW + 500), Duration::ZERO, NOW),
+            Duration::ZERO
+        );
+        assert!(is_for_late_callers(&renewed("new", false, NOW + 1), NOW));
+        assert!(!is_for_late_callers(&renewed("new", false, NOW), NOW));
+    }
+
+    #[test]
+    fn a_failure_is_for_nobody_who_comes_late() {
+        let failure: RefreshOutcome = Err(Refusal::AuthorizationServerError);
+        assert_eq!(replay_window(&failure, REPLAY, NOW), Duration::ZERO);
+        assert!(!is_for_late_callers(&failure, NOW));
+    }
+}

@@ -1,0 +1,203 @@
+//! The outcome of an exchange as it is left in Redis for the other replicas: sealed with the cookies' key ring.
+
+use std::sync::Arc;
+
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::seal::Content;
+use bff_core::cookie::session_id::SessionId;
+use bff_core::error_code::Refusal;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::store::{BegunSession, RefreshKey, RefreshOutcome, RenewedTokens};
+use crate::session::cookies::keys::LiveSealer;
+use crate::session::identity::{ReplicaId, Session};
+use crate::{clock, random};
+
+/// The clocks of replicas may differ, in seconds; Redis itself ends an outcome in time.
+const CLOCKS_SECONDS: u64 = 60;
+
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    Renewed {
+        access_token: String,
+        access_token_expires_at: u64,
+        refresh_token: String,
+        /// From a replica of before this member, it may be.
+        #[serde(default = "yes")]
+        rotated: bool,
+        refresh_token_expires_at: Option<u64>,
+        id_token: Option<String>,
+        renewed_by: ReplicaId,
+        /// 0 from a replica of before this member: long ago.
+        #[serde(default)]
+        renewed_at: u64,
+        /// Unknown to a replica of before this member.
+        #[serde(default)]
+        scope: Option<String>,
+        /// After a login.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begun: Option<StoredSession>,
+    },
+    /// By the refusal's status: the session is over, or not.
+    Refused(Ended),
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSession {
+    id: [u8; 32],
+    started_at: u64,
+    csrf: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Ended {
+    SessionExpired,
+    Rejected,
+    Unavailable,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Seals an outcome that is to be there for `seconds`.
+pub(super) fn seal(sealer: &LiveSealer, key: RefreshKey, outcome: &RefreshOutcome, seconds: u64) -> Option<String> {
+    let stored = match outcome {
+        Ok(tokens) => Stored::Renewed {
+            access_token: tokens.access_token.to_string(),
+            access_token_expires_at: tokens.access_token_expires_at,
+            refresh_token: tokens.refresh_token.to_string(),
+            rotated: tokens.rotated,
+            refresh_token_expires_at: tokens.refresh_token_expires_at,
+            id_token: tokens.id_token.as_ref().map(|token| token.to_string()),
+            renewed_by: tokens.renewed_by,
+            renewed_at: tokens.renewed_at,
+            scope: tokens.scope.clone(),
+            begun: tokens.begun.as_ref().map(|begun| StoredSession {
+                id: begun.session.id.0,
+                started_at: begun.session.started_at,
+                csrf: begun.csrf.to_vec(),
+            }),
+        },
+        Err(Refusal::SessionExpired) => Stored::Refused(Ended::SessionExpired),
+        Err(Refusal::AuthorizationError) => Stored::Refused(Ended::Rejected),
+        Err(_) => Stored::Refused(Ended::Unavailable),
+    };
+    // The digest keeps anyone who can write to Redis from handing one exchange's outcome to another.
+    let json = Zeroizing::new(serde_json::to_vec(&(key.digest(), stored)).ok()?);
+    let now = clock::now();
+    let content = Content {
+        value: &json,
+        session: key.session(),
+        began_at: now,
+        expires_at: now.saturating_add(seconds).saturating_add(CLOCKS_SECONDS),
+    };
+    sealer.seal(Purpose::RefreshToken, &content, random::bytes().ok()?).ok()
+}
+
+/// Opens what was sealed for this key; `None` for anything else.
+pub(super) fn open(sealer: &LiveSealer, key: RefreshKey, sealed: &[u8]) -> Option<RefreshOutcome> {
+    let opened = sealer.open(Purpose::RefreshToken, sealed, clock::now()).ok()?;
+    let (digest, stored): ([u8; 32], Stored) = serde_json::from_slice(&opened.value).ok()?;
+    if opened.session != Some(key.session()) || digest != *key.digest() {
+        return None;
+    }
+    Some(match stored {
+        Stored::Renewed {
+            access_token,
+            access_token_expires_at,
+            refresh_token,
+            rotated,
+            refresh_token_expires_at,
+            id_token,
+            renewed_by,
+            renewed_at,
+            scope,
+            begun,
+        } => Ok(Arc::new(RenewedTokens {
+            access_token: access_token.into(),
+            access_token_expires_at,
+            refresh_token: refresh_token.into(),
+            rotated,
+            refresh_token_expires_at,
+            id_token: id_token.map(Into::into),
+            renewed_by,
+            renewed_at,
+            scope,
+            begun: begun.map(|begun| BegunSession {
+                session: Session {
+                    id: SessionId(begun.id),
+                    started_at: begun.started_at,
+                },
+                csrf: begun.csrf.into(),
+            }),
+        })),
+        Stored::Refused(Ended::SessionExpired) => Err(Refusal::SessionExpired),
+        Stored::Refused(Ended::Rejected) => Err(Refusal::AuthorizationError),
+        Stored::Refused(Ended::Unavailable) => Err(Refusal::AuthorizationServerError),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::session::cookies::keys::CookieKeys;
+    use crate::session::refresh::store::tests::renewed;
+
+    fn keys() -> Arc<CookieKeys> {
+        let config = r#"
+            demo = true
+            trusted_web_origins = ["https://www.example.com"]
+            authorization_server.issuer = "http://127.0.0.1:1"
+            client.id = "spa"
+            client.secret = "secret"
+            client.redirect_uri = "https://www.example.com/"
+            keys.ring = "8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98"
+        "#;
+        CookieKeys::new(&Config::parse(config, |_| None).unwrap())
+    }
+
+    fn key(session: u8, refresh_token: &str) -> RefreshKey {
+        RefreshKey::new(SessionId([session; 32]), refresh_token)
+    }
+
+    /// Whoever can write to Redis can put one exchange's outcome in the place of another.
+    #[test]
+    fn an_outcome_opens_for_its_own_session_and_refresh_token_alone() {
+        let sealer = keys().for_refreshes();
+        let own = key(1, "a");
+        let tokens = renewed("new", true, clock::now() + 300);
+        for outcome in [tokens, Err(Refusal::SessionExpired)] {
+            let sealed = seal(&sealer, own, &outcome, 30).unwrap();
+            let opened = open(&sealer, own, sealed.as_bytes()).unwrap();
+            assert_eq!(opened.is_ok(), outcome.is_ok());
+            for other in [
+                key(1, "b"),
+                key(2, "a"),
+                key(2, "b"),
+                RefreshKey::new(SessionId::NONE, "a"),
+                RefreshKey::of_login("state", "verifier", "a"),
+            ] {
+                assert!(open(&sealer, other, sealed.as_bytes()).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn an_outcome_is_whatever_was_sealed_as_one_and_nothing_else() {
+        let keys = keys();
+        let own = key(1, "a");
+        let outcome = renewed("new", true, clock::now() + 300);
+        let sealed = seal(&keys.for_refreshes(), own, &outcome, 30).unwrap();
+        for other in [keys.for_cookies(), keys.for_logouts()] {
+            assert!(open(&other, own, sealed.as_bytes()).is_none());
+            let elsewhere = seal(&other, own, &outcome, 30).unwrap();
+            assert!(open(&keys.for_refreshes(), own, elsewhere.as_bytes()).is_none());
+        }
+        for cut in [&sealed[..sealed.len() - 1], &sealed[1..], ""] {
+            assert!(open(&keys.for_refreshes(), own, cut.as_bytes()).is_none());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the refresh token's cookie holds.
+
+use std::borrow::Cow;
+
+use bff_core::cookie::seal::Opened;
+use bff_core::cookie::session_id::SessionId;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+#[cfg(doc)]
+use super::cookies::settings::CookieSettings;
+use super::identity::ReplicaId;
+
+/// What the refresh token's cookie says.
+pub struct RefreshContent {
+    /// The refresh token.
+    pub refresh_token: Zeroizing<String>,
+    /// The session; `None` in a version 1 cookie.
+    pub session: Option<SessionId>,
+    /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
+    pub started_at: Option<u64>,
+    /// The replica that got the token, and when (UNIX seconds); `None` in a version 1 cookie.
+    pub renewed: Option<(ReplicaId, u64)>,
+    /// The scope that was granted; `None` where the cookie does not say.
+    pub scope: Option<String>,
+    /// In which shape the session was written, as [`CookieSettings::shape`]; `None` where that is not known.
+    pub shape: Option<String>,
+}
+
+/// What is sealed. The session, and when it began, are in the seal itself.
+#[derive(Serialize, Deserialize)]
+struct SealedContent<'a> {
+    refresh_token: Cow<'a, str>,
+    /// Written and never read: the build before reads when the session began from here, and takes a cookie without it for
+    /// none. So without it an upgrade replica by replica, or a way back, would sign users out. To go with the release after
+    /// this one.
+    #[serde(skip_deserializing)]
+    started_at: u64,
+    renewed_by: ReplicaId,
+    /// Cookies from before this member are of another process, for which it does not count.
+    #[serde(default)]
+    renewed_at: u64,
+    /// Cookies from before this member do not say, and are refreshed without a scope, as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Cow<'a, str>>,
+    /// Absent from cookies of before it was there.
+    #[serde(default)]
+    shape: Option<String>,
+}
+
+/// What to seal for `refresh_token`, which `renewed_by` got at `renewed_at`, in a session that began at `started_at` (both
+/// UNIX seconds) and is written in this `shape`.
+pub(super) fn content(
+    refresh_token: &str,
+    started_at: u64,
+    (renewed_by, renewed_at): (ReplicaId, u64),
+    scope: Option<&str>,
+    shape: String,
+) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let content = SealedContent {
+        refresh_token: refresh_token.into(),
+        started_at,
+        renewed_by,
+        renewed_at,
+        scope: scope.map(Cow::from),
+        shape: Some(shape),
+    };
+    serde_json::to_vec(&content).map(Zeroizing::new)
+}
+
+impl RefreshContent {
+    /// When the token in an opened cookie came from the authorization server, in UNIX seconds; 0 where that is not known.
+    pub fn renewed_at(opened: &Opened) -> u64 {
+        let content = RefreshContent::parse(opened);
+        content.and_then(|content| content.renewed).map_or(0, |(_, at)| at)
+    }
+
+    /// Reads an opened cookie. In version 1 the value is the token itself.
+    pub fn parse(opened: &Opened) -> Option<RefreshContent> {
+        if opened.session.is_none() {
+            let token = std::str::from_utf8(&opened.value).ok()?;
+            return Some(RefreshContent {
+                refresh_token: token.to_owned().into(),
+                session: None,
+                started_at: None,
+                renewed: None,
+                scope: None,
+                shape: None,
+            });
+        }
+        let content: SealedContent<'_> = serde_json::from_slice(&opened.value).ok()?;
+        Some(RefreshContent {
+            refresh_token: content.refresh_token.into_owned().into(),
+            session: opened.session,
+            started_at: Some(opened.began_at),
+            renewed: Some((content.renewed_by, content.renewed_at)),
+            scope: content.scope.map(Cow::into_owned),
+            shape: content.shape,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bff_core::cookie::purpose::Purpose;
+    use bff_core::cookie::seal::{Content, Sealer};
+    use bff_core::crypto::key_ring::KeyRing;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn opened(value: &[u8], began_at: u64) -> Opened {
+        let (ring, _) = KeyRing::parse(&"8f3a1c5e7b9d0246".repeat(4), true).unwrap();
+        let sealer = Sealer::new(ring, "example", false);
+        let content = Content {
+            value,
+            session: SessionId([7; 32]),
+            began_at,
+            expires_at: NOW + 60,
+        };
+        let sealed = sealer.seal(Purpose::RefreshToken, &content, [3; 24]).unwrap();
+        sealer.open(Purpose::RefreshToken, sealed.as_bytes(), NOW).unwrap()
+    }
+
+    #[test]
+    fn the_start_of_a_session_is_the_one_in_the_seal() {
+        let written = content("rt", NOW - 100, (ReplicaId(1), NOW), None, String::new()).unwrap();
+        let read = RefreshContent::parse(&opened(&written, NOW - 100)).unwrap();
+        assert_eq!(read.started_at, Some(NOW - 100));
+        assert_eq!(read.refresh_token.as_str(), "rt");
+    }
+
+    #[test]
+    fn cookies_of_the_build_before_and_of_the_one_after_are_read() {
+        for members in [r#","started_at":5"#, ""] {
+            let value = format!(r#"{{"refresh_token":"rt","renewed_by":1{members}}}"#);
+            let read = RefreshContent::parse(&opened(value.as_bytes(), NOW - 100)).unwrap();
+            assert_eq!(read.started_at, Some(NOW - 100), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_build_before_finds_the_start_where_it_looks() {
+        #[derive(Deserialize)]
+        struct OfTheBuildBefore {
+            refresh_token: String,
+            started_at: u64,
+            renewed_by: ReplicaId,
+        }
+        let written = content("rt", NOW - 100, (ReplicaId(1), NOW), None, String::new()).unwrap();
+        let read: OfTheBuildBefore = serde_json::from_slice(&written).unwrap();
+        assert_eq!(
+            (read.refresh_token.as_str(), read.started_at, read.renewed_by),
+            ("rt", NOW - 100, ReplicaId(1))
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! The service's log: one line per event on standard error, for people or as JSON, each with the id of the request
+//! that it belongs to.
+//!
+//! No line ever holds a token, a code, a state, a cookie or a secret: what is logged about a refused request is which
+//! rule refused it, and the audit lines name a session by a digest.
+
+use std::io::Write;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bff_core::cookie::session_id::SessionId;
+use env_logger::fmt::Formatter;
+use log::Record;
+use log::kv::{self, Key, VisitSource};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::request_context::RequestContext;
+use super::trace::TraceContext;
+use bff_core::encoding::hex;
+
+/// The target of audit lines: sign-ins, refreshes, sign-outs, refusals. `docs/observability.md` has the events.
+pub const AUDIT: &str = "audit";
+
+/// How lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogFormat {
+    /// For reading.
+    #[default]
+    Human,
+    /// One JSON object a line: `time`, `level`, `target`, `request_id`, `trace_id`, `message`, and what an event says besides.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogFormat, String> {
+        match text {
+            "human" => Ok(LogFormat::Human),
+            "json" => Ok(LogFormat::Json),
+            other => Err(format!("BFF_LOG_FORMAT is `{other}`; write `human` or `json`")),
+        }
+    }
+}
+
+/// Installs the logger. Levels come from `RUST_LOG`, `info` where it is not set.
+pub fn init(format: LogFormat) {
+    let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
+    let mut builder = env_logger::Builder::from_env(environment);
+    // At their lowest levels these write out requests with their credentials, so no setting turns that on.
+    for module in ["awc", "h2"] {
+        builder.filter_module(module, log::LevelFilter::Info);
+    }
+    match format {
+        LogFormat::Human => builder.format(human_line),
+        LogFormat::Json => builder.format(json_line),
+    };
+    // A second logger (in tests) is no reason to stop.
+    let _ = builder.try_init();
+}
+
+fn human_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+    let time = line.timestamp_millis();
+    let request = RequestContext::current();
+    let request = request.map(|request| format!(" [{}]", request.id)).unwrap_or_default();
+    writeln!(
+        line,
+        "{time} {:5} {}{request} {}",
+        record.level(),
+        record.target(),
+        one_line(record)
+    )
+}
+
+fn json_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
+    let request = RequestContext::current();
+    let trace = request.as_ref().and_then(|request| request.trace.as_ref());
+    let mut members = Members(Map::new());
+    // Nothing is lost when they cannot be read: the message says the same.
+    let _ = record.key_values().visit(&mut members);
+    let Members(mut object) = members;
+    for (name, value) in [
+        ("time", json!(line.timestamp_millis().to_string())),
+        ("level", json!(record.level().as_str())),
+        ("target", json!(record.target())),
+        (
+            "request_id",
+            json!(request.as_ref().map(|request| request.id.to_string())),
+        ),
+        ("trace_id", json!(trace.map(TraceContext::trace_id))),
+        ("message", json!(record.args().to_string())),
+    ] {
+        object.insert(name.to_owned(), value);
+    }
+    writeln!(line, "{}", Value::Object(object))
+}
+
+/// What an event says besides its message, as members of its line.
+struct Members(Map<String, Value>);
+
+impl<'kvs> VisitSource<'kvs> for Members {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        let value = match value.to_u64() {
+            Some(number) => json!(number),
+            None => json!(value.to_string()),
+        };
+        self.0.insert(key.as_str().to_owned(), value);
+        Ok(())
+    }
+}
+
+/// Whether audit lines name users.
+static SUBJECTS: AtomicBool = AtomicBool::new(false);
+
+/// From now on audit lines say the `sub` of who signs in, or do not (the default).
+pub fn log_subjects(wanted: bool) {
+    SUBJECTS.store(wanted, Relaxed);
+}
+
+/// The `sub` for an audit line: `-` unless it is wanted there.
+pub fn subject(sub: Option<&str>) -> &str {
+    sub.filter(|_| SUBJECTS.load(Relaxed)).unwrap_or("-")
+}
+
+/// The message without control characters: what came from outside must not be able to forge a line.
+fn one_line(record: &Record<'_>) -> String {
+    record
+        .args()
+        .to_string()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// A session's name in the log: enough to follow it through the lines, and nothing that opens anything.
+pub fn session_name(session: SessionId) -> String {
+    let digest = Sha256::digest(session.0);
+    hex::encode(digest.get(..6).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_session_does_not_hold_its_id() {
+        let name = session_name(SessionId([0xab; 32]));
+        assert_eq!(name.len(), 12);
+        assert!(!name.contains("abab"));
+    }
+
+    #[test]
+    fn an_unknown_format_is_refused_with_what_to_write() {
+        assert!("yaml".parse::<LogFormat>().unwrap_err().contains("`human` or `json`"));
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+    }
+}

@@ -1,0 +1,285 @@
+//! What the service counts and times, in Prometheus' text format. `docs/observability.md` has the list.
+//!
+//! Every label takes its values from a list that stands in this program: what a client sends never becomes one, so that
+//! the number of series is bounded.
+
+use super::server_endpoint::ServerEndpoint;
+
+use prometheus::core::Collector;
+use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts};
+use prometheus::{Registry, TextEncoder};
+use std::time::Duration;
+
+/// Upper bounds of the histograms' buckets, in seconds: from what a request costs here to what the longest may take.
+const SECONDS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+
+/// What came of a call to `/refresh` whose cookies are good: the label `outcome` of `bff_refreshes_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refreshed {
+    /// The authorization server gave new tokens, a new refresh token among them.
+    Rotated,
+    /// It gave a new access token, and the refresh token stays.
+    Renewed,
+    /// The call waited for another one with the same refresh token and got its tokens.
+    Coalesced,
+    /// The call came late and got the tokens of another one that was over.
+    Replayed,
+    /// There are no new tokens.
+    Failed,
+}
+
+impl Refreshed {
+    const ALL: [Refreshed; 5] = [
+        Refreshed::Rotated,
+        Refreshed::Renewed,
+        Refreshed::Coalesced,
+        Refreshed::Replayed,
+        Refreshed::Failed,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Refreshed::Rotated => "rotated",
+            Refreshed::Renewed => "renewed",
+            Refreshed::Coalesced => "coalesced",
+            Refreshed::Replayed => "replayed",
+            Refreshed::Failed => "failed",
+        }
+    }
+}
+
+/// Who ended sessions: the label `by` of `bff_logouts_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoggedOut {
+    /// The user, at the application.
+    User,
+    /// The authorization server, back-channel logout.
+    Backchannel,
+    /// The authorization server, front-channel logout.
+    Frontchannel,
+}
+
+impl LoggedOut {
+    const ALL: [LoggedOut; 3] = [LoggedOut::User, LoggedOut::Backchannel, LoggedOut::Frontchannel];
+
+    fn name(self) -> &'static str {
+        match self {
+            LoggedOut::User => "user",
+            LoggedOut::Backchannel => "backchannel",
+            LoggedOut::Frontchannel => "frontchannel",
+        }
+    }
+}
+
+/// The service's metrics. Shared by all workers.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    refusals: IntCounterVec,
+    logins_started: IntCounter,
+    logins: IntCounter,
+    refreshes: IntCounterVec,
+    logouts: IntCounterVec,
+    server_requests: IntCounterVec,
+    server_seconds: HistogramVec,
+    authorization_server_failures: IntCounter,
+    redis_failures: IntCounter,
+    refreshes_without_redis: IntCounter,
+    ended_sessions: IntGauge,
+    ready: IntGauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            kept(&registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let counter = |name: &str, help: &str| kept(&registry, IntCounter::new(name, help));
+        let gauge = |name: &str, help: &str| kept(&registry, IntGauge::new(name, help));
+        let times = |name: &str, help: &str, labels: &[&str]| {
+            let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+            kept(&registry, HistogramVec::new(options, labels))
+        };
+        let metrics = Metrics {
+            requests: counters(
+                "bff_requests_total",
+                "Requests answered, by endpoint and outcome: ok, or the error code.",
+                &["endpoint", "outcome"],
+            ),
+            request_seconds: times(
+                "bff_request_duration_seconds",
+                "Time from a request's head to its answer, by endpoint.",
+                &["endpoint"],
+            ),
+            refusals: counters(
+                "bff_refusals_total",
+                "Requests refused, by endpoint and reason.",
+                &["endpoint", "reason"],
+            ),
+            logins_started: counter("bff_logins_started_total", "Logins begun: browsers sent to sign in."),
+            logins: counter("bff_logins_total", "Logins finished: sessions begun."),
+            refreshes: counters(
+                "bff_refreshes_total",
+                "Calls to refresh a session with good cookies, by outcome.",
+                &["outcome"],
+            ),
+            logouts: counters("bff_logouts_total", "Logouts, by who asked for them.", &["by"]),
+            server_requests: counters(
+                "bff_authorization_server_requests_total",
+                "Back-channel requests to the authorization server, by endpoint and outcome.",
+                &["endpoint", "outcome"],
+            ),
+            server_seconds: times(
+                "bff_authorization_server_request_duration_seconds",
+                "Time of a back-channel request to the authorization server, connection and answer included, by endpoint.",
+                &["endpoint"],
+            ),
+            authorization_server_failures: counter(
+                "bff_authorization_server_failures_total",
+                "Requests that failed since the authorization server was unreachable, too slow or answered nonsense.",
+            ),
+            redis_failures: counter(
+                "bff_redis_failures_total",
+                "Commands that Redis did not answer, or not in time.",
+            ),
+            refreshes_without_redis: counter(
+                "bff_refreshes_without_redis_total",
+                "Refreshes that could not be coordinated with other replicas.",
+            ),
+            ended_sessions: gauge(
+                "bff_ended_sessions",
+                "Entries in the lists of sessions that were ended before their time.",
+            ),
+            ready: gauge(
+                "bff_ready",
+                "1 when the metadata and keys of the authorization server are loaded, else 0.",
+            ),
+            registry,
+        };
+        // From the start on, so that the first one is seen as an increase.
+        for outcome in Refreshed::ALL {
+            metrics.refreshes.with_label_values(&[outcome.name()]);
+        }
+        for by in LoggedOut::ALL {
+            metrics.logouts.with_label_values(&[by.name()]);
+        }
+        metrics
+    }
+}
+
+/// Registers a metric. It cannot fail: names and labels stand in this file, and a test makes them all.
+fn kept<T: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<T>) -> T {
+    let registered = metric.and_then(|metric| {
+        registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    });
+    registered.unwrap_or_else(|error| unreachable!("a metric is defined wrongly: {error}"))
+}
+
+impl Metrics {
+    /// A request was answered in this time; the outcome is `ok` or an error code.
+    pub fn request(&self, endpoint: &'static str, outcome: &'static str, time: Duration) {
+        self.requests.with_label_values(&[endpoint, outcome]).inc();
+        observe(&self.request_seconds.with_label_values(&[endpoint]), time);
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, endpoint: &'static str, reason: &'static str) {
+        self.refusals.with_label_values(&[endpoint, reason]).inc();
+    }
+
+    /// A login was begun.
+    pub fn login_started(&self) {
+        self.logins_started.inc();
+    }
+
+    /// A session has begun.
+    pub fn logged_in(&self) {
+        self.logins.inc();
+    }
+
+    /// A call to refresh a session is over.
+    pub fn refreshed(&self, outcome: Refreshed) {
+        self.refreshes.with_label_values(&[outcome.name()]).inc();
+    }
+
+    /// Sessions were ended.
+    pub fn logged_out(&self, by: LoggedOut) {
+        self.logouts.with_label_values(&[by.name()]).inc();
+    }
+
+    /// A request to the authorization server is over.
+    pub fn asked_server(&self, endpoint: ServerEndpoint, outcome: &'static str, time: Duration) {
+        let endpoint = endpoint.name();
+        self.server_requests.with_label_values(&[endpoint, outcome]).inc();
+        observe(&self.server_seconds.with_label_values(&[endpoint]), time);
+    }
+
+    /// The authorization server was unreachable, too slow, or answered nonsense.
+    pub fn authorization_server_failed(&self) {
+        self.authorization_server_failures.inc();
+    }
+
+    /// A command to Redis failed.
+    pub fn redis_failed(&self) {
+        self.redis_failures.inc();
+    }
+
+    /// A refresh had to do without Redis.
+    pub fn refresh_without_redis(&self) {
+        self.refreshes_without_redis.inc();
+    }
+
+    /// All of it, as `text/plain; version=0.0.4`, with these for what is looked up only now: the entries of the lists of
+    /// ended sessions, and whether the service is ready.
+    pub fn to_text(&self, ended_sessions: usize, ready: bool) -> String {
+        self.ended_sessions
+            .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));
+        self.ready.set(i64::from(ready));
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            log::error!("the metrics cannot be written: {error}");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+fn observe(histogram: &Histogram, time: Duration) {
+    histogram.observe(time.as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_comes_out_as_prometheus_text() {
+        let metrics = Metrics::default();
+        metrics.request("refresh", "ok", Duration::from_millis(3));
+        metrics.request("refresh", "ok", Duration::from_secs(60));
+        metrics.request("login_end", "invalid_request", Duration::ZERO);
+        metrics.refreshed(Refreshed::Coalesced);
+        metrics.asked_server(ServerEndpoint::Token, "timeout", Duration::from_secs(1));
+        let text = metrics.to_text(7, true);
+        for line in [
+            r#"bff_requests_total{endpoint="refresh",outcome="ok"} 2"#,
+            r#"bff_requests_total{endpoint="login_end",outcome="invalid_request"} 1"#,
+            r#"bff_request_duration_seconds_bucket{endpoint="refresh",le="0.0025"} 0"#,
+            r#"bff_request_duration_seconds_bucket{endpoint="refresh",le="0.005"} 1"#,
+            r#"bff_request_duration_seconds_count{endpoint="refresh"} 2"#,
+            r#"bff_refreshes_total{outcome="coalesced"} 1"#,
+            r#"bff_refreshes_total{outcome="failed"} 0"#,
+            r#"bff_authorization_server_requests_total{endpoint="token",outcome="timeout"} 1"#,
+            "bff_authorization_server_failures_total 0",
+            "bff_ended_sessions 7",
+            "bff_ready 1",
+            "# TYPE bff_request_duration_seconds histogram",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

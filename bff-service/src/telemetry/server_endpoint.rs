@@ -1,0 +1,44 @@
+//! The endpoints of the authorization server that the service asks, as metrics, spans and the log name them.
+
+/// Who is asked at the authorization server: the label `endpoint` of what is counted of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerEndpoint {
+    /// Its metadata.
+    Metadata,
+    /// Its keys.
+    Jwks,
+    /// Where codes and refresh tokens are exchanged.
+    Token,
+    /// The claims about the user.
+    Userinfo,
+    /// Revocation (RFC 7009).
+    Revocation,
+    /// Pushed authorization requests (RFC 9126).
+    PushedAuthorizationRequest,
+    /// Introspection (RFC 7662), by `/authorize`.
+    Introspection,
+}
+
+impl ServerEndpoint {
+    /// Its name in metrics and spans.
+    pub fn name(self) -> &'static str {
+        match self {
+            ServerEndpoint::Metadata => "metadata",
+            ServerEndpoint::Jwks => "jwks",
+            ServerEndpoint::Token => "token",
+            ServerEndpoint::Userinfo => "userinfo",
+            ServerEndpoint::Revocation => "revocation",
+            ServerEndpoint::PushedAuthorizationRequest => "pushed_authorization_request",
+            ServerEndpoint::Introspection => "introspection",
+        }
+    }
+}
+
+impl std::fmt::Display for ServerEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ServerEndpoint::PushedAuthorizationRequest => "pushed authorization request",
+            other => other.name(),
+        })
+    }
+}
