@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bff_core::crypto::key_ring::KeyRing;
 use bff_core::cookie::names::{CookieNames, NamePrefixes};
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, Sealer};
 use bff_core::cookie::session_id::SessionId;
+use bff_core::crypto::key_ring::KeyRing;
 use bff_service::jose::jwks::KeySet;
 use bff_service::jose::signing_key::SigningKey;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
 
@@ -104,6 +104,10 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
+fn starts_with_in(group: &Group) -> bool {
+    matches!(group.stream().into_iter().next(), Some(TokenTree::Ident(first)) if first == "in")
+}
+
 /// Finds the modules that a file names, in `use` declarations, paths and the arguments of macros.
 struct Reader<'a> {
     modules: &'a BTreeSet<ModulePath>,
@@ -185,6 +189,8 @@ impl Reader<'_> {
                     continue;
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => continue,
+                // A visibility, `pub(in crate::…)`, is no import.
+                TokenTree::Group(group) if starts_with_in(&group) => {}
                 TokenTree::Group(group) => self.name_tokens(group.stream()),
                 TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }
