@@ -95,6 +95,11 @@ fn every_action_of_a_workflow_is_named_by_its_digest() {
             let digest = version.split_whitespace().next().unwrap_or_default();
             let is_digest = digest.len() == 40 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
             assert!(is_digest, "{}: a tag may be moved: {line}", workflow.display());
+            assert!(
+                version.contains(" # v"),
+                "{}: of which version: {line}",
+                workflow.display()
+            );
             count += 1;
         }
     }

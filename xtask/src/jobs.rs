@@ -81,7 +81,10 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
         }
     }
     match failed.len() {
-        0 => Ok(()),
+        0 => {
+            command::progress(&format!("all {count} have succeeded"));
+            Ok(())
+        }
         failures => Err(format!("{failures} of {count} have failed:\n{}", failed.join("\n"))),
     }
 }
@@ -176,4 +179,50 @@ fn failures(output: &str) -> Vec<&str> {
             rust.or_else(node)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(name: &str, script: &str) -> Job {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Job::new(name, command)
+    }
+
+    #[test]
+    fn all_jobs_run_and_those_that_fail_are_named_with_their_tests() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let last = folder.path().join("last");
+        let outcome = run(vec![
+            shell("good", "echo 'test a ... ok'"),
+            shell("bad", "echo 'test b::c ... FAILED'; echo 'not ok 3 - a page'; exit 101"),
+            shell("worse", "kill -KILL $$"),
+            shell("last", &format!("touch {}", last.display())),
+        ]);
+        let error = outcome.expect_err("two have failed");
+        assert!(error.starts_with("2 of 4 have failed:\n"), "{error}");
+        assert!(
+            error.contains("    bad: b::c, a page") && error.contains("    worse"),
+            "{error}"
+        );
+        assert!(last.is_file());
+    }
+
+    #[test]
+    fn a_job_without_company_runs_alone_and_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let running = folder.path().join("running");
+        let alone = format!("test ! -e {}", running.display());
+        let beside = format!("touch {0}; sleep 0.2; rm {0}", running.display());
+        let jobs = vec![
+            Job {
+                company: Company::None,
+                ..shell("alone", &alone)
+            },
+            shell("beside", &beside),
+        ];
+        assert_eq!(run(jobs), Ok(()));
+    }
 }
