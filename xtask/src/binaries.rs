@@ -11,10 +11,15 @@ use crate::{Result, command, workspace};
 /// Tests of the whole system need programs: Envoy, Node.js, a browser and others. They are those in this folder, all but the ones
 /// named below. `cargo xtask check` runs the rest, `cargo xtask test` all.
 const SYSTEM_TESTS: &str = "tests/tests/";
-const WITHOUT_PROGRAMS: [&str; 3] = [
-    "tests/tests/compose_file.rs",
-    "tests/tests/documentation.rs",
-    "tests/tests/reference/main.rs",
+/// Each with those of its tests that need a program after all.
+const WITHOUT_PROGRAMS: [(&str, &[&str]); 4] = [
+    ("tests/tests/compose_file.rs", &[]),
+    ("tests/tests/documentation.rs", &[]),
+    ("tests/tests/reference/main.rs", &[]),
+    (
+        "tests/tests/refresh_protocol/main.rs",
+        &["the_scripts_do_in_a_real_redis"],
+    ),
 ];
 
 /// Tests that wait most of their time, for timeouts and for what is sent at intervals: more of them run at once than the machine
@@ -92,20 +97,23 @@ impl Binary {
     }
 }
 
-/// Those that need no program.
+/// Runs the tests that need no program.
 ///
 /// # Errors
-/// Names one that is said to need none, and is not there.
-pub(crate) fn without_programs(binaries: Vec<Binary>) -> Result<Vec<Binary>> {
-    for name in WITHOUT_PROGRAMS {
-        if !binaries.iter().any(|binary| binary.name == name) {
-            return Err(format!(
-                "there are no tests {name}, of which xtask/src/binaries.rs speaks"
-            ));
-        }
+/// Names a file that is said to need none, and is not there.
+pub(crate) fn without_programs(mut binaries: Vec<Binary>) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for (name, others) in WITHOUT_PROGRAMS {
+        let found = binaries.iter().position(|binary| binary.name == name);
+        let found = found.ok_or_else(|| format!("there are no tests {name}, of which xtask/src/binaries.rs speaks"))?;
+        let skipped: Vec<&str> = others.iter().flat_map(|test| ["--skip", test]).collect();
+        jobs.push(binaries.swap_remove(found).job(&skipped));
     }
-    let needs_none = |name: &str| !name.starts_with(SYSTEM_TESTS) || WITHOUT_PROGRAMS.contains(&name);
-    Ok(binaries.into_iter().filter(|binary| needs_none(&binary.name)).collect())
+    let units = binaries
+        .into_iter()
+        .filter(|binary| !binary.name.starts_with(SYSTEM_TESTS));
+    jobs.extend(units.map(|binary| binary.job(&[])));
+    Ok(jobs)
 }
 
 /// The examples in the documentation of the code.

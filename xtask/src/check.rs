@@ -3,8 +3,7 @@
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::jobs::{self, Job};
-use crate::{Result, binaries, command, workspace};
+use crate::{Result, binaries, command, jobs, workspace};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let begun = Instant::now();
@@ -34,8 +33,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let tests = binaries::build()?;
     took("building the tests", building);
     let testing = Instant::now();
-    let tests = binaries::without_programs(tests)?.into_iter();
-    let mut jobs: Vec<Job> = tests.map(|binary| binary.job(&[])).collect();
+    let mut jobs = binaries::without_programs(tests)?;
     jobs.push(binaries::examples(&[]));
     jobs::run(jobs)?;
     took("testing", testing);
