@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::jobs::{self, Job};
+use crate::jobs::{Company, Job};
 use crate::{Result, command, workspace};
 
 /// Tests of the whole system need programs: Envoy, Node.js, a browser and others. They are those in this folder, all but the ones
@@ -30,6 +30,9 @@ const WAITING: [&str; 3] = [
     "tests/tests/tracing.rs",
 ];
 const WAITING_TO_A_PROCESSOR: usize = 4;
+/// Tests that load the whole machine, and look at how much memory or time that takes.
+const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
+
 /// What Rust's tests ask for how many of them run at once.
 const THREADS: &str = "RUST_TEST_THREADS";
 
@@ -84,14 +87,15 @@ impl Binary {
             .env("CARGO_MANIFEST_DIR", &self.folder)
             .current_dir(&self.folder);
         if WAITING.contains(&self.name.as_str()) && std::env::var_os(THREADS).is_none() {
-            let threads = WAITING_TO_A_PROCESSOR * jobs::processors();
-            command.env(THREADS, threads.to_string());
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            command.env(THREADS, (WAITING_TO_A_PROCESSOR * processors).to_string());
         }
+        let company = match ALONE.contains(&self.name.as_str()) {
+            true => Company::None,
+            false => Company::Any,
+        };
         Job {
-            digest: |output| match output.contains("running 0 tests\n") {
-                true => String::new(),
-                false => output.to_owned(),
-            },
+            company,
             ..Job::new(self.name, command)
         }
     }
@@ -124,4 +128,17 @@ pub(crate) fn examples(arguments: &[&str]) -> Job {
         .args(arguments)
         .current_dir(workspace::root());
     Job::new("examples in the documentation of the code", cargo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_that_are_named_are_there() {
+        let without_programs = WITHOUT_PROGRAMS.map(|(name, _)| name);
+        for name in without_programs.iter().chain(&WAITING).chain(&ALONE) {
+            assert!(workspace::path(name).is_file(), "{name}");
+        }
+    }
 }

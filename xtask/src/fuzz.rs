@@ -11,7 +11,7 @@ use crate::tools::apt;
 use crate::{Result, command, workspace};
 
 /// How long each target runs as part of `cargo xtask test`, in seconds.
-pub(crate) const SHORT: u32 = 3;
+const SHORT: u32 = 3;
 const DEFAULT: u32 = 120;
 
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -69,14 +69,14 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A short run of every target, once they are built.
-pub(crate) fn short_runs() -> Result<Vec<Job>> {
-    build()?;
-    let run = |target: &String| {
-        let job = Job::new(format!("fuzz target {target}"), fuzzer(target, SHORT)?);
-        Ok(Job { digest: summary, ..job })
-    };
-    targets()?.iter().map(run).collect()
+/// A short run of every target, as a program of its own.
+pub(crate) fn short_run() -> Result<Job> {
+    let this = std::env::current_exe().map_err(|error| format!("xtask does not know its own file: {error}"))?;
+    let mut fuzz = Command::new(this);
+    fuzz.args(["fuzz", "--seconds", &SHORT.to_string()])
+        // Where the targets are built for some minutes, it is beside tests.
+        .env("CARGO_BUILD_JOBS", "1");
+    Ok(Job::new("fuzz targets", fuzz))
 }
 
 fn targets() -> Result<Vec<String>> {
@@ -131,33 +131,23 @@ fn kept(target: &str) -> PathBuf {
     workspace::path("fuzz/corpus").join(target)
 }
 
-fn findings(target: &str) -> PathBuf {
-    workspace::target().join("fuzz-findings").join(target)
-}
-
 fn found(target: &str) -> Result<PathBuf> {
     let path = workspace::target().join("fuzz-corpus").join(target);
     files::create_dir(&path)?;
     Ok(path)
 }
 
-/// A run of a target. New inputs go to the first folder; the kept ones are read.
-fn fuzzer(target: &str, seconds: u32) -> Result<Command> {
-    let findings = findings(target);
+/// New inputs go to the first folder; the kept ones are read.
+fn fuzz(target: &str, seconds: u32) -> Result<()> {
+    let findings = workspace::target().join("fuzz-findings").join(target);
     files::create_dir(&findings)?;
     files::create_dir(&kept(target))?;
-    let mut fuzzer = program(target)?;
-    fuzzer
+    let output = program(target)?
         .arg(format!("-max_total_time={seconds}"))
         .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .arg(found(target)?)
-        .arg(kept(target));
-    Ok(fuzzer)
-}
-
-fn fuzz(target: &str, seconds: u32) -> Result<()> {
-    let output = fuzzer(target, seconds)?
+        .arg(kept(target))
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("the fuzz target {target} cannot be started: {error}"))?;
@@ -171,7 +161,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     Err(format!(
         "{}\nfuzzing {target} found something: the input is in {}. To run it again:\n    {} FILE",
         end.join("\n"),
-        findings(target).display(),
+        findings.display(),
         Path::new(program(target)?.get_program()).display()
     ))
 }

@@ -22,8 +22,6 @@ pub(crate) struct Job {
     pub(crate) name: String,
     pub(crate) command: Command,
     pub(crate) company: Company,
-    /// What is shown of the output of one that has succeeded.
-    pub(crate) digest: fn(&str) -> String,
 }
 
 /// What a job may have beside it.
@@ -41,18 +39,19 @@ impl Job {
             name: name.into(),
             command,
             company: Company::Any,
-            digest: str::to_owned,
         }
     }
 }
 
-/// Runs all of them, in this order, as many at once as there are processors; those without company come last. All run, also when
-/// one fails.
+/// While one waits, or has come to its last test, another goes on. Not more: each test program runs as many of its tests at once
+/// as there are processors.
+const AT_ONCE: usize = 2;
+
+/// Runs all of them, in this order, two at once; those without company come last. All run, also when one fails.
 ///
 /// # Errors
 /// Names the jobs that have failed, and what they say has failed in them.
 pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
-    let at_once = processors();
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;
     let logs = workspace::target().join("jobs");
@@ -67,7 +66,7 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
         if interrupted.load(Ordering::Relaxed) {
             return Err("interrupted".to_owned());
         }
-        while waiting.front().is_some_and(|job| may_start(job, &running, at_once)) {
+        while waiting.front().is_some_and(|job| may_start(job, &running)) {
             running.extend(waiting.pop_front().map(|job| Running::start(job, &logs)).transpose()?);
         }
         let mut ended = running.iter_mut().filter_map(|job| Some((job.group.ended()?, job)));
@@ -89,21 +88,15 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     }
 }
 
-/// How many there are.
-pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn may_start(job: &Job, running: &[Running], at_once: usize) -> bool {
+fn may_start(job: &Job, running: &[Running]) -> bool {
     let alone = |company| company == Company::None;
     running.is_empty()
-        || running.len() < at_once && !alone(job.company) && !running.iter().any(|other| alone(other.company))
+        || running.len() < AT_ONCE && !alone(job.company) && !running.iter().any(|other| alone(other.company))
 }
 
 struct Running {
     name: String,
     company: Company,
-    digest: fn(&str) -> String,
     group: ChildGroup,
     log: PathBuf,
     started: Instant,
@@ -115,7 +108,6 @@ impl Running {
             name,
             mut command,
             company,
-            digest,
         } = job;
         let log = logs.join(format!("{}.log", name.replace(['/', ' '], "-")));
         let failed = |error: std::io::Error| format!("{name} cannot be started: {error}");
@@ -128,7 +120,6 @@ impl Running {
         Ok(Running {
             name,
             company,
-            digest,
             group,
             log,
             started: Instant::now(),
@@ -140,13 +131,15 @@ impl Running {
         let output = fs::read(&self.log).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
         let seconds = self.started.elapsed().as_secs_f64();
+        let (verdict, how) = match status.success() {
+            true => ("", String::new()),
+            false => ("FAILED: ", format!(", {status}")),
+        };
+        command::progress(&format!("{verdict}{} ({seconds:.1} s{how})", self.name));
+        println!("{}", output.trim_matches('\n'));
         if status.success() {
-            command::progress(&format!("{} ({seconds:.1} s)", self.name));
-            show(&(self.digest)(&output));
             return None;
         }
-        command::progress(&format!("FAILED: {} ({seconds:.1} s, {status})", self.name));
-        show(&output);
         let names = failures(&output);
         let separator = if names.is_empty() { "" } else { ": " };
         Some(format!("    {}{separator}{}", self.name, names.join(", ")))
@@ -157,13 +150,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Also after an orderly end: whatever it left behind would go on beside the next ones.
         self.group.stop(Signal::Terminate, GRACE);
-    }
-}
-
-fn show(output: &str) {
-    let output = output.trim_matches('\n');
-    if !output.is_empty() {
-        println!("{output}");
     }
 }
 

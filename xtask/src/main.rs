@@ -32,7 +32,7 @@ usage: cargo xtask COMMAND
                               --check: walks through it in a browser
                               --drill: kills a replica of the BFF under load, and looks for lost sessions
   check                       formatting, clippy, and all tests that need no program but Rust's own: some two minutes
-  test [FILTER…]              all tests, or the Rust and browser tests whose names contain a FILTER
+  test [FILTER…]              all tests (a quarter of an hour), or the Rust and browser tests whose names contain a FILTER
   fuzz [TARGET…] [--seconds N] [--minimise]
                               fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage
   bench [--instructions] [FILTER…]

@@ -5,9 +5,6 @@ use std::process::{Command, ExitCode};
 use crate::jobs::{self, Company, Job};
 use crate::{Result, binaries, client, fuzz, programs, spa, tools, workspace};
 
-/// Tests that load the whole machine, and look at how much memory or time that takes.
-const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
-
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
@@ -29,14 +26,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     environment.extend(schemas.into_iter().map(|(name, path)| (name, path.into())));
     let mut jobs = Vec::new();
     for binary in binaries::build()? {
-        let company = match ALONE.contains(&binary.name.as_str()) {
-            true => Company::None,
-            false => Company::Any,
-        };
-        let mut job = Job {
-            company,
-            ..binary.job(filters)
-        };
+        let mut job = binary.job(filters);
         job.command.envs(environment.iter().cloned());
         jobs.push(job);
     }
@@ -53,7 +43,8 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
             .args(["test", "--silent"])
             .current_dir(&artifacts.authorization_server);
         jobs.push(Job::new("tests of the authorization server", server));
-        jobs.extend(fuzz::short_runs()?);
+        // They take longest where they have to be built.
+        jobs.insert(0, fuzz::short_run()?);
     }
     jobs::run(jobs)?;
     Ok(ExitCode::SUCCESS)
