@@ -2,7 +2,7 @@
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use crate::Result;
+use crate::result::Result;
 
 /// Serves until the process ends.
 pub(crate) fn serve(port: &str) -> Result<()> {

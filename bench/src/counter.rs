@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::Result;
+use crate::result::Result;
 
 /// What a measurement counts.
 #[derive(Clone, Copy, PartialEq, Eq)]

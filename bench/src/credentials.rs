@@ -11,7 +11,7 @@ use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
 use serde_json::{Value, json};
 
-use crate::Result;
+use crate::result::Result;
 
 pub(crate) const ORIGIN: &str = "https://www.example.com";
 pub(crate) const PREFIX: &str = "example";

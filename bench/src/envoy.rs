@@ -7,10 +7,10 @@ use std::time::Duration;
 use demo_system::free_port;
 use serde_json::{Value, json};
 
-use crate::Result;
 use crate::counter::Meter;
 use crate::credentials::{Deployment, ORIGIN, PREFIX};
 use crate::process::{Program, answers};
+use crate::result::Result;
 
 /// What the measurements need of the build.
 pub(crate) struct Artifacts {

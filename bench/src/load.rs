@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::LocalSet;
 
-use crate::Result;
 use crate::http::Connection;
+use crate::result::Result;
 
 /// Connections that are kept busy.
 pub(crate) const CONNECTIONS: usize = 32;

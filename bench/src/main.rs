@@ -14,6 +14,7 @@ mod memory;
 mod oauth2;
 mod process;
 mod report;
+mod result;
 mod service;
 mod slow;
 mod upstream;
@@ -25,6 +26,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::result::Result;
+
 use tokio::task::LocalSet;
 
 use crate::counter::Meter;
@@ -34,9 +37,6 @@ use crate::measure::{Plan, Subject};
 use crate::report::Report;
 use crate::upstream::Upstream;
 use crate::variants::{Ground, Variants};
-
-/// The error is a text for the person at the terminal.
-type Result<T> = std::result::Result<T, String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::Result;
 use crate::load::{self, Pace, Requests};
 use crate::process::Program;
+use crate::result::Result;
 
 /// How long and how often.
 #[derive(Clone, Copy)]

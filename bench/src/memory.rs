@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::Result;
 use crate::envoy::{self, Envoy, Listener};
 use crate::load::{self, Pace, Requests};
+use crate::result::Result;
 use crate::variants::Ground;
 
 /// What came of it.

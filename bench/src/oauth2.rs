@@ -1,8 +1,8 @@
 //! Envoy's own filter for OAuth, which the others are measured beside: its sessions.
 
-use crate::Result;
 use crate::credentials::token_length;
 use crate::http::Connection;
+use crate::result::Result;
 
 /// Envoy's oauth2 filter forwards what is in its cookie: a token as long as the one in our cookie of 200 B or 2 KB, or one as
 /// long as what our filter forwards in its place, which is the same to the API.

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::Result;
 use crate::counter::{Counter, Meter};
+use crate::result::Result;
 
 /// Much of that is for programs whose instructions are counted.
 const READY_WITHIN: Duration = Duration::from_secs(300);

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::Result;
 use crate::measure::Figures;
 use crate::memory::Memory;
+use crate::result::Result;
 use crate::service::Service;
 
 /// A run's results.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use demo_system::free_port;
 
-use crate::Result;
 use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
 use crate::envoy::Artifacts;
 use crate::load::Requests;
 use crate::measure::{self, Figures, Plan, Subject};
 use crate::process::{Program, answers};
+use crate::result::Result;
 use crate::upstream::Upstream;
 
 /// What came of it besides the figures.

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::Result;
 use crate::envoy::{self, Envoy, Listener};
 use crate::load::Requests;
 use crate::measure::{self, Figures, Plan, Subject};
+use crate::result::Result;
 use crate::variants::Ground;
 
 /// The variant, and what it is a ratio of.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use tokio::net::TcpListener;
 
-use crate::Result;
 use crate::http::{Connection, Message};
+use crate::result::Result;
 
 /// What the server answers with.
 pub(crate) struct Upstream {

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::Result;
 use crate::credentials::{CSRF, Deployment, ORIGIN, Session, token};
 use crate::envoy::{self, Artifacts, Listener};
 use crate::http::Connection;
 use crate::load::Requests;
+use crate::result::Result;
 use crate::{lua, oauth2};
 
 /// How many sessions take turns, where nothing else is said.

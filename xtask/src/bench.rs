@@ -5,7 +5,8 @@ use std::process::{Command, ExitCode};
 
 use demo_system::files;
 
-use crate::{Result, command, programs, tools, workspace};
+use crate::result::Result;
+use crate::{command, programs, tools, workspace};
 
 const INSTRUCTIONS: &str = "--instructions";
 

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::jobs::{Company, Job};
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 /// Tests of the whole system need programs: Envoy, Node.js, a browser and others. They are those in this folder, all but the ones
 /// named below. `cargo xtask check` runs the rest, `cargo xtask test` all.

@@ -3,7 +3,8 @@
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{Result, binaries, command, jobs, workspace};
+use crate::result::Result;
+use crate::{binaries, command, jobs, workspace};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let begun = Instant::now();

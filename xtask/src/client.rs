@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::jobs::Job;
+use crate::result::Result;
 use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
-use crate::{Result, command, workspace};
+use crate::{command, workspace};
 
 /// Builds `client/dist` when its sources have changed; its types are checked by that.
 pub(crate) fn build(node: &Node) -> Result<()> {

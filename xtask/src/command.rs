@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::Result;
+use crate::result::Result;
 
 /// One line on the terminal.
 pub(crate) fn progress(line: &str) {

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use demo_system::{Options, files};
 
+use crate::result::Result;
 use crate::tools::docker::{Docker, KINDS, State};
 use crate::tools::node::Node;
 use crate::walkthrough::Walkthrough;
-use crate::{Result, command, up, workspace};
+use crate::{command, up, workspace};
 
 /// Beside whatever somebody has started from the same file.
 const PROJECT: &str = "bff-check";

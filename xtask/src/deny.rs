@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::{Result, command, tools, workspace};
+use crate::result::Result;
+use crate::{command, tools, workspace};
 
 /// Licences, sources and bans always; advisories where their database can be reached.
 pub(crate) fn run() -> Result<ExitCode> {

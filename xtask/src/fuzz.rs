@@ -7,8 +7,9 @@ use std::process::{Command, ExitCode, Stdio};
 use demo_system::files;
 
 use crate::jobs::Job;
+use crate::result::Result;
 use crate::tools::apt;
-use crate::{Result, command, workspace};
+use crate::{command, workspace};
 
 /// How long each target runs as part of `cargo xtask test`, in seconds.
 const SHORT: u32 = 3;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use demo_system::{ChildGroup, Signal, files};
 
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 const POLL: Duration = Duration::from_millis(20);
 /// How long a job may take to end after Ctrl-C.

@@ -11,6 +11,7 @@ mod fuzz;
 mod image;
 mod jobs;
 mod programs;
+mod result;
 mod spa;
 mod stamp;
 mod test;
@@ -21,6 +22,8 @@ mod walkthrough;
 mod workspace;
 
 use std::process::ExitCode;
+
+use crate::result::Result;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
@@ -53,9 +56,6 @@ environment: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443),
              BFF_DEMO_OTLP: where `up` sends spans to, by OTLP over HTTP, such as 127.0.0.1:4318 (default: nowhere),
              PREVIOUS_BFF_SERVICE: a bff-service of the last release, where `test` cannot build it from the history,
              ENVOY and CHROMIUM: the programs to use instead of those that are found";
-
-/// The error is a text for the person at the terminal: what failed, and what to do.
-type Result<T> = std::result::Result<T, String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use demo_system::Artifacts;
 
+use crate::result::Result;
 use crate::tools::node::Node;
-use crate::{Result, command, spa, tools, workspace};
+use crate::{command, spa, tools, workspace};
 
 /// Builds everything that a system needs. Without Envoy, neither it nor the filter is looked for.
 pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {

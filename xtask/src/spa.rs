@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::jobs::Job;
+use crate::result::Result;
 use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
-use crate::{Result, client, command, workspace};
+use crate::{client, command, workspace};
 
 /// Builds it when its sources have changed; gives `demo/spa/dist`.
 pub(crate) fn build(node: &Node) -> Result<PathBuf> {

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use demo_system::files;
 
-use crate::Result;
+use crate::result::Result;
 
 /// A file that holds what a step was last done for.
 pub(crate) struct Stamp {

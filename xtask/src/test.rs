@@ -3,7 +3,8 @@
 use std::process::{Command, ExitCode};
 
 use crate::jobs::{self, Company, Job};
-use crate::{Result, binaries, client, fuzz, programs, spa, tools, workspace};
+use crate::result::Result;
+use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 
 /// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {

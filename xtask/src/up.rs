@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use demo_system::{Component, Options, System, variable};
 
+use crate::result::Result;
 use crate::walkthrough::Walkthrough;
-use crate::{Result, command, programs, workspace};
+use crate::{command, programs, workspace};
 
 const POLL: Duration = Duration::from_millis(200);
 

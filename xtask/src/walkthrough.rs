@@ -5,8 +5,9 @@ use std::process::{Command, ExitCode};
 
 use demo_system::Options;
 
+use crate::result::Result;
 use crate::tools::node::Node;
-use crate::{Result, command, tools, workspace};
+use crate::{command, tools, workspace};
 
 /// A browser, and what drives it.
 pub(crate) struct Walkthrough {

@@ -13,7 +13,7 @@ use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
 
 use super::digest::sha256;
-use crate::Result;
+use crate::result::Result;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The name that the specification gives the module in a layer.

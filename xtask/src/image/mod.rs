@@ -13,7 +13,8 @@ use std::process::{Command, ExitCode};
 use demo_system::files;
 
 use self::digest::sha256;
-use crate::{Result, command, tools, workspace};
+use crate::result::Result;
+use crate::{command, tools, workspace};
 
 const MODULE: &str = "bff_filter.wasm";
 const SBOM: &str = "bff_filter.cdx.json";

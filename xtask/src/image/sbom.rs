@@ -7,8 +7,9 @@ use std::process::Command;
 use demo_system::files;
 use serde_json::{Value, json};
 
+use crate::result::Result;
 use crate::tools::wasm::TARGET;
-use crate::{Result, command, workspace};
+use crate::{command, workspace};
 
 const PACKAGE: &str = "bff-filter";
 

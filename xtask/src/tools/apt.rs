@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use demo_system::files;
 
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 /// Whether packages can be installed: apt-get is there and this is root.
 pub(crate) fn is_usable() -> bool {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::wheel::Wheel;
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 const VERSION: &str = "0.20.2";
 const WHEEL: Wheel = Wheel {

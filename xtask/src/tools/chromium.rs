@@ -5,7 +5,8 @@ use std::process::Command;
 
 use super::apt;
 use super::node::Node;
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 const NAMES: [&str; 5] = [
     "chromium",

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 const INSTALL: &str = "Install Docker Engine with its Compose plugin (https://docs.docker.com/engine/install; on Debian: \
                        `apt-get install docker.io docker-compose`), start it, and see that `docker version` shows a server.";

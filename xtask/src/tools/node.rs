@@ -5,8 +5,9 @@ use std::process::Command;
 
 use demo_system::files;
 
+use crate::command;
+use crate::result::Result;
 use crate::stamp::Stamp;
-use crate::{Result, command};
 
 /// The least version, as the folders' package.json say.
 const LEAST: (u32, u32) = (20, 19);

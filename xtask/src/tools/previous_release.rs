@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use demo_system::files;
 
+use crate::result::Result;
 use crate::stamp::Stamp;
-use crate::{Result, command, workspace};
+use crate::{command, workspace};
 
 /// The commit of the last release. It moves with each release, and not before: what was sealed by what runs out there has to
 /// open.

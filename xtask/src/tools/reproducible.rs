@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 /// For `cargo --config`: what the compiler writes instead of folders when it builds for this target. Comes in addition to
 /// `.cargo/config.toml`.

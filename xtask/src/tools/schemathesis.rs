@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::apt;
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 const NAME: &str = "schemathesis";
 const VERSION: &str = "4.32.5";

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::apt;
-use crate::{Result, command};
+use crate::command;
+use crate::result::Result;
 
 /// Sees that it is there, and with it vgdb, which comes in the same package.
 pub(crate) fn find() -> Result<()> {

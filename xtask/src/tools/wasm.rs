@@ -8,8 +8,9 @@ use demo_system::files;
 
 use super::node::Node;
 use super::{apt, reproducible};
+use crate::result::Result;
 use crate::stamp::{self, Stamp};
-use crate::{Result, command, workspace};
+use crate::{command, workspace};
 
 /// What the module is built for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use demo_system::files;
 
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 /// A program in a wheel for Linux on x86-64.
 pub(crate) struct Wheel {

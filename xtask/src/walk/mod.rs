@@ -16,7 +16,8 @@ use self::blocks::{Block, NEEDS, parse};
 use self::session::Session;
 use demo_system::files;
 
-use crate::{Result, command, workspace};
+use crate::result::Result;
+use crate::{command, workspace};
 
 /// The command line.
 #[derive(Default)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use demo_system::{ChildGroup, Signal};
 
 use super::blocks::{Block, Way};
-use crate::Result;
+use crate::result::Result;
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long a block may take, or take to print its text: a clean clone builds everything.
