@@ -23,8 +23,6 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use crate::result::Result;
-
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 

@@ -54,11 +54,11 @@ pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required:
     match origin {
         CallerOrigin::Untrusted => return Err(untrusted_origin()),
         CallerOrigin::Absent if required => {
-            return Err(Failure::unauthorized("there is no Origin").because(Reason::Origin));
+            return Err(Failure::unauthorized("missing Origin").because(Reason::Origin));
         }
         // An image or a link on a sibling domain: not a trusted page's script, which would send its Origin.
         CallerOrigin::Absent if sites().any(|site| site == FetchSite::SameSite) => {
-            let failure = Failure::unauthorized("Sec-Fetch-Site is same-site and there is no Origin");
+            let failure = Failure::unauthorized("Sec-Fetch-Site is same-site without a trusted Origin");
             return Err(failure.because(Reason::FetchMetadata));
         }
         CallerOrigin::Absent | CallerOrigin::Trusted(_) => {}
@@ -117,7 +117,7 @@ pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<LiveSessi
         NoSession::Nobody(fault) => cookie_failure(cookies.settings(), Purpose::Csrf, &fault),
         NoSession::Different(error) => Failure::unauthorized(error.to_string()).because(Reason::CookiesMixed),
         NoSession::Ended => {
-            Failure::new(Refusal::SessionExpired, "the session was ended").because(Reason::SessionEnded)
+            Failure::new(Refusal::SessionExpired, "the session has ended").because(Reason::SessionEnded)
         }
     })
 }

@@ -39,7 +39,7 @@ impl std::fmt::Display for NoSession {
         match self {
             NoSession::Nobody(fault) => write!(f, "no access token cookie opens, and the CSRF cookie {fault}"),
             NoSession::Different(error) => error.fmt(f),
-            NoSession::Ended => f.write_str("the session was ended"),
+            NoSession::Ended => f.write_str("the session has ended"),
         }
     }
 }
