@@ -2,8 +2,8 @@
 #![no_main]
 
 use bff_fuzz::{KEYS, NOW, encode, signed};
-use bff_service::oauth::Demands;
-use bff_service::oauth::id_token::{Expected, Occasion, TYPES, validate};
+use bff_service::oauth::IdTokenRequirements;
+use bff_service::oauth::id_token::{Expected, Flow, TYPES, validate};
 use bff_service::jose::jws::{UnverifiedToken, claims_of_verified};
 use bff_service::jose::algorithm::Algorithm;
 
@@ -30,16 +30,16 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     // Claims that are signed, and are anything.
     if let Ok(serde_json::Value::Object(claims)) = serde_json::from_slice(data) {
-        let demands = Demands {
+        let requirements = IdTokenRequirements {
             max_age: Some(60),
             acr: Some(vec!["mfa".to_owned()]),
         };
-        for occasion in [
-            Occasion::Login {
+        for flow in [
+            Flow::Login {
                 nonce: "n",
-                demands: &demands,
+                requirements: &requirements,
             },
-            Occasion::Refresh {
+            Flow::Refresh {
                 previous: Some(&claims),
             },
         ] {
@@ -50,7 +50,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 clock_skew: 10,
                 access_token: "token",
                 algorithm: Algorithm::Ed25519,
-                occasion,
+                flow,
             };
             if validate(&claims, &expected, NOW).is_ok() {
                 assert_eq!(claims["iss"], "https://issuer");

@@ -7,10 +7,10 @@ use bff_core::origin::TrustedOrigins;
 use bff_core::reply::Refusal;
 use bff_core::seal::Purpose;
 
-use super::error::{Failure, Reason};
-use crate::session::cookies::request::{CookieFault, RequestCookies};
+use super::error::{ApiError, Reason};
+use crate::session::cookies::request::{CookieError, RequestCookies};
 use crate::session::cookies::settings::CookieSettings;
-use crate::session::current_session::{LiveSession, NoSession};
+use crate::session::current_session::{NoSession, RequestSession};
 
 /// In which browsers say that nobody has gone there yet; the second is of older ones.
 const PURPOSES: [HeaderName; 2] = [
@@ -44,7 +44,7 @@ impl CallerOrigin {
 
 /// Origin and Fetch Metadata. A request that changes anything must name its origin; one that only reads may come
 /// without, as same-origin reads do.
-pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required: bool) -> Result<(), Failure> {
+pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required: bool) -> Result<(), ApiError> {
     let sites = || {
         headers
             .get_all(SEC_FETCH_SITE)
@@ -53,29 +53,29 @@ pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required:
     match origin {
         CallerOrigin::Untrusted => return Err(untrusted_origin()),
         CallerOrigin::Absent if required => {
-            return Err(Failure::unauthorized("there is no Origin").because(Reason::Origin));
+            return Err(ApiError::unauthorized("there is no Origin").because(Reason::Origin));
         }
         // An image or a link on a sibling domain: not a trusted page's script, which would send its Origin.
         CallerOrigin::Absent if sites().any(|site| site == FetchSite::SameSite) => {
-            let failure = Failure::unauthorized("Sec-Fetch-Site is same-site and there is no Origin");
+            let failure = ApiError::unauthorized("Sec-Fetch-Site is same-site and there is no Origin");
             return Err(failure.because(Reason::FetchMetadata));
         }
         CallerOrigin::Absent | CallerOrigin::Trusted(_) => {}
     }
     match sites().any(|site| site == FetchSite::CrossSite) {
-        true => Err(Failure::unauthorized("Sec-Fetch-Site is cross-site").because(Reason::FetchMetadata)),
+        true => Err(ApiError::unauthorized("Sec-Fetch-Site is cross-site").because(Reason::FetchMetadata)),
         false => Ok(()),
     }
 }
 
 /// The refusal for an Origin that is not trusted.
-pub(super) fn untrusted_origin() -> Failure {
-    Failure::unauthorized("the Origin is not trusted").because(Reason::Origin)
+pub(super) fn untrusted_origin() -> ApiError {
+    ApiError::unauthorized("the Origin is not trusted").because(Reason::Origin)
 }
 
 /// A navigation: nothing that a page does in its background, and nothing for a frame or an image. Whether it may have
 /// come from anywhere is the endpoint's matter.
-pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Result<(), Failure> {
+pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Result<(), ApiError> {
     if *origin == CallerOrigin::Untrusted {
         return Err(untrusted_origin());
     }
@@ -88,7 +88,7 @@ pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Re
     match only("sec-fetch-mode", "navigate") && only("sec-fetch-dest", "document") {
         true => Ok(()),
         false => {
-            let failure = Failure::unauthorized("the request is not a navigation of the browser");
+            let failure = ApiError::unauthorized("the request is not a navigation of the browser");
             Err(failure.because(Reason::FetchMetadata))
         }
     }
@@ -96,13 +96,13 @@ pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Re
 
 /// A prefetch, perhaps to prerender (`Sec-Purpose: prefetch;prerender`): the user has not gone there, and perhaps never
 /// will. What a navigation begins or uses up must wait for that; after any answer but a success the browser asks again.
-pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), Failure> {
+pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_prefetch = |line: &HeaderValue| {
         let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
     };
     match PURPOSES.iter().any(|name| headers.get_all(name).any(is_prefetch)) {
-        true => Err(Failure::new(
+        true => Err(ApiError::new(
             Refusal::Prefetch,
             "the browser fetches ahead of a navigation",
         )),
@@ -111,12 +111,12 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// The session that a request acts on.
-pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<LiveSession, Failure> {
-    LiveSession::of(cookies).map_err(|why| match why {
-        NoSession::Nobody(fault) => cookie_failure(cookies.settings(), Purpose::Csrf, &fault),
-        NoSession::Different(error) => Failure::unauthorized(error.to_string()).because(Reason::CookiesMixed),
+pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
+    RequestSession::of(cookies).map_err(|why| match why {
+        NoSession::Nobody(fault) => cookie_error(cookies.settings(), Purpose::Csrf, &fault),
+        NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
         NoSession::Ended => {
-            Failure::new(Refusal::SessionExpired, "the session was ended").because(Reason::SessionEnded)
+            ApiError::new(Refusal::SessionExpired, "the session was ended").because(Reason::SessionEnded)
         }
     })
 }
@@ -126,11 +126,11 @@ pub(super) fn check_csrf<'s>(
     headers: &HeaderMap,
     name: &HeaderName,
     settings: &CookieSettings,
-    session: &'s LiveSession,
-) -> Result<&'s [u8], Failure> {
+    session: &'s RequestSession,
+) -> Result<&'s [u8], ApiError> {
     let mut lines = headers.get_all(name);
     match (lines.next(), lines.next()) {
-        (Some(_), Some(_)) => Err(Failure::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
+        (Some(_), Some(_)) => Err(ApiError::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
         (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), settings, session),
     }
 }
@@ -139,13 +139,13 @@ pub(super) fn check_csrf<'s>(
 pub(super) fn check_csrf_value<'s>(
     value: Option<&[u8]>,
     settings: &CookieSettings,
-    session: &'s LiveSession,
-) -> Result<&'s [u8], Failure> {
+    session: &'s RequestSession,
+) -> Result<&'s [u8], ApiError> {
     let cookie = required(settings, Purpose::Csrf, &session.csrf)?;
     match csrf::matches(value, cookie, &session.current()) {
         true => Ok(&cookie.value),
         false => {
-            let failure = Failure::unauthorized("the CSRF header is not what the CSRF cookie holds");
+            let failure = ApiError::unauthorized("the CSRF header is not what the CSRF cookie holds");
             Err(failure.because(Reason::Csrf))
         }
     }
@@ -155,20 +155,18 @@ pub(super) fn check_csrf_value<'s>(
 pub(super) fn required<'s, T>(
     settings: &CookieSettings,
     purpose: Purpose,
-    cookie: &'s Result<T, CookieFault>,
-) -> Result<&'s T, Failure> {
-    cookie
-        .as_ref()
-        .map_err(|fault| cookie_failure(settings, purpose, fault))
+    cookie: &'s Result<T, CookieError>,
+) -> Result<&'s T, ApiError> {
+    cookie.as_ref().map_err(|fault| cookie_error(settings, purpose, fault))
 }
 
 /// The refusal for a cookie that cannot be used.
-pub(super) fn cookie_failure(settings: &CookieSettings, purpose: Purpose, fault: &CookieFault) -> Failure {
+pub(super) fn cookie_error(settings: &CookieSettings, purpose: Purpose, fault: &CookieError) -> ApiError {
     let reason = match fault {
-        CookieFault::Missing => Reason::CookieMissing,
-        CookieFault::Expired => Reason::CookieExpired,
-        CookieFault::OfAnotherSession => Reason::CookiesMixed,
-        CookieFault::Unusable(_) => Reason::CookieUnreadable,
+        CookieError::Missing => Reason::CookieMissing,
+        CookieError::Expired => Reason::CookieExpired,
+        CookieError::OfAnotherSession => Reason::CookiesMixed,
+        CookieError::Unusable(_) => Reason::CookieUnreadable,
     };
-    Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
+    ApiError::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
 }

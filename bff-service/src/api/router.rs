@@ -15,7 +15,7 @@ use super::answer::Answer;
 use super::call::{Call, Worker};
 use super::checks::{CallerOrigin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
 use super::endpoint::{Caller, Endpoint, Offered, Route};
-use super::error::Failure;
+use super::error::ApiError;
 use super::record::{count, end_span, log_refusal, record};
 use super::respond::respond;
 use super::{body, cors, endpoints};
@@ -55,7 +55,7 @@ async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload)
             let context = RequestContext { id, trace };
             context.scope(answer(workers, &request, payload)).await
         }
-        Err(error) => respond(&CallerOrigin::Absent, Err(Failure::from(error))),
+        Err(error) => respond(&CallerOrigin::Absent, Err(ApiError::from(error))),
     }
 }
 
@@ -79,7 +79,7 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let began = Instant::now();
     let Some(worker) = find(workers, request) else {
-        let failure = Failure::new(Refusal::NotFound, "no application has this host and path");
+        let failure = ApiError::new(Refusal::NotFound, "no application has this host and path");
         log_refusal("unknown", &failure);
         if let Some(application) = workers.first().map(|worker| &worker.application) {
             count(application, "unknown", Some(&failure), began.elapsed());
@@ -131,7 +131,7 @@ async fn dispatch(
     origin: &CallerOrigin,
     route: Option<&Route>,
     payload: web::Payload,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, ApiError> {
     let headers = request.headers();
     let endpoint = route.and_then(|route| route.endpoint(request.method()));
     match endpoint.map_or(Caller::Page, Endpoint::caller) {
@@ -150,10 +150,10 @@ async fn dispatch(
         Caller::AuthorizationServer => {}
     }
     if route.is_none() {
-        return Err(Failure::new(Refusal::NotFound, "there is no such endpoint"));
+        return Err(ApiError::new(Refusal::NotFound, "there is no such endpoint"));
     }
     let endpoint =
-        endpoint.ok_or_else(|| Failure::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
+        endpoint.ok_or_else(|| ApiError::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
     let kind = match endpoint {
         Endpoint::BackchannelLogout => body::Kind::Form,
         _ => body::Kind::Json,

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::authorize::{self, AuthorizeRules};
 use super::client_keys::ClientKeys;
-use super::error::{ConfigError, Fault};
+use super::error::{ConfigError, FieldError};
 use super::header_pattern::HeaderPattern;
 use super::secret::Secret;
 use super::secrets;
@@ -78,7 +78,7 @@ impl Config {
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<Config, ConfigError> {
         let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
-            .map_err(|error| Fault::new(&error.path().to_string(), error.inner().message().to_owned()))?;
+            .map_err(|error| FieldError::new(&error.path().to_string(), error.inner().message().to_owned()))?;
         let mut faults = secrets::resolve(&mut settings, env);
         let checked = validate::check(&settings, &mut faults);
         let (authorize_rules, method_header) = authorize::load(&settings, env).unwrap_or_else(|fault| {

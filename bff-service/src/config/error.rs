@@ -2,28 +2,28 @@
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct FieldError {
     field: String,
     message: String,
 }
 
-impl Fault {
+impl FieldError {
     /// `field` is the path of the field (`client.redirect_uri`), empty for the file as a whole. `message` says what to
     /// write instead, and never repeats a secret.
-    pub fn new(field: &str, message: impl Into<String>) -> Fault {
-        Fault {
+    pub fn new(field: &str, message: impl Into<String>) -> FieldError {
+        FieldError {
             field: field.to_owned(),
             message: message.into(),
         }
     }
 
     /// The same fault in a table at `path`.
-    pub fn within(&self, path: &str) -> Fault {
+    pub fn within(&self, path: &str) -> FieldError {
         let field = match self.field.as_str() {
             "" => path.to_owned(),
             field => format!("{path}.{field}"),
         };
-        Fault {
+        FieldError {
             field,
             message: self.message.clone(),
         }
@@ -35,7 +35,7 @@ impl Fault {
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for FieldError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.field.as_str() {
             "" => f.write_str(&self.message),
@@ -47,23 +47,23 @@ impl std::fmt::Display for Fault {
 /// A configuration that cannot be used. `Display` is one line for each fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    faults: Vec<Fault>,
+    faults: Vec<FieldError>,
 }
 
 impl ConfigError {
     /// `faults` must not be empty.
-    pub fn new(faults: Vec<Fault>) -> ConfigError {
+    pub fn new(faults: Vec<FieldError>) -> ConfigError {
         ConfigError { faults }
     }
 
     /// Every fault that was found.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[FieldError] {
         &self.faults
     }
 }
 
-impl From<Fault> for ConfigError {
-    fn from(fault: Fault) -> ConfigError {
+impl From<FieldError> for ConfigError {
+    fn from(fault: FieldError) -> ConfigError {
         ConfigError::new(vec![fault])
     }
 }

@@ -43,7 +43,7 @@ mod validate;
 pub use self::application::Config;
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
-pub use self::error::{ConfigError, Fault};
+pub use self::error::{ConfigError, FieldError};
 pub use self::header_pattern::HeaderPattern;
 pub use self::load::{load, parse};
 #[cfg(feature = "schema")]

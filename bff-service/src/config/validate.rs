@@ -14,7 +14,7 @@ use url::Url;
 use super::client_keys::{self, ClientKeys};
 use super::cookie_scope;
 use super::endpoint_url::check_endpoint;
-use super::error::Fault;
+use super::error::FieldError;
 use super::forbidden_params::is_forbidden;
 use super::header_pattern::HeaderPattern;
 use super::sections::{AuthorizationServer, CookiePaths, Settings, UserInfoSource};
@@ -60,7 +60,7 @@ pub struct Endpoints {
 }
 
 /// Checks everything; faults are added to `faults`. Also returns warnings.
-pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parsed, Vec<String>)> {
+pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push("`demo` is true: plain http and published keys are accepted; never so in production".to_owned());
@@ -120,8 +120,8 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Par
     Some((parsed, warnings))
 }
 
-fn check_prefixes(settings: &Settings, faults: &mut Vec<Fault>) {
-    let mut fault = |field: &str, message: &str| faults.push(Fault::new(field, message));
+fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
+    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(field, message));
     if !is_prefix(&settings.endpoints_prefix) {
         fault(
             "endpoints_prefix",
@@ -146,7 +146,7 @@ fn is_prefix(prefix: &str) -> bool {
     prefix.starts_with('/') && prefix.split('/').skip(1).all(segment_is_sane)
 }
 
-fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPattern> {
+fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<HeaderPattern> {
     let mut patterns = Vec::new();
     for name in &settings.cors_allowed_headers {
         match HeaderPattern::parse(name) {
@@ -155,7 +155,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPa
                 let what = format!(
                     "`{name}` is not the name of a header; write `baggage`, or `x-datadog-*` for all that begin so"
                 );
-                faults.push(Fault::new("cors_allowed_headers", what));
+                faults.push(FieldError::new("cors_allowed_headers", what));
                 break;
             }
         }
@@ -164,12 +164,12 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPa
 }
 
 /// Where the API and the admin listener listen.
-fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr, SocketAddr)> {
+fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(SocketAddr, SocketAddr)> {
     let server = &settings.server;
     let mut address = |field: &str, address: &str, port: u16| {
         let parsed: Result<IpAddr, _> = address.parse();
         if parsed.is_err() {
-            faults.push(Fault::new(
+            faults.push(FieldError::new(
                 field,
                 "this must be an IP address such as `127.0.0.1` or `0.0.0.0`",
             ));
@@ -179,7 +179,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr
     let api = address("server.address", &server.address, server.port);
     let admin = address("server.admin_address", &server.admin_address, server.admin_port);
     if server.port != 0 && server.port == server.admin_port && server.address == server.admin_address {
-        faults.push(Fault::new(
+        faults.push(FieldError::new(
             "server.admin_port",
             "this must not be the port of the API (`server.port`)",
         ));
@@ -187,7 +187,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr
     api.zip(admin)
 }
 
-fn issuer_url(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Url> {
+fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> {
     let problem = match settings.authorization_server.issuer.as_str() {
         "" => "this is required: the authorization server's issuer identifier, a https URL".to_owned(),
         issuer => match check_endpoint(issuer, settings.demo) {
@@ -196,14 +196,14 @@ fn issuer_url(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Url> {
             Ok(url) => return Some(url),
         },
     };
-    faults.push(Fault::new("authorization_server.issuer", problem));
+    faults.push(FieldError::new("authorization_server.issuer", problem));
     None
 }
 
-fn endpoints(settings: &Settings, faults: &mut Vec<Fault>) -> Endpoints {
+fn endpoints(settings: &Settings, faults: &mut Vec<FieldError>) -> Endpoints {
     let server = &settings.authorization_server;
     let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
-        let mut fault = |what: String| faults.push(Fault::new(&format!("authorization_server.{field}"), what));
+        let mut fault = |what: String| faults.push(FieldError::new(&format!("authorization_server.{field}"), what));
         match text.as_deref().map(|url| check_endpoint(url, settings.demo)) {
             Some(Ok(url)) => return Some(url),
             Some(Err(what)) => fault(format!("this {what}")),
@@ -234,9 +234,9 @@ fn endpoints(settings: &Settings, faults: &mut Vec<Fault>) -> Endpoints {
 }
 
 /// Returns the scopes to ask for.
-fn check_client(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Scope> {
+fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope> {
     let client = &settings.client;
-    let mut fault = |field: &str, message: &str| faults.push(Fault::new(&format!("client.{field}"), message));
+    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(&format!("client.{field}"), message));
     // RFC 6749, appendix A.1.
     let printable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     if client.id.is_empty() || !printable(&client.id) {
@@ -259,7 +259,7 @@ fn check_client(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Scope> {
     scopes.into_iter().map(|scope| Scope::new(scope.to_owned())).collect()
 }
 
-fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<Fault>) -> Option<RedirectUrl> {
+fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<RedirectUrl> {
     let uri = settings.navigation.redirect_uri.as_ref()?;
     let callback = format!("{}/callback", settings.endpoints_prefix);
     let problem = match check_endpoint(uri, settings.demo) {
@@ -269,15 +269,15 @@ fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<Fault>) -> Opti
         }
         Ok(_) => return RedirectUrl::new(uri.clone()).ok(),
     };
-    faults.push(Fault::new("navigation.redirect_uri", problem));
+    faults.push(FieldError::new("navigation.redirect_uri", problem));
     None
 }
 
 /// The origin that the navigation variant returns to: the configured one, or the first that is trusted.
-fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fault>) -> Option<Url> {
+fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<FieldError>) -> Option<Url> {
     let origin = match &settings.navigation.web_origin {
         Some(origin) if !trusted.is_trusted(origin.as_bytes()) => {
-            faults.push(Fault::new(
+            faults.push(FieldError::new(
                 "navigation.web_origin",
                 "this must be one of `trusted_web_origins`",
             ));
@@ -290,12 +290,12 @@ fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fa
     Url::parse(origin).ok()
 }
 
-fn check_hosts(settings: &Settings, faults: &mut Vec<Fault>) {
+fn check_hosts(settings: &Settings, faults: &mut Vec<FieldError>) {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
     for host in &settings.hosts {
         if host.is_empty() || !host.bytes().all(legal) {
             let what = format!("`{}` is not a host such as `api.example.com`", host.escape_debug());
-            faults.push(Fault::new("hosts", what));
+            faults.push(FieldError::new("hosts", what));
         }
     }
 }
@@ -306,7 +306,7 @@ fn page(
     value: &str,
     settings: &Settings,
     trusted: &TrustedOrigins,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldError>,
 ) -> Option<RedirectUrl> {
     let problem = match value {
         "" => "this is required: the page that the browser comes back to".to_owned(),
@@ -319,11 +319,11 @@ fn page(
             Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),
         },
     };
-    faults.push(Fault::new(field, problem));
+    faults.push(FieldError::new(field, problem));
     None
 }
 
-fn key_ring(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> Option<KeyRing> {
+fn key_ring(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) -> Option<KeyRing> {
     // A missing ring is a fault already.
     let text = settings.keys.ring.as_ref()?;
     match KeyRing::parse(text.expose(), settings.demo) {
@@ -332,14 +332,14 @@ fn key_ring(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<Str
             Some(ring)
         }
         Err(error) => {
-            faults.push(Fault::new("keys", error.to_string()));
+            faults.push(FieldError::new("keys", error.to_string()));
             None
         }
     }
 }
 
 /// The names of the cookies, and of the header that repeats the CSRF value.
-fn cookie_names(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(CookieNames, HeaderName)> {
+fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(CookieNames, HeaderName)> {
     let root = settings.cookie_paths == CookiePaths::Root;
     let domain = settings.cookie_domain.is_some();
     let prefix = &settings.cookie_name_prefix;
@@ -349,26 +349,26 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(CookieN
         HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` cannot be the name of a header"));
     names
         .and_then(|names| Ok((names, header?)))
-        .map_err(|what| faults.push(Fault::new("cookie_name_prefix", what)))
+        .map_err(|what| faults.push(FieldError::new("cookie_name_prefix", what)))
         .ok()
 }
 
-fn trusted_origins(settings: &Settings, faults: &mut Vec<Fault>) -> Option<TrustedOrigins> {
+fn trusted_origins(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<TrustedOrigins> {
     if settings.trusted_web_origins.is_empty() {
         let what = "this is required: the origins of your pages, such as [\"https://www.example.com\"]";
-        faults.push(Fault::new("trusted_web_origins", what));
+        faults.push(FieldError::new("trusted_web_origins", what));
         return None;
     }
     let origins = TrustedOrigins::parse(&settings.trusted_web_origins, settings.demo);
     origins
-        .map_err(|error| faults.push(Fault::new("trusted_web_origins", error.to_string())))
+        .map_err(|error| faults.push(FieldError::new("trusted_web_origins", error.to_string())))
         .ok()
 }
 
-fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<Fault>) -> Vec<Algorithm> {
+fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError>) -> Vec<Algorithm> {
     let field = "authorization_server.id_token_algorithms";
     if server.id_token_algorithms.is_empty() {
-        faults.push(Fault::new(
+        faults.push(FieldError::new(
             field,
             "this must name at least one algorithm, such as RS256",
         ));
@@ -377,7 +377,7 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<Fault>) ->
     for name in &server.id_token_algorithms {
         match Algorithm::of(name) {
             Some(algorithm) => algorithms.push(algorithm),
-            None => faults.push(Fault::new(
+            None => faults.push(FieldError::new(
                 field,
                 format!("`{name}` is not accepted; choose from {}", NamedAlgorithm::names()),
             )),

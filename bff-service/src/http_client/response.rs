@@ -59,7 +59,7 @@ impl HttpError {
 }
 
 /// An answer of status 200, 201 or 4xx; every other status is an [`HttpError`].
-pub struct Answer {
+pub struct ServerResponse {
     /// The status.
     pub status: u16,
     /// `Content-Type`, in lower case; empty where there is none.
@@ -74,7 +74,7 @@ pub struct Answer {
     pub retry_after: Option<String>,
 }
 
-impl Answer {
+impl ServerResponse {
     /// How long it may be kept, in seconds; `u64::MAX` without a word on it.
     pub fn lifetime(&self) -> u64 {
         cache_control::lifetime(self.cache_control.iter().map(Vec::as_slice))
