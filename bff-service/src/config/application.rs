@@ -21,7 +21,8 @@ use super::sections::{
     AuthorizationServer, Client, CookiePaths, DEFAULT_ENDPOINTS_PREFIX, Redis, Server, Session, Settings,
     UserInfoSource,
 };
-use super::validate::{self, Endpoints, Parsed};
+use super::server_endpoints::ServerEndpoints;
+use super::validate::{self, Parsed};
 use crate::hex;
 use crate::http_client::Proxy;
 use crate::jose::algorithm::Algorithm;
@@ -161,7 +162,7 @@ impl Config {
     }
 
     /// The endpoints that the configuration names itself.
-    pub fn endpoints(&self) -> &Endpoints {
+    pub fn endpoints(&self) -> &ServerEndpoints {
         &self.parsed.endpoints
     }
 

@@ -1,7 +1,8 @@
 //! What is wrong with a configuration.
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", self.subject())]
 pub struct FieldError {
     field: String,
     message: String,
@@ -17,7 +18,7 @@ impl FieldError {
         }
     }
 
-    /// The same fault in a table at `path`.
+    /// The same error in a table at `path`.
     pub fn within(&self, path: &str) -> FieldError {
         let field = match self.field.as_str() {
             "" => path.to_owned(),
@@ -33,51 +34,41 @@ impl FieldError {
     pub fn field(&self) -> &str {
         &self.field
     }
-}
 
-impl std::fmt::Display for FieldError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn subject(&self) -> String {
         match self.field.as_str() {
-            "" => f.write_str(&self.message),
-            field => write!(f, "`{field}`: {}", self.message),
+            "" => String::new(),
+            field => format!("`{field}`: "),
         }
     }
 }
 
-/// A configuration that cannot be used. `Display` is one line for each fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A configuration that cannot be used. `Display` is one line for each error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.lines())]
 pub struct ConfigError {
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
 impl ConfigError {
-    /// `faults` must not be empty.
-    pub fn new(faults: Vec<FieldError>) -> ConfigError {
-        ConfigError { faults }
+    /// `errors` must not be empty.
+    pub fn new(errors: Vec<FieldError>) -> ConfigError {
+        ConfigError { errors }
     }
 
-    /// Every fault that was found.
+    /// Every error that was found.
     pub fn faults(&self) -> &[FieldError] {
-        &self.faults
+        &self.errors
+    }
+
+    fn lines(&self) -> String {
+        let lines: Vec<String> = self.errors.iter().map(FieldError::to_string).collect();
+        lines.join("\n")
     }
 }
 
 impl From<FieldError> for ConfigError {
-    fn from(fault: FieldError) -> ConfigError {
-        ConfigError::new(vec![fault])
+    fn from(error: FieldError) -> ConfigError {
+        ConfigError::new(vec![error])
     }
 }
-
-impl std::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            fault.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ConfigError {}

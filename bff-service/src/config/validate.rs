@@ -17,7 +17,8 @@ use super::endpoint_url::check_endpoint;
 use super::error::FieldError;
 use super::forbidden_params::is_forbidden;
 use super::header_pattern::HeaderPattern;
-use super::sections::{AuthorizationServer, CookiePaths, Settings, UserInfoSource};
+use super::sections::{AuthorizationServer, CookiePaths, Settings};
+use super::server_endpoints::{ServerEndpoints, endpoints};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
 /// What is made of the values: nobody reads these texts again.
@@ -31,32 +32,13 @@ pub(super) struct Parsed {
     pub(super) trusted_origins: TrustedOrigins,
     pub(super) cors_allowed_headers: Vec<HeaderPattern>,
     pub(super) issuer_url: Url,
-    pub(super) endpoints: Endpoints,
+    pub(super) endpoints: ServerEndpoints,
     pub(super) id_token_algorithms: Vec<Algorithm>,
     pub(super) scopes: Vec<Scope>,
     pub(super) redirect_uri: RedirectUrl,
     pub(super) navigation_redirect_uri: Option<RedirectUrl>,
     pub(super) web_origin: Url,
     pub(super) client_keys: ClientKeys,
-}
-
-/// The endpoints of the authorization server that the configuration names itself.
-#[derive(Debug, Default)]
-pub struct Endpoints {
-    /// `authorization_endpoint`.
-    pub authorization: Option<Url>,
-    /// `token_endpoint`.
-    pub token: Option<Url>,
-    /// `jwks_uri`.
-    pub jwks: Option<Url>,
-    /// `userinfo_endpoint`.
-    pub userinfo: Option<Url>,
-    /// `revocation_endpoint`.
-    pub revocation: Option<Url>,
-    /// `end_session_endpoint`.
-    pub end_session: Option<Url>,
-    /// `pushed_authorization_request_endpoint`.
-    pub pushed_authorization_request: Option<Url>,
 }
 
 /// Checks everything; faults are added to `faults`. Also returns warnings.
@@ -198,39 +180,6 @@ fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> 
     };
     faults.push(FieldError::new("authorization_server.issuer", problem));
     None
-}
-
-fn endpoints(settings: &Settings, faults: &mut Vec<FieldError>) -> Endpoints {
-    let server = &settings.authorization_server;
-    let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
-        let mut fault = |what: String| faults.push(FieldError::new(&format!("authorization_server.{field}"), what));
-        match text.as_deref().map(|url| check_endpoint(url, settings.demo)) {
-            Some(Ok(url)) => return Some(url),
-            Some(Err(what)) => fault(format!("this {what}")),
-            None if needed && !server.discovery => {
-                fault("this is required where `authorization_server.discovery` is false".to_owned());
-            }
-            None => {}
-        }
-        None
-    };
-    Endpoints {
-        authorization: endpoint("authorization_endpoint", &server.authorization_endpoint, true),
-        token: endpoint("token_endpoint", &server.token_endpoint, true),
-        jwks: endpoint("jwks_uri", &server.jwks_uri, true),
-        userinfo: endpoint(
-            "userinfo_endpoint",
-            &server.userinfo_endpoint,
-            settings.userinfo_source == UserInfoSource::UserinfoEndpoint,
-        ),
-        revocation: endpoint("revocation_endpoint", &server.revocation_endpoint, false),
-        end_session: endpoint("end_session_endpoint", &server.end_session_endpoint, false),
-        pushed_authorization_request: endpoint(
-            "pushed_authorization_request_endpoint",
-            &server.pushed_authorization_request_endpoint,
-            settings.client.pushed_authorization_requests == Some(true),
-        ),
-    }
 }
 
 /// Returns the scopes to ask for.

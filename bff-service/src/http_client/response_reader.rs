@@ -27,16 +27,9 @@ const NOT_PASSED_ON: [&str; 8] = [
 ];
 
 /// What arrived is not a response, or not all of one. `Display` holds nothing of what arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Malformed(&'static str);
-
-impl std::fmt::Display for Malformed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The reader of one response.
 #[derive(Debug)]

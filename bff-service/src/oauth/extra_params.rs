@@ -17,36 +17,27 @@ pub const MAX_PARAMS: usize = 20;
 pub const MAX_VALUE_BYTES: usize = 4096;
 
 /// Why parameters are refused. `Display` holds no value, since a value may be anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtraParamError {
     /// The key is not on the allow-list.
+    #[error("a key is not in `client.allowed_extra_params`")]
     NotAllowed,
     /// This key, which the allow-list holds, comes more than once.
+    #[error("`{0}` comes more than once")]
     Repeated(String),
     /// The value of this key is too long or holds control characters.
+    #[error("the value of `{0}` is too long or holds control characters")]
     Value(String),
     /// `max_age` is not a number of seconds.
+    #[error("`max_age` is not a number of seconds")]
     MaxAge,
     /// `claims` is not the JSON object that it must be.
+    #[error("`claims` is not a JSON object in the form of a claims request")]
     Claims,
     /// There are more parameters than any request has use for.
+    #[error("there are more than {MAX_PARAMS}")]
     TooMany,
 }
-
-impl std::fmt::Display for ExtraParamError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            ExtraParamError::NotAllowed => f.write_str("a key is not in `client.allowed_extra_params`"),
-            ExtraParamError::Repeated(key) => write!(f, "`{key}` comes more than once"),
-            ExtraParamError::Value(key) => write!(f, "the value of `{key}` is too long or holds control characters"),
-            ExtraParamError::MaxAge => f.write_str("`max_age` is not a number of seconds"),
-            ExtraParamError::Claims => f.write_str("`claims` is not a JSON object in the form of a claims request"),
-            ExtraParamError::TooMany => write!(f, "there are more than {MAX_PARAMS}"),
-        }
-    }
-}
-
-impl std::error::Error for ExtraParamError {}
 
 /// What the parameters demand of the ID token that answers them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

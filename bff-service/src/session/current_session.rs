@@ -22,24 +22,17 @@ pub struct RequestSession {
 }
 
 /// Why a request is of no session.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
     /// None of its host-locked cookies opens; the fault is that of the CSRF value.
+    #[error("no access token cookie opens, and the CSRF cookie {0}")]
     Nobody(CookieError),
     /// They are of different sessions.
+    #[error("{0}")]
     Different(DifferentSessions),
     /// The session was ended before its cookies.
+    #[error("the session was ended")]
     Ended,
-}
-
-impl std::fmt::Display for NoSession {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            NoSession::Nobody(fault) => write!(f, "no access token cookie opens, and the CSRF cookie {fault}"),
-            NoSession::Different(error) => error.fmt(f),
-            NoSession::Ended => f.write_str("the session was ended"),
-        }
-    }
 }
 
 impl RequestSession {

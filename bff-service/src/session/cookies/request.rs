@@ -9,27 +9,20 @@ use crate::session::ended;
 
 /// Why a cookie cannot be used. The caller of the API hears the same of all but [`CookieError::Missing`] and
 /// [`CookieError::Expired`]; the log hears which it was.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CookieError {
     /// It was not sent.
+    #[error("is missing")]
     Missing,
     /// It is ours, and its time is over.
+    #[error("has expired")]
     Expired,
     /// It is ours, and of another session.
+    #[error("is of another session")]
     OfAnotherSession,
     /// It is none that we made for this purpose.
+    #[error("{0}")]
     Unusable(String),
-}
-
-impl std::fmt::Display for CookieError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            CookieError::Missing => f.write_str("is missing"),
-            CookieError::Expired => f.write_str("has expired"),
-            CookieError::OfAnotherSession => f.write_str("is of another session"),
-            CookieError::Unusable(why) => f.write_str(why),
-        }
-    }
 }
 
 /// The cookies of one request, opened on demand.

@@ -22,36 +22,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bff_core::reply::Refusal;
-use redis::{Script, ScriptInvocation, Value};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::in_process::InProcessRefreshStore;
-use super::redis_scripts::{DISCARD, JOIN, KEEP, PUBLISH};
+use super::redis_lock::{Joined, LOCK_LIFETIME, RedisLock};
 use super::replay_window::{is_for_late_callers, replay_window};
 use super::sealed_outcome;
 use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
 use crate::session::cookies::keys::RotatingSealer;
 use crate::session::redis::{Redis, Unavailable};
 use crate::telemetry::metrics::Metrics;
-use crate::{clock, hex, random};
+use crate::{clock, random};
 
-/// How long the lock outlives its holder.
-const LOCK_LIFETIME: Duration = Duration::from_secs(3);
 /// How often the holder prolongs it.
 const LOCK_RENEWAL: Duration = Duration::from_secs(1);
 /// How often those who wait look for the outcome.
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
 /// How long any outcome is there at least, for those who wait.
 const MIN_OUTCOME_LIFETIME: Duration = Duration::from_secs(2);
-/// How long it is remembered who began a refresh and did not finish it, in seconds.
-const MARK_SECONDS: u64 = 600;
 
 /// See the [module](self).
 #[derive(Clone)]
 pub struct RedisRefreshStore {
     local: InProcessRefreshStore,
-    redis: Redis,
+    lock: RedisLock,
     sealer: RotatingSealer,
     settings: RedisRefreshSettings,
     metrics: Arc<Metrics>,
@@ -89,13 +84,6 @@ enum ReplicaRole {
     Replay(RefreshOutcome),
 }
 
-/// What [`JOIN`] found.
-enum Found {
-    Outcome { outcome: RefreshOutcome, sealed: Vec<u8> },
-    Leads { instead: bool },
-    Busy,
-}
-
 /// What came of publishing an outcome.
 enum Published {
     /// The others have it.
@@ -117,29 +105,12 @@ impl RedisRefreshStore {
     ) -> RedisRefreshStore {
         RedisRefreshStore {
             local,
-            redis,
+            lock: RedisLock(redis),
             sealer,
             settings,
             metrics,
             held: Arc::default(),
         }
-    }
-
-    async fn look(&self, key: RefreshKey, token: &str, may_lead: bool) -> Result<Found, Unavailable> {
-        let script = Script::new(JOIN);
-        let mut call = self.keyed(&script, key);
-        call.arg(token)
-            .arg(millis(LOCK_LIFETIME))
-            .arg(MARK_SECONDS)
-            .arg(u8::from(may_lead));
-        Ok(match self.redis.invoke(&call).await? {
-            Value::Int(place) => Found::Leads { instead: place > 1 },
-            Value::BulkString(sealed) => Found::Outcome {
-                outcome: self.open(key, &sealed),
-                sealed,
-            },
-            _ => Found::Busy,
-        })
     }
 
     /// Whether this replica leads, or what another one got.
@@ -150,14 +121,19 @@ impl RedisRefreshStore {
         let mut waited = false;
         while begun.elapsed() <= self.settings.wait {
             // A replica whose lock Redis has forgotten takes it again meanwhile.
-            let may_lead = self.settings.session_affinity || !self.redis.came_back_within(LOCK_LIFETIME);
-            match self.look(key, &token, may_lead).await {
-                Ok(Found::Outcome { outcome, .. }) if waited => return ReplicaRole::Follower(outcome),
-                Ok(Found::Outcome { outcome, .. }) if is_for_late_callers(&outcome, clock::now()) => {
-                    return ReplicaRole::Replay(outcome);
+            let may_lead = self.settings.session_affinity || !self.lock.0.came_back_within(LOCK_LIFETIME);
+            match self.lock.join(key, &token, may_lead).await {
+                Ok(Joined::Outcome(sealed)) => {
+                    let outcome = self.open(key, &sealed);
+                    if waited {
+                        return ReplicaRole::Follower(outcome);
+                    }
+                    if is_for_late_callers(&outcome, clock::now()) {
+                        return ReplicaRole::Replay(outcome);
+                    }
+                    self.lock.discard(key, &sealed).await;
                 }
-                Ok(Found::Outcome { sealed, .. }) => self.discard(key, &sealed).await,
-                Ok(Found::Leads { instead }) => {
+                Ok(Joined::Acquired { instead }) => {
                     if instead {
                         log::warn!(
                             "another replica had begun to use this refresh token and did not finish; if the authorization \
@@ -166,7 +142,7 @@ impl RedisRefreshStore {
                     }
                     return ReplicaRole::Leader(self.hold(key, &token, false));
                 }
-                Ok(Found::Busy) => {
+                Ok(Joined::Busy) => {
                     waited = true;
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
@@ -185,7 +161,7 @@ impl RedisRefreshStore {
 
     /// Whether no other replica can have used what is to be exchanged, or whether it does not matter.
     fn may_lead_alone(&self, holder: Holder) -> bool {
-        let last_seen = self.redis.last_seen();
+        let last_seen = self.lock.0.last_seen();
         let RedisRefreshSettings {
             replay_window, over, ..
         } = self.settings;
@@ -211,7 +187,7 @@ impl RedisRefreshStore {
             while Instant::now() < until {
                 tokio::time::sleep(LOCK_RENEWAL).await;
                 // A failure is tried again in a second; the lock lives three.
-                if store.keep(key, &prolonged).await == Ok(false) {
+                if store.lock.keep(key, &prolonged).await == Ok(false) {
                     return;
                 }
             }
@@ -223,15 +199,6 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether the lock is this replica's.
-    async fn keep(&self, key: RefreshKey, token: &str) -> Result<bool, Unavailable> {
-        let script = Script::new(KEEP);
-        let mut call = self.keyed(&script, key);
-        call.arg(token).arg(millis(LOCK_LIFETIME)).arg(MARK_SECONDS);
-        let kept: u64 = self.redis.invoke(&call).await?;
-        Ok(kept == 1)
-    }
-
     async fn share(&self, key: RefreshKey, lock: &Lock, outcome: &RefreshOutcome) -> Published {
         lock.prolonging.abort();
         let window = replay_window(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
@@ -239,7 +206,7 @@ impl RedisRefreshStore {
             log::error!("the outcome of a refresh cannot be sealed for the other replicas");
             return Published::Yes;
         };
-        match self.run_publish(key, &lock.token, &sealed, window).await {
+        match self.lock.publish(key, &lock.token, &sealed, window).await {
             Ok(true) => Published::Yes,
             Ok(false) => {
                 log::warn!(
@@ -256,21 +223,6 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether it was published: not where another replica has taken the place of this one.
-    async fn run_publish(
-        &self,
-        key: RefreshKey,
-        token: &str,
-        sealed: &str,
-        window: Duration,
-    ) -> Result<bool, Unavailable> {
-        let script = Script::new(PUBLISH);
-        let mut call = self.keyed(&script, key);
-        call.arg(token).arg(sealed).arg(millis(window));
-        let settled: u64 = self.redis.invoke(&call).await?;
-        Ok(settled == 1)
-    }
-
     /// Publishes new tokens when Redis is back, as long as anybody may come for them: a late tab at another replica would use
     /// their refresh token again.
     fn publish_later(&self, key: RefreshKey, token: Arc<str>, sealed: String, window: Duration) {
@@ -280,7 +232,7 @@ impl RedisRefreshStore {
             while Instant::now() < until {
                 tokio::time::sleep(LOCK_RENEWAL).await;
                 let left = until.saturating_duration_since(Instant::now()).max(LOCK_RENEWAL);
-                if store.run_publish(key, &token, &sealed, left).await.is_ok() {
+                if store.lock.publish(key, &token, &sealed, left).await.is_ok() {
                     return;
                 }
             }
@@ -307,30 +259,11 @@ impl RedisRefreshStore {
         }
     }
 
-    async fn discard(&self, key: RefreshKey, sealed: &[u8]) {
-        let script = Script::new(DISCARD);
-        let mut call = self.keyed(&script, key);
-        call.arg(sealed);
-        // A failure shows with the next look.
-        let _: Result<u64, Unavailable> = self.redis.invoke(&call).await;
-    }
-
     fn open(&self, key: RefreshKey, sealed: &[u8]) -> RefreshOutcome {
         sealed_outcome::open(&self.sealer, key, sealed).unwrap_or_else(|| {
             log::error!("an outcome in Redis is not one of ours; have the replicas different keys?");
             Err(Refusal::AuthorizationServerError)
         })
-    }
-
-    /// A call of `script` with the keys that it takes.
-    fn keyed<'a>(&self, script: &'a Script, key: RefreshKey) -> ScriptInvocation<'a> {
-        // Neither the token nor the session, but what both lead to.
-        let name = hex::encode(key.digest());
-        let mut call = script.prepare_invoke();
-        for kind in ["refreshed", "refreshing", "refresh_begun"] {
-            call.key(self.redis.key(&format!("{kind}:{name}")));
-        }
-        call
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Lease, Lock>> {
@@ -344,9 +277,9 @@ impl RefreshStore for RedisRefreshStore {
         Box::pin(async move {
             let lease = match self.local.join(key, holder).await {
                 Role::Leader(lease) => lease,
-                settled => return settled,
+                role @ (Role::Follower(_) | Role::Replay(_)) => return role,
             };
-            let turn = match self.join_others(key, holder).await {
+            let role = match self.join_others(key, holder).await {
                 ReplicaRole::Leader(lock) => {
                     self.held().insert(lease, lock);
                     return Role::Leader(lease);
@@ -354,10 +287,10 @@ impl RefreshStore for RedisRefreshStore {
                 ReplicaRole::Follower(outcome) => Role::Follower(outcome),
                 ReplicaRole::Replay(outcome) => Role::Replay(outcome),
             };
-            if let Role::Follower(outcome) | Role::Replay(outcome) = &turn {
+            if let Role::Follower(outcome) | Role::Replay(outcome) = &role {
                 let _ = self.local.publish(key, lease, outcome.clone()).await;
             }
-            turn
+            role
         })
     }
 
@@ -377,14 +310,10 @@ impl RefreshStore for RedisRefreshStore {
             if let Some(tokens) = self.local.published(key).await {
                 return Some(tokens);
             }
-            match self.look(key, "", false).await {
-                Ok(Found::Outcome { outcome, .. }) => outcome.ok(),
-                _ => None,
+            match self.lock.join(key, "", false).await {
+                Ok(Joined::Outcome(sealed)) => self.open(key, &sealed).ok(),
+                Ok(Joined::Acquired { .. } | Joined::Busy) | Err(Unavailable) => None,
             }
         })
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
