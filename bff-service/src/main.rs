@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use bff_service::application;
 use bff_service::cli::check;
-use bff_service::cli::keys::{self, Failure};
+use bff_service::cli::keys::{self, KeysError};
 use bff_service::cli::ready;
 use bff_service::config::{self, Config};
 use bff_service::server::otlp;
-use bff_service::server::reload::Reread;
+use bff_service::server::reload::ReadConfig;
 use bff_service::server::{self, Listeners};
 use bff_service::telemetry::logging::{self, LogFormat};
 
@@ -73,11 +73,11 @@ fn run_keys(arguments: &[String]) -> ExitCode {
             print!("{}", *text);
             ExitCode::SUCCESS
         }
-        Err(Failure::Refused(message)) => {
+        Err(KeysError::Refused(message)) => {
             eprintln!("bff-service keys: {message}");
             ExitCode::FAILURE
         }
-        Err(Failure::Usage(message)) => {
+        Err(KeysError::Usage(message)) => {
             eprintln!("bff-service: {message}\n\n{}", keys::USAGE);
             ExitCode::from(2)
         }
@@ -150,7 +150,7 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
+async fn serve(configs: Vec<Config>, read_config: ReadConfig) -> Result<(), String> {
     // The same for all of them.
     let config = configs.first().ok_or("there is no application")?;
     let listeners = Listeners {
@@ -158,7 +158,7 @@ async fn serve(configs: Vec<Config>, reread: Reread) -> Result<(), String> {
         admin: listen("server.admin", config.admin_address())?,
     };
     let export = otlp::start(|name| std::env::var(name).ok())?;
-    let served = server::run(application::all(configs)?, listeners, reread).await;
+    let served = server::run(application::all(configs)?, listeners, read_config).await;
     if let Some(export) = export {
         export.finish().await;
     }

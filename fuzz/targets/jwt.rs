@@ -5,8 +5,8 @@ use bff_fuzz::{KEYS, NOW, encode, signed};
 use bff_service::jose::algorithm::Algorithm;
 use bff_service::jose::claims::claims_of_verified;
 use bff_service::jose::jws::UnverifiedToken;
-use bff_service::oauth::Demands;
-use bff_service::oauth::id_token::{Expected, Occasion, validate};
+use bff_service::oauth::IdTokenRequirements;
+use bff_service::oauth::id_token::{Expected, Flow, validate};
 use bff_service::oauth::signed_jwt::TYPES;
 
 const ALLOWED: [Algorithm; 3] = [Algorithm::Ed25519, Algorithm::ES256, Algorithm::RS256];
@@ -32,16 +32,16 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     // Claims that are signed, and are anything.
     if let Ok(serde_json::Value::Object(claims)) = serde_json::from_slice(data) {
-        let demands = Demands {
+        let requirements = IdTokenRequirements {
             max_age: Some(60),
             acr: Some(vec!["mfa".to_owned()]),
         };
-        for occasion in [
-            Occasion::Login {
+        for flow in [
+            Flow::Login {
                 nonce: "n",
-                demands: &demands,
+                requirements: &requirements,
             },
-            Occasion::Refresh {
+            Flow::Refresh {
                 previous: Some(&claims),
             },
         ] {
@@ -52,7 +52,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 clock_skew: 10,
                 access_token: "token",
                 algorithm: Algorithm::Ed25519,
-                occasion,
+                flow,
             };
             if validate(&claims, &expected, NOW).is_ok() {
                 assert_eq!(claims["iss"], "https://issuer");

@@ -7,12 +7,12 @@ use actix_web::web::{Bytes, Payload};
 use bff_core::error_code::Refusal;
 use serde::de::DeserializeOwned;
 
-use super::error::Failure;
+use super::error::ApiError;
 
 /// Longest body, in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
 /// A body that takes longer than this to arrive is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a body is to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,20 +24,20 @@ pub(super) enum Kind {
 }
 
 /// Reads a body whole. One that is not empty must be of a type that can be what it is to be.
-pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: Kind) -> Result<Bytes, Failure> {
+pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: Kind) -> Result<Bytes, ApiError> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BYTES) {
         return Err(too_large());
     }
-    let body = tokio::time::timeout(PATIENCE, payload.to_bytes_limited(MAX_BYTES))
+    let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BYTES))
         .await
-        .map_err(|_| Failure::invalid("the body took too long to arrive"))?
+        .map_err(|_| ApiError::invalid("the body took too long to arrive"))?
         .map_err(|_| too_large())?
-        .map_err(|error| Failure::invalid(format!("the body broke off: {error}")))?;
+        .map_err(|error| ApiError::invalid(format!("the body broke off: {error}")))?;
     if !body.is_empty() && !may_be(headers, kind) {
-        return Err(Failure::new(
+        return Err(ApiError::new(
             Refusal::UnsupportedMediaType,
             "the content type is not the one that is expected",
         ));
@@ -45,8 +45,8 @@ pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: Kind) -> R
     Ok(body)
 }
 
-fn too_large() -> Failure {
-    Failure::new(Refusal::PayloadTooLarge, "the body is over 16 KiB")
+fn too_large() -> ApiError {
+    ApiError::new(Refusal::PayloadTooLarge, "the body is over 16 KiB")
 }
 
 /// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
@@ -67,10 +67,10 @@ fn may_be(headers: &HeaderMap, kind: Kind) -> bool {
 }
 
 /// Parses a body.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // The parser's message could repeat what it choked on; its position cannot.
     serde_json::from_slice(body).map_err(|error| {
-        Failure::invalid(format!(
+        ApiError::invalid(format!(
             "the body is not the expected JSON ({:?} error in column {})",
             error.classify(),
             error.column()

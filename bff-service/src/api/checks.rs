@@ -3,15 +3,15 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
-use bff_core::request::fetch_metadata::FetchSite;
 use bff_core::request::head::Values;
+use bff_core::request::origin::{self, CallerOrigin, OriginError, WithoutOrigin};
 use bff_core::request::trusted_origins::TrustedOrigins;
 use bff_core::session::csrf::{self, CsrfError};
 
-use super::error::{Failure, Reason};
-use crate::session::cookies::request::{CookieFault, RequestCookies};
+use super::error::{ApiError, Reason};
+use crate::session::cookies::request::{CookieError, RequestCookies};
 use crate::session::cookies::settings::CookieSettings;
-use crate::session::current_session::{LiveSession, NoSession};
+use crate::session::current_session::{NoSession, RequestSession};
 
 /// In which browsers say that nobody has gone there yet; the second is of older ones.
 const PURPOSES: [HeaderName; 2] = [
@@ -21,63 +21,35 @@ const PURPOSES: [HeaderName; 2] = [
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where a request says that it comes from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum CallerOrigin {
-    /// One of the trusted web origins, as the request spelled it.
-    Trusted(HeaderValue),
-    /// Another one, or more than one.
-    Untrusted,
-    /// No Origin was sent.
-    Absent,
+pub(super) fn caller_origin<'r>(headers: &'r HeaderMap, trusted: &TrustedOrigins) -> CallerOrigin<'r> {
+    CallerOrigin::of(Values::of(headers.get_all(ORIGIN).map(HeaderValue::as_bytes)), trusted)
 }
 
-impl CallerOrigin {
-    /// Judges the request's Origin lines.
-    pub(super) fn of(headers: &HeaderMap, trusted: &TrustedOrigins) -> CallerOrigin {
-        let mut lines = headers.get_all(ORIGIN);
-        match (lines.next(), lines.next()) {
-            (None, _) => CallerOrigin::Absent,
-            (Some(origin), None) if trusted.is_trusted(origin.as_bytes()) => CallerOrigin::Trusted(origin.clone()),
-            _ => CallerOrigin::Untrusted,
-        }
-    }
-}
-
-/// Origin and Fetch Metadata. A request that changes anything must name its origin; one that only reads may come
-/// without, as same-origin reads do.
-pub(super) fn check_origin(origin: &CallerOrigin, headers: &HeaderMap, required: bool) -> Result<(), Failure> {
-    let sites = || {
-        headers
-            .get_all(SEC_FETCH_SITE)
-            .map(|site| FetchSite::parse(Some(site.as_bytes())))
+/// Origin and Fetch Metadata. `required`: the request changes something, and must name a trusted origin.
+pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, required: bool) -> Result<(), ApiError> {
+    let sites = headers.get_all(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    let without = match required {
+        true => WithoutOrigin::Refused,
+        false => WithoutOrigin::Allowed,
     };
-    match origin {
-        CallerOrigin::Untrusted => return Err(untrusted_origin()),
-        CallerOrigin::Absent if required => {
-            return Err(Failure::unauthorized("missing Origin").because(Reason::Origin));
-        }
-        // An image or a link on a sibling domain: not a trusted page's script, which would send its Origin.
-        CallerOrigin::Absent if sites().any(|site| site == FetchSite::SameSite) => {
-            let failure = Failure::unauthorized("Sec-Fetch-Site is same-site without a trusted Origin");
-            return Err(failure.because(Reason::FetchMetadata));
-        }
-        CallerOrigin::Absent | CallerOrigin::Trusted(_) => {}
-    }
-    match sites().any(|site| site == FetchSite::CrossSite) {
-        true => Err(Failure::unauthorized("Sec-Fetch-Site is cross-site").because(Reason::FetchMetadata)),
-        false => Ok(()),
-    }
+    origin::check(caller, sites, without).map_err(|error| {
+        let reason = match error {
+            OriginError::Untrusted | OriginError::Missing => Reason::Origin,
+            OriginError::CrossSite | OriginError::SameSite => Reason::FetchMetadata,
+        };
+        ApiError::unauthorized(error.details()).because(reason)
+    })
 }
 
 /// The refusal for an Origin that is not trusted.
-pub(super) fn untrusted_origin() -> Failure {
-    Failure::unauthorized("the Origin is not trusted").because(Reason::Origin)
+pub(super) fn untrusted_origin() -> ApiError {
+    ApiError::unauthorized(OriginError::Untrusted.details()).because(Reason::Origin)
 }
 
 /// A navigation: nothing that a page does in its background, and nothing for a frame or an image. Whether it may have
 /// come from anywhere is the endpoint's matter.
-pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Result<(), Failure> {
-    if *origin == CallerOrigin::Untrusted {
+pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) -> Result<(), ApiError> {
+    if origin == CallerOrigin::Untrusted {
         return Err(untrusted_origin());
     }
     // Absent from older browsers.
@@ -89,7 +61,7 @@ pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Re
     match only("sec-fetch-mode", "navigate") && only("sec-fetch-dest", "document") {
         true => Ok(()),
         false => {
-            let failure = Failure::unauthorized("the request is not a navigation of the browser");
+            let failure = ApiError::unauthorized("the request is not a navigation of the browser");
             Err(failure.because(Reason::FetchMetadata))
         }
     }
@@ -97,13 +69,13 @@ pub(super) fn check_navigation(origin: &CallerOrigin, headers: &HeaderMap) -> Re
 
 /// A prefetch, perhaps to prerender (`Sec-Purpose: prefetch;prerender`): the user has not gone there, and perhaps never
 /// will. What a navigation begins or uses up must wait for that; after any answer but a success the browser asks again.
-pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), Failure> {
+pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_prefetch = |line: &HeaderValue| {
         let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
     };
     match PURPOSES.iter().any(|name| headers.get_all(name).any(is_prefetch)) {
-        true => Err(Failure::new(
+        true => Err(ApiError::new(
             Refusal::Prefetch,
             "the browser fetches ahead of a navigation",
         )),
@@ -112,12 +84,12 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// The session that a request acts on.
-pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<LiveSession, Failure> {
-    LiveSession::of(cookies).map_err(|why| match why {
-        NoSession::Nobody(fault) => cookie_failure(cookies.settings(), Purpose::Csrf, &fault),
-        NoSession::Different(error) => Failure::unauthorized(error.to_string()).because(Reason::CookiesMixed),
+pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
+    RequestSession::of(cookies).map_err(|why| match why {
+        NoSession::Nobody(fault) => cookie_error(cookies.settings(), Purpose::Csrf, &fault),
+        NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
         NoSession::Ended => {
-            Failure::new(Refusal::SessionExpired, "the session has ended").because(Reason::SessionEnded)
+            ApiError::new(Refusal::SessionExpired, "the session has ended").because(Reason::SessionEnded)
         }
     })
 }
@@ -127,8 +99,8 @@ pub(super) fn check_csrf<'s>(
     headers: &HeaderMap,
     name: &HeaderName,
     settings: &CookieSettings,
-    session: &'s LiveSession,
-) -> Result<&'s [u8], Failure> {
+    session: &'s RequestSession,
+) -> Result<&'s [u8], ApiError> {
     let values = headers.get_all(name).map(HeaderValue::as_bytes);
     check_csrf_value(Values::of(values), settings, session)
 }
@@ -137,15 +109,15 @@ pub(super) fn check_csrf<'s>(
 pub(super) fn check_csrf_value<'s>(
     value: Values<'_>,
     settings: &CookieSettings,
-    session: &'s LiveSession,
-) -> Result<&'s [u8], Failure> {
+    session: &'s RequestSession,
+) -> Result<&'s [u8], ApiError> {
     if value == Values::Repeated {
-        return Err(Failure::unauthorized(CsrfError::HeaderRepeated.details()).because(Reason::Csrf));
+        return Err(ApiError::unauthorized(CsrfError::HeaderRepeated.details()).because(Reason::Csrf));
     }
     let cookie = required(settings, Purpose::Csrf, &session.csrf)?;
     match csrf::check(value, cookie, &session.current()) {
         Ok(()) => Ok(&cookie.value),
-        Err(error) => Err(Failure::unauthorized(error.details()).because(Reason::Csrf)),
+        Err(error) => Err(ApiError::unauthorized(error.details()).because(Reason::Csrf)),
     }
 }
 
@@ -153,20 +125,18 @@ pub(super) fn check_csrf_value<'s>(
 pub(super) fn required<'s, T>(
     settings: &CookieSettings,
     purpose: Purpose,
-    cookie: &'s Result<T, CookieFault>,
-) -> Result<&'s T, Failure> {
-    cookie
-        .as_ref()
-        .map_err(|fault| cookie_failure(settings, purpose, fault))
+    cookie: &'s Result<T, CookieError>,
+) -> Result<&'s T, ApiError> {
+    cookie.as_ref().map_err(|fault| cookie_error(settings, purpose, fault))
 }
 
 /// The refusal for a cookie that cannot be used.
-pub(super) fn cookie_failure(settings: &CookieSettings, purpose: Purpose, fault: &CookieFault) -> Failure {
+pub(super) fn cookie_error(settings: &CookieSettings, purpose: Purpose, fault: &CookieError) -> ApiError {
     let reason = match fault {
-        CookieFault::Missing => Reason::CookieMissing,
-        CookieFault::Expired => Reason::CookieExpired,
-        CookieFault::OfAnotherSession => Reason::CookiesMixed,
-        CookieFault::Unusable(_) => Reason::CookieUnreadable,
+        CookieError::Missing => Reason::CookieMissing,
+        CookieError::Expired => Reason::CookieExpired,
+        CookieError::OfAnotherSession => Reason::CookiesMixed,
+        CookieError::Unusable(_) => Reason::CookieUnreadable,
     };
-    Failure::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
+    ApiError::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
 }

@@ -6,9 +6,9 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 
-use super::checks::CallerOrigin;
 use super::endpoint::Route;
 use crate::config::HeaderPattern;
+use bff_core::request::origin::CallerOrigin;
 
 /// Headers that a page may send besides the CSRF header and those of `cors_allowed_headers`, in lower case.
 /// `token-handler-version` is what existing clients of this API send so that none of their requests goes without a
@@ -26,9 +26,11 @@ const ALLOWED_HEADERS: [&str; 6] = [
 const MAX_AGE_SECONDS: &str = "600";
 
 /// Lets the page of a trusted origin read the response, whatever it is.
-pub(super) fn expose_response(headers: &mut HeaderMap, origin: &CallerOrigin) {
-    if let CallerOrigin::Trusted(origin) = origin {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+pub(super) fn expose_response(headers: &mut HeaderMap, origin: CallerOrigin<'_>) {
+    if let CallerOrigin::Trusted(origin) = origin
+        && let Ok(origin) = HeaderValue::from_bytes(origin)
+    {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         // Of what a page may not read unless it is told.
         if headers.contains_key(RETRY_AFTER) {

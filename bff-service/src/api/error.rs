@@ -7,8 +7,8 @@ use bff_core::error_body::error_body;
 use bff_core::error_code::Refusal;
 
 use crate::oauth::OAuthError;
-use crate::oauth::error::{Rejection, error_code, settings_behind};
-use crate::oauth::error_meaning::{ErrorCode, Meaning};
+use crate::oauth::error::{ErrorResponse, error_code, settings_behind};
+use crate::oauth::error_meaning::{Meaning, OAuthErrorCode};
 use crate::oauth::retry_after;
 use crate::random::RandomError;
 use crate::session::writer::WriteError;
@@ -66,7 +66,7 @@ impl Reason {
 
 /// A request that is not fulfilled.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct ApiError {
     refusal: Refusal,
     reason: Option<Reason>,
     /// The `error` of the authorization response, in place of the refusal's own code.
@@ -75,10 +75,10 @@ pub(super) struct Failure {
     set_cookies: Vec<String>,
 }
 
-impl Failure {
+impl ApiError {
     /// `why` is for the log: it holds no token, cookie or secret.
-    pub(super) fn new(refusal: Refusal, why: impl Into<Cow<'static, str>>) -> Failure {
-        Failure {
+    pub(super) fn new(refusal: Refusal, why: impl Into<Cow<'static, str>>) -> ApiError {
+        ApiError {
             refusal,
             reason: None,
             code: None,
@@ -88,46 +88,46 @@ impl Failure {
     }
 
     /// 401: Origin, CSRF or a cookie.
-    pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> Failure {
-        Failure::new(Refusal::UnauthorizedRequest, why)
+    pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> ApiError {
+        ApiError::new(Refusal::UnauthorizedRequest, why)
     }
 
     /// 400: the request is not what the endpoint takes.
-    pub(super) fn invalid(why: impl Into<Cow<'static, str>>) -> Failure {
-        Failure::new(Refusal::InvalidRequest, why)
+    pub(super) fn invalid(why: impl Into<Cow<'static, str>>) -> ApiError {
+        ApiError::new(Refusal::InvalidRequest, why)
     }
 
     /// The authorization server refused the login in the front channel. Its own error code is passed on, where it has
     /// the form that RFC 6749, section 4.1.2.1, gives to one.
-    pub(super) fn front_channel(error: &str) -> Failure {
+    pub(super) fn front_channel(error: &str) -> ApiError {
         if error == "login_required" {
-            return Failure::new(Refusal::LoginRequired, "the authorization server requires a login");
+            return ApiError::new(Refusal::LoginRequired, "the authorization server requires a login");
         }
         let code = error_code(error);
         let mut why = "the authorization server answered the login with an error".to_owned();
         if let Some(code) = code {
             why = format!("the authorization server answered the login with error `{code}`");
-            if let Some(settings) = settings_behind(ErrorCode::of(code)) {
+            if let Some(settings) = settings_behind(OAuthErrorCode::of(code)) {
                 why.push_str(&format!(": is {settings} as registered there?"));
             }
         }
-        Failure {
+        ApiError {
             code: code.map(str::to_owned),
-            ..Failure::new(Refusal::AuthorizationError, why)
+            ..ApiError::new(Refusal::AuthorizationError, why)
         }
     }
 
     /// The same failure, for this reason.
-    pub(super) fn because(self, reason: Reason) -> Failure {
-        Failure {
+    pub(super) fn because(self, reason: Reason) -> ApiError {
+        ApiError {
             reason: Some(reason),
             ..self
         }
     }
 
     /// The same failure, with these cookies set or cleared by its response.
-    pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> Failure {
-        Failure { set_cookies, ..self }
+    pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> ApiError {
+        ApiError { set_cookies, ..self }
     }
 
     /// Whether the same request may succeed later.
@@ -169,11 +169,11 @@ impl Failure {
     }
 }
 
-impl From<OAuthError> for Failure {
-    fn from(error: OAuthError) -> Failure {
+impl From<OAuthError> for ApiError {
+    fn from(error: OAuthError) -> ApiError {
         let refusal = match &error {
             OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
-            OAuthError::Rejected(rejection) => refusal_of(rejection),
+            OAuthError::Rejected(error_response) => refusal_of(error_response),
             OAuthError::TokenExpired => Refusal::TokenExpired,
             OAuthError::InvalidIdToken(_)
             | OAuthError::AuthorizationResponse(_)
@@ -181,7 +181,7 @@ impl From<OAuthError> for Failure {
             | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
             OAuthError::Internal(_) => Refusal::ServerError,
         };
-        let failure = Failure::new(refusal, error.to_string());
+        let failure = ApiError::new(refusal, error.to_string());
         match &error {
             OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
             OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
@@ -196,14 +196,14 @@ impl From<OAuthError> for Failure {
 }
 
 /// How the API answers a call for which the authorization server was asked and answered with an error.
-fn refusal_of(rejection: &Rejection) -> Refusal {
-    let (endpoint, code) = (rejection.endpoint, rejection.error_code());
-    match (rejection.meaning(), endpoint) {
-        (Meaning::NotNow, _) => busy(rejection),
-        (Meaning::UserMustCome, ServerEndpoint::Token) if code != Some(ErrorCode::InvalidGrant) => {
+fn refusal_of(error_response: &ErrorResponse) -> Refusal {
+    let (endpoint, code) = (error_response.endpoint, error_response.error_code());
+    match (error_response.meaning(), endpoint) {
+        (Meaning::NotNow, _) => busy(error_response),
+        (Meaning::UserMustCome, ServerEndpoint::Token) if code != Some(OAuthErrorCode::InvalidGrant) => {
             Refusal::LoginRequired
         }
-        (Meaning::UserMustCome, ServerEndpoint::Userinfo) if code == Some(ErrorCode::InvalidToken) => {
+        (Meaning::UserMustCome, ServerEndpoint::Userinfo) if code == Some(OAuthErrorCode::InvalidToken) => {
             Refusal::TokenExpired
         }
         (Meaning::Fault, ServerEndpoint::Token) => Refusal::AuthorizationServerError,
@@ -216,8 +216,8 @@ fn refusal_of(rejection: &Rejection) -> Refusal {
 pub(super) fn refusal_of_refresh(error: &OAuthError) -> Refusal {
     match error {
         OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
-        OAuthError::Rejected(rejection) => match rejection.meaning() {
-            Meaning::NotNow => busy(rejection),
+        OAuthError::Rejected(error_response) => match error_response.meaning() {
+            Meaning::NotNow => busy(error_response),
             Meaning::UserMustCome => Refusal::SessionExpired,
             Meaning::Fault => Refusal::AuthorizationServerError,
         },
@@ -230,20 +230,20 @@ pub(super) fn refusal_of_refresh(error: &OAuthError) -> Refusal {
     }
 }
 
-fn busy(rejection: &Rejection) -> Refusal {
+fn busy(error_response: &ErrorResponse) -> Refusal {
     Refusal::AuthorizationServerBusy {
-        retry_after: rejection.retry_after.map(retry_after::bounded),
+        retry_after: error_response.retry_after.map(retry_after::bounded),
     }
 }
 
-impl From<WriteError> for Failure {
-    fn from(error: WriteError) -> Failure {
-        Failure::new(Refusal::ServerError, error.to_string())
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> ApiError {
+        ApiError::new(Refusal::ServerError, error.to_string())
     }
 }
 
-impl From<RandomError> for Failure {
-    fn from(error: RandomError) -> Failure {
-        Failure::new(Refusal::ServerError, error.to_string())
+impl From<RandomError> for ApiError {
+    fn from(error: RandomError) -> ApiError {
+        ApiError::new(Refusal::ServerError, error.to_string())
     }
 }

@@ -7,7 +7,7 @@ use bff_core::error_code::Refusal;
 
 use super::answer::Answer;
 use super::endpoint::Endpoint;
-use super::error::Failure;
+use super::error::ApiError;
 use crate::application::Application;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::request_context::RequestContext;
@@ -32,7 +32,7 @@ pub(super) fn end_span(
 pub(super) fn record(
     application: &Application,
     endpoint: Option<Endpoint>,
-    result: &Result<Answer, Failure>,
+    result: &Result<Answer, ApiError>,
     time: Duration,
 ) -> Option<&'static str> {
     let name = endpoint.map_or("unknown", Endpoint::name);
@@ -43,7 +43,7 @@ pub(super) fn record(
     Some(failure.refusal().code())
 }
 
-pub(super) fn count(application: &Application, endpoint: &'static str, failure: Option<&Failure>, time: Duration) {
+pub(super) fn count(application: &Application, endpoint: &'static str, failure: Option<&ApiError>, time: Duration) {
     let metrics = &application.metrics;
     let Some(failure) = failure else {
         return metrics.request(endpoint, "ok", time);
@@ -55,7 +55,7 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
     }
 }
 
-pub(super) fn log_refusal(endpoint: &'static str, failure: &Failure) {
+pub(super) fn log_refusal(endpoint: &'static str, failure: &ApiError) {
     let (status, code) = (failure.refusal().status(), failure.refusal().code());
     let level = match status {
         // A browser's own doing, however often.

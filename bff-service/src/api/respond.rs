@@ -8,14 +8,14 @@ use actix_web::http::header::{
 };
 
 use bff_core::error_code::Refusal;
+use bff_core::request::origin::CallerOrigin;
 
 use super::answer::{Answer, Content};
-use super::checks::CallerOrigin;
 use super::cors;
-use super::error::Failure;
+use super::error::ApiError;
 
 /// Makes the response.
-pub(super) fn respond(origin: &CallerOrigin, result: Result<Answer, Failure>) -> HttpResponse {
+pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>) -> HttpResponse {
     let (status, kind, body, further, set_cookies) = match result {
         Ok(Answer { content, set_cookies }) => {
             let (status, kind, body, further) = parts(content);

@@ -10,12 +10,13 @@ use actix_web::http::{ConnectionType, Method};
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use bff_core::error_code::Refusal;
+use bff_core::request::origin::CallerOrigin;
 
 use super::answer::Answer;
 use super::call::{Call, Worker};
-use super::checks::{CallerOrigin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
+use super::checks::{caller_origin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
 use super::endpoint::{Caller, Endpoint, Offered, Route};
-use super::error::Failure;
+use super::error::ApiError;
 use super::record::{count, end_span, log_refusal, record};
 use super::respond::respond;
 use super::{body, cors, endpoints};
@@ -55,7 +56,7 @@ async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload)
             let context = RequestContext { id, trace };
             context.scope(answer(workers, &request, payload)).await
         }
-        Err(error) => respond(&CallerOrigin::Absent, Err(Failure::from(error))),
+        Err(error) => respond(CallerOrigin::Absent, Err(ApiError::from(error))),
     }
 }
 
@@ -79,16 +80,16 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let began = Instant::now();
     let Some(worker) = find(workers, request) else {
-        let failure = Failure::new(Refusal::NotFound, "no application has this host and path");
+        let failure = ApiError::new(Refusal::NotFound, "no application has this host and path");
         log_refusal("unknown", &failure);
         if let Some(application) = workers.first().map(|worker| &worker.application) {
             count(application, "unknown", Some(&failure), began.elapsed());
         }
-        return respond(&CallerOrigin::Absent, Err(failure));
+        return respond(CallerOrigin::Absent, Err(failure));
     };
     let application = &worker.application;
     let headers = request.headers();
-    let origin = CallerOrigin::of(headers, application.config.trusted_origins());
+    let origin = caller_origin(headers, application.config.trusted_origins());
     let offered = Offered::by(&application.config);
     let route = Route::find(request.uri().path(), &application.config.endpoints_prefix, offered);
     let preflight = request.method() == Method::OPTIONS;
@@ -97,7 +98,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
         // Nothing is refused in a preflight: an origin that gets no leave there is stopped by the browser.
         Some(_) if preflight => Ok(Answer::default()),
         None if preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Answer::default()),
-        route => dispatch(worker, request, &origin, route.as_ref(), payload).await,
+        route => dispatch(worker, request, origin, route.as_ref(), payload).await,
     };
 
     let endpoint = route
@@ -105,7 +106,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
     let error = record(application, endpoint, &result, began.elapsed());
     let not_allowed = matches!(&result, Err(failure) if failure.refusal() == Refusal::MethodNotAllowed);
-    let mut response = respond(&origin, result);
+    let mut response = respond(origin, result);
     if let Some(route) = &route {
         if not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
             response.headers_mut().insert(ALLOW, methods);
@@ -128,10 +129,10 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
 async fn dispatch(
     worker: &Worker,
     request: &HttpRequest,
-    origin: &CallerOrigin,
+    origin: CallerOrigin<'_>,
     route: Option<&Route>,
     payload: web::Payload,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, ApiError> {
     let headers = request.headers();
     let endpoint = route.and_then(|route| route.endpoint(request.method()));
     match endpoint.map_or(Caller::Page, Endpoint::caller) {
@@ -144,16 +145,16 @@ async fn dispatch(
             check_navigation(origin, headers)?;
         }
         // A page has no business here; a server sends no Origin.
-        Caller::AuthorizationServer if *origin == CallerOrigin::Untrusted => {
+        Caller::AuthorizationServer if origin == CallerOrigin::Untrusted => {
             return Err(untrusted_origin());
         }
         Caller::AuthorizationServer => {}
     }
     if route.is_none() {
-        return Err(Failure::new(Refusal::NotFound, "there is no such endpoint"));
+        return Err(ApiError::new(Refusal::NotFound, "there is no such endpoint"));
     }
     let endpoint =
-        endpoint.ok_or_else(|| Failure::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
+        endpoint.ok_or_else(|| ApiError::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
     let kind = match endpoint {
         Endpoint::BackchannelLogout => body::Kind::Form,
         _ => body::Kind::Json,

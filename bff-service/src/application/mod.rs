@@ -25,7 +25,7 @@ use crate::oauth::Provider;
 use crate::oauth::exchange_times::ExchangeTimes;
 use crate::random;
 use crate::session::cookies::settings::CookieSettings;
-use crate::session::ended::list::EndedList;
+use crate::session::ended;
 use crate::session::ended::redis_sync;
 use crate::session::ended::used_logout_tokens::LogoutTokens;
 use crate::session::fit;
@@ -62,7 +62,7 @@ pub struct Application {
     /// Codes and refresh tokens on their way to the token endpoint.
     pub exchanges: Arc<Exchanges>,
     /// The sessions that are over.
-    pub ended: EndedList,
+    pub ended: ended::List,
     /// The logout tokens that were used.
     pub logout_tokens: LogoutTokens,
     /// Tells the browser's return from signing out from any other page load.
@@ -113,7 +113,7 @@ impl Application {
             replay_window,
             lead: times.over(),
             wait: times.answer,
-            settled: config.session.refresh_replay_entries,
+            entries: config.session.refresh_replay_entries,
         };
         let redis = match &config.redis.url {
             Some(url) => {
@@ -134,7 +134,7 @@ impl Application {
                 local,
                 redis.clone(),
                 cookie_keys.for_refreshes(),
-                redis::Settings {
+                redis::RedisRefreshSettings {
                     replay_window,
                     wait: times.answer,
                     over: times.over(),
@@ -148,7 +148,7 @@ impl Application {
                 .map(u64::from_be_bytes)
                 .map_err(|error| error.to_string())
         };
-        let ended = EndedList::new(
+        let ended = ended::List::new(
             config.session.ended_entries,
             config.session.ended_seconds,
             config.authorization_server.clock_skew_seconds,
@@ -231,7 +231,7 @@ impl Application {
     }
 
     /// What is known to have ended by now, here and, where they share Redis, at the other replicas: to be asked before
-    /// the tokens of a login are asked for, and given to [`EndedList::begin`].
+    /// the tokens of a login are asked for, and given to [`ended::List::begin`].
     pub async fn ended_by_now(&self) -> u64 {
         if let Some(redis) = &self.redis {
             redis_sync::catch_up(redis, &self.ended).await;
@@ -240,7 +240,7 @@ impl Application {
     }
 
     /// What runs beside the requests: never ends, to be spawned once in a process, on a thread that runs actix.
-    pub async fn keep_up(&self) {
+    pub async fn run_background(&self) {
         let follow = async {
             match &self.redis {
                 Some(redis) => redis_sync::follow(redis.clone(), self.ended.clone()).await,

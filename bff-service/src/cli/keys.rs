@@ -25,7 +25,7 @@ const MAX_COUNT: usize = 16;
 
 /// Why there is nothing to print.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum KeysError {
     /// The call is none.
     Usage(String),
     /// It is, and cannot be carried out.
@@ -33,7 +33,7 @@ pub enum Failure {
 }
 
 #[derive(PartialEq, Eq, Debug)]
-enum Source {
+enum KeySource {
     Environment,
     StandardInput,
     File(PathBuf),
@@ -41,54 +41,54 @@ enum Source {
 }
 
 /// Carries out a call. What comes back is for the standard output.
-pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, Failure> {
+pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, KeysError> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["generate"] => generate(1),
         ["generate", "--count", count] => match count.parse() {
             Ok(count @ 1..=MAX_COUNT) => generate(count),
-            _ => Err(Failure::Usage(format!("--count must be from 1 to {MAX_COUNT}"))),
+            _ => Err(KeysError::Usage(format!("--count must be from 1 to {MAX_COUNT}"))),
         },
-        ["fingerprint"] => fingerprint(&Source::Environment, env),
-        ["fingerprint", "--file", "-"] => fingerprint(&Source::StandardInput, env),
-        ["fingerprint", "--file", path] => fingerprint(&Source::File(path.into()), env),
-        ["fingerprint", "--config", path] => fingerprint(&Source::Config(path.into()), env),
+        ["fingerprint"] => fingerprint(&KeySource::Environment, env),
+        ["fingerprint", "--file", "-"] => fingerprint(&KeySource::StandardInput, env),
+        ["fingerprint", "--file", path] => fingerprint(&KeySource::File(path.into()), env),
+        ["fingerprint", "--config", path] => fingerprint(&KeySource::Config(path.into()), env),
         ["--help" | "-h"] => Ok(Zeroizing::new(format!("{USAGE}\n"))),
-        _ => Err(Failure::Usage(format!(
+        _ => Err(KeysError::Usage(format!(
             "`keys {}` is not understood",
             arguments.join(" ")
         ))),
     }
 }
 
-fn generate(count: usize) -> Result<Zeroizing<String>, Failure> {
+fn generate(count: usize) -> Result<Zeroizing<String>, KeysError> {
     // As long as it gets, so that no copy stays behind where it grew.
     let mut text = Zeroizing::new(String::with_capacity(count.saturating_mul(65)));
     for _ in 0..count {
         let key = random::bytes::<32>().map(Zeroizing::new);
-        let key = key.map_err(|error| Failure::Refused(error.to_string()))?;
+        let key = key.map_err(|error| KeysError::Refused(error.to_string()))?;
         hex::push(&mut text, &*key);
         text.push('\n');
     }
     Ok(text)
 }
 
-fn fingerprint(source: &Source, env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, Failure> {
-    let refused = |what: String| Failure::Refused(what);
+fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, KeysError> {
+    let refused = |what: String| KeysError::Refused(what);
     let (text, origin) = match source {
-        Source::Config(path) => {
+        KeySource::Config(path) => {
             let configs = config::load(path, env).map_err(|error| refused(error.to_string()))?;
             let shown = configs.iter().map(|config| shown(config.name(), config.key_ring()));
             return Ok(Zeroizing::new(shown.collect()));
         }
-        Source::File(path) => (read(path)?, path.display().to_string()),
-        Source::StandardInput => {
+        KeySource::File(path) => (read(path)?, path.display().to_string()),
+        KeySource::StandardInput => {
             let mut text = Zeroizing::new(String::new());
             let read = std::io::stdin().read_to_string(&mut text);
             read.map_err(|error| refused(format!("the standard input cannot be read: {error}")))?;
             (text, "the standard input".to_owned())
         }
-        Source::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
+        KeySource::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
             (Some(_), Some(_)) => {
                 let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set; set one of them";
                 return Err(refused(what.to_owned()));
@@ -107,9 +107,9 @@ fn fingerprint(source: &Source, env: impl Fn(&str) -> Option<String>) -> Result<
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
+fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    text.map_err(|error| Failure::Refused(format!("the file {} cannot be read: {error}", path.display())))
+    text.map_err(|error| KeysError::Refused(format!("the file {} cannot be read: {error}", path.display())))
 }
 
 /// A line for each key, in the order of the ring.
@@ -124,7 +124,7 @@ fn shown(application: Option<&str>, ring: &KeyRing) -> String {
 mod tests {
     use super::*;
 
-    fn call(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String, Failure> {
+    fn call(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String, KeysError> {
         let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string()).collect();
         let env = |name: &str| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
@@ -168,14 +168,14 @@ mod tests {
     #[test]
     fn what_is_no_ring_is_refused_without_being_shown() {
         for text in ["not-a-key-hunter2", "hunter2,", &"00".repeat(32)] {
-            let Err(Failure::Refused(what)) = call(&["fingerprint"], &[("BFF_COOKIE_KEYS", text)]) else {
+            let Err(KeysError::Refused(what)) = call(&["fingerprint"], &[("BFF_COOKIE_KEYS", text)]) else {
                 panic!("{text} was taken");
             };
             assert!(what.starts_with("BFF_COOKIE_KEYS: key 1 is"), "{what}");
             assert!(!what.contains("hunter2"), "{what}");
         }
         let missing = call(&["fingerprint"], &[]).unwrap_err();
-        assert!(matches!(missing, Failure::Refused(what) if what.contains("BFF_COOKIE_KEYS")));
+        assert!(matches!(missing, KeysError::Refused(what) if what.contains("BFF_COOKIE_KEYS")));
     }
 
     #[test]
@@ -187,7 +187,10 @@ mod tests {
             &["generate", "--count", "many"],
             &["fingerprint", "--file"],
         ] {
-            assert!(matches!(call(arguments, &[]), Err(Failure::Usage(_))), "{arguments:?}");
+            assert!(
+                matches!(call(arguments, &[]), Err(KeysError::Usage(_))),
+                "{arguments:?}"
+            );
         }
     }
 }

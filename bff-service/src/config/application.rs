@@ -13,7 +13,7 @@ use url::Url;
 
 use super::authorize::{self, AuthorizeRules};
 use super::client_keys::ClientKeys;
-use super::error::{ConfigError, Fault};
+use super::error::{ConfigError, FieldError};
 use super::header_pattern::HeaderPattern;
 use super::secret::Secret;
 use super::secrets;
@@ -21,7 +21,8 @@ use super::sections::{
     AuthorizationServer, Client, CookiePaths, DEFAULT_ENDPOINTS_PREFIX, Redis, Server, Session, Settings,
     UserInfoSource,
 };
-use super::validate::{self, Endpoints, Parsed};
+use super::server_endpoints::ServerEndpoints;
+use super::validate::{self, Parsed};
 use crate::http_client::Proxy;
 use crate::jose::algorithm::Algorithm;
 use bff_core::encoding::hex;
@@ -78,7 +79,7 @@ impl Config {
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<Config, ConfigError> {
         let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
-            .map_err(|error| Fault::new(&error.path().to_string(), error.inner().message().to_owned()))?;
+            .map_err(|error| FieldError::new(&error.path().to_string(), error.inner().message().to_owned()))?;
         let mut faults = secrets::resolve(&mut settings, env);
         let checked = validate::check(&settings, &mut faults);
         let (authorize_rules, method_header) = authorize::load(&settings, env).unwrap_or_else(|fault| {
@@ -161,7 +162,7 @@ impl Config {
     }
 
     /// The endpoints that the configuration names itself.
-    pub fn endpoints(&self) -> &Endpoints {
+    pub fn endpoints(&self) -> &ServerEndpoints {
         &self.parsed.endpoints
     }
 

@@ -10,7 +10,7 @@ use oauth2::RedirectUrl;
 use toml::{Table, Value};
 
 use super::application::Config;
-use super::error::{ConfigError, Fault};
+use super::error::{ConfigError, FieldError};
 use super::{fields, overrides};
 
 /// Sections and fields that no application has for itself.
@@ -26,7 +26,7 @@ pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> R
         None => return Err(ConfigError::new(faults)),
         Some(Value::Table(applications)) if !applications.is_empty() => applications,
         Some(_) => {
-            faults.push(Fault::new(
+            faults.push(FieldError::new(
                 "applications",
                 "this must hold a table for each application; write [applications.<name>]",
             ));
@@ -61,17 +61,17 @@ fn application(
 ) -> Result<Config, ConfigError> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || !name.bytes().all(legal) {
-        return Err(Fault::new("", "a name must be lower-case letters, digits and hyphens").into());
+        return Err(FieldError::new("", "a name must be lower-case letters, digits and hyphens").into());
     }
     let Value::Table(mut own) = own else {
-        return Err(Fault::new("", "this must be a table").into());
+        return Err(FieldError::new("", "this must be a table").into());
     };
     let prefix = format!("BFF_APPLICATIONS__{}__", name.replace('-', "_").to_ascii_uppercase());
     let own_env = |variable: &str| env(&variable.replacen("BFF_", &prefix, 1));
     let mut faults = overrides::apply(&mut own, &own_env);
     faults.extend(fields::check(&own));
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
-        faults.push(Fault::new(
+        faults.push(FieldError::new(
             shared,
             "this is of the service as a whole; write it outside of [applications]",
         ));
@@ -140,13 +140,13 @@ fn mark_shared_redirect_uris(configs: &mut [Config]) {
 }
 
 /// A cookie of one application must never open in another, and no request be for two of them.
-fn isolation(configs: &[Config]) -> Vec<Fault> {
+fn isolation(configs: &[Config]) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (index, one) in configs.iter().enumerate() {
         for other in configs.iter().skip(index + 1) {
             let names = (one.name().unwrap_or_default(), other.name().unwrap_or_default());
             let mut fault = |what: String| {
-                faults.push(Fault::new(
+                faults.push(FieldError::new(
                     "applications",
                     format!("`{}` and `{}` {what}", names.0, names.1),
                 ))

@@ -8,7 +8,7 @@ use bff_core::gateway::config::Config as Rules;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::error::Fault;
+use super::error::FieldError;
 use super::sections::Settings;
 
 /// The rules, and what tells them from those of another reading.
@@ -31,12 +31,12 @@ type Loaded = (Option<AuthorizeRules>, Option<HeaderName>);
 
 /// Reads and checks the file that `authorize.plugin_configuration_file` names. Where the file names an environment variable
 /// for a secret, `<variable>_FILE` may name the file that holds it, as for the service's own.
-pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -> Result<Loaded, Fault> {
+pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -> Result<Loaded, FieldError> {
     const FILE: &str = "authorize.plugin_configuration_file";
     let Some(path) = &settings.authorize.plugin_configuration_file else {
         return match &settings.authorize.method_header {
             None => Ok((None, None)),
-            Some(_) => Err(Fault::new(
+            Some(_) => Err(FieldError::new(
                 FILE,
                 "`authorize.method_header` is of no use without this file",
             )),
@@ -45,10 +45,10 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
     let method_header = settings.authorize.method_header.as_deref();
     let method_header = method_header.map(HeaderName::try_from).transpose().map_err(|_| {
         let what = "write the name of a header, for example `x-original-method`";
-        Fault::new("authorize.method_header", what)
+        FieldError::new("authorize.method_header", what)
     })?;
-    let text =
-        std::fs::read(path).map_err(|error| Fault::new(FILE, format!("{} cannot be read: {error}", path.display())))?;
+    let text = std::fs::read(path)
+        .map_err(|error| FieldError::new(FILE, format!("{} cannot be read: {error}", path.display())))?;
     let digest = RefCell::new(Sha256::new_with_prefix(&text));
     let secret = |name: &str| {
         let found = env(name).or_else(|| {
@@ -68,6 +68,6 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
             };
             Ok((Some(rules), method_header))
         }
-        Err(error) => Err(Fault::new(FILE, format!("{}: {error}", path.display()))),
+        Err(error) => Err(FieldError::new(FILE, format!("{}: {error}", path.display()))),
     }
 }

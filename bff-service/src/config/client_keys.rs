@@ -1,6 +1,6 @@
 //! The private keys of this client, read from the files that the configuration names.
 
-use super::error::Fault;
+use super::error::FieldError;
 use super::sections::{Client, ClientAuthentication, Settings};
 use crate::jose::algorithm::NamedAlgorithm;
 use crate::jose::signing_key::SigningKey;
@@ -17,7 +17,7 @@ pub struct ClientKeys {
 }
 
 /// Reads the keys and checks that everything that was asked for has what it takes.
-pub(super) fn load(settings: &Settings, faults: &mut Vec<Fault>) -> ClientKeys {
+pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientKeys {
     let client = &settings.client;
     let mut keys = ClientKeys::default();
     for path in &client.signing_key_files {
@@ -51,7 +51,7 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<Fault>) -> ClientKeys {
 }
 
 /// Combinations that cannot work, whatever the authorization server says.
-fn check_combinations(client: &Client, faults: &mut Vec<Fault>) {
+fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
     let has_keys = !client.signing_key_files.is_empty();
     if client.authentication == Some(ClientAuthentication::PrivateKeyJwt) && !has_keys {
         let what = "`private_key_jwt` signs with the client's own key: name its file in `client.signing_key_files`";
@@ -91,6 +91,6 @@ fn check_combinations(client: &Client, faults: &mut Vec<Fault>) {
     }
 }
 
-fn fault(field: &str, what: impl Into<String>) -> Fault {
-    Fault::new(&format!("client.{field}"), what)
+fn fault(field: &str, what: impl Into<String>) -> FieldError {
+    FieldError::new(&format!("client.{field}"), what)
 }

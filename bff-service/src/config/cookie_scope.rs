@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use bff_core::cookie::names::NamePrefixes;
 
-use super::error::Fault;
+use super::error::FieldError;
 use super::sections::Settings;
 
 /// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.
 const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
 
 /// Checks `cookie_domain`, and says what plain names and a Domain cost.
-pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) {
+pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
             "`cookie_hardening` is `none`: every page of a sibling domain can set cookies of these names, and with them put a \
@@ -21,12 +21,12 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut
     }
     let Some(domain) = &settings.cookie_domain else { return };
     if let Err(what) = check_domain(domain) {
-        faults.push(Fault::new("cookie_domain", what));
+        faults.push(FieldError::new("cookie_domain", what));
         return;
     }
     for host in settings.hosts.iter().filter(|host| !is_within(host, domain)) {
         let what = format!("the host `{host}` of `hosts` is not within this domain: no browser takes its cookies");
-        faults.push(Fault::new("cookie_domain", what));
+        faults.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
         "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of them can \

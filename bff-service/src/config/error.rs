@@ -1,29 +1,30 @@
 //! What is wrong with a configuration.
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", self.subject())]
+pub struct FieldError {
     field: String,
     message: String,
 }
 
-impl Fault {
+impl FieldError {
     /// `field` is the path of the field (`client.redirect_uri`), empty for the file as a whole. `message` says what to
     /// write instead, and never repeats a secret.
-    pub fn new(field: &str, message: impl Into<String>) -> Fault {
-        Fault {
+    pub fn new(field: &str, message: impl Into<String>) -> FieldError {
+        FieldError {
             field: field.to_owned(),
             message: message.into(),
         }
     }
 
-    /// The same fault in a table at `path`.
-    pub fn within(&self, path: &str) -> Fault {
+    /// The same error in a table at `path`.
+    pub fn within(&self, path: &str) -> FieldError {
         let field = match self.field.as_str() {
             "" => path.to_owned(),
             field => format!("{path}.{field}"),
         };
-        Fault {
+        FieldError {
             field,
             message: self.message.clone(),
         }
@@ -33,51 +34,41 @@ impl Fault {
     pub fn field(&self) -> &str {
         &self.field
     }
-}
 
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn subject(&self) -> String {
         match self.field.as_str() {
-            "" => f.write_str(&self.message),
-            field => write!(f, "`{field}`: {}", self.message),
+            "" => String::new(),
+            field => format!("`{field}`: "),
         }
     }
 }
 
-/// A configuration that cannot be used. `Display` is one line for each fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A configuration that cannot be used. `Display` is one line for each error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.lines())]
 pub struct ConfigError {
-    faults: Vec<Fault>,
+    errors: Vec<FieldError>,
 }
 
 impl ConfigError {
-    /// `faults` must not be empty.
-    pub fn new(faults: Vec<Fault>) -> ConfigError {
-        ConfigError { faults }
+    /// `errors` must not be empty.
+    pub fn new(errors: Vec<FieldError>) -> ConfigError {
+        ConfigError { errors }
     }
 
-    /// Every fault that was found.
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
+    /// Every error that was found.
+    pub fn faults(&self) -> &[FieldError] {
+        &self.errors
     }
-}
 
-impl From<Fault> for ConfigError {
-    fn from(fault: Fault) -> ConfigError {
-        ConfigError::new(vec![fault])
-    }
-}
-
-impl std::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            fault.fmt(f)?;
-        }
-        Ok(())
+    fn lines(&self) -> String {
+        let lines: Vec<String> = self.errors.iter().map(FieldError::to_string).collect();
+        lines.join("\n")
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl From<FieldError> for ConfigError {
+    fn from(error: FieldError) -> ConfigError {
+        ConfigError::new(vec![error])
+    }
+}

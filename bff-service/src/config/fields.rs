@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-use super::error::Fault;
+use super::error::FieldError;
 pub use super::sections::Kind;
 use super::sections::Settings;
 
@@ -15,7 +15,7 @@ use Kind::{Flag, List, Number, Text};
 pub static FIELDS: LazyLock<Vec<(&'static str, Kind)>> = LazyLock::new(Settings::fields);
 
 /// Finds the fields that do not exist and the values of the wrong type.
-pub fn check(table: &Table) -> Vec<Fault> {
+pub fn check(table: &Table) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (name, value) in table {
         match value {
@@ -24,19 +24,21 @@ pub fn check(table: &Table) -> Vec<Fault> {
                     check_field(&format!("{name}.{field}"), value, &mut faults);
                 }
             }
-            _ if is_section(name) => faults.push(Fault::new(name, format!("this must be a table; write [{name}]"))),
+            _ if is_section(name) => {
+                faults.push(FieldError::new(name, format!("this must be a table; write [{name}]")))
+            }
             value => check_field(name, value, &mut faults),
         }
     }
     faults
 }
 
-fn check_field(path: &str, value: &Value, faults: &mut Vec<Fault>) {
+fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
     let Some((_, kind)) = FIELDS.iter().find(|(name, _)| *name == path) else {
         let hint = nearest(path)
             .map(|name| format!("; did you mean `{name}`?"))
             .unwrap_or_default();
-        faults.push(Fault::new(path, format!("there is no such field{hint}")));
+        faults.push(FieldError::new(path, format!("there is no such field{hint}")));
         return;
     };
     let (fits, expected) = match kind {
@@ -52,7 +54,7 @@ fn check_field(path: &str, value: &Value, faults: &mut Vec<Fault>) {
         ),
     };
     if !fits {
-        faults.push(Fault::new(path, format!("this must be {expected}")));
+        faults.push(FieldError::new(path, format!("this must be {expected}")));
     }
 }
 

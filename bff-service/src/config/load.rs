@@ -4,21 +4,21 @@ use std::path::Path;
 
 use super::application::Config;
 use super::applications;
-use super::error::{ConfigError, Fault};
+use super::error::{ConfigError, FieldError};
 use crate::http_client::Proxy;
 
 /// Reads the file at `path`, applies the overrides found by `env` (normally `std::env::var`), reads the secrets and
 /// checks everything, for each application. The error lists every fault that was found, not only the first.
 pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Fault::new("", format!("the file {} cannot be read: {error}", path.display())))?;
+        .map_err(|error| FieldError::new("", format!("the file {} cannot be read: {error}", path.display())))?;
     parse(&text, env)
 }
 
 /// As [`load`], for a text at hand.
 pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
-    let proxy = Proxy::from_env(&env).map_err(|error| Fault::new(error.variable, error.what))?;
+    let proxy = Proxy::from_env(&env).map_err(|error| FieldError::new(error.variable, error.what))?;
     let mut configs = applications::parse(table, &env)?;
     for config in &mut configs {
         config.proxy = proxy.clone();
@@ -27,10 +27,10 @@ pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Con
 }
 
 /// The error's own text would quote the line, and a secret may be in it.
-fn not_toml(text: &str, error: &toml::de::Error) -> Fault {
+fn not_toml(text: &str, error: &toml::de::Error) -> FieldError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    Fault::new("", format!("this is not TOML: line {line}: {}", error.message()))
+    FieldError::new("", format!("this is not TOML: line {line}: {}", error.message()))
 }
 
 impl Config {
@@ -39,7 +39,7 @@ impl Config {
         let mut all = parse(text, env)?;
         match (all.pop(), all.is_empty()) {
             (Some(config), true) => Ok(config),
-            _ => Err(Fault::new("applications", "there are several").into()),
+            _ => Err(FieldError::new("applications", "there are several").into()),
         }
     }
 }

@@ -16,7 +16,7 @@
 //! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
 //! * `load`: from a file to checked configurations; [`overrides`]: variables; `applications`: several in one file.
 //! * [`secrets`]: where secrets come from; [`secret`]: what one is.
-//! * `validate`: what the values must be, with [`endpoint_url`], [`forbidden_params`], `cookie_scope`, `header_pattern`;
+//! * `validate`: what the values must be, with [`endpoint_url`], [`forbidden_params`], `server_endpoints`, `cookie_scope`, `header_pattern`;
 //!   [`client_keys`]: the key files that they name; `authorize`: the rules of `/authorize`.
 //! * `application`: what comes of it, for one application.
 //! * `schema`: all of it as a JSON Schema, for `docs/reference`.
@@ -38,12 +38,13 @@ mod schema;
 pub mod secret;
 pub mod secrets;
 pub mod sections;
+mod server_endpoints;
 mod validate;
 
 pub use self::application::Config;
 pub use self::authorize::AuthorizeRules;
 pub use self::client_keys::ClientKeys;
-pub use self::error::{ConfigError, Fault};
+pub use self::error::{ConfigError, FieldError};
 pub use self::header_pattern::HeaderPattern;
 pub use self::load::{load, parse};
 #[cfg(feature = "schema")]
@@ -53,7 +54,7 @@ pub use self::sections::{
     AssertionAudience, AuthorizationServer, Authorize, Client, ClientAuthentication, CookiePaths, Keys, Navigation,
     Redis, ResponseMode, Server, Session, Settings, UserInfoSource,
 };
-pub use self::validate::Endpoints;
+pub use self::server_endpoints::ServerEndpoints;
 
 #[cfg(test)]
 mod tests;

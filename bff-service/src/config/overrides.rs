@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::error::Fault;
+use super::error::FieldError;
 use super::fields::{FIELDS, Kind};
 
 /// The variable that overrides the field with this path; `None` for the secrets, which have variables of their own.
@@ -14,7 +14,7 @@ pub fn variable(path: &str) -> Option<String> {
 }
 
 /// Writes the variables that are set into `table`.
-pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<Fault> {
+pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (path, kind) in FIELDS.iter() {
         let Some((variable, text)) = variable(path).and_then(|name| env(&name).map(|text| (name, text))) else {
@@ -23,7 +23,7 @@ pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<Fa
         match value(*kind, &text) {
             Ok(value) => set(table, path, value),
             Err(expected) => {
-                faults.push(Fault::new(
+                faults.push(FieldError::new(
                     path,
                     format!("the environment variable {variable} must be {expected}"),
                 ));

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::error::Fault;
+use super::error::FieldError;
 use super::secret::Secret;
 use super::sections::{ClientAuthentication, Settings};
 
 /// Where a secret may come from.
-struct Source {
+struct SecretSource {
     /// The field that holds it inline, in demo mode.
     inline: &'static str,
     /// The field that names a file.
@@ -20,21 +20,21 @@ struct Source {
     file_variable: &'static str,
 }
 
-const CLIENT_SECRET: Source = Source {
+const CLIENT_SECRET: SecretSource = SecretSource {
     inline: "client.secret",
     file: "client.secret_file",
     variable: "BFF_CLIENT_SECRET",
     file_variable: "BFF_CLIENT_SECRET_FILE",
 };
 
-const COOKIE_KEYS: Source = Source {
+const COOKIE_KEYS: SecretSource = SecretSource {
     inline: "keys.ring",
     file: "keys.file",
     variable: "BFF_COOKIE_KEYS",
     file_variable: "BFF_COOKIE_KEYS_FILE",
 };
 
-const REDIS_URL: Source = Source {
+const REDIS_URL: SecretSource = SecretSource {
     inline: "redis.url",
     file: "redis.url_file",
     variable: "BFF_REDIS_URL",
@@ -43,7 +43,7 @@ const REDIS_URL: Source = Source {
 
 /// Finds the secrets and puts them where the rest looks for them: `client.secret`, `keys.ring` and
 /// `redis.url`. A client that has a key or a certificate needs no secret.
-pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<Fault> {
+pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);
     let has_other_means = !client.signing_key_files.is_empty() || client.certificate_file.is_some();
@@ -70,14 +70,14 @@ pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -
     faults
 }
 
-fn missing(source: &Source) -> Fault {
-    let Source {
+fn missing(source: &SecretSource) -> FieldError {
+    let SecretSource {
         inline: field,
         file,
         variable,
         file_variable,
     } = source;
-    Fault::new(
+    FieldError::new(
         field,
         format!("there is none; set {variable}, or name a file with {file_variable} or `{file}`"),
     )
@@ -85,13 +85,13 @@ fn missing(source: &Source) -> Fault {
 
 /// The secret, where there is one. Variables go before fields, as for every other setting.
 fn find(
-    source: &Source,
+    source: &SecretSource,
     inline: Option<Secret>,
     file: Option<&Path>,
     demo: bool,
     env: &impl Fn(&str) -> Option<String>,
-) -> Result<Option<Secret>, Fault> {
-    let Source {
+) -> Result<Option<Secret>, FieldError> {
+    let SecretSource {
         inline: field,
         file: file_field,
         variable,
@@ -104,17 +104,17 @@ fn find(
             "a secret does not belong into this file; set {variable}, or name a file with {file_variable} or \
              `{file_field}`"
         );
-        return Err(Fault::new(field, what));
+        return Err(FieldError::new(field, what));
     }
     match (env(variable), env(file_variable).map(PathBuf::from)) {
-        (Some(_), Some(_)) => Err(Fault::new(
+        (Some(_), Some(_)) => Err(FieldError::new(
             field,
             format!("both {variable} and {file_variable} are set; set one of them"),
         )),
         (Some(text), None) => checked(&text, field, variable).map(Some),
         (None, Some(path)) => read(&path, field).map(Some),
         (None, None) => match (inline, file) {
-            (Some(_), Some(_)) => Err(Fault::new(
+            (Some(_), Some(_)) => Err(FieldError::new(
                 field,
                 format!("both this and `{file_field}` are written; write one of them"),
             )),
@@ -125,21 +125,24 @@ fn find(
     }
 }
 
-fn read(path: &Path, field: &str) -> Result<Secret, Fault> {
+fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|error| Fault::new(field, format!("the file {shown} cannot be read: {error}")))?;
+    let text = text.map_err(|error| FieldError::new(field, format!("the file {shown} cannot be read: {error}")))?;
     checked(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))
 }
 
-fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, Fault> {
+fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> {
     // Some editors write it, nobody sees it, and it would be part of the secret.
     if text.starts_with('\u{feff}') {
         let what = format!("{origin} begins with a byte order mark; save it as UTF-8 without one");
-        return Err(Fault::new(field, what));
+        return Err(FieldError::new(field, what));
     }
     match text.trim().is_empty() {
-        true => Err(Fault::new(field, format!("{origin} is empty; it must hold the secret"))),
+        true => Err(FieldError::new(
+            field,
+            format!("{origin} is empty; it must hold the secret"),
+        )),
         false => Ok(Secret::new(text.to_owned())),
     }
 }

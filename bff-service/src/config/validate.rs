@@ -14,10 +14,11 @@ use url::Url;
 use super::client_keys::{self, ClientKeys};
 use super::cookie_scope;
 use super::endpoint_url::check_endpoint;
-use super::error::Fault;
+use super::error::FieldError;
 use super::forbidden_params::is_forbidden;
 use super::header_pattern::HeaderPattern;
-use super::sections::{AuthorizationServer, CookiePaths, Settings, UserInfoSource};
+use super::sections::{AuthorizationServer, CookiePaths, Settings};
+use super::server_endpoints::{ServerEndpoints, endpoints};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
 /// What is made of the values: nobody reads these texts again.
@@ -31,7 +32,7 @@ pub(super) struct Parsed {
     pub(super) trusted_origins: TrustedOrigins,
     pub(super) cors_allowed_headers: Vec<HeaderPattern>,
     pub(super) issuer_url: Url,
-    pub(super) endpoints: Endpoints,
+    pub(super) endpoints: ServerEndpoints,
     pub(super) id_token_algorithms: Vec<Algorithm>,
     pub(super) scopes: Vec<Scope>,
     pub(super) redirect_uri: RedirectUrl,
@@ -40,27 +41,8 @@ pub(super) struct Parsed {
     pub(super) client_keys: ClientKeys,
 }
 
-/// The endpoints of the authorization server that the configuration names itself.
-#[derive(Debug, Default)]
-pub struct Endpoints {
-    /// `authorization_endpoint`.
-    pub authorization: Option<Url>,
-    /// `token_endpoint`.
-    pub token: Option<Url>,
-    /// `jwks_uri`.
-    pub jwks: Option<Url>,
-    /// `userinfo_endpoint`.
-    pub userinfo: Option<Url>,
-    /// `revocation_endpoint`.
-    pub revocation: Option<Url>,
-    /// `end_session_endpoint`.
-    pub end_session: Option<Url>,
-    /// `pushed_authorization_request_endpoint`.
-    pub pushed_authorization_request: Option<Url>,
-}
-
 /// Checks everything; faults are added to `faults`. Also returns warnings.
-pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Parsed, Vec<String>)> {
+pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push("`demo` is true: plain http and published keys are accepted; never so in production".to_owned());
@@ -120,8 +102,8 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(Par
     Some((parsed, warnings))
 }
 
-fn check_prefixes(settings: &Settings, faults: &mut Vec<Fault>) {
-    let mut fault = |field: &str, message: &str| faults.push(Fault::new(field, message));
+fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
+    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(field, message));
     if !is_prefix(&settings.endpoints_prefix) {
         fault(
             "endpoints_prefix",
@@ -146,7 +128,7 @@ fn is_prefix(prefix: &str) -> bool {
     prefix.starts_with('/') && prefix.split('/').skip(1).all(segment_is_sane)
 }
 
-fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPattern> {
+fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<HeaderPattern> {
     let mut patterns = Vec::new();
     for name in &settings.cors_allowed_headers {
         match HeaderPattern::parse(name) {
@@ -155,7 +137,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPa
                 let what = format!(
                     "`{name}` is not the name of a header; write `baggage`, or `x-datadog-*` for all that begin so"
                 );
-                faults.push(Fault::new("cors_allowed_headers", what));
+                faults.push(FieldError::new("cors_allowed_headers", what));
                 break;
             }
         }
@@ -164,12 +146,12 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<HeaderPa
 }
 
 /// Where the API and the admin listener listen.
-fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr, SocketAddr)> {
+fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(SocketAddr, SocketAddr)> {
     let server = &settings.server;
     let mut address = |field: &str, address: &str, port: u16| {
         let parsed: Result<IpAddr, _> = address.parse();
         if parsed.is_err() {
-            faults.push(Fault::new(
+            faults.push(FieldError::new(
                 field,
                 "this must be an IP address such as `127.0.0.1` or `0.0.0.0`",
             ));
@@ -179,7 +161,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr
     let api = address("server.address", &server.address, server.port);
     let admin = address("server.admin_address", &server.admin_address, server.admin_port);
     if server.port != 0 && server.port == server.admin_port && server.address == server.admin_address {
-        faults.push(Fault::new(
+        faults.push(FieldError::new(
             "server.admin_port",
             "this must not be the port of the API (`server.port`)",
         ));
@@ -187,7 +169,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(SocketAddr
     api.zip(admin)
 }
 
-fn issuer_url(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Url> {
+fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> {
     let problem = match settings.authorization_server.issuer.as_str() {
         "" => "this is required: the authorization server's issuer identifier, a https URL".to_owned(),
         issuer => match check_endpoint(issuer, settings.demo) {
@@ -196,47 +178,14 @@ fn issuer_url(settings: &Settings, faults: &mut Vec<Fault>) -> Option<Url> {
             Ok(url) => return Some(url),
         },
     };
-    faults.push(Fault::new("authorization_server.issuer", problem));
+    faults.push(FieldError::new("authorization_server.issuer", problem));
     None
 }
 
-fn endpoints(settings: &Settings, faults: &mut Vec<Fault>) -> Endpoints {
-    let server = &settings.authorization_server;
-    let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
-        let mut fault = |what: String| faults.push(Fault::new(&format!("authorization_server.{field}"), what));
-        match text.as_deref().map(|url| check_endpoint(url, settings.demo)) {
-            Some(Ok(url)) => return Some(url),
-            Some(Err(what)) => fault(format!("this {what}")),
-            None if needed && !server.discovery => {
-                fault("this is required where `authorization_server.discovery` is false".to_owned());
-            }
-            None => {}
-        }
-        None
-    };
-    Endpoints {
-        authorization: endpoint("authorization_endpoint", &server.authorization_endpoint, true),
-        token: endpoint("token_endpoint", &server.token_endpoint, true),
-        jwks: endpoint("jwks_uri", &server.jwks_uri, true),
-        userinfo: endpoint(
-            "userinfo_endpoint",
-            &server.userinfo_endpoint,
-            settings.userinfo_source == UserInfoSource::UserinfoEndpoint,
-        ),
-        revocation: endpoint("revocation_endpoint", &server.revocation_endpoint, false),
-        end_session: endpoint("end_session_endpoint", &server.end_session_endpoint, false),
-        pushed_authorization_request: endpoint(
-            "pushed_authorization_request_endpoint",
-            &server.pushed_authorization_request_endpoint,
-            settings.client.pushed_authorization_requests == Some(true),
-        ),
-    }
-}
-
 /// Returns the scopes to ask for.
-fn check_client(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Scope> {
+fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope> {
     let client = &settings.client;
-    let mut fault = |field: &str, message: &str| faults.push(Fault::new(&format!("client.{field}"), message));
+    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(&format!("client.{field}"), message));
     // RFC 6749, appendix A.1.
     let printable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     if client.id.is_empty() || !printable(&client.id) {
@@ -259,7 +208,7 @@ fn check_client(settings: &Settings, faults: &mut Vec<Fault>) -> Vec<Scope> {
     scopes.into_iter().map(|scope| Scope::new(scope.to_owned())).collect()
 }
 
-fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<Fault>) -> Option<RedirectUrl> {
+fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<RedirectUrl> {
     let uri = settings.navigation.redirect_uri.as_ref()?;
     let callback = format!("{}/callback", settings.endpoints_prefix);
     let problem = match check_endpoint(uri, settings.demo) {
@@ -269,15 +218,15 @@ fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<Fault>) -> Opti
         }
         Ok(_) => return RedirectUrl::new(uri.clone()).ok(),
     };
-    faults.push(Fault::new("navigation.redirect_uri", problem));
+    faults.push(FieldError::new("navigation.redirect_uri", problem));
     None
 }
 
 /// The origin that the navigation variant returns to: the configured one, or the first that is trusted.
-fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fault>) -> Option<Url> {
+fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<FieldError>) -> Option<Url> {
     let origin = match &settings.navigation.web_origin {
         Some(origin) if !trusted.is_trusted(origin.as_bytes()) => {
-            faults.push(Fault::new(
+            faults.push(FieldError::new(
                 "navigation.web_origin",
                 "this must be one of `trusted_web_origins`",
             ));
@@ -290,12 +239,12 @@ fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fa
     Url::parse(origin).ok()
 }
 
-fn check_hosts(settings: &Settings, faults: &mut Vec<Fault>) {
+fn check_hosts(settings: &Settings, faults: &mut Vec<FieldError>) {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
     for host in &settings.hosts {
         if host.is_empty() || !host.bytes().all(legal) {
             let what = format!("`{}` is not a host such as `api.example.com`", host.escape_debug());
-            faults.push(Fault::new("hosts", what));
+            faults.push(FieldError::new("hosts", what));
         }
     }
 }
@@ -306,7 +255,7 @@ fn page(
     value: &str,
     settings: &Settings,
     trusted: &TrustedOrigins,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldError>,
 ) -> Option<RedirectUrl> {
     let problem = match value {
         "" => "this is required: the page that the browser comes back to".to_owned(),
@@ -319,11 +268,11 @@ fn page(
             Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),
         },
     };
-    faults.push(Fault::new(field, problem));
+    faults.push(FieldError::new(field, problem));
     None
 }
 
-fn key_ring(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<String>) -> Option<KeyRing> {
+fn key_ring(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) -> Option<KeyRing> {
     // A missing ring is a fault already.
     let text = settings.keys.ring.as_ref()?;
     match KeyRing::parse(text.expose(), settings.demo) {
@@ -332,14 +281,14 @@ fn key_ring(settings: &Settings, faults: &mut Vec<Fault>, warnings: &mut Vec<Str
             Some(ring)
         }
         Err(error) => {
-            faults.push(Fault::new("keys", error.to_string()));
+            faults.push(FieldError::new("keys", error.to_string()));
             None
         }
     }
 }
 
 /// The names of the cookies, and of the header that repeats the CSRF value.
-fn cookie_names(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(CookieNames, HeaderName)> {
+fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(CookieNames, HeaderName)> {
     let root = settings.cookie_paths == CookiePaths::Root;
     let domain = settings.cookie_domain.is_some();
     let prefix = &settings.cookie_name_prefix;
@@ -349,26 +298,26 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<Fault>) -> Option<(CookieN
         HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` cannot be the name of a header"));
     names
         .and_then(|names| Ok((names, header?)))
-        .map_err(|what| faults.push(Fault::new("cookie_name_prefix", what)))
+        .map_err(|what| faults.push(FieldError::new("cookie_name_prefix", what)))
         .ok()
 }
 
-fn trusted_origins(settings: &Settings, faults: &mut Vec<Fault>) -> Option<TrustedOrigins> {
+fn trusted_origins(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<TrustedOrigins> {
     if settings.trusted_web_origins.is_empty() {
         let what = "this is required: the origins of your pages, such as [\"https://www.example.com\"]";
-        faults.push(Fault::new("trusted_web_origins", what));
+        faults.push(FieldError::new("trusted_web_origins", what));
         return None;
     }
     let origins = TrustedOrigins::parse(&settings.trusted_web_origins, settings.demo);
     origins
-        .map_err(|error| faults.push(Fault::new("trusted_web_origins", error.to_string())))
+        .map_err(|error| faults.push(FieldError::new("trusted_web_origins", error.to_string())))
         .ok()
 }
 
-fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<Fault>) -> Vec<Algorithm> {
+fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError>) -> Vec<Algorithm> {
     let field = "authorization_server.id_token_algorithms";
     if server.id_token_algorithms.is_empty() {
-        faults.push(Fault::new(
+        faults.push(FieldError::new(
             field,
             "this must name at least one algorithm, such as RS256",
         ));
@@ -377,7 +326,7 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<Fault>) ->
     for name in &server.id_token_algorithms {
         match Algorithm::of(name) {
             Some(algorithm) => algorithms.push(algorithm),
-            None => faults.push(Fault::new(
+            None => faults.push(FieldError::new(
                 field,
                 format!("`{name}` is not accepted; choose from {}", NamedAlgorithm::names()),
             )),

@@ -32,10 +32,10 @@ const MAX_PROXY_HEAD_BYTES: usize = 16 * 1024;
 /// Connects to the host and port of a URL, with TLS or without. The URL's scheme is not looked at: awc is told `http`
 /// for both.
 #[derive(Clone)]
-pub(super) struct Connector(Rc<Settings>);
+pub(super) struct Connector(Rc<ConnectorSettings>);
 
 /// How connections are made.
-pub(super) struct Settings {
+pub(super) struct ConnectorSettings {
     /// For connections with TLS.
     pub(super) tls: Option<Arc<ClientConfig>>,
     /// For connections with TLS alone.
@@ -46,7 +46,7 @@ pub(super) struct Settings {
 
 impl Connector {
     /// A connector of these settings.
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: ConnectorSettings) -> Self {
         Self(Rc::new(settings))
     }
 }
@@ -70,7 +70,7 @@ impl Service<ConnectInfo<Uri>> for Connector {
     }
 }
 
-impl Settings {
+impl ConnectorSettings {
     async fn connect(&self, host: &str, port: u16) -> io::Result<Transport> {
         let Some(tls) = &self.tls else {
             return Ok(Transport::Plain(EagerTcp::new(self.open(host, port).await?)));

@@ -33,9 +33,9 @@ use rustls::ClientConfig;
 use url::Url;
 
 pub use self::proxy::Proxy;
-pub use self::response::{Answer, HttpError};
+pub use self::response::{HttpError, ServerResponse};
 
-use self::connector::{Connector, Settings};
+use self::connector::{Connector, ConnectorSettings};
 
 /// What a client keeps to.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Client {
     /// A client without connections.
     pub fn new(limits: &Limits, tls: &Arc<ClientConfig>, proxy: &Proxy) -> Client {
         let pool = |tls: Option<&Arc<ClientConfig>>, idle: Duration| {
-            let connector = Connector::new(Settings {
+            let connector = Connector::new(ConnectorSettings {
                 tls: tls.cloned(),
                 proxy: proxy.clone(),
                 connect_timeout: limits.connect_timeout,
@@ -114,7 +114,7 @@ impl Client {
         request: &http::Request<Vec<u8>>,
         sharing: Sharing,
         limit: usize,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<ServerResponse, HttpError> {
         let exchange = self.attempt(request, sharing, limit);
         tokio::time::timeout(self.request_timeout, exchange)
             .await
@@ -168,7 +168,7 @@ impl Client {
         request: &http::Request<Vec<u8>>,
         sharing: Sharing,
         limit: usize,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<ServerResponse, HttpError> {
         let prepared = self.prepare(request, sharing)?;
         let body = Bytes::copy_from_slice(request.body());
         let mut response = prepared.send_body(body).await.map_err(send_error)?;
@@ -193,7 +193,7 @@ impl Client {
             PayloadError::Overflow => HttpError::TooLarge(limit),
             error => HttpError::Broken(error.to_string()),
         })?;
-        Ok(Answer {
+        Ok(ServerResponse {
             status: status.as_u16(),
             content_type,
             body,

@@ -29,21 +29,14 @@ pub struct ProxyServer {
 }
 
 /// A variable that cannot be meant. `Display` holds nothing of its value, in which a password may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {what}")]
 pub struct ProxyError {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong, and what to write.
     pub what: &'static str,
 }
-
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.what)
-    }
-}
-
-impl std::error::Error for ProxyError {}
 
 /// An entry of `NO_PROXY`.
 #[derive(Clone, Debug, PartialEq, Eq)]

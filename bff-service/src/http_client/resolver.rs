@@ -19,7 +19,7 @@ use super::host::{is_localhost, without_brackets};
 const FRESH: Duration = Duration::from_secs(5);
 /// How long an answer is waited for where something is known: the client response timer of RFC 8767, section 5, shorter than
 /// there since a user waits for the whole.
-const PATIENCE: Duration = Duration::from_millis(500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long what is known is used while there is no better answer: its maximum stale timer. Much shorter than there, since the
 /// C library does not tell a name that is gone from a server that does not answer, and an address may be given to others.
 const STALE: Duration = Duration::from_secs(5 * 60);
@@ -34,7 +34,7 @@ type Ask = fn(&str) -> io::Result<Vec<IpAddr>>;
 /// What came of a question; an error as its words, since it is told to all who wait.
 type Outcome = Result<Vec<IpAddr>, String>;
 /// Set once.
-type Answer = watch::Receiver<Option<Outcome>>;
+type PendingAnswer = watch::Receiver<Option<Outcome>>;
 
 /// The addresses of a host.
 pub(super) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -60,7 +60,7 @@ struct Name {
     /// When a question was last answered, if only by an error.
     settled: Option<Instant>,
     /// The question that is under way, and since when.
-    question: Option<(Instant, Answer)>,
+    question: Option<(Instant, PendingAnswer)>,
 }
 
 /// How somebody comes by the addresses.
@@ -68,7 +68,7 @@ enum Way {
     /// They are known.
     Known(Vec<IpAddr>),
     /// By this answer; or, if there is none until then, by what is known.
-    Answer(Answer, Option<(Instant, Vec<IpAddr>)>),
+    Answer(PendingAnswer, Option<(Instant, Vec<IpAddr>)>),
 }
 
 impl Names {
@@ -140,7 +140,7 @@ impl Names {
         if let Some(sender) = begun {
             self.begin(name, sender);
         }
-        Way::Answer(answer, instead.map(|addresses| (since + PATIENCE, addresses)))
+        Way::Answer(answer, instead.map(|addresses| (since + ANSWER_TIMEOUT, addresses)))
     }
 
     /// Asks on a thread of its own: a slow DNS server must not hold up the whole worker.

@@ -4,17 +4,22 @@ use actix_web::web::Bytes;
 use bff_core::request::cache_control;
 
 /// Why there is no answer to work with. `Display` holds nothing of the request or of the answer's body.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Nothing, or not everything, came in time.
+    #[error("no answer in time")]
     Timeout,
     /// There was no connection.
+    #[error("no connection: {0}")]
     Connect(String),
     /// The connection broke, or what came was not HTTP.
+    #[error("the connection broke: {0}")]
     Broken(String),
     /// The answer is larger than this many bytes.
+    #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     /// The answer is a redirect, or another status that no endpoint here has a reason for.
+    #[error("answered {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
     Status {
         /// The status.
         status: u16,
@@ -22,27 +27,9 @@ pub enum HttpError {
         retry_after: Option<String>,
     },
     /// The request could not be made.
+    #[error("the request cannot be made: {0}")]
     Request(String),
 }
-
-impl std::fmt::Display for HttpError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            HttpError::Timeout => f.write_str("no answer in time"),
-            HttpError::Connect(what) => write!(f, "no connection: {what}"),
-            HttpError::Broken(what) => write!(f, "the connection broke: {what}"),
-            HttpError::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
-            HttpError::Status {
-                status: status @ 300..=399,
-                ..
-            } => write!(f, "answered {status}; redirects are not followed"),
-            HttpError::Status { status, .. } => write!(f, "answered {status}"),
-            HttpError::Request(what) => write!(f, "the request cannot be made: {what}"),
-        }
-    }
-}
-
-impl std::error::Error for HttpError {}
 
 impl HttpError {
     /// In a word, for metrics and spans.
@@ -59,7 +46,7 @@ impl HttpError {
 }
 
 /// An answer of status 200, 201 or 4xx; every other status is an [`HttpError`].
-pub struct Answer {
+pub struct ServerResponse {
     /// The status.
     pub status: u16,
     /// `Content-Type`, in lower case; empty where there is none.
@@ -74,7 +61,7 @@ pub struct Answer {
     pub retry_after: Option<String>,
 }
 
-impl Answer {
+impl ServerResponse {
     /// How long it may be kept, in seconds; `u64::MAX` without a word on it.
     pub fn lifetime(&self) -> u64 {
         cache_control::lifetime(self.cache_control.iter().map(Vec::as_slice))

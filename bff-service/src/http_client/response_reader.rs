@@ -27,21 +27,14 @@ const NOT_PASSED_ON: [&str; 8] = [
 ];
 
 /// What arrived is not a response, or not all of one. `Display` holds nothing of what arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
 pub struct Malformed(&'static str);
-
-impl std::fmt::Display for Malformed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The reader of one response.
 #[derive(Debug)]
 pub struct ResponseReader {
-    state: State,
+    state: ReadState,
     /// The head, or the line, that has arrived so far.
     line: Vec<u8>,
     /// Where the last line of the head begins in it.
@@ -52,7 +45,7 @@ pub struct ResponseReader {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ReadState {
     Head,
     /// So many bytes of the body are still to come.
     Length(u64),
@@ -68,7 +61,7 @@ enum State {
 impl Default for ResponseReader {
     fn default() -> Self {
         Self {
-            state: State::Head,
+            state: ReadState::Head,
             line: Vec::new(),
             line_start: 0,
             head_bytes: 0,
@@ -81,7 +74,7 @@ impl Default for ResponseReader {
 impl ResponseReader {
     /// Whether all of the response has arrived.
     pub fn is_complete(&self) -> bool {
-        self.state == State::Complete
+        self.state == ReadState::Complete
     }
 
     /// Whether the connection may carry another response after this one. It may not after an interim response: a server
@@ -96,28 +89,28 @@ impl ResponseReader {
         let mut rest = input;
         while !rest.is_empty() && !self.is_complete() {
             let taken = match self.state {
-                State::Head => self.read_head(rest, out)?,
-                State::Length(left) => {
+                ReadState::Head => self.read_head(rest, out)?,
+                ReadState::Length(left) => {
                     let taken = body(rest, left, out);
                     self.state = match left.saturating_sub(taken as u64) {
                         0 => complete(out),
-                        left => State::Length(left),
+                        left => ReadState::Length(left),
                     };
                     taken
                 }
-                State::ChunkLine => self.read_chunk_line(rest)?,
-                State::Chunk(left) => {
+                ReadState::ChunkLine => self.read_chunk_line(rest)?,
+                ReadState::Chunk(left) => {
                     let taken = body(rest, left, out);
                     self.state = match left.saturating_sub(taken as u64) {
-                        0 => State::ChunkEnd,
-                        left => State::Chunk(left),
+                        0 => ReadState::ChunkEnd,
+                        left => ReadState::Chunk(left),
                     };
                     taken
                 }
-                State::ChunkEnd => self.read_chunk_end(rest)?,
-                State::Trailers => self.read_trailer(rest, out)?,
-                State::UntilClose => body(rest, u64::MAX, out),
-                State::Complete => break,
+                ReadState::ChunkEnd => self.read_chunk_end(rest)?,
+                ReadState::Trailers => self.read_trailer(rest, out)?,
+                ReadState::UntilClose => body(rest, u64::MAX, out),
+                ReadState::Complete => break,
             };
             rest = rest.get(taken..).unwrap_or_default();
         }
@@ -128,15 +121,18 @@ impl ResponseReader {
     /// 6.3, rule 8); any other response is cut.
     pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         match self.state {
-            State::Complete => Ok(()),
-            State::UntilClose => {
+            ReadState::Complete => Ok(()),
+            ReadState::UntilClose => {
                 self.state = complete(out);
                 Ok(())
             }
-            State::Head if self.head_bytes == 0 => Err(Malformed("the connection ended before the answer")),
-            State::Head | State::Length(_) | State::ChunkLine | State::Chunk(_) | State::ChunkEnd | State::Trailers => {
-                Err(Malformed("the answer was cut"))
-            }
+            ReadState::Head if self.head_bytes == 0 => Err(Malformed("the connection ended before the answer")),
+            ReadState::Head
+            | ReadState::Length(_)
+            | ReadState::ChunkLine
+            | ReadState::Chunk(_)
+            | ReadState::ChunkEnd
+            | ReadState::Trailers => Err(Malformed("the answer was cut")),
         }
     }
 
@@ -201,7 +197,7 @@ impl ResponseReader {
             _ => {}
         }
         let body = self.framing(version, status, response.headers)?;
-        self.is_reusable &= version == 1 && body != State::UntilClose;
+        self.is_reusable &= version == 1 && body != ReadState::UntilClose;
         out.extend(format!("HTTP/1.1 {status} \r\n").bytes());
         for field in response.headers.iter() {
             if !NOT_PASSED_ON.iter().any(|name| field.name.eq_ignore_ascii_case(name)) {
@@ -219,7 +215,7 @@ impl ResponseReader {
             out.extend(b"connection: close\r\n");
         }
         out.extend(match body {
-            State::Complete => &b"content-length: 0\r\n\r\n"[..],
+            ReadState::Complete => &b"content-length: 0\r\n\r\n"[..],
             _ => b"transfer-encoding: chunked\r\n\r\n",
         });
         self.state = body;
@@ -227,7 +223,7 @@ impl ResponseReader {
     }
 
     /// What the body is, RFC 9112, section 6.3, for the answer to a GET or POST.
-    fn framing(&mut self, version: u8, status: u16, fields: &[httparse::Header<'_>]) -> Result<State, Malformed> {
+    fn framing(&mut self, version: u8, status: u16, fields: &[httparse::Header<'_>]) -> Result<ReadState, Malformed> {
         let elements = |name: &'static str| {
             let lines = fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
             lines.flat_map(|line| line.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
@@ -261,15 +257,15 @@ impl ResponseReader {
             }
         }
         Ok(match (status, is_chunked, length) {
-            (204 | 304, ..) => State::Complete,
+            (204 | 304, ..) => ReadState::Complete,
             (_, true, length) => {
                 // Chunks count, and whoever sends both is not trusted with another request (section 6.1).
                 self.is_reusable &= length.is_none();
-                State::ChunkLine
+                ReadState::ChunkLine
             }
-            (_, false, Some(0)) => State::Complete,
-            (_, false, Some(length)) => State::Length(length),
-            (_, false, None) => State::UntilClose,
+            (_, false, Some(0)) => ReadState::Complete,
+            (_, false, Some(length)) => ReadState::Length(length),
+            (_, false, None) => ReadState::UntilClose,
         })
     }
 
@@ -279,8 +275,8 @@ impl ResponseReader {
             let size = chunk_size(&self.line).ok_or(Malformed("a chunk of the answer is malformed"))?;
             self.line.clear();
             self.state = match size {
-                0 => State::Trailers,
-                size => State::Chunk(size),
+                0 => ReadState::Trailers,
+                size => ReadState::Chunk(size),
             };
         }
         Ok(taken)
@@ -294,7 +290,7 @@ impl ResponseReader {
                 return Err(malformed);
             }
             self.line.clear();
-            self.state = State::ChunkLine;
+            self.state = ReadState::ChunkLine;
         }
         Ok(taken)
     }
@@ -323,9 +319,9 @@ fn body(input: &[u8], left: u64, out: &mut Vec<u8>) -> usize {
     taken
 }
 
-fn complete(out: &mut Vec<u8>) -> State {
+fn complete(out: &mut Vec<u8>) -> ReadState {
     out.extend(LAST_CHUNK);
-    State::Complete
+    ReadState::Complete
 }
 
 fn is_empty_line(line: &[u8]) -> bool {

@@ -10,8 +10,8 @@ use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use super::client_secret::ClientSecret;
-use super::error::{OAuthError, Rejection};
-use super::http::{Answer, HttpClient, HttpError};
+use super::error::{ErrorResponse, OAuthError};
+use super::http::{HttpClient, HttpError, ServerResponse};
 use super::metadata::Metadata;
 use crate::clock;
 use crate::config::{AssertionAudience, ClientAuthentication, Config, Secret};
@@ -109,7 +109,7 @@ impl ClientAuthenticator {
         metadata: &Metadata,
         (what, endpoint): (ServerEndpoint, &Url),
         mut form: Form,
-    ) -> Result<Answer, OAuthError> {
+    ) -> Result<ServerResponse, OAuthError> {
         let mut request = oauth2::http::Request::post(endpoint.as_str())
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -146,7 +146,7 @@ impl ClientAuthenticator {
         let answer = http.send(what, request).await;
         let answer = answer.map_err(|error| OAuthError::http(what, error))?;
         if answer.status >= 400 {
-            return Err(OAuthError::Rejected(Rejection::of(
+            return Err(OAuthError::Rejected(ErrorResponse::of(
                 what,
                 &answer,
                 body.as_bytes(),

@@ -9,7 +9,7 @@ use url::Url;
 use super::authentication::Form;
 use super::client::OAuthClient;
 use super::error::OAuthError;
-use super::extra_params::{self, Demands};
+use super::extra_params::{self, IdTokenRequirements};
 use super::metadata::Metadata;
 use crate::clock;
 use crate::config::ResponseMode;
@@ -30,7 +30,7 @@ pub struct AuthorizationRequest {
     /// PKCE code verifier: 256 random bits in base64url.
     pub code_verifier: String,
     /// What the page's own parameters demand of the ID token.
-    pub demands: Demands,
+    pub requirements: IdTokenRequirements,
 }
 
 impl OAuthClient {
@@ -43,7 +43,7 @@ impl OAuthClient {
         extra: &[(String, String)],
     ) -> Result<AuthorizationRequest, OAuthError> {
         let settings = &self.config().client;
-        let demands = extra_params::check(extra, &settings.allowed_extra_params)?;
+        let requirements = extra_params::check(extra, &settings.allowed_extra_params)?;
         let metadata = self.metadata().await?;
         let (state, nonce, code_verifier) = (random::token()?, random::token()?, random::token()?);
         let verifier = PkceCodeVerifier::new(code_verifier.clone());
@@ -71,7 +71,7 @@ impl OAuthClient {
             state,
             nonce,
             code_verifier,
-            demands,
+            requirements,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::http::{Answer, HttpClient, MAX_DOCUMENT_BYTES};
+use super::http::{HttpClient, MAX_DOCUMENT_BYTES, ServerResponse};
 use super::metadata::Document;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
@@ -40,12 +40,12 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
     }
 }
 
-async fn get(http: &HttpClient, url: &str) -> Result<Answer, String> {
+async fn get(http: &HttpClient, url: &str) -> Result<ServerResponse, String> {
     http.get(ServerEndpoint::Metadata, url, &[], MAX_DOCUMENT_BYTES)
         .await
         .map_err(|error| format!("{url}: {error}"))
 }
 
-fn parse(url: &str, answer: &Answer) -> Result<Document, String> {
+fn parse(url: &str, answer: &ServerResponse) -> Result<Document, String> {
     serde_json::from_slice(&answer.body).map_err(|error| format!("{url} is not a metadata document: {error}"))
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::error::OAuthError;
-use super::http::Answer;
+use super::http::ServerResponse;
 use crate::clock;
 use crate::jose::algorithm::NamedAlgorithm;
 use crate::jose::signing_key::SigningKey;
@@ -29,7 +29,7 @@ pub(super) struct Dpop {
 
 /// In which role the server is asked.
 #[derive(Clone, Copy)]
-pub(super) enum Role {
+pub(super) enum ServerRole {
     /// For tokens.
     AuthorizationServer,
     /// With an access token.
@@ -57,7 +57,7 @@ impl Dpop {
     pub(super) fn proof(
         &self,
         algorithm: Option<NamedAlgorithm>,
-        role: Role,
+        role: ServerRole,
         method: &str,
         url: &Url,
         access_token: Option<&str>,
@@ -84,7 +84,7 @@ impl Dpop {
     }
 
     /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.
-    pub(super) fn learn(&self, role: Role, answer: &Answer) -> bool {
+    pub(super) fn learn(&self, role: ServerRole, answer: &ServerResponse) -> bool {
         // RFC 9449, section 8.1.
         let sane = |nonce: &&String| {
             (1..=MAX_NONCE_BYTES).contains(&nonce.len())
@@ -101,16 +101,16 @@ impl Dpop {
         }
     }
 
-    fn nonce(&self, role: Role) -> &RefCell<Option<String>> {
+    fn nonce(&self, role: ServerRole) -> &RefCell<Option<String>> {
         match role {
-            Role::AuthorizationServer => &self.nonces[0],
-            Role::ResourceServer => &self.nonces[1],
+            ServerRole::AuthorizationServer => &self.nonces[0],
+            ServerRole::ResourceServer => &self.nonces[1],
         }
     }
 }
 
 /// Whether a token endpoint's refusal asks for a proof with its nonce.
-pub(super) fn wants_nonce(answer: &Answer) -> bool {
+pub(super) fn wants_nonce(answer: &ServerResponse) -> bool {
     #[derive(serde::Deserialize)]
     struct Refusal {
         error: String,

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::error_meaning::{ErrorCode, Meaning, meaning};
+use super::error_meaning::{Meaning, OAuthErrorCode, meaning};
 use super::extra_params::ExtraParamError;
-use super::http::{Answer, HttpError};
+use super::http::{HttpError, ServerResponse};
 use super::id_token::IdTokenError;
 use super::retry_after;
 use super::signed_jwt::JwtError;
@@ -32,9 +32,9 @@ pub enum OAuthError {
     /// The authorization server is unreachable, too slow, answered 5xx, or answered what makes no sense. (502)
     #[error("authorization server: {0}")]
     Unavailable(String),
-    /// It answered with an error: what that means is in [`Rejection::meaning`].
+    /// It answered with an error: what that means is in [`ErrorResponse::meaning`].
     #[error(transparent)]
-    Rejected(Rejection),
+    Rejected(ErrorResponse),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
     #[error("the userinfo endpoint refused the access token")]
     TokenExpired,
@@ -102,7 +102,7 @@ pub enum LogoutTokenError {
 /// An error with which an endpoint of the authorization server answered.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", self.shown())]
-pub struct Rejection {
+pub struct ErrorResponse {
     /// Which endpoint.
     pub endpoint: ServerEndpoint,
     /// HTTP status.
@@ -113,10 +113,15 @@ pub struct Rejection {
     pub retry_after: Option<u64>,
 }
 
-impl Rejection {
+impl ErrorResponse {
     /// Reads an answer of status 4xx. Its `error_description` goes to the log, for debugging, unless it repeats something
     /// secret of what was `sent`: a form, and the client's secret.
-    pub fn of(endpoint: ServerEndpoint, answer: &Answer, sent: &[u8], client_secret: Option<&str>) -> Rejection {
+    pub fn of(
+        endpoint: ServerEndpoint,
+        answer: &ServerResponse,
+        sent: &[u8],
+        client_secret: Option<&str>,
+    ) -> ErrorResponse {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Body {
@@ -134,7 +139,7 @@ impl Rejection {
                 false => log::debug!("the {endpoint} endpoint explains: {}", shown(description)),
             }
         }
-        Rejection {
+        ErrorResponse {
             endpoint,
             status: answer.status,
             code: body.error.as_deref().and_then(error_code).map(str::to_owned),
@@ -147,7 +152,7 @@ impl Rejection {
         let Some(code) = &self.code else {
             return format!("{answered} without an OAuth error");
         };
-        match settings_behind(ErrorCode::of(code)) {
+        match settings_behind(OAuthErrorCode::of(code)) {
             Some(settings) => {
                 format!("{answered} with error `{code}`: is {settings} as registered at the authorization server?")
             }
@@ -156,8 +161,8 @@ impl Rejection {
     }
 
     /// The error code, if there is one.
-    pub fn error_code(&self) -> Option<ErrorCode> {
-        self.code.as_deref().map(ErrorCode::of)
+    pub fn error_code(&self) -> Option<OAuthErrorCode> {
+        self.code.as_deref().map(OAuthErrorCode::of)
     }
 
     /// What it means.
@@ -167,13 +172,13 @@ impl Rejection {
 }
 
 /// What of our configuration an error code is about, if it is about one setting.
-pub(crate) fn settings_behind(code: ErrorCode) -> Option<&'static str> {
+pub(crate) fn settings_behind(code: OAuthErrorCode) -> Option<&'static str> {
     const CLIENT: &str = "`client.id`, with the client secret or key and `client.authentication`,";
     let settings = [
-        (ErrorCode::InvalidClient, CLIENT),
-        (ErrorCode::UnauthorizedClient, CLIENT),
-        (ErrorCode::InvalidScope, "`client.scope`"),
-        (ErrorCode::InvalidTarget, "`client.resource`"),
+        (OAuthErrorCode::InvalidClient, CLIENT),
+        (OAuthErrorCode::UnauthorizedClient, CLIENT),
+        (OAuthErrorCode::InvalidScope, "`client.scope`"),
+        (OAuthErrorCode::InvalidTarget, "`client.resource`"),
     ];
     settings
         .into_iter()
@@ -188,7 +193,7 @@ impl OAuthError {
             HttpError::Status {
                 status: status @ 503,
                 retry_after,
-            } => OAuthError::Rejected(Rejection {
+            } => OAuthError::Rejected(ErrorResponse {
                 endpoint,
                 status,
                 code: None,
@@ -228,18 +233,18 @@ mod tests {
 
     #[test]
     fn an_error_names_the_endpoint_and_the_setting_that_it_is_about() {
-        let rejection = |code: Option<&str>| Rejection {
+        let error_response = |code: Option<&str>| ErrorResponse {
             endpoint: ServerEndpoint::Token,
             status: 400,
             code: code.map(str::to_owned),
             retry_after: None,
         };
         assert_eq!(
-            rejection(None).to_string(),
+            error_response(None).to_string(),
             "the token endpoint answered 400 without an OAuth error"
         );
         assert_eq!(
-            rejection(Some("invalid_target")).to_string(),
+            error_response(Some("invalid_target")).to_string(),
             "the token endpoint answered 400 with error `invalid_target`: is `client.resource` as registered at the \
              authorization server?"
         );

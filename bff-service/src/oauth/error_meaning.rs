@@ -46,29 +46,29 @@ macro_rules! error_codes {
     ($($(#[$comment:meta])* $variant:ident = $name:literal,)*) => {
         /// The error codes of OAuth 2.0, OpenID Connect and their extensions.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub enum ErrorCode {
+        pub enum OAuthErrorCode {
             $($(#[$comment])* $variant,)*
             /// A code of the server's own.
             Other,
         }
 
-        impl ErrorCode {
+        impl OAuthErrorCode {
             /// All that have a name.
-            pub const ALL: &[ErrorCode] = &[$(ErrorCode::$variant),*];
+            pub const ALL: &[OAuthErrorCode] = &[$(OAuthErrorCode::$variant),*];
 
             /// The code of this name. Names are compared exactly.
-            pub fn of(name: &str) -> ErrorCode {
+            pub fn of(name: &str) -> OAuthErrorCode {
                 match name {
-                    $($name => ErrorCode::$variant,)*
-                    _ => ErrorCode::Other,
+                    $($name => OAuthErrorCode::$variant,)*
+                    _ => OAuthErrorCode::Other,
                 }
             }
 
             /// Its name; empty for a code of the server's own.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(ErrorCode::$variant => $name,)*
-                    ErrorCode::Other => "",
+                    $(OAuthErrorCode::$variant => $name,)*
+                    OAuthErrorCode::Other => "",
                 }
             }
         }
@@ -140,10 +140,10 @@ error_codes! {
     InsufficientUserAuthentication = "insufficient_user_authentication",
 }
 
-impl ErrorCode {
+impl OAuthErrorCode {
     /// What it means with a 4xx that says nothing itself.
     fn meaning(self) -> Meaning {
-        use ErrorCode::*;
+        use OAuthErrorCode::*;
         match self {
             TemporarilyUnavailable | SlowDown => Meaning::NotNow,
             InvalidGrant
@@ -182,12 +182,12 @@ impl ErrorCode {
 
 /// What an answer of this status means, whose body has this error code. A status that says "later" is believed before any
 /// code: nobody is signed out because of a server, or a proxy in front of it, that is busy.
-pub fn meaning(status: u16, code: Option<ErrorCode>) -> Meaning {
+pub fn meaning(status: u16, code: Option<OAuthErrorCode>) -> Meaning {
     match Status::of(status) {
         Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {
             Meaning::NotNow
         }
-        Status::Refusal => code.map_or(Meaning::Fault, ErrorCode::meaning),
+        Status::Refusal => code.map_or(Meaning::Fault, OAuthErrorCode::meaning),
         Status::Other => Meaning::Fault,
     }
 }
@@ -198,18 +198,22 @@ mod tests {
 
     #[test]
     fn every_code_is_found_by_its_name_and_no_other_spelling() {
-        for code in ErrorCode::ALL {
-            assert_eq!(ErrorCode::of(code.name()), *code);
+        for code in OAuthErrorCode::ALL {
+            assert_eq!(OAuthErrorCode::of(code.name()), *code);
         }
         for name in ["", "INVALID_GRANT", " invalid_grant", "invalid_grant.", "my_own"] {
-            assert_eq!(ErrorCode::of(name), ErrorCode::Other, "{name:?}");
+            assert_eq!(OAuthErrorCode::of(name), OAuthErrorCode::Other, "{name:?}");
         }
     }
 
     #[test]
     fn a_status_that_says_later_is_believed_before_any_code() {
         for status in [408, 425, 429, 503] {
-            for code in [None, Some(ErrorCode::InvalidGrant), Some(ErrorCode::InvalidClient)] {
+            for code in [
+                None,
+                Some(OAuthErrorCode::InvalidGrant),
+                Some(OAuthErrorCode::InvalidClient),
+            ] {
                 assert_eq!(meaning(status, code), Meaning::NotNow, "{status} {code:?}");
             }
         }
@@ -219,12 +223,12 @@ mod tests {
     fn only_a_4xx_ends_a_session() {
         for status in [200, 302, 500, 502, 504] {
             assert_eq!(
-                meaning(status, Some(ErrorCode::InvalidGrant)),
+                meaning(status, Some(OAuthErrorCode::InvalidGrant)),
                 Meaning::Fault,
                 "{status}"
             );
         }
-        assert_eq!(meaning(400, Some(ErrorCode::InvalidGrant)), Meaning::UserMustCome);
+        assert_eq!(meaning(400, Some(OAuthErrorCode::InvalidGrant)), Meaning::UserMustCome);
     }
 
     #[test]
@@ -238,7 +242,7 @@ mod tests {
         for status in ["408", "425", "429", "503"] {
             assert!(not_now.contains(status), "{status}");
         }
-        for code in ErrorCode::ALL {
+        for code in OAuthErrorCode::ALL {
             let named = |row: &str| row.contains(&format!("`{}`", code.name()));
             let expected = match code.meaning() {
                 Meaning::NotNow => (true, false),

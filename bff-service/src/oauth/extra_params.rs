@@ -17,41 +17,32 @@ pub const MAX_PARAMS: usize = 20;
 pub const MAX_VALUE_BYTES: usize = 4096;
 
 /// Why parameters are refused. `Display` holds no value, since a value may be anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtraParamError {
     /// The key is not on the allow-list.
+    #[error("a key is not in `client.allowed_extra_params`")]
     NotAllowed,
     /// This key, which the allow-list holds, comes more than once.
+    #[error("`{0}` comes more than once")]
     Repeated(String),
     /// The value of this key is too long or holds control characters.
+    #[error("the value of `{0}` is too long or holds control characters")]
     Value(String),
     /// `max_age` is not a number of seconds.
+    #[error("`max_age` is not a number of seconds")]
     MaxAge,
     /// `claims` is not the JSON object that it must be.
+    #[error("`claims` is not a JSON object in the form of a claims request")]
     Claims,
     /// There are more parameters than any request has use for.
+    #[error("there are more than {MAX_PARAMS}")]
     TooMany,
 }
-
-impl std::fmt::Display for ExtraParamError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            ExtraParamError::NotAllowed => f.write_str("a key is not in `client.allowed_extra_params`"),
-            ExtraParamError::Repeated(key) => write!(f, "`{key}` comes more than once"),
-            ExtraParamError::Value(key) => write!(f, "the value of `{key}` is too long or holds control characters"),
-            ExtraParamError::MaxAge => f.write_str("`max_age` is not a number of seconds"),
-            ExtraParamError::Claims => f.write_str("`claims` is not a JSON object in the form of a claims request"),
-            ExtraParamError::TooMany => write!(f, "there are more than {MAX_PARAMS}"),
-        }
-    }
-}
-
-impl std::error::Error for ExtraParamError {}
 
 /// What the parameters demand of the ID token that answers them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Demands {
+pub struct IdTokenRequirements {
     /// `max_age` in seconds: `auth_time` must be there and honour it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
@@ -62,11 +53,11 @@ pub struct Demands {
 }
 
 /// Checks what a page wants to add, and says what it demands of the answer.
-pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Demands, ExtraParamError> {
+pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<IdTokenRequirements, ExtraParamError> {
     if extra.len() > MAX_PARAMS {
         return Err(ExtraParamError::TooMany);
     }
-    let mut demands = Demands::default();
+    let mut requirements = IdTokenRequirements::default();
     for (index, (key, value)) in extra.iter().enumerate() {
         if is_forbidden(key) || !allowed.contains(key) {
             return Err(ExtraParamError::NotAllowed);
@@ -80,13 +71,13 @@ pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<Demands, 
         if key == "max_age" {
             let digits = value.bytes().all(|byte| byte.is_ascii_digit());
             let seconds = value.parse().ok().filter(|_| digits);
-            demands.max_age = Some(seconds.ok_or(ExtraParamError::MaxAge)?);
+            requirements.max_age = Some(seconds.ok_or(ExtraParamError::MaxAge)?);
         }
         if key == "claims" {
-            demands.acr = essential_acr(value)?;
+            requirements.acr = essential_acr(value)?;
         }
     }
-    Ok(demands)
+    Ok(requirements)
 }
 
 /// What a `claims` parameter (OpenID Connect Core, section 5.5) demands of `acr`.
@@ -114,7 +105,7 @@ fn essential_acr(claims: &str) -> Result<Option<Vec<String>>, ExtraParamError> {
 mod tests {
     use super::*;
 
-    fn check_one(key: &str, value: &str, allowed: &[&str]) -> Result<Demands, ExtraParamError> {
+    fn check_one(key: &str, value: &str, allowed: &[&str]) -> Result<IdTokenRequirements, ExtraParamError> {
         let allowed: Vec<String> = allowed.iter().map(|key| (*key).to_owned()).collect();
         check(&[(key.to_owned(), value.to_owned())], &allowed)
     }
@@ -123,7 +114,7 @@ mod tests {
     fn a_parameter_on_the_allow_list_is_accepted_with_any_printable_value() {
         assert_eq!(
             check_one("login_hint", "a&client_id=evil#ü", &["login_hint"]),
-            Ok(Demands::default())
+            Ok(IdTokenRequirements::default())
         );
     }
 
@@ -166,18 +157,18 @@ mod tests {
         assert_eq!(repeated, Err(ExtraParamError::Repeated("prompt".to_owned())));
         assert_eq!(
             check(&[pair("resource"), pair("resource")], &allowed),
-            Ok(Demands::default())
+            Ok(IdTokenRequirements::default())
         );
     }
 
     #[test]
     fn max_age_is_read_and_must_be_a_number() {
         assert_eq!(
-            check_one("max_age", "0", &["max_age"]).map(|demands| demands.max_age),
+            check_one("max_age", "0", &["max_age"]).map(|requirements| requirements.max_age),
             Ok(Some(0))
         );
         assert_eq!(
-            check_one("max_age", "3600", &["max_age"]).map(|demands| demands.max_age),
+            check_one("max_age", "3600", &["max_age"]).map(|requirements| requirements.max_age),
             Ok(Some(3600))
         );
         for value in ["", "-1", "+1", "1.5", "soon", "99999999999999999999"] {

@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::client::{OAuthClient, VerificationError};
-use super::dpop::{self, Dpop, Role};
-use super::error::{OAuthError, Rejection};
-use super::error_meaning::ErrorCode;
-use super::extra_params::Demands;
-use super::http::{Answer, HttpClient, HttpError};
-use super::id_token::{self, Expected, IdTokenError, Occasion};
+use super::dpop::{self, Dpop, ServerRole};
+use super::error::{ErrorResponse, OAuthError};
+use super::error_meaning::OAuthErrorCode;
+use super::extra_params::IdTokenRequirements;
+use super::http::{HttpClient, HttpError, ServerResponse};
+use super::id_token::{self, Expected, Flow, IdTokenError};
 use super::metadata::Metadata;
 use super::provider::TokenSender;
 use super::signed_jwt;
@@ -49,7 +49,7 @@ impl OAuthClient {
         code_verifier: &str,
         redirect_uri: &RedirectUrl,
         nonce: &str,
-        demands: &Demands,
+        requirements: &IdTokenRequirements,
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
         // Before the code is used up: without the keys nobody could tell what its ID token is worth.
@@ -61,13 +61,13 @@ impl OAuthClient {
         for resource in &self.config().client.resource {
             request = request.add_extra_param("resource", resource);
         }
-        let rejection = Cell::new(None);
-        let send = |request| self.send_grant(&self.code_http, &metadata, request, &rejection);
+        let error_response = Cell::new(None);
+        let send = |request| self.send_grant(&self.code_http, &metadata, request, &error_response);
         let response = request
             .request_async(&send)
             .await
-            .map_err(|error| grant_error(error, rejection.take()))?;
-        self.accept_or_revoke(response, Occasion::Login { nonce, demands })
+            .map_err(|error| grant_error(error, error_response.take()))?;
+        self.accept_or_revoke(response, Flow::Login { nonce, requirements })
             .await
     }
 
@@ -83,8 +83,8 @@ impl OAuthClient {
         let scope = scope.filter(|_| self.config().client.send_scope_at_refresh);
         match self.refresh_with_scope(refresh_token, previous_id_token, scope).await {
             // Refused before the refresh token was used. Without the parameter it is for what was granted.
-            Err(OAuthError::Rejected(rejection))
-                if scope.is_some() && rejection.error_code() == Some(ErrorCode::InvalidScope) =>
+            Err(OAuthError::Rejected(error_response))
+                if scope.is_some() && error_response.error_code() == Some(OAuthErrorCode::InvalidScope) =>
             {
                 log::warn!(
                     "the authorization server does not take back, at a refresh, the scope that it granted; asking without \
@@ -114,28 +114,28 @@ impl OAuthClient {
         for resource in &self.config().client.resource {
             request = request.add_extra_param("resource", resource);
         }
-        let rejection = Cell::new(None);
-        let send = |request| self.send_grant(&self.refresh_http, &metadata, request, &rejection);
+        let error_response = Cell::new(None);
+        let send = |request| self.send_grant(&self.refresh_http, &metadata, request, &error_response);
         let response = request
             .request_async(&send)
             .await
-            .map_err(|error| grant_error(error, rejection.take()))?;
+            .map_err(|error| grant_error(error, error_response.take()))?;
         let previous = previous_id_token.and_then(claims::claims_of_verified);
-        let occasion = Occasion::Refresh {
+        let flow = Flow::Refresh {
             previous: previous.as_ref(),
         };
-        let mut tokens = self.accept_or_revoke(response, occasion).await?;
+        let mut tokens = self.accept_or_revoke(response, flow).await?;
         // Without a word on it, it is what was asked for (RFC 6749, section 5.1).
         tokens.scope = tokens.scope.or_else(|| scope.map(str::to_owned));
         Ok(tokens)
     }
 
     /// Checks a token response. Tokens that are not accepted will reach nobody, and are revoked.
-    async fn accept_or_revoke(&self, response: TokenResponse, occasion: Occasion<'_>) -> Result<TokenSet, OAuthError> {
+    async fn accept_or_revoke(&self, response: TokenResponse, flow: Flow<'_>) -> Result<TokenSet, OAuthError> {
         let secret = |token: &str| Zeroizing::new(token.to_owned());
         let refresh_token = oauth2::TokenResponse::refresh_token(&response).map(|token| secret(token.secret()));
         let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
-        let accepted = self.accept(response, occasion).await;
+        let accepted = self.accept(response, flow).await;
         if accepted.is_err() {
             // Within the exchange, so that the shutdown waits for it as well.
             self.revoke(refresh_token, Some(access_token)).await;
@@ -172,7 +172,7 @@ impl OAuthClient {
         http: &HttpClient,
         metadata: &Metadata,
         request: HttpRequest,
-        rejection: &Cell<Option<Rejection>>,
+        error_response: &Cell<Option<ErrorResponse>>,
     ) -> Result<HttpResponse, HttpError> {
         let form = Zeroizing::new(request.body().clone());
         let answer = match self.dpop() {
@@ -188,7 +188,7 @@ impl OAuthClient {
         if answer.status >= 400 {
             let secret = self.authenticator().secret();
             let secret = secret.as_ref().map(|secret| secret.expose());
-            rejection.set(Some(Rejection::of(ServerEndpoint::Token, &answer, &form, secret)));
+            error_response.set(Some(ErrorResponse::of(ServerEndpoint::Token, &answer, &form, secret)));
         }
         let mut response = HttpResponse::new(answer.body.to_vec());
         *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
@@ -211,12 +211,12 @@ impl OAuthClient {
         dpop: &Dpop,
         metadata: &Metadata,
         request: HttpRequest,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<ServerResponse, HttpError> {
         let with_proof = || {
             let proof = dpop
                 .proof(
                     metadata.profile.dpop,
-                    Role::AuthorizationServer,
+                    ServerRole::AuthorizationServer,
                     "POST",
                     &metadata.token_endpoint,
                     None,
@@ -229,17 +229,17 @@ impl OAuthClient {
             Ok::<_, HttpError>(request)
         };
         let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
-        let learned = dpop.learn(Role::AuthorizationServer, &answer);
+        let learned = dpop.learn(ServerRole::AuthorizationServer, &answer);
         if !learned || !dpop::wants_nonce(&answer) {
             return Ok(answer);
         }
         let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
-        dpop.learn(Role::AuthorizationServer, &answer);
+        dpop.learn(ServerRole::AuthorizationServer, &answer);
         Ok(answer)
     }
 
     /// Checks a token response, its ID token included.
-    async fn accept(&self, response: TokenResponse, occasion: Occasion<'_>) -> Result<TokenSet, OAuthError> {
+    async fn accept(&self, response: TokenResponse, flow: Flow<'_>) -> Result<TokenSet, OAuthError> {
         if self.dpop().is_some() && *oauth2::TokenResponse::token_type(&response) != TokenType::DPoP {
             return Err(OAuthError::Unavailable(
                 "token response: `client.dpop_key_file` is set, but the token is not bound to the key (`token_type` is \
@@ -249,13 +249,13 @@ impl OAuthClient {
         }
         let raw = response.id_token().map(str::to_owned);
         let mut tokens = response.into_tokens()?;
-        match (raw, occasion) {
+        match (raw, flow) {
             (Some(raw), _) => {
-                let claims = self.validate_id_token(&raw, &tokens.access_token, occasion).await?;
+                let claims = self.validate_id_token(&raw, &tokens.access_token, flow).await?;
                 tokens.id_token = Some(IdToken { raw, claims });
             }
-            (None, Occasion::Login { .. }) => return Err(OAuthError::InvalidIdToken(IdTokenError::Missing)),
-            (None, Occasion::Refresh { .. }) => {}
+            (None, Flow::Login { .. }) => return Err(OAuthError::InvalidIdToken(IdTokenError::Missing)),
+            (None, Flow::Refresh { .. }) => {}
         }
         Ok(tokens)
     }
@@ -264,7 +264,7 @@ impl OAuthClient {
         &self,
         raw: &str,
         access_token: &str,
-        occasion: Occasion<'_>,
+        flow: Flow<'_>,
     ) -> Result<Map<String, Value>, OAuthError> {
         let verified = self
             .verify_signature(raw, TokenSender::AuthorizationServer, &signed_jwt::TYPES)
@@ -281,7 +281,7 @@ impl OAuthClient {
             clock_skew: self.config().authorization_server.clock_skew_seconds,
             access_token,
             algorithm,
-            occasion,
+            flow,
         };
         id_token::validate(&claims, &expected, clock::now())?;
         Ok(claims)
@@ -289,10 +289,13 @@ impl OAuthClient {
 }
 
 /// What a failed grant means. Nothing of the answer but its error code is kept: the rest may echo what was sent.
-fn grant_error(error: RequestTokenError<HttpError, BasicErrorResponse>, rejection: Option<Rejection>) -> OAuthError {
-    match (rejection, error) {
+fn grant_error(
+    error: RequestTokenError<HttpError, BasicErrorResponse>,
+    error_response: Option<ErrorResponse>,
+) -> OAuthError {
+    match (error_response, error) {
         // A 4xx that is not in OAuth's form is still a refusal.
-        (Some(rejection), _) => OAuthError::Rejected(rejection),
+        (Some(error_response), _) => OAuthError::Rejected(error_response),
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
         // The path names a member; the message may quote a value.
         (None, RequestTokenError::Parse(error, _)) => {

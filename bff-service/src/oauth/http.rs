@@ -9,7 +9,7 @@ use crate::telemetry::request_context::RequestContext;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 use crate::telemetry::trace::TraceContext;
 
-pub use crate::http_client::{Answer, HttpError};
+pub use crate::http_client::{HttpError, ServerResponse};
 
 /// Bound of a metadata document or key set, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
@@ -43,7 +43,7 @@ impl HttpClient {
         url: &str,
         headers: &[(&str, &str)],
         limit: usize,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<ServerResponse, HttpError> {
         let trace = RequestContext::current_trace().map(|trace| trace.to_server(endpoint, "GET"));
         let mut request = http::Request::get(url).header("accept", "application/json");
         for (name, value) in headers {
@@ -65,7 +65,11 @@ impl HttpClient {
 
     /// Sends a request in the form of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
     /// that rotates.
-    pub async fn send(&self, endpoint: ServerEndpoint, request: oauth2::HttpRequest) -> Result<Answer, HttpError> {
+    pub async fn send(
+        &self,
+        endpoint: ServerEndpoint,
+        request: oauth2::HttpRequest,
+    ) -> Result<ServerResponse, HttpError> {
         let trace = RequestContext::current_trace().map(|trace| trace.to_server(endpoint, "POST"));
         let request = traced(request, trace.as_ref());
         let exchange = self.client.exchange(&request, sharing(endpoint), MAX_ANSWER_BYTES);
@@ -77,8 +81,8 @@ impl HttpClient {
         &self,
         endpoint: ServerEndpoint,
         trace: Option<&TraceContext>,
-        exchange: impl Future<Output = Result<Answer, HttpError>>,
-    ) -> Result<Answer, HttpError> {
+        exchange: impl Future<Output = Result<ServerResponse, HttpError>>,
+    ) -> Result<ServerResponse, HttpError> {
         let began = Instant::now();
         let outcome = tokio::time::timeout(self.request_timeout, exchange)
             .await

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::extra_params::Demands;
+use super::extra_params::IdTokenRequirements;
 use super::signed_jwt::{JwtError, seconds, validate_addressee, validate_time};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::{audience, text, time};
@@ -28,18 +28,18 @@ pub struct Expected<'a> {
     /// The algorithm of its signature: it names the hash of `at_hash`.
     pub algorithm: Algorithm,
     /// What it answers.
-    pub occasion: Occasion<'a>,
+    pub flow: Flow<'a>,
 }
 
 /// What an ID token came for.
 #[derive(Clone, Copy, Debug)]
-pub enum Occasion<'a> {
+pub enum Flow<'a> {
     /// The user signed in.
     Login {
         /// `nonce` of the authorization request.
         nonce: &'a str,
         /// What the authorization request demanded.
-        demands: &'a Demands,
+        requirements: &'a IdTokenRequirements,
     },
     /// A refresh, with the claims of the token from before where there was one.
     Refresh {
@@ -109,18 +109,18 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
             return Err(IdTokenError::AccessTokenHash);
         }
     }
-    match expected.occasion {
-        Occasion::Login { nonce, demands } => {
+    match expected.flow {
+        Flow::Login { nonce, requirements } => {
             if nonce.is_empty() || text(claims, "nonce")? != nonce {
                 return Err(IdTokenError::Nonce);
             }
-            if let Some(wanted) = &demands.acr {
+            if let Some(wanted) = &requirements.acr {
                 let acr = text(claims, "acr")?;
                 if !wanted.is_empty() && !wanted.iter().any(|name| name == acr) {
                     return Err(IdTokenError::AuthenticationContext);
                 }
             }
-            if let Some(max_age) = demands.max_age {
+            if let Some(max_age) = requirements.max_age {
                 let latest = time(claims, "auth_time")? + seconds(max_age) + seconds(expected.clock_skew);
                 if latest < seconds(now) {
                     return Err(IdTokenError::TooLongAgo);
@@ -128,10 +128,10 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
             }
             Ok(())
         }
-        Occasion::Refresh {
+        Flow::Refresh {
             previous: Some(previous),
         } => validate_unchanged(claims, previous),
-        Occasion::Refresh { previous: None } => Ok(()),
+        Flow::Refresh { previous: None } => Ok(()),
     }
 }
 

@@ -86,8 +86,8 @@ impl OAuthClient {
             .await
         {
             Ok(_) => Attempt::Done,
-            Err(OAuthError::Rejected(rejection)) if rejection.meaning() == Meaning::NotNow => {
-                let seconds = rejection.retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
+            Err(OAuthError::Rejected(error_response)) if error_response.meaning() == Meaning::NotNow => {
+                let seconds = error_response.retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
                 Attempt::Later(Duration::from_secs(seconds))
             }
             Err(error) => Attempt::Failed(error),

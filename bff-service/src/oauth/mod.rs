@@ -39,7 +39,7 @@ pub mod userinfo;
 pub use self::authorization_request::AuthorizationRequest;
 pub use self::client::OAuthClient;
 pub use self::error::OAuthError;
-pub use self::extra_params::Demands;
+pub use self::extra_params::IdTokenRequirements;
 pub use self::provider::Provider;
 pub use self::token_response::{IdToken, TokenSet};
 

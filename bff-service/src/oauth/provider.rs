@@ -17,7 +17,7 @@ use super::error::OAuthError;
 use super::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use super::metadata::{self, Metadata};
-use crate::config::{AuthorizationServer, Config, ConfigError, Fault};
+use crate::config::{AuthorizationServer, Config, ConfigError, FieldError};
 use crate::http_client::Limits;
 use crate::http_client::tls::{ClientTls, TlsError};
 use crate::jose::jwks::KeySet;
@@ -74,7 +74,7 @@ impl Provider {
                 let faults = report
                     .faults
                     .iter()
-                    .map(|fault| Fault::new("authorization_server", fault));
+                    .map(|fault| FieldError::new("authorization_server", fault));
                 Some(report.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
             }
         };
@@ -255,13 +255,13 @@ fn tls_of(config: &Config) -> ClientTls {
 }
 
 /// The field that is to blame.
-fn tls_fault(error: TlsError) -> Fault {
+fn tls_fault(error: TlsError) -> FieldError {
     let field = match &error {
         TlsError::Authorities(_) => "authorization_server.ca_file",
         TlsError::ClientCertificate(_) => "client.certificate_file",
         TlsError::Setup(_) => "",
     };
-    Fault::new(field, error.to_string())
+    FieldError::new(field, error.to_string())
 }
 
 /// When to fetch again, in seconds: when the server's own bound is reached, but neither later than `most` nor all the time.

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client::{OAuthClient, VerificationError};
-use super::dpop::Role;
-use super::error::{OAuthError, Rejection};
-use super::http::{Answer, MAX_ANSWER_BYTES};
+use super::dpop::ServerRole;
+use super::error::{ErrorResponse, OAuthError};
+use super::http::{MAX_ANSWER_BYTES, ServerResponse};
 use super::metadata::Metadata;
 use super::provider::TokenSender;
 use super::signed_jwt::{self, JwtError, validate_addressed};
@@ -34,8 +34,8 @@ impl OAuthClient {
             200 => {}
             401 => return Err(OAuthError::TokenExpired),
             400..=499 => {
-                let rejection = Rejection::of(ServerEndpoint::Userinfo, &answer, &[], Some(access_token));
-                return Err(OAuthError::Rejected(rejection));
+                let error_response = ErrorResponse::of(ServerEndpoint::Userinfo, &answer, &[], Some(access_token));
+                return Err(OAuthError::Rejected(error_response));
             }
             status => return Err(unusable(&format!("it answered {status}"))),
         }
@@ -74,7 +74,12 @@ impl OAuthClient {
         Ok(claims)
     }
 
-    async fn get_userinfo(&self, metadata: &Metadata, url: &Url, access_token: &str) -> Result<Answer, OAuthError> {
+    async fn get_userinfo(
+        &self,
+        metadata: &Metadata,
+        url: &Url,
+        access_token: &str,
+    ) -> Result<ServerResponse, OAuthError> {
         let get = async |headers: &[(&str, &str)]| {
             // Which of the two comes is settled where the client is registered.
             let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
@@ -91,7 +96,7 @@ impl OAuthClient {
         let proof = || {
             dpop.proof(
                 metadata.profile.dpop,
-                Role::ResourceServer,
+                ServerRole::ResourceServer,
                 "GET",
                 url,
                 Some(access_token),
@@ -99,7 +104,7 @@ impl OAuthClient {
         };
         let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
         // With the server's nonce it is worth another try (RFC 9449, section 9).
-        if !dpop.learn(Role::ResourceServer, &answer) || answer.status != 401 {
+        if !dpop.learn(ServerRole::ResourceServer, &answer) || answer.status != 401 {
             return Ok(answer);
         }
         get(&[("authorization", &authorization), ("dpop", &proof()?)]).await

@@ -13,16 +13,16 @@ use crate::session::cookies::keys;
 
 /// What becomes of the service.
 #[derive(Clone, Default)]
-pub struct State {
+pub struct ServiceState {
     /// It was told to end, and waits until nobody comes any more.
     pub is_draining: Arc<AtomicBool>,
     /// The configuration that was read anew cannot be used.
-    pub reread_is_refused: Arc<AtomicBool>,
+    pub reload_failed: Arc<AtomicBool>,
 }
 
 /// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an actix
 /// application.
-pub fn configure(applications: Vec<Arc<Application>>, state: State) -> impl FnOnce(&mut web::ServiceConfig) {
+pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         for application in &applications {
             authorize::configure(application, app);
@@ -96,7 +96,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: State) -> impl FnOn
                 metrics.push_str(&format!(
                     "# HELP bff_reread_refused Whether the configuration that was read anew cannot be used.\n\
                      # TYPE bff_reread_refused gauge\nbff_reread_refused {}\n",
-                    u8::from(state.reread_is_refused.load(Relaxed))
+                    u8::from(state.reload_failed.load(Relaxed))
                 ));
                 async move { text(HttpResponse::Ok(), metrics) }
             }),

@@ -19,9 +19,9 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
 
-use self::admin::State;
-use self::reload::{Reread, Rotation};
-use self::signals::{End, Signals};
+use self::admin::ServiceState;
+use self::reload::{ConfigReloader, ReadConfig};
+use self::signals::{Shutdown, Signals};
 use crate::api::call::Worker;
 use crate::api::router;
 use crate::application::Application;
@@ -44,23 +44,23 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// Serves until SIGTERM or SIGINT, then lets the requests under way finish. `reread` reads the configuration anew.
-pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, reread: Reread) -> io::Result<()> {
+/// Serves until SIGTERM or SIGINT, then lets the requests under way finish. `read_config` reads the configuration anew.
+pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read_config: ReadConfig) -> io::Result<()> {
     let (workers, drain, every) = applications.first().map_or((None, 0, 0), |application| {
         let server = &application.config.server;
         (server.workers, server.drain_seconds, server.reread_seconds)
     });
-    let state = State::default();
-    let rotation = Rotation::new(applications.clone(), reread, Arc::clone(&state.reread_is_refused));
-    let rotation = rotation.keep_up(Duration::from_secs(every), Signals::listen()?);
+    let state = ServiceState::default();
+    let reloader = ConfigReloader::new(applications.clone(), read_config, Arc::clone(&state.reload_failed));
+    let reloader = reloader.run(Duration::from_secs(every), Signals::listen()?);
     let mut beside: Vec<_> = applications
         .iter()
         .map(|application| {
             let application = Arc::clone(application);
-            actix_web::rt::spawn(async move { application.keep_up().await })
+            actix_web::rt::spawn(async move { application.run_background().await })
         })
         .collect();
-    beside.push(actix_web::rt::spawn(rotation));
+    beside.push(actix_web::rt::spawn(reloader));
     for application in &applications {
         let client = Rc::new(OAuthClient::new(&application.config, application.provider.clone()));
         let exchanges = Arc::clone(&application.exchanges);
@@ -114,7 +114,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, rere
     let admin = actix_web::rt::spawn(admin);
     let served = api.await;
     match &served {
-        Ok(()) if matches!(end.await, Ok(End::InGoodOrder)) => finish(&exchanges).await?,
+        Ok(()) if matches!(end.await, Ok(Shutdown::Graceful)) => finish(&exchanges).await?,
         Ok(()) | Err(_) => {}
     }
     beside.iter().for_each(|task| task.abort());
@@ -131,27 +131,27 @@ async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     let mut again = Signals::listen()?;
     tokio::select! {
         () = Exchanges::finish_all(exchanges) => {}
-        _ = again.end() => {}
+        _ = again.shutdown() => {}
     }
     Ok(())
 }
 
 /// Ends the API when a signal says so: with SIGTERM after the time to drain, or at once with another signal meanwhile. Returns
 /// how it was told to end.
-async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> End {
-    let mut how = signals.end().await;
-    if how == End::InGoodOrder && !drain.is_zero() {
+async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> Shutdown {
+    let mut how = signals.shutdown().await;
+    if how == Shutdown::Graceful && !drain.is_zero() {
         is_draining.store(true, Relaxed);
         log::info!(
             "told to end: not ready from now on, and ends in {} seconds",
             drain.as_secs()
         );
         // Whoever says it twice does not want to wait.
-        if let Ok(again) = tokio::time::timeout(drain, signals.end()).await {
+        if let Ok(again) = tokio::time::timeout(drain, signals.shutdown()).await {
             how = again;
         }
     }
     log::info!("ends");
-    api.stop(how == End::InGoodOrder).await;
+    api.stop(how == Shutdown::Graceful).await;
     how
 }

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
 use crate::http_client::tls::ClientTls;
-use crate::http_client::{Answer, Client, HttpError, Limits, Proxy, Sharing};
+use crate::http_client::{Client, HttpError, Limits, Proxy, ServerResponse, Sharing};
 use crate::telemetry::trace;
 
 /// What this service is called where nobody says otherwise.
@@ -52,7 +52,7 @@ pub struct Export {
 /// Begins to export spans, where the environment says where to. Must run where actix runs, once in a process. An error
 /// names the variable and says what to write.
 pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, String> {
-    let Some(settings) = Settings::read(env)? else {
+    let Some(settings) = OtlpSettings::read(env)? else {
         return Ok(None);
     };
     let tls = ClientTls {
@@ -71,7 +71,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         .with_http()
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(&settings.endpoint)
-        .with_http_client(ByActix {
+        .with_http_client(ActixOtlpClient {
             requests,
             failing: AtomicBool::new(false),
         })
@@ -106,7 +106,7 @@ impl Export {
 
 /// What the environment says.
 #[derive(Debug, PartialEq, Eq)]
-struct Settings {
+struct OtlpSettings {
     /// The full URL that spans are posted to.
     endpoint: String,
     certificate: Option<String>,
@@ -114,8 +114,8 @@ struct Settings {
     is_named: bool,
 }
 
-impl Settings {
-    fn read(env: impl Fn(&str) -> Option<String>) -> Result<Option<Settings>, String> {
+impl OtlpSettings {
+    fn read(env: impl Fn(&str) -> Option<String>) -> Result<Option<OtlpSettings>, String> {
         let env = |name: &str| {
             env(name)
                 .map(|text| text.trim().to_owned())
@@ -170,7 +170,7 @@ impl Settings {
             ));
         }
         let attributes = env("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
-        Ok(Some(Settings {
+        Ok(Some(OtlpSettings {
             endpoint: endpoint.into(),
             certificate: for_traces("CERTIFICATE").map(|(_, path)| path),
             is_named: env("OTEL_SERVICE_NAME").is_some() || attributes.contains("service.name="),
@@ -183,18 +183,18 @@ impl Settings {
     }
 }
 
-type Exchange = (Request<Bytes>, oneshot::Sender<Result<Answer, HttpError>>);
+type Exchange = (Request<Bytes>, oneshot::Sender<Result<ServerResponse, HttpError>>);
 
 /// The SDK exports from a thread of its own; the connections of this service stay on threads that run actix.
 #[derive(Debug)]
-struct ByActix {
+struct ActixOtlpClient {
     requests: mpsc::Sender<Exchange>,
     /// Whether the last batch failed: a collector that is away is told of once and not every few seconds.
     failing: AtomicBool,
 }
 
 #[async_trait]
-impl OtlpClient for ByActix {
+impl OtlpClient for ActixOtlpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, OtlpError> {
         let (answered, answer) = oneshot::channel();
         self.requests.send((request, answered)).await?;
@@ -226,8 +226,8 @@ async fn send_all(http: Client, mut queue: mpsc::Receiver<Exchange>) {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Option<Settings>, String> {
-        Settings::read(|name| {
+    fn read(variables: &[(&str, &str)]) -> Result<Option<OtlpSettings>, String> {
+        OtlpSettings::read(|name| {
             let found = variables.iter().find(|(other, _)| *other == name);
             found.map(|(_, value)| (*value).to_owned())
         })

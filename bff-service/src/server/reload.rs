@@ -12,45 +12,49 @@ use std::time::Duration;
 
 use super::signals::Signals;
 use crate::application::Application;
-use crate::config::{Config, ConfigError, Fault};
+use crate::config::{Config, ConfigError, FieldError};
 
 /// How the configuration is read: as it was at the start.
-pub type Reread = Arc<dyn Fn() -> Result<Vec<Config>, ConfigError> + Send + Sync>;
+pub type ReadConfig = Arc<dyn Fn() -> Result<Vec<Config>, ConfigError> + Send + Sync>;
 
 /// Reads anew and takes what is new.
-pub struct Rotation {
+pub struct ConfigReloader {
     applications: Vec<Arc<Application>>,
-    reread: Reread,
+    read_config: ReadConfig,
     /// What was wrong the last time. Told once, and not every few seconds.
-    refused: Option<String>,
-    is_refused: Arc<AtomicBool>,
+    last_error: Option<String>,
+    reload_failed: Arc<AtomicBool>,
 }
 
-impl Rotation {
-    /// Of these applications, whose configurations `reread` reads. `is_refused` is true as long as what is there cannot be
+impl ConfigReloader {
+    /// Of these applications, whose configurations `read_config` reads. `reload_failed` is true as long as what is there cannot be
     /// used.
-    pub fn new(applications: Vec<Arc<Application>>, reread: Reread, is_refused: Arc<AtomicBool>) -> Rotation {
-        Rotation {
+    pub fn new(
+        applications: Vec<Arc<Application>>,
+        read_config: ReadConfig,
+        reload_failed: Arc<AtomicBool>,
+    ) -> ConfigReloader {
+        ConfigReloader {
             applications,
-            reread,
-            refused: None,
-            is_refused,
+            read_config,
+            last_error: None,
+            reload_failed,
         }
     }
 
     /// Never ends.
-    pub async fn keep_up(mut self, every: Duration, mut signals: Signals) {
+    pub async fn run(mut self, every: Duration, mut signals: Signals) {
         loop {
             if every.is_zero() {
                 signals.hangup().await;
             } else if tokio::time::timeout(every, signals.hangup()).await.is_ok() {
                 log::info!("SIGHUP: the configuration is read anew");
                 // Whoever asks is told, again if need be.
-                self.refused = None;
+                self.last_error = None;
             }
-            let reread = Arc::clone(&self.reread);
+            let read_config = Arc::clone(&self.read_config);
             // A file may be on a network.
-            match tokio::task::spawn_blocking(move || reread()).await {
+            match tokio::task::spawn_blocking(move || read_config()).await {
                 Ok(read) => self.take(read),
                 Err(error) => log::error!("the configuration could not be read anew: {error}"),
             }
@@ -60,26 +64,26 @@ impl Rotation {
     fn take(&mut self, read: Result<Vec<Config>, ConfigError>) {
         match read.and_then(|configs| self.matched(configs)) {
             Ok(configs) => {
-                if self.refused.take().is_some() {
+                if self.last_error.take().is_some() {
                     log::info!("the configuration can be used again");
                 }
-                self.is_refused.store(false, Relaxed);
+                self.reload_failed.store(false, Relaxed);
                 for (application, config) in self.applications.iter().zip(&configs) {
-                    for news in application.live.take(config) {
+                    for change in application.live.take(config) {
                         let name = config.name().map_or_else(String::new, |name| format!("{name}: "));
-                        log::info!("{name}{news}");
+                        log::info!("{name}{change}");
                     }
                 }
             }
             Err(error) => {
                 let text = error.to_string();
-                if self.refused.as_ref() != Some(&text) {
+                if self.last_error.as_ref() != Some(&text) {
                     log::error!(
                         "the configuration that was read anew is refused, and the one from before stays in force\n{text}"
                     );
-                    self.refused = Some(text);
+                    self.last_error = Some(text);
                 }
-                self.is_refused.store(true, Relaxed);
+                self.reload_failed.store(true, Relaxed);
             }
         }
     }
@@ -92,7 +96,7 @@ impl Rotation {
             let index = configs.iter().position(|config| config.name() == name);
             let index = index.ok_or_else(|| {
                 let what = format!("`{}` is gone, which takes a restart", name.unwrap_or_default());
-                Fault::new("applications", what)
+                FieldError::new("applications", what)
             })?;
             matched.push(configs.swap_remove(index));
         }

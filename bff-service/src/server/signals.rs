@@ -4,11 +4,11 @@ use std::io;
 
 /// How the service is told to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub enum Shutdown {
     /// By whoever runs it: requests are finished.
-    InGoodOrder,
+    Graceful,
     /// From a keyboard.
-    AtOnce,
+    Immediate,
 }
 
 /// Those of this process, each waited for by as many as like.
@@ -39,11 +39,11 @@ impl Signals {
     }
 
     /// Waits for the next signal that ends the service.
-    pub async fn end(&mut self) -> End {
+    pub async fn shutdown(&mut self) -> Shutdown {
         tokio::select! {
-            _ = self.terminate.recv() => End::InGoodOrder,
-            _ = self.interrupt.recv() => End::AtOnce,
-            _ = self.quit.recv() => End::AtOnce,
+            _ = self.terminate.recv() => Shutdown::Graceful,
+            _ = self.interrupt.recv() => Shutdown::Immediate,
+            _ = self.quit.recv() => Shutdown::Immediate,
         }
     }
 }
@@ -65,10 +65,10 @@ impl Signals {
     }
 
     /// Waits for Ctrl-C.
-    pub async fn end(&mut self) -> End {
+    pub async fn shutdown(&mut self) -> Shutdown {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        End::AtOnce
+        Shutdown::Immediate
     }
 }

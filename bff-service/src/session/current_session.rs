@@ -5,51 +5,44 @@ use bff_core::cookie::seal::Opened;
 use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use bff_core::session::current_session::{CurrentSession, DifferentSessions};
 
-use super::cookies::request::{Authentic, CookieFault, RequestCookies};
+use super::cookies::request::{Authentic, CookieError, RequestCookies};
 use super::identity::Session;
 use super::refresh_cookie::RefreshContent;
 
 /// The session behind a request's cookies. Each of the cookies is there where it is of this session and its time is not over;
 /// else the fault says why not.
-pub struct LiveSession {
+pub struct RequestSession {
     session: CurrentSession,
     /// The access token.
-    pub access_token: Result<Opened, CookieFault>,
+    pub access_token: Result<Opened, CookieError>,
     /// The refresh token.
-    pub refresh_token: Result<RefreshContent, CookieFault>,
+    pub refresh_token: Result<RefreshContent, CookieError>,
     /// The ID token.
-    pub id_token: Result<Opened, CookieFault>,
+    pub id_token: Result<Opened, CookieError>,
     /// The CSRF value.
-    pub csrf: Result<Opened, CookieFault>,
+    pub csrf: Result<Opened, CookieError>,
 }
 
 /// Why a request is of no session.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
     /// None of its host-locked cookies opens; the fault is that of the CSRF value.
-    Nobody(CookieFault),
+    #[error("no access token cookie opens, and the CSRF cookie {0}")]
+    Nobody(CookieError),
     /// They are of different sessions.
+    #[error("{0}")]
     Different(DifferentSessions),
     /// The session was ended before its cookies.
+    #[error("the session has ended")]
     Ended,
 }
 
-impl std::fmt::Display for NoSession {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            NoSession::Nobody(fault) => write!(f, "no access token cookie opens, and the CSRF cookie {fault}"),
-            NoSession::Different(error) => error.fmt(f),
-            NoSession::Ended => f.write_str("the session has ended"),
-        }
-    }
-}
-
-impl LiveSession {
+impl RequestSession {
     /// Opens what the request brought.
     ///
     /// # Errors
     /// See [`NoSession`].
-    pub fn of(cookies: &RequestCookies<'_>) -> Result<LiveSession, NoSession> {
+    pub fn of(cookies: &RequestCookies<'_>) -> Result<RequestSession, NoSession> {
         let now = cookies.now();
         let access_tokens = cookies.authentic(Purpose::AccessToken);
         let csrf = cookies.authentic(Purpose::Csrf);
@@ -61,7 +54,7 @@ impl LiveSession {
             CurrentSession::named_by(ids(&access_tokens, 0), ids(&csrf, now)).map_err(NoSession::Different)?;
         let Some(session) = session else {
             return Err(NoSession::Nobody(
-                csrf.unexpired(now).err().unwrap_or(CookieFault::OfAnotherSession),
+                csrf.unexpired(now).err().unwrap_or(CookieError::OfAnotherSession),
             ));
         };
         let first = access_tokens.opened.first().or(csrf.opened.first());
@@ -73,14 +66,14 @@ impl LiveSession {
         }
         let pick =
             |purpose, authentic: Authentic| authentic.of_session(&session, purpose, now, |opened| opened.expires_at);
-        Ok(LiveSession {
+        Ok(RequestSession {
             access_token: pick(Purpose::AccessToken, access_tokens),
             refresh_token: cookies
                 .authentic(Purpose::RefreshToken)
                 .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
                 .and_then(|opened| {
                     RefreshContent::parse(&opened)
-                        .ok_or_else(|| CookieFault::Unusable("holds no refresh token".to_owned()))
+                        .ok_or_else(|| CookieError::Unusable("holds no refresh token".to_owned()))
                 }),
             id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
             csrf: pick(Purpose::Csrf, csrf),

@@ -4,7 +4,7 @@
 use super::cookies::request::{Place, RequestCookies};
 use super::cookies::response::SetCookies;
 use super::cookies::settings::CookieSettings;
-use super::ended::list::EndedList;
+use super::ended;
 use super::identity::{Session, SessionLifetimes};
 use super::writer::{SessionWriter, Tokens, WriteError};
 
@@ -16,7 +16,7 @@ pub fn check(
     tokens: &Tokens<'_>,
     session: Session,
     settings: &CookieSettings,
-    ended: &EndedList,
+    ended: &ended::List,
     lifetimes: SessionLifetimes,
     now: u64,
 ) -> Result<(), WriteError> {

@@ -5,7 +5,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Content;
 use bff_core::cookie::session_id::SessionId;
 
-use super::cookies::keys::LiveSealer;
+use super::cookies::keys::RotatingSealer;
 use super::writer::WriteError;
 use crate::random;
 
@@ -13,11 +13,11 @@ use crate::random;
 const SECONDS: u64 = 600;
 
 /// Makes and recognises the states of one application.
-pub struct LogoutStates(LiveSealer);
+pub struct LogoutStates(RotatingSealer);
 
 impl LogoutStates {
     /// With a sealer that seals nothing else.
-    pub fn new(sealer: LiveSealer) -> LogoutStates {
+    pub fn new(sealer: RotatingSealer) -> LogoutStates {
         LogoutStates(sealer)
     }
 

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::cookies::response::SameSite;
-use crate::oauth::Demands;
+use crate::oauth::IdTokenRequirements;
 
 /// How many pending logins are kept: the newest five.
 pub const MAX_PENDING_LOGINS: usize = 5;
@@ -30,7 +30,7 @@ pub struct PendingLogin {
     pub expires_at: u64,
     /// What the authorization request demanded of the ID token.
     #[serde(default, flatten)]
-    pub demands: Demands,
+    pub requirements: IdTokenRequirements,
     /// Where the browser goes when the login is over, in the navigation variant. `None`: a page finishes the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_to: Option<String>,
@@ -166,7 +166,7 @@ mod tests {
             nonce: format!("nonce of {state}"),
             code_verifier: format!("verifier of {state}"),
             expires_at,
-            demands: Demands::default(),
+            requirements: IdTokenRequirements::default(),
             return_to: None,
             begun_for: None,
         }
@@ -208,9 +208,9 @@ mod tests {
         let mut logins = PendingLogins::none(Finish::ByPage);
         logins.add(login("old", 50));
         logins.add(PendingLogin {
-            demands: Demands {
+            requirements: IdTokenRequirements {
                 max_age: Some(60),
-                ..Demands::default()
+                ..IdTokenRequirements::default()
             },
             ..login("new", 100)
         });
@@ -218,7 +218,7 @@ mod tests {
         let mut logins = PendingLogins::parse(Finish::ByPage, [content.as_slice()], 50).unwrap();
         assert_eq!(logins.expires_at(), Some(100));
         assert!(logins.take("old").is_none());
-        assert_eq!(logins.take("new").unwrap().demands.max_age, Some(60));
+        assert_eq!(logins.take("new").unwrap().requirements.max_age, Some(60));
     }
 
     #[test]

@@ -38,20 +38,14 @@ pub enum WriteError {
     #[error(transparent)]
     TooLong(#[from] CookieTooLong),
     /// Sealing failed.
-    #[error("{0}")]
-    Seal(SealError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// There are no random bytes.
     #[error(transparent)]
     Random(#[from] RandomError),
     /// A content could not be put into JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-}
-
-impl From<SealError> for WriteError {
-    fn from(error: SealError) -> WriteError {
-        WriteError::Seal(error)
-    }
 }
 
 /// Writes the cookies of one session, all with the same id and none living longer than it.

@@ -1,16 +1,16 @@
 //! Sessions that end before their cookies do: by signing out, by back-channel and by front-channel logout.
 
 use bff_core::session::ended_sessions::EndedSessions;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::app::{ID, Setup, TestApp, wait_until};
-use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};
+use crate::support::app::{Setup, TestApp};
+use crate::support::authorization_server::Misbehaviour;
 use crate::support::browser::Browser;
 use crate::support::http::{Request, Response};
 
-const SID: &str = "the-sid-of-this-login-0123456789";
+pub const SID: &str = "the-sid-of-this-login-0123456789";
 
-fn with_sid() -> TestApp {
+pub fn with_sid() -> TestApp {
     let app = TestApp::start();
     app.authorization_server
         .state()
@@ -19,13 +19,13 @@ fn with_sid() -> TestApp {
     app
 }
 
-fn backchannel(app: &TestApp, token: &str) -> Response {
+pub fn backchannel(app: &TestApp, token: &str) -> Response {
     Request::new("POST", "/bff/backchannel-logout")
         .form(&[("logout_token", token)])
         .send(app.address)
 }
 
-fn is_over(browser: &mut Browser<'_>) -> bool {
+pub fn is_over(browser: &mut Browser<'_>) -> bool {
     let over = browser.get("/session").json() == json!({"isLoggedIn": false});
     let refresh = browser.clone().post("/refresh").outcome();
     assert_eq!(refresh, if over { "401 session_expired" } else { "204" });
@@ -104,158 +104,6 @@ fn an_ended_session_gets_its_cookies_cleared_by_the_refresh_and_is_refused_by_ev
 }
 
 #[test]
-fn an_unacceptable_logout_token_is_refused_with_400_and_ends_nothing() {
-    let app = with_sid();
-    let mut browser = app.signed_in();
-    let server = &app.authorization_server;
-    let event = "http://schemas.openid.net/event/backchannel-logout";
-    for changes in [
-        json!({"iss": "https://other.example.test", "sid": SID}),
-        json!({"aud": "another-client", "sid": SID}),
-        json!({"aud": ["spa-client", "another-client"], "sid": SID}),
-        json!({"iat": null, "sid": SID}),
-        json!({"iat": 1_000_000, "sid": SID}),
-        json!({"exp": 1_000_000, "sid": SID}),
-        json!({"jti": null, "sid": SID}),
-        json!({"events": null, "sid": SID}),
-        json!({"events": {"other": {}}, "sid": SID}),
-        json!({"events": {event: "x"}, "sid": SID}),
-        json!({"nonce": "n", "sid": SID}),
-        json!({}),
-    ] {
-        let response = backchannel(&app, &server.logout_token(changes.clone()));
-        assert_eq!(response.outcome(), "400 invalid_request", "{changes}");
-        assert_eq!(response.header("cache-control"), Some("no-store"), "{changes}");
-    }
-    let good = server.logout_token(json!({"sid": SID}));
-    let claims: Value = serde_json::from_slice(&decoded(good.split('.').nth(1).unwrap())).unwrap();
-    for header in [
-        json!({"alg": "none", "typ": "logout+jwt"}),
-        json!({"alg": "HS256", "typ": "logout+jwt"}),
-        json!({"alg": "ES256", "typ": "logout+jwt", "kid": "unknown"}),
-        json!({"alg": "ES256", "typ": "at+jwt", "kid": "signing-key-1"}),
-        json!({"alg": "ES256", "typ": "logout+jwt", "kid": "signing-key-1", "crit": ["x"]}),
-    ] {
-        let response = backchannel(&app, &server.sign(&header, &claims));
-        assert_eq!(response.outcome(), "400 invalid_request", "{header}");
-    }
-    let (signed, _) = good.rsplit_once('.').unwrap();
-    for token in [format!("{signed}."), signed.to_owned(), "x".to_owned(), String::new()] {
-        assert_eq!(backchannel(&app, &token).outcome(), "400 invalid_request", "{token}");
-    }
-    assert!(!is_over(&mut browser));
-    assert_eq!(backchannel(&app, &good).status, 200, "it was good all the time");
-    assert!(is_over(&mut browser));
-}
-
-fn decoded(part: &str) -> Vec<u8> {
-    use base64::Engine;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()
-}
-
-#[test]
-fn a_logout_token_of_a_draft_without_exp_ends_the_session() {
-    let app = with_sid();
-    let mut browser = app.signed_in();
-    let token = app.authorization_server.logout_token(json!({"sid": SID, "exp": null}));
-    assert_eq!(backchannel(&app, &token).status, 200);
-    assert!(is_over(&mut browser));
-}
-
-#[test]
-fn a_logout_token_for_this_client_and_a_trusted_audience_ends_the_session() {
-    let app = TestApp::start_with(Setup {
-        client: "trusted_audiences = ['the-api']",
-        ..Setup::default()
-    });
-    let mut browser = app.signed_in();
-    let token = |audience: Value| {
-        app.authorization_server
-            .logout_token(json!({"sub": "alice", "aud": audience}))
-    };
-    let untrusted = backchannel(&app, &token(json!(["spa-client", "the-api", "another-client"])));
-    assert_eq!(untrusted.outcome(), "400 invalid_request");
-    assert!(!is_over(&mut browser));
-    assert_eq!(backchannel(&app, &token(json!(["spa-client", "the-api"]))).status, 200);
-    assert!(is_over(&mut browser));
-}
-
-#[test]
-fn a_logout_token_that_cannot_be_verified_for_want_of_keys_is_answered_400_and_not_used_up() {
-    let server = FakeAuthorizationServer::start();
-    server.misbehave("jwks", Misbehaviour::Answer(500, String::new()));
-    let app = TestApp::start_against(server, Setup::default());
-    let token = app.authorization_server.logout_token(json!({"sid": SID}));
-    let response = backchannel(&app, &token);
-    assert_eq!(response.outcome(), "400 invalid_request");
-    assert_eq!(response.header("cache-control"), Some("no-store"));
-    app.authorization_server.behave();
-    wait_until("the keys are there", || backchannel(&app, &token).status == 200);
-}
-
-#[test]
-fn an_id_token_is_no_logout_token() {
-    let app = with_sid();
-    let mut browser = app.signed_in();
-    let opened = crate::support::forgery::open(bff_core::cookie::purpose::Purpose::IdToken, browser.cookie(ID));
-    let id_token = String::from_utf8(opened.value.to_vec()).unwrap();
-    assert_eq!(backchannel(&app, &id_token).outcome(), "400 invalid_request");
-    assert!(!is_over(&mut browser));
-}
-
-#[test]
-fn a_logout_token_is_good_for_one_use() {
-    let app = with_sid();
-    let token = app.authorization_server.logout_token(json!({"sid": SID}));
-    assert_eq!(backchannel(&app, &token).status, 200);
-    assert_eq!(backchannel(&app, &token).outcome(), "400 invalid_request");
-}
-
-#[test]
-fn a_logout_token_that_is_missing_repeated_or_not_in_a_form_is_refused() {
-    let app = with_sid();
-    let token = app.authorization_server.logout_token(json!({"sid": SID}));
-    let post = || Request::new("POST", "/bff/backchannel-logout");
-    for (request, outcome) in [
-        (post(), "400 invalid_request"),
-        (post().form(&[]), "400 invalid_request"),
-        (post().form(&[("token", &token)]), "400 invalid_request"),
-        (
-            post().form(&[("logout_token", &token), ("logout_token", &token)]),
-            "400 invalid_request",
-        ),
-        (post().json(&json!({"logout_token": token})), "415 invalid_request"),
-        (post().body(format!("logout_token={token}")), "415 invalid_request"),
-        (
-            Request::new("GET", &format!("/bff/backchannel-logout?logout_token={token}")),
-            "405 method_not_allowed",
-        ),
-        (
-            post()
-                .form(&[("logout_token", &token)])
-                .header("origin", "https://evil.example"),
-            "401 unauthorized_request",
-        ),
-    ] {
-        assert_eq!(request.send(app.address).outcome(), outcome);
-    }
-    assert_eq!(backchannel(&app, &token).status, 200, "none of these used it up");
-}
-
-#[test]
-fn a_flood_of_logout_tokens_with_unknown_keys_does_not_become_a_flood_of_key_requests() {
-    let app = with_sid();
-    app.signed_in();
-    let before = app.authorization_server.requests("jwks");
-    for number in 0..30 {
-        let header = json!({"alg": "ES256", "typ": "logout+jwt", "kid": format!("made-up-{number}")});
-        let token = app.authorization_server.sign(&header, &json!({"sid": SID}));
-        assert_eq!(backchannel(&app, &token).outcome(), "400 invalid_request");
-    }
-    assert!(app.authorization_server.requests("jwks") - before <= 1);
-}
-
-#[test]
 fn a_refresh_under_way_does_not_survive_a_back_channel_logout() {
     let app = with_sid();
     let browser = app.signed_in();
@@ -313,79 +161,6 @@ fn the_list_of_ended_sessions_is_not_on_the_public_listener() {
 }
 
 #[test]
-fn front_channel_logout_is_off_unless_it_is_configured() {
-    let app = with_sid();
-    let path = format!(
-        "/bff/frontchannel-logout?iss={}&sid={SID}",
-        app.authorization_server.issuer()
-    );
-    assert_eq!(Request::new("GET", &path).send(app.address).outcome(), "404 not_found");
-}
-
-#[test]
-fn front_channel_logout_ends_the_login_that_iss_and_sid_name() {
-    let app = TestApp::start_with(Setup {
-        client: "frontchannel_logout = true",
-        ..Setup::default()
-    });
-    app.authorization_server
-        .state()
-        .claims
-        .insert("sid".to_owned(), json!(SID));
-    let mut browser = app.signed_in();
-    let issuer = app.authorization_server.issuer();
-    let ask = |query: &str| {
-        // As a frame of the authorization server's page does it.
-        Request::new("GET", &format!("/bff/frontchannel-logout?{query}"))
-            .header("sec-fetch-site", "cross-site")
-            .header("sec-fetch-mode", "navigate")
-            .header("sec-fetch-dest", "iframe")
-            .send(app.address)
-    };
-    for query in [
-        String::new(),
-        format!("sid={SID}"),
-        format!("iss={issuer}"),
-        format!("iss=https://other.example.test&sid={SID}"),
-        format!("iss={issuer}&sid={SID}&sid=other"),
-        format!("iss={issuer}&iss={issuer}&sid={SID}"),
-        format!("iss={issuer}&sid=short"),
-    ] {
-        assert_eq!(ask(&query).outcome(), "400 invalid_request", "{query}");
-    }
-    let good = format!("iss={issuer}&sid={SID}");
-    let head = Request::new("HEAD", &format!("/bff/frontchannel-logout?{good}")).send(app.address);
-    assert_eq!((head.status, head.body.as_str()), (405, ""), "it would end something");
-    assert!(!is_over(&mut browser));
-    let response = ask(&good);
-    assert_eq!(response.status, 200);
-    let policy = response.header("content-security-policy").unwrap();
-    assert!(policy.contains(&format!("frame-ancestors {issuer}")), "{policy}");
-    assert!(is_over(&mut browser));
-}
-
-#[test]
-fn a_flood_of_made_up_front_channel_logouts_does_not_push_out_those_that_were_proven() {
-    let app = TestApp::start_with(Setup {
-        client: "frontchannel_logout = true",
-        session: "ended_entries = 10",
-        ..Setup::default()
-    });
-    let mut thief = {
-        let mut browser = app.signed_in();
-        let copy = browser.clone();
-        browser.post("/logout");
-        copy
-    };
-    let issuer = app.authorization_server.issuer();
-    for number in 0..30 {
-        let path = format!("/bff/frontchannel-logout?iss={issuer}&sid=made-up-by-somebody-{number}");
-        Request::new("GET", &path).send(app.address);
-    }
-    assert!(is_over(&mut thief));
-}
-
-#[test]
 fn a_login_that_was_ended_may_begin_again_with_the_same_sid_at_once() {
     let app = with_sid();
     let mut before = app.signed_in();
@@ -417,29 +192,6 @@ fn a_user_who_was_signed_out_everywhere_may_sign_in_again_within_the_same_second
     let mut again = app.signed_in();
     assert!(is_over(&mut before));
     assert!(!is_over(&mut again));
-}
-
-#[test]
-fn a_login_that_front_channel_logout_ended_may_begin_again_with_the_same_sid() {
-    let app = TestApp::start_with(Setup {
-        client: "frontchannel_logout = true",
-        ..Setup::default()
-    });
-    app.authorization_server
-        .state()
-        .claims
-        .insert("sid".to_owned(), json!(SID));
-    let path = format!(
-        "/bff/frontchannel-logout?iss={}&sid={SID}",
-        app.authorization_server.issuer()
-    );
-    let mut before = app.signed_in();
-    assert_eq!(Request::new("GET", &path).send(app.address).status, 200);
-    let mut again = app.signed_in();
-    assert!(is_over(&mut before));
-    assert!(!is_over(&mut again));
-    assert_eq!(Request::new("GET", &path).send(app.address).status, 200);
-    assert!(is_over(&mut again));
 }
 
 /// The server issued its tokens before it ended the login, and they came late.

@@ -6,10 +6,12 @@
 )]
 
 mod applications;
+mod backchannel_logout;
 mod callback_twice;
 mod cookies;
 mod cors;
 mod ended_sessions;
+mod frontchannel_logout;
 mod granted_scope;
 mod jarm;
 mod late_exchanges;
@@ -18,6 +20,7 @@ mod login;
 mod logout;
 mod navigation;
 mod navigation_callback;
+mod navigation_requests;
 mod openapi;
 mod origin_and_csrf;
 mod other_shapes;
@@ -28,6 +31,7 @@ mod planted_cookies;
 mod refresh;
 mod refused_grants;
 mod relying_party;
+mod request_bodies;
 mod requests;
 mod rotation;
 mod sealed_kinds;

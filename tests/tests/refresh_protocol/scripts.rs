@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bff_service::session::refresh::redis_scripts::{DISCARD, JOIN, KEEP, SETTLE};
+use bff_service::session::refresh::redis_scripts::{DISCARD, JOIN, KEEP, PUBLISH};
 use bff_tests::setup::start;
 use demo_system::Component;
 use redis::{Connection, Script, ScriptInvocation, Value};
@@ -94,7 +94,7 @@ impl RealMemory {
                 said(&run(self, JOIN, &[token.to_string(), long.clone(), long, may_lead]))
             }
             Step::Keep(token) => said(&run(self, KEEP, &[token.to_string(), long.clone(), long])),
-            Step::Settle(token, outcome) => said(&run(self, SETTLE, &[token.to_string(), text(outcome), long])),
+            Step::Settle(token, outcome) => said(&run(self, PUBLISH, &[token.to_string(), text(outcome), long])),
             Step::Discard(outcome) => said(&run(self, DISCARD, &[text(outcome)])),
             Step::LockEnds => delete(self, &[&lock_key]),
             Step::OutcomeEnds => delete(self, &[&outcome_key]),

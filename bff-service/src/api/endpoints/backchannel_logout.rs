@@ -6,25 +6,25 @@ use bff_core::session::ended_sessions::Ended;
 
 use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::error::{Failure, Reason};
+use crate::api::error::{ApiError, Reason};
 use crate::oauth::logout_token::LogoutToken;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 use url::form_urlencoded;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
     let mut tokens = form_urlencoded::parse(&call.body)
         .filter(|(name, _)| name == "logout_token")
         .map(|(_, value)| value.into_owned());
     let raw = match (tokens.next(), tokens.next()) {
         (Some(token), None) => token,
-        (None, _) => return Err(Failure::invalid("there is no logout_token")),
-        (Some(_), Some(_)) => return Err(Failure::invalid("the logout_token is repeated")),
+        (None, _) => return Err(ApiError::invalid("there is no logout_token")),
+        (Some(_), Some(_)) => return Err(ApiError::invalid("the logout_token is repeated")),
     };
     let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
     if !application.logout_tokens.first_use(&id, call.now).await {
-        return Err(Failure::invalid("the logout token was used before").because(Reason::LogoutToken));
+        return Err(ApiError::invalid("the logout token was used before").because(Reason::LogoutToken));
     }
     let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
     // With a `sid` it is that login alone; without, all that the user has (section 2.5).
@@ -32,7 +32,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
         (Some(login), _) => Ended::Login(digest(login)),
         (None, Some(subject)) => Ended::User(digest(subject)),
         // The token was refused for it.
-        (None, None) => return Err(Failure::invalid("the logout token names nothing")),
+        (None, None) => return Err(ApiError::invalid("the logout token names nothing")),
     };
     application.end(ended, call.now).await;
     let what = match ended {

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::checks::{required, required_session};
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::jose::claims::claims_of_verified;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     let session = required_session(&call.cookies)?;
     let id_token = required(call.cookies.settings(), Purpose::IdToken, &session.id_token)?;
     Ok(Answer::json(Value::Object(claims_of(id_token)?)))
@@ -19,12 +19,12 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
 
 /// The claims of the ID token in its cookie. Its signature was checked when it came from the authorization server, and
 /// the cookie's seal has kept it since.
-pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>, Failure> {
+pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>, ApiError> {
     std::str::from_utf8(&id_token.value)
         .ok()
         .and_then(claims_of_verified)
         .ok_or_else(|| {
-            Failure::new(
+            ApiError::new(
                 Refusal::ServerError,
                 "the ID token's cookie opens but holds no ID token",
             )

@@ -8,14 +8,14 @@ use url::form_urlencoded;
 
 use crate::api::answer::{Answer, Content};
 use crate::api::call::Call;
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 
 /// Shorter ones could be guessed, and a login be ended by somebody else.
 pub(in crate::api) const LEAST_SID_BYTES: usize = 16;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
     let one = |wanted: &str| {
         let mut values = form_urlencoded::parse(call.query.as_bytes())
@@ -25,17 +25,17 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
     };
     let issuer = &application.config.authorization_server.issuer;
     let (Some(iss), Some(sid)) = (one("iss"), one("sid")) else {
-        return Err(Failure::invalid("`iss` or `sid` is missing or repeated"));
+        return Err(ApiError::invalid("`iss` or `sid` is missing or repeated"));
     };
     if iss != *issuer {
-        return Err(Failure::invalid("`iss` is not the issuer"));
+        return Err(ApiError::invalid("`iss` is not the issuer"));
     }
     if sid.len() < LEAST_SID_BYTES {
-        return Err(Failure::invalid("`sid` is too short to be a secret"));
+        return Err(ApiError::invalid("`sid` is too short to be a secret"));
     }
     let ended = Ended::Login(SubjectHash::of(issuer, &sid));
     if !application.end_if_room(ended, call.now).await {
-        return Err(Failure::invalid("the list of ended sessions is half full"));
+        return Err(ApiError::invalid("the list of ended sessions is half full"));
     }
     let name = ended.to_text();
     application.metrics.logged_out(LoggedOut::Frontchannel);

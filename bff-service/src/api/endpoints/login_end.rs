@@ -14,9 +14,9 @@ use super::session::{csrf_value, signed_in};
 use crate::api::answer::Answer;
 use crate::api::body;
 use crate::api::call::Call;
-use crate::api::checks::cookie_failure;
-use crate::api::error::{Failure, Reason};
-use crate::session::cookies::request::CookieFault;
+use crate::api::checks::cookie_error;
+use crate::api::error::{ApiError, Reason};
+use crate::session::cookies::request::CookieError;
 use crate::session::cookies::response::SetCookies;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::refresh::store::RenewedTokens;
@@ -28,7 +28,7 @@ struct LoginEnd {
     page_url: String,
 }
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let LoginEnd { page_url } = body::parse(&call.body)?;
     match PageUrl::parse(&page_url, call.worker.application.config.client.response_mode)? {
         PageUrl::Ordinary(state) => page_load(&call, state.as_deref()),
@@ -42,7 +42,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
 
 /// `handled` tells the page that its URL holds something to be removed: the `state` of our own logout request, with which
 /// the browser comes back from signing out. Any other `state` is the page's own matter.
-fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, Failure> {
+fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, ApiError> {
     let states = &call.worker.application.logout_states;
     let handled = state.is_some_and(|state| states.recognise(state, call.now));
     match signed_in(call) {
@@ -59,7 +59,7 @@ pub(in crate::api) struct Finished {
     /// Where the browser wanted to be, in the navigation variant.
     pub(in crate::api) return_to: Option<String>,
     /// What came of it.
-    pub(in crate::api) outcome: Result<NewSession, Failure>,
+    pub(in crate::api) outcome: Result<NewSession, ApiError>,
 }
 
 /// A session that has begun.
@@ -71,12 +71,12 @@ pub(in crate::api) struct NewSession {
 }
 
 /// Finishes the login that this authorization response belongs to. An error means that it belongs to none.
-pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, Failure> {
+pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, ApiError> {
     let mut logins = pending_logins(call, by)?;
     let response = match response {
         PageUrl::Response(response) => response,
         PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
-        PageUrl::Ordinary(_) => return Err(Failure::invalid("there is no authorization response")),
+        PageUrl::Ordinary(_) => return Err(ApiError::invalid("there is no authorization response")),
     };
     // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
     let application = &call.worker.application;
@@ -86,7 +86,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
         // The code was issued by one issuer, to one client, for one redirect URI.
         .filter(|login| login.begun_for.as_ref().is_none_or(|begun| *begun == begun_here))
         .ok_or_else(|| {
-            let failure = Failure::invalid("no login is pending in this browser with the state of the response");
+            let failure = ApiError::invalid("no login is pending in this browser with the state of the response");
             failure.because(Reason::LoginUnknown)
         })?;
     let finished = exchange(call, response, &login).await;
@@ -107,7 +107,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
 
 /// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
 /// open is refused as any other cookie would be.
-fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, Failure> {
+fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError> {
     // Logins of before navigations had a cookie of their own are in that of pages: see `PendingLogins::parse`.
     let [own, shared] =
         [by.purpose(), Purpose::Login].map(|purpose| call.cookies.authentic(purpose).unexpired(call.now));
@@ -119,15 +119,15 @@ fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, Failure>
             let contents = contents.iter().map(|content| content.as_slice());
             match PendingLogins::parse(by, contents, call.now) {
                 Some(logins) => return Ok(logins),
-                None => CookieFault::Unusable("holds no pending logins".to_owned()),
+                None => CookieError::Unusable("holds no pending logins".to_owned()),
             }
         }
     };
     match fault {
-        CookieFault::Missing | CookieFault::Expired => {
-            Err(Failure::invalid("no login is pending").because(Reason::LoginUnknown))
+        CookieError::Missing | CookieError::Expired => {
+            Err(ApiError::invalid("no login is pending").because(Reason::LoginUnknown))
         }
-        fault => Err(cookie_failure(call.cookies.settings(), by.purpose(), &fault)),
+        fault => Err(cookie_error(call.cookies.settings(), by.purpose(), &fault)),
     }
 }
 
@@ -135,11 +135,11 @@ async fn exchange(
     call: &Call<'_>,
     response: AuthorizationResponse,
     login: &PendingLogin,
-) -> Result<Arc<RenewedTokens>, Failure> {
+) -> Result<Arc<RenewedTokens>, ApiError> {
     let client = &call.worker.client;
     client.check_response_issuer(response.iss.as_deref()).await?;
     match response.result {
-        AuthorizationResult::Error(error) => Err(Failure::front_channel(&error)),
+        AuthorizationResult::Error(error) => Err(ApiError::front_channel(&error)),
         AuthorizationResult::Code(code) => LoginExchange::new(call, code, login).run().await,
     }
 }
@@ -150,11 +150,11 @@ fn write_session(
     tokens: &RenewedTokens,
     logins: &PendingLogins,
     by: Finish,
-) -> Result<NewSession, Failure> {
+) -> Result<NewSession, ApiError> {
     let begun = tokens
         .begun
         .as_ref()
-        .ok_or_else(|| Failure::new(Refusal::ServerError, "no session has begun with the login"))?;
+        .ok_or_else(|| ApiError::new(Refusal::ServerError, "no session has begun with the login"))?;
     let mut set_cookies = match by {
         Finish::ByNavigation => SetCookies::for_navigation(&call.cookies),
         Finish::ByPage => SetCookies::new(&call.cookies),

@@ -14,16 +14,16 @@ use zeroize::Zeroizing;
 use super::claims::claims_of;
 use super::refresh_exchange::newest_tokens;
 use crate::api::call::Call;
-use crate::api::error::{Failure, Reason};
+use crate::api::error::{ApiError, Reason};
 use crate::application::Application;
 use crate::application::exchanges::Exchange;
 use crate::clock;
 use crate::oauth::{OAuthClient, OAuthError, TokenSet};
 use crate::random;
-use crate::session::current_session::LiveSession;
+use crate::session::current_session::RequestSession;
 use crate::session::identity::Session;
 use crate::session::pending_logins::PendingLogin;
-use crate::session::refresh::store::{BegunSession, Holder, RefreshKey, RenewedTokens, Turn};
+use crate::session::refresh::store::{BegunSession, Holder, RefreshKey, RenewedTokens, Role};
 use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name, subject};
 
@@ -42,7 +42,7 @@ struct Previous {
 }
 
 /// What the leader got: a failure in detail, as the others are told no more than the refusal.
-type Exchanged = Result<Arc<RenewedTokens>, Failure>;
+type Exchanged = Result<Arc<RenewedTokens>, ApiError>;
 
 impl LoginExchange {
     /// Of the code that came for `login`, which was in the login cookie of `call`.
@@ -61,7 +61,7 @@ impl LoginExchange {
         let exchanged = exchanges.begin(|client| self.join(client)).await;
         exchanged.unwrap_or_else(|| {
             let why = "the token endpoint has not answered in time";
-            Err(Failure::new(Refusal::AuthorizationServerError, why))
+            Err(ApiError::new(Refusal::AuthorizationServerError, why))
         })
     }
 
@@ -69,25 +69,25 @@ impl LoginExchange {
         let application = &self.application;
         let key = RefreshKey::of_login(&self.login.state, &self.login.code_verifier, &self.code);
         match application.refreshes.join(key, Holder::Nobody).await {
-            Turn::Lead(lease) => {
+            Role::Leader(lease) => {
                 let exchanged = self.lead(&client).await;
                 let outcome = match &exchanged {
                     Ok(tokens) => Ok(Arc::clone(tokens)),
                     Err(failure) => Err(failure.refusal()),
                 };
                 // A failure is this call's own, with all of its detail, unless another one knows better.
-                match application.refreshes.settle(key, lease, outcome).await {
+                match application.refreshes.publish(key, lease, outcome).await {
                     Ok(tokens) => Ok(tokens),
                     Err(_) => exchanged,
                 }
             }
-            Turn::Settled(outcome) | Turn::Replayed(outcome) => match outcome {
+            Role::Follower(outcome) | Role::Replay(outcome) => match outcome {
                 Ok(tokens) if self.is_over(&tokens) => {
-                    let failure = Failure::invalid("the session that began with this login has ended");
+                    let failure = ApiError::invalid("the session that began with this login has ended");
                     Err(failure.because(Reason::SessionEnded))
                 }
                 Ok(tokens) => Ok(self.newest(tokens).await),
-                Err(refusal) => Err(Failure::new(refusal, "another call that finished this login failed")),
+                Err(refusal) => Err(ApiError::new(refusal, "another call that finished this login failed")),
             },
         }
     }
@@ -126,7 +126,7 @@ impl LoginExchange {
             &login.code_verifier,
             redirect_uri,
             &login.nonce,
-            &login.demands,
+            &login.requirements,
         ));
         let answer = self.application.exchanges.in_time(Exchange::Code, exchange).await;
         let tokens = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("no answer in time".to_owned())))?;
@@ -151,7 +151,7 @@ impl LoginExchange {
                 Some(tokens.access_token.into()),
             );
             let why = "the login was ended while its tokens were on their way";
-            return Err(Failure::new(Refusal::LoginRequired, why).because(Reason::SessionEnded));
+            return Err(ApiError::new(Refusal::LoginRequired, why).because(Reason::SessionEnded));
         };
         let session = Session { started_at, ..session };
         let csrf = match &self.previous {
@@ -193,7 +193,7 @@ impl Previous {
     /// The user's other tabs hold the CSRF value of this browser's live session, and signing in again in one of them must not
     /// break the rest. It is kept where the same user signs in: a session of anybody else counts as planted.
     fn of(call: &Call<'_>) -> Option<Previous> {
-        let session = LiveSession::of(&call.cookies).ok()?;
+        let session = RequestSession::of(&call.cookies).ok()?;
         let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;
         let subject = claims.get("sub")?.as_str()?.to_owned();
         // A version 1 cookie is not bound to its session.

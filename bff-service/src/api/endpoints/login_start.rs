@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::api::answer::Answer;
 use crate::api::body;
 use crate::api::call::Call;
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::session::cookies::response::SetCookies;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::writer::{WriteError, write_logins};
@@ -25,7 +25,7 @@ struct ExtraParam {
     value: String,
 }
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let request = match call.body.is_empty() {
         true => LoginStart::default(),
         false => body::parse(&call.body)?,
@@ -45,7 +45,7 @@ pub(in crate::api) async fn begin(
     call: &Call<'_>,
     extra: &[(String, String)],
     return_to: Option<String>,
-) -> Result<(String, Vec<String>), Failure> {
+) -> Result<(String, Vec<String>), ApiError> {
     let application = &call.worker.application;
     let by = match &return_to {
         Some(_) => Finish::ByNavigation,
@@ -67,14 +67,14 @@ pub(in crate::api) async fn begin(
         nonce: request.nonce,
         code_verifier: request.code_verifier,
         expires_at: call.now.saturating_add(application.config.session.login_seconds),
-        demands: request.demands,
+        requirements: request.requirements,
         return_to,
         begun_for: Some(application.begun_for(redirect_uri)),
     });
     let mut set_cookies = SetCookies::new(&call.cookies);
     write_logins(&mut set_cookies, &logins, call.now).map_err(|error| match error {
         WriteError::TooLong(_) | WriteError::Seal(_) => {
-            Failure::invalid("the further parameters are too long to be remembered until the login ends")
+            ApiError::invalid("the further parameters are too long to be remembered until the login ends")
         }
         error => error.into(),
     })?;

@@ -10,12 +10,12 @@ use super::refresh_exchange::newest_tokens;
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::checks::{check_csrf, check_csrf_value, required_session};
-use crate::api::error::{Failure, Reason};
+use crate::api::error::{ApiError, Reason};
 use crate::session::cookies::response::SetCookies;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::LoggedOut;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let (url, set_cookies) = end_session(&call, Proof::Header).await?;
     Ok(Answer::json(json!({ "url": url })).with_cookies(set_cookies))
 }
@@ -29,7 +29,7 @@ pub(in crate::api) enum Proof<'a> {
 }
 
 /// Ends the session. Returns where the browser is to go, and the cookies that are cleared.
-pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(String, Vec<String>), Failure> {
+pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(String, Vec<String>), ApiError> {
     let application = &call.worker.application;
     let client = &call.worker.client;
     let settings = call.cookies.settings();
@@ -46,7 +46,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         session.access_token.ok(),
     );
     if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
-        let failure = Failure::unauthorized("no other cookie of the CSRF value's session opens");
+        let failure = ApiError::unauthorized("no other cookie of the CSRF value's session opens");
         return Err(failure.because(Reason::CookiesMixed));
     }
 

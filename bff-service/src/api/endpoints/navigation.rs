@@ -12,7 +12,7 @@ use super::logout::{self as page_logout, Proof};
 use super::page_url::PageUrl;
 use crate::api::answer::{Answer, Content};
 use crate::api::call::Call;
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::api::record::log_refusal;
 use crate::session::pending_logins::Finish;
 
@@ -20,14 +20,14 @@ use crate::session::pending_logins::Finish;
 pub(in crate::api) const MAX_RETURN_TO_BYTES: usize = 512;
 
 /// `GET /login?returnTo=/path`: off to the authorization server.
-pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, ApiError> {
     let mut return_to: Option<Cow<'_, str>> = None;
     let mut extra = Vec::new();
     for (name, value) in form_urlencoded::parse(call.query.as_bytes()) {
         if name != "returnTo" {
             extra.push((name.into_owned(), value.into_owned()));
         } else if return_to.replace(value).is_some() {
-            return Err(Failure::invalid("returnTo is repeated"));
+            return Err(ApiError::invalid("returnTo is repeated"));
         }
     }
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
@@ -46,15 +46,15 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, Failure> {
 }
 
 /// `GET /callback`: the browser comes back; off to where it wanted to be.
-pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError> {
     let mode = call.worker.application.config.client.response_mode;
     let page_url = PageUrl::parse_query(call.query, mode)?;
     if matches!(page_url, PageUrl::Ordinary(_)) {
-        return Err(Failure::invalid("there is no authorization response"));
+        return Err(ApiError::invalid("there is no authorization response"));
     }
     let finished = login_end::finish(&call, page_url, Finish::ByNavigation).await?;
     let Some(mut url) = finished.return_to.as_deref().and_then(|target| Url::parse(target).ok()) else {
-        return Err(Failure::invalid("the login was not begun by navigation"));
+        return Err(ApiError::invalid("the login was not begun by navigation"));
     };
     let set_cookies = match finished.outcome {
         Ok(session) => session.set_cookies,
@@ -75,11 +75,11 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, Failure> 
 }
 
 /// `GET /logout?csrf=…`: signs out, and off to the authorization server to do the same there.
-pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
     let mut values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
     let csrf = match (values.next(), values.next()) {
         (Some((_, value)), None) => value.into_owned(),
-        _ => return Err(Failure::unauthorized("the parameter `csrf` is missing or repeated")),
+        _ => return Err(ApiError::unauthorized("the parameter `csrf` is missing or repeated")),
     };
     let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
     Ok(Answer {
@@ -89,8 +89,8 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, Failure> {
 }
 
 /// Where `returnTo` leads: a path on the application's own origin, however it is spelled.
-fn return_target(call: &Call<'_>, path: &str) -> Result<Url, Failure> {
-    let refused = || Failure::invalid("returnTo is not a path of the application");
+fn return_target(call: &Call<'_>, path: &str) -> Result<Url, ApiError> {
+    let refused = || ApiError::invalid("returnTo is not a path of the application");
     let sane = |c: char| !c.is_control() && c != '\\';
     let begins_well = path.starts_with('/') && !path.starts_with("//");
     if !begins_well || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(sane) {

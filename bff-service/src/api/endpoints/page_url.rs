@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::config::ResponseMode;
 
 /// What the page's URL holds.
@@ -40,36 +40,36 @@ pub(in crate::api) enum AuthorizationResult {
 
 impl PageUrl {
     /// Reads the query of `page_url`; the fragment never reaches a server in OAuth's code flow and is ignored.
-    pub(in crate::api) fn parse(page_url: &str, mode: ResponseMode) -> Result<PageUrl, Failure> {
-        let url = Url::parse(page_url).map_err(|_| Failure::invalid("pageUrl is not a URL"))?;
+    pub(in crate::api) fn parse(page_url: &str, mode: ResponseMode) -> Result<PageUrl, ApiError> {
+        let url = Url::parse(page_url).map_err(|_| ApiError::invalid("pageUrl is not a URL"))?;
         if !matches!(url.scheme(), "https" | "http") {
-            return Err(Failure::invalid("pageUrl is not a URL of a web page"));
+            return Err(ApiError::invalid("pageUrl is not a URL of a web page"));
         }
         PageUrl::parse_query(url.query().unwrap_or_default(), mode)
     }
 
     /// Reads a query. `mode` is how the response was asked for: it must not come in the other, weaker or stronger.
-    pub(in crate::api) fn parse_query(query: &str, mode: ResponseMode) -> Result<PageUrl, Failure> {
+    pub(in crate::api) fn parse_query(query: &str, mode: ResponseMode) -> Result<PageUrl, ApiError> {
         let mut parameters = Parameters::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if let Some(parameter) = parameters.find(&name)
                 && parameter.replace(value.into_owned()).is_some()
             {
-                return Err(Failure::invalid(
+                return Err(ApiError::invalid(
                     "a parameter of the authorization response is repeated",
                 ));
             }
         }
         match (parameters.response.take(), mode) {
             (Some(response), ResponseMode::Jwt) => Ok(PageUrl::Signed(response)),
-            (Some(_), ResponseMode::Query) => Err(Failure::invalid(
+            (Some(_), ResponseMode::Query) => Err(ApiError::invalid(
                 "the authorization response is a JWT, which was not asked for",
             )),
             (None, _) => match (parameters.clone().into_response()?, mode) {
                 (None, _) => Ok(PageUrl::Ordinary(parameters.state)),
                 (Some(response), ResponseMode::Query) => Ok(PageUrl::Response(response)),
                 // Anybody can make such a link: only the signed form is the server's word.
-                (Some(_), ResponseMode::Jwt) => Err(Failure::invalid(
+                (Some(_), ResponseMode::Jwt) => Err(ApiError::invalid(
                     "the authorization response is not the JWT that was asked for",
                 )),
             },
@@ -79,7 +79,7 @@ impl PageUrl {
 
 impl AuthorizationResponse {
     /// Reads the claims of a response that came as a JWT, whose signature and issuer are good (JARM, section 2.1).
-    pub(in crate::api) fn of_verified(claims: &Map<String, Value>) -> Result<AuthorizationResponse, Failure> {
+    pub(in crate::api) fn of_verified(claims: &Map<String, Value>) -> Result<AuthorizationResponse, ApiError> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let parameters = Parameters {
             state: text("state"),
@@ -90,7 +90,7 @@ impl AuthorizationResponse {
         };
         parameters
             .into_response()?
-            .ok_or_else(|| Failure::invalid("the JWT of the authorization response holds none"))
+            .ok_or_else(|| ApiError::invalid("the JWT of the authorization response holds none"))
     }
 }
 
@@ -116,12 +116,12 @@ impl Parameters {
         }
     }
 
-    fn into_response(self) -> Result<Option<AuthorizationResponse>, Failure> {
+    fn into_response(self) -> Result<Option<AuthorizationResponse>, ApiError> {
         let (state, result) = match (self.state, self.code, self.error) {
             (Some(state), Some(code), None) => (state, AuthorizationResult::Code(code)),
             (Some(state), None, Some(error)) => (state, AuthorizationResult::Error(error)),
             (Some(_), Some(_), Some(_)) => {
-                return Err(Failure::invalid(
+                return Err(ApiError::invalid(
                     "the authorization response holds both a code and an error",
                 ));
             }

@@ -8,32 +8,32 @@ use zeroize::Zeroizing;
 use super::refresh_exchange::renew;
 use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::checks::{check_csrf, cookie_failure, required_session};
-use crate::api::error::{Failure, Reason};
+use crate::api::checks::{check_csrf, cookie_error, required_session};
+use crate::api::error::{ApiError, Reason};
 use crate::clock;
 use crate::jose::claims::claims_of_verified;
 use crate::session::cookies::response::SetCookies;
-use crate::session::current_session::LiveSession;
+use crate::session::current_session::RequestSession;
 use crate::session::identity::Session;
 use crate::session::writer::{SessionWriter, Tokens};
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
     let live = required_session(&call.cookies)?;
     let csrf = Zeroizing::new(check_csrf(call.headers, application.config.csrf_header(), settings, &live)?.to_vec());
-    let LiveSession {
+    let RequestSession {
         refresh_token,
         id_token,
         ..
     } = live;
-    let content = refresh_token.map_err(|fault| cookie_failure(settings, Purpose::RefreshToken, &fault))?;
+    let content = refresh_token.map_err(|fault| cookie_error(settings, Purpose::RefreshToken, &fault))?;
     let id_token = id_token.ok();
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
     let renewed = renew(application, content, id_token.clone()).await.map_err(|refusal| {
-        let failure = Failure::new(refusal, "the refresh failed");
+        let failure = ApiError::new(refusal, "the refresh failed");
         match refusal {
             Refusal::SessionExpired => failure.because(Reason::RefreshTokenRefused),
             _ => failure,

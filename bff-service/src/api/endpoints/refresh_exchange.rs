@@ -14,7 +14,7 @@ use crate::application::exchanges::Exchange;
 use crate::clock;
 use crate::oauth::{OAuthClient, OAuthError};
 use crate::session::identity::{ReplicaId, Session};
-use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Turn};
+use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Role};
 use crate::session::refresh_cookie::RefreshContent;
 use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
@@ -29,7 +29,7 @@ pub(in crate::api) async fn renew(
     content: RefreshContent,
     id_token: Option<String>,
 ) -> RefreshOutcome {
-    let flight = Flight {
+    let exchange = RefreshExchange {
         application: Arc::clone(application),
         session: content.session.unwrap_or(SessionId::NONE),
         began_at: content.started_at.unwrap_or_default(),
@@ -38,7 +38,7 @@ pub(in crate::api) async fn renew(
         scope: content.scope,
         id_token,
     };
-    let outcome = application.exchanges.begin(|client| flight.run(client)).await;
+    let outcome = application.exchanges.begin(|client| exchange.run(client)).await;
     outcome.unwrap_or(Err(Refusal::AuthorizationServerError))
 }
 
@@ -49,7 +49,7 @@ pub(in crate::api) async fn newest_tokens(
     session: SessionId,
     refresh_token: &str,
 ) -> Option<Arc<RenewedTokens>> {
-    let settled = |token: &str| application.refreshes.settled(RefreshKey::new(session, token));
+    let settled = |token: &str| application.refreshes.published(RefreshKey::new(session, token));
     let mut newest = settled(refresh_token).await?;
     for _ in 0..MAX_ROTATIONS {
         match settled(&newest.refresh_token).await {
@@ -61,7 +61,7 @@ pub(in crate::api) async fn newest_tokens(
 }
 
 /// One caller's refresh.
-struct Flight {
+struct RefreshExchange {
     application: Arc<Application>,
     session: SessionId,
     /// When the session began, in UNIX seconds.
@@ -74,7 +74,7 @@ struct Flight {
     id_token: Option<String>,
 }
 
-impl Flight {
+impl RefreshExchange {
     async fn run(mut self, client: Rc<OAuthClient>) -> RefreshOutcome {
         let (outcome, how) = self.join(&client).await;
         let outcome = match outcome {
@@ -90,12 +90,12 @@ impl Flight {
         for _ in 0..MAX_ROTATIONS {
             let key = RefreshKey::new(self.session, &self.refresh_token);
             match self.application.refreshes.join(key, self.holder()).await {
-                Turn::Settled(outcome) => return (outcome, Refreshed::Coalesced),
-                Turn::Replayed(Ok(tokens)) if self.is_outdated(&tokens).await => self.follow(&tokens),
-                Turn::Replayed(outcome) => return (outcome, Refreshed::Replayed),
-                Turn::Lead(lease) => {
+                Role::Follower(outcome) => return (outcome, Refreshed::Coalesced),
+                Role::Replay(Ok(tokens)) if self.is_outdated(&tokens).await => self.follow(&tokens),
+                Role::Replay(outcome) => return (outcome, Refreshed::Replayed),
+                Role::Leader(lease) => {
                     let outcome = self.lead(client).await;
-                    let outcome = self.application.refreshes.settle(key, lease, outcome).await;
+                    let outcome = self.application.refreshes.publish(key, lease, outcome).await;
                     let outcome = self.unless_ended(outcome).await;
                     let how = match &outcome {
                         Ok(tokens) if tokens.rotated => Refreshed::Rotated,
@@ -112,7 +112,7 @@ impl Flight {
     /// has been used since, whose cookie must not come over that of the newer one.
     async fn is_outdated(&self, tokens: &RenewedTokens) -> bool {
         let next = RefreshKey::new(self.session, &tokens.refresh_token);
-        tokens.rotated && (!tokens.is_live(clock::now()) || self.application.refreshes.settled(next).await.is_some())
+        tokens.rotated && (!tokens.is_live(clock::now()) || self.application.refreshes.published(next).await.is_some())
     }
 
     /// Goes on as if these tokens had been in the caller's cookies.

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::claims::claims_of;
 use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::random;
 use crate::session::cookies::response::SetCookies;
-use crate::session::current_session::LiveSession;
+use crate::session::current_session::RequestSession;
 use crate::session::writer::SessionWriter;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     let Some(session) = signed_in(call) else {
         return Ok(Answer::json(json!({ "isLoggedIn": false })));
     };
@@ -30,8 +30,8 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, Failure> {
 }
 
 /// The session in which somebody is signed in, if there is one.
-pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<LiveSession> {
-    match LiveSession::of(&call.cookies) {
+pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<RequestSession> {
+    match RequestSession::of(&call.cookies) {
         Ok(session) if session.is_signed_in() => return Some(session),
         Ok(_) => log::debug!("no session: no refresh token and no access token"),
         Err(why) => log::debug!("no session: {why}"),
@@ -41,7 +41,7 @@ pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<LiveSession> {
 
 /// The session's CSRF value, and the cookie to set where there was none of this session: then it is the access token that says
 /// whose the session is.
-pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &LiveSession) -> Result<(String, Vec<String>), Failure> {
+pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &RequestSession) -> Result<(String, Vec<String>), ApiError> {
     if let Ok(csrf) = &session.csrf {
         return Ok((String::from_utf8_lossy(&csrf.value).into_owned(), Vec::new()));
     }

@@ -9,10 +9,10 @@ use super::claims::{self, claims_of};
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::checks::{required, required_session};
-use crate::api::error::Failure;
+use crate::api::error::ApiError;
 use crate::config::UserInfoSource;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     match call.worker.application.config.userinfo_source {
         UserInfoSource::IdToken => claims::handle(&call),
         UserInfoSource::UserinfoEndpoint => from_endpoint(call).await,
@@ -21,12 +21,12 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, Failure> {
 
 /// Asks the authorization server. Its answer must be about the user who signed in (OpenID Connect Core, section 5.3.2): the
 /// session knows who that is, whether or not the ID token's cookie is there.
-async fn from_endpoint(call: Call<'_>) -> Result<Answer, Failure> {
+async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
     let session = required_session(&call.cookies)?;
     let settings = call.cookies.settings();
     let opened = required(settings, Purpose::AccessToken, &session.access_token)?;
     let access_token =
-        std::str::from_utf8(&opened.value).map_err(|_| Failure::unauthorized("the access token is not text"))?;
+        std::str::from_utf8(&opened.value).map_err(|_| ApiError::unauthorized("the access token is not text"))?;
     let subject = match &session.id_token {
         Ok(id_token) => claims_of(id_token)?
             .get("sub")
@@ -44,7 +44,7 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, Failure> {
     let is_the_user = |user| answered.is_some_and(|sub| SubjectHash::of(issuer, sub) == user);
     match session.user().is_none_or(is_the_user) {
         true => Ok(Answer::json(Value::Object(claims))),
-        false => Err(Failure::new(
+        false => Err(ApiError::new(
             Refusal::AuthorizationServerError,
             "userinfo endpoint: `sub` is not that of the user who signed in",
         )),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::report::Report;
 use crate::config::Config;
-use crate::oauth::error_meaning::ErrorCode;
+use crate::oauth::error_meaning::OAuthErrorCode;
 use crate::oauth::{OAuthClient, OAuthError, Provider};
 
 /// Whether the token endpoint accepts the client's credentials. It is asked with a refresh token that nobody has: RFC 6749,
@@ -16,18 +16,18 @@ pub(super) async fn check_credentials(config: &Arc<Config>, provider: Provider, 
             let what = "the token endpoint answers a made-up refresh token with tokens";
             return report.faults.push(what.to_owned());
         }
-        Err(OAuthError::Rejected(rejection)) => {
-            let code = rejection.error_code();
-            if code == Some(ErrorCode::InvalidGrant) {
+        Err(OAuthError::Rejected(error_response)) => {
+            let code = error_response.error_code();
+            if code == Some(OAuthErrorCode::InvalidGrant) {
                 let what = "the token endpoint accepts the client's credentials, and refuses a made-up refresh token";
                 return report.good.push(what.to_owned());
             }
-            if code == Some(ErrorCode::InvalidClient) || rejection.status == 401 {
+            if code == Some(OAuthErrorCode::InvalidClient) || error_response.status == 401 {
                 return report
                     .faults
-                    .push(format!("the client's credentials are refused: {rejection}"));
+                    .push(format!("the client's credentials are refused: {error_response}"));
             }
-            rejection.to_string()
+            error_response.to_string()
         }
         Err(error) => error.to_string(),
     };

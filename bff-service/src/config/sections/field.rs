@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::error::Fault;
+use crate::config::error::FieldError;
 use crate::config::secret::Secret;
 
 /// The type of a field's value.
@@ -69,9 +69,9 @@ impl<T: FieldType> FieldType for Option<T> {
 }
 
 /// Whether a number is within its range. One that is not there is.
-pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, faults: &mut Vec<Fault>) {
+pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, faults: &mut Vec<FieldError>) {
     if value.number().is_some_and(|number| !(least..=most).contains(&number)) {
-        faults.push(Fault::new(path, format!("this must be from {least} to {most}")));
+        faults.push(FieldError::new(path, format!("this must be from {least} to {most}")));
     }
 }
 
@@ -136,7 +136,7 @@ macro_rules! section {
             }
 
             /// Finds the numbers that are out of their ranges.
-            pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::error::Fault>) {
+            pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::error::FieldError>) {
                 $($($crate::config::sections::field::check_range(
                     concat!($prefix, stringify!($field)),
                     &self.$field,

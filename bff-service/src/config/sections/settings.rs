@@ -48,7 +48,8 @@ section! {
         pub hosts: Vec<String> = Vec::new();
         /// The origins whose pages may call the API, as `https://www.example.com`. At least one.
         pub(in crate::config) trusted_web_origins: Vec<String> = Vec::new();
-        /// Request headers that pages of `trusted_web_origins` may send to this API besides its own (which are `accept`, `content-type`,
+        /// Request headers that pages of `trusted_web_origins` may send to this API besides its own (which are `accept`,
+        /// `content-type`,
         /// the CSRF header, `token-handler-version`, `traceparent`, `tracestate` and `x-request-id`): those that
         /// monitoring in the page adds to each call. `x-datadog-*` is every header that begins so. Default: those of
         /// the common tools.

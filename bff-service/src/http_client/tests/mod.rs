@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use super::{Answer, Client, HttpError, Limits, Proxy, Sharing};
+use super::{Client, HttpError, Limits, Proxy, ServerResponse, Sharing};
 
 /// Generous: what is tested here is not time.
 const LIMITS: Limits = Limits {
@@ -25,7 +25,7 @@ fn client(tls: &Arc<ClientConfig>, proxy: &Proxy) -> Client {
     Client::new(&LIMITS, tls, proxy)
 }
 
-async fn get(client: &Client, url: &str, sharing: Sharing) -> Result<Answer, HttpError> {
+async fn get(client: &Client, url: &str, sharing: Sharing) -> Result<ServerResponse, HttpError> {
     let request = http::Request::get(url).body(Vec::new()).unwrap();
     client.exchange(&request, sharing, 1000).await
 }

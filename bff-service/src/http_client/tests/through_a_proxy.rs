@@ -137,7 +137,7 @@ async fn loopback_and_what_no_proxy_names_are_reached_without_the_proxy() {
     assert!(heads.lock().unwrap().is_empty());
 }
 
-async fn get_cut(says_goodbye: bool) -> Result<super::Answer, HttpError> {
+async fn get_cut(says_goodbye: bool) -> Result<super::ServerResponse, HttpError> {
     let (server, trusting) = tls("login.example.localhost");
     let server = fake_server(server, "HTTP/1.1 200 OK\r\n\r\nall of it", says_goodbye);
     let client: Client = client(&trusting, &Proxy::default());

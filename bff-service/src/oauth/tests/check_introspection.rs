@@ -107,7 +107,11 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
             "introspection failed: HTTP 401",
         ),
         (503, json!({}), "introspection failed: HTTP 503"),
-        (200, json!({"active": true, "jwt": "e30.e30.e30"}), "no JWT that can be forwarded"),
+        (
+            200,
+            json!({"active": true, "jwt": "e30.e30.e30"}),
+            "no JWT that can be forwarded",
+        ),
         (200, json!({}), "missing `active`"),
     ] {
         let server = introspecting(status, body);

@@ -11,7 +11,7 @@ use url::Url;
 use super::client_keys::{key_file, key_files, parts};
 use super::fake_server::{FakeServer, Reply, Request, redirect_uri};
 use crate::clock;
-use crate::oauth::Demands;
+use crate::oauth::IdTokenRequirements;
 
 /// A server that wants its nonce in every proof; tokens are bound.
 fn nonce_server() -> FakeServer {
@@ -129,7 +129,7 @@ async fn an_assertion_is_new_for_each_attempt_of_a_dpop_request() {
     let server = FakeServer::with_metadata(more, |_| asks_for_nonce("n"));
     let _ = server
         .client(&[&key, &dpop])
-        .exchange_code("c", "v", &redirect_uri(), "n", &Demands::default())
+        .exchange_code("c", "v", &redirect_uri(), "n", &IdTokenRequirements::default())
         .await;
     let used: HashSet<String> = server
         .requests("/token")

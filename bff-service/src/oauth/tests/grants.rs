@@ -4,13 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::oauth::Demands;
+use crate::oauth::IdTokenRequirements;
 
 use super::fake_server::{FakeServer, Reply, Request, redirect_uri};
 use super::log_lines;
 use super::signer::{Signer, jwks};
 use crate::clock;
-use crate::oauth::error_meaning::ErrorCode;
+use crate::oauth::error_meaning::OAuthErrorCode;
 use crate::oauth::id_token::IdTokenError;
 use crate::oauth::{OAuthError, TokenSet};
 
@@ -48,7 +48,7 @@ pub(super) async fn exchange(server: &FakeServer, lines: &[&str]) -> Result<Toke
             VERIFIER,
             &redirect_uri(),
             NONCE,
-            &Demands::default(),
+            &IdTokenRequirements::default(),
         )
         .await
 }
@@ -117,7 +117,7 @@ async fn client_secret_post_is_in_the_body_alone() {
 }
 
 fn is_rejection(error: &OAuthError, status: u16, code: Option<&str>) -> bool {
-    matches!(error, OAuthError::Rejected(rejection) if rejection.status == status && rejection.code.as_deref() == code)
+    matches!(error, OAuthError::Rejected(error_response) if error_response.status == status && error_response.code.as_deref() == code)
 }
 
 #[actix_web::test]
@@ -128,7 +128,7 @@ async fn invalid_grant_is_parsed_and_not_searched_for() {
             json!({"error": "invalid_grant", "error_description": "expired"}),
         )
     };
-    let is_invalid_grant = |error: OAuthError| matches!(error, OAuthError::Rejected(rejection) if rejection.error_code() == Some(ErrorCode::InvalidGrant));
+    let is_invalid_grant = |error: OAuthError| matches!(error, OAuthError::Rejected(error_response) if error_response.error_code() == Some(OAuthErrorCode::InvalidGrant));
     assert!(is_invalid_grant(refresh(invalid_grant(400)).await));
     let elsewhere = json!({"error": "invalid_request", "error_description": "not an invalid_grant"});
     let error = refresh(Reply::Json(400, elsewhere)).await;
@@ -205,7 +205,13 @@ async fn an_id_token_for_another_login_is_refused() {
     let server = good_server();
     let error = server
         .client(&[])
-        .exchange_code("c", VERIFIER, &redirect_uri(), "another-nonce", &Demands::default())
+        .exchange_code(
+            "c",
+            VERIFIER,
+            &redirect_uri(),
+            "another-nonce",
+            &IdTokenRequirements::default(),
+        )
         .await
         .err()
         .unwrap();
@@ -330,9 +336,9 @@ async fn a_code_is_not_used_up_while_the_keys_cannot_be_had() {
         _ => Reply::Json(200, down.clone()),
     });
     let client = server.client(&[]);
-    let demands = Demands::default();
+    let requirements = IdTokenRequirements::default();
     let redirect_uri = redirect_uri();
-    let login = || client.exchange_code("c", VERIFIER, &redirect_uri, NONCE, &demands);
+    let login = || client.exchange_code("c", VERIFIER, &redirect_uri, NONCE, &requirements);
     assert!(matches!(login().await, Err(OAuthError::Unavailable(_))));
     assert!(matches!(
         client.refresh("rt-1", None, None).await,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fake_server::{FakeServer, Reply, config};
 use crate::oauth::Provider;
-use crate::oauth::http::{Answer, HttpClient, HttpError};
+use crate::oauth::http::{HttpClient, HttpError, ServerResponse};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 fn client(lines: &[&str]) -> HttpClient {
@@ -12,7 +12,7 @@ fn client(lines: &[&str]) -> HttpClient {
     Provider::new(&config.into(), &Arc::default()).unwrap().http_client()
 }
 
-async fn get(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
+async fn get(reply: Reply) -> (Result<ServerResponse, HttpError>, FakeServer) {
     let server = FakeServer::start(move |_| reply.clone());
     let answer = client(&["authorization_server.request_timeout_ms = 300"])
         .get(ServerEndpoint::Jwks, &server.url("/"), &[], 1000)
@@ -20,7 +20,7 @@ async fn get(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
     (answer, server)
 }
 
-async fn post(reply: Reply) -> (Result<Answer, HttpError>, FakeServer) {
+async fn post(reply: Reply) -> (Result<ServerResponse, HttpError>, FakeServer) {
     let server = FakeServer::start(move |_| reply.clone());
     let request = oauth2::http::Request::post(server.url("/"))
         .body(b"a=b".to_vec())

@@ -4,18 +4,18 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::error::ClaimError;
 use serde_json::{Map, Value, json};
 
-use crate::oauth::Demands;
-use crate::oauth::id_token::{Expected, IdTokenError, Occasion, access_token_hash, validate};
+use crate::oauth::IdTokenRequirements;
+use crate::oauth::id_token::{Expected, Flow, IdTokenError, access_token_hash, validate};
 use crate::oauth::signed_jwt::JwtError;
 
 const NOW: u64 = 1_800_000_000;
-const NO_DEMANDS: Demands = Demands {
+const NO_REQUIREMENTS: IdTokenRequirements = IdTokenRequirements {
     max_age: None,
     acr: None,
 };
-const LOGIN: Occasion<'static> = Occasion::Login {
+const LOGIN: Flow<'static> = Flow::Login {
     nonce: "n-0S6_WzA2Mj",
-    demands: &NO_DEMANDS,
+    requirements: &NO_REQUIREMENTS,
 };
 
 fn good() -> Map<String, Value> {
@@ -44,7 +44,7 @@ fn changed(changes: Value) -> Map<String, Value> {
     claims
 }
 
-fn expected(occasion: Occasion<'_>) -> Expected<'_> {
+fn expected(flow: Flow<'_>) -> Expected<'_> {
     Expected {
         issuer: "https://login.example.com",
         client_id: "spa-client",
@@ -52,7 +52,7 @@ fn expected(occasion: Occasion<'_>) -> Expected<'_> {
         clock_skew: 10,
         access_token: "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y",
         algorithm: Algorithm::RS256,
-        occasion,
+        flow,
     }
 }
 
@@ -171,23 +171,23 @@ fn at_hash_is_of_the_signature_s_hash_function() {
 
 #[test]
 fn an_empty_nonce_in_the_login_matches_nothing() {
-    let occasion = Occasion::Login {
+    let flow = Flow::Login {
         nonce: "",
-        demands: &NO_DEMANDS,
+        requirements: &NO_REQUIREMENTS,
     };
     let claims = changed(json!({"nonce": ""}));
-    assert_eq!(validate(&claims, &expected(occasion), NOW), Err(IdTokenError::Nonce));
+    assert_eq!(validate(&claims, &expected(flow), NOW), Err(IdTokenError::Nonce));
 }
 
 #[test]
 fn auth_time_must_honour_max_age_where_it_was_asked_for() {
     let judge = |max_age, auth_time: Value| {
-        let demands = Demands { max_age, acr: None };
-        let occasion = Occasion::Login {
+        let requirements = IdTokenRequirements { max_age, acr: None };
+        let flow = Flow::Login {
             nonce: "n-0S6_WzA2Mj",
-            demands: &demands,
+            requirements: &requirements,
         };
-        validate(&changed(json!({ "auth_time": auth_time })), &expected(occasion), NOW)
+        validate(&changed(json!({ "auth_time": auth_time })), &expected(flow), NOW)
     };
     assert_eq!(judge(Some(100), json!(NOW - 100)), Ok(()));
     assert_eq!(judge(Some(100), json!(NOW - 110)), Ok(()));
@@ -205,12 +205,12 @@ fn auth_time_must_honour_max_age_where_it_was_asked_for() {
 fn acr_must_be_what_was_asked_for_as_essential() {
     let judge = |acr: Option<&[&str]>, claim: Value| {
         let acr = acr.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        let demands = Demands { max_age: None, acr };
-        let occasion = Occasion::Login {
+        let requirements = IdTokenRequirements { max_age: None, acr };
+        let flow = Flow::Login {
             nonce: "n-0S6_WzA2Mj",
-            demands: &demands,
+            requirements: &requirements,
         };
-        validate(&changed(json!({ "acr": claim })), &expected(occasion), NOW)
+        validate(&changed(json!({ "acr": claim })), &expected(flow), NOW)
     };
     assert_eq!(judge(Some(&["mfa", "hwk"]), json!("hwk")), Ok(()));
     assert_eq!(
@@ -233,10 +233,10 @@ fn acr_must_be_what_was_asked_for_as_essential() {
 fn after_a_refresh_the_token_is_of_the_same_user_client_and_login() {
     let before = good();
     let judge = |changes| {
-        let occasion = Occasion::Refresh {
+        let flow = Flow::Refresh {
             previous: Some(&before),
         };
-        validate(&changed(changes), &expected(occasion), NOW)
+        validate(&changed(changes), &expected(flow), NOW)
     };
     assert_eq!(judge(json!({})), Ok(()));
     assert_eq!(
@@ -266,10 +266,7 @@ fn after_a_refresh_the_token_is_of_the_same_user_client_and_login() {
 
 #[test]
 fn after_a_refresh_without_an_earlier_token_the_rules_for_every_token_hold() {
-    let occasion = Occasion::Refresh { previous: None };
-    assert_eq!(
-        validate(&changed(json!({"nonce": null})), &expected(occasion), NOW),
-        Ok(())
-    );
-    assert!(validate(&changed(json!({"aud": "other"})), &expected(occasion), NOW).is_err());
+    let flow = Flow::Refresh { previous: None };
+    assert_eq!(validate(&changed(json!({"nonce": null})), &expected(flow), NOW), Ok(()));
+    assert!(validate(&changed(json!({"aud": "other"})), &expected(flow), NOW).is_err());
 }

@@ -9,7 +9,7 @@ use super::grants::{NONCE, VERIFIER, exchange, good_server, id_token, tokens, un
 use super::signer::{Signer, jwks};
 use crate::oauth::id_token::IdTokenError;
 use crate::oauth::signed_jwt::JwtError;
-use crate::oauth::{Demands, OAuthClient, OAuthError, TokenSet};
+use crate::oauth::{IdTokenRequirements, OAuthClient, OAuthError, TokenSet};
 
 /// The keys of a server that changes them.
 struct Keys {
@@ -48,7 +48,7 @@ fn rotating_server() -> (FakeServer, Arc<Mutex<Keys>>) {
 
 async fn login(client: &OAuthClient) -> Result<TokenSet, OAuthError> {
     client
-        .exchange_code("c", VERIFIER, &redirect_uri(), NONCE, &Demands::default())
+        .exchange_code("c", VERIFIER, &redirect_uri(), NONCE, &IdTokenRequirements::default())
         .await
 }
 

@@ -54,7 +54,7 @@ async fn the_authorization_request_has_everything_once_and_encoded() {
     for (key, value) in &pairs {
         assert_eq!(expected.get(key.as_str()), Some(&value.as_str()), "{key}");
     }
-    assert_eq!(request.demands.max_age, Some(60));
+    assert_eq!(request.requirements.max_age, Some(60));
     assert!(request.url.is_ascii());
 }
 
@@ -180,7 +180,7 @@ async fn userinfo_says_when_the_access_token_has_expired() {
     ));
     assert!(matches!(
         userinfo(Reply::Json(403, json!({}))).await,
-        Err(OAuthError::Rejected(rejection)) if rejection.status == 403
+        Err(OAuthError::Rejected(error_response)) if error_response.status == 403
     ));
     assert!(matches!(
         userinfo(Reply::Json(500, json!({}))).await,

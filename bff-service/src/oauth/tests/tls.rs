@@ -15,7 +15,7 @@ use super::fake_server::config;
 use crate::http_client::tls::ClientTls;
 use crate::http_client::{Limits, Proxy};
 use crate::oauth::Provider;
-use crate::oauth::http::{Answer, HttpClient, HttpError};
+use crate::oauth::http::{HttpClient, HttpError, ServerResponse};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -70,7 +70,7 @@ fn serve(
     (port, shown)
 }
 
-async fn get(url: &str, trusted: &Authority) -> Result<Answer, HttpError> {
+async fn get(url: &str, trusted: &Authority) -> Result<ServerResponse, HttpError> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, trusted.pem()).unwrap();

@@ -13,14 +13,14 @@ use crate::config::Config;
 
 /// What a sealer is for. What one seals does not open in another.
 #[derive(Clone, Copy, Debug)]
-enum Use {
+enum SealerUse {
     Cookies,
     Refreshes,
     Logouts,
 }
 
 /// A ring, and what was made of it.
-struct InForce {
+struct CurrentKeys {
     cookies: Sealer,
     refreshes: Sealer,
     logouts: Sealer,
@@ -30,16 +30,16 @@ struct InForce {
 
 /// The ring that is in force. All workers share it, so that a new one holds for all of them from the same moment on.
 pub struct CookieKeys {
-    current: ArcSwap<InForce>,
+    current: ArcSwap<CurrentKeys>,
     /// Cookies that named a key which is not in the ring.
     unknown: AtomicU64,
 }
 
 /// Seals and opens with the ring that is in force. Cloning is cheap.
 #[derive(Clone)]
-pub struct LiveSealer {
+pub struct RotatingSealer {
     keys: Arc<CookieKeys>,
-    what_for: Use,
+    used_for: SealerUse,
 }
 
 impl CookieKeys {
@@ -70,24 +70,24 @@ impl CookieKeys {
     }
 
     /// Seals and opens cookies.
-    pub fn for_cookies(self: &Arc<Self>) -> LiveSealer {
-        self.sealer(Use::Cookies)
+    pub fn for_cookies(self: &Arc<Self>) -> RotatingSealer {
+        self.sealer(SealerUse::Cookies)
     }
 
     /// Seals and opens the outcomes of refreshes that replicas share.
-    pub fn for_refreshes(self: &Arc<Self>) -> LiveSealer {
-        self.sealer(Use::Refreshes)
+    pub fn for_refreshes(self: &Arc<Self>) -> RotatingSealer {
+        self.sealer(SealerUse::Refreshes)
     }
 
     /// Seals and opens the states of logout requests.
-    pub fn for_logouts(self: &Arc<Self>) -> LiveSealer {
-        self.sealer(Use::Logouts)
+    pub fn for_logouts(self: &Arc<Self>) -> RotatingSealer {
+        self.sealer(SealerUse::Logouts)
     }
 
-    fn sealer(self: &Arc<Self>, what_for: Use) -> LiveSealer {
-        LiveSealer {
+    fn sealer(self: &Arc<Self>, used_for: SealerUse) -> RotatingSealer {
+        RotatingSealer {
             keys: Arc::clone(self),
-            what_for,
+            used_for,
         }
     }
 
@@ -100,12 +100,12 @@ impl CookieKeys {
 }
 
 /// A key that stays goes on with its count.
-fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)]) -> InForce {
+fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)]) -> CurrentKeys {
     let count = |id: KeyId| {
         let known = before.iter().find(|(other, _)| *other == id);
         (id, known.map_or_else(Arc::default, |(_, count)| Arc::clone(count)))
     };
-    InForce {
+    CurrentKeys {
         cookies: config.sealer(ring.clone()),
         refreshes: config.sealer_for("refresh", ring.clone()),
         logouts: config.sealer_for("logout", ring.clone()),
@@ -113,7 +113,7 @@ fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)])
     }
 }
 
-impl LiveSealer {
+impl RotatingSealer {
     /// As [`Sealer::seal`].
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
         self.of(&self.keys.current.load()).seal(purpose, content, nonce)
@@ -130,7 +130,7 @@ impl LiveSealer {
     }
 
     fn counted(&self, opened: Result<Opened, OpenError>) -> Result<Opened, OpenError> {
-        if matches!(self.what_for, Use::Cookies) {
+        if matches!(self.used_for, SealerUse::Cookies) {
             match &opened {
                 Ok(opened) => self.keys.opened_by(opened.key_id),
                 Err(OpenError::UnknownKey(_)) => {
@@ -142,11 +142,11 @@ impl LiveSealer {
         opened
     }
 
-    fn of<'a>(&self, in_force: &'a Guard<Arc<InForce>>) -> &'a Sealer {
-        match self.what_for {
-            Use::Cookies => &in_force.cookies,
-            Use::Refreshes => &in_force.refreshes,
-            Use::Logouts => &in_force.logouts,
+    fn of<'a>(&self, in_force: &'a Guard<Arc<CurrentKeys>>) -> &'a Sealer {
+        match self.used_for {
+            SealerUse::Cookies => &in_force.cookies,
+            SealerUse::Refreshes => &in_force.refreshes,
+            SealerUse::Logouts => &in_force.logouts,
         }
     }
 }

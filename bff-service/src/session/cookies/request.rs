@@ -6,38 +6,31 @@ use bff_core::cookie::seal::Opened;
 use bff_core::session::current_session::CurrentSession;
 
 use super::settings::CookieSettings;
-use crate::session::ended::list::EndedList;
+use crate::session::ended;
 
-/// Why a cookie cannot be used. The caller of the API hears the same of all but [`CookieFault::Missing`] and
-/// [`CookieFault::Expired`]; the log hears which it was.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum CookieFault {
+/// Why a cookie cannot be used. The caller of the API hears the same of all but [`CookieError::Missing`] and
+/// [`CookieError::Expired`]; the log hears which it was.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CookieError {
     /// It was not sent.
+    #[error("is missing")]
     Missing,
     /// It is ours, and its time is over.
+    #[error("has expired")]
     Expired,
     /// It is ours, and of another session.
+    #[error("is of another session")]
     OfAnotherSession,
     /// It is none that we made for this purpose.
+    #[error("{0}")]
     Unusable(String),
-}
-
-impl std::fmt::Display for CookieFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            CookieFault::Missing => f.write_str("is missing"),
-            CookieFault::Expired => f.write_str("has expired"),
-            CookieFault::OfAnotherSession => f.write_str("is of another session"),
-            CookieFault::Unusable(why) => f.write_str(why),
-        }
-    }
 }
 
 /// The cookies of one request, opened on demand.
 #[derive(Clone)]
 pub struct RequestCookies<'a> {
     settings: &'a CookieSettings,
-    ended: &'a EndedList,
+    ended: &'a ended::List,
     jar: CookieJar<'a>,
     place: Place<'a>,
     now: u64,
@@ -56,7 +49,7 @@ impl<'a> RequestCookies<'a> {
     /// The cookies of these `Cookie` lines of a request to `place`, as seen at `now` (UNIX seconds).
     pub fn new(
         settings: &'a CookieSettings,
-        ended: &'a EndedList,
+        ended: &'a ended::List,
         lines: impl IntoIterator<Item = &'a [u8]>,
         place: Place<'a>,
         now: u64,
@@ -91,7 +84,7 @@ impl<'a> RequestCookies<'a> {
     }
 
     /// The list of the sessions that are over.
-    pub fn ended(&self) -> &'a EndedList {
+    pub fn ended(&self) -> &'a ended::List {
         self.ended
     }
 
@@ -100,14 +93,14 @@ impl<'a> RequestCookies<'a> {
         let mut authentic = Authentic {
             opened: Vec::new(),
             fault: match self.jar.has(purpose) {
-                true => CookieFault::Unusable("lacks a part".to_owned()),
-                false => CookieFault::Missing,
+                true => CookieError::Unusable("lacks a part".to_owned()),
+                false => CookieError::Missing,
             },
         };
         for value in self.jar.values(purpose, self.settings.max_parts) {
             match self.settings.sealer.open_even_expired(purpose, &value) {
                 Ok(opened) => authentic.opened.push(opened),
-                Err(error) => authentic.fault = CookieFault::Unusable(error.to_string()),
+                Err(error) => authentic.fault = CookieError::Unusable(error.to_string()),
             }
         }
         authentic
@@ -137,7 +130,7 @@ pub struct Authentic {
     /// In the order in which the browser sent them.
     pub opened: Vec<Opened>,
     /// What is wrong with the last that is not authentic; that there is none, where none came.
-    fault: CookieFault,
+    fault: CookieError,
 }
 
 impl Authentic {
@@ -145,12 +138,12 @@ impl Authentic {
     ///
     /// # Errors
     /// There is none.
-    pub fn unexpired(mut self, now: u64) -> Result<Vec<Opened>, CookieFault> {
+    pub fn unexpired(mut self, now: u64) -> Result<Vec<Opened>, CookieError> {
         let any = !self.opened.is_empty();
         self.opened.retain(|opened| opened.expires_at > now);
         match self.opened.is_empty() {
             false => Ok(self.opened),
-            true if any => Err(CookieFault::Expired),
+            true if any => Err(CookieError::Expired),
             true => Err(self.fault),
         }
     }
@@ -165,15 +158,15 @@ impl Authentic {
         purpose: Purpose,
         now: u64,
         made: impl Fn(&Opened) -> u64,
-    ) -> Result<Opened, CookieFault> {
+    ) -> Result<Opened, CookieError> {
         let any = !self.opened.is_empty();
         self.opened.retain(|opened| session.has(purpose, opened.session));
         if any && self.opened.is_empty() {
-            return Err(CookieFault::OfAnotherSession);
+            return Err(CookieError::OfAnotherSession);
         }
         let opened = self.unexpired(now)?;
         // Of equals the first: browsers send the one with the longest Path first.
         let newest = opened.into_iter().rev().max_by_key(made);
-        newest.ok_or(CookieFault::Missing)
+        newest.ok_or(CookieError::Missing)
     }
 }

@@ -3,13 +3,13 @@
 use bff_core::cookie::names::CookieNames;
 use bff_core::cookie::purpose::Purpose;
 
-use super::keys::LiveSealer;
+use super::keys::RotatingSealer;
 
 /// Everything fixed about the cookies.
 #[derive(Clone)]
 pub struct CookieSettings {
     /// Seals and opens their values.
-    pub sealer: LiveSealer,
+    pub sealer: RotatingSealer,
     /// Their names.
     pub names: CookieNames,
     /// `Domain`, where the cookies are to reach more than one host.

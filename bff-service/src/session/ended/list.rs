@@ -14,8 +14,8 @@ use crate::clock;
 
 /// The list of one application. Cloning is cheap, and clones are the same list.
 #[derive(Clone)]
-pub struct EndedList {
-    state: Arc<RwLock<State>>,
+pub struct List {
+    state: Arc<RwLock<Inner>>,
     limit: usize,
     clock_skew: u64,
     /// How long an entry is kept, in seconds.
@@ -24,18 +24,18 @@ pub struct EndedList {
     unpublished: Arc<AtomicBool>,
 }
 
-struct State {
+struct Inner {
     ended: EndedSessions,
     /// Tells this process's versions from those of the one before, whose list was another.
     epoch: u32,
 }
 
-impl EndedList {
+impl List {
     /// An empty list of at most `limit` entries, each kept for `keep` seconds after what it ends began at the latest.
     /// `clock_skew` is how far the clocks of replicas may differ, in seconds; `epoch` is a random number.
-    pub fn new(limit: usize, keep: u64, clock_skew: u64, epoch: u32) -> EndedList {
-        EndedList {
-            state: Arc::new(RwLock::new(State {
+    pub fn new(limit: usize, keep: u64, clock_skew: u64, epoch: u32) -> List {
+        List {
+            state: Arc::new(RwLock::new(Inner {
                 ended: EndedSessions::new(limit, clock_skew),
                 epoch,
             })),
@@ -71,7 +71,7 @@ impl EndedList {
         self.make_room().ended.end(ended, now)
     }
 
-    /// As [`EndedList::end`], on the word of somebody who did not prove who they are: such entries may fill half of the
+    /// As [`List::end`], on the word of somebody who did not prove who they are: such entries may fill half of the
     /// list and then no more, so that they never push out others. `None`: there is no room.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
@@ -84,13 +84,13 @@ impl EndedList {
         self.make_room().ended.learn(ended, until);
     }
 
-    fn make_room(&self) -> RwLockWriteGuard<'_, State> {
+    fn make_room(&self) -> RwLockWriteGuard<'_, Inner> {
         let mut state = self.write();
         state.ended.forget_before(clock::now().saturating_sub(self.keep));
         state
     }
 
-    /// What is known by now: to be asked before the tokens of a login are asked for, and given to [`EndedList::begin`].
+    /// What is known by now: to be asked before the tokens of a login are asked for, and given to [`List::begin`].
     pub fn changes(&self) -> u64 {
         self.read().ended.changes()
     }
@@ -141,11 +141,11 @@ impl EndedList {
     }
 
     // Every change is complete in itself, so a poisoned lock is taken over.
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_list_is_sent_when_it_has_changed_and_only_then() {
-        let list = EndedList::new(10, 60, 10, 7);
+        let list = List::new(10, 60, 10, 7);
         let first = list.to_json("").unwrap();
         let (_, version) = EndedSessions::from_json(first.as_bytes(), 10).unwrap();
         assert_eq!(list.to_json(&version), None);
@@ -166,12 +166,12 @@ mod tests {
         assert_eq!(ended.len(), 1);
         assert_eq!(list.to_json(&version), None);
         // A restart begins another list.
-        assert!(EndedList::new(10, 60, 10, 8).to_json(&version).is_some());
+        assert!(List::new(10, 60, 10, 8).to_json(&version).is_some());
     }
 
     #[test]
     fn entries_go_when_no_cookie_can_be_left() {
-        let list = EndedList::new(10, 60, 10, 7);
+        let list = List::new(10, 60, 10, 7);
         list.end(Ended::Session([1; 16]), clock::now() - 71);
         list.end(Ended::Session([2; 16]), clock::now());
         assert_eq!(list.len(), 1);

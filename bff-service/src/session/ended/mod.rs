@@ -6,3 +6,5 @@
 pub mod list;
 pub mod redis_sync;
 pub mod used_logout_tokens;
+
+pub use self::list::List;

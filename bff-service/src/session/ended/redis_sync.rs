@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bff_core::session::ended_sessions::Ended;
 
-use super::list::EndedList;
+use super::list::List;
 use crate::session::redis::{Redis, Unavailable};
 use crate::{clock, random};
 
@@ -25,19 +25,13 @@ const MARKER: &str = "ended-marker";
 
 /// Tells the other replicas that this is over until then (UNIX seconds); it was ended here `now`. A failure is in the log
 /// and in the metrics; this replica knows anyway, and tells them when it can.
-pub async fn publish(redis: &Redis, list: &EndedList, ended: Ended, now: u64, until: u64) {
+pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) {
     if try_publish(redis, list, ended, now, until).await.is_err() {
         list.set_unpublished();
     }
 }
 
-async fn try_publish(
-    redis: &Redis,
-    list: &EndedList,
-    ended: Ended,
-    now: u64,
-    mut until: u64,
-) -> Result<(), Unavailable> {
+async fn try_publish(redis: &Redis, list: &List, ended: Ended, now: u64, mut until: u64) -> Result<(), Unavailable> {
     let mut score = redis::cmd("ZSCORE");
     score.arg(redis.key(ENDED)).arg(ended.to_text());
     if let Some(theirs) = redis.run::<Option<f64>>(&score).await?
@@ -52,15 +46,11 @@ async fn try_publish(
 }
 
 /// A score is a float that was a whole number of seconds.
-fn to_until(list: &EndedList, score: f64) -> u64 {
+fn to_until(list: &List, score: f64) -> u64 {
     (score as u64).saturating_add(list.clock_skew())
 }
 
-async fn add(
-    redis: &Redis,
-    list: &EndedList,
-    entries: impl IntoIterator<Item = (Ended, u64)>,
-) -> Result<(), Unavailable> {
+async fn add(redis: &Redis, list: &List, entries: impl IntoIterator<Item = (Ended, u64)>) -> Result<(), Unavailable> {
     let mut add = redis::cmd("ZADD");
     add.arg(redis.key(ENDED)).arg("GT");
     let mut count = 0;
@@ -84,7 +74,7 @@ async fn add(
 }
 
 /// Reads what the others added, again and again. Never ends.
-pub async fn follow(redis: Redis, list: EndedList) {
+pub async fn follow(redis: Redis, list: List) {
     // Whatever is known here may be missing there: what ended while Redis was away, or before it lost its memory.
     list.set_unpublished();
     let mut marker = None;
@@ -101,7 +91,7 @@ pub async fn follow(redis: Redis, list: EndedList) {
 }
 
 /// Reads, and tells what the others may not know. `marker` is the one up to which all was read; returns the new one.
-async fn follow_once(redis: &Redis, list: &EndedList, marker: Option<String>) -> Result<Option<String>, Unavailable> {
+async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Result<Option<String>, Unavailable> {
     let mut get = redis::cmd("GET");
     get.arg(redis.key(MARKER));
     // Before the reading: what is added late meanwhile is read the next time.
@@ -126,11 +116,11 @@ async fn follow_once(redis: &Redis, list: &EndedList, marker: Option<String>) ->
 }
 
 /// Reads what the others added lately: before a login, so that it begins after whatever was ended before. A failure is in the log.
-pub async fn catch_up(redis: &Redis, list: &EndedList) {
+pub async fn catch_up(redis: &Redis, list: &List) {
     let _ = read(redis, list, clock::now().saturating_sub(OVERLAP_SECONDS)).await;
 }
 
-async fn read(redis: &Redis, list: &EndedList, since: u64) -> Result<(), Unavailable> {
+async fn read(redis: &Redis, list: &List, since: u64) -> Result<(), Unavailable> {
     let mut command = redis::cmd("ZRANGE");
     command
         .arg(redis.key(ENDED))

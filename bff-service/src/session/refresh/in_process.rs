@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::replay_window::replay_window;
-use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn};
+use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
 use crate::clock;
 
 /// Bounds of an [`InProcessRefreshStore`].
@@ -22,7 +22,7 @@ pub struct RefreshStoreLimits {
     /// How long a caller waits for another one's outcome.
     pub wait: Duration,
     /// How many settled refreshes are kept at most; the oldest go first.
-    pub settled: usize,
+    pub entries: usize,
 }
 
 /// The store of a single process: a map behind a mutex, shared by its workers.
@@ -42,7 +42,7 @@ type Digest = [u8; 32];
 struct Flights {
     by_key: HashMap<Digest, Flight>,
     /// Settled flights in the order in which they end.
-    settled: VecDeque<(Instant, Digest)>,
+    published: VecDeque<(Instant, Digest)>,
     /// How many leaders there were.
     leases: u64,
     /// Whether somebody sees to it that these are forgotten in time.
@@ -51,14 +51,14 @@ struct Flights {
 
 struct Flight {
     ends: Instant,
-    state: State,
+    state: FlightState,
 }
 
-enum State {
+enum FlightState {
     /// Somebody leads; the others wait here.
     Led(Lease, watch::Sender<Option<RefreshOutcome>>),
     /// Over. There may be many of these, so that they hold nothing but the outcome.
-    Settled(RefreshOutcome),
+    Published(RefreshOutcome),
 }
 
 enum Joined {
@@ -86,11 +86,11 @@ impl InProcessRefreshStore {
         flights.forget_ended(now);
         match flights.by_key.get(&key).filter(|flight| flight.ends > now) {
             Some(Flight {
-                state: State::Led(_, outcome),
+                state: FlightState::Led(_, outcome),
                 ..
             }) => return Joined::Waits(outcome.subscribe()),
             Some(Flight {
-                state: State::Settled(outcome),
+                state: FlightState::Published(outcome),
                 ..
             }) => return Joined::Late(outcome.clone()),
             None => {}
@@ -99,24 +99,26 @@ impl InProcessRefreshStore {
         flights.leases = flights.leases.wrapping_add(1);
         let flight = Flight {
             ends: now + self.limits.lead,
-            state: State::Led(lease, watch::Sender::new(None)),
+            state: FlightState::Led(lease, watch::Sender::new(None)),
         };
         flights.by_key.insert(key, flight);
         Joined::Leads(lease)
     }
 
     /// Returns whether somebody has to be found who sees to it that settled flights are forgotten.
-    fn settle_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
+    fn publish_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
         let window = replay_window(outcome, self.limits.replay_window, clock::now());
         let mut flights = self.flights();
         // A leader that was lost and replaced settles nothing.
-        let led = |flight: &&mut Flight| matches!(flight.state, State::Led(holder, _) if holder == lease);
+        let led = |flight: &&mut Flight| matches!(flight.state, FlightState::Led(holder, _) if holder == lease);
         let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
             return false;
         };
         let ends = now + window;
         flight.ends = ends;
-        if let State::Led(_, waiting) = std::mem::replace(&mut flight.state, State::Settled(outcome.clone())) {
+        if let FlightState::Led(_, waiting) =
+            std::mem::replace(&mut flight.state, FlightState::Published(outcome.clone()))
+        {
             waiting.send_replace(Some(outcome.clone()));
         }
         if window.is_zero() {
@@ -124,11 +126,11 @@ impl InProcessRefreshStore {
             return false;
         }
         // Windows differ, and a short one is not to wait for those before it.
-        let later = flights.settled.iter().rposition(|(other, _)| *other <= ends);
+        let later = flights.published.iter().rposition(|(other, _)| *other <= ends);
         flights
-            .settled
+            .published
             .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
-        while flights.settled.len() > self.limits.settled {
+        while flights.published.len() > self.limits.entries {
             flights.forget_oldest();
         }
         !std::mem::replace(&mut flights.swept, true)
@@ -140,7 +142,7 @@ impl InProcessRefreshStore {
             let next = {
                 let mut flights = self.flights();
                 flights.forget_ended(Instant::now());
-                let next = flights.settled.front().map(|(ends, _)| *ends);
+                let next = flights.published.front().map(|(ends, _)| *ends);
                 flights.swept = next.is_some();
                 next
             };
@@ -155,13 +157,13 @@ impl InProcessRefreshStore {
 
 impl Flights {
     fn forget_ended(&mut self, now: Instant) {
-        while self.settled.front().is_some_and(|(ends, _)| *ends <= now) {
+        while self.published.front().is_some_and(|(ends, _)| *ends <= now) {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        let Some((ends, key)) = self.settled.pop_front() else {
+        let Some((ends, key)) = self.published.pop_front() else {
             return;
         };
         // A key that was led anew since has another end, and stays.
@@ -172,11 +174,11 @@ impl Flights {
 }
 
 impl RefreshStore for InProcessRefreshStore {
-    fn join(&self, key: RefreshKey, _holder: Holder) -> StoreFuture<'_, Turn> {
+    fn join(&self, key: RefreshKey, _holder: Holder) -> StoreFuture<'_, Role> {
         Box::pin(async move {
             let mut outcome = match self.join_now(*key.digest(), Instant::now()) {
-                Joined::Leads(lease) => return Turn::Lead(lease),
-                Joined::Late(outcome) => return Turn::Replayed(outcome),
+                Joined::Leads(lease) => return Role::Leader(lease),
+                Joined::Late(outcome) => return Role::Replay(outcome),
                 Joined::Waits(outcome) => outcome,
             };
             let settled = match timeout(self.limits.wait, outcome.wait_for(Option::is_some)).await {
@@ -184,24 +186,24 @@ impl RefreshStore for InProcessRefreshStore {
                 // It takes too long; or the leader was lost and another has taken its place.
                 Ok(Err(_)) | Err(_) => None,
             };
-            Turn::Settled(settled.unwrap_or(Err(Refusal::AuthorizationServerError)))
+            Role::Follower(settled.unwrap_or(Err(Refusal::AuthorizationServerError)))
         })
     }
 
-    fn settle(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
+    fn publish(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
         Box::pin(async move {
-            if self.settle_now(*key.digest(), lease, &outcome, Instant::now()) {
+            if self.publish_now(*key.digest(), lease, &outcome, Instant::now()) {
                 tokio::spawn(self.clone().sweep());
             }
             outcome
         })
     }
 
-    fn settled(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>> {
+    fn published(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>> {
         let now = Instant::now();
         let found = match self.flights().by_key.get(key.digest()) {
             Some(Flight {
-                state: State::Settled(Ok(tokens)),
+                state: FlightState::Published(Ok(tokens)),
                 ends,
             }) if *ends > now => Some(Arc::clone(tokens)),
             _ => None,
@@ -221,7 +223,7 @@ mod tests {
         replay_window: Duration::from_secs(30),
         lead: Duration::from_secs(20),
         wait: Duration::from_secs(5),
-        settled: 2,
+        entries: 2,
     };
 
     fn key(name: &str) -> RefreshKey {
@@ -234,16 +236,16 @@ mod tests {
 
     async fn lead(store: &InProcessRefreshStore, key: RefreshKey) -> Lease {
         match store.join(key, Holder::AnyProcess).await {
-            Turn::Lead(lease) => lease,
-            Turn::Settled(_) | Turn::Replayed(_) => panic!("somebody else leads, or has led"),
+            Role::Leader(lease) => lease,
+            Role::Follower(_) | Role::Replay(_) => panic!("somebody else leads, or has led"),
         }
     }
 
     async fn access_token_of(store: &InProcessRefreshStore, key: RefreshKey) -> Option<String> {
         match store.join(key, Holder::AnyProcess).await {
-            Turn::Lead(_) => None,
-            Turn::Settled(Ok(tokens)) | Turn::Replayed(Ok(tokens)) => Some(tokens.access_token.to_string()),
-            Turn::Settled(Err(refusal)) | Turn::Replayed(Err(refusal)) => Some(refusal.code().to_owned()),
+            Role::Leader(_) => None,
+            Role::Follower(Ok(tokens)) | Role::Replay(Ok(tokens)) => Some(tokens.access_token.to_string()),
+            Role::Follower(Err(refusal)) | Role::Replay(Err(refusal)) => Some(refusal.code().to_owned()),
         }
     }
 
@@ -256,7 +258,7 @@ mod tests {
             tokio::spawn(async move { access_token_of(&store, key("a")).await })
         };
         tokio::task::yield_now().await;
-        let _ = store.settle(key("a"), lease, renewed("new")).await;
+        let _ = store.publish(key("a"), lease, renewed("new")).await;
         assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
     }
 
@@ -264,7 +266,7 @@ mod tests {
     async fn a_late_caller_gets_the_same_tokens_until_the_replay_window_ends() {
         let store = InProcessRefreshStore::new(LIMITS);
         let lease = lead(&store, key("a")).await;
-        let _ = store.settle(key("a"), lease, renewed("new")).await;
+        let _ = store.publish(key("a"), lease, renewed("new")).await;
         tokio::time::advance(Duration::from_secs(29)).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -277,7 +279,7 @@ mod tests {
         let lease = lead(&store, key("a")).await;
         let outcome = renewed("new");
         let tokens = Arc::downgrade(outcome.as_ref().ok().unwrap());
-        let _ = store.settle(key("a"), lease, outcome).await;
+        let _ = store.publish(key("a"), lease, outcome).await;
         assert!(tokens.upgrade().is_some());
         tokio::time::sleep(Duration::from_secs(31)).await;
         assert!(tokens.upgrade().is_none());
@@ -293,7 +295,7 @@ mod tests {
         };
         tokio::task::yield_now().await;
         let _ = store
-            .settle(key("a"), lease, Err(Refusal::AuthorizationServerError))
+            .publish(key("a"), lease, Err(Refusal::AuthorizationServerError))
             .await;
         assert_eq!(
             follower.await.unwrap().as_deref(),
@@ -309,9 +311,9 @@ mod tests {
         tokio::time::advance(Duration::from_secs(20)).await;
         let next = lead(&store, key("a")).await;
         // And settles nothing any more.
-        let _ = store.settle(key("a"), lease, renewed("stale")).await;
-        let _ = store.settle(key("a"), next, renewed("new")).await;
-        let _ = store.settle(key("a"), lease, renewed("stale")).await;
+        let _ = store.publish(key("a"), lease, renewed("stale")).await;
+        let _ = store.publish(key("a"), next, renewed("new")).await;
+        let _ = store.publish(key("a"), lease, renewed("stale")).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
     }
 
@@ -325,9 +327,9 @@ mod tests {
             Some(Refusal::AuthorizationServerError.code())
         );
         assert_eq!(began.elapsed(), LIMITS.wait);
-        let _ = store.settle(key("a"), lease, renewed("late")).await;
+        let _ = store.publish(key("a"), lease, renewed("late")).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("late"));
-        let tokens = store.settled(key("a")).await.unwrap();
+        let tokens = store.published(key("a")).await.unwrap();
         assert_eq!(tokens.access_token.as_str(), "late");
     }
 
@@ -337,7 +339,7 @@ mod tests {
         for (rotated, seconds) in [(false, 2), (true, 30)] {
             let key = key(&seconds.to_string());
             let lease = lead(&store, key).await;
-            let _ = store.settle(key, lease, renewed_until("new", rotated, u64::MAX)).await;
+            let _ = store.publish(key, lease, renewed_until("new", rotated, u64::MAX)).await;
             tokio::time::advance(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
             assert_eq!(access_token_of(&store, key).await.as_deref(), Some("new"));
             tokio::time::advance(Duration::from_millis(1)).await;
@@ -350,7 +352,7 @@ mod tests {
         let store = InProcessRefreshStore::new(LIMITS);
         for name in ["a", "b", "c"] {
             let lease = lead(&store, key(name)).await;
-            let _ = store.settle(key(name), lease, renewed(name)).await;
+            let _ = store.publish(key(name), lease, renewed(name)).await;
         }
         assert_eq!(store.flights().by_key.len(), 2);
         lead(&store, key("a")).await;

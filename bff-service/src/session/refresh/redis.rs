@@ -21,40 +21,34 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bff_core::encoding::hex;
 use bff_core::error_code::Refusal;
-use redis::{Script, ScriptInvocation, Value};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::in_process::InProcessRefreshStore;
-use super::redis_scripts::{DISCARD, JOIN, KEEP, SETTLE};
+use super::redis_lock::{Joined, LOCK_LIFETIME, RedisLock};
 use super::replay_window::{is_for_late_callers, replay_window};
 use super::sealed_outcome;
-use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, StoreFuture, Turn};
-use crate::session::cookies::keys::LiveSealer;
+use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
+use crate::session::cookies::keys::RotatingSealer;
 use crate::session::redis::{Redis, Unavailable};
 use crate::telemetry::metrics::Metrics;
 use crate::{clock, random};
 
-/// How long the lock outlives its holder.
-const LOCK: Duration = Duration::from_secs(3);
 /// How often the holder prolongs it.
-const PROLONG: Duration = Duration::from_secs(1);
+const LOCK_RENEWAL: Duration = Duration::from_secs(1);
 /// How often those who wait look for the outcome.
-const LOOK: Duration = Duration::from_millis(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(30);
 /// How long any outcome is there at least, for those who wait.
-const WAITING: Duration = Duration::from_secs(2);
-/// How long it is remembered who began a refresh and did not finish it, in seconds.
-const BEGUN_SECONDS: u64 = 600;
+const MIN_OUTCOME_LIFETIME: Duration = Duration::from_secs(2);
 
 /// See the [module](self).
 #[derive(Clone)]
 pub struct RedisRefreshStore {
     local: InProcessRefreshStore,
-    redis: Redis,
-    sealer: LiveSealer,
-    settings: Settings,
+    lock: RedisLock,
+    sealer: RotatingSealer,
+    settings: RedisRefreshSettings,
     metrics: Arc<Metrics>,
     /// The locks that this replica holds.
     held: Arc<Mutex<HashMap<Lease, Lock>>>,
@@ -62,7 +56,7 @@ pub struct RedisRefreshStore {
 
 /// What a [`RedisRefreshStore`] goes by.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct RedisRefreshSettings {
     /// How long new tokens are handed to late callers.
     pub replay_window: Duration,
     /// How long a caller waits for another one's outcome.
@@ -81,20 +75,13 @@ struct Lock {
 }
 
 /// Where the replicas stand.
-enum Among {
+enum ReplicaRole {
     /// This one leads.
-    Leads(Lock),
+    Leader(Lock),
     /// Another one did it while this one waited.
-    Settled(RefreshOutcome),
+    Follower(RefreshOutcome),
     /// Another one had done it before.
-    Replayed(RefreshOutcome),
-}
-
-/// What [`JOIN`] found.
-enum Found {
-    Outcome { outcome: RefreshOutcome, sealed: Vec<u8> },
-    Leads { instead: bool },
-    Busy,
+    Replay(RefreshOutcome),
 }
 
 /// What came of publishing an outcome.
@@ -112,13 +99,13 @@ impl RedisRefreshStore {
     pub fn new(
         local: InProcessRefreshStore,
         redis: Redis,
-        sealer: LiveSealer,
-        settings: Settings,
+        sealer: RotatingSealer,
+        settings: RedisRefreshSettings,
         metrics: Arc<Metrics>,
     ) -> RedisRefreshStore {
         RedisRefreshStore {
             local,
-            redis,
+            lock: RedisLock(redis),
             sealer,
             settings,
             metrics,
@@ -126,56 +113,44 @@ impl RedisRefreshStore {
         }
     }
 
-    async fn look(&self, key: RefreshKey, token: &str, may_lead: bool) -> Result<Found, Unavailable> {
-        let script = Script::new(JOIN);
-        let mut call = self.keyed(&script, key);
-        call.arg(token)
-            .arg(millis(LOCK))
-            .arg(BEGUN_SECONDS)
-            .arg(u8::from(may_lead));
-        Ok(match self.redis.invoke(&call).await? {
-            Value::Int(place) => Found::Leads { instead: place > 1 },
-            Value::BulkString(sealed) => Found::Outcome {
-                outcome: self.open(key, &sealed),
-                sealed,
-            },
-            _ => Found::Busy,
-        })
-    }
-
     /// Whether this replica leads, or what another one got.
-    async fn join_others(&self, key: RefreshKey, holder: Holder) -> Among {
-        let refused = || Among::Settled(Err(Refusal::AuthorizationServerError));
+    async fn join_others(&self, key: RefreshKey, holder: Holder) -> ReplicaRole {
+        let refused = || ReplicaRole::Follower(Err(Refusal::AuthorizationServerError));
         let Ok(token) = random::token() else { return refused() };
         let begun = Instant::now();
         let mut waited = false;
         while begun.elapsed() <= self.settings.wait {
             // A replica whose lock Redis has forgotten takes it again meanwhile.
-            let may_lead = self.settings.session_affinity || !self.redis.came_back_within(LOCK);
-            match self.look(key, &token, may_lead).await {
-                Ok(Found::Outcome { outcome, .. }) if waited => return Among::Settled(outcome),
-                Ok(Found::Outcome { outcome, .. }) if is_for_late_callers(&outcome, clock::now()) => {
-                    return Among::Replayed(outcome);
+            let may_lead = self.settings.session_affinity || !self.lock.0.came_back_within(LOCK_LIFETIME);
+            match self.lock.join(key, &token, may_lead).await {
+                Ok(Joined::Outcome(sealed)) => {
+                    let outcome = self.open(key, &sealed);
+                    if waited {
+                        return ReplicaRole::Follower(outcome);
+                    }
+                    if is_for_late_callers(&outcome, clock::now()) {
+                        return ReplicaRole::Replay(outcome);
+                    }
+                    self.lock.discard(key, &sealed).await;
                 }
-                Ok(Found::Outcome { sealed, .. }) => self.discard(key, &sealed).await,
-                Ok(Found::Leads { instead }) => {
+                Ok(Joined::Acquired { instead }) => {
                     if instead {
                         log::warn!(
                             "another replica had begun to use this refresh token and did not finish; if the authorization \
                              server now ends the session, it has no grace period for that"
                         );
                     }
-                    return Among::Leads(self.hold(key, &token, false));
+                    return ReplicaRole::Leader(self.hold(key, &token, false));
                 }
-                Ok(Found::Busy) => {
+                Ok(Joined::Busy) => {
                     waited = true;
-                    tokio::time::sleep(LOOK).await;
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
                 Err(Unavailable) => {
                     self.metrics.refresh_without_redis();
                     return match self.may_lead_alone(holder) {
                         // The others are told when Redis is back.
-                        true => Among::Leads(self.hold(key, &token, true)),
+                        true => ReplicaRole::Leader(self.hold(key, &token, true)),
                         false => refused(),
                     };
                 }
@@ -186,13 +161,14 @@ impl RedisRefreshStore {
 
     /// Whether no other replica can have used what is to be exchanged, or whether it does not matter.
     fn may_lead_alone(&self, holder: Holder) -> bool {
-        let last_seen = self.redis.last_seen();
-        let Settings {
+        let last_seen = self.lock.0.last_seen();
+        let RedisRefreshSettings {
             replay_window, over, ..
         } = self.settings;
         let over_since = last_seen.saturating_add(replay_window.saturating_add(over).as_secs());
         // A second for the rounding of times.
-        let alone = |got: u64| got > last_seen.saturating_add(1) || clock::now() > over_since.saturating_add(1);
+        let alone =
+            |obtained_at: u64| obtained_at > last_seen.saturating_add(1) || clock::now() > over_since.saturating_add(1);
         self.settings.session_affinity
             || match holder {
                 Holder::ThisProcess(since) => alone(since),
@@ -201,7 +177,7 @@ impl RedisRefreshStore {
             }
     }
 
-    /// Sees to it that the lock stays this replica's until it is [published](RedisRefreshStore::publish) what came of it.
+    /// Sees to it that the lock stays this replica's until it is [published](RedisRefreshStore::share) what came of it.
     fn hold(&self, key: RefreshKey, token: &str, alone: bool) -> Lock {
         let token: Arc<str> = token.into();
         let (store, prolonged) = (self.clone(), Arc::clone(&token));
@@ -209,9 +185,9 @@ impl RedisRefreshStore {
         let until = Instant::now() + self.settings.over;
         let prolonging = tokio::spawn(async move {
             while Instant::now() < until {
-                tokio::time::sleep(PROLONG).await;
+                tokio::time::sleep(LOCK_RENEWAL).await;
                 // A failure is tried again in a second; the lock lives three.
-                if store.keep(key, &prolonged).await == Ok(false) {
+                if store.lock.keep(key, &prolonged).await == Ok(false) {
                     return;
                 }
             }
@@ -223,23 +199,14 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether the lock is this replica's.
-    async fn keep(&self, key: RefreshKey, token: &str) -> Result<bool, Unavailable> {
-        let script = Script::new(KEEP);
-        let mut call = self.keyed(&script, key);
-        call.arg(token).arg(millis(LOCK)).arg(BEGUN_SECONDS);
-        let kept: u64 = self.redis.invoke(&call).await?;
-        Ok(kept == 1)
-    }
-
-    async fn publish(&self, key: RefreshKey, lock: &Lock, outcome: &RefreshOutcome) -> Published {
+    async fn share(&self, key: RefreshKey, lock: &Lock, outcome: &RefreshOutcome) -> Published {
         lock.prolonging.abort();
-        let window = replay_window(outcome, self.settings.replay_window, clock::now()).max(WAITING);
+        let window = replay_window(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
             log::error!("the outcome of a refresh cannot be sealed for the other replicas");
             return Published::Yes;
         };
-        match self.settle_lock(key, &lock.token, &sealed, window).await {
+        match self.lock.publish(key, &lock.token, &sealed, window).await {
             Ok(true) => Published::Yes,
             Ok(false) => {
                 log::warn!(
@@ -256,21 +223,6 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether it was published: not where another replica has taken the place of this one.
-    async fn settle_lock(
-        &self,
-        key: RefreshKey,
-        token: &str,
-        sealed: &str,
-        window: Duration,
-    ) -> Result<bool, Unavailable> {
-        let script = Script::new(SETTLE);
-        let mut call = self.keyed(&script, key);
-        call.arg(token).arg(sealed).arg(millis(window));
-        let settled: u64 = self.redis.invoke(&call).await?;
-        Ok(settled == 1)
-    }
-
     /// Publishes new tokens when Redis is back, as long as anybody may come for them: a late tab at another replica would use
     /// their refresh token again.
     fn publish_later(&self, key: RefreshKey, token: Arc<str>, sealed: String, window: Duration) {
@@ -278,9 +230,9 @@ impl RedisRefreshStore {
         let until = Instant::now() + window;
         tokio::spawn(async move {
             while Instant::now() < until {
-                tokio::time::sleep(PROLONG).await;
-                let left = until.saturating_duration_since(Instant::now()).max(PROLONG);
-                if store.settle_lock(key, &token, &sealed, left).await.is_ok() {
+                tokio::time::sleep(LOCK_RENEWAL).await;
+                let left = until.saturating_duration_since(Instant::now()).max(LOCK_RENEWAL);
+                if store.lock.publish(key, &token, &sealed, left).await.is_ok() {
                     return;
                 }
             }
@@ -288,8 +240,8 @@ impl RedisRefreshStore {
     }
 
     /// The outcome that counts, once it is published.
-    async fn settle_among(&self, key: RefreshKey, lock: &Lock, outcome: RefreshOutcome) -> RefreshOutcome {
-        match self.publish(key, lock, &outcome).await {
+    async fn publish_among(&self, key: RefreshKey, lock: &Lock, outcome: RefreshOutcome) -> RefreshOutcome {
+        match self.share(key, lock, &outcome).await {
             Published::LockLost if outcome.is_err() => {}
             // Another replica may have taken this one's place before Redis went away: then the session need not be over.
             Published::Unknown if !lock.alone && matches!(outcome, Err(Refusal::SessionExpired)) => {
@@ -299,20 +251,12 @@ impl RedisRefreshStore {
         }
         // The refresh token may have been refused because of what the other replica did with it.
         match self.join_others(key, Holder::AnyProcess).await {
-            Among::Settled(other) | Among::Replayed(other) => other,
-            Among::Leads(lock) => {
-                self.publish(key, &lock, &outcome).await;
+            ReplicaRole::Follower(other) | ReplicaRole::Replay(other) => other,
+            ReplicaRole::Leader(lock) => {
+                self.share(key, &lock, &outcome).await;
                 outcome
             }
         }
-    }
-
-    async fn discard(&self, key: RefreshKey, sealed: &[u8]) {
-        let script = Script::new(DISCARD);
-        let mut call = self.keyed(&script, key);
-        call.arg(sealed);
-        // A failure shows with the next look.
-        let _: Result<u64, Unavailable> = self.redis.invoke(&call).await;
     }
 
     fn open(&self, key: RefreshKey, sealed: &[u8]) -> RefreshOutcome {
@@ -322,17 +266,6 @@ impl RedisRefreshStore {
         })
     }
 
-    /// A call of `script` with the keys that it takes.
-    fn keyed<'a>(&self, script: &'a Script, key: RefreshKey) -> ScriptInvocation<'a> {
-        // Neither the token nor the session, but what both lead to.
-        let name = hex::encode(key.digest());
-        let mut call = script.prepare_invoke();
-        for kind in ["refreshed", "refreshing", "refresh_begun"] {
-            call.key(self.redis.key(&format!("{kind}:{name}")));
-        }
-        call
-    }
-
     fn held(&self) -> MutexGuard<'_, HashMap<Lease, Lock>> {
         // Every change is complete in itself.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
@@ -340,51 +273,47 @@ impl RedisRefreshStore {
 }
 
 impl RefreshStore for RedisRefreshStore {
-    fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Turn> {
+    fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Role> {
         Box::pin(async move {
             let lease = match self.local.join(key, holder).await {
-                Turn::Lead(lease) => lease,
-                settled => return settled,
+                Role::Leader(lease) => lease,
+                role @ (Role::Follower(_) | Role::Replay(_)) => return role,
             };
-            let turn = match self.join_others(key, holder).await {
-                Among::Leads(lock) => {
+            let role = match self.join_others(key, holder).await {
+                ReplicaRole::Leader(lock) => {
                     self.held().insert(lease, lock);
-                    return Turn::Lead(lease);
+                    return Role::Leader(lease);
                 }
-                Among::Settled(outcome) => Turn::Settled(outcome),
-                Among::Replayed(outcome) => Turn::Replayed(outcome),
+                ReplicaRole::Follower(outcome) => Role::Follower(outcome),
+                ReplicaRole::Replay(outcome) => Role::Replay(outcome),
             };
-            if let Turn::Settled(outcome) | Turn::Replayed(outcome) = &turn {
-                let _ = self.local.settle(key, lease, outcome.clone()).await;
+            if let Role::Follower(outcome) | Role::Replay(outcome) = &role {
+                let _ = self.local.publish(key, lease, outcome.clone()).await;
             }
-            turn
+            role
         })
     }
 
-    fn settle(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
+    fn publish(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome> {
         Box::pin(async move {
             let lock = self.held().remove(&lease);
             let outcome = match lock {
-                Some(lock) => self.settle_among(key, &lock, outcome).await,
+                Some(lock) => self.publish_among(key, &lock, outcome).await,
                 None => outcome,
             };
-            self.local.settle(key, lease, outcome).await
+            self.local.publish(key, lease, outcome).await
         })
     }
 
-    fn settled(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>> {
+    fn published(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>> {
         Box::pin(async move {
-            if let Some(tokens) = self.local.settled(key).await {
+            if let Some(tokens) = self.local.published(key).await {
                 return Some(tokens);
             }
-            match self.look(key, "", false).await {
-                Ok(Found::Outcome { outcome, .. }) => outcome.ok(),
-                _ => None,
+            match self.lock.join(key, "", false).await {
+                Ok(Joined::Outcome(sealed)) => self.open(key, &sealed).ok(),
+                Ok(Joined::Acquired { .. } | Joined::Busy) | Err(Unavailable) => None,
             }
         })
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -27,7 +27,7 @@ pub const KEEP: &str = "
 
 /// `ARGV`: fencing token, outcome, its life in milliseconds. Publishes for the lock's holder, or where nobody else has taken its
 /// place, so that an old outcome never replaces a newer one. Returns 1, or 0 where somebody has.
-pub const SETTLE: &str = "
+pub const PUBLISH: &str = "
     local holder = redis.call('GET', KEYS[2])
     if holder ~= ARGV[1] and (holder or redis.call('EXISTS', KEYS[1]) == 1) then return 0 end
     redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])

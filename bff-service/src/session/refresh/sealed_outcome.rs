@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::store::{BegunSession, RefreshKey, RefreshOutcome, RenewedTokens};
-use crate::session::cookies::keys::LiveSealer;
+use crate::session::cookies::keys::RotatingSealer;
 use crate::session::identity::{ReplicaId, Session};
 use crate::{clock, random};
 
@@ -62,7 +62,7 @@ fn yes() -> bool {
 }
 
 /// Seals an outcome that is to be there for `seconds`.
-pub(super) fn seal(sealer: &LiveSealer, key: RefreshKey, outcome: &RefreshOutcome, seconds: u64) -> Option<String> {
+pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOutcome, seconds: u64) -> Option<String> {
     let stored = match outcome {
         Ok(tokens) => Stored::Renewed {
             access_token: tokens.access_token.to_string(),
@@ -97,7 +97,7 @@ pub(super) fn seal(sealer: &LiveSealer, key: RefreshKey, outcome: &RefreshOutcom
 }
 
 /// Opens what was sealed for this key; `None` for anything else.
-pub(super) fn open(sealer: &LiveSealer, key: RefreshKey, sealed: &[u8]) -> Option<RefreshOutcome> {
+pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> Option<RefreshOutcome> {
     let opened = sealer.open(Purpose::RefreshToken, sealed, clock::now()).ok()?;
     let (digest, stored): ([u8; 32], Stored) = serde_json::from_slice(&opened.value).ok()?;
     if opened.session != Some(key.session()) || digest != *key.digest() {

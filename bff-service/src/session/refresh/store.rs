@@ -140,18 +140,18 @@ pub enum Holder {
     Nobody,
 }
 
-/// A leader's right to [settle](RefreshStore::settle): a number that no other leader in this process has had.
+/// A leader's right to [publish](RefreshStore::publish): a number that no other leader in this process has had.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Lease(pub u64);
 
 /// What [`RefreshStore::join`] found.
-pub enum Turn {
-    /// Nobody is at it: the caller must do the exchange and then call [`RefreshStore::settle`].
-    Lead(Lease),
+pub enum Role {
+    /// Nobody is at it: the caller must do the exchange and then call [`RefreshStore::publish`].
+    Leader(Lease),
     /// Somebody else did it while this caller waited.
-    Settled(RefreshOutcome),
+    Follower(RefreshOutcome),
     /// Somebody else had done it before this caller came.
-    Replayed(RefreshOutcome),
+    Replay(RefreshOutcome),
 }
 
 /// A future of a store. Boxed, so that the store can be a trait object.
@@ -161,14 +161,14 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait RefreshStore: Send + Sync {
     /// Takes the lead for `key`, or waits for the outcome of whoever has it; not for ever: what is not over in time is
     /// refused for now. Not to be abandoned: who has the lead must use it.
-    fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Turn>;
+    fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Role>;
 
     /// Publishes the leader's outcome for its [replay window](super::replay_window), unless another leader has taken its place. Returns the outcome
     /// that counts: another one where the leader failed and that other one knows better.
-    fn settle(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome>;
+    fn publish(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome>;
 
     /// The new tokens for `key`, if they are there.
-    fn settled(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>>;
+    fn published(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>>;
 }
 
 #[cfg(test)]

@@ -1,0 +1,60 @@
+//! The endpoints of the authorization server that the configuration names itself.
+
+use url::Url;
+
+use super::endpoint_url::check_endpoint;
+use super::error::FieldError;
+use super::sections::{Settings, UserInfoSource};
+
+/// The endpoints of the authorization server that the configuration names itself.
+#[derive(Debug, Default)]
+pub struct ServerEndpoints {
+    /// `authorization_endpoint`.
+    pub authorization: Option<Url>,
+    /// `token_endpoint`.
+    pub token: Option<Url>,
+    /// `jwks_uri`.
+    pub jwks: Option<Url>,
+    /// `userinfo_endpoint`.
+    pub userinfo: Option<Url>,
+    /// `revocation_endpoint`.
+    pub revocation: Option<Url>,
+    /// `end_session_endpoint`.
+    pub end_session: Option<Url>,
+    /// `pushed_authorization_request_endpoint`.
+    pub pushed_authorization_request: Option<Url>,
+}
+
+/// Reads and checks them.
+pub(super) fn endpoints(settings: &Settings, faults: &mut Vec<FieldError>) -> ServerEndpoints {
+    let server = &settings.authorization_server;
+    let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
+        let mut fault = |what: String| faults.push(FieldError::new(&format!("authorization_server.{field}"), what));
+        match text.as_deref().map(|url| check_endpoint(url, settings.demo)) {
+            Some(Ok(url)) => return Some(url),
+            Some(Err(what)) => fault(format!("this {what}")),
+            None if needed && !server.discovery => {
+                fault("this is required where `authorization_server.discovery` is false".to_owned());
+            }
+            None => {}
+        }
+        None
+    };
+    ServerEndpoints {
+        authorization: endpoint("authorization_endpoint", &server.authorization_endpoint, true),
+        token: endpoint("token_endpoint", &server.token_endpoint, true),
+        jwks: endpoint("jwks_uri", &server.jwks_uri, true),
+        userinfo: endpoint(
+            "userinfo_endpoint",
+            &server.userinfo_endpoint,
+            settings.userinfo_source == UserInfoSource::UserinfoEndpoint,
+        ),
+        revocation: endpoint("revocation_endpoint", &server.revocation_endpoint, false),
+        end_session: endpoint("end_session_endpoint", &server.end_session_endpoint, false),
+        pushed_authorization_request: endpoint(
+            "pushed_authorization_request_endpoint",
+            &server.pushed_authorization_request_endpoint,
+            settings.client.pushed_authorization_requests == Some(true),
+        ),
+    }
+}
