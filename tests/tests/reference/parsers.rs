@@ -209,9 +209,9 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
                 || field.get("type").is_some() && !path.ends_with("_endpoint") && !path.ends_with("path");
             let refused = fault_of_the_filter(&instance);
             let only_between_fields = [
-                "phantom_token.issuer: it belongs",
-                "it needs `verify_csrf`",
-                "is not an origin",
+                "phantom_token.issuer: only used",
+                "requires `verify_csrf`",
+                "invalid origin",
             ];
             let structural = refused
                 .as_ref()
