@@ -1,4 +1,4 @@
-//! Every refusal of both halves: one table of status, code and message. The texts are fixed; what really happened is for
+//! The error codes of the service: one table of status, code and message. The texts are fixed; what really happened is for
 //! the log.
 
 use crate::error_body::error_body;

@@ -125,7 +125,7 @@ mod imported {
     }
 }
 
-/// Outside a proxy there is no host.
+/// Outside a proxy the host functions do not exist.
 #[cfg(not(target_arch = "wasm32"))]
 mod imported {
     const NOT_HERE: u32 = 12;

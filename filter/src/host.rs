@@ -84,7 +84,7 @@ impl RequestAttributes for Attributes {
 
     fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
         let path = ["xds", "route_metadata", "filter_metadata", namespace, name];
-        // What is there and has no bytes is no text either: the rules shut the route for it, as for any other.
+        // A value without bytes is not a string: a zero byte makes the gateway close the route.
         abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
     }
 }
@@ -123,7 +123,7 @@ pub(crate) fn set_effective_context(context_id: u32) -> bool {
     hostcalls::set_effective_context(context_id).is_ok()
 }
 
-/// Sends a request to a cluster; returns the callout's number. `None`: there is no such cluster, or it is closed off.
+/// Sends a request to a cluster; returns the callout's number. `None`: the cluster does not exist, or accepts no more requests.
 pub(crate) fn introspect(cluster: &str, request: &IntrospectionRequest, timeout: Duration) -> Option<u32> {
     let headers = request
         .headers
@@ -167,7 +167,7 @@ fn callout_head() -> RequestHead {
     RequestHead::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default())
 }
 
-/// 0 where there is none.
+/// 0 without a status.
 fn status(head: &RequestHead) -> u16 {
     let status = head.all(":status").next().unwrap_or_default();
     std::str::from_utf8(status)

@@ -1,4 +1,4 @@
-//! The root context: configuration, and callouts on nobody's behalf.
+//! The root context: configuration, ticks, and callouts for no request in particular.
 
 use std::rc::Rc;
 

@@ -106,15 +106,15 @@ fn kind(property: &Value) -> String {
         one => one,
     };
     match one.as_str().unwrap_or_default() {
-        "boolean" => "`true` or `false`".to_owned(),
+        "boolean" => "Boolean".to_owned(),
         "integer" => match (property["minimum"].as_f64(), property["maximum"].as_f64()) {
-            (Some(least), Some(most)) => format!("number, {least} to {most}"),
-            (Some(least), None) => format!("number, {least} or more"),
-            _ => "number".to_owned(),
+            (Some(least), Some(most)) => format!("integer, {least} to {most}"),
+            (Some(least), None) => format!("integer, {least} or more"),
+            _ => "integer".to_owned(),
         },
         "array" if section_of(property).is_some() => "list, see below".to_owned(),
-        "array" => "list of texts".to_owned(),
-        _ => "text".to_owned(),
+        "array" => "list of strings".to_owned(),
+        _ => "string".to_owned(),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Content<'a> {
     pub value: &'a [u8],
     /// The session it belongs to.
     pub session: SessionId,
-    /// When the session began. For what is no cookie of a session: when it was sealed. Seconds since 1970.
+    /// When the session began, in seconds since 1970. In a cookie without a session: when it was sealed.
     pub began_at: u64,
     /// Seconds since 1970; from that second on the value does not open.
     pub expires_at: u64,

@@ -41,7 +41,7 @@ pub struct Forward {
 pub enum Command {
     /// Ask the authorization server, and give the answer to [`Gateway::on_introspection`](super::Gateway::on_introspection).
     Introspect {
-        /// The request on whose behalf; `None`: on nobody's.
+        /// The request that it is made for; `None` when that request has gone.
         stream: Option<StreamId>,
         /// What the answer is for.
         flight: FlightId,

@@ -50,7 +50,7 @@ use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
 use crate::request::head::RequestHead;
 
-/// A request that waits for an introspection, with what its connection is known by: later, nobody can be asked about that.
+/// A request that waits for an introspection, with its client certificate: later, the proxy cannot be asked for it.
 struct Waiting {
     request: PendingRequest,
     peer_certificate: Option<[u8; 32]>,

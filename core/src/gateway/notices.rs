@@ -1,4 +1,4 @@
-//! What an operator is to be told of, and clients can bring about: at most one line of each kind a minute, with what led to
+//! Warnings to the operator that clients can bring about: at most one line of each kind a minute, with what led to
 //! it counted.
 
 use std::fmt;
@@ -124,8 +124,8 @@ impl Notices {
         self.inactive = self.inactive.saturating_add(1);
     }
 
-    /// What an operator is to be told at the time `now`, in seconds since 1970. `requests` is how many brought a session's
-    /// cookie since the gate began.
+    /// The warnings that are due at the time `now`, in seconds since 1970. `requests` is how many requests brought a session
+    /// cookie since the start of the gateway.
     pub(crate) fn due(
         &mut self,
         now: u64,

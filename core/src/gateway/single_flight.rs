@@ -1,7 +1,7 @@
 //! Single flight: requests with one token share one introspection, a *flight*.
 //!
-//! In a proxy a callout belongs to the request that made it and ends with it. So when the one that made it goes, the
-//! flight has lost its callout, and the next tick makes it again on nobody's behalf.
+//! In a proxy a callout belongs to the request that made it, and ends with it. So when that request ends, the flight has lost
+//! its callout, and the next tick makes it again for no request in particular.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ enum Callout {
     Lost,
 }
 
-/// The flights under way, and who waits for them: `W` is what is remembered of a request that waits.
+/// The flights under way, and the requests that wait for them. `W` is what is kept of a waiting request.
 pub(crate) struct SingleFlight<W> {
     flights: HashMap<CacheKey, Flight<W>>,
     /// Which flight a request waits for.
@@ -56,7 +56,7 @@ impl<W> SingleFlight<W> {
         }
     }
 
-    /// A request waits. Returns the flight that is to be begun on its behalf, if there is none yet.
+    /// A request waits. Returns the flight to begin for it, unless one is under way already.
     pub(crate) fn join(
         &mut self,
         key: CacheKey,
@@ -107,13 +107,13 @@ impl<W> SingleFlight<W> {
             flight.callout = Callout::Lost;
         }
         if lost && flight.waiters.is_empty() {
-            // Nobody waits, and no answer will come. An answer that does come is worth keeping, waited for or not.
+            // No request waits, and no response will come. A response that does come is worth keeping all the same.
             self.flights.remove(&key);
         }
         lost && self.flights.contains_key(&key)
     }
 
-    /// The flights that lost their callout, and their tokens: it is to be made again on nobody's behalf.
+    /// The flights that have lost their callout, and their tokens: the callout has to be made again.
     pub(crate) fn lost(&mut self) -> impl Iterator<Item = (FlightId, &[u8])> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {

@@ -12,7 +12,7 @@ use crate::jwt;
 
 /// What is known of a token.
 pub(crate) enum Lookup<'a> {
-    /// It is active, or nobody is asked; and until when that holds, in seconds since 1970.
+    /// It is active, or nothing is introspected; and until when that holds, in seconds since 1970.
     Active(Rc<TokenInfo>, u64),
     /// Introspection has called it inactive.
     Inactive(InactiveReason),

@@ -27,7 +27,7 @@ const TOKEN_BYTES: [bool; 256] = {
     table
 };
 
-/// Checks a token that is to be put into a header or a form.
+/// Checks a token before it is put into a header or a form.
 ///
 /// # Errors
 /// The text is for the log.

@@ -45,7 +45,7 @@ impl<'a> Values<'a> {
 }
 
 impl RequestHead {
-    /// From the lines. A head of 4 GiB is no head.
+    /// From the lines, which must have less than 4 GiB in all.
     pub fn new(lines: Vec<(String, Vec<u8>)>) -> Self {
         let len = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX);
         let mut head = Self::default();
@@ -168,7 +168,7 @@ impl RequestHead {
     }
 }
 
-/// What can be told of a name at a glance, by its length and its first byte: names with different tags are different, and
+/// A fingerprint of a name, from its length and its first byte: names with different tags are different, and
 /// not even spellings of one name. Below 64.
 fn tag(len: usize, first: Option<&u8>) -> u8 {
     let len = u8::try_from(len & 63).unwrap_or(0);

@@ -59,12 +59,12 @@ impl CurrentSession {
     }
 
     /// Whether a cookie that opened for `purpose`, with this session inside, is of the session. Cookies of version 1 do not
-    /// know theirs, and are never mixed with those that do: every write seals a whole session anew. A CSRF value is an
+    /// know theirs, and are never mixed with those that do: every write seals the whole session again. A CSRF value is an
     /// exception in one direction: any serves tokens of version 1. Pending logins are of no session.
     pub fn has(&self, purpose: Purpose, id: Option<SessionId>) -> bool {
         match purpose {
             Purpose::AccessToken | Purpose::RefreshToken | Purpose::IdToken => self.id == id,
-            // Who writes a session in version 2 writes its CSRF value in version 2. A version 1 value, which opens in any
+            // A service that writes a session in version 2 writes its CSRF value in version 2. A version 1 value, which opens in any
             // place, was put there by somebody else, and would undo the binding.
             Purpose::Csrf => self.id.is_none() || self.id == id,
             Purpose::Login | Purpose::NavigationLogin => false,

@@ -22,31 +22,31 @@ pub struct BffToken {
     pub csrf_header: String,
     /// Whether unsafe methods need the CSRF header.
     pub verify_csrf: bool,
-    /// Whether safe methods need it too.
+    /// Whether requests with safe methods (GET, HEAD and OPTIONS) must have the CSRF header too. Requires `verify_csrf`.
     pub require_header: bool,
-    /// Whether a request with a bearer token and none of our cookies skips this stage.
+    /// Whether a request with a bearer token and without session cookies skips this stage.
     pub allow_tokens: bool,
-    /// Whether a navigation from a sibling domain may get through.
+    /// Whether a navigation (`Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
     pub allow_navigation: bool,
-    /// Cookies that are none of ours and do not reach the API either.
+    /// Names of further cookies that are not forwarded.
     pub drop_cookies: Vec<String>,
-    /// Where the list of ended sessions is read, if it is.
+    /// Where the list of ended sessions is polled, if it is.
     pub ended_sessions: Option<EndedSessionsSource>,
 }
 
-/// Where the list of sessions that were ended is read from time to time.
+/// Where the filter polls the list of ended sessions.
 #[derive(Clone, Debug)]
 pub struct EndedSessionsSource {
     /// The Envoy cluster of the service's admin listener.
     pub cluster: String,
     /// Path of the list.
     pub path: String,
-    /// How often it is read, in seconds.
+    /// The time between two polls, in seconds.
     pub poll_seconds: u64,
 }
 
-/// Where the list of sessions that were ended is read from time to time: without it, a session that was ended is let in until
-/// its access token expires.
+/// Where the filter polls the list of ended sessions. Without this section an ended session is accepted until its access token
+/// expires.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -54,12 +54,12 @@ struct RawEndedSessions {
     /// The Envoy cluster of the service's admin listener.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
-    /// Path of the list; `/ended-sessions/<application>` where the service has several applications.
+    /// The path of the list; `/ended-sessions/<application>` where the service has several applications.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// How often it is read, in seconds. A session that was ended is refused this much later at most, and a second more with
-    /// several replicas that share Redis. Without Redis one of them is asked each time: it takes until the one that knows is
-    /// asked.
+    /// The time between two polls, in seconds. An ended session is refused after at most this time; with replicas that share
+    /// Redis, one second later. Replicas without Redis know only what they ended themselves: it takes until that replica is
+    /// polled.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
@@ -97,12 +97,12 @@ fn poll_seconds() -> u64 {
     5
 }
 
-/// Paths of the refresh and ID token cookies.
+/// The Path of the refresh and ID token cookies.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 enum CookiePaths {
-    /// The API's prefix.
+    /// The BFF's endpoints prefix.
     #[default]
     Narrow,
     /// `/`, as RFC 10017 recommends.
@@ -114,43 +114,46 @@ enum CookiePaths {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBffToken {
-    /// Begins the names of the cookies and of the CSRF header (`x-<prefix>-csrf`). As in the service's configuration.
+    /// The start of the names of the cookies and of the CSRF header (`x-<prefix>-csrf`). Must equal the service's
+    /// `cookie_name_prefix`.
     cookie_name_prefix: String,
-    /// The keys that seal the cookies, parted by commas, 64 hex digits each. As in the service's configuration: the first
-    /// seals there, all of them open.
+    /// The key ring that opens the cookies: comma-separated keys of 64 hexadecimal digits each. Must hold every key of the
+    /// service's key ring, whose first key seals.
     encryption_key: Source,
-    /// The origins whose pages may call, as `https://www.example.com`. At least one.
+    /// The web origins whose pages may call the API, such as `https://www.example.com`; at least one.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     trusted_web_origins: Vec<String>,
-    /// Whether unsafe methods (all but GET, HEAD and OPTIONS) need the CSRF header.
+    /// Whether requests with unsafe methods (all but GET, HEAD and OPTIONS) must have the CSRF header.
     #[serde(default = "yes")]
     verify_csrf: bool,
-    /// Whether safe methods need it too.
+    /// Whether requests with safe methods (GET, HEAD and OPTIONS) must have the CSRF header too. Requires `verify_csrf`.
     #[serde(default)]
     require_header: bool,
-    /// Whether a request with a bearer token and none of our cookies skips this stage.
+    /// Whether a request with a bearer token and without session cookies skips this stage.
     #[serde(default)]
     allow_tokens: bool,
-    /// Whether a navigation from a sibling domain may get through.
+    /// Whether a navigation (`Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
     #[serde(default)]
     allow_navigation: bool,
-    /// Also reads cookies sealed in the form of version 1. As in the service's configuration.
+    /// Whether cookies sealed in the format of version 1 are accepted. Must equal the service's `accept_v1_cookies`.
     #[serde(default)]
     accept_v1_cookies: bool,
-    /// Which cookie name prefixes are used. As in the service's configuration.
+    /// Which cookie name prefixes the cookies have. Must equal the service's `cookie_hardening`.
     #[serde(default)]
     cookie_hardening: NamePrefixes,
-    /// As in the service's configuration: it decides some of the names.
+    /// Whether the refresh and ID token cookies have a narrow Path, which decides their names. Must equal the service's
+    /// `cookie_paths`.
     #[serde(default)]
     cookie_paths: CookiePaths,
-    /// As in the service's configuration: it decides some of the names.
+    /// The Domain attribute of the cookies, which decides their names. Must equal the service's `cookie_domain`. By default the
+    /// cookies have none.
     cookie_domain: Option<String>,
-    /// Names of further cookies that do not reach the API: that of a single sign-on session, say, which the authorization
-    /// server sets for the parent domain. None by default: all cookies but ours travel on.
+    /// Names of further cookies that are not forwarded to the API, such as that of a single sign-on session which the
+    /// authorization server sets for the parent domain. By default all cookies but the BFF's own are forwarded.
     #[serde(default)]
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
-    /// For trying out on one machine: keys that were published and plain http origins are accepted.
+    /// For trials on one machine: published keys and http origins are accepted.
     #[serde(default)]
     demo: bool,
 }

@@ -27,11 +27,11 @@ pub struct PhantomToken {
     pub client_secret: Zeroizing<String>,
     /// How it shows id and secret.
     pub client_authentication: ClientAuthentication,
-    /// The longest time an answer is kept, in seconds.
+    /// The longest time an introspection response is kept, in seconds.
     pub cache_seconds: u64,
-    /// The most answers that are kept.
+    /// The most introspection responses that are kept.
     pub cache_entries: usize,
-    /// The most bytes of answers that are kept.
+    /// The most bytes of introspection responses that are kept.
     pub cache_bytes: usize,
     /// What a token must be good for, everywhere behind this entry point.
     pub requirement: Requirement,
@@ -39,7 +39,7 @@ pub struct PhantomToken {
     pub route_metadata: Option<String>,
     /// Whether a bearer token must be bound to the client's certificate.
     pub require_certificate_binding: bool,
-    /// Which answers to introspection are understood, and what the API gets.
+    /// The form of introspection responses, and what the API gets.
     pub response: ResponseFormat,
     /// The bound on an introspection, in milliseconds.
     pub timeout_ms: u64,
@@ -66,10 +66,10 @@ impl fmt::Debug for PhantomToken {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthentication {
-    /// By HTTP Basic, id and secret form-encoded.
+    /// HTTP Basic, with id and secret form-encoded.
     #[default]
     ClientSecretBasic,
-    /// In the form, for servers that do not form-decode what comes by HTTP Basic.
+    /// In the form, for servers that do not form-decode HTTP Basic credentials.
     ClientSecretPost,
 }
 
@@ -78,65 +78,67 @@ pub enum ClientAuthentication {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    /// It goes on to the API as it is, unverified.
+    /// It is forwarded as it is. The API validates it.
     Pass,
-    /// It is introspected like any other. Where the answer says that it is active and brings no JWT, it goes on as it is.
+    /// It is introspected like any other token, and forwarded as it is where the response calls it active and holds no JWT.
     Introspect,
 }
 
-/// The introspection stage: swaps the opaque token for what the API understands.
+/// The introspection stage: replaces the opaque token by a JWT, or by claims in headers.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPhantomToken {
-    /// URL of the introspection endpoint (RFC 7662); TLS is the cluster's work.
+    /// The URL of the introspection endpoint (RFC 7662). Envoy's cluster makes the connection, and TLS.
     introspection_endpoint: String,
-    /// The Envoy cluster to reach it through.
+    /// The Envoy cluster of the introspection endpoint.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
-    /// The client that introspects.
+    /// The id of the client that introspects.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     client_id: String,
-    /// Its secret.
+    /// The secret of the client that introspects.
     client_secret: Source,
     #[serde(default)]
     client_authentication: ClientAuthentication,
     #[serde(default)]
     response: Response,
-    /// Who must have made the answers. Required with `rfc9701`, and only there.
+    /// The issuer of signed introspection responses. Required with `response: rfc9701`, and only used there.
     issuer: Option<String>,
-    /// What the API gets in place of a token. Required with `claims` and `rfc9701`, and only there.
+    /// The claims that the API gets in headers in place of a token. Required with `response: claims` and `rfc9701`, and only used
+    /// there.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// The longest time an answer is kept, in seconds; its own `exp` and `Cache-Control` shorten it.
+    /// The longest time an introspection response is kept, in seconds; its `exp` and `Cache-Control` shorten it.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
-    /// The most answers that are kept, in each worker.
+    /// The most introspection responses that are kept, in each worker.
     #[serde(default = "default_cache_entries")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
     token_cache_entries: u64,
-    /// The most bytes of answers that are kept, and as many of opened cookies, in each worker.
+    /// The most bytes of introspection responses that are kept, and as many of opened cookies, in each worker.
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
-    /// Scopes that every token must have, one an entry.
+    /// The scopes that every token must have, one scope for each entry.
     #[serde(default)]
     required_scopes: Vec<String>,
-    /// Audience that every token must have. None by default.
+    /// The audience that every token must have. By default any.
     required_audience: Option<String>,
-    /// The namespace of the route metadata that say `required_scopes` and `required_audience` route by route; every route
-    /// must then have it. None by default.
+    /// The namespace of route metadata with `required_scopes` and `required_audience`. Every route must then have it. By default
+    /// routes require nothing in addition.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
-    /// Whether a bearer token must be bound to the client's certificate.
+    /// Whether a bearer token must be bound to the client's certificate (RFC 8705, section 3.1).
     #[serde(default)]
     require_certificate_binding: bool,
-    /// The bound on an introspection, in milliseconds.
+    /// The timeout of an introspection, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
-    /// Default: `pass` where the API gets a JWT, `introspect` (and nothing else) where it gets headers.
+    /// What happens to an access token that is already a JWT. Default: `pass` where the API gets a JWT; where it gets headers,
+    /// `introspect`, which is then the only choice.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 
@@ -147,7 +149,7 @@ impl RawPhantomToken {
         let introspect_jwts = match (self.jwt_access_tokens, &response) {
             (Some(JwtAccessTokens::Introspect), _) => true,
             (_, ResponseFormat::Jwt) => false,
-            // An API that gets claims in headers validates no JWT, so nobody would.
+            // An API that gets claims in headers does not validate JWTs, so nothing would.
             (None, _) => true,
             (Some(JwtAccessTokens::Pass), _) => {
                 return Err(ConfigError::new(

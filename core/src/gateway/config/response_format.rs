@@ -1,4 +1,4 @@
-//! Which answers to introspection are understood, and what the API gets of them.
+//! The form of introspection responses, and what the API gets of them.
 
 use serde::Deserialize;
 
@@ -21,21 +21,21 @@ const TAKEN: [&str; 13] = [
     "upgrade",
 ];
 
-/// Which answers to introspection are understood.
+/// The form of introspection responses, and what the API gets.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Response {
-    /// Those that bring a JWT for the API: as the body (`application/jwt`), or as the member `jwt` or `phantom_token` of JSON.
+    /// A JWT, which the API gets: as the body (`application/jwt`), or as the member `jwt` or `phantom_token` of JSON.
     #[default]
     Auto,
-    /// JSON with claims (RFC 7662), which become headers.
+    /// JSON with claims (RFC 7662), which the API gets as headers.
     Claims,
-    /// The same in a JWT (RFC 9701).
+    /// The same in a signed JWT (RFC 9701).
     Rfc9701,
 }
 
-/// Which answers to introspection are understood.
+/// The form of introspection responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponseFormat {
     /// Those that bring a JWT for the API: as the body, or as the member `jwt` or `phantom_token` of JSON.
@@ -56,12 +56,11 @@ pub enum ResponseFormat {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields)]
 pub struct ClaimToHeader {
-    /// The header, in lower case.
+    /// The name of the header, in lower case.
     pub header_name: String,
-    /// The member of the introspection answer.
+    /// The member of the introspection response.
     pub claim_name: String,
-    /// Whether an answer without the claim is unusable: the request is refused (502). By default the API gets no such
-    /// header then.
+    /// Whether the request is refused (502) when the response lacks the claim. By default the header is left out then.
     #[serde(default)]
     pub required: bool,
 }
@@ -118,13 +117,13 @@ impl ResponseFormat {
             (Response::Rfc9701, Some(issuer)) if !issuer.is_empty() => Ok(Self::Rfc9701 { issuer, headers }),
             (Response::Rfc9701, _) => error(
                 "issuer",
-                "write the issuer that signs the answers, for example `https://login.example.com`",
+                "write the issuer that signs the introspection responses, for example `https://login.example.com`",
             ),
             _ => Ok(Self::Claims(headers)),
         }
     }
 
-    /// The headers that claims are written to: nobody else may.
+    /// The headers that claims are written to, and that clients may not send.
     pub(crate) fn identity_headers(&self) -> impl Iterator<Item = &str> {
         let headers = match self {
             Self::Jwt => &[][..],

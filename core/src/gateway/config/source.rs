@@ -38,7 +38,7 @@ impl Source {
         if value.is_empty() {
             Err(ConfigError::new(field, what))
         } else if value.starts_with('\u{feff}') {
-            // Some editors write it, nobody sees it, and it would be part of the secret.
+            // Some editors write it invisibly, and it would be part of the secret.
             let what = "the secret begins with a byte order mark: save its file as UTF-8 without one";
             Err(ConfigError::new(field, what))
         } else {

@@ -54,7 +54,7 @@ fn rejected_client(stage: &PhantomToken, plain: &'static str, with_hint: &'stati
     }
 }
 
-/// A text for each status that is to be met, and one for each class of the others.
+/// A text for each status that servers use, and one for each class of the others.
 fn failed_with(status: u16) -> &'static str {
     macro_rules! texts {
         ($($status:literal)*) => {

@@ -34,7 +34,7 @@ impl EndedSessions {
         serde_json::to_string(&list).unwrap_or_default()
     }
 
-    /// Reads a list, and the name of its state. `None`: it is none. Entries over `limit` and entries of an unknown kind,
+    /// Reads a list, and the name of its state. `None`: malformed. Entries over `limit` and entries of an unknown kind,
     /// of a newer service, are left out.
     pub fn from_json(json: &[u8], limit: usize) -> Option<(Self, String)> {
         let list: List = serde_json::from_slice(json).ok()?;
@@ -91,7 +91,7 @@ mod tests {
             EndedSessions::from_json(json.as_bytes(), 10).unwrap().0
         };
         assert!(read("").contains(&session, 160));
-        // Of a format that nobody here knows, no more is believed than of the oldest.
+        // An unknown format is read as the oldest one.
         assert!(read(r#","format":3"#).contains(&session, 160));
         assert!(read(r#","format":2"#).contains(&session, 100) && !read(r#","format":2"#).contains(&session, 101));
     }
