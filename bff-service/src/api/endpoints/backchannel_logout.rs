@@ -37,7 +37,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     application.end(ended, call.now).await;
     let what = match ended {
         Ended::User(_) => "all sessions of a user",
-        _ => "the sessions of a login",
+        Ended::Login(_) => "the sessions of a login",
+        Ended::Session(_) => "a session",
     };
     let name = ended.to_text();
     application.metrics.logged_out(LoggedOut::Backchannel);
