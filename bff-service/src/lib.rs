@@ -26,6 +26,7 @@ mod hex;
 pub mod http_client;
 pub mod jose;
 pub mod oauth;
+mod occurrence;
 pub mod random;
 pub mod server;
 pub mod session;

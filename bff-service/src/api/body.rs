@@ -8,6 +8,7 @@ use bff_core::reply::Refusal;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use crate::occurrence::Occurrence;
 
 /// Longest body, in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
@@ -51,10 +52,9 @@ fn too_large() -> ApiError {
 
 /// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
 fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE);
-    match (types.next(), types.next()) {
-        (None, _) => kind == BodyKind::Json,
-        (Some(value), None) => {
+    match Occurrence::of(headers.get_all(CONTENT_TYPE)) {
+        Occurrence::Absent => kind == BodyKind::Json,
+        Occurrence::Single(value) => {
             let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
             let essence = essence.trim().to_ascii_lowercase();
             match kind {
@@ -62,7 +62,7 @@ fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
                 BodyKind::Form => essence == "application/x-www-form-urlencoded",
             }
         }
-        _ => false,
+        Occurrence::Repeated => false,
     }
 }
 

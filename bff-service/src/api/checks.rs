@@ -8,6 +8,7 @@ use bff_core::reply::Refusal;
 use bff_core::seal::Purpose;
 
 use super::error::{ApiError, Reason};
+use crate::occurrence::Occurrence;
 use crate::session::cookies::request::{CookieError, RequestCookies};
 use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{NoSession, RequestSession};
@@ -33,11 +34,12 @@ pub(super) enum CallerOrigin {
 impl CallerOrigin {
     /// Judges the request's Origin lines.
     pub(super) fn of(headers: &HeaderMap, trusted: &TrustedOrigins) -> CallerOrigin {
-        let mut lines = headers.get_all(ORIGIN);
-        match (lines.next(), lines.next()) {
-            (None, _) => CallerOrigin::Absent,
-            (Some(origin), None) if trusted.is_trusted(origin.as_bytes()) => CallerOrigin::Trusted(origin.clone()),
-            _ => CallerOrigin::Untrusted,
+        match Occurrence::of(headers.get_all(ORIGIN)) {
+            Occurrence::Absent => CallerOrigin::Absent,
+            Occurrence::Single(origin) if trusted.is_trusted(origin.as_bytes()) => {
+                CallerOrigin::Trusted(origin.clone())
+            }
+            Occurrence::Single(_) | Occurrence::Repeated => CallerOrigin::Untrusted,
         }
     }
 }
@@ -128,10 +130,11 @@ pub(super) fn check_csrf<'s>(
     settings: &CookieSettings,
     session: &'s RequestSession,
 ) -> Result<&'s [u8], ApiError> {
-    let mut lines = headers.get_all(name);
-    match (lines.next(), lines.next()) {
-        (Some(_), Some(_)) => Err(ApiError::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
-        (line, _) => check_csrf_value(line.map(HeaderValue::as_bytes), settings, session),
+    match Occurrence::of(headers.get_all(name)) {
+        Occurrence::Repeated => Err(ApiError::unauthorized("the CSRF header is repeated").because(Reason::Csrf)),
+        line @ (Occurrence::Absent | Occurrence::Single(_)) => {
+            check_csrf_value(line.single().map(HeaderValue::as_bytes), settings, session)
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::application::Application;
 use crate::clock;
 use crate::config::AuthorizeRules;
 use crate::oauth::http::HttpClient;
+use crate::occurrence::Occurrence;
 use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 
@@ -154,9 +155,9 @@ impl Authorizer {
     fn head(&self, request: &HttpRequest) -> Option<Head> {
         let mut method = request.method().as_str().as_bytes().to_vec();
         if let Some(name) = &self.method_header {
-            let mut values = request.headers().get_all(name);
-            method = values.next()?.as_bytes().to_vec();
-            if values.next().is_some() || method.is_empty() {
+            let value = Occurrence::of(request.headers().get_all(name)).single()?;
+            method = value.as_bytes().to_vec();
+            if method.is_empty() {
                 return None;
             }
         }

@@ -8,19 +8,20 @@ use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::error::{ApiError, Reason};
 use crate::oauth::logout_token::LogoutToken;
+use crate::occurrence::Occurrence;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 use url::form_urlencoded;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
-    let mut tokens = form_urlencoded::parse(&call.body)
+    let tokens = form_urlencoded::parse(&call.body)
         .filter(|(name, _)| name == "logout_token")
         .map(|(_, value)| value.into_owned());
-    let raw = match (tokens.next(), tokens.next()) {
-        (Some(token), None) => token,
-        (None, _) => return Err(ApiError::invalid("there is no logout_token")),
-        (Some(_), Some(_)) => return Err(ApiError::invalid("the logout_token is repeated")),
+    let raw = match Occurrence::of(tokens) {
+        Occurrence::Single(token) => token,
+        Occurrence::Absent => return Err(ApiError::invalid("there is no logout_token")),
+        Occurrence::Repeated => return Err(ApiError::invalid("the logout_token is repeated")),
     };
     let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
     if !application.logout_tokens.first_use(&id, call.now).await {

@@ -9,6 +9,7 @@ use url::form_urlencoded;
 use crate::api::answer::{Answer, Content};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
+use crate::occurrence::Occurrence;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 
@@ -18,10 +19,10 @@ pub(in crate::api) const LEAST_SID_BYTES: usize = 16;
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
     let one = |wanted: &str| {
-        let mut values = form_urlencoded::parse(call.query.as_bytes())
+        let values = form_urlencoded::parse(call.query.as_bytes())
             .filter(|(name, _)| name == wanted)
             .map(|(_, value)| value.into_owned());
-        values.next().filter(|_| values.next().is_none())
+        Occurrence::of(values).single()
     };
     let issuer = &application.config.authorization_server.issuer;
     let (Some(iss), Some(sid)) = (one("iss"), one("sid")) else {

@@ -14,6 +14,7 @@ use crate::api::answer::{Answer, Content};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::record::log_refusal;
+use crate::occurrence::Occurrence;
 use crate::session::pending_logins::Finish;
 
 /// Longest path to come back to, in bytes: it is kept in a cookie.
@@ -76,10 +77,12 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError>
 
 /// `GET /logout?csrf=…`: signs out, and off to the authorization server to do the same there.
 pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
-    let mut values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
-    let csrf = match (values.next(), values.next()) {
-        (Some((_, value)), None) => value.into_owned(),
-        _ => return Err(ApiError::unauthorized("the parameter `csrf` is missing or repeated")),
+    let values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
+    let csrf = match Occurrence::of(values) {
+        Occurrence::Single((_, value)) => value.into_owned(),
+        Occurrence::Absent | Occurrence::Repeated => {
+            return Err(ApiError::unauthorized("the parameter `csrf` is missing or repeated"));
+        }
     };
     let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
     Ok(Answer {
