@@ -2,10 +2,12 @@
 #![no_main]
 
 use bff_fuzz::{KEYS, NOW, encode, signed};
-use bff_service::oauth::IdTokenRequirements;
-use bff_service::oauth::id_token::{Expected, Flow, TYPES, validate};
-use bff_service::jose::jws::{UnverifiedToken, claims_of_verified};
 use bff_service::jose::algorithm::Algorithm;
+use bff_service::jose::claims::claims_of_verified;
+use bff_service::jose::jws::UnverifiedToken;
+use bff_service::oauth::IdTokenRequirements;
+use bff_service::oauth::id_token::{Expected, Flow, validate};
+use bff_service::oauth::signed_jwt::TYPES;
 
 const ALLOWED: [Algorithm; 3] = [Algorithm::Ed25519, Algorithm::ES256, Algorithm::RS256];
 

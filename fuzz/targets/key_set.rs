@@ -1,8 +1,8 @@
 //! Key sets: the number of keys is bounded, and each is good for some algorithm.
 #![no_main]
 
-use bff_service::jose::jwks::KeySet;
 use bff_service::jose::algorithm::Algorithm;
+use bff_service::jose::jwks::KeySet;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(keys) = KeySet::parse(data) else { return };
