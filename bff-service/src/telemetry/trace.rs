@@ -1,7 +1,7 @@
 //! Distributed tracing: W3C Trace Context from request to request, and spans for OpenTelemetry.
 //!
 //! A request that comes with a `traceparent` hands it on to the authorization server, whether or not spans are exported
-//! from here. Spans are made and exported only where an exporter is configured (see [`otlp`](crate::server::otlp)); then each request of
+//! from here. Spans are made and exported only where an exporter is configured (see `server::otlp`); then each request of
 //! the API has one, and each request to the authorization server on its behalf has one below it. Whether a trace is
 //! recorded is decided where it begins: the flag of the incoming `traceparent` is obeyed.
 //!
