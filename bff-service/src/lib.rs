@@ -13,6 +13,9 @@
 //! * [`telemetry`]: the log, the traces and the metrics.
 //! * [`clock`], [`random`]: what a pure function takes as an argument.
 
+// A new variant of ours must not fall silently into what was meant for the others.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
+
 pub mod api;
 pub mod application;
 pub mod authorize;

@@ -1,11 +1,12 @@
 //! `bff-service`: serves the BFF's API, or checks its configuration.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use bff_service::application;
+use bff_service::cli::args::{self, Command, USAGE};
 use bff_service::cli::check;
 use bff_service::cli::keys::{self, KeysError};
 use bff_service::cli::ready;
@@ -14,28 +15,6 @@ use bff_service::server::otlp;
 use bff_service::server::reload::ReadConfig;
 use bff_service::server::{self, Listeners};
 use bff_service::telemetry::logging::{self, LogFormat};
-
-const USAGE: &str = "\
-usage: bff-service [serve|check|ready] --config PATH
-       bff-service keys generate|fingerprint
-
-  serve   serves the API (the default)
-  check   validates the configuration and the authorization server's metadata, and says what is wrong
-  ready   asks the service that runs with this configuration whether it is ready; for health checks of containers
-  keys    makes cookie keys, and names those that there are: bff-service keys --help
-
-environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
-             OTEL_EXPORTER_OTLP_ENDPOINT, and the other OTEL_ variables of docs/observability.md
-             HTTPS_PROXY and NO_PROXY, for the authorization server
-             BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE";
-
-#[derive(PartialEq, Eq, Debug)]
-enum Command {
-    Serve,
-    Check,
-    Ready,
-    Help,
-}
 
 fn main() -> ExitCode {
     // Both TLS and signatures use this provider; without one the first connection would panic.
@@ -47,7 +26,7 @@ fn main() -> ExitCode {
     if let Some(("keys", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return run_keys(rest);
     }
-    let (command, config) = match parse(arguments) {
+    let (command, config) = match args::parse(arguments) {
         Ok(parsed) => parsed,
         Err(message) => {
             eprintln!("bff-service: {message}\n\n{USAGE}");
@@ -82,40 +61,6 @@ fn run_keys(arguments: &[String]) -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-/// The command and its configuration file. An error says how to call the program.
-fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, PathBuf), String> {
-    let mut command = None;
-    let mut config = None;
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        let named = match argument.as_str() {
-            "--help" | "-h" => return Ok((Command::Help, PathBuf::new())),
-            "serve" => Command::Serve,
-            "check" => Command::Check,
-            "ready" => Command::Ready,
-            "--config" => {
-                let path = arguments.next().ok_or("--config needs a path")?;
-                if config.replace(PathBuf::from(path)).is_some() {
-                    return Err("--config is given twice".to_owned());
-                }
-                continue;
-            }
-            other => match other.strip_prefix("--config=") {
-                Some(path) if config.is_none() => {
-                    config = Some(PathBuf::from(path));
-                    continue;
-                }
-                _ => return Err(format!("`{other}` is not understood")),
-            },
-        };
-        if command.replace(named).is_some() {
-            return Err("more than one command is given".to_owned());
-        }
-    }
-    let config = config.ok_or("--config PATH is missing")?;
-    Ok((command.unwrap_or(Command::Serve), config))
 }
 
 fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
@@ -175,39 +120,4 @@ fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
         Err(error) => log::warn!("{what} listens, but not known where: {error}"),
     }
     Ok(listener)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(arguments: &[&str]) -> Result<(Command, PathBuf), String> {
-        parse(arguments.iter().map(|argument| argument.to_string()))
-    }
-
-    #[test]
-    fn serving_is_the_default() {
-        assert_eq!(parsed(&["--config", "a.toml"]), Ok((Command::Serve, "a.toml".into())));
-        assert_eq!(
-            parsed(&["serve", "--config=a.toml"]),
-            Ok((Command::Serve, "a.toml".into()))
-        );
-        assert_eq!(
-            parsed(&["--config", "a.toml", "check"]),
-            Ok((Command::Check, "a.toml".into()))
-        );
-    }
-
-    #[test]
-    fn a_wrong_call_is_told_what_is_wrong() {
-        for (arguments, message) in [
-            (&[][..], "--config PATH is missing"),
-            (&["--config"], "--config needs a path"),
-            (&["start", "--config", "a"], "`start` is not understood"),
-            (&["serve", "check", "--config", "a"], "more than one command is given"),
-            (&["--config", "a", "--config", "b"], "--config is given twice"),
-        ] {
-            assert_eq!(parsed(arguments), Err(message.to_owned()));
-        }
-    }
 }

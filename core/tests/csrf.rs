@@ -8,7 +8,7 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, NONCE_LEN, Opened, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
-use bff_core::request::head::Values;
+use bff_core::request::values::Values;
 use bff_core::session::csrf::{self, CsrfError};
 use bff_core::session::current_session::CurrentSession;
 

@@ -8,6 +8,7 @@ use bff_core::error_code::Refusal;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use bff_core::request::values::Values;
 
 /// Longest body, in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
@@ -16,7 +17,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a body is to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BodyKind {
     /// JSON.
     Json,
     /// A form, `application/x-www-form-urlencoded`.
@@ -24,7 +25,7 @@ pub(super) enum Kind {
 }
 
 /// Reads a body whole. One that is not empty must be of a type that can be what it is to be.
-pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: Kind) -> Result<Bytes, ApiError> {
+pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) -> Result<Bytes, ApiError> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -50,19 +51,18 @@ fn too_large() -> ApiError {
 }
 
 /// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
-fn may_be(headers: &HeaderMap, kind: Kind) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE);
-    match (types.next(), types.next()) {
-        (None, _) => kind == Kind::Json,
-        (Some(value), None) => {
+fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
+    match Values::of(headers.get_all(CONTENT_TYPE)) {
+        Values::Absent => kind == BodyKind::Json,
+        Values::Single(value) => {
             let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
             let essence = essence.trim().to_ascii_lowercase();
             match kind {
-                Kind::Json => matches!(essence.as_str(), "application/json" | "text/plain"),
-                Kind::Form => essence == "application/x-www-form-urlencoded",
+                BodyKind::Json => matches!(essence.as_str(), "application/json" | "text/plain"),
+                BodyKind::Form => essence == "application/x-www-form-urlencoded",
             }
         }
-        _ => false,
+        Values::Repeated => false,
     }
 }
 

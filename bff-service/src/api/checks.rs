@@ -3,9 +3,9 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::cookie::purpose::Purpose;
 use bff_core::error_code::Refusal;
-use bff_core::request::head::Values;
 use bff_core::request::origin::{self, CallerOrigin, OriginError, WithoutOrigin};
 use bff_core::request::trusted_origins::TrustedOrigins;
+use bff_core::request::values::Values;
 use bff_core::session::csrf::{self, CsrfError};
 
 use super::error::{ApiError, Reason};
@@ -107,7 +107,7 @@ pub(super) fn check_csrf<'s>(
 
 /// As [`check_csrf`], for a value from elsewhere.
 pub(super) fn check_csrf_value<'s>(
-    value: Values<'_>,
+    value: Values<&[u8]>,
     settings: &CookieSettings,
     session: &'s RequestSession,
 ) -> Result<&'s [u8], ApiError> {

@@ -2,6 +2,7 @@
 
 use actix_web::http::Method;
 
+use super::body::BodyKind;
 use crate::config::Config;
 
 /// The endpoints.
@@ -133,7 +134,14 @@ impl Offered {
             Endpoint::Login | Endpoint::Callback | Endpoint::LogoutByNavigation => self.navigation,
             Endpoint::Jwks => self.keys,
             Endpoint::FrontchannelLogout => self.frontchannel_logout,
-            _ => true,
+            Endpoint::LoginStart
+            | Endpoint::LoginEnd
+            | Endpoint::UserInfo
+            | Endpoint::Claims
+            | Endpoint::Refresh
+            | Endpoint::Logout
+            | Endpoint::Session
+            | Endpoint::BackchannelLogout => true,
         }
     }
 }
@@ -215,6 +223,25 @@ impl Endpoint {
             | Endpoint::LogoutByNavigation
             | Endpoint::BackchannelLogout
             | Endpoint::FrontchannelLogout => false,
+        }
+    }
+
+    /// What its body is to be, where there is one.
+    pub(super) fn body(self) -> BodyKind {
+        match self {
+            Endpoint::BackchannelLogout => BodyKind::Form,
+            Endpoint::LoginStart
+            | Endpoint::LoginEnd
+            | Endpoint::UserInfo
+            | Endpoint::Claims
+            | Endpoint::Refresh
+            | Endpoint::Logout
+            | Endpoint::Session
+            | Endpoint::Login
+            | Endpoint::Callback
+            | Endpoint::LogoutByNavigation
+            | Endpoint::FrontchannelLogout
+            | Endpoint::Jwks => BodyKind::Json,
         }
     }
 

@@ -155,11 +155,7 @@ async fn dispatch(
     }
     let endpoint =
         endpoint.ok_or_else(|| ApiError::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
-    let kind = match endpoint {
-        Endpoint::BackchannelLogout => body::Kind::Form,
-        _ => body::Kind::Json,
-    };
-    let body = body::read(headers, payload, kind).await?;
+    let body = body::read(headers, payload, endpoint.body()).await?;
     let now = clock::now();
     let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
     let application = &worker.application;
@@ -200,20 +196,20 @@ async fn dispatch(
             .map(|answer| answer.with_cookies(Vec::new()))
             .map_err(|failure| failure.with_cookies(Vec::new()));
     }
-    result.map_err(|failure| match failure.refusal() {
-        // However it was found out: nothing of the session stays in the browser.
-        Refusal::SessionExpired => {
-            let mut set_cookies = SetCookies::new(&cookies);
+    result.map_err(|failure| {
+        let mut set_cookies = SetCookies::new(&cookies);
+        if failure.refusal() == Refusal::SessionExpired {
+            // However it was found out: nothing of the session stays in the browser.
             set_cookies.clear_session();
-            failure.with_cookies(set_cookies.into_lines())
-        }
-        // So many came under one name that the right one was not among those that are looked at, or they are of several
-        // sessions: the next attempt is to see fewer, and also those that were planted where signing in does not reach.
-        Refusal::UnauthorizedRequest if matches!(endpoint, Endpoint::Refresh | Endpoint::Logout) => {
-            let mut set_cookies = SetCookies::new(&cookies);
+        } else if failure.refusal() == Refusal::UnauthorizedRequest
+            && matches!(endpoint, Endpoint::Refresh | Endpoint::Logout)
+        {
+            // So many came under one name that the right one was not among those that are looked at, or they are of several
+            // sessions: the next attempt is to see fewer, and also those that were planted where signing in does not reach.
             set_cookies.clear_repeated();
-            failure.with_cookies(set_cookies.into_lines())
+        } else {
+            return failure;
         }
-        _ => failure,
+        failure.with_cookies(set_cookies.into_lines())
     })
 }

@@ -33,6 +33,7 @@ use crate::config::AuthorizeRules;
 use crate::oauth::http::HttpClient;
 use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
+use bff_core::request::values::Values;
 
 /// Registers `/authorize`, and everything below it, where the application has rules for it.
 pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
@@ -158,9 +159,9 @@ impl Authorizer {
     fn head(&self, request: &HttpRequest) -> Option<RequestHead> {
         let mut method = request.method().as_str().as_bytes().to_vec();
         if let Some(name) = &self.method_header {
-            let mut values = request.headers().get_all(name);
-            method = values.next()?.as_bytes().to_vec();
-            if values.next().is_some() || method.is_empty() {
+            let value = Values::of(request.headers().get_all(name)).single()?;
+            method = value.as_bytes().to_vec();
+            if method.is_empty() {
                 return None;
             }
         }

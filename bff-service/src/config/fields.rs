@@ -1,6 +1,8 @@
 //! The names and types of all fields, as a table: what the environment may override, what is unknown in the file, and
 //! what the author of an unknown field probably meant.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the types of TOML values are not ours")]
+
 use std::sync::LazyLock;
 
 use toml::{Table, Value};

@@ -189,6 +189,7 @@ impl Client {
         let mut content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
         content_type.make_ascii_lowercase();
         let dpop_nonce = header("dpop-nonce");
+        #[allow(clippy::wildcard_enum_match_arm, reason = "the errors of awc are not ours")]
         let body = response.body().limit(limit).await.map_err(|error| match error {
             PayloadError::Overflow => HttpError::TooLarge(limit),
             error => HttpError::Broken(error.to_string()),
@@ -204,6 +205,7 @@ impl Client {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the errors of awc are not ours")]
 fn send_error(error: SendRequestError) -> HttpError {
     match error {
         SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => HttpError::Timeout,

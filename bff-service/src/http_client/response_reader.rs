@@ -214,9 +214,9 @@ impl ResponseReader {
         if !self.is_reusable {
             out.extend(b"connection: close\r\n");
         }
-        out.extend(match body {
-            ReadState::Complete => &b"content-length: 0\r\n\r\n"[..],
-            _ => b"transfer-encoding: chunked\r\n\r\n",
+        out.extend(match body == ReadState::Complete {
+            true => &b"content-length: 0\r\n\r\n"[..],
+            false => b"transfer-encoding: chunked\r\n\r\n",
         });
         self.state = body;
         Ok(())

@@ -1,5 +1,10 @@
 //! What a failed TLS handshake means for whoever runs the service.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the errors of rustls are not ours, and are many"
+)]
+
 use std::io;
 use std::time::{Duration, SystemTime};
 

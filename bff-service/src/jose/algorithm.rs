@@ -6,29 +6,6 @@
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// A signature algorithm, RFC 7518, section 3.1, and RFC 9864, section 2.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    RS256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    RS384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    RS512,
-    /// RSASSA-PSS with SHA-256.
-    PS256,
-    /// RSASSA-PSS with SHA-384.
-    PS384,
-    /// RSASSA-PSS with SHA-512.
-    PS512,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-    /// ECDSA on P-384 with SHA-384.
-    ES384,
-    /// EdDSA on Curve25519.
-    Ed25519,
-}
-
 /// A type of key, and the curve that it is on, as a JSON Web Key names them (RFC 7518, section 6.1; RFC 8037, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
@@ -63,44 +40,56 @@ struct Row {
     library: jsonwebtoken::Algorithm,
 }
 
-impl Algorithm {
-    /// All of them.
-    pub const ALL: [Algorithm; 9] = [
-        Algorithm::RS256,
-        Algorithm::RS384,
-        Algorithm::RS512,
-        Algorithm::PS256,
-        Algorithm::PS384,
-        Algorithm::PS512,
-        Algorithm::ES256,
-        Algorithm::ES384,
-        Algorithm::Ed25519,
-    ];
+macro_rules! algorithms {
+    ($($(#[$comment:meta])* $variant:ident: $names:expr, $key:ident, $hash:ident, $library:ident;)*) => {
+        /// A signature algorithm, RFC 7518, section 3.1, and RFC 9864, section 2.2.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Algorithm {
+            $($(#[$comment])* $variant,)*
+        }
 
-    const fn row(self) -> Row {
-        use jsonwebtoken::Algorithm as Library;
-        const fn row(names: &'static [&'static str], key: KeyType, hash: Hash, library: Library) -> Row {
-            Row {
-                names,
-                key,
-                hash,
-                library,
+        impl Algorithm {
+            /// All of them.
+            pub const ALL: &[Algorithm] = &[$(Algorithm::$variant),*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Algorithm::$variant => Row {
+                        names: &$names,
+                        key: KeyType::$key,
+                        hash: Hash::$hash,
+                        library: jsonwebtoken::Algorithm::$library,
+                    },)*
+                }
             }
         }
-        match self {
-            Algorithm::RS256 => row(&["RS256"], KeyType::Rsa, Hash::Sha256, Library::RS256),
-            Algorithm::RS384 => row(&["RS384"], KeyType::Rsa, Hash::Sha384, Library::RS384),
-            Algorithm::RS512 => row(&["RS512"], KeyType::Rsa, Hash::Sha512, Library::RS512),
-            Algorithm::PS256 => row(&["PS256"], KeyType::Rsa, Hash::Sha256, Library::PS256),
-            Algorithm::PS384 => row(&["PS384"], KeyType::Rsa, Hash::Sha384, Library::PS384),
-            Algorithm::PS512 => row(&["PS512"], KeyType::Rsa, Hash::Sha512, Library::PS512),
-            Algorithm::ES256 => row(&["ES256"], KeyType::P256, Hash::Sha256, Library::ES256),
-            Algorithm::ES384 => row(&["ES384"], KeyType::P384, Hash::Sha384, Library::ES384),
-            // `Ed25519` says the curve (RFC 9864, section 2.2); `EdDSA` is the older name (RFC 8037, section 3.1).
-            Algorithm::Ed25519 => row(&["Ed25519", "EdDSA"], KeyType::Ed25519, Hash::Sha512, Library::EdDSA),
-        }
-    }
+    };
+}
 
+// Each with its names, key, hash function, and what the library calls it.
+algorithms! {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256: ["RS256"], Rsa, Sha256, RS256;
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384: ["RS384"], Rsa, Sha384, RS384;
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512: ["RS512"], Rsa, Sha512, RS512;
+    /// RSASSA-PSS with SHA-256.
+    PS256: ["PS256"], Rsa, Sha256, PS256;
+    /// RSASSA-PSS with SHA-384.
+    PS384: ["PS384"], Rsa, Sha384, PS384;
+    /// RSASSA-PSS with SHA-512.
+    PS512: ["PS512"], Rsa, Sha512, PS512;
+    /// ECDSA on P-256 with SHA-256.
+    ES256: ["ES256"], P256, Sha256, ES256;
+    /// ECDSA on P-384 with SHA-384.
+    ES384: ["ES384"], P384, Sha384, ES384;
+    /// EdDSA on Curve25519. `Ed25519` says the curve (RFC 9864, section 2.2); `EdDSA` is the older name (RFC 8037, section
+    /// 3.1).
+    Ed25519: ["Ed25519", "EdDSA"], Ed25519, Sha512, EdDSA;
+}
+
+impl Algorithm {
     /// The algorithm of this name, exactly as it is written in `alg`.
     pub fn of(name: &str) -> Option<Algorithm> {
         NamedAlgorithm::of(name).map(|named| named.algorithm)
@@ -137,7 +126,8 @@ impl KeyType {
     /// The algorithms that it is good for.
     pub(super) fn algorithms(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(move |algorithm| algorithm.key_type() == self)
     }
 }
@@ -164,7 +154,7 @@ pub struct NamedAlgorithm {
 
 impl NamedAlgorithm {
     fn all() -> impl Iterator<Item = NamedAlgorithm> {
-        Algorithm::ALL.into_iter().flat_map(|algorithm| {
+        Algorithm::ALL.iter().copied().flat_map(|algorithm| {
             let names = algorithm.row().names.iter();
             names.map(move |name| NamedAlgorithm { algorithm, name })
         })
@@ -191,5 +181,23 @@ impl NamedAlgorithm {
     pub fn names() -> String {
         let names: Vec<&str> = NamedAlgorithm::all().map(|named| named.name).collect();
         names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_of_one_algorithm_and_none_is_symmetric() {
+        let names: Vec<NamedAlgorithm> = NamedAlgorithm::all().collect();
+        for named in &names {
+            assert_eq!(Algorithm::of(named.name), Some(named.algorithm), "{}", named.name);
+            let same = names.iter().filter(|other| other.name == named.name).count();
+            assert_eq!(same, 1, "{}", named.name);
+        }
+        for other in ["none", "HS256", "HS384", "HS512", "ES512", "rs256"] {
+            assert_eq!(Algorithm::of(other), None, "{other}");
+        }
     }
 }

@@ -189,17 +189,22 @@ pub(crate) fn settings_behind(code: OAuthErrorCode) -> Option<&'static str> {
 impl OAuthError {
     /// What it means that there is no answer of `endpoint` to work with.
     pub fn http(endpoint: ServerEndpoint, error: HttpError) -> OAuthError {
-        match error {
+        match &error {
             HttpError::Status {
                 status: status @ 503,
                 retry_after,
             } => OAuthError::Rejected(ErrorResponse {
                 endpoint,
-                status,
+                status: *status,
                 code: None,
                 retry_after: seconds(retry_after.as_deref()),
             }),
-            error => OAuthError::Unavailable(format!("the {endpoint} endpoint: {error}")),
+            HttpError::Timeout
+            | HttpError::Connect(_)
+            | HttpError::Broken(_)
+            | HttpError::TooLarge(_)
+            | HttpError::Status { .. }
+            | HttpError::Request(_) => OAuthError::Unavailable(format!("the {endpoint} endpoint: {error}")),
         }
     }
 }

@@ -38,7 +38,12 @@ impl std::fmt::Display for ServerEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             ServerEndpoint::PushedAuthorizationRequest => "pushed authorization request",
-            other => other.name(),
+            ServerEndpoint::Metadata
+            | ServerEndpoint::Jwks
+            | ServerEndpoint::Token
+            | ServerEndpoint::Userinfo
+            | ServerEndpoint::Revocation
+            | ServerEndpoint::Introspection => self.name(),
         })
     }
 }

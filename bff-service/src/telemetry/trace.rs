@@ -1,7 +1,7 @@
 //! Distributed tracing: W3C Trace Context from request to request, and spans for OpenTelemetry.
 //!
 //! A request that comes with a `traceparent` hands it on to the authorization server, whether or not spans are exported
-//! from here. Spans are made and exported only where an exporter is configured (see [`otlp`](crate::server::otlp)); then each request of
+//! from here. Spans are made and exported only where an exporter is configured (see `server::otlp`); then each request of
 //! the API has one, and each request to the authorization server on its behalf has one below it. Whether a trace is
 //! recorded is decided where it begins: the flag of the incoming `traceparent` is obeyed.
 //!
@@ -9,7 +9,7 @@
 
 use std::sync::OnceLock;
 
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::HeaderMap;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -17,6 +17,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
 use super::server_endpoint::ServerEndpoint;
+use bff_core::request::values::Values;
 
 /// A longer `tracestate` is not handed on (Trace Context, section 3.3.1.5 asks for at least this many bytes).
 const MAX_TRACESTATE_BYTES: usize = 512;
@@ -125,12 +126,8 @@ struct Incoming<'a>(&'a HeaderMap);
 
 impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        let mut lines = self.0.get_all(key).map(HeaderValue::to_str);
-        let one = lines.next()?.ok()?;
-        match lines.next() {
-            None if key != "tracestate" || one.len() <= MAX_TRACESTATE_BYTES => Some(one),
-            _ => None,
-        }
+        let one = Values::of(self.0.get_all(key)).single()?.to_str().ok()?;
+        (key != "tracestate" || one.len() <= MAX_TRACESTATE_BYTES).then_some(one)
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -153,7 +150,7 @@ impl Injector for Outgoing {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderName;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 use super::error_code::ErrorCode;
 use super::rejection::Rejection;
 use crate::request::access_token;
-use crate::request::head::{RequestHead, Values};
+use crate::request::head::RequestHead;
+use crate::request::values::Values;
 
 /// The token of `Authorization: Bearer`.
 pub(crate) fn token(head: &RequestHead) -> Result<Zeroizing<Vec<u8>>, Rejection> {

@@ -13,8 +13,9 @@ use crate::cookie::parts::MAX_PARTS;
 use crate::cookie::purpose::Purpose;
 use crate::cookie::seal::OpenError;
 use crate::request::access_token;
-use crate::request::head::{RequestHead, Values};
+use crate::request::head::RequestHead;
 use crate::request::origin::{self, CallerOrigin, WithoutOrigin};
+use crate::request::values::Values;
 use crate::session::csrf::{self, CsrfError};
 use crate::session::current_session::{CurrentSession, DifferentSessions};
 

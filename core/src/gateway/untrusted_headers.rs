@@ -2,7 +2,8 @@
 
 use super::config::Config;
 use super::header_mutations::HeaderMutations;
-use crate::request::head::{RequestHead, Values};
+use crate::request::head::RequestHead;
+use crate::request::values::Values;
 
 /// Their names, in lower case.
 pub fn names(config: &Config) -> impl Iterator<Item = &str> {

@@ -7,3 +7,4 @@ pub mod head;
 pub mod origin;
 pub mod trace_context;
 pub mod trusted_origins;
+pub mod values;

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::fetch_metadata::FetchSite;
-use super::head::Values;
 use super::trusted_origins::TrustedOrigins;
+use super::values::Values;
 
 /// Where a request says that it comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +20,7 @@ pub enum CallerOrigin<'a> {
 
 impl<'a> CallerOrigin<'a> {
     /// From the values of `Origin`.
-    pub fn of(values: Values<'a>, trusted: &TrustedOrigins) -> Self {
+    pub fn of(values: Values<&'a [u8]>, trusted: &TrustedOrigins) -> Self {
         match values {
             Values::Absent => Self::Absent,
             Values::Single(origin) if trusted.is_trusted(origin) => Self::Trusted(origin),

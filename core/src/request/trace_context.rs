@@ -5,7 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use crate::request::head::{RequestHead, Values};
+use crate::request::head::RequestHead;
+use crate::request::values::Values;
 
 /// Version, trace, parent and flags, with `-` between them (section 3.2.2).
 const TRACEPARENT_LEN: usize = 55;

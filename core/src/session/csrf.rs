@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use super::current_session::CurrentSession;
 use crate::cookie::purpose::Purpose;
 use crate::cookie::seal::Opened;
-use crate::request::head::Values;
+use crate::request::values::Values;
 
 /// Why the CSRF value of a request does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl std::error::Error for CsrfError {}
 ///
 /// # Errors
 /// See [`CsrfError`].
-pub fn check(header: Values<'_>, cookie: &Opened, session: &CurrentSession) -> Result<(), CsrfError> {
+pub fn check(header: Values<&[u8]>, cookie: &Opened, session: &CurrentSession) -> Result<(), CsrfError> {
     let value = match header {
         Values::Single(value) => value,
         Values::Absent => return Err(CsrfError::Mismatch),

@@ -10,17 +10,18 @@ use crate::api::error::{ApiError, Reason};
 use crate::oauth::logout_token::LogoutToken;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
+use bff_core::request::values::Values;
 use url::form_urlencoded;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
-    let mut tokens = form_urlencoded::parse(&call.body)
+    let tokens = form_urlencoded::parse(&call.body)
         .filter(|(name, _)| name == "logout_token")
         .map(|(_, value)| value.into_owned());
-    let raw = match (tokens.next(), tokens.next()) {
-        (Some(token), None) => token,
-        (None, _) => return Err(ApiError::invalid("there is no logout_token")),
-        (Some(_), Some(_)) => return Err(ApiError::invalid("the logout_token is repeated")),
+    let raw = match Values::of(tokens) {
+        Values::Single(token) => token,
+        Values::Absent => return Err(ApiError::invalid("there is no logout_token")),
+        Values::Repeated => return Err(ApiError::invalid("the logout_token is repeated")),
     };
     let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
     if !application.logout_tokens.first_use(&id, call.now).await {
@@ -37,7 +38,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     application.end(ended, call.now).await;
     let what = match ended {
         Ended::User(_) => "all sessions of a user",
-        _ => "the sessions of a login",
+        Ended::Login(_) => "the sessions of a login",
+        Ended::Session(_) => "a session",
     };
     let name = ended.to_text();
     application.metrics.logged_out(LoggedOut::Backchannel);

@@ -11,6 +11,7 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
+use bff_core::request::values::Values;
 
 /// Shorter ones could be guessed, and a login be ended by somebody else.
 pub(in crate::api) const LEAST_SID_BYTES: usize = 16;
@@ -18,10 +19,10 @@ pub(in crate::api) const LEAST_SID_BYTES: usize = 16;
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
     let one = |wanted: &str| {
-        let mut values = form_urlencoded::parse(call.query.as_bytes())
+        let values = form_urlencoded::parse(call.query.as_bytes())
             .filter(|(name, _)| name == wanted)
             .map(|(_, value)| value.into_owned());
-        values.next().filter(|_| values.next().is_none())
+        Values::of(values).single()
     };
     let issuer = &application.config.authorization_server.issuer;
     let (Some(iss), Some(sid)) = (one("iss"), one("sid")) else {

@@ -32,7 +32,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let LoginEnd { page_url } = body::parse(&call.body)?;
     match PageUrl::parse(&page_url, call.worker.application.config.client.response_mode)? {
         PageUrl::Ordinary(state) => page_load(&call, state.as_deref()),
-        response => {
+        response @ (PageUrl::Response(_) | PageUrl::Signed(_)) => {
             let session = finish(&call, response, Finish::ByPage).await?.outcome?;
             let body = json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&session.csrf)});
             Ok(Answer::json(body).with_cookies(session.set_cookies))
@@ -127,7 +127,9 @@ fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError
         CookieError::Missing | CookieError::Expired => {
             Err(ApiError::invalid("no login is pending").because(Reason::LoginUnknown))
         }
-        fault => Err(cookie_error(call.cookies.settings(), by.purpose(), &fault)),
+        fault @ (CookieError::OfAnotherSession | CookieError::Unusable(_)) => {
+            Err(cookie_error(call.cookies.settings(), by.purpose(), &fault))
+        }
     }
 }
 

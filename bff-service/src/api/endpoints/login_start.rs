@@ -76,7 +76,7 @@ pub(in crate::api) async fn begin(
         WriteError::TooLong(_) | WriteError::Seal(_) => {
             ApiError::invalid("the further parameters are too long to be remembered until the login ends")
         }
-        error => error.into(),
+        error @ (WriteError::Random(_) | WriteError::Json(_)) => error.into(),
     })?;
     application.metrics.login_started();
     log::info!(target: AUDIT, event = "login_started"; "login started");

@@ -2,7 +2,7 @@
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
-use bff_core::request::head::Values;
+use bff_core::request::values::Values;
 use bff_core::session::ended_sessions::Ended;
 use serde_json::json;
 

@@ -15,6 +15,7 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::record::log_refusal;
 use crate::session::pending_logins::Finish;
+use bff_core::request::values::Values;
 
 /// Longest path to come back to, in bytes: it is kept in a cookie.
 pub(in crate::api) const MAX_RETURN_TO_BYTES: usize = 512;
@@ -76,10 +77,12 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError>
 
 /// `GET /logout?csrf=…`: signs out, and off to the authorization server to do the same there.
 pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
-    let mut values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
-    let csrf = match (values.next(), values.next()) {
-        (Some((_, value)), None) => value.into_owned(),
-        _ => return Err(ApiError::unauthorized("the parameter `csrf` is missing or repeated")),
+    let values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
+    let csrf = match Values::of(values) {
+        Values::Single((_, value)) => value.into_owned(),
+        Values::Absent | Values::Repeated => {
+            return Err(ApiError::unauthorized("the parameter `csrf` is missing or repeated"));
+        }
     };
     let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
     Ok(Answer {

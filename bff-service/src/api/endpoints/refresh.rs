@@ -34,9 +34,9 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
     let renewed = renew(application, content, id_token.clone()).await.map_err(|refusal| {
         let failure = ApiError::new(refusal, "the refresh failed");
-        match refusal {
-            Refusal::SessionExpired => failure.because(Reason::RefreshTokenRefused),
-            _ => failure,
+        match refusal == Refusal::SessionExpired {
+            true => failure.because(Reason::RefreshTokenRefused),
+            false => failure,
         }
     })?;
 

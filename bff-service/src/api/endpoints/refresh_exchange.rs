@@ -169,9 +169,9 @@ impl RefreshExchange {
             Err(error) => {
                 let name = session_name(self.session);
                 let refusal = refusal_of_refresh(&error);
-                let level = match refusal {
-                    Refusal::AuthorizationServerError => log::Level::Error,
-                    _ => log::Level::Warn,
+                let level = match refusal == Refusal::AuthorizationServerError {
+                    true => log::Level::Error,
+                    false => log::Level::Warn,
                 };
                 log::log!(
                     target: AUDIT,

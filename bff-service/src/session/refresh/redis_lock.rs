@@ -1,5 +1,10 @@
 //! The lock of an exchange, and its outcome, in Redis: each step is one [script](super::redis_scripts).
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the types of answers of Redis are not ours"
+)]
+
 use std::time::Duration;
 
 use redis::{Script, ScriptInvocation, Value};

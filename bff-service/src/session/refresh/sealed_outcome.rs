@@ -82,7 +82,20 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
         },
         Err(Refusal::SessionExpired) => Stored::Refused(Ended::SessionExpired),
         Err(Refusal::AuthorizationError) => Stored::Refused(Ended::Rejected),
-        Err(_) => Stored::Refused(Ended::Unavailable),
+        Err(
+            Refusal::AuthorizationServerError
+            | Refusal::AuthorizationServerBusy { .. }
+            | Refusal::ServerError
+            | Refusal::UnauthorizedRequest
+            | Refusal::InvalidRequest
+            | Refusal::PayloadTooLarge
+            | Refusal::UnsupportedMediaType
+            | Refusal::TokenExpired
+            | Refusal::LoginRequired
+            | Refusal::Prefetch
+            | Refusal::NotFound
+            | Refusal::MethodNotAllowed,
+        ) => Stored::Refused(Ended::Unavailable),
     };
     // The digest keeps anyone who can write to Redis from handing one exchange's outcome to another.
     let json = Zeroizing::new(serde_json::to_vec(&(key.digest(), stored)).ok()?);
