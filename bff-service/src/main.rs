@@ -81,7 +81,7 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
         println!("{report}");
         return Ok(ExitCode::from(report.exit_code()));
     }
-    let configs = config::load(path, environment).map_err(|error| format!("the configuration is refused\n{error}"))?;
+    let configs = config::load(path, environment).map_err(|error| format!("invalid configuration:\n{error}"))?;
     if command == Command::Ready {
         let admin = configs.first().map(Config::admin_address);
         ready::ask(admin.ok_or("there is no application")?)?;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 /// There are no random bytes. Nothing can be done without them, so the request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the generator gave no random bytes")]
+#[error("the system's random number generator failed")]
 pub struct RandomError;
 
 /// `N` random bytes.

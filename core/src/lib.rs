@@ -38,7 +38,6 @@ pub mod cookie;
 pub mod crypto;
 pub mod encoding;
 pub mod error_body;
-pub mod error_code;
 pub mod gateway;
 pub mod jwt;
 pub mod request;

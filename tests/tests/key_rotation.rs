@@ -122,9 +122,12 @@ fn a_bad_ring_is_refused_by_both(
     }
     assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{bad}\"}}")));
     for (component, text) in [
-        (Component::Bff, "`keys`: key 2 is all one byte"),
-        (Component::SecondBff, "`keys`: key 2 is all one byte"),
-        (Component::Envoy, "bff_token.encryption_key: key 2 is all one byte"),
+        (Component::Bff, "`keys`: key 2 is weak (one byte repeated"),
+        (Component::SecondBff, "`keys`: key 2 is weak (one byte repeated"),
+        (
+            Component::Envoy,
+            "bff_token.encryption_key: key 2 is weak (one byte repeated",
+        ),
     ] {
         let log = std::fs::read_to_string(test.system.log(component)).expect("the log");
         assert!(log.contains(text), "{component}: {log}");

@@ -43,7 +43,7 @@ fn the_replicas_of_the_service_are_restarted_one_by_one_and_no_request_fails() {
     assert!(answered > 100, "{answered} requests");
     for replica in REPLICAS {
         let log = std::fs::read_to_string(test.system.log(replica)).expect("the log");
-        assert!(log.contains("told to end: not ready from now on"), "{log}");
+        assert!(log.contains("received SIGTERM: draining for"), "{log}");
     }
 }
 

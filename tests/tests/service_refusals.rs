@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::error_code::Refusal;
+use bff_service::error_code::ErrorCode;
 use bff_tests::http1::{Request, Response};
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::{AUTH, CSRF, CSRF_HEADER, ID, UserAgent};
@@ -21,7 +21,7 @@ fn user() -> UserAgent {
 /// The service's refusal.
 fn assert_service_refused(response: &Response, origin: Option<&str>, what: &str) {
     assert_eq!(response.status, 401, "{what}");
-    let expected = Refusal::UnauthorizedRequest.body();
+    let expected = ErrorCode::UnauthorizedRequest.body();
     assert_eq!(String::from_utf8_lossy(&response.body), expected, "{what}");
     assert!(response.all("set-cookie").is_empty(), "{what}: cookies are untouched");
     assert_eq!(response.header("access-control-allow-origin"), origin, "{what}");

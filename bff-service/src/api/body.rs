@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error_code::ErrorCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, Payload};
-use bff_core::error_code::Refusal;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
@@ -34,20 +34,20 @@ pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) 
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BYTES))
         .await
-        .map_err(|_| ApiError::invalid("the body took too long to arrive"))?
+        .map_err(|_| ApiError::invalid("timed out while reading the request body"))?
         .map_err(|_| too_large())?
-        .map_err(|error| ApiError::invalid(format!("the body broke off: {error}")))?;
+        .map_err(|error| ApiError::invalid(format!("reading the request body failed: {error}")))?;
     if !body.is_empty() && !may_be(headers, kind) {
         return Err(ApiError::new(
-            Refusal::UnsupportedMediaType,
-            "the content type is not the one that is expected",
+            ErrorCode::UnsupportedMediaType,
+            "unexpected Content-Type",
         ));
     }
     Ok(body)
 }
 
 fn too_large() -> ApiError {
-    ApiError::new(Refusal::PayloadTooLarge, "the body is over 16 KiB")
+    ApiError::new(ErrorCode::PayloadTooLarge, "the request body is longer than 16 KiB")
 }
 
 /// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
@@ -71,7 +71,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // The parser's message could repeat what it choked on; its position cannot.
     serde_json::from_slice(body).map_err(|error| {
         ApiError::invalid(format!(
-            "the body is not the expected JSON ({:?} error in column {})",
+            "the request body is not the expected JSON ({:?} error in column {})",
             error.classify(),
             error.column()
         ))

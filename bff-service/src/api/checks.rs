@@ -1,8 +1,8 @@
 //! Who may call: the checks that come before an endpoint's own work.
 
+use crate::error_code::ErrorCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use bff_core::cookie::purpose::Purpose;
-use bff_core::error_code::Refusal;
 use bff_core::request::origin::{self, CallerOrigin, OriginError, WithoutOrigin};
 use bff_core::request::trusted_origins::TrustedOrigins;
 use bff_core::request::values::Values;
@@ -75,10 +75,7 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
     };
     match PURPOSES.iter().any(|name| headers.get_all(name).any(is_prefetch)) {
-        true => Err(ApiError::new(
-            Refusal::Prefetch,
-            "the browser fetches ahead of a navigation",
-        )),
+        true => Err(ApiError::new(ErrorCode::Prefetch, "the request is a prefetch")),
         false => Ok(()),
     }
 }
@@ -89,7 +86,7 @@ pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSe
         NoSession::Nobody(fault) => cookie_error(cookies.settings(), Purpose::Csrf, &fault),
         NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
         NoSession::Ended => {
-            ApiError::new(Refusal::SessionExpired, "the session has ended").because(Reason::SessionEnded)
+            ApiError::new(ErrorCode::SessionExpired, "the session has ended").because(Reason::SessionEnded)
         }
     })
 }

@@ -1,10 +1,10 @@
-//! Refusals. What the caller hears is one of the fixed texts of [`Refusal`], the table that both halves of the product
+//! Refusals. What the caller hears is one of the fixed texts of [`ErrorCode`], the table that both halves of the product
 //! share; what went wrong in detail goes to the log and nowhere else.
 
 use std::borrow::Cow;
 
+use crate::error_code::ErrorCode;
 use bff_core::error_body::error_body;
-use bff_core::error_code::Refusal;
 
 use crate::oauth::OAuthError;
 use crate::oauth::error::{ErrorResponse, error_code, settings_behind};
@@ -67,7 +67,7 @@ impl Reason {
 /// A request that is not fulfilled.
 #[derive(Debug)]
 pub(super) struct ApiError {
-    refusal: Refusal,
+    refusal: ErrorCode,
     reason: Option<Reason>,
     /// The `error` of the authorization response, in place of the refusal's own code.
     code: Option<String>,
@@ -77,7 +77,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     /// `why` is for the log: it holds no token, cookie or secret.
-    pub(super) fn new(refusal: Refusal, why: impl Into<Cow<'static, str>>) -> ApiError {
+    pub(super) fn new(refusal: ErrorCode, why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError {
             refusal,
             reason: None,
@@ -89,31 +89,31 @@ impl ApiError {
 
     /// 401: Origin, CSRF or a cookie.
     pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> ApiError {
-        ApiError::new(Refusal::UnauthorizedRequest, why)
+        ApiError::new(ErrorCode::UnauthorizedRequest, why)
     }
 
     /// 400: the request is not what the endpoint takes.
     pub(super) fn invalid(why: impl Into<Cow<'static, str>>) -> ApiError {
-        ApiError::new(Refusal::InvalidRequest, why)
+        ApiError::new(ErrorCode::InvalidRequest, why)
     }
 
     /// The authorization server refused the login in the front channel. Its own error code is passed on, where it has
     /// the form that RFC 6749, section 4.1.2.1, gives to one.
     pub(super) fn front_channel(error: &str) -> ApiError {
         if error == "login_required" {
-            return ApiError::new(Refusal::LoginRequired, "the authorization server requires a login");
+            return ApiError::new(ErrorCode::LoginRequired, "the authorization server requires a login");
         }
         let code = error_code(error);
-        let mut why = "the authorization server answered the login with an error".to_owned();
+        let mut why = "the authorization server rejected the authorization request".to_owned();
         if let Some(code) = code {
             why = format!("the authorization server answered the login with error `{code}`");
             if let Some(settings) = settings_behind(OAuthErrorCode::of(code)) {
-                why.push_str(&format!(": is {settings} as registered there?"));
+                why.push_str(&format!(": check that {settings} is as registered there"));
             }
         }
         ApiError {
             code: code.map(str::to_owned),
-            ..ApiError::new(Refusal::AuthorizationError, why)
+            ..ApiError::new(ErrorCode::AuthorizationError, why)
         }
     }
 
@@ -134,12 +134,12 @@ impl ApiError {
     pub(super) fn is_temporary(&self) -> bool {
         matches!(
             self.refusal,
-            Refusal::AuthorizationServerError | Refusal::AuthorizationServerBusy { .. }
+            ErrorCode::AuthorizationServerError | ErrorCode::AuthorizationServerBusy { .. }
         )
     }
 
     /// Which refusal.
-    pub(super) fn refusal(&self) -> Refusal {
+    pub(super) fn error_code(&self) -> ErrorCode {
         self.refusal
     }
 
@@ -172,14 +172,14 @@ impl ApiError {
 impl From<OAuthError> for ApiError {
     fn from(error: OAuthError) -> ApiError {
         let refusal = match &error {
-            OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+            OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
             OAuthError::Rejected(error_response) => refusal_of(error_response),
-            OAuthError::TokenExpired => Refusal::TokenExpired,
+            OAuthError::TokenExpired => ErrorCode::TokenExpired,
             OAuthError::InvalidIdToken(_)
             | OAuthError::AuthorizationResponse(_)
             | OAuthError::LogoutToken(_)
-            | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
-            OAuthError::Internal(_) => Refusal::ServerError,
+            | OAuthError::ExtraParam(_) => ErrorCode::InvalidRequest,
+            OAuthError::Internal(_) => ErrorCode::ServerError,
         };
         let failure = ApiError::new(refusal, error.to_string());
         match &error {
@@ -196,54 +196,54 @@ impl From<OAuthError> for ApiError {
 }
 
 /// How the API answers a call for which the authorization server was asked and answered with an error.
-fn refusal_of(error_response: &ErrorResponse) -> Refusal {
+fn refusal_of(error_response: &ErrorResponse) -> ErrorCode {
     let (endpoint, code) = (error_response.endpoint, error_response.error_code());
     match (error_response.meaning(), endpoint) {
         (Meaning::NotNow, _) => busy(error_response),
         (Meaning::UserMustCome, ServerEndpoint::Token) if code != Some(OAuthErrorCode::InvalidGrant) => {
-            Refusal::LoginRequired
+            ErrorCode::LoginRequired
         }
         (Meaning::UserMustCome, ServerEndpoint::Userinfo) if code == Some(OAuthErrorCode::InvalidToken) => {
-            Refusal::TokenExpired
+            ErrorCode::TokenExpired
         }
-        (Meaning::Fault, ServerEndpoint::Token) => Refusal::AuthorizationServerError,
+        (Meaning::Fault, ServerEndpoint::Token) => ErrorCode::AuthorizationServerError,
         // What was pushed may be the page's own parameters.
-        (Meaning::UserMustCome | Meaning::Fault, _) => Refusal::AuthorizationError,
+        (Meaning::UserMustCome | Meaning::Fault, _) => ErrorCode::AuthorizationError,
     }
 }
 
 /// How the API answers a refresh that failed: with the meaning of the error, whatever its code.
-pub(super) fn refusal_of_refresh(error: &OAuthError) -> Refusal {
+pub(super) fn refusal_of_refresh(error: &OAuthError) -> ErrorCode {
     match error {
-        OAuthError::Unavailable(_) => Refusal::AuthorizationServerError,
+        OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
         OAuthError::Rejected(error_response) => match error_response.meaning() {
             Meaning::NotNow => busy(error_response),
-            Meaning::UserMustCome => Refusal::SessionExpired,
-            Meaning::Fault => Refusal::AuthorizationServerError,
+            Meaning::UserMustCome => ErrorCode::SessionExpired,
+            Meaning::Fault => ErrorCode::AuthorizationServerError,
         },
-        OAuthError::TokenExpired => Refusal::TokenExpired,
+        OAuthError::TokenExpired => ErrorCode::TokenExpired,
         OAuthError::InvalidIdToken(_)
         | OAuthError::AuthorizationResponse(_)
         | OAuthError::LogoutToken(_)
-        | OAuthError::ExtraParam(_) => Refusal::InvalidRequest,
-        OAuthError::Internal(_) => Refusal::ServerError,
+        | OAuthError::ExtraParam(_) => ErrorCode::InvalidRequest,
+        OAuthError::Internal(_) => ErrorCode::ServerError,
     }
 }
 
-fn busy(error_response: &ErrorResponse) -> Refusal {
-    Refusal::AuthorizationServerBusy {
+fn busy(error_response: &ErrorResponse) -> ErrorCode {
+    ErrorCode::AuthorizationServerBusy {
         retry_after: error_response.retry_after.map(retry_after::bounded),
     }
 }
 
 impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> ApiError {
-        ApiError::new(Refusal::ServerError, error.to_string())
+        ApiError::new(ErrorCode::ServerError, error.to_string())
     }
 }
 
 impl From<RandomError> for ApiError {
     fn from(error: RandomError) -> ApiError {
-        ApiError::new(Refusal::ServerError, error.to_string())
+        ApiError::new(ErrorCode::ServerError, error.to_string())
     }
 }

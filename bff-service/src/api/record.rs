@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error_code::ErrorCode;
 use actix_web::http::Method;
-use bff_core::error_code::Refusal;
 
 use super::answer::Answer;
 use super::endpoint::Endpoint;
@@ -40,7 +40,7 @@ pub(super) fn record(
     count(application, name, failure, time);
     let failure = failure?;
     log_refusal(name, failure);
-    Some(failure.refusal().code())
+    Some(failure.error_code().code())
 }
 
 pub(super) fn count(application: &Application, endpoint: &'static str, failure: Option<&ApiError>, time: Duration) {
@@ -48,7 +48,7 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
     let Some(failure) = failure else {
         return metrics.request(endpoint, "ok", time);
     };
-    metrics.request(endpoint, failure.refusal().code(), time);
+    metrics.request(endpoint, failure.error_code().code(), time);
     metrics.refused(endpoint, failure.reason());
     if failure.is_temporary() {
         metrics.authorization_server_failed();
@@ -56,10 +56,10 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
 }
 
 pub(super) fn log_refusal(endpoint: &'static str, failure: &ApiError) {
-    let (status, code) = (failure.refusal().status(), failure.refusal().code());
+    let (status, code) = (failure.error_code().status(), failure.error_code().code());
     let level = match status {
         // A browser's own doing, however often.
-        _ if failure.refusal() == Refusal::Prefetch => log::Level::Info,
+        _ if failure.error_code() == ErrorCode::Prefetch => log::Level::Info,
         ..500 => log::Level::Info,
         503 => log::Level::Warn,
         _ => log::Level::Error,

@@ -7,7 +7,7 @@ use actix_web::http::header::{
     RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
-use bff_core::error_code::Refusal;
+use crate::error_code::ErrorCode;
 use bff_core::request::origin::CallerOrigin;
 
 use super::answer::{Answer, Content};
@@ -22,8 +22,8 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
             (status, kind, body, further, set_cookies)
         }
         Err(failure) => {
-            let status = StatusCode::from_u16(failure.refusal().status());
-            let further = retry_after(failure.refusal());
+            let status = StatusCode::from_u16(failure.error_code().status());
+            let further = retry_after(failure.error_code());
             let (body, set_cookies) = failure.into_parts();
             let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             (status, Some(JSON), body, further, set_cookies)
@@ -42,7 +42,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
             Ok(value) => headers.insert(name, value),
             // URLs are ASCII, without line breaks.
             Err(error) => {
-                log::error!("a header could not be set: {error}");
+                log::error!("setting a response header failed: {error}");
                 return HttpResponse::InternalServerError().finish();
             }
         };
@@ -61,7 +61,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
         match HeaderValue::try_from(line) {
             Ok(line) => headers.append(SET_COOKIE, line),
             // Names and paths were checked with the configuration, and values are base64url.
-            Err(error) => log::error!("a cookie could not be set: {error}"),
+            Err(error) => log::error!("setting a cookie failed: {error}"),
         }
     }
     response
@@ -70,8 +70,8 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
 const JSON: &str = "application/json";
 
 /// The header of a refusal that says when to come again.
-fn retry_after(refusal: Refusal) -> Option<(HeaderName, String)> {
-    let Refusal::AuthorizationServerBusy { retry_after } = refusal else {
+fn retry_after(refusal: ErrorCode) -> Option<(HeaderName, String)> {
+    let ErrorCode::AuthorizationServerBusy { retry_after } = refusal else {
         return None;
     };
     Some((RETRY_AFTER, retry_after?.to_string()))

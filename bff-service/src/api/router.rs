@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
+use crate::error_code::ErrorCode;
 use actix_web::http::header::{ALLOW, COOKIE, HOST, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
-use bff_core::error_code::Refusal;
 use bff_core::request::origin::CallerOrigin;
 
 use super::answer::Answer;
@@ -80,7 +80,7 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let began = Instant::now();
     let Some(worker) = find(workers, request) else {
-        let failure = ApiError::new(Refusal::NotFound, "no application has this host and path");
+        let failure = ApiError::new(ErrorCode::NotFound, "no application serves this host and path");
         log_refusal("unknown", &failure);
         if let Some(application) = workers.first().map(|worker| &worker.application) {
             count(application, "unknown", Some(&failure), began.elapsed());
@@ -105,7 +105,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
         .as_ref()
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
     let error = record(application, endpoint, &result, began.elapsed());
-    let not_allowed = matches!(&result, Err(failure) if failure.refusal() == Refusal::MethodNotAllowed);
+    let not_allowed = matches!(&result, Err(failure) if failure.error_code() == ErrorCode::MethodNotAllowed);
     let mut response = respond(origin, result);
     if let Some(route) = &route {
         if not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
@@ -151,10 +151,10 @@ async fn dispatch(
         Caller::AuthorizationServer => {}
     }
     if route.is_none() {
-        return Err(ApiError::new(Refusal::NotFound, "there is no such endpoint"));
+        return Err(ApiError::new(ErrorCode::NotFound, "unknown endpoint"));
     }
-    let endpoint =
-        endpoint.ok_or_else(|| ApiError::new(Refusal::MethodNotAllowed, "the endpoint has another method"))?;
+    let endpoint = endpoint
+        .ok_or_else(|| ApiError::new(ErrorCode::MethodNotAllowed, "the endpoint does not support this method"))?;
     let body = body::read(headers, payload, endpoint.body()).await?;
     let now = clock::now();
     let lines = headers.get_all(COOKIE).map(HeaderValue::as_bytes);
@@ -198,10 +198,10 @@ async fn dispatch(
     }
     result.map_err(|failure| {
         let mut set_cookies = SetCookies::new(&cookies);
-        if failure.refusal() == Refusal::SessionExpired {
+        if failure.error_code() == ErrorCode::SessionExpired {
             // However it was found out: nothing of the session stays in the browser.
             set_cookies.clear_session();
-        } else if failure.refusal() == Refusal::UnauthorizedRequest
+        } else if failure.error_code() == ErrorCode::UnauthorizedRequest
             && matches!(endpoint, Endpoint::Refresh | Endpoint::Logout)
         {
             // So many came under one name that the right one was not among those that are looked at, or they are of several

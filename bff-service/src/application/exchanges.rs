@@ -127,7 +127,7 @@ impl Exchanges {
             );
             return None;
         };
-        log::warn!("the token endpoint has not answered in time; the exchange goes on behind the answer");
+        log::warn!("the token endpoint did not answer in time; the exchange continues in the background");
         let rest = self.times.total.saturating_sub(self.times.answer);
         timeout(rest, exchange).await.ok()
     }
@@ -150,14 +150,14 @@ impl Exchanges {
         let mut under_way = self.under_way.subscribe();
         let count = *under_way.borrow();
         if count > 0 {
-            log::info!("waiting for {count} exchanges with the authorization server");
+            log::info!("waiting for {count} token requests under way");
         }
         if timeout(self.times.over(), under_way.wait_for(|count| *count == 0))
             .await
             .is_err()
         {
             log::error!(
-                "shutting down although the authorization server has not answered: refresh tokens may be lost, or live on"
+                "shutting down before the authorization server has answered: refresh tokens may be lost, or stay valid"
             );
         }
     }

@@ -43,14 +43,14 @@ impl LiveSettings {
             .into_iter()
             .collect();
         if self.client_secret.replace(config.client_secret()) {
-            changes.push("the client secret has been exchanged".to_owned());
+            changes.push("reloaded client secret".to_owned());
         }
         // Whether there are any is settled at the start: the routes are.
         if let (Some(new), Some(old)) = (config.authorize_rules(), self.authorize_rules())
             && *new != *old
         {
             self.authorize_rules.store(Some(Arc::new(new.clone())));
-            changes.push("the rules of /authorize have been exchanged".to_owned());
+            changes.push("reloaded rules of /authorize".to_owned());
         }
         changes
     }

@@ -135,7 +135,7 @@ impl Authorizer {
 
     async fn decide(self: Rc<Self>, request: &HttpRequest) -> Decision {
         let Some(head) = self.head(request) else {
-            return server_error("the proxy did not say, in `authorize.method_header`, the one method of the request");
+            return server_error("missing or repeated request method in the header of `authorize.method_header`");
         };
         let stream = self.next.get().wrapping_add(1);
         self.next.set(stream);
@@ -151,7 +151,7 @@ impl Authorizer {
             .on_request(stream, &head, &ElsewhereConnected, now);
         self.carry_out(Vec::from_iter(effect));
         // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
-        let undecided = |_| server_error("the request was not decided on");
+        let undecided = |_| server_error("internal error: no decision");
         decision.await.unwrap_or_else(undecided)
     }
 

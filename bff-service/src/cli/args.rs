@@ -45,9 +45,11 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, Pa
             "check" => Command::Check,
             "ready" => Command::Ready,
             "--config" => {
-                let path = arguments.next().ok_or("--config needs a path")?;
+                let path = arguments
+                    .next()
+                    .ok_or("missing path after --config: write --config PATH")?;
                 if config.replace(PathBuf::from(path)).is_some() {
-                    return Err("--config is given twice".to_owned());
+                    return Err("repeated --config: write it once".to_owned());
                 }
                 continue;
             }
@@ -56,14 +58,14 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, Pa
                     config = Some(PathBuf::from(path));
                     continue;
                 }
-                _ => return Err(format!("`{other}` is not understood")),
+                _ => return Err(format!("`{other}` is unknown")),
             },
         };
         if command.replace(named).is_some() {
-            return Err("more than one command is given".to_owned());
+            return Err("more than one command: write one".to_owned());
         }
     }
-    let config = config.ok_or("--config PATH is missing")?;
+    let config = config.ok_or("missing --config PATH")?;
     Ok((command.unwrap_or(Command::Serve), config))
 }
 
@@ -91,11 +93,11 @@ mod tests {
     #[test]
     fn a_wrong_call_is_told_what_is_wrong() {
         for (arguments, message) in [
-            (&[][..], "--config PATH is missing"),
-            (&["--config"], "--config needs a path"),
-            (&["start", "--config", "a"], "`start` is not understood"),
-            (&["serve", "check", "--config", "a"], "more than one command is given"),
-            (&["--config", "a", "--config", "b"], "--config is given twice"),
+            (&[][..], "missing --config PATH"),
+            (&["--config"], "missing path after --config: write --config PATH"),
+            (&["start", "--config", "a"], "`start` is unknown"),
+            (&["serve", "check", "--config", "a"], "more than one command: write one"),
+            (&["--config", "a", "--config", "b"], "repeated --config: write it once"),
         ] {
             assert_eq!(parsed(arguments), Err(message.to_owned()));
         }

@@ -54,10 +54,7 @@ pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result
         ["fingerprint", "--file", path] => fingerprint(&KeySource::File(path.into()), env),
         ["fingerprint", "--config", path] => fingerprint(&KeySource::Config(path.into()), env),
         ["--help" | "-h"] => Ok(Zeroizing::new(format!("{USAGE}\n"))),
-        _ => Err(KeysError::Usage(format!(
-            "`keys {}` is not understood",
-            arguments.join(" ")
-        ))),
+        _ => Err(KeysError::Usage(format!("`keys {}` is unknown", arguments.join(" ")))),
     }
 }
 
@@ -85,7 +82,7 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
         KeySource::StandardInput => {
             let mut text = Zeroizing::new(String::new());
             let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|error| refused(format!("the standard input cannot be read: {error}")))?;
+            read.map_err(|error| refused(format!("reading standard input failed: {error}")))?;
             (text, "the standard input".to_owned())
         }
         KeySource::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
@@ -96,7 +93,7 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
             (Some(text), None) => (Zeroizing::new(text), "BFF_COOKIE_KEYS".to_owned()),
             (None, Some(path)) => (read(Path::new(&path))?, path),
             (None, None) => {
-                let what = "there are no keys; set BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, or name a file with --file";
+                let what = "missing cookie keys: set BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, or write --file PATH";
                 return Err(refused(what.to_owned()));
             }
         },
@@ -109,7 +106,7 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
 
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    text.map_err(|error| KeysError::Refused(format!("the file {} cannot be read: {error}", path.display())))
+    text.map_err(|error| KeysError::Refused(format!("reading {} failed: {error}", path.display())))
 }
 
 /// A line for each key, in the order of the ring.

@@ -20,8 +20,8 @@ pub fn ask(admin: SocketAddr) -> Result<(), String> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
-        Some(status) => Err(format!("not ready ({status}): {}", body.trim())),
-        None => Err(format!("what listens at {address} port {port} does not speak http")),
+        Some(status) => Err(format!("not ready: HTTP {status}: {}", body.trim())),
+        None => Err(format!("{address} port {port} does not speak HTTP")),
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
         assert_eq!(asked("HTTP/1.1 200 OK\r\n\r\nready\n"), Ok(()));
         assert_eq!(
             asked("HTTP/1.1 503 Service Unavailable\r\n\r\nthe metadata are not loaded\n"),
-            Err("not ready (503): the metadata are not loaded".to_owned())
+            Err("not ready: HTTP 503: the metadata are not loaded".to_owned())
         );
-        assert!(asked("SSH-2.0").is_err_and(|error| error.contains("does not speak http")));
+        assert!(asked("SSH-2.0").is_err_and(|error| error.contains("does not speak HTTP")));
     }
 
     #[test]

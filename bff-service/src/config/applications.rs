@@ -73,7 +73,7 @@ fn application(
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
         faults.push(FieldError::new(
             shared,
-            "this is of the service as a whole; write it outside of [applications]",
+            "this setting is for the whole service; write it outside of [applications]",
         ));
     }
     if !faults.is_empty() {
@@ -153,7 +153,7 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
             };
             let keys: HashSet<_> = one.key_ring().key_ids().collect();
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
-                fault("have a cookie key in common; give each keys of its own".to_owned());
+                fault("share a cookie key; each needs keys of its own".to_owned());
             }
             let shares_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
                 ([], []) => true,
@@ -250,10 +250,7 @@ mod tests {
             other => env(other),
         };
         let error = parse(&two("", ""), same_keys).unwrap_err().to_string();
-        assert!(
-            error.contains("`brand-a` and `brand-b` have a cookie key in common"),
-            "{error}"
-        );
+        assert!(error.contains("`brand-a` and `brand-b` share a cookie key"), "{error}");
         let same_host = two("", "").replace("api.brand-b.com", "API.brand-a.com");
         let error = parse(&same_host, env).unwrap_err().to_string();
         assert!(error.contains("the same `hosts` and `endpoints_prefix`"), "{error}");

@@ -38,7 +38,7 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
             None => Ok((None, None)),
             Some(_) => Err(FieldError::new(
                 FILE,
-                "`authorize.method_header` is of no use without this file",
+                "`authorize.method_header` has no effect without this file",
             )),
         };
     };

@@ -25,7 +25,7 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
             Ok(key) if keys.signing.iter().any(|other| other.id() == key.id()) => {
                 faults.push(fault(
                     "signing_key_files",
-                    format!("{} holds a key that is there already", path.display()),
+                    format!("{} has a duplicate key", path.display()),
                 ));
             }
             Ok(key) => keys.signing.push(key),

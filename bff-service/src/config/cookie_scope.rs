@@ -25,7 +25,7 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
         return;
     }
     for host in settings.hosts.iter().filter(|host| !is_within(host, domain)) {
-        let what = format!("the host `{host}` of `hosts` is not within this domain: no browser takes its cookies");
+        let what = format!("the host `{host}` of `hosts` is not within this domain: no browser accepts its cookies");
         faults.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
@@ -46,7 +46,7 @@ fn check_domain(domain: &str) -> Result<(), String> {
         |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if domain.parse::<IpAddr>().is_ok() {
         return Err(
-            "this must be a host name, not an IP address: no browser takes a cookie with such a Domain".to_owned(),
+            "this must be a host name, not an IP address: no browser accepts a cookie with such a Domain".to_owned(),
         );
     }
     if !domain.split('.').all(label_is_sane) {
@@ -55,7 +55,7 @@ fn check_domain(domain: &str) -> Result<(), String> {
     match domain.contains('.') {
         true => Ok(()),
         false => Err(format!(
-            "`{domain}` is a top-level name: no browser takes a cookie for all of it; write a domain such as `example.{domain}`"
+            "`{domain}` is a top-level domain: no browser accepts a cookie for it; write a domain such as `example.{domain}`"
         )),
     }
 }

@@ -8,14 +8,14 @@ pub fn check_endpoint(url: &str, demo: bool) -> Result<Url, &'static str> {
     match url.scheme() {
         "https" => {}
         "http" if demo => {}
-        "http" => return Err("is plain http; it must be https"),
+        "http" => return Err("uses http; it must be https"),
         _ => return Err("is not https"),
     }
     if url.fragment().is_some() {
         return Err("has a fragment");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user name or a password in it");
+        return Err("contains a user name or a password");
     }
     Ok(url)
 }

@@ -40,14 +40,14 @@ fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
         let hint = nearest(path)
             .map(|name| format!("; did you mean `{name}`?"))
             .unwrap_or_default();
-        faults.push(FieldError::new(path, format!("there is no such field{hint}")));
+        faults.push(FieldError::new(path, format!("unknown field{hint}")));
         return;
     };
     let (fits, expected) = match kind {
         Text => (value.is_str(), "a string, in quotes"),
         Number => (
             value.as_integer().is_some_and(|number| number >= 0),
-            "a whole number, not negative",
+            "a non-negative integer",
         ),
         Flag => (value.is_bool(), "true or false"),
         List => (

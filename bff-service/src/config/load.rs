@@ -11,7 +11,7 @@ use crate::http_client::Proxy;
 /// checks everything, for each application. The error lists every fault that was found, not only the first.
 pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| FieldError::new("", format!("the file {} cannot be read: {error}", path.display())))?;
+        .map_err(|error| FieldError::new("", format!("reading {} failed: {error}", path.display())))?;
     parse(&text, env)
 }
 
@@ -30,7 +30,7 @@ pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Con
 fn not_toml(text: &str, error: &toml::de::Error) -> FieldError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    FieldError::new("", format!("this is not TOML: line {line}: {}", error.message()))
+    FieldError::new("", format!("invalid TOML: line {line}: {}", error.message()))
 }
 
 impl Config {

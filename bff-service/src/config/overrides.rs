@@ -36,7 +36,7 @@ pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<Fi
 fn value(kind: Kind, text: &str) -> Result<Value, &'static str> {
     match kind {
         Kind::Text => Ok(Value::String(text.to_owned())),
-        Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| "a whole number"),
+        Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| "an integer"),
         Kind::Flag => text.trim().parse().map(Value::Boolean).map_err(|_| "`true` or `false`"),
         Kind::List => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

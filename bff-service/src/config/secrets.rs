@@ -79,7 +79,7 @@ fn missing(source: &SecretSource) -> FieldError {
     } = source;
     FieldError::new(
         field,
-        format!("there is none; set {variable}, or name a file with {file_variable} or `{file}`"),
+        format!("missing: set {variable}, {file_variable} (file path), or `{file}`"),
     )
 }
 
@@ -128,7 +128,7 @@ fn find(
 fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|error| FieldError::new(field, format!("the file {shown} cannot be read: {error}")))?;
+    let text = text.map_err(|error| FieldError::new(field, format!("reading {shown} failed: {error}")))?;
     checked(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))
 }
 
@@ -141,7 +141,7 @@ fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> 
     match text.trim().is_empty() {
         true => Err(FieldError::new(
             field,
-            format!("{origin} is empty; it must hold the secret"),
+            format!("{origin} is empty; write the secret into it"),
         )),
         false => Ok(Secret::new(text.to_owned())),
     }

@@ -140,7 +140,7 @@ fn an_unknown_field_is_refused_with_the_nearest_name() {
 #[test]
 fn a_value_of_the_wrong_type_says_which_type_is_right() {
     let error = with("server: port = \"3003\"").unwrap_err().to_string();
-    assert_eq!(error, "`server.port`: this must be a whole number, not negative");
+    assert_eq!(error, "`server.port`: this must be a non-negative integer");
     assert_eq!(
         fields(with("trusted_web_origins = \"https://www.example.com\"")),
         ["trusted_web_origins"]
@@ -204,7 +204,7 @@ fn a_variable_that_makes_no_sense_is_named() {
     let error = Config::parse(EXAMPLE, env).unwrap_err().to_string();
     assert_eq!(
         error,
-        "`server.port`: the environment variable BFF_SERVER__PORT must be a whole number"
+        "`server.port`: the environment variable BFF_SERVER__PORT must be an integer"
     );
 }
 

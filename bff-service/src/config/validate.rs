@@ -107,7 +107,7 @@ fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
     if !is_prefix(&settings.endpoints_prefix) {
         fault(
             "endpoints_prefix",
-            "this must be a path such as `/bff`: a slash at its beginning, none at its end",
+            "this must be a path such as `/bff`, with a leading and without a trailing slash",
         );
     }
     if !settings
@@ -117,7 +117,7 @@ fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
     {
         fault(
             "former_endpoints_prefixes",
-            "these must be paths such as `/bff`: a slash at its beginning, none at its end",
+            "these must be paths such as `/bff`, with a leading and without a trailing slash",
         );
     }
 }
@@ -135,7 +135,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
             Some(pattern) => patterns.push(pattern),
             None => {
                 let what = format!(
-                    "`{name}` is not the name of a header; write `baggage`, or `x-datadog-*` for all that begin so"
+                    "`{name}` is not a header name; write a name such as `baggage`, or a prefix such as `x-datadog-*`"
                 );
                 faults.push(FieldError::new("cors_allowed_headers", what));
                 break;
@@ -191,18 +191,18 @@ fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope>
     if client.id.is_empty() || !printable(&client.id) {
         fault(
             "id",
-            "this is required: the client_id that the authorization server knows this client by",
+            "this is required: the client_id registered at the authorization server",
         );
     }
     let scopes: Vec<&str> = client.scope.split_ascii_whitespace().collect();
     if !scopes.contains(&"openid") {
-        fault("scope", "this must hold `openid`: without it there is no ID token");
+        fault("scope", "this must contain `openid`: without it there is no ID token");
     }
     if !printable(&client.scope) || client.scope.contains(['"', '\\']) {
-        fault("scope", "this must be names parted by spaces");
+        fault("scope", "this must be space-separated names");
     }
     for key in client.allowed_extra_params.iter().filter(|key| is_forbidden(key)) {
-        let what = format!("`{key}` must never be set by a page; take it out");
+        let what = format!("`{key}` must never be set by a page; remove it");
         fault("allowed_extra_params", &what);
     }
     scopes.into_iter().map(|scope| Scope::new(scope.to_owned())).collect()
@@ -214,7 +214,7 @@ fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) ->
     let problem = match check_endpoint(uri, settings.demo) {
         Err(what) => format!("this {what}"),
         Ok(url) if url.path() != callback || url.query().is_some() => {
-            format!("this must be this API's own callback: its path must be `{callback}`")
+            format!("this must be the callback of this API: its path must be `{callback}`")
         }
         Ok(_) => return RedirectUrl::new(uri.clone()).ok(),
     };
@@ -258,7 +258,7 @@ fn page(
     faults: &mut Vec<FieldError>,
 ) -> Option<RedirectUrl> {
     let problem = match value {
-        "" => "this is required: the page that the browser comes back to".to_owned(),
+        "" => "this is required: the page to which the browser returns after sign-in".to_owned(),
         value => match check_endpoint(value, settings.demo) {
             Err(what) => format!("this {what}"),
             Ok(url) if !trusted.is_trusted(url.origin().ascii_serialization().as_bytes()) => {
@@ -294,8 +294,7 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Co
     let prefix = &settings.cookie_name_prefix;
     let names = CookieNames::new(prefix, settings.cookie_hardening, root, domain).map_err(|error| error.to_string());
     let header = csrf_header_name(prefix);
-    let header =
-        HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` cannot be the name of a header"));
+    let header = HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` is not a valid header name"));
     names
         .and_then(|names| Ok((names, header?)))
         .map_err(|what| faults.push(FieldError::new("cookie_name_prefix", what)))
@@ -304,7 +303,7 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Co
 
 fn trusted_origins(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<TrustedOrigins> {
     if settings.trusted_web_origins.is_empty() {
-        let what = "this is required: the origins of your pages, such as [\"https://www.example.com\"]";
+        let what = "this is required: the web origins of your pages, such as [\"https://www.example.com\"]";
         faults.push(FieldError::new("trusted_web_origins", what));
         return None;
     }

@@ -47,10 +47,10 @@ impl ClientCertificate {
         if current.changed != changed(&self.certificate, &self.key) {
             match read(&self.certificate, &self.key, &self.provider) {
                 Ok(loaded) => {
-                    log::info!("the client's certificate has been read anew");
+                    log::info!("reloaded client certificate");
                     *current = loaded;
                 }
-                Err(error) => log::warn!("the client's certificate stays the one from before: {error}"),
+                Err(error) => log::warn!("reloading the client certificate failed; keeping the previous one: {error}"),
             }
         }
         Arc::clone(&current.key)
@@ -59,19 +59,18 @@ impl ClientCertificate {
 
 fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
     let changed = changed(certificate, key);
-    let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
-        format!("the file {} cannot be read as PEM: {error}", path.display())
-    };
+    let unreadable =
+        |path: &Path, error: rustls::pki_types::pem::Error| format!("{} is not valid PEM: {error}", path.display());
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(certificate, error))?;
     if chain.is_empty() {
-        return Err(format!("the file {} holds no certificate", certificate.display()));
+        return Err(format!("{} contains no certificate", certificate.display()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
     let key = CertifiedKey::from_der(chain, private, provider).map_err(|error| {
         format!(
-            "the files {} and {} do not go together: {error}",
+            "certificate {} and key {} do not match: {error}",
             certificate.display(),
             key.display()
         )
@@ -149,6 +148,6 @@ mod tests {
         write(one.path());
         write(other.path());
         std::fs::copy(other.path().join("key.pem"), one.path().join("key.pem")).unwrap();
-        assert!(load(one.path()).unwrap_err().contains("do not go together"));
+        assert!(load(one.path()).unwrap_err().contains("do not match"));
     }
 }

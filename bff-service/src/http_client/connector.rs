@@ -77,7 +77,7 @@ impl ConnectorSettings {
         };
         let server = ServerName::try_from(without_brackets(host).to_owned());
         let server =
-            server.map_err(|_| io::Error::other("the host of the URL is no name that a certificate can have"))?;
+            server.map_err(|_| io::Error::other("the host of the URL is not a valid name for a certificate"))?;
         let tcp = match self.proxy.server_for(host, port) {
             None => self.open(host, port).await?,
             Some(proxy) => self
@@ -91,10 +91,10 @@ impl ConnectorSettings {
 
     async fn open(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         self.in_time(async {
-            let addresses = resolver::lookup(host, port).await.map_err(|error| {
-                io::Error::new(error.kind(), format!("the name {host} cannot be resolved: {error}"))
-            })?;
-            let mut outcome = Err(io::Error::other(format!("the name {host} has no address")));
+            let addresses = resolver::lookup(host, port)
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("resolving {host} failed: {error}")))?;
+            let mut outcome = Err(io::Error::other(format!("{host} has no address")));
             for address in addresses {
                 outcome = TcpStream::connect(address).await;
                 if outcome.is_ok() {
@@ -125,10 +125,10 @@ impl ConnectorSettings {
                     100..=199 => {}
                     407 => {
                         return Err(io::Error::other(
-                            "it answered 407: it asks for a user name and password, or refuses those in its URL",
+                            "HTTP 407: the proxy requires a user name and password, or rejects those in its URL",
                         ));
                     }
-                    status => return Err(io::Error::other(format!("it answered {status} to CONNECT"))),
+                    status => return Err(io::Error::other(format!("HTTP {status} for CONNECT"))),
                 }
             }
         })
@@ -145,7 +145,7 @@ impl ConnectorSettings {
 
 /// Reads a head and not a byte more: what follows it belongs to the tunnel.
 async fn read_status(tcp: &mut TcpStream) -> io::Result<u16> {
-    let malformed = || io::Error::other("its answer to CONNECT is malformed");
+    let malformed = || io::Error::other("malformed response to CONNECT");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_PROXY_HEAD_BYTES {

@@ -169,7 +169,7 @@ impl<Io: Carrier> AsyncWrite for ExchangeStream<Io> {
             Phase::Ended if !this.is_drained() => Poll::Ready(Ok(buf.len())),
             Phase::Idle | Phase::Ended => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
-                "the server spoke, or ended the connection, before the request",
+                "the server sent data, or closed the connection, before the request",
             ))),
         }
     }

@@ -127,7 +127,7 @@ impl Client {
             "GET" => Method::GET,
             "POST" => Method::POST,
             // An answer to HEAD has another form.
-            _ => return Err(refused("its method is neither GET nor POST")),
+            _ => return Err(refused("unsupported method")),
         };
         let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(&error.to_string()))?;
         let pools = match sharing {
@@ -137,9 +137,9 @@ impl Client {
         let (client, default_port) = match url.scheme() {
             "https" => (&pools.tls, 443),
             "http" => (&pools.plain, 80),
-            _ => return Err(refused("its URL is neither https nor http")),
+            _ => return Err(refused("the URL is neither https nor http")),
         };
-        let host = url.host_str().ok_or_else(|| refused("its URL has no host"))?;
+        let host = url.host_str().ok_or_else(|| refused("the URL has no host"))?;
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),

@@ -123,7 +123,7 @@ impl ProxyServer {
         let decoded = |text: &str| percent_decoded(text).ok_or(FORM);
         let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
         if user.contains(&b':') {
-            return Err("the user name for the proxy has a colon in it, which HTTP Basic cannot express");
+            return Err("the user name of the proxy contains a colon, which HTTP Basic does not allow");
         }
         let has_credentials = !url.username().is_empty() || url.password().is_some();
         let credentials = [user.as_slice(), b":", password.as_slice()].concat();

@@ -98,7 +98,7 @@ impl Names {
             outcome
                 .ok()
                 .flatten()
-                .unwrap_or_else(|| Err("the question was not asked".to_owned()))
+                .unwrap_or_else(|| Err("internal error: the DNS query was not sent".to_owned()))
         };
         let Some((until, instead)) = instead else {
             return answered.await;
@@ -148,7 +148,7 @@ impl Names {
         let question = Question {
             names: self.clone(),
             name: name.to_owned(),
-            outcome: Err("the question ended".to_owned()),
+            outcome: Err("the DNS query was aborted".to_owned()),
             sender,
         };
         tokio::task::spawn_blocking(move || question.ask());
@@ -177,7 +177,7 @@ impl Question {
     fn ask(mut self) {
         self.outcome = match (self.names.ask)(&self.name) {
             Ok(addresses) if !addresses.is_empty() => Ok(addresses),
-            Ok(_) => Err("it has no address".to_owned()),
+            Ok(_) => Err("no address".to_owned()),
             Err(error) => Err(error.to_string()),
         };
     }

@@ -10,13 +10,13 @@ pub enum HttpError {
     #[error("no answer in time")]
     Timeout,
     /// There was no connection.
-    #[error("no connection: {0}")]
+    #[error("connecting failed: {0}")]
     Connect(String),
     /// The connection broke, or what came was not HTTP.
-    #[error("the connection broke: {0}")]
+    #[error("the connection failed: {0}")]
     Broken(String),
     /// The answer is larger than this many bytes.
-    #[error("the answer is larger than {0} bytes")]
+    #[error("the response is longer than {0} bytes")]
     TooLarge(usize),
     /// The answer is a redirect, or another status that no endpoint here has a reason for.
     #[error("answered {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
@@ -27,7 +27,7 @@ pub enum HttpError {
         retry_after: Option<String>,
     },
     /// The request could not be made.
-    #[error("the request cannot be made: {0}")]
+    #[error("invalid request: {0}")]
     Request(String),
 }
 

@@ -126,13 +126,13 @@ impl ResponseReader {
                 self.state = complete(out);
                 Ok(())
             }
-            ReadState::Head if self.head_bytes == 0 => Err(Malformed("the connection ended before the answer")),
+            ReadState::Head if self.head_bytes == 0 => Err(Malformed("the connection was closed before the response")),
             ReadState::Head
             | ReadState::Length(_)
             | ReadState::ChunkLine
             | ReadState::Chunk(_)
             | ReadState::ChunkEnd
-            | ReadState::Trailers => Err(Malformed("the answer was cut")),
+            | ReadState::Trailers => Err(Malformed("the response was truncated")),
         }
     }
 
@@ -141,7 +141,7 @@ impl ResponseReader {
         let end = memchr::memchr(b'\n', input).map(|position| position + 1);
         let taken = end.unwrap_or(input.len());
         if self.line.len() - self.line_start + taken > limit {
-            return Err(Malformed("the answer's head, or a line in its body, is too long"));
+            return Err(Malformed("the response head, or a line of the body, is too long"));
         }
         self.line.extend(input.iter().take(taken));
         Ok((taken, end.is_some()))
@@ -181,7 +181,7 @@ impl ResponseReader {
         let (Ok(httparse::Status::Complete(_)), Some(version), Some(status @ 100..)) =
             (parsed, response.version, response.code)
         else {
-            return Err(Malformed("the answer's head is malformed"));
+            return Err(Malformed("malformed response head"));
         };
         match status {
             // RFC 9110, section 15.2: any number of them may come before the answer. Ours is bounded.
@@ -189,11 +189,11 @@ impl ResponseReader {
                 self.is_reusable = false;
                 self.interim_responses += 1;
                 return match self.interim_responses > MAX_INTERIM_RESPONSES {
-                    true => Err(Malformed("there are too many interim answers")),
+                    true => Err(Malformed("too many interim responses")),
                     false => Ok(()),
                 };
             }
-            101 => return Err(Malformed("the server changes the protocol, which nobody asked for")),
+            101 => return Err(Malformed("the server switched protocols without a request to")),
             _ => {}
         }
         let body = self.framing(version, status, response.headers)?;
@@ -240,9 +240,7 @@ impl ResponseReader {
                 (Some(number), None) => length = Some(number),
                 (Some(number), Some(length)) if number == length => {}
                 _ => {
-                    return Err(Malformed(
-                        "the answer's Content-Length is malformed or contradicts itself",
-                    ));
+                    return Err(Malformed("malformed or contradictory Content-Length"));
                 }
             }
         }
@@ -253,7 +251,7 @@ impl ResponseReader {
                 b"" => {}
                 coding if coding.eq_ignore_ascii_case(b"identity") => {}
                 coding if coding.eq_ignore_ascii_case(b"chunked") && !is_chunked && version == 1 => is_chunked = true,
-                _ => return Err(Malformed("the answer has a transfer coding that is not understood")),
+                _ => return Err(Malformed("unsupported Transfer-Encoding")),
             }
         }
         Ok(match (status, is_chunked, length) {
@@ -272,7 +270,7 @@ impl ResponseReader {
     fn read_chunk_line(&mut self, input: &[u8]) -> Result<usize, Malformed> {
         let (taken, whole) = self.read_line(input, MAX_CHUNK_LINE_BYTES)?;
         if whole {
-            let size = chunk_size(&self.line).ok_or(Malformed("a chunk of the answer is malformed"))?;
+            let size = chunk_size(&self.line).ok_or(Malformed("malformed chunk in the response"))?;
             self.line.clear();
             self.state = match size {
                 0 => ReadState::Trailers,
@@ -283,7 +281,7 @@ impl ResponseReader {
     }
 
     fn read_chunk_end(&mut self, input: &[u8]) -> Result<usize, Malformed> {
-        let malformed = Malformed("a chunk of the answer is malformed");
+        let malformed = Malformed("malformed chunk in the response");
         let (taken, whole) = self.read_line(input, 2).map_err(|_| malformed)?;
         if whole {
             if self.line != b"\r\n" {
@@ -301,7 +299,7 @@ impl ResponseReader {
         if whole {
             match is_empty_line(&self.line) {
                 true => self.state = complete(out),
-                false if !self.line.contains(&b':') => return Err(Malformed("a trailer of the answer is malformed")),
+                false if !self.line.contains(&b':') => return Err(Malformed("malformed trailer in the response")),
                 false => {}
             }
             self.line.clear();

@@ -31,7 +31,7 @@ pub enum TlsError {
     #[error("{0}")]
     ClientCertificate(String),
     /// The cryptography.
-    #[error("TLS cannot be set up: {0}")]
+    #[error("TLS setup failed: {0}")]
     Setup(String),
 }
 
@@ -76,16 +76,14 @@ impl ClientTls {
             let fault = |what: String| TlsError::Authorities(format!("{}: {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| fault(format!("cannot be read as certificates in PEM: {error}")))?;
+                .map_err(|error| fault(format!("is not valid PEM: {error}")))?;
             if certificates.is_empty() {
-                return Err(fault(
-                    "holds no certificate; it must hold at least one in PEM".to_owned(),
-                ));
+                return Err(fault("contains no certificate; write at least one in PEM".to_owned()));
             }
             for certificate in certificates {
                 roots
                     .add(certificate)
-                    .map_err(|error| fault(format!("holds what is not a usable certificate: {error}")))?;
+                    .map_err(|error| fault(format!("contains an unusable certificate: {error}")))?;
             }
         }
         if roots.is_empty() && self.needs_authorities {

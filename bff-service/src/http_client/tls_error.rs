@@ -23,7 +23,7 @@ pub(super) fn explained(error: io::Error) -> io::Error {
 
 fn meaning(error: &Error) -> String {
     match error {
-        Error::InvalidCertificate(error) => format!("the server's certificate is refused: {}", refusal(error)),
+        Error::InvalidCertificate(error) => format!("invalid server certificate: {}", reason(error)),
         Error::InvalidMessage(_) => {
             "what answers does not speak TLS; if it speaks HTTP, the URL is to begin with `http`, \
                                      or the port is another one"
@@ -31,14 +31,14 @@ fn meaning(error: &Error) -> String {
         }
         Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
             format!(
-                "{error}: the server may ask for a client certificate, or speak no version or cipher of TLS that is spoken here"
+                "{error}: the server may require a client certificate, or support none of our TLS versions and ciphers"
             )
         }
         error => error.to_string(),
     }
 }
 
-fn refusal(error: &CertificateError) -> String {
+fn reason(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => {
             "no certificate authority that is trusted here has signed it, or the server leaves out \
@@ -94,13 +94,13 @@ mod tests {
             time: at(1_800_000_000),
             not_after: at(1_700_000_000),
         };
-        assert_eq!(refusal(&expired), "it expired on Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(reason(&expired), "it expired on Tue, 14 Nov 2023 22:13:20 GMT");
         let early = CertificateError::NotValidYetContext {
             time: at(1_700_000_000),
             not_before: at(1_800_000_000),
         };
         assert_eq!(
-            refusal(&early),
+            reason(&early),
             "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 22:13:20 GMT"
         );
     }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bff_core::jwt;
 use serde_json::{Map, Value};
 
 use super::error::{ClaimError, JwsError};
@@ -14,17 +15,12 @@ pub fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'
 /// A claim that is a NumericDate (RFC 7519, section 2): seconds, perhaps with a fraction. As a float, so that no date can
 /// overflow.
 pub fn time(claims: &Map<String, Value>, name: &'static str) -> Result<f64, ClaimError> {
-    claims.get(name).and_then(Value::as_f64).ok_or(ClaimError(name))
+    jwt::numeric_date(claims, name).ok().flatten().ok_or(ClaimError(name))
 }
 
-/// `aud`, which is one string or a list of them.
+/// The audiences of `aud`.
 pub fn audience(claims: &Map<String, Value>) -> Result<Vec<&str>, ClaimError> {
-    let audience: Option<Vec<&str>> = match claims.get("aud") {
-        Some(Value::String(one)) => Some(vec![one]),
-        Some(Value::Array(several)) => several.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    audience.ok_or(ClaimError("aud"))
+    jwt::audiences(claims).ok_or(ClaimError("aud"))
 }
 
 /// The claims of a token that was verified before, when it was put where it now comes from: a sealed cookie.

@@ -7,13 +7,13 @@ const MAX_SHOWN: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
     /// Not three parts of base64url with JSON objects in the first two; an encrypted token, for instance.
-    #[error("it is not a signed JSON Web Token")]
+    #[error("not a signed JWT")]
     Malformed,
     /// The header says that it is some other kind of token.
-    #[error("its `typ` is that of another kind of token")]
+    #[error("wrong `typ`: another kind of token")]
     Type,
     /// The header has `crit`: something that must be understood, and is not.
-    #[error("its header has `crit`")]
+    #[error("unsupported header `crit`")]
     Critical,
     /// The algorithm, as it may be logged, is not one of those configured. `none` and the symmetric ones never are.
     #[error("its `alg` is `{0}`, which is not in `authorization_server.id_token_algorithms`")]
@@ -22,7 +22,7 @@ pub enum JwsError {
     #[error("no key of the authorization server fits its `kid` and `alg`")]
     NoKey,
     /// The signature is by none of the keys that may have made it.
-    #[error("its signature is not by a key of the authorization server")]
+    #[error("invalid signature")]
     Signature,
 }
 

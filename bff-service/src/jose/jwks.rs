@@ -57,15 +57,14 @@ impl KeySet {
     /// Reads a key set. Keys that cannot verify a signature here (for encryption, symmetric, too short, of unknown
     /// form) are left out, as servers publish all sorts. The error is a sentence.
     pub fn parse(body: &[u8]) -> Result<KeySet, String> {
-        let set: JwkSet =
-            serde_json::from_slice(body).map_err(|error| format!("this is not a set of keys: {error}"))?;
+        let set: JwkSet = serde_json::from_slice(body).map_err(|error| format!("not a JWKS: {error}"))?;
         let mut seen = HashSet::new();
         let mut result = KeySet::default();
         for (index, value) in set.keys.into_iter().enumerate() {
             if result.keys.len() == MAX_KEYS {
                 result
                     .unusable
-                    .push(format!("there are more than {MAX_KEYS} keys; the rest is not used"));
+                    .push(format!("more than {MAX_KEYS} keys; the rest is ignored"));
                 break;
             }
             let usable = serde_json::from_value::<Jwk>(value)
@@ -82,10 +81,7 @@ impl KeySet {
             }
         }
         match result.keys.is_empty() {
-            true => Err(format!(
-                "there is no key for signatures: {}",
-                result.unusable.join(", ")
-            )),
+            true => Err(format!("no usable signing key: {}", result.unusable.join(", "))),
             false => Ok(result),
         }
     }

@@ -43,7 +43,7 @@ impl SigningKey {
         let shown = path.display();
         let pem = std::fs::read(path)
             .map(Zeroizing::new)
-            .map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
+            .map_err(|error| format!("reading {shown} failed: {error}"))?;
         SigningKey::from_pem(&pem).map_err(|what| format!("the file {shown} {what}"))
     }
 

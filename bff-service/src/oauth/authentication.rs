@@ -54,9 +54,7 @@ impl ClientAuthenticator {
     fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config.client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
-            return Err(OAuthError::Internal(
-                "there is no key for a client assertion".to_owned(),
-            ));
+            return Err(OAuthError::Internal("missing key for a client assertion".to_owned()));
         };
         let (client_id, now) = (&self.config.client.id, clock::now());
         let (audience, typ) = match self.config.client.assertion_audience {

@@ -103,7 +103,7 @@ impl OAuthClient {
     fn request_object(&self, metadata: &Metadata, parameters: &Form) -> Result<String, OAuthError> {
         let key = self.config().client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.request_object) else {
-            return Err(OAuthError::Internal("there is no key for a request object".to_owned()));
+            return Err(OAuthError::Internal("missing key for a request object".to_owned()));
         };
         let mut claims: Map<String, Value> = Map::new();
         for (name, value) in parameters {
@@ -144,8 +144,8 @@ impl OAuthClient {
             request_uri: String,
         }
         let endpoint = metadata.pushed_authorization_request_endpoint.as_ref();
-        let endpoint = endpoint
-            .ok_or_else(|| OAuthError::Internal("there is no pushed_authorization_request_endpoint".to_owned()))?;
+        let endpoint =
+            endpoint.ok_or_else(|| OAuthError::Internal("missing pushed_authorization_request_endpoint".to_owned()))?;
         let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
         let answer = self
             .authenticator()
@@ -154,7 +154,7 @@ impl OAuthClient {
         match serde_json::from_slice::<Pushed>(&answer.body) {
             Ok(pushed) if !pushed.request_uri.is_empty() => Ok(pushed.request_uri),
             _ => Err(OAuthError::Unavailable(
-                "the pushed authorization request was answered without `request_uri`".to_owned(),
+                "malformed response to the pushed authorization request: missing `request_uri`".to_owned(),
             )),
         }
     }

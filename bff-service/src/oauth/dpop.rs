@@ -112,9 +112,9 @@ impl Dpop {
 /// Whether a token endpoint's refusal asks for a proof with its nonce.
 pub(super) fn wants_nonce(answer: &ServerResponse) -> bool {
     #[derive(serde::Deserialize)]
-    struct Refusal {
+    struct ErrorCode {
         error: String,
     }
     matches!(answer.status, 400 | 401)
-        && serde_json::from_slice::<Refusal>(&answer.body).is_ok_and(|refusal| refusal.error == "use_dpop_nonce")
+        && serde_json::from_slice::<ErrorCode>(&answer.body).is_ok_and(|refusal| refusal.error == "use_dpop_nonce")
 }

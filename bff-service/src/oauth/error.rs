@@ -36,7 +36,7 @@ pub enum OAuthError {
     #[error(transparent)]
     Rejected(ErrorResponse),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
-    #[error("the userinfo endpoint refused the access token")]
+    #[error("the userinfo endpoint rejected the access token")]
     TokenExpired,
     /// The ID token is not acceptable. (400 `invalid_request`)
     #[error("ID token: {0}")]
@@ -77,7 +77,7 @@ pub enum LogoutTokenError {
     #[error(transparent)]
     Jwt(#[from] JwtError),
     /// The keys to verify it with cannot be had.
-    #[error("the keys to verify it with cannot be had")]
+    #[error("the keys to verify it are not available")]
     NoKeys,
     /// `iat` is too long ago.
     #[error("`iat` is too long ago")]
@@ -85,11 +85,11 @@ pub enum LogoutTokenError {
     /// `events` does not hold the logout event.
     #[error("`events` does not hold the logout event")]
     NoLogoutEvent,
-    /// `nonce` is there: it would be an ID token in disguise.
-    #[error("`nonce` is there")]
+    /// `nonce` must not be present: it would be an ID token in disguise.
+    #[error("`nonce` must not be present")]
     Nonce,
-    /// This claim is empty or not a text.
-    #[error("`{0}` is empty or not a text")]
+    /// This claim is empty or not a string.
+    #[error("`{0}` is empty or not a string")]
     NotText(&'static str),
     /// It names neither a user nor a login.
     #[error("both `sub` and `sid` are missing")]
@@ -154,7 +154,9 @@ impl ErrorResponse {
         };
         match settings_behind(OAuthErrorCode::of(code)) {
             Some(settings) => {
-                format!("{answered} with error `{code}`: is {settings} as registered at the authorization server?")
+                format!(
+                    "{answered} with error `{code}`: check that {settings} is as registered at the authorization server"
+                )
             }
             None => format!("{answered} with error `{code}`"),
         }
@@ -250,8 +252,8 @@ mod tests {
         );
         assert_eq!(
             error_response(Some("invalid_target")).to_string(),
-            "the token endpoint answered 400 with error `invalid_target`: is `client.resource` as registered at the \
-             authorization server?"
+            "the token endpoint answered 400 with error `invalid_target`: check that `client.resource` is as registered at \
+             the authorization server"
         );
         let error = OAuthError::http(ServerEndpoint::Userinfo, HttpError::Timeout);
         assert_eq!(

@@ -24,7 +24,7 @@ enum Status {
     /// 503, RFC 9110, section 15.6.4.
     ServiceUnavailable,
     /// Any other 4xx: its error code counts.
-    Refusal,
+    ErrorCode,
     /// Any other status, for which no error code is defined.
     Other,
 }
@@ -36,7 +36,7 @@ impl Status {
             425 => Status::TooEarly,
             429 => Status::TooManyRequests,
             503 => Status::ServiceUnavailable,
-            400..=499 => Status::Refusal,
+            400..=499 => Status::ErrorCode,
             _ => Status::Other,
         }
     }
@@ -187,7 +187,7 @@ pub fn meaning(status: u16, code: Option<OAuthErrorCode>) -> Meaning {
         Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {
             Meaning::NotNow
         }
-        Status::Refusal => code.map_or(Meaning::Fault, OAuthErrorCode::meaning),
+        Status::ErrorCode => code.map_or(Meaning::Fault, OAuthErrorCode::meaning),
         Status::Other => Meaning::Fault,
     }
 }

@@ -223,7 +223,7 @@ impl OAuthClient {
                 )
                 .ok()
                 .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
-                .ok_or_else(|| HttpError::Request("a DPoP proof cannot be made".to_owned()))?;
+                .ok_or_else(|| HttpError::Request("making a DPoP proof failed".to_owned()))?;
             let mut request = self.authenticator().with_assertion(metadata, request.clone())?;
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
@@ -299,10 +299,10 @@ fn grant_error(
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
         // The path names a member; the message may quote a value.
         (None, RequestTokenError::Parse(error, _)) => {
-            OAuthError::Unavailable(format!("the token response makes no sense at `{}`", error.path()))
+            OAuthError::Unavailable(format!("malformed token response: `{}`", error.path()))
         }
         (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => {
-            OAuthError::Unavailable("the token response is not JSON".to_owned())
+            OAuthError::Unavailable("malformed token response: not JSON".to_owned())
         }
     }
 }

@@ -52,7 +52,7 @@ pub enum Flow<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
     /// The token response to a login holds none.
-    #[error("there is none in the token response")]
+    #[error("missing in the token response")]
     Missing,
     /// A rule for every JWT of the authorization server.
     #[error(transparent)]
@@ -64,13 +64,13 @@ pub enum IdTokenError {
     #[error("`nonce` is not that of the authorization request")]
     Nonce,
     /// `at_hash` is not the hash of the access token.
-    #[error("`at_hash` does not belong to the access token")]
+    #[error("`at_hash` does not match the access token")]
     AccessTokenHash,
     /// `auth_time` is longer ago than `max_age`.
     #[error("`auth_time` is longer ago than `max_age` allows")]
     TooLongAgo,
     /// `acr` is none of those that were asked for as essential.
-    #[error("`acr` is not what was asked for as essential")]
+    #[error("`acr` is not one of the requested essential values")]
     AuthenticationContext,
     /// After a refresh, this claim is not what it was before.
     #[error("`{0}` is not what it was before the refresh")]

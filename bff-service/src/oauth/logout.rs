@@ -100,7 +100,7 @@ impl OAuthClient {
         let metadata = self
             .metadata()
             .await
-            .inspect_err(|error| log::warn!("there is no URL for signing out at the authorization server: {error}"))
+            .inspect_err(|error| log::warn!("no logout URL for the authorization server: {error}"))
             .ok()?;
         let settings = &self.config().client;
         let mut url = metadata.end_session_endpoint.clone()?;

@@ -98,7 +98,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             issuer.escape_debug(),
             settings.issuer
         )),
-        None => found.faults.push("the metadata name no issuer".to_owned()),
+        None => found.faults.push("the metadata has no issuer".to_owned()),
     }
     let configured = config.endpoints();
     let mut endpoint = |name: &str, configured: &Option<Url>, published: Option<&String>, required: bool| {
@@ -107,7 +107,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             (None, Some(url)) => url,
             (None, None) => {
                 if required {
-                    let what = format!("there is no {name}; write it as `authorization_server.{name}`");
+                    let what = format!("missing {name}; write it as `authorization_server.{name}`");
                     found.faults.push(what);
                 }
                 return None;

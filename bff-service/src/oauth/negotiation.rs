@@ -115,7 +115,7 @@ pub(super) fn negotiate(
         .pushed_authorization_requests
         .unwrap_or(published.require_pushed_authorization_requests == Some(true));
     if push && !has_push_endpoint {
-        let what = "authorization requests are to be pushed, but there is no pushed_authorization_request_endpoint: set \
+        let what = "authorization requests are to be pushed, but missing pushed_authorization_request_endpoint: set \
                     `client.pushed_authorization_requests` to false, or name the endpoint as \
                     `authorization_server.pushed_authorization_request_endpoint`";
         found.faults.push(what.to_owned());

@@ -129,13 +129,13 @@ impl Provider {
         loop {
             let pause = match self.fetch_all(&http).await {
                 Ok(()) => {
-                    log::info!("the authorization server's metadata and keys are fetched");
+                    log::info!("loaded authorization server metadata and JWKS");
                     retry = FIRST_RETRY;
                     let most = self.0.config.authorization_server.refresh_seconds;
                     Duration::from_secs(refresh_after(most, self.0.keys_max_age.load(Relaxed)))
                 }
                 Err(error) => {
-                    log::warn!("the authorization server's metadata or keys cannot be fetched: {error}");
+                    log::warn!("loading authorization server metadata and JWKS failed: {error}");
                     let pause = retry;
                     retry = LAST_RETRY.min(retry.saturating_mul(2));
                     pause

@@ -152,7 +152,7 @@ fn check(token: &str, name: &str, allowed: fn(u8) -> bool) -> Result<(), OAuthEr
     match token {
         "" => fault("is empty"),
         token if token.len() > MAX_TOKEN_BYTES => fault("is too long"),
-        token if !token.bytes().all(allowed) => fault("holds characters that no token may hold"),
+        token if !token.bytes().all(allowed) => fault("contains characters other than visible ASCII"),
         _ => Ok(()),
     }
 }
@@ -177,7 +177,7 @@ fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
         Fraction(f64),
         Text(String),
     }
-    let fault = || serde::de::Error::custom("the lifetime is not a number of seconds");
+    let fault = || serde::de::Error::custom("invalid `expires_in`: not a number of seconds");
     match Option::deserialize(deserializer)? {
         None => Ok(None),
         Some(Lifetime::Whole(seconds)) => Ok(Some(seconds)),

@@ -74,11 +74,11 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
                 let is_draining = is_draining.load(Relaxed);
                 async move {
                     match (is_draining, is_ready) {
-                        (true, _) => text(HttpResponse::ServiceUnavailable(), "the service is ending\n".to_owned()),
+                        (true, _) => text(HttpResponse::ServiceUnavailable(), "shutting down\n".to_owned()),
                         (false, true) => text(HttpResponse::Ok(), "ready\n".to_owned()),
                         (false, false) => text(
                             HttpResponse::ServiceUnavailable(),
-                            "the authorization server's metadata or keys are not loaded\n".to_owned(),
+                            "authorization server metadata and JWKS are not loaded\n".to_owned(),
                         ),
                     }
                 }

@@ -142,10 +142,7 @@ async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draini
     let mut how = signals.shutdown().await;
     if how == Shutdown::Graceful && !drain.is_zero() {
         is_draining.store(true, Relaxed);
-        log::info!(
-            "told to end: not ready from now on, and ends in {} seconds",
-            drain.as_secs()
-        );
+        log::info!("received SIGTERM: draining for {} s", drain.as_secs());
         // Whoever says it twice does not want to wait.
         if let Ok(again) = tokio::time::timeout(drain, signals.shutdown()).await {
             how = again;

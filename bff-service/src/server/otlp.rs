@@ -87,9 +87,9 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         .build();
     let scope = InstrumentationScope::builder(SERVICE_NAME).with_version(env!("CARGO_PKG_VERSION"));
     if !trace::install(provider.tracer_with_scope(scope.build())) {
-        return Err("spans are being exported already".to_owned());
+        return Err("the span exporter is already running".to_owned());
     }
-    log::info!("spans are exported to {}", settings.shown());
+    log::info!("exporting spans to {}", settings.shown());
     Ok(Some(Export { provider }))
 }
 
@@ -151,7 +151,7 @@ impl OtlpSettings {
         }
         if !endpoint.username().is_empty() || endpoint.password().is_some() {
             return Err(format!(
-                "{variable} has a user name or password in it; write them as a header into OTEL_EXPORTER_OTLP_HEADERS"
+                "{variable} contains a user name or password; write them as a header into OTEL_EXPORTER_OTLP_HEADERS"
             ));
         }
         if variable == "OTEL_EXPORTER_OTLP_ENDPOINT" {
@@ -202,9 +202,11 @@ impl OtlpClient for ActixOtlpClient {
         let failed = !outcome.as_ref().is_ok_and(|answer| answer.status == 200);
         if failed != self.failing.swap(failed, Relaxed) {
             match &outcome {
-                Ok(answer) if failed => log::warn!("spans are not exported: the collector answered {}", answer.status),
-                Ok(_) => log::info!("spans are exported again"),
-                Err(error) => log::warn!("spans are not exported: {error}"),
+                Ok(answer) if failed => {
+                    log::warn!("exporting spans failed: the collector answered HTTP {}", answer.status)
+                }
+                Ok(_) => log::info!("exporting spans works again"),
+                Err(error) => log::warn!("exporting spans failed: {error}"),
             }
         }
         let answer = outcome?;

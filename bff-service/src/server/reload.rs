@@ -48,7 +48,7 @@ impl ConfigReloader {
             if every.is_zero() {
                 signals.hangup().await;
             } else if tokio::time::timeout(every, signals.hangup()).await.is_ok() {
-                log::info!("SIGHUP: the configuration is read anew");
+                log::info!("received SIGHUP: reloading the configuration");
                 // Whoever asks is told, again if need be.
                 self.last_error = None;
             }
@@ -56,7 +56,7 @@ impl ConfigReloader {
             // A file may be on a network.
             match tokio::task::spawn_blocking(move || read_config()).await {
                 Ok(read) => self.take(read),
-                Err(error) => log::error!("the configuration could not be read anew: {error}"),
+                Err(error) => log::error!("configuration reload failed: {error}"),
             }
         }
     }
@@ -65,7 +65,7 @@ impl ConfigReloader {
         match read.and_then(|configs| self.matched(configs)) {
             Ok(configs) => {
                 if self.last_error.take().is_some() {
-                    log::info!("the configuration can be used again");
+                    log::info!("configuration is valid again");
                 }
                 self.reload_failed.store(false, Relaxed);
                 for (application, config) in self.applications.iter().zip(&configs) {
@@ -78,9 +78,7 @@ impl ConfigReloader {
             Err(error) => {
                 let text = error.to_string();
                 if self.last_error.as_ref() != Some(&text) {
-                    log::error!(
-                        "the configuration that was read anew is refused, and the one from before stays in force\n{text}"
-                    );
+                    log::error!("configuration reload failed; keeping the previous configuration:\n{text}");
                     self.last_error = Some(text);
                 }
                 self.reload_failed.store(true, Relaxed);
@@ -95,7 +93,7 @@ impl ConfigReloader {
             let name = application.config.name();
             let index = configs.iter().position(|config| config.name() == name);
             let index = index.ok_or_else(|| {
-                let what = format!("`{}` is gone, which takes a restart", name.unwrap_or_default());
+                let what = format!("`{}` was removed, which requires a restart", name.unwrap_or_default());
                 FieldError::new("applications", what)
             })?;
             matched.push(configs.swap_remove(index));

@@ -27,7 +27,7 @@ pub struct RequestSession {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
     /// None of its host-locked cookies opens; the fault is that of the CSRF value.
-    #[error("no access token cookie opens, and the CSRF cookie {0}")]
+    #[error("no access token cookie can be decrypted, and the CSRF cookie {0}")]
     Nobody(CookieError),
     /// They are of different sessions.
     #[error("{0}")]
@@ -73,7 +73,7 @@ impl RequestSession {
                 .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
                 .and_then(|opened| {
                     RefreshContent::parse(&opened)
-                        .ok_or_else(|| CookieError::Unusable("holds no refresh token".to_owned()))
+                        .ok_or_else(|| CookieError::Unusable("has no refresh token in it".to_owned()))
                 }),
             id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
             csrf: pick(Purpose::Csrf, csrf),

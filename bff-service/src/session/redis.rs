@@ -40,10 +40,7 @@ impl Redis {
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
         let unusable = |error: RedisError| {
             // Its own text may quote the URL, and that the password.
-            format!(
-                "`redis.url`: this is not the URL of a Redis server ({:?}); write redis://host:port",
-                error.kind()
-            )
+            format!("`redis.url`: invalid ({:?}); write redis://HOST:PORT", error.kind())
         };
         let client = redis::Client::open(url).map_err(unusable)?;
         let settings = ConnectionManagerConfig::new()

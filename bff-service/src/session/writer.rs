@@ -149,7 +149,7 @@ pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, no
     loop {
         match try_to_write_logins(cookies, &logins, now) {
             Err(WriteError::TooLong(_) | WriteError::Seal(_)) if logins.drop_oldest() => {
-                log::debug!("the pending logins are too long for their cookie together: the oldest is dropped");
+                log::debug!("the pending logins do not fit into their cookie: dropping the oldest");
             }
             outcome => return outcome,
         }

@@ -89,7 +89,7 @@ fn a_ring_that_cannot_be_used_is_refused_by_its_field_and_the_one_from_before_st
         ring = bad;
         wait_until("it is refused", || {
             let lines = log_capture::lines();
-            let told = |line: &String| line.contains("stays in force") && line.contains(what);
+            let told = |line: &String| line.contains("keeping the previous configuration") && line.contains(what);
             app.metric("bff_reread_refused") == 1 && lines.iter().any(told)
         });
         assert!(in_force(&app, old, "seals"), "{what}");
@@ -142,7 +142,7 @@ fn the_rules_of_authorize_take_a_new_key_and_drop_a_removed_one() {
     };
     assert_eq!(ask(), 200);
     write(&format!("{NEW},{old}"));
-    let exchanged = "the rules of /authorize have been exchanged";
+    let exchanged = "reloaded rules of /authorize";
     wait_until("the rules are exchanged", || {
         log_capture::lines().iter().any(|line| line.contains(exchanged))
     });

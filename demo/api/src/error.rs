@@ -31,7 +31,7 @@ impl ApiError {
             ApiError::InvalidToken(_) => ("invalid_token", "The access token is not valid here"),
             ApiError::KeysUnavailable => ("keys_unavailable", "Access tokens cannot be validated at the moment"),
             ApiError::BodyTooLarge => ("invalid_request", "The request body is too large"),
-            ApiError::NotFound => ("not_found", "There is nothing at this path"),
+            ApiError::NotFound => ("not_found", "Not found"),
             ApiError::MethodNotAllowed => ("method_not_allowed", "This path has no such method"),
         }
     }

@@ -20,12 +20,12 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         .map(|(_, value)| value.into_owned());
     let raw = match Values::of(tokens) {
         Values::Single(token) => token,
-        Values::Absent => return Err(ApiError::invalid("there is no logout_token")),
-        Values::Repeated => return Err(ApiError::invalid("the logout_token is repeated")),
+        Values::Absent => return Err(ApiError::invalid("missing logout_token")),
+        Values::Repeated => return Err(ApiError::invalid("repeated logout_token")),
     };
     let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
     if !application.logout_tokens.first_use(&id, call.now).await {
-        return Err(ApiError::invalid("the logout token was used before").because(Reason::LogoutToken));
+        return Err(ApiError::invalid("the logout token has been used before").because(Reason::LogoutToken));
     }
     let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
     // With a `sid` it is that login alone; without, all that the user has (section 2.5).
@@ -33,7 +33,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         (Some(login), _) => Ended::Login(digest(login)),
         (None, Some(subject)) => Ended::User(digest(subject)),
         // The token was refused for it.
-        (None, None) => return Err(ApiError::invalid("the logout token names nothing")),
+        (None, None) => return Err(ApiError::invalid("the logout token has neither sub nor sid")),
     };
     application.end(ended, call.now).await;
     let what = match ended {

@@ -1,8 +1,8 @@
 //! `GET /claims`: what the ID token says.
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Opened;
-use bff_core::error_code::Refusal;
 use serde_json::{Map, Value};
 
 use crate::api::answer::Answer;
@@ -23,10 +23,5 @@ pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>,
     std::str::from_utf8(&id_token.value)
         .ok()
         .and_then(claims_of_verified)
-        .ok_or_else(|| {
-            ApiError::new(
-                Refusal::ServerError,
-                "the ID token's cookie opens but holds no ID token",
-            )
-        })
+        .ok_or_else(|| ApiError::new(ErrorCode::ServerError, "the ID token cookie has no ID token in it"))
 }

@@ -26,7 +26,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     };
     let issuer = &application.config.authorization_server.issuer;
     let (Some(iss), Some(sid)) = (one("iss"), one("sid")) else {
-        return Err(ApiError::invalid("`iss` or `sid` is missing or repeated"));
+        return Err(ApiError::invalid("missing or repeated `iss` or `sid`"));
     };
     if iss != *issuer {
         return Err(ApiError::invalid("`iss` is not the issuer"));
@@ -36,7 +36,9 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     }
     let ended = Ended::Login(SubjectHash::of(issuer, &sid));
     if !application.end_if_room(ended, call.now).await {
-        return Err(ApiError::invalid("the list of ended sessions is half full"));
+        return Err(ApiError::invalid(
+            "the list of ended sessions is half full, which front-channel logout may not fill further",
+        ));
     }
     let name = ended.to_text();
     application.metrics.logged_out(LoggedOut::Frontchannel);

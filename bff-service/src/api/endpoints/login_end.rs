@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
-use bff_core::error_code::Refusal;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -76,7 +76,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
     let response = match response {
         PageUrl::Response(response) => response,
         PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
-        PageUrl::Ordinary(_) => return Err(ApiError::invalid("there is no authorization response")),
+        PageUrl::Ordinary(_) => return Err(ApiError::invalid("missing authorization response")),
     };
     // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
     let application = &call.worker.application;
@@ -86,7 +86,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
         // The code was issued by one issuer, to one client, for one redirect URI.
         .filter(|login| login.begun_for.as_ref().is_none_or(|begun| *begun == begun_here))
         .ok_or_else(|| {
-            let failure = ApiError::invalid("no login is pending in this browser with the state of the response");
+            let failure = ApiError::invalid("no pending login in this browser has the `state` of the response");
             failure.because(Reason::LoginUnknown)
         })?;
     let finished = exchange(call, response, &login).await;
@@ -119,7 +119,7 @@ fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError
             let contents = contents.iter().map(|content| content.as_slice());
             match PendingLogins::parse(by, contents, call.now) {
                 Some(logins) => return Ok(logins),
-                None => CookieError::Unusable("holds no pending logins".to_owned()),
+                None => CookieError::Unusable("has no pending logins in it".to_owned()),
             }
         }
     };
@@ -156,7 +156,7 @@ fn write_session(
     let begun = tokens
         .begun
         .as_ref()
-        .ok_or_else(|| ApiError::new(Refusal::ServerError, "no session has begun with the login"))?;
+        .ok_or_else(|| ApiError::new(ErrorCode::ServerError, "no session has begun with this login"))?;
     let mut set_cookies = match by {
         Finish::ByNavigation => SetCookies::for_navigation(&call.cookies),
         Finish::ByPage => SetCookies::new(&call.cookies),

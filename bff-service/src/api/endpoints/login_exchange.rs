@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bff_core::error_code::Refusal;
+use crate::error_code::ErrorCode;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -60,8 +60,8 @@ impl LoginExchange {
         let exchanges = Arc::clone(&self.application.exchanges);
         let exchanged = exchanges.begin(|client| self.join(client)).await;
         exchanged.unwrap_or_else(|| {
-            let why = "the token endpoint has not answered in time";
-            Err(ApiError::new(Refusal::AuthorizationServerError, why))
+            let why = "the token endpoint did not answer in time";
+            Err(ApiError::new(ErrorCode::AuthorizationServerError, why))
         })
     }
 
@@ -73,7 +73,7 @@ impl LoginExchange {
                 let exchanged = self.lead(&client).await;
                 let outcome = match &exchanged {
                     Ok(tokens) => Ok(Arc::clone(tokens)),
-                    Err(failure) => Err(failure.refusal()),
+                    Err(failure) => Err(failure.error_code()),
                 };
                 // A failure is this call's own, with all of its detail, unless another one knows better.
                 match application.refreshes.publish(key, lease, outcome).await {
@@ -150,8 +150,8 @@ impl LoginExchange {
                 tokens.refresh_token.map(Zeroizing::from),
                 Some(tokens.access_token.into()),
             );
-            let why = "the login was ended while its tokens were on their way";
-            return Err(ApiError::new(Refusal::LoginRequired, why).because(Reason::SessionEnded));
+            let why = "the login was ended while its tokens were being requested";
+            return Err(ApiError::new(ErrorCode::LoginRequired, why).because(Reason::SessionEnded));
         };
         let session = Session { started_at, ..session };
         let csrf = match &self.previous {

@@ -74,7 +74,7 @@ pub(in crate::api) async fn begin(
     let mut set_cookies = SetCookies::new(&call.cookies);
     write_logins(&mut set_cookies, &logins, call.now).map_err(|error| match error {
         WriteError::TooLong(_) | WriteError::Seal(_) => {
-            ApiError::invalid("the further parameters are too long to be remembered until the login ends")
+            ApiError::invalid("the extra parameters are too long for the login cookie")
         }
         error @ (WriteError::Random(_) | WriteError::Json(_)) => error.into(),
     })?;

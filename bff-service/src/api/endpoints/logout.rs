@@ -46,7 +46,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         session.access_token.ok(),
     );
     if refresh_token.is_none() && id_token.is_none() && access_token.is_none() {
-        let failure = ApiError::unauthorized("no other cookie of the CSRF value's session opens");
+        let failure = ApiError::unauthorized("no other cookie of the CSRF value's session can be decrypted");
         return Err(failure.because(Reason::CookiesMixed));
     }
 

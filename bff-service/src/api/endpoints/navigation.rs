@@ -28,7 +28,7 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, ApiError> {
         if name != "returnTo" {
             extra.push((name.into_owned(), value.into_owned()));
         } else if return_to.replace(value).is_some() {
-            return Err(ApiError::invalid("returnTo is repeated"));
+            return Err(ApiError::invalid("repeated returnTo"));
         }
     }
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
@@ -51,11 +51,11 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError>
     let mode = call.worker.application.config.client.response_mode;
     let page_url = PageUrl::parse_query(call.query, mode)?;
     if matches!(page_url, PageUrl::Ordinary(_)) {
-        return Err(ApiError::invalid("there is no authorization response"));
+        return Err(ApiError::invalid("missing authorization response"));
     }
     let finished = login_end::finish(&call, page_url, Finish::ByNavigation).await?;
     let Some(mut url) = finished.return_to.as_deref().and_then(|target| Url::parse(target).ok()) else {
-        return Err(ApiError::invalid("the login was not begun by navigation"));
+        return Err(ApiError::invalid("the login was not started by navigation"));
     };
     let set_cookies = match finished.outcome {
         Ok(session) => session.set_cookies,
@@ -81,7 +81,7 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
     let csrf = match Values::of(values) {
         Values::Single((_, value)) => value.into_owned(),
         Values::Absent | Values::Repeated => {
-            return Err(ApiError::unauthorized("the parameter `csrf` is missing or repeated"));
+            return Err(ApiError::unauthorized("missing or repeated parameter `csrf`"));
         }
     };
     let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;

@@ -55,22 +55,20 @@ impl PageUrl {
             if let Some(parameter) = parameters.find(&name)
                 && parameter.replace(value.into_owned()).is_some()
             {
-                return Err(ApiError::invalid(
-                    "a parameter of the authorization response is repeated",
-                ));
+                return Err(ApiError::invalid("the authorization response has a repeated parameter"));
             }
         }
         match (parameters.response.take(), mode) {
             (Some(response), ResponseMode::Jwt) => Ok(PageUrl::Signed(response)),
             (Some(_), ResponseMode::Query) => Err(ApiError::invalid(
-                "the authorization response is a JWT, which was not asked for",
+                "the authorization response is a JWT, but none was requested",
             )),
             (None, _) => match (parameters.clone().into_response()?, mode) {
                 (None, _) => Ok(PageUrl::Ordinary(parameters.state)),
                 (Some(response), ResponseMode::Query) => Ok(PageUrl::Response(response)),
                 // Anybody can make such a link: only the signed form is the server's word.
                 (Some(_), ResponseMode::Jwt) => Err(ApiError::invalid(
-                    "the authorization response is not the JWT that was asked for",
+                    "the authorization response is not the JWT that was requested",
                 )),
             },
         }
@@ -90,7 +88,7 @@ impl AuthorizationResponse {
         };
         parameters
             .into_response()?
-            .ok_or_else(|| ApiError::invalid("the JWT of the authorization response holds none"))
+            .ok_or_else(|| ApiError::invalid("the JWT is not an authorization response"))
     }
 }
 
@@ -122,7 +120,7 @@ impl Parameters {
             (Some(state), None, Some(error)) => (state, AuthorizationResult::Error(error)),
             (Some(_), Some(_), Some(_)) => {
                 return Err(ApiError::invalid(
-                    "the authorization response holds both a code and an error",
+                    "the authorization response has both a code and an error",
                 ));
             }
             _ => return Ok(None),
@@ -140,7 +138,7 @@ mod tests {
         match PageUrl::parse(page_url, ResponseMode::Query).unwrap() {
             PageUrl::Response(response) => Some(response),
             PageUrl::Ordinary(_) => None,
-            PageUrl::Signed(_) => panic!("a JWT was not asked for"),
+            PageUrl::Signed(_) => panic!("no JWT was requested"),
         }
     }
 

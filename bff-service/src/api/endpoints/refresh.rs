@@ -1,7 +1,7 @@
 //! `POST /refresh`: new tokens for a session, once for however many callers come at once.
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
-use bff_core::error_code::Refusal;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -34,7 +34,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
     let renewed = renew(application, content, id_token.clone()).await.map_err(|refusal| {
         let failure = ApiError::new(refusal, "the refresh failed");
-        match refusal == Refusal::SessionExpired {
+        match refusal == ErrorCode::SessionExpired {
             true => failure.because(Reason::RefreshTokenRefused),
             false => failure,
         }

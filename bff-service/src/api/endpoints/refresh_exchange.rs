@@ -4,8 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::session_id::SessionId;
-use bff_core::error_code::Refusal;
 use zeroize::Zeroizing;
 
 use crate::api::error::refusal_of_refresh;
@@ -39,7 +39,7 @@ pub(in crate::api) async fn renew(
         id_token,
     };
     let outcome = application.exchanges.begin(|client| exchange.run(client)).await;
-    outcome.unwrap_or(Err(Refusal::AuthorizationServerError))
+    outcome.unwrap_or(Err(ErrorCode::AuthorizationServerError))
 }
 
 /// The tokens that a session has by now, where they are known here: those of the last refresh that began with
@@ -78,7 +78,7 @@ impl RefreshExchange {
     async fn run(mut self, client: Rc<OAuthClient>) -> RefreshOutcome {
         let (outcome, how) = self.join(&client).await;
         let outcome = match outcome {
-            Ok(_) if self.is_over() => Err(Refusal::SessionExpired),
+            Ok(_) if self.is_over() => Err(ErrorCode::SessionExpired),
             outcome => outcome,
         };
         let how = if outcome.is_ok() { how } else { Refreshed::Failed };
@@ -105,7 +105,7 @@ impl RefreshExchange {
                 }
             }
         }
-        (Err(Refusal::AuthorizationServerError), Refreshed::Failed)
+        (Err(ErrorCode::AuthorizationServerError), Refreshed::Failed)
     }
 
     /// Whether tokens of a while ago are not what a caller of now should have: the access token has expired, or the refresh token
@@ -147,7 +147,7 @@ impl RefreshExchange {
             Ok(tokens) if self.is_over() => {
                 self.application
                     .revoke(Some(tokens.refresh_token.clone()), Some(tokens.access_token.clone()));
-                Err(Refusal::SessionExpired)
+                Err(ErrorCode::SessionExpired)
             }
             outcome => outcome,
         }
@@ -169,7 +169,7 @@ impl RefreshExchange {
             Err(error) => {
                 let name = session_name(self.session);
                 let refusal = refusal_of_refresh(&error);
-                let level = match refusal == Refusal::AuthorizationServerError {
+                let level = match refusal == ErrorCode::AuthorizationServerError {
                     true => log::Level::Error,
                     false => log::Level::Warn,
                 };
@@ -192,7 +192,7 @@ impl RefreshExchange {
         if self.is_over() {
             // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
             self.application.revoke(Some(refresh_token), Some(access_token));
-            return Err(Refusal::SessionExpired);
+            return Err(ErrorCode::SessionExpired);
         }
         let renewed = RenewedTokens {
             access_token_expires_at: self.application.access_token_expires_at(tokens.expires_in, now),
@@ -231,7 +231,7 @@ impl RefreshExchange {
             // A refresh token that was not rotated is in the browser's cookie still.
             let rotated = renewed.rotated.then_some(renewed.refresh_token);
             self.application.revoke(rotated, Some(renewed.access_token));
-            return Err(Refusal::ServerError);
+            return Err(ErrorCode::ServerError);
         }
         log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refresh succeeded: session {name}");
         Ok(Arc::new(renewed))

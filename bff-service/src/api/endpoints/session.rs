@@ -33,7 +33,7 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
 pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<RequestSession> {
     match RequestSession::of(&call.cookies) {
         Ok(session) if session.is_signed_in() => return Some(session),
-        Ok(_) => log::debug!("no session: no refresh token and no access token"),
+        Ok(_) => log::debug!("no session: missing refresh token and access token"),
         Err(why) => log::debug!("no session: {why}"),
     }
     None

@@ -1,8 +1,8 @@
 //! `GET /userInfo`: who is signed in.
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SubjectHash;
-use bff_core::error_code::Refusal;
 use serde_json::Value;
 
 use super::claims::{self, claims_of};
@@ -25,8 +25,8 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
     let session = required_session(&call.cookies)?;
     let settings = call.cookies.settings();
     let opened = required(settings, Purpose::AccessToken, &session.access_token)?;
-    let access_token =
-        std::str::from_utf8(&opened.value).map_err(|_| ApiError::unauthorized("the access token is not text"))?;
+    let access_token = std::str::from_utf8(&opened.value)
+        .map_err(|_| ApiError::unauthorized("the access token is not valid UTF-8"))?;
     let subject = match &session.id_token {
         Ok(id_token) => claims_of(id_token)?
             .get("sub")
@@ -45,7 +45,7 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
     match session.user().is_none_or(is_the_user) {
         true => Ok(Answer::json(Value::Object(claims))),
         false => Err(ApiError::new(
-            Refusal::AuthorizationServerError,
+            ErrorCode::AuthorizationServerError,
             "userinfo endpoint: `sub` is not that of the user who signed in",
         )),
     }

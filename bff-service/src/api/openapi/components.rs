@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
-use bff_core::error_code::Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::application::Application;
@@ -30,12 +30,12 @@ pub(super) fn json_response(description: &str, schema: Value) -> Value {
 }
 
 /// The refusals, one response for each status. `passes_errors_on`: the authorization server's own error codes come with 400.
-pub(super) fn refusals_by_status(refusals: &[Refusal], passes_errors_on: bool) -> Map<String, Value> {
-    let mut by_status: BTreeMap<u16, Vec<&Refusal>> = BTreeMap::new();
+pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, Vec<&ErrorCode>> = BTreeMap::new();
     for refusal in refusals {
         by_status.entry(refusal.status()).or_default().push(refusal);
     }
-    let response = |(status, refusals): (u16, Vec<&Refusal>)| {
+    let response = |(status, refusals): (u16, Vec<&ErrorCode>)| {
         let mut codes: Vec<&str> = refusals.iter().map(|refusal| refusal.code()).collect();
         codes.sort_unstable();
         codes.dedup();
@@ -51,7 +51,7 @@ pub(super) fn refusals_by_status(refusals: &[Refusal], passes_errors_on: bool) -
             json!({"allOf": [error, {"properties": {"code": {"enum": codes}}}]})
         };
         let mut response = json_response(&description.join(" "), schema);
-        let says_when = |refusal: &&Refusal| matches!(refusal, Refusal::AuthorizationServerBusy { .. });
+        let says_when = |refusal: &&ErrorCode| matches!(refusal, ErrorCode::AuthorizationServerBusy { .. });
         if refusals.iter().any(says_when) {
             let seconds = json!({"type": "integer", "minimum": 1, "maximum": 300});
             response["headers"] = json!({"Retry-After": {

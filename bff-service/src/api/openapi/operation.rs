@@ -1,6 +1,6 @@
 //! What each endpoint is for, takes and gives.
 
-use bff_core::error_code::Refusal;
+use crate::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use super::super::body::MAX_BYTES;
@@ -20,7 +20,7 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
     pub(super) success: (u16, Value),
-    pub(super) refusals: Vec<Refusal>,
+    pub(super) refusals: Vec<ErrorCode>,
     /// Whether the authorization server's own error codes come through.
     pub(super) passes_errors_on: bool,
 }
@@ -35,7 +35,7 @@ impl Operation {
             body: None,
             success,
             // Whoever calls may be refused for where the call comes from.
-            refusals: vec![Refusal::UnauthorizedRequest],
+            refusals: vec![ErrorCode::UnauthorizedRequest],
             passes_errors_on: false,
         }
     }
@@ -54,7 +54,7 @@ impl Operation {
         }
     }
 
-    fn refusing(mut self, refusals: &[Refusal]) -> Operation {
+    fn refusing(mut self, refusals: &[ErrorCode]) -> Operation {
         self.refusals.extend(refusals);
         self
     }
@@ -64,9 +64,9 @@ impl Operation {
         self.body =
             Some(json!({"required": required, "description": description, "content": {kind: {"schema": schema}}}));
         self.refusing(&[
-            Refusal::InvalidRequest,
-            Refusal::PayloadTooLarge,
-            Refusal::UnsupportedMediaType,
+            ErrorCode::InvalidRequest,
+            ErrorCode::PayloadTooLarge,
+            ErrorCode::UnsupportedMediaType,
         ])
     }
 
@@ -77,11 +77,11 @@ impl Operation {
 
     /// The operation of an endpoint. A new endpoint does not compile without one.
     pub(super) fn of(endpoint: Endpoint, application: &Application) -> Operation {
-        use Refusal::{
+        use ErrorCode::{
             AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, Prefetch, SessionExpired,
             TokenExpired,
         };
-        let busy = Refusal::AuthorizationServerBusy { retry_after: None };
+        let busy = ErrorCode::AuthorizationServerBusy { retry_after: None };
         let claims = json!({"type": "object", "description": "Claims about the user.", "properties": {"sub": {"type": "string"}}});
         match endpoint {
             Endpoint::LoginStart => Operation::new(

@@ -13,25 +13,25 @@ pub(super) async fn check_credentials(config: &Arc<Config>, provider: Provider, 
     const MADE_UP: &str = "made-up-by-bff-service-check";
     let instead = match OAuthClient::new(config, provider).refresh(MADE_UP, None, None).await {
         Ok(_) => {
-            let what = "the token endpoint answers a made-up refresh token with tokens";
+            let what = "the token endpoint issues tokens for a made-up refresh token";
             return report.faults.push(what.to_owned());
         }
         Err(OAuthError::Rejected(error_response)) => {
             let code = error_response.error_code();
             if code == Some(OAuthErrorCode::InvalidGrant) {
-                let what = "the token endpoint accepts the client's credentials, and refuses a made-up refresh token";
+                let what = "the token endpoint accepts the client's credentials and rejects a made-up refresh token";
                 return report.good.push(what.to_owned());
             }
             if code == Some(OAuthErrorCode::InvalidClient) || error_response.status == 401 {
-                return report
-                    .faults
-                    .push(format!("the client's credentials are refused: {error_response}"));
+                return report.faults.push(format!(
+                    "the authorization server rejected the client's credentials: {error_response}"
+                ));
             }
             error_response.to_string()
         }
         Err(error) => error.to_string(),
     };
     report.not_tested.push(format!(
-        "the client's credentials: a made-up refresh token should be refused as one, but {instead}"
+        "could not verify the client's credentials: a made-up refresh token must be rejected with invalid_grant, but {instead}"
     ));
 }

@@ -77,11 +77,13 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             .good
             .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
         IntrospectionOutcome::Introspected { .. } => report.faults.push(format!(
-            "{url} calls a made-up token active: introspection proves nothing there"
+            "{url} calls a made-up token active: its introspection cannot be relied on"
         )),
-        IntrospectionOutcome::Unusable(why) => report.faults.push(format!("{url}, asked about a made-up token: {why}")),
+        IntrospectionOutcome::Unusable(why) => report
+            .faults
+            .push(format!("{url}: introspection of a made-up token: {why}")),
         IntrospectionOutcome::TimedOut => report.faults.push(format!(
-            "{url}, asked about a made-up token: no answer within `phantom_token.timeout_ms`"
+            "{url}: introspection of a made-up token timed out after `phantom_token.timeout_ms`"
         )),
     }
 }

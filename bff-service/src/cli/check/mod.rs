@@ -23,7 +23,7 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
     match config::load(path, env) {
         Err(error) => report.faults.extend(error.faults().iter().map(ToString::to_string)),
         Ok(configs) => {
-            report.good.push(format!("the file {} is valid", path.display()));
+            report.good.push(format!("{} is valid", path.display()));
             for config in configs {
                 if let Some(name) = config.name() {
                     report.good.push(format!("application `{name}`:"));
@@ -67,7 +67,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     report.faults.extend(examined.warnings);
     report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
-    report.good.push(format!("the metadata of {issuer} can be used"));
+    report.good.push(format!("loaded metadata of {issuer}"));
     describe(config, &metadata, report);
     check_endpoints(config, &metadata, report);
     introspection::check_encoding(config, &metadata, report);
@@ -101,21 +101,18 @@ fn describe_proxy(config: &Config) -> Option<String> {
 /// How this client and this server will deal with each other.
 fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
     let profile = &metadata.profile;
-    let mut how = vec![format!(
-        "the client authenticates itself by {}",
-        profile.authentication.as_str()
-    )];
+    let mut how = vec![format!("client authentication: {}", profile.authentication.as_str())];
     how.push(match (profile.push, profile.request_object) {
-        (false, None) => "requests go through the browser".to_owned(),
-        (true, None) => "requests are pushed".to_owned(),
-        (false, Some(algorithm)) => format!("requests are signed with {algorithm:?}"),
-        (true, Some(algorithm)) => format!("requests are signed with {algorithm:?} and pushed"),
+        (false, None) => "authorization requests: front channel (no PAR)".to_owned(),
+        (true, None) => "authorization requests: pushed (PAR)".to_owned(),
+        (false, Some(algorithm)) => format!("authorization requests: signed with {algorithm:?}, front channel"),
+        (true, Some(algorithm)) => format!("authorization requests: signed with {algorithm:?} and pushed (PAR)"),
     });
     if config.client.response_mode == ResponseMode::Jwt {
-        how.push("responses are signed".to_owned());
+        how.push("authorization responses: signed (JARM)".to_owned());
     }
     if config.client_keys().dpop.is_some() {
-        how.push("tokens are bound to a key".to_owned());
+        how.push("tokens: bound to a key (DPoP)".to_owned());
     }
     report.good.push(how.join("; "));
 }
@@ -171,28 +168,23 @@ async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, rep
     let answer = match http.get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES).await {
         Ok(answer) if answer.status == 200 => answer,
         Ok(answer) => {
-            report.faults.push(format!(
-                "the keys of the authorization server: {url} answered {}",
-                answer.status
-            ));
+            report
+                .faults
+                .push(format!("fetching the JWKS failed: {url}: HTTP {}", answer.status));
             return;
         }
         Err(error) => {
-            report.faults.push(format!(
-                "the keys of the authorization server cannot be fetched: {url}: {error}"
-            ));
+            report.faults.push(format!("fetching the JWKS failed: {url}: {error}"));
             return;
         }
     };
     match KeySet::parse(&answer.body) {
-        Err(error) => report
-            .faults
-            .push(format!("the keys of the authorization server: {url}: {error}")),
+        Err(error) => report.faults.push(format!("invalid JWKS: {url}: {error}")),
         Ok(keys) if keys.supports_any(config.id_token_algorithms()) => {
-            report.good.push(format!("{} keys for signatures at {url}", keys.len()));
+            report.good.push(format!("JWKS: {} signing keys at {url}", keys.len()));
         }
         Ok(_) => report.faults.push(format!(
-            "none of the authorization server's keys at {url} fits `authorization_server.id_token_algorithms`"
+            "no key of the JWKS at {url} fits `authorization_server.id_token_algorithms`"
         )),
     }
 }

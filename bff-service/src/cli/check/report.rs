@@ -38,7 +38,7 @@ impl std::fmt::Display for Report {
             }
         }
         match self.faults.len() {
-            0 => f.write_str("The configuration is good."),
+            0 => f.write_str("Configuration is valid."),
             1 => f.write_str("1 fault."),
             count => write!(f, "{count} faults."),
         }

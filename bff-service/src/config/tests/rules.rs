@@ -87,8 +87,8 @@ fn values_out_of_their_rules_are_refused_by_their_field() {
 fn a_cookie_domain_that_no_browser_takes_is_refused_and_any_other_warns() {
     let told = |top: &str| Config::parse(&text_with(top), environment);
     for (domain, expected) in [
-        ("lima", "top-level name"),
-        ("localhost", "top-level name"),
+        ("lima", "top-level domain"),
+        ("localhost", "top-level domain"),
         ("192.0.2.1", "IP address"),
         (".example.com", "without a dot"),
         ("example..com", "without a dot"),

@@ -48,9 +48,12 @@ fn metadata_that_cannot_be_used_are_refused_with_a_reason() {
             "`authorization_server.issuer`",
         ),
         (json!({"issuer": null}), "no issuer"),
-        (json!({"authorization_endpoint": null}), "no authorization_endpoint"),
-        (json!({"token_endpoint": null}), "no token_endpoint"),
-        (json!({"jwks_uri": null}), "no jwks_uri"),
+        (
+            json!({"authorization_endpoint": null}),
+            "missing authorization_endpoint",
+        ),
+        (json!({"token_endpoint": null}), "missing token_endpoint"),
+        (json!({"jwks_uri": null}), "missing jwks_uri"),
         (
             json!({"token_endpoint": "/token"}),
             "token_endpoint `/token` is not a URL",
@@ -97,7 +100,7 @@ fn plain_http_endpoints_are_refused_outside_demo_mode() {
     let refused = examined
         .faults
         .iter()
-        .filter(|fault| fault.contains("plain http"))
+        .filter(|fault| fault.contains("uses http"))
         .count();
     assert_eq!(refused, 6);
 }

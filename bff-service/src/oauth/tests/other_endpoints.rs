@@ -257,7 +257,7 @@ async fn userinfo_that_are_signed_otherwise_than_for_this_client_are_refused_wit
     }
     let other = Signer::es256("another");
     for (signer, header, reason) in [
-        (&other, json!({"alg": "ES256", "kid": "1"}), "its signature"),
+        (&other, json!({"alg": "ES256", "kid": "1"}), "invalid signature"),
         (&signer, json!({"alg": "none"}), "`alg` is `none`"),
         (&signer, json!({"alg": "HS256", "kid": "1"}), "`alg` is `HS256`"),
         (

@@ -61,7 +61,7 @@ impl CookieKeys {
         }
         let names = |ids: &[KeyId]| ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(", ");
         let said = format!(
-            "cookie keys: {} instead of {}; the first seals",
+            "reloaded cookie keys: {} (previously {}); the first seals",
             names(&new),
             names(&old)
         );

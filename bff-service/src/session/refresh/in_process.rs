@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bff_core::error_code::Refusal;
+use crate::error_code::ErrorCode;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -186,7 +186,7 @@ impl RefreshStore for InProcessRefreshStore {
                 // It takes too long; or the leader was lost and another has taken its place.
                 Ok(Err(_)) | Err(_) => None,
             };
-            Role::Follower(settled.unwrap_or(Err(Refusal::AuthorizationServerError)))
+            Role::Follower(settled.unwrap_or(Err(ErrorCode::AuthorizationServerError)))
         })
     }
 
@@ -295,11 +295,11 @@ mod tests {
         };
         tokio::task::yield_now().await;
         let _ = store
-            .publish(key("a"), lease, Err(Refusal::AuthorizationServerError))
+            .publish(key("a"), lease, Err(ErrorCode::AuthorizationServerError))
             .await;
         assert_eq!(
             follower.await.unwrap().as_deref(),
-            Some(Refusal::AuthorizationServerError.code())
+            Some(ErrorCode::AuthorizationServerError.code())
         );
         lead(&store, key("a")).await;
     }
@@ -324,7 +324,7 @@ mod tests {
         let began = Instant::now();
         assert_eq!(
             access_token_of(&store, key("a")).await.as_deref(),
-            Some(Refusal::AuthorizationServerError.code())
+            Some(ErrorCode::AuthorizationServerError.code())
         );
         assert_eq!(began.elapsed(), LIMITS.wait);
         let _ = store.publish(key("a"), lease, renewed("late")).await;

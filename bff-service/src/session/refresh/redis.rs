@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bff_core::error_code::Refusal;
+use crate::error_code::ErrorCode;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -115,7 +115,7 @@ impl RedisRefreshStore {
 
     /// Whether this replica leads, or what another one got.
     async fn join_others(&self, key: RefreshKey, holder: Holder) -> ReplicaRole {
-        let refused = || ReplicaRole::Follower(Err(Refusal::AuthorizationServerError));
+        let refused = || ReplicaRole::Follower(Err(ErrorCode::AuthorizationServerError));
         let Ok(token) = random::token() else { return refused() };
         let begun = Instant::now();
         let mut waited = false;
@@ -203,15 +203,13 @@ impl RedisRefreshStore {
         lock.prolonging.abort();
         let window = replay_window(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
-            log::error!("the outcome of a refresh cannot be sealed for the other replicas");
+            log::error!("sealing the outcome of a refresh for the other replicas failed");
             return Published::Yes;
         };
         match self.lock.publish(key, &lock.token, &sealed, window).await {
             Ok(true) => Published::Yes,
             Ok(false) => {
-                log::warn!(
-                    "another replica has taken the place of this one in a refresh; its own outcome is not shared"
-                );
+                log::warn!("another replica has taken over a refresh; the outcome of this one is not shared");
                 Published::LockLost
             }
             Err(Unavailable) => {
@@ -244,8 +242,8 @@ impl RedisRefreshStore {
         match self.share(key, lock, &outcome).await {
             Published::LockLost if outcome.is_err() => {}
             // Another replica may have taken this one's place before Redis went away: then the session need not be over.
-            Published::Unknown if !lock.alone && matches!(outcome, Err(Refusal::SessionExpired)) => {
-                return Err(Refusal::AuthorizationServerError);
+            Published::Unknown if !lock.alone && matches!(outcome, Err(ErrorCode::SessionExpired)) => {
+                return Err(ErrorCode::AuthorizationServerError);
             }
             Published::Yes | Published::LockLost | Published::Unknown => return outcome,
         }
@@ -261,8 +259,8 @@ impl RedisRefreshStore {
 
     fn open(&self, key: RefreshKey, sealed: &[u8]) -> RefreshOutcome {
         sealed_outcome::open(&self.sealer, key, sealed).unwrap_or_else(|| {
-            log::error!("an outcome in Redis is not one of ours; have the replicas different keys?");
-            Err(Refusal::AuthorizationServerError)
+            log::error!("an outcome in Redis cannot be decrypted: check that all replicas have the same cookie keys");
+            Err(ErrorCode::AuthorizationServerError)
         })
     }
 

@@ -32,7 +32,7 @@ pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bff_core::error_code::Refusal;
+    use crate::error_code::ErrorCode;
 
     use super::super::store::tests::renewed;
     use super::*;
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_for_nobody_who_comes_late() {
-        let failure: RefreshOutcome = Err(Refusal::AuthorizationServerError);
+        let failure: RefreshOutcome = Err(ErrorCode::AuthorizationServerError);
         assert_eq!(replay_window(&failure, REPLAY, NOW), Duration::ZERO);
         assert!(!is_for_late_callers(&failure, NOW));
     }

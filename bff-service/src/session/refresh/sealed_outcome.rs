@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Content;
 use bff_core::cookie::session_id::SessionId;
-use bff_core::error_code::Refusal;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -80,21 +80,21 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
                 csrf: begun.csrf.to_vec(),
             }),
         },
-        Err(Refusal::SessionExpired) => Stored::Refused(Ended::SessionExpired),
-        Err(Refusal::AuthorizationError) => Stored::Refused(Ended::Rejected),
+        Err(ErrorCode::SessionExpired) => Stored::Refused(Ended::SessionExpired),
+        Err(ErrorCode::AuthorizationError) => Stored::Refused(Ended::Rejected),
         Err(
-            Refusal::AuthorizationServerError
-            | Refusal::AuthorizationServerBusy { .. }
-            | Refusal::ServerError
-            | Refusal::UnauthorizedRequest
-            | Refusal::InvalidRequest
-            | Refusal::PayloadTooLarge
-            | Refusal::UnsupportedMediaType
-            | Refusal::TokenExpired
-            | Refusal::LoginRequired
-            | Refusal::Prefetch
-            | Refusal::NotFound
-            | Refusal::MethodNotAllowed,
+            ErrorCode::AuthorizationServerError
+            | ErrorCode::AuthorizationServerBusy { .. }
+            | ErrorCode::ServerError
+            | ErrorCode::UnauthorizedRequest
+            | ErrorCode::InvalidRequest
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::UnsupportedMediaType
+            | ErrorCode::TokenExpired
+            | ErrorCode::LoginRequired
+            | ErrorCode::Prefetch
+            | ErrorCode::NotFound
+            | ErrorCode::MethodNotAllowed,
         ) => Stored::Refused(Ended::Unavailable),
     };
     // The digest keeps anyone who can write to Redis from handing one exchange's outcome to another.
@@ -146,9 +146,9 @@ pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> O
                 csrf: begun.csrf.into(),
             }),
         })),
-        Stored::Refused(Ended::SessionExpired) => Err(Refusal::SessionExpired),
-        Stored::Refused(Ended::Rejected) => Err(Refusal::AuthorizationError),
-        Stored::Refused(Ended::Unavailable) => Err(Refusal::AuthorizationServerError),
+        Stored::Refused(Ended::SessionExpired) => Err(ErrorCode::SessionExpired),
+        Stored::Refused(Ended::Rejected) => Err(ErrorCode::AuthorizationError),
+        Stored::Refused(Ended::Unavailable) => Err(ErrorCode::AuthorizationServerError),
     })
 }
 
@@ -182,7 +182,7 @@ mod tests {
         let sealer = keys().for_refreshes();
         let own = key(1, "a");
         let tokens = renewed("new", true, clock::now() + 300);
-        for outcome in [tokens, Err(Refusal::SessionExpired)] {
+        for outcome in [tokens, Err(ErrorCode::SessionExpired)] {
             let sealed = seal(&sealer, own, &outcome, 30).unwrap();
             let opened = open(&sealer, own, sealed.as_bytes()).unwrap();
             assert_eq!(opened.is_ok(), outcome.is_ok());

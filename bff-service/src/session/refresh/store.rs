@@ -15,8 +15,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::error_code::ErrorCode;
 use bff_core::cookie::session_id::SessionId;
-use bff_core::error_code::Refusal;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -127,7 +127,7 @@ impl<'a> From<&'a RenewedTokens> for Tokens<'a> {
 }
 
 /// How an exchange ended: the same for every caller of the flight.
-pub type RefreshOutcome = Result<Arc<RenewedTokens>, Refusal>;
+pub type RefreshOutcome = Result<Arc<RenewedTokens>, ErrorCode>;
 
 /// Who may have what is to be exchanged, as far as a caller can tell. It matters where the replicas cannot be coordinated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,129 @@
+//! The error codes of the service: one table of status, code and message (`docs/CONTRACT.md`, section 1). The texts are fixed;
+//! what happened is for the log.
+
+use bff_core::error_body::error_body;
+
+/// What the caller of a failed request is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The authorization server is unreachable, or its response cannot be used.
+    AuthorizationServerError,
+    /// The authorization server cannot answer now; the same request may succeed later.
+    AuthorizationServerBusy {
+        /// The time to wait, in seconds, where the authorization server tells it: the `Retry-After` of the response.
+        retry_after: Option<u16>,
+    },
+    /// A fault of the service, or of its configuration.
+    ServerError,
+    /// An Origin, CSRF or cookie check failed.
+    UnauthorizedRequest,
+    /// The request is malformed, or no login is pending for it.
+    InvalidRequest,
+    /// The body is too long.
+    PayloadTooLarge,
+    /// The body is not JSON.
+    UnsupportedMediaType,
+    /// The authorization server rejected a back-channel request.
+    AuthorizationError,
+    /// The authorization server no longer accepts the access token.
+    TokenExpired,
+    /// The session is over: the refresh token is no longer accepted, or the session was ended.
+    SessionExpired,
+    /// The authorization server requires the user to sign in.
+    LoginRequired,
+    /// The request is a prefetch of something that must not happen before the user navigates.
+    Prefetch,
+    /// The path is unknown.
+    NotFound,
+    /// The path does not support the method.
+    MethodNotAllowed,
+}
+
+impl ErrorCode {
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().0
+    }
+
+    /// The `code` member of the body.
+    pub const fn code(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The `message` member of the body.
+    pub const fn message(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The body: `{"code":…,"message":…}`.
+    pub fn body(self) -> String {
+        error_body(self.code(), self.message())
+    }
+
+    const fn row(self) -> (u16, &'static str, &'static str) {
+        const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
+        const SERVER: &str = "The authorization server could not be used";
+        const BUSY: &str = "The authorization server is busy: try again later";
+        match self {
+            Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),
+            Self::AuthorizationServerBusy { .. } => (503, "authorization_server_error", BUSY),
+            Self::ServerError => (500, "server_error", "A problem was encountered on the server"),
+            Self::UnauthorizedRequest => (401, "unauthorized_request", CREDENTIALS),
+            Self::InvalidRequest => (
+                400,
+                "invalid_request",
+                "Sign-in could not be completed. Please try again.",
+            ),
+            Self::PayloadTooLarge => (413, "invalid_request", "The request body is too large"),
+            Self::UnsupportedMediaType => (415, "invalid_request", "The request body must be JSON"),
+            Self::AuthorizationError => (
+                400,
+                "authorization_error",
+                "The authorization server refused the request",
+            ),
+            Self::TokenExpired => (401, "token_expired", "The access token has expired"),
+            Self::SessionExpired => (401, "session_expired", "The session has expired"),
+            Self::LoginRequired => (401, "login_required", "The user has to sign in"),
+            Self::Prefetch => (
+                503,
+                "prefetch_refused",
+                "This must not be fetched before the user goes there",
+            ),
+            Self::NotFound => (404, "not_found", "Not found"),
+            Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_the_status_and_code_of_the_contract() {
+        use ErrorCode as R;
+        let table = [
+            (R::AuthorizationServerError, 502, "authorization_server_error"),
+            (R::ServerError, 500, "server_error"),
+            (R::UnauthorizedRequest, 401, "unauthorized_request"),
+            (R::InvalidRequest, 400, "invalid_request"),
+            (R::PayloadTooLarge, 413, "invalid_request"),
+            (R::UnsupportedMediaType, 415, "invalid_request"),
+            (R::AuthorizationError, 400, "authorization_error"),
+            (R::TokenExpired, 401, "token_expired"),
+            (R::SessionExpired, 401, "session_expired"),
+            (R::LoginRequired, 401, "login_required"),
+            (R::NotFound, 404, "not_found"),
+            (R::MethodNotAllowed, 405, "method_not_allowed"),
+        ];
+        for (error, status, code) in table {
+            assert_eq!((error.status(), error.code()), (status, code));
+            let body: serde_json::Value = serde_json::from_str(&error.body()).unwrap();
+            assert_eq!(body, serde_json::json!({"code": code, "message": error.message()}));
+        }
+        assert_eq!(
+            R::UnauthorizedRequest.message(),
+            "Access denied due to missing or invalid credentials"
+        );
+    }
+}
