@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::http::header::HeaderName;
-use bff_core::cookie::names::{CookieNames, csrf_header_name};
+use bff_core::cookie::names::CookieNames;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::trusted_origins::TrustedOrigins;
 use oauth2::{RedirectUrl, Scope};
@@ -293,7 +293,7 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Co
     let domain = settings.cookie_domain.is_some();
     let prefix = &settings.cookie_name_prefix;
     let names = CookieNames::new(prefix, settings.cookie_hardening, root, domain).map_err(|error| error.to_string());
-    let header = csrf_header_name(prefix);
+    let header = bff_core::session::csrf::header_name(prefix);
     let header = HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` is not a valid header name"));
     names
         .and_then(|names| Ok((names, header?)))

@@ -1,4 +1,4 @@
-//! The names of the cookies and of the CSRF header.
+//! The names of the cookies.
 
 use std::fmt;
 
@@ -114,11 +114,6 @@ fn is_part(suffix: &[u8]) -> bool {
         [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     }
-}
-
-/// The name of the header that carries the CSRF value: `x-<prefix>-csrf`.
-pub fn csrf_header_name(prefix: &str) -> String {
-    format!("x-{prefix}-csrf")
 }
 
 /// Checks a cookie name prefix: it stands in cookie names and, in lower case, in a header's name.

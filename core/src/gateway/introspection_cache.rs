@@ -42,6 +42,10 @@ impl InactiveReason {
     }
 }
 
+/// How long a token counts as inactive, in seconds, at most `token_cache_seconds`, and whatever `Cache-Control` says: with
+/// `no-store` obeyed, every made-up token would be another introspection.
+pub(crate) const INACTIVE_SECONDS: u64 = 5;
+
 /// What share of the bytes inactive answers have for themselves besides: they are small.
 const INACTIVE_SHARE: usize = 8;
 

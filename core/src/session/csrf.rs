@@ -1,4 +1,5 @@
-//! The CSRF check: the request's header repeats the value that is sealed in the CSRF cookie of the same session.
+//! The CSRF value: the name of its header, and the check that the header repeats the value that is sealed in the CSRF cookie of
+//! the same session.
 
 use std::fmt;
 
@@ -8,6 +9,11 @@ use super::current_session::CurrentSession;
 use crate::cookie::purpose::Purpose;
 use crate::cookie::seal::Opened;
 use crate::request::values::Values;
+
+/// The name of the header that carries the CSRF value: `x-<prefix>-csrf`.
+pub fn header_name(prefix: &str) -> String {
+    format!("x-{prefix}-csrf")
+}
 
 /// Why the CSRF value of a request does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

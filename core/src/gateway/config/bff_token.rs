@@ -4,10 +4,11 @@ use serde::Deserialize;
 
 use super::error::ConfigError;
 use super::source::Source;
-use crate::cookie::names::{CookieNames, NamePrefixes, csrf_header_name};
+use crate::cookie::names::{CookieNames, NamePrefixes};
 use crate::cookie::seal::Sealer;
 use crate::crypto::key_ring::{KeyRing, KeyWarning};
 use crate::request::trusted_origins::TrustedOrigins;
+use crate::session::csrf;
 
 /// The cookie stage.
 #[derive(Clone, Debug)]
@@ -200,7 +201,7 @@ impl RawBffToken {
             sealer: Sealer::new(ring, &self.cookie_name_prefix, self.accept_v1_cookies),
             names,
             origins,
-            csrf_header: csrf_header_name(&self.cookie_name_prefix),
+            csrf_header: csrf::header_name(&self.cookie_name_prefix),
             verify_csrf: self.verify_csrf,
             require_header: self.require_header,
             allow_tokens: self.allow_tokens,

@@ -2,23 +2,19 @@
 
 use std::rc::Rc;
 
-use http::HeaderValue;
 use serde_json::{Map, Value};
 
+use super::claim_headers::claim_headers;
 use super::error_response::{ErrorResponse, error_response};
 use crate::gateway::bearer;
 use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
-use crate::gateway::introspection_cache::{InactiveReason, TokenState};
+use crate::gateway::introspection_cache::{INACTIVE_SECONDS, InactiveReason, TokenState};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
 use crate::jwt;
 use crate::request::cache_control::lifetime;
 
 /// The longest response that is read, in bytes.
 pub const MAX_RESPONSE_LEN: usize = 64 * 1024;
-
-/// How long a token counts as inactive, in seconds, whatever `Cache-Control` says: with `no-store` obeyed, every made-up token
-/// would be another introspection.
-const INACTIVE_SECONDS: u64 = 5;
 
 /// What came back.
 pub enum IntrospectionResponse {
@@ -234,32 +230,8 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
     if !is_active(members)? {
         return Ok(None);
     }
-    let mut lines = Vec::with_capacity(headers.len());
-    for ClaimToHeader {
-        header_name,
-        claim_name,
-        required,
-    } in headers
-    {
-        let Some(value) = members.get(claim_name).filter(|value| !value.is_null()) else {
-            if *required {
-                return Err(UnusableClaims(
-                    "introspection response: missing a claim that `claim_to_headers` requires",
-                ));
-            }
-            // What the server does not say is not said to the API either.
-            continue;
-        };
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if HeaderValue::from_bytes(text.as_bytes()).is_err() {
-            return Err(UnusableClaims(
-                "introspection response: a claim is not a valid header value",
-            ));
-        }
-        lines.push((header_name.clone(), text.into_bytes()));
-    }
     Ok(Some(ActiveToken {
-        info: TokenInfo::of_claims(members, lines)?,
+        info: TokenInfo::of_claims(members, claim_headers(members, headers)?)?,
         expires_at: expiry(members)?,
     }))
 }

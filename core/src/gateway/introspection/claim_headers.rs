@@ -1,0 +1,39 @@
+//! Claims that the API gets as headers (`claim_to_headers`).
+
+use http::HeaderValue;
+use serde_json::{Map, Value};
+
+use crate::gateway::config::ClaimToHeader;
+use crate::gateway::token_info::UnusableClaims;
+
+/// The headers for these claims: a string as it is, any other value as JSON. A claim that is missing, or null, sets no header.
+pub(super) fn claim_headers(
+    members: &Map<String, Value>,
+    headers: &[ClaimToHeader],
+) -> Result<Vec<(String, Vec<u8>)>, UnusableClaims> {
+    let mut lines = Vec::with_capacity(headers.len());
+    for ClaimToHeader {
+        header_name,
+        claim_name,
+        required,
+    } in headers
+    {
+        let Some(value) = members.get(claim_name).filter(|value| !value.is_null()) else {
+            if *required {
+                return Err(UnusableClaims(
+                    "introspection response: missing a claim that `claim_to_headers` requires",
+                ));
+            }
+            // What the server does not say is not said to the API either.
+            continue;
+        };
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if HeaderValue::from_bytes(text.as_bytes()).is_err() {
+            return Err(UnusableClaims(
+                "introspection response: a claim is not a valid header value",
+            ));
+        }
+        lines.push((header_name.clone(), text.into_bytes()));
+    }
+    Ok(lines)
+}
