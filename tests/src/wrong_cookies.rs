@@ -1,4 +1,4 @@
-//! What a request should be refused for: cookies that are wrong in every way, unsafe methods.
+//! Cookies that are invalid in every way, and unsafe methods: requests that must be refused.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::encoding::base64url;
@@ -11,7 +11,7 @@ use crate::user_agent::{AT, AUTH, CSRF, CSRF_HEADER, ID, LOGIN, UserAgent};
 /// Unsafe methods: the usual ones, and two of WebDAV.
 pub const UNSAFE: [&str; 6] = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "MKCOL"];
 
-/// Every way in which a cookie can be wrong, as Cookie headers, with what it is.
+/// Every way in which a cookie can be invalid, as Cookie headers, each with a description.
 pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Purpose) -> Vec<(String, String)> {
     let good = &user.cookies[name];
     let seals = Seals::of(system, "example");
