@@ -50,9 +50,9 @@ pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Pur
     for other in [AT, CSRF, AUTH, ID].into_iter().filter(|other| *other != name) {
         change(format!("replaced by {other}"), &user.cookies[other]);
     }
-    let mut visitor = UserAgent::new(system);
-    assert_eq!(visitor.bff("POST", "/bff/login/start").status, 200);
-    change("replaced by a login cookie".to_owned(), &visitor.cookies[LOGIN]);
+    let mut stranger = UserAgent::new(system);
+    assert_eq!(stranger.bff("POST", "/bff/login/start").status, 200);
+    change("replaced by a login cookie".to_owned(), &stranger.cookies[LOGIN]);
     change("expired".to_owned(), &seals.seal(purpose, &value, session, -1));
     change(
         "of another deployment".to_owned(),

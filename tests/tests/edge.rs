@@ -1,4 +1,4 @@
-//! What Envoy does for all behind it, whoever the client is: bounds on memory and heads, and what a page may read.
+//! What Envoy does for all servers behind it, for every client: limits on memory and heads, and what a page may read.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use bff_tests::slow_clients::{SlowConnection, allow_files};
 use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
-/// The longest request target that the service's parser takes (the `http` crate's `Uri`).
+/// The longest request target that the service's parser accepts (the `http` crate's `Uri`).
 const LONGEST: usize = 65_534;
 
 fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shipped) {
@@ -42,7 +42,7 @@ fn a_request_target_that_the_service_cannot_parse_is_refused_behind_envoy_gatewa
     a_request_target_that_the_service_cannot_parse_does_not_reach_it(Shipped::Gateway);
 }
 
-/// Sets the fields of this name, anywhere; returns how many there are.
+/// Sets all fields with this name; returns how many there are.
 fn set(value: &mut Value, name: &str, with: &Value) -> usize {
     match value {
         Value::Object(fields) => fields
@@ -65,7 +65,7 @@ fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
     allow_files(4096);
     let test = start_with(shipped);
     let system = &test.system;
-    // Half as much again as it has now, instead of a gigabyte.
+    // 1.5 times the present memory, instead of a gigabyte.
     let heap = statistic(system, "server.memory_heap_size");
     let most = heap + heap / 2;
     rewrite_envoy(system, |configuration| {
@@ -94,21 +94,21 @@ fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
             held.push(SlowConnection::from_http1(connection).expect("a socket"));
         }
     }
-    eventually("some of them are let go", || {
+    eventually("some of them are closed", || {
         held.iter_mut().any(|connection| connection.is_held().is_err())
     });
-    // Whoever is new is served again, while the others hold what they have.
-    let mut visitor = UserAgent::new(system);
-    eventually("a visitor is answered", || {
-        let session = Request::new("GET", "/bff/session").header("origin", &visitor.origin);
-        visitor
+    // A new client is served again, while the others keep their connections.
+    let mut stranger = UserAgent::new(system);
+    eventually("a new client is served", || {
+        let session = Request::new("GET", "/bff/session").header("origin", &stranger.origin);
+        stranger
             .client
             .send("api", &session)
             .is_ok_and(|answer| answer.status == 200)
     });
     drop(held);
-    eventually("a visitor signs in", || statistic(system, "server.live") == 1);
-    visitor.sign_in();
+    eventually("Envoy is live", || statistic(system, "server.live") == 1);
+    stranger.sign_in();
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_request_to_the_service_of_more_than_64_kib_is_413_behind_envoy_gateway() {
     a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(Shipped::Gateway);
 }
 
-/// Which of these headers a page may send with a call of this path.
+/// The headers of these that a page may send with a call of this path.
 fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<String> {
     let preflight = Request::new("OPTIONS", path)
         .header("origin", origin)
@@ -170,8 +170,8 @@ fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<Str
     granted.map(|name| (*name).to_owned()).collect()
 }
 
-/// What OpenTelemetry, Sentry, Datadog, New Relic, Zipkin, Application Insights, Dynatrace, Elastic, Instana and older frameworks
-/// add to each call of a page.
+/// The headers that OpenTelemetry, Sentry, Datadog, New Relic, Zipkin, Application Insights, Dynatrace, Elastic, Instana and
+/// older frameworks add to each call of a page.
 const OF_MONITORING: [&str; 26] = [
     "traceparent",
     "tracestate",

@@ -1,4 +1,4 @@
-//! What the pages on moving over tell an operator to write, in the real Envoy.
+//! The examples of the migration pages, in the real Envoy.
 
 use bff_tests::echoing_api::EchoingApi;
 use bff_tests::http1::{Client, Request, Response};
@@ -8,11 +8,11 @@ use bff_tests::setup::{TestSystem, start_envoy};
 use demo_system::Options;
 
 const PAGE: &str = "docs/migration/curity-token-handler.md";
-/// The line of the shipped configuration in front of which a route comes before the API's.
+/// The line of the shipped configuration before which the examples insert a route, in front of the API's.
 const API_ROUTE: &str =
     "                        # The business API, behind CORS and the filter as the entry point \"web\".\n";
 
-/// The example of the page that begins with this comment, indented so far.
+/// The example of the page that begins with this comment, with this indentation.
 fn example(first_line: &str, indent: usize) -> String {
     let page = repository::text(PAGE);
     let (_, behind) = page

@@ -1,4 +1,4 @@
-//! The gate as a whole, as a sequence of events: never forwarded without proof, never two ends of one request, nobody who
+//! The gateway as a whole, as a sequence of events: never forwarded without proof, never two ends of one request, nobody who
 //! waits for ever, bounded memory.
 #![no_main]
 
@@ -57,7 +57,7 @@ impl RequestAttributes for Plain {
 }
 
 struct World {
-    gate: Gateway,
+    gateway: Gateway,
     open: BTreeMap<StreamId, Option<usize>>,
     ended: BTreeSet<StreamId>,
     callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
@@ -91,7 +91,7 @@ impl World {
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut world = World {
-        gate: Gateway::new(CONFIG.clone()),
+        gateway: Gateway::new(CONFIG.clone()),
         open: BTreeMap::new(),
         ended: BTreeSet::new(),
         callouts: BTreeMap::new(),
@@ -144,7 +144,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
-                let effects = Vec::from_iter(world.gate.on_request(last, &RequestHead::new(lines), &Plain, now));
+                let effects = Vec::from_iter(world.gateway.on_request(last, &RequestHead::new(lines), &Plain, now));
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }
@@ -175,7 +175,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     },
                     _ => IntrospectionResponse::Failed,
                 };
-                let effects = world.gate.on_introspection(id, &answer, now);
+                let effects = world.gateway.on_introspection(id, &answer, now);
                 world.effects(effects, None);
             }
             4 => {
@@ -189,10 +189,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 world.open.remove(&stream);
                 world.ended.insert(stream);
-                world.gate.on_stream_end(stream);
+                world.gateway.on_stream_end(stream);
             }
             5 => {
-                let effects = world.gate.on_tick(now);
+                let effects = world.gateway.on_tick(now);
                 world.effects(effects, None);
             }
             6 => now += u64::from(argument),
@@ -202,23 +202,23 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     list.end(Ended::Session([7; 16]), now);
                     over = true;
                 }
-                world.gate.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
+                world.gateway.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
             }
         }
         // Active and inactive answers have room of their own, for two each.
-        assert!(world.gate.cached_responses() <= 4 && world.gate.cached_cookies() <= 4);
-        assert!(world.gate.in_flight() <= TOKENS.len());
+        assert!(world.gateway.cached_responses() <= 4 && world.gateway.cached_cookies() <= 4);
+        assert!(world.gateway.in_flight() <= TOKENS.len());
     }
     // Whatever happened: when every callout that is left is answered, nobody waits.
-    let effects = world.gate.on_tick(now);
+    let effects = world.gateway.on_tick(now);
     world.effects(effects, None);
     let left: Vec<FlightId> = world.callouts.keys().copied().collect();
     for id in left {
-        let effects = world.gate.on_introspection(id, &IntrospectionResponse::Failed, now);
+        let effects = world.gateway.on_introspection(id, &IntrospectionResponse::Failed, now);
         world.effects(effects, None);
     }
     assert!(
-        world.open.is_empty() && world.gate.in_flight() == 0,
+        world.open.is_empty() && world.gateway.in_flight() == 0,
         "somebody waits for ever"
     );
 });
