@@ -1,5 +1,5 @@
-//! The gateway as a whole, as a sequence of events: never forwarded without proof, never two ends of one request, nobody who
-//! waits for ever, bounded memory.
+//! The gateway as a whole, as a sequence of events: nothing is forwarded without proof, no request has two ends, no request
+//! waits for ever, memory is bounded.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     Config::parse(json, |_| Some(KEY.to_owned())).expect("a configuration")
 });
 
-/// A JWT that the authorization server would answer with for this token.
+/// The JWT in the authorization server's response for this token.
 fn jwt(token: usize) -> String {
     let part = |json: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
     let header = part(r#"{"alg":"ES256","typ":"at+jwt"}"#.to_owned());
@@ -101,13 +101,13 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut bytes = data.iter().copied();
     while let (Some(kind), Some(argument)) = (bytes.next(), bytes.next()) {
         match kind % 8 {
-            // A request with any of what it takes, and any of what spoils it.
+            // A request with any part that it needs, and any part that makes it invalid.
             0..=2 => {
                 last += 1;
                 let flags = bytes.next().unwrap_or(0);
                 let has = |bit: u8| flags & (1 << bit) != 0;
                 let first = usize::from(argument % 3);
-                // All of them are of one session and end at one time: of two, the one in the second line counts.
+                // All of them belong to one session and end at one time: of two, the one in the second line counts.
                 let token = if has(7) { 0 } else { first };
                 let method = if has(0) { "POST" } else { "GET" };
                 let mut lines = vec![
@@ -205,11 +205,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 world.gateway.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
             }
         }
-        // Active and inactive answers have room of their own, for two each.
+        // Active and inactive responses have a cache of their own, for two each.
         assert!(world.gateway.cached_responses() <= 4 && world.gateway.cached_cookies() <= 4);
         assert!(world.gateway.in_flight() <= TOKENS.len());
     }
-    // Whatever happened: when every callout that is left is answered, nobody waits.
+    // In every case, no request waits after all remaining callouts have a response.
     let effects = world.gateway.on_tick(now);
     world.effects(effects, None);
     let left: Vec<FlightId> = world.callouts.keys().copied().collect();
