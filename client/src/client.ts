@@ -1,7 +1,7 @@
 // Sign-in, session and API calls of one page. It holds no token: tokens are in cookies that scripts cannot read.
 
-import { type Answer, BffError, call, isUnauthorized, UNUSABLE, webUrl } from './http.js';
-import { isLoginAnswer, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
+import { type JsonObject, BffError, call, isUnauthorized, UNUSABLE, webUrl } from './http.js';
+import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { Known, type Session, type SessionEvent, type SessionListener } from './session.js';
 import { type TabEvent, Tabs } from './tabs.js';
 
@@ -38,7 +38,7 @@ export interface PageLoad extends Session {
 }
 
 /** How long signing out waits for a sign-in or a refresh that is in progress in another tab. */
-const LOGOUT_PATIENCE_MS = 1000;
+const LOGOUT_WAIT_MS = 1000;
 
 export class BffClient {
   readonly #options: BffClientOptions;
@@ -109,7 +109,7 @@ export class BffClient {
   /** Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. */
   async logout(): Promise<void> {
     const url = await this.#tabs.alone(async () => {
-      let answer: Answer = {};
+      let answer: JsonObject = {};
       try {
         answer = await this.#callWithCurrentCsrf('/logout');
       } catch (error) {
@@ -121,7 +121,7 @@ export class BffClient {
       this.#answered = ++this.#asked;
       return typeof answer['url'] === 'string' ? webUrl(answer['url']) : undefined;
       // The BFF refuses a refresh in progress when its session ends, so a refresh that hangs delays nobody here.
-    }, LOGOUT_PATIENCE_MS);
+    }, LOGOUT_WAIT_MS);
     if (url === undefined) {
       this.#end('logged_out');
     } else {
@@ -200,7 +200,7 @@ export class BffClient {
     let isNew = false;
     if (pageUrl !== undefined) {
       const url = new URL(pageUrl);
-      handled = isLoginAnswer(url.searchParams);
+      handled = isAuthorizationResponse(url.searchParams);
       try {
         // A refresh that ended later would replace these cookies by those of the earlier session.
         const answer = await this.#tabs.alone(() => this.#call('POST', '/login/end', { pageUrl }));
@@ -309,7 +309,7 @@ export class BffClient {
   }
 
   /** Sends it; if it is refused although another CSRF value is valid now, sends it again with that one. */
-  async #callWithCurrentCsrf(path: string): Promise<Answer> {
+  async #callWithCurrentCsrf(path: string): Promise<JsonObject> {
     const { csrf } = this.#known;
     try {
       return await this.#call('POST', path);
@@ -319,7 +319,7 @@ export class BffClient {
     }
   }
 
-  #call(method: 'GET' | 'POST', path: string, body?: Answer): Promise<Answer> {
+  #call(method: 'GET' | 'POST', path: string, body?: JsonObject): Promise<JsonObject> {
     const headers: Record<string, string> = { accept: 'application/json' };
     const { csrf } = this.#known;
     if (body) headers['content-type'] = 'application/json';

@@ -22,13 +22,13 @@ export class BffError extends Error {
 export const UNUSABLE = 'unusable_answer';
 
 /** A JSON object from a response. */
-export type Answer = Readonly<Record<string, unknown>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Longer than the BFF waits for the authorization server; a slower call would keep the other tabs waiting for a lock. */
 const TIMEOUT_MS = 30_000;
 
 /** Sends it, and returns the JSON object of the response; `{}` for 204. Any other response says nothing about the session. */
-export async function call(url: string, init: RequestInit): Promise<Answer> {
+export async function call(url: string, init: RequestInit): Promise<JsonObject> {
   let response: Response;
   let text: string;
   try {
@@ -68,10 +68,10 @@ export function isUnauthorized(error: unknown): boolean {
   return error instanceof BffError && error.status === 401 && error.code !== UNUSABLE;
 }
 
-function parse(text: string): Answer | undefined {
+function parse(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && !Array.isArray(value) && value ? (value as Answer) : undefined;
+    return typeof value === 'object' && !Array.isArray(value) && value ? (value as JsonObject) : undefined;
   } catch {
     return undefined;
   }

@@ -13,7 +13,7 @@ export function takePageUrl(redirectPath?: string): string | undefined {
   const url = new URL(location.href);
   const { href, pathname, searchParams } = url;
   if (redirectPath !== undefined && pathname !== redirectPath) return undefined;
-  if (isLoginAnswer(searchParams)) {
+  if (isAuthorizationResponse(searchParams)) {
     remove(url);
     return href;
   }
@@ -22,7 +22,7 @@ export function takePageUrl(redirectPath?: string): string | undefined {
 }
 
 /** Whether a URL contains an authorization response. */
-export function isLoginAnswer(query: URLSearchParams): boolean {
+export function isAuthorizationResponse(query: URLSearchParams): boolean {
   return (
     (query.has('state') && (query.has('code') || query.has('error'))) ||
     // A JWT, signed or encrypted.

@@ -1,6 +1,6 @@
 // The known state of the session.
 
-import type { Answer } from './http.js';
+import type { JsonObject } from './http.js';
 
 /** The ID token's claims. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -42,7 +42,7 @@ export class Known {
   #expiresBefore = Infinity;
 
   /** Reads a response of `/session` to a request of `askedAt`. */
-  read(answer: Answer, askedAt: number): void {
+  read(answer: JsonObject, askedAt: number): void {
     const { csrf, claims, accessTokenExpiresIn } = answer;
     const seconds = typeof accessTokenExpiresIn === 'number' ? accessTokenExpiresIn : 0;
     const newCsrf = typeof csrf === 'string' ? csrf : undefined;

@@ -30,15 +30,15 @@ export class Tabs {
   /**
    * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at once,
    * and the BFF makes one refresh of that.
-   * @param patience how long to wait for a change in progress, in milliseconds; then `work` runs beside it
+   * @param waitMs how long to wait for a change in progress, in milliseconds; then `work` runs beside it
    */
-  async alone<T>(work: () => Promise<T>, patience?: number): Promise<T> {
+  async alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
     let begun = false;
     const begin = () => {
       begun = true;
       return work();
     };
-    const options: LockOptions = patience ? { signal: AbortSignal.timeout(patience) } : {};
+    const options: LockOptions = waitMs ? { signal: AbortSignal.timeout(waitMs) } : {};
     try {
       const locks = navigator.locks as LockManager | undefined;
       if (locks) return await locks.request(this.#name, options, begin);

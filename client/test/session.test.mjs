@@ -314,15 +314,15 @@ test('nothing secret is stored, shown or handed out', async () => {
   const stored = [];
   const { setItem } = sessionStorage;
   sessionStorage.setItem = (...item) => { stored.push(item); setItem(...item); };
-  const told = [];
+  const posted = [];
   const { postMessage } = BroadcastChannel.prototype;
-  BroadcastChannel.prototype.postMessage = function post(message) { told.push(message); postMessage.call(this, message); };
+  BroadcastChannel.prototype.postMessage = function post(message) { posted.push(message); postMessage.call(this, message); };
   const pageLoad = await bff.onPageLoad();
   BroadcastChannel.prototype.postMessage = postMessage;
   await bff.login();
-  assert.deepEqual(told, ['logged_in']);
+  assert.deepEqual(posted, ['logged_in']);
   assert.equal(stored.length, 1);
-  const visible = JSON.stringify([pageLoad, bff, bff.current, await bff.session(), stored, told, page.shown, location.href]);
+  const visible = JSON.stringify([pageLoad, bff, bff.current, await bff.session(), stored, posted, page.shown, location.href]);
   for (const secret of ['the-code', 'the-state', 'csrf of alice']) assert.ok(!visible.includes(secret), secret);
 });
 

@@ -171,9 +171,9 @@ const PATHS = ['/', '/bff', '/bff/', '/bff/session', '/bff/refresh', '/bff/login
 
 /** Never the second user's session, and signing in always works. */
 async function isTheUsersOwn(page, csrf, what) {
-  const { isLoggedIn, claims, csrf: told } = await session(page, '/bff');
+  const { isLoggedIn, claims, csrf: received } = await session(page, '/bff');
   assert.deepEqual([isLoggedIn, claims?.given_name], [true, 'Demo'], what);
-  assert.equal(told, csrf, what);
+  assert.equal(received, csrf, what);
   assert.equal((await call(page, 'POST', '/bff/refresh', { csrf })).status, 204, what);
   assert.equal((await call(page, 'GET', '/bff/claims')).json.given_name, 'Demo', what);
 }

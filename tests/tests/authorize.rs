@@ -331,15 +331,15 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
         ("x-forwarded-for", "127.0.0.1"),
         ("forwarded", "for=127.0.0.1;host=www.example.localhost;proto=https"),
     ];
-    for told_by in [None, Some("x-method-of-the-proxy")] {
-        let test = start(|options| by_the_real_server(options, told_by));
+    for named_by in [None, Some("x-method-of-the-proxy")] {
+        let test = start(|options| by_the_real_server(options, named_by));
         let user = UserAgent::signed_in(&test.system);
         let asking = |method: &str, csrf: bool, header: (&str, &str)| {
-            let request = Request::new(if told_by.is_some() { "GET" } else { method }, "/authorize")
+            let request = Request::new(if named_by.is_some() { "GET" } else { method }, "/authorize")
                 .header("origin", &user.origin)
                 .header("cookie", user.cookie_header())
                 .header(header.0, header.1);
-            let request = match told_by {
+            let request = match named_by {
                 Some(name) => request.header(name, method),
                 None => request,
             };
@@ -351,15 +351,15 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
         for header in forwarded {
             let status = |method, csrf| ask(&test, &asking(method, csrf, header)).status;
             let decisions = [status("POST", false), status("POST", true), status("GET", false)];
-            assert_eq!(decisions, [401, 200, 200], "{header:?} {told_by:?}");
+            assert_eq!(decisions, [401, 200, 200], "{header:?} {named_by:?}");
         }
         let nobody = |header: (&str, &str)| Request::new("GET", "/authorize").header(header.0, header.1);
         for header in forwarded {
             let mut request = nobody(header);
-            if let Some(name) = told_by {
+            if let Some(name) = named_by {
                 request = request.header(name, "GET");
             }
-            assert_eq!(ask(&test, &request).status, 401, "{header:?} {told_by:?}");
+            assert_eq!(ask(&test, &request).status, 401, "{header:?} {named_by:?}");
         }
     }
 }

@@ -77,7 +77,7 @@ fn introspection_that_fails_is_502_and_not_remembered() {
     // Cached outcomes need no authorization server.
     faulty.set(INTROSPECTION, Fault::Down);
     for _ in 0..3 {
-        // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and there is no other status.
+        // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and no other status occurs.
         assert!([200, 502].contains(&user.get_data().status));
     }
 }

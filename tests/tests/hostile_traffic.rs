@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// How long the client waits for a response to bytes that may not be a whole request.
 const MOMENT_FOR_ANYTHING: Duration = Duration::from_millis(30);
 
-/// The present fault of the authorization server; any other number is none.
+/// The present fault of the authorization server; any other number means that it has no fault.
 static MOMENT: AtomicU64 = AtomicU64::new(GOOD);
 const GOOD: u64 = 0;
 const FAILING: u64 = 1;

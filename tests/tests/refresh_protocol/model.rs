@@ -144,7 +144,7 @@ impl Model for Replicas {
             }
         }
         // Three seconds, in which a lock is prolonged every second.
-        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_told(state)) {
+        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_retaken_locks(state)) {
             actions.push(Action::TimeAfterReturnIsOver);
         }
     }

@@ -13,7 +13,7 @@ use crate::result::Result;
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long a block may take, or take to print its text: a clean clone builds everything.
-const PATIENCE: Duration = Duration::from_secs(90 * 60);
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(90 * 60);
 /// How long a program may take to exit after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         match status {
             Some(true) => Ok(()),
             Some(false) => Err("the block failed".to_owned()),
-            None => Err(format!("the block timed out after {} minutes", PATIENCE.as_secs() / 60)),
+            None => Err(format!("the block timed out after {} minutes", BLOCK_TIMEOUT.as_secs() / 60)),
         }
     }
 
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
             Some(Err(ended)) => Err(format!("the block did not print `{text}`, but {ended}")),
             None => Err(format!(
                 "the block did not print `{text}` within {} minutes",
-                PATIENCE.as_secs() / 60
+                BLOCK_TIMEOUT.as_secs() / 60
             )),
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
     /// Calls `ask` until it returns a value. `None`: it did not in time.
     fn wait<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Result<Option<T>> {
         let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
+        while begin.elapsed() < BLOCK_TIMEOUT {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err("interrupted".to_owned());
             }

@@ -2,7 +2,7 @@
 //! that our manifests have, where a request can tell the difference.
 //!
 //! From Envoy Gateway's source: the filters of all policies are in the connection manager, CORS before wasm, each wasm
-//! filter disabled and enabled by its routes; `config` is a JSON string; Envoy fetches the module from the controller,
+//! filter disabled until its routes enable it; `config` is a JSON string; Envoy fetches the module from the controller,
 //! with its checksum; the proxy's own clusters come from the bootstrap.
 
 mod bootstrap;
