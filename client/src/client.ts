@@ -1,6 +1,6 @@
 // Sign-in, session and API calls of one page. It holds no token: tokens are in cookies that scripts cannot read.
 
-import { type JsonObject, BffError, call, isUnauthorized, UNUSABLE, webUrl } from './http.js';
+import { BffError, call, isUnauthorized, type JsonObject, UNUSABLE, webUrl } from './http.js';
 import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { Known, type Session, type SessionEvent, type SessionListener } from './session.js';
 import { type TabEvent, Tabs } from './tabs.js';

@@ -34,7 +34,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for piece in pieces(&rest) {
         assert!(
             sent.any(|other| other == piece),
-            "a piece that nobody sent, or in another order"
+            "a piece that was not sent, or in another order"
         );
     }
 });

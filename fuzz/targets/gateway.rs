@@ -76,7 +76,11 @@ impl World {
                     let token = token.expect("forwarded without proof");
                     let mut set = forward.mutations.set();
                     let (_, value) = set.find(|(name, _)| *name == "authorization").expect("a token");
-                    assert_eq!(value, format!("Bearer {}", jwt(token)).as_bytes(), "somebody else's");
+                    assert_eq!(
+                        value,
+                        format!("Bearer {}", jwt(token)).as_bytes(),
+                        "the JWT of another user"
+                    );
                 }
                 Effect::Run(Command::Introspect { stream, flight, .. }) => {
                     let known = self.callouts.get(&flight).map(|(_, token)| *token);
@@ -219,6 +223,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     assert!(
         world.open.is_empty() && world.gateway.in_flight() == 0,
-        "somebody waits for ever"
+        "a request waits for ever"
     );
 });

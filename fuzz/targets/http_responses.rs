@@ -140,7 +140,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 pool.read(&mut read);
             }
         }
-        assert!(!read.contains(&other), "the answer of another user");
+        assert!(!read.contains(&other), "the response of another user");
         if !pool.stream.is_idle() {
             pool = Pool::new();
         }

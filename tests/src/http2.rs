@@ -117,7 +117,7 @@ pub fn connected<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) ->
     let bounded = async {
         tokio::time::timeout(Duration::from_secs(30), exchange)
             .await
-            .expect("an answer in time")
+            .expect("a response in time")
     };
     runtime.block_on(bounded)
 }

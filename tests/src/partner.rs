@@ -37,7 +37,7 @@ pub fn token(system: &System, port: u16) -> String {
     let answer = client(system)
         .at_port(port)
         .send("login", &request)
-        .expect("an answer of the authorization server");
+        .expect("a response of the authorization server");
     let token = answer.json()["access_token"].as_str().map(str::to_owned);
     token.unwrap_or_else(|| panic!("no token: {}", String::from_utf8_lossy(&answer.body)))
 }

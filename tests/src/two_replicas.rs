@@ -35,7 +35,7 @@ pub fn with_redis_and_no_affinity(options: &mut Options) {
 
 /// Whether a replica says that the user is signed in.
 pub fn is_logged_in(user: &UserAgent, replica: SocketAddr) -> bool {
-    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("an answer");
+    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("a response");
     answer.json()["isLoggedIn"].as_bool().expect("yes or no")
 }
 
@@ -63,7 +63,7 @@ pub fn redis(test: &TestSystem, command: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("Redis");
     write!(stream, "{command}\r\nQUIT\r\n").expect("written");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    stream.read_to_string(&mut answer).expect("a response");
     assert!(!answer.starts_with('-'), "{answer}");
     answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned()
 }

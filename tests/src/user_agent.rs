@@ -110,7 +110,7 @@ impl UserAgent {
             .header("cookie", cookie_header(&self.login_cookies))
             .header("origin", page.origin().ascii_serialization())
             .form(&format!("username={}&password=Password1", self.username));
-        let response = self.client.send("login", &form).expect("an answer to the login form");
+        let response = self.client.send("login", &form).expect("a response to the login form");
         self.keep_login_cookies(&response);
         let location = response
             .header("location")
@@ -139,7 +139,7 @@ impl UserAgent {
             let response = self
                 .client
                 .send("login", &request)
-                .expect("an answer of the authorization server");
+                .expect("a response of the authorization server");
             self.keep_login_cookies(&response);
             match response.header("location") {
                 Some(location) => url = url.join(location).expect("a URL"),
@@ -154,7 +154,7 @@ impl UserAgent {
         let request = self
             .bff_request("POST", "/bff/login/end")
             .json(&json!({"pageUrl": page_url}));
-        let response = self.client.send("api", &request).expect("an answer to login end");
+        let response = self.client.send("api", &request).expect("a response to login end");
         self.keep(&response);
         response
     }
@@ -176,7 +176,7 @@ impl UserAgent {
         let response = self
             .client
             .send("api", &self.bff_request(method, path))
-            .expect("an answer of the BFF");
+            .expect("a response of the BFF");
         self.keep(&response);
         response
     }
@@ -188,7 +188,7 @@ impl UserAgent {
 
     /// Sends a request to the host of service and API.
     pub fn send(&self, request: &Request) -> Response {
-        self.client.send("api", request).expect("an answer")
+        self.client.send("api", request).expect("a response")
     }
 
     /// `GET /api/data`.

@@ -66,7 +66,7 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
     let system = &test.system;
     let nginx = Nginx::start(system.directory(), api_address, system.bff_admin());
     let mut user = UserAgent::signed_in(system);
-    let send = |request: &Request| send_plain(nginx.address, request).expect("an answer of nginx");
+    let send = |request: &Request| send_plain(nginx.address, request).expect("a response of nginx");
     let with_cookies = |user: &UserAgent, method: &str| {
         Request::new(method, "/api/data")
             .header("origin", &user.origin)
@@ -200,7 +200,7 @@ fn scripted(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) ->
 }
 
 fn ask(test: &TestSystem, request: &Request) -> Response {
-    send_plain(test.system.bff_admin(), request).expect("an answer")
+    send_plain(test.system.bff_admin(), request).expect("a response")
 }
 
 fn asking(test: &TestSystem, method: &str, token: &str) -> Request {
@@ -368,6 +368,6 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
 fn without_its_section_there_is_no_authorize() {
     let test = start(|_| {});
     assert_eq!(ask(&test, &Request::new("GET", "/authorize")).status, 404);
-    let elsewhere = send_plain(test.system.bff_addr(), &Request::new("GET", "/authorize")).expect("an answer");
+    let elsewhere = send_plain(test.system.bff_addr(), &Request::new("GET", "/authorize")).expect("a response");
     assert_eq!(elsewhere.status, 404);
 }

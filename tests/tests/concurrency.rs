@@ -219,7 +219,7 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
         }
         refused(&mut connection).await;
         MAY_ANSWER.store(true, Ordering::Relaxed);
-        assert_eq!(http2::whole(waiting).await.expect("an answer").status, 200);
+        assert_eq!(http2::whole(waiting).await.expect("a response").status, 200);
         refused(&mut connection).await;
     });
     assert_eq!(vm_statistics(&test.system), before);

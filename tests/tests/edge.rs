@@ -19,10 +19,10 @@ fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shi
     let target = |length: usize| format!("{path}{}", "x".repeat(length - path.len()));
     let origin = test.system.www();
     let get = |length| Request::new("GET", &target(length)).header("origin", &origin);
-    let answer = client.send("api", &get(60_000)).expect("an answer");
+    let answer = client.send("api", &get(60_000)).expect("a response");
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
     for length in [LONGEST + 1, 66_000, 90_000] {
-        let answer = client.send("api", &get(length)).expect("an answer");
+        let answer = client.send("api", &get(length)).expect("a response");
         assert_eq!(answer.status, 431, "{length}");
     }
 }
@@ -135,7 +135,7 @@ fn a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(shipped: Shi
         let request = Request::new("POST", "/bff/login/end")
             .header("origin", &origin)
             .json(&json);
-        let answer = client.send("api", &request).expect("an answer");
+        let answer = client.send("api", &request).expect("a response");
         assert_eq!(answer.status, 413, "{length}");
         let content_type = answer.header("content-type").unwrap_or_default();
         assert_eq!(content_type != "application/json", by_envoy, "{length}: {content_type}");
@@ -163,7 +163,7 @@ fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<Str
         .header("origin", origin)
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", names.join(","));
-    let answer = client.send("api", &preflight).expect("an answer");
+    let answer = client.send("api", &preflight).expect("a response");
     let granted = answer.header("access-control-allow-headers").unwrap_or_default();
     let granted: Vec<&str> = granted.split(',').map(str::trim).collect();
     let granted = names.iter().filter(|name| granted.contains(name));
@@ -233,7 +233,7 @@ fn a_page_may_call_the_api_by_grpc_web_and_read_what_came_of_it() {
     let names = ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"];
     assert_eq!(granted(&client, &origin, "/api/data", &names), names);
     let refused = Request::new("POST", "/api/data").header("origin", &origin);
-    let answer = client.send("api", &refused).expect("an answer");
+    let answer = client.send("api", &refused).expect("a response");
     assert_eq!(
         answer.header("access-control-expose-headers"),
         Some("grpc-status,grpc-message,retry-after")

@@ -18,13 +18,13 @@ fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
     let user = UserAgent::signed_in(&test.system);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     assert!(is_logged_in(&user, second));
-    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("a response");
     assert_eq!(logout.status, 200);
     // This test still has the cookies, as a thief would.
     assert!(!is_logged_in(&user, first));
     eventually("the other replica knows", || !is_logged_in(&user, second));
     eventually("the filter knows", || user.get_data().status == 401);
-    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
     assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
 }
 
@@ -71,7 +71,7 @@ fn a_session_that_is_ended_while_redis_is_away_is_over_at_the_other_when_redis_i
     let user = UserAgent::signed_in(&test.system);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     test.system.kill(Component::Redis);
-    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("a response");
     assert_eq!(logout.status, 200);
     assert!(is_logged_in(&user, second), "it cannot know");
     test.system

@@ -145,7 +145,7 @@ fn exchange(stream: &mut BufReader<TcpStream>, bytes: &[u8]) -> u16 {
     loop {
         let mut line = String::new();
         assert!(
-            stream.read_line(&mut line).expect("an answer") > 0,
+            stream.read_line(&mut line).expect("a response") > 0,
             "the connection ended"
         );
         let line = line.trim_end();
@@ -254,7 +254,7 @@ fn an_authorization_server_that_hangs_stops_nothing_that_does_not_need_it() {
         let hanging: Vec<_> = users
             .iter()
             .flat_map(|user| (0..8).map(move |_| user.bff_request("POST", "/bff/refresh")))
-            .map(|request| scope.spawn(move || send_plain(address, &request).expect("an answer")))
+            .map(|request| scope.spawn(move || send_plain(address, &request).expect("a response")))
             .collect();
         eventually("every session's refresh hangs", || {
             server.count(TOKEN) - before >= users.len()
@@ -266,11 +266,11 @@ fn an_authorization_server_that_hangs_stops_nothing_that_does_not_need_it() {
                 ("GET", "/bff/claims"),
                 ("POST", "/bff/login/start"),
             ] {
-                let response = send_plain(address, &user.bff_request(method, path)).expect("an answer");
+                let response = send_plain(address, &user.bff_request(method, path)).expect("a response");
                 assert_eq!(response.status, 200, "{method} {path}");
             }
             assert_eq!(
-                demo_system::get(system.bff_admin(), "/readyz").expect("an answer").0,
+                demo_system::get(system.bff_admin(), "/readyz").expect("a response").0,
                 200
             );
         }
@@ -288,6 +288,6 @@ fn an_authorization_server_that_hangs_stops_nothing_that_does_not_need_it() {
     });
     // It has signed nobody out.
     server.set(TOKEN, Fault::None);
-    let response = send_plain(address, &users[0].bff_request("GET", "/bff/session")).expect("an answer");
+    let response = send_plain(address, &users[0].bff_request("GET", "/bff/session")).expect("a response");
     assert_eq!(response.json()["isLoggedIn"], true);
 }

@@ -40,7 +40,7 @@ fn opaque_token(test: &TestSystem, user: &UserAgent) -> String {
 
 fn get(client: &Client, host: &str, path: &str, token: &str) -> Response {
     let request = Request::new("GET", path).header("authorization", format!("Bearer {token}"));
-    client.send(host, &request).expect("an answer")
+    client.send(host, &request).expect("a response")
 }
 
 fn refusal(response: &Response) -> (u16, &str) {
@@ -93,7 +93,7 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
     let two = Request::new("GET", "/default/data")
         .header("authorization", format!("Bearer {of_user}"))
         .header("authorization", format!("Bearer {of_user}"));
-    assert_eq!(refusal(&anyone.send("api", &two).expect("an answer")), bad);
+    assert_eq!(refusal(&anyone.send("api", &two).expect("a response")), bad);
     assert_eq!(refusal(&get(&anyone, "api", "/default/data", "a b")), bad);
     // Without a certificate the connection fails.
     let without = anyone.send("mtls", &Request::new("GET", "/api/data"));
@@ -141,7 +141,7 @@ fn a_spelling_of_the_entry_points_host_in_the_host_header_opens_none_of_the_othe
     let anyone = Client::new(&test.system);
     let authority = anyone.authority("mtls");
     let request = Request::new("GET", "/api/data");
-    let answer = anyone.send_as("api", &authority, &request).expect("an answer");
+    let answer = anyone.send_as("api", &authority, &request).expect("a response");
     assert_eq!(answer.status, 404, "the other listener's hosts are not known here");
     assert_eq!(api.heads().len(), 0);
 }

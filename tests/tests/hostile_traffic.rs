@@ -159,7 +159,7 @@ fn see_each_answer(system: &System) {
     let client = Client::new(system);
     let bearer = |token: &str| {
         let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-        client.send("api", &request).expect("an answer").status
+        client.send("api", &request).expect("a response").status
     };
     for (moment, token, status) in [
         (GOOD, "good-0", 200),
@@ -174,7 +174,7 @@ fn see_each_answer(system: &System) {
     }
     let mut connection = client.connect("api").expect("a connection");
     connection.write_all(b"no request\r\n\r\n").expect("sent");
-    assert_eq!(read_response(&mut connection).expect("an answer").status, 400);
+    assert_eq!(read_response(&mut connection).expect("a response").status, 400);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
     let mut user = HostileClient::new(system, &client, &sessions(system), 3005);
     for _ in 0..50 {
         let mut connection = client.connect("api").expect("a connection");
-        let answer = exchange(&mut connection, &user.good()).expect("an answer");
+        let answer = exchange(&mut connection, &user.good()).expect("a response");
         assert_eq!(answer.map(|answer| answer.status), Some(200));
     }
 }

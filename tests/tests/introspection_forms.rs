@@ -219,7 +219,7 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
         let (token, _) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
         for _ in 0..3 {
             let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-            let answer = Client::new(&test.system).send("api", &request).expect("an answer");
+            let answer = Client::new(&test.system).send("api", &request).expect("a response");
             assert_eq!(answer.status, status, "{metadata}");
             assert_eq!(answer.header("www-authenticate"), challenge, "{metadata}");
         }
@@ -229,7 +229,7 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
 
 fn with_bearer(test: &TestSystem, token: &str) -> Response {
     let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-    Client::new(&test.system).send("api", &request).expect("an answer")
+    Client::new(&test.system).send("api", &request).expect("a response")
 }
 
 fn filter_count(test: &TestSystem, name: &str) -> u64 {
@@ -288,7 +288,7 @@ fn the_filter_names_the_key_that_it_does_not_have_and_counts_those_who_bring_coo
         let request = Request::new("GET", "/api/data").header("cookie", format!("{AT}={at}"));
         Client::new(&test.system)
             .send("api", &request)
-            .expect("an answer")
+            .expect("a response")
             .status
     };
     assert_eq!(get(&Seals::of(&test.system, "example")), 200);

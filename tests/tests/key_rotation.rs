@@ -97,9 +97,9 @@ fn is_out_everywhere(test: &TestSystem, user: &UserAgent) {
     }
     for address in [test.system.bff_addr(), test.system.second_bff().0] {
         for _ in 0..5 {
-            let refresh = send_plain(address, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+            let refresh = send_plain(address, &user.bff_request("POST", "/bff/refresh")).expect("a response");
             assert_eq!((refresh.status, refresh.code().as_str()), (401, "unauthorized_request"));
-            let session = send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
+            let session = send_plain(address, &user.bff_request("GET", "/bff/session")).expect("a response");
             assert_eq!(session.json()["isLoggedIn"], false);
         }
     }

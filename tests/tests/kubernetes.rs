@@ -78,7 +78,7 @@ fn hex_digest(bytes: &[u8]) -> String {
 
 fn get(client: &Client, host: &str, path: &str, token: &str) -> Response {
     let request = Request::new("GET", path).header("authorization", format!("Bearer {token}"));
-    client.send(host, &request).expect("an answer")
+    client.send(host, &request).expect("a response")
 }
 
 /// The requirements for every Envoy, however it was configured. `nowhere`: the status of a path without a route.
@@ -109,7 +109,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
         .header("origin", &user.origin)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "x-example-csrf");
-    let answer = anyone.send("api", &preflight).expect("an answer");
+    let answer = anyone.send("api", &preflight).expect("a response");
     assert_eq!(
         (answer.status, answer.header("access-control-allow-origin")),
         (200, Some(&*user.origin))
@@ -118,7 +118,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let granted = answer.header("access-control-allow-headers").unwrap_or_default();
     assert!(granted.starts_with("content-type,x-example-csrf,"), "{granted}");
     let bare = Request::new("GET", "/api/data").header("origin", &user.origin);
-    let answer = anyone.send("api", &bare).expect("an answer");
+    let answer = anyone.send("api", &bare).expect("a response");
     assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
     assert_eq!(answer.header("access-control-allow-origin"), Some(&*user.origin));
     assert_eq!(
@@ -155,7 +155,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let authority = anyone.authority("mtls");
     let request = Request::new("GET", "/api/data");
     assert_eq!(
-        anyone.send_as("api", &authority, &request).expect("an answer").status,
+        anyone.send_as("api", &authority, &request).expect("a response").status,
         nowhere
     );
     assert_eq!(api.heads().len(), 0, "nothing of these reached the API");
@@ -182,7 +182,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let copy = cookies("/api/data");
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
     eventually("the copy is refused", || {
-        anyone.send("api", &copy).expect("an answer").status == 401
+        anyone.send("api", &copy).expect("a response").status == 401
     });
 }
 

@@ -40,7 +40,7 @@ fn preflight(test: &TestSystem, path: &str, method: &str, headers: &str) -> Resp
         .header("origin", test.system.www())
         .header("access-control-request-method", method)
         .header("access-control-request-headers", headers);
-    Client::new(&test.system).send("api", &request).expect("an answer")
+    Client::new(&test.system).send("api", &request).expect("a response")
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn an_api_that_answers_preflight_requests_itself_gets_them_by_a_route_without_th
     ] {
         let answer = client
             .send("api", &request.header("origin", test.system.www()))
-            .expect("an answer");
+            .expect("a response");
         assert_eq!(answer.status, 401);
     }
     assert_eq!(api.count(), reached);

@@ -139,7 +139,7 @@ impl Module {
             Some(stream) => stream,
             None => self.client.connect("api").expect("a connection"),
         };
-        let response = self.client.send_on(&mut stream, "api", &request).expect("an answer");
+        let response = self.client.send_on(&mut stream, "api", &request).expect("a response");
         if response.header("connection") != Some("close") {
             self.stream = Some(stream);
         }

@@ -34,7 +34,7 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
         let request = Request::new("GET", "/api/data")
             .header("origin", &origin)
             .header("cookie", cookie);
-        Client::new(system).send("api", &request).expect("an answer").status
+        Client::new(system).send("api", &request).expect("a response").status
     };
     let cookie = |token: &str| {
         let sealed = seals.seal(Purpose::AccessToken, token, SessionId([1; 32]), 300);

@@ -220,7 +220,7 @@ fn a_replica_that_is_killed_while_it_refreshes_costs_no_session_where_the_server
     });
     server.set(TOKEN, Fault::None);
     // The other replica waits until the lock of the dead one expires, and then uses the same refresh token.
-    let response = send_plain(test.system.second_bff().0, &request).expect("an answer");
+    let response = send_plain(test.system.second_bff().0, &request).expect("a response");
     assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
     user.keep_cookies(&response);
     assert_eq!(server.count(TOKEN) - before, 2);
@@ -241,7 +241,7 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
         assert!(lost.join().expect("no panic").is_err(), "the connection broke");
     });
     server.set(TOKEN, Fault::None);
-    let response = send_plain(test.system.second_bff().0, &request).expect("an answer");
+    let response = send_plain(test.system.second_bff().0, &request).expect("a response");
     assert_eq!((response.status, response.code().as_str()), (401, "session_expired"));
     let log = std::fs::read_to_string(test.system.log(Component::SecondBff)).expect("the log");
     assert!(
@@ -261,10 +261,10 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
     let before = server.count(TOKEN);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     let request = user.bff_request("POST", "/bff/refresh");
-    let late = send_plain(first, &request).expect("an answer");
+    let late = send_plain(first, &request).expect("a response");
     assert_eq!((late.status, late.code().as_str()), (502, "authorization_server_error"));
     // The other replica defers meanwhile: the lock lives as long as the refresh.
-    let other = send_plain(second, &request).expect("an answer");
+    let other = send_plain(second, &request).expect("a response");
     assert_eq!(
         (other.status, other.code().as_str()),
         (502, "authorization_server_error")
@@ -277,7 +277,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         assert!(!stopping.is_finished(), "it waits for the answer");
         server.set(TOKEN, Fault::None);
     });
-    let response = send_plain(second, &request).expect("an answer");
+    let response = send_plain(second, &request).expect("a response");
     assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
     assert_eq!(
         server.count(TOKEN) - before,
@@ -285,7 +285,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         "nobody used the refresh token a second time"
     );
     user.keep_cookies(&response);
-    let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
     assert_eq!(response.status, 204, "the session goes on");
 }
 
@@ -302,7 +302,7 @@ fn a_callback_that_comes_to_two_replicas_at_once_is_one_exchange_and_one_session
     let replicas = [test.system.bff_addr(), test.system.second_bff().0];
     let responses: Vec<Response> = thread::scope(|scope| {
         let request = &request;
-        let calls = replicas.map(|replica| scope.spawn(move || send_plain(replica, request).expect("an answer")));
+        let calls = replicas.map(|replica| scope.spawn(move || send_plain(replica, request).expect("a response")));
         calls.into_iter().map(|call| call.join().expect("no panic")).collect()
     });
     assert_eq!(statuses(&responses), BTreeSet::from([200]));

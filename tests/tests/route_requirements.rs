@@ -122,7 +122,7 @@ fn each_time(test: &TestSystem, path: &str, headers: &[(&str, &str)], expected: 
         let request = headers
             .iter()
             .fold(request, |request, (name, value)| request.header(name, value));
-        let response = client.send("api", &request).expect("an answer");
+        let response = client.send("api", &request).expect("a response");
         assert_eq!(end(&response), expected, "{path} {time}");
         let of_the_api = ["set-cookie", "x-of-the-api"].map(|name| response.header(name).is_some());
         assert_eq!(of_the_api, [expected.0 == 200; 2], "{path} {time}");
@@ -200,7 +200,7 @@ fn the_token_that_takes_the_place_of_the_clients_selects_no_route_that_requires_
     each_time(&test, "/from-a-cookie", &[], (500, ""));
     for _ in 0..3 {
         let request = Request::new("GET", "/from-a-client").header("authorization", "Bearer opaque");
-        let response = Client::new(&test.system).send("api", &request).expect("an answer");
+        let response = Client::new(&test.system).send("api", &request).expect("a response");
         assert_eq!(end(&response), (500, ""));
     }
 }

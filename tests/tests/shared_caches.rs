@@ -61,7 +61,7 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
     let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, "token", SessionId([1; 32]), 300);
     let by_cookie = |path: &str| {
         let request = Request::new("GET", path).header("cookie", format!("{AT}={at}"));
-        client.send("api", &request).expect("an answer")
+        client.send("api", &request).expect("a response")
     };
     // After a callout, with the introspection in the cache, and with the cookie in the cache.
     for time in 0..3 {
@@ -74,7 +74,7 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
     // For a request with a token of its own, the API's headers do not change.
     for (number, ((_, said), _)) in CASES.iter().enumerate() {
         let request = Request::new("GET", &format!("/default/{number}")).header("authorization", "Bearer token");
-        let response = client.send("api", &request).expect("an answer");
+        let response = client.send("api", &request).expect("a response");
         let said = said.iter().filter_map(|line| line.strip_prefix("cache-control: "));
         let said: Vec<&str> = said.flat_map(|line| line.split(", ")).collect();
         assert_eq!(directives(&response), said, "number {number}, a bearer token");
@@ -82,6 +82,6 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
     // Envoy's own response, without one of the API, and a refusal, which must not be stored.
     let response = by_cookie("/api/none");
     assert_eq!((response.status, directives(&response)), (503, vec!["private"]));
-    let refused = client.send("api", &Request::new("GET", "/api/0")).expect("an answer");
+    let refused = client.send("api", &Request::new("GET", "/api/0")).expect("a response");
     assert_eq!((refused.status, directives(&refused)), (401, vec!["no-store"]));
 }

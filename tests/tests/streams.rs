@@ -133,7 +133,7 @@ impl Streams<'_> {
             connection.flush().expect("sent");
             thread::sleep(EVENT_INTERVAL);
         }
-        let response = read_response(&mut connection).expect("an answer");
+        let response = read_response(&mut connection).expect("a response");
         assert_eq!(
             (response.status, response.json()["received"].as_u64()),
             (200, Some(STEPS as u64))

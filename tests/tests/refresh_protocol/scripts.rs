@@ -78,7 +78,7 @@ impl RealMemory {
             for argument in arguments {
                 call.arg(argument);
             }
-            call.invoke::<Value>(&mut real.connection).expect("an answer")
+            call.invoke::<Value>(&mut real.connection).expect("a response")
         };
         let delete = |real: &mut RealMemory, keys: &[&String]| {
             let () = redis::cmd("DEL")

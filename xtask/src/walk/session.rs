@@ -60,7 +60,10 @@ impl<'a> Session<'a> {
         match status {
             Some(true) => Ok(()),
             Some(false) => Err("the block failed".to_owned()),
-            None => Err(format!("the block timed out after {} minutes", BLOCK_TIMEOUT.as_secs() / 60)),
+            None => Err(format!(
+                "the block timed out after {} minutes",
+                BLOCK_TIMEOUT.as_secs() / 60
+            )),
         }
     }
 
