@@ -75,7 +75,7 @@ export function signedOutPage({ applicationUrl }) {
 }
 
 export function errorPage({ error, description, applicationUrl }) {
-  return page('That did not work', html`<p role="alert">${description || 'The request could not be completed.'}</p>
+  return page('The request failed', html`<p role="alert">${description || 'The request could not be completed.'}</p>
 <p><small>${error}</small></p>
 <p><a href="${applicationUrl}">Back to the application</a></p>`);
 }
