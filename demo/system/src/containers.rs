@@ -195,7 +195,7 @@ mod tests {
     fn what_cannot_work_is_refused_in_a_sentence() {
         let directory = tempfile::tempdir().expect("a folder");
         for (domain, port, expected) in [
-            ("Wrong Domain", 8443, "the domain"),
+            ("Wrong Domain", 8443, "invalid domain"),
             ("a.localhost", 443, "BFF_DEMO_PORT"),
         ] {
             let error = prepare(directory.path(), domain, port, false).expect_err("refused");
