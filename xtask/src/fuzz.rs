@@ -205,7 +205,7 @@ fn minimise(target: &str) -> Result<()> {
         .arg(found(target)?)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command::run(&format!("minimizing the corpus of {target}"), &mut merge, "")?;
+    command::run(&format!("minimising the corpus of {target}"), &mut merge, "")?;
     let _ = std::fs::remove_dir_all(&kept);
     files::create_dir(&kept)?;
     let failed = |error: std::io::Error| format!("{}: {error}", kept.display());
