@@ -14,9 +14,9 @@ ARG NODE_PROGRAMS=gcr.io/distroless/nodejs24-debian12:nonroot
 FROM ${NODE} AS node
 FROM ${ENVOY} AS envoy-release
 
-# The sources, and Rust as rust-toolchain.toml has it.
+# The sources, and Rust as in rust-toolchain.toml.
 FROM ${RUST} AS sources
-# The image's own toolchain: the components for developing are not fetched.
+# The image's own toolchain: the components for development are not fetched.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
@@ -29,7 +29,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,id=programs-registry \
     && mkdir -p /programs \
     && cp target/release/bff-service target/release/demo-api target/release/demo-web-host \
           target/release/demo-containers /programs/
-# Folders that volumes are put over: these take the owner from here.
+# The mount points of volumes, which take the owner from here.
 RUN mkdir -p /folders/data /folders/setup/state /folders/setup/envoy /folders/setup/bff \
              /folders/setup/authorization-server /folders/setup/public
 
@@ -38,7 +38,7 @@ FROM sources AS filter
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
-# Where rustup cannot have it, the next step looks for another way, and says so when there is none.
+# If rustup cannot install it, the next step tries another way, and fails with a message otherwise.
 RUN rustup target add wasm32-unknown-unknown || true
 RUN --mount=type=cache,target=/usr/local/cargo/registry,id=filter-registry \
     --mount=type=cache,target=/src/target,id=filter \
@@ -58,7 +58,7 @@ COPY demo/authorization-server .
 # The service. Its configuration is mounted: --config names it.
 FROM ${PROGRAMS} AS bff-service
 COPY --from=programs /programs/bff-service /usr/local/bin/bff-service
-# Not root, and a number, so that Kubernetes can tell.
+# Not root, and a number, so that Kubernetes can verify it.
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/bff-service"]
 CMD ["--config", "/etc/bff/bff.toml"]
@@ -71,13 +71,13 @@ USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/envoy"]
 CMD ["-c", "/etc/envoy/envoy.yaml"]
 
-# The same for the demo: the filter's secrets come from a file.
+# The same for the demo: the filter's secrets are in a file.
 FROM envoy AS demo-envoy
 COPY --from=programs /programs/demo-containers /usr/local/bin/demo-containers
 ENTRYPOINT ["/usr/local/bin/demo-containers", "exec", "--env-file", "/run/envoy/envoy.env", "--", "/usr/local/bin/envoy"]
 CMD ["-c", "/run/envoy/envoy.yaml"]
 
-# Makes certificates, secrets and configuration on the first start.
+# Writes certificates, secrets and configuration on the first start.
 FROM ${PROGRAMS} AS demo-setup
 COPY --from=programs /programs/demo-containers /usr/local/bin/demo-containers
 COPY --from=programs --chown=65532:65532 /folders/setup /setup

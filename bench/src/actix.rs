@@ -1,13 +1,15 @@
-//! What a handler of actix-web costs that does nothing: the measure for the service's own.
+//! The cost of an actix-web handler that does nothing: the reference for the service's handlers.
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::result::Result;
 
-/// Serves until the process ends.
+/// Serves until the process exits.
 pub(crate) fn serve(port: &str) -> Result<()> {
-    let port: u16 = port.parse().map_err(|_| format!("`{port}` is no port"))?;
-    // It reads what is sent, as every handler of a POST does.
+    let port: u16 = port
+        .parse()
+        .map_err(|_| format!("invalid port `{port}`: write a number from 0 to 65535"))?;
+    // It reads the body, as every handler of a POST does.
     let answer =
         |_: web::Bytes| async { HttpResponse::Ok().json(serde_json::json!({"code": "ok", "message": "nothing"})) };
     actix_web::rt::System::new()

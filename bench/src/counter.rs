@@ -1,5 +1,5 @@
-//! Instructions counted by valgrind's callgrind: what a program executes in user space, the same on a busy machine as on a
-//! quiet one. The kernel's share is not in it.
+//! Counts instructions with valgrind's callgrind: those that a program executes in user space, the same on a busy machine as on
+//! an idle one. The kernel's share is not included.
 
 use std::cell::Cell;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::result::Result;
 pub(crate) enum Meter {
     /// CPU time, in microseconds.
     CpuTime,
-    /// Instructions in user space, in thousands. The program is some fifty times slower then.
+    /// Instructions in user space, in thousands. The program is about fifty times slower then.
     Instructions,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// What comes after this in the command is what is counted.
+    /// Wraps the command, whose instructions are then counted.
     pub(crate) fn under_valgrind(command: &mut Command) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         command.args(["valgrind", "--tool=callgrind", "--quiet"]).arg(format!(
@@ -38,21 +38,21 @@ impl Counter {
         })
     }
 
-    /// Since the start.
+    /// The number since the start.
     pub(crate) fn instructions(&self, process: u32) -> Result<f64> {
-        // A dump has what was executed since the one before.
-        let told = Command::new("vgdb")
+        // A dump contains the instructions since the previous one.
+        let dumped = Command::new("vgdb")
             .args([&format!("--pid={process}"), "dump"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        if !told.is_ok_and(|status| status.success()) {
-            return Err("vgdb (package valgrind) does not reach the program that is counted".to_owned());
+        if !dumped.is_ok_and(|status| status.success()) {
+            return Err("vgdb (package valgrind) failed to reach the counted program".to_owned());
         }
         let files = fs::read_dir(self.folder.path()).map_err(|error| error.to_string())?;
         for file in files.flatten() {
             let text = fs::read_to_string(file.path()).map_err(|error| error.to_string())?;
-            // The file that it makes at the start has nothing in it until the program ends.
+            // The file that callgrind creates at the start is empty until the program exits.
             let summary = text.lines().find_map(|line| line.strip_prefix("summary: "));
             if let Some(count) = summary.and_then(|count| count.trim().parse::<f64>().ok()) {
                 self.counted.set(self.counted.get() + count);

@@ -1,4 +1,4 @@
-//! What the requests carry: sealed cookies as the service makes them, tokens, and JWTs with a real signature.
+//! The credentials of requests: sealed cookies as the service makes them, tokens, and JWTs with a real signature.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -17,7 +17,7 @@ pub(crate) const ORIGIN: &str = "https://www.example.com";
 pub(crate) const PREFIX: &str = "example";
 pub(crate) const CSRF: &str = "lkz3gFJ4jzCyoLhnQEBmE4v1Hq9dTtVv3g7XgVqXo1w";
 
-/// The halves of a deployment share these; here they are made anew for each run.
+/// The keys that the service and the filter share, generated for each run.
 pub(crate) struct Deployment {
     pub(crate) key: String,
     sealer: Sealer,
@@ -50,7 +50,7 @@ impl Deployment {
         })
     }
 
-    /// A session of its own whose access token cookie has a value of about `size` bytes.
+    /// A new session whose access token cookie has a value of about `size` bytes.
     pub(crate) fn session(&self, size: usize) -> Result<Session> {
         let session = SessionId(random()?);
         let seal = |purpose: Purpose, value: &str| {
@@ -81,7 +81,7 @@ impl Deployment {
         })
     }
 
-    /// The Cookie header of a request to the API; one of more than 4,000 bytes comes in parts.
+    /// The Cookie header of a request to the API; an access token cookie of more than 4,000 bytes has several parts.
     pub(crate) fn api_cookies(&self, session: &Session) -> String {
         let name = self.names.of(Purpose::AccessToken);
         let value = &session.access_token;
@@ -97,7 +97,7 @@ impl Deployment {
     }
 }
 
-/// How long a token is whose sealed cookie has this size.
+/// The length of a token whose sealed cookie has this size.
 pub(crate) fn token_length(size: usize) -> usize {
     const SEALED_AROUND: usize = 1 + 4 + 24 + 48 + 16;
     (size * 3 / 4).saturating_sub(SEALED_AROUND).max(16)
@@ -120,7 +120,7 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 
 /// A JWT with a real signature, and the keys to check it with.
 pub(crate) fn signed_jwt() -> Result<(String, Value)> {
-    let failed = |_| "the key cannot be made".to_owned();
+    let failed = |_| "generating the signing key failed".to_owned();
     let key = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
     let header = base64url::encode(br#"{"alg":"RS256","kid":"1","typ":"at+jwt"}"#);
     let claims = json!({

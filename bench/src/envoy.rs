@@ -12,25 +12,25 @@ use crate::credentials::{Deployment, ORIGIN, PREFIX};
 use crate::process::{Program, answers};
 use crate::result::Result;
 
-/// What the measurements need of the build.
+/// The programs and files that the measurements need.
 pub(crate) struct Artifacts {
     pub(crate) envoy: Vec<OsString>,
     pub(crate) filter: PathBuf,
     pub(crate) noop_filter: PathBuf,
     pub(crate) bff_service: PathBuf,
     pub(crate) this_program: PathBuf,
-    /// What is measured of them.
+    /// What is measured.
     pub(crate) meter: Meter,
 }
 
-/// A listener to be.
+/// A listener in the configuration.
 pub(crate) struct Listener {
     pub(crate) port: u16,
     filters: Vec<Value>,
 }
 
 impl Listener {
-    /// With these HTTP filters before the router.
+    /// A listener with these HTTP filters before the router.
     pub(crate) fn new(filters: Vec<Value>) -> Self {
         Self {
             port: free_port(),
@@ -42,12 +42,12 @@ impl Listener {
 /// A running Envoy.
 pub(crate) struct Envoy {
     pub(crate) program: Program,
-    /// From its start to its being ready.
+    /// The time from its start until it is ready.
     pub(crate) start_up: Duration,
 }
 
 impl Envoy {
-    /// Starts it on CPU 0.
+    /// Starts Envoy on CPU 0.
     pub(crate) fn start(
         artifacts: &Artifacts,
         folder: &Path,
@@ -119,7 +119,7 @@ fn configuration(listeners: &[Listener], upstream: u16, admin: u16) -> Value {
     })
 }
 
-/// A module with its configuration.
+/// The filter for a module and its configuration.
 pub(crate) fn wasm(module: &Path, configuration: &Value) -> Value {
     json!({
         "name": "wasm",
@@ -203,7 +203,7 @@ pub(crate) fn jwt_authn(jwks: &Value, cached: bool) -> Value {
     })
 }
 
-/// A server that is asked for each request.
+/// `ext_authz`: a server that is called for each request.
 pub(crate) fn ext_authz(upstream: u16) -> Value {
     json!({
         "name": "envoy.filters.http.ext_authz",
@@ -219,7 +219,7 @@ pub(crate) fn ext_authz(upstream: u16) -> Value {
     })
 }
 
-/// A script.
+/// A Lua script.
 pub(crate) fn lua(script: &str) -> Value {
     json!({
         "name": "envoy.filters.http.lua",

@@ -1,19 +1,18 @@
-//! As much of HTTP/1.1 as both ends of a measurement need: messages with a Content-Length, over connections that stay open.
+//! The part of HTTP/1.1 that both ends of a measurement need: messages with a Content-Length, over connections that stay open.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A connection and what was read of it too much.
+/// A connection, and the bytes that were read beyond the last message.
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// A request or a response.
 pub(crate) struct Message {
-    /// Everything, the body included.
+    /// All bytes, including the body.
     bytes: Vec<u8>,
     body_at: usize,
 }
@@ -35,7 +34,7 @@ impl Connection {
         self.stream.write_all(bytes).await
     }
 
-    /// Reads one message; `None`: the other end has closed the connection.
+    /// Reads one message; `None` if the other end has closed the connection.
     pub(crate) async fn read(&mut self) -> io::Result<Option<Message>> {
         loop {
             if let Some(body_at) = end_of_head(&self.buffer) {
@@ -61,7 +60,7 @@ impl Connection {
 }
 
 impl Message {
-    /// A response's status; 0 if it is none.
+    /// The status of a response; 0 if this is not a response.
     pub(crate) fn status(&self) -> u16 {
         let digits = self
             .bytes
@@ -84,7 +83,7 @@ impl Message {
         String::from_utf8_lossy(self.bytes.get(..self.body_at).unwrap_or_default()).into_owned()
     }
 
-    /// The values of a header, which is given in lower case.
+    /// The values of a header, whose name is in lower case.
     pub(crate) fn header(&self, name: &str) -> Vec<String> {
         let head = self.head();
         let lines = head.lines().filter_map(|line| line.split_once(':'));

@@ -12,13 +12,13 @@ use crate::result::Result;
 /// Connections that are kept busy.
 pub(crate) const CONNECTIONS: usize = 32;
 
-/// Requests that are sent one after the other, over and over.
+/// Requests that are sent one after the other, repeatedly.
 #[derive(Clone)]
 pub(crate) struct Requests {
     pub(crate) port: u16,
     pub(crate) list: Rc<Vec<Vec<u8>>>,
     next: Rc<Cell<usize>>,
-    /// The status that every one of them must be answered with.
+    /// The status that every response must have.
     pub(crate) status: u16,
 }
 
@@ -32,7 +32,7 @@ impl Requests {
         }
     }
 
-    /// Where the sequence goes on, so that a list may be longer than one run.
+    /// The place where the sequence continues, so that a list may be longer than one run.
     fn next(&self) -> &[u8] {
         let at = self.next.get();
         self.next.set((at + 1) % self.list.len());
@@ -40,7 +40,7 @@ impl Requests {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) count: u64,
@@ -66,14 +66,14 @@ impl Outcome {
 /// When requests are sent.
 #[derive(Clone, Copy)]
 pub(crate) enum Pace {
-    /// Each connection sends the next one when it has an answer.
+    /// Each connection sends the next one when it has received a response.
     Full,
-    /// So many a second in all, whether the answers come or not; a latency counts from when a request was due.
+    /// This number per second in all, whether the responses come or not; a latency counts from the time when a request was due.
     PerSecond(f64),
 }
 
-/// Tokio's timers are as fine as a millisecond: with them the requests of each millisecond would go out at once, and what
-/// is measured would be how long they stand in line. This thread has a CPU of its own to wait on.
+/// Tokio's timers have a resolution of a millisecond: the requests of each millisecond would be sent at once, and the
+/// measurement would be of their queue. This thread has a CPU of its own for waiting.
 async fn wait_until(due: Instant) {
     while Instant::now() < due {
         tokio::task::yield_now().await;
@@ -83,7 +83,7 @@ async fn wait_until(due: Instant) {
 /// Sends requests for a time.
 ///
 /// # Errors
-/// An answer has another status than it must have, or a connection broke.
+/// A response has an unexpected status, or a connection broke.
 pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Result<Outcome> {
     let outcome = Rc::new(RefCell::new(Outcome::default()));
     let started = Instant::now();

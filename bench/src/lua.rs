@@ -1,13 +1,13 @@
-//! The same work in Lua as the filter does for a session that it knows: Origin and site, the CSRF value for unsafe methods,
-//! the cookies found and taken out, the session looked up, its expiry. The sessions are in the script; Lua has no AEAD here,
-//! so that is as far as it gets.
+//! The filter's work for a cached session, in Lua: Origin and Sec-Fetch-Site, the CSRF value for unsafe methods,
+//! cookies found and removed, the session looked up, its expiry. The sessions are part of the script, since Lua has no AEAD
+//! here: cookies are not decrypted.
 
 use bff_core::cookie::purpose::Purpose;
 use std::fmt::Write as _;
 
 use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
 
-/// A script that knows these sessions.
+/// A script that contains these sessions.
 pub(crate) fn script(deployment: &Deployment, sessions: &[Session], jwt: &str) -> String {
     let mut text = String::from("local sessions = {\n");
     for session in sessions {

@@ -1,6 +1,6 @@
 //! Side-by-side measurements of the filter and of the service, on this machine, in one run: `cargo xtask bench`.
 //!
-//! The programs that are measured run on CPU 0, the load and everything behind them on CPU 1.
+//! The measured programs run on CPU 0, the load and all other servers on CPU 1.
 
 mod actix;
 mod counter;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 /// The variants whose latencies are measured.
 const AT_HALF_LOAD: [&str; 5] = ["noop", "web-hit-200", "web-hit-2000", "ext_authz", "oauth2"];
 
-/// With filters: the variants whose names contain one of them, and what they are ratios of; nothing is written then.
+/// With filters: the variants whose names contain one of them, and their bases; no results are written then.
 fn run(meter: Meter, filters: &[&str]) -> Result<()> {
     let artifacts = artifacts(meter)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,7 +71,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let slice = std::env::var("BENCH_SLICE_MS").ok().and_then(|text| text.parse().ok());
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let counts = artifacts.meter == Meter::Instructions;
-    // Every round counts the same; the VM must have compiled what it calls often.
+    // Every round counts the same, so the VM must have compiled its hot functions before.
     let (usual_rounds, usual_slice, warm_up) = if counts { (1, 4000, 2000) } else { (11, 500, 100) };
     let plan = Plan {
         rounds: rounds.unwrap_or(usual_rounds),
@@ -100,14 +100,17 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     eprintln!("==> sealing cookies");
     let mut variants = Variants::new(&ground)?;
     let names: Vec<&str> = variants.list.iter().map(|variant| variant.name.as_str()).collect();
-    // Memory is not made of instructions.
+    // Memory is not measured in instructions.
     let others: &[&str] = if counts { &["service"] } else { &["service", "memory"] };
     let names = [&names[..], &slow::NAMES[..1], others].concat();
     if let Some(unknown) = filters
         .iter()
         .find(|filter| !names.iter().any(|name| name.contains(**filter)))
     {
-        return Err(format!("there is no `{unknown}`; there are {}", names.join(", ")));
+        return Err(format!(
+            "unknown variant `{unknown}`: the variants are {}",
+            names.join(", ")
+        ));
     }
     let wanted: Vec<String> = variants
         .list
@@ -173,8 +176,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
 
 fn artifacts(meter: Meter) -> Result<Artifacts> {
     let path = |name: &str| {
-        std::env::var_os(name)
-            .ok_or_else(|| format!("{name} is not set: run the measurements with `cargo xtask bench`"))
+        std::env::var_os(name).ok_or_else(|| format!("missing {name}: run the measurements with `cargo xtask bench`"))
     };
     let envoy = path("BENCH_ENVOY")?;
     Ok(Artifacts {
@@ -187,9 +189,9 @@ fn artifacts(meter: Meter) -> Result<Artifacts> {
     })
 }
 
-/// Where results are written.
+/// The folder of the results.
 fn results() -> Result<PathBuf> {
     std::env::var_os("BENCH_RESULTS")
         .map(PathBuf::from)
-        .ok_or_else(|| "BENCH_RESULTS is not set".to_owned())
+        .ok_or_else(|| "missing BENCH_RESULTS: run the measurements with `cargo xtask bench`".to_owned())
 }

@@ -1,5 +1,5 @@
-//! Rounds of slices: every variant in turn, each next to a slice of its base, the order of all reversed each round, so that
-//! what the machine does besides meets both alike. A ratio is of two slices side by side; what is told is the median over
+//! Rounds of slices: every variant in turn, each next to a slice of its base, in an order that each round reverses, so that
+//! other load on the machine affects both alike. A ratio compares two slices side by side; the result is the median over
 //! the rounds.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::load::{self, Pace, Requests};
 use crate::process::Program;
 use crate::result::Result;
 
-/// How long and how often.
+/// The number and the length of the slices.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
@@ -18,31 +18,31 @@ pub(crate) struct Plan {
     pub(crate) slice: Duration,
 }
 
-/// Something to be measured beside others.
+/// A variant that is measured beside others.
 pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
-    /// What it is a ratio of; its own name, if of nothing. What others are ratios of is a ratio of nothing.
+    /// The name of its base; its own name if it has none. A base has no base.
     pub(crate) base: &'a str,
     pub(crate) requests: &'a Requests,
-    /// Whose cost counts.
+    /// The program whose cost counts.
     pub(crate) program: &'a Program,
 }
 
-/// What came of it: medians.
+/// The results: medians.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
-    /// Of a request: microseconds of CPU time, or thousands of instructions.
+    /// Per request: microseconds of CPU time, or thousands of instructions.
     pub(crate) cost: f64,
     pub(crate) cost_ratio: f64,
     pub(crate) rps_ratio: f64,
-    /// At half of the load that the base can take at that time; 0 where it was not measured.
+    /// At half the load that the base can take at that time; 0 if it was not measured.
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p50_ratio: f64,
     pub(crate) p99_ratio: f64,
 }
 
-/// Measures what a request costs, and throughput.
+/// Measures cost and throughput.
 pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeMap<String, Figures>> {
     let is_a_base = |name: &str| subjects.iter().any(|other| other.base == name && other.name != name);
     // A base is measured beside every one of its subjects.
@@ -60,7 +60,7 @@ pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeM
     Ok(figures.collect())
 }
 
-/// Measures the latencies of those subjects that are named.
+/// Measures the latencies of the named subjects.
 pub(crate) async fn latencies(
     subjects: &[Subject<'_>],
     names: &[&str],
@@ -80,12 +80,12 @@ pub(crate) async fn latencies(
     Ok(())
 }
 
-/// How much both of a pair are asked.
+/// The load on both of a pair.
 #[derive(Clone, Copy)]
 enum Load {
     Full,
-    /// Half of what the base takes at that moment, as a slice of the base at full load tells. For who can take hardly more
-    /// than half of what the base can, that is all that it can take.
+    /// Half the throughput of the base at that moment, from a slice of the base at full load. For a subject with hardly more
+    /// than half the throughput of the base, this is its full load.
     HalfOfBase,
 }
 
@@ -98,8 +98,8 @@ struct Slice {
     p99: f64,
 }
 
-/// Measures each subject that is wanted together with its base, one right after the other, the base first in every second
-/// round. What comes back is by name: of each round the subject's own slice and its base's. A base has its slices beside all
+/// Measures each wanted subject together with its base, one right after the other, the base first in every second
+/// round. The result is by name: of each round the subject's own slice and its base's. A base has its slices beside all
 /// of its subjects, each paired with itself.
 async fn side_by_side(
     subjects: &[Subject<'_>],
@@ -148,7 +148,7 @@ async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
     let used = subject.program.used()? - before;
     if outcome.count == 0 {
         return Err(format!(
-            "{}: not one answer in {} ms",
+            "{}: no response within {} ms",
             subject.name,
             plan.slice.as_millis()
         ));

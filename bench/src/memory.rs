@@ -1,4 +1,4 @@
-//! What the filter takes at rest and under load: memory by workers, start-up, size.
+//! The filter's memory at rest and under load, by number of workers; start-up time; size.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::load::{self, Pace, Requests};
 use crate::result::Result;
 use crate::variants::Ground;
 
-/// What came of it.
+/// The results.
 pub(crate) struct Memory {
-    /// RSS in KiB by number of workers: bare, and with the filter.
+    /// RSS in KiB by number of workers: without the filter, and with it.
     pub(crate) workers: Vec<(u32, u64, u64)>,
-    /// From start to ready: bare, and with the filter.
+    /// From start to ready: without the filter, and with it.
     pub(crate) start_up: (Duration, Duration),
-    /// RSS in KiB after so many requests with 100,000 distinct tokens.
+    /// RSS in KiB after numbers of requests with 100,000 distinct tokens.
     pub(crate) after: Vec<(u64, u64)>,
-    /// In bytes.
+    /// The size of the module in bytes.
     pub(crate) module: u64,
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn measure(ground: &Ground<'_>, folder: &Path) -> Result<Memory
     })
 }
 
-/// Memory once the start is over.
+/// Memory when the start is over.
 async fn settled(envoy: &Envoy) -> u64 {
     tokio::time::sleep(Duration::from_secs(1)).await;
     envoy.program.rss_kib()

@@ -1,11 +1,11 @@
-//! Envoy's own filter for OAuth, which the others are measured beside: its sessions.
+//! Sessions of Envoy's own OAuth filter, which is measured beside the others.
 
 use crate::credentials::token_length;
 use crate::http::Connection;
 use crate::result::Result;
 
-/// Envoy's oauth2 filter forwards what is in its cookie: a token as long as the one in our cookie of 200 B or 2 KB, or one as
-/// long as what our filter forwards in its place, which is the same to the API.
+/// Envoy's oauth2 filter forwards the token in its cookie: a token as long as the one in our cookie of 200 B or 2 KB, or one
+/// as long as the JWT that our filter forwards in its place, so that the API receives the same.
 pub(crate) fn tokens(jwt: &str) -> [(&'static str, usize); 3] {
     [
         ("oauth2", token_length(200)),
@@ -14,7 +14,7 @@ pub(crate) fn tokens(jwt: &str) -> [(&'static str, usize); 3] {
     ]
 }
 
-/// Signs in through it, as a browser does. Returns the line of cookies that it is known by from then on.
+/// Signs in through it, as a browser does. Returns the Cookie line of the session.
 pub(crate) async fn sign_in(port: u16, token_length: usize) -> Result<String> {
     let failed = |error: std::io::Error| format!("oauth2: {error}");
     let mut connection = Connection::to(port).await.map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Programs under measurement: started on a CPU of their own, and what Linux says they have used.
+//! Measured programs: each starts on a CPU of its own, and Linux reports what it uses.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::counter::{Counter, Meter};
 use crate::result::Result;
 
-/// Much of that is for programs whose instructions are counted.
+/// Long enough for programs whose instructions are counted.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
-/// A running program; it ends with this value.
+/// A running program; it is killed when this value is dropped.
 pub(crate) struct Program {
     child: Child,
     counter: Option<Counter>,
@@ -34,11 +34,11 @@ impl Program {
         change(&mut command);
         let child = command
             .spawn()
-            .map_err(|error| format!("taskset (package util-linux) cannot be started: {error}"))?;
+            .map_err(|error| format!("starting taskset (package util-linux) failed: {error}"))?;
         Ok(Self { child, counter })
     }
 
-    /// What all threads have used so far: microseconds of CPU time, or thousands of instructions.
+    /// The use of all threads so far: microseconds of CPU time, or thousands of instructions.
     pub(crate) fn used(&self) -> Result<f64> {
         match &self.counter {
             None => Ok(self.cpu_time().as_secs_f64() * 1e6),
@@ -63,17 +63,16 @@ impl Program {
             .unwrap_or(0)
     }
 
-    /// Whether it still runs.
     fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits until `ready` says so; returns how long that took.
+    /// Waits until `ready` returns true; returns the time.
     pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<Duration> {
         let started = Instant::now();
         while !ready() {
             if !self.is_running() {
-                return Err(format!("{what} has ended; what it printed says why"));
+                return Err(format!("{what} has exited: see its output above"));
             }
             if started.elapsed() > READY_WITHIN {
                 return Err(format!("{what} is not ready after {} s", READY_WITHIN.as_secs()));
@@ -91,7 +90,7 @@ impl Drop for Program {
     }
 }
 
-/// Whether somebody listens there and answers 200 on `path`.
+/// Whether a server at the port responds with 200 to `path`.
 pub(crate) fn answers(port: u16, path: &str) -> bool {
     use std::io::{Read, Write};
     let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {

@@ -1,4 +1,4 @@
-//! What is told: a table on the terminal, and `latest.json`, `latest.md` and `latest.svg`.
+//! The results: a table on the terminal, and `latest.json`, `latest.md` and `latest.svg`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,14 +12,14 @@ use crate::memory::Memory;
 use crate::result::Result;
 use crate::service::Service;
 
-/// A run's results.
+/// The results of a run.
 pub(crate) struct Report {
     pub(crate) figures: BTreeMap<String, Figures>,
     pub(crate) memory: Option<Memory>,
     pub(crate) service: Option<Service>,
 }
 
-/// What the table and the chart say of a variant, in this order; the names that are not here come at the end.
+/// The labels of the variants in table and chart, in this order; other names come at the end.
 const ORDER: [(&str, &str); 40] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),
@@ -70,7 +70,7 @@ const ORDER: [(&str, &str); 40] = [
 ];
 
 impl Report {
-    /// Instructions, on the terminal.
+    /// Prints instructions on the terminal.
     pub(crate) fn print_instructions(&self) {
         println!("thousands of instructions in user space a request, and as a ratio to the same request without:");
         for (name, figures) in &self.figures {
@@ -78,7 +78,7 @@ impl Report {
         }
     }
 
-    /// On the terminal.
+    /// Prints the table on the terminal.
     pub(crate) fn print(&self) {
         println!("{}", self.markdown());
         for (name, figures) in &self.figures {
@@ -89,7 +89,7 @@ impl Report {
         }
     }
 
-    /// Into files.
+    /// Writes the files.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let rows: Vec<Value> = self.figures.iter().map(|(name, figures)| row(name, figures)).collect();
         let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
@@ -176,7 +176,7 @@ impl Report {
         text
     }
 
-    /// Bars of the CPU ratios.
+    /// A bar chart of the CPU ratios.
     fn svg(&self) -> String {
         const ROW: usize = 22;
         let rows: Vec<_> = self

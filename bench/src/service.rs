@@ -1,4 +1,4 @@
-//! What the service costs beside a handler of actix-web that does nothing.
+//! The cost of the service beside that of an actix-web handler that does nothing.
 
 use bff_core::cookie::purpose::Purpose;
 use std::collections::BTreeMap;
@@ -14,13 +14,13 @@ use crate::process::{Program, answers};
 use crate::result::Result;
 use crate::upstream::Upstream;
 
-/// What came of it besides the figures.
+/// Further results.
 pub(crate) struct Service {
     /// RSS in KiB before any load, and after it.
     pub(crate) rss_kib: (u64, u64),
 }
 
-/// So many sessions refresh, one after the other, that none finds its own result of before.
+/// The number of sessions that refresh in turn: so many that no refresh replays an earlier result.
 const REFRESHING_SESSIONS: usize = 60_000;
 
 pub(crate) async fn measure(
@@ -57,7 +57,7 @@ pub(crate) async fn measure(
                 .env("RUST_LOG", "error");
         },
     )?;
-    // The authorization server is in this thread: it has to be let answer while it is waited for.
+    // The authorization server is in this thread: it must be able to respond while this waits.
     wait(&mut program, admin, "/readyz").await?;
     let mut bare = Program::start(
         artifacts.meter,
@@ -150,5 +150,5 @@ async fn wait(program: &mut Program, port: u16, path: &'static str) -> Result<()
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     program.wait_until("the service", || true)?;
-    Err("the service is not ready after half a minute".to_owned())
+    Err("the service is not ready after 30 s".to_owned())
 }

@@ -1,5 +1,5 @@
-//! What a thousand slow clients cost those who are not: two Envoys with the filter, one of which holds connections over which
-//! half of a request's head has come.
+//! The cost of a thousand slow clients for the other clients: two Envoys with the filter, one of which holds connections over
+//! which a part of a request's head has arrived.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::measure::{self, Figures, Plan, Subject};
 use crate::result::Result;
 use crate::variants::Ground;
 
-/// The variant, and what it is a ratio of.
+/// The variant, and its base.
 pub(crate) const NAMES: [&str; 2] = ["web-hit-slow-clients", "web-hit-no-slow-clients"];
 
 const CLIENTS: usize = 1000;
@@ -45,7 +45,7 @@ pub(crate) async fn measure(
         envoys.push((envoy, Requests::new(port, requests.clone(), 200)));
     }
     let [(with, of_with), (without, of_without)] = envoys.as_slice() else {
-        return Err("there should be two Envoys".to_owned());
+        return Err("the variant needs two Envoys".to_owned());
     };
     let held = (0..CLIENTS)
         .map(|_| {

@@ -1,5 +1,5 @@
-//! Everything behind what is measured, as cheap as it can be: an API, an authorization server, an `ext_authz` server. It
-//! runs on the load's CPU, so that its work is not counted.
+//! All servers behind the measured programs, as cheap as possible: an API, an authorization server, an `ext_authz` server. They
+//! run on the load's CPU, so their work is not counted.
 
 use std::io;
 use std::rc::Rc;
@@ -9,16 +9,16 @@ use tokio::net::TcpListener;
 use crate::http::{Connection, Message};
 use crate::result::Result;
 
-/// What the server answers with.
+/// The content of the server's responses.
 pub(crate) struct Upstream {
     pub(crate) port: u16,
-    /// The answer to an introspection.
+    /// The introspection response.
     pub(crate) jwt: String,
     /// The client's JWKS, for `jwt_authn` and for the service.
     pub(crate) jwks: String,
 }
 
-/// Begins to serve, on the current `LocalSet`.
+/// Starts to serve, on the current `LocalSet`.
 pub(crate) async fn serve(upstream: Rc<Upstream>) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", upstream.port))
         .await
@@ -70,13 +70,13 @@ impl Upstream {
             _ if path.starts_with("/authz") => {
                 response("text/plain", &format!("authorization: Bearer {}\r\n", self.jwt), "")
             }
-            // What reached the API, to see that a filter did its work.
+            // The request as it reached the API, for a check that a filter has done its work.
             _ if path.starts_with("/echo") => response("text/plain", "", &request.head()),
             _ => response("text/plain", "", "ok"),
         }
     }
 
-    /// The access token is as long as the code or the refresh token says (`<length>-…`).
+    /// The code or the refresh token determines the length of the access token (`<length>-…`).
     fn token_response(&self, form: &str) -> String {
         let value = |name: &str| {
             form.split('&')

@@ -1,4 +1,4 @@
-//! What is measured beside bare Envoy: name, filters, requests.
+//! The variants that are measured beside bare Envoy: name, filters, requests.
 
 use std::rc::Rc;
 
@@ -11,18 +11,18 @@ use crate::load::Requests;
 use crate::result::Result;
 use crate::{lua, oauth2};
 
-/// How many sessions take turns, where nothing else is said.
+/// The number of sessions in turn, by default.
 const SESSIONS: usize = 64;
-/// More than are kept, so that each is seen as if for the first time.
+/// More than the cache holds, so that each request is a cache miss.
 const MORE_THAN_ARE_KEPT: usize = 20_500;
 
-/// One of them.
+/// A variant.
 pub(crate) struct Variant {
     pub(crate) name: String,
-    /// The variant that this one is a ratio of: bare Envoy with the same requests.
+    /// Its base: bare Envoy with the same requests.
     pub(crate) base: String,
     pub(crate) requests: Requests,
-    /// What the API must and must not see; `None` where nothing gets there.
+    /// What must and must not reach the API; `None` if the request must not reach it.
     expected: Option<Expected>,
 }
 
@@ -31,13 +31,13 @@ struct Expected {
     our_cookies: bool,
 }
 
-/// All of them, and the listeners for them.
+/// All variants, and the listeners for them.
 pub(crate) struct Variants {
     pub(crate) list: Vec<Variant>,
     pub(crate) listeners: Vec<Listener>,
 }
 
-/// What they are made from.
+/// The data that the variants are made from.
 pub(crate) struct Ground<'a> {
     pub(crate) artifacts: &'a Artifacts,
     pub(crate) deployment: &'a Deployment,
@@ -190,7 +190,7 @@ impl Variants {
         }
         for (name, _) in oauth2::tokens(ground.jwt) {
             let port = self.listener(vec![envoy::oauth2(ground.upstream)]);
-            // Its cookies are made by signing in, once Envoy runs.
+            // Its cookies come from a sign-in, after Envoy has started.
             self.add(name, &format!("bare-{name}"), port, Vec::new(), 200, Some((true, true)));
             self.add(
                 &format!("bare-{name}"),
@@ -230,7 +230,7 @@ impl Variants {
         });
     }
 
-    /// Signs in through Envoy's oauth2 filter, as a browser does, and has its cookies sent by the variants about it.
+    /// Signs in through Envoy's oauth2 filter, as a browser does, and gives its cookies to the variants of that filter.
     pub(crate) async fn sign_in_to_oauth2(&mut self, ground: &Ground<'_>) -> Result<()> {
         for (name, token_length) in oauth2::tokens(ground.jwt) {
             let Some(port) = self
@@ -260,7 +260,7 @@ impl Ground<'_> {
         (0..count).map(|_| self.deployment.session(size)).collect()
     }
 
-    /// What a browser sends, more or less, with these lines.
+    /// Approximately a browser's request, with these lines.
     fn request(&self, method: &str, lines: &str) -> Vec<u8> {
         format!(
             "{method} /echo HTTP/1.1\r\nhost: api.example.com\r\nuser-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
@@ -289,8 +289,8 @@ impl Ground<'_> {
 }
 
 impl Variant {
-    /// Sends one request, and sees that the filter did with it what it is there for; after that the API no longer says
-    /// what it got.
+    /// Sends one request, and checks that the filter did its work; after that the API no longer returns the requests that it
+    /// receives.
     pub(crate) async fn check(&mut self) -> Result<()> {
         let failed = |what: String| format!("{}: {what}", self.name);
         let request = self.requests.list.first().cloned().unwrap_or_default();
@@ -310,7 +310,7 @@ impl Variant {
             let authorization = lines().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
             let our_cookies = lines().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
             if (authorization, our_cookies) != (expected.authorization, expected.our_cookies) {
-                return Err(failed(format!("the API got\n{seen}")));
+                return Err(failed(format!("the API received\n{seen}")));
             }
         }
         let quiet = |request: &Vec<u8>| {

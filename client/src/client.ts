@@ -1,44 +1,44 @@
-// Sign-in, session and API calls of one page. It holds no token: those are in cookies that script cannot read.
+// Sign-in, session and API calls of one page. It holds no token: tokens are in cookies that scripts cannot read.
 
-import { type Answer, BffError, call, isUnauthorized, UNUSABLE, webUrl } from './http.js';
-import { isLoginAnswer, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
+import { BffError, call, isUnauthorized, type JsonObject, UNUSABLE, webUrl } from './http.js';
+import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
 import { Known, type Session, type SessionEvent, type SessionListener } from './session.js';
 import { type TabEvent, Tabs } from './tabs.js';
 
 export interface BffClientOptions {
-  /** Where the BFF is: `https://api.example.com/bff`, or `/bff` on the page's own origin. */
+  /** The URL of the BFF: `https://api.example.com/bff`, or `/bff` on the page's own origin. */
   bffUrl: string;
-  /** The origins of the APIs behind the gateway; cookies and CSRF value go to no other. Default: the BFF's. */
+  /** The origins of the APIs behind the filter; cookies and CSRF value are sent to no other. Default: the BFF's. */
   apiOrigins?: readonly string[];
-  /** As in the BFF's configuration: it names the CSRF header. Default `example`. */
+  /** As in the BFF's configuration: it is part of the CSRF header's name. Default `example`. */
   cookieNamePrefix?: string;
-  /** The path of the redirect URI. Needed where other pages have parameters `state` and `code` of their own. */
+  /** The path of the redirect URI. Needed if other pages have parameters `state` and `code` of their own. */
   redirectPath?: string;
-  /** Whether reading calls carry the CSRF header as well: where the filter has `require_header`. Default false. */
+  /** Whether reading calls carry the CSRF header as well, for a filter with `require_header`. Default false. */
   requireHeader?: boolean;
-  /** How the browser is sent to the authorization server. Default: `location.assign`. */
+  /** Sends the browser to the authorization server. Default: `location.assign`. */
   navigate?: (url: string) => void;
 }
 
 export interface LoginOptions {
-  /** Parameters for the authorization request, such as `{ prompt: 'login' }`; the BFF says which ones it lets through. */
+  /** Parameters for the authorization request, such as `{ prompt: 'login' }`; the BFF's configuration lists the allowed ones. */
   extraParams?: Readonly<Record<string, string>>;
-  /** A path to come back to. Default: where the page is. */
+  /** The path to return to. Default: the page's path. */
   returnTo?: string;
 }
 
-/** What a page load found. */
+/** The result of a page load. */
 export interface PageLoad extends Session {
-  /** Whether this page load ended a sign-in, well or not. */
+  /** Whether this page load completed a sign-in, successfully or not. */
   readonly handled: boolean;
-  /** Where that sign-in was begun; the address bar shows it again. */
+  /** The URL at which that sign-in began; the address bar shows it again. */
   readonly returnTo?: string | undefined;
-  /** Why that sign-in failed. A session that there was before is not affected. */
+  /** Why that sign-in failed. An existing session is not affected. */
   readonly error?: BffError | undefined;
 }
 
-/** How long signing out waits for a sign-in or a refresh that is under way in another tab. */
-const LOGOUT_PATIENCE_MS = 1000;
+/** How long signing out waits for a sign-in or a refresh that is in progress in another tab. */
+const LOGOUT_WAIT_MS = 1000;
 
 export class BffClient {
   readonly #options: BffClientOptions;
@@ -51,13 +51,13 @@ export class BffClient {
   #current: Session = { isLoggedIn: undefined };
   #pageLoad: Promise<PageLoad> | undefined;
   #renewal: Promise<boolean> | undefined;
-  /** The browser is on its way to sign out at the authorization server: this page's view need not change any more. */
+  /** The browser is leaving to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
   /** Why the last refresh failed, and until when none is tried because of that. */
   #failure: unknown;
   #notBefore = 0;
   #asked = 0;
-  /** The question whose answer is the newest. */
+  /** The number of the newest session request whose response was read. */
   #answered = 0;
 
   constructor(options: BffClientOptions) {
@@ -68,27 +68,27 @@ export class BffClient {
     this.#apiOrigins = new Set((apiOrigins ?? [url.origin]).map((api) => absolute(api).origin));
     this.#csrfHeader = `x-${cookieNamePrefix}-csrf`;
     this.#tabs = new Tabs(`bff ${cookieNamePrefix} ${url.href}`, (event) => void this.#hear(event));
-    // A page that the browser froze and brings back (the Back button) may have missed what happened meanwhile.
+    // A page that the browser restores from its cache (the Back button) may have missed events.
     addEventListener('pageshow', ({ persisted }) => {
       if (persisted) void this.session().catch(() => {});
     });
   }
 
-  /** The session as it was seen last. */
+  /** The last known session. */
   get current(): Session {
     return this.#current;
   }
 
-  /** Calls `listener` when something happens to the session, in this tab or another. Returns how to stop. */
+  /** Calls `listener` for every event of the session, in this tab or another. Returns a function that stops it. */
   subscribe = (listener: SessionListener): (() => void) => {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   };
 
   /**
-   * For the start of the page: ends the sign-in whose answer is in the address, or finds the existing session. The answer is
-   * out of the address bar before this returns its promise. Calls that come while one is under way share it.
-   * @param pageUrl what `takePageUrl` gave, where it was called earlier
+   * For the start of the page: completes the sign-in whose authorization response is in the URL, or finds the existing session.
+   * The response is removed from the address bar before this returns its promise. Concurrent calls share one page load.
+   * @param pageUrl the result of `takePageUrl`, if it was called earlier
    */
   onPageLoad(pageUrl = takePageUrl(this.#options.redirectPath)): Promise<PageLoad> {
     return (this.#pageLoad ??= this.#load(pageUrl).finally(() => {
@@ -96,32 +96,32 @@ export class BffClient {
     }));
   }
 
-  /** Sends the browser to the authorization server to sign in. It comes back with another load of the page. */
+  /** Sends the browser to the authorization server to sign in. It returns with another load of the page. */
   async login({ extraParams = {}, returnTo }: LoginOptions = {}): Promise<void> {
     const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })) };
-    // All pending sign-ins are in one cookie.
+    // One cookie holds all pending logins.
     const { authorizationRequestUrl } = await this.#tabs.alone(() => this.#call('POST', '/login/start', body));
     const url = webUrl(authorizationRequestUrl);
     rememberPlace(returnTo);
     this.#navigate(url);
   }
 
-  /** Ends the session here and in all tabs, and sends the browser to end it at the authorization server as well. */
+  /** Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. */
   async logout(): Promise<void> {
     const url = await this.#tabs.alone(async () => {
-      let answer: Answer = {};
+      let answer: JsonObject = {};
       try {
         answer = await this.#callWithCurrentCsrf('/logout');
       } catch (error) {
-        // Refused because there is no session any more: that is what was wanted.
+        // Refused because the session has ended already, which is the wanted state.
         if (!isUnauthorized(error) || this.#known.isLoggedIn) throw error;
       }
       this.#tabs.tell('logged_out');
-      // What was asked before this must not bring it back.
+      // A response to an earlier request must not bring the session back.
       this.#answered = ++this.#asked;
       return typeof answer['url'] === 'string' ? webUrl(answer['url']) : undefined;
-      // The BFF refuses a refresh that is under way when its session ends: one that hangs keeps nobody here.
-    }, LOGOUT_PATIENCE_MS);
+      // The BFF refuses a refresh in progress when its session ends, so a refresh that hangs delays nobody here.
+    }, LOGOUT_WAIT_MS);
     if (url === undefined) {
       this.#end('logged_out');
     } else {
@@ -130,7 +130,7 @@ export class BffClient {
     }
   }
 
-  /** Asks the BFF for the session. */
+  /** Requests the session from the BFF. */
   async session(): Promise<Session> {
     this.#isLeaving = false;
     await this.#read('session_expired');
@@ -138,8 +138,8 @@ export class BffClient {
   }
 
   /**
-   * Gets a new access token, whether or not it is needed: `fetch` does so by itself.
-   * @throws BffError with code `session_expired` where the session cannot be renewed
+   * Gets a new access token, whether or not it is needed; `fetch` does so by itself.
+   * @throws BffError with code `session_expired` if the session cannot be refreshed
    */
   async refresh(): Promise<void> {
     if (!(await this.#tabs.alone(() => this.#refresh()))) {
@@ -148,9 +148,9 @@ export class BffClient {
   }
 
   /**
-   * As the browser's `fetch`; to an API's origin with the session's cookies and, where something is changed, the CSRF header.
-   * An answer 401 leads to one refresh over all tabs and one further try; what that is answered is returned, whatever it is.
-   * @throws BffError where the refresh failed for now (status 502, 503 or 0): nobody is logged out by that
+   * Like the browser's `fetch`; for an API's origin with the session's cookies and, on unsafe methods, the CSRF header.
+   * A response with status 401 leads to one refresh across all tabs and one retry; the response to the retry is returned.
+   * @throws BffError if the refresh failed temporarily (status 502, 503 or 0): nobody is signed out by that
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const request = input instanceof Request ? input : undefined;
@@ -164,7 +164,7 @@ export class BffClient {
       const { csrf } = this.#known;
       if (needsCsrf && csrf !== undefined) {
         (sent.headers as Headers).set(this.#csrfHeader, csrf);
-        // The browser would take the header along, wherever a redirect leads.
+        // The browser would send the header along, wherever a redirect leads.
         sent.redirect ??= request?.redirect === 'manual' ? 'manual' : 'error';
       }
       return fetch(from, sent);
@@ -174,22 +174,22 @@ export class BffClient {
     const { token, user } = this.#known;
     const response = await send(request ? request.clone() : input);
     if (response.status !== 401 || this.#current.isLoggedIn === false) return response;
-    // Renewed since it was sent: then that was why.
+    // Refreshed since the call was sent, so the old access token was the reason.
     const isRenewed = token === this.#known.token ? await abortable(this.#renew(token), signal) : this.#known.isLoggedIn;
-    // What one user meant to do is not done as another, and a stream has been read.
+    // A call of one user is not repeated as another user, and a stream has been read.
     const isSameUser = user === undefined || user === this.#known.user;
     if (!isRenewed || !isSameUser || init.body instanceof ReadableStream) return response;
     void response.body?.cancel();
     return send(input);
   };
 
-  /** Nothing is sent while a sign-in is being ended, nor without a CSRF value that is needed. */
+  /** Sends nothing while a sign-in is being completed, nor without a CSRF value that is needed. */
   async #ready(needsCsrf: boolean): Promise<void> {
     try {
       await this.#pageLoad;
       if (needsCsrf && this.#current.isLoggedIn === undefined) await this.#read('session_expired');
     } catch {
-      // The call itself shows what is wrong.
+      // The call itself reports the error.
     }
   }
 
@@ -200,9 +200,9 @@ export class BffClient {
     let isNew = false;
     if (pageUrl !== undefined) {
       const url = new URL(pageUrl);
-      handled = isLoginAnswer(url.searchParams);
+      handled = isAuthorizationResponse(url.searchParams);
       try {
-        // A refresh that ended later would put the earlier session's cookies in the place of these.
+        // A refresh that ended later would replace these cookies by those of the earlier session.
         const answer = await this.#tabs.alone(() => this.#call('POST', '/login/end', { pageUrl }));
         if (!handled && answer['handled'] === true && location.href === pageUrl) remove(url);
         isNew = handled && answer['isLoggedIn'] === true;
@@ -216,12 +216,12 @@ export class BffClient {
     return { ...this.#current, handled, returnTo, error };
   }
 
-  /** One renewal for all calls of this tab. Gives whether there is a session to try again with. */
+  /** One refresh for all calls of this tab. Returns whether a session for the retry exists. */
   #renew(token: number): Promise<boolean> {
     return (this.#renewal ??= this.#tabs
       .alone(async () => {
         if (!(await this.#read('session_expired'))) return false;
-        // Another tab may have been faster, or somebody has signed in again.
+        // Another tab may have been faster, or a user has signed in again.
         return (this.#known.isLive && this.#known.token !== token) || this.#refresh();
       })
       .finally(() => {
@@ -229,14 +229,14 @@ export class BffClient {
       }));
   }
 
-  /** The refresh itself; to be done by one tab at a time. */
+  /** The refresh itself; one tab at a time must call it. */
   async #refresh(): Promise<boolean> {
     if (Date.now() < this.#notBefore) throw this.#failure;
     try {
       await this.#callWithCurrentCsrf('/refresh');
     } catch (error) {
       this.#failure = error;
-      // Where nobody says when, it is no number, and later than no time.
+      // Without `retryAfter` this is NaN, and no time is earlier than NaN.
       this.#notBefore = Date.now() + (error as { retryAfter: number }).retryAfter * 1000;
       if (!isUnauthorized(error)) throw error;
       if (this.#end('session_expired')) this.#tabs.tell('session_expired');
@@ -247,7 +247,7 @@ export class BffClient {
     return true;
   }
 
-  /** What another tab tells is the reason; the BFF says what is so by now. */
+  /** The event of another tab is the reason; the BFF returns the present state. */
   async #hear(event: TabEvent): Promise<void> {
     try {
       await this.#read(event, false);
@@ -257,17 +257,17 @@ export class BffClient {
   }
 
   /**
-   * Asks for the session and tells of what is different. Gives whether somebody is logged in.
-   * @param why what a difference comes from
+   * Requests the session and emits an event if it differs. Returns whether a user is signed in.
+   * @param why the reason of a difference
    */
   async #read(why: TabEvent, tellTabs = true): Promise<boolean> {
     const asked = ++this.#asked;
     const askedAt = Date.now();
     const answer = await this.#call('GET', '/session');
     if (typeof answer['isLoggedIn'] !== 'boolean') {
-      throw new BffError(0, UNUSABLE, 'The answer does not say whether somebody is logged in.');
+      throw new BffError(0, UNUSABLE, 'The response does not say whether a user is signed in.');
     }
-    // Overtaken by a later question's answer.
+    // A newer request's response was read first.
     if (asked < this.#answered) return this.#known.isLoggedIn;
     this.#answered = asked;
     if (answer['isLoggedIn'] !== true) {
@@ -287,7 +287,7 @@ export class BffClient {
     return true;
   }
 
-  /** Nobody is logged in any more. Gives whether that is news. */
+  /** No user is signed in any more. Returns whether that is a change. */
   #end(ended: Exclude<TabEvent, 'logged_in'>): boolean {
     this.#known.clear();
     const { isLoggedIn } = this.#current;
@@ -302,14 +302,14 @@ export class BffClient {
       try {
         listener(event, session);
       } catch (error) {
-        // The listener's fault is not the session's.
+        // An error of a listener does not affect the session.
         reportError(error);
       }
     }
   }
 
-  /** Sends it; when it is refused although another CSRF value is valid now, once more with that one. */
-  async #callWithCurrentCsrf(path: string): Promise<Answer> {
+  /** Sends it; if it is refused although another CSRF value is valid now, sends it again with that one. */
+  async #callWithCurrentCsrf(path: string): Promise<JsonObject> {
     const { csrf } = this.#known;
     try {
       return await this.#call('POST', path);
@@ -319,7 +319,7 @@ export class BffClient {
     }
   }
 
-  #call(method: 'GET' | 'POST', path: string, body?: Answer): Promise<Answer> {
+  #call(method: 'GET' | 'POST', path: string, body?: JsonObject): Promise<JsonObject> {
     const headers: Record<string, string> = { accept: 'application/json' };
     const { csrf } = this.#known;
     if (body) headers['content-type'] = 'application/json';
@@ -344,7 +344,7 @@ function absolute(url: string): URL {
   return new URL(url, document.baseURI);
 }
 
-/** `work` goes on when the signal aborts, for whoever else waits for it; this caller does not wait any longer. */
+/** `work` continues after the signal aborts, for others that wait for it; only this caller stops waiting. */
 function abortable<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {

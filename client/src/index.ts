@@ -1,4 +1,4 @@
-// Everything that an application needs of the backend for frontend. `bff-envoy-client/react` has a hook besides.
+// The API of the package. `bff-envoy-client/react` adds a hook.
 
 export { BffClient, type BffClientOptions, type LoginOptions, type PageLoad } from './client.js';
 export { BffError } from './http.js';

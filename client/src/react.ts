@@ -4,16 +4,16 @@ import { useEffect, useState, useSyncExternalStore } from 'react';
 
 import type { BffClient, Session } from './index.js';
 
-/** What a component sees of the session. */
+/** A component's view of the session. */
 export interface UseSession extends Session {
-  /** Why the sign-in that this page load ended has failed, or why nothing could be found out: a `BffError`. */
+  /** Why the sign-in of this page load failed, or why the session is unknown: a `BffError`. */
   readonly error: Error | undefined;
 }
 
 const UNKNOWN: Session = { isLoggedIn: undefined };
 
 /**
- * The session, renewed by whatever happens to it in any tab. The first component that uses this does the page load, unless that
+ * The session, updated by every event in any tab. The first component that uses this handles the page load, unless that
  * has been done.
  * @param pageUrl as for `onPageLoad`
  */
@@ -25,7 +25,7 @@ export function useSession(client: BffClient, pageUrl?: string): UseSession {
   );
   const [error, setError] = useState<Error>();
   useEffect(() => {
-    // In vain in a component that is gone.
+    // No effect in a component that was removed.
     let isMounted = true;
     const show = (failure: unknown) => {
       if (isMounted) setError(failure as Error | undefined);

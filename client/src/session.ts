@@ -1,52 +1,52 @@
-// What is known of the session.
+// The known state of the session.
 
-import type { Answer } from './http.js';
+import type { JsonObject } from './http.js';
 
 /** The ID token's claims. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** The session, as it was seen last. Another object whenever something is different. */
+/** The last known session. Every change makes a new object. */
 export interface Session {
-  /** `undefined` until the BFF has answered for the first time. */
+  /** `undefined` until the BFF has responded for the first time. */
   readonly isLoggedIn: boolean | undefined;
-  /** Who is logged in; `undefined` where nobody is, or the authorization server issues no ID token. */
+  /** The claims of the signed-in user; `undefined` if no user is signed in, or the authorization server issues no ID token. */
   readonly claims?: Claims | undefined;
-  /** How the session ended that this page has had. */
+  /** How this page's last session ended. */
   readonly ended?: 'logged_out' | 'session_expired' | undefined;
 }
 
 /**
- * - `loaded`: the first answer, or other claims after a refresh;
+ * - `loaded`: the first response, or other claims after a refresh;
  * - `logged_in`: by this page, in another tab, or as another user;
  * - `logged_out`: in this tab or another;
- * - `session_expired`: it cannot be renewed any more.
+ * - `session_expired`: it cannot be refreshed any more.
  */
 export type SessionEvent = 'loaded' | 'logged_in' | 'logged_out' | 'session_expired';
 
-/** Hears of what happens to the session, wherever it happens. */
+/** Receives the events of the session, of all tabs. */
 export type SessionListener = (event: SessionEvent, session: Session) => void;
 
-/** What the client knows besides, and shows to nobody: the CSRF value, and how to tell one access token from the next. */
+/** Internal state: the CSRF value, and what distinguishes one access token from the next. */
 export class Known {
-  /** Whether somebody is logged in. */
+  /** Whether a user is signed in. */
   isLoggedIn = false;
   /** Never stored anywhere. */
   csrf: string | undefined;
-  /** Who is logged in: one user is told from another by it. */
+  /** Identifies the signed-in user: it differs between users. */
   user: string | undefined;
-  /** Whether the access token had not expired when it was last asked for. */
+  /** Whether the access token had not expired at the last session request. */
   isLive = false;
-  /** Higher with each access token that is seen to be another one. */
+  /** Increases with each new access token. */
   token = 0;
-  /** The access token expires before this. */
+  /** The access token expires before this time. */
   #expiresBefore = Infinity;
 
-  /** Reads an answer of `/session` to a question of `askedAt`. */
-  read(answer: Answer, askedAt: number): void {
+  /** Reads a response of `/session` to a request of `askedAt`. */
+  read(answer: JsonObject, askedAt: number): void {
     const { csrf, claims, accessTokenExpiresIn } = answer;
     const seconds = typeof accessTokenExpiresIn === 'number' ? accessTokenExpiresIn : 0;
     const newCsrf = typeof csrf === 'string' ? csrf : undefined;
-    // The answer counts whole seconds, from some time between question and answer: only what is later for certain counts.
+    // The response has whole seconds, from some time between request and response: only a value that is certainly later counts.
     if (newCsrf !== this.csrf || askedAt + seconds * 1000 > this.#expiresBefore) this.token++;
     this.isLoggedIn = true;
     this.csrf = newCsrf;
@@ -56,7 +56,7 @@ export class Known {
     this.user = typeof sub === 'string' ? `${String(iss)} ${sub}` : newCsrf;
   }
 
-  /** Nobody is logged in. */
+  /** No user is signed in. */
   clear(): void {
     this.isLoggedIn = this.isLive = false;
     this.csrf = this.user = undefined;

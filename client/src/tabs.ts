@@ -1,15 +1,15 @@
-// The tabs of one browser share the session's cookies: what changes them is done by one tab at a time, and the others hear of
-// it.
+// The tabs of one browser share the session's cookies: one tab at a time changes them, and the others receive
+// an event.
 
 import type { SessionEvent } from './session.js';
 
-/** What one tab tells the others. */
+/** The messages between tabs. */
 export type TabEvent = Exclude<SessionEvent, 'loaded'>;
 
 export class Tabs {
   readonly #name: string;
   readonly #channel: BroadcastChannel | undefined;
-  /** The end of what this tab does, where there are no locks over all of them. */
+  /** The end of this tab's last change, for a browser without locks across tabs. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(name: string, hear: (event: TabEvent) => void) {
@@ -28,22 +28,22 @@ export class Tabs {
   }
 
   /**
-   * Runs `work` while no other tab runs any. Without Web Locks, while this tab runs no other: tabs may then refresh at once,
-   * which the BFF makes one refresh of.
-   * @param patience how long to wait for what is under way, in milliseconds; then `work` runs beside it
+   * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at once,
+   * and the BFF makes one refresh of that.
+   * @param waitMs how long to wait for a change in progress, in milliseconds; then `work` runs beside it
    */
-  async alone<T>(work: () => Promise<T>, patience?: number): Promise<T> {
+  async alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
     let begun = false;
     const begin = () => {
       begun = true;
       return work();
     };
-    const options: LockOptions = patience ? { signal: AbortSignal.timeout(patience) } : {};
+    const options: LockOptions = waitMs ? { signal: AbortSignal.timeout(waitMs) } : {};
     try {
       const locks = navigator.locks as LockManager | undefined;
       if (locks) return await locks.request(this.#name, options, begin);
     } catch (error) {
-      // A page without an origin of its own has no locks, although it has their API.
+      // A page with an opaque origin has no locks, although it has their API.
       if (begun) throw error;
     }
     const turn = (options.signal ? Promise.race([this.#last, aborted(options.signal)]) : this.#last).then(begin);

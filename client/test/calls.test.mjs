@@ -1,4 +1,4 @@
-// Calls to the API: what is sent where, and what an answer 401 leads to.
+// Calls to the API: what is sent to which server, and what follows a response with status 401.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -67,7 +67,7 @@ test('a redirect is not followed with the CSRF header, unless the caller says so
   assert.equal(await redirectOf(new Request(DATA, POST)), 'error');
   assert.equal(await redirectOf(new Request(DATA, { ...POST, redirect: 'manual' })), 'manual');
   assert.equal(await redirectOf(DATA, { ...POST, redirect: 'follow' }), 'follow');
-  assert.equal(await redirectOf(DATA), 'follow', 'there is no header to lose');
+  assert.equal(await redirectOf(DATA), 'follow', 'no header could leak');
 });
 
 test('the caller’s headers are kept, a Request’s own included', async () => {

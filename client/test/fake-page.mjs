@@ -1,12 +1,12 @@
-// What a browser's page has and Node.js has not, faked as far as the client looks at it, and a BFF that misbehaves on demand.
-// What real ones do is tested in Chromium (tests/browser/client.test.mjs).
+// The parts of a browser's page that Node.js lacks, faked as far as the client uses them, and a BFF that misbehaves on demand.
+// The behavior with real ones is tested in Chromium (tests/browser/client.test.mjs).
 
 import { after } from 'node:test';
 
 export const WWW = 'https://www.example.com';
 export const API = 'https://api.example.com';
 
-/** Locks by name, over all clients of this process: each is a tab. */
+/** Locks by name, across all clients of this process: each client is a tab. */
 class FakeLocks {
   #last = new Map();
 
@@ -18,7 +18,7 @@ class FakeLocks {
       return work();
     });
     this.#last.set(name, turn.catch(() => {}));
-    // The signal ends the waiting, and not what is done under the lock.
+    // The signal ends the waiting, not the work under the lock.
     const aborted = new Promise((_, reject) => {
       signal?.addEventListener('abort', () => { if (!isHeld) reject(signal.reason); });
     });
@@ -26,7 +26,7 @@ class FakeLocks {
   }
 }
 
-/** Node.js's own, which would keep the process alive. */
+/** Node.js's own one would keep the process alive. */
 class ClosedChannel extends BroadcastChannel {
   static open = [];
 
@@ -48,14 +48,14 @@ function define(values) {
   }
 }
 
-/** A page at this address, with a browser and a BFF of its own. */
+/** A page at this URL, with a browser and a BFF of its own. */
 export function fakePage({ path = '/', locks = new FakeLocks(), isSecureContext = true } = {}) {
   ClosedChannel.closeAll();
   const stored = new Map();
   const page = {
     bff: new FakeBff(),
     warnings: [],
-    /** The addresses that were shown, without being loaded. */
+    /** The URLs that were shown without being loaded. */
     shown: [],
     events: new EventTarget(),
   };
@@ -94,18 +94,18 @@ export function fakePage({ path = '/', locks = new FakeLocks(), isSecureContext 
 const json = (status, body) => new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
 const refused = (code = 'unauthorized_request') => json(401, { code, message: 'Access denied.' });
 
-/** BFF, gateway and API, with the state that a real browser's cookies would hold. */
+/** BFF, filter and API, with the state that a real browser's cookies would hold. */
 export class FakeBff {
   /** `{ user, csrf, seconds }`. */
   session;
   isTokenGood = true;
-  /** Whether the gateway refuses whatever comes. */
+  /** Whether the filter refuses every request. */
   isApiClosed = false;
-  /** What a refresh is answered with instead. */
+  /** The response to a refresh, instead of the usual one. */
   refreshFault;
-  /** What something else on the way answers in the place of the BFF. */
+  /** The response of another server in place of the BFF. */
   instead;
-  /** Runs before an answer is made, by method and path. */
+  /** Runs before a response is made, by method and path. */
   before = {};
   requests = [];
 
@@ -129,7 +129,7 @@ export class FakeBff {
       line, origin, body, init, csrf: request.headers.get('x-example-csrf'), credentials: request.credentials, redirect: request.redirect,
     });
     await this.before[line]?.();
-    // A turn of the event loop: what is under way at once stays so.
+    // A turn of the event loop: concurrent calls stay concurrent.
     await new Promise((resolve) => { setImmediate(resolve); });
     request.signal.throwIfAborted();
     const isMeant = this.session && request.headers.get('x-example-csrf') === csrf && csrf === this.session?.csrf;

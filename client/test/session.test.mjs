@@ -1,4 +1,4 @@
-// Sign-in, sign-out and what tabs tell each other.
+// Sign-in, sign-out and the messages between tabs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -118,7 +118,7 @@ test('a page of a host or a portal in the place of the BFF’s answer is an erro
   page.bff.instead = () => Response.json({});
   await assert.rejects(one.session(), (error) => error.code === 'unusable_answer', 'an object that does not say it');
   page.bff.instead = () => html(200);
-  await assert.rejects(one.logout(), (error) => error.code === 'unusable_answer', 'nobody is told to be signed out who is not');
+  await assert.rejects(one.logout(), (error) => error.code === 'unusable_answer', 'the session is not reported as ended');
   page.bff.instead = undefined;
   assert.equal((await one.fetch(DATA)).status, 200);
   assert.deepEqual(events, []);
@@ -223,7 +223,7 @@ test('a tab that signs out waits for the refresh of another, which does not brin
 });
 
 test('a refresh that hangs in one tab keeps no other from signing out, nor its own', { timeout: 20_000 }, async (context) => {
-  // The timers of signals keep no process alive.
+  // The timers of signals do not keep the process alive.
   const alive = setInterval(() => {}, 1000);
   context.after(() => clearInterval(alive));
   for (const locks of [undefined, { request: () => Promise.reject(new DOMException('opaque origin', 'SecurityError')) }]) {
@@ -237,10 +237,10 @@ test('a refresh that hangs in one tab keeps no other from signing out, nor its o
     page.bff.before['POST /bff/refresh'] = () => new Promise((resolve) => { answerRefresh = resolve; });
     const hanging = Promise.allSettled([other.refresh()]);
     while (!answerRefresh) await new Promise((resolve) => { setImmediate(resolve); });
-    // Without locks over all tabs, the one that hangs is the one that matters.
+    // Without locks across all tabs, the refresh that hangs is the one that matters.
     await (locks ? other : bff).logout();
     assert.equal(page.bff.session, undefined);
-    // The BFF refuses it by now, and nothing comes back.
+    // The BFF refuses it now, and the session stays ended.
     answerRefresh();
     const [{ reason }] = await hanging;
     assert.equal(reason.code, 'session_expired');
@@ -314,15 +314,15 @@ test('nothing secret is stored, shown or handed out', async () => {
   const stored = [];
   const { setItem } = sessionStorage;
   sessionStorage.setItem = (...item) => { stored.push(item); setItem(...item); };
-  const told = [];
+  const posted = [];
   const { postMessage } = BroadcastChannel.prototype;
-  BroadcastChannel.prototype.postMessage = function post(message) { told.push(message); postMessage.call(this, message); };
+  BroadcastChannel.prototype.postMessage = function post(message) { posted.push(message); postMessage.call(this, message); };
   const pageLoad = await bff.onPageLoad();
   BroadcastChannel.prototype.postMessage = postMessage;
   await bff.login();
-  assert.deepEqual(told, ['logged_in']);
+  assert.deepEqual(posted, ['logged_in']);
   assert.equal(stored.length, 1);
-  const visible = JSON.stringify([pageLoad, bff, bff.current, await bff.session(), stored, told, page.shown, location.href]);
+  const visible = JSON.stringify([pageLoad, bff, bff.current, await bff.session(), stored, posted, page.shown, location.href]);
   for (const secret of ['the-code', 'the-state', 'csrf of alice']) assert.ok(!visible.includes(secret), secret);
 });
 

@@ -1,4 +1,4 @@
-// What an application's users download.
+// The size of what users of an application download.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { build } from 'vite';
 
 const LIMIT = 3.5 * 1024;
 
-/** An entry of the package as an application's bundler leaves it: minified, all in one file. */
+/** An entry of the package as an application's bundler outputs it: minified, in one file. */
 async function bundled(entry) {
   const { output: files } = await build({
     configFile: false,

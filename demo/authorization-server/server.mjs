@@ -1,4 +1,4 @@
-// The demo's authorization server: one process, configured by the environment alone (src/config.mjs).
+// The demo's authorization server: one process, configured by environment variables only (src/config.mjs).
 import { createServer } from 'node:http';
 
 import { findOrCreateDemoUser } from './src/accounts.mjs';
@@ -9,7 +9,7 @@ import { log } from './src/log.mjs';
 import { mtlsServer } from './src/mtls.mjs';
 import { createProvider } from './src/provider.mjs';
 
-// The database holds private keys and password hashes: readable by its owner only.
+// The database holds private keys and password hashes: only its owner may read it.
 process.umask(0o077);
 
 const config = configOrExit();
@@ -19,8 +19,8 @@ await findOrCreateDemoUser(database);
 
 const provider = createProvider(config, database, keys);
 const server = createServer(provider.callback());
-// A proxy pools its connections. Whichever side closes an idle one first may race with a request on it, so that side
-// must be the proxy, which knows what it can retry: Envoy's own default is one hour.
+// Either side may close an idle pooled connection while a request is on its way. That side must be the proxy, which
+// knows which requests it can retry: Envoy's default idle timeout is one hour.
 server.keepAliveTimeout = 3_900_000;
 
 const forCertificates = config.mtls && mtlsServer(config.mtls, provider.callback());
@@ -36,7 +36,7 @@ server.listen(config.port, config.host, () => {
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, () => {
-    // An exchange that is under way may finish; idle pooled connections must not hold the process.
+    // A request in progress may finish; idle pooled connections must not keep the process alive.
     server.close(() => {
       database.close();
       process.exit(0);

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: keys, configurations, and signed tokens to be spoiled.
+//! Common parts of the fuzz targets: keys, configurations, and signed tokens, which the targets alter.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use bff_core::crypto::key_ring::KeyRing;
 use bff_service::jose::jwks::KeySet;
 use bff_service::jose::signing_key::SigningKey;
 
-/// The time at which everything happens.
+/// The time of all events.
 pub const NOW: u64 = 1_800_000_000;
 /// The key that seals.
 pub const KEY: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";

@@ -1,4 +1,4 @@
-//! Cookie headers: ours are found and taken out, the application's stay as they are, and the number of parts is bounded.
+//! Cookie headers: our cookies are found and removed, the application's are unchanged, and the number of parts is limited.
 #![no_main]
 
 use bff_core::cookie::jar::CookieJar;
@@ -15,14 +15,14 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         assert!(values.len() <= MAX_VALUES);
         assert!(values.iter().all(|value| value.len() <= data.len()));
         assert!(values.is_empty() || jar.has(purpose));
-        // With no parts allowed only whole cookies are left.
+        // If no parts are allowed, only whole cookies are left.
         assert!(jar.has_whole(purpose) || jar.values(purpose, 0).is_empty());
     }
     let rest = jar.without_ours().unwrap_or_default();
     let again = CookieJar::parse([rest.as_slice()], &names);
     assert!(!again.has_ours(), "one of ours is left");
     assert!(rest.len() <= data.len() + lines.len(), "something was added");
-    // What is left is what was there, piece by piece and in order.
+    // What is left was there before, piece by piece and in the same order.
     let pieces = |bytes: &[u8]| -> Vec<Vec<u8>> {
         bytes
             .split(|byte| *byte == b';')
@@ -34,7 +34,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for piece in pieces(&rest) {
         assert!(
             sent.any(|other| other == piece),
-            "a piece that nobody sent, or in another order"
+            "a piece that was not sent, or in another order"
         );
     }
 });

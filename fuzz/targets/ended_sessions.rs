@@ -1,4 +1,4 @@
-//! The list of ended sessions as the filter reads it: bounded, and the same when it is written and read again.
+//! The list of ended sessions as the filter reads it: bounded, and the same after it is written and read again.
 #![no_main]
 
 use bff_core::session::ended_sessions::{Ended, EndedSessions};

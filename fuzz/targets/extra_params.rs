@@ -1,4 +1,4 @@
-//! Further parameters of a page: none of the request's own ever gets through.
+//! Additional parameters of a page: none of the request's own parameters is accepted.
 #![no_main]
 
 use bff_service::oauth::extra_params::check;

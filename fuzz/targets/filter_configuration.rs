@@ -1,11 +1,11 @@
-//! The filter's configuration: read or refused, and no secret in the refusal.
+//! The filter's configuration: accepted or rejected, and no secret in the error.
 #![no_main]
 
 use bff_core::gateway::config::Config;
 use bff_fuzz::{KEY, SECRET};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    // What is written where no secret belongs may be quoted.
+    // An error may quote a value of a field that does not hold a secret.
     if data
         .windows(8)
         .any(|part| SECRET.as_bytes().starts_with(part) || KEY.as_bytes().starts_with(part))

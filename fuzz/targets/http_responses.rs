@@ -13,10 +13,10 @@ use bff_service::http_client::exchange_stream::{Carrier, ExchangeStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const REQUEST: &[u8] = b"POST /token HTTP/1.1\r\nhost: a\r\n\r\n";
-/// What bytes that are not ASCII become, by whose time they arrive in.
+/// The replacement of bytes that are not ASCII, by the user in whose turn they arrive.
 const MARKS: [u8; 2] = [0xaa, 0xbb];
 
-/// What the server has sent, and whether it has ended the connection.
+/// What the server has sent, and whether it has closed the connection.
 #[derive(Default)]
 struct Received {
     bytes: VecDeque<u8>,
@@ -60,7 +60,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// The connection that a pool would have, made anew where it would.
+/// The connection of a pool, which is replaced when the pool would replace it.
 struct Pool {
     server: Connection,
     stream: ExchangeStream<Connection>,
@@ -73,7 +73,7 @@ impl Pool {
         Self { server, stream }
     }
 
-    /// The server sends this in the time of the user with this mark; after 255 it ends the connection.
+    /// The server sends this in the turn of the user with this mark; after 255 it closes the connection.
     fn deliver(&self, sent: &[u8], mark: u8) {
         let mut received = self.server.0.borrow_mut();
         for byte in sent {
@@ -86,7 +86,7 @@ impl Pool {
         }
     }
 
-    /// Whether awc would take it.
+    /// Whether awc would reuse it.
     fn is_usable(&mut self) -> bool {
         let mut space = [0; 2];
         let mut cx = Context::from_waker(Waker::noop());
@@ -99,7 +99,7 @@ impl Pool {
         matches!(Pin::new(&mut self.stream).poll_write(&mut cx, part), Poll::Ready(Ok(_)))
     }
 
-    /// Reads until there is nothing more for now; whether there may be more later.
+    /// Reads all available bytes; returns whether more may follow.
     fn read(&mut self, into: &mut Vec<u8>) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
@@ -115,7 +115,7 @@ impl Pool {
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    // Five points in each turn, and at each what the server sends.
+    // Five points in each turn, and the bytes that the server sends at each.
     let points: Vec<&[u8]> = data.split(|byte| *byte == 254).collect();
     let mut pool = Pool::new();
     for (turn, points) in points.chunks(5).enumerate() {
@@ -140,7 +140,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 pool.read(&mut read);
             }
         }
-        assert!(!read.contains(&other), "the answer of another user");
+        assert!(!read.contains(&other), "the response of another user");
         if !pool.stream.is_idle() {
             pool = Pool::new();
         }

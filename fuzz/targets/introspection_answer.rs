@@ -1,4 +1,4 @@
-//! Introspection answers: only a JWT for APIs makes a token active, and never for longer than is allowed.
+//! Introspection responses: only a JWT for APIs makes a token active, and never for longer than is allowed.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         cache_control: vec![parts.next().unwrap_or_default().to_vec()],
         body: parts.next().map(<[u8]>::to_vec),
     };
-    // An opaque token, and one that is a JWT itself: what comes after the answer.
+    // An opaque token, and a token that is a JWT itself: the request after the response.
     let token = parts.next().unwrap_or(b"opaque");
     if let IntrospectionOutcome::Introspected { state, expires_at } = classify(&STAGE, token, &answer, NOW) {
         assert!(expires_at <= NOW + 900);

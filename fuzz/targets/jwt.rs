@@ -1,4 +1,4 @@
-//! JWTs: nothing verifies that the key did not sign, and claims of any form are judged without a crash.
+//! JWTs: none is valid that the key did not sign, and claims of any form are checked without a panic.
 #![no_main]
 
 use bff_fuzz::{KEYS, NOW, encode, signed};
@@ -30,7 +30,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
         let _ = claims_of_verified(&token);
     }
-    // Claims that are signed, and are anything.
+    // Signed claims of any form.
     if let Ok(serde_json::Value::Object(claims)) = serde_json::from_slice(data) {
         let requirements = IdTokenRequirements {
             max_age: Some(60),

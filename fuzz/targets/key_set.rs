@@ -1,4 +1,4 @@
-//! Key sets: the number of keys is bounded, and each is good for some algorithm.
+//! Key sets: the number of keys is limited, and each key is usable with some algorithm.
 #![no_main]
 
 use bff_service::jose::algorithm::Algorithm;
@@ -7,6 +7,6 @@ use bff_service::jose::jwks::KeySet;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(keys) = KeySet::parse(data) else { return };
     assert!((1..=50).contains(&keys.len()));
-    // Of those there are: none is symmetric.
+    // The known algorithms: none is symmetric.
     assert!(keys.supports_any(Algorithm::ALL));
 });

@@ -1,4 +1,4 @@
-//! Claims of logout tokens: those that are accepted are all that they must be.
+//! Claims of logout tokens: accepted claims meet all requirements.
 #![no_main]
 
 use bff_fuzz::NOW;
@@ -8,7 +8,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(serde_json::Value::Object(mut claims)) = serde_json::from_slice(data) else {
         return;
     };
-    // Most of it right, so that the rest is reached.
+    // Mostly valid, so that later checks are reached.
     for fill in [false, true] {
         if fill {
             let base = serde_json::json!({

@@ -1,4 +1,4 @@
-//! Origins: nothing is trusted but what is on the list, spelled as browsers spell it.
+//! Origins: only those on the list are trusted, spelled as browsers spell them.
 #![no_main]
 
 use bff_core::request::trusted_origins::TrustedOrigins;

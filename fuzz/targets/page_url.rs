@@ -1,4 +1,4 @@
-//! `pageUrl`: ambiguous responses are refused, and none comes out of the mode that was not asked for.
+//! `pageUrl`: ambiguous responses are rejected, and so are responses in another mode than the requested one.
 #![no_main]
 
 use bff_service::api::fuzzing::{PageUrlKind, page_url};

@@ -1,4 +1,4 @@
-//! Sealed values: nothing opens that was not sealed for this purpose, and no change of what was sealed goes unnoticed.
+//! Sealed values: only a value that was sealed for this purpose opens, and every change of a sealed value is detected.
 #![no_main]
 
 use bff_core::cookie::purpose::Purpose;
@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             let opened = sealer.open(purpose, data, NOW);
             assert!(opened.is_err() || (data == good.as_bytes() && purpose == Purpose::AccessToken));
         }
-        // The same bytes laid over a good value.
+        // The same bytes combined with a valid value.
         let mut spoiled = good.clone().into_bytes();
         for (byte, change) in spoiled.iter_mut().zip(data) {
             *byte ^= change;

@@ -1,4 +1,4 @@
-//! The service's configuration: read or refused, and no secret in the refusal.
+//! The service's configuration: accepted or rejected, and no secret in the error.
 #![no_main]
 
 use bff_fuzz::{KEY, SECRET};
@@ -6,7 +6,7 @@ use bff_service::config;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // Files are read where the configuration names them; not here.
+    // Files that the configuration names are not read here.
     if text.contains("file") || text.contains(&SECRET[..8]) || text.contains(&KEY[..8]) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Token responses: what is accepted can stand in a header and in a cookie.
+//! Token responses: accepted values are safe in a header and in a cookie.
 #![no_main]
 
 use bff_service::oauth::token_response::TokenResponse;

@@ -1,4 +1,4 @@
-// Tabs with nothing in them but the browser client.
+// Tabs that contain only the browser client.
 import { readFile } from 'node:fs/promises';
 
 import { API, WWW, counted, signIn } from './lib.mjs';
@@ -6,8 +6,8 @@ import { API, WWW, counted, signIn } from './lib.mjs';
 export const DATA = `${API}/api/data`;
 
 /**
- * Serves the built client from the application's own origin, and keeps the application's own scripts out. The page itself is the
- * real one: the browser lets no page that it has not got from this machine call this machine.
+ * Serves the built client from the application's own origin, and blocks the application's own scripts. The page itself is the
+ * real one: a page must come from this machine before the browser lets it call this machine.
  */
 async function serveClient(tab) {
   await tab.route(`${WWW}/assets/**`, (route) => route.abort());
@@ -17,7 +17,7 @@ async function serveClient(tab) {
   });
 }
 
-/** Opens tabs, each with a client that has loaded its page: `bff` in the page, and what it has heard in `events`. */
+/** Opens tabs, each with a client that has handled its page load: `bff` in the page, and its events in `events`. */
 export async function openTabs(context, count) {
   const tabs = await Promise.all(Array.from({ length: count }, () => context.newPage()));
   for (const tab of tabs) {
@@ -34,7 +34,7 @@ export async function openTabs(context, count) {
   return tabs;
 }
 
-/** Tabs of somebody who is signed in. */
+/** Tabs of a signed-in user. */
 export async function signedInTabs(page, count) {
   await signIn(page);
   // The application's own page is a tab as well; these are enough.
@@ -42,5 +42,5 @@ export async function signedInTabs(page, count) {
   return openTabs(page.context(), count);
 }
 
-/** How many refreshes the BFF has fulfilled, by its own count. */
+/** The number of refreshes that the service has completed, by its own count. */
 export const fulfilledRefreshes = () => counted('bff_requests_total{endpoint="refresh",outcome="ok"}');

@@ -1,4 +1,4 @@
-// What a browser does that has cookies of an earlier configuration, or of a sibling domain, beside ours or alone.
+// A browser that has cookies of an earlier configuration, or of a sibling domain, beside ours or alone.
 //
 // Environment besides that of lib.mjs: CONTROL (restarts the service with other settings), COOKIE_KEYS_FILE.
 import assert from 'node:assert/strict';
@@ -21,7 +21,7 @@ async function control(path, body) {
 
 const configure = (lines) => control('/configure', lines.join('\n'));
 
-/** A page of the application, whose own script is kept away: it does nothing by itself. */
+/** A page of the application without its script: it does nothing by itself. */
 async function blankPage(page) {
   await page.route(`${WWW}/**`, (route) => (route.request().resourceType() === 'script' ? route.abort() : route.continue()));
   await page.goto(WWW);
@@ -39,7 +39,7 @@ function call(page, method, path, { csrf, body } = {}) {
   }, [`${API}${path}`, method, csrf, body && JSON.stringify(body)]);
 }
 
-/** Signs in with whatever cookies there are; returns the CSRF value. */
+/** Signs in with the existing cookies; returns the CSRF value. */
 async function signIn(page, prefix, user = USER) {
   const start = await call(page, 'POST', `${prefix}/login/start`);
   assert.equal(start.status, 200, JSON.stringify(start));
@@ -55,7 +55,7 @@ async function signIn(page, prefix, user = USER) {
 
 const session = async (page, prefix) => (await call(page, 'GET', `${prefix}/session`)).json;
 
-/** Signed in or able to; refreshes work; signing out leaves nothing. */
+/** The user is or can be signed in; refreshes succeed; signing out removes all cookies. */
 async function goesOn(page, prefix, what) {
   let { isLoggedIn, csrf } = await session(page, prefix);
   for (let round = 0; round < 2; round += 1) {
@@ -70,8 +70,8 @@ async function goesOn(page, prefix, what) {
   const logout = await call(page, 'POST', `${prefix}/logout`, { csrf });
   assert.equal(logout.status, 200, what);
   assert.deepEqual(places(await bffCookies(page.context())), [], what);
-  // As the client does. Without it, the authorization server's session and its grant go on, and a code that it gives out for
-  // the grant before the revocation arrives, which nobody waits for, goes with it.
+  // As the client does. Otherwise the authorization server's session and its grant continue, and a code that it issues for
+  // the grant before the revocation arrives, which nobody waits for, is revoked with it.
   await page.evaluate((url) => { location.href = url; }, logout.json.url);
   await page.waitForURL(({ origin, searchParams: query }) => origin === WWW && query.has('state') && !query.has('code'));
 }
@@ -144,7 +144,7 @@ before(async () => {
 
 after(() => evil.close());
 
-/** A page of a sibling domain sets this cookie for all of the domain, at these paths; returns whether the browser took it. */
+/** A page of a sibling domain sets this cookie for the whole domain, at these paths; returns whether the browser stored it. */
 async function plant(page, name, value, paths) {
   planted = paths.map((path) => `${name}=${value}; Domain=${DOMAIN}; Path=${path}; Secure; HttpOnly; SameSite=Lax`);
   const visit = await page.context().newPage();
@@ -154,7 +154,7 @@ async function plant(page, name, value, paths) {
   return cookies.some((cookie) => cookie.name === name && cookie.domain === `.${DOMAIN}`);
 }
 
-/** The cookies of a session of the second user, and of a login that is pending. */
+/** The cookies of a session of the second user, and of a pending login. */
 async function ofSecondUser(browser) {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -169,11 +169,11 @@ async function ofSecondUser(browser) {
 
 const PATHS = ['/', '/bff', '/bff/', '/bff/session', '/bff/refresh', '/bff/login/end', '/api/data'];
 
-/** Never the second user's session, never a lock-out that signing in does not heal. */
+/** Never the second user's session, and signing in always works. */
 async function isTheUsersOwn(page, csrf, what) {
-  const { isLoggedIn, claims, csrf: told } = await session(page, '/bff');
+  const { isLoggedIn, claims, csrf: received } = await session(page, '/bff');
   assert.deepEqual([isLoggedIn, claims?.given_name], [true, 'Demo'], what);
-  assert.equal(told, csrf, what);
+  assert.equal(received, csrf, what);
   assert.equal((await call(page, 'POST', '/bff/refresh', { csrf })).status, 204, what);
   assert.equal((await call(page, 'GET', '/bff/claims')).json.given_name, 'Demo', what);
 }

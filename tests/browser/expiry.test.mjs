@@ -1,4 +1,4 @@
-// The access token's life ends while the page is open. ACCESS_TOKEN_SECONDS is what the system was started with.
+// The access token expires while the page is open. ACCESS_TOKEN_SECONDS is its lifetime in this system.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -8,7 +8,7 @@ import { API, WWW, authenticated, pressed, shown, signIn } from './lib.mjs';
 
 const SECONDS = Number(process.env.ACCESS_TOKEN_SECONDS);
 
-/** Waits until the API itself says that the access token is no longer good. */
+/** Waits until the API refuses the access token. */
 async function expired(page) {
   const refused = (url) => fetch(url, { credentials: 'include' }).then((response) => response.status === 401);
   for (const end = Date.now() + (SECONDS + 20) * 1000; Date.now() < end;) {
@@ -46,7 +46,7 @@ test('two tabs that meet the expired token at once both get their data by one re
   assert.deepEqual(refreshes, [204]);
 }));
 
-/** Calls of all kinds at once, by the browser client; gives their statuses. */
+/** Concurrent calls of all kinds, by the browser client; returns their statuses. */
 function callInEveryWay(tab) {
   return tab.evaluate(async (url) => {
     const form = new FormData();
@@ -69,7 +69,7 @@ test('five tabs whose access token has expired call at once: one refresh reaches
   await expired(tabs[0]);
   const before = await fulfilledRefreshes();
   const statuses = await Promise.all(tabs.map(callInEveryWay));
-  // The BFF's user info needs no access token here: it is there as a call that is not refused.
+  // The BFF's user info needs no access token here: it is a call that is not refused.
   for (const [number, ofTab] of statuses.entries()) {
     assert.ok(ofTab.every((status) => status >= 200 && status < 300), `tab ${number}: ${ofTab}`);
   }

@@ -1,4 +1,4 @@
-// A browser at the demo system: how to start one, sign in, and read what it shows.
+// A browser with the demo system: starts one, signs in, and reads what it shows.
 //
 // Environment: WWW, API, LOGIN (origins), CA_FILE, CHROMIUM (a path; default: Debian's).
 import assert from 'node:assert/strict';
@@ -15,13 +15,13 @@ export const USER = { username: 'demouser', password: 'Password1' };
 
 function required(name) {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set; run this through \`cargo xtask test\` or \`cargo xtask up --check\``);
+  if (!value) throw new Error(`missing ${name}: run this through \`cargo xtask test\` or \`cargo xtask up --check\``);
   return value;
 }
 
 /**
- * The hash of the server's public key, of a certificate that was verified with the local CA. The browser trusts this one
- * key besides what it trusts anyway, so a wrong certificate still fails.
+ * The hash of the server's public key, of a certificate that was verified with the local CA. The browser trusts only this
+ * key in addition to its usual authorities, so a wrong certificate still fails.
  */
 async function serverKeyHash() {
   const { hostname, port } = new URL(WWW);
@@ -50,7 +50,7 @@ export async function startBrowser() {
       '--disable-sync',
       '--no-first-run',
       `--ignore-certificate-errors-spki-list=${await serverKeyHash()}`,
-      // Names under localhost are loopback by themselves; any other domain of the demo has to be.
+      // Names below localhost are loopback by themselves; any other domain of the demo must be mapped.
       ...(domain.endsWith('localhost') ? [] : [`--host-resolver-rules=MAP *.${domain} 127.0.0.1`]),
     ],
   });
@@ -68,7 +68,7 @@ export async function shown(page, selector, pattern) {
 export const authenticated = (page) => shown(page, '#pageLoadResult', /You are authenticated/);
 export const unauthenticated = (page) => shown(page, '#pageLoadResult', /Authentication required/);
 
-/** Opens the SPA and goes to the login page. */
+/** Opens the single page app and goes to the login page. */
 export async function goToLogin(page, path = '/') {
   await page.goto(`${WWW}${path}`);
   await unauthenticated(page);
@@ -99,9 +99,9 @@ export async function signOut(page) {
   await unauthenticated(page);
 }
 
-/** All cookies in the browser's store that the BFF sets, whatever their path. */
+/** All cookies of the BFF in the browser's store, whatever their path. */
 export async function bffCookies(context) {
-  // Without a URL the whole store is returned, narrow paths included.
+  // Without a URL, the whole store is returned, including narrow paths.
   const cookies = await context.cookies();
   const apiHost = new URL(API).hostname;
   return cookies.filter(({ name, domain }) => /example-(login|nav|at|auth|id|csrf)(\.\d+)?$/.test(name) || domain.endsWith(apiHost));
@@ -115,7 +115,7 @@ export async function pressed(page, button, result, pattern) {
   return text;
 }
 
-/** What the BFF itself has counted of a series, named with its labels in their order. Environment: BFF_ADMIN. */
+/** The BFF's own counter of a series, named with its labels in their order. Environment: BFF_ADMIN. */
 export async function counted(series) {
   const text = await (await fetch(`${process.env.BFF_ADMIN}/metrics`)).text();
   const line = text.split('\n').find((line) => line.startsWith(`${series} `));

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { inBrowser } from './context.mjs';
 import { API, LOGIN, USER, WWW, authenticated, bffCookies, counted, fillIn, unauthenticated } from './lib.mjs';
 
-/** Signs in by going to the API's own login; the page ends where the browser wanted to be. */
+/** Signs in by navigating to the BFF's login endpoint; the page ends at the URL that the browser requested. */
 async function signInByNavigation(page, returnTo) {
   await page.goto(`${API}/bff/login?returnTo=${encodeURIComponent(returnTo)}`);
   await page.waitForURL((url) => url.origin === LOGIN);
@@ -14,7 +14,7 @@ async function signInByNavigation(page, returnTo) {
   await authenticated(page);
 }
 
-/** Where a page of the session signs out. */
+/** The URL at which a page of the session signs out. */
 function logoutUrl(page) {
   return page.evaluate(async (api) => {
     const response = await fetch(`${api}/bff/session`, { credentials: 'include' });
@@ -22,7 +22,7 @@ function logoutUrl(page) {
   }, API);
 }
 
-/** Goes there from a page of the application: the session's cookies are SameSite=Strict. */
+/** Navigates to it from a page of the application: the session's cookies are SameSite=Strict. */
 async function signOutByNavigation(page, url) {
   await page.evaluate((url) => { location.href = url; }, url);
   await page.waitForURL((url) => url.origin === WWW && url.pathname === '/');
@@ -58,7 +58,7 @@ test('the browser signs out by navigation, with the session’s CSRF value', inB
   assert.deepEqual(await bffCookies(page.context()), []);
 }));
 
-/** How many prefetches the BFF has refused at an endpoint. */
+/** The number of prefetches that the BFF has refused at an endpoint. */
 const refusedPrefetches = (endpoint) => counted(`bff_refusals_total{endpoint="${endpoint}",reason="prefetch_refused"}`);
 
 test('what Chromium fetches or renders ahead signs nobody in or out, and going there does', inBrowser(async (page) => {

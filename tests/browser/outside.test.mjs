@@ -16,7 +16,7 @@ async function endSessions() {
   return (await response.json()).sessions;
 }
 
-/** Status of a call from the page, cookies and all. */
+/** The status of a call from the page, with its cookies. */
 function status(page, method, path, csrf) {
   return page.evaluate(async ([url, method, csrf]) => {
     const headers = csrf ? { 'x-example-csrf': csrf } : {};
@@ -31,10 +31,10 @@ test('a session that was ended at the authorization server is over everywhere', 
     return (await (await fetch(`${api}/bff/session`, { credentials: 'include' })).json()).csrf;
   }, API);
   assert.ok(await endSessions() >= 1);
-  // The gateway knows after two seconds, although the token is in its cache.
+  // The filter polls the list within two seconds, although the token is in its cache.
   const end = Date.now() + 20_000;
   while (await status(page, 'GET', '/api/data') !== 401) {
-    assert.ok(Date.now() < end, 'the gateway never refused');
+    assert.ok(Date.now() < end, 'the filter never refused');
     await new Promise((resolve) => { setTimeout(resolve, 100); });
   }
   assert.equal(await status(page, 'POST', '/bff/refresh', csrf), 401);

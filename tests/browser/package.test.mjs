@@ -1,5 +1,5 @@
-// The client's package as an application gets it: packed, installed into a fresh Vite project, with the code of its README, at
-// the real system by way of Vite's development server. WEB_ORIGIN is where that has to be.
+// The client's package as an application gets it: packed, installed into a new Vite project, with the code of its README, with
+// the real system through Vite's development server, which must be at WEB_ORIGIN.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -13,13 +13,13 @@ import { promisify } from 'node:util';
 import { inBrowser } from './context.mjs';
 import { API, LOGIN, USER, fillIn, shown } from './lib.mjs';
 
-/** Runs a program; one that hangs is ended. */
+/** Runs a program, and kills it if it hangs. */
 const run = (file, args, options) => promisify(execFile)(file, args, { timeout: 200_000, ...options });
 const NPM = process.env.NPM || 'npm';
 const { WEB_ORIGIN } = process.env;
 const CLIENT = fileURLToPath(new URL('../../client', import.meta.url));
 
-// As the demo's own page has them: npm has fetched these already.
+// The versions of the demo's own page, which npm has fetched already.
 const { dependencies, devDependencies } = JSON.parse(await readFile(join(CLIENT, '../demo/spa/package.json'), 'utf8'));
 
 const PACKAGE = {
@@ -40,7 +40,7 @@ const TSCONFIG = {
 const page = (script) => `<!doctype html><html lang="en"><title>fresh</title><div id="root"></div>
 <button id="signIn">Sign in</button><button id="post">Post</button><p id="out"></p><script type="module" src="/src/${script}"></script></html>`;
 
-// What an application adds to the README's three calls: buttons, and somewhere to show what comes of it.
+// What an application adds to the README's three calls: buttons, and an element for the results.
 const THREE_CALLS = `import { pageLoad, postOrder, signIn } from './bff';
 
 const on = (id: string, work: () => unknown) => document.getElementById(id)!.addEventListener('click', work);
@@ -58,7 +58,7 @@ import { App } from './App';
 createRoot(document.getElementById('root')!).render(<StrictMode><App /></StrictMode>);
 `;
 
-// Browsers lead names below localhost to this machine; Node.js leaves that to a system which may not.
+// Browsers resolve names below localhost to this machine; Node.js asks the system, which may not.
 const NAMES = `import dns from 'node:dns';
 const { lookup } = dns;
 dns.lookup = (name, options, done) => lookup(/\\.localhost$/.test(name) ? '127.0.0.1' : name, options, done);
@@ -80,7 +80,7 @@ async function write(files) {
   }
 }
 
-/** Starts Vite's development server; `ready` tells when it answers. */
+/** Starts Vite's development server; `ready` checks whether it responds. */
 function startVite() {
   const environment = {
     ...process.env, GATEWAY: API, NODE_EXTRA_CA_CERTS: process.env.CA_FILE, NODE_OPTIONS: `--import ${join(folder, 'names.mjs')}`,
@@ -161,7 +161,7 @@ test('the README’s React component works', inBrowser(async (tab) => {
   await other.goto(WEB_ORIGIN);
   await shown(other, '#user', /Demo/);
   await tab.click('#signOut');
-  // The authorization server asks back where a page of another site wants to sign out.
+  // The authorization server asks the user if a page of another site signs out.
   await tab.waitForURL((url) => url.origin === LOGIN);
   await tab.click('button[value=yes]');
   await tab.waitForSelector('#root #signIn');

@@ -1,4 +1,4 @@
-// No token of any kind in the browser: not in script's reach, not in a URL, not in an answer.
+// No token of any kind in the browser: not readable by script, not in a URL, not in a response.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -28,8 +28,8 @@ async function readableByScript(page) {
 }
 
 /**
- * Keeps every answer of our hosts, read before the page gets it: afterwards the body of a page that was left is gone, and
- * what could not be read would pass unseen.
+ * Records every response of our hosts, before the page gets it: later the body of a page that was left is gone, and
+ * a response that could not be read would not be checked.
  */
 async function keepAnswers(page) {
   const answers = [];
@@ -40,7 +40,7 @@ async function keepAnswers(page) {
       // A redirect has no body.
       const redirect = status >= 300 && status < 400;
       const { body, base64Encoded } = redirect ? { body: '' } : await session.send('Fetch.getResponseBody', { requestId });
-      // Set-Cookie holds sealed values, which are looked at below.
+      // Set-Cookie holds sealed values, which are checked below.
       const headers = responseHeaders.filter(({ name }) => name.toLowerCase() !== 'set-cookie');
       answers.push({
         origin, pathname, method: request.method, headers, body: base64Encoded ? Buffer.from(body, 'base64').toString() : body,
@@ -72,8 +72,8 @@ test('no token is readable by script, in a URL, or in an answer of our hosts', i
     { cookie: '', local: {}, session: {}, databases: [], cacheKeys: [] },
   );
 
-  // The code passes through the browser, as it must in this flow: once, on the way back, and is then taken off the URL.
-  // The list of what was loaded keeps the URL; the code in it has been used.
+  // The code passes through the browser, as it must in this flow: once, in the redirect, and is then removed from the URL.
+  // The list of loaded resources keeps the URL; the code in it has been used.
   const code = urls.map((url) => new URL(url).searchParams.get('code')).find(Boolean);
   assert.ok(code);
   assert.ok(!JSON.stringify(rest).includes(code), 'the code is in the page');
@@ -89,7 +89,7 @@ test('no token is readable by script, in a URL, or in an answer of our hosts', i
   for (const { origin, pathname, headers, body } of answers) {
     const text = JSON.stringify(headers) + body;
     assert.doesNotMatch(text, JWT, `${origin}${pathname}`);
-    // The authorization server's pages are its own affair otherwise.
+    // The other content of the authorization server's pages is not checked.
     if (origin !== LOGIN) assert.doesNotMatch(text, TOKEN_MEMBER, `${origin}${pathname}`);
   }
   const seen = (method, path) => answers.some((answer) => answer.method === method && answer.pathname === path && answer.body);

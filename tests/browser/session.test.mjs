@@ -1,4 +1,4 @@
-// The tutorial's walkthrough, one behaviour a test.
+// The tutorial's walkthrough, one behavior per test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -51,7 +51,7 @@ test('a reload keeps the session', inBrowser(async (page) => {
 
 test('a link from another site leads into the signed-in session', inBrowser(async (page) => {
   await signIn(page);
-  // As a mail reader or another web site would have it: SameSite=Strict cookies are not sent with this navigation.
+  // As from a mail reader or another web site: SameSite=Strict cookies are not sent with this navigation.
   await page.goto(`data:text/html,<a href="${WWW}/orders/42">your order</a>`);
   await page.click('a');
   await page.waitForURL(`${WWW}/orders/42`);

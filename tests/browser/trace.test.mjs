@@ -1,4 +1,4 @@
-// A page that is traced says so to the BFF and to the API, and both let it: the preflight of the browser, not of a test.
+// A traced page sends its trace context to the BFF and to the API, and both allow it: with the browser's own preflight request.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

@@ -1,5 +1,5 @@
-// Checks resources against the schemas of @kubernetes-models: an array of them on standard input, an array of what is wrong with
-// each (a list of texts, or null where there is no schema) on standard output.
+// Checks resources against the schemas of @kubernetes-models: an array of them on standard input, an array of the errors of
+// each (a list of strings, or null without a schema) on standard output.
 
 import { existsSync } from 'node:fs';
 
@@ -8,7 +8,7 @@ function inPackage(name, schema) {
   return new URL(`_schemas/${schema}.js`, import.meta.resolve(`@kubernetes-models/${name}`)).href;
 }
 
-/** The module that has the schema of a kind. */
+/** The module that contains the schema of a kind. */
 function schemaOf({ apiVersion = '', kind = '' }) {
   const [group, version] = apiVersion.split('/');
   if (!/^[a-z0-9]+$/.test(version ?? '') || !/^[A-Za-z]+$/.test(kind)) return undefined;
@@ -22,12 +22,12 @@ function schemaOf({ apiVersion = '', kind = '' }) {
   return undefined;
 }
 
-// Where Istio passes on whatever is there.
+// Istio passes on any value here.
 const OPEN = /\/(pluginConfig|patch\/value)$/;
 
 /**
- * The value, with a note of which fields were looked at. The compiled schemas do not refuse fields that they do not know; they
- * do not look at them either.
+ * The value, with a record of the fields that were read. The compiled schemas do not reject unknown fields, but they do
+ * not read them either.
  */
 function watched(value, path, unknown) {
   if (typeof value !== 'object' || value === null || OPEN.test(path)) return value;

@@ -1,5 +1,5 @@
-//! Programs that a test runs to their end. What has none is ended here, with all that it started: a test that hangs holds up
-//! everything behind it and tells nothing.
+//! Programs that a test runs to their end, with a time limit. After it, the program and all processes that it started are
+//! killed: a test that hangs would delay all tests after it and report nothing.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -11,10 +11,10 @@ use demo_system::ChildGroup;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Runs the program in a process group of its own until it ends, and returns how it did and what it wrote, standard error
-/// among it. `None` for the status: it was ended after `limit`.
+/// Runs the program in a process group of its own until it exits; returns its status and output, including standard error.
+/// `None` for the status: it was killed after `limit`.
 ///
-/// Its output goes to a file: a pipe would stay open for as long as anything that it left behind.
+/// The output goes to a file: a pipe would stay open as long as any process that the program left behind.
 pub fn run(mut command: Command, limit: Duration) -> (Option<ExitStatus>, String) {
     let mut output = tempfile::tempfile().expect("a temporary file");
     let copy = |file: &File| file.try_clone().expect("a second handle");
@@ -28,7 +28,7 @@ pub fn run(mut command: Command, limit: Duration) -> (Option<ExitStatus>, String
             status => break status,
         }
     };
-    // Also after an orderly end: whatever it left behind would go on into the next test.
+    // Even after a normal exit: a process that it left behind would run during the next test.
     group.kill();
     let mut text = Vec::new();
     output.rewind().expect("a file");
@@ -63,7 +63,7 @@ mod tests {
         let started: i32 = output.trim().parse().expect("a process number");
         let gone =
             || rustix::process::test_kill_process(rustix::process::Pid::from_raw(started).expect("a number")).is_err();
-        // It is the init process that removes it, in its own time.
+        // The init process removes it some time later.
         crate::setup::eventually("what it started is gone", || gone() || zombie(started));
     }
 

@@ -1,5 +1,5 @@
-//! Two branded web domains, `www` and `api` of each, with one authorization server, in one Envoy and one BFF service: each brand
-//! is an application of the service and has an instance of the filter.
+//! Two brands with web domains of their own, `www` and `api` each, with one authorization server, one Envoy and one service: each
+//! brand is an application of the service and has an instance of the filter.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use crate::setup::{TestSystem, start};
 
 /// A brand.
 pub struct Brand {
-    /// Of the application, of its cookies, and of what belongs to it in Envoy.
+    /// The name of the application, of its cookies, and of its resources in Envoy.
     pub name: &'static str,
     /// The domain of its hosts.
     pub domain: &'static str,
-    /// At the authorization server.
+    /// The client's id at the authorization server.
     client_id: &'static str,
-    /// The variable that the filter reads its keys from.
+    /// The variable from which the filter reads its keys.
     keys_variable: &'static str,
 }
 
-/// The two.
+/// The two brands.
 pub const BRANDS: [Brand; 2] = [
     Brand {
         name: "brand-a",
@@ -35,7 +35,7 @@ pub const BRANDS: [Brand; 2] = [
     },
 ];
 
-/// Starts a system with the two brands; `login` is the demo's domain's, and nothing else is.
+/// Starts a system with the two brands. Only the host `login` is below the demo's domain.
 pub fn start_brands() -> TestSystem {
     let test = start(|options| {
         options.further_domains = BRANDS.iter().map(|brand| brand.domain.to_owned()).collect();
@@ -112,7 +112,7 @@ scope = 'openid profile email data'
         } = brand;
         let page = format!("https://www.{domain}:{}", ports.public);
         let keys = keys_file(directory, brand);
-        // The first one's is that of the demo's client, which the service has in its environment.
+        // The first brand's client is the demo's; the service has its secret in the environment.
         let secret = match *name == second.name {
             true => format!(
                 "client.secret_file = '{}'\n",
@@ -136,7 +136,7 @@ client.post_logout_redirect_uri = '{page}/'
     text
 }
 
-/// The demo's `www` and `api`, and its filter for the entry point "web", once for each brand instead.
+/// The configuration of the demo's `www` and `api`, and of its filter for the entry point "web", once for each brand.
 fn envoy_config(text: &str, options: &Options) -> String {
     let hosts = between(
         text,
@@ -157,7 +157,7 @@ fn envoy_config(text: &str, options: &Options) -> String {
             ..
         } = brand;
         part.replace(&options.domain, domain)
-            // The authorization server is everybody's.
+            // Both brands use the same authorization server.
             .replace(
                 &format!("https://login.{domain}"),
                 &format!("https://login.{}", options.domain),
@@ -179,14 +179,14 @@ fn envoy_config(text: &str, options: &Options) -> String {
     let [a, b] = &BRANDS;
     let variables = format!("[{}, {}, GATEWAY", a.keys_variable, b.keys_variable);
     let first = filter.replace("[BFF_COOKIE_KEYS, GATEWAY", &variables);
-    // One VM for all instances: the first defines it.
+    // One VM for all instances: the first one defines it.
     let second = filter.replace(vm, "*vm_config\n");
     let filters = format!("{}{}", for_brand(&first, a), for_brand(&second, b));
     text.replace(hosts, &format!("{}{}", for_brand(hosts, a), for_brand(hosts, b)))
         .replace(filter, &filters)
 }
 
-/// From the first text, included, to the second.
+/// The text from `from`, included, to `to`.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let start = text.find(from).unwrap_or_else(|| panic!("`{from}`"));
     let rest = text.get(start..).unwrap_or_default();

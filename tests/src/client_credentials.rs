@@ -1,4 +1,4 @@
-//! What a client of the authorization server proves itself with, made for a test: keys, certificates, and the settings of
+//! The credentials of a client of the authorization server, made for a test: keys, certificates, and the settings of
 //! both sides.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use demo_system::{Component, Options, Ports};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SignatureAlgorithm};
 use serde_json::json;
 
-/// Writes a file into the system's folder, which is made where it is missing.
+/// Writes a file into the system's folder, which is created if it is missing.
 fn write(options: &Options, name: &str, content: &str) -> PathBuf {
     std::fs::create_dir_all(&options.directory).expect("the folder");
     let path = options.directory.join(name);
@@ -17,13 +17,13 @@ fn write(options: &Options, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// Sets a variable of one component.
+/// Sets an environment variable of one component.
 pub fn set(options: &mut Options, component: Component, name: &str, value: impl AsRef<Path>) {
     let value = value.as_ref().to_str().expect("text").to_owned();
     options.environment.push((component, name.to_owned(), value));
 }
 
-/// Gives the client a signing key, which the authorization server fetches from the BFF.
+/// Gives the client a signing key, whose public key the authorization server fetches from the service.
 pub fn with_signing_key(options: &mut Options, algorithm: &'static SignatureAlgorithm) {
     let key = KeyPair::generate_for(algorithm).expect("a key");
     let path = write(options, "client-key.pem", &key.serialize_pem());
@@ -32,7 +32,7 @@ pub fn with_signing_key(options: &mut Options, algorithm: &'static SignatureAlgo
     set(options, Component::AuthorizationServer, "CLIENT_JWKS_URI", jwks_uri);
 }
 
-/// Gives the client a key that its tokens are bound to.
+/// Gives the client a key to which its access tokens are bound.
 pub fn with_dpop_key(options: &mut Options) {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
     let path = write(options, "dpop-key.pem", &key.serialize_pem());
@@ -40,7 +40,7 @@ pub fn with_dpop_key(options: &mut Options) {
     set(options, Component::AuthorizationServer, "CLIENT_REQUIRE_DPOP", "true");
 }
 
-/// Gives the client a certificate: of an authority that the server trusts, or its own.
+/// Gives the client a certificate, issued by an authority that the server trusts, or self-signed.
 pub fn with_certificate(options: &mut Options, by_authority: bool) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
@@ -80,7 +80,7 @@ pub fn with_certificate(options: &mut Options, by_authority: bool) {
         let path = write(options, "client-jwks.json", &jwks.to_string());
         set(options, server, "CLIENT_JWKS_FILE", path);
     }
-    // The server's listener for certificates has the certificate of the whole system.
+    // The server's listener for client certificates uses the server certificate of the whole system.
     let port = Ports::free().public;
     set(options, server, "MTLS_PORT", port.to_string());
     set(
@@ -93,7 +93,7 @@ pub fn with_certificate(options: &mut Options, by_authority: bool) {
     set(options, server, "MTLS_KEY_FILE", options.directory.join("server.key"));
 }
 
-/// Has the server expect another key than the client's.
+/// Configures the server to expect another key than the client's.
 pub fn with_wrong_jwks(options: &mut Options) {
     let key = KeyPair::generate().expect("a key");
     let jwks = json!({"keys": [public_jwk(&key)]});
@@ -102,7 +102,7 @@ pub fn with_wrong_jwks(options: &mut Options) {
     set(options, Component::AuthorizationServer, "CLIENT_JWKS_FILE", path);
 }
 
-/// Has the client show a certificate that it made itself, of the name that the server expects.
+/// Gives the client a self-signed certificate with the name that the server expects.
 pub fn with_certificate_of_another(options: &Options) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
@@ -118,7 +118,7 @@ fn public_jwk(key: &KeyPair) -> serde_json::Value {
     json!({"kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
 }
 
-/// `private_key_jwt`, pushed and signed requests, signed responses, tokens bound to a key.
+/// `private_key_jwt`, pushed and signed requests, signed responses, access tokens bound to a key.
 pub fn everything(options: &mut Options) {
     with_signing_key(options, &rcgen::PKCS_RSA_SHA256);
     with_dpop_key(options);
@@ -145,10 +145,10 @@ pub fn everything(options: &mut Options) {
     set(options, Component::Bff, "BFF_CLIENT__RESPONSE_MODE", "jwt");
 }
 
-/// What whoever administers the users of the authorization server shows.
+/// The administrator's token at the authorization server.
 pub const ADMIN_TOKEN: &str = "administers-the-users-of-the-tests";
 
-/// Lets the test end sessions at the authorization server.
+/// Allows the test to end sessions at the authorization server.
 pub fn with_administration(options: &mut Options) {
     let path = write(options, "admin-token", ADMIN_TOKEN);
     set(options, Component::AuthorizationServer, "ADMIN_TOKEN_FILE", path);

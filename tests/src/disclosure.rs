@@ -1,11 +1,11 @@
-//! Looks for secrets where they must not be, in every form in which they travel.
+//! Searches for secrets where they must not be, in every form in which they are transmitted.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem;
 use url::form_urlencoded;
 
-/// A secret, and what it is called when it is found.
+/// A secret, and its name in messages.
 #[derive(Clone)]
 pub struct Secret {
     what: &'static str,
@@ -13,9 +13,9 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A secret that was used.
+    /// A secret in use.
     pub fn new(what: &'static str, value: &str) -> Self {
-        assert!(value.len() >= 8, "{what} is too short to be looked for");
+        assert!(value.len() >= 8, "{what} is too short to search for");
         let mut forms = vec![
             value.as_bytes().to_vec(),
             form_urlencoded::byte_serialize(value.as_bytes())
@@ -27,10 +27,10 @@ impl Secret {
                 .collect::<String>()
                 .into_bytes(),
         ];
-        // Base64 of a text with the secret in it: it begins at any of three places in a group.
+        // Base64 of a text that contains the secret, which begins at any of three places in a group.
         for before in 0..3 {
             let text = [vec![0; before], value.as_bytes().to_vec()].concat();
-            // Without the digits that hold bits of what stands before or after.
+            // Without the digits that also encode bits before or after the secret.
             let whole = |encoded: String| {
                 let begin = [0, 2, 3][before];
                 let end = text.len() / 3 * 4;
@@ -49,9 +49,9 @@ impl Secret {
     }
 }
 
-/// Fails where one of these is in there.
+/// Fails if `bytes` contain one of the secrets.
 pub fn assert_none(secrets: &[Secret], place: &str, bytes: &[u8]) {
-    assert!(!bytes.is_empty(), "there is nothing in {place} to look at");
+    assert!(!bytes.is_empty(), "{place} is empty");
     for secret in secrets {
         assert!(!secret.is_in(bytes), "{} is in {place}", secret.what);
     }

@@ -1,5 +1,5 @@
-//! Envoy with the filter's configuration given over the file-based extension configuration discovery service (ECDS): the
-//! entry point "web" can be changed while Envoy runs, and no listener is drained for it.
+//! Envoy with the filter's configuration delivered over the file-based extension configuration discovery service (ECDS): the
+//! configuration of the entry point "web" can change while Envoy runs, without draining a listener.
 
 use demo_system::{Component, System};
 
@@ -18,7 +18,7 @@ pub struct DiscoveredFilter<'a> {
 }
 
 impl<'a> DiscoveredFilter<'a> {
-    /// Starts Envoy anew, with the filter in a file of its own. `change` is as for [`DiscoveredFilter::change`].
+    /// Restarts Envoy, with the filter in a file of its own. `change` is as for [`DiscoveredFilter::change`].
     pub fn of(system: &'a System, change: (&str, &str)) -> Self {
         system.stop(Component::Envoy);
         let bootstrap = system.directory().join("envoy.yaml");
@@ -75,7 +75,7 @@ resources:
         self.volume.write(FILE, &text);
     }
 
-    /// Replaces a text of the original configuration, which is there once. Returns whether Envoy has taken the change.
+    /// Replaces a text of the original configuration, which must occur once. Returns whether Envoy has accepted the change.
     pub fn change(&mut self, find: &str, with: &str) -> bool {
         let before = self.outcomes();
         self.write((find, with));
@@ -85,7 +85,7 @@ resources:
         self.outcomes().0 > before.0
     }
 
-    /// How many configurations were taken, and how many refused.
+    /// The numbers of accepted and rejected configurations.
     fn outcomes(&self) -> (u64, u64) {
         let path = "/stats?filter=^extension_config_discovery.*bff_filter_web";
         let (_, text) = demo_system::get(self.system.envoy_admin(), path).expect("Envoy's admin");
@@ -94,7 +94,7 @@ resources:
             counts.filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
         };
         assert!(text.contains(".update_success: "), "{text}");
-        // `config_reload` counts what is refused as well.
+        // `config_reload` counts rejected configurations as well.
         (sum("update_success"), sum("update_rejected"))
     }
 }

@@ -1,4 +1,4 @@
-//! Envoy with listeners that can be changed while it runs: those of its file, given over the file-based listener discovery
+//! Envoy with listeners that can change while it runs: those of its file, delivered over the file-based listener discovery
 //! service.
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub struct DynamicListeners<'a> {
 }
 
 impl<'a> DynamicListeners<'a> {
-    /// Starts Envoy anew, with its listeners in a file of their own.
+    /// Restarts Envoy, with its listeners in a file of their own.
     pub fn of(system: &'a System) -> Self {
         system.stop(Component::Envoy);
         let bootstrap = system.directory().join("envoy.yaml");
@@ -47,13 +47,13 @@ impl<'a> DynamicListeners<'a> {
     fn write(&mut self, listeners: &str) {
         self.version += 1;
         let text = format!("version_info: \"{}\"\nresources:\n{listeners}\n", self.version);
-        // Envoy watches for files that are moved into place.
+        // Envoy notices files that are moved into place.
         let made = self.file.with_extension("new");
         std::fs::write(&made, text).expect("written");
         std::fs::rename(&made, &self.file).expect("moved");
     }
 
-    /// Replaces a text of the original listeners, which is there once. Returns whether Envoy has taken the change.
+    /// Replaces a text of the original listeners, which must occur once. Returns whether Envoy has accepted the change.
     pub fn change(&mut self, find: &str, with: &str) -> bool {
         assert_eq!(self.original.matches(find).count(), 1, "`{find}`");
         let outcome = |name: &str| statistic(self.system, &format!("listener_manager.lds.{name}"));

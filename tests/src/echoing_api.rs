@@ -1,4 +1,4 @@
-//! Instead of the API: answers each request with its own head, so that whoever asked sees what reached the API.
+//! In place of the API: the body of each response is the request's head, so that the client sees what reached the API.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::proxy;
 
-/// What each of its answers has, and no answer that is not the API's.
-const OF_THE_API: &str = "set-cookie: of-the-api=1\r\nx-of-the-api: something for whoever may read it\r\n";
+/// Headers of each of its responses, and of no response that is not the API's.
+const OF_THE_API: &str = "set-cookie: of-the-api=1\r\nx-of-the-api: a value for clients that may read it\r\n";
 
-/// The stand-in.
+/// The replacement of the API.
 #[derive(Clone, Default)]
 pub struct EchoingApi {
     count: Arc<AtomicUsize>,
 }
 
 impl EchoingApi {
-    /// Starts it; returns where it listens.
+    /// Starts it; returns its address.
     pub fn start() -> (Self, SocketAddr) {
         let api = Self::default();
         let count = Arc::clone(&api.count);
@@ -27,7 +27,7 @@ impl EchoingApi {
         (api, address)
     }
 
-    /// How many requests have come.
+    /// The number of requests.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Between Envoy and the real authorization server: what a real one does only on a bad day.
+//! Between Envoy and the real authorization server: causes faults that a real one has only rarely.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -12,30 +12,30 @@ use crate::proxy;
 /// What happens to requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// They reach the authorization server.
+    /// They are forwarded to the authorization server.
     None,
-    /// The connection is reset without a word.
+    /// The connection is reset without a response.
     Down,
-    /// Nothing is ever answered.
+    /// There is never a response.
     Silent,
-    /// They reach the authorization server after a while.
+    /// They are forwarded to the authorization server after a while.
     Slow(Duration),
-    /// They reach the authorization server at once, and its answer comes after a while.
+    /// They are forwarded at once, and the response comes after a while.
     SlowAnswer(Duration),
-    /// They reach the authorization server at once, and its answer never comes; see
+    /// They are forwarded at once, and the response never comes; see
     /// [`FaultyAuthorizationServer::withheld`].
     Withheld,
-    /// The same, until the path has another fault; then the answer comes.
+    /// The same, until the path has another fault; then the response comes.
     HeldBack,
-    /// The answer breaks off within the head: the connection is closed.
+    /// The response breaks off within the head: the connection is closed.
     CutHead,
-    /// The answer breaks off within the body: the connection is closed.
+    /// The response breaks off within the body: the connection is closed.
     CutBody,
     /// The connection is reset within the body.
     ResetBody,
     /// An HTML page.
     Html,
-    /// JSON that means nothing.
+    /// JSON without any expected member.
     NonsenseJson,
     /// A server error.
     ServerError,
@@ -45,11 +45,11 @@ pub enum Fault {
     HugeInChunks,
     /// A redirect to itself.
     Redirect,
-    /// The right answer, compressed although nobody asked for that.
+    /// The right response, compressed although the client did not accept that.
     Compressed,
-    /// The right answer in many small chunks.
+    /// The right response in many small chunks.
     Chunks,
-    /// The right answer without a length: it ends with the connection.
+    /// The right response without a length: it ends with the connection.
     NoLength,
 }
 
@@ -76,15 +76,15 @@ pub struct FaultyAuthorizationServer {
     state: Arc<Mutex<State>>,
 }
 
-/// The token endpoint's path.
+/// The path of the token endpoint.
 pub const TOKEN: &str = "/oauth/v2/oauth-token";
-/// The revocation endpoint's path.
+/// The path of the revocation endpoint.
 pub const REVOCATION: &str = "/oauth/v2/oauth-revoke";
-/// The introspection endpoint's path.
+/// The path of the introspection endpoint.
 pub const INTROSPECTION: &str = "/oauth/v2/oauth-introspect";
 
 impl FaultyAuthorizationServer {
-    /// Starts it in front of the authorization server at a loopback port; returns where it listens.
+    /// Starts it in front of the authorization server, at a loopback port; returns its address.
     pub fn start(port: u16) -> (Self, SocketAddr) {
         let faulty = Self::default();
         let state = Arc::clone(&faulty.state);
@@ -176,7 +176,7 @@ impl FaultyAuthorizationServer {
             };
             let _ = stream.write_all(&sent);
             if fault == Fault::ResetBody {
-                // The half has to arrive before the reset overtakes it.
+                // The first part must arrive before the reset overtakes it.
                 thread::sleep(Duration::from_millis(50));
                 proxy::reset(stream);
             }
@@ -184,17 +184,17 @@ impl FaultyAuthorizationServer {
         (faulty, address)
     }
 
-    /// From now on this happens to requests for a path.
+    /// Sets the fault of a path.
     pub fn set(&self, path: &str, fault: Fault) {
         locked(&self.state).faults.insert(path.to_owned(), fault);
     }
 
-    /// How many answers at a path the authorization server has given that are withheld.
+    /// The number of responses of the authorization server at a path that are withheld.
     pub fn withheld(&self, path: &str) -> usize {
         locked(&self.state).withheld.get(path).copied().unwrap_or(0)
     }
 
-    /// How many requests for a path have come.
+    /// The number of requests for a path.
     pub fn count(&self, path: &str) -> usize {
         locked(&self.state).counts.get(path).copied().unwrap_or(0)
     }
@@ -202,10 +202,10 @@ impl FaultyAuthorizationServer {
 
 const HUGE: usize = 2 * 1024 * 1024;
 
-/// Longer than anybody waits.
+/// Longer than any client waits.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A head without its `content-length`, so that the connection's end is the body's.
+/// A head without its `content-length`: the end of the connection ends the body.
 fn without_length(head: &[u8]) -> Vec<u8> {
     let head = String::from_utf8_lossy(head);
     let lines = head.split_inclusive("\r\n");
@@ -213,7 +213,7 @@ fn without_length(head: &[u8]) -> Vec<u8> {
     kept.collect::<String>().into_bytes()
 }
 
-/// RFC 9112, 7.1.
+/// RFC 9112, section 7.1.
 fn chunked(head: &[u8], body: &[u8], size: usize) -> Vec<u8> {
     let mut answer = without_length(head);
     answer.truncate(answer.len() - 2);
@@ -227,8 +227,8 @@ fn chunked(head: &[u8], body: &[u8], size: usize) -> Vec<u8> {
     answer
 }
 
-/// A gzip file (RFC 1952) with one stored block: compressed as far as anyone is concerned who does not unpack it. Its
-/// checksum is left out: nobody here may come that far.
+/// A gzip file (RFC 1952) with one stored block: compressed for every client that does not decompress it. It has no
+/// checksum, since no client here reads that far.
 fn stored_gzip(body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).expect("a short body");
     let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];

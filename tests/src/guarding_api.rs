@@ -1,4 +1,4 @@
-//! Instead of the API: looks at each request that arrives for what it must never be, unproven.
+//! In place of the API: checks that no request arrives without a proof of authorization.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,16 +11,16 @@ use crate::echoing_api::values;
 use crate::proxy;
 use crate::user_agent::{AT, CSRF};
 
-/// The stand-in.
+/// The replacement of the API.
 #[derive(Clone, Default)]
 pub struct GuardingApi {
     count: Arc<AtomicUsize>,
-    /// The first requests that should not have come.
+    /// The first requests that should not have arrived.
     faults: Arc<Mutex<Vec<String>>>,
 }
 
 impl GuardingApi {
-    /// Starts it; returns where it listens. `is_good` judges the claims of the JWT with which a request arrives.
+    /// Starts it; returns its address. `is_good` checks the claims of the JWT in a request.
     pub fn start(is_good: impl Fn(&Value) -> bool + Send + Sync + 'static) -> (Self, SocketAddr) {
         let api = Self::default();
         let (count, faults) = (Arc::clone(&api.count), Arc::clone(&api.faults));
@@ -37,12 +37,12 @@ impl GuardingApi {
         (api, address)
     }
 
-    /// How many requests have come.
+    /// The number of requests.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// What arrived and should not have.
+    /// The requests that should not have arrived.
     pub fn faults(&self) -> Vec<String> {
         self.faults.lock().expect("no test panicked here").clone()
     }

@@ -1,4 +1,4 @@
-//! A client that sends whatever a client may send: good requests, requests near them, and bytes.
+//! A client that sends anything that a client can send: valid requests, almost valid requests, and random bytes.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -11,10 +11,10 @@ use crate::scripted_introspection::jwt;
 use crate::sealing::Seals;
 use crate::user_agent::{AT, CSRF, CSRF_HEADER};
 
-/// How many sessions there are: their tokens are `good-<number>`.
+/// The number of sessions: their tokens are `good-<number>`.
 pub const SESSIONS: usize = 200;
 
-/// Sealed access-token and CSRF cookies, and the CSRF value.
+/// Sealed access token and CSRF cookies, and the CSRF value.
 pub type Session = (String, String, String);
 
 /// Sessions whose cookies this system can open.
@@ -29,28 +29,28 @@ pub fn sessions(system: &System) -> Vec<Session> {
     (0..SESSIONS).map(session).collect()
 }
 
-/// Bytes to send, and what may come back.
+/// Bytes to send, and the expected result.
 pub struct Traffic {
-    /// One request, or what is none.
+    /// A request, or bytes that are not a request.
     pub bytes: Vec<u8>,
-    /// What is right in return.
+    /// The expected result.
     pub expected: Expected,
 }
 
-/// What may come back.
+/// The expected result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// A good request: 200, or an error that the authorization server has earned.
+    /// The request is valid: 200, or an error that the authorization server has caused.
     Data,
-    /// Well-formed: an answer below 500, or an error that the authorization server has earned.
+    /// The request is well-formed: a status below 500, or an error that the authorization server has caused.
     Answer,
-    /// The same, or the end of the connection, or nothing for a moment: it may be no whole request.
+    /// The same, or the end of the connection, or no response for a moment: the bytes may not be a whole request.
     Anything,
     /// The client leaves without waiting.
     Leaves,
 }
 
-/// Makes the traffic of one client.
+/// Generates the traffic of one client.
 pub struct HostileClient {
     random: Random,
     sessions: Vec<Session>,
@@ -59,7 +59,7 @@ pub struct HostileClient {
 }
 
 impl HostileClient {
-    /// It makes the same choices for the same seed.
+    /// The same seed makes the same choices.
     pub fn new(system: &System, client: &Client, sessions: &[Session], seed: u64) -> Self {
         Self {
             random: Random::new(seed),
@@ -69,7 +69,7 @@ impl HostileClient {
         }
     }
 
-    /// The next request, or what is none.
+    /// The next request, or bytes that are not a request.
     pub fn request(&mut self) -> Traffic {
         let (mut bytes, mut expected) = match self.random.below(20) {
             0..5 => return self.good(),
@@ -105,7 +105,7 @@ impl HostileClient {
         bytes
     }
 
-    /// A good request.
+    /// A valid request.
     pub fn good(&mut self) -> Traffic {
         let (at, csrf_cookie, csrf) = self.random.pick(&self.sessions).clone();
         let cookie = format!("{AT}={at}; {CSRF}={csrf_cookie}; theme=dark");
@@ -122,7 +122,7 @@ impl HostileClient {
         }
     }
 
-    /// A cookie header of pieces of everything.
+    /// A cookie header with parts of every kind.
     fn cookies(&mut self) -> Vec<u8> {
         let mut header = Vec::new();
         for _ in 0..self.random.below(12) {
@@ -148,7 +148,7 @@ impl HostileClient {
         self.compose("GET", "/api/data", &lines, b"")
     }
 
-    /// Tokens that are none.
+    /// Values that are not tokens.
     fn bearer(&mut self) -> Vec<u8> {
         let len = self.random.below(300);
         let unsigned = jwt(&json!({"sub": "admin", "exp": 4_000_000_000_u64}));
@@ -228,7 +228,7 @@ impl HostileClient {
         self.compose(method, &path, &[("origin", origin.as_bytes())], b"")
     }
 
-    /// A good request, a few bytes of which are others.
+    /// A valid request in which a few bytes are changed.
     fn mutated(&mut self) -> Vec<u8> {
         let mut bytes = self.good().bytes;
         for _ in 0..=self.random.below(4) {
@@ -242,7 +242,7 @@ impl HostileClient {
         bytes
     }
 
-    /// Bodies whose end is said twice, wrongly, or not at all.
+    /// Bodies whose length is given twice, wrongly, or not at all.
     fn framing(&mut self) -> Vec<u8> {
         let good = self.good().bytes;
         let text = String::from_utf8_lossy(&good).into_owned();

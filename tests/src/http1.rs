@@ -1,4 +1,4 @@
-//! HTTP/1.1 over TLS, on bytes: whatever a client may send can be sent, whatever comes back can be seen.
+//! HTTP/1.1 over TLS, as bytes: a test can send anything that a client can send, and see every byte of the response.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-/// No answer within this time is a failed test: it is far above every timeout of the system.
+/// A response that takes longer fails the test: far above every timeout of the system.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A response.
@@ -27,7 +27,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The first header of a name in lower case.
+    /// The first header with a name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -35,7 +35,7 @@ impl Response {
             .map(|(_, value)| value.as_str())
     }
 
-    /// All headers of a name in lower case.
+    /// All headers with a name in lower case.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers
             .iter()
@@ -44,7 +44,7 @@ impl Response {
             .collect()
     }
 
-    /// The body as JSON; `Null` where it is none.
+    /// The body as JSON; `Null` if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -55,7 +55,7 @@ impl Response {
     }
 }
 
-/// A request on its way to bytes.
+/// A request that will be serialized.
 #[derive(Clone, Debug)]
 pub struct Request {
     head: Vec<u8>,
@@ -63,7 +63,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// With a method and a path, which are sent as they are.
+    /// A request with a method and a path, which are sent unchanged.
     pub fn new(method: &str, path: &str) -> Self {
         Self {
             head: format!("{method} {path} HTTP/1.1\r\n").into_bytes(),
@@ -71,7 +71,7 @@ impl Request {
         }
     }
 
-    /// One more header line, its value sent as it is.
+    /// Adds a header line, whose value is sent unchanged.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.head.extend_from_slice(name.as_bytes());
@@ -81,14 +81,14 @@ impl Request {
         self
     }
 
-    /// A JSON body.
+    /// Sets a JSON body.
     #[must_use]
     pub fn json(mut self, body: &Value) -> Self {
         self.body = body.to_string().into_bytes();
         self.header("content-type", "application/json")
     }
 
-    /// A form body.
+    /// Sets a form body.
     #[must_use]
     pub fn form(mut self, body: &str) -> Self {
         self.body = body.as_bytes().to_vec();
@@ -133,7 +133,7 @@ impl Client {
         }
     }
 
-    /// Trusts the system's CA and nothing else.
+    /// Trusts only the system's CA.
     pub fn new(system: &System) -> Self {
         Self::with(system, tls_config(system, &[b"http/1.1"], None))
     }
@@ -143,7 +143,7 @@ impl Client {
         Self::with(system, tls_config(system, &[protocol], None))
     }
 
-    /// Shows a certificate where it is asked for: paths of the certificate and of its key, in PEM.
+    /// Presents a certificate if the server requests one: paths of the certificate and of its key, in PEM.
     pub fn with_certificate(system: &System, certificate: &Path, key: &Path) -> Self {
         Self::with(system, tls_config(system, &[b"http/1.1"], Some((certificate, key))))
     }
@@ -166,7 +166,7 @@ impl Client {
         self
     }
 
-    /// The same client for the pages of another brand: `www` and `api` are of this domain, `login` stays where it is.
+    /// The same client for the pages of another brand: `www` and `api` are below this domain, `login` does not change.
     #[must_use]
     pub fn of_brand(mut self, domain: &str) -> Self {
         self.domain = domain.to_owned();
@@ -190,7 +190,7 @@ impl Client {
     /// Sends a request to `www`, `api` or `login`.
     ///
     /// # Errors
-    /// No whole response within fifteen seconds.
+    /// No complete response within fifteen seconds.
     pub fn send(&self, host: &str, request: &Request) -> io::Result<Response> {
         let mut stream = self.send_only(host, request)?;
         read_response(&mut stream)
@@ -199,13 +199,13 @@ impl Client {
     /// Sends a request on a connection that is kept.
     ///
     /// # Errors
-    /// No whole response within fifteen seconds.
+    /// No complete response within fifteen seconds.
     pub fn send_on(&self, stream: &mut (impl Read + Write), host: &str, request: &Request) -> io::Result<Response> {
         stream.write_all(&request.bytes_to_keep(&self.authority(host)))?;
         read_response(stream)
     }
 
-    /// Sends a request and returns the connection, to be dropped without waiting, for example.
+    /// Sends a request and returns the connection, which the caller may drop without waiting for the response.
     ///
     /// # Errors
     /// No connection.
@@ -213,10 +213,10 @@ impl Client {
         self.send_part(host, request, 0)
     }
 
-    /// Connects as for one host, and asks for another.
+    /// Connects as for one host, and sends a request for another.
     ///
     /// # Errors
-    /// No whole response within fifteen seconds.
+    /// No complete response within fifteen seconds.
     pub fn send_as(&self, host: &str, authority: &str, request: &Request) -> io::Result<Response> {
         let mut stream = self.connect(host)?;
         stream.write_all(&request.bytes(authority))?;
@@ -242,7 +242,7 @@ impl Client {
     pub fn connect(&self, host: &str) -> io::Result<Connection> {
         let tcp = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         tcp.set_read_timeout(Some(TIMEOUT))?;
-        // Else the request waits for the acknowledgement of the handshake's end.
+        // Otherwise the request waits for the acknowledgement of the handshake's end.
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from(self.name(host)).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
@@ -250,10 +250,10 @@ impl Client {
     }
 }
 
-/// Sends a request to a process of the system without TLS, past Envoy.
+/// Sends a request to a process of the system without TLS and without Envoy.
 ///
 /// # Errors
-/// No whole response within fifteen seconds.
+/// No complete response within fifteen seconds.
 pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -261,7 +261,7 @@ pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response
     read_response(&mut stream)
 }
 
-/// TLS as a client of the system: its CA alone is trusted. A client may have a certificate and a key, in PEM.
+/// The TLS configuration of a client of the system, which trusts only its CA. A client may have a certificate and a key, in PEM.
 pub(crate) fn tls_config(system: &System, alpn: &[&[u8]], certificate: Option<(&Path, &Path)>) -> ClientConfig {
     tls_config_with(&system.ca_pem(), alpn, certificate)
 }
@@ -290,11 +290,11 @@ fn tls_config_with(ca: &Path, alpn: &[&[u8]], certificate: Option<(&Path, &Path)
     config
 }
 
-/// Reads a response to its end. Where its framing tells the end, the connection's is not waited for: Envoy takes a second
-/// for that after an answer of its own.
+/// Reads a response to its end. If its framing marks the end, this does not wait for the end of the connection: Envoy takes a
+/// second for that after a local response.
 ///
 /// # Errors
-/// None came whole.
+/// No complete response.
 pub fn read_response(stream: &mut impl Read) -> io::Result<Response> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 8192];
@@ -303,7 +303,7 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Response> {
         match stream.read(&mut buffer) {
             Ok(0) => ended = true,
             Ok(count) => bytes.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            // Envoy closes without close_notify after some errors; what came counts.
+            // After some errors Envoy closes without close_notify; the received bytes count.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !bytes.is_empty() => ended = true,
             Err(error) => return Err(error),
         }
@@ -311,7 +311,7 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Response> {
     parse(&bytes).ok_or_else(|| io::Error::other(format!("no response in {:?}", String::from_utf8_lossy(&bytes))))
 }
 
-/// Whether the response's own framing says that it is whole.
+/// Whether the response is complete by its framing.
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(response) = parse(bytes) else { return false };
     match response
@@ -319,7 +319,7 @@ fn is_whole(bytes: &[u8]) -> bool {
         .and_then(|length| length.parse::<usize>().ok())
     {
         Some(length) => response.body.len() >= length,
-        // A chunked body parses only when its last chunk is there.
+        // A chunked body parses only if its last chunk has arrived.
         None => response.status == 204 || response.header("transfer-encoding").is_some(),
     }
 }
@@ -341,7 +341,7 @@ fn parse(bytes: &[u8]) -> Option<Response> {
     Some(Response { status, headers, body })
 }
 
-/// RFC 9112, 7.1.
+/// RFC 9112, section 7.1.
 pub(crate) fn dechunk(mut body: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {

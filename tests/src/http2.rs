@@ -1,5 +1,5 @@
-//! HTTP/2: for what HTTP/1.1 cannot say, such as a Cookie header in crumbs, many requests at once on one connection, or
-//! leaving in the middle of one.
+//! HTTP/2, for what HTTP/1.1 cannot express: a Cookie header in crumbs, many concurrent requests on one connection, or
+//! the end of a single request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,10 +29,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Begins a request without a body, or one whose body is only begun. Each header is a field of its own, in this order.
+    /// Begins a request without a body, or with the beginning of a body. Each header is a field of its own, in this order.
     ///
     /// # Errors
-    /// The connection takes no more.
+    /// The connection accepts no more streams.
     pub async fn begin(
         &mut self,
         method: &str,
@@ -58,7 +58,7 @@ impl Connection {
     /// Sends CONNECT to this host and port, which has no path (RFC 9113, section 8.5).
     ///
     /// # Errors
-    /// No whole response.
+    /// No complete response.
     pub async fn connect_to(&mut self, authority: &str, headers: &[(&str, &[u8])]) -> Result<Response, h2::Error> {
         let mut request = Request::builder().method("CONNECT").uri(authority);
         for (name, value) in headers {
@@ -72,7 +72,7 @@ impl Connection {
     /// Sends a request without a body.
     ///
     /// # Errors
-    /// No whole response.
+    /// No complete response.
     pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &[u8])]) -> Result<Response, h2::Error> {
         let (response, _) = self.begin(method, path, headers, None).await?;
         whole(response).await
@@ -82,7 +82,7 @@ impl Connection {
 /// Waits for the rest of a response.
 ///
 /// # Errors
-/// It broke off.
+/// The response broke off.
 pub async fn whole(response: ResponseFuture) -> Result<Response, h2::Error> {
     let response = response.await?;
     let (head, mut stream) = response.into_parts();
@@ -97,7 +97,7 @@ pub async fn whole(response: ResponseFuture) -> Result<Response, h2::Error> {
     })
 }
 
-/// Does something with a connection, within half a minute.
+/// Runs `work` with a connection, for at most thirty seconds.
 pub fn connected<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -117,7 +117,7 @@ pub fn connected<T>(system: &System, work: impl AsyncFnOnce(Connection) -> T) ->
     let bounded = async {
         tokio::time::timeout(Duration::from_secs(30), exchange)
             .await
-            .expect("an answer in time")
+            .expect("a response in time")
     };
     runtime.block_on(bounded)
 }

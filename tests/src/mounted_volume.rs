@@ -1,5 +1,5 @@
-//! A folder whose files change as those of a Kubernetes Secret do: each file is a symbolic link through `..data`, itself a
-//! link to a folder, and a change puts another folder behind it in one step.
+//! A folder whose files change like those of a mounted Kubernetes Secret: each file is a symbolic link through `..data`, itself a
+//! link to a folder, and a change replaces that folder atomically.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -21,7 +21,7 @@ impl MountedVolume {
         volume
     }
 
-    /// Where a file is.
+    /// The path of a file.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

@@ -11,13 +11,13 @@ use crate::setup::eventually;
 
 /// A running nginx.
 pub struct Nginx {
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
     process: Child,
 }
 
 impl Nginx {
-    /// Starts it in a folder, in front of an API and of a BFF's admin listener.
+    /// Starts it in a folder, in front of an API and of the service's admin listener.
     pub fn start(folder: &Path, api: SocketAddr, bff_admin: SocketAddr) -> Self {
         let program = std::env::var_os("NGINX").expect("NGINX is set by `cargo xtask test`");
         let address = SocketAddr::from(([127, 0, 0, 1], Ports::free().public));
@@ -38,7 +38,7 @@ impl Nginx {
             .arg(folder)
             .arg("-c")
             .arg(&file)
-            // Before the configuration is read, nginx has another place for its log.
+            // Before it reads the configuration, nginx uses another log file.
             .args(["-e", "stderr"])
             .stderr(log)
             .stdout(Stdio::null())
@@ -52,7 +52,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // SIGTERM, so that its workers end with it.
+        // SIGTERM, so that its workers exit with it.
         let pid = rustix::process::Pid::from_child(&self.process);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.process.wait();

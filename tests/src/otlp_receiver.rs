@@ -1,4 +1,4 @@
-//! A collector: takes spans by OTLP over HTTP, as Envoy and the BFF send them, and keeps them.
+//! A collector: receives spans by OTLP over HTTP, as Envoy and the service send them, and stores them.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,18 +17,18 @@ pub struct Span {
     pub service: String,
     /// Its name.
     pub name: String,
-    /// Its trace.
+    /// The trace id.
     pub trace: String,
-    /// Itself.
+    /// The span id.
     pub id: String,
-    /// The span above; empty where it begins the trace.
+    /// The id of the parent span; empty if this span is the root.
     pub parent: String,
-    /// Its attributes, those of other types than text and number left out.
+    /// Its attributes, only of types string and integer.
     pub attributes: Vec<(String, String)>,
 }
 
 impl Span {
-    /// The value of an attribute; empty where it has none.
+    /// The value of an attribute; empty if it is absent.
     pub fn attribute(&self, name: &str) -> &str {
         let found = self.attributes.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
@@ -38,7 +38,7 @@ impl Span {
 /// A running collector.
 #[derive(Clone)]
 pub struct OtlpReceiver {
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -51,23 +51,23 @@ impl OtlpReceiver {
         let address = proxy::serve_many(move |incoming| {
             assert_eq!(incoming.path(), "/v1/traces");
             kept.lock().expect("no test panicked here").push(incoming.content());
-            // An empty response message: everything was taken.
+            // An empty response message: all spans were accepted.
             Some(proxy::ok("application/x-protobuf", b""))
         });
         Self { address, bodies }
     }
 
-    /// What has come, as it came.
+    /// The received bodies, unchanged.
     pub fn bodies(&self) -> Vec<Vec<u8>> {
         self.bodies.lock().expect("no test panicked here").clone()
     }
 
-    /// The spans that have come.
+    /// The received spans.
     pub fn spans(&self) -> Vec<Span> {
         self.bodies().iter().flat_map(|body| spans(body)).collect()
     }
 
-    /// The spans of one trace.
+    /// The received spans of one trace.
     pub fn trace(&self, trace: &str) -> Vec<Span> {
         self.spans().into_iter().filter(|span| span.trace == trace).collect()
     }

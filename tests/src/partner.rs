@@ -1,11 +1,11 @@
-//! A partner of the demo: a client with a certificate, whose tokens are bound to it (RFC 8705).
+//! A partner of the demo: a client with a certificate, to which its access tokens are bound (RFC 8705).
 
 use demo_system::{Component, Options, Ports, System};
 
 use crate::client_credentials::set;
 use crate::http1::{Client, Request};
 
-/// Lets the authorization server take clients with certificates of the demo's authority; returns the port at which.
+/// Configures the authorization server to accept clients with certificates of the demo's authority; returns the port for them.
 pub fn set_up(options: &mut Options) -> u16 {
     let port = Ports::free().public;
     let server = Component::AuthorizationServer;
@@ -37,7 +37,7 @@ pub fn token(system: &System, port: u16) -> String {
     let answer = client(system)
         .at_port(port)
         .send("login", &request)
-        .expect("an answer of the authorization server");
+        .expect("a response of the authorization server");
     let token = answer.json()["access_token"].as_str().map(str::to_owned);
     token.unwrap_or_else(|| panic!("no token: {}", String::from_utf8_lossy(&answer.body)))
 }

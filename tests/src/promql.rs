@@ -1,16 +1,16 @@
-//! What an expression in Prometheus' query language asks for: the metrics and labels that it names. Whether it is an
-//! expression at all, promtool says.
+//! The metrics and labels in an expression of Prometheus' query language. promtool checks whether it is a valid
+//! expression.
 
 use std::collections::BTreeSet;
 
 /// A selector in an expression.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selector {
-    /// The metric; empty where only `__name__` says which.
+    /// The metric; empty if only `__name__` names it.
     pub metric: String,
-    /// The labels that are asked of it, and the values where one is asked for exactly.
+    /// The labels of the selector, and their values if it compares for equality.
     pub labels: Vec<(String, Option<String>)>,
-    /// The pattern that `__name__` has to match.
+    /// The pattern for `__name__`.
     pub pattern: Option<String>,
 }
 

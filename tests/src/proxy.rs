@@ -1,4 +1,4 @@
-//! What the stand-ins beside Envoy share: servers on loopback, and passing a request on, one a connection.
+//! Common parts of the servers beside Envoy: listening on loopback, and forwarding a request, one per connection.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::http1;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A request as it came.
+/// A request as it was received.
 pub(crate) struct Incoming {
     pub(crate) head: Vec<u8>,
     pub(crate) body: Vec<u8>,
@@ -28,7 +28,7 @@ impl Incoming {
         target.split('?').next().unwrap_or_default().to_owned()
     }
 
-    /// The body without the framing of chunks, where it has that.
+    /// The body, without chunked framing.
     pub(crate) fn content(&self) -> Vec<u8> {
         let head = String::from_utf8_lossy(&self.head).to_ascii_lowercase();
         if !head.contains("\r\ntransfer-encoding:") {
@@ -38,7 +38,7 @@ impl Incoming {
     }
 }
 
-/// Listens, and has each connection's request handled in a thread of its own, until the process ends.
+/// Listens, and handles each connection's request in a thread of its own, until the process exits.
 pub(crate) fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -52,7 +52,7 @@ pub(crate) fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> Socke
     address
 }
 
-/// Listens, and has each request answered, one after the other on a connection that is kept; `None` resets it.
+/// Listens, and responds to the requests of a connection one after the other; `None` resets the connection.
 pub(crate) fn serve_many(answer: impl Fn(Incoming) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
     serve(move |mut stream| {
         while let Ok(incoming) = read(&mut stream) {
@@ -70,7 +70,7 @@ pub(crate) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
     ok_with("", content_type, body)
 }
 
-/// The same, with further header lines, each with its end.
+/// The same, with further header lines, each with its line end.
 pub(crate) fn ok_with(lines: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\n{lines}content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
@@ -118,7 +118,7 @@ fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Sends a request on and returns the whole response. Both connections are for this one exchange.
+/// Forwards a request and returns the whole response. Both connections are closed afterwards.
 pub(crate) fn forward(incoming: &Incoming, upstream: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&upstream, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -131,7 +131,7 @@ pub(crate) fn forward(incoming: &Incoming, upstream: SocketAddr) -> io::Result<V
     Ok(response)
 }
 
-/// Ends a connection with a reset, at once: what was written and is not yet acknowledged may be lost.
+/// Ends a connection with a reset at once: bytes that are not yet acknowledged may be lost.
 pub(crate) fn reset(stream: TcpStream) {
     // Closing a socket that must not linger sends RST instead of FIN.
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("a socket option");

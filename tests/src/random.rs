@@ -1,4 +1,4 @@
-//! Random choices that a seed repeats.
+//! Pseudorandom choices, which a seed repeats.
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 pub struct Random(u64);
@@ -23,18 +23,18 @@ impl Random {
         usize::try_from(self.number() % end).expect("below a usize")
     }
 
-    /// True once in so many times.
+    /// True once in `times` calls on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of these.
+    /// One element.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         let index = self.below(of.len());
         of.get(index).expect("below the length")
     }
 
-    /// So many bytes.
+    /// Some bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         std::iter::repeat_with(|| self.number().to_le_bytes()[0])
             .take(len)

@@ -1,4 +1,4 @@
-//! The service with one configuration of its cookies after the other, while a browser stays open.
+//! The service with one cookie configuration after the other, while a browser stays open.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use demo_system::{Component, System};
 use crate::proxy;
 use crate::sealing::Seals;
 
-/// What the other program asks for; `None`: it has ended.
+/// The next request of the other program; `None`: it has exited.
 type Asked = Option<(String, Vec<u8>, Sender<String>)>;
 
-/// Does `work`, which gets the address of a server for it: `POST /configure` with lines for the top of the service's
-/// configuration restarts the service with these, and `POST /open/auth` or `/open/at` with a cookie's value answers what is in it.
+/// Does `work`, which gets the address of a server: `POST /configure` with lines for the top of the service's
+/// configuration restarts the service with these, and `POST /open/auth` or `/open/at` with a cookie's value returns its content.
 pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Send) {
     let file = system.directory().join("bff.toml");
     let original = fs::read_to_string(&file).expect("the service's configuration");
@@ -50,13 +50,13 @@ pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Sen
                 "/open/csrf" => Seals::of(system, "example").open(Purpose::Csrf, &content).0,
                 path => panic!("asked for {path}"),
             };
-            // The other program may have ended meanwhile.
+            // The other program may have exited meanwhile.
             let _ = answer.send(text);
         }
     });
 }
 
-/// Says that the work is done, however it ended.
+/// Signals that the work is done, however it ended.
 struct End(Sender<Asked>);
 
 impl Drop for End {

@@ -1,4 +1,4 @@
-//! Between Envoy and the API: keeps every request head as it came, and passes it on to the real API.
+//! Between Envoy and the API: records every request head unchanged, and forwards the request to the real API.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +13,7 @@ pub struct RecordingApi {
 }
 
 impl RecordingApi {
-    /// Starts it in front of the API at a loopback port; returns where it listens.
+    /// Starts it in front of the API, at a loopback port; returns its address.
     pub fn start(api_port: u16) -> (Self, SocketAddr) {
         let recording = Self::default();
         let heads = Arc::clone(&recording.heads);
@@ -28,7 +28,7 @@ impl RecordingApi {
         (recording, address)
     }
 
-    /// Forgets what came before.
+    /// Forgets the recorded heads.
     pub fn clear(&self) {
         self.heads.lock().expect("no test panicked here").clear();
     }

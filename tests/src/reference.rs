@@ -1,18 +1,18 @@
-//! The configuration reference as Markdown, written from a JSON Schema.
+//! The configuration reference as Markdown, generated from a JSON Schema.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-/// What a page says beside the schema.
+/// The parts of a page that do not come from the schema.
 pub struct Page<'a> {
     /// The heading.
     pub title: &'a str,
-    /// What comes before the tables.
+    /// The text before the tables.
     pub introduction: &'a str,
     /// Renders the path of a section (`client`, empty for the whole) as its heading.
     pub heading: fn(&str) -> String,
-    /// The environment variable that overrides a field, where there are such.
+    /// The environment variable that overrides a field, if there are such.
     pub variable: Option<fn(&str) -> Option<String>>,
 }
 
@@ -77,7 +77,7 @@ fn members<'a>(schema: &'a Value, name: &str) -> Vec<(&'a String, &'a Value)> {
     schema[name].as_object().into_iter().flatten().collect()
 }
 
-/// A field that is a table of its own, or a list of such.
+/// The section of a field that is a table of its own, or a list of tables.
 fn section_of(property: &Value) -> Option<&Value> {
     let named = |schema: &Value| schema["properties"].is_object() || schema["patternProperties"].is_object();
     match &property["items"] {
@@ -86,7 +86,7 @@ fn section_of(property: &Value) -> Option<&Value> {
     }
 }
 
-/// What may be written, in words.
+/// The type of the value, in words.
 fn kind(property: &Value) -> String {
     let choices = choices(property);
     if !choices.is_empty() {
@@ -118,9 +118,9 @@ fn kind(property: &Value) -> String {
     }
 }
 
-/// The values that there are, each with what it means.
+/// The possible values, each with its meaning.
 fn choices(property: &Value) -> Vec<(&str, String)> {
-    // A field that may be absent has its choices one level down.
+    // A field that may be absent has its values one level deeper.
     let nested = property["anyOf"].as_array().and_then(|forms| forms.first());
     let forms = property["oneOf"].as_array().or_else(|| nested?["oneOf"].as_array());
     forms
@@ -142,7 +142,7 @@ fn description(schema: &Value) -> String {
     schema["description"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The sentence that says no more than the column beside it does is left out.
+/// Leaves out the sentence that only repeats the column with the default.
 fn without_default(description: &str, default: Option<&Value>) -> String {
     let Some(default) = default else {
         return description.to_owned();
@@ -165,7 +165,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Every field of a schema that is no table: its path and what the schema says of it. Lists of tables end the path.
+/// Every field of a schema that is not a table: its path and its schema. Lists of tables end the path.
 pub fn fields(schema: &Value) -> Vec<(String, &Map<String, Value>)> {
     let mut found = Vec::new();
     for (name, property) in members(schema, "properties") {

@@ -1,12 +1,12 @@
-//! The files of the repository, for the tests of what they say.
+//! The files of the repository, for tests of their content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What was built or fetched.
+/// Folders of built or fetched files.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "dist"];
 
-/// A file or folder of the repository.
+/// The path of a file or folder of the repository.
 pub fn path(relative: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
     root.join(relative)
@@ -17,7 +17,7 @@ pub fn text(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// All files that are the repository's own and have one of these extensions.
+/// All files that belong to the repository and have one of these extensions.
 pub fn files(extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(&path(""), extensions, &mut found);

@@ -1,4 +1,4 @@
-//! Requests near the edge: nearly good ones, with some things changed.
+//! Requests near the boundary: almost valid ones, with some changes.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -21,7 +21,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// The head as Envoy shows it to a filter: one line of those headers that it keeps as one, none with an underscore.
+    /// The head as Envoy shows it to a filter: one line for headers that it joins, and no name with an underscore.
     pub fn seen(&self) -> Vec<(String, Vec<u8>)> {
         let mut seen: Vec<(String, Vec<u8>)> = vec![
             (":method".to_owned(), self.method.clone().into_bytes()),
@@ -30,7 +30,7 @@ impl Sent {
         ];
         for (name, value) in &self.headers {
             let name = name.to_ascii_lowercase();
-            // Space around a value is no part of it (RFC 9110, 5.5).
+            // White space around a value is not part of it (RFC 9110, section 5.5).
             let value = value.trim_ascii();
             let separator: &[u8] = match name.as_str() {
                 "origin" | "authorization" => b",",
@@ -49,17 +49,17 @@ impl Sent {
     }
 }
 
-/// Makes such requests.
+/// Generates such requests.
 pub struct Corpus {
     random: Random,
     seals: Seals,
     origin: String,
-    /// Cookies that come again, as a session's do.
+    /// Cookies that are repeated, like those of a session.
     sessions: Vec<(String, String)>,
 }
 
 impl Corpus {
-    /// It always makes the same choices: its seed is fixed.
+    /// Its seed is fixed, so it always makes the same choices.
     pub fn new(system: &System) -> Self {
         let seals = Seals::of(system, "example");
         let session = |number: u8| {
@@ -125,7 +125,7 @@ impl Corpus {
         }
     }
 
-    /// The next one for an entry point of kind web.
+    /// The next request for an entry point of kind web.
     pub fn web(&mut self) -> Sent {
         let number = self.random.below(self.sessions.len());
         let (sealed, csrf) = self.sessions[number].clone();
@@ -213,7 +213,7 @@ impl Corpus {
         }
     }
 
-    /// The next one for an entry point of kind default.
+    /// The next request for an entry point of kind default.
     pub fn default(&mut self) -> Sent {
         let mut headers = Vec::new();
         for _ in 0..[1, 1, 1, 1, 1, 0, 2][self.random.below(7)] {

@@ -1,4 +1,4 @@
-//! Instead of the API: answers with a status and with headers of the test's own. The real one says `Cache-Control` nowhere.
+//! In place of the API: responds with a status and with headers of the test. The real one never sends `Cache-Control`.
 
 use std::net::SocketAddr;
 
@@ -7,8 +7,8 @@ use crate::proxy;
 /// A status with its reason, and header lines.
 pub type Script = (&'static str, &'static [&'static str]);
 
-/// Starts it; returns where it listens. The last segment of the path is the number of the answer; a connection that asks for
-/// one that is not there is closed.
+/// Starts it; returns its address. The last segment of the path is the number of the response; a request for a number
+/// that does not exist closes the connection.
 pub fn start(answers: Vec<Script>) -> SocketAddr {
     proxy::serve_many(move |incoming| {
         let head = String::from_utf8_lossy(&incoming.head);

@@ -1,5 +1,5 @@
-//! Instead of the authorization server: answers introspections at the speed and in the order that a test wants. A real one
-//! has no tokens for ten thousand rounds, and does not let answers overtake each other on demand.
+//! In place of the authorization server: responds to introspection at the speed and in the order that a test needs. A real one
+//! has no tokens for ten thousand rounds, and does not reorder responses on demand.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use crate::proxy;
 
-/// What an introspection is answered with.
+/// The response to an introspection request.
 pub enum Scripted {
     /// A JWT with these claims.
     Active(Value),
-    /// JSON (RFC 7662), as it is.
+    /// JSON (RFC 7662), unchanged.
     Json(Value),
     /// 204.
     Inactive,
@@ -24,7 +24,7 @@ pub enum Scripted {
     Reset,
 }
 
-/// The stand-in.
+/// The replacement of the authorization server.
 #[derive(Clone, Default)]
 pub struct ScriptedIntrospection {
     count: Arc<AtomicUsize>,
@@ -32,7 +32,7 @@ pub struct ScriptedIntrospection {
 }
 
 impl ScriptedIntrospection {
-    /// Starts it; `script` gets the token and its number, and waits as long as it likes. Returns where it listens.
+    /// Starts it; `script` gets the token and its number, and may block. Returns its address.
     pub fn start(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) -> (Self, SocketAddr) {
         let server = Self::default();
         let (count, last_head) = (Arc::clone(&server.count), Arc::clone(&server.last_head));
@@ -52,18 +52,18 @@ impl ScriptedIntrospection {
         (server, address)
     }
 
-    /// The head of the last introspection, as it came.
+    /// The head of the last introspection request, unchanged.
     pub fn last_head(&self) -> Vec<u8> {
         self.last_head.lock().expect("no panic").clone()
     }
 
-    /// How many introspections have come.
+    /// The number of introspection requests.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 }
 
-/// A JWT access token in form; nobody here verifies its signature.
+/// The form of a JWT access token; no code here verifies its signature.
 pub fn jwt(claims: &Value) -> String {
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let header = json!({"alg": "ES256", "typ": "at+jwt"});

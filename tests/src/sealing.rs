@@ -1,4 +1,4 @@
-//! Cookies made with a system's own keys: what an attacker cannot make, and what an old or foreign deployment would.
+//! Cookies sealed with a system's own keys: those that an attacker cannot make, and those of an old or foreign deployment.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
@@ -6,7 +6,7 @@ use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use demo_system::System;
 
-/// Seals under a deployment's prefix.
+/// Seals for a deployment.
 pub struct Seals {
     sealer: Sealer,
 }
@@ -36,7 +36,7 @@ impl Seals {
         (String::from_utf8(opened.value.to_vec()).expect("text"), session)
     }
 
-    /// Seals a value that expires so many seconds from now; a negative number is in the past.
+    /// Seals a value that expires in this number of seconds; a negative number is in the past.
     pub fn seal(&self, purpose: Purpose, value: &str, session: SessionId, expires_in: i64) -> String {
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).expect("random bytes");

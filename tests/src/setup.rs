@@ -1,4 +1,4 @@
-//! Starting a system for a test file.
+//! Starts a system for a test file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub struct TestSystem {
     _directory: TempDir,
 }
 
-/// A failed test shows the logs of its system.
+/// A failed test prints the end of its system's logs.
 impl Drop for TestSystem {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -34,17 +34,17 @@ impl Drop for TestSystem {
     }
 }
 
-/// Starts a system on free ports, in a folder of its own. `change` says how it differs from the default.
+/// Starts a system at free ports, in a folder of its own. `change` changes the default options.
 pub fn start(change: impl FnOnce(&mut Options)) -> TestSystem {
     start_from(artifacts(), change)
 }
 
-/// What `cargo xtask test` has built.
+/// The programs that `cargo xtask test` has built.
 pub fn artifacts() -> Artifacts {
     Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// As [`start`], with other programs.
+/// Like [`start`], with other programs.
 pub fn start_from(artifacts: Artifacts, change: impl FnOnce(&mut Options)) -> TestSystem {
     let directory = tempfile::Builder::new()
         .prefix("system-")
@@ -59,7 +59,7 @@ pub fn start_from(artifacts: Artifacts, change: impl FnOnce(&mut Options)) -> Te
     }
 }
 
-/// Starts Envoy alone, with stand-ins for the authorization server and the API: for cookies that the test seals itself.
+/// Starts only Envoy, with replacements of the authorization server and the API: for cookies that the test seals itself.
 pub fn start_envoy(authorization_server: SocketAddr, api: SocketAddr, change: impl FnOnce(&mut Options)) -> TestSystem {
     start(|options| {
         options.without = Component::ALL
@@ -72,7 +72,7 @@ pub fn start_envoy(authorization_server: SocketAddr, api: SocketAddr, change: im
     })
 }
 
-/// Changes the configuration of a running system's Envoy, and starts that anew.
+/// Changes the configuration of a running system's Envoy, and restarts Envoy.
 pub fn rewrite_envoy(system: &System, change: impl FnOnce(&mut serde_json::Value)) {
     let file = system.directory().join("envoy.yaml");
     let text = std::fs::read_to_string(&file).expect("the configuration");
@@ -84,7 +84,7 @@ pub fn rewrite_envoy(system: &System, change: impl FnOnce(&mut serde_json::Value
     system.resume(Component::Envoy).expect("Envoy starts");
 }
 
-/// One of Envoy's counters or gauges; 0 where it has none of that name.
+/// One of Envoy's counters or gauges; 0 if it has none of that name.
 pub fn statistic(system: &System, name: &str) -> u64 {
     let (_, text) = demo_system::get(
         system.envoy_admin(),
@@ -97,7 +97,7 @@ pub fn statistic(system: &System, name: &str) -> u64 {
     value.unwrap_or(0)
 }
 
-/// What Envoy counts of its wasm VMs, and of their failures: the same before and after means that none has failed.
+/// Envoy's statistics of wasm VMs and their failures: if they do not change, no VM has failed.
 pub fn vm_statistics(system: &System) -> Vec<String> {
     let (_, text) = demo_system::get(system.envoy_admin(), "/stats?filter=^wasm\\.").expect("Envoy's admin");
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -119,8 +119,8 @@ pub fn resident_kib(system: &System, component: Component) -> u64 {
     number.expect("a number")
 }
 
-/// Beside the tests' own programs, in the target folder: a system that tests share is never dropped, so that its folder, with
-/// its keys in it, stays until the next `cargo clean`.
+/// Beside the tests' programs, in the target folder: a system that tests share is never dropped, so its folder, with
+/// its keys, stays until the next `cargo clean`.
 fn folder() -> PathBuf {
     let program = std::env::current_exe().expect("the test's own program");
     let folder = program.parent().expect("a folder").join("systems");
@@ -128,16 +128,16 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Waits until a condition holds; fails with the text when it does not within half a minute.
+/// Waits until a condition holds; fails with the text if it does not within thirty seconds.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition() {
-        assert!(std::time::Instant::now() < end, "not within half a minute: {what}");
+        assert!(std::time::Instant::now() < end, "not within 30 s: {what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 
-/// A user `seconduser` with the demo user's password: the authorization server's page makes none.
+/// Creates a user `seconduser` with the demo user's password: the authorization server has no page for that.
 pub fn add_second_user(system: &System) {
     let script = "
         import { createClient } from '@libsql/client';

@@ -1,4 +1,4 @@
-//! The shipped configurations of Envoy: `envoy/envoy.yaml`, and those that the manifests for Istio and Envoy Gateway lead to.
+//! The shipped configurations of Envoy: `envoy/envoy.yaml`, and those that result from the manifests for Istio and Envoy Gateway.
 
 use demo_system::{Artifacts, Component};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::kubernetes::{istio, manifests};
 use crate::setup::{TestSystem, start};
 use crate::streaming_api;
 
-/// Which of them Envoy runs.
+/// The configuration that Envoy runs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shipped {
     /// `envoy/envoy.yaml`.
@@ -21,7 +21,7 @@ pub enum Shipped {
     Gateway,
 }
 
-/// Starts a system whose Envoy runs one of them, with [`streaming_api`] in place of the API.
+/// Starts a system whose Envoy runs with one of them, with [`streaming_api`] in place of the API.
 pub fn start_with(shipped: Shipped) -> TestSystem {
     let api = streaming_api::start();
     let test = start(|options| {
@@ -48,7 +48,7 @@ pub fn start_with(shipped: Shipped) -> TestSystem {
     test
 }
 
-/// Does something with each route of a configuration: with the object that has its `match`.
+/// Calls a function with each route of a configuration: with the object that has its `match`.
 pub fn for_each_route(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
     if value.get("match").is_some() && value.get("route").is_some() {
         return visit(value);

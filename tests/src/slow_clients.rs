@@ -1,5 +1,5 @@
-//! Clients that hold what they got: connections on which a request never becomes whole, or an answer is never taken.
-//! HTTP/2 is written here frame by frame, since no client library leaves its peer's window shut.
+//! Clients that hold connections: a request never becomes complete, or a response is never read.
+//! HTTP/2 is written here frame by frame, since no client library keeps its peer's window closed.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -11,19 +11,19 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http1::{Client, Connection};
 
-/// How many streams a connection of [`Slow::Streams`] has.
+/// The number of streams of a connection of [`Slow::Streams`].
 pub const STREAMS: u32 = 4;
 
 /// What is slow about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slow {
-    /// It connects and says nothing, not even in TLS.
+    /// It connects and sends nothing, not even in TLS.
     Handshake,
-    /// It sends half of a request's head.
+    /// It sends a part of a request's head.
     Head,
     /// It announces a body of 100 bytes and sends one.
     Body,
-    /// It asks, and takes nothing of the answer (HTTP/2, with a window of 0).
+    /// It sends a request, and reads nothing of the response (HTTP/2, with a window of 0).
     Reading,
     /// [`Slow::Body`] on each of [`STREAMS`] streams of one HTTP/2 connection.
     Streams,
@@ -34,14 +34,14 @@ impl Slow {
     pub const ALL: [Self; 5] = [Self::Handshake, Self::Head, Self::Body, Self::Reading, Self::Streams];
 }
 
-/// What a client asks for.
+/// The target of a client's requests.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// `www`, `api` or `login`.
     pub host: &'static str,
     /// The path of a request with a body.
     pub upload: &'static str,
-    /// The path of a request without.
+    /// The path of a request without a body.
     pub download: String,
     /// Header fields, in lower case: a user's cookies, for example.
     pub headers: Vec<(String, String)>,
@@ -54,14 +54,14 @@ pub struct SlowConnection {
     http2: bool,
 }
 
-/// Opens connections of one system.
+/// Opens connections to one system.
 pub struct SlowClients {
     http1: Client,
     http2: Client,
 }
 
 impl SlowClients {
-    /// At the system's Envoy.
+    /// For the system's Envoy.
     pub fn new(system: &System) -> Self {
         Self {
             http1: Client::new(system),
@@ -69,10 +69,10 @@ impl SlowClients {
         }
     }
 
-    /// Opens a connection and does on it what is slow.
+    /// Opens a connection and sends the slow part.
     ///
     /// # Errors
-    /// It was refused.
+    /// The connection was refused.
     pub fn open(&self, slow: Slow, target: &Target) -> io::Result<SlowConnection> {
         let http2 = matches!(slow, Slow::Reading | Slow::Streams);
         let client = if http2 { &self.http2 } else { &self.http1 };
@@ -127,10 +127,10 @@ impl SlowClients {
 }
 
 impl SlowConnection {
-    /// A connection over which part of a request was sent.
+    /// A connection over which a part of a request was sent.
     ///
     /// # Errors
-    /// Its socket is gone.
+    /// The socket is closed.
     pub fn from_http1(tls: Connection) -> io::Result<Self> {
         let tcp = tls.sock.try_clone()?;
         Ok(Self {
@@ -140,10 +140,10 @@ impl SlowConnection {
         })
     }
 
-    /// Whether the other side has neither ended the connection nor what goes on on it.
+    /// Checks that the other side has ended neither the connection nor its streams.
     ///
     /// # Errors
-    /// What it has sent instead.
+    /// What the other side has sent instead.
     pub fn is_held(&mut self) -> Result<(), String> {
         let mut polled = [PollFd::new(&self.tcp, PollFlags::RDHUP)];
         poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_err(|error| error.to_string())?;
@@ -160,10 +160,10 @@ impl SlowConnection {
         }
     }
 
-    /// Waits until it is held no longer.
+    /// Waits until the connection is ended.
     ///
     /// # Errors
-    /// It still is after the read timeout of [`Client`], several times in a row.
+    /// The connection is still held after the read timeout of [`Client`], several times in a row.
     pub fn wait_for_its_end(&mut self) -> Result<(), String> {
         for _ in 0..8 {
             let waits = PollFlags::IN | PollFlags::RDHUP;
@@ -178,7 +178,7 @@ impl SlowConnection {
     }
 }
 
-/// Everything that is there to be read.
+/// Reads everything that has arrived.
 fn received(tls: &mut Connection) -> Result<Vec<u8>, String> {
     tls.sock.set_nonblocking(true).map_err(|error| error.to_string())?;
     let mut received = Vec::new();
@@ -193,10 +193,10 @@ fn received(tls: &mut Connection) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Raises this process's limit on open files to what it may be.
+/// Raises this process's limit on open files to its maximum.
 ///
 /// # Panics
-/// That is not enough for `files`.
+/// The maximum is not enough for `files`.
 pub fn allow_files(files: u64) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -229,7 +229,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a client begins with; `window` is for what it receives on each stream.
+/// The beginning of an HTTP/2 connection; `window` is the receive window of each stream.
 fn preface(window: u32) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     // SETTINGS_INITIAL_WINDOW_SIZE.

@@ -1,4 +1,4 @@
-//! Users who go about their business while something happens to the system.
+//! Users who work while something happens to the system.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use crate::http1::{Connection, Request, Response};
 use crate::setup::eventually;
 use crate::user_agent::UserAgent;
 
-/// How it goes.
+/// The progress.
 #[derive(Default)]
 pub struct Progress {
     over: AtomicBool,
@@ -20,13 +20,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Requests that were answered as they should be.
+    /// The number of requests with the expected response.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Waits until every user has done all that users do, at least once from beginning to end: all cookies of all of them
-    /// are then new.
+    /// Waits until every user has done everything that users do, at least once from beginning to end: then all cookies of all
+    /// users are new.
     pub fn everybody_has_refreshed(&self) {
         let rounds = || self.rounds.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let before = rounds();
@@ -37,7 +37,7 @@ impl Progress {
         });
     }
 
-    /// What went wrong.
+    /// Unexpected responses.
     pub fn failures(&self) -> Vec<String> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -63,7 +63,7 @@ impl Progress {
     }
 }
 
-/// Signs users in and lets them work until `during` returns; then everything that they asked for must have been answered, and
+/// Signs users in and lets them work until `during` returns; then all their requests must have succeeded, and
 /// all of them must still be signed in. Returns the number of their requests.
 pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress)) -> usize {
     let users: Vec<UserAgent> = (0..users).map(|_| UserAgent::signed_in(system)).collect();
@@ -85,7 +85,7 @@ pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress))
     progress.answered()
 }
 
-/// The users stop when this goes, also by a failed expectation.
+/// The users stop when this is dropped, even after a failed expectation.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -129,7 +129,7 @@ fn work(number: usize, mut user: UserAgent, progress: &Progress) {
     }
 }
 
-/// Sends on a connection that is kept for as long as the server says.
+/// Sends on a connection that is kept as long as the server keeps it.
 fn on_kept(user: &UserAgent, kept: &mut Option<Connection>, request: &Request) -> std::io::Result<Response> {
     let mut stream = match kept.take() {
         Some(stream) => stream,

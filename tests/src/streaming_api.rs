@@ -1,5 +1,5 @@
-//! Instead of the API, which answers at once: takes its time over requests and answers, as uploads, downloads and event
-//! streams do.
+//! In place of the API, which responds at once: reads requests and sends responses slowly, like uploads, downloads and event
+//! streams.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,20 +8,20 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// How far apart the events of `/api/events` are.
+/// The interval between the events of `/api/events`.
 pub const EVENT_INTERVAL: Duration = Duration::from_millis(100);
-/// How long the answer at `/api/download` is: more than all buffers on its way hold.
+/// The length of the response at `/api/download`: more than all buffers on its way can hold.
 pub const DOWNLOAD_BYTES: usize = 32 << 20;
 
 static CHUNK: [u8; 64 << 10] = [b'x'; 64 << 10];
 const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// Starts it; returns where it listens. It serves until the process ends:
+/// Starts it; returns its address. It serves until the process exits:
 ///
 /// - `/api/events`: an event at each [`EVENT_INTERVAL`], without end;
-/// - `/api/download`: [`DOWNLOAD_BYTES`], as fast as they are taken;
-/// - `/api/socket`: after an upgrade, whatever comes is sent back;
-/// - anything else: how many bytes the body had, once all of it is there.
+/// - `/api/download`: [`DOWNLOAD_BYTES`], as fast as they are read;
+/// - `/api/socket`: after an upgrade, received bytes are sent back;
+/// - anything else: the number of bytes of the body, after its end.
 pub fn start() -> SocketAddr {
     let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -32,8 +32,8 @@ pub fn start() -> SocketAddr {
         runtime.block_on(async move {
             let socket = TcpSocket::new_v4().expect("a socket");
             socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
-            // A thousand clients come at once: with the usual 128 the system would let those wait for a second or three that
-            // a busy machine cannot accept in time.
+            // A thousand clients connect at once: with the usual backlog of 128, those that a busy machine does not
+            // accept in time would wait for one second or three.
             let listener = socket.listen(4096).expect("a listener");
             sender
                 .send(listener.local_addr().expect("an address"))
@@ -46,7 +46,7 @@ pub fn start() -> SocketAddr {
     address.recv().expect("it listens")
 }
 
-/// One connection; the error is why it ended.
+/// Serves one connection; the error is why it ended.
 async fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
@@ -94,7 +94,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, body: &[u8]) -> io::Result<()
     stream.write_all(body).await
 }
 
-/// In lower case, up to the empty line.
+/// Reads a head, in lower case, up to the empty line.
 async fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -121,7 +121,7 @@ async fn read_body(stream: &mut BufReader<TcpStream>, head: &str) -> io::Result<
             size.push(stream.read_u8().await?);
         }
         let size = usize::from_str_radix(String::from_utf8_lossy(&size).trim(), 16).map_err(io::Error::other)?;
-        // Its line ends as well.
+        // The line end of the chunk.
         stream.read_exact(&mut vec![0; size + 2]).await?;
         received += size;
         if size == 0 {

@@ -1,4 +1,4 @@
-//! Two replicas of the BFF, and what they share.
+//! Two replicas of the service, and their shared state.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -9,7 +9,7 @@ use crate::http1::send_plain;
 use crate::setup::{TestSystem, eventually, start, statistic};
 use crate::user_agent::UserAgent;
 
-/// With a second replica, and all that goes to the authorization server counted.
+/// Adds a second replica, and a proxy that counts all requests to the authorization server.
 pub fn two_replicas(change: impl FnOnce(&mut Options)) -> (TestSystem, FaultyAuthorizationServer) {
     let mut server = None;
     let test = start(|options| {
@@ -19,27 +19,27 @@ pub fn two_replicas(change: impl FnOnce(&mut Options)) -> (TestSystem, FaultyAut
         server = Some(counting);
         change(options);
     });
-    // A replica that Envoy does not know to be ready yet takes no session, and gets its own when it is: at the very start
+    // Envoy sends no session to a replica that is not yet ready, and sends its sessions back when it is: at startup,
     // sessions would move.
-    eventually("Envoy knows both replicas to be ready", || {
+    eventually("both replicas are ready for Envoy", || {
         statistic(&test.system, "cluster.bff_service.membership_healthy") == 2
     });
     (test, server.expect("started"))
 }
 
-/// What they share is in Redis, and a session may go to either.
+/// Adds Redis for the shared state, and lets a session go to either replica.
 pub fn with_redis_and_no_affinity(options: &mut Options) {
     options.without.retain(|component| *component != Component::Redis);
     options.session_affinity = false;
 }
 
-/// What a replica says of the user's session.
+/// Whether a replica says that the user is signed in.
 pub fn is_logged_in(user: &UserAgent, replica: SocketAddr) -> bool {
-    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("an answer");
+    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("a response");
     answer.json()["isLoggedIn"].as_bool().expect("yes or no")
 }
 
-/// What the names of the service's keys in Redis begin with.
+/// The prefix of the service's keys in Redis.
 pub fn redis_prefix(test: &TestSystem) -> String {
     let mut key = String::new();
     eventually("the replicas share a list", || {
@@ -50,20 +50,20 @@ pub fn redis_prefix(test: &TestSystem) -> String {
     key.strip_suffix("ended-marker").expect("a marker").to_owned()
 }
 
-/// In UNIX seconds.
+/// Seconds since 1970.
 pub fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("a clock").as_secs()
 }
 
-/// Sends a command to Redis and returns what it says to it.
+/// Sends a command to Redis and returns its response.
 pub fn redis(test: &TestSystem, command: &str) -> String {
     use std::io::{Read, Write};
     let port = test.system.options().ports.redis;
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("Redis");
     write!(stream, "{command}\r\nQUIT\r\n").expect("written");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    stream.read_to_string(&mut answer).expect("a response");
     assert!(!answer.starts_with('-'), "{answer}");
     answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned()
 }

@@ -1,4 +1,4 @@
-//! A browser's part in a sign-in, without a browser: follows redirects, fills in the login page, keeps cookies.
+//! The browser's part in a sign-in, without a browser: follows redirects, fills in the login page, stores cookies.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use crate::http1::{Client, Request, Response};
 /// The CSRF header's name.
 pub const CSRF_HEADER: &str = "x-example-csrf";
 
-/// The names of the cookies that a session has.
+/// The names of the cookies of a session.
 pub const AT: &str = "__Host-Http-example-at";
 /// The CSRF cookie.
 pub const CSRF: &str = "__Host-Http-example-csrf";
-/// The refresh token's cookie.
+/// The refresh token cookie.
 pub const AUTH: &str = "__Http-example-auth";
-/// The ID token's cookie.
+/// The ID token cookie.
 pub const ID: &str = "__Http-example-id";
-/// The pending logins' cookie.
+/// The cookie of pending logins.
 pub const LOGIN: &str = "__Host-Http-example-login";
 
-/// A user's browser at one system.
+/// A user's browser with one system.
 #[derive(Clone)]
 pub struct UserAgent {
     /// Its connections.
     pub client: Client,
-    /// The SPA's origin.
+    /// The origin of the single page app.
     pub origin: String,
-    /// The BFF's cookies, by name.
+    /// The service's cookies, by name.
     pub cookies: BTreeMap<String, String>,
     /// The CSRF value.
     pub csrf: String,
@@ -39,12 +39,12 @@ pub struct UserAgent {
 }
 
 impl UserAgent {
-    /// A visitor.
+    /// A browser without a session.
     pub fn new(system: &System) -> Self {
         Self::with(Client::new(system))
     }
 
-    /// A visitor with this client.
+    /// A browser without a session, with this client.
     pub fn with(client: Client) -> Self {
         Self {
             origin: format!("https://{}", client.authority("www")),
@@ -57,7 +57,7 @@ impl UserAgent {
         }
     }
 
-    /// A visitor of another brand's pages, with a cookie name prefix of its own.
+    /// A browser without a session at another brand's pages, with a cookie name prefix of its own.
     pub fn of_brand(system: &System, domain: &str, prefix: &str) -> Self {
         let mut user = Self::new(system);
         user.client = user.client.of_brand(domain);
@@ -71,7 +71,7 @@ impl UserAgent {
         Self::signed_in_as(system, "demouser")
     }
 
-    /// A user of this name who has signed in; the password is the demo user's.
+    /// A user with this name who has signed in; the password is the demo user's.
     pub fn signed_in_as(system: &System, username: &str) -> Self {
         let mut user = Self::new(system);
         user.username = username.to_owned();
@@ -79,7 +79,7 @@ impl UserAgent {
         user
     }
 
-    /// All of a sign-in.
+    /// The whole sign-in.
     pub fn sign_in(&mut self) {
         let page_url = self.go_through_login();
         let response = self.end_login(&page_url);
@@ -92,7 +92,7 @@ impl UserAgent {
         assert_eq!(response.json()["isLoggedIn"], true);
     }
 
-    /// Starts a login and signs in at the authorization server; returns the URL that the browser came back to.
+    /// Starts a login and signs in at the authorization server; returns the URL to which the browser was redirected.
     pub fn go_through_login(&mut self) -> String {
         let response = self.bff("POST", "/bff/login/start");
         assert_eq!(
@@ -110,19 +110,19 @@ impl UserAgent {
             .header("cookie", cookie_header(&self.login_cookies))
             .header("origin", page.origin().ascii_serialization())
             .form(&format!("username={}&password=Password1", self.username));
-        let response = self.client.send("login", &form).expect("an answer to the login form");
+        let response = self.client.send("login", &form).expect("a response to the login form");
         self.keep_login_cookies(&response);
         let location = response
             .header("location")
-            .unwrap_or_else(|| panic!("the password was refused: {}", response.status));
+            .unwrap_or_else(|| panic!("the password was rejected: HTTP {}", response.status));
         let next = page.join(location).expect("a URL");
         match self.follow(next.as_str()) {
             Ok(back) => back,
-            Err(stuck) => panic!("stuck at {} with status {}", stuck.0.path(), stuck.1.status),
+            Err(stuck) => panic!("stuck at {}: HTTP {}", stuck.0.path(), stuck.1.status),
         }
     }
 
-    /// Follows redirects of the authorization server until one leaves it; `Err` with the page where they end.
+    /// Follows redirects of the authorization server until one leaves it; `Err` with the page that is not a redirect.
     fn follow(&mut self, url: &str) -> Result<String, Box<(Url, Response)>> {
         let mut url = Url::parse(url).expect("a URL");
         let login = url.origin();
@@ -139,7 +139,7 @@ impl UserAgent {
             let response = self
                 .client
                 .send("login", &request)
-                .expect("an answer of the authorization server");
+                .expect("a response of the authorization server");
             self.keep_login_cookies(&response);
             match response.header("location") {
                 Some(location) => url = url.join(location).expect("a URL"),
@@ -154,12 +154,12 @@ impl UserAgent {
         let request = self
             .bff_request("POST", "/bff/login/end")
             .json(&json!({"pageUrl": page_url}));
-        let response = self.client.send("api", &request).expect("an answer to login end");
+        let response = self.client.send("api", &request).expect("a response to login end");
         self.keep(&response);
         response
     }
 
-    /// A request to the BFF with everything that a browser sends.
+    /// A request to the service with all headers that a browser sends.
     pub fn bff_request(&self, method: &str, path: &str) -> Request {
         let request = Request::new(method, path)
             .header("origin", &self.origin)
@@ -171,24 +171,24 @@ impl UserAgent {
         }
     }
 
-    /// Sends it, and keeps the cookies that come back.
+    /// Sends such a request, and stores the cookies of the response.
     pub fn bff(&mut self, method: &str, path: &str) -> Response {
         let response = self
             .client
             .send("api", &self.bff_request(method, path))
-            .expect("an answer of the BFF");
+            .expect("a response of the BFF");
         self.keep(&response);
         response
     }
 
-    /// A request to the API as the SPA makes it.
+    /// A request to the API as the page sends it.
     pub fn api_request(&self, method: &str) -> Request {
         self.bff_request(method, "/api/data")
     }
 
-    /// Sends a request to the host of BFF and API.
+    /// Sends a request to the host of service and API.
     pub fn send(&self, request: &Request) -> Response {
-        self.client.send("api", request).expect("an answer")
+        self.client.send("api", request).expect("a response")
     }
 
     /// `GET /api/data`.
@@ -196,7 +196,7 @@ impl UserAgent {
         self.send(&self.api_request("GET"))
     }
 
-    /// The Cookie header with all cookies of the BFF.
+    /// The Cookie header with all cookies of the service.
     pub fn cookie_header(&self) -> String {
         cookie_header(&self.cookies)
     }
@@ -211,7 +211,7 @@ impl UserAgent {
         cookie_header(&cookies)
     }
 
-    /// Keeps the cookies of a response, as the browser does whoever asked.
+    /// Stores the cookies of a response, as the browser does for every response.
     pub fn keep_cookies(&mut self, response: &Response) {
         keep(&mut self.cookies, response);
     }

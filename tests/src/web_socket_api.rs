@@ -1,4 +1,4 @@
-//! Instead of the API, which has no web sockets: accepts every upgrade and sends back what comes.
+//! In place of the API, which has no web sockets: accepts every upgrade and sends received bytes back.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::proxy;
 
-/// The stand-in.
+/// The replacement of the API.
 #[derive(Clone, Default)]
 pub struct WebSocketApi {
     count: Arc<AtomicUsize>,
 }
 
 impl WebSocketApi {
-    /// Starts it; returns where it listens.
+    /// Starts it; returns its address.
     pub fn start() -> (Self, SocketAddr) {
         let api = Self::default();
         let count = Arc::clone(&api.count);
@@ -37,7 +37,7 @@ impl WebSocketApi {
         (api, address)
     }
 
-    /// How many requests have come.
+    /// The number of requests.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }

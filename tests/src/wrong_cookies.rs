@@ -1,4 +1,4 @@
-//! What a request should be refused for: cookies that are wrong in every way, unsafe methods.
+//! Cookies that are invalid in every way, and unsafe methods: requests that must be refused.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::encoding::base64url;
@@ -11,7 +11,7 @@ use crate::user_agent::{AT, AUTH, CSRF, CSRF_HEADER, ID, LOGIN, UserAgent};
 /// Unsafe methods: the usual ones, and two of WebDAV.
 pub const UNSAFE: [&str; 6] = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "MKCOL"];
 
-/// Every way in which a cookie can be wrong, as Cookie headers, with what it is.
+/// Every way in which a cookie can be invalid, as Cookie headers, each with a description.
 pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Purpose) -> Vec<(String, String)> {
     let good = &user.cookies[name];
     let seals = Seals::of(system, "example");
@@ -50,9 +50,9 @@ pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Pur
     for other in [AT, CSRF, AUTH, ID].into_iter().filter(|other| *other != name) {
         change(format!("replaced by {other}"), &user.cookies[other]);
     }
-    let mut visitor = UserAgent::new(system);
-    assert_eq!(visitor.bff("POST", "/bff/login/start").status, 200);
-    change("replaced by a login cookie".to_owned(), &visitor.cookies[LOGIN]);
+    let mut stranger = UserAgent::new(system);
+    assert_eq!(stranger.bff("POST", "/bff/login/start").status, 200);
+    change("replaced by a login cookie".to_owned(), &stranger.cookies[LOGIN]);
     change("expired".to_owned(), &seals.seal(purpose, &value, session, -1));
     change(
         "of another deployment".to_owned(),

@@ -1,4 +1,4 @@
-//! What the API sees of a request that was let through.
+//! What the API receives of a forwarded request.
 
 use std::sync::OnceLock;
 
@@ -20,7 +20,7 @@ impl Recorded {
     }
 }
 
-/// One system a test: each test looks at the last request that reached the API.
+/// One system per test: each test examines the last request that reached the API.
 fn recorded() -> Recorded {
     let mut api = None;
     let test = start(|options| {
@@ -147,7 +147,7 @@ fn no_spelling_of_a_protected_path_gets_by() {
     ] {
         for method in ["GET", "POST", "OPTIONS"] {
             let request = Request::new(method, path).header("origin", &user.origin);
-            // An error counts as refused; what matters is what the API saw.
+            // A connection error counts as refused; the test is about what the API received.
             let answer = user.client.send("api", &request);
             assert!(
                 answer.is_err()
@@ -179,7 +179,7 @@ fn a_clients_own_token_is_no_proof_with_cookies_or_without() {
     let recorded = recorded();
     let user = UserAgent::signed_in(recorded.system());
     assert_eq!(user.send(&user.api_request("GET")).status, 200);
-    // A good one: the JWT that the API has just accepted.
+    // A valid one: the JWT that the API has just accepted.
     let authorization = values(&recorded.api.last(), "authorization");
     let [good] = authorization.as_slice() else {
         panic!("{} Authorization lines", authorization.len())

@@ -1,4 +1,4 @@
-//! `/authorize`: the same rules without wasm, asked over HTTP; by the real nginx, and by hand.
+//! `/authorize`: the same rules without wasm, over HTTP; called by the real nginx, and by the test.
 
 use std::thread;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use bff_tests::user_agent::{AT, CSRF, CSRF_HEADER, UserAgent};
 use demo_system::{Component, Options};
 use serde_json::json;
 
-/// Lets the BFF answer at `/authorize`, with this introspection endpoint.
+/// Enables `/authorize`, with this introspection endpoint.
 fn authorize(options: &mut Options, introspection_endpoint: &str, method_header: Option<&str>) {
     let domain = &options.domain;
     let origin = format!("https://www.{domain}:{}", options.ports.public);
@@ -66,7 +66,7 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
     let system = &test.system;
     let nginx = Nginx::start(system.directory(), api_address, system.bff_admin());
     let mut user = UserAgent::signed_in(system);
-    let send = |request: &Request| send_plain(nginx.address, request).expect("an answer of nginx");
+    let send = |request: &Request| send_plain(nginx.address, request).expect("a response of nginx");
     let with_cookies = |user: &UserAgent, method: &str| {
         Request::new(method, "/api/data")
             .header("origin", &user.origin)
@@ -100,7 +100,7 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
         stranger.header("cookie", user.cookie_header_with(AT, Some("x"))),
         with_cookies(&user, "POST"),
         with_cookies(&user, "PROPPATCH").header(CSRF_HEADER, "wrong"),
-        // The client does not say what method it has.
+        // The client does not decide which method is checked.
         with_cookies(&user, "POST").header("x-original-method", "GET"),
         Request::new("GET", "/api/data")
             .header("origin", "https://evil.example")
@@ -114,17 +114,17 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
     }
     assert_eq!(send(&Request::new("GET", "/authorize")).status, 404, "not for clients");
     assert_eq!(api.count(), reached, "none of these reached the API");
-    // What is over is over here, too.
+    // An ended session is refused here, too.
     let copy = user.clone();
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
-    // From the time on that the list is read anew, whichever worker answers, and the first time already.
+    // As soon as the list has been polled: by every worker, at the first request.
     thread::sleep(Duration::from_millis(1100));
     for _ in 0..20 {
         assert_eq!(send(&with_cookies(&copy, "GET")).status, 401);
     }
 }
 
-/// Envoy's `ext_authz`, as docs/CONTRACT.md has it, at the route `/default` instead of the wasm filter.
+/// Envoy's `ext_authz`, as in docs/CONTRACT.md, at the route `/default` instead of the wasm filter.
 fn by_ext_authz(options: &mut Options) {
     let page = repository::text("docs/CONTRACT.md");
     let (_, snippet) = page.split_once("```yaml\nhttp_service:").expect("the snippet");
@@ -192,7 +192,7 @@ fn envoy_without_wasm_lets_by_what_the_filter_would_and_the_api_sees_the_same() 
     assert_eq!(api.count(), reached);
 }
 
-/// A system with an introspection of the test's own, and cookies that it seals.
+/// A system whose introspection is the test's own, and whose cookies the test seals.
 fn scripted(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) -> (TestSystem, ScriptedIntrospection) {
     let (server, address) = ScriptedIntrospection::start(script);
     let test = start(|options| authorize(options, &format!("http://{address}/introspect"), None));
@@ -200,7 +200,7 @@ fn scripted(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) ->
 }
 
 fn ask(test: &TestSystem, request: &Request) -> Response {
-    send_plain(test.system.bff_admin(), request).expect("an answer")
+    send_plain(test.system.bff_admin(), request).expect("a response")
 }
 
 fn asking(test: &TestSystem, method: &str, token: &str) -> Request {
@@ -221,7 +221,7 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
         "failing" => Scripted::Failing,
         "reset" => Scripted::Reset,
         "slow" => {
-            // Long after the time limit, however busy the machine.
+            // Long after the timeout, however busy the machine is.
             thread::sleep(Duration::from_secs(60));
             Scripted::Inactive
         }
@@ -239,12 +239,12 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
     let mut removed: Vec<&str> = removed.split(',').collect();
     removed.sort_unstable();
     assert!(
-        // The other spelling as well, which the proxy has told nothing of.
+        // The other spelling as well, which the proxy has not sent.
         removed.contains(&"cookie") && removed.contains(&CSRF_HEADER) && removed.contains(&"x_example_csrf"),
         "{removed:?}"
     );
     assert!(removed.contains(&"x.example.csrf"), "{removed:?}");
-    // And whatever spelling it was told of.
+    // And every spelling that the proxy has sent.
     let answer = ask(&test, &asking(&test, "POST", "good").header("x~example.csrf", "junk"));
     let removed = answer.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
     assert!(removed.split(',').any(|name| name == "x~example.csrf"), "{removed}");
@@ -281,7 +281,7 @@ fn requests_at_once_make_one_introspection_and_who_leaves_takes_nobody_along() {
         let leaving = std::net::TcpStream::connect(test.system.bff_admin()).expect("a connection");
         let head = request.bytes_to_keep("localhost");
         std::io::Write::write_all(&mut &leaving, &head).expect("sent");
-        eventually("the introspection is under way", || server.count() == 1);
+        eventually("the introspection is in progress", || server.count() == 1);
         let others: Vec<_> = (0..20).map(|_| scope.spawn(|| ask(&test, &request).status)).collect();
         thread::sleep(Duration::from_millis(100));
         drop(leaving);
@@ -289,7 +289,7 @@ fn requests_at_once_make_one_introspection_and_who_leaves_takes_nobody_along() {
             assert_eq!(other.join().expect("no panic"), 200);
         }
     });
-    // Each of the two workers has a gate of its own.
+    // Each of the two workers has a gateway of its own.
     assert!(server.count() <= 2, "{} introspections", server.count());
 }
 
@@ -331,15 +331,15 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
         ("x-forwarded-for", "127.0.0.1"),
         ("forwarded", "for=127.0.0.1;host=www.example.localhost;proto=https"),
     ];
-    for told_by in [None, Some("x-method-of-the-proxy")] {
-        let test = start(|options| by_the_real_server(options, told_by));
+    for named_by in [None, Some("x-method-of-the-proxy")] {
+        let test = start(|options| by_the_real_server(options, named_by));
         let user = UserAgent::signed_in(&test.system);
         let asking = |method: &str, csrf: bool, header: (&str, &str)| {
-            let request = Request::new(if told_by.is_some() { "GET" } else { method }, "/authorize")
+            let request = Request::new(if named_by.is_some() { "GET" } else { method }, "/authorize")
                 .header("origin", &user.origin)
                 .header("cookie", user.cookie_header())
                 .header(header.0, header.1);
-            let request = match told_by {
+            let request = match named_by {
                 Some(name) => request.header(name, method),
                 None => request,
             };
@@ -351,15 +351,15 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
         for header in forwarded {
             let status = |method, csrf| ask(&test, &asking(method, csrf, header)).status;
             let decisions = [status("POST", false), status("POST", true), status("GET", false)];
-            assert_eq!(decisions, [401, 200, 200], "{header:?} {told_by:?}");
+            assert_eq!(decisions, [401, 200, 200], "{header:?} {named_by:?}");
         }
         let nobody = |header: (&str, &str)| Request::new("GET", "/authorize").header(header.0, header.1);
         for header in forwarded {
             let mut request = nobody(header);
-            if let Some(name) = told_by {
+            if let Some(name) = named_by {
                 request = request.header(name, "GET");
             }
-            assert_eq!(ask(&test, &request).status, 401, "{header:?} {told_by:?}");
+            assert_eq!(ask(&test, &request).status, 401, "{header:?} {named_by:?}");
         }
     }
 }
@@ -368,6 +368,6 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
 fn without_its_section_there_is_no_authorize() {
     let test = start(|_| {});
     assert_eq!(ask(&test, &Request::new("GET", "/authorize")).status, 404);
-    let elsewhere = send_plain(test.system.bff_addr(), &Request::new("GET", "/authorize")).expect("an answer");
+    let elsewhere = send_plain(test.system.bff_addr(), &Request::new("GET", "/authorize")).expect("a response");
     assert_eq!(elsewhere.status, 404);
 }

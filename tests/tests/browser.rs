@@ -9,14 +9,14 @@ use bff_tests::setup::{add_second_user, start};
 use bff_tests::{bounded, client_credentials, repository};
 use demo_system::{Artifacts, Component, System};
 
-/// Short enough to see it end, long enough for a test to get its work done before.
+/// Short enough to expire in a test, long enough for a test to finish its work before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
 
-/// For the files of one test together: many times what they need.
+/// For all files of a test: many times what they need.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// A browser, Envoy and Node.js are all that two cores can take at once: more of them, and time limits are reached that say
-/// nothing of the code.
+/// A browser, Envoy and Node.js use both cores: with more of them, tests reach time limits for reasons that are not in
+/// the code.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -75,7 +75,7 @@ fn the_client_in_several_tabs_of_a_browser() {
     run(&test.system, &["client.test.mjs"]);
 }
 
-/// The same walkthrough where the BFF and the server speak the strictest dialect that both have.
+/// The same walkthrough with the strictest profile that both the service and the server support.
 #[test]
 fn pushed_signed_and_bound_in_a_browser() {
     let _turn = turn();
@@ -132,12 +132,12 @@ fn cookies_in_other_shapes_in_a_browser() {
     });
 }
 
-/// Packed, installed into a fresh project, and used by way of that project's own server.
+/// The package, installed into a new project, and used through that project's own server.
 #[test]
 fn the_clients_package_in_a_browser() {
     let _turn = turn();
     let test = start(|options| {
-        // Nothing else listens at this port in this system: there is no second replica.
+        // Nothing else listens at this port: this system has no second replica.
         options.web_origin = Some(format!("http://localhost:{}", options.ports.second_bff));
     });
     run(&test.system, &["package.test.mjs"]);
@@ -145,7 +145,7 @@ fn the_clients_package_in_a_browser() {
 
 #[test]
 fn the_end_of_an_access_token_in_a_browser() {
-    // It waits most of the time, and nobody waits for it.
+    // It waits most of the time, and no other test waits for it.
     let test = start(|options| options.access_token_seconds = ACCESS_TOKEN_SECONDS);
     run(&test.system, &["expiry.test.mjs"]);
 }

@@ -1,4 +1,4 @@
-//! Bytes that a client may send and no browser does.
+//! Bytes that a client can send and no browser does.
 
 use std::sync::OnceLock;
 
@@ -118,7 +118,7 @@ fn many_and_long_cookies_are_handled_up_to_the_limits() {
         .header("origin", &user.origin)
         .header("cookie", parts.join("; "));
     assert_eq!(user.send(&alone).status, 401);
-    // Over Envoy's limit: refused by it, and the next request is served.
+    // Over Envoy's limit: Envoy rejects the request, and the next one succeeds.
     let response = user.client.send("api", &with(format!("long={}", "x".repeat(200_000))));
     assert!(response.is_err() || response.is_ok_and(|response| response.status == 431 || response.status == 400));
     assert_eq!(user.get_data().status, 200);

@@ -1,5 +1,5 @@
-//! What the real authorization server makes of a client that shows another secret, key or certificate than it has
-//! registered: each kind of client authentication is really looked at, and the service says so without giving anything out.
+//! The real authorization server rejects a client that presents another secret, key or certificate than the registered
+//! one, for each kind of client authentication, and the service reports that without disclosing any detail.
 
 use bff_tests::client_credentials::{
     set, with_certificate, with_certificate_of_another, with_signing_key, with_wrong_jwks,

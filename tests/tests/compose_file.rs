@@ -1,4 +1,4 @@
-//! What `docker-compose.yml` and `Dockerfile` say of each other and of the repository. Whether the containers run is for
+//! `docker-compose.yml` and `Dockerfile` agree with each other and with the repository. Whether the containers run is tested by
 //! `cargo xtask compose --check`, which needs a Docker engine.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ fn services(compose: &Value) -> impl Iterator<Item = (&String, &Value)> {
     compose["services"].as_object().expect("services").iter()
 }
 
-/// The Dockerfile's instructions, continued lines joined.
+/// The Dockerfile's instructions, with continued lines joined.
 fn instructions() -> Vec<Vec<String>> {
     let text = repository::text("Dockerfile").replace("\\\n", " ");
     let lines = text
@@ -50,7 +50,7 @@ fn every_container_is_hardened_and_tells_of_its_health() {
             "{name}"
         );
     }
-    // What is published is Envoy, to this machine alone.
+    // Only Envoy is published, only to this machine.
     let published: Vec<_> = services(&compose)
         .filter(|(_, service)| !service["ports"].is_null())
         .collect();

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Many requests at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -51,11 +51,13 @@ fn when_the_client_that_began_an_introspection_leaves_the_others_are_answered() 
     let user = UserAgent::signed_in(&test.system);
     server.set(INTROSPECTION, Fault::HeldBack);
     let leader = user.client.send_only("api", &user.api_request("GET")).expect("sent");
-    eventually("the introspection is under way", || server.withheld(INTROSPECTION) == 1);
+    eventually("the introspection is in progress", || {
+        server.withheld(INTROSPECTION) == 1
+    });
     thread::scope(|scope| {
         let followers: Vec<_> = (0..5).map(|_| scope.spawn(|| user.get_data().status)).collect();
-        // The followers have to be waiting; that they are cannot be seen from outside, so they get a head start, and the
-        // test holds as well for one that comes later.
+        // The followers must be waiting, which cannot be seen from outside. So they get a head start; the test is also correct
+        // for one that comes later.
         thread::sleep(Duration::from_millis(300));
         drop(leader);
         eventually("the callout is made again", || server.count(INTROSPECTION) == 2);
@@ -75,7 +77,7 @@ fn clients_that_leave_at_any_stage_take_nobody_along() {
     server.set(INTROSPECTION, Fault::Slow(Duration::from_millis(1500)));
     thread::scope(|scope| {
         let leader = scope.spawn(|| user.get_data().status);
-        eventually("the introspection is under way", || server.count(INTROSPECTION) == 1);
+        eventually("the introspection is in progress", || server.count(INTROSPECTION) == 1);
         for _ in 0..5 {
             // The first leaves while it waits, the second in the middle of its body, the third in the middle of its head.
             drop(user.client.send_only("api", &user.api_request("GET")).expect("sent"));
@@ -118,7 +120,7 @@ fn parallel_refreshes_all_succeed_and_rotate_once() {
             "the same new tokens for all"
         );
     }
-    // A tab that comes late with the old tokens gets the new ones as well, and the last of all can go on with them.
+    // A tab that sends the old tokens late gets the new ones as well, and the last of all tokens can be refreshed.
     assert_eq!(user.clone().bff("POST", "/bff/refresh").status, 204);
     assert_eq!(
         server.count(TOKEN),
@@ -148,7 +150,7 @@ fn users_at_once_get_their_own_data() {
         thread::scope(|scope| {
             for user in &mut users {
                 scope.spawn(|| {
-                    // A new token, so that nothing is known of it yet.
+                    // A new token, so that nothing is cached for it yet.
                     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
                     let request = user.api_request("GET").header("x-csrf-of", &user.csrf);
                     thread::scope(|scope| {
@@ -200,7 +202,7 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
         let refused = async |connection: &mut http2::Connection| {
             for authority in [host.as_str(), "api.example.com:443", "127.0.0.1:80"] {
                 let answer = connection.connect_to(authority, &cookie).await;
-                // Reset, or refused with a status.
+                // Reset, or rejected with a status.
                 assert!(
                     answer.as_ref().map_or(true, |answer| answer.status >= 400),
                     "{answer:?}"
@@ -217,7 +219,7 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
         }
         refused(&mut connection).await;
         MAY_ANSWER.store(true, Ordering::Relaxed);
-        assert_eq!(http2::whole(waiting).await.expect("an answer").status, 200);
+        assert_eq!(http2::whole(waiting).await.expect("a response").status, 200);
         refused(&mut connection).await;
     });
     assert_eq!(vm_statistics(&test.system), before);

@@ -1,4 +1,4 @@
-//! A configuration that cannot be run keeps Envoy from starting, and its log names the field.
+//! With an invalid configuration, Envoy does not start, and its log names the field.
 
 use std::fs;
 use std::process::Command;
@@ -6,8 +6,8 @@ use std::process::Command;
 use bff_tests::setup::{TestSystem, start};
 use demo_system::Artifacts;
 
-/// Validates the system's own `envoy.yaml` with one text replaced, and some variables unset; returns whether it is good,
-/// and what Envoy said.
+/// Validates the system's own `envoy.yaml` with one text replaced, and some variables unset; returns whether it is valid,
+/// and Envoy's output.
 fn validate(test: &TestSystem, from: &str, to: &str, unset: &[&str]) -> (bool, String) {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
     let directory = test.system.directory();

@@ -1,4 +1,4 @@
-//! The failure drill: a replica of the BFF is killed under load, in containers (`docker-compose.yml`), and no session is lost.
+//! The failure drill: a replica of the service is killed under load, in containers (`docker-compose.yml`); no session is lost.
 //!
 //! `cargo xtask compose --drill` starts the containers and runs this.
 
@@ -16,13 +16,13 @@ const USERS: usize = 20;
 const REQUESTS_OF_EACH: usize = 50;
 const REQUESTS: usize = USERS * REQUESTS_OF_EACH;
 const KILLED_AFTER: usize = REQUESTS * 2 / 5;
-/// The kill takes its time, and some requests have to come after it.
+/// The kill takes some time, and some requests must follow it.
 const NOT_WITHOUT_THE_KILL: usize = REQUESTS * 4 / 5;
-/// What a page does when something is out of order for a moment: it tries again.
+/// A page tries again if a response is a temporary error.
 const TRIES: usize = 20;
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by `cargo xtask compose --drill`"))
+    std::env::var(name).unwrap_or_else(|_| panic!("missing {name}: run this by `cargo xtask compose --drill`"))
 }
 
 fn docker(arguments: &[&str]) -> String {
@@ -39,7 +39,7 @@ fn containers(service: &str) -> Vec<String> {
     ids.lines().map(str::to_owned).collect()
 }
 
-/// How many requests each replica has had, as Envoy counts them.
+/// The number of requests of each replica, as Envoy counts them.
 fn requests_of_replicas() -> Vec<u64> {
     let envoy = containers("envoy").pop().expect("Envoy's container");
     let clusters = docker(&[
@@ -66,14 +66,14 @@ fn request_of(user: &UserAgent, number: usize) -> (Request, u16) {
     }
 }
 
-/// Only these mean that somebody may try again; anything else would be a fault, and 401 the end of the session.
+/// Only these are temporary errors; any other would be a fault, and 401 the end of the session.
 fn is_for_a_moment(outcome: &io::Result<Response>) -> bool {
     outcome
         .as_ref()
         .map_or(true, |response| [502, 503, 504].contains(&response.status))
 }
 
-/// How far it has come.
+/// The progress.
 #[derive(Default)]
 struct SoFar {
     answered: AtomicUsize,
@@ -94,14 +94,14 @@ impl SoFar {
     }
 }
 
-/// How many requests had to be tried again.
+/// The number of repeated requests.
 #[derive(Default)]
 struct TriedAgain {
     of_the_bff: AtomicUsize,
     of_the_api: AtomicUsize,
 }
 
-/// Makes the requests one after the other.
+/// Sends the requests one after the other.
 fn use_it(user: &mut UserAgent, offset: usize, so_far: &SoFar, tried_again: &TriedAgain) {
     for number in 0..REQUESTS_OF_EACH {
         so_far.wait(|so_far| so_far.answered() < NOT_WITHOUT_THE_KILL || so_far.killed.load(Ordering::SeqCst));

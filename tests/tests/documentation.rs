@@ -1,11 +1,11 @@
-//! What the documentation says of the code is true.
+//! The documentation agrees with the code.
 
 use std::collections::HashSet;
 use std::fs;
 
 use bff_tests::repository;
 
-/// Of all tests in Rust (`#[test]` and the like above a function) and JavaScript (`test('…'`).
+/// The names of all tests in Rust (`#[test]` and the like above a function) and JavaScript (`test('…'`).
 fn names_of_tests() -> HashSet<String> {
     let mut names = HashSet::new();
     for file in repository::files(&["rs", "mjs"]) {
@@ -43,7 +43,7 @@ fn every_row_of_the_security_tables_names_tests_that_exist() {
         let tests: Vec<&str> = cells.last().expect("a cell").split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "no test in: {row}");
         for test in tests {
-            assert!(all_tests.contains(test), "there is no test `{test}`");
+            assert!(all_tests.contains(test), "unknown test `{test}`");
             count += 1;
         }
     }
@@ -59,7 +59,7 @@ fn every_link_in_a_document_leads_to_a_file_of_the_repository() {
         for link in links.filter(|link| !link.contains("://") && !link.starts_with(['#', '<'])) {
             let file = link.split('#').next().unwrap_or_default();
             let target = page.parent().expect("a folder").join(file);
-            assert!(target.exists(), "{}: there is no {link}", page.display());
+            assert!(target.exists(), "{}: missing {link}", page.display());
             count += 1;
         }
     }

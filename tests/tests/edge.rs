@@ -1,4 +1,4 @@
-//! What Envoy does for all behind it, whoever the client is: bounds on memory and heads, and what a page may read.
+//! What Envoy does for all servers behind it, for every client: limits on memory and heads, and what a page may read.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use bff_tests::slow_clients::{SlowConnection, allow_files};
 use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
-/// The longest request target that the service's parser takes (the `http` crate's `Uri`).
+/// The longest request target that the service's parser accepts (the `http` crate's `Uri`).
 const LONGEST: usize = 65_534;
 
 fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shipped) {
@@ -19,10 +19,10 @@ fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shi
     let target = |length: usize| format!("{path}{}", "x".repeat(length - path.len()));
     let origin = test.system.www();
     let get = |length| Request::new("GET", &target(length)).header("origin", &origin);
-    let answer = client.send("api", &get(60_000)).expect("an answer");
+    let answer = client.send("api", &get(60_000)).expect("a response");
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
     for length in [LONGEST + 1, 66_000, 90_000] {
-        let answer = client.send("api", &get(length)).expect("an answer");
+        let answer = client.send("api", &get(length)).expect("a response");
         assert_eq!(answer.status, 431, "{length}");
     }
 }
@@ -42,7 +42,7 @@ fn a_request_target_that_the_service_cannot_parse_is_refused_behind_envoy_gatewa
     a_request_target_that_the_service_cannot_parse_does_not_reach_it(Shipped::Gateway);
 }
 
-/// Sets the fields of this name, anywhere; returns how many there are.
+/// Sets all fields with this name; returns how many there are.
 fn set(value: &mut Value, name: &str, with: &Value) -> usize {
     match value {
         Value::Object(fields) => fields
@@ -65,7 +65,7 @@ fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
     allow_files(4096);
     let test = start_with(shipped);
     let system = &test.system;
-    // Half as much again as it has now, instead of a gigabyte.
+    // 1.5 times the present memory, instead of a gigabyte.
     let heap = statistic(system, "server.memory_heap_size");
     let most = heap + heap / 2;
     rewrite_envoy(system, |configuration| {
@@ -94,21 +94,21 @@ fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
             held.push(SlowConnection::from_http1(connection).expect("a socket"));
         }
     }
-    eventually("some of them are let go", || {
+    eventually("some of them are closed", || {
         held.iter_mut().any(|connection| connection.is_held().is_err())
     });
-    // Whoever is new is served again, while the others hold what they have.
-    let mut visitor = UserAgent::new(system);
-    eventually("a visitor is answered", || {
-        let session = Request::new("GET", "/bff/session").header("origin", &visitor.origin);
-        visitor
+    // A new client is served again, while the others keep their connections.
+    let mut stranger = UserAgent::new(system);
+    eventually("a new client is served", || {
+        let session = Request::new("GET", "/bff/session").header("origin", &stranger.origin);
+        stranger
             .client
             .send("api", &session)
             .is_ok_and(|answer| answer.status == 200)
     });
     drop(held);
-    eventually("a visitor signs in", || statistic(system, "server.live") == 1);
-    visitor.sign_in();
+    eventually("Envoy is live", || statistic(system, "server.live") == 1);
+    stranger.sign_in();
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(shipped: Shi
         let request = Request::new("POST", "/bff/login/end")
             .header("origin", &origin)
             .json(&json);
-        let answer = client.send("api", &request).expect("an answer");
+        let answer = client.send("api", &request).expect("a response");
         assert_eq!(answer.status, 413, "{length}");
         let content_type = answer.header("content-type").unwrap_or_default();
         assert_eq!(content_type != "application/json", by_envoy, "{length}: {content_type}");
@@ -157,21 +157,21 @@ fn a_request_to_the_service_of_more_than_64_kib_is_413_behind_envoy_gateway() {
     a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(Shipped::Gateway);
 }
 
-/// Which of these headers a page may send with a call of this path.
+/// The headers of these that a page may send with a call of this path.
 fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<String> {
     let preflight = Request::new("OPTIONS", path)
         .header("origin", origin)
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", names.join(","));
-    let answer = client.send("api", &preflight).expect("an answer");
+    let answer = client.send("api", &preflight).expect("a response");
     let granted = answer.header("access-control-allow-headers").unwrap_or_default();
     let granted: Vec<&str> = granted.split(',').map(str::trim).collect();
     let granted = names.iter().filter(|name| granted.contains(name));
     granted.map(|name| (*name).to_owned()).collect()
 }
 
-/// What OpenTelemetry, Sentry, Datadog, New Relic, Zipkin, Application Insights, Dynatrace, Elastic, Instana and older frameworks
-/// add to each call of a page.
+/// The headers that OpenTelemetry, Sentry, Datadog, New Relic, Zipkin, Application Insights, Dynatrace, Elastic, Instana and
+/// older frameworks add to each call of a page.
 const OF_MONITORING: [&str; 26] = [
     "traceparent",
     "tracestate",
@@ -233,7 +233,7 @@ fn a_page_may_call_the_api_by_grpc_web_and_read_what_came_of_it() {
     let names = ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"];
     assert_eq!(granted(&client, &origin, "/api/data", &names), names);
     let refused = Request::new("POST", "/api/data").header("origin", &origin);
-    let answer = client.send("api", &refused).expect("an answer");
+    let answer = client.send("api", &refused).expect("a response");
     assert_eq!(
         answer.header("access-control-expose-headers"),
         Some("grpc-status,grpc-message,retry-after")

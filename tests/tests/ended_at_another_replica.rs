@@ -1,4 +1,4 @@
-//! Two replicas of the BFF that share a list of ended sessions in Redis: who is signed out at one is signed out at both.
+//! Two replicas of the service that share a list of ended sessions in Redis: a user who signs out at one is signed out at both.
 
 use std::thread;
 use std::time::Duration;
@@ -18,17 +18,17 @@ fn a_session_that_is_ended_at_one_replica_is_over_at_the_other() {
     let user = UserAgent::signed_in(&test.system);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     assert!(is_logged_in(&user, second));
-    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("a response");
     assert_eq!(logout.status, 200);
-    // The cookies are still there in this test, as in the hands of a thief.
+    // This test still has the cookies, as a thief would.
     assert!(!is_logged_in(&user, first));
     eventually("the other replica knows", || !is_logged_in(&user, second));
     eventually("the filter knows", || user.get_data().status == 401);
-    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    let refresh = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
     assert_eq!((refresh.status, refresh.code().as_str()), (401, "session_expired"));
 }
 
-/// Another replica ends all that a user has, and before it tells itself the user signs in here.
+/// Another replica ends all sessions of a user, and the user signs in here before that replica publishes it.
 #[test]
 fn who_signs_in_right_after_a_logout_at_another_replica_has_a_session_that_lives_at_both() {
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
@@ -47,7 +47,7 @@ fn who_signs_in_right_after_a_logout_at_another_replica_has_a_session_that_lives
     assert_eq!(after.get_data().status, 200);
 }
 
-/// As another replica that could not tell of it at its time: it ended long before the time from which on is looked.
+/// Another replica could not publish an ended session in time: it ended long before the period that replicas poll.
 #[test]
 fn what_is_told_late_is_heard_however_long_ago_it_was() {
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
@@ -58,7 +58,7 @@ fn what_is_told_late_is_heard_however_long_ago_it_was() {
     let long_ago = now() - 1000;
     let ended = Ended::session(&session).to_text();
     redis(&test, &format!("ZADD {prefix}ended {long_ago} {ended}"));
-    // Twice the time in which the others look.
+    // Twice the polling interval.
     thread::sleep(Duration::from_secs(2));
     assert!(!is_over(), "nobody looks so far back without a reason");
     redis(&test, &format!("SET {prefix}ended-marker another"));
@@ -71,7 +71,7 @@ fn a_session_that_is_ended_while_redis_is_away_is_over_at_the_other_when_redis_i
     let user = UserAgent::signed_in(&test.system);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     test.system.kill(Component::Redis);
-    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("an answer");
+    let logout = send_plain(first, &user.bff_request("POST", "/bff/logout")).expect("a response");
     assert_eq!(logout.status, 200);
     assert!(is_logged_in(&user, second), "it cannot know");
     test.system

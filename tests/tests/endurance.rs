@@ -1,4 +1,4 @@
-//! The BFF over a long time, and beside an authorization server that hangs.
+//! The service over a long time, and with an authorization server that does not respond.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,12 +16,12 @@ use demo_system::{Component, System};
 const REQUESTS: usize = 200_000;
 const CONNECTIONS: usize = 8;
 
-/// One of many requests, and the statuses that it may be answered with.
+/// One of many kinds of requests, and the expected statuses.
 struct Kind {
     name: &'static str,
     bytes: Vec<u8>,
     expected: &'static [u16],
-    /// One in so many rounds.
+    /// Sent in one round of so many.
     every: usize,
 }
 
@@ -37,7 +37,7 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Ve
     text.into_bytes()
 }
 
-/// What browsers and others send, well-formed and not.
+/// What browsers and other clients send, well-formed or not.
 fn kinds(user: &UserAgent, leaving: &UserAgent) -> Vec<Kind> {
     let (origin, cookies, csrf) = (user.origin.as_str(), user.cookie_header(), user.csrf.as_str());
     let page = [("origin", origin), ("cookie", cookies.as_str()), (CSRF_HEADER, csrf)];
@@ -133,19 +133,19 @@ fn kinds(user: &UserAgent, leaving: &UserAgent) -> Vec<Kind> {
             1,
             request("POST", "/bff/backchannel-logout", &[], "{}"),
         ),
-        // The authorization server answers; the same outcome is handed out for a while.
+        // The authorization server responds once; the outcome is replayed for a while.
         kind("refresh", &[204], 50, request("POST", "/bff/refresh", &page, "")),
     ]
 }
 
-/// Sends on a connection that is kept, and reads one answer.
+/// Sends on a connection that is kept, and reads one response.
 fn exchange(stream: &mut BufReader<TcpStream>, bytes: &[u8]) -> u16 {
     stream.get_mut().write_all(bytes).expect("sent");
     let (mut status, mut length) = (0, 0);
     loop {
         let mut line = String::new();
         assert!(
-            stream.read_line(&mut line).expect("an answer") > 0,
+            stream.read_line(&mut line).expect("a response") > 0,
             "the connection ended"
         );
         let line = line.trim_end();
@@ -228,7 +228,7 @@ fn the_memory_of_the_service_is_flat_over_200_000_mixed_requests() {
     );
     assert_eq!(sent.values().sum::<usize>(), REQUESTS);
     assert_eq!(sent.len(), kinds.len(), "every kind had its part");
-    // A leak of ten bytes a request would be 1.5 MB; allocators keep a few pages more or less.
+    // A leak of ten bytes per request would be 1.5 MB; allocators keep a few pages more or less.
     assert!(
         late < early + 1500,
         "{early} KiB after a quarter, {late} KiB at the end"
@@ -254,7 +254,7 @@ fn an_authorization_server_that_hangs_stops_nothing_that_does_not_need_it() {
         let hanging: Vec<_> = users
             .iter()
             .flat_map(|user| (0..8).map(move |_| user.bff_request("POST", "/bff/refresh")))
-            .map(|request| scope.spawn(move || send_plain(address, &request).expect("an answer")))
+            .map(|request| scope.spawn(move || send_plain(address, &request).expect("a response")))
             .collect();
         eventually("every session's refresh hangs", || {
             server.count(TOKEN) - before >= users.len()
@@ -266,11 +266,11 @@ fn an_authorization_server_that_hangs_stops_nothing_that_does_not_need_it() {
                 ("GET", "/bff/claims"),
                 ("POST", "/bff/login/start"),
             ] {
-                let response = send_plain(address, &user.bff_request(method, path)).expect("an answer");
+                let response = send_plain(address, &user.bff_request(method, path)).expect("a response");
                 assert_eq!(response.status, 200, "{method} {path}");
             }
             assert_eq!(
-                demo_system::get(system.bff_admin(), "/readyz").expect("an answer").0,
+                demo_system::get(system.bff_admin(), "/readyz").expect("a response").0,
                 200
             );
         }
@@ -286,8 +286,8 @@ fn an_authorization_server_that_hangs_stops_nothing_that_does_not_need_it() {
             );
         }
     });
-    // Nobody was logged out by it.
+    // It has signed nobody out.
     server.set(TOKEN, Fault::None);
-    let response = send_plain(address, &users[0].bff_request("GET", "/bff/session")).expect("an answer");
+    let response = send_plain(address, &users[0].bff_request("GET", "/bff/session")).expect("a response");
     assert_eq!(response.json()["isLoggedIn"], true);
 }

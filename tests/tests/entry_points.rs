@@ -1,5 +1,5 @@
-//! One API, three ways in, as in the tutorial: cookies from the web, tokens from applications, tokens with certificates from
-//! partners. All in one Envoy, with tokens of the real authorization server.
+//! One API with three entry points, as in the tutorial: cookies for the web, tokens for other clients, tokens with certificates
+//! for partners. All in one Envoy, with tokens of the real authorization server.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::encoding::base64url;
@@ -16,7 +16,7 @@ use serde_json::Value;
 struct Entries {
     test: TestSystem,
     api: RecordingApi,
-    /// Where the authorization server takes clients with certificates.
+    /// The authorization server's port for clients with certificates.
     mtls_port: u16,
 }
 
@@ -40,7 +40,7 @@ fn opaque_token(test: &TestSystem, user: &UserAgent) -> String {
 
 fn get(client: &Client, host: &str, path: &str, token: &str) -> Response {
     let request = Request::new("GET", path).header("authorization", format!("Bearer {token}"));
-    client.send(host, &request).expect("an answer")
+    client.send(host, &request).expect("a response")
 }
 
 fn refusal(response: &Response) -> (u16, &str) {
@@ -76,26 +76,26 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
     assert!(claims(&api)["cnf"]["x5t#S256"].is_string());
     api.clear();
 
-    // The web takes no tokens, and the others no cookies.
+    // The web entry point accepts no tokens, the others no cookies.
     assert_eq!(get(&anyone, "api", "/api/data", &of_user).status, 401);
     let with_cookies = Request::new("GET", "/default/data")
         .header("origin", &user.origin)
         .header("cookie", user.cookie_header());
     assert_eq!(refusal(&user.send(&with_cookies)), (401, "Bearer realm=\"api\""));
-    // A partner's token is good with the partner's certificate alone, in whatever way it is tried.
+    // A partner's token is valid only with the partner's certificate, however a client sends it.
     assert_eq!(refusal(&get(&anyone, "api", "/default/data", &of_partner)), INVALID);
     assert_eq!(refusal(&get(&partner, "api", "/default/data", &of_partner)), INVALID);
-    // And a token of somebody without one is of no use where certificates are required.
+    // A token of a client without a certificate is refused where certificates are required.
     assert_eq!(refusal(&get(&partner, "mtls", "/api/data", &of_user)), INVALID);
     assert_eq!(refusal(&get(&partner, "mtls", "/api/data", "no-token-at-all")), INVALID);
-    // Two tokens, or what is none, are a bad request.
+    // Two tokens, or a value that is not a token, are a bad request.
     let bad = (400, "Bearer realm=\"api\", error=\"invalid_request\"");
     let two = Request::new("GET", "/default/data")
         .header("authorization", format!("Bearer {of_user}"))
         .header("authorization", format!("Bearer {of_user}"));
-    assert_eq!(refusal(&anyone.send("api", &two).expect("an answer")), bad);
+    assert_eq!(refusal(&anyone.send("api", &two).expect("a response")), bad);
     assert_eq!(refusal(&get(&anyone, "api", "/default/data", "a b")), bad);
-    // Without a certificate not even a connection.
+    // Without a certificate the connection fails.
     let without = anyone.send("mtls", &Request::new("GET", "/api/data"));
     assert!(without.is_err(), "{without:?}");
     assert_eq!(api.heads().len(), 0, "nothing of these reached the API");
@@ -104,7 +104,7 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
 #[test]
 fn a_stolen_token_is_of_no_use_to_another_partner_although_its_answer_is_kept() {
     let Entries { test, api, mtls_port } = entries(|options| {
-        // A thief with a certificate that this listener takes: here it takes any.
+        // A thief with a certificate that this listener accepts: here it accepts any.
         let context = "                validation_context:\n";
         let lenient = format!("{context}                  trust_chain_verification: ACCEPT_UNTRUSTED\n");
         options.envoy_changes.push((context.to_owned(), lenient));
@@ -141,7 +141,7 @@ fn a_spelling_of_the_entry_points_host_in_the_host_header_opens_none_of_the_othe
     let anyone = Client::new(&test.system);
     let authority = anyone.authority("mtls");
     let request = Request::new("GET", "/api/data");
-    let answer = anyone.send_as("api", &authority, &request).expect("an answer");
+    let answer = anyone.send_as("api", &authority, &request).expect("a response");
     assert_eq!(answer.status, 404, "the other listener's hosts are not known here");
     assert_eq!(api.heads().len(), 0);
 }

@@ -1,4 +1,4 @@
-//! The authorization server on a bad day: the contract's errors, in time, nobody is logged out, and no restart is needed.
+//! Faults of the authorization server: the contract's errors, in time; no user is signed out, and no restart is needed.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use bff_tests::setup::{TestSystem, eventually, start, vm_statistics};
 use bff_tests::user_agent::UserAgent;
 use demo_system::{Component, Options};
 
-/// Everything that makes an answer unusable at once.
+/// Every fault that makes a response unusable at once.
 const BROKEN: [Fault; 7] = [
     Fault::Down,
     Fault::CutHead,
@@ -20,7 +20,7 @@ const BROKEN: [Fault; 7] = [
     Fault::ServerError,
 ];
 
-/// What is refused besides, as an answer to introspection.
+/// Further faults of a response to introspection.
 const UNUSABLE: [Fault; 4] = [Fault::Huge, Fault::HugeInChunks, Fault::Redirect, Fault::Compressed];
 
 fn faulty_system() -> (TestSystem, FaultyAuthorizationServer) {
@@ -49,8 +49,8 @@ fn assert_unavailable(response: &Response, status: u16, what: &str) {
     assert!(response.all("set-cookie").is_empty(), "{what}: cookies are untouched");
 }
 
-/// What the service answers where the token endpoint has this fault. Between the two there is Envoy, which says 503 for a
-/// server that does not answer: the same request may succeed in a while. What an answer means that is none, is a fault.
+/// The service's status for a fault of the token endpoint. Envoy is between the two and responds with 503 for a
+/// server that does not respond: the same request may succeed later. An invalid response is a fault.
 fn status_of(fault: Fault) -> u16 {
     match fault {
         Fault::Down => 503,
@@ -74,10 +74,10 @@ fn introspection_that_fails_is_502_and_not_remembered() {
     }
     faulty.set(INTROSPECTION, Fault::None);
     assert_eq!(user.get_data().status, 200, "it is back");
-    // What is known needs no authorization server.
+    // Cached outcomes need no authorization server.
     faulty.set(INTROSPECTION, Fault::Down);
     for _ in 0..3 {
-        // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and nothing else.
+        // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and no other status occurs.
         assert!([200, 502].contains(&user.get_data().status));
     }
 }
@@ -119,7 +119,7 @@ fn every_kind_of_answer_is_understood_or_refused_with_one_two_and_four_workers()
             Fault::NoLength,
             Fault::SlowAnswer(Duration::from_millis(300)),
         ] {
-            // A new token, of which nothing is known yet.
+            // A new token, for which nothing is cached yet.
             assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
             faulty.set(INTROSPECTION, fault);
             assert_eq!(user.get_data().status, 200, "{fault:?} with {workers} workers");
@@ -149,7 +149,7 @@ fn a_login_that_cannot_be_finished_is_502_and_can_be_finished_later() {
 fn a_refresh_that_fails_is_502_and_logs_nobody_out() {
     let (test, faulty) = faulty_system();
     let mut user = UserAgent::signed_in(&test.system);
-    // Faults before the server's work is done: what a server did and then failed to say cannot be taken back.
+    // Faults before the server has done its work: work that it did and then failed to report cannot be undone.
     for fault in [Fault::Down, Fault::Html, Fault::NonsenseJson, Fault::ServerError] {
         faulty.set(TOKEN, fault);
         assert_unavailable(
@@ -174,7 +174,7 @@ fn a_refresh_that_is_never_answered_is_502_and_can_be_made_again_when_it_is_give
     faulty.set(TOKEN, Fault::Silent);
     assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, "no answer in time");
     faulty.set(TOKEN, Fault::None);
-    // Until then it may have used up the refresh token.
+    // Until then the server may have used the refresh token.
     eventually("the exchange is given up", || {
         user.bff("POST", "/bff/refresh").status == 204
     });
@@ -194,8 +194,8 @@ fn a_refresh_whose_answer_breaks_off_is_502_and_touches_no_cookie() {
             &format!("{fault:?}"),
         );
         faulty.set(TOKEN, Fault::None);
-        // The server has rotated, and what it said is lost: to it the next refresh is a second use, after which it ends
-        // the session (RFC 9700, 4.14.2). The page is told so, and can sign in again.
+        // The server has rotated the token, and its response is lost: the next refresh is a second use for it, after which it
+        // ends the session (RFC 9700, section 4.14.2). The page receives that, and the user can sign in again.
         let response = user.bff("POST", "/bff/refresh");
         assert_eq!(
             (response.status, response.code().as_str()),
@@ -244,7 +244,7 @@ fn the_service_starts_without_the_authorization_server_and_is_ready_when_it_come
     test.system.stop(Component::Bff);
     test.system.stop(Component::AuthorizationServer);
     let bff = std::thread::scope(|scope| {
-        // Resuming waits for readiness, which comes with the authorization server.
+        // Resuming waits for readiness, which needs the authorization server.
         let resumed = scope.spawn(|| test.system.resume(Component::Bff));
         let mut user = UserAgent::new(&test.system);
         eventually("the service answers", || {

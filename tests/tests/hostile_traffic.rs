@@ -1,4 +1,4 @@
-//! Two hundred thousand requests of whatever a client may send, while the authorization server has bad moments.
+//! Two hundred thousand requests of every kind that a client can send, while the authorization server has faults at times.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,21 +21,21 @@ use serde_json::json;
 const REQUESTS: usize = 200_000;
 const CLIENTS: u64 = 6;
 
-/// No answer within this time to a whole request is a failed test.
+/// A response to a whole request that takes longer fails the test.
 const LIMIT: Duration = Duration::from_secs(15);
-/// How long an answer to what may be no whole request is waited for.
+/// How long the client waits for a response to bytes that may not be a whole request.
 const MOMENT_FOR_ANYTHING: Duration = Duration::from_millis(30);
 
-/// Which moment the authorization server has; any other number is a good one.
+/// The present fault of the authorization server; any other number means that it has no fault.
 static MOMENT: AtomicU64 = AtomicU64::new(GOOD);
 const GOOD: u64 = 0;
 const FAILING: u64 = 1;
 const RESETTING: u64 = 2;
-/// Now and then an answer is slower than the time limit.
+/// Some responses take longer than the timeout.
 const SLOW: u64 = 3;
-/// There is no answer until the moment is over.
+/// No response until the fault ends.
 const SILENT: u64 = 6;
-/// How many moments there are in the traffic, of which those from `SLOW` on are good.
+/// The number of states of the authorization server; those from `SLOW` on are without a fault.
 const MOMENTS: u64 = 6;
 
 fn script(token: &str, number: usize) -> Scripted {
@@ -61,7 +61,7 @@ fn script(token: &str, number: usize) -> Scripted {
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
-/// How often each thing came of it.
+/// How often each outcome occurred.
 type Outcomes = BTreeMap<String, usize>;
 
 fn exchange(connection: &mut Connection, traffic: &Traffic) -> io::Result<Option<Response>> {
@@ -77,7 +77,7 @@ fn exchange(connection: &mut Connection, traffic: &Traffic) -> io::Result<Option
     connection.sock.set_read_timeout(Some(limit))?;
     let response = read_response(connection)?;
     let earned = [502, 504].contains(&response.status) && response.code() == "authorization_server_error";
-    // There is no service behind the other half of the host.
+    // No service is behind that part of the host's paths.
     let unserved = response.status == 503 && traffic.bytes.windows(3).any(|window| window == b"bff");
     assert!(
         response.status < 500 || earned || unserved,
@@ -115,7 +115,7 @@ fn attack(client: &Client, attacker: &mut HostileClient, left: &AtomicUsize, out
             Err(error) => {
                 let waits = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind());
                 let anything = traffic.expected == Expected::Anything;
-                // Envoy may end a connection between requests.
+                // Envoy may close a connection between requests.
                 assert!(
                     anything || was_kept && !waits,
                     "{error}: {}",
@@ -140,11 +140,11 @@ fn half(system: &System, seed: u64, outcomes: &Mutex<Outcomes>) {
             let (client, left) = (&client, &left);
             scope.spawn(move || attack(client, &mut attacker, left, outcomes))
         };
-        // All of them have the same cookies.
+        // All clients use the same cookies.
         let sessions = sessions(system);
         let attackers = (0..CLIENTS).map(|number| HostileClient::new(system, &client, &sessions, seed * 1000 + number));
         let attacks: Vec<_> = attackers.map(attack).collect();
-        // Bad moments come and go.
+        // Faults begin and end.
         let mut random = Random::new(seed);
         while !attacks.iter().all(|attack| attack.is_finished()) {
             MOMENT.store(random.number() % MOMENTS, Ordering::Relaxed);
@@ -154,12 +154,12 @@ fn half(system: &System, seed: u64, outcomes: &Mutex<Outcomes>) {
     });
 }
 
-/// What is answered in each moment. The traffic meets whatever it meets; this does not rest on it.
+/// The response during each fault. Which faults the traffic meets is random, so this tests each of them.
 fn see_each_answer(system: &System) {
     let client = Client::new(system);
     let bearer = |token: &str| {
         let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-        client.send("api", &request).expect("an answer").status
+        client.send("api", &request).expect("a response").status
     };
     for (moment, token, status) in [
         (GOOD, "good-0", 200),
@@ -174,7 +174,7 @@ fn see_each_answer(system: &System) {
     }
     let mut connection = client.connect("api").expect("a connection");
     connection.write_all(b"no request\r\n\r\n").expect("sent");
-    assert_eq!(read_response(&mut connection).expect("an answer").status, 400);
+    assert_eq!(read_response(&mut connection).expect("a response").status, 400);
 }
 
 #[test]
@@ -205,8 +205,8 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
         late <= early + early / 10,
         "{early} KiB after the first half, {late} KiB after the second"
     );
-    assert_eq!(vms(), before, "no VM was made anew");
-    eventually("no request is left over", || {
+    assert_eq!(vms(), before, "no VM was created again");
+    eventually("no request remains", || {
         statistic(system, "http.https.downstream_rq_active") == 0
     });
     // Then normal service.
@@ -214,7 +214,7 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
     let mut user = HostileClient::new(system, &client, &sessions(system), 3005);
     for _ in 0..50 {
         let mut connection = client.connect("api").expect("a connection");
-        let answer = exchange(&mut connection, &user.good()).expect("an answer");
+        let answer = exchange(&mut connection, &user.good()).expect("a response");
         assert_eq!(answer.map(|answer| answer.status), Some(200));
     }
 }

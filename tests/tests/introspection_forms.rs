@@ -1,5 +1,5 @@
-//! Every form in which an authorization server says what a token is worth, with answers of the real one; and what a route
-//! asks for besides.
+//! Every form of an introspection response, from the real authorization server; and the requirements of a
+//! route.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -52,7 +52,7 @@ fn a_jwt_reaches_the_api_in_each_form_that_holds_one_and_other_forms_are_refused
     ] {
         let (test, api) = recorded(|options| options.introspection_response = form.to_owned());
         let user = UserAgent::signed_in(&test.system);
-        // Twice: what is kept is what came.
+        // Twice: the second time from the cache.
         for _ in 0..2 {
             assert_eq!(user.get_data().status, status, "{form}");
         }
@@ -61,7 +61,7 @@ fn a_jwt_reaches_the_api_in_each_form_that_holds_one_and_other_forms_are_refused
     }
 }
 
-/// One line: it is put into a block of lines.
+/// One line: it is inserted into a block of lines.
 const CLAIMS: &str = concat!(
     r#""claim_to_headers": [{"header_name": "x-auth-subject", "claim_name": "sub"}, "#,
     r#"{"header_name": "x-auth-scope", "claim_name": "scope"}, "#,
@@ -86,7 +86,7 @@ fn claims_reach_the_api_in_headers_that_no_client_can_set() {
                 .push((hardening.to_owned(), format!("{hardening}, \"allow_tokens\": true")));
             let issuer = format!("login.{}:{}", options.domain, options.ports.public);
             further(options, &members.replace("ISSUER", &issuer));
-            // The filter itself has to take both spellings away.
+            // The filter itself must remove both spellings.
             let drop = "headers_with_underscores_action: DROP_HEADER".to_owned();
             options
                 .envoy_changes
@@ -126,7 +126,7 @@ fn claims_reach_the_api_in_headers_that_no_client_can_set() {
             }
             assert_eq!(values(&api, "x-auth-other"), ["kept"]);
         }
-        // The same where the cookie stage is skipped, and where a browser asks first.
+        // The same if the cookie stage is skipped, and if a browser sends a preflight request first.
         let (token, _) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
         for method in ["GET", "OPTIONS"] {
             let request = Request::new(method, "/api/data")
@@ -207,7 +207,7 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
             401,
             Some("Bearer realm=\"api\", error=\"invalid_token\""),
         ),
-        // A route that was forgotten is shut, and one that has something else than a text where a requirement was meant.
+        // A route without the metadata is closed, and so is one whose metadata has another type than string.
         ("", 500, None),
         ("required_scopes: \"data\", required_audience: 123456789", 500, None),
         ("required_scopes: \"data\", required_audience: \"\"", 500, None),
@@ -219,7 +219,7 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
         let (token, _) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
         for _ in 0..3 {
             let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-            let answer = Client::new(&test.system).send("api", &request).expect("an answer");
+            let answer = Client::new(&test.system).send("api", &request).expect("a response");
             assert_eq!(answer.status, status, "{metadata}");
             assert_eq!(answer.header("www-authenticate"), challenge, "{metadata}");
         }
@@ -229,7 +229,7 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
 
 fn with_bearer(test: &TestSystem, token: &str) -> Response {
     let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-    Client::new(&test.system).send("api", &request).expect("an answer")
+    Client::new(&test.system).send("api", &request).expect("a response")
 }
 
 fn filter_count(test: &TestSystem, name: &str) -> u64 {
@@ -270,7 +270,7 @@ fn a_jwt_that_introspection_calls_active_reaches_the_api_itself_and_the_server_l
         echoed(&answer.body, "authorization"),
         [format!("Bearer {token}").into_bytes()]
     );
-    // The cluster leads to a plain http port.
+    // The cluster leads to a port with plain http.
     assert_eq!(echoed(&server.last_head(), "x-forwarded-proto"), [b"https".to_vec()]);
     assert_eq!(with_bearer(&test, "opaque").status, 502, "nothing for the API");
 }
@@ -288,7 +288,7 @@ fn the_filter_names_the_key_that_it_does_not_have_and_counts_those_who_bring_coo
         let request = Request::new("GET", "/api/data").header("cookie", format!("{AT}={at}"));
         Client::new(&test.system)
             .send("api", &request)
-            .expect("an answer")
+            .expect("a response")
             .status
     };
     assert_eq!(get(&Seals::of(&test.system, "example")), 200);

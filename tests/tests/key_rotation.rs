@@ -1,5 +1,5 @@
-//! The cookie key is exchanged in both halves while they run: two replicas of the service read its file anew, the filter gets
-//! new configuration over Envoy's extension configuration discovery. `docs/operations/key-rotation.md` is what this does.
+//! Key rotation of the service and the filter while they run: two replicas of the service reload the file, the filter gets
+//! a new configuration over Envoy's extension configuration discovery, as in `docs/operations/key-rotation.md`.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -16,7 +16,7 @@ use demo_system::{Artifacts, Component};
 const USERS: usize = 3;
 const FROM_ENVIRONMENT: &str = "{\"env\": \"BFF_COOKIE_KEYS\"}";
 
-/// `bff-service keys`, with this on its standard input.
+/// The output of `bff-service keys`, with this on its standard input.
 fn keys(arguments: &[&str], ring: &str) -> String {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
     let output = Command::new(artifacts.bff_service)
@@ -29,7 +29,7 @@ fn keys(arguments: &[&str], ring: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Two replicas whose keys are in a mounted volume; the second one reads it on SIGHUP alone.
+/// Two replicas whose keys are in a mounted volume; the second one reloads them only on SIGHUP.
 fn two_replicas(ring: &str) -> (TestSystem, MountedVolume) {
     let mut volume = None;
     let test = start(|options| {
@@ -59,11 +59,11 @@ fn metrics(admin: SocketAddr) -> String {
     demo_system::get(admin, "/metrics").expect("the metrics").1
 }
 
-/// Both halves are given a ring, the service first; returns when it is in force in both.
+/// Gives a ring to the service and then to the filter; returns when it is in force in both.
 fn give(test: &TestSystem, volume: &mut MountedVolume, filter: &mut DiscoveredFilter<'_>, ring: &str) {
     volume.write("cookie-keys", &format!("{ring}\n"));
     hang_up(test);
-    // What the command prints for the ring is what the service says of itself.
+    // The command prints the same for the ring as the service logs.
     let fingerprints = keys(&["fingerprint"], ring);
     let mut expected: Vec<String> = Vec::new();
     for line in fingerprints.lines() {
@@ -89,7 +89,7 @@ fn hang_up(test: &TestSystem) {
     assert!(sent.expect("kill").success());
 }
 
-/// Nothing that was sealed with a removed key is worth anything, at any worker of any half.
+/// No worker of the service or of the filter opens a cookie that was sealed with a removed key.
 fn is_out_everywhere(test: &TestSystem, user: &UserAgent) {
     eventually("the filter refuses", || user.get_data().status == 401);
     for _ in 0..20 {
@@ -97,15 +97,15 @@ fn is_out_everywhere(test: &TestSystem, user: &UserAgent) {
     }
     for address in [test.system.bff_addr(), test.system.second_bff().0] {
         for _ in 0..5 {
-            let refresh = send_plain(address, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+            let refresh = send_plain(address, &user.bff_request("POST", "/bff/refresh")).expect("a response");
             assert_eq!((refresh.status, refresh.code().as_str()), (401, "unauthorized_request"));
-            let session = send_plain(address, &user.bff_request("GET", "/bff/session")).expect("an answer");
+            let session = send_plain(address, &user.bff_request("GET", "/bff/session")).expect("a response");
             assert_eq!(session.json()["isLoggedIn"], false);
         }
     }
 }
 
-/// What was taken by nobody leaves the ring from before in force.
+/// A ring that is rejected leaves the previous one in force.
 fn a_bad_ring_is_refused_by_both(
     test: &TestSystem,
     volume: &mut MountedVolume,
@@ -148,7 +148,7 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
             progress.everybody_has_refreshed();
             let stale = UserAgent::signed_in(&test.system);
             assert_eq!(stale.get_data().status, 200);
-            // The new key opens everywhere before it seals anywhere.
+            // The new key must open everywhere before it seals anywhere.
             give(&test, &mut volume, &mut filter, &format!("{old},{new}"));
             progress.everybody_has_refreshed();
             give(&test, &mut volume, &mut filter, &format!("{new},{old}"));
@@ -157,14 +157,14 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
             a_bad_ring_is_refused_by_both(&test, &mut volume, &mut filter, new);
             progress.everybody_has_refreshed();
             assert_eq!(stale.get_data().status, 200, "a ring that is refused changes nothing");
-            // The cookies that the old key has sealed have run out: all but those of the one who was away.
+            // The cookies that the old key has sealed have expired, except those of the user who was away.
             give(&test, &mut volume, &mut filter, new);
             is_out_everywhere(&test, &stale);
             progress.everybody_has_refreshed();
         }
     });
     assert!(answered > USERS * 100, "{answered} requests");
-    // The filter says which key the cookies were sealed with.
+    // The filter counts which key the cookies were sealed with.
     let (ring, _) = KeyRing::parse(three, false).expect("a ring");
     let id = ring.key_ids().next().expect("a key");
     eventually("the filter counts", || {

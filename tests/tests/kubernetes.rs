@@ -1,5 +1,5 @@
-//! The Envoy configurations that the manifests for Istio and Envoy Gateway lead to, in the real Envoy with the real module, and
-//! the service as the chart starts it. There is no cluster here: the translation is the tests' own (`bff_tests::kubernetes`).
+//! The Envoy configurations that result from the manifests for Istio and Envoy Gateway, in the real Envoy with the real module,
+//! and the service as the chart starts it. Without a cluster: the translation is the tests' own (`bff_tests::kubernetes`).
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ struct Cluster {
     test: TestSystem,
     api: RecordingApi,
     api_address: std::net::SocketAddr,
-    /// Where the authorization server takes clients with certificates.
+    /// The authorization server's port for clients with certificates.
     mtls_port: u16,
 }
 
@@ -78,10 +78,10 @@ fn hex_digest(bytes: &[u8]) -> String {
 
 fn get(client: &Client, host: &str, path: &str, token: &str) -> Response {
     let request = Request::new("GET", path).header("authorization", format!("Bearer {token}"));
-    client.send(host, &request).expect("an answer")
+    client.send(host, &request).expect("a response")
 }
 
-/// What every gateway owes, whatever it was configured by. `nowhere`: what a path is answered with that no route leads to.
+/// The requirements for every Envoy, however it was configured. `nowhere`: the status of a path without a route.
 fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let Cluster {
         test, api, mtls_port, ..
@@ -92,7 +92,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let (of_user, of_partner) = (cluster.token_of(&user), partner::token(system, *mtls_port));
     api.clear();
 
-    // From the web: cookies, and the API gets a JWT and none of them.
+    // From the web: cookies; the API gets a JWT and no cookie.
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.send(&user.api_request("POST")).status, 200);
     let head = api.last();
@@ -100,16 +100,16 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     assert_eq!((of("authorization"), of("cookie"), of("x-example-csrf")), (1, 0, 0));
     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
     assert_eq!(user.get_data().status, 200);
-    // By applications and by partners.
+    // From other clients and from partners.
     assert_eq!(get(&anyone, "api", "/default/data", &of_user).status, 200);
     assert_eq!(get(&partner, "mtls", "/api/data", &of_partner).status, 200);
 
-    // A preflight request is answered before the filter, and the page may read the filter's refusals.
+    // A preflight request gets its response before the filter, and the page may read the filter's rejections.
     let preflight = Request::new("OPTIONS", "/api/data")
         .header("origin", &user.origin)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "x-example-csrf");
-    let answer = anyone.send("api", &preflight).expect("an answer");
+    let answer = anyone.send("api", &preflight).expect("a response");
     assert_eq!(
         (answer.status, answer.header("access-control-allow-origin")),
         (200, Some(&*user.origin))
@@ -118,7 +118,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let granted = answer.header("access-control-allow-headers").unwrap_or_default();
     assert!(granted.starts_with("content-type,x-example-csrf,"), "{granted}");
     let bare = Request::new("GET", "/api/data").header("origin", &user.origin);
-    let answer = anyone.send("api", &bare).expect("an answer");
+    let answer = anyone.send("api", &bare).expect("a response");
     assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
     assert_eq!(answer.header("access-control-allow-origin"), Some(&*user.origin));
     assert_eq!(
@@ -127,7 +127,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     );
     api.clear();
 
-    // None of the ways in takes what is another's.
+    // No entry point accepts the credentials of another.
     assert_eq!(get(&anyone, "api", "/api/data", &of_user).status, 401);
     let cookies = |path: &str| {
         Request::new("GET", path)
@@ -147,7 +147,7 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     );
     let elsewhere = cookies("/api/data").header("sec-fetch-site", "cross-site");
     assert_eq!(user.send(&elsewhere).status, 401);
-    // Nor any other spelling of them, nor what no route leads to.
+    // Nor another spelling of them, nor a path without a route.
     assert_eq!(user.send(&cookies("/default%2f..%2fapi/data")).status, 400);
     for path in ["/bffx", "/apix/data", "/metrics", "/ended-sessions", "/"] {
         assert_eq!(user.send(&cookies(path)).status, nowhere, "{path}");
@@ -155,12 +155,12 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let authority = anyone.authority("mtls");
     let request = Request::new("GET", "/api/data");
     assert_eq!(
-        anyone.send_as("api", &authority, &request).expect("an answer").status,
+        anyone.send_as("api", &authority, &request).expect("a response").status,
         nowhere
     );
     assert_eq!(api.heads().len(), 0, "nothing of these reached the API");
 
-    // Headers that could be taken for others, or for a proxy's, stay outside.
+    // Headers that could be taken for others, or for a proxy's, are removed.
     let request = cookies("/api/data")
         .header("x_auth_subject", "somebody")
         .header("x-forwarded-host", "evil.example")
@@ -178,11 +178,11 @@ fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
         "{head:?}"
     );
 
-    // A session that was ended is over for a copy of its cookies too: the filter reaches the service's admin listener.
+    // After the end of a session a copy of its cookies is refused too: the filter reaches the service's admin listener.
     let copy = cookies("/api/data");
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
     eventually("the copy is refused", || {
-        anyone.send("api", &copy).expect("an answer").status == 401
+        anyone.send("api", &copy).expect("a response").status == 401
     });
 }
 
@@ -233,7 +233,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     assert_eq!(user.send(&cookies).status, 401);
     assert_eq!(get(&Client::new(system), "api", "/forgotten/data", &token).status, 401);
 
-    // Without filter-routes.yaml every filter is in front of everything.
+    // Without filter-routes.yaml every filter is before all routes.
     manifests.retain(|manifest| manifest.name() != "bff-filter-routes");
     cluster.run_istio(&manifests);
     for path in ["/api/data", "/default/data", "/bff/session"] {
@@ -245,7 +245,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     }
     assert_eq!(api.heads().len(), 0);
 
-    // One plugin of three has an error in its configuration: the listener does not open for anybody.
+    // One plugin of three has an error in its configuration: the listener does not open.
     let mut manifests = manifests::of_folder("istio");
     istio::configure(&mut manifests, "bff-mtls", |configuration| {
         configuration["phantom_token"]["client_secrets"] = json!({"env": "GATEWAY_CLIENT_SECRET"});
@@ -337,7 +337,7 @@ fn the_service_starts_with_what_the_chart_gives_its_pods_and_answers_their_probe
     let pod = &of_kind("Deployment").content["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     let folder = tempfile::tempdir().expect("a folder");
-    // What the kubelet would mount.
+    // The files that the kubelet would mount.
     let file = |path: &str| folder.path().join(path.trim_start_matches('/'));
     let write = |path: &str, text: &str| {
         fs::create_dir_all(file(path).parent().expect("a folder")).expect("made");
@@ -391,6 +391,6 @@ fn the_service_starts_with_what_the_chart_gives_its_pods_and_answers_their_probe
     let alive_but_not_ready = (probe("livenessProbe").ok(), probe("readinessProbe").ok());
     let _ = service.kill();
     let _ = service.wait();
-    // There is no authorization server at example.com.
+    // No authorization server is at example.com.
     assert_eq!(alive_but_not_ready, (Some(200), Some(503)));
 }

@@ -1,4 +1,4 @@
-//! The manifests for Kubernetes fit the schemas of what they are for, and a typing error in them would be found.
+//! The manifests for Kubernetes match the schemas of their kinds, and a typing error in them would be found.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,12 +15,12 @@ fn all() -> Vec<Manifest> {
         .collect()
 }
 
-/// Past what the test program captures: it is to be read in a report of success too.
+/// Bypasses the test harness, which captures output: this must be visible in a report of success too.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Kinds whose schema is nowhere to be had.
+/// Kinds whose schema is not published.
 fn is_known_to_lack_a_schema(schemas: &Schemas, manifest: &Manifest) -> bool {
     let api = manifest.text("/apiVersion");
     match schemas.has_custom() {
@@ -47,10 +47,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
                     "{}: no schema",
                     manifest.title()
                 );
-                say(&format!(
-                    "NOT CHECKED: there is no schema here for {}",
-                    manifest.title()
-                ));
+                say(&format!("NOT CHECKED: missing schema for {}", manifest.title()));
             }
         }
         rules.insert(manifest.kind(), schemas.rules(&manifest.content));
@@ -59,7 +56,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
     let rules: usize = rules.values().sum();
     say(&format!("checked against their schemas: {checked:?}"));
     say(&format!(
-        "NOT CHECKED: rules in CEL, {rules} of them in the custom resource definitions here"
+        "NOT CHECKED: CEL rules, {rules} of them in the custom resource definitions"
     ));
     for kind in [
         "Deployment",
@@ -73,7 +70,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
     }
 }
 
-/// Where anything may stand: labels and the like, and what is passed on.
+/// Places where any field is allowed: labels and the like, and values that are passed on.
 fn is_open(manifest: &Manifest, place: &str) -> bool {
     let ends = |names: &[&str]| {
         names
@@ -99,7 +96,7 @@ fn is_open(manifest: &Manifest, place: &str) -> bool {
     }
 }
 
-/// Asks for all mutations at once; returns those that no schema refuses.
+/// Validates all mutations at once; returns those that every schema accepts.
 fn accepted(schemas: &mut Schemas, mutated: Vec<(usize, Mutation)>) -> Vec<(usize, String)> {
     let contents: Vec<_> = mutated.iter().map(|(_, mutation)| mutation.content.clone()).collect();
     let verdicts = schemas.check(&contents);
@@ -181,7 +178,7 @@ fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
         ("server.port=80", "/server/port"),
         ("terminationGracePeriodSeconds=10", "/terminationGracePeriodSeconds"),
         ("env[0].name=BFF_COOKIE_KEYS,env[0].value=secret", "/env/0/name"),
-        // Nobody would be everybody.
+        // An empty list would allow everybody.
         ("networkPolicy.gateways=null", "'gateways'"),
     ] {
         let message = refused(&["--set", set]);
@@ -211,7 +208,7 @@ fn the_charts_pods_run_with_the_least_privileges_and_hold_secrets_as_files_alone
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"], "http-admin", "{probe}");
         }
-        // Time to stop: for proxies to learn of it, and 15 seconds of the service itself.
+        // Time to stop: for proxies to notice it, and 15 seconds for the service itself.
         let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
             .as_u64()
             .expect("seconds");

@@ -1,4 +1,4 @@
-//! The dashboard, the alerts and the page about them name what the running system has, and nothing else.
+//! The dashboard, the alerts and their page name only metrics that the running system has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ fn folder() -> PathBuf {
     repository::path("docs/observability")
 }
 
-/// What is scraped: each metric with its labels, and each label's values.
+/// The scraped metrics: each with its labels, and each label's values.
 type Scraped = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// Both halves, after a life with everything that is counted in it.
+/// The service and the filter, after every counted event has occurred.
 fn scrape() -> Scraped {
     let test = start(|options| options.without.retain(|component| *component != Component::Redis));
     live(&test);
@@ -52,8 +52,8 @@ fn live(test: &TestSystem) {
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.bff("GET", "/bff/session").status, 200);
     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
-    let visitor = UserAgent::new(&test.system);
-    assert_eq!(visitor.get_data().status, 401);
+    let stranger = UserAgent::new(&test.system);
+    assert_eq!(stranger.get_data().status, 401);
     let mut forged = user.clone();
     forged.csrf = "another".to_owned();
     assert_eq!(forged.bff("POST", "/bff/refresh").status, 401);
@@ -141,11 +141,11 @@ fn the_dashboard_and_the_alerts_name_only_metrics_labels_and_values_that_exist()
                 continue;
             }
             let known = scraped.get(&selector.metric);
-            let known = known.unwrap_or_else(|| panic!("{place}: there is no metric {}", selector.metric));
+            let known = known.unwrap_or_else(|| panic!("{place}: unknown metric {}", selector.metric));
             for (label, value) in &selector.labels {
                 let values = known.get(label);
                 let values = values.unwrap_or_else(|| panic!("{place}: {} has no label {label}", selector.metric));
-                // Which outcomes and reasons there were depends on what happened.
+                // Which outcomes and reasons occurred depends on the run.
                 if let Some(value) = value.as_ref().filter(|_| label == "endpoint") {
                     assert!(values.contains(value), "{place}: no {label} is {value}");
                 }
@@ -159,7 +159,7 @@ fn the_dashboard_and_the_alerts_name_only_metrics_labels_and_values_that_exist()
     the_page_has_every_metric(&scraped);
 }
 
-/// The tables of docs/observability.md against what is there, with the labels: in both directions.
+/// Compares the tables of docs/observability.md with the scraped metrics and labels, in both directions.
 fn the_page_has_every_metric(scraped: &Scraped) {
     let page = repository::text("docs/observability.md");
     let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -170,7 +170,7 @@ fn the_page_has_every_metric(scraped: &Scraped) {
     }
     let mut there: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, labels) in scraped.iter().filter(|(name, _)| name.starts_with("bff_")) {
-        // A histogram is written once, and a key's counter as any key's.
+        // A histogram is written once, and a key's counter as that of any key.
         let base = ["_bucket", "_sum", "_count"]
             .iter()
             .find_map(|end| name.strip_suffix(end));
@@ -231,7 +231,7 @@ fn read_sources(folder: &Path, into: &mut String) {
 }
 
 fn promtool(arguments: &[&str], folder: &Path) {
-    let program = std::env::var_os("PROMTOOL").expect("PROMTOOL is not set; run the tests with `cargo xtask test`");
+    let program = std::env::var_os("PROMTOOL").expect("missing PROMTOOL: run the tests with `cargo xtask test`");
     let output = Command::new(program)
         .args(arguments)
         .current_dir(folder)
@@ -276,7 +276,7 @@ fn promtool_finds_no_fault_in_the_services_own_metrics() {
     let test = start(|_| {});
     live(&test);
     let (_, text) = demo_system::get(test.system.bff_admin(), "/metrics").expect("metrics");
-    let program = std::env::var_os("PROMTOOL").expect("PROMTOOL is not set; run the tests with `cargo xtask test`");
+    let program = std::env::var_os("PROMTOOL").expect("missing PROMTOOL: run the tests with `cargo xtask test`");
     let mut process = Command::new(program)
         .args(["check", "metrics"])
         .stdin(std::process::Stdio::piped())

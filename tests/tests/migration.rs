@@ -1,4 +1,4 @@
-//! What the pages on moving over tell an operator to write, in the real Envoy.
+//! The examples of the migration pages, in the real Envoy.
 
 use bff_tests::echoing_api::EchoingApi;
 use bff_tests::http1::{Client, Request, Response};
@@ -8,11 +8,11 @@ use bff_tests::setup::{TestSystem, start_envoy};
 use demo_system::Options;
 
 const PAGE: &str = "docs/migration/curity-token-handler.md";
-/// The line of the shipped configuration in front of which a route comes before the API's.
+/// The line of the shipped configuration before which the examples insert a route, in front of the API's.
 const API_ROUTE: &str =
     "                        # The business API, behind CORS and the filter as the entry point \"web\".\n";
 
-/// The example of the page that begins with this comment, indented so far.
+/// The example of the page that begins with this comment, with this indentation.
 fn example(first_line: &str, indent: usize) -> String {
     let page = repository::text(PAGE);
     let (_, behind) = page
@@ -40,7 +40,7 @@ fn preflight(test: &TestSystem, path: &str, method: &str, headers: &str) -> Resp
         .header("origin", test.system.www())
         .header("access-control-request-method", method)
         .header("access-control-request-headers", headers);
-    Client::new(&test.system).send("api", &request).expect("an answer")
+    Client::new(&test.system).send("api", &request).expect("a response")
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn an_api_that_answers_preflight_requests_itself_gets_them_by_a_route_without_th
     ] {
         let answer = client
             .send("api", &request.header("origin", test.system.www()))
-            .expect("an answer");
+            .expect("a response");
         assert_eq!(answer.status, 401);
     }
     assert_eq!(api.count(), reached);

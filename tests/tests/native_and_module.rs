@@ -1,5 +1,5 @@
-//! The rules are tested natively; what runs is the module in Envoy. One corpus of requests goes through both, and both say
-//! the same: let go with the same changes, or refused with the same words.
+//! The rules are tested natively, and run as a module in Envoy. One corpus of requests goes through both, with the same
+//! outcome: forwarded with the same changes, or refused with the same response.
 
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ impl RequestAttributes for NoRoute {
     }
 }
 
-/// What the authorization server says of a token, by its name.
+/// The introspection response for a token, by its name.
 fn script(token: &str) -> Scripted {
     let expires = 4_000_000_000_u64;
     match token.split('-').next().unwrap_or_default() {
@@ -48,7 +48,7 @@ fn script(token: &str) -> Scripted {
     }
 }
 
-/// The same, as the module hands it to the gate.
+/// The same, as the module hands it to the gateway.
 fn native_answer(token: &str) -> IntrospectionResponse {
     let answer = |status, content_type: &str, body: String| IntrospectionResponse::Http {
         status,
@@ -61,15 +61,15 @@ fn native_answer(token: &str) -> IntrospectionResponse {
         Scripted::Json(members) => answer(200, "application/json", members.to_string()),
         Scripted::Inactive => answer(204, "", String::new()),
         Scripted::Failing => answer(500, "", String::new()),
-        // Envoy's own answer to the module when a connection breaks.
+        // Envoy's own response to the module when a connection breaks.
         Scripted::Reset => answer(503, "text/plain", String::new()),
     }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// It reached the API with these values of the headers that the filter decides on.
+    /// It reached the API with these values of the headers that the filter sets or removes.
     Forwarded(Vec<(&'static str, Vec<String>)>),
     Refused {
         status: u16,
@@ -80,25 +80,25 @@ enum End {
 
 const LOOKED_AT: [&str; 5] = ["authorization", "cookie", CSRF_HEADER, "x-application", "origin"];
 
-/// A value as whoever reads the header has it (RFC 9110, 5.5), in a form that can be printed.
+/// A header's value without white space around it (RFC 9110, section 5.5), in a form that can be printed.
 fn shown(value: &[u8]) -> String {
     value.trim_ascii().escape_ascii().to_string()
 }
 
-/// The gate natively, with the plugin configuration that Envoy has.
-fn native(gate: &mut Gateway, sent: &Sent) -> End {
+/// The native gateway, with the plugin configuration that Envoy has.
+fn native(gateway: &mut Gateway, sent: &Sent) -> End {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970")
         .as_secs();
     let seen = sent.seen();
-    let mut effects = Vec::from_iter(gate.on_request(1, &RequestHead::new(seen.clone()), &NoRoute, now));
+    let mut effects = Vec::from_iter(gateway.on_request(1, &RequestHead::new(seen.clone()), &NoRoute, now));
     if let Some(Effect::Run(Command::Introspect { flight, request, .. })) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();
-        effects = gate.on_introspection(*flight, &native_answer(&token), now);
+        effects = gateway.on_introspection(*flight, &native_answer(&token), now);
     }
-    gate.on_stream_end(1);
+    gateway.on_stream_end(1);
     let Some(Effect::Decide { decision, .. }) = effects.pop() else {
         panic!("a request without a decision");
     };
@@ -139,7 +139,7 @@ impl Module {
             Some(stream) => stream,
             None => self.client.connect("api").expect("a connection"),
         };
-        let response = self.client.send_on(&mut stream, "api", &request).expect("an answer");
+        let response = self.client.send_on(&mut stream, "api", &request).expect("a response");
         if response.header("connection") != Some("close") {
             self.stream = Some(stream);
         }
@@ -171,7 +171,7 @@ fn plugin_configurations(system: &System) -> Vec<Value> {
     configurations.collect()
 }
 
-fn gate(system: &System, configuration: &Value) -> Gateway {
+fn gateway(system: &System, configuration: &Value) -> Gateway {
     let keys = std::fs::read_to_string(system.cookie_keys_file()).expect("the cookie keys");
     let env = |name: &str| match name {
         "BFF_COOKIE_KEYS" => Some(keys.trim().to_owned()),
@@ -184,13 +184,13 @@ fn gate(system: &System, configuration: &Value) -> Gateway {
 fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_requests() {
     let (_server, server_address) = ScriptedIntrospection::start(|token, _| script(token));
     let (_api, api_address) = EchoingApi::start();
-    // One worker, as the gate is one: what was kept before decides on what is asked now.
+    // One worker, like the one native gateway: earlier requests determine what is cached.
     let test = start_envoy(server_address, api_address, |options| {
         options.envoy_concurrency = Some(1)
     });
     let system = &test.system;
     let configurations = plugin_configurations(system);
-    let mut gates: Vec<Gateway> = configurations.iter().map(|json| gate(system, json)).collect();
+    let mut gateways: Vec<Gateway> = configurations.iter().map(|json| gateway(system, json)).collect();
     let mut module = Module {
         client: Client::new(system),
         stream: None,
@@ -203,7 +203,7 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
             0 => corpus.web(),
             _ => corpus.default(),
         };
-        let expected = native(&mut gates[entry_point], &sent);
+        let expected = native(&mut gateways[entry_point], &sent);
         let found = module.send(&sent);
         let lines: Vec<_> = sent
             .headers

@@ -1,5 +1,5 @@
-//! Requests that are made up from the API's own description, by schemathesis, against the running service: none of them is
-//! a fault of ours, and every answer is one that the description has.
+//! Requests that schemathesis generates from the API's description, against the running service: none of them causes
+//! a server error, and the description has every response.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,12 +7,12 @@ use std::process::Command;
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::{CSRF_HEADER, UserAgent};
 
-/// What is looked at in every answer.
+/// The checks of every response.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
 fn run(test: &TestSystem, headers: &[(&str, &str)]) {
     let program =
-        std::env::var_os("SCHEMATHESIS").expect("SCHEMATHESIS is not set; run the tests with `cargo xtask test`");
+        std::env::var_os("SCHEMATHESIS").expect("missing SCHEMATHESIS: run the tests with `cargo xtask test`");
     let (status, document) = demo_system::get(test.system.bff_admin(), "/openapi.json").expect("the document");
     assert_eq!(status, 200);
     let folder: PathBuf = test.system.directory().join("schemathesis");

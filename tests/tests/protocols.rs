@@ -1,4 +1,4 @@
-//! Whatever a request comes as: HTTP/2 with streams that are reset, gRPC, web sockets.
+//! Other protocols: HTTP/2 with streams that are reset, gRPC, web sockets.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use bff_tests::user_agent::AT;
 use bff_tests::web_socket_api::WebSocketApi;
 use serde_json::json;
 
-/// Every token is good, after a while; tokens that begin with `poor` lack the scope.
+/// Every token is active, after a while; tokens that begin with `poor` lack the scope.
 fn introspection(delay: Duration) -> (ScriptedIntrospection, std::net::SocketAddr) {
     ScriptedIntrospection::start(move |token, _| {
         std::thread::sleep(delay);
@@ -60,7 +60,7 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
                     .expect("begun"),
             );
         }
-        // The first of them, who asked, and every third of those who wait are gone before the answer.
+        // The leader, and every third of the followers, leave before the response.
         while server.count() == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -83,8 +83,8 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
         statuses
     });
     assert_eq!(statuses, [200; 60]);
-    assert_eq!(api.count(), 60, "those who left reached nothing");
-    assert_eq!(server.count(), 2, "one for who has left, one for all others");
+    assert_eq!(api.count(), 60, "requests of clients that left did not reach the API");
+    assert_eq!(server.count(), 2, "one for the leader that left, one for all others");
     assert_eq!(vms(), before);
 }
 
@@ -109,7 +109,7 @@ fn streams_that_are_reset_within_their_body_leave_nothing_behind() {
         });
     }
     assert!(server.count() >= 20);
-    eventually("no request is left over", || {
+    eventually("no request remains", || {
         statistic(&test.system, "http.https.downstream_rq_active") == 0
             && statistic(&test.system, "cluster.introspection.upstream_rq_active") == 0
     });
@@ -135,7 +135,7 @@ fn a_grpc_client_gets_its_refusal_as_a_grpc_status() {
         let value = response.headers.get("grpc-status");
         value.map(|value| value.to_str().expect("text").to_owned())
     };
-    // google.rpc.Code: 16 is UNAUTHENTICATED, 7 PERMISSION_DENIED; 13, INTERNAL, is what gRPC itself makes of 400.
+    // google.rpc.Code: 16 is UNAUTHENTICATED, 7 PERMISSION_DENIED; gRPC itself makes 13, INTERNAL, of 400.
     let malformed = call_at("/default/data", &[("authorization", b"Bearer a b")]);
     assert_eq!((malformed.status, status(&malformed).as_deref()), (200, Some("13")));
     for (headers, expected) in [
@@ -173,7 +173,7 @@ fn a_web_socket_is_opened_from_a_trusted_origin_with_a_session_alone() {
             .fold(request, |request, (name, value)| request.header(name, value));
         let mut stream = client.connect("api").expect("a connection");
         let head = request.bytes_to_keep(&client.authority("api"));
-        // An upgrade has no body, and Envoy would not take one that says how long it is.
+        // An upgrade has no body, and Envoy rejects one with a length.
         let head = String::from_utf8(head)
             .expect("text")
             .replace("content-length: 0\r\n", "");

@@ -1,4 +1,4 @@
-//! The configuration changes while requests come.
+//! The configuration changes while requests arrive.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -34,7 +34,7 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
         let request = Request::new("GET", "/api/data")
             .header("origin", &origin)
             .header("cookie", cookie);
-        Client::new(system).send("api", &request).expect("an answer").status
+        Client::new(system).send("api", &request).expect("a response").status
     };
     let cookie = |token: &str| {
         let sealed = seals.seal(Purpose::AccessToken, token, SessionId([1; 32]), 300);
@@ -46,7 +46,7 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
             let (get, cookie, over, good, refused) = (&get, &cookie, &over, &good, &refused);
             scope.spawn(move || {
                 for round in 0.. {
-                    // Now a token that is new, now one that is known.
+                    // New tokens and cached ones in turn.
                     assert_eq!(get(&cookie(&format!("token-{client}-{}", round / 3))), 200);
                     good.fetch_add(1, Ordering::Relaxed);
                     assert_eq!(get(&format!("{AT}=nothing-of-ours")), 401);
@@ -65,7 +65,7 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
                 good.load(Ordering::Relaxed) >= before + 20 || over.load(Ordering::Relaxed)
             });
         }
-        // A configuration that is none is not taken, and what was there goes on.
+        // Envoy rejects an invalid configuration, and the previous one stays in force.
         assert!(!listeners.change(entries, "\"token_cache_entries\": \"many\""));
         let before = good.load(Ordering::Relaxed);
         eventually("requests go on", || good.load(Ordering::Relaxed) >= before + 20);
@@ -77,7 +77,7 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
         "the log names the field"
     );
     assert!(good.into_inner() > CHANGES * 20 && refused.into_inner() > CHANGES * 20);
-    // And what is taken holds at once: for cookies, too, that the configuration before has opened.
+    // An accepted configuration applies at once, even to cookies that the previous one has opened.
     let known = cookie("known");
     assert_eq!(get(&known), 200);
     assert!(listeners.change(entries, &format!("{entries}, \"required_scopes\": [\"other\"]")));

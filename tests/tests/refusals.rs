@@ -1,4 +1,4 @@
-//! What the filter refuses, in which words, and that nothing else suffers.
+//! The filter's refusals, their exact form, and that nothing else is affected.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ fn user() -> UserAgent {
     UserAgent::signed_in(&system().system)
 }
 
-/// The filter's refusal: status, JSON and CORS headers exactly.
+/// The filter's refusal: exact status, JSON and CORS headers.
 fn assert_filter_refused(response: &Response, origin: Option<&str>, what: &str) {
     assert_eq!(response.status, 401, "{what}");
     let expected = json!({"code": "unauthorized", "message": "Access denied due to missing or invalid credentials"});
@@ -179,7 +179,7 @@ fn a_method_that_nobody_has_registered_is_envoys_bad_request_and_those_of_webdav
         "SEARCH",
     ] {
         assert_filter_refused(&user.send(&with(method)), Some(&user.origin), method);
-        // What the API thinks of such a method is its own affair.
+        // The API decides about such a method itself.
         let proven = user.send(&with(method).header(CSRF_HEADER, &user.csrf));
         assert!(![400, 401].contains(&proven.status), "{method}: {}", proven.status);
     }

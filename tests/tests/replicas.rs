@@ -1,4 +1,4 @@
-//! Two replicas of the BFF, an authorization server that rotates refresh tokens and ends the session when one is used
+//! Two replicas of the service, an authorization server that rotates refresh tokens and ends the session when one is used
 //! twice, and browsers whose tabs all refresh at once.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ fn set(options: &mut Options, component: Component, variable: &str, value: &str)
         .push((component, variable.to_owned(), value.to_owned()));
 }
 
-/// All tabs of a browser refresh at once, with the same cookies. Whose answer comes last is what the browser keeps.
+/// All tabs of a browser refresh at once, with the same cookies. The browser keeps the cookies of the last response.
 fn refresh_at_once(user: &mut UserAgent, times: usize) -> Vec<Response> {
     let request = user.bff_request("POST", "/bff/refresh");
     let responses: Vec<Response> = thread::scope(|scope| {
@@ -43,7 +43,7 @@ fn statuses(responses: &[Response]) -> BTreeSet<u16> {
     responses.iter().map(|response| response.status).collect()
 }
 
-/// The access tokens that were handed out.
+/// The access tokens of the responses.
 fn access_tokens(test: &TestSystem, responses: &[Response]) -> BTreeSet<String> {
     let seals = Seals::of(&test.system, "example");
     let cookie = |response: &Response| {
@@ -67,7 +67,7 @@ fn metric(admin: std::net::SocketAddr, series: &str) -> u64 {
     line.map_or(0, |count| count.trim().parse().expect("a number"))
 }
 
-/// 50 refreshes at once, 20 times, each time with the cookies from the time before.
+/// 50 refreshes at once, 20 times, each time with the cookies of the previous round.
 fn every_refresh_succeeds_and_the_server_sees_one_each_time(test: &TestSystem, server: &FaultyAuthorizationServer) {
     let mut user = UserAgent::signed_in(&test.system);
     let before = server.count(TOKEN);
@@ -103,7 +103,7 @@ fn with_consistent_hashing_1000_refreshes_over_two_replicas_are_20_rotations_wit
     every_refresh_succeeds_and_the_server_sees_one_each_time(&test, &server);
     let [one, other] = refreshes_of(&test);
     assert_eq!(one.min(other), 0, "a session stays with its replica");
-    // And it is not always the same one.
+    // Not all sessions go to the same replica.
     let spread = || {
         (0..20).any(|_| {
             let mut user = UserAgent::signed_in(&test.system);
@@ -118,7 +118,7 @@ fn with_consistent_hashing_1000_refreshes_over_two_replicas_are_20_rotations_wit
 fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
     let (test, server) = two_replicas(|options| {
         with_redis_and_no_affinity(options);
-        // How long is waited for what another replica may have begun: these together.
+        // How long a replica waits for another one's exchange: the sum of these.
         options.bff_request_timeout_ms = 4000;
         for replica in [Component::Bff, Component::SecondBff] {
             set(options, replica, "BFF_SESSION__REFRESH_REPLAY_SECONDS", "1");
@@ -127,7 +127,7 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
     });
     let mut user = UserAgent::signed_in(&test.system);
     refresh_at_once(&mut user, AT_ONCE);
-    // The answer comes when Redis is gone, so that it is gone while some wait for the outcome.
+    // The response comes after Redis was killed, so that it is down while callers wait for the outcome.
     server.set(TOKEN, Fault::HeldBack);
     let before = server.count(TOKEN);
     let responses = thread::scope(|scope| {
@@ -147,8 +147,8 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
     );
     assert_eq!(user.get_data().status, 200);
 
-    // Without Redis, the replica that got the refresh token goes on refreshing as soon as that is safe, and the other steps
-    // back.
+    // Without Redis, the replica that received the refresh token refreshes again as soon as that is safe, and the other one
+    // does not.
     let mut rounds = 0;
     eventually("refreshes succeed without Redis", || {
         let before = server.count(TOKEN);
@@ -167,7 +167,7 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
         [test.system.bff_admin(), second_admin].map(|admin| metric(admin, "bff_refreshes_without_redis_total"));
     assert!(without.iter().sum::<u64>() > 0, "the metrics say so");
 
-    // And when it is back, everything is as before.
+    // When Redis is back, everything works as before.
     test.system
         .resume(Component::Redis)
         .unwrap_or_else(|error| panic!("{error}"));
@@ -207,7 +207,7 @@ fn a_replica_that_is_killed_while_it_refreshes_costs_no_session_where_the_server
             .push((Component::AuthorizationServer, grace.0, grace.1));
     });
     let mut user = UserAgent::signed_in(&test.system);
-    // The answer reaches nobody: its replica dies while it waits for it.
+    // The response is lost: its replica is killed while it waits for it.
     server.set(TOKEN, Fault::Withheld);
     let before = server.count(TOKEN);
     let (first, _) = (test.system.bff_addr(), test.system.second_bff());
@@ -219,8 +219,8 @@ fn a_replica_that_is_killed_while_it_refreshes_costs_no_session_where_the_server
         assert!(lost.join().expect("no panic").is_err(), "the connection broke");
     });
     server.set(TOKEN, Fault::None);
-    // The other replica waits for the lock of the dead one to run out, and then uses the same refresh token.
-    let response = send_plain(test.system.second_bff().0, &request).expect("an answer");
+    // The other replica waits until the lock of the dead one expires, and then uses the same refresh token.
+    let response = send_plain(test.system.second_bff().0, &request).expect("a response");
     assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
     user.keep_cookies(&response);
     assert_eq!(server.count(TOKEN) - before, 2);
@@ -241,7 +241,7 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
         assert!(lost.join().expect("no panic").is_err(), "the connection broke");
     });
     server.set(TOKEN, Fault::None);
-    let response = send_plain(test.system.second_bff().0, &request).expect("an answer");
+    let response = send_plain(test.system.second_bff().0, &request).expect("a response");
     assert_eq!((response.status, response.code().as_str()), (401, "session_expired"));
     let log = std::fs::read_to_string(test.system.log(Component::SecondBff)).expect("the log");
     assert!(
@@ -261,10 +261,10 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
     let before = server.count(TOKEN);
     let (first, (second, _)) = (test.system.bff_addr(), test.system.second_bff());
     let request = user.bff_request("POST", "/bff/refresh");
-    let late = send_plain(first, &request).expect("an answer");
+    let late = send_plain(first, &request).expect("a response");
     assert_eq!((late.status, late.code().as_str()), (502, "authorization_server_error"));
-    // The other replica steps back meanwhile: the lock lives as long as the refresh.
-    let other = send_plain(second, &request).expect("an answer");
+    // The other replica defers meanwhile: the lock lives as long as the refresh.
+    let other = send_plain(second, &request).expect("a response");
     assert_eq!(
         (other.status, other.code().as_str()),
         (502, "authorization_server_error")
@@ -277,7 +277,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         assert!(!stopping.is_finished(), "it waits for the answer");
         server.set(TOKEN, Fault::None);
     });
-    let response = send_plain(second, &request).expect("an answer");
+    let response = send_plain(second, &request).expect("a response");
     assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
     assert_eq!(
         server.count(TOKEN) - before,
@@ -285,7 +285,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         "nobody used the refresh token a second time"
     );
     user.keep_cookies(&response);
-    let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("an answer");
+    let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
     assert_eq!(response.status, 204, "the session goes on");
 }
 
@@ -302,7 +302,7 @@ fn a_callback_that_comes_to_two_replicas_at_once_is_one_exchange_and_one_session
     let replicas = [test.system.bff_addr(), test.system.second_bff().0];
     let responses: Vec<Response> = thread::scope(|scope| {
         let request = &request;
-        let calls = replicas.map(|replica| scope.spawn(move || send_plain(replica, request).expect("an answer")));
+        let calls = replicas.map(|replica| scope.spawn(move || send_plain(replica, request).expect("a response")));
         calls.into_iter().map(|call| call.join().expect("no panic")).collect()
     });
     assert_eq!(statuses(&responses), BTreeSet::from([200]));

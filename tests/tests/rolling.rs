@@ -1,4 +1,4 @@
-//! Both halves are replaced while users work: no request fails, and nobody is logged out.
+//! The service and the filter are replaced while users work: no request fails, and no user is signed out.
 
 use bff_tests::setup::{TestSystem, eventually, start, statistic};
 use bff_tests::steady_load::under_load;
@@ -7,8 +7,8 @@ use demo_system::Component;
 const USERS: usize = 3;
 const REPLICAS: [Component; 2] = [Component::Bff, Component::SecondBff];
 
-/// Two replicas that say for some seconds that they are going, and Redis: a session moves from one to the other in the middle
-/// of its refreshes.
+/// Two replicas that report for some seconds that they are shutting down, and Redis: a session moves from one to the other in the
+/// middle of its refreshes.
 fn production() -> TestSystem {
     start(|options| {
         options
@@ -29,14 +29,14 @@ fn healthy(test: &TestSystem) -> u64 {
 #[test]
 fn the_replicas_of_the_service_are_restarted_one_by_one_and_no_request_fails() {
     let test = production();
-    eventually("Envoy knows both", || healthy(&test) == 2);
+    eventually("both replicas are healthy for Envoy", || healthy(&test) == 2);
     let answered = under_load(&test.system, USERS, |progress| {
         for replica in REPLICAS {
             progress.everybody_has_refreshed();
             test.system.stop(replica);
             progress.everybody_has_refreshed();
             test.system.resume(replica).unwrap_or_else(|error| panic!("{error}"));
-            eventually("Envoy knows that it is back", || healthy(&test) == 2);
+            eventually("the replica is healthy for Envoy again", || healthy(&test) == 2);
         }
         progress.everybody_has_refreshed();
     });

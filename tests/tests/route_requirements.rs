@@ -1,4 +1,4 @@
-//! What a route's metadata require is required by the route that serves the request, although the filter changes headers by
+//! The requirements in a route's metadata apply to the route that serves the request, although the filter changes headers by
 //! which Envoy selects routes.
 
 use bff_core::cookie::purpose::Purpose;
@@ -15,17 +15,17 @@ use serde_json::json;
 const WEB: &str = "bff_filter_web";
 const DEFAULT: &str = "bff_filter_default";
 
-/// Two routes to one path behind an entry point: the first for requests with a certain header, the second for all others. The
-/// API sees `/first` or `/second`.
+/// Two routes for one path behind an entry point: the first for requests with a certain header, the second for all others. The
+/// API receives `/first` or `/second`.
 struct Pair {
     path: &'static str,
     entry_point: &'static str,
     matcher: &'static str,
-    /// What their metadata require.
+    /// The required scopes in their metadata.
     scopes: [Option<&'static str>; 2],
 }
 
-/// The first route requires what the token has, the second one more than that.
+/// The first route requires a scope that the token has, the second one more.
 const DIFFERENT: [Option<&str>; 2] = [Some("data"), Some("admin")];
 
 impl Pair {
@@ -61,7 +61,7 @@ impl Pair {
     }
 }
 
-/// Envoy with these routes, whose entry points ask them what they require; `members` are further ones of the web entry
+/// Envoy with these routes, whose entry points apply their requirements; `members` are further ones of the web entry
 /// point's `phantom_token`.
 fn start(pairs: &[Pair], members: &str) -> TestSystem {
     let (_server, server_address) = ScriptedIntrospection::start(|_, _| {
@@ -93,7 +93,7 @@ fn with_routes(options: &mut Options, pairs: &[Pair], members: &str) {
             default,
             default.replace("\"introspect\"", "\"introspect\", \"route_metadata\": \"bff_filter\""),
         ),
-        // The filter itself has to take every spelling away.
+        // The filter itself must remove every spelling.
         (drop, drop.replace("DROP_HEADER", "ALLOW")),
     ];
     options
@@ -101,7 +101,7 @@ fn with_routes(options: &mut Options, pairs: &[Pair], members: &str) {
         .extend(changes.map(|(find, with)| (find.to_owned(), with)));
 }
 
-/// What became of a request: its status, and which route served it.
+/// The outcome of a request: its status, and the route that served it.
 fn end(response: &Response) -> (u16, &str) {
     let line = response.body.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     let route = match line {
@@ -112,8 +112,8 @@ fn end(response: &Response) -> (u16, &str) {
     (response.status, route)
 }
 
-/// Sends the request with a token that was never seen, then again: once introspection is asked, once the answer is known,
-/// and once the cookie with it. All of them end alike.
+/// Sends the request with a new token three times: with an introspection callout, with the introspection in the cache,
+/// and with the cookie in the cache. The outcome is always the same.
 fn each_time(test: &TestSystem, path: &str, headers: &[(&str, &str)], expected: (u16, &str)) {
     let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, path, SessionId([1; 32]), 300);
     let client = Client::new(&test.system);
@@ -122,7 +122,7 @@ fn each_time(test: &TestSystem, path: &str, headers: &[(&str, &str)], expected: 
         let request = headers
             .iter()
             .fold(request, |request, (name, value)| request.header(name, value));
-        let response = client.send("api", &request).expect("an answer");
+        let response = client.send("api", &request).expect("a response");
         assert_eq!(end(&response), expected, "{path} {time}");
         let of_the_api = ["set-cookie", "x-of-the-api"].map(|name| response.header(name).is_some());
         assert_eq!(of_the_api, [expected.0 == 200; 2], "{path} {time}");
@@ -148,7 +148,7 @@ fn a_header_that_only_the_filter_sets_has_no_route_selected_whatever_its_spellin
         ("/credentials", ("authorization", "Bearer of-the-client")),
     ] {
         each_time(&test, path, &[header], (400, ""));
-        // Without it, the route is the other one's, which requires more than the token has.
+        // Without the header, the second route applies, which requires more than the token has.
         each_time(&test, path, &[], (403, ""));
     }
 }
@@ -172,7 +172,7 @@ fn what_the_route_that_was_asked_requires_is_what_the_route_requires_that_serves
     for path in ["/csrf", "/cookie", "/claim", "/more", "/gone"] {
         each_time(&test, path, &[(CSRF_HEADER, "junk")], (500, ""));
     }
-    // Another route, of which nobody asks more: that is what operators want who select routes by a claim.
+    // Another route, which requires nothing more: operators who select routes by a claim want that.
     each_time(&test, "/same", &[], (200, "second"));
     let log = std::fs::read_to_string(test.system.log(Component::Envoy)).expect("the log");
     assert!(
@@ -200,7 +200,7 @@ fn the_token_that_takes_the_place_of_the_clients_selects_no_route_that_requires_
     each_time(&test, "/from-a-cookie", &[], (500, ""));
     for _ in 0..3 {
         let request = Request::new("GET", "/from-a-client").header("authorization", "Bearer opaque");
-        let response = Client::new(&test.system).send("api", &request).expect("an answer");
+        let response = Client::new(&test.system).send("api", &request).expect("a response");
         assert_eq!(end(&response), (500, ""));
     }
 }

@@ -1,4 +1,4 @@
-//! No secret in a log, in a metric, in a trace, in an answer, or in a URL that Envoy saw.
+//! No secret in a log, in a metric, in a trace, in a response, or in a URL that Envoy has seen.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_tests::disclosure::{Secret, assert_none};
@@ -20,7 +20,7 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
         options.dial_api = Some(address);
         api = Some(recording);
         options.otel_collector = Some(collector.address);
-        // As much as it can be made to say.
+        // The most verbose level.
         for (name, value) in [
             ("RUST_LOG", "trace"),
             ("BFF_LOG_FORMAT", "json"),
@@ -121,7 +121,7 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
             );
         }
     }
-    // Both have sent what they had when they were stopped.
+    // Both have sent their spans when they were stopped.
     let spans = collector.spans();
     for service in ["bff-service", "envoy"] {
         assert!(
@@ -144,7 +144,7 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
             !body.contains("eyJ") && !headers.contains("eyJ"),
             "something like a JWT is in an answer"
         );
-        // The page is to know the one, and the other is a claim of the ID token.
+        // The page must know the CSRF value, and the nonce is a claim of the ID token.
         let for_the_page = ["the CSRF value", "the nonce"];
         for (what, secret) in secrets.iter().filter(|(what, _)| !for_the_page.contains(what)) {
             assert!(
@@ -156,7 +156,7 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
     }
 }
 
-/// The cookies' values, and what is sealed in them.
+/// The cookies' values, and their content.
 fn remember(secrets: &mut Vec<(&'static str, String)>, system: &demo_system::System, user: &UserAgent) {
     let seals = Seals::of(system, "example");
     let sealed = [
@@ -167,7 +167,7 @@ fn remember(secrets: &mut Vec<(&'static str, String)>, system: &demo_system::Sys
     ];
     for (name, purpose, what) in sealed {
         let (value, _) = seals.open(purpose, &user.cookies[name]);
-        // The refresh token is sealed with other things beside it.
+        // The refresh token is sealed together with other values.
         let value = match serde_json::from_str::<serde_json::Value>(&value) {
             Ok(members) => members["refresh_token"].as_str().map(str::to_owned),
             Err(_) => Some(value),
@@ -192,9 +192,9 @@ fn no_nonce_seals_two_cookies() {
         }
     };
     for _ in 0..3 {
-        let mut visitor = UserAgent::new(&test.system);
-        visitor.bff("POST", "/bff/login/start");
-        look(&visitor);
+        let mut stranger = UserAgent::new(&test.system);
+        stranger.bff("POST", "/bff/login/start");
+        look(&stranger);
         let mut user = UserAgent::signed_in(&test.system);
         look(&user);
         for _ in 0..3 {

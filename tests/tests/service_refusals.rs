@@ -1,4 +1,4 @@
-//! What the service refuses, in which words, and that nothing else suffers.
+//! The service's refusals, their exact form, and that nothing else is affected.
 
 use std::sync::OnceLock;
 

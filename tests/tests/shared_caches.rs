@@ -1,4 +1,4 @@
-//! What a cookie let in is no shared cache's to keep for strangers, unless the API says so (RFC 9111, section 3.5).
+//! Shared caches must not store a response to a request with our cookies, unless the API allows it (RFC 9111, section 3.5).
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -10,7 +10,7 @@ use bff_tests::setup::start_envoy;
 use bff_tests::user_agent::AT;
 use serde_json::json;
 
-/// What the API says, and what goes out where a cookie let the request in.
+/// The headers of the API, and those of the response to a request that was forwarded by a cookie.
 const CASES: [(scripted_api::Script, &[&str]); 10] = [
     (("200 OK", &[]), &["private"]),
     (("200 OK", &["cache-control: max-age=60"]), &["max-age=60", "private"]),
@@ -61,9 +61,9 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
     let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, "token", SessionId([1; 32]), 300);
     let by_cookie = |path: &str| {
         let request = Request::new("GET", path).header("cookie", format!("{AT}={at}"));
-        client.send("api", &request).expect("an answer")
+        client.send("api", &request).expect("a response")
     };
-    // After a callout, at once, and by a cookie that is known.
+    // After a callout, with the introspection in the cache, and with the cookie in the cache.
     for time in 0..3 {
         for (number, ((status, _), expected)) in CASES.iter().enumerate() {
             let response = by_cookie(&format!("/api/{number}"));
@@ -71,17 +71,17 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
             assert_eq!(directives(&response), *expected, "number {number}, time {time}");
         }
     }
-    // To a request with a token of its own the API's words are enough.
+    // For a request with a token of its own, the API's headers do not change.
     for (number, ((_, said), _)) in CASES.iter().enumerate() {
         let request = Request::new("GET", &format!("/default/{number}")).header("authorization", "Bearer token");
-        let response = client.send("api", &request).expect("an answer");
+        let response = client.send("api", &request).expect("a response");
         let said = said.iter().filter_map(|line| line.strip_prefix("cache-control: "));
         let said: Vec<&str> = said.flat_map(|line| line.split(", ")).collect();
         assert_eq!(directives(&response), said, "number {number}, a bearer token");
     }
-    // Envoy's own answer, where the API has none, and a refusal, which is not to be kept at all.
+    // Envoy's own response, without one of the API, and a refusal, which must not be stored.
     let response = by_cookie("/api/none");
     assert_eq!((response.status, directives(&response)), (503, vec!["private"]));
-    let refused = client.send("api", &Request::new("GET", "/api/0")).expect("an answer");
+    let refused = client.send("api", &Request::new("GET", "/api/0")).expect("a response");
     assert_eq!((refused.status, directives(&refused)), (401, vec!["no-store"]));
 }

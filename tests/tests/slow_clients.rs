@@ -1,5 +1,5 @@
-//! Clients that send or take slowly stop nobody: in each of the shipped configurations, a user signs in and calls the API
-//! while a thousand of them are held at each place. And they are let go in the end.
+//! Clients that send or read slowly stop nobody: in each of the shipped configurations, a user signs in and calls the API
+//! while a thousand of them hold connections at each place. And their connections end after a while.
 
 use std::time::Instant;
 
@@ -11,10 +11,10 @@ use bff_tests::user_agent::UserAgent;
 use demo_system::System;
 use serde_json::{Value, json};
 
-/// How many of each kind, at each place.
+/// The number of clients of each kind, at each place.
 const MANY: usize = 1000;
 
-/// Where slow clients are, in a configuration: the hosts that it has. What a user may hold at the API needs that user's cookies.
+/// The places of slow clients in a configuration: the hosts that it has. Holding a connection at the API needs a user's cookies.
 fn places(shipped: Shipped, system: &System, user: &UserAgent) -> Vec<Target> {
     let place = |host, upload, download: &str| Target {
         host,
@@ -48,7 +48,7 @@ fn script(system: &System) -> String {
     rest.split('"').next().expect("its path").to_owned()
 }
 
-/// All of the durations by which Envoy gets rid of who is slow.
+/// All durations after which Envoy ends connections of slow clients.
 const DURATIONS: [&str; 7] = [
     "listener_filters_timeout",
     "transport_socket_connect_timeout",
@@ -59,7 +59,7 @@ const DURATIONS: [&str; 7] = [
     "max_stream_duration",
 ];
 
-/// Changes them, and the timeouts of routes.
+/// Changes these durations, and the timeouts of routes.
 fn change_durations(value: &mut Value, change: &impl Fn(f64) -> f64) {
     match value {
         Value::Object(fields) => {
@@ -79,7 +79,7 @@ fn change_durations(value: &mut Value, change: &impl Fn(f64) -> f64) {
     }
 }
 
-/// All that a user does, each of it answered as if nobody else were there.
+/// Everything that a user does, with the responses as without slow clients.
 fn signs_in_and_calls_the_api(shipped: Shipped, system: &System) {
     if matches!(shipped, Shipped::Envoy) {
         let path = script(system);
@@ -96,7 +96,7 @@ fn signs_in_and_calls_the_api(shipped: Shipped, system: &System) {
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.send(&user.api_request("POST")).status, 200);
     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
-    // A new access token: it is asked about.
+    // A new access token: it causes an introspection.
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
 }
@@ -105,7 +105,7 @@ fn slow_clients_stop_nobody(shipped: Shipped) {
     allow_files(16 * 1024);
     let test = start_with(shipped);
     let system = &test.system;
-    // Out of the way: what is left has to hold them.
+    // One hour: only the limits on numbers remain against slow clients.
     rewrite_envoy(system, |configuration| change_durations(configuration, &|_| 3600.0));
     let slow_user = UserAgent::signed_in(system);
     let places = places(shipped, system, &slow_user);
@@ -118,7 +118,7 @@ fn slow_clients_stop_nobody(shipped: Shipped) {
         let mut held: Vec<(&Target, SlowConnection)> = Vec::new();
         for _ in 0..MANY {
             for place in &places {
-                // A stranger's streams are what there is at the API: a user's own are the API's to bound.
+                // At the API the streams belong to no session: the API itself limits those of its users.
                 let stranger = Target {
                     headers: Vec::new(),
                     ..place.clone()
@@ -153,7 +153,7 @@ fn slow_clients_stop_nobody(shipped: Shipped) {
     }
 }
 
-/// Over all connection managers.
+/// The sum over all connection managers.
 fn active_requests(system: &System) -> u64 {
     sum(system, "downstream_rq_active")
 }
@@ -191,7 +191,7 @@ fn a_thousand_slow_clients_of_each_kind_at_each_host_stop_nobody_behind_envoy_ga
     slow_clients_stop_nobody(Shipped::Gateway);
 }
 
-/// Each of the durations that get rid of them is there. They are a tenth of what is shipped, to wait for less, but none so
+/// Each of the durations is configured. They are a tenth of the shipped ones, to wait for less, but none is so
 /// short that a busy machine would be taken for a slow client.
 fn slow_clients_are_let_go(shipped: Shipped) {
     let test = start_with(shipped);

@@ -1,4 +1,4 @@
-//! Uploads, downloads, event streams and web sockets take as long as they take, up to a bound, in each of the shipped
+//! Uploads, downloads, event streams and web sockets may take any time, up to a limit, in each of the shipped
 //! configurations.
 
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use bff_tests::streaming_api::{DOWNLOAD_BYTES, EVENT_INTERVAL};
 use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
-/// What was cut at 15 and at 60 seconds is cut at half a second and at two here, if it is.
+/// What used to end after 15 and 60 seconds would end here after half a second and two.
 const FASTER: f64 = 30.0;
 /// How many steps of a tenth of a second each of them takes: more than twice the longer of these.
 const STEPS: usize = 50;
@@ -33,7 +33,7 @@ fn for_each_route_to_the_api(configuration: &mut Value, visit: &mut impl FnMut(&
     });
 }
 
-/// As shipped.
+/// The shipped values.
 fn the_routes_to_the_api_bound_silence_and_the_whole_alone(configuration: &mut Value) {
     let mut found = 0;
     for_each_route_to_the_api(configuration, &mut |action| {
@@ -42,15 +42,15 @@ fn the_routes_to_the_api_bound_silence_and_the_whole_alone(configuration: &mut V
         assert_eq!(at("/timeout"), Some(0.0), "{action}");
         let idle = at("/idle_timeout").expect("a bound on silence");
         assert!((30.0..=300.0).contains(&idle), "{action}");
-        // Uploads of some minutes pass, and what was opened before a logout is not open for hours.
+        // Uploads of several minutes succeed, and a stream that was opened before a logout ends within hours.
         let whole = at("/max_stream_duration/max_stream_duration").expect("a bound on the whole");
         assert!((600.0..=3600.0).contains(&whole), "{action}");
     });
     assert!(found >= 3, "{found} routes to the API");
 }
 
-/// As shipped: what the service and the login host answer is short, and so is the time for it. Nobody needs such a connection
-/// for longer, and who holds one slowly holds it from all others.
+/// The shipped values: responses of the service and of the authorization server are short, and so is their timeout. No client
+/// needs such a connection for longer, and a slow client would hold it from all others.
 fn the_routes_to_the_service_and_to_the_login_host_bound_everything(configuration: &mut Value) {
     let mut found = 0;
     for_each_route(configuration, &mut |route| {
@@ -81,7 +81,7 @@ fn the_routes_to_the_service_and_to_the_login_host_bound_everything(configuratio
     assert!(found >= 1, "no route to the service");
 }
 
-/// The durations that bound the whole of a request to the API or of its answer, not silence.
+/// The durations that limit a whole request to the API or its whole response, not silence.
 fn faster(configuration: &mut Value) {
     let change = |duration: Option<&mut Value>| {
         if let Some((duration, value)) = duration.and_then(|duration| seconds(duration).map(|value| (duration, value)))
@@ -133,7 +133,7 @@ impl Streams<'_> {
             connection.flush().expect("sent");
             thread::sleep(EVENT_INTERVAL);
         }
-        let response = read_response(&mut connection).expect("an answer");
+        let response = read_response(&mut connection).expect("a response");
         assert_eq!(
             (response.status, response.json()["received"].as_u64()),
             (200, Some(STEPS as u64))
@@ -149,7 +149,7 @@ impl Streams<'_> {
             let count = connection.read(&mut buffer).expect("more of it");
             assert!(count > 0, "cut after {received} bytes");
             received += count;
-            // As often as there are steps, wherever the answer is then.
+            // As often as there are steps, wherever the response is then.
             if received > pauses * DOWNLOAD_BYTES / STEPS {
                 pauses += 1;
                 thread::sleep(EVENT_INTERVAL);
@@ -158,7 +158,7 @@ impl Streams<'_> {
         assert!(pauses >= STEPS - 1);
     }
 
-    /// Returns the connection: it goes on.
+    /// Returns the connection, which stays open.
     fn events(&self) -> Connection {
         let mut connection = self.begin("GET", "/api/events", &[("accept", "text/event-stream")]);
         let mut events = 0;
@@ -168,7 +168,7 @@ impl Streams<'_> {
         connection
     }
 
-    /// Returns the connection: it goes on.
+    /// Returns the connection, which stays open.
     fn web_socket(&self) -> Connection {
         let upgrade = [
             ("connection", "upgrade"),
@@ -195,7 +195,7 @@ impl Streams<'_> {
     }
 }
 
-/// Reads once; returns how often the text is in what came. `Err` at the end.
+/// Reads once; returns how often the text occurs. `Err` at the end.
 fn occurrences(connection: &mut Connection, text: &[u8]) -> io::Result<usize> {
     let mut buffer = [0; 8192];
     match connection.read(&mut buffer)? {
@@ -225,7 +225,7 @@ fn streams_take_as_long_as_they_take_up_to_a_bound(shipped: Shipped) {
         let events = scope.spawn(|| streams.events());
         (events.join().expect("events"), socket.join().expect("a web socket"))
     });
-    // They go on after a logout, since nobody asks again; but not for ever.
+    // They continue after a logout, since no new request is checked; but not for ever.
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
     events
         .sock

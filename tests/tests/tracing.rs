@@ -1,4 +1,4 @@
-//! One trace through all programs: W3C Trace Context is handed on by each, and the spans of Envoy and of the BFF reach a
+//! One trace through all programs: each propagates W3C Trace Context, and the spans of Envoy and of the service reach a
 //! collector.
 
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ struct Traced {
     collector: OtlpReceiver,
 }
 
-/// Each test looks for traces of its own, so that one system does for all.
+/// Each test looks for traces of its own, so one system is enough.
 fn traced() -> &'static Traced {
     static SYSTEM: OnceLock<Traced> = OnceLock::new();
     SYSTEM.get_or_init(|| {
@@ -45,7 +45,7 @@ impl Traced {
         json.filter(|line| line["trace_id"] == trace).collect()
     }
 
-    /// What a log in words says of a trace: each line's `name=value` members.
+    /// The lines of a text log that belong to a trace: each line's `name=value` members.
     fn line_members(&self, component: Component, trace: &str) -> Vec<Vec<(String, String)>> {
         let members = |line: &String| {
             let pairs = line.split(' ').filter_map(|word| word.split_once('='));
@@ -58,7 +58,7 @@ impl Traced {
         lines.iter().map(members).filter(of_trace).collect()
     }
 
-    /// Envoy's line about a request in this trace. It is written when the request is over, and a little later.
+    /// Envoy's line about a request in this trace. Envoy writes it some time after the end of the request.
     fn envoy_line(&self, trace: &str, path: &str) -> Value {
         let find = || {
             let lines = self.json_lines(Component::Envoy, trace);
@@ -202,7 +202,7 @@ fn a_refresh_shows_envoy_the_service_and_what_it_asks_of_the_authorization_serve
             .any(|span| span.parent == BROWSER && span.id == service.parent),
         "browser, Envoy, service: {spans:?}"
     );
-    // The service reaches the authorization server by way of Envoy.
+    // The service reaches the authorization server through Envoy.
     let server = traced.line_members(Component::AuthorizationServer, TRACE);
     let asked = server
         .iter()

@@ -1,5 +1,5 @@
-//! Two branded web domains with one authorization server, in one Envoy and one BFF service: what belongs to one brand is worth
-//! nothing at the other.
+//! Two brands with web domains of their own, one authorization server, one Envoy and one service: the cookies of one brand are
+//! invalid at the other.
 
 use std::sync::OnceLock;
 
@@ -97,7 +97,7 @@ fn signing_out_of_one_brand_leaves_the_other() {
     let kept = a.clone();
     assert_eq!(a.bff("POST", "/bff/logout").status, 200);
     assert!(!is_logged_in(&a));
-    // The cookies are still there in this test, as in the hands of a thief.
+    // This test still has the cookies, as a thief would.
     assert!(!is_logged_in(&kept));
     eventually("the filter of the brand knows", || kept.get_data().status == 401);
     assert!(is_logged_in(&b));

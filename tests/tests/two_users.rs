@@ -1,4 +1,4 @@
-//! Whoever asks at the same instant as somebody else gets what is their own, in whatever order answers come.
+//! Each of several concurrent clients gets its own user's data, in whatever order the responses come.
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 
 const ROUNDS: usize = 10_000;
 const USERS: usize = 2;
-/// Each user has so many connections, on which the same thing is asked at the same instant.
+/// Each user has this number of connections, which send the same request at the same instant.
 const CONNECTIONS: usize = 2;
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
-/// An answer that is held back until the next one has overtaken it, or a moment has passed.
+/// A response that is held back until the next one has overtaken it, or a moment has passed.
 #[derive(Default)]
 struct Overtaking {
     arrived: Mutex<usize>,
@@ -49,7 +49,7 @@ impl Overtaking {
     }
 }
 
-/// Where all clients meet before each round; one that does not come, because its test has failed, keeps nobody for ever.
+/// All clients wait for each other before each round; a client that does not come, because its test has failed, ends the wait.
 #[derive(Default)]
 struct Start {
     arrivals: Mutex<usize>,
@@ -92,7 +92,7 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
         if random.once_in(3) {
             thread::sleep(Duration::from_micros(random.number() % 1500));
         }
-        // Now and then the connection is reset: that is 502 for those who wait, and nothing of anybody else's.
+        // At times the connection is reset: that is 502 for the requests that wait for it, and does not affect any other.
         match random.once_in(100) {
             true => Scripted::Reset,
             false => Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64})),
@@ -110,7 +110,7 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
         let mut random = Random::new(u64::try_from(user * CONNECTIONS + connection).expect("a number"));
         let mut stream: Connection = client.connect("api").expect("a connection");
         for round in 0..ROUNDS {
-            // A token that nobody has seen before; the user's connections have it in cookies of their own.
+            // A new token; the user's connections have it in cookies of their own.
             let token = format!("user-{user}-round-{round}");
             let session = SessionId([u8::try_from(user).expect("few"); 32]);
             let sealed = seals.seal(Purpose::AccessToken, &token, session, 300);
@@ -119,7 +119,7 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
                 .header("cookie", format!("{AT}={sealed}"));
             start.of_round(round);
             if random.once_in(200) {
-                // This client leaves, and whoever waits for the same token does not notice.
+                // This client leaves, and other requests that wait for the same token are not affected.
                 drop(client.send_only("api", &request).expect("sent"));
             }
             let response = client

@@ -1,4 +1,4 @@
-//! The service is replaced by a newer one, and those who are signed in stay so.
+//! The service is replaced by a newer version, and users stay signed in.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ fn a_session_of_the_last_release_lives_on_in_this_one_until_it_is_signed_out() {
     artifacts.bff_service = program.clone();
     let test = start_from(artifacts, |_| {});
     let mut users: Vec<UserAgent> = (0..3).map(|_| UserAgent::signed_in(&test.system)).collect();
-    // One has refreshed, one has a sign-in pending, one has done nothing since.
+    // One user has refreshed, one has a login in progress, one has done nothing since.
     assert_eq!(users[0].bff("POST", "/bff/refresh").status, 204);
     let mut pending = UserAgent::new(&test.system);
     let page_url = pending.go_through_login();

@@ -1,4 +1,4 @@
-//! Every way of being a client of the authorization server, against the real one: the front channel plain, pushed and
+//! Every kind of client of the authorization server, with the real one: authorization requests plain, pushed and
 //! signed, the response by query and signed, each kind of client authentication, tokens bound to a key.
 
 use bff_core::cookie::purpose::Purpose;
@@ -15,8 +15,8 @@ const BFF: Component = Component::Bff;
 /// Signs in, reads data, refreshes, signs out.
 fn walk(change: impl FnOnce(&mut Options)) -> (TestSystem, String) {
     let test = start(change);
-    let mut visitor = UserAgent::new(&test.system);
-    let started = visitor.bff("POST", "/bff/login/start");
+    let mut stranger = UserAgent::new(&test.system);
+    let started = stranger.bff("POST", "/bff/login/start");
     let url = started.json()["authorizationRequestUrl"]
         .as_str()
         .expect("a URL")
@@ -41,7 +41,7 @@ fn walk(change: impl FnOnce(&mut Options)) -> (TestSystem, String) {
     assert_eq!(refused.status, 401);
     let log = std::fs::read_to_string(test.system.log(SERVER)).expect("the log");
     let trouble = ["_refused", "server_error"];
-    // That is how the server hands out its nonce.
+    // That is how the server sends its nonce.
     let mut lines = log.lines().filter(|line| !line.contains("use_dpop_nonce"));
     assert!(
         !lines.any(|line| trouble.iter().any(|word| line.contains(word))),
@@ -72,7 +72,7 @@ fn private_key_jwt_with_each_kind_of_key() {
     ] {
         walk(|options| {
             with_signing_key(options, algorithm);
-            // The BFF finds out by itself that this is the way: it has a key, and the server supports it.
+            // The service chooses this by itself: it has a key, and the server supports it.
             set(options, SERVER, "CLIENT_AUTHENTICATION", "private_key_jwt");
         });
     }
@@ -181,7 +181,7 @@ fn access_tokens_for_a_resource() {
         set(options, Component::Api, "AUDIENCE", RESOURCE);
     });
     let mut user = UserAgent::signed_in(&test.system);
-    // The API takes no token that is not for it.
+    // The API accepts no token with another audience.
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
     assert_eq!(user.get_data().status, 200);

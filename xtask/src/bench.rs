@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the measurements, with what they need in their environment.
+//! `cargo xtask bench`: builds what the measurements need, and runs them.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, ExitCode};
@@ -10,8 +10,8 @@ use crate::{command, programs, tools, workspace};
 
 const INSTRUCTIONS: &str = "--instructions";
 
-/// With filters: the variants whose names contain one of them, and nothing is written. `--instructions` before them: what is
-/// counted is instructions instead of CPU time.
+/// With filters: the variants whose names contain one of them, without writing results. `--instructions` before them:
+/// counts instructions instead of CPU time.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let (counts, filters) = match arguments {
         [INSTRUCTIONS, filters @ ..] => (true, filters),
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     };
     if let Some(flag) = filters.iter().find(|filter| filter.starts_with('-')) {
         return Err(format!(
-            "`bench` does not know `{flag}`: `{INSTRUCTIONS}`, before the filters, is all there is"
+            "unknown option `{flag}` of `bench`: the only option is `{INSTRUCTIONS}`, before the filters"
         ));
     }
     if counts {
@@ -29,21 +29,21 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
     programs::build_packages(
-        "building the service and the measurements, optimised (some minutes the first time)",
+        "building the service and the measurements, optimized (some minutes the first time)",
         &["bff-service", "bff-bench"],
         &["--release"],
     )?;
     if command::find("taskset").is_none() {
         return Err(
-            "there is no `taskset`: install the package util-linux. It gives what is measured a CPU of its own"
+            "missing `taskset`: install the package util-linux. It binds the measured process to a CPU of its own"
                 .to_owned(),
         );
     }
     let results = workspace::path("bench/results");
     files::create_dir(&results)?;
     command::progress(match counts {
-        true => "counting instructions; under valgrind all of it is some fifty times slower",
-        false => "measuring; a quiet machine gives steady figures",
+        true => "counting instructions; under valgrind this takes about fifty times as long",
+        false => "measuring; an idle machine gives steady results",
     });
     let mut bench = Command::new("taskset");
     bench
@@ -57,6 +57,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         .env("BENCH_RESULTS", results);
     match command::status(&mut bench)?.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err("the measurements have failed; the message above says why".to_owned()),
+        false => Err("the measurements failed: see the message above".to_owned()),
     }
 }

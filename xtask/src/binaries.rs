@@ -1,4 +1,4 @@
-//! The workspace's tests in Rust: built once, then run as the programs that they are.
+//! The workspace's tests in Rust: built once, then run as programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +9,10 @@ use crate::jobs::{Company, Job};
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// Tests of the whole system need programs: Envoy, Node.js, a browser and others. They are those in this folder, all but the ones
-/// named below. `cargo xtask check` runs the rest, `cargo xtask test` all.
+/// Tests of the whole system need programs: Envoy, Node.js, a browser and others. They are all tests in this folder except
+/// those named below. `cargo xtask check` runs the rest, `cargo xtask test` all.
 const SYSTEM_TESTS: &str = "tests/tests/";
-/// Each with those of its tests that need a program after all.
+/// The exceptions, each with those of its tests that need a program after all.
 const WITHOUT_PROGRAMS: [(&str, &[&str]); 4] = [
     ("tests/tests/compose_file.rs", &[]),
     ("tests/tests/documentation.rs", &[]),
@@ -23,7 +23,7 @@ const WITHOUT_PROGRAMS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Tests that wait most of their time, for timeouts and for what is sent at intervals: more of them run at once than the machine
+/// Tests that wait most of their time, for timeouts and for periodic events: more of them run at once than the machine
 /// has processors.
 const WAITING: [&str; 3] = [
     "bff-service/tests/api/main.rs",
@@ -31,18 +31,18 @@ const WAITING: [&str; 3] = [
     "tests/tests/tracing.rs",
 ];
 const WAITING_TO_A_PROCESSOR: usize = 4;
-/// Tests that load the whole machine, and look at how much memory or time that takes.
+/// Tests that load the whole machine and measure memory or time.
 const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
 
-/// What Rust's tests ask for how many of them run at once.
+/// The variable that limits how many tests Rust's test harness runs at once.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// A program with tests in it.
+/// A test program.
 pub(crate) struct Binary {
-    /// The file with its root module, such as `tests/tests/browser.rs`.
+    /// The file of its root module, such as `tests/tests/browser.rs`.
     pub(crate) name: String,
     program: PathBuf,
-    /// Its package's.
+    /// Its package's folder.
     folder: PathBuf,
 }
 
@@ -53,17 +53,13 @@ pub(crate) fn build() -> Result<Vec<Binary>> {
         .args(["test", "--workspace", "--no-run", "--quiet"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace::root());
-    let messages = command::run_for_output(
-        "building the tests",
-        &mut cargo,
-        "The compiler's message above says why.",
-    )?;
+    let messages = command::run_for_output("building the tests", &mut cargo, "See the compiler's message above.")?;
     let mut binaries: Vec<Binary> = messages.lines().filter_map(binary).collect();
     binaries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(binaries)
 }
 
-/// What one of cargo's messages says of a program with tests.
+/// The test program in one of cargo's messages.
 fn binary(message: &str) -> Option<Binary> {
     let message: Value = serde_json::from_str(message).ok()?;
     let path = |value: &Value| value.as_str().map(PathBuf::from);
@@ -80,7 +76,7 @@ fn binary(message: &str) -> Option<Binary> {
 }
 
 impl Binary {
-    /// Runs its tests, as `cargo test` would. `arguments` are those behind cargo's `--`.
+    /// Runs its tests, as `cargo test` would. `arguments` are those after cargo's `--`.
     pub(crate) fn job(self, arguments: &[&str]) -> Job {
         let mut command = Command::new(&self.program);
         command
@@ -105,12 +101,12 @@ impl Binary {
 /// Runs the tests that need no program.
 ///
 /// # Errors
-/// Names a file that is said to need none, and is not there.
+/// Names a listed file that does not exist.
 pub(crate) fn without_programs(mut binaries: Vec<Binary>) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for (name, others) in WITHOUT_PROGRAMS {
         let found = binaries.iter().position(|binary| binary.name == name);
-        let found = found.ok_or_else(|| format!("there are no tests {name}, of which xtask/src/binaries.rs speaks"))?;
+        let found = found.ok_or_else(|| format!("missing tests {name}: correct the list in xtask/src/binaries.rs"))?;
         let skipped: Vec<&str> = others.iter().flat_map(|test| ["--skip", test]).collect();
         jobs.push(binaries.swap_remove(found).job(&skipped));
     }
@@ -121,14 +117,14 @@ pub(crate) fn without_programs(mut binaries: Vec<Binary>) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// The examples in the documentation of the code.
+/// The examples in doc comments.
 pub(crate) fn examples(arguments: &[&str]) -> Job {
     let mut cargo = command::cargo();
     cargo
         .args(["test", "--workspace", "--doc", "--quiet", "--no-fail-fast", "--"])
         .args(arguments)
         .current_dir(workspace::root());
-    Job::new("examples in the documentation of the code", cargo)
+    Job::new("examples in doc comments", cargo)
 }
 
 #[cfg(test)]

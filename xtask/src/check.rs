@@ -1,4 +1,4 @@
-//! `cargo xtask check`: what is worth waiting for after each change, and needs no program but Rust's own.
+//! `cargo xtask check`: the checks for every change, which need no program except Rust's own.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -13,7 +13,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         cargo.args(arguments).current_dir(workspace::root());
         cargo
     };
-    let format = "`cargo fmt --all` and `cargo fmt --manifest-path fuzz/Cargo.toml` put it right.";
+    let format = "`cargo fmt --all` and `cargo fmt --manifest-path fuzz/Cargo.toml` correct it.";
     let mut fuzz = cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]), format)?;
     step("formatting of the fuzz targets", &mut fuzz, format)?;
@@ -38,7 +38,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     jobs.push(binaries::examples(&[]));
     jobs::run(jobs)?;
     took("testing", testing);
-    took("all of it", begun);
+    took("all checks", begun);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,4 +1,4 @@
-//! The browser client: a package of its own, which applications have from `npm pack`.
+//! The browser client: a package of its own, which applications get from `npm pack`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
 use crate::{command, workspace};
 
-/// Builds `client/dist` when its sources have changed; its types are checked by that.
+/// Builds `client/dist` if its sources have changed; the build checks its types.
 pub(crate) fn build(node: &Node) -> Result<()> {
     let folder = workspace::path("client");
     node.install(&folder)?;
@@ -22,19 +22,19 @@ pub(crate) fn build(node: &Node) -> Result<()> {
         command::run(
             "building the browser client",
             &mut npm(node, &["run", "build"]),
-            "The message above says what is wrong in client.",
+            "See the message above: the error is in client.",
         )?;
         stamp.set()?;
     }
     Ok(())
 }
 
-/// Its own tests, its size among them.
+/// The package's tests, including the test of its size.
 pub(crate) fn tests(node: &Node) -> Job {
     Job::new("tests of the browser client", npm(node, &["test"]))
 }
 
-/// The folder of its sources, which the single page app is built from as well.
+/// The folder of its sources, which the single page app is built from too.
 pub(crate) fn sources() -> PathBuf {
     workspace::path("client/src")
 }

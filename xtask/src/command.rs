@@ -1,4 +1,4 @@
-//! Running other programs, with a line of progress before and a helpful error after.
+//! Runs other programs, with a progress line before and a helpful error after.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::result::Result;
 
-/// One line on the terminal.
+/// Prints one line on the terminal.
 pub(crate) fn progress(line: &str) {
     eprintln!("==> {line}");
 }
 
-/// Runs a step that must succeed. The error tells the command and `hint`: what to do about it.
+/// Runs a step that must succeed. The error contains the command and `hint`: what to do about it.
 pub(crate) fn run(step: &str, command: &mut Command, hint: &str) -> Result<()> {
     progress(step);
     let outcome = command.status();
@@ -27,12 +27,12 @@ fn succeeded(step: &str, command: &Command, hint: &str, outcome: io::Result<Exit
         Ok(status) if status.success() => Ok(()),
         outcome => {
             let how = outcome.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(format!("{step}: `{}` failed ({how}). {hint}", shown(command)))
+            Err(format!("{step} failed: `{}`: {how}. {hint}", shown(command)))
         }
     }
 }
 
-/// As [`run`], for a program whose standard output is wanted.
+/// Like [`run`], for a program whose standard output is the result.
 pub(crate) fn run_for_output(step: &str, command: &mut Command, hint: &str) -> Result<String> {
     progress(step);
     let mut text = String::new();
@@ -45,20 +45,20 @@ pub(crate) fn run_for_output(step: &str, command: &mut Command, hint: &str) -> R
     succeeded(step, command, hint, outcome).map(|()| text)
 }
 
-/// Runs a program whose failure is its result.
+/// Runs a program whose exit status is the result.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     command
         .status()
-        .map_err(|error| format!("`{}` cannot be started: {error}", shown(command)))
+        .map_err(|error| format!("starting `{}` failed: {error}", shown(command)))
 }
 
-/// What a program prints, without the white space around it; `None` when it fails.
+/// The standard output of a program, without surrounding white space; `None` if the program fails.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-/// A program by its name on PATH, or by its path.
+/// Finds a program by its name on PATH, or by its path.
 pub(crate) fn find(name: impl AsRef<Path>) -> Option<PathBuf> {
     let name = name.as_ref();
     if name.components().count() > 1 {
@@ -69,20 +69,20 @@ pub(crate) fn find(name: impl AsRef<Path>) -> Option<PathBuf> {
         .find(|path| is_executable(path))
 }
 
-/// The program that an environment variable names, if it is set; an error when that is none.
+/// The program that an environment variable names, if it is set; an error if that is not an executable file.
 pub(crate) fn named_by(variable: &str) -> Result<Option<PathBuf>> {
     match std::env::var_os(variable).filter(|program| !program.is_empty()) {
         None => Ok(None),
         Some(program) => find(&program).map(Some).ok_or_else(|| {
             format!(
-                "{variable} names {}, which is not an executable file",
+                "invalid {variable}: {} is not an executable file",
                 program.to_string_lossy()
             )
         }),
     }
 }
 
-/// The program that an environment variable names, or else the one that is found; `missing` says what to do without.
+/// The program that an environment variable names, or else the one that `find` returns; `missing` says what to do without.
 pub(crate) fn named_or_found(variable: &str, find: impl FnOnce() -> Option<PathBuf>, missing: &str) -> Result<PathBuf> {
     match named_by(variable)? {
         Some(program) => Ok(program),
@@ -100,16 +100,16 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|metadata| metadata.is_file() && executable(&metadata))
 }
 
-/// Ctrl-C and its like set the flag from now on, and end nothing by themselves.
+/// From now on Ctrl-C and similar signals set the flag, and do not end this process.
 pub(crate) fn set_when_interrupted(flag: &Arc<AtomicBool>) -> Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(flag))
-            .map_err(|error| format!("signals cannot be received: {error}"))?;
+            .map_err(|error| format!("registering signal handlers failed: {error}"))?;
     }
     Ok(())
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask compose`: the demo in containers, started, looked at, and taken down without a trace.
+//! `cargo xtask compose`: starts the demo in containers, checks it, and removes all of it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,9 +14,9 @@ use crate::tools::node::Node;
 use crate::walkthrough::Walkthrough;
 use crate::{command, up, workspace};
 
-/// Beside whatever somebody has started from the same file.
+/// A project name of its own, so that a demo started from the same file is not affected.
 const PROJECT: &str = "bff-check";
-/// As docker-compose.yml says.
+/// As in docker-compose.yml.
 const REPLICAS: usize = 2;
 const HEALTHY_WITHIN: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(500);
@@ -37,7 +37,7 @@ impl Flags {
                 "--drill" => flags.drill = true,
                 other => {
                     return Err(format!(
-                        "`compose` does not understand `{other}`; it has --check and --drill"
+                        "unknown option `{other}` of `compose`: the options are --check and --drill"
                     ));
                 }
             }
@@ -45,8 +45,8 @@ impl Flags {
         match flags.check || flags.drill {
             true => Ok(flags),
             false => Err(
-                "`compose` looks at the containers and takes them down again: say --check, --drill or both. To use the \
-                 demo: docker compose up --build"
+                "missing option of `compose`: write --check, --drill or both. It removes the containers afterwards. \
+                 To use the demo: docker compose up --build"
                     .to_owned(),
             ),
         }
@@ -60,12 +60,12 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         true => Some(Walkthrough::prepare(Node::find()?)?),
         false => None,
     };
-    // The commands that run get the signal as well, and fail; what was started is then still taken down.
+    // The running commands receive the signal too and fail; the containers are removed even then.
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;
     docker.run("building the images (some minutes the first time)", &["build"])?;
     let containers = Containers { docker };
-    // An earlier run may have been killed.
+    // A killed run may have left containers.
     containers.down()?;
     let outcome = containers.look(&flags, &options, walkthrough.as_ref(), &interrupted);
     if outcome.is_err() {
@@ -103,7 +103,7 @@ impl Containers {
     }
 
     fn wait_until_healthy(&self, interrupted: &AtomicBool) -> Result<()> {
-        command::progress("waiting until all of them are healthy");
+        command::progress("waiting until all containers are healthy");
         let started = Instant::now();
         loop {
             let states = self.docker.states()?;
@@ -112,17 +112,14 @@ impl Containers {
                 Verdict::Failed(what) => return Err(what),
                 Verdict::Starting(_) if interrupted.load(Ordering::Relaxed) => return Err("interrupted".to_owned()),
                 Verdict::Starting(what) if started.elapsed() > HEALTHY_WITHIN => {
-                    return Err(format!(
-                        "not healthy after {} seconds: {what}",
-                        HEALTHY_WITHIN.as_secs()
-                    ));
+                    return Err(format!("not healthy after {} s: {what}", HEALTHY_WITHIN.as_secs()));
                 }
                 Verdict::Starting(_) => std::thread::sleep(POLL),
             }
         }
     }
 
-    /// The CA's certificate, copied out of the container that has made it.
+    /// The CA's certificate, copied out of the container that created it.
     fn ca(&self) -> Result<PathBuf> {
         let folder = workspace::target().join("compose");
         files::create_dir(&folder)?;
@@ -132,13 +129,13 @@ impl Containers {
     }
 
     fn show_logs(&self) {
-        // What failed before is the error; this one would hide it.
-        let _ = self.docker.run("the ends of the logs", &["logs", "--tail=40"]);
+        // The earlier failure is the error; a failure here would hide it.
+        let _ = self.docker.run("showing the ends of the logs", &["logs", "--tail=40"]);
     }
 
     fn down(&self) -> Result<()> {
         self.docker.run(
-            "taking the containers down",
+            "removing the containers",
             &["down", "--volumes", "--remove-orphans", "--timeout=5"],
         )
     }
@@ -147,10 +144,13 @@ impl Containers {
         for kind in KINDS {
             let left = self.docker.list(kind)?;
             if !left.is_empty() {
-                return Err(format!("a {kind} is left: {}", left.join(", ")));
+                return Err(format!(
+                    "removing the containers failed: a {kind} is left: {}",
+                    left.join(", ")
+                ));
             }
         }
-        command::progress("no container, network or volume is left");
+        command::progress("removed all containers, networks and volumes");
         Ok(())
     }
 }
@@ -169,7 +169,7 @@ fn verdict(states: &[State]) -> Verdict {
         (has_ended && !(service == "setup" && is_done(status))) || status.contains("(unhealthy)")
     });
     if let Some((service, status)) = failed {
-        return Verdict::Failed(format!("{service} has failed: {status}"));
+        return Verdict::Failed(format!("{service} failed: {status}"));
     }
     let replicas = states.iter().filter(|(service, _)| service == "bff").count();
     let waiting = states
@@ -177,7 +177,9 @@ fn verdict(states: &[State]) -> Verdict {
         .find(|(service, status)| service != "setup" && !status.contains("(healthy)"));
     match waiting {
         Some((service, status)) => Verdict::Starting(format!("{service}: {status}")),
-        None if replicas < REPLICAS => Verdict::Starting(format!("{replicas} of {REPLICAS} replicas of the BFF run")),
+        None if replicas < REPLICAS => {
+            Verdict::Starting(format!("{replicas} of {REPLICAS} replicas of the service run"))
+        }
         None => Verdict::Healthy,
     }
 }
@@ -194,7 +196,7 @@ fn drill(options: &Options, ca: &Path) -> Result<()> {
             .env("BFF_CONTAINERS_DOMAIN", &options.domain)
             .env("BFF_CONTAINERS_PORT", options.ports.public.to_string())
             .current_dir(workspace::root()),
-        "The report above says what was lost.",
+        "See the report above.",
     )
 }
 

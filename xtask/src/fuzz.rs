@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: coverage-guided fuzzing with libFuzzer, on a stable compiler: the flags are those that cargo-fuzz
-//! would set without a sanitizer. `fuzz/targets` has one file for each target, `fuzz/corpus` the inputs that are kept.
+//! `cargo xtask fuzz`: coverage-guided fuzzing with libFuzzer, on a stable compiler, with the flags that cargo-fuzz
+//! would set without a sanitizer. `fuzz/targets` has a file for each target, `fuzz/corpus` the inputs that are kept.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -41,12 +41,12 @@ impl Flags {
                 "--minimise" => flags.minimise = true,
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
-                    flags.seconds = seconds.ok_or("--seconds should be followed by a number")?;
+                    flags.seconds = seconds.ok_or("missing value of --seconds: write a number")?;
                 }
                 target if all.iter().any(|name| name == target) => flags.targets.push(target.to_owned()),
                 other => {
                     return Err(format!(
-                        "there is no fuzz target `{other}`; there are {}",
+                        "unknown fuzz target `{other}`: the targets are {}",
                         all.join(", ")
                     ));
                 }
@@ -70,12 +70,12 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A short run of every target, as a program of its own.
+/// A short run of every target, in a process of its own.
 pub(crate) fn short_run() -> Result<Job> {
-    let this = std::env::current_exe().map_err(|error| format!("xtask does not know its own file: {error}"))?;
+    let this = std::env::current_exe().map_err(|error| format!("finding the program of xtask failed: {error}"))?;
     let mut fuzz = Command::new(this);
     fuzz.args(["fuzz", "--seconds", &SHORT.to_string()])
-        // Where the targets are built for some minutes, it is beside tests.
+        // Building the targets takes minutes, so tests run beside it.
         .env("CARGO_BUILD_JOBS", "1");
     Ok(Job::new("fuzz targets", fuzz))
 }
@@ -93,7 +93,7 @@ fn targets() -> Result<Vec<String>> {
 
 fn build() -> Result<()> {
     if command::find("c++").is_none() {
-        let hint = "fuzzing needs a C++ compiler for libFuzzer: install one, for example with `apt-get install g++`";
+        let hint = "missing C++ compiler for libFuzzer: install one, for example with `apt-get install g++`";
         match apt::is_usable() {
             true => apt::install(&["g++"])?,
             false => return Err(hint.to_owned()),
@@ -108,20 +108,20 @@ fn build() -> Result<()> {
     command::run(
         "building the fuzz targets (some minutes the first time)",
         &mut cargo,
-        "The compiler's message above says why.",
+        "See the compiler's message above.",
     )
 }
 
-/// A folder of its own: the flags are others.
+/// A folder of its own, since the flags differ.
 fn folder() -> PathBuf {
     workspace::target().join("fuzz-build")
 }
 
 /// With `--target`, build scripts and macros are built without the flags.
 fn host() -> Result<String> {
-    let version = command::output(Command::new("rustc").arg("-vV")).ok_or("rustc does not run")?;
+    let version = command::output(Command::new("rustc").arg("-vV")).ok_or("running `rustc -vV` failed")?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.ok_or("rustc does not say what it compiles for")?.to_owned())
+    Ok(host.ok_or("`rustc -vV` has no line `host`")?.to_owned())
 }
 
 fn program(target: &str) -> Result<Command> {
@@ -138,7 +138,7 @@ fn found(target: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// New inputs go to the first folder; the kept ones are read.
+/// libFuzzer writes new inputs to the first folder, and reads the second.
 fn fuzz(target: &str, seconds: u32) -> Result<()> {
     let findings = workspace::target().join("fuzz-findings").join(target);
     files::create_dir(&findings)?;
@@ -151,7 +151,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
         .arg(kept(target))
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("the fuzz target {target} cannot be started: {error}"))?;
+        .map_err(|error| format!("starting the fuzz target {target} failed: {error}"))?;
     let report = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         command::progress(&format!("fuzzed {target}: {}", summary(&report)));
@@ -160,14 +160,14 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     let end: Vec<&str> = report.lines().rev().take(30).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
     Err(format!(
-        "{}\nfuzzing {target} found something: the input is in {}. To run it again:\n    {} FILE",
+        "{}\nfuzzing {target} found a failure: the input is in {}. To run it again:\n    {} FILE",
         end.join("\n"),
         findings.display(),
         Path::new(program(target)?.get_program()).display()
     ))
 }
 
-/// Executions and coverage.
+/// Executions and coverage in libFuzzer's report.
 fn summary(report: &str) -> String {
     let coverage = report
         .lines()
@@ -191,7 +191,7 @@ fn summary(report: &str) -> String {
     )
 }
 
-/// Keeps of all inputs the fewest with the same coverage.
+/// Keeps the fewest inputs with the same coverage.
 fn minimise(target: &str) -> Result<()> {
     let kept = kept(target);
     let fresh = workspace::target().join("fuzz-merge").join(target);

@@ -1,4 +1,4 @@
-//! Programs that run beside each other. What one prints is kept together and shown when it has ended.
+//! Programs that run beside each other. The output of each is collected and shown when it has exited.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -14,23 +14,23 @@ use crate::result::Result;
 use crate::{command, workspace};
 
 const POLL: Duration = Duration::from_millis(20);
-/// How long a job may take to end after Ctrl-C.
+/// How long a job may take to exit after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A program that ends by itself.
+/// A program that exits by itself.
 pub(crate) struct Job {
-    /// Each job has another one.
+    /// Unique among the jobs.
     pub(crate) name: String,
     pub(crate) command: Command,
     pub(crate) company: Company,
 }
 
-/// What a job may have beside it.
+/// The jobs that may run beside this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Company {
-    /// Others.
+    /// Any others.
     Any,
-    /// Nothing: it measures something, or needs all that the machine has.
+    /// None: the job measures something, or needs the whole machine.
     None,
 }
 
@@ -44,14 +44,14 @@ impl Job {
     }
 }
 
-/// While one waits, or has come to its last test, another goes on. Not more: each test program runs as many of its tests at once
-/// as there are processors.
+/// While one job waits, or runs its last test, another one goes on. Not more: each test program runs as many of its tests
+/// at once as there are processors.
 const AT_ONCE: usize = 2;
 
-/// Runs all of them, in this order, two at once; those without company come last. All run, also when one fails.
+/// Runs all jobs in this order, two at once; those that run alone come last. All run, even if one fails.
 ///
 /// # Errors
-/// Names the jobs that have failed, and what they say has failed in them.
+/// Names the failed jobs and their failed tests.
 pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;
@@ -63,7 +63,7 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     let mut running: Vec<Running> = Vec::new();
     let mut failed = Vec::new();
     while !(waiting.is_empty() && running.is_empty()) {
-        // Those that run are ended where they are dropped.
+        // Running jobs are stopped when they are dropped.
         if interrupted.load(Ordering::Relaxed) {
             return Err("interrupted".to_owned());
         }
@@ -82,10 +82,10 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     }
     match failed.len() {
         0 => {
-            command::progress(&format!("all {count} have succeeded"));
+            command::progress(&format!("all {count} jobs succeeded"));
             Ok(())
         }
-        failures => Err(format!("{failures} of {count} have failed:\n{}", failed.join("\n"))),
+        failures => Err(format!("{failures} of {count} jobs failed:\n{}", failed.join("\n"))),
     }
 }
 
@@ -111,7 +111,7 @@ impl Running {
             company,
         } = job;
         let log = logs.join(format!("{}.log", name.replace(['/', ' '], "-")));
-        let failed = |error: std::io::Error| format!("{name} cannot be started: {error}");
+        let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
         let output = File::create(&log).map_err(failed)?;
         command
             .stdin(Stdio::null())
@@ -127,7 +127,7 @@ impl Running {
         })
     }
 
-    /// Shows its output; returns a line for one that has failed.
+    /// Shows the output; returns a line if the job has failed.
     fn report(&self, status: ExitStatus) -> Option<String> {
         let output = fs::read(&self.log).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
@@ -149,12 +149,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Also after an orderly end: whatever it left behind would go on beside the next ones.
+        // Even after a normal exit: a process that it left behind would run beside the next jobs.
         self.group.stop(Signal::Terminate, GRACE);
     }
 }
 
-/// The tests that have failed, by the reports of Rust's and of Node's tests.
+/// The failed tests in reports of Rust's and of Node.js's test harness.
 fn failures(output: &str) -> Vec<&str> {
     output
         .lines()
@@ -189,7 +189,7 @@ mod tests {
             shell("last", &format!("touch {}", last.display())),
         ]);
         let error = outcome.expect_err("two have failed");
-        assert!(error.starts_with("2 of 4 have failed:\n"), "{error}");
+        assert!(error.starts_with("2 of 4 jobs failed:\n"), "{error}");
         assert!(
             error.contains("    bad: b::c, a page") && error.contains("    worse"),
             "{error}"

@@ -1,4 +1,4 @@
-//! The workspace's own programs, and all that a system is started from.
+//! The workspace's own programs, and all files that a system is started from.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::result::Result;
 use crate::tools::node::Node;
 use crate::{command, spa, tools, workspace};
 
-/// Builds everything that a system needs. Without Envoy, neither it nor the filter is looked for.
+/// Builds everything that a system needs. Without Envoy, neither Envoy nor the filter is included.
 pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
     let node = Node::find()?;
     let authorization_server = workspace::path("demo/authorization-server");
@@ -37,18 +37,18 @@ pub(crate) fn build(with_envoy: bool) -> Result<(Artifacts, Node)> {
     Ok((artifacts, node))
 }
 
-/// Builds programs of the workspace, with further arguments for cargo.
+/// Builds programs of the workspace, with additional arguments for cargo.
 pub(crate) fn build_packages(step: &str, packages: &[&str], arguments: &[&str]) -> Result<()> {
     let mut cargo = command::cargo();
     cargo
         .arg("build")
         .args(packages.iter().flat_map(|package| ["--package", package]))
         .args(arguments)
-        // A folder that is named here is one that is looked into afterwards, whatever CARGO_TARGET_DIR says.
+        // The folder is named here because this code reads it afterwards, whatever CARGO_TARGET_DIR is.
         .arg("--target-dir")
         .arg(workspace::target())
         .current_dir(workspace::root());
-    command::run(step, &mut cargo, "The compiler's message above says why.")
+    command::run(step, &mut cargo, "See the compiler's message above.")
 }
 
 fn program(name: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
 use crate::{client, command, workspace};
 
-/// Builds it when its sources have changed; gives `demo/spa/dist`.
+/// Builds the app if its sources have changed; returns `demo/spa/dist`.
 pub(crate) fn build(node: &Node) -> Result<PathBuf> {
     let folder = workspace::path("demo/spa");
     node.install(&folder)?;
@@ -20,14 +20,14 @@ pub(crate) fn build(node: &Node) -> Result<PathBuf> {
         command::run(
             "building the single page app",
             npm(node).args(["run", "--silent", "build"]).current_dir(&folder),
-            "The message above says what is wrong in demo/spa.",
+            "See the message above: the error is in demo/spa.",
         )?;
         stamp.set()?;
     }
     Ok(dist)
 }
 
-/// Its type check.
+/// The type check of the app.
 pub(crate) fn type_check(node: &Node) -> Job {
     let mut check = npm(node);
     check

@@ -1,4 +1,4 @@
-//! Steps that are skipped when nothing that they depend on has changed.
+//! Steps that are skipped if nothing that they depend on has changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use demo_system::files;
 
 use crate::result::Result;
 
-/// A file that holds what a step was last done for.
+/// A file that records the content for which a step was last done.
 pub(crate) struct Stamp {
     file: PathBuf,
     content: String,
@@ -25,19 +25,19 @@ impl Stamp {
         fs::read_to_string(&self.file).is_ok_and(|content| content == self.content)
     }
 
-    /// Remembers that it has been done.
+    /// Records that the step has been done.
     pub(crate) fn set(&self) -> Result<()> {
         Ok(files::write(&self.file, &self.content)?)
     }
 }
 
-/// A line for each file below `paths`: its name, size and time of change. Folders whose names are in `without` are left
-/// out.
+/// A line for each file below `paths`: its name, size and modification time. Folders whose names are in `without` are
+/// skipped.
 pub(crate) fn listing(paths: &[PathBuf], without: &[&str]) -> Result<String> {
     let mut lines = Vec::new();
     let mut pending = paths.to_vec();
     while let Some(path) = pending.pop() {
-        let failed = |error| format!("{} cannot be read: {error}", path.display());
+        let failed = |error| format!("reading {} failed: {error}", path.display());
         let metadata = path.metadata().map_err(failed)?;
         if metadata.is_dir() {
             for entry in fs::read_dir(&path).map_err(failed)? {

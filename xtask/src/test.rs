@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, with what they need in their environment.
+//! `cargo xtask test`: builds what the tests need, and runs all of them.
 
 use std::process::{Command, ExitCode};
 
@@ -6,7 +6,7 @@ use crate::jobs::{self, Company, Job};
 use crate::result::Result;
 use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 
-/// With filters: the Rust tests, those of the whole system and in the browser included, whose names contain one of them.
+/// With filters: the Rust tests, including those of the whole system and in the browser, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
     let (mut artifacts, node) = programs::build(true)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
             .args(["test", "--silent"])
             .current_dir(&artifacts.authorization_server);
         jobs.push(Job::new("tests of the authorization server", server));
-        // They take longest where they have to be built.
+        // The fuzz targets take longest if they must be built.
         jobs.insert(0, fuzz::short_run()?);
     }
     jobs::run(jobs)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask up`: the demo system, running.
+//! `cargo xtask up`: starts the demo system and keeps it running.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,13 +29,13 @@ impl Flags {
                 "--no-envoy" => flags.no_envoy = true,
                 other => {
                     return Err(format!(
-                        "`up` does not understand `{other}`; it has --check and --no-envoy"
+                        "unknown option `{other}` of `up`: the options are --check and --no-envoy"
                     ));
                 }
             }
         }
         match flags.check && flags.no_envoy {
-            true => Err("--check needs Envoy; leave --no-envoy out".to_owned()),
+            true => Err("--check needs Envoy: leave out --no-envoy".to_owned()),
             false => Ok(flags),
         }
     }
@@ -47,9 +47,9 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         options.without.push(Component::Envoy);
     }
     if flags.check && options.web_origin.is_some() {
-        return Err("--check walks through the demo's own page; unset BFF_DEMO_WEB_ORIGIN for it".to_owned());
+        return Err("--check walks through the demo's own page: unset BFF_DEMO_WEB_ORIGIN".to_owned());
     }
-    // Before minutes are spent on building.
+    // Before the build, which takes minutes.
     options.check()?;
     let (artifacts, node) = programs::build(!flags.no_envoy)?;
     let walkthrough = match flags.check {
@@ -71,13 +71,13 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     }
 }
 
-/// What the environment says of the demo.
+/// The demo's options from the environment.
 pub(crate) fn options() -> Result<Options> {
     let mut options = Options::demo_from_env(workspace::target().join("demo"))?;
     options.web_origin = variable("BFF_DEMO_WEB_ORIGIN");
     if let Some(collector) = variable("BFF_DEMO_OTLP") {
         let address = collector.parse().map_err(|_| {
-            "BFF_DEMO_OTLP should be the address at which an OpenTelemetry collector takes OTLP over HTTP, such as \
+            "invalid BFF_DEMO_OTLP: write the address at which an OpenTelemetry collector receives OTLP over HTTP, such as \
              127.0.0.1:4318"
         })?;
         options.otel_collector = Some(address);
@@ -85,7 +85,7 @@ pub(crate) fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// Until Ctrl-C, or until a component ends by itself.
+/// Runs until Ctrl-C, or until a component exits by itself.
 fn serve(system: &System, interrupted: &AtomicBool) -> Result<ExitCode> {
     describe(system);
     while !interrupted.load(Ordering::Relaxed) {
@@ -103,12 +103,12 @@ fn describe(system: &System) {
     let directory = system.directory().display();
     println!();
     if options.without.contains(&Component::Envoy) {
-        println!("  Envoy     is left out. To start it by hand, from the repository's root:");
+        println!("  Envoy     not started. To start it by hand, from the repository's root:");
         println!("              set -a; . {directory}/envoy.env; set +a; envoy -c {directory}/envoy.yaml");
     }
     match &options.web_origin {
         Some(origin) => println!(
-            "  Open      {origin}/, which you serve; /bff and /api there lead to {}",
+            "  Open      {origin}/, which you serve; it must forward /bff and /api to {}",
             system.api()
         ),
         None => println!("  Open      {}/", system.www()),
@@ -116,7 +116,7 @@ fn describe(system: &System) {
     println!("  Sign in   demouser / Password1");
     println!("  Logs      {directory}/logs");
     println!("  CA        {}", system.ca_pem().display());
-    println!("            The browser warns until it trusts this CA; its key was thrown away when it had signed.");
+    println!("            The browser warns until it trusts this CA; its private key was deleted after signing.");
     println!("  Stop      Ctrl-C");
     println!();
 }

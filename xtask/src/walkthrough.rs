@@ -9,7 +9,7 @@ use crate::result::Result;
 use crate::tools::node::Node;
 use crate::{command, tools, workspace};
 
-/// A browser, and what drives it.
+/// A browser, and the program that controls it.
 pub(crate) struct Walkthrough {
     node: Node,
     chromium: PathBuf,
@@ -23,7 +23,7 @@ impl Walkthrough {
         Ok(Walkthrough { node, chromium })
     }
 
-    /// Walks through the demo at the domain and port of these options; its status is the result.
+    /// Walks through the demo at the domain and port of these options; the exit status is the result.
     pub(crate) fn run(&self, options: &Options, ca: &Path) -> Result<ExitCode> {
         command::progress("walking through the demo in a browser");
         let status = command::status(

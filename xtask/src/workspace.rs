@@ -1,4 +1,4 @@
-//! Where things are in the repository.
+//! Paths in the repository.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ pub(crate) fn path(relative: &str) -> PathBuf {
     root().join(relative)
 }
 
-/// `target`, where the demo's files, the tools and the filter are. Always in the repository: `envoy/envoy.yaml` names it.
+/// `target`: the demo's files, the tools and the filter. Always in the repository, since `envoy/envoy.yaml` names it.
 pub(crate) fn target() -> PathBuf {
     path("target")
 }
 
-/// `target/tools`: programs of the project's own.
+/// `target/tools`: tools that the project has fetched.
 pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }

@@ -1,4 +1,4 @@
-//! The process environment, read once and checked.
+//! The process environment, read once and validated.
 
 /// What the environment configures.
 #[derive(Debug)]
@@ -7,11 +7,11 @@ pub(crate) struct Config {
     pub(crate) host: String,
     /// `PORT`; default 3002.
     pub(crate) port: u16,
-    /// `ISSUER`, the `iss` that tokens must have.
+    /// `ISSUER`: the `iss` that access tokens must have.
     pub(crate) issuer: String,
-    /// `AUDIENCE`, a value that the tokens' `aud` must have.
+    /// `AUDIENCE`: a value that `aud` of the access tokens must contain.
     pub(crate) audience: String,
-    /// `JWKS_URI`, where the issuer's keys are read: plain http, since it stays on the machine.
+    /// `JWKS_URI`: the issuer's JWKS document. Plain http, since the request stays on the machine.
     pub(crate) jwks_uri: String,
 }
 
@@ -19,22 +19,22 @@ impl Config {
     /// Reads the variables through `env`.
     ///
     /// # Errors
-    /// One sentence that names the variable and says what to write.
+    /// One line that names the variable and says what to write.
     pub(crate) fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
         let required = |name: &str, what: &str| {
             env(name)
                 .filter(|value| !value.is_empty())
-                .ok_or_else(|| format!("{name} is not set: it should be {what}"))
+                .ok_or_else(|| format!("missing {name}: set it to {what}"))
         };
         let port = match env("PORT") {
             None => 3002,
             Some(text) => text
                 .parse()
-                .map_err(|_| "PORT should be a number from 0 to 65535".to_owned())?,
+                .map_err(|_| "invalid PORT: write a number from 0 to 65535".to_owned())?,
         };
         let jwks_uri = required("JWKS_URI", "the http URL of the issuer's JWKS document")?;
         if !jwks_uri.starts_with("http://") {
-            return Err("JWKS_URI should be an http URL on the loopback interface".to_owned());
+            return Err("invalid JWKS_URI: write an http URL on the loopback interface".to_owned());
         }
         Ok(Config {
             host: env("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),

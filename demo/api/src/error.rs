@@ -1,4 +1,4 @@
-//! Every refusal: its status, its JSON body, and the `WWW-Authenticate` header of RFC 6750 section 3.
+//! Every rejection: its status, its JSON body, and the `WWW-Authenticate` header of RFC 6750, section 3.
 
 use std::fmt;
 
@@ -7,20 +7,18 @@ use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-/// Why a request is refused. The client learns the code; the reason inside `InvalidToken` is for the log.
+/// Why a request is rejected. The client receives the error code; the reason inside `InvalidToken` is for the log.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// No `Authorization` header at all.
+    /// No `Authorization` header.
     MissingToken,
-    /// Anything wrong with the token, or more than one `Authorization` header.
+    /// An invalid access token, or more than one `Authorization` header.
     InvalidToken(&'static str),
-    /// The issuer's keys could not be read yet, so nothing can be said about the token.
+    /// The issuer's keys could not be fetched yet, so the access token cannot be validated.
     KeysUnavailable,
-    /// The body is longer than this API takes.
+    /// The body is longer than the API accepts.
     BodyTooLarge,
-    /// No such path.
     NotFound,
-    /// The path has no such method.
     MethodNotAllowed,
 }
 
@@ -28,11 +26,11 @@ impl ApiError {
     fn code(&self) -> (&'static str, &'static str) {
         match self {
             ApiError::MissingToken => ("unauthorized", "An access token is required"),
-            ApiError::InvalidToken(_) => ("invalid_token", "The access token is not valid here"),
+            ApiError::InvalidToken(_) => ("invalid_token", "The access token is invalid"),
             ApiError::KeysUnavailable => ("keys_unavailable", "Access tokens cannot be validated at the moment"),
             ApiError::BodyTooLarge => ("invalid_request", "The request body is too large"),
             ApiError::NotFound => ("not_found", "Not found"),
-            ApiError::MethodNotAllowed => ("method_not_allowed", "This path has no such method"),
+            ApiError::MethodNotAllowed => ("method_not_allowed", "Method not allowed"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The issuer's public keys: read when they are first needed, again when a token names an unknown one, and now and
-//! then besides. A caller who invents key ids cannot make this API ask more often than [`UNKNOWN_KEY_PAUSE`].
+//! The issuer's public keys: fetched when they are first needed, when a token names an unknown key, and when they are
+//! older than [`MAX_AGE`]. A caller that invents key ids cannot make the API fetch more often than [`UNKNOWN_KEY_PAUSE`].
 
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use tokio::sync::Mutex;
 
 use crate::error::ApiError;
 
-/// After a successful reading, the least time until an unknown key id causes the next.
+/// After a successful fetch, the least time until an unknown key id causes the next one.
 const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(10);
-/// After a failed reading, the least time until the next: short, so that the API recovers soon after the issuer.
+/// After a failed fetch, the least time until the next one: short, so that the API recovers soon after the issuer.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
-/// Keys older than this are read again, so that a withdrawn one is not trusted for ever.
+/// Keys older than this are fetched again, so that a key that the issuer has removed is not trusted for ever.
 const MAX_AGE: Duration = Duration::from_secs(600);
-/// More than any real key set.
+/// Larger than any real key set.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The keys, shared by all workers. One reading at a time: who needs a key that is not there yet waits for it and
-/// shares its result; who has a key goes on with that.
+/// The keys, shared by all workers. One fetch at a time: a request whose key is missing waits for the fetch and shares
+/// its result; a request whose key is present goes on with it.
 pub(crate) struct KeyStore {
     uri: String,
     state: RwLock<State>,
@@ -30,7 +30,7 @@ pub(crate) struct KeyStore {
 struct State {
     keys: Option<JwkSet>,
     read_at: Option<Instant>,
-    /// Not before this moment may the keys be asked for again.
+    /// The keys may not be fetched again before this moment.
     pause_until: Option<Instant>,
 }
 
@@ -52,7 +52,7 @@ impl State {
                 self.pause_until = Some(now + UNKNOWN_KEY_PAUSE);
             }
             Err(error) => {
-                log::warn!("the issuer's keys could not be read: {error}");
+                log::warn!("fetching the issuer's JWKS failed: {error}");
                 self.pause_until = Some(now + FAILURE_PAUSE);
             }
         }
@@ -65,7 +65,7 @@ impl State {
 }
 
 impl KeyStore {
-    /// A store that will read the JWKS document (RFC 7517) at `uri`.
+    /// A store that fetches the JWKS document (RFC 7517) at `uri`.
     pub(crate) fn new(uri: String) -> KeyStore {
         KeyStore {
             uri,
@@ -74,17 +74,17 @@ impl KeyStore {
         }
     }
 
-    /// The key with this id, or `None` when the issuer has none.
+    /// The key with this id; `None` if the issuer has no such key.
     ///
     /// # Errors
-    /// [`ApiError::KeysUnavailable`] when no key set could be read so far.
+    /// [`ApiError::KeysUnavailable`] if no key set could be fetched so far.
     pub(crate) async fn find(&self, kid: &str, client: &awc::Client) -> Result<Option<Jwk>, ApiError> {
         if self.with_state(|state| state.wants_reading(kid, Instant::now())) {
             let turn = match self.with_state(|state| state.knows(kid)) {
                 true => self.reading.try_lock().ok(),
                 false => Some(self.reading.lock().await),
             };
-            // Whoever had the turn before may have read them.
+            // The worker that held the lock before may have fetched them.
             if turn.is_some() && self.with_state(|state| state.wants_reading(kid, Instant::now())) {
                 let reading = read(client, &self.uri).await;
                 self.state
@@ -104,7 +104,7 @@ impl KeyStore {
 async fn read(client: &awc::Client, uri: &str) -> Result<JwkSet, String> {
     let mut response = client.get(uri).send().await.map_err(|error| error.to_string())?;
     if !response.status().is_success() {
-        return Err(format!("status {}", response.status()));
+        return Err(format!("HTTP {}", response.status()));
     }
     let body = response
         .body()

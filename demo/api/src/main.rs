@@ -1,5 +1,5 @@
-//! The demo's business API. It knows nothing of cookies or of the backend for frontend: every request must bring one
-//! JWT access token (RFC 9068) that it validates by itself, whoever forwarded it.
+//! The demo's business API. It knows nothing of cookies or of the Backend for Frontend: every request must carry one
+//! JWT access token (RFC 9068), which the API validates by itself, whichever proxy forwarded it.
 
 mod config;
 mod error;
@@ -21,8 +21,8 @@ use crate::config::Config;
 use crate::jwks::KeyStore;
 use crate::token::Validator;
 
-/// Whichever side closes an idle pooled connection first may race with a request on it, so that side must be the
-/// proxy, which knows what it can retry: Envoy's own default is one hour.
+/// Either side may close an idle pooled connection while a request is on its way. That side must be the proxy, which
+/// knows which requests it can retry: Envoy's default idle timeout is one hour.
 const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
 
 #[actix_web::main]
@@ -34,8 +34,8 @@ async fn main() -> std::io::Result<()> {
 
     let server = HttpServer::new(move || {
         App::new()
-            // Method, path without query, status, milliseconds, and what ties the line to those of other programs: nothing
-            // that could hold a token.
+            // Method, path without query, status, milliseconds, and the ids that correlate the line with other programs' logs:
+            // nothing that could hold a token.
             .wrap(
                 Logger::new("%{method}xi %U %s %Dms request_id=%{request}xi trace_id=%{trace}xi parent_id=%{parent}xi")
                     .custom_request_replace("method", |request| request.method().to_string())

@@ -13,7 +13,7 @@ use crate::token::{self, Claims, Validator};
 const MAX_BODY_BYTES: usize = 16 * 1024;
 const MAX_ECHO_CHARS: usize = 100;
 
-/// `/api/data` for callers with a valid token, `/healthz` for whoever asks whether the process lives.
+/// `/api/data` for callers with a valid access token, `/healthz` for liveness checks.
 pub(crate) fn configure(service: &mut web::ServiceConfig) {
     service
         .route(
@@ -24,13 +24,13 @@ pub(crate) fn configure(service: &mut web::ServiceConfig) {
         .default_service(web::route().to(async || Err::<HttpResponse, _>(ApiError::NotFound)));
 }
 
-/// What the demo's page sends with unsafe methods.
+/// The body that the demo's page sends with unsafe methods.
 #[derive(Deserialize)]
 struct Item {
     item: String,
 }
 
-// The token comes first, whatever the method or the body: so it is not left to extractors, whose order is not ours.
+// The token is checked first, whatever the method or the body. Extractors would not guarantee that order.
 async fn data(
     request: HttpRequest,
     body: web::Payload,
@@ -40,7 +40,7 @@ async fn data(
 ) -> Result<HttpResponse, ApiError> {
     let claims = authorize(&request, &client, &keys, &validator)
         .await
-        .inspect_err(|error| log::info!("refused {}: {error}", request.path()))?;
+        .inspect_err(|error| log::info!("rejected {}: {error}", request.path()))?;
     let message = match *request.method() {
         Method::GET | Method::HEAD => format!("Success response from the API, for subject {}", claims.sub),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {

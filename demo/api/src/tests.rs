@@ -1,4 +1,4 @@
-//! The API as a whole, against an issuer of the test's own: tokens in, statuses out.
+//! The whole API against an issuer of the test: tokens in, statuses out.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ use crate::token::Validator;
 const ISSUER: &str = "https://login.test";
 const AUDIENCE: &str = "demo-api";
 
-/// A key of the test's issuer, and the header that its tokens carry.
+/// A signing key of the test's issuer, and the header of the tokens that it signs.
 struct Signer {
     key: EncodingKey,
     header: Header,
@@ -41,7 +41,7 @@ impl Signer {
     }
 
     fn new(key: EncodingKey, alg: Algorithm, kid: &str) -> Signer {
-        let mut jwk = Jwk::from_encoding_key(&key, alg).expect("its public half");
+        let mut jwk = Jwk::from_encoding_key(&key, alg).expect("its public key");
         jwk.common.key_id = Some(kid.to_owned());
         let mut header = Header::new(alg);
         header.kid = Some(kid.to_owned());
@@ -54,7 +54,7 @@ impl Signer {
     }
 }
 
-/// The RSAPrivateKey inside a PKCS #8 document, behind version, algorithm and OCTET STRING header: 26 bytes for any key
+/// The RSAPrivateKey inside a PKCS #8 document, after version, algorithm and OCTET STRING header: 26 bytes for any key
 /// whose length needs two bytes.
 fn pkcs1(pkcs8: &[u8]) -> Vec<u8> {
     pkcs8[26..].to_vec()
@@ -77,7 +77,7 @@ fn now() -> u64 {
         .as_secs()
 }
 
-/// Serves these keys on a free port and returns the document's URL.
+/// Serves these keys at a free port and returns the document's URL.
 fn serve_jwks(keys: Vec<Jwk>) -> String {
     let server = HttpServer::new(move || {
         let document = json!({"keys": keys.clone()});
@@ -212,7 +212,7 @@ async fn a_token_of_a_foreign_key_is_refused_even_under_a_known_key_id() {
 async fn a_token_cannot_choose_its_algorithm() {
     let signer = Signer::rs256("r");
     let jwks_uri = serve_jwks(vec![signer.jwk.clone()]);
-    // The classic confusion: the public key as the secret of a symmetric algorithm.
+    // Algorithm confusion: the public key as the secret of a symmetric algorithm.
     let symmetric = Signer {
         key: EncodingKey::from_secret(b"public"),
         header: Header::new(Algorithm::HS256),

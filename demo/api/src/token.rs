@@ -1,4 +1,4 @@
-//! The access token: found in the request's one `Authorization` header, validated as RFC 9068 section 4 says.
+//! The access token: read from the request's only `Authorization` header, validated as RFC 9068, section 4 says.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
@@ -7,25 +7,25 @@ use serde::Deserialize;
 
 use crate::error::ApiError;
 
-/// Signatures that are accepted. No symmetric one: the verifier could forge it. `none` does not exist here at all.
+/// Accepted signature algorithms. None is symmetric, since the verifier could forge such a signature; `none` is absent.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::RS256, Algorithm::PS256, Algorithm::EdDSA];
 /// Seconds by which this machine's clock and the issuer's may differ.
 const LEEWAY: u64 = 5;
 
-/// The claims that this API uses.
+/// The claims that the API uses.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Claims {
-    /// Whom the token speaks for.
+    /// The subject.
     pub(crate) sub: String,
-    /// One issuer: a list, which the library would take, is not what RFC 7519 means.
+    /// One issuer: RFC 7519 does not allow a list, which the library would accept.
     #[serde(rename = "iss")]
     _iss: String,
 }
 
-/// The token of the request's `Authorization: Bearer` header (RFC 6750 section 2.1).
+/// The access token in the request's `Authorization: Bearer` header (RFC 6750, section 2.1).
 ///
 /// # Errors
-/// [`ApiError::MissingToken`] without the header; [`ApiError::InvalidToken`] when there are several or another scheme.
+/// [`ApiError::MissingToken`] without the header; [`ApiError::InvalidToken`] with several, or with another scheme.
 pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut lines = headers.get_all(AUTHORIZATION);
     let line = lines.next().ok_or(ApiError::MissingToken)?;
@@ -35,38 +35,38 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     let text = line.to_str().map_err(|_| ApiError::InvalidToken("not ASCII"))?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
-        _ => Err(ApiError::InvalidToken("another scheme than Bearer")),
+        _ => Err(ApiError::InvalidToken("the scheme is not Bearer")),
     }
 }
 
 /// The id of the key that signed `token`.
 ///
 /// # Errors
-/// [`ApiError::InvalidToken`] for what is no JWT access token, before any key is looked up.
+/// [`ApiError::InvalidToken`] for a token that is not a JWT access token, before any key is looked up.
 pub(crate) fn key_id(token: &str) -> Result<String, ApiError> {
     let header: Header = decode_header(token).map_err(|_| ApiError::InvalidToken("not a JWT"))?;
     if !ALGORITHMS.contains(&header.alg) {
         return Err(ApiError::InvalidToken("algorithm not allowed"));
     }
-    // RFC 9068 section 2.1; other types (ID tokens, logout tokens) are signed by the same issuer.
+    // RFC 9068, section 2.1. The same issuer signs other types of JWT: ID tokens, logout tokens.
     let typ = header.typ.unwrap_or_default();
     if !typ.eq_ignore_ascii_case("at+jwt") && !typ.eq_ignore_ascii_case("application/at+jwt") {
-        return Err(ApiError::InvalidToken("not an at+jwt"));
+        return Err(ApiError::InvalidToken("typ is not at+jwt"));
     }
-    // RFC 7515 section 4.1.11: extensions that are not understood.
+    // RFC 7515, section 4.1.11: no extension is understood.
     if header.crit.is_some() {
         return Err(ApiError::InvalidToken("critical header parameter"));
     }
     header.kid.ok_or(ApiError::InvalidToken("no key id"))
 }
 
-/// What a token must be like: issuer, audience, algorithms, lifetime.
+/// The requirements for an access token: issuer, audience, algorithms, lifetime.
 pub(crate) struct Validator {
     validation: Validation,
 }
 
 impl Validator {
-    /// A validator for tokens of `issuer` meant for `audience`.
+    /// A validator for access tokens of `issuer` for `audience`.
     pub(crate) fn new(issuer: &str, audience: &str) -> Validator {
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_issuer(&[issuer]);
@@ -86,13 +86,13 @@ impl Validator {
         if !ALGORITHMS.contains(&header.alg) {
             return Err(ApiError::InvalidToken("algorithm not allowed"));
         }
-        // The key says what it is for; a token cannot choose another algorithm for it.
+        // The key says which algorithm it is for; the token cannot choose another one.
         if key
             .common
             .key_algorithm
             .is_some_and(|alg| alg.to_string() != format!("{:?}", header.alg))
         {
-            return Err(ApiError::InvalidToken("algorithm of another key"));
+            return Err(ApiError::InvalidToken("algorithm does not match the key"));
         }
         if key
             .common

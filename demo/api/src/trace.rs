@@ -1,9 +1,9 @@
-//! What ties a request to those before it: its id, and its place in a trace (W3C Trace Context). `-` where it has none, or
-//! one that is not fit for a log.
+//! What correlates a request with others: its request id, and its place in a trace (W3C Trace Context). `-` if a value is
+//! absent, or not safe in a log.
 
 use actix_web::http::header::{HeaderMap, HeaderValue};
 
-/// The id that the proxy in front gave to the request.
+/// The request id that the proxy has set.
 pub(crate) fn request_id(headers: &HeaderMap) -> String {
     let sane = |text: &&str| {
         (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
@@ -16,7 +16,7 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> String {
     part(headers, 1, 32)
 }
 
-/// The span that the request was made in.
+/// The span in which the caller sent the request.
 pub(crate) fn parent_id(headers: &HeaderMap) -> String {
     part(headers, 2, 16)
 }

@@ -33,8 +33,8 @@ export async function findOrCreateDemoUser(database) {
 
 let unknownUserHash;
 
-// The subject of the user with this name and password, or undefined. An unknown name costs as much time as a known
-// one, so that the answer's delay does not tell which names exist.
+// The subject of the user with this name and password, or undefined. An unknown name takes as long as a known
+// one, so that the response time does not reveal which names exist.
 export async function authenticate(database, username, password) {
   unknownUserHash ??= hash(randomUUID());
   const { rows: [row] } = await database.execute({
@@ -45,7 +45,7 @@ export async function authenticate(database, username, password) {
   return row && matches ? row.sub : undefined;
 }
 
-// oidc-provider's account: which claims leave is decided there, by scope.
+// oidc-provider's account. oidc-provider decides by scope which of these claims it releases.
 export function accountFinder(database, largeClaimBytes = 0) {
   return async (ctx, sub) => {
     const { rows: [row] } = await database.execute({ sql: 'SELECT * FROM account WHERE sub = ?', args: [sub] });
@@ -68,7 +68,7 @@ export function accountFinder(database, largeClaimBytes = 0) {
   };
 }
 
-// Names of about this many bytes in all, as a directory with many groups gives them.
+// Group names of about this many bytes in all, as a directory with many groups sends them.
 function groups(bytes) {
   return Array.from({ length: Math.ceil(bytes / 32) }, (_, index) => `department-${String(index).padStart(18, '0')}`);
 }

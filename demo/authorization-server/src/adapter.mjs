@@ -1,4 +1,4 @@
-// oidc-provider's storage (sessions, interactions, grants, codes, tokens) over the `model` table.
+// oidc-provider's storage (sessions, interactions, grants, codes, tokens) in the `model` table.
 import { createHash } from 'node:crypto';
 
 import { errors } from 'oidc-provider';
@@ -6,15 +6,15 @@ import { errors } from 'oidc-provider';
 import { epochTime } from './database.mjs';
 import { log } from './log.mjs';
 
-// What whoever holds the identifier can use: stored under its hash, so that a stolen database holds no live credential.
+// Identifiers that are credentials: stored as hashes, so that a stolen database holds no usable credential.
 const BEARER = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken', 'PushedAuthorizationRequest']);
-// What dies with its grant.
+// Models that are deleted with their grant.
 const GRANTED = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
-// What may be used once, whoever comes first.
+// Models that may be used once: the first request wins.
 const SINGLE_USE = new Set(['AuthorizationCode', 'RefreshToken']);
 
-// The adapter factory that oidc-provider takes: model name → adapter. A refresh token that was used may be used again for
-// as long as the grace period lasts, as some servers have it.
+// The adapter factory that oidc-provider takes: model name → adapter. A used refresh token may be used again during the
+// grace period, as some authorization servers allow.
 export function adapterFactory(database, refreshGraceSeconds = 0) {
   return (kind) => new Adapter(database, kind, kind === 'RefreshToken' ? refreshGraceSeconds : 0);
 }
@@ -78,9 +78,9 @@ class Adapter {
     return payload;
   }
 
-  // Looking first and marking later would let two requests at once both use a refresh token. So the update itself
-  // decides, and the loser is treated like any second use: the grant and all that came from it is revoked
-  // (RFC 9700 section 4.14.2).
+  // Reading first and marking later would let two concurrent requests both use a refresh token. So the update itself
+  // decides, and the loser is treated like any second use: the grant and all of its tokens are revoked
+  // (RFC 9700, section 4.14.2).
   async consume(id) {
     const key = this.#key(id);
     const { rowsAffected } = await this.#database.execute({

@@ -1,5 +1,5 @@
-// The clients: the application's (its BFF), another brand's where there is one, a partner who calls the API by itself, where
-// there is mutual TLS, and the API gateway.
+// The clients: the application's (its BFF); a second brand's, if configured; with mutual TLS, a partner that calls the
+// API directly; and the API gateway.
 export const SPA_CLIENT = 'spa-client';
 export const GATEWAY_CLIENT = 'api-gateway-client';
 const PARTNER_CLIENT = 'partner-client';
@@ -50,7 +50,7 @@ function secondClient({ id, secret, spaOrigin }) {
   };
 }
 
-// Its tokens are bound to its certificate (RFC 8705): the API is reached with both.
+// Its access tokens are bound to its certificate (RFC 8705): the API requires both.
 function partnerClient() {
   return {
     client_id: PARTNER_CLIENT,

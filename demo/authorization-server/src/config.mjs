@@ -1,4 +1,4 @@
-// The process environment, read once and checked: every fault names its variable and says what to write.
+// The process environment, read once and validated: every error names its variable and says what to write.
 import { readFileSync } from 'node:fs';
 
 const INTROSPECTION_RESPONSES = ['jwt', 'json-jwt', 'json-phantom-token', 'rfc9701', 'json'];
@@ -19,25 +19,25 @@ export function readConfig(env) {
     client: {
       authentication,
       secret: SECRET_AUTHENTICATIONS.includes(authentication) ? secret(env, 'CLIENT_SECRET_FILE') : undefined,
-      // Its public keys: fetched from the client, or read at the start.
+      // The client's public keys: fetched from the client, or read at startup.
       jwksUri: env.CLIENT_JWKS_URI || undefined,
       jwks: env.CLIENT_JWKS_FILE ? JSON.parse(readFileSync(env.CLIENT_JWKS_FILE, 'utf8')) : undefined,
       tlsSubjectDn: env.CLIENT_TLS_SUBJECT_DN || undefined,
       requirePar: flag(env, 'CLIENT_REQUIRE_PAR'),
       requireSignedRequest: flag(env, 'CLIENT_REQUIRE_SIGNED_REQUEST'),
       requireDpop: flag(env, 'CLIENT_REQUIRE_DPOP'),
-      // What userinfo is signed with; JSON without.
+      // The algorithm that signs userinfo responses; unset: JSON.
       userinfoAlgorithm: env.CLIENT_USERINFO_ALGORITHM || undefined,
       redirectUris: list(env, 'CLIENT_REDIRECT_URIS'),
       postLogoutRedirectUris: list(env, 'CLIENT_POST_LOGOUT_REDIRECT_URIS'),
     },
-    // Another client of the same kind: another brand's application.
+    // A second client of the same kind: another brand's application.
     second: env.SECOND_CLIENT_ID && {
       id: env.SECOND_CLIENT_ID,
       secret: secret(env, 'SECOND_CLIENT_SECRET_FILE'),
       spaOrigin: new URL(url(env, 'SECOND_SPA_ORIGIN')).origin,
     },
-    // A further listener, for clients with certificates.
+    // A second listener, for clients with certificates.
     mtls: env.MTLS_PORT && {
       port: integer(env, 'MTLS_PORT', 0, 1, 65535),
       origin: url(env, 'MTLS_ORIGIN'),
@@ -45,19 +45,19 @@ export function readConfig(env) {
       key: readFileSync(required(env, 'MTLS_KEY_FILE', 'the path of its private key in PEM')),
       ca: env.MTLS_CA_FILE ? readFileSync(env.MTLS_CA_FILE) : undefined,
     },
-    // The one resource (RFC 8707) that access tokens may be asked for.
+    // The only resource (RFC 8707) that a client may request access tokens for.
     resource: env.RESOURCE || undefined,
-    // Every user gets a claim of about this many bytes.
+    // The size in bytes of a claim that every user gets.
     largeClaimBytes: integer(env, 'LARGE_CLAIM_BYTES', 0, 0, 65_536),
-    // How long a refresh token that was used may be used again, in seconds.
+    // How long a used refresh token may be used again, in seconds.
     refreshGraceSeconds: integer(env, 'REFRESH_GRACE_SECONDS', 0, 0, 60),
-    // Whoever knows what is in this file may end sessions.
+    // The content of this file authorizes ending sessions.
     adminToken: env.ADMIN_TOKEN_FILE ? secret(env, 'ADMIN_TOKEN_FILE') : undefined,
     gatewayClientSecret: secret(env, 'GATEWAY_CLIENT_SECRET_FILE'),
     accessTokenSeconds: integer(env, 'ACCESS_TOKEN_SECONDS', 300, 1, 86_400),
     refreshTokenSeconds: integer(env, 'REFRESH_TOKEN_SECONDS', 12 * 3600, 1, 14 * 86_400),
     introspectionResponse: oneOf(env, 'INTROSPECTION_RESPONSE', INTROSPECTION_RESPONSES, 'jwt'),
-    // Without a choice an inactive token is answered in the form that the caller asked for (src/phantom-token.mjs).
+    // Without a value, the form of the response for an inactive token follows the request (src/phantom-token.mjs).
     inactiveResponse: oneOf(env, 'INACTIVE_RESPONSE', INACTIVE_RESPONSES, undefined),
     apiAudience: env.API_AUDIENCE || 'demo-api',
     backchannelLogoutUri: env.BACKCHANNEL_LOGOUT_URI || undefined,
@@ -65,14 +65,14 @@ export function readConfig(env) {
 }
 
 function required(env, name, what) {
-  if (!env[name]) throw new Error(`${name} is not set: it should be ${what}`);
+  if (!env[name]) throw new Error(`missing ${name}: set it to ${what}`);
   return env[name];
 }
 
 function url(env, name) {
   const value = required(env, name, 'an http or https URL without a trailing slash');
   if (!/^https?:\/\/[^/?#]+$/.test(value) || !URL.canParse(value)) {
-    throw new Error(`${name} should be an origin such as https://login.example.localhost:8443, without a path`);
+    throw new Error(`invalid ${name}: write an origin such as https://login.example.localhost:8443, without a path`);
   }
   return value;
 }
@@ -81,7 +81,7 @@ function integer(env, name, fallback, min, max) {
   if (!env[name]) return fallback;
   const value = Number(env[name]);
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new Error(`${name} should be a whole number from ${min} to ${max}`);
+    throw new Error(`invalid ${name}: write an integer from ${min} to ${max}`);
   }
   return value;
 }
@@ -96,13 +96,13 @@ function list(env, name) {
 
 function oneOf(env, name, values, fallback) {
   if (!env[name]) return fallback;
-  if (!values.includes(env[name])) throw new Error(`${name} should be one of ${values.join(', ')}`);
+  if (!values.includes(env[name])) throw new Error(`invalid ${name}: write one of ${values.join(', ')}`);
   return env[name];
 }
 
 function secret(env, name) {
   const file = required(env, name, 'the path of a file that holds the secret');
   const value = readFileSync(file, 'utf8').trim();
-  if (!value) throw new Error(`${name} names an empty file: it should hold the secret`);
+  if (!value) throw new Error(`invalid ${name}: the file is empty: write the secret into it`);
   return value;
 }

@@ -1,4 +1,4 @@
-// The SQLite database and its tables. Times are UNIX seconds.
+// The SQLite database and its tables. Times are seconds since 1970.
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -35,9 +35,9 @@ const TABLES = [
 
 const CLEAN_UP_EVERY_MS = 60_000;
 
-// Opens (and creates, where it is missing) the database, and keeps deleting what has expired.
+// Opens the database, creates it if it is missing, and deletes expired rows at intervals.
 export async function openDatabase(file) {
-  // One connection: pragmas hold for all statements, and statements of one process never wait for each other.
+  // One connection: pragmas apply to all statements, and statements of one process never wait for each other.
   const database = createClient({ url: pathToFileURL(resolve(file)).href, concurrency: 1, timeout: 5000 });
   await database.execute('PRAGMA journal_mode = WAL');
   await database.execute('PRAGMA synchronous = NORMAL');

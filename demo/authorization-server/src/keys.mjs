@@ -1,4 +1,4 @@
-// Signing and cookie keys: made at the first start, kept in the database, so that a restart logs nobody out.
+// Signing keys and cookie keys: generated at the first start and kept in the database, so that a restart ends no session.
 import { generateKeyPair, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 

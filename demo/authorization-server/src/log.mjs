@@ -1,4 +1,4 @@
-// One line an event on standard error. Callers pass facts, never tokens, codes, passwords or what a user typed.
+// One line per event on standard error. Callers pass facts, never tokens, codes, passwords or what a user typed.
 export function log(level, event, fields = {}) {
   const details = Object.entries(fields)
     .filter(([, value]) => value !== undefined)

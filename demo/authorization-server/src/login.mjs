@@ -1,4 +1,4 @@
-// The login page: oidc-provider sends the browser here whenever it needs the user, and is told the result.
+// The login page: oidc-provider redirects the browser here when the user must act, and receives the result.
 import { errors } from 'oidc-provider';
 
 import { authenticate } from './accounts.mjs';
@@ -23,7 +23,7 @@ export function loginRoutes(config, database, provider) {
     if (!uid) return next();
     ctx.set('Cache-Control', 'no-store');
     try {
-      // Bound to this browser by its interaction cookie, so a page elsewhere cannot post a login of its own choice.
+      // Bound to this browser by its interaction cookie, so that another site cannot submit a login of its own.
       const interaction = await provider.interactionDetails(ctx.req, ctx.res);
       if (interaction.uid !== uid) throw new errors.SessionNotFound('interaction of another tab');
       if (ctx.method === 'GET') await (cancel ? finishCancelled(ctx) : show(ctx, interaction));
@@ -35,7 +35,7 @@ export function loginRoutes(config, database, provider) {
   };
 
   async function show(ctx, interaction) {
-    // The one client is first-party: asked for consent (prompt=consent), it has it.
+    // The client is first-party: if it requests consent (prompt=consent), consent is granted without a page.
     if (interaction.prompt.name === 'consent') return finish(ctx, { consent: {} });
     return render(ctx, interaction, { username: interaction.params.login_hint });
   }
@@ -58,11 +58,11 @@ export function loginRoutes(config, database, provider) {
       throttle.failed(username);
       log('warn', 'login_refused');
       ctx.status = 403;
-      return render(ctx, interaction, { username, error: 'The username or password is not right.' });
+      return render(ctx, interaction, { username, error: 'The username or password is incorrect.' });
     }
     throttle.succeeded(username);
     log('info', 'login', { sub });
-    // Not remembered: the session's cookie lives as long as the browser.
+    // Not remembered: the session's cookie expires when the browser closes.
     return finish(ctx, { login: { accountId: sub, acr: ACR_PASSWORD, amr: ['pwd'], remember: false } });
   }
 
@@ -94,7 +94,7 @@ export function loginRoutes(config, database, provider) {
     ctx.type = 'html';
     ctx.body = errorPage({
       error: expired ? 'login_expired' : 'request_refused',
-      description: expired ? 'This sign-in has expired or belongs to another browser. Start it again.' : undefined,
+      description: expired ? 'This sign-in has expired or belongs to another browser. Please start again.' : undefined,
       applicationUrl: `${config.spaOrigin}/`,
     });
   }

@@ -1,4 +1,4 @@
-// Mutual TLS (RFC 8705): a listener of its own that asks for certificates, and the aliases by which clients find it.
+// Mutual TLS (RFC 8705): a listener that requests client certificates, and the endpoint aliases in the metadata.
 import { createServer } from 'node:https';
 
 export function mtlsFeature(config) {
@@ -11,14 +11,14 @@ export function mtlsFeature(config) {
     getCertificate: (ctx) => (ctx.socket.encrypted ? ctx.socket.getPeerX509Certificate() : undefined),
     certificateAuthorized: (ctx) => ctx.socket.authorized === true,
     certificateSubjectMatches(ctx, property, expected) {
-      // Node has one attribute a line, the outermost first; RFC 4514 has them the other way round.
+      // Node.js has one attribute per line, the outermost first; RFC 4514 has the reverse order.
       const subject = ctx.socket.getPeerX509Certificate().subject.split('\n').reverse().join(',');
       return property === 'tls_client_auth_subject_dn' && subject === expected;
     },
   };
 }
 
-// What goes into the metadata besides.
+// The additional members of the metadata.
 export function mtlsAliases(config, routes) {
   if (!config.mtls) return {};
   const endpoints = {
@@ -32,7 +32,7 @@ export function mtlsAliases(config, routes) {
   return { mtls_endpoint_aliases: Object.fromEntries(aliases) };
 }
 
-// Takes any certificate: whether it is one of the client's is decided by how the client is registered.
+// Accepts any certificate: the client's registration decides whether it is the client's.
 export function mtlsServer({ cert, key, ca }, callback) {
   return createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: false }, callback);
 }

@@ -1,4 +1,4 @@
-// The few HTML pages that people see. Everything that is put in goes through `html`, which escapes it.
+// The HTML pages of the authorization server. Every inserted value goes through `html`, which escapes it.
 const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
 class Markup {
@@ -7,7 +7,7 @@ class Markup {
   }
 }
 
-// A tagged template: values are escaped unless they are markup made by this function.
+// A tagged template: values are escaped unless this function made them.
 function html(strings, ...values) {
   const escape = (value) => {
     if (value instanceof Markup) return value.text;
@@ -37,7 +37,7 @@ ${body}
 `.text;
 }
 
-// `username` is put back into the field; `error` is a sentence for the user.
+// `username` is the value of the field; `error` is a sentence for the user.
 export function loginPage({ clientName, username, error, cancelUrl }) {
   return page('Sign in', html`<p>to continue to ${clientName}</p>
 ${error ? html`<p role="alert" id="login-error">${error}</p>` : ''}
@@ -53,29 +53,29 @@ ${error ? html`<p role="alert" id="login-error">${error}</p>` : ''}
 <p><a href="${cancelUrl}">Cancel</a></p>`);
 }
 
-// `form` is oidc-provider's own form (id op.logoutForm), its values made by it. With `confirmed` it sends itself.
+// `form` is oidc-provider's form (id op.logoutForm), with its values. With `confirmed`, a script submits it.
 export function logoutPage({ form, confirmed }) {
   const fields = new Markup(form);
   if (confirmed) {
     return page('Signing out', html`${fields}
-<noscript><p>Your browser runs no scripts here.</p></noscript>
+<noscript><p>JavaScript is off in this browser.</p></noscript>
 <button type="submit" form="op.logoutForm" name="logout" value="yes" id="confirm-logout">Continue</button>`, {
       script: '/assets/confirm-logout.js',
     });
   }
-  return page('Sign out?', html`<p>An application asks to end your session here.</p>
+  return page('Sign out?', html`<p>An application requests to sign you out.</p>
 ${fields}
 <button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>
 <button type="submit" form="op.logoutForm" class="secondary">Stay signed in</button>`);
 }
 
 export function signedOutPage({ applicationUrl }) {
-  return page('Signed out', html`<p>Your session here has ended.</p>
+  return page('Signed out', html`<p>You are signed out.</p>
 <p><a href="${applicationUrl}">Back to the application</a></p>`);
 }
 
 export function errorPage({ error, description, applicationUrl }) {
-  return page('That did not work', html`<p role="alert">${description || 'The request could not be handled.'}</p>
+  return page('The request failed', html`<p role="alert">${description || 'The request could not be completed.'}</p>
 <p><small>${error}</small></p>
 <p><a href="${applicationUrl}">Back to the application</a></p>`);
 }

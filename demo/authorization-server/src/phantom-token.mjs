@@ -1,13 +1,13 @@
-// The phantom token answer: the API gateway introspects an opaque access token and gets a JWT access token (RFC 9068)
-// for the same grant, which it forwards to the API. Servers differ in how they send it, so the form can be switched:
+// The phantom token response: the API gateway introspects an opaque access token and gets a JWT access token (RFC 9068)
+// for the same grant, which it forwards to the API. Authorization servers send it in different forms, so it is configurable:
 //
-//   jwt                 200 application/jwt, when the Accept header prefers it; else RFC 7662 or RFC 9701 as asked
+//   jwt                 200 application/jwt if the Accept header prefers it; else RFC 7662 or RFC 9701 as requested
 //   json-jwt            RFC 7662 JSON with the JWT in a member `jwt`
 //   json-phantom-token  the same in a member `phantom_token`
-//   rfc9701             the signed introspection response, whatever was asked for
-//   json                RFC 7662 JSON alone
+//   rfc9701             the signed introspection response, whatever the request prefers
+//   json                RFC 7662 JSON only
 //
-// An inactive token is 204 (by choice, or where a phantom token was asked for) or `{"active":false}`.
+// The response for an inactive token is 204 (if configured, or if a phantom token was requested) or `{"active":false}`.
 import { createPrivateKey, randomUUID } from 'node:crypto';
 
 import { SignJWT, decodeJwt } from 'jose';
@@ -26,26 +26,26 @@ export function phantomToken(config, signingKeys) {
   const accessTokenJwt = ({ sub, client_id, scope, exp, iss, aud, cnf }) => new SignJWT({ client_id, scope, ...(cnf && { cnf }) })
     .setProtectedHeader({ alg: ALGORITHM, kid: jwk.kid, typ: 'at+jwt' })
     .setIssuer(iss)
-    // A client that acts for itself is its own subject (RFC 9068, 2.2).
+    // A client that acts for itself is its own subject (RFC 9068, section 2.2).
     .setSubject(sub ?? client_id)
     .setAudience(aud ?? config.apiAudience)
     .setIssuedAt()
     .setExpirationTime(exp)
-    // Its own: the opaque token's identifier is the token itself.
+    // `jti` of an opaque access token is the token itself; so the JWT has its own.
     .setJti(randomUUID())
     .sign(privateKey);
 
   return async (ctx, next) => {
     if (ctx.path !== INTROSPECTION_PATH || ctx.method !== 'POST') return next();
     const wanted = config.introspectionResponse === 'jwt' ? requested(ctx) : config.introspectionResponse;
-    // What oidc-provider itself has to answer with, so that it and this code never disagree about Accept.
+    // oidc-provider's own response, so that it and this code never disagree about Accept.
     ctx.req.headers.accept = wanted === 'rfc9701' ? INTROSPECTION_JWT : 'application/json';
     await next();
     if (ctx.status !== 200) return;
 
     const claims = wanted === 'rfc9701' ? decodeJwt(ctx.body).token_introspection : ctx.body;
     if (claims.active !== true) {
-      // Without no-store, so that a gateway may remember for a moment that a token is dead.
+      // Without no-store, so that the filter may cache an inactive token for a moment.
       ctx.remove('Cache-Control');
       const empty = config.inactiveResponse ?? (wanted === 'json' || wanted === 'rfc9701' ? 'json' : '204');
       if (empty === '204') ctx.status = 204;
@@ -63,7 +63,7 @@ export function phantomToken(config, signingKeys) {
   };
 }
 
-// The form that the Accept header prefers; RFC 7662's JSON where it has no preference.
+// The form that the Accept header prefers; RFC 7662's JSON without a preference.
 function requested(ctx) {
   switch (ctx.accepts('application/json', JWT, INTROSPECTION_JWT)) {
     case JWT: return 'jwt';

@@ -26,8 +26,8 @@ const ROUTES = {
   jwks: '/oauth/v2/jwks',
 };
 
-// Whether our own application asks to end the session, so that there is no question left: it shows an ID token of the
-// user who is signed in here, or, since a token in a URL is best avoided, the browser itself came from our own site.
+// Whether the application itself requests the logout, so that no question is needed: the request carries an ID token of
+// the user who is signed in here or, since a token in a URL is best avoided, the browser comes from the same site.
 function applicationAsks(ctx) {
   const { Client, IdTokenHint } = ctx.oidc.entities;
   if (IdTokenHint) return IdTokenHint.payload.sub === ctx.oidc.session.accountId;
@@ -42,7 +42,7 @@ export function createProvider(config, database, keys) {
     adapter: adapterFactory(database, config.refreshGraceSeconds),
     findAccount: accountFinder(database, config.largeClaimBytes),
     clients: clients(config),
-    // When the user signed in is in every ID token, not only where max_age asks for it (OpenID Connect Core, section 2).
+    // Every ID token has auth_time, not only after a request with max_age (OpenID Connect Core 1.0, section 2).
     clientDefaults: { require_auth_time: true },
     jwks: { keys: keys.signing },
     routes: ROUTES,
@@ -59,7 +59,7 @@ export function createProvider(config, database, keys) {
       ...(config.mtls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
     ],
     discovery: mtlsAliases(config, ROUTES),
-    // Profile claims in the ID token itself: applications read them there.
+    // The ID token has profile claims: applications read them there.
     conformIdTokenClaims: false,
     pkce: { required: () => true },
     cookies: {
@@ -74,7 +74,7 @@ export function createProvider(config, database, keys) {
     },
     features: {
       devInteractions: { enabled: false },
-      // With the server's nonce in every proof.
+      // Every proof must carry the server's nonce.
       dPoP: config.client.requireDpop
         ? { enabled: true, nonceSecret: Buffer.from(keys.cookies[0], 'base64url'), requireNonce: () => true }
         : { enabled: false },
@@ -85,11 +85,11 @@ export function createProvider(config, database, keys) {
       claimsParameter: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       jwtResponseModes: { enabled: true },
-      // A client revokes its own tokens and nobody else's.
+      // A client may revoke only its own tokens.
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
       introspection: {
         enabled: true,
-        // For access tokens: whoever sends a refresh token to an API gets nothing for it.
+        // Access tokens only: a refresh token that somebody sends to an API is inactive.
         allowedPolicy: (ctx, client, token) => client.clientId === GATEWAY_CLIENT && ['AccessToken', 'ClientCredentials'].includes(token.kind),
       },
       jwtIntrospection: { enabled: true },
@@ -106,8 +106,8 @@ export function createProvider(config, database, keys) {
         },
       },
     },
-    // The clients' addresses come from whoever runs this server, and may well be on its own network: without the dispatcher
-    // that lets nothing go there.
+    // The clients' addresses come from the operator of this server and may be on its own network, so the dispatcher that
+    // blocks such addresses is not used.
     fetch: (address, { dispatcher, ...options }) => fetch(address, {
       ...options, headers: { ...options.headers, ...traceHeaders() },
     }),
@@ -124,7 +124,7 @@ export function createProvider(config, database, keys) {
       IdToken: 3600,
       Interaction: 600,
       RefreshToken: config.refreshTokenSeconds,
-      // Refresh tokens renew themselves; these two bound how long that can go on.
+      // Refresh tokens are rotated; these two lifetimes bound how long that can go on.
       Grant: 14 * DAY,
       Session: 14 * DAY,
     },
@@ -149,7 +149,7 @@ function resources(config) {
   if (!config.resource) return { enabled: false };
   return {
     enabled: true,
-    // Whoever asks for no resource gets a token for none.
+    // A request without a resource gets an access token that is not bound to one.
     defaultResource: () => undefined,
     useGrantedResource: () => true,
     getResourceServerInfo(ctx, indicator) {
@@ -159,7 +159,7 @@ function resources(config) {
   };
 }
 
-// The clients that people sign in to are first-party: what it asks for is granted without a consent page.
+// The clients that people sign in to are first-party: their scopes are granted without a consent page.
 async function loadExistingGrant(ctx) {
   const { client, provider, session } = ctx.oidc;
   const grantId = session.grantIdFor(client.clientId);

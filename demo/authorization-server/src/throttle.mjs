@@ -1,4 +1,4 @@
-// Slows down guessing of one user's password. In memory: a restart forgives, which a demo can afford.
+// Slows down guessing of one user's password. In memory: a restart resets it, which is acceptable in a demo.
 const FREE_FAILURES = 10;
 const PAUSE_MS = 30_000;
 const MAX_NAMES = 10_000;
@@ -6,7 +6,7 @@ const MAX_NAMES = 10_000;
 export class Throttle {
   #failures = new Map(); // name → { count, last }
 
-  // Seconds until this name may be tried again; 0 when it may be now.
+  // Seconds until the next attempt for this name; 0 if it may be made now.
   retryAfter(name, now = Date.now()) {
     const entry = this.#failures.get(name.toLowerCase());
     if (!entry || entry.count < FREE_FAILURES) return 0;

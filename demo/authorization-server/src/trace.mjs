@@ -1,4 +1,4 @@
-// W3C Trace Context: each request's place in a trace and its id go into the log, and on to whoever is asked because of it.
+// W3C Trace Context: logs each request's trace and request id, and propagates them to requests that follow from it.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { log } from './log.mjs';
@@ -8,7 +8,7 @@ const REQUEST_ID = /^[\w.-]{1,64}$/;
 
 const current = new AsyncLocalStorage();
 
-// One line a request that comes with either. The route's name and not the path, which may hold what is nobody's business.
+// One line per request with either of them. The route's name, not the path, which may hold confidential values.
 export async function traceRequests(ctx, next) {
   const traceparent = TRACEPARENT.exec(ctx.get('traceparent'));
   const requestId = REQUEST_ID.exec(ctx.get('x-request-id'))?.[0];
@@ -28,7 +28,7 @@ export async function traceRequests(ctx, next) {
   }
 }
 
-// What a request that is made because of the current one says.
+// The headers of a request that follows from the current one.
 export function traceHeaders() {
   return current.getStore() ?? {};
 }

@@ -1,4 +1,4 @@
-// What every response carries, and the static files of the pages.
+// The headers of every response, and the static files of the pages.
 import { readFileSync } from 'node:fs';
 
 const ASSETS = new Map([
@@ -10,8 +10,8 @@ function asset(name, type) {
   return { type, body: readFileSync(new URL(`../assets/${name}`, import.meta.url)) };
 }
 
-// form-action also governs where a submitted form is redirected to, and signing in ends at the application.
-// oidc-provider adds the hash of its own self-submitting form's script to script-src.
+// form-action also restricts the redirect after a form is submitted, and signing in ends at the application.
+// oidc-provider adds the hash of the script in its self-submitting form to script-src.
 export function securityHeaders(config) {
   const applications = [config.spaOrigin, config.second?.spaOrigin, ...config.client.redirectUris].filter(Boolean);
   const origins = new Set(["'self'", ...applications.map((uri) => new URL(uri).origin)]);
@@ -25,13 +25,13 @@ export function securityHeaders(config) {
     "base-uri 'none'",
   ].join('; ');
   return async (ctx, next) => {
-    // The issuer's scheme is what browsers see, whatever the proxy in front says: it decides whether cookies are Secure.
+    // The issuer's scheme is what browsers see, whatever the proxy in front sends: it decides whether cookies are Secure.
     ctx.req.headers['x-forwarded-proto'] = config.secure ? 'https' : 'http';
     ctx.set({
       'Content-Security-Policy': policy,
       'X-Content-Type-Options': 'nosniff',
       'X-Frame-Options': 'DENY',
-      // Not no-referrer: with it browsers send `Origin: null` for the login form, which could not be checked then.
+      // Not no-referrer: with it browsers send `Origin: null` with the login form, and the Origin could not be checked.
       'Referrer-Policy': 'same-origin',
       'Cross-Origin-Opener-Policy': 'same-origin',
       ...(config.secure ? { 'Strict-Transport-Security': 'max-age=31536000' } : undefined),
@@ -50,7 +50,7 @@ export async function serveAssets(ctx, next) {
 
 const MAX_FORM_BYTES = 8192;
 
-// The body as a form. Throws an error with an HTTP status when it is anything else, or too long.
+// The body as a form. Throws an error with an HTTP status if it is anything else, or too long.
 export async function readForm(ctx) {
   if (!ctx.is('application/x-www-form-urlencoded')) ctx.throw(415);
   const chunks = [];

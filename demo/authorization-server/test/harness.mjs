@@ -1,4 +1,4 @@
-// Starts the real server program on a free port with a database of its own, and walks a browser's part of the flow.
+// Starts the server program at a free port with its own database, and plays the browser in the flow.
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ async function freePort() {
 }
 
 export class AuthorizationServer {
-  // `scheme` is what the proxy in front would speak; the program itself speaks plain HTTP.
+  // `scheme` is that of the proxy in front; the program itself speaks plain HTTP.
   static async start(env = {}, scheme = 'http') {
     const server = new AuthorizationServer();
     server.scheme = scheme;
@@ -30,7 +30,7 @@ export class AuthorizationServer {
     return server;
   }
 
-  // Starts the program (again) over the same database.
+  // Starts the program (again) with the same database.
   async run(env = {}) {
     this.port ??= await freePort();
     this.issuer = `${this.scheme}://127.0.0.1:${this.port}`;
@@ -60,7 +60,7 @@ export class AuthorizationServer {
     });
   }
 
-  // Ends the process and returns its exit code.
+  // Stops the process and returns its exit code.
   async stop() {
     this.process.kill('SIGTERM');
     return this.exited;
@@ -119,7 +119,7 @@ export class Browser {
     return response;
   }
 
-  // Follows redirects until one leaves the server; returns that URL, or the page where it stopped.
+  // Follows redirects until one leaves the server; returns that URL, or the page that is not a redirect.
   async follow(url, options) {
     let response = await this.request(url, options);
     for (;;) {

@@ -1,4 +1,4 @@
-// What is off by default: a grace period for used refresh tokens, ending sessions from outside, stricter clients.
+// What is off by default: a grace period for used refresh tokens, ending sessions by an administrator, stricter clients.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { mkdtempSync, writeFileSync } from 'node:fs';

@@ -8,7 +8,7 @@ import { UnauthenticatedView } from './UnauthenticatedView';
 
 interface Props {
   api: Api;
-  /** The address with the authorization server's answer, where the page was loaded with one. */
+  /** The page's URL with the authorization response, if the page was loaded with one. */
   pageUrl: string | undefined;
 }
 
@@ -16,10 +16,10 @@ export function App({ api, pageUrl }: Props) {
   const { client } = api;
   const session = useSession(client, pageUrl);
   const [error, setError] = useState('');
-  // Where nothing is known of the session, signing in is what can be tried again.
+  // If the session is unknown, the user can try to sign in again.
   const isLoggedIn = session.isLoggedIn ?? (session.error === undefined ? undefined : false);
 
-  /** Runs what a button does; a failure is shown. */
+  /** Runs a button's action and shows its error. */
   const run = useCallback(async (work: () => Promise<void>) => {
     setError('');
     try {
@@ -53,12 +53,12 @@ export function App({ api, pageUrl }: Props) {
         {isLoggedIn === true && <AuthenticatedView api={api} run={run} />}
         {isLoggedIn === false && <UnauthenticatedView onSignIn={signIn} />}
       </main>
-      <footer>No token is in this page: they are in cookies that script cannot read.</footer>
+      <footer>This page holds no token: the tokens are in cookies that scripts cannot read.</footer>
     </>
   );
 }
 
 function describe(failure: unknown): string {
   if (failure instanceof BffError) return `${failure.message} (${failure.code})`;
-  return 'Something went wrong in this page.';
+  return 'An unexpected error occurred in this page.';
 }

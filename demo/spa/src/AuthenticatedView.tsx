@@ -22,23 +22,23 @@ export function AuthenticatedView({ api, run }: Props) {
     <>
       <Action title="User info" button="getUserInfo" label="Get user info" result="getUserInfoResult" run={run}
         call={() => api.userInfo()}>
-        Who you are, from the BFF.
+        Claims about you, from the BFF.
       </Action>
       <Action title="Claims" button="getClaims" label="Get claims" result="getClaimsResult" run={run}
         call={() => api.claims()}>
-        What the ID token says, read on the server.
+        The claims of the ID token, read by the service.
       </Action>
       <Action title="Data" button="getApiData" label="Get data" result="getDataResult" run={run}
         call={() => api.data()}>
-        GET from the API, through the gateway.
+        GET from the API, through Envoy and the filter.
       </Action>
       <Action title="Change" button="postApiData" label="Post data" result="postDataResult" run={run}
         call={() => api.postData({ item: 'a new order' })}>
-        POST to the API: Origin and CSRF value are checked on the way.
+        POST to the API: the filter checks Origin and CSRF header.
       </Action>
       <section>
         <h2>Session</h2>
-        <p>The access token is renewed by itself when it has expired, or now:</p>
+        <p>An expired access token is refreshed automatically. To refresh it now:</p>
         <div className="buttons">
           <button id="refreshToken" type="button" className="secondary" onClick={refresh}>
             Refresh token
@@ -55,7 +55,7 @@ export function AuthenticatedView({ api, run }: Props) {
 
 interface ActionProps {
   title: string;
-  /** The element ids of the button and of where its result is shown. */
+  /** The element ids of the button and of its result. */
   button: string;
   result: string;
   label: string;
@@ -85,7 +85,7 @@ function Action({ title, button, result, label, children, call, run }: ActionPro
   );
 }
 
-/** A message as it is, anything else as JSON. */
+/** A message as it is, any other value as JSON. */
 function show(answer: Json): string {
   if (isObject(answer) && typeof answer['message'] === 'string') return answer['message'];
   return JSON.stringify(answer, null, 2);

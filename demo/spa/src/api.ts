@@ -1,14 +1,14 @@
-// Calls with JSON, and with an error where the answer is one.
+// Calls that return JSON, and throw the error of an error response.
 
 import { type BffClient, BffError } from 'bff-envoy-client';
 
-/** The page's configuration, from the host that serves it. */
+/** The page's configuration, from the web host. */
 export interface Config {
-  /** Where the BFF service is, such as `https://api.example.com/bff`. */
+  /** The URL of the service, such as `https://api.example.com/bff`. */
   bffBaseUrl: string;
-  /** Where the API is, such as `https://api.example.com/api`. */
+  /** The URL of the API, such as `https://api.example.com/api`. */
   apiBaseUrl: string;
-  /** As in the BFF's configuration: it names the CSRF header. */
+  /** As in the BFF's configuration: it is part of the CSRF header's name. */
   cookieNamePrefix: string;
 }
 
@@ -36,7 +36,7 @@ export class Api {
     return this.#json(`${this.config.apiBaseUrl}/data`);
   }
 
-  /** Changes it. */
+  /** Changes data of the business API. */
   postData(body: Json): Promise<Json> {
     return this.#json(`${this.config.apiBaseUrl}/data`, {
       method: 'POST',
@@ -56,7 +56,7 @@ export class Api {
     throw new BffError(
       response.status,
       typeof code === 'string' ? code : 'error',
-      typeof message === 'string' ? message : `The server answered with status ${response.status}.`,
+      typeof message === 'string' ? message : `The server responded with HTTP ${response.status}.`,
     );
   }
 }

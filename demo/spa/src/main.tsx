@@ -6,11 +6,11 @@ import { Api, type Config } from './api';
 import { App } from './App';
 import './style.css';
 
-// The redirect URI is the root, so nothing is touched at any other path.
+// The redirect URI is the root, so the URL of any other path stays as it is.
 const REDIRECT_PATH = '/';
 
 async function start(): Promise<void> {
-  // First of all, before anything is awaited: an authorization code must not stay in the address bar or history.
+  // Before anything is awaited: an authorization code must not stay in the address bar or in the history.
   const pageUrl = takePageUrl(REDIRECT_PATH);
   const root = createRoot(document.getElementById('root') as HTMLElement);
   try {
@@ -28,7 +28,7 @@ async function start(): Promise<void> {
       </StrictMode>,
     );
   } catch {
-    root.render(<p id="error" role="alert">The application's configuration cannot be read.</p>);
+    root.render(<p id="error" role="alert">The application's configuration could not be loaded.</p>);
   }
 }
 

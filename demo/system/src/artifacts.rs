@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// Where the built programs are. All paths should be absolute: the caller's working directory is not looked at.
+/// The built programs and files. All paths should be absolute: the caller's working directory is not used.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
     /// Envoy: the program and its leading arguments, such as `["envoy"]` or `["func-e", "run"]`.
     pub envoy: Vec<OsString>,
     /// `envoy/envoy.yaml`.
     pub envoy_config: PathBuf,
-    /// The filter, `bff_filter.wasm`.
+    /// The filter's module, `bff_filter.wasm`.
     pub filter: PathBuf,
-    /// The `bff-service` binary.
+    /// The `bff-service` program.
     pub bff_service: PathBuf,
-    /// The `demo-api` binary.
+    /// The `demo-api` program.
     pub demo_api: PathBuf,
-    /// The `demo-web-host` binary.
+    /// The `demo-web-host` program.
     pub demo_web_host: PathBuf,
     /// Node.js.
     pub node: PathBuf,
@@ -26,24 +26,24 @@ pub struct Artifacts {
     pub authorization_server: PathBuf,
     /// `demo/spa/dist`.
     pub spa: PathBuf,
-    /// `redis-server`, where replicas are to share one.
+    /// `redis-server`, for replicas that share one.
     pub redis: Option<PathBuf>,
 }
 
 const REDIS: &str = "BFF_TEST_REDIS";
 
-/// The variables that carry the paths from `cargo xtask test` to the tests. Envoy's holds one word a line.
+/// The variables that pass the paths from `cargo xtask test` to the tests. Envoy's holds one word per line.
 const ENVOY: &str = "BFF_TEST_ENVOY";
 
 impl Artifacts {
     /// Reads the variables that `cargo xtask test` sets.
     ///
     /// # Errors
-    /// Names the variable that is missing, and the command that sets it.
+    /// Names the missing variable and the command that sets it.
     pub fn from_env() -> Result<Artifacts, Error> {
         let read = |name: &str| {
             std::env::var_os(name)
-                .ok_or_else(|| Error::new(format!("{name} is not set; run the tests with `cargo xtask test`")))
+                .ok_or_else(|| Error::new(format!("missing {name}: run the tests with `cargo xtask test`")))
         };
         let path = |name: &str| read(name).map(PathBuf::from);
         let envoy = read(ENVOY)?;

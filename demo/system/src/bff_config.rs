@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::component::Component;
 use crate::options::Options;
 
-/// The text of `bff.toml`. What is not written has its default; secrets come by environment variables.
+/// The text of `bff.toml`. A field that is not in it has its default; secrets are in environment variables.
 pub fn bff_toml(options: &Options, ca: &Path, redis_host: &str) -> String {
     let Options {
         ports,
@@ -36,7 +36,7 @@ pub fn bff_toml(options: &Options, ca: &Path, redis_host: &str) -> String {
     let ca = quoted(&ca.to_string_lossy());
     let (port, admin_port) = (ports.bff, ports.bff_admin);
     format!(
-        "# Written anew at every start of the demo. bff-service/bff.example.toml has every setting.
+        "# Generated at every start of the demo. bff-service/bff.example.toml has every field.
 {demo}trusted_web_origins = [{origins}]
 cookie_name_prefix = \"example\"
 

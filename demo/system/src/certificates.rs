@@ -1,8 +1,8 @@
-//! A certificate authority of the demo's own, the certificate of its hosts, and that of a partner who calls the API with
+//! The demo's certificate authority, the certificate of its hosts, and that of a partner that calls the API with
 //! mutual TLS.
 //!
-//! The authority's key is dropped as soon as it has signed: whoever trusts this authority in a browser trusts these
-//! certificates, and no key that could make another is left on the disk. All are made anew together.
+//! The authority's key is discarded after it has signed: a browser that trusts this authority trusts only these
+//! certificates, and the disk has no key that could sign another. All of them are created together.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,13 +15,13 @@ use crate::error::Error;
 use crate::files;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// What browsers accept at most.
+/// The longest validity that browsers accept.
 const VALID_FOR: Duration = DAY.saturating_mul(397);
 const RENEWED_BEFORE_EXPIRY: Duration = DAY.saturating_mul(30);
 
-/// The files of the demo's TLS.
+/// The files of the demo's certificates.
 pub(crate) struct Certificates {
-    /// What clients trust.
+    /// The authority's certificate, which clients trust.
     pub(crate) ca: PathBuf,
     /// The servers' certificate.
     pub(crate) server: PathBuf,
@@ -29,13 +29,13 @@ pub(crate) struct Certificates {
     pub(crate) server_key: PathBuf,
     /// The partner's certificate.
     pub(crate) client: PathBuf,
-    /// Its private key.
+    /// The partner's private key.
     pub(crate) client_key: PathBuf,
 }
 
 impl Certificates {
-    /// Makes them on the first run, when they are about to expire, and when the domains are others. `further` are domains that
-    /// have `www` and `api` as well.
+    /// Creates the certificates on the first run, when they are about to expire, and when the domains change. `further` are
+    /// domains that have `www` and `api` as well.
     pub(crate) fn prepare(directory: &Path, domain: &str, further: &[String]) -> Result<Certificates, Error> {
         let domains = std::iter::once(domain).chain(further.iter().map(String::as_str));
         let domains = domains.collect::<Vec<_>>().join(" ");
@@ -67,7 +67,7 @@ impl Certificates {
     }
 
     fn make(&self, domain: &str, further: &[String], now: SystemTime) -> Result<(), Error> {
-        let failed = |error| Error::new(format!("the demo's certificates cannot be made: {error}"));
+        let failed = |error| Error::new(format!("creating the demo's certificates failed: {error}"));
         let ca_key = KeyPair::generate().map_err(failed)?;
         let mut ca = CertificateParams::default();
         ca.distinguished_name
@@ -115,7 +115,7 @@ impl Certificates {
     }
 }
 
-/// What the certificates are for, beside them: it saves a parser of certificates.
+/// The certificates' domains and expiry, in a file beside them: reading it needs no certificate parser.
 fn note_text(domain: &str, expires: SystemTime) -> String {
     format!("domain {domain}\nexpires {}\n", seconds(expires))
 }

@@ -1,4 +1,4 @@
-//! How each component is called.
+//! The command line of each component.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,7 +18,7 @@ pub(crate) struct Prepared {
     pub(crate) options: Options,
     pub(crate) secrets: Secrets,
     pub(crate) certificates: Certificates,
-    /// Held as long as the system is there.
+    /// The lock of the directory, held as long as the system exists.
     pub(crate) _lock: File,
 }
 
@@ -85,7 +85,7 @@ impl Prepared {
             .env("REFRESH_TOKEN_SECONDS", refresh_token_seconds.to_string())
             .env("INTROSPECTION_RESPONSE", introspection_response)
             .env("API_AUDIENCE", "demo-api")
-            // Not by way of Envoy: the network behind it is theirs.
+            // Not through Envoy: both are in the network behind it.
             .env(
                 "BACKCHANNEL_LOGOUT_URI",
                 format!("http://127.0.0.1:{}/bff/backchannel-logout", ports.bff),
@@ -118,14 +118,16 @@ impl Prepared {
 
     fn envoy(&self, epoch: u32) -> Result<Command, Error> {
         let mut words = self.artifacts.envoy.iter();
-        let program = words.next().ok_or_else(|| Error::new("no Envoy is given"))?;
+        let program = words
+            .next()
+            .ok_or_else(|| Error::new("missing Envoy: `Artifacts::envoy` is empty"))?;
         let mut command = Command::new(program);
         command.args(words);
         command.arg("-c").arg(self.options.directory.join("envoy.yaml"));
         command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
         match self.options.envoy_hot_restart {
-            // Two Envoys on one machine share memory by their base id. The old one lets its clients go within the first time,
-            // and ends after the second: by then who keeps an idle connection to it has closed that.
+            // Two Envoys on one machine share memory by their base id. The old one drains its connections within the first time,
+            // and exits after the second: by then clients have closed their idle connections to it.
             true => {
                 command.arg("--base-id").arg(self.options.ports.envoy_admin.to_string());
                 command.arg("--restart-epoch").arg(epoch.to_string());
@@ -147,7 +149,7 @@ impl Prepared {
         command
             .arg("--config")
             .arg(self.options.directory.join("bff.toml"))
-            // Set by whoever works with another BFF in this shell; beside the files they would be refused.
+            // Set in a shell that also runs another BFF; the service rejects them beside the files.
             .env_remove("BFF_COOKIE_KEYS")
             .env_remove("BFF_CLIENT_SECRET")
             .env("BFF_COOKIE_KEYS_FILE", &self.secrets.cookie_keys)
@@ -158,7 +160,7 @@ impl Prepared {
         command
     }
 
-    /// The same program and configuration on other ports.
+    /// The same program and configuration at other ports.
     fn second_bff(&self) -> Command {
         let ports = &self.options.ports;
         let mut command = self.bff();
@@ -168,10 +170,11 @@ impl Prepared {
         command
     }
 
-    /// Keeps nothing on disk: what is in it lives for seconds.
+    /// Nothing on disk: the content lives for seconds.
     fn redis(&self) -> Result<Command, Error> {
         let program = self.artifacts.redis.as_ref();
-        let mut command = Command::new(program.ok_or_else(|| Error::new("no redis-server is given"))?);
+        let mut command =
+            Command::new(program.ok_or_else(|| Error::new("missing redis-server: `Artifacts::redis` is empty"))?);
         command
             .args(["--bind", "127.0.0.1", "--port"])
             .arg(self.options.ports.redis.to_string())

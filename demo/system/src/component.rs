@@ -11,18 +11,18 @@ pub enum Component {
     Api,
     /// Serves the single page app.
     WebHost,
-    /// The gateway, with the filter in it.
+    /// Envoy, with the filter in it.
     Envoy,
-    /// The backend for frontend.
+    /// The service.
     Bff,
-    /// A second replica of it.
+    /// A second replica of the service.
     SecondBff,
-    /// What the replicas share.
+    /// The store that the replicas share.
     Redis,
 }
 
 impl Component {
-    /// All of them, in the order in which they start: the BFF reaches the authorization server through Envoy, so that
+    /// All components in the order in which they start: the service reaches the authorization server through Envoy, so
     /// it is ready only after both.
     pub const ALL: [Component; 7] = [
         Component::AuthorizationServer,
@@ -34,7 +34,7 @@ impl Component {
         Component::SecondBff,
     ];
 
-    /// The name of the log file, without its ending.
+    /// The name of the log file, without its extension.
     pub fn name(self) -> &'static str {
         match self {
             Component::AuthorizationServer => "authorization-server",

@@ -1,7 +1,7 @@
-//! The same system in containers (`docker-compose.yml`): what its services read, made once by a container that then ends.
+//! The same system in containers (`docker-compose.yml`): a container writes the files of the services once, then exits.
 //!
-//! Names lead to containers instead of loopback, and there are two replicas of the BFF or more. Each service gets a folder
-//! with what it needs, which is a volume of its own.
+//! Names resolve to containers instead of loopback, and the service has two or more replicas. Each service gets a folder
+//! with its files, which is a volume of its own.
 
 use std::path::Path;
 
@@ -13,26 +13,26 @@ use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::{bff_config, files};
 
-/// `envoy/envoy.yaml`, from which Envoy's configuration is made here too.
+/// `envoy/envoy.yaml`, the template of Envoy's configuration.
 const TEMPLATE: &str = include_str!("../../../envoy/envoy.yaml");
-/// Where the image has the module.
+/// The path of the filter's module in the image.
 const FILTER: &str = "/etc/envoy/bff_filter.wasm";
-/// Where a service finds the files of its folder.
+/// The path at which a service finds its folder.
 const MOUNTED: &str = "/run";
 
-/// Makes what is missing below `directory`: `state` holds all of it, `public` the CA's certificate, and a folder for each
-/// service what is its own.
+/// Writes the missing files below `directory`: `state` holds all of them, `public` the CA's certificate, and a folder for
+/// each service its own.
 ///
 /// # Errors
-/// A domain or a port that cannot be used, a folder that cannot be written.
+/// An invalid domain or port, or a folder that cannot be written.
 pub fn prepare(directory: &Path, domain: &str, port: u16, redis: bool) -> Result<(), Error> {
     let state = directory.join("state");
     let options = options(&state, domain, port, redis);
     crate::options::check_domain(domain)?;
     if port == 443 {
-        // Origins are written without it, while docker-compose.yml writes one.
+        // Browsers leave port 443 out of an origin, while docker-compose.yml writes it.
         return Err(Error::new(
-            "BFF_DEMO_PORT=443 is not possible in containers; choose another port",
+            "invalid BFF_DEMO_PORT: 443 does not work in containers: write another port",
         ));
     }
     files::create_dir(&state)?;
@@ -72,7 +72,7 @@ fn options(state: &Path, domain: &str, port: u16, redis: bool) -> Options {
     options
 }
 
-/// A service's folder. Nobody but the service has it, so that all of it is its owner's alone.
+/// A service's folder. Only that service mounts it, so all of its files are readable by their owner only.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
@@ -91,14 +91,14 @@ impl Folder {
     }
 }
 
-/// Envoy's configuration for the names and folders of the containers.
+/// Envoy's configuration with the names and folders of the containers.
 fn envoy_yaml(options: &Options) -> Result<String, Error> {
     let mounted = |name: &str| Path::new(MOUNTED).join("envoy").join(name);
     let certificates = Certificates {
         ca: mounted("ca.pem"),
         server: mounted("server.pem"),
         server_key: mounted("server.key"),
-        // Of no use to Envoy.
+        // Unused by Envoy.
         client: mounted("partner.pem"),
         client_key: mounted("partner.key"),
     };
@@ -110,24 +110,24 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
         (on_loopback(ports.public), at("0.0.0.0", ports.public)),
         (on_loopback(ports.web_host), at("web-host", ports.web_host)),
         (on_loopback(ports.api), at("api", ports.api)),
-        // The name has an address for each replica.
+        // The name resolves to an address for each replica.
         (on_loopback(ports.bff), at("bff", ports.bff)),
         (on_loopback(ports.bff_admin), at("bff", ports.bff_admin)),
     ];
     let text = envoy_config::replace_once(&text, &changes)?;
-    // The login host, and introspection.
+    // The host of the authorization server, and introspection.
     let text = text.replace(
         &on_loopback(ports.authorization_server),
         &at("authorization-server", ports.authorization_server),
     );
-    // Every cluster is a name now.
+    // Every cluster is a host name now.
     Ok(text.replace(
         "\n      connect_timeout: 2s\n",
         &format!("\n      connect_timeout: 2s\n{BY_NAME}"),
     ))
 }
 
-/// Replicas come and go.
+/// Resolves the name again at intervals, since replicas come and go.
 const BY_NAME: &str = "      cluster_type:
         name: envoy.clusters.dns
         typed_config:
@@ -195,7 +195,7 @@ mod tests {
     fn what_cannot_work_is_refused_in_a_sentence() {
         let directory = tempfile::tempdir().expect("a folder");
         for (domain, port, expected) in [
-            ("Wrong Domain", 8443, "the domain"),
+            ("Wrong Domain", 8443, "invalid domain"),
             ("a.localhost", 443, "BFF_DEMO_PORT"),
         ] {
             let error = prepare(directory.path(), domain, port, false).expect_err("refused");

@@ -1,7 +1,7 @@
 //! Envoy's configuration for this system: `envoy/envoy.yaml` with other names, ports and paths.
 //!
-//! That file works as it is for the demo's defaults, so it holds no placeholders. Each text that is replaced must occur in
-//! it as often as expected: whoever changes the file is told, instead of getting a system that is wired wrongly.
+//! That file works unchanged with the demo's defaults, so it has no placeholders. Each replaced text must occur in
+//! it as often as expected: otherwise the start fails with an error instead of a system that is configured wrongly.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::component::Component;
 use crate::error::Error;
 use crate::options::Options;
 
-/// A text in the file, what stands there instead, and how often it occurs (`None`: at least once).
+/// A text in the file, its replacement, and how often it occurs (`None`: at least once).
 struct Replacement {
     find: String,
     with: String,
@@ -37,7 +37,7 @@ fn everywhere(find: &str, with: String) -> Replacement {
 /// `template` for this system.
 ///
 /// # Errors
-/// Names the text that was expected in `template`, or the path that cannot be written in YAML.
+/// Names the text that is missing from `template`, or the path that cannot be written in YAML.
 pub(crate) fn render(
     template: &str,
     options: &Options,
@@ -49,7 +49,7 @@ pub(crate) fn render(
     let authorization_server = options.dial_authorization_server;
     let authorization_server = authorization_server.unwrap_or(loopback(ports.authorization_server));
     let api = options.dial_api.unwrap_or(loopback(ports.api));
-    // More than one endpoint where there are two replicas of the BFF.
+    // More than one endpoint if there are two replicas of the service.
     let replicas = |first: u16, second: u16| match options.has(Component::SecondBff) {
         true => format!(
             "{}\n{FURTHER_ENDPOINT}{}",
@@ -96,7 +96,7 @@ pub(crate) fn render(
             &endpoint(loopback(3005)),
             replicas(ports.bff_admin, ports.second_bff_admin),
         ),
-        // The login host, and introspection.
+        // The host of the authorization server, and introspection.
         everywhere(&endpoint(loopback(3004)), endpoint(authorization_server)),
         once("target/demo/server.pem", yaml_path(&certificates.server)?),
         once("target/demo/server.key", yaml_path(&certificates.server_key)?),
@@ -107,7 +107,7 @@ pub(crate) fn render(
             format!("\"timeout_ms\": {}", options.filter_timeout_ms),
         ),
     ];
-    // The filter's rule. Envoy's CORS policy needs none: a page of that origin reaches the API by way of its own server.
+    // Only the filter needs the origin: a page of that origin reaches the API through its own server, without CORS.
     let further = options.web_origin.iter().map(|_| {
         let origins = options.trusted_web_origins().join("\", \"");
         let find = "\"trusted_web_origins\": [\"https://www.example.localhost:8443\"]";
@@ -127,26 +127,26 @@ pub(crate) fn render(
     replace(&template.lines().map(without_mark).collect::<String>(), &replacements)
 }
 
-/// The text with each of `changes` made, all of which must be there once.
+/// The text after each of `changes`; each text must occur once.
 ///
 /// # Errors
-/// Names the text that is not.
+/// Names the text that does not.
 pub(crate) fn replace_once(text: &str, changes: &[(String, String)]) -> Result<String, Error> {
     let changes: Vec<_> = changes.iter().map(|(find, with)| once(find, with.clone())).collect();
     replace(text, &changes)
 }
-/// Begins the lines that switch tracing on.
+/// The prefix of the lines that switch tracing on.
 const OTEL_MARK: &str = "#otel ";
 
-/// What stands between two endpoints of a cluster in the file.
+/// The text between two endpoints of a cluster in the file.
 const FURTHER_ENDPOINT: &str = "              - endpoint:
                   address:
                     socket_address: ";
 
-/// What stands before another line of an endpoint.
+/// The text before the next line of an endpoint.
 const FURTHER_LINE: &str = "                  ";
 
-/// Where a replica of the BFF says that it is ready, as the file writes it.
+/// The readiness check of a replica of the service, as the file writes it.
 fn health_check(port: u16) -> String {
     format!("health_check_config: {{ port_value: {port} }}")
 }
@@ -156,18 +156,18 @@ fn endpoint(address: SocketAddr) -> String {
     format!("{{ address: {}, port_value: {} }}", address.ip(), address.port())
 }
 
-/// The file has its paths between double quotes.
+/// A path as the file writes it, between double quotes.
 fn yaml_path(path: &Path) -> Result<String, Error> {
     match path.to_str() {
         Some(text) if !text.chars().any(|c| c.is_control() || c == '"' || c == '\\') => Ok(text.to_owned()),
         _ => Err(Error::new(format!(
-            "the path {} cannot be written into Envoy's configuration; choose one without quotes and backslashes",
+            "invalid path {}: Envoy's configuration needs a path without quotes and backslashes",
             path.display()
         ))),
     }
 }
 
-/// All in one pass, so that nothing is found in what has just been written; the longer text first where two begin alike.
+/// All in one pass, so that no replacement is replaced again; the longer text first if two begin alike.
 fn replace(template: &str, replacements: &[Replacement]) -> Result<String, Error> {
     let mut order: Vec<usize> = (0..replacements.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(replacements[index].find.len()));
@@ -193,8 +193,8 @@ fn replace(template: &str, replacements: &[Replacement]) -> Result<String, Error
         if found == 0 || count.is_some_and(|count| count != found) {
             let expected = count.map_or_else(|| "at least once".to_owned(), |count| format!("{count} time(s)"));
             return Err(Error::new(format!(
-                "envoy/envoy.yaml should contain `{find}` {expected}, but has it {found} time(s); the demo puts its \
-                 own names, ports and paths there"
+                "invalid envoy/envoy.yaml: it must contain `{find}` {expected}, but has it {found} time(s): the demo \
+                 writes its own names, ports and paths there"
             )));
         }
     }

@@ -1,8 +1,8 @@
-//! What can go wrong, as sentences for the person at the terminal.
+//! Errors, as sentences for the person at the terminal.
 
 use std::fmt;
 
-/// Why the system could not be started or changed. `Display` says what to do about it; it never holds a secret.
+/// Why the system could not be started or changed. `Display` says what to do about it; it never contains a secret.
 #[derive(Debug)]
 pub struct Error(String);
 
@@ -21,7 +21,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// For programs that show it and end.
+/// For programs that print the error and exit.
 impl From<Error> for String {
     fn from(error: Error) -> String {
         error.0

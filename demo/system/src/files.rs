@@ -6,16 +6,16 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// Makes a folder, and those that it is in.
+/// Creates a folder and its parents.
 ///
 /// # Errors
 /// Names the folder.
 pub fn create_dir(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path)
-        .map_err(|error| Error::new(format!("the folder {} cannot be made: {error}", path.display())))
+        .map_err(|error| Error::new(format!("creating the folder {} failed: {error}", path.display())))
 }
 
-/// The text in a file.
+/// Reads a text file.
 ///
 /// # Errors
 /// Names the file.
@@ -23,7 +23,7 @@ pub fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|error| unreadable(path, &error))
 }
 
-/// The bytes in a file.
+/// Reads a file as bytes.
 ///
 /// # Errors
 /// Names the file.
@@ -32,10 +32,10 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::new(format!("{} cannot be read: {error}", path.display()))
+    Error::new(format!("reading {} failed: {error}", path.display()))
 }
 
-/// The content, or `None` where there is no such file.
+/// The content; `None` if the file does not exist.
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, Error> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -44,7 +44,7 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// Writes a file that everybody may read, in the place of the one that is there.
+/// Writes a file that everybody may read, in place of the one that exists.
 ///
 /// # Errors
 /// Names the file.
@@ -57,24 +57,24 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
     replace(path, text.as_bytes(), 0o600)
 }
 
-/// Keeps a directory for one system. The lock ends with the file, or with this process.
+/// Locks a directory for one system. The lock is released when the file is dropped or this process exits.
 pub(crate) fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join("lock");
-    let failed = |error: &dyn std::fmt::Display| Error::new(format!("{} cannot be locked: {error}", path.display()));
+    let failed = |error: &dyn std::fmt::Display| Error::new(format!("locking {} failed: {error}", path.display()));
     let file = File::create(&path).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::new(format!(
-            "another system is running, or just starting, with the files of {}; stop it and try again",
+            "another system is running or starting with the files of {}: stop it and try again",
             directory.display()
         ))),
         Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
 
-/// By way of a new file: it has its mode from the beginning, and nobody sees half of it.
+/// Writes a new file and renames it: it has its mode from the beginning, and no reader sees a part of it.
 fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    let error = |error| Error::new(format!("{} cannot be written: {error}", path.display()));
+    let error = |error| Error::new(format!("writing {} failed: {error}", path.display()));
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = Path::new(&new);

@@ -1,4 +1,4 @@
-//! A child process with all that it starts.
+//! A child process with all processes that it starts.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -8,26 +8,26 @@ use crate::spawner;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// A child in a process group of its own: Ctrl-C at the terminal does not reach it, while what is sent to it reaches all that it
-/// has started. On Linux it dies with this process.
+/// A child in a process group of its own: Ctrl-C at the terminal does not reach it, and a signal to the group reaches all
+/// processes that it has started. On Linux it dies with this process.
 #[derive(Debug)]
 pub struct ChildGroup {
     child: Child,
 }
 
-/// What can be sent to a group.
+/// The signals that can be sent to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// As Ctrl-C does.
+    /// SIGINT, as Ctrl-C sends it.
     Interrupt,
-    /// A request to end.
+    /// SIGTERM: a request to exit.
     Terminate,
-    /// The end.
+    /// SIGKILL.
     Kill,
 }
 
 impl ChildGroup {
-    /// Starts it.
+    /// Starts `command` in a group of its own.
     ///
     /// # Errors
     /// As [`Command::spawn`].
@@ -35,17 +35,17 @@ impl ChildGroup {
         spawner::spawn(command).map(|child| ChildGroup { child })
     }
 
-    /// The child's process id, which is the group's as well.
+    /// The child's process id, which is also the group's id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// How the child has ended; `None` while it runs.
+    /// The child's exit status; `None` while it runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Asks all of the group to end, and ends it when the child has not within this time.
+    /// Asks the group to exit, and kills it if the child has not exited within this time.
     pub fn stop(&mut self, request: Signal, within: Duration) {
         self.signal(request);
         let asked = Instant::now();
@@ -55,14 +55,14 @@ impl ChildGroup {
         self.kill();
     }
 
-    /// Ends all of the group without giving it a chance to finish anything.
+    /// Kills the group without giving it a chance to finish anything.
     pub fn kill(&mut self) {
         self.signal(Signal::Kill);
-        // An error means that it has been waited for already.
+        // An error means that the child has been waited for already.
         let _ = self.child.wait();
     }
 
-    /// Sends a signal to the child and to all that it has started.
+    /// Sends a signal to the child and to all processes that it has started.
     #[cfg(unix)]
     pub fn signal(&mut self, signal: Signal) {
         let signal = match signal {
@@ -74,12 +74,12 @@ impl ChildGroup {
             .ok()
             .and_then(rustix::process::Pid::from_raw);
         if let Some(group) = group {
-            // Fails where nothing of the group is left, which is what was wanted.
+            // Fails if the group is empty, which is the wanted state.
             let _ = rustix::process::kill_process_group(group, signal);
         }
     }
 
-    /// Ends the child: there are no groups here.
+    /// Kills the child: this platform has no process groups.
     #[cfg(not(unix))]
     pub fn signal(&mut self, _: Signal) {
         let _ = self.child.kill();

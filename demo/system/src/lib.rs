@@ -1,6 +1,6 @@
 //! Starts the whole demo system on one machine: certificates, secrets, configuration, and the processes in their order.
 //!
-//! `cargo xtask up` runs one system on the well-known ports; the tests run several at once, each with a directory and
+//! `cargo xtask up` runs one system at the well-known ports; the tests run several at once, each with a directory and
 //! ports of its own:
 //!
 //! ```no_run

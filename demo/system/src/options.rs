@@ -1,4 +1,4 @@
-//! How a system differs from another.
+//! What differs from one system to another.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -9,23 +9,23 @@ use crate::component::Component;
 use crate::error::Error;
 use crate::ports::Ports;
 
-/// What can be chosen when a system is started.
+/// The choices at the start of a system.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The domain below which `www`, `api`, `login` and `mtls` are. Default `example.localhost`.
+    /// The parent domain of `www`, `api`, `login` and `mtls`. Default `example.localhost`.
     pub domain: String,
-    /// Domains of further brands, each with `www` and `api`: the servers' certificate is for them too. Default none.
+    /// Domains of further brands, each with `www` and `api`: the servers' certificate covers them. Default: empty.
     pub further_domains: Vec<String>,
-    /// Where everything listens.
+    /// The ports of all listeners.
     pub ports: Ports,
-    /// A further origin that a single page app is served from, `http://localhost:5173` say: trusted like that of the demo's
-    /// own, and signing in and out comes back to it. Default: none.
+    /// A second origin that serves a single page app, such as `http://localhost:5173`: trusted like the demo's own, and the
+    /// target of redirects after signing in and out. Default: none.
     pub web_origin: Option<String>,
-    /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused when it exists.
+    /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused if it exists.
     pub directory: PathBuf,
-    /// Components that are not started. By default the second replica of the BFF, and Redis, which only replicas need.
+    /// Components that are not started. Default: the second replica of the service, and Redis, which only replicas need.
     pub without: Vec<Component>,
-    /// Whether Envoy sends all of a session's requests to the same replica of the BFF. Default true.
+    /// Whether Envoy sends all requests of a session to the same replica of the service. Default true.
     pub session_affinity: bool,
     /// Lifetime of access tokens, in seconds. Default 300.
     pub access_token_seconds: u32,
@@ -33,16 +33,16 @@ pub struct Options {
     pub refresh_token_seconds: u32,
     /// `INTROSPECTION_RESPONSE` of the authorization server. Default `jwt`.
     pub introspection_response: String,
-    /// What Envoy dials for the authorization server instead of the authorization server itself, for sign-in and for
-    /// introspection; a proxy that misbehaves, say. `ports` tells such a proxy where to forward to before the start.
+    /// The address that Envoy dials instead of the authorization server, for sign-in and for introspection, such as that
+    /// of a proxy that misbehaves. `ports` tells such a proxy before the start where to forward to.
     pub dial_authorization_server: Option<SocketAddr>,
-    /// What Envoy dials for the business API instead of the API itself.
+    /// The address that Envoy dials instead of the business API.
     pub dial_api: Option<SocketAddr>,
     /// The filter's `phantom_token.timeout_ms`. Default 2000.
     pub filter_timeout_ms: u32,
-    /// Where Envoy and the BFF send spans to, by OTLP over HTTP. Default: nowhere.
+    /// The address to which Envoy and the service send spans, by OTLP over HTTP. Default: none.
     pub otel_collector: Option<SocketAddr>,
-    /// Texts of `envoy/envoy.yaml` and what stands there instead, besides what every system needs. Each must be there once.
+    /// Further replacements of texts in `envoy/envoy.yaml`. Each text must occur once.
     pub envoy_changes: Vec<(String, String)>,
     /// The BFF's `authorization_server.request_timeout_ms`. Default 5000.
     pub bff_request_timeout_ms: u32,
@@ -50,9 +50,9 @@ pub struct Options {
     pub envoy_hot_restart: bool,
     /// Worker threads of Envoy. Default: one for each core.
     pub envoy_concurrency: Option<u32>,
-    /// Further environment variables of single components, such as `BFF_SESSION__LOGIN_SECONDS`.
+    /// Additional environment variables of single components, such as `BFF_SESSION__LOGIN_SECONDS`.
     pub environment: Vec<(Component, String, String)>,
-    /// Gives up starting as soon as this is true.
+    /// Aborts the start as soon as this is true.
     pub interrupted: Arc<AtomicBool>,
 }
 
@@ -83,10 +83,10 @@ impl Options {
         }
     }
 
-    /// The same with the domain and the port that `BFF_DEMO_DOMAIN` and `BFF_DEMO_PORT` name.
+    /// The same with the domain and the port in `BFF_DEMO_DOMAIN` and `BFF_DEMO_PORT`.
     ///
     /// # Errors
-    /// Says what the variable should be.
+    /// Names the variable and says what to write.
     pub fn demo_from_env(directory: impl Into<PathBuf>) -> Result<Options, Error> {
         let mut options = Options::demo(directory);
         if let Some(domain) = variable("BFF_DEMO_DOMAIN") {
@@ -95,13 +95,13 @@ impl Options {
         if let Some(port) = variable("BFF_DEMO_PORT") {
             let port = port.parse().ok().filter(|port| *port != 0);
             options.ports.public =
-                port.ok_or_else(|| Error::new("BFF_DEMO_PORT should be a number from 1 to 65535"))?;
+                port.ok_or_else(|| Error::new("invalid BFF_DEMO_PORT: write a number from 1 to 65535"))?;
         }
         Ok(options)
     }
 
-    /// The demo on free ports, with two worker threads in Envoy: as few as show what differs between workers. Time limits
-    /// are long, so that a busy machine does not reach them; a test that is about one sets its own.
+    /// The demo at free ports, with two worker threads in Envoy: the fewest that show differences between workers. Timeouts
+    /// are long, so that a busy machine does not reach them; a test of a timeout sets its own.
     pub fn for_tests(directory: impl Into<PathBuf>) -> Options {
         Options {
             ports: Ports::free(),
@@ -123,13 +123,13 @@ impl Options {
     /// The origin of one of the hosts: `www`, `api`, `login` or `mtls`.
     pub fn origin(&self, host: &str) -> String {
         match (&self.domain, self.ports.public) {
-            // As browsers write it.
+            // The default port is left out, as in browsers.
             (domain, 443) => format!("https://{host}.{domain}"),
             (domain, port) => format!("https://{host}.{domain}:{port}"),
         }
     }
 
-    /// Where signing in and out comes back to.
+    /// The origin to which the browser returns after signing in and out.
     pub(crate) fn page_origin(&self) -> String {
         self.web_origin.clone().unwrap_or_else(|| self.origin("www"))
     }
@@ -141,10 +141,10 @@ impl Options {
             .collect()
     }
 
-    /// Whether a system can be started with these: [`crate::System::start`] asks this first, before it starts anything.
+    /// Whether a system can start with these options. [`crate::System::start`] calls this before it starts anything.
     ///
     /// # Errors
-    /// A domain or an origin that is none, host names that do not lead to this machine, or a port that is taken.
+    /// An invalid domain or origin, host names that do not resolve to this machine, or a port that is in use.
     pub fn check(&self) -> Result<(), Error> {
         check_domain(&self.domain)?;
         self.web_origin.as_deref().map_or(Ok(()), check_origin)?;
@@ -163,13 +163,13 @@ pub(crate) fn check_domain(domain: &str) -> Result<(), Error> {
     match domain.len() <= 200 && domain.split('.').all(good) {
         true => Ok(()),
         false => Err(Error::new(format!(
-            "the domain `{domain}` should be lowercase letters, digits and hyphens parted by dots, such as \
+            "invalid domain `{domain}`: write labels of lower-case letters, digits and hyphens, separated by dots, such as \
              example.localhost"
         ))),
     }
 }
 
-/// It goes into configuration files as it is, so nothing that could end a text there may be in it.
+/// The origin becomes part of configuration files, so it must not contain anything that ends a string there.
 fn check_origin(origin: &str) -> Result<(), Error> {
     let rest = origin
         .strip_prefix("https://")
@@ -179,13 +179,13 @@ fn check_origin(origin: &str) -> Result<(), Error> {
     match rest.is_some_and(good) {
         true => Ok(()),
         false => Err(Error::new(format!(
-            "the origin `{origin}` should be scheme://host[:port] without a path, such as http://localhost:5173"
+            "invalid origin `{origin}`: write scheme://host[:port] without a path, such as http://localhost:5173"
         ))),
     }
 }
 
-/// The names lead to Envoy. Those below `localhost` do so in every browser, and the BFF sees to it itself (RFC 6761,
-/// section 6.3); any other domain needs the system's help.
+/// The names must resolve to Envoy. Those below `localhost` do so in every browser, and in the service (RFC 6761,
+/// section 6.3); any other domain must resolve on this machine.
 fn check_names(domain: &str, resolve: impl Fn(&str) -> Vec<IpAddr>) -> Result<(), Error> {
     if domain == "localhost" || domain.ends_with(".localhost") {
         return Ok(());
@@ -197,7 +197,7 @@ fn check_names(domain: &str, resolve: impl Fn(&str) -> Vec<IpAddr>) -> Result<()
     {
         None => Ok(()),
         Some(name) => Err(Error::new(format!(
-            "the name {name} should lead to 127.0.0.1, but does not. Add this line to /etc/hosts:\n    127.0.0.1 {}",
+            "the name {name} does not resolve to 127.0.0.1: add this line to /etc/hosts:\n    127.0.0.1 {}",
             names.join(" ")
         ))),
     }
@@ -208,7 +208,7 @@ fn resolve(name: &str) -> Vec<IpAddr> {
     addresses.map(|address| address.ip()).collect()
 }
 
-/// An environment variable that is set, and not to nothing.
+/// An environment variable that is set and not empty.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -230,7 +230,10 @@ mod tests {
         let message = check_names("example.com", login_elsewhere)
             .expect_err("elsewhere")
             .to_string();
-        assert!(message.contains("the name login.example.com should"), "{message}");
+        assert!(
+            message.contains("the name login.example.com does not resolve"),
+            "{message}"
+        );
         assert!(
             message.ends_with("127.0.0.1 www.example.com api.example.com login.example.com mtls.example.com"),
             "{message}"

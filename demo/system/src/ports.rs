@@ -1,4 +1,4 @@
-//! Which process listens where.
+//! The ports of the processes.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -12,33 +12,33 @@ use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use crate::component::Component;
 use crate::error::Error;
 
-/// One port for each listener. All are on 127.0.0.1.
+/// One port for each listener, all at 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports {
-    /// Envoy's TLS listener: the one that browsers use.
+    /// Envoy's TLS listener, which browsers use.
     pub public: u16,
     /// The web host.
     pub web_host: u16,
     /// The business API.
     pub api: u16,
-    /// The BFF's API.
+    /// The service's API.
     pub bff: u16,
     /// The authorization server.
     pub authorization_server: u16,
-    /// The BFF's health, readiness and metrics.
+    /// The service's health, readiness and metrics.
     pub bff_admin: u16,
     /// Envoy's admin interface.
     pub envoy_admin: u16,
-    /// The second replica of the BFF.
+    /// The second replica of the service.
     pub second_bff: u16,
-    /// Its health, readiness and metrics.
+    /// The second replica's health, readiness and metrics.
     pub second_bff_admin: u16,
     /// Redis.
     pub redis: u16,
 }
 
 impl Ports {
-    /// The demo's, as `envoy/envoy.yaml` has them.
+    /// The demo's ports, as in `envoy/envoy.yaml`.
     pub const DEMO: Ports = Ports {
         public: 8443,
         web_host: 3001,
@@ -68,7 +68,7 @@ impl Ports {
         }
     }
 
-    /// Fails with a sentence when one of them is taken. Those of components that are not started do not matter.
+    /// Fails if one of them is in use. The ports of components that are not started do not matter.
     pub(crate) fn check(&self, without: &[Component]) -> Result<(), Error> {
         use Component::{Api, AuthorizationServer, Bff, Envoy, Redis, SecondBff, WebHost};
         let mut seen = Vec::new();
@@ -97,13 +97,13 @@ impl Ports {
             }
             if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == port) {
                 return Err(Error::new(format!(
-                    "port {port} is meant for {other} and for {what}: each needs one of its own"
+                    "port {port} is configured for {other} and for {what}: write a different port for each"
                 )));
             }
             bound(port, true).map_err(|error| {
                 Error::new(format!(
-                    "port {port} is needed for {what}, but cannot be used: {error}. Is the demo running already? Stop \
-                     what listens on 127.0.0.1:{port} and try again."
+                    "port {port} of {what} is unavailable: {error}: stop the demo if it runs \
+                     already, or what listens at 127.0.0.1:{port}"
                 ))
             })?;
             seen.push((port, what));
@@ -112,8 +112,8 @@ impl Ports {
     }
 }
 
-/// A socket with this port, which nobody listens on. It does not listen itself: a process that another thread is starting has
-/// a copy of it for a moment, and would keep the port taken. With `shared`, others may bind it as well.
+/// A socket bound to this port. It does not listen: a process that another thread is starting has a copy of it for a
+/// moment, and would keep the port in use. With `shared`, other sockets may bind the port as well.
 fn bound(port: u16, shared: bool) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
@@ -122,25 +122,25 @@ fn bound(port: u16, shared: bool) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A port that is free now. It is below those that the system hands out to outgoing connections, and no two calls get the same
-/// one, also not in two processes.
+/// A port that is free now. It is below those that the system uses for outgoing connections, and no two calls return the
+/// same one, not even in two processes.
 ///
 /// # Panics
-/// Where every port is kept by some process.
+/// If other processes hold every port.
 pub fn free_port() -> u16 {
     static BLOCK: Mutex<Option<Block>> = Mutex::new(None);
     let mut current = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         match current.as_mut().and_then(Block::next) {
             Some(port) => return port,
-            // The one before stays this process's own: its ports may be in use.
+            // The previous block stays this process's own: its ports may be in use.
             None => std::mem::forget(current.replace(Block::acquire())),
         }
     }
 }
 
-/// Some ports in a row which belong to this process until it ends: it has bound the first of them, so that no other process can,
-/// and nobody uses that one for anything else.
+/// Consecutive ports that belong to this process until it exits: it has bound the first of them, so that no other process
+/// can, and that port has no other use.
 struct Block {
     _first: OwnedFd,
     left: Range<u16>,
@@ -151,8 +151,8 @@ impl Block {
     const LENGTH: u16 = 60;
 
     fn acquire() -> Block {
-        // Processes that are started one after the other begin at different places: what the one before has used may still be
-        // about to close.
+        // Processes that start one after the other begin at different places: connections of the previous one may still be
+        // closing.
         let start = std::process::id() as usize * 7;
         let starts = || Block::ALL.step_by(Block::LENGTH.into());
         let mut blocks = starts().cycle().skip(start % starts().len()).take(starts().len());
@@ -167,7 +167,7 @@ impl Block {
         })
     }
 
-    /// The next of its ports that nobody listens on.
+    /// The next port of the block that no socket listens at.
     fn next(&mut self) -> Option<u16> {
         self.left.find(|port| bound(*port, true).is_ok())
     }
@@ -187,7 +187,7 @@ mod tests {
         assert!(all(one).iter().all(|port| !all(other).contains(port)));
     }
 
-    /// The system refuses the second of two sockets, of one process or of two.
+    /// The system rejects the second of two sockets, of one process or of two.
     #[test]
     fn a_block_of_ports_belongs_to_one_at_a_time() {
         let first = Block::acquire();
@@ -210,12 +210,12 @@ mod tests {
         let _taken = TcpListener::bind(("127.0.0.1", ports.bff)).expect("free");
         let message = ports.check(&[]).expect_err("taken").to_string();
         assert!(
-            message.contains(&format!("port {} is needed for the BFF", ports.bff)),
+            message.contains(&format!("port {} of the BFF is unavailable", ports.bff)),
             "{message}"
         );
     }
 
-    /// A child has a copy of every open socket from its fork until it is the other program.
+    /// Between fork and exec, a child has a copy of every open socket.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_port_is_free_also_while_another_thread_starts_a_process() {
@@ -246,6 +246,6 @@ mod tests {
         let mut ports = Ports::free();
         ports.public = ports.api;
         let message = ports.check(&[]).expect_err("one for two").to_string();
-        assert!(message.contains("is meant for Envoy"), "{message}");
+        assert!(message.contains("is configured for Envoy"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! A minimal HTTP client: enough to ask a process on this machine whether it is ready.
+//! A minimal HTTP client for readiness checks of processes on this machine.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,15 +7,15 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_ANSWER: u64 = 16 << 20;
 
-/// GETs `path` over plain HTTP; gives the status and the body. For the admin listeners and for readiness.
+/// Sends GET `path` over plain HTTP; returns status and body. For admin listeners and readiness checks.
 ///
 /// # Errors
-/// What connecting, writing or reading failed with (two seconds each), or an answer that is not HTTP.
+/// Connecting, writing or reading failed (timeout two seconds each), or the response is not HTTP.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    // Envoy's admin interface refuses HTTP/1.0, so that the answer may be chunked.
+    // Envoy's admin interface rejects HTTP/1.0, so the response may be chunked.
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
@@ -31,7 +31,7 @@ fn parse(answer: &str) -> Option<(u16, String)> {
     Some((status, body))
 }
 
-/// A chunked body in one piece; `None` when its end is missing.
+/// Decodes a chunked body; `None` if its end is missing.
 fn joined(mut chunks: &str) -> Option<String> {
     let mut body = String::new();
     loop {

@@ -12,7 +12,7 @@ use crate::group::{ChildGroup, Signal};
 
 const POLL: Duration = Duration::from_millis(20);
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// More than the BFF takes to drain and to finish.
+/// Longer than the service takes to drain and to shut down.
 const STOPPED_WITHIN: Duration = Duration::from_secs(25);
 const TAIL_LINES: usize = 25;
 
@@ -25,16 +25,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it with both outputs appended to `log`.
+    /// Starts the process with both outputs appended to `log`.
     pub(crate) fn start(component: Component, mut command: Command, log: &Path) -> Result<Process, Error> {
         let open = || File::options().create(true).append(true).open(log);
         let outputs = open().and_then(|out| Ok((out, open()?)));
         let (out, err) =
-            outputs.map_err(|error| Error::new(format!("the log {} cannot be written: {error}", log.display())))?;
+            outputs.map_err(|error| Error::new(format!("opening the log {} failed: {error}", log.display())))?;
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         let child = ChildGroup::start(command)
-            .map_err(|error| Error::new(format!("{component} cannot be started: {program}: {error}")))?;
+            .map_err(|error| Error::new(format!("starting {component} failed: {program}: {error}")))?;
         Ok(Process {
             component,
             child,
@@ -42,10 +42,10 @@ impl Process {
         })
     }
 
-    /// Waits until `is_ready`. The error of one that dies or is not ready in time shows the end of its log.
+    /// Waits until `is_ready`. If the process exits or is not ready in time, the error contains the end of its log.
     pub(crate) fn wait_until(&mut self, is_ready: impl Fn() -> bool, interrupted: &AtomicBool) -> Result<(), Error> {
         let started = Instant::now();
-        // Asked before the process is looked at, so that no answer of another process on the same port counts.
+        // Called before the process is examined, so that a response of another process at the same port does not count.
         while let (ready, None) = (is_ready(), self.exited()) {
             if ready {
                 return Ok(());
@@ -54,40 +54,40 @@ impl Process {
                 return Err(Error::new("interrupted"));
             }
             if started.elapsed() > READY_WITHIN {
-                let what = format!("is not ready after {} seconds", READY_WITHIN.as_secs());
+                let what = format!("is not ready after {} s", READY_WITHIN.as_secs());
                 return Err(self.failure(&what));
             }
             std::thread::sleep(POLL);
         }
         Err(self
             .death()
-            .unwrap_or_else(|| self.failure("ended before it was ready")))
+            .unwrap_or_else(|| self.failure("exited before it was ready")))
     }
 
-    /// Why it is dead, with the end of its log; `None` while it runs.
+    /// Why the process has exited, with the end of its log; `None` while it runs.
     pub(crate) fn death(&mut self) -> Option<Error> {
         let status = self.exited()?;
-        Some(self.failure(&format!("has ended ({status})")))
+        Some(self.failure(&format!("has exited ({status})")))
     }
 
-    /// Asks it to end, and ends it when it does not.
+    /// Asks the process to exit, and kills it if it does not.
     pub(crate) fn stop(&mut self) {
         self.child.stop(Signal::Terminate, STOPPED_WITHIN);
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has exited by itself.
     pub(crate) fn wait_for_end(&mut self) -> Result<(), Error> {
         let started = Instant::now();
         while self.exited().is_none() {
             if started.elapsed() > READY_WITHIN {
-                return Err(self.failure("does not end"));
+                return Err(self.failure("does not exit"));
             }
             std::thread::sleep(POLL);
         }
         Ok(())
     }
 
-    /// Ends it without giving it a chance to finish anything.
+    /// Kills the process without giving it a chance to finish anything.
     pub(crate) fn kill(&mut self) {
         self.child.kill();
     }
@@ -157,7 +157,7 @@ mod tests {
         process.stop();
         let child = rustix::process::Pid::from_raw(child).expect("a process id");
         let deadline = Instant::now() + Duration::from_secs(10);
-        // It stays a zombie until whoever adopted it has waited for it.
+        // It stays a zombie until the process that adopted it has waited for it.
         while rustix::process::test_kill_process(child).is_ok() && !is_zombie(child) {
             assert!(Instant::now() < deadline, "the child still runs");
             std::thread::sleep(POLL);

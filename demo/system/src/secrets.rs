@@ -1,4 +1,4 @@
-//! The demo's secrets: random, made on the first run, kept in files that only their owner may read.
+//! The demo's secrets: random, generated on the first run, in files that only their owner may read.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use crate::files;
 
 /// The files below `secrets/`.
 pub(crate) struct Secrets {
-    /// The key ring that seals the cookies: the BFF's and the filter's.
+    /// The key ring that seals the cookies, of the service and the filter.
     pub(crate) cookie_keys: PathBuf,
-    /// The secret of `spa-client`: the BFF's.
+    /// The secret of the client `spa-client`, of the service.
     pub(crate) client_secret: PathBuf,
-    /// The secret of `api-gateway-client`: the filter's.
+    /// The secret of the client `api-gateway-client`, of the filter.
     pub(crate) gateway_client_secret: PathBuf,
 }
 
 impl Secrets {
-    /// Makes those that are missing.
+    /// Generates the missing ones.
     pub(crate) fn prepare(directory: &Path) -> Result<Secrets, Error> {
         let directory = directory.join("secrets");
         files::create_dir(&directory)?;
@@ -38,7 +38,7 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// The variables that the filter reads in Envoy.
+    /// The environment variables that the filter reads in Envoy.
     pub(crate) fn envoy_environment(&self) -> Result<[(&'static str, String); 2], Error> {
         let read = |path: &Path| files::read(path).map(|text| text.trim().to_owned());
         Ok([
@@ -47,7 +47,7 @@ impl Secrets {
         ])
     }
 
-    /// The same as a file: `NAME=value`, one a line.
+    /// The same as a file: one `NAME=value` per line.
     pub(crate) fn envoy_file(&self) -> Result<String, Error> {
         let lines = self
             .envoy_environment()?
@@ -56,10 +56,10 @@ impl Secrets {
     }
 }
 
-/// 256 bits.
+/// A random secret of 256 bits, in hex.
 fn random_hex() -> Result<String, Error> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| Error::new(format!("the system has no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| Error::new(format!("generating a secret failed: {error}")))?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String does not fail.
         let _ = write!(text, "{byte:02x}");

@@ -1,8 +1,8 @@
-//! Starts child processes so that none outlives this one.
+//! Starts child processes so that none outlives this process.
 //!
-//! On Linux the kernel is asked to end a child when its parent dies (`PR_SET_PDEATHSIG`). Parent means the *thread* that
-//! started it: a test's own thread ends with the test, while a system may be shared by many tests. So one thread that
-//! lives as long as the process starts them all.
+//! On Linux the kernel sends a signal to a child when its parent dies (`PR_SET_PDEATHSIG`). The parent is the *thread* that
+//! started it: a test's own thread ends with the test, while many tests may share a system. So one thread that
+//! lives as long as the process starts all of them.
 
 use std::io;
 use std::process::{Child, Command};
@@ -10,11 +10,11 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
 
-/// Starts `command` in a process group of its own, so that Ctrl-C at a terminal reaches it in our order only.
+/// Starts `command` in a process group of its own, so that Ctrl-C at a terminal reaches it only in our order.
 pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     prepare(&mut command);
     let (answer, child) = mpsc::sync_channel(1);
-    let gone = || io::Error::other("the thread that starts processes is gone");
+    let gone = || io::Error::other("the thread that starts processes has ended");
     sender()
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -29,7 +29,7 @@ fn sender() -> &'static Mutex<mpsc::Sender<Job>> {
         let (sender, jobs) = mpsc::channel::<Job>();
         std::thread::spawn(move || {
             for (mut command, answer) in jobs {
-                // Nobody waits for the answer any more only when the process is ending.
+                // Sending fails only while the process exits.
                 let _ = answer.send(command.spawn());
             }
         });
@@ -51,13 +51,13 @@ fn die_with_parent(command: &mut Command) {
     let parent = Some(getpid());
     let before_exec = move || {
         set_parent_process_death_signal(Some(Signal::TERM))?;
-        // It may have died before the line above; then nobody will send the signal.
+        // The parent may have died before the call above; then the kernel sends no signal.
         match getppid() == parent {
             true => Ok(()),
             false => Err(io::ErrorKind::BrokenPipe.into()),
         }
     };
-    // SAFETY: the closure only makes system calls; it neither allocates nor locks, which the child of a process with
+    // SAFETY: the closure only makes system calls. It neither allocates nor locks, which the child of a process with
     // several threads must not do.
     unsafe {
         std::os::unix::process::CommandExt::pre_exec(command, before_exec);

@@ -29,11 +29,11 @@ pub struct System {
 }
 
 impl System {
-    /// Prepares the directory, then starts every component and waits until it is ready, one after the other.
+    /// Prepares the directory, then starts the components one after the other and waits for each until it is ready.
     ///
     /// # Errors
-    /// A port that is taken, before anything is started; a component that dies or is not ready within a minute, with the
-    /// end of its log; `options.interrupted`. Nothing is left running.
+    /// A port that is in use, before anything starts; a component that exits or is not ready within a minute, with the
+    /// end of its log; `options.interrupted`. No process stays running.
     pub fn start(artifacts: &Artifacts, options: Options) -> Result<System, Error> {
         options.check()?;
         let prepared = prepare(artifacts, options)?;
@@ -55,7 +55,7 @@ impl System {
         self.options().origin("www")
     }
 
-    /// The origin of the BFF (`/bff`) and of the business API (`/api`).
+    /// The origin of the service (`/bff`) and of the business API (`/api`).
     pub fn api(&self) -> String {
         self.options().origin("api")
     }
@@ -65,12 +65,12 @@ impl System {
         self.options().origin("login")
     }
 
-    /// What it was started with.
+    /// The options of this system.
     pub fn options(&self) -> &Options {
         &self.prepared.options
     }
 
-    /// Where Envoy's TLS listener is; the names above resolve to it.
+    /// The address of Envoy's TLS listener, to which the names above resolve.
     pub fn public_addr(&self) -> SocketAddr {
         loopback(self.options().ports.public)
     }
@@ -80,43 +80,43 @@ impl System {
         loopback(self.options().ports.envoy_admin)
     }
 
-    /// The BFF's health, readiness and metrics.
+    /// The admin listener of the service: health, readiness and metrics.
     pub fn bff_admin(&self) -> SocketAddr {
         loopback(self.options().ports.bff_admin)
     }
 
-    /// The BFF without Envoy in front.
+    /// The service without Envoy in front.
     pub fn bff_addr(&self) -> SocketAddr {
         loopback(self.options().ports.bff)
     }
 
-    /// The second replica of the BFF without Envoy in front, and its admin listener.
+    /// The second replica of the service without Envoy in front, and its admin listener.
     pub fn second_bff(&self) -> (SocketAddr, SocketAddr) {
         let ports = &self.options().ports;
         (loopback(ports.second_bff), loopback(ports.second_bff_admin))
     }
 
-    /// The authorization server itself, whatever Envoy dials for it.
+    /// The authorization server itself, whatever address Envoy dials for it.
     pub fn authorization_server_addr(&self) -> SocketAddr {
         loopback(self.options().ports.authorization_server)
     }
 
-    /// The business API itself, whatever Envoy dials for it.
+    /// The business API itself, whatever address Envoy dials for it.
     pub fn api_addr(&self) -> SocketAddr {
         loopback(self.options().ports.api)
     }
 
-    /// The certificate authority to trust, in PEM.
+    /// The certificate authority that clients must trust, in PEM.
     pub fn ca_pem(&self) -> PathBuf {
         self.prepared.certificates.ca.clone()
     }
 
-    /// The file of the keys that seal the cookies.
+    /// The file with the key ring that seals the cookies.
     pub fn cookie_keys_file(&self) -> PathBuf {
         self.prepared.secrets.cookie_keys.clone()
     }
 
-    /// Where certificates, secrets, configuration and logs are. Absolute.
+    /// The directory of certificates, secrets, configuration and logs. Absolute.
     pub fn directory(&self) -> &Path {
         &self.prepared.options.directory
     }
@@ -133,7 +133,7 @@ impl System {
         found.map(|(_, process)| process.id())
     }
 
-    /// Asks a component to end (SIGTERM) and waits until it has; ends it after twenty-five seconds. Does nothing when it is
+    /// Asks a component to exit (SIGTERM) and waits until it has; kills it after twenty-five seconds. Does nothing if it is
     /// stopped.
     pub fn stop(&self, component: Component) {
         if let Some(mut process) = self.take(component) {
@@ -141,15 +141,15 @@ impl System {
         }
     }
 
-    /// Ends a component at once (SIGKILL). Does nothing when it is stopped.
+    /// Kills a component at once (SIGKILL). Does nothing if it is stopped.
     pub fn kill(&self, component: Component) {
         if let Some(mut process) = self.take(component) {
             process.kill();
         }
     }
 
-    /// Starts a component that was stopped, with the same ports and configuration, and waits until it is ready. Does
-    /// nothing when it runs.
+    /// Starts a stopped component with the same ports and configuration, and waits until it is ready. Does
+    /// nothing if it runs.
     ///
     /// # Errors
     /// As [`System::start`].
@@ -167,18 +167,18 @@ impl System {
         Ok(())
     }
 
-    /// Replaces Envoy by another one that takes over its sockets (hot restart), and waits until the old one has let its clients
-    /// go and has ended. Needs [`Options::envoy_hot_restart`].
+    /// Replaces Envoy by a new process that takes over its sockets (hot restart), and waits until the old process has drained
+    /// its connections and has exited. Needs [`Options::envoy_hot_restart`].
     ///
     /// # Errors
     /// As [`System::start`].
     pub fn replace_envoy(&self) -> Result<(), Error> {
         let component = Component::Envoy;
-        let mut old = self.take(component).ok_or_else(|| Error::new("no Envoy runs"))?;
+        let mut old = self.take(component).ok_or_else(|| Error::new("Envoy is not running"))?;
         let epoch = self.envoy_epoch.fetch_add(1, Ordering::Relaxed) + 1;
         let command = self.prepared.command(component, epoch)?;
         let mut process = Process::start(component, command, &self.log(component))?;
-        // The old one may still answer.
+        // The old process may still respond.
         let is_new = || {
             let info = probe::get(self.envoy_admin(), "/server_info");
             info.is_ok_and(|(_, text)| text.contains(&format!("\"restart_epoch\": {epoch},")))
@@ -188,7 +188,7 @@ impl System {
         old.wait_for_end()
     }
 
-    /// A component that has ended by itself: its name, how it ended and the end of its log.
+    /// A component that has exited by itself: its name, exit status and the end of its log.
     pub fn failure(&self) -> Option<Error> {
         self.processes().iter_mut().find_map(|(_, process)| process.death())
     }
@@ -200,7 +200,7 @@ impl System {
             Component::AuthorizationServer => {
                 answers(self.authorization_server_addr(), "/.well-known/openid-configuration")
             }
-            // It answers 401 to whoever has no token.
+            // The API responds with 401 to a request without a token.
             Component::Api => probe::get(self.api_addr(), "/api/data").is_ok(),
             Component::WebHost => answers(loopback(ports.web_host), "/"),
             Component::Envoy => answers(self.envoy_admin(), "/ready"),
@@ -210,7 +210,7 @@ impl System {
         }
     }
 
-    /// Without Envoy it cannot reach the authorization server, so that it is alive at best.
+    /// Without Envoy the service cannot reach the authorization server, so it is alive at best.
     fn bff_probe(&self) -> &'static str {
         match self.options().has(Component::Envoy) {
             true => "/readyz",
@@ -225,7 +225,7 @@ impl System {
     }
 
     fn processes(&self) -> MutexGuard<'_, Vec<(Component, Process)>> {
-        // A test that panics while it holds this leaves nothing half done.
+        // A test that panics while it holds this leaves a consistent state.
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -238,7 +238,7 @@ impl Drop for System {
     }
 }
 
-/// Makes everything that the components read.
+/// Writes every file that the components read.
 fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Error> {
     options.directory = std::path::absolute(&options.directory)
         .map_err(|error| Error::new(format!("{}: {error}", options.directory.display())))?;
@@ -258,7 +258,7 @@ fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Erro
     let template = files::read(&artifacts.envoy_config)?;
     let envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;
     files::write(&directory.join("envoy.yaml"), &envoy)?;
-    // For whoever starts Envoy by hand.
+    // For an Envoy that is started by hand.
     files::write_secret(&directory.join("envoy.env"), &secrets.envoy_file()?)?;
     Ok(Prepared {
         artifacts: artifacts.clone(),

@@ -1,4 +1,4 @@
-//! The app's scripts and styles as gzip, made once at the start: a third of the bytes on the way to a browser.
+//! The app's scripts and styles as gzip, compressed once at startup: a third of the bytes on the way to a browser.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ struct Asset {
 }
 
 impl Compressed {
-    /// Of the folder `assets` in the site's; names there change with their content.
+    /// Compresses the files in `assets` of the site's folder, whose names change with their content.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -55,7 +55,7 @@ impl Compressed {
     }
 }
 
-/// Answers with the compressed file where there is one and the client takes it.
+/// Responds with the compressed file if there is one and the client accepts gzip.
 pub(crate) async fn serve<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -77,7 +77,7 @@ pub(crate) async fn serve<B: MessageBody + 'static>(
         ),
         false => next.call(request).await?.map_into_boxed_body(),
     };
-    // The same address answers differently to different clients (RFC 9110, section 12.5.5).
+    // The response depends on the request's Accept-Encoding (RFC 9110, section 12.5.5).
     response
         .headers_mut()
         .append(header::VARY, HeaderValue::from_static("accept-encoding"));

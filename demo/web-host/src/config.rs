@@ -1,4 +1,4 @@
-//! The process environment, read once and checked.
+//! The process environment, read once and validated.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ pub(crate) struct Config {
     pub(crate) host: String,
     /// `PORT`; default 3001.
     pub(crate) port: u16,
-    /// `CONTENT_DIR`, the folder of the built single page app.
+    /// `CONTENT_DIR`: the folder of the built single page app.
     pub(crate) content_dir: PathBuf,
-    /// `API_ORIGIN`, the one other origin that the page may talk to.
+    /// `API_ORIGIN`: the only other origin that the page may send requests to.
     pub(crate) api_origin: String,
 }
 
@@ -19,23 +19,23 @@ impl Config {
     /// Reads the variables through `env`.
     ///
     /// # Errors
-    /// One sentence that names the variable and says what to write.
+    /// One line that names the variable and says what to write.
     pub(crate) fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
         let required = |name: &str, what: &str| {
             env(name)
                 .filter(|value| !value.is_empty())
-                .ok_or_else(|| format!("{name} is not set: it should be {what}"))
+                .ok_or_else(|| format!("missing {name}: set it to {what}"))
         };
         let port = match env("PORT") {
             None => 3001,
             Some(text) => text
                 .parse()
-                .map_err(|_| "PORT should be a number from 0 to 65535".to_owned())?,
+                .map_err(|_| "invalid PORT: write a number from 0 to 65535".to_owned())?,
         };
         let content_dir = PathBuf::from(required("CONTENT_DIR", "the folder of the built single page app")?);
         if !content_dir.join("index.html").is_file() {
             return Err(format!(
-                "CONTENT_DIR has no index.html: build the app first ({})",
+                "invalid CONTENT_DIR: {} has no index.html: build the app first",
                 content_dir.display()
             ));
         }
@@ -44,7 +44,7 @@ impl Config {
             "the origin of the API, such as https://api.example.localhost:8443",
         )?;
         if !is_origin(&api_origin) {
-            return Err("API_ORIGIN should be scheme://host[:port] without a path".to_owned());
+            return Err("invalid API_ORIGIN: write scheme://host[:port] without a path".to_owned());
         }
         Ok(Config {
             host: env("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),
@@ -55,7 +55,7 @@ impl Config {
     }
 }
 
-/// It goes into a header as it is, so nothing that could end a CSP directive may be in it.
+/// The origin becomes part of a header, so it must not contain anything that ends a CSP directive.
 fn is_origin(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| {

@@ -10,8 +10,8 @@ use actix_web::{Error, web};
 
 use crate::config::Config;
 
-/// The page loads only its own files and talks to the API. No inline script or style, no frames in either direction,
-/// no forms (it has none), and no string may become markup or script (Trusted Types).
+/// The page loads only its own files and sends requests only to the API. No inline script or style, no frames in either
+/// direction, no forms, and no string may become markup or script (Trusted Types).
 fn content_security_policy(api_origin: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {api_origin}; \
@@ -22,7 +22,7 @@ fn content_security_policy(api_origin: &str) -> String {
 
 const FIXED: [(HeaderName, &str); 7] = [
     (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-    // The address of the page may hold an authorization code.
+    // The page's URL may hold an authorization code.
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -34,7 +34,7 @@ const FIXED: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Adds them, whatever answered: a file, the fallback or an error.
+/// Adds the headers to every response: a file, the fallback or an error.
 pub(crate) async fn add<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -42,7 +42,7 @@ pub(crate) async fn add<B: MessageBody + 'static>(
     let config = request.app_data::<web::Data<Config>>().cloned();
     let is_asset = request.path().starts_with("/assets/");
     let mut response = next.call(request).await?;
-    // Built names of assets change with their content; everything else is asked for again.
+    // Names of built assets change with their content; every other file is revalidated.
     let status = response.status();
     let immutable = is_asset && (status.is_success() || status == StatusCode::NOT_MODIFIED);
     let cache = if immutable {

@@ -1,5 +1,5 @@
-//! The demo's web host: static content of the single page app, nothing else. It sees no cookie and no token; what it
-//! adds are headers that keep the page from being framed or made to run foreign script.
+//! The demo's web host: static content of the single page app only. It receives no cookie and no token; its headers keep
+//! other sites from framing the page and from running script in it.
 
 mod compressed;
 mod config;
@@ -14,8 +14,8 @@ use actix_web::{App, HttpServer, web};
 
 use crate::config::Config;
 
-/// Whichever side closes an idle pooled connection first may race with a request on it, so that side must be the
-/// proxy, which knows what it can retry: Envoy's own default is one hour.
+/// Either side may close an idle pooled connection while a request is on its way. That side must be the proxy, which
+/// knows which requests it can retry: Envoy's default idle timeout is one hour.
 const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
 
 #[actix_web::main]
@@ -28,7 +28,7 @@ async fn main() -> std::io::Result<()> {
 
     let server = HttpServer::new(move || {
         App::new()
-            // The path only: a page's query may hold an authorization code.
+            // The path only: the query of a page's URL may hold an authorization code.
             .wrap(
                 Logger::new("%{method}xi %U %s %Dms")
                     .custom_request_replace("method", |request| request.method().to_string()),

@@ -25,7 +25,7 @@ pub(crate) fn configure(config: &Config) -> impl FnOnce(&mut web::ServiceConfig)
     }
 }
 
-/// What the page needs to know about where it runs, so that one build serves every domain.
+/// The page's runtime configuration, so that one build serves every domain.
 async fn runtime_config(config: web::Data<Config>) -> HttpResponse {
     let api_origin = &config.api_origin;
     HttpResponse::Ok().json(json!({
@@ -35,8 +35,8 @@ async fn runtime_config(config: web::Data<Config>) -> HttpResponse {
     }))
 }
 
-/// Where there is no file: a path that could be a view of the app gets the app, anything else is not found. A missing
-/// script must not be answered with a page.
+/// If there is no such file, a path that could be a view of the app gets the app, any other path 404. The response for
+/// a missing script must not be a page.
 async fn fallback(request: ServiceRequest, index: std::path::PathBuf) -> Result<ServiceResponse, actix_web::Error> {
     let (request, _) = request.into_parts();
     let response = if !matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -1,5 +1,5 @@
-//! What both translations share: names and addresses of a system of ours in place of the manifests', TLS, clusters, and the
-//! configuration file around them.
+//! The common part of both translations: names and addresses of a test system in place of the manifests', TLS, clusters, and the
+//! rest of the configuration file.
 
 use std::net::SocketAddr;
 
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::manifests::Manifest;
 
-/// A system that stands for the cluster.
+/// A system that represents the cluster.
 pub struct Local<'a> {
-    /// It.
+    /// The system.
     pub system: &'a System,
-    /// What the business API's Service leads to.
+    /// The address behind the Service of the business API.
     pub api: SocketAddr,
     /// The module's file.
     pub module: std::path::PathBuf,
@@ -34,16 +34,16 @@ impl Local<'_> {
         manifests
     }
 
-    /// Where a host name of the manifests leads.
+    /// The address behind a host name of the manifests.
     fn endpoints(&self, host: &str) -> Vec<SocketAddr> {
         let system = self.system;
         match host {
             "bff-service.bff.svc.cluster.local" => vec![system.bff_addr()],
             "bff-service-admin.bff.svc.cluster.local" => vec![system.bff_admin()],
             "business-api.api.svc.cluster.local" => vec![self.api],
-            // Through the front door, as from anywhere else, so with TLS.
+            // Through the public listener, as from anywhere else, so with TLS.
             host if host == format!("login.{}", system.options().domain) => vec![system.public_addr()],
-            other => panic!("nothing here stands for {other}"),
+            other => panic!("unknown host {other}"),
         }
     }
 
@@ -57,7 +57,7 @@ impl Local<'_> {
         })
     }
 
-    /// The endpoints in a cluster that is given whole: their host names become addresses.
+    /// Replaces the host names in the endpoints of a cluster by addresses.
     pub fn resolve(&self, cluster: &mut Value) {
         let name = cluster["name"].as_str().expect("a name").to_owned();
         let address = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address/address";
@@ -67,7 +67,7 @@ impl Local<'_> {
             .expect("a host")
             .to_owned();
         cluster["load_assignment"] = self.cluster(&name, &host)["load_assignment"].take();
-        // The demo's authority stands for those that everybody trusts.
+        // The demo's authority replaces the public authorities.
         let authorities = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca/filename";
         if let Some(file) = cluster.pointer_mut(authorities) {
             assert_eq!(file, "/etc/ssl/certs/ca-certificates.crt");
@@ -97,15 +97,15 @@ impl Local<'_> {
         })
     }
 
-    /// Runs the system's Envoy with this instead of its own configuration.
+    /// Runs the system's Envoy with this translation instead of its own configuration.
     pub fn run(&self, translation: Translation) {
         self.system.stop(Component::Envoy);
         self.write(translation);
         self.system.resume(Component::Envoy).expect("Envoy starts");
     }
 
-    /// Writes the file that Envoy starts with. Beside what the manifests lead to there is the host of the authorization
-    /// server, which is elsewhere in the world.
+    /// Writes the file that Envoy starts with. In addition to the translation it has the host of the authorization
+    /// server, which is outside the cluster.
     pub fn write(&self, translation: Translation) {
         let Translation {
             mut chains,
@@ -148,7 +148,7 @@ impl Local<'_> {
         });
         merge(&mut listener, &settings);
         let mut configuration = json!({
-            // Whoever asks a discovery service has a name.
+            // A client of a discovery service must have a name.
             "node": {"id": "gateway", "cluster": "gateway"},
             "admin": {"address": address(self.system.envoy_admin())},
             "static_resources": {
@@ -163,19 +163,19 @@ impl Local<'_> {
     }
 }
 
-/// What manifests lead to.
+/// The result of a translation.
 pub struct Translation {
-    /// Of the one listener.
+    /// Of the only listener.
     pub chains: Vec<Value>,
-    /// All of them.
+    /// All clusters.
     pub clusters: Vec<Value>,
     /// The listener's own settings.
     pub listener: Value,
-    /// What is in the configuration beside listeners and clusters.
+    /// Other parts of the configuration, beside listeners and clusters.
     pub bootstrap: Value,
 }
 
-/// As protobuf merges: messages field by field, lists one behind the other.
+/// As protobuf merges: messages field by field, lists one after the other.
 pub fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -197,7 +197,7 @@ pub fn circuit_breakers(connections: &Value, pending: &Value, requests: &Value) 
     }]})
 }
 
-/// A connection manager with Envoy's router behind the filters.
+/// A connection manager with Envoy's router after the filters.
 pub fn manager(name: &str, virtual_hosts: Vec<Value>, mut filters: Vec<Value>) -> Value {
     filters.push(json!({
         "name": "envoy.filters.http.router",
@@ -213,7 +213,7 @@ pub fn manager(name: &str, virtual_hosts: Vec<Value>, mut filters: Vec<Value>) -
     })
 }
 
-/// The domains of a virtual host: the test's port is not the one that browsers leave out.
+/// The domains of a virtual host: with the test's port, which is not the default port.
 pub fn domains(hosts: &[&str]) -> Vec<String> {
     hosts
         .iter()
@@ -243,18 +243,18 @@ pub fn cors_policy(origins: Vec<Value>, policy: &Value) -> Value {
     })
 }
 
-/// The texts of a list.
+/// The strings of a list.
 pub fn texts(list: &Value) -> Vec<&str> {
     let items = list.as_array().into_iter().flatten();
     items.map(|item| item.as_str().expect("a text")).collect()
 }
 
-/// Those of a kind.
+/// The manifests of a kind.
 pub fn of_kind<'a>(manifests: &'a [Manifest], kind: &'a str) -> impl Iterator<Item = &'a Manifest> {
     manifests.iter().filter(move |manifest| manifest.kind() == kind)
 }
 
-/// An address as Envoy's configuration has it.
+/// An address as Envoy's configuration writes it.
 pub fn address(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
 }

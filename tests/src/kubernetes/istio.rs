@@ -1,9 +1,9 @@
-//! From Istio's resources to Envoy's configuration, as istiod does it for a gateway: only of the fields that ours have. Anything
-//! else panics, so that a field that is added there is added here.
+//! Translates Istio's resources to Envoy's configuration, as istiod does for a gateway: only the fields that our manifests have.
+//! Any other field panics, so that a new field must be added here.
 //!
-//! What is from istiod's source: HTTP filters come in the order of the phases, higher priorities first, with CORS behind them;
-//! each WasmPlugin is in front of every route, named as here, its configuration a JSON text and delivered over the extension
-//! config discovery service, for which the listener waits as long as it takes; EnvoyFilters are applied at the end.
+//! From istiod's source: HTTP filters are in the order of the phases, higher priorities first, with CORS after them;
+//! each WasmPlugin is before every route, named as here, its configuration a JSON string and delivered over the extension
+//! configuration discovery service, for which the listener waits without a limit; EnvoyFilters are applied at the end.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use super::envoy::{
 };
 use super::manifests::Manifest;
 
-/// All that they lead to.
+/// Translates all manifests.
 pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     let manifests = local.named(manifests);
     let mut plugins: Vec<&Manifest> = of_kind(&manifests, "WasmPlugin").collect();
@@ -70,7 +70,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     }
 }
 
-/// Where these patches are for, and what is in them.
+/// The contexts of these patches, and their content.
 fn patches<'a>(
     manifests: &'a [Manifest],
     apply_to: &'a str,
@@ -82,7 +82,7 @@ fn patches<'a>(
         .map(|patch| (&patch["match"], &patch["patch"]["value"]))
 }
 
-/// What istiod writes into a gateway's connection managers beside.
+/// Further settings that istiod writes into a gateway's connection managers.
 fn defaults() -> Value {
     json!({
         "server_name": "istio-envoy",
@@ -99,7 +99,7 @@ fn filter_name(plugin: &Manifest) -> String {
     format!("extensions.istio.io/trafficextension/{namespace}.{name}~istio-translated-wasmplugin")
 }
 
-/// Where the extension config discovery service has a plugin's configuration in this test.
+/// The file from which Envoy reads a plugin's configuration in this test.
 pub fn discovery_file(local: &Local<'_>, plugin: &Manifest) -> std::path::PathBuf {
     local.system.directory().join(format!("{}.yaml", plugin.name()))
 }
@@ -123,7 +123,7 @@ fn wasm_filter(local: &Local<'_>, plugin: &Manifest) -> Value {
             "name": format!("{}.{}", plugin.text("/metadata/namespace"), plugin.name()),
             "root_id": spec["pluginName"],
             "failure_policy": spec["failStrategy"],
-            // A Struct as JSON in a text.
+            // A Struct as JSON in a string.
             "configuration": {
                 "@type": "type.googleapis.com/google.protobuf.StringValue",
                 "value": spec["pluginConfig"].to_string(),
@@ -217,7 +217,7 @@ fn consistent_hash<'a>(host: &'a str, manifests: &'a [Manifest]) -> Option<&'a V
     rule_of(host, manifests)?.pointer("/loadBalancer/consistentHash")
 }
 
-/// One for each destination of the routes and each that a plugin names.
+/// One for each destination of the routes and each cluster that a plugin names.
 fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
     let mut names = Vec::new();
     for service in of_kind(manifests, "VirtualService") {
@@ -241,7 +241,7 @@ fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
 fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
     let host = name.rsplit('|').next().expect("a host");
     let mut cluster = local.cluster(name, host);
-    // What is not said is as good as unlimited.
+    // A field that is absent is practically unlimited.
     let unlimited = json!(u32::MAX);
     let Some(rule) = rule_of(host, manifests) else {
         cluster["circuit_breakers"] = circuit_breakers(&unlimited, &unlimited, &unlimited);
@@ -287,7 +287,7 @@ fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
     cluster
 }
 
-/// The EnvoyFilters.
+/// Applies the EnvoyFilters.
 fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
     for filter in of_kind(manifests, "EnvoyFilter") {
         for patch in filter.content["spec"]["configPatches"].as_array().expect("patches") {
@@ -312,7 +312,7 @@ fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
                     let place = filters.iter().position(|filter| &filter["name"] == name);
                     filters.insert(place.expect("the filter is there"), value.clone());
                 }
-                // They are not the connection manager's: see `translate`.
+                // They do not belong to the connection manager: see `translate`.
                 (Some("LISTENER" | "FILTER_CHAIN" | "CLUSTER" | "BOOTSTRAP"), Some("MERGE")) => {}
                 (Some("NETWORK_FILTER"), Some("MERGE")) => merge(connection_manager, &value["typed_config"]),
                 other => panic!("the patch {other:?} is not translated"),

@@ -1,4 +1,4 @@
-//! The manifests, as the API server would get them.
+//! The manifests, as the API server would receive them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,14 +10,14 @@ use crate::repository;
 /// One resource.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// Where it is from.
+    /// The source file.
     pub file: String,
     /// The resource.
     pub content: Value,
 }
 
 impl Manifest {
-    /// A text in it, by JSON pointer; empty where there is none.
+    /// A string in it, by JSON pointer; empty if it is absent.
     pub fn text(&self, pointer: &str) -> &str {
         self.content
             .pointer(pointer)
@@ -35,7 +35,7 @@ impl Manifest {
         self.text("/metadata/name")
     }
 
-    /// For a message.
+    /// The name in messages.
     pub fn title(&self) -> String {
         format!("{} {} of {}", self.kind(), self.name(), self.file)
     }
@@ -46,7 +46,7 @@ pub fn folder() -> PathBuf {
     repository::path("envoy")
 }
 
-/// The resources of a folder below `envoy`. Files that hold values for a chart are none.
+/// The resources of a folder below `envoy`. Files with values of a chart are skipped.
 pub fn of_folder(name: &str) -> Vec<Manifest> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join(name))
         .expect("the folder")
@@ -81,7 +81,7 @@ pub fn of_chart(values: &str) -> Vec<Manifest> {
     parse(&format!("helm with {values}"), &String::from_utf8_lossy(&output.stdout))
 }
 
-/// A call of Helm, which keeps nothing of the user's.
+/// A command of Helm that ignores the user's settings.
 pub fn helm(arguments: &[&str]) -> Command {
     let program = std::env::var_os("HELM").expect("HELM is set by `cargo xtask test`");
     let mut command = Command::new(program);
@@ -89,7 +89,7 @@ pub fn helm(arguments: &[&str]) -> Command {
     command
 }
 
-/// The resources in a YAML text. A key that is there twice is an error.
+/// The resources in a YAML text. A duplicate key is an error.
 pub fn parse(file: &str, text: &str) -> Vec<Manifest> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{file}: {error}"));
     documents

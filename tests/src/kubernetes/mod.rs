@@ -1,5 +1,5 @@
-//! The manifests of `envoy/` for Kubernetes: what is in them, whether they fit their schemas, and the Envoy configuration that
-//! they lead to.
+//! The manifests of `envoy/` for Kubernetes: their content, their schemas, and the Envoy configuration that
+//! results from them.
 
 pub mod envoy;
 pub mod gateway;

@@ -1,16 +1,16 @@
-//! What a typing error makes of a manifest: an unknown field, or a value of a wrong type, in every place.
+//! Typing errors in a manifest: an unknown field, or a value of a wrong type, in every place.
 
 use serde_json::{Value, json};
 
-/// A changed manifest, and where the change is (JSON pointer).
+/// A changed manifest, and the place of the change (JSON pointer).
 pub struct Mutation {
     /// The place.
     pub place: String,
-    /// All of it.
+    /// The whole manifest.
     pub content: Value,
 }
 
-/// A field that is in no schema, in each object in turn.
+/// A field that is not in any schema, in each object in turn.
 pub fn unknown_fields(content: &Value) -> Vec<Mutation> {
     let mut places = Vec::new();
     walk(content, String::new(), &mut |place, value| {
@@ -23,11 +23,11 @@ pub fn unknown_fields(content: &Value) -> Vec<Mutation> {
     })
 }
 
-/// An object in place of each text, number and truth value in turn.
+/// An object in place of each string, number and Boolean in turn.
 pub fn wrong_types(content: &Value) -> Vec<Mutation> {
     let mut places = Vec::new();
     walk(content, String::new(), &mut |place, value| {
-        // Without these two there is no schema to ask.
+        // Without these two fields no schema can be found.
         if !value.is_object() && !value.is_array() && place != "/kind" && place != "/apiVersion" {
             places.push(place.to_owned());
         }

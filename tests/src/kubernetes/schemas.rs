@@ -1,5 +1,5 @@
-//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, read as strictly as `kubectl apply` with strict field
-//! validation does: a field that is in no schema is an error. Rules in CEL are not evaluated.
+//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with strict field
+//! validation: a field that is not in the schema is an error. CEL rules are not evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -11,36 +11,36 @@ use serde_json::{Map, Value, json};
 
 use crate::repository;
 
-/// What the schemas say of a resource.
+/// The outcome of a validation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It fits.
+    /// The resource is valid.
     Good,
-    /// It does not: why.
+    /// The resource is invalid, with the reason.
     Refused(String),
-    /// There is no schema of this kind here.
+    /// No schema of this kind was found.
     Unchecked,
 }
 
-/// All that were found.
+/// All schemas that were found.
 pub struct Schemas {
-    /// Of the kinds that come with Kubernetes, by name; and of the metadata of all.
+    /// Of the kinds that are part of Kubernetes, by name; and of the metadata of all.
     definitions: Map<String, Value>,
     /// Of the kinds that custom resource definitions define, by `apiVersion` and kind.
     custom: BTreeMap<(String, String), Value>,
-    /// Compiled, as they are asked for.
+    /// Compiled when they are first needed.
     compiled: BTreeMap<(String, String), Option<Validator>>,
 }
 
 impl Schemas {
-    /// Those that `cargo xtask test` has found.
+    /// The schemas that `cargo xtask test` has found.
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let core = variable("KUBERNETES_SCHEMAS").expect("KUBERNETES_SCHEMAS is set by `cargo xtask test`");
         let text = std::fs::read_to_string(core).expect("Kubernetes' schemas");
         let mut file: Value = serde_json::from_str(&text).expect("JSON");
         let Value::Object(definitions) = file["$defs"].take() else {
-            panic!("Kubernetes' schemas are not where they were");
+            panic!("the schemas of Kubernetes have no `$defs`");
         };
         let custom = variable("CUSTOM_RESOURCE_DEFINITIONS").map(|folder| read_custom(&folder));
         Self {
@@ -50,13 +50,13 @@ impl Schemas {
         }
     }
 
-    /// Whether the definitions of Istio and Envoy Gateway are there. Without, Istio's kinds are checked against what npm has
-    /// of them, and Envoy Gateway's not at all.
+    /// Whether the definitions of Istio and Envoy Gateway are present. Without them, Istio's kinds are checked against
+    /// the schemas at npm, and Envoy Gateway's not at all.
     pub fn has_custom(&self) -> bool {
         !self.custom.is_empty()
     }
 
-    /// How many rules in CEL the schemas of a kind have; none of them is evaluated.
+    /// The number of CEL rules in the schemas of a kind; none of them is evaluated.
     pub fn rules(&self, resource: &Value) -> usize {
         fn count(value: &Value) -> usize {
             match value {
@@ -74,10 +74,10 @@ impl Schemas {
         self.custom.get(&kind_of(resource)).map_or(0, count)
     }
 
-    /// What the schemas say of each.
+    /// Validates each resource.
     pub fn check(&mut self, resources: &[Value]) -> Vec<Verdict> {
         let mut verdicts: Vec<Verdict> = resources.iter().map(|resource| self.check_here(resource)).collect();
-        // What is left is Node's, all of it in one call.
+        // The rest is validated by Node.js, in one call.
         let left: Vec<usize> = (0..resources.len())
             .filter(|index| verdicts[*index] == Verdict::Unchecked)
             .collect();
@@ -114,7 +114,7 @@ impl Schemas {
         }
     }
 
-    /// The schema of a kind that comes with Kubernetes.
+    /// The schema of a kind that is part of Kubernetes.
     fn core(&self, (api_version, kind): &(String, String)) -> Option<Value> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let wanted = json!({"group": group, "kind": kind, "version": version});
@@ -125,7 +125,7 @@ impl Schemas {
         Some(json!({"$ref": format!("#/$defs/{name}")}))
     }
 
-    /// With the definitions that it refers to, and no others.
+    /// Compiles a schema with only the definitions that it refers to.
     fn compile(&self, mut schema: Value) -> Validator {
         let mut needed = BTreeSet::new();
         let mut left = references(&schema);
@@ -192,7 +192,7 @@ fn read_custom(folder: &Path) -> BTreeMap<(String, String), Value> {
     found
 }
 
-/// From a structural schema, of which the API server drops what it does not know, to one that refuses it.
+/// Makes a structural schema, with which the API server drops unknown fields, reject them.
 fn strict(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
@@ -206,7 +206,7 @@ fn strict(schema: &mut Value) {
         let kind = fields.remove("type");
         fields.extend(kind.map(|kind| ("type".to_owned(), json!([kind, "null"]))));
     }
-    // Only these make up the structure; what is in `anyOf` and the like says more of the same fields.
+    // Only these define the structure; `anyOf` and the like only restrict the same fields.
     if let Some(Value::Object(properties)) = fields.get_mut("properties") {
         properties.values_mut().for_each(strict);
     }
@@ -215,7 +215,7 @@ fn strict(schema: &mut Value) {
     }
 }
 
-/// By `tests/kubernetes-models`: the faults of each, or `None` where it has no schema.
+/// Validates by `tests/kubernetes-models`: the errors of each resource, or `None` without a schema.
 fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
     let node = std::env::var_os("BFF_TEST_NODE").expect("BFF_TEST_NODE is set by `cargo xtask test`");
     let script = repository::path("tests/kubernetes-models/check.mjs");
@@ -228,7 +228,7 @@ fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
     let input = serde_json::to_vec(resources).expect("JSON");
     child.stdin.take().expect("piped").write_all(&input).expect("written");
     let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "tests/kubernetes-models/check.mjs has failed");
+    assert!(output.status.success(), "tests/kubernetes-models/check.mjs failed");
     let answers: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(answers.len(), resources.len());
     answers

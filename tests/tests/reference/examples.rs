@@ -1,4 +1,4 @@
-//! The schemas accept what the repository shows.
+//! The schemas accept the examples of the repository.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn in_json(text: &str) -> Vec<Value> {
     objects.filter(is_plugin_configuration).collect()
 }
 
-/// Plugin configurations that are written as YAML: in a file of it, or in the fenced blocks of a page.
+/// Plugin configurations in YAML: in a YAML file, or in the fenced blocks of a page.
 fn in_yaml(path: &Path, text: &str) -> Vec<Value> {
     fn collect(value: Value, found: &mut Vec<Value>) {
         match value {
@@ -45,7 +45,7 @@ fn in_yaml(path: &Path, text: &str) -> Vec<Value> {
             .skip(1)
             .filter_map(|rest| rest.split("```").next())
             .collect(),
-        // A template becomes YAML only where it is installed.
+        // A template becomes YAML only when it is rendered.
         false if text.contains("{{") => Vec::new(),
         false => vec![text],
     };

@@ -1,4 +1,4 @@
-//! The schemas refuse what the parsers refuse.
+//! The schemas reject what the parsers reject.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn one_of_each_type() -> [Value; 5] {
     [json!("text"), json!(7), json!(true), json!(["a"]), json!({"a": 1})]
 }
 
-/// Puts a value at a path.
+/// Sets a value at a path.
 fn put(instance: &mut Value, path: &str, value: Value) {
     let pointer = format!("/{}", path.replace('.', "/"));
     let (parent, name) = pointer.rsplit_once('/').expect("a slash");
@@ -27,7 +27,7 @@ fn put(instance: &mut Value, path: &str, value: Value) {
     instance.pointer_mut(parent).expect("a table")[name] = value;
 }
 
-/// A file in which nothing but structure can be wrong.
+/// A file that can be invalid only in its structure.
 fn read_by_the_service(instance: &Value) -> Result<Settings, String> {
     serde_json::from_value(instance.clone()).map_err(|error| error.to_string())
 }
@@ -50,7 +50,7 @@ fn the_service_s_parser_and_its_schema_refuse_the_same_types_and_unknown_fields(
             let table: toml::Table = serde_json::from_value(instance.clone()).expect("a table");
             let refused_by_parser = !bff_service::config::fields::check(&table).is_empty();
             assert_eq!(refused_by_parser, !fits(&value), "{path} = {value}");
-            // A text that is none of the choices, and a number that is out of bounds, is refused for that.
+            // A string that is not one of the choices, and a number that is out of bounds, is rejected for its value.
             let limited = value.as_i64().is_some_and(|number| {
                 let bound = |name: &str| field.get(name).and_then(Value::as_f64);
                 bound("minimum").is_some_and(|least| least > number as f64)
@@ -102,7 +102,7 @@ fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
         let table: toml::Table = text.parse().expect("TOML");
         let instance = serde_json::to_value(table).expect("JSON");
         assert_eq!(service.is_valid(&instance), good, "{text}");
-        // What the parser says of the structure goes by these paths; of the rest much is missing here.
+        // The parser's errors about the structure have these forms; the file lacks many values.
         let error = bff_service::config::parse(text, |_| None).expect_err("too little");
         let structural = [
             "there is no such field",
@@ -119,7 +119,7 @@ fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
     }
 }
 
-/// A file that the service takes.
+/// A file that the service accepts.
 fn good_service() -> Value {
     let table: toml::Table = repository::text("bff-service/bff.example.toml").parse().expect("TOML");
     serde_json::to_value(table).expect("JSON")
@@ -138,7 +138,7 @@ fn faults_of_the_service(instance: &Value) -> Vec<String> {
     }
 }
 
-/// A plugin configuration that the filter takes, with one answer that may become headers.
+/// A plugin configuration that the filter accepts, with one response that may become headers.
 fn good_filter() -> Value {
     json!({
         "bff_token": {
@@ -204,7 +204,7 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
         for value in one_of_each_type().into_iter().chain([Value::Null]) {
             let mut instance = good_filter();
             put(&mut instance, &path, value.clone());
-            // The text is refused for what it says where it must be a URL, an origin, a header or a choice.
+            // A string that must be a URL, an origin, a header or a choice is rejected for its content.
             let open = !value.is_string()
                 || field.get("type").is_some() && !path.ends_with("_endpoint") && !path.ends_with("path");
             let refused = fault_of_the_filter(&instance);

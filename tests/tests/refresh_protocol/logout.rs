@@ -1,14 +1,14 @@
-//! The model of a logout at one replica while another one refreshes the session: whoever comes second must see the first, or
-//! new tokens stay behind at the authorization server that nobody holds.
+//! The model of a logout at one replica while another one refreshes the session: the second of the two must see the first, or
+//! new tokens remain valid at the authorization server although no browser holds them.
 
 use stateright::{Model, Property};
 
-/// When the replica that refreshes asks whether the session was ended.
+/// When the refreshing replica checks whether the session was ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Asks {
-    /// Before it publishes the new tokens, as it was.
+    /// Before it publishes the new tokens: the former rule.
     BeforePublishing,
-    /// After that as well, as it is.
+    /// After that as well: the present rule.
     AfterPublishing,
 }
 
@@ -16,21 +16,21 @@ pub enum Asks {
 #[derive(Clone, Copy, Debug)]
 pub struct Logout {
     pub asks: Asks,
-    /// Whether the logout looks for the tokens of a refresh that its cookies do not know of yet.
+    /// Whether the logout looks for the tokens of a refresh that its cookies do not contain yet.
     pub looks_for_tokens: bool,
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct State {
-    /// How many steps each has made.
+    /// The number of steps of each.
     refresh: u8,
     logout: u8,
-    /// What is in Redis.
+    /// The content of Redis.
     is_ended: bool,
     is_published: bool,
-    /// Of the new tokens, at the authorization server.
+    /// The state of the new tokens at the authorization server.
     is_revoked: bool,
-    /// The refresh has found that the session is over: its caller gets no tokens.
+    /// The refresh has found that the session was ended: its caller gets no tokens.
     is_refused: bool,
 }
 
@@ -63,10 +63,10 @@ impl Model for Logout {
             Action::Refresh => {
                 state.refresh += 1;
                 match state.refresh {
-                    // The authorization server has rotated.
+                    // The authorization server has rotated the refresh token.
                     1 => {}
                     3 => state.is_published = true,
-                    // Asks whether the session was ended, and revokes what it got.
+                    // Checks whether the session was ended, and revokes the new tokens.
                     2 | 4 => {
                         let asks = state.refresh == 2 || self.asks == Asks::AfterPublishing;
                         if asks && state.is_ended {

@@ -1,8 +1,7 @@
-//! The protocol by which replicas share a refresh, as a model in which every order of its steps is tried, and the real scripts in
-//! the orders that the model finds.
+//! The protocol by which replicas share a refresh: as a model that is checked in every order of its steps, and as the real
+//! scripts in the orders that the model finds.
 //!
-//! The rules that the replicas had before are in the model as well: a model that did not find what was wrong with them would
-//! prove nothing about those that they have now.
+//! The model has the former rules as well: a model that did not find their errors would prove nothing about the present rules.
 #![allow(unreachable_pub, reason = "the modules are a small library of this one binary")]
 
 mod logout;
@@ -18,7 +17,7 @@ use self::logout::{Asks, Logout, NOTHING_STAYS};
 use self::model::{Action, NO_LIE, ONLY_THE_HOLDER, RENEWED, TAKEN_OVER, USED_ONCE};
 use self::replicas::{Replicas, Reuse, Rules};
 
-/// Every state that can be reached.
+/// Checks every reachable state.
 fn explored(model: Replicas) -> impl Checker<Replicas> {
     let checker = model.checker().spawn_bfs().join();
     eprintln!("{model:?}: {} states", checker.unique_state_count());
@@ -80,7 +79,7 @@ fn with_a_counter_for_fencing_tokens_the_model_finds_an_outcome_published_over_t
         outages: false,
         ..BEFORE
     };
-    // One loses its lock, the next one fails and takes the counter along, and the third has the first one's number.
+    // One replica loses its lock, the next one fails and deletes the counter, and the third gets the first one's number.
     let way = way_to_break(without_outages, ONLY_THE_HOLDER);
     let joins = way.iter().filter(|action| matches!(action, Action::Join(_))).count();
     assert!(way.contains(&Action::Stall) && joins >= 3, "{way:?}");

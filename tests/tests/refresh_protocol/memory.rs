@@ -1,5 +1,5 @@
-//! What one exchange has in Redis, and what each script does to it: as data, for the model. That the real scripts do the same
-//! is a test of its own.
+//! The entries of one exchange in Redis, and the effect of each script on them: as data, for the model. A separate test shows
+//! that the real scripts have the same effect.
 
 /// A fencing token, as a small number.
 pub type Token = u8;
@@ -9,31 +9,31 @@ pub type Token = u8;
 pub enum Outcome {
     /// New tokens.
     Renewed,
-    /// `invalid_grant`: the session is over.
+    /// `invalid_grant`: the session has ended.
     Ended,
-    /// It failed for now.
+    /// It failed temporarily.
     ForNow,
 }
 
 /// How fencing tokens are made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Tokens {
-    /// By a counter in Redis that is deleted with the lock, as it was.
+    /// By a counter in Redis that is deleted with the lock: the former rule.
     Counted,
-    /// At random, by whoever wants to lead: `0` is never one.
+    /// At random, by the replica that wants to lead: `0` is never one.
     Random(Token),
 }
 
-/// What is there.
+/// The entries.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Memory {
     pub outcome: Option<Outcome>,
     pub lock: Option<Token>,
-    /// The mark of an exchange that was begun; with [`Tokens::Counted`], the counter.
+    /// The mark of an exchange in progress; with [`Tokens::Counted`], the counter.
     pub begun: Option<Token>,
 }
 
-/// What JOIN finds.
+/// The result of JOIN.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Found {
     Outcome(Outcome),
@@ -58,7 +58,7 @@ impl Memory {
         Found::Leads { token, instead }
     }
 
-    /// Whether the lock is the caller's.
+    /// Returns whether the caller holds the lock.
     pub fn keep(&mut self, token: Token) -> bool {
         match self.lock {
             Some(holder) => holder == token,
@@ -70,7 +70,7 @@ impl Memory {
         }
     }
 
-    /// Whether it was published.
+    /// Returns whether the outcome was published.
     pub fn settle(&mut self, token: Token, outcome: Outcome) -> bool {
         let is_replaced = match self.lock {
             Some(holder) => holder != token,
@@ -79,7 +79,7 @@ impl Memory {
         !is_replaced && self.publish(outcome)
     }
 
-    /// As it was: for the lock's holder alone.
+    /// The former rule: only the lock's holder may publish.
     pub fn settle_as_before(&mut self, token: Token, outcome: Outcome) -> bool {
         self.lock == Some(token) && self.publish(outcome)
     }
@@ -92,7 +92,7 @@ impl Memory {
         true
     }
 
-    /// Whether it was there.
+    /// Returns whether the outcome was present.
     pub fn discard(&mut self, outcome: Outcome) -> bool {
         let is_there = self.outcome == Some(outcome);
         if is_there {

@@ -1,19 +1,19 @@
-//! The model: what may happen to the replicas, in every order.
+//! The model: what can happen to the replicas, in every order.
 //!
-//! A step is one script, or one thing that happens: to a request, to a replica, to Redis. Time is in the order of the steps
-//! alone; where the protocol rests on a duration, the step that would end it too early cannot be taken, and says which duration
-//! that is.
+//! A step is one script, or one event: of a request, of a replica, of Redis. Time is only the order of the steps;
+//! where the protocol depends on a duration, the step that would end it too early is impossible, and its comment names the
+//! duration.
 
 use stateright::{Model, Property};
 
 use crate::memory::{Found, Memory, Outcome};
 use crate::replicas::{Phase, Replicas, State};
 
-/// An old outcome never stands in the place of a newer one.
+/// An old outcome never replaces a newer one.
 pub const ONLY_THE_HOLDER: &str = "an outcome is published by the flight that has the lock and no other";
 pub const USED_ONCE: &str = "a refresh token is used once, unless nobody could know that it had been used";
 pub const NO_LIE: &str = "nobody is told that the session has ended by a replica that had lost the lock";
-/// These two show that the model does something.
+/// These two show that the model can make progress.
 pub const RENEWED: &str = "somebody gets new tokens";
 pub const TAKEN_OVER: &str = "another replica takes the place of one that died";
 
@@ -24,14 +24,14 @@ pub enum Action {
     StopWaiting(usize),
     Keep(usize),
     Ask(usize),
-    /// The authorization server does what it is asked for.
+    /// The authorization server processes the request.
     Work(usize),
-    /// The same, and its answer is lost.
+    /// The same, and its response is lost.
     WorkForNobody(usize),
-    /// It never gets to see the request, or fails before it uses the token.
+    /// It never receives the request, or fails before it uses the token.
     Fail(usize),
     Settle(usize),
-    /// What could not be published while Redis was away.
+    /// Publishes an outcome that could not be published while Redis was away.
     Publish(usize),
     Defer(usize),
     Crash(usize),
@@ -119,15 +119,15 @@ impl Model for Replicas {
         if state.memory.lock.is_some() {
             match Self::holder(state) {
                 Some(_) if state.redis_is_up && state.may_stall => actions.push(Action::Stall),
-                // Prolonged every second; it lives three.
+                // Prolonged every second; its lifetime is three seconds.
                 Some(_) if state.redis_is_up => {}
                 Some(_) | None => actions.push(Action::LockEnds),
             }
         }
         let at_work = |phase: &Phase| Self::flight(*phase).is_some() || matches!(phase, Phase::Defers(..));
         let at_work = state.replicas.iter().any(at_work);
-        // New tokens are there for as long as an exchange may take (with `refresh_replay_seconds` and `exchange_seconds` as they
-        // are by default); a failure is not.
+        // New tokens are kept as long as an exchange may take (with the defaults of `refresh_replay_seconds` and
+        // `exchange_seconds`); a failure is not.
         if state
             .memory
             .outcome
@@ -144,7 +144,7 @@ impl Model for Replicas {
             }
         }
         // Three seconds, in which a lock is prolonged every second.
-        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_told(state)) {
+        if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_retaken_locks(state)) {
             actions.push(Action::TimeAfterReturnIsOver);
         }
     }
@@ -195,7 +195,7 @@ impl Model for Replicas {
                     if outcome == Outcome::Renewed && self.rules.published_later {
                         state.unpublished[replica] = Some(flight);
                     }
-                    // Before Redis went away, another replica may have taken the place of this one.
+                    // Before the outage of Redis, another replica may have replaced this one.
                     let outcome = match outcome {
                         Outcome::Ended if self.rules.failures_defer && !flight.alone => Outcome::ForNow,
                         outcome => outcome,
@@ -238,7 +238,7 @@ impl Model for Replicas {
                 }
             }
             Action::Crash(replica) => {
-                // A request that is on its way may be served after all; and what it got goes with it.
+                // A request on its way may still be processed; its response is lost.
                 state.is_excused |= !matches!(state.replicas[replica], Phase::Leads(_));
                 state.may_crash = false;
                 state.replicas[replica] = Phase::Dead;
@@ -249,7 +249,7 @@ impl Model for Replicas {
             }
             Action::LockEnds => (state.memory.lock, state.locked_by) = (None, None),
             Action::OutcomeEnds => {
-                // After the replay window, a refresh token that was used is what it is.
+                // After the replay window, a used refresh token is no longer replayed.
                 if state.memory.outcome.take() == Some(Outcome::Renewed) {
                     state.is_excused = true;
                     state.remembered.fill(false);
@@ -264,7 +264,7 @@ impl Model for Replicas {
                 state.is_news = false;
                 state.is_just_back = self.rules.nobody_begins_at_once;
                 if !with_its_memory {
-                    // New tokens that Redis has forgotten are in the hands of whoever got them, and of nobody else.
+                    // New tokens that Redis has forgotten are held only by the callers that received them.
                     state.is_excused |= state.memory.outcome == Some(Outcome::Renewed);
                     state.memory = Memory::default();
                     state.locked_by = None;

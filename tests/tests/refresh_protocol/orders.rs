@@ -1,4 +1,4 @@
-//! What the model does to Redis.
+//! The effects of the model on Redis.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use crate::model::Action;
 use crate::replicas::{Phase, Replicas, State};
 use crate::scripts::Step;
 
-/// What happens to Redis on the shortest way to each state, without those orders with which another one begins.
+/// The events of Redis on the shortest way to each state, without orders that are the beginning of another one.
 pub fn orders(model: Replicas) -> BTreeSet<Vec<Step>> {
     let found = Arc::new(Mutex::new(BTreeSet::new()));
     let orders = Arc::clone(&found);
@@ -32,7 +32,7 @@ pub fn orders(model: Replicas) -> BTreeSet<Vec<Step>> {
     orders.iter().filter(|order| !goes_on(order)).cloned().collect()
 }
 
-/// What an action does to Redis.
+/// The effect of an action on Redis.
 fn steps_of(model: Replicas, before: &State, action: Action) -> Vec<Step> {
     let may_lead = !before.is_just_back;
     let join = || Step::Join {

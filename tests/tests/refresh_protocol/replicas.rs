@@ -1,5 +1,5 @@
-//! Replicas that share one refresh through Redis, with an authorization server that rotates: what there is, and what a replica
-//! does. All callers bring the same refresh token.
+//! Replicas that share one refresh through Redis, with an authorization server that rotates refresh tokens: their state, and
+//! their steps. All callers send the same refresh token.
 
 use crate::memory::{Found, Memory, Outcome, Token, Tokens};
 
@@ -8,27 +8,27 @@ use crate::memory::{Found, Memory, Outcome, Token, Tokens};
 pub enum Reuse {
     /// Ends the session.
     EndsTheSession,
-    /// Refuses the second use, and nothing more.
+    /// Rejects only the second use.
     IsRefused,
 }
 
 /// The rules that the replicas follow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rules {
-    /// Fencing tokens are random; else they are counted, by a counter that goes with the lock.
+    /// Fencing tokens are random; otherwise a counter, which is deleted with the lock, makes them.
     pub random_tokens: bool,
-    /// A lock that Redis has forgotten, or never had, is taken by whoever is at work; else it stays lost.
+    /// The replica at work takes a lock that Redis has forgotten or never had; otherwise the lock stays lost.
     pub lock_is_taken_again: bool,
-    /// When Redis is back, nobody begins for as long as that takes.
+    /// When Redis is back, no replica begins for as long as that takes.
     pub nobody_begins_at_once: bool,
-    /// The failure of a replica that may have lost the lock does not count; else it does.
+    /// The failure of a replica that may have lost the lock does not count; otherwise it does.
     pub failures_defer: bool,
     /// New tokens that could not be published are published when Redis is back.
     pub published_later: bool,
 }
 
 impl Rules {
-    /// As they were.
+    /// The former rules.
     pub const BEFORE: Rules = Rules {
         random_tokens: false,
         lock_is_taken_again: false,
@@ -36,7 +36,7 @@ impl Rules {
         failures_defer: false,
         published_later: false,
     };
-    /// As they are.
+    /// The present rules.
     pub const NOW: Rules = Rules {
         random_tokens: true,
         lock_is_taken_again: true,
@@ -46,36 +46,36 @@ impl Rules {
     };
 }
 
-/// What is checked.
+/// The parameters of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct Replicas {
     pub replicas: usize,
-    /// How many callers come to each, one after the other.
+    /// The number of callers of each replica, one after the other.
     pub callers: u8,
     pub rules: Rules,
     pub reuse: Reuse,
-    /// Whether Redis may be away, and may come back without its memory.
+    /// Whether Redis may have an outage, and may lose its memory in it.
     pub outages: bool,
 }
 
-/// More than there are flights.
+/// More than the number of flights.
 const NEVER_COUNTED: Token = 100;
 
-/// Where a replica is with its caller.
+/// The state of a replica with its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
     Idle,
-    /// Wants to join, or waits for another one's outcome.
+    /// It wants to join, or waits for another replica's outcome.
     Joins {
         waited: bool,
     },
-    /// Leads, and has not asked the authorization server yet.
+    /// It leads, and has not sent the request to the authorization server yet.
     Leads(Flight),
-    /// Has asked.
+    /// It has sent the request.
     Asked(Flight),
-    /// Knows what came of it.
+    /// It knows the outcome.
     Answered(Flight, Outcome),
-    /// Has failed and lost the lock: what another replica gets counts.
+    /// It has failed and lost the lock: another replica's outcome counts.
     Defers(Flight, Outcome),
     Dead,
 }
@@ -84,7 +84,7 @@ pub enum Phase {
 pub struct Flight {
     /// Its fencing token.
     pub token: Token,
-    /// A number that the real thing does not have: which flight took the lock.
+    /// The number of the flight that took the lock, which only the model has.
     pub number: u8,
     /// It began without Redis, with a refresh token that no other replica can have used.
     pub alone: bool,
@@ -93,35 +93,35 @@ pub struct Flight {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct State {
     pub memory: Memory,
-    /// Which flight took the lock that is there.
+    /// The flight that holds the lock.
     pub locked_by: Option<u8>,
     pub redis_is_up: bool,
-    /// Redis is back, and replicas whose locks it has forgotten are to take them again.
+    /// Redis is back, and replicas must take the locks again that it has forgotten.
     pub is_just_back: bool,
     pub replicas: Vec<Phase>,
     pub callers_left: Vec<u8>,
-    /// Which replicas have the new tokens in their own memory.
+    /// The replicas that have the new tokens in their own memory.
     pub remembered: Vec<bool>,
-    /// Flights whose new tokens could not be published while Redis was away.
+    /// Flights whose new tokens could not be published during the outage of Redis.
     pub unpublished: Vec<Option<Flight>>,
     pub flights: u8,
-    /// How often the authorization server has seen the refresh token.
+    /// How often the authorization server has received the refresh token.
     pub uses: u8,
     pub session_is_over: bool,
-    /// Replica 0 got the refresh token since Redis is away: no other can have seen it there.
+    /// Replica 0 received the refresh token during the outage of Redis: no other replica can have seen it there.
     pub is_news: bool,
-    /// What may yet go wrong, each once.
+    /// The faults that may still occur, each once.
     pub may_crash: bool,
     pub may_stall: bool,
     pub may_fail: bool,
     pub may_lose_answer: bool,
     pub may_go_away: bool,
-    /// Something has happened after which nobody could know that the refresh token was used.
+    /// Since an event, no replica can know that the refresh token was used.
     pub is_excused: bool,
-    /// Which rule was broken.
+    /// The broken rule.
     pub published_for_another: bool,
     pub lied: bool,
-    /// Whether some caller has the new tokens.
+    /// Whether a caller has the new tokens.
     pub is_renewed: bool,
 }
 
@@ -137,7 +137,7 @@ impl Replicas {
         }
     }
 
-    /// Takes the lead, or whatever else is to be done.
+    /// Takes the lead, or does the next other step.
     pub fn join(&self, state: &mut State, replica: usize, waited: bool) {
         if state.remembered[replica] {
             Self::tell(state, replica, Outcome::Renewed, true);
@@ -179,12 +179,12 @@ impl Replicas {
             state.locked_by = Some(number);
         }
         let alone = token.is_none();
-        // Without Redis: one by which the lock may be taken later, and which no counter comes to.
+        // Without Redis: a token by which the lock may be taken later, and which no counter reaches.
         let token = token.unwrap_or(NEVER_COUNTED + number);
         state.replicas[replica] = Phase::Leads(Flight { token, number, alone });
     }
 
-    /// Answers the caller of a replica. `rightly`: the outcome is of whoever had the lock.
+    /// Returns an outcome to the caller of a replica. `rightly`: the outcome is of the lock's holder.
     pub fn tell(state: &mut State, replica: usize, outcome: Outcome, rightly: bool) {
         if outcome == Outcome::Renewed {
             (state.is_renewed, state.remembered[replica]) = (true, true);
@@ -195,7 +195,7 @@ impl Replicas {
         state.replicas[replica] = Phase::Idle;
     }
 
-    /// Whether it was published.
+    /// Returns whether the outcome was published.
     pub fn publish(&self, state: &mut State, flight: Flight, outcome: Outcome) -> bool {
         let others = state.memory.lock.is_some() && !Self::has_lock(state, flight);
         let is_published = match self.rules.lock_is_taken_again {
@@ -209,7 +209,7 @@ impl Replicas {
         is_published
     }
 
-    /// The authorization server gets the request.
+    /// The authorization server receives the request.
     pub fn work(&self, state: &mut State) -> Outcome {
         state.uses += 1;
         if state.session_is_over || state.uses > 1 {
@@ -219,8 +219,8 @@ impl Replicas {
         Outcome::Renewed
     }
 
-    /// Whether every replica that is at work has its lock, or has seen that another one has taken its place.
-    pub fn all_have_told(state: &State) -> bool {
+    /// Whether every replica at work has its lock, or has seen that another one has replaced it.
+    pub fn all_have_retaken_locks(state: &State) -> bool {
         let settled = |phase: &Phase| {
             Self::flight(*phase).is_none_or(|flight| {
                 Self::has_lock(state, flight) || state.memory.lock.is_some() || state.memory.outcome.is_some()

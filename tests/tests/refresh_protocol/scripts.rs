@@ -1,4 +1,4 @@
-//! The real scripts, in a real Redis, do what the model's [`Memory`] says: in each order in which the model takes them.
+//! The real scripts, in a real Redis, have the effects of the model's [`Memory`], in each order that the model finds.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use redis::{Connection, Script, ScriptInvocation, Value};
 
 use crate::memory::{Found, Memory, Outcome, Token, Tokens};
 
-/// Something that happens to the memory.
+/// An event of the memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Step {
     Join { token: Token, may_lead: bool },
@@ -28,7 +28,7 @@ pub struct RealMemory {
 }
 
 impl RealMemory {
-    /// Runs the orders, each of which begins with nothing.
+    /// Runs the orders, each of which begins without entries.
     pub fn check(orders: &BTreeSet<Vec<Step>>) {
         let test = start(|options| {
             options.without = Component::ALL
@@ -78,7 +78,7 @@ impl RealMemory {
             for argument in arguments {
                 call.arg(argument);
             }
-            call.invoke::<Value>(&mut real.connection).expect("an answer")
+            call.invoke::<Value>(&mut real.connection).expect("a response")
         };
         let delete = |real: &mut RealMemory, keys: &[&String]| {
             let () = redis::cmd("DEL")
@@ -113,7 +113,7 @@ impl RealMemory {
 }
 
 impl Memory {
-    /// Makes the step; returns what the script answers.
+    /// Makes the step; returns the script's result.
     pub fn take(&mut self, step: Step) -> String {
         match step {
             Step::Join { token, may_lead } => match self.join(Tokens::Random(token), may_lead) {

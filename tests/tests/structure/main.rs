@@ -1,4 +1,4 @@
-//! The plan of the house (`CONTRIBUTING.md`) is true of the code: imports run downwards, without circles.
+//! The layers of `CONTRIBUTING.md` hold in the code: imports run downwards, without circles.
 
 mod module_graph;
 
@@ -26,7 +26,7 @@ const ROOTS: [&str; 12] = [
     "fuzz/src/lib.rs",
 ];
 
-/// What may not import what: a crate's root, the importing module, the modules below which it may not reach, and why.
+/// The forbidden imports: a crate's root, the importing module, the modules below which it may not reach, and why.
 const NEVER: [(&str, &str, &[&str], &str); 12] = [
     (
         "core/src/lib.rs",
@@ -160,7 +160,7 @@ fn every_rule_is_about_a_module_that_is_there() {
             .filter_map(|module| module.first().cloned())
             .collect();
         for module in to.iter().chain([&from]).filter(|module| **module != "*") {
-            assert!(modules.contains(*module), "{root}: there is no module {module}");
+            assert!(modules.contains(*module), "{root}: unknown module {module}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The modules of a crate, and which of them name which: read from the source.
+//! The modules of a crate, and the imports between them, read from the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,14 +11,14 @@ use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
 /// A module's path below its crate: `["gateway", "effect"]`; empty for the root.
 pub(crate) type ModulePath = Vec<String>;
 
-/// The modules of one crate that have a file of their own. What is behind `#[cfg(test)]` is left out.
+/// The modules of one crate that have a file of their own. Code below `#[cfg(test)]` is left out.
 pub(crate) struct ModuleGraph {
-    /// Which other modules each of them names.
+    /// The other modules that each of them names.
     pub(crate) imports: BTreeMap<ModulePath, BTreeSet<ModulePath>>,
 }
 
 impl ModuleGraph {
-    /// Of the crate with this root file (`src/lib.rs`, `src/main.rs`).
+    /// Reads the crate with this root file (`src/lib.rs`, `src/main.rs`).
     pub(crate) fn read(root: &Path) -> Self {
         let mut files = BTreeMap::new();
         collect(root, Vec::new(), &mut files);
@@ -112,13 +112,13 @@ fn starts_with_in(group: &Group) -> bool {
 struct Reader<'a> {
     modules: &'a BTreeSet<ModulePath>,
     module: ModulePath,
-    /// The inline modules around what is being read.
+    /// The inline modules around the present position.
     inline: Vec<String>,
     named: BTreeSet<ModulePath>,
 }
 
 impl Reader<'_> {
-    /// Takes a path as it is written here.
+    /// Records a path as it is written here.
     fn name(&mut self, path: &[String]) {
         let mut rest = path;
         let mut base = match rest.first().map(String::as_str) {
@@ -144,7 +144,7 @@ impl Reader<'_> {
             }
             rest = &rest[1..];
         }
-        // As far down as there are modules: what comes then is an item.
+        // As far down as there are modules: the rest is an item.
         for segment in rest {
             let next = [base.clone(), vec![segment.clone()]].concat();
             if !self.modules.contains(&next) {
@@ -189,7 +189,7 @@ impl Reader<'_> {
                     continue;
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => continue,
-                // A visibility, `pub(in crate::…)`, is no import.
+                // A visibility, `pub(in crate::…)`, is not an import.
                 TokenTree::Group(group) if starts_with_in(&group) => {}
                 TokenTree::Group(group) => self.name_tokens(group.stream()),
                 TokenTree::Punct(_) | TokenTree::Literal(_) => {}

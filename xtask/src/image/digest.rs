@@ -1,4 +1,4 @@
-//! What content is named by.
+//! Digests of content.
 
 use std::fmt::Write;
 

@@ -1,10 +1,10 @@
 //! The module in the forms of the Wasm image specification (<https://github.com/solo-io/wasm/blob/master/spec/README.md>),
-//! which Istio and Envoy Gateway take. In `oci`, an OCI image layout, under their names:
+//! which Istio and Envoy Gateway accept. In `oci`, an OCI image layout, under these names:
 //!
-//! * `compat`: one ordinary layer that holds `plugin.wasm`, with OCI's media types. For any registry and tool.
+//! * `compat`: one ordinary layer that contains `plugin.wasm`, with OCI's media types. For any registry and tool.
 //! * `artifact`: the module itself as a layer, with media types of its own (the specification's variant "oci").
 //!
-//! In `docker`, as skopeo's `dir:` has it, since an OCI layout cannot hold it: the ordinary layer with Docker's media types.
+//! In `docker`, the ordinary layer with Docker's media types in skopeo's `dir:` format, since an OCI layout cannot hold it.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use super::digest::sha256;
 use crate::result::Result;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The name that the specification gives the module in a layer.
+/// The name of the module in a layer, as the specification has it.
 const PLUGIN: &str = "plugin.wasm";
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -29,17 +29,17 @@ const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const WASM_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
 const WASM_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
-/// Writes both folders; gives the names of the images and their digests.
+/// Writes both folders; returns the names of the images and their digests.
 pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, String)>> {
     let (oci, docker) = (folder.join("oci"), folder.join("docker"));
     let layout = Blobs(oci.join("blobs/sha256"));
     let directory = Blobs(docker.clone());
     files::create_dir(&layout.0)?;
     files::create_dir(&docker)?;
-    let tar = tar(module).map_err(|error| format!("the layer cannot be written: {error}"))?;
-    let layer = gzip(&tar).map_err(|error| format!("the layer cannot be compressed: {error}"))?;
-    // No time, and no history: they would differ from build to build. A module runs anywhere, but these fields must say
-    // something; this is what `docker build` writes.
+    let tar = tar(module).map_err(|error| format!("writing the layer failed: {error}"))?;
+    let layer = gzip(&tar).map_err(|error| format!("compressing the layer failed: {error}"))?;
+    // No time and no history: they would differ between builds. The module runs on any platform, but these fields are
+    // required; `docker build` writes these values.
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
@@ -112,11 +112,11 @@ fn annotations() -> Value {
     })
 }
 
-/// A folder of files that are named after what is in them.
+/// A folder of files that are named after their digests.
 struct Blobs(PathBuf);
 
 impl Blobs {
-    /// Stores the bytes under their digest; gives the descriptor.
+    /// Stores the bytes under their digest; returns the descriptor.
     fn blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let digest = sha256(bytes);
         files::write(&self.0.join(&digest), bytes)?;
@@ -124,7 +124,7 @@ impl Blobs {
     }
 }
 
-/// The module as the one file of an archive that says nothing of where and when it was made.
+/// An archive with the module as its only file, without any trace of the place and time of the build.
 fn tar(module: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut header = tar::Header::new_ustar();
     header.set_size(module.len() as u64);
@@ -168,7 +168,7 @@ mod tests {
             serde_json::from_slice(&bytes).expect("JSON")
         }
 
-        /// What a descriptor points to; its digest and size are checked on the way.
+        /// The content that a descriptor refers to, after a check of digest and size.
         fn blob(&self, descriptor: &Value) -> Vec<u8> {
             self.blob_in("oci/blobs/sha256", descriptor)
         }

@@ -1,5 +1,5 @@
-//! `cargo xtask image`: the filter as it is published, in `target/image`: the module, the images that Istio and
-//! Envoy Gateway take, a bill of materials, and checksums. The same sources give the same bytes.
+//! `cargo xtask image`: the published form of the filter, in `target/image`: the module, the images that Istio and
+//! Envoy Gateway accept, a bill of materials, and checksums. The same sources result in the same bytes.
 
 mod digest;
 mod layout;
@@ -31,7 +31,9 @@ impl Flags {
         match arguments {
             [] => Ok(Flags::default()),
             ["--reproduce"] => Ok(Flags { reproduce: true }),
-            [other, ..] => Err(format!("`image` does not understand `{other}`; it has --reproduce")),
+            [other, ..] => Err(format!(
+                "unknown option `{other}` of `image`: the only option is --reproduce"
+            )),
         }
     }
 }
@@ -43,14 +45,17 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     }
     let folder = workspace::target().join("image");
     write(&folder, &files::read_bytes(&module)?, &sbom::of_the_filter()?)?;
-    command::progress(&format!("the filter as it is published is in {}", folder.display()));
+    command::progress(&format!(
+        "wrote the module, images, bill of materials and checksums to {}",
+        folder.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything into an empty folder.
+/// Writes everything into an empty folder.
 fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| format!("{} cannot be emptied: {error}", folder.display()))?;
+        fs::remove_dir_all(folder).map_err(|error| format!("emptying {} failed: {error}", folder.display()))?;
     }
     files::create_dir(folder)?;
     let images = layout::write(folder, module)?;
@@ -77,16 +82,16 @@ fn reproduce(first: &[u8]) -> Result<()> {
     if copy.exists() {
         fs::remove_dir_all(&copy).map_err(failed)?;
     }
-    // What git knows and what is new, not what was built.
+    // Tracked and new files, without build outputs.
     let sources = command::output(
         Command::new("git")
             .args(["ls-files", "--cached", "--others", "--exclude-standard"])
             .current_dir(workspace::root()),
     )
-    .ok_or("git does not list the sources; --reproduce copies them from a git repository")?;
+    .ok_or("listing the sources with git failed: --reproduce copies them from a git repository")?;
     for file in sources.lines() {
         let (from, to) = (workspace::path(file), copy.join(file));
-        // One that was removed and not committed yet.
+        // A file whose removal is not committed yet.
         if !from.is_file() {
             continue;
         }
@@ -97,20 +102,20 @@ fn reproduce(first: &[u8]) -> Result<()> {
         "building the filter a second time, in another folder",
         command::cargo()
             .args(["run", "--quiet", "--package", "xtask", "--", "wasm"])
-            // Nothing of the first build is used.
+            // No output of the first build is used.
             .env_remove("CARGO_TARGET_DIR")
             .current_dir(&copy),
-        "The message above says why.",
+        "See the message above.",
     )?;
     let second = files::read_bytes(&copy.join("target/wasm").join(MODULE))?;
     fs::remove_dir_all(&copy).map_err(failed)?;
     match first == second {
         true => {
-            command::progress(&format!("both builds are the same: {}", sha256(first)));
+            command::progress(&format!("both builds are identical: {}", sha256(first)));
             Ok(())
         }
         false => Err(format!(
-            "the module differs when it is built in another folder: {} and {}",
+            "the build is not reproducible: the module differs in another folder: {} and {}",
             sha256(first),
             sha256(&second)
         )),

@@ -1,5 +1,5 @@
-//! The filter's bill of materials: CycloneDX 1.6, of what is linked into the module, as cargo resolves it. It has no time and
-//! no serial number, so that the same sources give the same bytes.
+//! The filter's bill of materials: CycloneDX 1.6, of the crates that are linked into the module, as cargo resolves them.
+//! Without time and serial number, so that the same sources result in the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -18,8 +18,8 @@ pub(super) fn of_the_filter() -> Result<String> {
     let ask = |what: &str, cargo: &mut Command| {
         command::output(cargo.current_dir(workspace::root())).ok_or_else(|| format!("`cargo {what}` failed"))
     };
-    // As `cargo build --package` resolves features, which `cargo metadata` does for all of the workspace at once. Macros run
-    // while the module is built and are not in it.
+    // `cargo tree` resolves features as `cargo build --package` does, `cargo metadata` for the whole workspace at once.
+    // Macros run during the build and are not part of the module.
     let tree = ask(
         "tree",
         command::cargo()
@@ -55,15 +55,15 @@ pub(super) fn of_the_filter() -> Result<String> {
 
 /// A package's name and version.
 type Package = (String, String);
-/// Each package, and what it depends on.
+/// Each package and its dependencies.
 type Graph = BTreeMap<Package, BTreeSet<Package>>;
 
-/// From lines such as `1 sha2 v0.11.1`, of which the number is the depth.
+/// Parses lines such as `1 sha2 v0.11.1`, whose number is the depth.
 fn graph(tree: &str) -> Result<Graph> {
     let mut graph = Graph::new();
     let mut above: Vec<Package> = Vec::new();
     for line in tree.lines() {
-        let unexpected = || format!("`cargo tree` has the line `{line}`");
+        let unexpected = || format!("unexpected line of `cargo tree`: `{line}`");
         let mut words = line.split_whitespace();
         let depth: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(unexpected)?;
         let name = words.next().ok_or_else(unexpected)?;
@@ -82,7 +82,7 @@ fn graph(tree: &str) -> Result<Graph> {
     Ok(graph)
 }
 
-/// The SHA-256 of the packages as crates.io has them.
+/// The SHA-256 of the packages' archives at crates.io.
 fn checksums(lock: &str) -> BTreeMap<Package, String> {
     let field = |block: &str, name: &str| {
         let start = format!("{name} = \"");
@@ -101,7 +101,7 @@ fn checksums(lock: &str) -> BTreeMap<Package, String> {
 fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, String>) -> Result<Value> {
     let packages = metadata["packages"]
         .as_array()
-        .ok_or("`cargo metadata` lists no packages")?;
+        .ok_or("`cargo metadata` has no packages")?;
     let licence = |(name, version): &Package| {
         let found = packages
             .iter()
@@ -119,7 +119,7 @@ fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, Strin
             "purl": purl(package),
         });
         if let Some(licence) = licence(package) {
-            // Before SPDX had expressions, crates parted their licences by slashes.
+            // Before SPDX had expressions, crates separated their licences by slashes.
             component["licenses"] = json!([{"expression": licence.replace('/', " OR ")}]);
         }
         if let Some(sum) = checksums.get(package) {
@@ -130,7 +130,7 @@ fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, Strin
     let root = graph
         .keys()
         .find(|(name, _)| name == PACKAGE)
-        .ok_or_else(|| format!("`cargo tree` does not name {PACKAGE}"))?;
+        .ok_or_else(|| format!("`cargo tree` does not contain {PACKAGE}"))?;
     let mut main = component(root);
     main["type"] = json!("application");
     if let Some(fields) = main.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Debian's packages, where this user may install them.
+//! Debian's packages, if this user may install them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,15 +8,15 @@ use demo_system::files;
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// Whether packages can be installed: apt-get is there and this is root.
+/// Whether packages can be installed: apt-get exists and this user is root.
 pub(crate) fn is_usable() -> bool {
     let is_root = || command::output(Command::new("id").arg("-u")).as_deref() == Some("0");
     command::find("apt-get").is_some() && is_root()
 }
 
-/// A program out of a package that is unpacked beside the other tools and not installed, because that would start a server.
-/// `path` is its place in the package, and `version` the argument that makes it say who it is and end. `None`, with a line on
-/// the terminal, where it cannot be had.
+/// A program from a package that is unpacked beside the other tools and not installed, because that would start a server.
+/// `path` is its place in the package, and `version` the argument that prints its version. `None`, with a line on
+/// the terminal, if it is unavailable.
 pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathBuf> {
     let folder = workspace::tools().join(package);
     let program = folder.join(path);
@@ -27,13 +27,13 @@ pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathB
     let problem = match unpack(package, &folder) {
         Err(message) => message,
         Ok(()) if command::output(Command::new(&program).arg(version)).is_some() => return Some(program),
-        Ok(()) => format!("{} does not run here: does it miss a library?", program.display()),
+        Ok(()) => format!("running {} failed: is a library missing?", program.display()),
     };
     command::progress(&problem);
     None
 }
 
-/// The program that `find` finds once a package is installed; `None`, with a line on the terminal, where it cannot be.
+/// The program that `find` finds after a package is installed; `None`, with a line on the terminal, if it is unavailable.
 pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Option<PathBuf> {
     if !is_usable() {
         return None;
@@ -50,7 +50,7 @@ pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Op
 /// Downloads a package and unpacks it into a folder, without installing it.
 fn unpack(package: &str, folder: &Path) -> Result<()> {
     files::create_dir(folder)?;
-    let hint = format!("Install {package} by hand, or see to it that apt-get reaches its mirror.");
+    let hint = format!("Install {package} by hand, or make sure that apt-get reaches its mirror.");
     let download = || {
         let mut command = Command::new("apt-get");
         command.args(["-qq", "download", package]).current_dir(folder);
@@ -69,7 +69,7 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
     let file = files
         .map(|file| file.path())
         .find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let file = file.ok_or_else(|| format!("apt-get has downloaded no package into {}", folder.display()))?;
+    let file = file.ok_or_else(|| format!("apt-get downloaded no package into {}", folder.display()))?;
     command::run(
         &format!("unpacking {package}"),
         Command::new("dpkg-deb").arg("-x").arg(file).arg(folder),
@@ -80,13 +80,13 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
 /// Installs system packages.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
-    let hint = format!("Install them by hand ({names}), or see to it that apt-get reaches its mirror.");
+    let hint = format!("Install them by hand ({names}), or make sure that apt-get reaches its mirror.");
     let apt_get = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
         command
     };
-    // Old lists may be enough; whether they are, the installation shows.
+    // Old lists may suffice; the installation shows whether they do.
     if let Err(message) = command::run("apt-get: updating the package lists", apt_get().arg("update"), "") {
         command::progress(&message);
     }
@@ -95,7 +95,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         apt_get()
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages)
-            // It tells about every file; what goes wrong comes on the other output.
+            // It prints a line for every file; errors are on standard error.
             .stdout(Stdio::null()),
         &hint,
     )

@@ -31,16 +31,16 @@ pub(crate) fn find(node: &Node) -> Result<PathBuf> {
             .args(["exec", "--", "playwright-core", "install", "chromium"])
             .env("PLAYWRIGHT_BROWSERS_PATH", browsers())
             .current_dir(folder()),
-        "Install Chromium or Chrome by hand, or set CHROMIUM to the program.",
+        "Install Chromium or Chrome by hand, or set CHROMIUM to its path.",
     )?;
-    playwrights(node).ok_or_else(|| "Playwright has installed no Chromium; set CHROMIUM to one".to_owned())
+    playwrights(node).ok_or_else(|| "Playwright installed no Chromium: set CHROMIUM to its path".to_owned())
 }
 
 fn installed() -> Option<PathBuf> {
     NAMES.iter().find_map(|name| command::find(Path::new(name)))
 }
 
-/// The one fetched before, wherever Playwright has put it.
+/// The one that Playwright fetched before, in whatever folder.
 fn playwrights(node: &Node) -> Option<PathBuf> {
     let script = "process.stdout.write(require('playwright-core').chromium.executablePath())";
     let path = command::output(

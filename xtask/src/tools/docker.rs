@@ -1,4 +1,4 @@
-//! Docker: the engine that answers, and Compose as a plugin or as a program of its own.
+//! Docker: the engine that responds, and Compose as a plugin or as a program of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,15 +7,16 @@ use crate::result::Result;
 use crate::{command, workspace};
 
 const INSTALL: &str = "Install Docker Engine with its Compose plugin (https://docs.docker.com/engine/install; on Debian: \
-                       `apt-get install docker.io docker-compose`), start it, and see that `docker version` shows a server.";
+                       `apt-get install docker.io docker-compose`), start it, and check that \
+                       `docker version` shows a server.";
 
-/// What a Compose project consists of.
+/// The kinds of resources in a Compose project.
 pub(crate) const KINDS: [&str; 3] = ["container", "network", "volume"];
 
-/// A container as the engine shows it: its service, and its status such as `Up 3 seconds (healthy)`.
+/// A container as the engine lists it: its service, and its status such as `Up 3 seconds (healthy)`.
 pub(crate) type State = (String, String);
 
-/// Compose with one project of this repository's file.
+/// Compose with a project of this repository's file.
 pub(crate) struct Docker {
     docker: PathBuf,
     /// The program and its leading arguments.
@@ -24,9 +25,9 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
-    /// Finds an engine that runs, and Compose.
+    /// Finds a running engine, and Compose.
     pub(crate) fn find(project: &'static str) -> Result<Docker> {
-        let docker = command::find("docker").ok_or_else(|| format!("there is no `docker`. {INSTALL}"))?;
+        let docker = command::find("docker").ok_or_else(|| format!("missing `docker`. {INSTALL}"))?;
         let version = Command::new(&docker)
             .args(["version", "--format", "{{.Server.Version}}"])
             .output();
@@ -34,15 +35,15 @@ impl Docker {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let why = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("no Docker engine answers ({}). {INSTALL}", why.trim()));
+                return Err(format!("no Docker engine responds ({}). {INSTALL}", why.trim()));
             }
-            Err(error) => return Err(format!("{} cannot be started: {error}. {INSTALL}", docker.display())),
+            Err(error) => return Err(format!("starting {} failed: {error}. {INSTALL}", docker.display())),
         }
         let plugin = command::output(Command::new(&docker).args(["compose", "version"])).is_some();
         let compose = match plugin {
             true => vec![docker.clone(), "compose".into()],
             false => {
-                vec![command::find("docker-compose").ok_or_else(|| format!("there is no Docker Compose. {INSTALL}"))?]
+                vec![command::find("docker-compose").ok_or_else(|| format!("missing Docker Compose. {INSTALL}"))?]
             }
         };
         Ok(Docker {
@@ -55,7 +56,7 @@ impl Docker {
     /// Runs a command of Compose.
     pub(crate) fn run(&self, step: &str, arguments: &[&str]) -> Result<()> {
         let mut words = self.compose.iter();
-        let mut compose = Command::new(words.next().ok_or("there is no Docker Compose")?);
+        let mut compose = Command::new(words.next().ok_or("missing Docker Compose")?);
         compose
             .args(words)
             .arg("--project-name")
@@ -63,11 +64,11 @@ impl Docker {
             .arg("--file")
             .arg(workspace::path("docker-compose.yml"))
             .args(arguments)
-            // The Dockerfile keeps what was compiled in caches, which older engines have only with BuildKit.
+            // The Dockerfile keeps compiled crates in cache mounts, which older engines support only with BuildKit.
             .env("DOCKER_BUILDKIT", "1")
             .env("COMPOSE_DOCKER_CLI_BUILD", "1")
             .current_dir(workspace::root());
-        command::run(step, &mut compose, "The message above says why.")
+        command::run(step, &mut compose, "See the message above.")
     }
 
     /// The project's containers.
@@ -89,7 +90,7 @@ impl Docker {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
-    /// Copies a file out of a service's container, which need not run.
+    /// Copies a file out of a service's container, running or not.
     pub(crate) fn copy(&self, service: &str, from: &str, to: &Path) -> Result<()> {
         let of_service = format!("label=com.docker.compose.service={service}");
         let filters = ["--filter", &self.label(), "--filter", &of_service];
@@ -98,7 +99,7 @@ impl Docker {
         copy.arg("cp").arg(format!("{id}:{from}")).arg(to);
         match command::output(&mut copy) {
             Some(_) => Ok(()),
-            None => Err(format!("{from} cannot be copied out of the container of `{service}`")),
+            None => Err(format!("copying {from} out of the container of `{service}` failed")),
         }
     }
 

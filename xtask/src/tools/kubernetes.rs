@@ -1,4 +1,4 @@
-//! The schemas of Kubernetes and of what extends it, for the manifests.
+//! The schemas of Kubernetes and its extensions, for the manifests.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::wheel::Wheel;
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// Kubernetes' own, as the package `kubernetes-validate` has them.
+/// Kubernetes' own, from the package `kubernetes-validate`.
 const WHEEL: Wheel = Wheel {
     package: "kubernetes-validate",
     version: "1.37.0",
@@ -15,15 +15,15 @@ const WHEEL: Wheel = Wheel {
     program: "kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict/_definitions.json",
 };
 
-/// The variables that the tests find them by.
+/// The variables that pass them to the tests.
 pub(crate) fn schemas(node: &Node) -> Result<Vec<(&'static str, PathBuf)>> {
     node.install(&workspace::path("tests/kubernetes-models"))?;
     let mut variables = vec![("KUBERNETES_SCHEMAS", WHEEL.fetch()?)];
     match custom_resource_definitions()? {
         Some(folder) => variables.push(("CUSTOM_RESOURCE_DEFINITIONS", folder)),
         None => command::progress(
-            "NOT CHECKED: there are no custom resource definitions of Istio and Envoy Gateway here. Istio's manifests are \
-             checked against what npm has of them, Envoy Gateway's against nothing. Set CUSTOM_RESOURCE_DEFINITIONS to a \
+            "NOT CHECKED: missing custom resource definitions of Istio and Envoy Gateway. Istio's manifests are \
+             checked against the schemas at npm, Envoy Gateway's not at all. Set CUSTOM_RESOURCE_DEFINITIONS to a \
              folder with both (istio/api: kubernetes/customresourcedefinitions.gen.yaml; envoyproxy/gateway: \
              charts/gateway-crds-helm/templates/generated).",
         ),
@@ -38,7 +38,7 @@ fn custom_resource_definitions() -> Result<Option<PathBuf>> {
         None => Ok(beside.is_dir().then_some(beside)),
         Some(named) if PathBuf::from(&named).is_dir() => Ok(Some(named.into())),
         Some(named) => Err(format!(
-            "CUSTOM_RESOURCE_DEFINITIONS names {}, which is not a folder",
+            "invalid CUSTOM_RESOURCE_DEFINITIONS: {} is not a folder",
             named.to_string_lossy()
         )),
     }

@@ -9,7 +9,7 @@ use crate::command;
 use crate::result::Result;
 use crate::stamp::Stamp;
 
-/// The least version, as the folders' package.json say.
+/// The oldest supported version, as in the folders' package.json.
 const LEAST: (u32, u32) = (20, 19);
 
 /// Both programs.
@@ -22,16 +22,16 @@ impl Node {
     /// Finds them on PATH.
     pub(crate) fn find() -> Result<Node> {
         let hint = format!(
-            "Install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and see that \
+            "Install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and check that \
              `node` and `npm` are on PATH.",
             LEAST.0, LEAST.1
         );
-        let node = command::find("node").ok_or_else(|| format!("there is no `node`. {hint}"))?;
-        let npm = command::find("npm").ok_or_else(|| format!("there is no `npm`. {hint}"))?;
+        let node = command::find("node").ok_or_else(|| format!("missing `node`. {hint}"))?;
+        let npm = command::find("npm").ok_or_else(|| format!("missing `npm`. {hint}"))?;
         let version = command::output(Command::new(&node).arg("--version")).unwrap_or_default();
         match parse_version(&version) {
             Some(found) if found >= LEAST => Ok(Node { node, npm }),
-            _ => Err(format!("{} is of version `{version}`. {hint}", node.display())),
+            _ => Err(format!("{} has version `{version}`. {hint}", node.display())),
         }
     }
 
@@ -39,7 +39,7 @@ impl Node {
     pub(crate) fn install(&self, folder: &Path) -> Result<()> {
         let lock = folder.join("package-lock.json");
         let content = files::read(&lock)?;
-        // In the folder that it is about: whoever removes it removes the stamp.
+        // In the installed folder itself: removing it removes the stamp.
         let stamp = Stamp::new(folder.join("node_modules/.installed-for"), content);
         if stamp.is_current() {
             return Ok(());

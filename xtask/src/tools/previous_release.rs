@@ -1,4 +1,4 @@
-//! The service as it was last released, for the test that its sessions live on.
+//! The service of the last release, for the test that its sessions survive an upgrade.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use crate::result::Result;
 use crate::stamp::Stamp;
 use crate::{command, workspace};
 
-/// The commit of the last release. It moves with each release, and not before: what was sealed by what runs out there has to
-/// open.
+/// The commit of the last release. It changes with each release and not before: the new version must open the cookies that
+/// the released version has sealed.
 const COMMIT: &str = "ebb01d86b68e8758a4438fa9878f491a374879f8";
 
-/// Names a `bff-service` of the last release, where it cannot be built here.
+/// Names a `bff-service` of the last release, if it cannot be built here.
 const VARIABLE: &str = "PREVIOUS_BFF_SERVICE";
 
 /// The program: the one that the variable names, else built from the repository's history.
@@ -37,22 +37,22 @@ fn build(folder: &Path, program: &Path) -> Result<()> {
     let (source, target) = (folder.join("source"), folder.join("target"));
     extract(&source)?;
     let mut cargo = command::cargo();
-    // A target folder of its own: cargo takes packages of two checkouts for the same where their paths below the workspace
-    // are, and would not see that one of them has to be built again.
+    // A target folder of its own: cargo takes packages of two checkouts for the same if their paths below the workspace
+    // are equal, and would not notice that one of them must be built again.
     cargo
         .args(["build", "--locked", "--package", "bff-service", "--target-dir"])
         .arg(&target)
-        // It is to be had soon, and not to be fast.
+        // The build should be fast, not its result.
         .args(["--config", "profile.dev.debug=false"])
         .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
         .current_dir(&source);
     command::run(
-        "building the service of the last release, whose sessions must live on (some minutes, once)",
+        "building the service of the last release (some minutes, once)",
         &mut cargo,
-        &format!("Set {VARIABLE} to a bff-service of that release, where it cannot be built."),
+        &format!("If it cannot be built, set {VARIABLE} to a bff-service of that release."),
     )?;
     let built = target.join("debug").join(program.file_name().unwrap_or_default());
-    fs::copy(&built, program).map_err(|error| format!("{} cannot be copied: {error}", built.display()))?;
+    fs::copy(&built, program).map_err(|error| format!("copying {} failed: {error}", built.display()))?;
     for done in [source, target] {
         let _ = fs::remove_dir_all(done);
     }
@@ -65,7 +65,7 @@ fn extract(source: &Path) -> Result<()> {
     files::create_dir(source)?;
     let missing = || {
         format!(
-            "commit {COMMIT}, the last release, is not in this checkout: get the whole history with `git fetch \
+            "commit {COMMIT}, the last release, is missing from this checkout: get the whole history with `git fetch \
              --unshallow`, or set {VARIABLE} to a bff-service of that release"
         )
     };
@@ -74,12 +74,12 @@ fn extract(source: &Path) -> Result<()> {
         .current_dir(workspace::root())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("git cannot be started: {error}"))?;
+        .map_err(|error| format!("starting git failed: {error}"))?;
     let archive = git.stdout.take().ok_or_else(missing)?;
     let unpacked = tar::Archive::new(archive).unpack(source);
     match git.wait() {
         Ok(status) if status.success() => {
-            unpacked.map_err(|error| format!("{} cannot be written: {error}", source.display()))
+            unpacked.map_err(|error| format!("writing {} failed: {error}", source.display()))
         }
         _ => Err(missing()),
     }

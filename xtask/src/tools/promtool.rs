@@ -14,7 +14,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     command::named_or_found(
         "PROMTOOL",
         || command::find(PROGRAM).or_else(|| apt::unpacked("prometheus", "usr/bin/promtool", "--version")),
-        "the tests of the alert rules need promtool: install Prometheus, for example with `apt-get install prometheus` or \
-         `brew install prometheus`, or set PROMTOOL to the program",
+        "missing promtool for the tests of the alert rules: install Prometheus, for example with \
+         `apt-get install prometheus` or `brew install prometheus`, or set PROMTOOL to its path",
     )
 }

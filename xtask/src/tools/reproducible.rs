@@ -1,5 +1,5 @@
-//! The same module wherever it is built: the folders of this machine do not get into it. Messages of panics name source
-//! files, and cargo gives the compiler the sources of crates by their full paths.
+//! The same module wherever it is built: the module contains no folder names of this machine. Panic messages name source
+//! files, and cargo passes the sources of crates to the compiler by their full paths.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// For `cargo --config`: what the compiler writes instead of folders when it builds for this target. Comes in addition to
+/// For `cargo --config`: the replacements of folder names when the compiler builds for this target. In addition to
 /// `.cargo/config.toml`.
 pub(super) fn configuration(target: &str) -> Result<String> {
     let mut folders: Vec<(PathBuf, String)> = vec![(workspace::root().to_owned(), "/bff".to_owned())];
@@ -19,7 +19,7 @@ pub(super) fn configuration(target: &str) -> Result<String> {
     Ok(rustflags(target, &folders))
 }
 
-/// Where cargo keeps the sources of crates: below its home, in a folder for each registry.
+/// The folder in which cargo keeps the sources of crates: below its home, one folder for each registry.
 fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     let mut cargo = command::cargo();
     cargo
@@ -35,7 +35,7 @@ fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     Ok(folders.collect())
 }
 
-/// The sources of the standard library, where they are installed, under the name that the released one was built with.
+/// The sources of the standard library, if they are installed, under the name that the released one was built with.
 fn standard_library() -> Option<(PathBuf, String)> {
     let rustc = || {
         let mut rustc = Command::new("rustc");
@@ -53,7 +53,7 @@ fn rustflags(target: &str, folders: &[(PathBuf, String)]) -> String {
     let flags = folders
         .iter()
         .map(|(folder, name)| Value::from(format!("--remap-path-prefix={}={name}", folder.display())));
-    // Strings of JSON are strings of TOML.
+    // A JSON string is a TOML string.
     format!("target.{target}.rustflags={}", Value::from_iter(flags))
 }
 

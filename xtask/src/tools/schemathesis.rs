@@ -1,4 +1,4 @@
-//! Schemathesis, which makes requests up from the API's description: `$SCHEMATHESIS`, PATH, or the Python package in a
+//! Schemathesis, which generates requests from the API's description: `$SCHEMATHESIS`, PATH, or the Python package in a
 //! virtual environment of the project's own.
 
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(crate) fn find() -> Result<PathBuf> {
         return Ok(program);
     }
     let python = command::find("python3")
-        .ok_or("schemathesis needs Python 3: install it, or set SCHEMATHESIS to the program")?;
+        .ok_or("missing Python 3 for schemathesis: install it, or set SCHEMATHESIS to its path")?;
     let _ = std::fs::remove_dir_all(&folder);
     let make = || {
         let mut make = Command::new(&python);
@@ -35,13 +35,13 @@ pub(crate) fn find() -> Result<PathBuf> {
     if !command::status(&mut make())?.success() {
         if !apt::is_usable() {
             return Err(
-                "schemathesis needs Python's venv: install it, for example with `apt-get install python3-venv`"
+                "missing Python's venv for schemathesis: install it, for example with `apt-get install python3-venv`"
                     .to_owned(),
             );
         }
         apt::install(&["python3-venv"])?;
         command::run(
-            "making a virtual environment",
+            "creating a virtual environment",
             &mut make(),
             "Is Python's venv installed?",
         )?;
@@ -51,10 +51,10 @@ pub(crate) fn find() -> Result<PathBuf> {
         Command::new(folder.join("bin").join("pip"))
             .args(["install", "--quiet", "--disable-pip-version-check"])
             .arg(format!("{NAME}=={VERSION}")),
-        "Is the Python Package Index in reach? Or set SCHEMATHESIS to the program.",
+        "Is the Python Package Index reachable? Or set SCHEMATHESIS to its path.",
     )
     .inspect_err(|_| {
-        // Half an environment would be taken for a whole one.
+        // A partial environment would be taken for a complete one.
         let _ = std::fs::remove_dir_all(&folder);
     })?;
     Ok(program)

@@ -6,12 +6,15 @@ use super::apt;
 use crate::command;
 use crate::result::Result;
 
-/// Sees that it is there, and with it vgdb, which comes in the same package.
+/// Checks that valgrind is installed, and with it vgdb, which is in the same package.
 pub(crate) fn find() -> Result<()> {
     if installed().or_else(|| apt::installed("valgrind", installed)).is_some() {
         return Ok(());
     }
-    Err("counting instructions needs valgrind: install it, for example with `apt-get install valgrind`".to_owned())
+    Err(
+        "missing valgrind, which counts instructions: install it, for example with `apt-get install valgrind`"
+            .to_owned(),
+    )
 }
 
 fn installed() -> Option<PathBuf> {

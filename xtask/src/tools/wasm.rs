@@ -1,4 +1,4 @@
-//! The filter as a wasm module, by whichever compiler here has or gets the target.
+//! The filter as a wasm module, by any compiler here that has or gets the target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::result::Result;
 use crate::stamp::{self, Stamp};
 use crate::{command, workspace};
 
-/// What the module is built for.
+/// The target of the module.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 /// The wasm linker of `lld-22`.
 const DEBIAN_LINKER: &str = "wasm-ld-22";
 
-/// What the filter uses of the proxy-wasm ABI 0.2.1. The SDK exports every callback that there is.
+/// The part of the proxy-wasm ABI 0.2.1 that the filter uses. The SDK exports every callback.
 const EXPORTS: [&str; 12] = [
     "memory",
     "malloc",
@@ -34,7 +34,7 @@ const EXPORTS: [&str; 12] = [
     "proxy_on_delete",
 ];
 
-/// What the compiler uses of WebAssembly: its defaults for the target, and what `.cargo/config.toml` adds.
+/// The WebAssembly features that the compiler uses: its defaults for the target, and those in `.cargo/config.toml`.
 const FEATURES: [&str; 9] = [
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
@@ -47,7 +47,7 @@ const FEATURES: [&str; 9] = [
     "--enable-simd",
 ];
 
-/// Where the module is put.
+/// The path of the module.
 pub(crate) fn module() -> PathBuf {
     built("bff-filter")
 }
@@ -72,7 +72,7 @@ fn built(package: &str) -> PathBuf {
 
 fn build_package(package: &str) -> Result<PathBuf> {
     let mut cargo = compiler()?;
-    // A folder of its own: the compilers would evict each other's builds.
+    // A folder of its own: the compilers would replace each other's builds.
     let target = workspace::target().join("wasm-build");
     cargo
         .args([
@@ -88,14 +88,14 @@ fn build_package(package: &str) -> Result<PathBuf> {
         .arg(&target)
         .arg("--config")
         .arg(reproducible::configuration(TARGET)?)
-        // They would take the place of the flags above, and of those in .cargo/config.toml.
+        // They would replace the flags above and those in .cargo/config.toml.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .current_dir(workspace::root());
     command::run(
         &format!("building {package}"),
         &mut cargo,
-        "The compiler's message above says why.",
+        "See the compiler's message above.",
     )?;
     let module = built(package);
     if let Some(folder) = module.parent() {
@@ -105,11 +105,11 @@ fn build_package(package: &str) -> Result<PathBuf> {
     Ok(module)
 }
 
-/// The compiler has made it fast where that matters. Higher levels take away 3 % more, but put functions into each other, and
-/// the larger these are, the longer V8 takes over the module at Envoy's start, and the more memory.
+/// The compiler has optimized for speed where that matters. Higher levels save another 3 %, but inline functions, and
+/// the larger the functions are, the longer V8 compiles the module at Envoy's start, and the more memory it needs.
 const LEVEL: &str = "-O1";
 
-/// Takes out of the module what Envoy does not need, and lets wasm-opt make the rest smaller.
+/// Removes from the module what Envoy does not need, and makes the rest smaller with wasm-opt.
 fn optimise(built: &Path, module: &Path) -> Result<()> {
     let tools = workspace::path("xtask/binaryen");
     let inputs = stamp::listing(&[built.to_owned(), tools.join("package-lock.json")], &[])? + LEVEL;
@@ -135,20 +135,20 @@ fn optimise(built: &Path, module: &Path) -> Result<()> {
             None => Err(format!("{program} failed: {tool:?}")),
         }
     };
-    command::progress("wasm-opt: making the filter small");
+    command::progress("wasm-opt: optimizing the filter for size");
     let option = Path::new;
     run(
         "wasm-metadce",
         &[built, option("--graph-file"), &graph, option("-o"), &trimmed],
     )?;
     run("wasm-opt", &[option(LEVEL), &trimmed, option("-o"), &small])?;
-    // Envoy may be running with the old module: a new file takes its place instead of being written into it.
-    fs::rename(&small, module).map_err(|error| format!("{} cannot be replaced: {error}", module.display()))?;
+    // Envoy may be running with the old module: a new file replaces it, and nothing is written into the old one.
+    fs::rename(&small, module).map_err(|error| format!("replacing {} failed: {error}", module.display()))?;
     stamp.set()
 }
 
-/// What wasm-metadce is told to keep: the functions that Envoy finds are the callbacks that it makes, and each of them
-/// costs every request a passage into the VM, whether it does anything or not.
+/// The exports that wasm-metadce keeps. Envoy calls every callback that a module exports, and each call enters the VM
+/// for every request, whether the callback does anything or not.
 fn exports_graph() -> String {
     let nodes = EXPORTS.map(|name| format!(r#"{{"name":"{name}","export":"{name}"}}"#));
     let names = EXPORTS.map(|name| format!(r#""{name}""#));
@@ -188,12 +188,12 @@ fn compiler() -> Result<Command> {
         }
     }
     Err(format!(
-        "no Rust compiler here can build for {TARGET}. Run `rustup target add {TARGET}`, or on Debian install {}",
+        "missing Rust target {TARGET}: run `rustup target add {TARGET}`, or on Debian install {}",
         DEBIAN_PACKAGES.join(" ")
     ))
 }
 
-/// Whether the toolchain that runs this has the target's standard library.
+/// Whether the toolchain that runs this program has the target's standard library.
 fn has_target() -> bool {
     let mut rustc = Command::new("rustc");
     rustc
@@ -202,7 +202,7 @@ fn has_target() -> bool {
     command::output(&mut rustc).is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
-/// Debian's compiler has no standard library for the target, but its sources.
+/// Debian's compiler has the sources of the standard library, but not the library for the target.
 fn debian_is_installed() -> bool {
     Path::new("/usr/bin/cargo").is_file()
         && Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").is_file()
@@ -214,7 +214,7 @@ fn debian() -> Command {
     cargo
         .args(["-Zbuild-std=std,panic_abort"])
         .env("RUSTC", "/usr/bin/rustc")
-        // A released compiler builds its own standard library only when it is told that it may.
+        // A released compiler builds its standard library only with this permission.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER)
         .env_remove("RUSTUP_TOOLCHAIN");

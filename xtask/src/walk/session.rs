@@ -13,15 +13,15 @@ use crate::result::Result;
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long a block may take, or take to print its text: a clean clone builds everything.
-const PATIENCE: Duration = Duration::from_secs(90 * 60);
-/// How long a program may take to end after Ctrl-C.
+const BLOCK_TIMEOUT: Duration = Duration::from_secs(90 * 60);
+/// How long a program may take to exit after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What goes on while a document is walked through.
+/// What keeps running while a document is walked through.
 pub(crate) struct Session<'a> {
     /// The clone.
     root: &'a Path,
-    /// Where the output of blocks is put that are not run to their end.
+    /// The folder for the output of blocks that are not run to their end.
     logs: PathBuf,
     /// Set by Ctrl-C.
     interrupted: &'a AtomicBool,
@@ -38,12 +38,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs a block as its mark says.
+    /// Runs a block according to its mark.
     pub(crate) fn walk(&mut self, block: &Block) -> Result<()> {
         if let Some(ended) = self.background.iter_mut().find_map(Program::failure) {
-            return Err(format!(
-                "what a block before has started is not there any more: {ended}"
-            ));
+            return Err(format!("a program that an earlier block started {ended}"));
         }
         match &block.way {
             Way::Run => self.run(&block.script),
@@ -61,14 +59,17 @@ impl<'a> Session<'a> {
         let status = self.wait(|| program.status())?;
         match status {
             Some(true) => Ok(()),
-            Some(false) => Err("it fails".to_owned()),
-            None => Err(format!("it has not ended after {} minutes", PATIENCE.as_secs() / 60)),
+            Some(false) => Err("the block failed".to_owned()),
+            None => Err(format!(
+                "the block timed out after {} minutes",
+                BLOCK_TIMEOUT.as_secs() / 60
+            )),
         }
     }
 
     fn start(&self, block: &Block, text: &str) -> Result<Program> {
         let log = self.logs.join(format!("line-{}.log", block.line));
-        let output = File::create(&log).map_err(|error| format!("{} cannot be written: {error}", log.display()))?;
+        let output = File::create(&log).map_err(|error| format!("writing {} failed: {error}", log.display()))?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
         let mut command = self.command(&block.script);
         command.stdout(output).stderr(errors);
@@ -79,10 +80,10 @@ impl<'a> Session<'a> {
         })?;
         match seen {
             Some(Ok(())) => Ok(program),
-            Some(Err(ended)) => Err(format!("it has not printed `{text}`, but {ended}")),
+            Some(Err(ended)) => Err(format!("the block did not print `{text}`, but {ended}")),
             None => Err(format!(
-                "it has not printed `{text}` after {} minutes",
-                PATIENCE.as_secs() / 60
+                "the block did not print `{text}` within {} minutes",
+                BLOCK_TIMEOUT.as_secs() / 60
             )),
         }
     }
@@ -93,7 +94,7 @@ impl<'a> Session<'a> {
             .args(["-euo", "pipefail", "-c", script])
             .current_dir(self.root)
             .stdin(Stdio::null());
-        // What cargo tells the programs that it runs is not in a reader's terminal.
+        // Variables that cargo sets for the programs that it runs do not exist in a reader's terminal.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
@@ -103,10 +104,10 @@ impl<'a> Session<'a> {
         command
     }
 
-    /// Asks until there is an answer. `None`: there has been none for too long.
+    /// Calls `ask` until it returns a value. `None`: it did not in time.
     fn wait<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Result<Option<T>> {
         let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
+        while begin.elapsed() < BLOCK_TIMEOUT {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err("interrupted".to_owned());
             }
@@ -119,7 +120,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A running block. Dropping it is Ctrl-C, and more than that where Ctrl-C is not enough.
+/// A running block. Dropping it sends Ctrl-C, and a stronger signal if that is not enough.
 struct Program {
     group: ChildGroup,
     log: Option<PathBuf>,
@@ -127,16 +128,16 @@ struct Program {
 
 impl Program {
     fn start(command: Command, log: Option<PathBuf>) -> Result<Program> {
-        let group = ChildGroup::start(command).map_err(|error| format!("bash cannot be started: {error}"))?;
+        let group = ChildGroup::start(command).map_err(|error| format!("starting bash failed: {error}"))?;
         Ok(Program { group, log })
     }
 
-    /// Whether it has succeeded, once it has ended.
+    /// Whether it has succeeded; `None` while it runs.
     fn status(&mut self) -> Option<bool> {
         self.group.ended().map(|status| status.success())
     }
 
-    /// A sentence about its end, once it has ended, with the end of its output.
+    /// The exit status and the end of the output, in a sentence; `None` while it runs.
     fn failure(&mut self) -> Option<String> {
         let status = self.group.ended()?;
         let output = self
@@ -146,7 +147,7 @@ impl Program {
             .unwrap_or_default();
         let lines: Vec<&str> = output.lines().collect();
         let end = lines[lines.len().saturating_sub(20)..].join("\n");
-        Some(format!("ended ({status}):\n{end}"))
+        Some(format!("exited ({status}):\n{end}"))
     }
 }
 

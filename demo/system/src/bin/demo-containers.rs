@@ -1,4 +1,4 @@
-//! What the demo's containers need and an image without a shell does not have.
+//! The commands that the demo's containers need, since their images have no shell.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,9 +7,9 @@ use std::process::{Command, ExitCode};
 use demo_system::{Options, variable};
 
 const USAGE: &str = "\
-usage: demo-containers setup FOLDER                          makes certificates, secrets and configuration
-       demo-containers probe ADDRESS PATH                    asks over http whether a process is well, prints the answer
-       demo-containers exec --env-file FILE -- PROGRAM ARG…  becomes a program, with the variables of a file
+usage: demo-containers setup FOLDER                          writes certificates, secrets and configuration
+       demo-containers probe ADDRESS PATH                    requests a health check over http, prints the response
+       demo-containers exec --env-file FILE -- PROGRAM ARG…  replaces itself by a program, with the variables of a file
 
 environment of setup: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443), COMPOSE_PROFILES (redis)";
 
@@ -37,26 +37,26 @@ fn setup(folder: &Path) -> Result<(), String> {
     let profiles = variable("COMPOSE_PROFILES").unwrap_or_default();
     let redis = profiles.split(',').any(|profile| profile.trim() == "redis");
     demo_system::containers::prepare(folder, &domain, port, redis)?;
-    println!("everything is there for https://www.{domain}:{port}");
+    println!("prepared certificates, secrets and configuration for https://www.{domain}:{port}");
     Ok(())
 }
 
-/// A refusal is an answer, a server error is none.
+/// Any status below 500 is healthy.
 fn probe(address: &str, path: &str) -> Result<(), String> {
     let address: SocketAddr = address
         .parse()
-        .map_err(|_| format!("`{address}` should be an address and a port"))?;
+        .map_err(|_| format!("invalid address `{address}`: write ADDRESS:PORT"))?;
     match demo_system::get(address, path) {
         Ok((status, body)) if status < 500 => {
             println!("{}", body.trim_end());
             Ok(())
         }
-        Ok((status, _)) => Err(format!("{address}{path} answers {status}")),
+        Ok((status, _)) => Err(format!("health check of {address}{path} failed: HTTP {status}")),
         Err(error) => Err(format!("{address}{path}: {error}")),
     }
 }
 
-/// Variables are `NAME=value`, one a line.
+/// The file has one variable per line: `NAME=value`.
 fn exec(file: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
     let text = demo_system::files::read(file)?;
     let variables = text.lines().filter_map(|line| line.split_once('='));
@@ -66,5 +66,5 @@ fn exec(file: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     #[cfg(not(unix))]
     let error = "containers are Linux";
-    Err(format!("{program} cannot be started: {error}"))
+    Err(format!("starting {program} failed: {error}"))
 }

@@ -1,4 +1,4 @@
-//! What comes from the bootstrap, into which Envoy Gateway merges that of the EnvoyProxy.
+//! The parts from the bootstrap, into which Envoy Gateway merges that of the EnvoyProxy.
 
 use serde_json::{Value, json};
 
@@ -6,8 +6,8 @@ use super::values::bytes;
 use crate::kubernetes::envoy::{Local, merge, of_kind};
 use crate::kubernetes::manifests::{self, Manifest};
 
-/// Envoy Gateway's own overload manager, with the heap monitor that it makes from the container's limit, and the EnvoyProxy's
-/// merged into it.
+/// Envoy Gateway's own overload manager, with the heap monitor that it derives from the container's limit, merged with that of
+/// the EnvoyProxy.
 pub(super) fn overload_manager(manifests: &[Manifest]) -> Value {
     let (proxy, mut own) = bootstrap(manifests);
     let memory = &proxy.content["spec"]["provider"]["kubernetes"]["envoyDeployment"]["container"]["resources"]["limits"]
@@ -56,7 +56,7 @@ fn bootstrap(manifests: &[Manifest]) -> (&Manifest, Value) {
     (proxy, bootstrap.content.clone())
 }
 
-/// The clusters in it.
+/// The clusters of the bootstrap.
 pub(super) fn bootstrap_clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
     let (_, bootstrap) = bootstrap(manifests);
     let mut clusters = bootstrap["static_resources"]["clusters"]

@@ -1,4 +1,4 @@
-//! The filters: all of them are in each connection manager, switched off, and routes switch them on.
+//! The filters: every connection manager has all of them, disabled, and routes enable them.
 
 use std::net::SocketAddr;
 
@@ -8,15 +8,15 @@ use super::values::bytes;
 use crate::kubernetes::manifests::Manifest;
 use crate::proxy;
 
-/// Instead of Envoy Gateway's controller: serves the module.
+/// In place of Envoy Gateway's controller: serves the module.
 pub struct ModuleServer {
     address: SocketAddr,
-    /// Of the module that the configuration asks for, in hex.
+    /// The SHA-256 of the module that the configuration requests, in hex.
     sha256: String,
 }
 
 impl ModuleServer {
-    /// Starts it. The configuration will ask for the module by `sha256`, whatever is served.
+    /// Starts it. The configuration requests the module by `sha256`, whatever is served.
     pub fn start(module: Vec<u8>, sha256: &str) -> Self {
         Self {
             address: proxy::serve_many(move |_| Some(proxy::ok("application/wasm", &module))),
@@ -24,13 +24,13 @@ impl ModuleServer {
         }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// The name of the filter that holds a request back until it is whole.
+/// The name of the filter that buffers a request until it is complete.
 pub(super) const BUFFER: &str = "envoy.filters.http.buffer";
 
 pub(super) fn buffer_filter(limit: &Value) -> Value {

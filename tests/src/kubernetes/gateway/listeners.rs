@@ -1,4 +1,4 @@
-//! What ClientTrafficPolicies say of listeners and of their connections.
+//! The settings of listeners and connections in ClientTrafficPolicies.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::values::{bytes, text};
 use crate::kubernetes::envoy::{of_kind, texts};
 use crate::kubernetes::manifests::Manifest;
 
-/// The policy of a listener, or else of the Gateway: one, never both together.
+/// The policy of a listener, or else of the Gateway: never a merge of both.
 pub(super) fn client_policy<'a>(manifests: &'a [Manifest], listener: &str) -> &'a Value {
     let of = |section: Option<&str>| {
         of_kind(manifests, "ClientTrafficPolicy").find(|policy| {
@@ -20,7 +20,7 @@ pub(super) fn client_policy<'a>(manifests: &'a [Manifest], listener: &str) -> &'
     &of(Some(listener)).or_else(|| of(None)).expect("a policy").content["spec"]
 }
 
-/// What a policy says of the connections of one listener.
+/// The settings of a policy for the connections of one listener.
 pub(super) fn limit_connections(chain: &mut Value, listener: &str, policy: &Value) {
     chain["transport_socket_connect_timeout"] = policy["timeout"]["tcp"]["tlsHandshakeTimeout"].clone();
     let limit = json!({
@@ -34,7 +34,7 @@ pub(super) fn limit_connections(chain: &mut Value, listener: &str, policy: &Valu
     chain["filters"].as_array_mut().expect("filters").insert(0, limit);
 }
 
-/// What a policy says of the requests.
+/// The settings of a policy for requests.
 pub(super) fn settings(connection_manager: &mut Value, policy: &Value) {
     let (path, headers, http) = (&policy["path"], &policy["headers"], &policy["timeout"]["http"]);
     connection_manager["merge_slashes"] = json!(path["disableMergeSlashes"] == false);

@@ -1,8 +1,8 @@
-//! From the resources of Gateway API and Envoy Gateway to Envoy's configuration, as Envoy Gateway does it: only of the fields
-//! that ours have, where a request can tell the difference.
+//! Translates resources of Gateway API and Envoy Gateway to Envoy's configuration, as Envoy Gateway does: only the fields
+//! that our manifests have, where a request can tell the difference.
 //!
-//! What is from Envoy Gateway's source: the filters of all policies are in the connection manager, CORS before wasm, each wasm
-//! filter switched off and switched on by its routes; `config` is a JSON text; Envoy fetches the module from the controller,
+//! From Envoy Gateway's source: the filters of all policies are in the connection manager, CORS before wasm, each wasm
+//! filter disabled until its routes enable it; `config` is a JSON string; Envoy fetches the module from the controller,
 //! with its checksum; the proxy's own clusters come from the bootstrap.
 
 mod bootstrap;
@@ -22,7 +22,7 @@ use self::values::{bytes, text};
 use super::envoy::{Local, Translation, cors_filter, domains, endpoint, manager, of_kind, texts};
 use super::manifests::Manifest;
 
-/// All that they lead to.
+/// Translates all manifests.
 pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest]) -> Translation {
     let manifests = local.named(manifests);
     let mut filters: Vec<Value> = of_kind(&manifests, "SecurityPolicy")
@@ -68,7 +68,7 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
         limit_connections(&mut chain, name, policy);
         chains.push(chain);
     }
-    // The listener's settings are those of the Gateway's policy.
+    // The listener's settings come from the Gateway's policy.
     let policy = client_policy(&manifests, "");
     let tcp = &policy["timeout"]["tcp"];
     let listener = json!({

@@ -1,4 +1,4 @@
-//! HTTPRoutes with the policies for them: Envoy's routes and clusters.
+//! HTTPRoutes and their policies: Envoy's routes and clusters.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn targets(policy: &Manifest, route: &Manifest) -> bool {
     found && policy.text("/metadata/namespace") == route.text("/metadata/namespace")
 }
 
-/// How Envoy Gateway calls what belongs to a route.
+/// The name of a route's cluster in Envoy Gateway.
 fn cluster_name(route: &Manifest) -> String {
     format!(
         "httproute/{}/{}/rule/0",
@@ -25,7 +25,7 @@ fn cluster_name(route: &Manifest) -> String {
     )
 }
 
-/// Envoy's routes for one.
+/// Envoy's routes for an HTTPRoute.
 pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value> {
     let [rule] = route.content["spec"]["rules"].as_array().expect("rules").as_slice() else {
         panic!("one rule for a route: policies are for all of it");
@@ -60,7 +60,7 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
     action["idle_timeout"] = http["streamIdleTimeout"].clone();
     action["max_stream_duration"] = json!({"max_stream_duration": http["maxStreamDuration"]});
     match policy.pointer("/requestBuffer/limit") {
-        // No upgrades there.
+        // Without upgrades.
         Some(limit) => {
             let buffer = json!({
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
@@ -105,7 +105,7 @@ fn consistent_hash<'a>(route: &Manifest, manifests: &'a [Manifest]) -> Option<&'
     Some(&balancing["consistentHash"])
 }
 
-/// The cluster that a route leads to.
+/// The cluster of a route.
 pub(super) fn cluster(local: &Local<'_>, route: &Manifest, manifests: &[Manifest]) -> Value {
     let backend = &route.content["spec"]["rules"][0]["backendRefs"][0];
     let (service, namespace) = (text(backend, "name"), text(backend, "namespace"));

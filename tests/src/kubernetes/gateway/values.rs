@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-/// A text that has to be there.
+/// A string that must be present.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("missing {name} in {value}"))
 }
 
 /// A quantity of Kubernetes in bytes.

@@ -1,5 +1,5 @@
-//! The gate as a whole, as a sequence of events: never forwarded without proof, never two ends of one request, nobody who
-//! waits for ever, bounded memory.
+//! The gateway as a whole, as a sequence of events: nothing is forwarded without proof, no request has two ends, no request
+//! waits for ever, memory is bounded.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     Config::parse(json, |_| Some(KEY.to_owned())).expect("a configuration")
 });
 
-/// A JWT that the authorization server would answer with for this token.
+/// The JWT in the authorization server's response for this token.
 fn jwt(token: usize) -> String {
     let part = |json: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json);
     let header = part(r#"{"alg":"ES256","typ":"at+jwt"}"#.to_owned());
@@ -57,7 +57,7 @@ impl RequestAttributes for Plain {
 }
 
 struct World {
-    gate: Gateway,
+    gateway: Gateway,
     open: BTreeMap<StreamId, Option<usize>>,
     ended: BTreeSet<StreamId>,
     callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
@@ -76,7 +76,11 @@ impl World {
                     let token = token.expect("forwarded without proof");
                     let mut set = forward.mutations.set();
                     let (_, value) = set.find(|(name, _)| *name == "authorization").expect("a token");
-                    assert_eq!(value, format!("Bearer {}", jwt(token)).as_bytes(), "somebody else's");
+                    assert_eq!(
+                        value,
+                        format!("Bearer {}", jwt(token)).as_bytes(),
+                        "the JWT of another user"
+                    );
                 }
                 Effect::Run(Command::Introspect { stream, flight, .. }) => {
                     let known = self.callouts.get(&flight).map(|(_, token)| *token);
@@ -91,7 +95,7 @@ impl World {
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut world = World {
-        gate: Gateway::new(CONFIG.clone()),
+        gateway: Gateway::new(CONFIG.clone()),
         open: BTreeMap::new(),
         ended: BTreeSet::new(),
         callouts: BTreeMap::new(),
@@ -101,13 +105,13 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut bytes = data.iter().copied();
     while let (Some(kind), Some(argument)) = (bytes.next(), bytes.next()) {
         match kind % 8 {
-            // A request with any of what it takes, and any of what spoils it.
+            // A request with any part that it needs, and any part that makes it invalid.
             0..=2 => {
                 last += 1;
                 let flags = bytes.next().unwrap_or(0);
                 let has = |bit: u8| flags & (1 << bit) != 0;
                 let first = usize::from(argument % 3);
-                // All of them are of one session and end at one time: of two, the one in the second line counts.
+                // All of them belong to one session and end at one time: of two, the one in the second line counts.
                 let token = if has(7) { 0 } else { first };
                 let method = if has(0) { "POST" } else { "GET" };
                 let mut lines = vec![
@@ -144,7 +148,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
-                let effects = Vec::from_iter(world.gate.on_request(last, &RequestHead::new(lines), &Plain, now));
+                let effects = Vec::from_iter(world.gateway.on_request(last, &RequestHead::new(lines), &Plain, now));
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }
@@ -175,7 +179,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     },
                     _ => IntrospectionResponse::Failed,
                 };
-                let effects = world.gate.on_introspection(id, &answer, now);
+                let effects = world.gateway.on_introspection(id, &answer, now);
                 world.effects(effects, None);
             }
             4 => {
@@ -189,10 +193,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 world.open.remove(&stream);
                 world.ended.insert(stream);
-                world.gate.on_stream_end(stream);
+                world.gateway.on_stream_end(stream);
             }
             5 => {
-                let effects = world.gate.on_tick(now);
+                let effects = world.gateway.on_tick(now);
                 world.effects(effects, None);
             }
             6 => now += u64::from(argument),
@@ -202,23 +206,23 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     list.end(Ended::Session([7; 16]), now);
                     over = true;
                 }
-                world.gate.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
+                world.gateway.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
             }
         }
-        // Active and inactive answers have room of their own, for two each.
-        assert!(world.gate.cached_responses() <= 4 && world.gate.cached_cookies() <= 4);
-        assert!(world.gate.in_flight() <= TOKENS.len());
+        // Active and inactive responses have a cache of their own, for two each.
+        assert!(world.gateway.cached_responses() <= 4 && world.gateway.cached_cookies() <= 4);
+        assert!(world.gateway.in_flight() <= TOKENS.len());
     }
-    // Whatever happened: when every callout that is left is answered, nobody waits.
-    let effects = world.gate.on_tick(now);
+    // In every case, no request waits after all remaining callouts have a response.
+    let effects = world.gateway.on_tick(now);
     world.effects(effects, None);
     let left: Vec<FlightId> = world.callouts.keys().copied().collect();
     for id in left {
-        let effects = world.gate.on_introspection(id, &IntrospectionResponse::Failed, now);
+        let effects = world.gateway.on_introspection(id, &IntrospectionResponse::Failed, now);
         world.effects(effects, None);
     }
     assert!(
-        world.open.is_empty() && world.gate.in_flight() == 0,
-        "somebody waits for ever"
+        world.open.is_empty() && world.gateway.in_flight() == 0,
+        "a request waits for ever"
     );
 });
