@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::application::Config;
 use super::error::{ConfigError, FieldError};
-use super::{fields, overrides};
+use super::{environment_variables, fields};
 
 /// Sections and fields that no application has for itself.
 pub(super) const SHARED: [&str; 2] = ["server", "demo"];
@@ -19,7 +19,7 @@ pub(super) const SHARED: [&str; 2] = ["server", "demo"];
 /// Reads all applications of a file; one, without a name, where the file names none.
 pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let applications = base.remove("applications");
-    let mut faults = overrides::apply(&mut base, env);
+    let mut faults = environment_variables::apply(&mut base, env);
     faults.extend(fields::check(&base));
     let applications = match applications {
         None if faults.is_empty() => return Ok(vec![Config::of_table(None, base, env)?]),
@@ -68,7 +68,7 @@ fn application(
     };
     let prefix = format!("BFF_APPLICATIONS__{}__", name.replace('-', "_").to_ascii_uppercase());
     let own_env = |variable: &str| env(&variable.replacen("BFF_", &prefix, 1));
-    let mut faults = overrides::apply(&mut own, &own_env);
+    let mut faults = environment_variables::apply(&mut own, &own_env);
     faults.extend(fields::check(&own));
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
         faults.push(FieldError::new(

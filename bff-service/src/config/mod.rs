@@ -14,7 +14,7 @@
 //!
 //! * [`sections`]: what can be configured: types, defaults, ranges, words.
 //! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
-//! * `load`: from a file to checked configurations; [`overrides`]: variables; `applications`: several in one file.
+//! * `load`: from a file to checked configurations; [`environment_variables`]: single fields overridden; `applications`: several in one file.
 //! * [`secrets`]: where secrets come from; [`secret`]: what one is.
 //! * `validate`: what the values must be, with [`endpoint_url`], [`forbidden_params`], `server_endpoints`, `cookie_scope`, `header_pattern`;
 //!   [`client_keys`]: the key files that they name; `authorize`: the rules of `/authorize`.
@@ -27,12 +27,12 @@ mod authorize;
 pub mod client_keys;
 mod cookie_scope;
 pub mod endpoint_url;
+pub mod environment_variables;
 pub mod error;
 pub mod fields;
 pub mod forbidden_params;
 mod header_pattern;
 mod load;
-pub mod overrides;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod secret;

@@ -1,5 +1,5 @@
+use super::environment_variables::variable;
 use super::fields::{FIELDS, Kind};
-use super::overrides::variable;
 use super::*;
 
 mod rules;

@@ -7,6 +7,7 @@ pub mod attributes;
 mod bearer;
 mod bounded_lru;
 mod cache_key;
+mod claim_to_headers;
 pub mod config;
 mod cookie_cache;
 mod cookie_stage;

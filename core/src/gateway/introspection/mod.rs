@@ -1,6 +1,5 @@
 //! Introspection (RFC 7662) for the phantom token pattern: the request, and what a response means.
 
-mod claim_headers;
 mod error_response;
 mod request;
 mod response;

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::claim_headers::claim_headers;
 use super::error_response::{ErrorResponse, error_response};
 use crate::gateway::bearer;
+use crate::gateway::claim_to_headers::headers_of_claims;
 use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
 use crate::gateway::introspection_cache::{INACTIVE_SECONDS, InactiveReason, TokenState};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
@@ -231,7 +231,7 @@ fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result
         return Ok(None);
     }
     Ok(Some(ActiveToken {
-        info: TokenInfo::of_claims(members, claim_headers(members, headers)?)?,
+        info: TokenInfo::of_claims(members, headers_of_claims(members, headers)?)?,
         expires_at: expiry(members)?,
     }))
 }

@@ -3,11 +3,11 @@
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
-use crate::gateway::config::ClaimToHeader;
-use crate::gateway::token_info::UnusableClaims;
+use super::config::ClaimToHeader;
+use super::token_info::UnusableClaims;
 
 /// The headers for these claims: a string as it is, any other value as JSON. A claim that is missing, or null, sets no header.
-pub(super) fn claim_headers(
+pub(super) fn headers_of_claims(
     members: &Map<String, Value>,
     headers: &[ClaimToHeader],
 ) -> Result<Vec<(String, Vec<u8>)>, UnusableClaims> {
