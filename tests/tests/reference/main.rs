@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use bff_service::config::environment_variables;
 use bff_service::config::fields::FIELDS;
-use bff_service::config::overrides;
 use bff_tests::reference::{Page, fields};
 use bff_tests::repository;
 use jsonschema::Validator;
@@ -55,7 +55,7 @@ fn service_page() -> String {
             "applications" => "`[applications.<name>]`".to_owned(),
             path => format!("`[{path}]`"),
         },
-        variable: Some(overrides::variable),
+        variable: Some(environment_variables::variable),
     };
     page.render(&service_schema())
 }
