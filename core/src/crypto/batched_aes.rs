@@ -3,7 +3,7 @@
 //! Without AES instructions, as in wasm, the `aes` crate takes as long for one block as for four, and before that it lays
 //! out its key once for each call. GCM asks for single blocks: its hash key, the mask of the tag, and what is left of a
 //! message after its last four. Here these are worked out together with the ones that it will ask for next. That is a matter
-//! of time alone: what was not foreseen is worked out when it is asked for.
+//! of time alone: a block that was not computed in advance is computed when it is requested.
 
 use std::cell::RefCell;
 
@@ -20,10 +20,10 @@ const AT_ONCE: u32 = 4;
 const MAX_RUN: u32 = 64;
 
 /// AES-256 for one message.
-pub(crate) struct ForeseenAes {
+pub(crate) struct BatchedAes {
     aes: Aes256,
     nonce: [u8; 12],
-    /// SP 800-38D, 7.1: the block of zeros, encrypted.
+    /// SP 800-38D, section 7.1: the block of zeros, encrypted.
     hash_key: Block<Aes256>,
     /// The last counter that the message needs.
     last: u32,
@@ -36,11 +36,11 @@ struct Run {
     answers: Vec<Block<Aes256>>,
 }
 
-impl ForeseenAes {
+impl BatchedAes {
     /// For a message of so many bytes under this nonce.
     pub(crate) fn new(aes: Aes256, nonce: &[u8; 12], message_len: usize) -> Self {
-        // SP 800-38D, 7.1: the counter begins at one, which is the tag's. The message itself is foreseen only when the
-        // first of it is asked for: one that is not authentic is not worth the time.
+        // SP 800-38D, section 7.1: the counter begins at one, which is the tag's. The message itself is computed in advance only when the
+        // first of it is requested: one that is not authentic is not worth the time.
         let mut blocks = [
             [0; 16],
             counter_block(nonce, 1),
@@ -93,7 +93,7 @@ impl ForeseenAes {
     }
 }
 
-impl Drop for ForeseenAes {
+impl Drop for BatchedAes {
     fn drop(&mut self) {
         self.hash_key.zeroize();
         self.run.get_mut().erase();
@@ -108,7 +108,7 @@ impl Run {
     }
 }
 
-/// SP 800-38D, 7.1: a counter block of a nonce of 96 bits.
+/// SP 800-38D, section 7.1: a counter block of a nonce of 96 bits.
 fn counter_block(nonce: &[u8; 12], counter: u32) -> [u8; 16] {
     let mut block = [0; 16];
     if let Some((head, tail)) = block.split_first_chunk_mut() {
@@ -123,21 +123,21 @@ fn parts(block: [u8; 16]) -> ([u8; 12], u32) {
     (nonce, u32::from_be_bytes([a, b, c, d]))
 }
 
-impl BlockSizeUser for ForeseenAes {
+impl BlockSizeUser for BatchedAes {
     type BlockSize = U16;
 }
 
-impl ParBlocksSizeUser for ForeseenAes {
+impl ParBlocksSizeUser for BatchedAes {
     type ParBlocksSize = U1;
 }
 
-impl BlockCipherEncrypt for ForeseenAes {
+impl BlockCipherEncrypt for BatchedAes {
     fn encrypt_with_backend(&self, f: impl BlockCipherEncClosure<BlockSize = U16>) {
         f.call(self);
     }
 }
 
-impl BlockCipherEncBackend for ForeseenAes {
+impl BlockCipherEncBackend for BatchedAes {
     fn encrypt_block(&self, mut block: InOut<'_, '_, Block<Self>>) {
         let answer = self.answer(block.clone_in());
         *block.get_out() = answer;
@@ -154,8 +154,8 @@ mod tests {
 
     use super::*;
 
-    fn cipher(key: [u8; 32], nonce: &[u8; 12], message_len: usize) -> AesGcm<ForeseenAes, U12> {
-        AesGcm::from(ForeseenAes::new(Aes256::new(&key.into()), nonce, message_len))
+    fn cipher(key: [u8; 32], nonce: &[u8; 12], message_len: usize) -> AesGcm<BatchedAes, U12> {
+        AesGcm::from(BatchedAes::new(Aes256::new(&key.into()), nonce, message_len))
     }
 
     proptest! {
@@ -185,7 +185,7 @@ mod tests {
             nonce: [u8; 12],
             asked in proptest::collection::vec((any::<[u8; 16]>(), 0u32..9, any::<bool>()), 0..30),
         ) {
-            let (aes, ours) = (Aes256::new(&key.into()), ForeseenAes::new(Aes256::new(&key.into()), &nonce, 50));
+            let (aes, ours) = (Aes256::new(&key.into()), BatchedAes::new(Aes256::new(&key.into()), &nonce, 50));
             for (block, near, likely) in asked {
                 // Around the end of the counter's range and its beginning.
                 let block = if likely { counter_block(&nonce, near.wrapping_sub(4)) } else { block };

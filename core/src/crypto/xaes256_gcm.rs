@@ -12,7 +12,7 @@ use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{AesGcm, Nonce};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::crypto::batched_aes::ForeseenAes;
+use crate::crypto::batched_aes::BatchedAes;
 
 /// Length of a nonce, in bytes.
 pub(crate) const NONCE_LEN: usize = 24;
@@ -62,7 +62,7 @@ impl Xaes256Gcm {
 
 impl Xaes256Gcm {
     /// The key and nonce that a 24-byte nonce stands for: a counter-mode KDF (NIST SP 800-108r1) over CMAC.
-    fn derive(&self, nonce: &[u8; NONCE_LEN], message_len: usize) -> (AesGcm<ForeseenAes, U12>, Nonce<U12>) {
+    fn derive(&self, nonce: &[u8; NONCE_LEN], message_len: usize) -> (AesGcm<BatchedAes, U12>, Nonce<U12>) {
         let (selector, rest) = halves(nonce);
         let input = |counter: u8| {
             let mut input = [0u8; 16];
@@ -75,7 +75,7 @@ impl Xaes256Gcm {
             }
             Block::<Aes256>::from(input)
         };
-        // Four take no longer than two, as `ForeseenAes` says; the last two are of no use.
+        // Four take no longer than two, as `BatchedAes` says; the last two are of no use.
         let mut blocks = [
             input(1),
             input(2),
@@ -88,7 +88,7 @@ impl Xaes256Gcm {
             half.copy_from_slice(block);
         }
         blocks.iter_mut().for_each(|block| block.zeroize());
-        let cipher = ForeseenAes::new(Aes256::new((&*key).into()), &rest, message_len);
+        let cipher = BatchedAes::new(Aes256::new((&*key).into()), &rest, message_len);
         (AesGcm::from(cipher), rest.into())
     }
 }
