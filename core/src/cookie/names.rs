@@ -1,7 +1,5 @@
 //! The names of the cookies.
 
-use std::fmt;
-
 use serde::Deserialize;
 
 use super::purpose::Purpose;
@@ -130,16 +128,9 @@ pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
 }
 
 /// The prefix cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write 1 to 64 lower-case letters, digits or hyphens, for example `example`")]
 pub struct NameError;
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write 1 to 64 lower-case letters, digits or hyphens, for example `example`")
-    }
-}
-
-impl std::error::Error for NameError {}
 
 #[cfg(test)]
 mod tests {

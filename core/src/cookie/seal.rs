@@ -66,43 +66,27 @@ impl fmt::Debug for Opened {
 }
 
 /// The value is too long to be sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the value is too long to be sealed into a cookie")]
 pub struct SealError;
-
-impl fmt::Display for SealError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the value is too long to be sealed into a cookie")
-    }
-}
-
-impl std::error::Error for SealError {}
 
 /// Why a value did not open. For logs and metrics only: to a caller all of them are alike, since an attacker who can
 /// tell them apart learns about keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
     /// Not in the form of a sealed value: usually cut, or somebody else's cookie.
+    #[error("is not a sealed value")]
     Malformed,
     /// Sealed with a key that is not in the ring: usually a key taken out too early, or halves with different rings.
+    #[error("is sealed with a key that is not in the ring")]
     UnknownKey(KeyId),
     /// Altered, or sealed for another purpose or deployment.
+    #[error("is not authentic")]
     NotAuthentic,
     /// Authentic, and past its expiry.
+    #[error("has expired")]
     Expired,
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "is not a sealed value",
-            Self::UnknownKey(_) => "is sealed with a key that is not in the ring",
-            Self::NotAuthentic => "is not authentic",
-            Self::Expired => "has expired",
-        })
-    }
-}
-
-impl std::error::Error for OpenError {}
 
 /// Seals and opens for one deployment. Cloning is cheap.
 #[derive(Clone, Debug)]

@@ -67,7 +67,7 @@ impl KeyRing {
         for (position, text) in (1..).zip(text.split(',').map(str::trim)) {
             let (bytes, characters) = read_key(text).ok_or(KeyError {
                 position,
-                fault: Fault::Form,
+                problem: KeyProblem::Form,
             })?;
             if characters {
                 warnings.push(KeyWarning { position });
@@ -75,20 +75,20 @@ impl KeyRing {
             if !demo && is_weak(&bytes) {
                 return Err(KeyError {
                     position,
-                    fault: Fault::Weak,
+                    problem: KeyProblem::Weak,
                 });
             }
             let key = Key::new(&bytes);
             if keys.iter().any(|other| other.id == key.id) {
                 return Err(KeyError {
                     position,
-                    fault: Fault::Repeated,
+                    problem: KeyProblem::Repeated,
                 });
             }
             if position > MAX_KEYS {
                 return Err(KeyError {
                     position,
-                    fault: Fault::TooMany,
+                    problem: KeyProblem::TooMany,
                 });
             }
             keys.push(key);
@@ -96,7 +96,7 @@ impl KeyRing {
         let mut keys = keys.into_iter();
         let first = keys.next().ok_or(KeyError {
             position: 1,
-            fault: Fault::Form,
+            problem: KeyProblem::Form,
         })?;
         Ok((
             Self {
@@ -176,58 +176,37 @@ fn is_weak(key: &[u8; 32]) -> bool {
 }
 
 /// Something about a key that is accepted and should be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "key {position} is written as 32 characters, which have less than 256 bits of entropy: write 64 hexadecimal digits from a random source, for example from `openssl rand -hex 32`"
+)]
 pub struct KeyWarning {
     position: usize,
 }
 
-impl fmt::Display for KeyWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let position = self.position;
-        write!(
-            f,
-            "key {position} is written as 32 characters, which have less than 256 bits of entropy: write 64 hexadecimal digits from a random source, for example from `openssl rand -hex 32`"
-        )
-    }
-}
-
-/// Why a ring was refused. Its text names the key by position and never shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a key ring is invalid. The text names the key by its position, and never shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("key {position} {problem}")]
 pub struct KeyError {
     position: usize,
-    fault: Fault,
+    problem: KeyProblem,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum KeyProblem {
+    #[error(
+        "is invalid: write 64 hexadecimal digits (`openssl rand -hex 32` prints them) or base64 of 32 bytes; several keys are comma-separated"
+    )]
     Form,
+    #[error(
+        "is weak (one byte repeated, or a published example): write a random key, for example from `openssl rand -hex 32`"
+    )]
     Weak,
+    #[error("is a duplicate: remove it, or write a new one")]
     Repeated,
+    #[error("is too many: a key ring holds at most {MAX_KEYS} keys: remove those whose cookies have expired")]
     TooMany,
 }
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let position = self.position;
-        match self.fault {
-            Fault::Form => write!(
-                f,
-                "key {position} is invalid: write 64 hexadecimal digits (`openssl rand -hex 32` prints them) or base64 of 32 bytes; several keys are comma-separated"
-            ),
-            Fault::Weak => write!(
-                f,
-                "key {position} is weak (one byte repeated, or a published example): write a random key, for example from `openssl rand -hex 32`"
-            ),
-            Fault::Repeated => write!(f, "key {position} is a duplicate: remove it, or write a new one"),
-            Fault::TooMany => write!(
-                f,
-                "key {position} is too many: a key ring holds at most {MAX_KEYS} keys: remove those whose cookies have expired"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 #[cfg(test)]
 mod tests {
@@ -239,8 +218,8 @@ mod tests {
         KeyRing::parse(text, false).unwrap().0.key_ids().collect()
     }
 
-    fn fault(text: &str) -> Fault {
-        KeyRing::parse(text, false).unwrap_err().fault
+    fn problem(text: &str) -> KeyProblem {
+        KeyRing::parse(text, false).unwrap_err().problem
     }
 
     #[test]
@@ -276,39 +255,39 @@ mod tests {
             &HEX.replace('0', "g"),
             "ÄÖÜäöüÄÖÜäöüÄÖ",
         ] {
-            assert_eq!(fault(text), Fault::Form, "{text}");
+            assert_eq!(problem(text), KeyProblem::Form, "{text}");
             assert_eq!(KeyRing::parse(&format!("{HEX},{text}"), false).unwrap_err().position, 2);
         }
     }
 
     #[test]
     fn weak_published_and_repeated_keys_are_refused() {
-        assert_eq!(fault(&"00".repeat(32)), Fault::Weak);
-        assert_eq!(fault(&"ab".repeat(32)), Fault::Weak);
-        assert_eq!(fault("NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP"), Fault::Weak);
+        assert_eq!(problem(&"00".repeat(32)), KeyProblem::Weak);
+        assert_eq!(problem(&"ab".repeat(32)), KeyProblem::Weak);
+        assert_eq!(problem("NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP"), KeyProblem::Weak);
         assert_eq!(
-            fault("4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50"),
-            Fault::Weak
+            problem("4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50"),
+            KeyProblem::Weak
         );
-        assert_eq!(fault(&format!("{HEX},{HEX}")), Fault::Repeated);
+        assert_eq!(problem(&format!("{HEX},{HEX}")), KeyProblem::Repeated);
     }
 
     #[test]
     fn a_ring_is_bounded() {
         let ring = |keys: usize| {
             let keys: Vec<String> = (1..=keys).map(|key| format!("{key:064x}")).collect();
-            KeyRing::parse(&keys.join(","), false).map_err(|error| (error.position, error.fault))
+            KeyRing::parse(&keys.join(","), false).map_err(|error| (error.position, error.problem))
         };
         assert_eq!(ring(MAX_KEYS).unwrap().0.key_ids().count(), MAX_KEYS);
-        assert_eq!(ring(MAX_KEYS + 1).unwrap_err(), (MAX_KEYS + 1, Fault::TooMany));
+        assert_eq!(ring(MAX_KEYS + 1).unwrap_err(), (MAX_KEYS + 1, KeyProblem::TooMany));
     }
 
     #[test]
     fn demo_mode_takes_a_published_key_but_not_one_key_twice() {
         assert!(KeyRing::parse("NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP", true).is_ok());
         assert_eq!(
-            KeyRing::parse(&format!("{HEX},{HEX}"), true).unwrap_err().fault,
-            Fault::Repeated
+            KeyRing::parse(&format!("{HEX},{HEX}"), true).unwrap_err().problem,
+            KeyProblem::Repeated
         );
     }
 

@@ -1,8 +1,6 @@
 //! Whether a request comes from where it may: `Origin` (RFC 6454) together with Fetch Metadata. The one rule of the gateway and of the
 //! service's endpoints.
 
-use std::fmt;
-
 use super::fetch_metadata::FetchSite;
 use super::trusted_origins::TrustedOrigins;
 use super::values::Values;
@@ -41,7 +39,8 @@ pub enum WithoutOrigin {
 }
 
 /// Why a request may not come from where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.details())]
 pub enum OriginError {
     /// `Origin` is not trusted, or is repeated.
     Untrusted,
@@ -64,14 +63,6 @@ impl OriginError {
         }
     }
 }
-
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.details())
-    }
-}
-
-impl std::error::Error for OriginError {}
 
 /// Checks `Origin` and the values of `Sec-Fetch-Site`, each of which counts.
 ///

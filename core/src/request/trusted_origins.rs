@@ -1,6 +1,5 @@
 //! The list of trusted web origins (RFC 6454).
 
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::encoding::bytes;
@@ -19,20 +18,9 @@ impl TrustedOrigins {
     /// Names the entry and says what to write.
     pub fn parse(list: &[String], demo: bool) -> Result<Self, InvalidOrigin> {
         if list.is_empty() {
-            return Err(InvalidOrigin {
-                entry: String::new(),
-                problem: OriginProblem::Empty,
-            });
+            return Err(InvalidOrigin::Empty);
         }
-        let origins = list.iter().map(|entry| {
-            read(entry, demo).map_err(|problem| InvalidOrigin {
-                // Without what may be a password.
-                entry: entry
-                    .rsplit_once('@')
-                    .map_or_else(|| entry.clone(), |(_, host)| format!("…@{host}")),
-                problem,
-            })
-        });
+        let origins = list.iter().map(|entry| read(entry, demo));
         Ok(Self {
             origins: origins.collect::<Result<_, _>>()?,
         })
@@ -51,9 +39,16 @@ impl TrustedOrigins {
     }
 }
 
-fn read(entry: &str, demo: bool) -> Result<String, OriginProblem> {
+fn read(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
+    // Without what may be a password.
+    let shown = || {
+        entry
+            .rsplit_once('@')
+            .map_or_else(|| entry.to_owned(), |(_, host)| format!("…@{host}"))
+    };
+    let malformed = || InvalidOrigin::Malformed(shown());
     let origin = entry.to_ascii_lowercase();
-    let (scheme, authority) = origin.split_once("://").ok_or(OriginProblem::Form)?;
+    let (scheme, authority) = origin.split_once("://").ok_or_else(malformed)?;
     let (host, port) = match authority.rsplit_once(':') {
         // The colon of an IPv6 address in brackets is not a port's.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -61,27 +56,27 @@ fn read(entry: &str, demo: bool) -> Result<String, OriginProblem> {
     };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let sent = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => Some(format!(
-            "[{}]",
-            as_sent(address.parse().map_err(|_| OriginProblem::Form)?)
-        )),
-        None if host.is_empty() || !host.bytes().all(legal) => return Err(OriginProblem::Form),
-        None if ends_in_number(host) => Some(ipv4(host).ok_or(OriginProblem::Form)?.to_string()),
+        Some(address) => Some(format!("[{}]", as_sent(address.parse().map_err(|_| malformed())?))),
+        None if host.is_empty() || !host.bytes().all(legal) => return Err(malformed()),
+        None if ends_in_number(host) => Some(ipv4(host).ok_or_else(malformed)?.to_string()),
         None => None,
     };
     if let Some(sent) = sent.filter(|sent| sent != host) {
-        return Err(OriginProblem::Spelling(sent));
+        return Err(InvalidOrigin::Spelling {
+            entry: shown(),
+            host: sent,
+        });
     }
     if let Some(port) = port
         && (port.starts_with(['0', '+']) || port.parse::<u16>().is_err())
     {
-        return Err(OriginProblem::Form);
+        return Err(malformed());
     }
     let default_port = match scheme {
         "https" => "443",
         "http" if demo || host == "localhost" || host.ends_with(".localhost") => "80",
-        "http" => return Err(OriginProblem::Plain),
-        _ => return Err(OriginProblem::Form),
+        "http" => return Err(InvalidOrigin::Http(shown())),
+        _ => return Err(malformed()),
     };
     Ok(match port {
         Some(port) if port != default_port => format!("{scheme}://{host}:{port}"),
@@ -135,43 +130,29 @@ fn ipv4(host: &str) -> Option<Ipv4Addr> {
     fits.then(|| u32::try_from(address).ok().map(Ipv4Addr::from)).flatten()
 }
 
-/// An entry of the list cannot be an origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidOrigin {
-    entry: String,
-    problem: OriginProblem,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum OriginProblem {
+/// Why a list of origins is invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    /// There is no entry.
+    #[error("the list is empty: write the web origin of the application, for example `https://www.example.com`")]
     Empty,
-    Form,
-    Plain,
-    /// Browsers spell the host in this way.
-    Spelling(String),
+    /// An entry is not an origin.
+    #[error(
+        "invalid origin `{0}`: write scheme, host and, unless it is the default, port, and nothing after them, for example `https://www.example.com`"
+    )]
+    Malformed(String),
+    /// An entry has an address that browsers spell otherwise.
+    #[error("browsers never send `{entry}`: write `{host}`, as they spell this address")]
+    Spelling {
+        /// The entry.
+        entry: String,
+        /// The host as browsers spell it.
+        host: String,
+    },
+    /// An entry has the scheme http.
+    #[error("`{0}` uses http: write https, which secure cookies require")]
+    Http(String),
 }
-
-impl fmt::Display for InvalidOrigin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entry = &self.entry;
-        match &self.problem {
-            OriginProblem::Empty => f.write_str(
-                "the list is empty: write the web origin of the application, for example `https://www.example.com`",
-            ),
-            OriginProblem::Form => write!(
-                f,
-                "invalid origin `{entry}`: write scheme, host and, unless it is the default, port, and nothing after them, for example `https://www.example.com`"
-            ),
-            OriginProblem::Spelling(host) => write!(
-                f,
-                "browsers never send `{entry}`: write `{host}`, as they spell this address"
-            ),
-            OriginProblem::Plain => write!(f, "`{entry}` uses http: write https, which secure cookies require"),
-        }
-    }
-}
-
-impl std::error::Error for InvalidOrigin {}
 
 #[cfg(test)]
 mod tests {
@@ -240,14 +221,14 @@ mod tests {
             "https://[]",
             "https://[a]b]",
         ] {
-            assert_eq!(parse(entry).unwrap_err().problem, OriginProblem::Form, "{entry}");
+            assert!(matches!(parse(entry), Err(InvalidOrigin::Malformed(_))), "{entry}");
         }
         for entry in [
             "http://www.example.com",
             "http://notlocalhost",
             "http://localhost.example.com",
         ] {
-            assert_eq!(parse(entry).unwrap_err().problem, OriginProblem::Plain, "{entry}");
+            assert!(matches!(parse(entry), Err(InvalidOrigin::Http(_))), "{entry}");
             assert!(
                 TrustedOrigins::parse(&[entry.to_owned()], true).is_ok(),
                 "{entry} in demo mode"
@@ -275,7 +256,11 @@ mod tests {
             ("https://[::192.0.2.1]", "[::c000:201]"),
         ] {
             let error = parse(entry).unwrap_err();
-            assert_eq!(error.problem, OriginProblem::Spelling(host.to_owned()), "{entry}");
+            let expected = InvalidOrigin::Spelling {
+                entry: entry.to_owned(),
+                host: host.to_owned(),
+            };
+            assert_eq!(error, expected);
             assert!(error.to_string().contains(&format!("`{host}`")), "{error}");
         }
         for entry in [
@@ -286,7 +271,7 @@ mod tests {
             "https://www.example.42",
             "https://4294967296",
         ] {
-            assert_eq!(parse(entry).unwrap_err().problem, OriginProblem::Form, "{entry}");
+            assert!(matches!(parse(entry), Err(InvalidOrigin::Malformed(_))), "{entry}");
         }
         for entry in [
             "https://192.168.0.8",

@@ -1,8 +1,6 @@
 //! The CSRF value: the name of its header, and the check that the header repeats the value that is sealed in the CSRF cookie of
 //! the same session.
 
-use std::fmt;
-
 use subtle::ConstantTimeEq;
 
 use super::current_session::CurrentSession;
@@ -16,7 +14,8 @@ pub fn header_name(prefix: &str) -> String {
 }
 
 /// Why the CSRF value of a request does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.details())]
 pub enum CsrfError {
     /// The header is repeated.
     HeaderRepeated,
@@ -33,14 +32,6 @@ impl CsrfError {
         }
     }
 }
-
-impl fmt::Display for CsrfError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.details())
-    }
-}
-
-impl std::error::Error for CsrfError {}
 
 /// Compares the header's value with the cookie's, in constant time, and the cookie's session with `session`, which the
 /// tokens are of. An empty value never matches.

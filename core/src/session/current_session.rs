@@ -6,8 +6,6 @@
 //! the one counts that opens and is of the session; what is host-locked and opens for two sessions is of neither. Where the
 //! names are not host-locked the rule is the same, and keeps apart what it can.
 
-use std::fmt;
-
 use crate::cookie::purpose::Purpose;
 use crate::cookie::session_id::SessionId;
 
@@ -19,16 +17,9 @@ pub struct CurrentSession {
 }
 
 /// Host-locked cookies of one name open for different sessions: which of them the user began cannot be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("cookies of one name belong to different sessions")]
 pub struct DifferentSessions;
-
-impl fmt::Display for DifferentSessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cookies of one name belong to different sessions")
-    }
-}
-
-impl std::error::Error for DifferentSessions {}
 
 impl CurrentSession {
     /// The session that these cookies name: those under the names of the access token and of the CSRF value that are authentic.
