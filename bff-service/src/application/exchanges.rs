@@ -122,8 +122,8 @@ impl Exchanges {
         }
         let Ok(_room) = room.try_acquire() else {
             log::error!(
-                "{MAX_BEHIND_THE_ANSWER} exchanges go on behind their answers already: one that the token endpoint has not \
-                 answered in time is given up, and a refresh token that rotated is lost"
+                "the token endpoint did not answer in time, and {MAX_BEHIND_THE_ANSWER} exchanges already continue in the \
+                 background: abandoning one more; a rotated refresh token is lost"
             );
             return None;
         };
@@ -150,7 +150,7 @@ impl Exchanges {
         let mut under_way = self.under_way.subscribe();
         let count = *under_way.borrow();
         if count > 0 {
-            log::info!("waiting for {count} token requests under way");
+            log::info!("waiting for {count} token requests in progress");
         }
         if timeout(self.times.over(), under_way.wait_for(|count| *count == 0))
             .await

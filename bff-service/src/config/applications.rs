@@ -28,7 +28,7 @@ pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> R
         Some(_) => {
             faults.push(FieldError::new(
                 "applications",
-                "this must hold a table for each application; write [applications.<name>]",
+                "this must contain a table for each application: write [applications.<name>]",
             ));
             return Err(ConfigError::new(faults));
         }
@@ -73,7 +73,7 @@ fn application(
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
         faults.push(FieldError::new(
             shared,
-            "this setting is for the whole service; write it outside of [applications]",
+            "this field is for the whole service: write it outside of [applications]",
         ));
     }
     if !faults.is_empty() {
@@ -153,7 +153,7 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
             };
             let keys: HashSet<_> = one.key_ring().key_ids().collect();
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
-                fault("share a cookie key; each needs keys of its own".to_owned());
+                fault("share a cookie key: set different keys for each".to_owned());
             }
             let shares_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
                 ([], []) => true,
@@ -164,7 +164,7 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
                     .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
             };
             if shares_host && one.endpoints_prefix == other.endpoints_prefix {
-                fault("have the same `hosts` and `endpoints_prefix`; one of the two must differ".to_owned());
+                fault("have the same `hosts` and `endpoints_prefix`: change one of them".to_owned());
             } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
                 fault("share a host and must have different `cookie_name_prefix`".to_owned());
             }

@@ -14,8 +14,8 @@ const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net",
 pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
-            "`cookie_hardening` is `none`: every page of a sibling domain can set cookies of these names, and with them put a \
-             visitor into a session of its own; choose `host` unless cookies of another implementation are to be read"
+            "`cookie_hardening` is `none`: every page of a sibling domain can set cookies with these names, and so sign \
+             a user in to a session of an attacker: set `host` unless the service must accept cookies of another implementation"
                 .to_owned(),
         );
     }
@@ -29,14 +29,14 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
         faults.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
-        "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of them can \
-         set cookies of these names, and with them put a visitor into a session of its own; leave it out unless the API is at \
-         another host than this service"
+        "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of these \
+         hosts can set cookies with these names, and so sign a user in to a session of an attacker: leave the field unset unless \
+         the API is at another host than the service"
     ));
     if looks_like_public_suffix(domain) {
         warnings.push(format!(
-            "`cookie_domain` is `{domain}`, below which anybody can register a domain, by the looks of it: browsers take no \
-             cookie for such a name, and nobody could sign in"
+            "`cookie_domain` is `{domain}`, which looks like a public suffix, below which anybody can register a domain: browsers \
+             accept no cookie for a public suffix, and nobody can sign in"
         ));
     }
 }

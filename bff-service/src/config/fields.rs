@@ -27,7 +27,7 @@ pub fn check(table: &Table) -> Vec<FieldError> {
                 }
             }
             _ if is_section(name) => {
-                faults.push(FieldError::new(name, format!("this must be a table; write [{name}]")))
+                faults.push(FieldError::new(name, format!("this must be a table: write [{name}]")))
             }
             value => check_field(name, value, &mut faults),
         }
@@ -38,7 +38,7 @@ pub fn check(table: &Table) -> Vec<FieldError> {
 fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
     let Some((_, kind)) = FIELDS.iter().find(|(name, _)| *name == path) else {
         let hint = nearest(path)
-            .map(|name| format!("; did you mean `{name}`?"))
+            .map(|name| format!(": did you mean `{name}`?"))
             .unwrap_or_default();
         faults.push(FieldError::new(path, format!("unknown field{hint}")));
         return;

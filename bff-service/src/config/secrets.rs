@@ -101,22 +101,21 @@ fn find(
     let has_secret = |text: &Secret| *field != REDIS_URL.inline || text.expose().contains('@');
     if inline.as_ref().is_some_and(has_secret) && !demo {
         let what = format!(
-            "a secret does not belong into this file; set {variable}, or name a file with {file_variable} or \
-             `{file_field}`"
+            "secret in the configuration file: set {variable}, {file_variable} (file path), or `{file_field}` instead"
         );
         return Err(FieldError::new(field, what));
     }
     match (env(variable), env(file_variable).map(PathBuf::from)) {
         (Some(_), Some(_)) => Err(FieldError::new(
             field,
-            format!("both {variable} and {file_variable} are set; set one of them"),
+            format!("both {variable} and {file_variable} are set: set one of them"),
         )),
         (Some(text), None) => checked(&text, field, variable).map(Some),
         (None, Some(path)) => read(&path, field).map(Some),
         (None, None) => match (inline, file) {
             (Some(_), Some(_)) => Err(FieldError::new(
                 field,
-                format!("both this and `{file_field}` are written; write one of them"),
+                format!("both this and `{file_field}` are set: set one of them"),
             )),
             (Some(inline), None) => checked(inline.expose(), field, "it").map(Some),
             (None, Some(path)) => read(path, file_field).map(Some),
@@ -135,13 +134,13 @@ fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
 fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> {
     // Some editors write it, nobody sees it, and it would be part of the secret.
     if text.starts_with('\u{feff}') {
-        let what = format!("{origin} begins with a byte order mark; save it as UTF-8 without one");
+        let what = format!("{origin} begins with a byte order mark: save it as UTF-8 without one");
         return Err(FieldError::new(field, what));
     }
     match text.trim().is_empty() {
         true => Err(FieldError::new(
             field,
-            format!("{origin} is empty; write the secret into it"),
+            format!("{origin} is empty: write the secret in it"),
         )),
         false => Ok(Secret::new(text.to_owned())),
     }

@@ -45,7 +45,9 @@ pub(super) struct Parsed {
 pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {
-        warnings.push("`demo` is true: plain http and published keys are accepted; never so in production".to_owned());
+        warnings.push(
+            "`demo` is true: the service accepts plain http and published keys: never set it in production".to_owned(),
+        );
     }
     check_prefixes(settings, faults);
     let cors_allowed_headers = header_patterns(settings, faults);
@@ -196,7 +198,10 @@ fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope>
     }
     let scopes: Vec<&str> = client.scope.split_ascii_whitespace().collect();
     if !scopes.contains(&"openid") {
-        fault("scope", "this must contain `openid`: without it there is no ID token");
+        fault(
+            "scope",
+            "missing `openid`: the authorization server issues no ID token without it",
+        );
     }
     if !printable(&client.scope) || client.scope.contains(['"', '\\']) {
         fault("scope", "this must be space-separated names");

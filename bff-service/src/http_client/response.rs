@@ -19,7 +19,7 @@ pub enum HttpError {
     #[error("the response is longer than {0} bytes")]
     TooLarge(usize),
     /// The answer is a redirect, or another status that no endpoint here has a reason for.
-    #[error("answered {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
+    #[error("HTTP {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
     Status {
         /// The status.
         status: u16,

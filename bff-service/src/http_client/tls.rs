@@ -69,7 +69,7 @@ impl ClientTls {
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         for error in &system.errors {
-            log::warn!("the system's certificate authorities: {error}");
+            log::warn!("loading the system's certificate authorities failed: {error}");
         }
         roots.add_parsable_certificates(system.certs);
         if let Some(path) = &self.ca_file {
@@ -78,7 +78,7 @@ impl ClientTls {
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|error| fault(format!("is not valid PEM: {error}")))?;
             if certificates.is_empty() {
-                return Err(fault("contains no certificate; write at least one in PEM".to_owned()));
+                return Err(fault("contains no certificate: write at least one in PEM".to_owned()));
             }
             for certificate in certificates {
                 roots
@@ -87,7 +87,7 @@ impl ClientTls {
             }
         }
         if roots.is_empty() && self.needs_authorities {
-            let what = "this system has no certificate authorities; name a PEM file of those to trust";
+            let what = "this system has no certificate authorities: name a PEM file of the authorities to trust";
             return Err(TlsError::Authorities(what.to_owned()));
         }
         Ok(roots)

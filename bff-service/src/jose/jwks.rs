@@ -149,7 +149,7 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
                 return Err(format!("is an RSA key of {bits} bits; 2048 to 8192 are accepted"));
             }
             if bit_length(&exponent) < 2 || exponent.last().is_none_or(|last| last % 2 == 0) {
-                return Err("has an RSA exponent that is none".to_owned());
+                return Err("has an invalid RSA exponent".to_owned());
             }
             DecodingKey::from_rsa_components(&n, &e)
         }

@@ -67,11 +67,11 @@ impl SigningKey {
             if let jsonwebtoken::jwk::AlgorithmParameters::RSA(rsa) = &jwk.algorithm
                 && rsa.n.len() * 3 / 4 < LEAST_RSA_BYTES
             {
-                return Err("holds an RSA key of less than 2048 bits");
+                return Err("contains an RSA key of less than 2048 bits");
             }
             let id = jwk
                 .thumbprint(ThumbprintHash::SHA256)
-                .map_err(|_| "holds a key without a thumbprint")?;
+                .map_err(|_| "contains a key without a thumbprint")?;
             // An RSA key may be used with either of its algorithms, and that of Ed25519 has two names (RFC 9864).
             jwk.common.key_algorithm = match algorithms {
                 [Ed25519] => None,
@@ -86,7 +86,7 @@ impl SigningKey {
                 jwk,
             });
         }
-        Err("holds no private key in PEM that can be used: PKCS#8 with RSA, P-256, P-384 or Ed25519")
+        Err("contains no usable private key: write PKCS#8 in PEM with RSA, P-256, P-384 or Ed25519")
     }
 
     /// Its key id: the thumbprint of its public half, RFC 7638.

@@ -33,10 +33,7 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
     let other = get(http, &second).await?;
     match other.status {
         200 => parse(&second, &other),
-        status => Err(format!(
-            "{first} answered {}, and {second} answered {status}",
-            answer.status
-        )),
+        status => Err(format!("{first}: HTTP {}, and {second}: HTTP {status}", answer.status)),
     }
 }
 

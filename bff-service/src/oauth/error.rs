@@ -82,8 +82,8 @@ pub enum LogoutTokenError {
     /// `iat` is too long ago.
     #[error("`iat` is too long ago")]
     TooOld,
-    /// `events` does not hold the logout event.
-    #[error("`events` does not hold the logout event")]
+    /// `events` does not contain the logout event.
+    #[error("`events` does not contain the logout event")]
     NoLogoutEvent,
     /// `nonce` must not be present: it would be an ID token in disguise.
     #[error("`nonce` must not be present")]
@@ -148,7 +148,7 @@ impl ErrorResponse {
     }
 
     fn shown(&self) -> String {
-        let answered = format!("the {} endpoint answered {}", self.endpoint, self.status);
+        let answered = format!("the {} endpoint answered HTTP {}", self.endpoint, self.status);
         let Some(code) = &self.code else {
             return format!("{answered} without an OAuth error");
         };
@@ -248,11 +248,11 @@ mod tests {
         };
         assert_eq!(
             error_response(None).to_string(),
-            "the token endpoint answered 400 without an OAuth error"
+            "the token endpoint answered HTTP 400 without an OAuth error"
         );
         assert_eq!(
             error_response(Some("invalid_target")).to_string(),
-            "the token endpoint answered 400 with error `invalid_target`: check that `client.resource` is as registered at \
+            "the token endpoint answered HTTP 400 with error `invalid_target`: check that `client.resource` is as registered at \
              the authorization server"
         );
         let error = OAuthError::http(ServerEndpoint::Userinfo, HttpError::Timeout);

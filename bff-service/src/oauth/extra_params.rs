@@ -25,8 +25,8 @@ pub enum ExtraParamError {
     /// This key, which the allow-list holds, comes more than once.
     #[error("`{0}` comes more than once")]
     Repeated(String),
-    /// The value of this key is too long or holds control characters.
-    #[error("the value of `{0}` is too long or holds control characters")]
+    /// The value of this key is too long or contains control characters.
+    #[error("the value of `{0}` is too long or contains control characters")]
     Value(String),
     /// `max_age` is not a number of seconds.
     #[error("`max_age` is not a number of seconds")]
@@ -35,7 +35,7 @@ pub enum ExtraParamError {
     #[error("`claims` is not a JSON object in the form of a claims request")]
     Claims,
     /// There are more parameters than any request has use for.
-    #[error("there are more than {MAX_PARAMS}")]
+    #[error("more than {MAX_PARAMS} parameters")]
     TooMany,
 }
 

@@ -87,8 +87,8 @@ impl OAuthClient {
                 if scope.is_some() && error_response.error_code() == Some(OAuthErrorCode::InvalidScope) =>
             {
                 log::warn!(
-                    "the authorization server does not take back, at a refresh, the scope that it granted; asking without \
-                     it: set `client.send_scope_at_refresh` to false"
+                    "the authorization server rejected the granted scope at a refresh; repeating the refresh without a scope: \
+                     set `client.send_scope_at_refresh` to false"
                 );
                 self.refresh_with_scope(refresh_token, previous_id_token, None).await
             }
@@ -192,7 +192,7 @@ impl OAuthClient {
         }
         let mut response = HttpResponse::new(answer.body.to_vec());
         *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
-            .map_err(|_| HttpError::Broken("the status is none".to_owned()))?;
+            .map_err(|_| HttpError::Broken("invalid HTTP status".to_owned()))?;
         if let Ok(content_type) = answer.content_type.parse()
             && !answer.content_type.is_empty()
         {

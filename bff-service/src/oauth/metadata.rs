@@ -93,8 +93,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
         Some(issuer) if issuer == settings.issuer => {}
         // Another issuer's metadata are not believed in any part (RFC 8414, section 3.3).
         Some(issuer) => found.faults.push(format!(
-            "the metadata are of the issuer `{}`, but `authorization_server.issuer` is `{}`; both must be the same, \
-             character for character",
+            "the issuer in the metadata is `{}`, but `authorization_server.issuer` is `{}`: both must be identical",
             issuer.escape_debug(),
             settings.issuer
         )),
@@ -107,7 +106,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             (None, Some(url)) => url,
             (None, None) => {
                 if required {
-                    let what = format!("missing {name}; write it as `authorization_server.{name}`");
+                    let what = format!("missing {name}: set `authorization_server.{name}`");
                     found.faults.push(what);
                 }
                 return None;
@@ -172,8 +171,8 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     // A signed response says who it is from in any case.
     if config.shares_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
         let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
-                    not announce `iss` in its responses (RFC 9207): which of the two a response is from could not be told; \
-                    give each of the two a redirect_uri of its own";
+                    not announce `iss` in its responses (RFC 9207): the service could not tell which of the two sent a \
+                    response: register a different redirect_uri for each";
         found.faults.push(what.to_owned());
     }
     let mut report = MetadataReport {

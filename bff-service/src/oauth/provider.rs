@@ -225,7 +225,7 @@ impl Provider {
             .await
             .map_err(|error| format!("{url}: {error}"))?;
         if answer.status != 200 {
-            return Err(format!("{url} answered {}", answer.status));
+            return Err(format!("{url}: HTTP {}", answer.status));
         }
         self.0.keys_max_age.store(answer.lifetime(), Relaxed);
         let keys = KeySet::parse(&answer.body).map_err(|error| format!("{url}: {error}"))?;

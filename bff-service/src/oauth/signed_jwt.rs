@@ -28,7 +28,7 @@ pub enum JwtError {
     #[error("`aud` is `{0}`, without `client.id`")]
     Audience(String),
     /// `aud` holds this one, who is not trusted.
-    #[error("`aud` holds `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
+    #[error("`aud` contains `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
     UntrustedAudience(String),
     /// `exp` has passed.
     #[error("`exp` has passed")]

@@ -28,7 +28,7 @@ impl OAuthClient {
         let url = metadata
             .userinfo_endpoint
             .as_ref()
-            .ok_or_else(|| unusable("there is none"))?;
+            .ok_or_else(|| unusable("missing in the metadata"))?;
         let answer = self.get_userinfo(&metadata, url, access_token).await?;
         match answer.status {
             200 => {}
@@ -37,19 +37,19 @@ impl OAuthClient {
                 let error_response = ErrorResponse::of(ServerEndpoint::Userinfo, &answer, &[], Some(access_token));
                 return Err(OAuthError::Rejected(error_response));
             }
-            status => return Err(unusable(&format!("it answered {status}"))),
+            status => return Err(unusable(&format!("HTTP {status}"))),
         }
         let claims = match (answer.is("application/json"), answer.is("application/jwt")) {
             (true, _) => {
-                serde_json::from_slice(&answer.body).map_err(|_| unusable("the answer is not a JSON object"))?
+                serde_json::from_slice(&answer.body).map_err(|_| unusable("the response is not a JSON object"))?
             }
             (_, true) => self.open_userinfo(&answer.body).await?,
-            (false, false) => return Err(unusable("the answer is neither JSON nor a JWT")),
+            (false, false) => return Err(unusable("the response is neither JSON nor a JWT")),
         };
         let subject = claims
             .get("sub")
             .and_then(Value::as_str)
-            .ok_or_else(|| unusable("the answer has no `sub`"))?;
+            .ok_or_else(|| unusable("the response has no `sub`"))?;
         match expected_sub {
             Some(expected) if subject != expected => Err(unusable("`sub` is not that of the ID token")),
             _ => Ok(claims),

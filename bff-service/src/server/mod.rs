@@ -148,7 +148,7 @@ async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draini
             how = again;
         }
     }
-    log::info!("ends");
+    log::info!("shutting down");
     api.stop(how == Shutdown::Graceful).await;
     how
 }

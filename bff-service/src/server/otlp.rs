@@ -61,7 +61,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         certificate: None,
     };
     let tls = tls.load().map_err(|error| {
-        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: the certificate authorities for the collector: {error}")
+        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: loading the certificate authorities for the collector failed: {error}")
     })?;
     // A collector is in our own network: the proxy is for the authorization server.
     let http = Client::new(&LIMITS, &tls, &Proxy::default());
@@ -136,7 +136,7 @@ impl OtlpSettings {
             Some("none") => return Ok(None),
             Some(other) => {
                 return Err(format!(
-                    "OTEL_TRACES_EXPORTER is `{other}`; write `otlp`, or `none` for no export"
+                    "OTEL_TRACES_EXPORTER: unsupported `{other}`: write `otlp`, or `none` for no export"
                 ));
             }
         }
@@ -144,14 +144,18 @@ impl OtlpSettings {
             return Ok(None);
         };
         // A password in it is not repeated.
-        let wrong = || format!("{variable} must be the collector's URL, such as http://collector.example.com:4318");
+        let wrong = || {
+            format!(
+                "{variable}: invalid URL: write the URL of the collector, such as http://collector.example.com:4318"
+            )
+        };
         let mut endpoint = Url::parse(&text).map_err(|_| wrong())?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
             return Err(wrong());
         }
         if !endpoint.username().is_empty() || endpoint.password().is_some() {
             return Err(format!(
-                "{variable} contains a user name or password; write them as a header into OTEL_EXPORTER_OTLP_HEADERS"
+                "{variable}: contains a user name or password: write them as a header in OTEL_EXPORTER_OTLP_HEADERS"
             ));
         }
         if variable == "OTEL_EXPORTER_OTLP_ENDPOINT" {
@@ -160,12 +164,12 @@ impl OtlpSettings {
         }
         if let Some((variable, protocol)) = for_traces("PROTOCOL").filter(|(_, protocol)| protocol != "http/protobuf") {
             return Err(format!(
-                "{variable} is `{protocol}`; write `http/protobuf`, which collectors take at port 4318"
+                "{variable}: unsupported `{protocol}`: write `http/protobuf`, which collectors accept at port 4318"
             ));
         }
         if let Some(sampler) = env("OTEL_TRACES_SAMPLER").filter(|name| !SAMPLERS.contains(&name.as_str())) {
             return Err(format!(
-                "OTEL_TRACES_SAMPLER is `{sampler}`; write one of {}",
+                "OTEL_TRACES_SAMPLER: unsupported `{sampler}`: write one of {}",
                 SAMPLERS.join(", ")
             ));
         }
@@ -205,7 +209,7 @@ impl OtlpClient for ActixOtlpClient {
                 Ok(answer) if failed => {
                     log::warn!("exporting spans failed: the collector answered HTTP {}", answer.status)
                 }
-                Ok(_) => log::info!("exporting spans works again"),
+                Ok(_) => log::info!("exporting spans succeeded again"),
                 Err(error) => log::warn!("exporting spans failed: {error}"),
             }
         }

@@ -40,7 +40,7 @@ impl Redis {
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
         let unusable = |error: RedisError| {
             // Its own text may quote the URL, and that the password.
-            format!("`redis.url`: invalid ({:?}); write redis://HOST:PORT", error.kind())
+            format!("`redis.url`: invalid ({:?}): write redis://HOST:PORT", error.kind())
         };
         let client = redis::Client::open(url).map_err(unusable)?;
         let settings = ConnectionManagerConfig::new()
@@ -104,7 +104,10 @@ impl Redis {
                     self.is_lost.store(true, Relaxed);
                 }
                 self.metrics.redis_failed();
-                log::warn!("Redis cannot be used ({:?}); going on without it", error.kind());
+                log::warn!(
+                    "a Redis command failed ({}); continuing without Redis",
+                    error.category()
+                );
                 Err(Unavailable)
             }
         }

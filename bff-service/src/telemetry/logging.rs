@@ -39,7 +39,7 @@ impl FromStr for LogFormat {
         match text {
             "human" => Ok(LogFormat::Human),
             "json" => Ok(LogFormat::Json),
-            other => Err(format!("BFF_LOG_FORMAT is `{other}`; write `human` or `json`")),
+            other => Err(format!("invalid BFF_LOG_FORMAT `{other}`: write `human` or `json`")),
         }
     }
 }

@@ -112,7 +112,7 @@ impl Default for Metrics {
             ),
             request_seconds: times(
                 "bff_request_duration_seconds",
-                "Time from a request's head to its answer, by endpoint.",
+                "Time from the head of a request to its response in seconds, by endpoint.",
                 &["endpoint"],
             ),
             refusals: counters(
@@ -120,14 +120,18 @@ impl Default for Metrics {
                 "Requests refused, by endpoint and reason.",
                 &["endpoint", "reason"],
             ),
-            logins_started: counter("bff_logins_started_total", "Logins begun: browsers sent to sign in."),
-            logins: counter("bff_logins_total", "Logins finished: sessions begun."),
+            logins_started: counter("bff_logins_started_total", "Logins started."),
+            logins: counter("bff_logins_total", "Sessions begun."),
             refreshes: counters(
                 "bff_refreshes_total",
-                "Calls to refresh a session with good cookies, by outcome.",
+                "Calls to refresh a session with valid cookies, by outcome.",
                 &["outcome"],
             ),
-            logouts: counters("bff_logouts_total", "Logouts, by who asked for them.", &["by"]),
+            logouts: counters(
+                "bff_logouts_total",
+                "Logouts, by the party that requested them.",
+                &["by"],
+            ),
             server_requests: counters(
                 "bff_authorization_server_requests_total",
                 "Back-channel requests to the authorization server, by endpoint and outcome.",
@@ -135,28 +139,25 @@ impl Default for Metrics {
             ),
             server_seconds: times(
                 "bff_authorization_server_request_duration_seconds",
-                "Time of a back-channel request to the authorization server, connection and answer included, by endpoint.",
+                "Time of a back-channel request to the authorization server in seconds, from connection to response, by endpoint.",
                 &["endpoint"],
             ),
             authorization_server_failures: counter(
                 "bff_authorization_server_failures_total",
-                "Requests that failed since the authorization server was unreachable, too slow or answered nonsense.",
+                "Requests that failed because the authorization server was unreachable, timed out or sent an unusable response.",
             ),
-            redis_failures: counter(
-                "bff_redis_failures_total",
-                "Commands that Redis did not answer, or not in time.",
-            ),
+            redis_failures: counter("bff_redis_failures_total", "Redis commands that failed or timed out."),
             refreshes_without_redis: counter(
                 "bff_refreshes_without_redis_total",
                 "Refreshes that could not be coordinated with other replicas.",
             ),
             ended_sessions: gauge(
                 "bff_ended_sessions",
-                "Entries in the lists of sessions that were ended before their time.",
+                "Entries in the lists of sessions that ended before their cookies expired.",
             ),
             ready: gauge(
                 "bff_ready",
-                "1 when the metadata and keys of the authorization server are loaded, else 0.",
+                "1 if the service has loaded the authorization server's metadata and JWKS, otherwise 0.",
             ),
             registry,
         };
@@ -177,7 +178,7 @@ fn kept<T: Collector + Clone + 'static>(registry: &Registry, metric: prometheus:
         registry.register(Box::new(metric.clone()))?;
         Ok(metric)
     });
-    registered.unwrap_or_else(|error| unreachable!("a metric is defined wrongly: {error}"))
+    registered.unwrap_or_else(|error| unreachable!("invalid metric definition: {error}"))
 }
 
 impl Metrics {
@@ -242,7 +243,7 @@ impl Metrics {
         self.ready.set(i64::from(ready));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            log::error!("the metrics cannot be written: {error}");
+            log::error!("encoding the metrics failed: {error}");
         }
         String::from_utf8_lossy(&text).into_owned()
     }

@@ -196,7 +196,7 @@ fn a_refresh_that_fails_for_a_fault_is_502_an_error_in_the_log_and_the_session_g
         let response = browser.post("/refresh");
         assert_eq!(response.outcome(), "502 authorization_server_error", "{status} {body}");
         assert!(response.set_cookies().is_empty(), "{status} {body}");
-        let told = format!("the token endpoint answered {status}");
+        let told = format!("the token endpoint answered HTTP {status}");
         let lines = log_capture::lines();
         assert!(
             lines[before..]
@@ -251,7 +251,7 @@ fn a_login_that_is_refused_says_whether_the_user_can_do_something_about_it_and_s
         app.authorization_server.behave();
         assert_eq!(response.outcome(), outcome, "{status} {body}");
         if outcome.starts_with("502") {
-            let told = format!("ERROR audit refused login_end: {outcome}: the token endpoint answered {status}");
+            let told = format!("ERROR audit refused login_end: {outcome}: the token endpoint answered HTTP {status}");
             let lines = log_capture::lines();
             assert!(
                 lines[before..].iter().any(|line| line.starts_with(&told)),

@@ -71,7 +71,10 @@ impl<T: FieldType> FieldType for Option<T> {
 /// Checks that a number is within its range. A missing value is valid.
 pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, faults: &mut Vec<FieldError>) {
     if value.number().is_some_and(|number| !(least..=most).contains(&number)) {
-        faults.push(FieldError::new(path, format!("out of range: write a number from {least} to {most}")));
+        faults.push(FieldError::new(
+            path,
+            format!("out of range: write a number from {least} to {most}"),
+        ));
     }
 }
 

@@ -240,7 +240,7 @@ async fn userinfo_that_are_signed_otherwise_than_for_this_client_are_refused_wit
         (json!({"iss": "https://evil.example.com"}), "`iss`"),
         (json!({"aud": null}), "`aud`"),
         (json!({"aud": "another"}), "`aud` is `another`"),
-        (json!({"aud": ["spa client", "another"]}), "`aud` holds `another`"),
+        (json!({"aud": ["spa client", "another"]}), "`aud` contains `another`"),
         (json!({"sub": "mallory"}), "`sub`"),
         (json!({"sub": null}), "`sub`"),
         (json!({"exp": now - 60}), "`exp`"),

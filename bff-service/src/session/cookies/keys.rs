@@ -169,11 +169,11 @@ pub fn metrics<'a>(applications: impl Iterator<Item = (Option<&'a str>, &'a Cook
         let _ = writeln!(unknown, "bff_cookies_of_unknown_keys_total{labels} {count}");
     }
     format!(
-        "# HELP bff_cookie_keys The keys in force, by fingerprint: one seals, all of them open.\n\
+        "# HELP bff_cookie_keys Cookie keys in force, by fingerprint: one seals, all open.\n\
          # TYPE bff_cookie_keys gauge\n{keys}\
-         # HELP bff_cookies_opened_total Cookies that opened, by the key that had sealed them.\n\
+         # HELP bff_cookies_opened_total Cookies that opened, by the key that sealed them.\n\
          # TYPE bff_cookies_opened_total counter\n{opened}\
-         # HELP bff_cookies_of_unknown_keys_total Cookies that were sealed with a key which is not in the ring.\n\
+         # HELP bff_cookies_of_unknown_keys_total Cookies sealed with a key that is not in the key ring.\n\
          # TYPE bff_cookies_of_unknown_keys_total counter\n{unknown}"
     )
 }
