@@ -1,4 +1,4 @@
-//! To which hosts the cookies go, and which hosts can set them.
+//! The hosts that receive the cookies, and the hosts that can set them.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::sections::Settings;
 /// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.
 const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
 
-/// Checks `cookie_domain`, and says what plain names and a Domain cost.
+/// Checks `cookie_domain`, and warns about plain names and a Domain.
 pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
@@ -60,7 +60,7 @@ fn check_domain(domain: &str) -> Result<(), String> {
     }
 }
 
-/// Whether cookies with this Domain may come from this host, with or without its port.
+/// Whether this host, with or without a port, may set cookies with this Domain.
 fn is_within(host: &str, domain: &str) -> bool {
     let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let domain = domain.to_ascii_lowercase();
@@ -68,7 +68,8 @@ fn is_within(host: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The whole list of such names changes every week, and one of yesterday would refuse what is good today: this is for a warning.
+/// The public suffix list changes every week, and an outdated one would reject valid domains, so this is a heuristic for
+/// a warning.
 fn looks_like_public_suffix(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let Some((first, top)) = domain.split_once('.') else {
