@@ -1,4 +1,4 @@
-//! The userinfo endpoint, OpenID Connect Core, section 5.3.
+//! The userinfo endpoint (OpenID Connect Core 1.0, section 5.3).
 
 use serde_json::{Map, Value};
 
@@ -16,8 +16,8 @@ use crate::jose::error::JwsError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {
-    /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one
-    /// of the ID token; where that is not known, `sub` must at least be there.
+    /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token; if it is
+    /// unknown, `sub` must be present.
     pub async fn userinfo(
         &self,
         access_token: &str,
@@ -56,8 +56,8 @@ impl OAuthClient {
         }
     }
 
-    /// The claims of an answer that comes as a signed JWT, OpenID Connect Core, section 5.3.2: for this client, by the
-    /// issuer, under one of `authorization_server.id_token_algorithms`.
+    /// The claims of a response that is a signed JWT (OpenID Connect Core 1.0, section 5.3.2): for this client, by the
+    /// issuer, with one of `authorization_server.id_token_algorithms`.
     async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
         let refused = |error: JwtError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
         let raw = std::str::from_utf8(body).map_err(|_| refused(JwsError::Malformed.into()))?;
@@ -81,7 +81,7 @@ impl OAuthClient {
         access_token: &str,
     ) -> Result<ServerResponse, OAuthError> {
         let get = async |headers: &[(&str, &str)]| {
-            // Which of the two comes is settled where the client is registered.
+            // The client's registration decides which of the two the server sends.
             let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
             let answer = self
                 .http()
@@ -103,7 +103,7 @@ impl OAuthClient {
             )
         };
         let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
-        // With the server's nonce it is worth another try (RFC 9449, section 9).
+        // Repeat the request with the server's nonce (RFC 9449, section 9).
         if !dpop.learn(ServerRole::ResourceServer, &answer) || answer.status != 401 {
             return Ok(answer);
         }

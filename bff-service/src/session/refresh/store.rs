@@ -62,7 +62,7 @@ impl RefreshKey {
         &self.digest
     }
 
-    /// The session of the exchange; zero for a login, whose session does not exist yet.
+    /// The session of the exchange; [`SessionId::NONE`] for a login, whose session does not exist yet.
     pub fn session(&self) -> SessionId {
         self.session
     }
