@@ -1,4 +1,4 @@
-//! What a failed TLS handshake means for whoever runs the service.
+//! Explains a failed TLS handshake to operators.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -12,7 +12,7 @@ use actix_web::http::header::HttpDate;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// The error of a handshake, said such that one knows what to do.
+/// The error of a handshake, with what to do.
 pub(super) fn explained(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner.map(meaning) {
@@ -62,7 +62,7 @@ fn reason(error: &CertificateError) -> String {
             expected.to_str(),
             presented.join(", ")
         ),
-        // The verifier has these words for itself alone.
+        // The verifier has a private error type for these.
         CertificateError::Other(error) => match error.to_string().as_str() {
             "CaUsedAsEndEntity" => {
                 "it is the certificate of a certificate authority (`CA:TRUE`): configure the server with a \
