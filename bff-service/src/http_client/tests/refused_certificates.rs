@@ -1,4 +1,4 @@
-//! Servers whose certificates are refused, and what is said of it.
+//! Servers with invalid certificates, and the error messages.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::authority::tls;
 use super::{Sharing, client, get};
 use crate::http_client::Proxy;
 
-/// A server that does its part of the handshake, once.
+/// A server that performs one handshake.
 fn server(tls: Arc<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut connection = ServerConnection::new(tls).unwrap();
-        // It fails, as the client wants no more of it.
+        // The handshake fails, because the client refuses the certificate.
         while connection.complete_io(&mut stream).is_ok() {}
     });
     address

@@ -1,4 +1,4 @@
-//! `bff-service check`, against a server.
+//! `bff-service check` against a server.
 
 use serde_json::json;
 
