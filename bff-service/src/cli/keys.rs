@@ -92,7 +92,7 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
         }
         KeySource::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
             (Some(_), Some(_)) => {
-                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set; set one of them";
+                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set: set one of them";
                 return Err(refused(what.to_owned()));
             }
             (Some(text), None) => (Zeroizing::new(text), "BFF_COOKIE_KEYS".to_owned()),

@@ -55,7 +55,7 @@ fn check_domain(domain: &str) -> Result<(), String> {
     match domain.contains('.') {
         true => Ok(()),
         false => Err(format!(
-            "`{domain}` is a top-level domain: no browser accepts a cookie for it; write a domain such as `example.{domain}`"
+            "`{domain}` is a top-level domain: no browser accepts a cookie for it: write a domain such as `example.{domain}`"
         )),
     }
 }

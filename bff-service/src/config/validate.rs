@@ -137,7 +137,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
             Some(pattern) => patterns.push(pattern),
             None => {
                 let what = format!(
-                    "`{name}` is not a header name; write a name such as `baggage`, or a prefix such as `x-datadog-*`"
+                    "`{name}` is not a header name: write a name such as `baggage`, or a prefix such as `x-datadog-*`"
                 );
                 faults.push(FieldError::new("cors_allowed_headers", what));
                 break;
@@ -332,7 +332,7 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError
             Some(algorithm) => algorithms.push(algorithm),
             None => faults.push(FieldError::new(
                 field,
-                format!("`{name}` is not accepted; choose from {}", NamedAlgorithm::names()),
+                format!("`{name}` is not supported: write one of {}", NamedAlgorithm::names()),
             )),
         }
     }

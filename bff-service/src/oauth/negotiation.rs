@@ -175,7 +175,7 @@ fn authentication(
         let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
         found.faults.push(format!(
             "this client has credentials for {}, and the authorization server supports none of these methods \
-             (token_endpoint_auth_methods_supported); set `client.authentication` if it does",
+             (token_endpoint_auth_methods_supported): set `client.authentication` if it does",
             names.join(", ")
         ));
     }
