@@ -1,9 +1,8 @@
-//! The time of day, read in one place so that everything else can take it as an argument.
+//! The time of day, which is read here only, so that other code can take it as an argument.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since the UNIX epoch. A clock set before 1970 reads as 0: every token is then not yet valid, and none is
-/// accepted.
+/// Seconds since the UNIX epoch. A clock before 1970 yields 0: every token is then not yet valid, and refused.
 pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

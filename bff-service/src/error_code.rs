@@ -1,19 +1,19 @@
-//! The error codes of the service: one table of status, code and message (`docs/CONTRACT.md`, section 1). The texts are fixed;
-//! what happened is for the log.
+//! The error codes of the service: one table of status, code and message (`docs/CONTRACT.md`, section 1). The messages
+//! are fixed; the details are logged.
 
 use bff_core::error_body::error_body;
 
-/// What the caller of a failed request is told.
+/// The error code of a failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// The authorization server is unreachable, or its response cannot be used.
     AuthorizationServerError,
     /// The authorization server cannot answer now; the same request may succeed later.
     AuthorizationServerBusy {
-        /// The time to wait, in seconds, where the authorization server tells it: the `Retry-After` of the response.
+        /// The time to wait, in seconds, if the authorization server sends one: the `Retry-After` of the response.
         retry_after: Option<u16>,
     },
-    /// A fault of the service, or of its configuration.
+    /// An error of the service, or of its configuration.
     ServerError,
     /// An Origin, CSRF or cookie check failed.
     UnauthorizedRequest,

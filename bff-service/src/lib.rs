@@ -1,19 +1,19 @@
-//! The BFF service: an HTTP API that does the OpenID Connect work of a single page application and hands its browser
+//! The BFF service: an HTTP API that is the OpenID Connect client of a single page application, and gives the browser
 //! sealed, HttpOnly cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
 //!
 //! From the top down; no module imports one that is above it:
 //!
-//! * [`cli`], [`server`]: the commands, and the two listeners with everything that runs beside them.
+//! * [`cli`], [`server`]: the commands, the two listeners and the background tasks.
 //! * [`api`], [`authorize`]: the endpoints for browsers, and the gateway's decision for proxies.
-//! * [`application`]: a configured application, and what may change while it runs.
-//! * [`session`]: the content of the cookies, how they are read and written, and how concurrent refreshes become one.
+//! * [`application`]: a configured application, and the settings that the service reloads.
+//! * [`session`]: the content of the cookies, reading and writing them, and concurrent refreshes.
 //! * [`oauth`]: the OAuth and OpenID Connect client: metadata, grants, validation of responses.
 //! * [`config`]: the configuration file and its validation.
-//! * [`jose`], [`http_client`]: signatures, and requests.
+//! * [`jose`], [`http_client`]: signatures, and HTTP requests.
 //! * [`telemetry`]: the log, the traces and the metrics.
 //! * [`error_code`], [`clock`], [`random`]: the table of error codes; time and randomness, which pure functions take as arguments.
 
-// A new variant of ours must not fall silently into what was meant for the others.
+// A wildcard arm would silently include a new variant of an enum.
 #![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 pub mod api;

@@ -73,7 +73,7 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     logging::log_subjects(match environment("BFF_LOG_SUBJECT").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
-        Some(other) => return Err(format!("BFF_LOG_SUBJECT is `{other}`; write `true` or `false`")),
+        Some(other) => return Err(format!("invalid BFF_LOG_SUBJECT `{other}`: write `true` or `false`")),
     });
     let actix = actix_web::rt::System::new();
     if command == Command::Check {
@@ -84,7 +84,7 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     let configs = config::load(path, environment).map_err(|error| format!("invalid configuration:\n{error}"))?;
     if command == Command::Ready {
         let admin = configs.first().map(Config::admin_address);
-        ready::ask(admin.ok_or("there is no application")?)?;
+        ready::ask(admin.ok_or("missing application")?)?;
         return Ok(ExitCode::SUCCESS);
     }
     for warning in configs.iter().flat_map(Config::warnings) {
@@ -96,8 +96,8 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
 }
 
 async fn serve(configs: Vec<Config>, read_config: ReadConfig) -> Result<(), String> {
-    // The same for all of them.
-    let config = configs.first().ok_or("there is no application")?;
+    // All applications share the listeners.
+    let config = configs.first().ok_or("missing application")?;
     let listeners = Listeners {
         api: listen("server", config.api_address())?,
         admin: listen("server.admin", config.admin_address())?,
@@ -117,7 +117,7 @@ fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
     })?;
     match listener.local_addr() {
         Ok(bound) => log::info!("{what} listens on {bound}"),
-        Err(error) => log::warn!("{what} listens, but not known where: {error}"),
+        Err(error) => log::warn!("{what} listens on an unknown address: {error}"),
     }
     Ok(listener)
 }

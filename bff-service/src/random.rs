@@ -1,11 +1,11 @@
-//! Random bytes of AWS-LC's generator: it is seeded by the operating system, for each thread anew, and costs no system call
-//! for every nonce.
+//! Random bytes of the generator of AWS-LC: the operating system seeds it for each thread, so a nonce needs no system
+//! call.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-/// There are no random bytes. Nothing can be done without them, so the request fails.
+/// No random bytes are available. The request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the system's random number generator failed")]
 pub struct RandomError;

@@ -1,8 +1,8 @@
-//! An endpoint's answer to a request that it fulfilled.
+//! The response of an endpoint to a request that succeeded.
 
 use serde_json::Value;
 
-/// The content of an answer.
+/// The content of a response.
 #[derive(Debug, Default)]
 pub(super) enum Content {
     /// 204.
@@ -12,14 +12,14 @@ pub(super) enum Content {
     Json(Value),
     /// 302 to this URL.
     Redirect(String),
-    /// 200 with an empty page that may stand in a frame of the authorization server, whose origin this is.
+    /// 200 with an empty page that may stand in a frame of this origin, the authorization server's.
     EmptyFrame(String),
 }
 
-/// The answer.
+/// A successful response.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// What it says.
+    /// The content.
     pub(super) content: Content,
     /// `Set-Cookie` lines.
     pub(super) set_cookies: Vec<String>,
@@ -34,7 +34,7 @@ impl Answer {
         }
     }
 
-    /// The same answer with these cookies.
+    /// Adds cookies to the response.
     pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> Answer {
         Answer { set_cookies, ..self }
     }

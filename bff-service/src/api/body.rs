@@ -1,4 +1,4 @@
-//! Request bodies: small, in time, and of the expected type.
+//! Request bodies: their size, time limit and media type.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 use bff_core::request::values::Values;
 
-/// Longest body, in bytes.
+/// Maximum length of a body, in bytes.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
-/// A body that takes longer than this to arrive is given up.
+/// Time limit for receiving a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a body is to be.
+/// The expected type of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyKind {
     /// JSON.
@@ -24,7 +24,7 @@ pub(super) enum BodyKind {
     Form,
 }
 
-/// Reads a body whole. One that is not empty must be of a type that can be what it is to be.
+/// Reads the whole body. A body that is not empty must have a media type that fits `kind`.
 pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) -> Result<Bytes, ApiError> {
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -50,7 +50,7 @@ fn too_large() -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, "the request body is longer than 16 KiB")
 }
 
-/// `text/plain` is let through: pages send it to spare themselves a preflight, and Origin holds all the same.
+/// `text/plain` is accepted as JSON: pages send it to avoid a preflight, and the Origin check applies in any case.
 fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
     match Values::of(headers.get_all(CONTENT_TYPE)) {
         Values::Absent => kind == BodyKind::Json,
@@ -68,7 +68,7 @@ fn may_be(headers: &HeaderMap, kind: BodyKind) -> bool {
 
 /// Parses a body.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // The parser's message could repeat what it choked on; its position cannot.
+    // The parser's message could quote the body; the position cannot.
     serde_json::from_slice(body).map_err(|error| {
         ApiError::invalid(format!(
             "the request body is not the expected JSON ({:?} error in column {})",

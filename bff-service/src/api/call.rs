@@ -10,23 +10,23 @@ use crate::application::Application;
 use crate::oauth::OAuthClient;
 use crate::session::cookies::request::RequestCookies;
 
-/// What one worker thread answers the requests of one application with.
+/// What one worker thread needs to answer the requests of one application.
 #[derive(Clone)]
 pub struct Worker {
     /// Shared by all workers.
     pub application: Arc<Application>,
-    /// This worker's own connections to the authorization server.
+    /// The connections of this worker to the authorization server.
     pub client: Rc<OAuthClient>,
 }
 
-/// A request that has passed the general checks, on its way to its endpoint.
+/// A request that has passed the general checks.
 pub(super) struct Call<'a> {
     pub(super) worker: &'a Worker,
     pub(super) headers: &'a HeaderMap,
     pub(super) cookies: RequestCookies<'a>,
     pub(super) query: &'a str,
     pub(super) body: Bytes,
-    /// A HEAD request: what a GET would get, and nothing begins or changes.
+    /// Whether this is a HEAD request: it gets the headers of a GET, and changes nothing.
     pub(super) is_head: bool,
     pub(super) now: u64,
 }

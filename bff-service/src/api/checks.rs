@@ -1,4 +1,4 @@
-//! Who may call: the checks that come before an endpoint's own work.
+//! The checks of a request before its endpoint runs.
 
 use crate::error_code::ErrorCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -13,19 +13,19 @@ use crate::session::cookies::request::{CookieError, RequestCookies};
 use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{NoSession, RequestSession};
 
-/// In which browsers say that nobody has gone there yet; the second is of older ones.
+/// Headers in which browsers mark a prefetch; the second one is that of older browsers.
 const PURPOSES: [HeaderName; 2] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
 ];
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where a request says that it comes from.
+/// The Origin of the request.
 pub(super) fn caller_origin<'r>(headers: &'r HeaderMap, trusted: &TrustedOrigins) -> CallerOrigin<'r> {
     CallerOrigin::of(Values::of(headers.get_all(ORIGIN).map(HeaderValue::as_bytes)), trusted)
 }
 
-/// Origin and Fetch Metadata. `required`: the request changes something, and must name a trusted origin.
+/// Checks Origin and Fetch Metadata. `required`: the request changes something, and must have a trusted Origin.
 pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, required: bool) -> Result<(), ApiError> {
     let sites = headers.get_all(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     let without = match required {
@@ -41,18 +41,18 @@ pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, requir
     })
 }
 
-/// The refusal for an Origin that is not trusted.
+/// The error for an Origin that is not trusted.
 pub(super) fn untrusted_origin() -> ApiError {
     ApiError::unauthorized(OriginError::Untrusted.details()).because(Reason::Origin)
 }
 
-/// A navigation: nothing that a page does in its background, and nothing for a frame or an image. Whether it may have
-/// come from anywhere is the endpoint's matter.
+/// Checks that the request is a top-level navigation: not a background request of a page, and not for a frame or an
+/// image. The endpoint decides which sites it may come from.
 pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) -> Result<(), ApiError> {
     if origin == CallerOrigin::Untrusted {
         return Err(untrusted_origin());
     }
-    // Absent from older browsers.
+    // Older browsers do not send Fetch Metadata.
     let only = |name, value: &str| {
         headers
             .get_all(name)
@@ -67,8 +67,8 @@ pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) ->
     }
 }
 
-/// A prefetch, perhaps to prerender (`Sec-Purpose: prefetch;prerender`): the user has not gone there, and perhaps never
-/// will. What a navigation begins or uses up must wait for that; after any answer but a success the browser asks again.
+/// Refuses a prefetch, also one to prerender (`Sec-Purpose: prefetch;prerender`): the user may never navigate to the URL,
+/// so it must not start a login or use anything up. After an error the browser requests the URL again.
 pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_prefetch = |line: &HeaderValue| {
         let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));
@@ -91,7 +91,7 @@ pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSe
     })
 }
 
-/// The CSRF header must repeat the value in the session's CSRF cookie. Returns the value.
+/// Checks that the CSRF header repeats the value of the session's CSRF cookie. Returns the value.
 pub(super) fn check_csrf<'s>(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -102,7 +102,7 @@ pub(super) fn check_csrf<'s>(
     check_csrf_value(Values::of(values), settings, session)
 }
 
-/// As [`check_csrf`], for a value from elsewhere.
+/// Like [`check_csrf`], for a value from another place.
 pub(super) fn check_csrf_value<'s>(
     value: Values<&[u8]>,
     settings: &CookieSettings,
@@ -118,7 +118,7 @@ pub(super) fn check_csrf_value<'s>(
     }
 }
 
-/// A cookie of the session that the endpoint cannot do without.
+/// Returns a cookie of the session that the endpoint requires.
 pub(super) fn required<'s, T>(
     settings: &CookieSettings,
     purpose: Purpose,
@@ -127,7 +127,7 @@ pub(super) fn required<'s, T>(
     cookie.as_ref().map_err(|fault| cookie_error(settings, purpose, fault))
 }
 
-/// The refusal for a cookie that cannot be used.
+/// The error for a cookie that cannot be used.
 pub(super) fn cookie_error(settings: &CookieSettings, purpose: Purpose, fault: &CookieError) -> ApiError {
     let reason = match fault {
         CookieError::Missing => Reason::CookieMissing,

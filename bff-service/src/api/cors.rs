@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing: the application's page and this API are on different origins of one site.
+//! Cross-origin resource sharing: the page of the application and this API have different origins of one site.
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -10,9 +10,9 @@ use super::endpoint::Route;
 use crate::config::HeaderPattern;
 use bff_core::request::origin::CallerOrigin;
 
-/// Headers that a page may send besides the CSRF header and those of `cors_allowed_headers`, in lower case.
-/// `token-handler-version` is what existing clients of this API send so that none of their requests goes without a
-/// preflight; `traceparent` and `tracestate` are those of W3C Trace Context.
+/// Headers that a page may send in addition to the CSRF header and those of `cors_allowed_headers`, in lower case.
+/// Existing clients of this API send `token-handler-version` so that each request causes a preflight; `traceparent` and
+/// `tracestate` are those of W3C Trace Context.
 const ALLOWED_HEADERS: [&str; 6] = [
     "accept",
     "content-type",
@@ -22,25 +22,25 @@ const ALLOWED_HEADERS: [&str; 6] = [
     "x-request-id",
 ];
 
-/// How long a browser may go by a preflight's answer, in seconds.
+/// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE_SECONDS: &str = "600";
 
-/// Lets the page of a trusted origin read the response, whatever it is.
+/// Allows a page of a trusted origin to read the response.
 pub(super) fn expose_response(headers: &mut HeaderMap, origin: CallerOrigin<'_>) {
     if let CallerOrigin::Trusted(origin) = origin
         && let Ok(origin) = HeaderValue::from_bytes(origin)
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        // Of what a page may not read unless it is told.
+        // Pages can read this header only if it is exposed.
         if headers.contains_key(RETRY_AFTER) {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
         }
     }
 }
 
-/// What a preflight is answered with, for a trusted origin: the methods that pages use at the path, and those of the
-/// requested headers that are allowed. `further` is `cors_allowed_headers`.
+/// The response to a preflight of a trusted origin: the methods that pages use at the path, and the allowed ones of the
+/// requested headers. `further` is `cors_allowed_headers`.
 pub(super) fn allow(
     headers: &mut HeaderMap,
     request: &HeaderMap,

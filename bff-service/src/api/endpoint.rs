@@ -1,11 +1,10 @@
-//! Which endpoints there are.
+//! The table of endpoints.
 
 use actix_web::http::Method;
 
 use super::body::BodyKind;
 use crate::config::Config;
 
-/// The endpoints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Endpoint {
     /// `POST /login/start`
@@ -36,19 +35,18 @@ pub(super) enum Endpoint {
     Jwks,
 }
 
-/// Who calls an endpoint, and so by which marks a call is known to be meant.
+/// The caller of an endpoint, which decides how a request is authenticated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Caller {
-    /// The application's page, by fetch: with its Origin.
+    /// The page of the application, by `fetch`: checked by its Origin.
     Page,
-    /// The browser, going from one page to another.
+    /// The browser, by a navigation.
     Navigation,
-    /// The authorization server, or a frame of it in the browser; what it brings proves it.
+    /// The authorization server, or a frame of it in the browser: the parameters prove the caller.
     AuthorizationServer,
 }
 
-/// Every endpoint: path, method, name in metrics and in the log, caller. Where a path has several, they come one after
-/// the other.
+/// Every endpoint: path, method, name in metrics and in the log, caller. The endpoints of one path are adjacent.
 pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 13] = [
     (
         "/login/start",
@@ -107,19 +105,19 @@ pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 13] = [
     ),
 ];
 
-/// Which endpoints an application has besides those of the page.
+/// The optional endpoints of an application.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offered {
-    /// The navigation variant.
+    /// The endpoints of the navigation variant.
     pub(super) navigation: bool,
-    /// Public keys of the client.
+    /// `/jwks`.
     pub(super) keys: bool,
-    /// Front-channel logout.
+    /// `/frontchannel-logout`.
     pub(super) frontchannel_logout: bool,
 }
 
 impl Offered {
-    /// Those of the application with this configuration.
+    /// The optional endpoints for this configuration.
     pub(super) fn by(config: &Config) -> Offered {
         Offered {
             navigation: config.navigation_redirect_uri().is_some(),
@@ -128,7 +126,7 @@ impl Offered {
         }
     }
 
-    /// Whether it has this one.
+    /// Whether the application has the endpoint.
     pub(super) fn has(self, endpoint: Endpoint) -> bool {
         match endpoint {
             Endpoint::Login | Endpoint::Callback | Endpoint::LogoutByNavigation => self.navigation,
@@ -146,14 +144,14 @@ impl Offered {
     }
 }
 
-/// A path, and the endpoints at it.
+/// A path, with its endpoints.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     endpoints: Vec<Endpoint>,
 }
 
 impl Route {
-    /// What is at `path`, exactly as it was sent: no other spelling leads anywhere.
+    /// The route of `path`, which is compared exactly as it was sent: there are no alternative spellings.
     pub(super) fn find(path: &str, prefix: &str, offered: Offered) -> Option<Route> {
         let path = path.strip_prefix(prefix)?;
         let endpoints: Vec<Endpoint> = ENDPOINTS
@@ -174,12 +172,12 @@ impl Route {
         }
     }
 
-    /// The first endpoint: what the path is mainly there for.
+    /// The first endpoint of the path.
     pub(super) fn main(&self) -> Option<Endpoint> {
         self.endpoints.first().copied()
     }
 
-    /// The methods, for `Allow`.
+    /// The methods of the path, for `Allow`.
     pub(super) fn allow(&self) -> String {
         let mut methods: Vec<String> = Vec::new();
         for endpoint in &self.endpoints {
@@ -206,12 +204,11 @@ impl Route {
 }
 
 impl Endpoint {
-    /// Its method.
     pub(super) fn method(self) -> Method {
         self.row().map_or(Method::GET, |(_, method, ..)| method.clone())
     }
 
-    /// Whether it answers HEAD as GET (RFC 9110, section 9.3.2): where that can be without effect.
+    /// Whether the endpoint answers HEAD like GET (RFC 9110, section 9.3.2): only if that has no side effect.
     fn has_head(self) -> bool {
         match self {
             Endpoint::Session | Endpoint::UserInfo | Endpoint::Claims | Endpoint::Jwks | Endpoint::Login => true,
@@ -226,7 +223,7 @@ impl Endpoint {
         }
     }
 
-    /// What its body is to be, where there is one.
+    /// The expected type of the body.
     pub(super) fn body(self) -> BodyKind {
         match self {
             Endpoint::BackchannelLogout => BodyKind::Form,
@@ -245,17 +242,16 @@ impl Endpoint {
         }
     }
 
-    /// Its path below the prefix.
+    /// The path below the prefix.
     pub(super) fn path(self) -> &'static str {
         self.row().map_or("", |(path, ..)| *path)
     }
 
-    /// Its name in metrics and in the log.
+    /// The name in metrics and in the log.
     pub(super) fn name(self) -> &'static str {
         self.row().map_or("unknown", |(_, _, name, ..)| name)
     }
 
-    /// Who calls it.
     pub(super) fn caller(self) -> Caller {
         self.row().map_or(Caller::Page, |(_, _, _, caller, _)| *caller)
     }

@@ -1,5 +1,4 @@
-//! Refusals. What the caller hears is one of the fixed texts of [`ErrorCode`], the table that both halves of the product
-//! share; what went wrong in detail goes to the log and nowhere else.
+//! Errors. The caller gets one of the fixed messages of [`ErrorCode`]; the details go to the log only.
 
 use std::borrow::Cow;
 
@@ -14,38 +13,38 @@ use crate::random::RandomError;
 use crate::session::writer::WriteError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Why a request was refused, in a word: a label of a metric, and a member of the audit line. Where none of these is
-/// said, it is the error code.
+/// The reason of a refusal: a label of a metric, and a member of the audit line. Without a reason, the error code is
+/// used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {
     /// The Origin is missing or not trusted.
     Origin,
-    /// Fetch Metadata say that the request comes from elsewhere, or is not what it should be.
+    /// Fetch Metadata show another site, or an unexpected kind of request.
     FetchMetadata,
-    /// The CSRF value is missing or another one.
+    /// The CSRF value is missing or wrong.
     Csrf,
     /// A cookie is missing.
     CookieMissing,
-    /// A cookie's time is over.
+    /// A cookie has expired.
     CookieExpired,
-    /// A cookie is not one of ours, was altered, or was sealed with a key that is gone.
+    /// A cookie cannot be decrypted: altered, or sealed with a key that is not in the key ring.
     CookieUnreadable,
     /// Cookies of different sessions.
     CookiesMixed,
-    /// The session was ended before its time.
+    /// The session was ended before its cookies expired.
     SessionEnded,
-    /// The authorization server does not take the refresh token any more.
+    /// The authorization server no longer accepts the refresh token.
     RefreshTokenRefused,
     /// No login is pending in this browser, or none with this state.
     LoginUnknown,
-    /// The ID token is not good.
+    /// The ID token is invalid.
     IdToken,
-    /// The logout token is not good.
+    /// The logout token is invalid.
     LogoutToken,
 }
 
 impl Reason {
-    /// Its name.
+    /// The name of the reason in metrics and audit lines.
     pub(super) fn name(self) -> &'static str {
         match self {
             Reason::Origin => "origin",
@@ -64,19 +63,19 @@ impl Reason {
     }
 }
 
-/// A request that is not fulfilled.
+/// A refused or failed request.
 #[derive(Debug)]
 pub(super) struct ApiError {
     refusal: ErrorCode,
     reason: Option<Reason>,
-    /// The `error` of the authorization response, in place of the refusal's own code.
+    /// The `error` of the authorization response, which replaces the error code.
     code: Option<String>,
     why: Cow<'static, str>,
     set_cookies: Vec<String>,
 }
 
 impl ApiError {
-    /// `why` is for the log: it holds no token, cookie or secret.
+    /// `why` is for the log, and contains no token, cookie or secret.
     pub(super) fn new(refusal: ErrorCode, why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError {
             refusal,
@@ -87,18 +86,18 @@ impl ApiError {
         }
     }
 
-    /// 401: Origin, CSRF or a cookie.
+    /// 401: the Origin, the CSRF value or a cookie is invalid.
     pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError::new(ErrorCode::UnauthorizedRequest, why)
     }
 
-    /// 400: the request is not what the endpoint takes.
+    /// 400: the request is invalid.
     pub(super) fn invalid(why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError::new(ErrorCode::InvalidRequest, why)
     }
 
-    /// The authorization server refused the login in the front channel. Its own error code is passed on, where it has
-    /// the form that RFC 6749, section 4.1.2.1, gives to one.
+    /// The authorization server answered the login with an error in the front channel. Its error code is passed on if it
+    /// has the form of RFC 6749, section 4.1.2.1.
     pub(super) fn front_channel(error: &str) -> ApiError {
         if error == "login_required" {
             return ApiError::new(ErrorCode::LoginRequired, "the authorization server requires a login");
@@ -117,7 +116,7 @@ impl ApiError {
         }
     }
 
-    /// The same failure, for this reason.
+    /// Sets the reason.
     pub(super) fn because(self, reason: Reason) -> ApiError {
         ApiError {
             reason: Some(reason),
@@ -125,7 +124,7 @@ impl ApiError {
         }
     }
 
-    /// The same failure, with these cookies set or cleared by its response.
+    /// Adds `Set-Cookie` lines to the response.
     pub(super) fn with_cookies(self, set_cookies: Vec<String>) -> ApiError {
         ApiError { set_cookies, ..self }
     }
@@ -138,17 +137,16 @@ impl ApiError {
         )
     }
 
-    /// Which refusal.
     pub(super) fn error_code(&self) -> ErrorCode {
         self.refusal
     }
 
-    /// The reason in a word.
+    /// The name of the reason, or otherwise the error code.
     pub(super) fn reason(&self) -> &'static str {
         self.reason.map_or(self.refusal.code(), Reason::name)
     }
 
-    /// Why, for the log.
+    /// The details, for the log.
     pub(super) fn why(&self) -> &str {
         &self.why
     }
@@ -195,7 +193,7 @@ impl From<OAuthError> for ApiError {
     }
 }
 
-/// How the API answers a call for which the authorization server was asked and answered with an error.
+/// The error code for an error response of the authorization server.
 fn refusal_of(error_response: &ErrorResponse) -> ErrorCode {
     let (endpoint, code) = (error_response.endpoint, error_response.error_code());
     match (error_response.meaning(), endpoint) {
@@ -207,12 +205,12 @@ fn refusal_of(error_response: &ErrorResponse) -> ErrorCode {
             ErrorCode::TokenExpired
         }
         (Meaning::Fault, ServerEndpoint::Token) => ErrorCode::AuthorizationServerError,
-        // What was pushed may be the page's own parameters.
+        // The page's own parameters may be invalid, and may be in the pushed request.
         (Meaning::UserMustCome | Meaning::Fault, _) => ErrorCode::AuthorizationError,
     }
 }
 
-/// How the API answers a refresh that failed: with the meaning of the error, whatever its code.
+/// The error code for a failed refresh, by the meaning of the error.
 pub(super) fn refusal_of_refresh(error: &OAuthError) -> ErrorCode {
     match error {
         OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,

@@ -1,20 +1,20 @@
-//! What the fuzz targets call, and nobody else: it is there only in their builds.
+//! The entry points of the fuzz targets, which only their builds contain.
 
 use super::endpoints::page_url::PageUrl;
 use crate::config::ResponseMode;
 
-/// What came out of a page's URL.
+/// The parsed form of a page's URL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PageUrlKind {
     /// No authorization response.
     Ordinary,
     /// A plain response.
     Plain,
-    /// One that comes as a JWT.
+    /// A response as a JWT.
     Signed,
 }
 
-/// Reads a page's URL; `None`: refused. `signed`: a JWT was asked for.
+/// Parses a page's URL; `None` if it is refused. `signed`: the response mode is `jwt`.
 pub fn page_url(text: &str, signed: bool) -> Option<PageUrlKind> {
     let mode = match signed {
         true => ResponseMode::Jwt,

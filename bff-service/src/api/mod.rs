@@ -1,14 +1,14 @@
 //! The HTTP API (`docs/CONTRACT.md`, section 1).
 //!
-//! Every request takes the one path through [`router`]: which application, which path, Origin and Fetch Metadata,
-//! preflight, method, body, and only then the endpoint's own work; and every response leaves through `respond`. There is
-//! no other router in front of the checks that a new endpoint could be registered past.
+//! Every request passes through [`router`]: application, path, Origin and Fetch Metadata, preflight, method, body, and
+//! then the endpoint; every response is built by `respond`. There is no other router that a new endpoint could be
+//! registered with to avoid the checks.
 //!
-//! * [`router`]: that path; [`call`]: what an endpoint gets.
-//! * `endpoint`: the table of endpoints; `endpoints`: what each of them does.
-//! * `checks`, `body`: what is refused before an endpoint has a look.
-//! * `answer`, `error`, `respond`, `cors`: what comes of it.
-//! * `record`: what operators see of it.
+//! * [`router`]: routing and checks; [`call`]: the request that an endpoint gets.
+//! * `endpoint`: the table of endpoints; `endpoints`: their implementation.
+//! * `checks`, `body`: the checks before the endpoint.
+//! * `answer`, `error`, `respond`, `cors`: the response.
+//! * `record`: metrics, audit lines and spans.
 //! * [`openapi`]: the description of all that.
 
 mod answer;

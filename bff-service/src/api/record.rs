@@ -1,4 +1,4 @@
-//! What operators see of a request: a counter, a line of the audit log where it was refused, and the end of its span.
+//! What operators see of a request: a counter, an audit line for a refusal, and the end of its span.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::application::Application;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::request_context::RequestContext;
 
-/// The request's span, if it has one.
+/// Ends the span of the request, if any.
 pub(super) fn end_span(
     application: &Application,
     endpoint: Option<Endpoint>,
@@ -27,8 +27,7 @@ pub(super) fn end_span(
     RequestContext::answered(method.as_str(), route, status, error);
 }
 
-/// For operators: a counter for every request, and a line for every refusal, whose code is returned. Successes that
-/// matter have lines of their own.
+/// Counts the request, and logs a refusal. Returns its error code. Important successes have their own log lines.
 pub(super) fn record(
     application: &Application,
     endpoint: Option<Endpoint>,
@@ -58,7 +57,7 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
 pub(super) fn log_refusal(endpoint: &'static str, failure: &ApiError) {
     let (status, code) = (failure.error_code().status(), failure.error_code().code());
     let level = match status {
-        // A browser's own doing, however often.
+        // Browsers prefetch on their own, and often.
         _ if failure.error_code() == ErrorCode::Prefetch => log::Level::Info,
         ..500 => log::Level::Info,
         503 => log::Level::Warn,

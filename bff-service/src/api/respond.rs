@@ -1,4 +1,4 @@
-//! From an outcome to an HTTP response. What every response carries is added here and nowhere else.
+//! Builds the HTTP response. All headers that every response has are added here only.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -14,7 +14,6 @@ use super::answer::{Answer, Content};
 use super::cors;
 use super::error::ApiError;
 
-/// Makes the response.
 pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>) -> HttpResponse {
     let (status, kind, body, further, set_cookies) = match result {
         Ok(Answer { content, set_cookies }) => {
@@ -69,7 +68,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
 
 const JSON: &str = "application/json";
 
-/// The header of a refusal that says when to come again.
+/// The `Retry-After` header of an error, if any.
 fn retry_after(refusal: ErrorCode) -> Option<(HeaderName, String)> {
     let ErrorCode::AuthorizationServerBusy { retry_after } = refusal else {
         return None;

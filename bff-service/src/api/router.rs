@@ -1,4 +1,4 @@
-//! The one path of every request.
+//! The routing and the checks of every request.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::session::cookies::response::SetCookies;
 use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 
-/// Registers the API of all applications in an actix application. While `is_draining`, each answer is the last on its
-/// connection, so that the proxy sends nothing more into it when the service ends.
+/// Registers the API of all applications in an actix application. While `is_draining`, each response closes its
+/// connection, so that the proxy sends no request on it when the service exits.
 pub fn configure(workers: Vec<Worker>, is_draining: Arc<AtomicBool>) -> impl FnOnce(&mut web::ServiceConfig) {
     let workers: Rc<[Worker]> = workers.into();
     move |app| {
@@ -60,7 +60,7 @@ async fn handle(workers: &[Worker], request: HttpRequest, payload: web::Payload)
     }
 }
 
-/// The host that a request names; HTTP/2 has it in `:authority`.
+/// The host that a request names; in HTTP/2, `:authority`.
 fn host_of(request: &HttpRequest) -> &str {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
@@ -73,7 +73,7 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
     workers
         .iter()
         .filter(|worker| worker.application.routing.is_for(host, request.uri().path()))
-        // The one that names the host before one that takes any.
+        // An application that names the host takes precedence over one for any host.
         .max_by_key(|worker| worker.application.routing.names_hosts())
 }
 
@@ -95,7 +95,7 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let preflight = request.method() == Method::OPTIONS;
 
     let result = match &route {
-        // Nothing is refused in a preflight: an origin that gets no leave there is stopped by the browser.
+        // A preflight is never refused: the browser stops a request of an origin that the response does not allow.
         Some(_) if preflight => Ok(Answer::default()),
         None if preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Answer::default()),
         route => dispatch(worker, request, origin, route.as_ref(), payload).await,
@@ -144,7 +144,7 @@ async fn dispatch(
             check_not_prefetch(headers)?;
             check_navigation(origin, headers)?;
         }
-        // A page has no business here; a server sends no Origin.
+        // A page must not call this endpoint; a server sends no Origin.
         Caller::AuthorizationServer if origin == CallerOrigin::Untrusted => {
             return Err(untrusted_origin());
         }
@@ -174,8 +174,8 @@ async fn dispatch(
         now,
     };
     let is_head = call.is_head;
-    // Those that talk to the authorization server have room of their own: what each of them needs would be reserved, and
-    // moved about, for every request.
+    // The endpoints that talk to the authorization server are boxed: otherwise every request would reserve, and move, the
+    // memory for all of them.
     let result = match endpoint {
         Endpoint::LoginStart => Box::pin(endpoints::login_start::handle(call)).await,
         Endpoint::LoginEnd => Box::pin(endpoints::login_end::handle(call)).await,
@@ -199,13 +199,14 @@ async fn dispatch(
     result.map_err(|failure| {
         let mut set_cookies = SetCookies::new(&cookies);
         if failure.error_code() == ErrorCode::SessionExpired {
-            // However it was found out: nothing of the session stays in the browser.
+            // In any case, no cookie of the session stays in the browser.
             set_cookies.clear_session();
         } else if failure.error_code() == ErrorCode::UnauthorizedRequest
             && matches!(endpoint, Endpoint::Refresh | Endpoint::Logout)
         {
-            // So many came under one name that the right one was not among those that are looked at, or they are of several
-            // sessions: the next attempt is to see fewer, and also those that were planted where signing in does not reach.
+            // The request had so many cookies of one name that the valid one was not among those that were read, or
+            // cookies of different sessions: the next request should have fewer of them, including planted ones at paths
+            // that sign-in does not reach.
             set_cookies.clear_repeated();
         } else {
             return failure;

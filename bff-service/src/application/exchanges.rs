@@ -1,10 +1,10 @@
-//! Exchanges at the token endpoint: of a code, or of a refresh token that rotates, both of which are good for one use; and
-//! revocations, without which tokens would live on that nobody holds any more.
+//! Exchanges at the token endpoint: of a code, or of a rotating refresh token, each of which can be used once; and
+//! revocations, without which tokens that nobody has would stay valid.
 //!
-//! Such an exchange must not be lost halfway. So it is a task of its own, on a thread that no worker's end takes along. Its
-//! caller waits for it for as long as any request to the authorization server may take. When that is over, or the caller is
-//! gone, the exchange goes on *behind the answer*, within bounds; what comes of it is then in the
-//! [store](crate::session::refresh::store) for the next caller. At shutdown it is waited for.
+//! Such an exchange must not be lost, so it is a separate task on a thread that outlives the workers. Its caller waits as
+//! long as for any request to the authorization server. If the exchange takes longer, or the caller disconnects, the
+//! exchange continues *in the background*, within bounds, and its result is in the
+//! [store](crate::session::refresh::store) for the next caller. A shutdown waits for it.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -18,15 +18,15 @@ use crate::oauth::OAuthClient;
 use crate::oauth::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
 use crate::telemetry::request_context::RequestContext;
 
-/// Work that begins on another thread than that of its caller.
+/// Work for another thread than that of its caller.
 type Job = Box<dyn FnOnce(Rc<OAuthClient>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
-/// What is exchanged.
+/// The kind of grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exchange {
-    /// A code: lost, it costs a login. Anybody can make up codes without end.
+    /// A code. A lost code costs a login. An attacker can make up any number of codes.
     Code,
-    /// A refresh token: lost, it costs a session.
+    /// A refresh token. A lost refresh token costs a session.
     RefreshToken,
 }
 
@@ -34,15 +34,14 @@ pub enum Exchange {
 pub struct Exchanges {
     times: ExchangeTimes,
     jobs: mpsc::UnboundedSender<Job>,
-    /// Until [`Exchanges::run`] takes it.
+    /// Present until [`Exchanges::run`] takes it.
     begun: Mutex<Option<mpsc::UnboundedReceiver<Job>>>,
-    /// Of codes, and of refresh tokens: codes that somebody makes up take no room from sessions.
+    /// For codes and for refresh tokens: made-up codes take no permits from sessions.
     behind_the_answer: [Semaphore; 2],
     under_way: watch::Sender<usize>,
 }
 
 impl Exchanges {
-    /// None yet.
     pub fn new(times: ExchangeTimes) -> Exchanges {
         let (jobs, begun) = mpsc::unbounded_channel();
         Exchanges {
@@ -54,12 +53,12 @@ impl Exchanges {
         }
     }
 
-    /// How long they may take.
+    /// The time limits.
     pub fn times(&self) -> ExchangeTimes {
         self.times
     }
 
-    /// Carries out what the workers ask for, over `client`. Never ends; to be spawned once, on a thread that runs actix and
+    /// Runs the exchanges of the workers with `client`. Never returns; spawn it once, on a thread that runs actix and
     /// outlives the workers.
     pub async fn run(&self, client: Rc<OAuthClient>) {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -69,8 +68,8 @@ impl Exchanges {
         }
     }
 
-    /// Begins `work` for the current request, and waits for it as long as a caller waits. `None`: it is not over, and goes
-    /// on without its caller.
+    /// Starts `work` for the current request, and waits for it within the time limit of a caller. `None`: the work is not
+    /// complete, and continues without its caller.
     pub async fn begin<T, W, F>(self: &Arc<Self>, work: W) -> Option<T>
     where
         T: Send + 'static,
@@ -81,7 +80,7 @@ impl Exchanges {
         timeout(self.times.answer, answered).await.ok()?.ok()
     }
 
-    /// Begins `work` for the current request, which need not wait for it.
+    /// Starts `work` for the current request, which need not wait for it.
     pub fn begin_behind_the_answer<T, W, F>(self: &Arc<Self>, work: W) -> oneshot::Receiver<T>
     where
         T: Send + 'static,
@@ -99,17 +98,17 @@ impl Exchanges {
                     Some(context) => context.scope(work).await,
                     None => work.await,
                 };
-                // Nobody waits any more: it is in the store.
+                // Without a receiver the result is in the store only.
                 let _ = answer.send(outcome);
             })
         });
-        // Were the other thread gone, the caller would hear that there is no answer.
+        // If the other thread has ended, the receiver reports that there is no response.
         let _ = self.jobs.send(job);
         answered
     }
 
-    /// The outcome of one exchange, within its time: as long as its caller waits in any case, and then for the rest of the
-    /// total if there is room behind the answers. `None`: it took too long and was given up.
+    /// Runs one exchange within its time limits: that of its caller, and then the rest of the total if a background
+    /// permit is available. `None`: the exchange timed out.
     pub async fn in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Option<T> {
         let [of_codes, of_refresh_tokens] = &self.behind_the_answer;
         let room = match what {
@@ -122,8 +121,8 @@ impl Exchanges {
         }
         let Ok(_room) = room.try_acquire() else {
             log::error!(
-                "{MAX_BEHIND_THE_ANSWER} exchanges go on behind their answers already: one that the token endpoint has not \
-                 answered in time is given up, and a refresh token that rotated is lost"
+                "the token endpoint did not answer in time, and {MAX_BEHIND_THE_ANSWER} exchanges already continue in the \
+                 background: abandoning one more; a rotated refresh token is lost"
             );
             return None;
         };
@@ -132,7 +131,8 @@ impl Exchanges {
         timeout(rest, exchange).await.ok()
     }
 
-    /// Waits until no exchange of any application is under way: when no more can begin, not longer than one may take.
+    /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns within
+    /// the time limit of an exchange.
     pub async fn finish_all(applications: &[Arc<Exchanges>]) {
         let finishing: Vec<_> = applications
             .iter()
@@ -140,17 +140,17 @@ impl Exchanges {
             .map(|exchanges| tokio::spawn(async move { exchanges.finish().await }))
             .collect();
         for finished in finishing {
-            // It does not panic, and nobody aborts it.
+            // The task does not panic and is not aborted.
             let _ = finished.await;
         }
     }
 
-    /// The same for one application.
+    /// Waits for the exchanges of one application.
     async fn finish(&self) {
         let mut under_way = self.under_way.subscribe();
         let count = *under_way.borrow();
         if count > 0 {
-            log::info!("waiting for {count} token requests under way");
+            log::info!("waiting for {count} token requests in progress");
         }
         if timeout(self.times.over(), under_way.wait_for(|count| *count == 0))
             .await
@@ -163,7 +163,7 @@ impl Exchanges {
     }
 }
 
-/// Counts an exchange for as long as it is under way, however it ends.
+/// Counts an exchange while it is in progress.
 struct UnderWay(Arc<Exchanges>);
 
 impl UnderWay {

@@ -1,7 +1,7 @@
-//! What may change while the service runs: the cookie keys, the client secret, and the rules of `/authorize`. All else in
-//! the configuration takes a restart.
+//! The settings that the service reloads while it runs: the cookie keys, the client secret, and the rules of
+//! `/authorize`. Every other change requires a restart.
 //!
-//! The client's certificate is not in here: it is looked at when it is shown, by
+//! The client's certificate is not among them: it is reloaded when a handshake needs it, by
 //! [`ClientCertificate`](crate::http_client::client_certificate::ClientCertificate).
 
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use crate::config::{AuthorizeRules, Config};
 use crate::oauth::client_secret::ClientSecret;
 use crate::session::cookies::keys::CookieKeys;
 
-/// What is in force now, for all workers of an application.
+/// The settings in force, for all workers of an application.
 pub struct LiveSettings {
-    /// The keys that seal.
+    /// The cookie keys.
     pub cookie_keys: Arc<CookieKeys>,
     client_secret: ClientSecret,
     authorize_rules: ArcSwapOption<AuthorizeRules>,
 }
 
 impl LiveSettings {
-    /// Begins with what the configuration says; `client_secret` is where the client looks for its secret.
+    /// Starts with the settings of `config`; the OAuth client reads its secret from `client_secret`.
     pub fn new(config: &Config, client_secret: &ClientSecret) -> LiveSettings {
         LiveSettings {
             cookie_keys: CookieKeys::new(config),
@@ -30,12 +30,12 @@ impl LiveSettings {
         }
     }
 
-    /// The rules of `/authorize`; `None` where it is off.
+    /// The rules of `/authorize`; `None` if it is disabled.
     pub fn authorize_rules(&self) -> Option<Arc<AuthorizeRules>> {
         self.authorize_rules.load_full()
     }
 
-    /// Takes over what is different in another reading of the configuration. What is said is for the log.
+    /// Applies the differences in a reloaded configuration. Returns log messages.
     pub fn take(&self, config: &Config) -> Vec<String> {
         let mut changes: Vec<String> = self
             .cookie_keys
@@ -45,7 +45,7 @@ impl LiveSettings {
         if self.client_secret.replace(config.client_secret()) {
             changes.push("reloaded client secret".to_owned());
         }
-        // Whether there are any is settled at the start: the routes are.
+        // Whether `/authorize` is enabled is fixed at startup, like its route.
         if let (Some(new), Some(old)) = (config.authorize_rules(), self.authorize_rules())
             && *new != *old
         {

@@ -1,9 +1,9 @@
-//! One application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers
-//! share it.
+//! An application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers share
+//! it.
 //!
-//! * [`routing`]: which requests are for it.
-//! * [`live_settings`]: what of it may change while the service runs.
-//! * [`exchanges`]: how a code or a refresh token is exchanged without being lost.
+//! * [`routing`]: the requests that belong to it.
+//! * [`live_settings`]: the settings that the service reloads.
+//! * [`exchanges`]: exchanges of codes and refresh tokens, which must not be lost.
 
 pub mod exchanges;
 pub mod live_settings;
@@ -39,33 +39,33 @@ use crate::session::refresh::store::RefreshStore;
 use crate::session::writer::{Tokens, WriteError};
 use crate::telemetry::metrics::Metrics;
 
-/// How long an access token counts as good where the authorization server does not say, in seconds. Nothing rests on
-/// it: whoever accepts the token decides.
+/// Assumed lifetime of an access token if the authorization server does not state one, in seconds. No security depends on
+/// it: the API decides whether it accepts the token.
 const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
 
-/// The parts of an application, made once from its configuration.
+/// The parts of an application, built once from its configuration.
 pub struct Application {
     /// The configuration.
     pub config: Arc<Config>,
-    /// The authorization server's metadata and keys.
+    /// The authorization server's metadata and JWKS.
     pub provider: Provider,
-    /// What of it may change while the service runs.
+    /// The settings that the service reloads.
     pub live: LiveSettings,
-    /// Which requests are for it.
+    /// The requests that belong to the application.
     pub routing: Routing,
     /// How cookies are named, sealed and sent.
     pub cookies: CookieSettings,
-    /// How long sessions last.
+    /// Configured lifetimes of sessions.
     pub lifetimes: SessionLifetimes,
-    /// Makes one of concurrent refreshes.
+    /// Combines concurrent refreshes.
     pub refreshes: Arc<dyn RefreshStore>,
-    /// Codes and refresh tokens on their way to the token endpoint.
+    /// Exchanges at the token endpoint.
     pub exchanges: Arc<Exchanges>,
-    /// The sessions that are over.
+    /// The ended sessions.
     pub ended: ended::List,
-    /// The logout tokens that were used.
+    /// The used logout tokens.
     pub logout_tokens: LogoutTokens,
-    /// Tells the browser's return from signing out from any other page load.
+    /// Recognizes the browser's return from a logout.
     pub logout_states: LogoutStates,
     /// This process.
     pub replica: ReplicaId,
@@ -74,7 +74,7 @@ pub struct Application {
     redis: Option<Redis>,
 }
 
-/// Makes all applications of a configuration, with one set of counters. The error is one of configuration.
+/// Builds all applications of a configuration, with shared metrics. The error is a configuration error.
 pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
     let metrics = Arc::new(Metrics::default());
     let make = |config: Config| {
@@ -86,7 +86,7 @@ pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
 }
 
 impl Application {
-    /// Puts the application together. The error is one of configuration. Must run where tokio runs.
+    /// Builds the application. The error is a configuration error. Must run where tokio runs.
     pub fn new(config: Arc<Config>, provider: Provider, metrics: Arc<Metrics>) -> Result<Application, String> {
         let narrow_path = match config.cookie_paths {
             CookiePaths::Narrow => config.endpoints_prefix.clone(),
@@ -172,7 +172,7 @@ impl Application {
         })
     }
 
-    /// Where the authorization server sends the browser back to.
+    /// The redirect URI.
     pub fn redirect_uri(&self, by_navigation: bool) -> &RedirectUrl {
         match self.config.navigation_redirect_uri() {
             Some(uri) if by_navigation => uri,
@@ -180,13 +180,13 @@ impl Application {
         }
     }
 
-    /// What a pending login says that was begun here, to come back to `redirect_uri`.
+    /// The digest that binds a pending login to this application and to `redirect_uri`.
     pub fn begun_for(&self, redirect_uri: &str) -> String {
         let config = &self.config;
         PendingLogin::digest(&config.authorization_server.issuer, &config.client.id, redirect_uri)
     }
 
-    /// When an access token that came at `now` expires, both in UNIX seconds.
+    /// The expiry time of an access token that was received at `now`, both in UNIX seconds.
     pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
@@ -199,23 +199,23 @@ impl Application {
         fit::check(tokens, session, &self.cookies, &self.ended, self.lifetimes, now)
     }
 
-    /// Revokes tokens of a session that is over, behind the answer: nobody waits for it but the shutdown.
+    /// Revokes the tokens of an ended session in the background; only a shutdown waits for it.
     pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
-        // What comes of it is in the log.
+        // The result is logged.
         drop(
             self.exchanges
                 .begin_behind_the_answer(async move |client| client.revoke(refresh_token, access_token).await),
         );
     }
 
-    /// Ends what has begun by `now` (UNIX seconds), here and, where they share Redis, at the other replicas.
+    /// Ends what has begun by `now` (UNIX seconds), in this process and, with Redis, at the other replicas.
     pub async fn end(&self, ended: Ended, now: u64) {
         if let Some(until) = self.ended.end(ended, now) {
             self.tell(ended, now, until).await;
         }
     }
 
-    /// As [`Application::end`], on the word of somebody who did not prove who they are. Returns whether there was room for it.
+    /// Like [`Application::end`], for an unauthenticated caller. Returns whether the list had room for the entry.
     pub async fn end_if_room(&self, ended: Ended, now: u64) -> bool {
         let Some(until) = self.ended.end_if_room(ended, now) else {
             return false;
@@ -230,8 +230,8 @@ impl Application {
         }
     }
 
-    /// What is known to have ended by now, here and, where they share Redis, at the other replicas: to be asked before
-    /// the tokens of a login are asked for, and given to [`ended::List::begin`].
+    /// The state of the list of ended sessions, including, with Redis, the entries of other replicas. Call it before the
+    /// token request of a login, and pass the result to [`ended::List::begin`].
     pub async fn ended_by_now(&self) -> u64 {
         if let Some(redis) = &self.redis {
             redis_sync::catch_up(redis, &self.ended).await;
@@ -239,7 +239,7 @@ impl Application {
         self.ended.changes()
     }
 
-    /// What runs beside the requests: never ends, to be spawned once in a process, on a thread that runs actix.
+    /// Runs the background tasks. Never returns; spawn it once in a process, on a thread that runs actix.
     pub async fn run_background(&self) {
         let follow = async {
             match &self.redis {

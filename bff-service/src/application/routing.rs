@@ -1,4 +1,4 @@
-//! Which requests are for an application.
+//! The requests that belong to an application.
 
 use crate::config::Config;
 
@@ -7,12 +7,11 @@ use crate::config::Config;
 pub struct Routing {
     hosts: Vec<String>,
     endpoints_prefix: String,
-    /// Whether there is no other application.
+    /// Whether this is the only application.
     is_alone: bool,
 }
 
 impl Routing {
-    /// By the configuration.
     pub fn new(config: &Config) -> Routing {
         Routing {
             hosts: config.hosts.clone(),
@@ -21,7 +20,7 @@ impl Routing {
         }
     }
 
-    /// Whether a request with this `Host` and path is for this application.
+    /// Whether a request with this `Host` and path belongs to the application.
     pub fn is_for(&self, host: &str, path: &str) -> bool {
         let below = path.strip_prefix(self.endpoints_prefix.as_str());
         let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -36,7 +35,7 @@ impl Routing {
         self.hosts.is_empty() || self.hosts.iter().any(same)
     }
 
-    /// Whether it names its hosts: it goes before one that takes any.
+    /// Whether the application names its hosts: it then takes precedence over one for any host.
     pub fn names_hosts(&self) -> bool {
         !self.hosts.is_empty()
     }

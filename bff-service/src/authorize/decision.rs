@@ -1,4 +1,4 @@
-//! How the proxy is told of a decision.
+//! The response to the proxy for a decision.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -25,7 +25,7 @@ pub(super) fn error_code(decision: &Decision) -> Option<&'static str> {
     }
 }
 
-/// The response that tells the proxy.
+/// The response to the proxy.
 pub(super) fn to_response(decision: &Decision, rules: &Config, request: &HttpRequest) -> HttpResponse {
     match decision {
         Decision::Forward(Forward { mutations, .. }) => forward(rules, request, mutations),
@@ -33,14 +33,15 @@ pub(super) fn to_response(decision: &Decision, rules: &Config, request: &HttpReq
     }
 }
 
-/// The decision where none could be made.
+/// The decision after an internal error.
 pub(super) fn server_error(details: &'static str) -> Decision {
     Decision::Reject(Rejection::new(ErrorCode::ServerError, details))
 }
 
-/// 200 with the headers for the API. `Cookie` is always there in full, for proxies that can only replace a header. The headers
-/// that the gateway alone sets are always listed for removal, with `-`, `_` and `.`: the proxy may not have sent the client's
-/// own here. Those that it has sent are listed in the spelling in which they came.
+/// 200 with the headers for the API. The response always contains the complete `Cookie` header, for proxies that can only
+/// replace a header. It always lists for removal the headers that only the gateway may set, with `-`, `_` and `.`,
+/// because the proxy may not have sent the client's headers to this service. Headers that the proxy sent are listed in
+/// their received spelling.
 fn forward(rules: &Config, request: &HttpRequest, mutations: &HeaderMutations) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));

@@ -1,4 +1,4 @@
-//! Introspection (RFC 7662) over the service's own connections, as the module does it through Envoy.
+//! Introspection (RFC 7662) over the connections of the service, as the filter does it through Envoy.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use bff_core::gateway::introspection::{
 use crate::oauth::http::{HttpClient, HttpError};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Asks the authorization server, as the module asks it through Envoy.
+/// Sends the introspection request that the filter sends through Envoy.
 pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: IntrospectionRequest) -> IntrospectionResponse {
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     let make = || {
-        // The endpoint is reached over what its URL says, so nothing in between has to be told.
+        // The connection goes to the scheme of the URL, so no forwarded scheme is needed.
         let is_sent = |name: &str| !name.starts_with(':') && name != FORWARDED_PROTO;
         let headers = request.headers.iter().filter(|(name, _)| is_sent(name));
         let made = headers.fold(oauth2::http::Request::post(&url), |made, (name, value)| {
@@ -28,7 +28,8 @@ pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: Introspection
     };
     let exchange = async {
         match attempt().await {
-            // The server may have closed an idle connection at this very moment, and asking twice changes nothing.
+            // The server may have closed an idle connection at this moment, and a repeated introspection has no side
+            // effect.
             Err(HttpError::Broken(_)) => attempt().await,
             other => other,
         }
@@ -48,7 +49,7 @@ pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: Introspection
             body: (answer.body.len() <= MAX_RESPONSE_LEN).then(|| answer.body.to_vec()),
         },
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
-        // Envoy's answer to the module where one is late.
+        // Envoy's response to the filter after a timeout.
         Err(_) | Ok(Err(HttpError::Timeout)) => status(504),
         Ok(Err(_)) => IntrospectionResponse::Failed,
     }

@@ -1,9 +1,9 @@
 //! `/authorize`: the filter's rules for proxies that ask an HTTP service, such as Envoy's `ext_authz`, nginx's
 //! `auth_request` and Traefik's ForwardAuth. It is the second host of the [`Gateway`]; the first is the filter.
 //!
-//! * `decision`: what is decided, and how the proxy is told; [`introspection`]: what the authorization server is asked.
+//! * `decision`: the response to the proxy; [`introspection`]: introspection requests.
 //!
-//! On the admin listener alone: the answer holds the token for the API, and a page that got it would have a token.
+//! On the admin listener only: the response contains the token for the API, which a page must not get.
 
 mod decision;
 pub mod introspection;
@@ -35,7 +35,7 @@ use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 use bff_core::request::values::Values;
 
-/// Registers `/authorize`, and everything below it, where the application has rules for it.
+/// Registers `/authorize`, and all paths below it, if the application has rules for it.
 pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
     let Some(rules) = application.live.authorize_rules() else {
         return;
@@ -68,8 +68,8 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
     }
 }
 
-/// The authorizer for the rules that are in force. One for other rules begins with nothing kept, and those who wait for the
-/// one from before are answered by it.
+/// The authorizer for the rules in force. New rules get a new authorizer with empty caches; requests that wait for the
+/// previous one are answered by it.
 fn current(authorizer: &RefCell<Rc<Authorizer>>) -> Rc<Authorizer> {
     let mut authorizer = authorizer.borrow_mut();
     if let Some(rules) = authorizer.application.live.authorize_rules()
@@ -80,21 +80,21 @@ fn current(authorizer: &RefCell<Rc<Authorizer>>) -> Rc<Authorizer> {
     Rc::clone(&authorizer)
 }
 
-/// The gateway of one worker, and the requests that wait for a decision.
+/// The gateway of one worker, and its pending requests.
 struct Authorizer {
     application: Arc<Application>,
     rules: Arc<AuthorizeRules>,
     method_header: Option<HeaderName>,
     http: HttpClient,
     stage: Option<PhantomToken>,
-    /// Never borrowed while anything is waited for.
+    /// Never borrowed across an `await`.
     gateway: RefCell<Gateway>,
     waiting: RefCell<HashMap<StreamId, oneshot::Sender<Decision>>>,
     next: Cell<StreamId>,
 }
 
-/// Of a connection that another proxy has, nothing is known here: a token that is bound to a certificate is refused, and a
-/// route has no metadata.
+/// The connection of the client to the proxy, of which the service knows nothing: a certificate-bound token is refused,
+/// and a route has no metadata.
 struct ElsewhereConnected;
 
 impl RequestAttributes for ElsewhereConnected {
@@ -121,7 +121,7 @@ impl Authorizer {
         })
     }
 
-    /// Decides, and counts the decision.
+    /// Decides on the request, and counts the decision.
     async fn answer(self: Rc<Self>, request: &HttpRequest) -> HttpResponse {
         let began = Instant::now();
         let decision = Rc::clone(&self).decide(request).await;
@@ -142,7 +142,7 @@ impl Authorizer {
         let (decided, decision) = oneshot::channel();
         self.waiting.borrow_mut().insert(stream, decided);
         let now = clock::now();
-        // First, since nothing else calls this gateway: above all, the list of ended sessions has to be current.
+        // First, because nothing else drives this gateway: the list of ended sessions must be current.
         let due = self.gateway.borrow_mut().on_tick(now);
         self.carry_out(due);
         let effect = self
@@ -150,12 +150,13 @@ impl Authorizer {
             .borrow_mut()
             .on_request(stream, &head, &ElsewhereConnected, now);
         self.carry_out(Vec::from_iter(effect));
-        // A caller that leaves is not missed: what it began goes on for those who wait for the same, and ends in time.
+        // If a caller disconnects, its introspection continues for other requests with the same token, within the
+        // timeout.
         let undecided = |_| server_error("internal error: no decision");
         decision.await.unwrap_or_else(undecided)
     }
 
-    /// The head of the request that the proxy asks about.
+    /// The head of the original request.
     fn head(&self, request: &HttpRequest) -> Option<RequestHead> {
         let mut method = request.method().as_str().as_bytes().to_vec();
         if let Some(name) = &self.method_header {
@@ -183,7 +184,7 @@ impl Authorizer {
                 Effect::Run(Command::Introspect { flight, request, .. }) => {
                     actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
                 }
-                // The list is the service's own.
+                // The service has the list itself.
                 Effect::Run(Command::ReadEndedSessions { path, .. }) => {
                     let known = path.rsplit_once("known=").map_or("", |(_, known)| known);
                     let list = self.application.ended.to_json(known);
@@ -198,7 +199,7 @@ impl Authorizer {
 
     fn end(&self, stream: StreamId, decision: Decision) {
         if let Some(decided) = self.waiting.borrow_mut().remove(&stream) {
-            // Who has left hears nothing.
+            // The caller has disconnected.
             let _ = decided.send(decision);
         }
     }

@@ -2,31 +2,31 @@
 
 use std::path::PathBuf;
 
-/// How it is called.
+/// The usage text.
 pub const USAGE: &str = "\
 usage: bff-service [serve|check|ready] --config PATH
        bff-service keys generate|fingerprint
 
-  serve   serves the API (the default)
-  check   validates the configuration and the authorization server's metadata, and says what is wrong
+  serve   serves the API (default)
+  check   validates the configuration and the authorization server's metadata, and prints errors and warnings
   ready   asks the service that runs with this configuration whether it is ready; for health checks of containers
-  keys    makes cookie keys, and names those that there are: bff-service keys --help
+  keys    generates cookie keys, and prints the fingerprints of existing ones; see bff-service keys --help
 
 environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
              OTEL_EXPORTER_OTLP_ENDPOINT, and the other OTEL_ variables of docs/observability.md
              HTTPS_PROXY and NO_PROXY, for the authorization server
              BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE";
 
-/// What is to be done.
+/// The command to run.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Command {
     /// Serve the API.
     Serve,
-    /// Validate the configuration, and what it leads to at the authorization server.
+    /// Validate the configuration and the authorization server's metadata.
     Check,
     /// Ask the running service whether it is ready.
     Ready,
-    /// Say how it is called.
+    /// Print the usage text.
     Help,
 }
 
@@ -58,7 +58,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, Pa
                     config = Some(PathBuf::from(path));
                     continue;
                 }
-                _ => return Err(format!("`{other}` is unknown")),
+                _ => return Err(format!("unknown argument `{other}`")),
             },
         };
         if command.replace(named).is_some() {
@@ -95,7 +95,7 @@ mod tests {
         for (arguments, message) in [
             (&[][..], "missing --config PATH"),
             (&["--config"], "missing path after --config: write --config PATH"),
-            (&["start", "--config", "a"], "`start` is unknown"),
+            (&["start", "--config", "a"], "unknown argument `start`"),
             (&["serve", "check", "--config", "a"], "more than one command: write one"),
             (&["--config", "a", "--config", "b"], "repeated --config: write it once"),
         ] {

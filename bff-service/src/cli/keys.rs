@@ -1,4 +1,4 @@
-//! `bff-service keys`: makes cookie keys, and names those that there are without showing them.
+//! `bff-service keys`: generates cookie keys, and prints the fingerprints of existing ones.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use crate::config;
 use crate::random;
 use bff_core::encoding::hex;
 
-/// How it is called.
+/// The usage text.
 pub const USAGE: &str = "\
 usage: bff-service keys generate [--count N]
        bff-service keys fingerprint [--file PATH | --config PATH]
 
-  generate      prints fresh cookie keys, one a line
-  fingerprint   prints the public name of each cookie key and whether it seals or only opens, never the key; the keys
-                are those of the file (`-` is the standard input), of the configuration's applications, or else of
-                BFF_COOKIE_KEYS or the file that BFF_COOKIE_KEYS_FILE names";
+  generate      prints new cookie keys, one on each line
+  fingerprint   prints the fingerprint of each cookie key and whether the key seals or only opens, never the key itself;
+                reads the keys from the file (`-`: standard input), from the configuration's applications, or otherwise
+                from BFF_COOKIE_KEYS or the file that BFF_COOKIE_KEYS_FILE names";
 
-/// The most keys made at once: as many as a ring holds.
+/// Maximum number of keys of one call: the size of a key ring.
 const MAX_COUNT: usize = 16;
 
-/// Why there is nothing to print.
+/// Why a call has no output.
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeysError {
-    /// The call is none.
+    /// The arguments are invalid.
     Usage(String),
-    /// It is, and cannot be carried out.
+    /// The command failed.
     Refused(String),
 }
 
@@ -40,26 +40,31 @@ enum KeySource {
     Config(PathBuf),
 }
 
-/// Carries out a call. What comes back is for the standard output.
+/// Runs the command. Returns the text for standard output.
 pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, KeysError> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["generate"] => generate(1),
         ["generate", "--count", count] => match count.parse() {
             Ok(count @ 1..=MAX_COUNT) => generate(count),
-            _ => Err(KeysError::Usage(format!("--count must be from 1 to {MAX_COUNT}"))),
+            _ => Err(KeysError::Usage(format!(
+                "invalid --count: write a number from 1 to {MAX_COUNT}"
+            ))),
         },
         ["fingerprint"] => fingerprint(&KeySource::Environment, env),
         ["fingerprint", "--file", "-"] => fingerprint(&KeySource::StandardInput, env),
         ["fingerprint", "--file", path] => fingerprint(&KeySource::File(path.into()), env),
         ["fingerprint", "--config", path] => fingerprint(&KeySource::Config(path.into()), env),
         ["--help" | "-h"] => Ok(Zeroizing::new(format!("{USAGE}\n"))),
-        _ => Err(KeysError::Usage(format!("`keys {}` is unknown", arguments.join(" ")))),
+        _ => Err(KeysError::Usage(format!(
+            "unknown command `keys {}`",
+            arguments.join(" ")
+        ))),
     }
 }
 
 fn generate(count: usize) -> Result<Zeroizing<String>, KeysError> {
-    // As long as it gets, so that no copy stays behind where it grew.
+    // With its final capacity, so that a reallocation leaves no copy of a key in memory.
     let mut text = Zeroizing::new(String::with_capacity(count.saturating_mul(65)));
     for _ in 0..count {
         let key = random::bytes::<32>().map(Zeroizing::new);
@@ -83,11 +88,11 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
             let mut text = Zeroizing::new(String::new());
             let read = std::io::stdin().read_to_string(&mut text);
             read.map_err(|error| refused(format!("reading standard input failed: {error}")))?;
-            (text, "the standard input".to_owned())
+            (text, "standard input".to_owned())
         }
         KeySource::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
             (Some(_), Some(_)) => {
-                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set; set one of them";
+                let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set: set one of them";
                 return Err(refused(what.to_owned()));
             }
             (Some(text), None) => (Zeroizing::new(text), "BFF_COOKIE_KEYS".to_owned()),

@@ -1,8 +1,8 @@
-//! The command line of `bff-service`, and its commands besides serving.
+//! The command line of `bff-service`, and its commands other than `serve`.
 //!
-//! * [`args`]: which command, and with what.
-//! * [`check`]: is the configuration good, and does the authorization server have what it needs?
-//! * [`keys`]: makes cookie keys, and names those that there are.
+//! * [`args`]: parses the arguments.
+//! * [`check`]: validates the configuration and the authorization server's metadata.
+//! * [`keys`]: generates cookie keys, and prints the fingerprints of existing ones.
 //! * [`ready`]: asks the running service whether it is ready.
 
 pub mod args;

@@ -1,21 +1,22 @@
 //! `bff-service ready`: asks the service that runs with this configuration whether it is ready. For the health check of a
-//! container, which has no other program that could.
+//! container, whose image has no HTTP client.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Whatever else answers there is not listened to for ever.
+/// Maximum length of a response, in bytes: another server at this port might send without end.
 const LONGEST_ANSWER: u64 = 16 * 1024;
 
-/// Whether `/readyz` of the admin listener says so.
+/// Requests `/readyz` of the admin listener.
 ///
 /// # Errors
-/// What it says otherwise, or why it cannot be asked.
+/// The response if the service is not ready, or why the request failed.
 pub fn ask(admin: SocketAddr) -> Result<(), String> {
     let (address, port) = (admin.ip(), admin.port());
-    let unreachable = |error: std::io::Error| format!("the admin listener at {address} port {port}: {error}");
+    let unreachable =
+        |error: std::io::Error| format!("connecting to the admin listener at {address} port {port} failed: {error}");
     let answer = get(admin).map_err(unreachable)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
@@ -26,7 +27,7 @@ pub fn ask(admin: SocketAddr) -> Result<(), String> {
 }
 
 fn get(mut target: SocketAddr) -> std::io::Result<String> {
-    // Who listens everywhere listens here too.
+    // A listener on the unspecified address accepts connections to loopback.
     if target.ip().is_unspecified() {
         target.set_ip(match target.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

@@ -27,18 +27,17 @@ use crate::http_client::Proxy;
 use crate::jose::algorithm::Algorithm;
 use bff_core::encoding::hex;
 
-/// A configuration that has been checked. It never changes: what may change while the service runs is taken from another
-/// reading of the same file, by `application::live_settings`.
+/// A validated configuration, which is immutable: `application::live_settings` applies changes from a reload.
 ///
-/// Values that are used as they are written are fields, under the names that they have in the file. What is made of a text is
-/// made once, and asked for by a method.
+/// Values that are used as written are fields with the names of the file. Values that are parsed are parsed once, and
+/// have a method.
 #[derive(Debug)]
 pub struct Config {
     /// `demo`: plain http and published keys are accepted.
     pub demo: bool,
     /// `endpoints_prefix`.
     pub endpoints_prefix: String,
-    /// `hosts`; empty: any.
+    /// `hosts`; if empty, any host.
     pub hosts: Vec<String>,
     /// `cookie_domain`.
     pub cookie_domain: Option<String>,
@@ -58,7 +57,7 @@ pub struct Config {
     pub session: Session,
     /// `[redis]`.
     pub redis: Redis,
-    /// The application's name, where there are several.
+    /// The name of the application, if there are several.
     name: Option<String>,
     pub(super) cookie_name_prefix: String,
     accept_v1_cookies: bool,
@@ -72,7 +71,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks what the file and the variables come to.
+    /// Validates the table of the file and the environment variables.
     pub(super) fn of_table(
         name: Option<&str>,
         table: toml::Table,
@@ -115,40 +114,40 @@ impl Config {
         }
     }
 
-    /// The application's name, where there are several.
+    /// The name of the application, if there are several.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Whether there is no other application.
+    /// Whether this is the only application.
     pub fn is_alone(&self) -> bool {
         self.name.is_none()
     }
 
-    /// What tells this application from any other, wherever its replicas run.
+    /// Identifies this application, the same at all its replicas.
     pub fn identity(&self) -> String {
         let client = SubjectHash::of(&self.authorization_server.issuer, &self.client.id);
         format!("{}:{}", self.cookie_name_prefix, hex::encode(&client.0))
     }
 
-    /// Whom and by whom a JWT of the authorization server is for this client: the issuer, the client's id, and who else
-    /// may be in `aud`.
+    /// The issuer and the audience of JWTs for this client: the issuer, the client identifier, and further trusted
+    /// audiences.
     pub fn addressee(&self) -> (&str, &str, &[String]) {
         let client = &self.client;
         (&self.authorization_server.issuer, &client.id, &client.trusted_audiences)
     }
 
-    /// Where the API listens.
+    /// The address of the API.
     pub fn api_address(&self) -> SocketAddr {
         self.parsed.api_address
     }
 
-    /// Where the admin listener listens.
+    /// The address of the admin listener.
     pub fn admin_address(&self) -> SocketAddr {
         self.parsed.admin_address
     }
 
-    /// What is allowed but should not stay so, one sentence each.
+    /// What is allowed but should be changed, one sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -161,44 +160,44 @@ impl Config {
         &self.parsed.issuer_url
     }
 
-    /// The endpoints that the configuration names itself.
+    /// The endpoints in the configuration.
     pub fn endpoints(&self) -> &ServerEndpoints {
         &self.parsed.endpoints
     }
 
-    /// The proxy that the authorization server is reached through.
+    /// The proxy for connections to the authorization server.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
-    /// The algorithms that an ID token, and whatever else the authorization server signs, may be signed with.
+    /// The accepted algorithms of ID tokens and of everything else that the authorization server signs.
     pub fn id_token_algorithms(&self) -> &[Algorithm] {
         &self.parsed.id_token_algorithms
     }
 
-    /// The scopes that a login asks for.
+    /// The requested scopes.
     pub fn scopes(&self) -> &[Scope] {
         &self.parsed.scopes
     }
 
-    /// Where responses of the authorization server come to in a login that a page begins.
+    /// The redirect URI of logins that a page starts.
     pub fn redirect_uri(&self) -> &RedirectUrl {
         &self.parsed.redirect_uri
     }
 
-    /// The same of the navigation variant. `None`: it is off.
+    /// The redirect URI of the navigation variant. `None`: it is disabled.
     pub fn navigation_redirect_uri(&self) -> Option<&RedirectUrl> {
         self.parsed.navigation_redirect_uri.as_ref()
     }
 
-    /// Both of them.
+    /// The redirect URIs of both variants.
     pub(super) fn redirect_uris(&self) -> impl Iterator<Item = &RedirectUrl> {
         [Some(self.redirect_uri()), self.navigation_redirect_uri()]
             .into_iter()
             .flatten()
     }
 
-    /// Whether another application has another issuer's responses come to a redirect URI of this one's.
+    /// Whether another application has the same redirect URI and another issuer.
     pub fn shares_redirect_uri(&self) -> bool {
         self.shares_redirect_uri
     }
@@ -208,7 +207,7 @@ impl Config {
         &self.parsed.client_keys
     }
 
-    /// The client secret. `None` only where the client authenticates itself without one.
+    /// The client secret. `None` only if the client authenticates without a secret.
     pub fn client_secret(&self) -> Option<&Secret> {
         self.client.secret.as_ref()
     }
@@ -226,7 +225,7 @@ impl Config {
         &self.parsed.web_origin
     }
 
-    /// Request headers that pages may send besides the API's own.
+    /// Request headers that pages may send in addition to those of the service.
     pub fn cors_allowed_headers(&self) -> &[HeaderPattern] {
         &self.parsed.cors_allowed_headers
     }
@@ -236,12 +235,12 @@ impl Config {
         &self.parsed.csrf_header
     }
 
-    /// The rules of `/authorize`, where it is on.
+    /// The rules of `/authorize`, if enabled.
     pub fn authorize_rules(&self) -> Option<&AuthorizeRules> {
         self.authorize_rules.as_ref()
     }
 
-    /// The header in which the proxy tells `/authorize` the method of the request.
+    /// The header in which the proxy sends `/authorize` the method of the original request.
     pub fn method_header(&self) -> Option<&HeaderName> {
         self.method_header.as_ref()
     }
@@ -259,20 +258,20 @@ impl Config {
         &self.parsed.key_ring
     }
 
-    /// Seals and opens the cookies of this deployment, with these keys.
+    /// A sealer for the cookies of this deployment with these keys.
     pub fn sealer(&self, ring: KeyRing) -> Sealer {
         Sealer::new(ring, &self.cookie_name_prefix, self.accept_v1_cookies)
     }
 
-    /// Seals and opens what is no cookie, so that neither opens as the other.
+    /// A sealer for values that are not cookies, so that neither opens as the other.
     pub fn sealer_for(&self, what: &str, ring: KeyRing) -> Sealer {
-        // `#` stands in no prefix.
+        // `#` is not allowed in a prefix.
         let deployment = format!("{}#{what}", self.cookie_name_prefix);
         Sealer::new(ring, &deployment, false)
     }
 
-    /// The paths at which an earlier configuration may have set the refresh and ID token cookies: former prefixes of the
-    /// endpoints, and the paths of the OAuth agents whose cookies are read.
+    /// The paths at which an earlier configuration may have set the refresh token and ID token cookies: former prefixes
+    /// of the endpoints, and the paths of the OAuth agents whose cookies are accepted.
     pub fn former_cookie_paths(&self) -> Vec<String> {
         let mut paths = self.former_endpoints_prefixes.clone();
         if self.endpoints_prefix != DEFAULT_ENDPOINTS_PREFIX {

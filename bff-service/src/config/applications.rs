@@ -1,8 +1,8 @@
-//! Several applications in one service: branded domains, say, each a client of its own.
+//! Several applications in one service, such as branded domains, each of them a separate client.
 //!
-//! What stands outside of `[applications]` holds for all of them; `[applications.<name>]` has the same fields again and
-//! overrides. So do variables: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and
-//! `BFF_APPLICATIONS__<NAME>__COOKIE_KEYS` its keys. `server` and `demo` are of the service as a whole.
+//! Fields outside of `[applications]` apply to all applications; `[applications.<name>]` has the same fields and
+//! overrides them. So do variables: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and
+//! `BFF_APPLICATIONS__<NAME>__COOKIE_KEYS` its keys. `server` and `demo` apply to the whole service.
 
 use std::collections::HashSet;
 
@@ -13,10 +13,10 @@ use super::application::Config;
 use super::error::{ConfigError, FieldError};
 use super::{environment_variables, fields};
 
-/// Sections and fields that no application has for itself.
+/// Sections and fields that apply to the whole service.
 pub(super) const SHARED: [&str; 2] = ["server", "demo"];
 
-/// Reads all applications of a file; one, without a name, where the file names none.
+/// Reads all applications of a file; a single one without a name if the file has no `[applications]`.
 pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let applications = base.remove("applications");
     let mut faults = environment_variables::apply(&mut base, env);
@@ -28,7 +28,7 @@ pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> R
         Some(_) => {
             faults.push(FieldError::new(
                 "applications",
-                "this must hold a table for each application; write [applications.<name>]",
+                "this must contain a table for each application: write [applications.<name>]",
             ));
             return Err(ConfigError::new(faults));
         }
@@ -73,7 +73,7 @@ fn application(
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
         faults.push(FieldError::new(
             shared,
-            "this setting is for the whole service; write it outside of [applications]",
+            "this field is for the whole service: write it outside of [applications]",
         ));
     }
     if !faults.is_empty() {
@@ -83,7 +83,7 @@ fn application(
         let section = own.get(section).and_then(Value::as_table);
         section.is_some_and(|section| fields.iter().any(|field| section.contains_key(*field)))
     };
-    // A secret of all goes behind one that the application names for itself.
+    // An application's own secret takes precedence over a common one.
     let (own_secret, own_keys) = (has("client", ["secret", "secret_file"]), has("keys", ["ring", "file"]));
     let secrets_env = |variable: &str| {
         let hidden = (own_secret && variable.starts_with("BFF_CLIENT_SECRET"))
@@ -100,12 +100,12 @@ fn application(
     Config::of_table(Some(name), table, &secrets_env)
 }
 
-/// `over` goes before what is in `table`.
+/// Merges `over` into `table`, with precedence.
 fn merge(table: &mut Table, over: Table) {
     for (name, value) in over {
         match (table.get_mut(&name), value) {
             (Some(Value::Table(section)), Value::Table(over)) => {
-                // One way of naming a secret replaces the other.
+                // One way to set a secret replaces the other.
                 for (one, other) in [("secret", "secret_file"), ("ring", "file"), ("url", "url_file")] {
                     for (given, replaced) in [(one, other), (other, one)] {
                         if over.contains_key(given) {
@@ -122,7 +122,8 @@ fn merge(table: &mut Table, over: Table) {
     }
 }
 
-/// RFC 9700, section 2.1: two issuers at one redirect URI need `iss` in their responses. Whether they have it their metadata say.
+/// RFC 9700, section 2.1: two issuers at one redirect URI need `iss` in their responses. The metadata say whether they
+/// send it.
 fn mark_shared_redirect_uris(configs: &mut [Config]) {
     let of_all: Vec<(String, Vec<RedirectUrl>)> = configs
         .iter()
@@ -139,7 +140,7 @@ fn mark_shared_redirect_uris(configs: &mut [Config]) {
     }
 }
 
-/// A cookie of one application must never open in another, and no request be for two of them.
+/// A cookie of one application must never open in another, and a request must belong to one application only.
 fn isolation(configs: &[Config]) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (index, one) in configs.iter().enumerate() {
@@ -153,18 +154,18 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
             };
             let keys: HashSet<_> = one.key_ring().key_ids().collect();
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
-                fault("share a cookie key; each needs keys of its own".to_owned());
+                fault("share a cookie key: set different keys for each".to_owned());
             }
             let shares_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
                 ([], []) => true,
-                // The one that names its hosts goes first there.
+                // The application that names its hosts takes precedence.
                 ([], _) | (_, []) => false,
                 (hosts, others) => hosts
                     .iter()
                     .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
             };
             if shares_host && one.endpoints_prefix == other.endpoints_prefix {
-                fault("have the same `hosts` and `endpoints_prefix`; one of the two must differ".to_owned());
+                fault("have the same `hosts` and `endpoints_prefix`: change one of them".to_owned());
             } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
                 fault("share a host and must have different `cookie_name_prefix`".to_owned());
             }

@@ -1,4 +1,4 @@
-//! The rules of `/authorize`: the filter's plugin configuration, in a file of its own.
+//! The rules of `/authorize`: the filter's plugin configuration, in a separate file.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use zeroize::Zeroizing;
 use super::error::FieldError;
 use super::sections::Settings;
 
-/// The rules, and what tells them from those of another reading.
+/// The rules, with a digest to compare them after a reload.
 #[derive(Clone, Debug)]
 pub struct AuthorizeRules {
     /// The rules.
     pub rules: Arc<Rules>,
-    /// Of the file and of every secret that it names.
+    /// Digest of the file and of every secret that it names.
     digest: [u8; 32],
 }
 
@@ -26,11 +26,11 @@ impl PartialEq for AuthorizeRules {
     }
 }
 
-/// What `[authorize]` comes to: the rules, and the header that has the method.
+/// The values of `[authorize]`: the rules, and the header with the method.
 type Loaded = (Option<AuthorizeRules>, Option<HeaderName>);
 
-/// Reads and checks the file that `authorize.plugin_configuration_file` names. Where the file names an environment variable
-/// for a secret, `<variable>_FILE` may name the file that holds it, as for the service's own.
+/// Reads and validates the file that `authorize.plugin_configuration_file` names. If the file names an environment
+/// variable for a secret, `<variable>_FILE` may name a file that contains the secret, as for the service's own secrets.
 pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -> Result<Loaded, FieldError> {
     const FILE: &str = "authorize.plugin_configuration_file";
     let Some(path) = &settings.authorize.plugin_configuration_file else {

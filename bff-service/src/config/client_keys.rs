@@ -1,4 +1,4 @@
-//! The private keys of this client, read from the files that the configuration names.
+//! The private keys of the client, from the files that the configuration names.
 
 use super::error::FieldError;
 use super::sections::{Client, ClientAuthentication, Settings};
@@ -8,15 +8,15 @@ use crate::jose::signing_key::SigningKey;
 /// The client's private keys.
 #[derive(Debug, Default)]
 pub struct ClientKeys {
-    /// For assertions and request objects: the first signs, all are published.
+    /// For client assertions and request objects: the first key signs, all are published.
     pub signing: Vec<SigningKey>,
-    /// What the first one is to sign with, where the configuration says so.
+    /// The algorithm of the first key, if configured.
     pub algorithm: Option<NamedAlgorithm>,
     /// For DPoP proofs.
     pub dpop: Option<SigningKey>,
 }
 
-/// Reads the keys and checks that everything that was asked for has what it takes.
+/// Reads the keys and validates the fields that need them.
 pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientKeys {
     let client = &settings.client;
     let mut keys = ClientKeys::default();
@@ -50,7 +50,7 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
     keys
 }
 
-/// Combinations that cannot work, whatever the authorization server says.
+/// Rejects combinations that cannot work with any authorization server.
 fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
     let has_keys = !client.signing_key_files.is_empty();
     if client.authentication == Some(ClientAuthentication::PrivateKeyJwt) && !has_keys {

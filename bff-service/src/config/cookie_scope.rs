@@ -1,4 +1,4 @@
-//! To which hosts the cookies go, and which hosts can set them.
+//! The hosts that receive the cookies, and the hosts that can set them.
 
 use std::net::IpAddr;
 
@@ -10,12 +10,12 @@ use super::sections::Settings;
 /// Names below which domains are registered under many of the two-letter top-level domains, as in `co.uk`.
 const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
 
-/// Checks `cookie_domain`, and says what plain names and a Domain cost.
+/// Checks `cookie_domain`, and warns about plain names and a Domain.
 pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
-            "`cookie_hardening` is `none`: every page of a sibling domain can set cookies of these names, and with them put a \
-             visitor into a session of its own; choose `host` unless cookies of another implementation are to be read"
+            "`cookie_hardening` is `none`: every page of a sibling domain can set cookies with these names, and so sign \
+             a user in to a session of an attacker: set `host` unless the service must accept cookies of another implementation"
                 .to_owned(),
         );
     }
@@ -29,14 +29,14 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
         faults.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
-        "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of them can \
-         set cookies of these names, and with them put a visitor into a session of its own; leave it out unless the API is at \
-         another host than this service"
+        "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of these \
+         hosts can set cookies with these names, and so sign a user in to a session of an attacker: leave the field unset unless \
+         the API is at another host than the service"
     ));
     if looks_like_public_suffix(domain) {
         warnings.push(format!(
-            "`cookie_domain` is `{domain}`, below which anybody can register a domain, by the looks of it: browsers take no \
-             cookie for such a name, and nobody could sign in"
+            "`cookie_domain` is `{domain}`, which looks like a public suffix, below which anybody can register a domain: browsers \
+             accept no cookie for a public suffix, and nobody can sign in"
         ));
     }
 }
@@ -55,12 +55,12 @@ fn check_domain(domain: &str) -> Result<(), String> {
     match domain.contains('.') {
         true => Ok(()),
         false => Err(format!(
-            "`{domain}` is a top-level domain: no browser accepts a cookie for it; write a domain such as `example.{domain}`"
+            "`{domain}` is a top-level domain: no browser accepts a cookie for it: write a domain such as `example.{domain}`"
         )),
     }
 }
 
-/// Whether cookies with this Domain may come from this host, with or without its port.
+/// Whether this host, with or without a port, may set cookies with this Domain.
 fn is_within(host: &str, domain: &str) -> bool {
     let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let domain = domain.to_ascii_lowercase();
@@ -68,7 +68,8 @@ fn is_within(host: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The whole list of such names changes every week, and one of yesterday would refuse what is good today: this is for a warning.
+/// The public suffix list changes every week, and an outdated one would reject valid domains, so this is a heuristic for
+/// a warning.
 fn looks_like_public_suffix(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let Some((first, top)) = domain.split_once('.') else {

@@ -1,8 +1,8 @@
-//! URLs that requests, and browsers, may be sent to.
+//! URLs that the service or the browser sends requests to.
 
 use url::Url;
 
-/// An endpoint that requests may be sent to. The error ends a sentence.
+/// Checks the URL of an endpoint. The error is the end of a sentence.
 pub fn check_endpoint(url: &str, demo: bool) -> Result<Url, &'static str> {
     let url = Url::parse(url).map_err(|_| "is not a URL")?;
     match url.scheme() {

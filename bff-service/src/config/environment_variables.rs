@@ -1,11 +1,11 @@
-//! Single fields overridden by environment variables. The rule for their names is in [`super`].
+//! Environment variables that override fields. [`super`] describes their names.
 
 use toml::{Table, Value};
 
 use super::error::FieldError;
 use super::fields::{FIELDS, Kind};
 
-/// The variable that overrides the field with this path; `None` for the secrets, which have variables of their own.
+/// The variable that overrides the field with this path; `None` for secrets, which have their own variables.
 pub fn variable(path: &str) -> Option<String> {
     match path {
         "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" | "redis.url" | "redis.url_file" => None,
@@ -13,7 +13,7 @@ pub fn variable(path: &str) -> Option<String> {
     }
 }
 
-/// Writes the variables that are set into `table`.
+/// Writes the values of the variables to `table`.
 pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (path, kind) in FIELDS.iter() {
@@ -52,7 +52,7 @@ fn set(table: &mut Table, path: &str, value: Value) {
         }
         Some((section, field)) => {
             let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-            // Where the file has something else than a table, the check that follows says so.
+            // If the file has another type than a table, the later check reports the error.
             if let Value::Table(section) = section {
                 section.insert(field.to_owned(), value);
             }

@@ -1,6 +1,6 @@
-//! What is wrong with a configuration.
+//! Configuration errors.
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", self.subject())]
 pub struct FieldError {
@@ -9,8 +9,8 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// `field` is the path of the field (`client.redirect_uri`), empty for the file as a whole. `message` says what to
-    /// write instead, and never repeats a secret.
+    /// `field` is the path of the field (`client.redirect_uri`), empty for the whole file. `message` says what to write,
+    /// and never contains a secret.
     pub fn new(field: &str, message: impl Into<String>) -> FieldError {
         FieldError {
             field: field.to_owned(),
@@ -43,7 +43,7 @@ impl FieldError {
     }
 }
 
-/// A configuration that cannot be used. `Display` is one line for each error.
+/// An invalid configuration. `Display` is one line for each error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.lines())]
 pub struct ConfigError {
@@ -56,7 +56,7 @@ impl ConfigError {
         ConfigError { errors }
     }
 
-    /// Every error that was found.
+    /// All errors.
     pub fn faults(&self) -> &[FieldError] {
         &self.errors
     }

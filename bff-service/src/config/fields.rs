@@ -1,5 +1,5 @@
-//! The names and types of all fields, as a table: what the environment may override, what is unknown in the file, and
-//! what the author of an unknown field probably meant.
+//! The table of all fields with their names and types: the variables that override them, unknown fields in the file, and
+//! suggestions for unknown fields.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the types of TOML values are not ours")]
 
@@ -16,7 +16,7 @@ use Kind::{Flag, List, Number, Text};
 /// Every field by its path.
 pub static FIELDS: LazyLock<Vec<(&'static str, Kind)>> = LazyLock::new(Settings::fields);
 
-/// Finds the fields that do not exist and the values of the wrong type.
+/// Finds unknown fields and values of the wrong type.
 pub fn check(table: &Table) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (name, value) in table {
@@ -27,7 +27,7 @@ pub fn check(table: &Table) -> Vec<FieldError> {
                 }
             }
             _ if is_section(name) => {
-                faults.push(FieldError::new(name, format!("this must be a table; write [{name}]")))
+                faults.push(FieldError::new(name, format!("this must be a table: write [{name}]")))
             }
             value => check_field(name, value, &mut faults),
         }
@@ -38,7 +38,7 @@ pub fn check(table: &Table) -> Vec<FieldError> {
 fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
     let Some((_, kind)) = FIELDS.iter().find(|(name, _)| *name == path) else {
         let hint = nearest(path)
-            .map(|name| format!("; did you mean `{name}`?"))
+            .map(|name| format!(": did you mean `{name}`?"))
             .unwrap_or_default();
         faults.push(FieldError::new(path, format!("unknown field{hint}")));
         return;
@@ -66,7 +66,7 @@ fn is_section(name: &str) -> bool {
         .any(|(path, _)| path.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
-/// The field whose path is closest: a slip of the hand, or the right name in the wrong table.
+/// The field with the closest path: for a typing error, or a correct name in the wrong table.
 fn nearest(path: &str) -> Option<&'static str> {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let distance = |name: &str| edit_distance(name, path).min(edit_distance(&last(name), &last(path)) + 1);
@@ -76,7 +76,7 @@ fn nearest(path: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// Levenshtein's.
+/// Levenshtein distance.
 fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.bytes().enumerate() {

@@ -1,6 +1,6 @@
 //! Parameters of an authorization request that no page may set, whatever `client.allowed_extra_params` says.
 
-/// Never allowed, whatever the configuration says.
+/// Forbidden names.
 const FORBIDDEN: [&str; 12] = [
     "client_id",
     "redirect_uri",
@@ -17,10 +17,10 @@ const FORBIDDEN: [&str; 12] = [
     "dpop_jkt",
 ];
 
-/// Nor anything that begins so.
+/// Forbidden prefixes of names.
 const FORBIDDEN_PREFIXES: [&str; 2] = ["response_", "code_challenge"];
 
-/// Whether this key may never be set by a page. The comparison ignores case, as a lenient server might.
+/// Whether a page may never set this key. The comparison ignores case, as a lenient server might.
 pub fn is_forbidden(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     FORBIDDEN.contains(&key.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))

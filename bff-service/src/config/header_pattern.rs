@@ -1,16 +1,16 @@
-//! Names of headers, one by one or all that begin alike.
+//! Header names, and prefixes of header names.
 
-/// A header's name, or the beginning of several.
+/// A header name, or a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderPattern {
-    /// This one, in lower case.
+    /// A name, in lower case.
     Name(String),
-    /// Every longer one that begins so, in lower case.
+    /// The prefix of longer names, in lower case.
     Prefix(String),
 }
 
 impl HeaderPattern {
-    /// Reads `baggage` or `x-datadog-*`. `None`: neither.
+    /// Parses `baggage` or `x-datadog-*`. `None`: neither.
     pub fn parse(text: &str) -> Option<HeaderPattern> {
         let is_name = |name: &str| {
             !name.is_empty()
@@ -25,7 +25,7 @@ impl HeaderPattern {
         }
     }
 
-    /// Whether it has this name, which is in lower case.
+    /// Whether the pattern matches this name, in lower case.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             HeaderPattern::Name(only) => only == name,

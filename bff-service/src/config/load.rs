@@ -1,4 +1,4 @@
-//! From the file and the environment to checked configurations.
+//! Loads the configuration from the file and the environment.
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use super::applications;
 use super::error::{ConfigError, FieldError};
 use crate::http_client::Proxy;
 
-/// Reads the file at `path`, applies the overrides found by `env` (normally `std::env::var`), reads the secrets and
-/// checks everything, for each application. The error lists every fault that was found, not only the first.
+/// Reads the file at `path`, applies the overrides of `env` (normally `std::env::var`), reads the secrets and validates
+/// each application. The error lists all errors, not only the first.
 pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| FieldError::new("", format!("reading {} failed: {error}", path.display())))?;
     parse(&text, env)
 }
 
-/// As [`load`], for a text at hand.
+/// Like [`load`], for a string.
 pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
     let proxy = Proxy::from_env(&env).map_err(|error| FieldError::new(error.variable, error.what))?;
@@ -26,7 +26,7 @@ pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Con
     Ok(configs)
 }
 
-/// The error's own text would quote the line, and a secret may be in it.
+/// The error's own message would quote the line, which may contain a secret.
 fn not_toml(text: &str, error: &toml::de::Error) -> FieldError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -34,12 +34,12 @@ fn not_toml(text: &str, error: &toml::de::Error) -> FieldError {
 }
 
 impl Config {
-    /// As [`load`], for a text at hand with a single application.
+    /// Like [`load`], for a string with a single application.
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let mut all = parse(text, env)?;
         match (all.pop(), all.is_empty()) {
             (Some(config), true) => Ok(config),
-            _ => Err(FieldError::new("applications", "there are several").into()),
+            _ => Err(FieldError::new("applications", "more than one application: write one").into()),
         }
     }
 }

@@ -1,25 +1,25 @@
-//! The configuration: one TOML file, with single fields overridden by environment variables.
+//! The configuration: a TOML file, with overrides by environment variables.
 //!
-//! A field's variable is `BFF_` and its path in capitals, tables parted by two underscores: `server.port` is
-//! `BFF_SERVER__PORT`, `trusted_web_origins` is `BFF_TRUSTED_WEB_ORIGINS`. Lists are written with commas, booleans as
-//! `true` and `false`.
+//! The variable of a field is `BFF_` and the path in capitals, with two underscores between tables and fields:
+//! `server.port` is `BFF_SERVER__PORT`, `trusted_web_origins` is `BFF_TRUSTED_WEB_ORIGINS`. Lists are comma-separated,
+//! Booleans are `true` and `false`.
 //!
-//! Secrets do not belong into the file. They come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files
-//! that `BFF_COOKIE_KEYS_FILE` or `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo
-//! mode may they be written inline as `keys.ring` and `client.secret`. Both are read anew while the service runs
+//! Secrets come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files that `BFF_COOKIE_KEYS_FILE` or
+//! `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo mode may the file contain them,
+//! as `keys.ring` and `client.secret`. The service reloads both
 //! ([`LiveSettings`](crate::application::live_settings::LiveSettings)).
 //!
-//! The proxy that the authorization server is reached through comes from `HTTPS_PROXY` and `NO_PROXY`
+//! `HTTPS_PROXY` and `NO_PROXY` configure the proxy for connections to the authorization server
 //! ([`crate::http_client::proxy`]), for all applications.
 //!
-//! * [`sections`]: what can be configured: types, defaults, ranges, words.
-//! * [`fields`]: the same as a table of names, from which unknown fields and the variables are told.
-//! * `load`: from a file to checked configurations; [`environment_variables`]: single fields overridden; `applications`: several in one file.
-//! * [`secrets`]: where secrets come from; [`secret`]: what one is.
-//! * `validate`: what the values must be, with [`endpoint_url`], [`forbidden_params`], `server_endpoints`, `cookie_scope`, `header_pattern`;
-//!   [`client_keys`]: the key files that they name; `authorize`: the rules of `/authorize`.
-//! * `application`: what comes of it, for one application.
-//! * `schema`: all of it as a JSON Schema, for `docs/reference`.
+//! * [`sections`]: the fields with their types, defaults, ranges and descriptions.
+//! * [`fields`]: a table of the fields, to find unknown fields and the variables.
+//! * `load`: loads the file; [`environment_variables`]: variables; `applications`: several applications in one file.
+//! * [`secrets`]: the sources of secrets; [`secret`]: a secret value.
+//! * `validate`: validation of values, with [`endpoint_url`], [`forbidden_params`], `server_endpoints`, `cookie_scope`,
+//!   `header_pattern`; [`client_keys`]: the key files; `authorize`: the rules of `/authorize`.
+//! * `application`: the validated configuration of one application.
+//! * `schema`: the JSON Schema for `docs/reference`.
 
 mod application;
 mod applications;

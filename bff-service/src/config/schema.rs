@@ -1,4 +1,4 @@
-//! The configuration as a JSON Schema, made from the structures that read it.
+//! The configuration as a JSON Schema, generated from the structures that serde deserializes.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::applications::SHARED;
 use super::sections::Settings;
 
-/// The JSON Schema (draft 07, which editors know best) of the configuration file, in one piece.
+/// The JSON Schema (draft 07, which most editors support) of the configuration file, without references to other files.
 ///
-/// It knows names, types, bounds, defaults and choices. Nothing is required by it, since any field can come from the
-/// environment; `bff-service check` says what is missing, and what does not go together.
+/// The schema has names, types, ranges, defaults and choices. It requires no field, because any field can come from the
+/// environment; `bff-service check` reports missing fields and invalid combinations.
 pub fn schema() -> Value {
     let mut settings = SchemaSettings::draft07();
     settings.inline_subschemas = true;
@@ -39,7 +39,8 @@ pub fn schema() -> Value {
     schema
 }
 
-/// TOML has no null: what has no value is left out. Nor is an empty text a default: the field is then required.
+/// TOML has no null, so fields without a value have no default. An empty string is not a default either: the field is
+/// then required.
 fn as_toml_has_it(schema: &mut Schema) {
     bff_core::gateway::config::plain(schema);
     if let Some(Value::Array(types)) = schema.get_mut("type") {
@@ -55,7 +56,7 @@ fn as_toml_has_it(schema: &mut Schema) {
             let one = one.clone();
             schema.remove("anyOf");
             for (keyword, value) in one {
-                // The field's own description goes before its type's.
+                // The description of the field takes precedence over that of its type.
                 if schema.get(&keyword).is_none() {
                     schema.insert(keyword, value);
                 }

@@ -1,20 +1,19 @@
-//! A text that nobody may see.
+//! A secret string.
 
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// A secret text. `Debug` does not show it.
+/// A secret string. `Debug` does not show it.
 #[derive(Clone)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Wraps a text.
     pub fn new(text: String) -> Secret {
         Secret(Zeroizing::new(text))
     }
 
-    /// The text, for use and not for show.
+    /// The string. Do not log or display it.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Where the secrets come from: the environment, or files.
+//! The sources of secrets: the environment, or files.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use super::error::FieldError;
 use super::secret::Secret;
 use super::sections::{ClientAuthentication, Settings};
 
-/// Where a secret may come from.
+/// The sources of one secret.
 struct SecretSource {
-    /// The field that holds it inline, in demo mode.
+    /// The field that contains it, in demo mode.
     inline: &'static str,
     /// The field that names a file.
     file: &'static str,
-    /// The variable that holds it.
+    /// The variable that contains it.
     variable: &'static str,
     /// The variable that names a file.
     file_variable: &'static str,
@@ -41,8 +41,8 @@ const REDIS_URL: SecretSource = SecretSource {
     file_variable: "BFF_REDIS_URL_FILE",
 };
 
-/// Finds the secrets and puts them where the rest looks for them: `client.secret`, `keys.ring` and
-/// `redis.url`. A client that has a key or a certificate needs no secret.
+/// Resolves the secrets and stores them in `client.secret`, `keys.ring` and `redis.url`. A client with a key or a
+/// certificate needs no secret.
 pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);
@@ -83,7 +83,7 @@ fn missing(source: &SecretSource) -> FieldError {
     )
 }
 
-/// The secret, where there is one. Variables go before fields, as for every other setting.
+/// The secret, if configured. Variables take precedence over fields, as for every other field.
 fn find(
     source: &SecretSource,
     inline: Option<Secret>,
@@ -97,26 +97,25 @@ fn find(
         variable,
         file_variable,
     } = source;
-    // Redis often has no password.
+    // The URL of Redis is a secret only with a password.
     let has_secret = |text: &Secret| *field != REDIS_URL.inline || text.expose().contains('@');
     if inline.as_ref().is_some_and(has_secret) && !demo {
         let what = format!(
-            "a secret does not belong into this file; set {variable}, or name a file with {file_variable} or \
-             `{file_field}`"
+            "secret in the configuration file: set {variable}, {file_variable} (file path), or `{file_field}` instead"
         );
         return Err(FieldError::new(field, what));
     }
     match (env(variable), env(file_variable).map(PathBuf::from)) {
         (Some(_), Some(_)) => Err(FieldError::new(
             field,
-            format!("both {variable} and {file_variable} are set; set one of them"),
+            format!("both {variable} and {file_variable} are set: set one of them"),
         )),
         (Some(text), None) => checked(&text, field, variable).map(Some),
         (None, Some(path)) => read(&path, field).map(Some),
         (None, None) => match (inline, file) {
             (Some(_), Some(_)) => Err(FieldError::new(
                 field,
-                format!("both this and `{file_field}` are written; write one of them"),
+                format!("both this and `{file_field}` are set: set one of them"),
             )),
             (Some(inline), None) => checked(inline.expose(), field, "it").map(Some),
             (None, Some(path)) => read(path, file_field).map(Some),
@@ -133,15 +132,15 @@ fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
 }
 
 fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> {
-    // Some editors write it, nobody sees it, and it would be part of the secret.
+    // Some editors write a byte order mark, which is invisible and would be part of the secret.
     if text.starts_with('\u{feff}') {
-        let what = format!("{origin} begins with a byte order mark; save it as UTF-8 without one");
+        let what = format!("{origin} begins with a byte order mark: save it as UTF-8 without one");
         return Err(FieldError::new(field, what));
     }
     match text.trim().is_empty() {
         true => Err(FieldError::new(
             field,
-            format!("{origin} is empty; write the secret into it"),
+            format!("{origin} is empty: write the secret in it"),
         )),
         false => Ok(Secret::new(text.to_owned())),
     }

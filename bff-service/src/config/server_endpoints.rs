@@ -1,4 +1,4 @@
-//! The endpoints of the authorization server that the configuration names itself.
+//! The endpoints of the authorization server in the configuration.
 
 use url::Url;
 
@@ -6,7 +6,7 @@ use super::endpoint_url::check_endpoint;
 use super::error::FieldError;
 use super::sections::{Settings, UserInfoSource};
 
-/// The endpoints of the authorization server that the configuration names itself.
+/// The endpoints of the authorization server in the configuration.
 #[derive(Debug, Default)]
 pub struct ServerEndpoints {
     /// `authorization_endpoint`.
@@ -25,7 +25,7 @@ pub struct ServerEndpoints {
     pub pushed_authorization_request: Option<Url>,
 }
 
-/// Reads and checks them.
+/// Parses and validates the endpoints.
 pub(super) fn endpoints(settings: &Settings, faults: &mut Vec<FieldError>) -> ServerEndpoints {
     let server = &settings.authorization_server;
     let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {

@@ -1,6 +1,6 @@
-//! What the values must be, and what is made of them. Every fault is found, not only the first.
+//! Validates and parses the values. All errors are reported, not only the first.
 //!
-//! Ranges stand beside their fields, in [`sections`](super::sections); here is what takes more than one look at one number.
+//! [`sections`](super::sections) has the ranges of single numbers; this module has all other rules.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,7 +21,7 @@ use super::sections::{AuthorizationServer, CookiePaths, Settings};
 use super::server_endpoints::{ServerEndpoints, endpoints};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
-/// What is made of the values: nobody reads these texts again.
+/// The parsed values.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) api_address: SocketAddr,
@@ -41,11 +41,13 @@ pub(super) struct Parsed {
     pub(super) client_keys: ClientKeys,
 }
 
-/// Checks everything; faults are added to `faults`. Also returns warnings.
+/// Validates everything, and adds errors to `faults`. Also returns warnings.
 pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {
-        warnings.push("`demo` is true: plain http and published keys are accepted; never so in production".to_owned());
+        warnings.push(
+            "`demo` is true: the service accepts plain http and published keys: never set it in production".to_owned(),
+        );
     }
     check_prefixes(settings, faults);
     let cors_allowed_headers = header_patterns(settings, faults);
@@ -135,7 +137,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
             Some(pattern) => patterns.push(pattern),
             None => {
                 let what = format!(
-                    "`{name}` is not a header name; write a name such as `baggage`, or a prefix such as `x-datadog-*`"
+                    "`{name}` is not a header name: write a name such as `baggage`, or a prefix such as `x-datadog-*`"
                 );
                 faults.push(FieldError::new("cors_allowed_headers", what));
                 break;
@@ -145,7 +147,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
     patterns
 }
 
-/// Where the API and the admin listener listen.
+/// The addresses of the API and the admin listener.
 fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(SocketAddr, SocketAddr)> {
     let server = &settings.server;
     let mut address = |field: &str, address: &str, port: u16| {
@@ -182,7 +184,7 @@ fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> 
     None
 }
 
-/// Returns the scopes to ask for.
+/// Returns the requested scopes.
 fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope> {
     let client = &settings.client;
     let mut fault = |field: &str, message: &str| faults.push(FieldError::new(&format!("client.{field}"), message));
@@ -196,7 +198,10 @@ fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope>
     }
     let scopes: Vec<&str> = client.scope.split_ascii_whitespace().collect();
     if !scopes.contains(&"openid") {
-        fault("scope", "this must contain `openid`: without it there is no ID token");
+        fault(
+            "scope",
+            "missing `openid`: the authorization server issues no ID token without it",
+        );
     }
     if !printable(&client.scope) || client.scope.contains(['"', '\\']) {
         fault("scope", "this must be space-separated names");
@@ -222,7 +227,7 @@ fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) ->
     None
 }
 
-/// The origin that the navigation variant returns to: the configured one, or the first that is trusted.
+/// The origin that the navigation variant returns to: the configured one, or otherwise the first trusted one.
 fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<FieldError>) -> Option<Url> {
     let origin = match &settings.navigation.web_origin {
         Some(origin) if !trusted.is_trusted(origin.as_bytes()) => {
@@ -235,7 +240,7 @@ fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fi
         Some(origin) => origin,
         None => trusted.iter().next()?,
     };
-    // The rules for origins are stricter.
+    // The rules for origins are stricter than those for URLs.
     Url::parse(origin).ok()
 }
 
@@ -249,7 +254,7 @@ fn check_hosts(settings: &Settings, faults: &mut Vec<FieldError>) {
     }
 }
 
-/// A page that the browser is sent to: on a trusted origin, so that no code ever reaches another.
+/// The URL of a page that the browser is sent to: on a trusted origin, so that no code reaches another.
 fn page(
     field: &str,
     value: &str,
@@ -264,7 +269,7 @@ fn page(
             Ok(url) if !trusted.is_trusted(url.origin().ascii_serialization().as_bytes()) => {
                 "this must be on one of `trusted_web_origins`".to_owned()
             }
-            // The text stays as it is: the authorization server compares it with the one that is registered.
+            // The string is unchanged: the authorization server compares it with the registered one.
             Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),
         },
     };
@@ -273,7 +278,7 @@ fn page(
 }
 
 fn key_ring(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) -> Option<KeyRing> {
-    // A missing ring is a fault already.
+    // A missing key ring has already been reported.
     let text = settings.keys.ring.as_ref()?;
     match KeyRing::parse(text.expose(), settings.demo) {
         Ok((ring, notes)) => {
@@ -287,7 +292,7 @@ fn key_ring(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Ve
     }
 }
 
-/// The names of the cookies, and of the header that repeats the CSRF value.
+/// The names of the cookies and of the CSRF header.
 fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(CookieNames, HeaderName)> {
     let root = settings.cookie_paths == CookiePaths::Root;
     let domain = settings.cookie_domain.is_some();
@@ -327,7 +332,7 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError
             Some(algorithm) => algorithms.push(algorithm),
             None => faults.push(FieldError::new(
                 field,
-                format!("`{name}` is not accepted; choose from {}", NamedAlgorithm::names()),
+                format!("`{name}` is not supported: write one of {}", NamedAlgorithm::names()),
             )),
         }
     }

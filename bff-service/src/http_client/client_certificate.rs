@@ -1,5 +1,5 @@
-//! The certificate that this client shows in a TLS handshake, RFC 8705. It is read anew when its file has changed, so
-//! that a certificate can be renewed without a restart.
+//! The client certificate for TLS handshakes (RFC 8705). A changed file is reloaded, so renewing the certificate needs no
+//! restart.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ struct Loaded {
     key: Arc<CertifiedKey>,
 }
 
-/// When the two files were last written.
+/// The modification times of the two files.
 type Changed = [Option<SystemTime>; 2];
 
 impl ClientCertificate {
@@ -40,8 +40,8 @@ impl ClientCertificate {
         })
     }
 
-    /// What to show now. A pair of files that cannot be used, perhaps since they are just being written, leaves the one
-    /// from before in use.
+    /// The current certificate. If the files cannot be used, perhaps because they are being written, the previous
+    /// certificate stays in use.
     fn current(&self) -> Arc<CertifiedKey> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.changed != changed(&self.certificate, &self.key) {

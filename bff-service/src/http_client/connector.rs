@@ -1,7 +1,7 @@
-//! Makes connections: name, TCP, the proxy's tunnel, TLS.
+//! Establishes connections: name resolution, TCP, tunnel of the proxy, TLS.
 //!
-//! awc puts TLS above what a connector gives it, and then reads HTTP off that itself. Here TLS is made below, so that what
-//! awc reads is an [`ExchangeStream`] over plain text.
+//! awc would put TLS on top of the connection of a connector, and read HTTP from that itself. This connector does TLS
+//! itself, so that awc reads an [`ExchangeStream`] over plain text.
 
 use std::future::Future;
 use std::io;
@@ -26,26 +26,25 @@ use super::resolver;
 use super::tls_error::explained;
 use super::transport::{EagerTcp, Transport};
 
-/// The head of a proxy's answer to CONNECT, in bytes.
+/// Maximum length of the head of a proxy's response to CONNECT, in bytes.
 const MAX_PROXY_HEAD_BYTES: usize = 16 * 1024;
 
-/// Connects to the host and port of a URL, with TLS or without. The URL's scheme is not looked at: awc is told `http`
-/// for both.
+/// Connects to the host and port of a URL, with or without TLS. The scheme of the URL is ignored: awc gets `http` for
+/// both.
 #[derive(Clone)]
 pub(super) struct Connector(Rc<ConnectorSettings>);
 
-/// How connections are made.
+/// The settings of connections.
 pub(super) struct ConnectorSettings {
-    /// For connections with TLS.
+    /// The TLS configuration, for connections with TLS.
     pub(super) tls: Option<Arc<ClientConfig>>,
-    /// For connections with TLS alone.
+    /// The proxy, for connections with TLS only.
     pub(super) proxy: Proxy,
-    /// Bound of each step: name and TCP, tunnel, TLS.
+    /// Time limit of each step: name resolution and TCP, tunnel, TLS.
     pub(super) connect_timeout: Duration,
 }
 
 impl Connector {
-    /// A connector of these settings.
     pub(super) fn new(settings: ConnectorSettings) -> Self {
         Self(Rc::new(settings))
     }
@@ -104,11 +103,11 @@ impl ConnectorSettings {
             outcome
         })
         .await
-        // It may have moved.
+        // The host may have a new address.
         .inspect_err(|_| resolver::doubt(host))
     }
 
-    /// Has the proxy connect to the host, RFC 9110, section 9.3.6.
+    /// Opens a tunnel through the proxy (RFC 9110, section 9.3.6).
     async fn tunnel(&self, proxy: &ProxyServer, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut tcp = self.open(proxy.host(), proxy.port()).await?;
         let authorization = match proxy.authorization() {
@@ -121,7 +120,7 @@ impl ConnectorSettings {
             loop {
                 match read_status(&mut tcp).await? {
                     200..=299 => return Ok(()),
-                    // Interim answers; the time for them is bounded.
+                    // Interim responses; their time is limited.
                     100..=199 => {}
                     407 => {
                         return Err(io::Error::other(
@@ -143,7 +142,7 @@ impl ConnectorSettings {
     }
 }
 
-/// Reads a head and not a byte more: what follows it belongs to the tunnel.
+/// Reads the head and no byte more: what follows belongs to the tunnel.
 async fn read_status(tcp: &mut TcpStream) -> io::Result<u16> {
     let malformed = || io::Error::other("malformed response to CONNECT");
     let mut head = Vec::new();

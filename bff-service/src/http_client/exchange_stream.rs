@@ -1,8 +1,8 @@
-//! A connection that gives each request its one answer, and nothing else that the server sent.
+//! A connection that returns exactly one response for each request, and nothing else that the server sent.
 //!
-//! awc takes what it finds on a connection for the answer to its request. So it gets connections of this kind: between
-//! two requests nothing can be read off them, and they end, rather than be used again, where anything was there that
-//! could be taken for the answer to another request.
+//! awc treats any data on a connection as the response to its request. On a connection of this type, nothing can be read
+//! between two requests; if the server has sent anything that could be mistaken for the response to another request, the
+//! connection ends instead of being reused.
 
 use std::fmt;
 use std::io;
@@ -13,36 +13,36 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::response_reader::ResponseReader;
 
-/// What carries the bytes.
+/// The underlying connection.
 pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
-    /// Whether nothing has been received that cannot be read yet, as half of a TLS record.
+    /// Whether no data was received that cannot be read yet, such as half of a TLS record.
     fn is_at_rest(&self) -> bool;
 }
 
-/// One request at a time, and its one answer.
+/// A connection with one request at a time and its response.
 pub struct ExchangeStream<Io> {
     io: Io,
     phase: Phase,
-    /// What is read off, in the form of [`ResponseReader`], from `given` on.
+    /// The response as [`ResponseReader`] writes it, unread from `given` on.
     answer: Vec<u8>,
     given: usize,
-    /// Whether an answer began to arrive before all of its request was sent.
+    /// Whether a response began to arrive before the whole request was sent.
     is_early: bool,
-    /// Whether there was an exchange before.
+    /// Whether there was an earlier exchange.
     was_used: bool,
 }
 
 enum Phase {
-    /// No request is under way.
+    /// No request is in progress.
     Idle,
-    /// A request is being sent, or its answer read.
+    /// A request is being sent, or its response read.
     Exchange(Box<ResponseReader>),
-    /// There will be no other request.
+    /// The connection cannot be used for another request.
     Ended,
 }
 
 impl<Io: Carrier> ExchangeStream<Io> {
-    /// A connection that has just been made.
+    /// A new connection.
     pub fn new(io: Io) -> Self {
         Self {
             io,
@@ -54,12 +54,12 @@ impl<Io: Carrier> ExchangeStream<Io> {
         }
     }
 
-    /// What carries the bytes.
+    /// The underlying connection.
     pub fn carrier(&self) -> &Io {
         &self.io
     }
 
-    /// Whether the last answer was read whole, and another request may be sent as far as is known.
+    /// Whether the last response was read completely, and another request may be sent as far as known.
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle) && self.is_drained()
     }
@@ -68,15 +68,16 @@ impl<Io: Carrier> ExchangeStream<Io> {
         self.given == self.answer.len()
     }
 
-    /// Whether a request may be sent now. Reads without waiting: whatever is there, the end included, makes it unusable.
+    /// Whether a request may be sent now. Reads without waiting: any data, or the end of the connection, makes the
+    /// connection unusable.
     fn may_begin(&mut self, cx: &mut Context<'_>) -> bool {
         let mut space = [0; 1];
         let found = Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut space));
-        // What has arrived of a record of TLS on a new connection is a session ticket: there was no answer yet.
+        // A partial TLS record on a new connection is a session ticket: there was no response yet.
         found.is_pending() && self.is_drained() && (!self.was_used || self.io.is_at_rest())
     }
 
-    /// Reads once, and keeps what it means.
+    /// Reads once, and processes the data.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Phase::Exchange(reader) = &mut self.phase else {
             return Poll::Ready(Ok(()));
@@ -131,7 +132,7 @@ impl<Io: Carrier> AsyncRead for ExchangeStream<Io> {
             }
             let may_begin = matches!(this.phase, Phase::Idle) && this.may_begin(cx);
             match this.phase {
-                // awc asks this before it uses a connection again: nothing to read is what it wants to find.
+                // awc reads before it reuses a connection, and expects no data.
                 Phase::Idle if may_begin => return Poll::Pending,
                 Phase::Idle => this.phase = Phase::Ended,
                 Phase::Exchange(_) => ready!(this.poll_receive(cx))?,
@@ -165,7 +166,7 @@ impl<Io: Carrier> AsyncWrite for ExchangeStream<Io> {
         }
         match this.phase {
             Phase::Exchange(_) => Pin::new(&mut this.io).poll_write(cx, buf),
-            // The answer is there already, so the rest of the request is of no use to the server.
+            // The response has already arrived, so the server does not need the rest of the request.
             Phase::Ended if !this.is_drained() => Poll::Ready(Ok(buf.len())),
             Phase::Idle | Phase::Ended => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
@@ -185,7 +186,7 @@ impl<Io: Carrier> AsyncWrite for ExchangeStream<Io> {
 
 impl<Io> fmt::Debug for ExchangeStream<Io> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not what was received: tokens are in it.
+        // Without the received data, which contains tokens.
         f.debug_struct("ExchangeStream").finish_non_exhaustive()
     }
 }

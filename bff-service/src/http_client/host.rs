@@ -1,17 +1,17 @@
-//! Hosts as they stand in URLs.
+//! Hosts in URLs.
 
-/// An IPv6 address has brackets in a URL, and none elsewhere.
+/// Removes the brackets of an IPv6 address in a URL.
 pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host)
 }
 
-/// Whether this is `localhost` or a name below it, with or without the dot of the root.
+/// Whether the host is `localhost` or a name below it, with or without a trailing dot.
 ///
-/// RFC 6761, section 6.3: all of them are loopback. Browsers follow this; many C libraries know only `localhost` itself, so that
-/// without this the service could not reach what the browser reaches. The system is asked all the same, since the network
-/// of containers may know better.
+/// All these names are loopback (RFC 6761, section 6.3). Browsers implement this, but many C libraries only for
+/// `localhost` itself, so that the service could not reach what the browser reaches. The system resolver is still asked
+/// first, because a container network may define such names.
 pub(super) fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")

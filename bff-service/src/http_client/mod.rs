@@ -1,14 +1,15 @@
-//! Requests over HTTP/1.1, towards the authorization server and the collector of spans.
+//! HTTP/1.1 requests to the authorization server and the OpenTelemetry collector.
 //!
-//! awc is the client; what it reads is made here. Everything is bounded: the time to connect, the time of a whole
-//! exchange, the size of an answer, the number of connections. No redirect is followed, since no endpoint that is asked
-//! has a reason for one and the request may carry credentials. No compression is offered nor undone, so that an answer
-//! cannot grow in here.
+//! awc is the client; this module provides its connections. Everything is limited: the time to connect, the time of an
+//! exchange, the length of a response, the number of connections. Redirects are not followed, because no endpoint has a
+//! reason for one and a request may contain credentials. Compression is neither offered nor decoded, so a response cannot
+//! grow.
 //!
-//! * [`exchange_stream`]: a connection that gives each request its one answer; [`response_reader`]: where that one ends.
-//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`, `host`: how connections are made;
-//!   [`tls`], [`client_certificate`]: whom they believe, and what the client shows.
-//! * `response`: what comes of a request.
+//! * [`exchange_stream`]: a connection that returns one response for each request; [`response_reader`]: the end of a
+//!   response.
+//! * `connector`, `transport`, `tls_error`, [`proxy`], `resolver`, `host`: establishing connections; [`tls`],
+//!   [`client_certificate`]: trusted authorities and the client certificate.
+//! * `response`: the result of a request.
 
 pub mod client_certificate;
 mod connector;
@@ -37,30 +38,30 @@ pub use self::response::{HttpError, ServerResponse};
 
 use self::connector::{Connector, ConnectorSettings};
 
-/// What a client keeps to.
+/// The limits of a client.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long each step to a connection may take.
+    /// Time limit of each step of connecting.
     pub connect_timeout: Duration,
-    /// How long a whole exchange may take.
+    /// Time limit of a whole exchange.
     pub request_timeout: Duration,
-    /// Connections at once, of each kind.
+    /// Maximum number of connections, of each kind.
     pub max_connections: usize,
-    /// How long a connection that may be used again is kept.
+    /// How long an idle connection stays open.
     pub idle: Duration,
 }
 
-/// Whose a connection is.
+/// Whether a connection is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// The request and its answer are about no user: a connection that was used before will do.
+    /// The request and its response are not about a user: the connection is reused.
     Shared,
-    /// The request or its answer is about a user: the connection is made for it, and ends with it. HTTP/1.1 cannot tell a
-    /// well-formed answer that a server sends late from the one that was asked for.
+    /// The request or its response is about a user: the connection is opened for it, and closed after it. HTTP/1.1 cannot
+    /// distinguish a well-formed late response from that to the current request.
     Own,
 }
 
-/// A thread's connections. Cheap to clone; not `Send`, as little in actix is.
+/// A thread's connections. Cheap to clone; not `Send`, like most of actix.
 #[derive(Clone)]
 pub struct Client {
     shared: Pools,
@@ -68,7 +69,7 @@ pub struct Client {
     request_timeout: Duration,
 }
 
-/// awc knows connections by host and port alone, so those with TLS are apart.
+/// awc identifies connections by host and port only, so those with TLS have a separate pool.
 #[derive(Clone)]
 struct Pools {
     plain: awc::Client,
@@ -76,7 +77,6 @@ struct Pools {
 }
 
 impl Client {
-    /// A client without connections.
     pub fn new(limits: &Limits, tls: &Arc<ClientConfig>, proxy: &Proxy) -> Client {
         let pool = |tls: Option<&Arc<ClientConfig>>, idle: Duration| {
             let connector = Connector::new(ConnectorSettings {
@@ -86,7 +86,7 @@ impl Client {
             });
             let connector = awc::Connector::new()
                 .connector(connector)
-                // The connector bounds its steps itself, and the exchange bounds their sum.
+                // The connector limits its steps, and the exchange limits their sum.
                 .timeout(limits.request_timeout)
                 .limit(limits.max_connections)
                 .conn_keep_alive(idle);
@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Sends a GET or POST, and reads the answer whole; its body may have so many bytes. Never tries twice.
+    /// Sends a GET or POST request, and reads the whole response, whose body must not exceed `limit` bytes. Never retries.
     pub async fn exchange(
         &self,
         request: &http::Request<Vec<u8>>,
@@ -126,7 +126,7 @@ impl Client {
         let method = match request.method().as_str() {
             "GET" => Method::GET,
             "POST" => Method::POST,
-            // An answer to HEAD has another form.
+            // A response to HEAD has another form.
             _ => return Err(refused("unsupported method")),
         };
         let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(&error.to_string()))?;
@@ -146,12 +146,12 @@ impl Client {
         };
         let port = url.port().unwrap_or(default_port);
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        // awc would put TLS above a connection for `https`, so it is told of none.
+        // awc would put TLS on top of a connection for `https`, so it gets `http`.
         let mut prepared = client
             .request(method, format!("http://{host}:{port}{}{query}", url.path()))
             .insert_header((HOST, authority))
             .insert_header((USER_AGENT, env!("CARGO_PKG_NAME")))
-            // Without, any coding would be as good (RFC 9110, section 12.5.3).
+            // Without this header, the server could choose any coding (RFC 9110, section 12.5.3).
             .insert_header((ACCEPT_ENCODING, "identity"))
             .no_decompress();
         for (name, value) in request.headers() {
@@ -212,7 +212,7 @@ fn send_error(error: SendRequestError) -> HttpError {
         SendRequestError::Connect(ConnectError::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
             HttpError::Timeout
         }
-        // There was a connection, and it ended before the answer.
+        // The connection was established, and closed before the response.
         SendRequestError::Connect(ConnectError::Disconnected) => HttpError::Broken("no answer".to_owned()),
         SendRequestError::Connect(error) => HttpError::Connect(error.to_string()),
         SendRequestError::Url(error) => HttpError::Request(error.to_string()),

@@ -1,7 +1,7 @@
-//! The proxy that connections to the authorization server go through, as the environment names it.
+//! The proxy for connections to the authorization server, from the environment.
 //!
-//! `https_proxy` or `HTTPS_PROXY` is its URL, `no_proxy` or `NO_PROXY` says for which hosts there is none. Of two
-//! spellings the lower case one counts, as in curl. `HTTP_PROXY` is not looked at: an authorization server has `https`.
+//! `https_proxy` or `HTTPS_PROXY` is its URL; `no_proxy` or `NO_PROXY` lists hosts without a proxy. If both spellings are
+//! set, the lower-case one takes precedence, as in curl. `HTTP_PROXY` is ignored: an authorization server uses `https`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ use url::{Host, Url};
 
 use super::host::{is_localhost, without_brackets};
 
-/// Which connections go through a proxy.
+/// Selects the connections that use a proxy.
 #[derive(Clone, Debug, Default)]
 pub struct Proxy {
     server: Option<Arc<ProxyServer>>,
     exceptions: Vec<Exception>,
 }
 
-/// A proxy. Its credentials are neither in `Debug` nor in `Display`.
+/// A proxy. Neither `Debug` nor `Display` shows its credentials.
 pub struct ProxyServer {
     host: String,
     port: u16,
@@ -28,7 +28,7 @@ pub struct ProxyServer {
     variable: &'static str,
 }
 
-/// A variable that cannot be meant. `Display` holds nothing of its value, in which a password may be.
+/// An invalid variable. `Display` does not contain its value, which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {what}")]
 pub struct ProxyError {
@@ -42,7 +42,7 @@ pub struct ProxyError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Exception {
     Everything,
-    /// Addresses with the same first bits, at every port or one.
+    /// Addresses with the same prefix, at every port or one.
     Network(IpAddr, u8, Option<u16>),
     /// A name, in lower case, and every name below it, at every port or one.
     Domain(String, Option<u16>),
@@ -77,12 +77,12 @@ impl Proxy {
         })
     }
 
-    /// The proxy, whatever it is used for.
+    /// The configured proxy.
     pub fn server(&self) -> Option<&ProxyServer> {
         self.server.as_deref()
     }
 
-    /// The proxy for connections to this host, if there is one. None for loopback, which a proxy cannot reach.
+    /// The proxy for connections to this host, if any. Loopback has none, because a proxy cannot reach it.
     pub fn server_for(&self, host: &str, port: u16) -> Option<&ProxyServer> {
         let host = without_brackets(host).trim_end_matches('.').to_ascii_lowercase();
         let address: Option<IpAddr> = host.parse().ok();
@@ -135,17 +135,17 @@ impl ProxyServer {
         })
     }
 
-    /// Its name or address.
+    /// The host name or address.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Its port.
+    /// The port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `Proxy-Authorization` (RFC 9110, section 11.7.2), where the URL has credentials.
+    /// `Proxy-Authorization` (RFC 9110, section 11.7.2), if the URL has credentials.
     pub fn authorization(&self) -> Option<&str> {
         self.authorization.as_deref()
     }
@@ -188,7 +188,7 @@ impl Exception {
         if let Ok(address) = without_brackets(host).parse::<IpAddr>() {
             return Some(Self::Network(address, width(address), port));
         }
-        // `example.com`, `.example.com` and `*.example.com` are the same: the name and all below it.
+        // `example.com`, `.example.com` and `*.example.com` are synonyms: the name and all names below it.
         let name = host.strip_prefix('*').unwrap_or(host);
         let name = name.strip_prefix('.').unwrap_or(name).trim_end_matches('.');
         let is_name = !name.is_empty()
@@ -213,7 +213,7 @@ impl Exception {
     }
 }
 
-/// In bits.
+/// The length of an address, in bits.
 fn width(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => 32,

@@ -1,8 +1,8 @@
-//! Names to addresses, by the system's resolver, which is asked seldom and not waited for long where it was asked before.
+//! Name resolution by the system resolver, with a cache.
 //!
-//! A connection of its own for each exchange about a user would be a question of its own to the DNS, and a question that is
-//! lost on the way costs the C library five seconds: longer than anybody waits for a refresh. So what is known of a name is
-//! used for a while without a question, and for longer where the question is not answered (RFC 8767).
+//! A separate connection for each exchange about a user would cause a DNS query for each, and a lost query costs the C
+//! library five seconds: longer than a user waits for a refresh. So cached addresses are used for a while without a
+//! query, and for longer if a query is not answered (RFC 8767).
 
 use std::collections::HashMap;
 use std::io;
@@ -15,38 +15,39 @@ use tokio::time::{Instant, timeout_at};
 
 use super::host::{is_localhost, without_brackets};
 
-/// How long what is known of a name is used without asking. The C library does not tell how long it may be.
+/// How long cached addresses are used without a query. The C library does not return the TTL.
 const FRESH: Duration = Duration::from_secs(5);
-/// How long an answer is waited for where something is known: the client response timer of RFC 8767, section 5, shorter than
-/// there since a user waits for the whole.
+/// How long to wait for a response if there are cached addresses: the client response timer of RFC 8767, section 5, but
+/// shorter, because a user waits for the whole exchange.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long what is known is used while there is no better answer: its maximum stale timer. Much shorter than there, since the
-/// C library does not tell a name that is gone from a server that does not answer, and an address may be given to others.
+/// How long cached addresses are used without a better response: the maximum stale timer of RFC 8767, section 5. Much
+/// shorter, because the C library does not distinguish a removed name from an unresponsive server, and an address may be
+/// assigned to another host.
 const STALE: Duration = Duration::from_secs(5 * 60);
-/// Names that are kept. Those of a configuration are few; whatever else there may be must not use up memory.
+/// Maximum number of cached names. A configuration has few; others must not exhaust memory.
 const MAX_NAMES: usize = 64;
 
-/// The process's: workers, applications and pools ask one resolver.
+/// The resolver of the process, which workers, applications and pools share.
 static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(ask_system));
 
-/// Asks for the addresses of a name, and may block.
+/// Resolves a name; may block.
 type Ask = fn(&str) -> io::Result<Vec<IpAddr>>;
-/// What came of a question; an error as its words, since it is told to all who wait.
+/// The result of a query; an error is a string, because all waiting callers get it.
 type Outcome = Result<Vec<IpAddr>, String>;
 /// Set once.
 type PendingAnswer = watch::Receiver<Option<Outcome>>;
 
-/// The addresses of a host.
+/// Resolves a host.
 pub(super) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     NAMES.lookup(host, port).await
 }
 
-/// Says that there was nobody at the addresses of this host, so that the next who wants it asks.
+/// Marks the cached addresses of this host as unreachable, so that the next lookup sends a query.
 pub(super) fn doubt(host: &str) {
     NAMES.doubt(host);
 }
 
-/// What is known of names.
+/// The cache of names.
 #[derive(Clone)]
 struct Names {
     ask: Ask,
@@ -55,19 +56,19 @@ struct Names {
 
 #[derive(Default)]
 struct Name {
-    /// The last answer that there was, and when.
+    /// The last successful response, and its time.
     last: Option<(Instant, Vec<IpAddr>)>,
-    /// When a question was last answered, if only by an error.
+    /// The time of the last response, including errors.
     settled: Option<Instant>,
-    /// The question that is under way, and since when.
+    /// The query in progress, and its start.
     question: Option<(Instant, PendingAnswer)>,
 }
 
-/// How somebody comes by the addresses.
+/// The source of addresses for a lookup.
 enum Way {
-    /// They are known.
+    /// The cache.
     Known(Vec<IpAddr>),
-    /// By this answer; or, if there is none until then, by what is known.
+    /// This query, or the cached addresses after a timeout.
     Answer(PendingAnswer, Option<(Instant, Vec<IpAddr>)>),
 }
 
@@ -109,7 +110,7 @@ impl Names {
         }
     }
 
-    /// Joins the question that is under way, or begins one, if there has to be one.
+    /// Joins the query in progress, or starts one if necessary.
     fn way(&self, name: &str) -> Way {
         let now = Instant::now();
         let mut known = self.known();
@@ -135,7 +136,7 @@ impl Names {
                 (Some(sender), (now, answer))
             }
         };
-        // A question that cannot be asked is settled at once, which takes this lock.
+        // A query that cannot be started completes immediately, which takes this lock.
         drop(known);
         if let Some(sender) = begun {
             self.begin(name, sender);
@@ -143,7 +144,7 @@ impl Names {
         Way::Answer(answer, instead.map(|addresses| (since + ANSWER_TIMEOUT, addresses)))
     }
 
-    /// Asks on a thread of its own: a slow DNS server must not hold up the whole worker.
+    /// Sends the query on a separate thread: a slow DNS server must not block the worker.
     fn begin(&self, name: &str, sender: watch::Sender<Option<Outcome>>) {
         let question = Question {
             names: self.clone(),
@@ -165,7 +166,7 @@ impl Names {
     }
 }
 
-/// A question that is under way. It is settled when this goes, also by a panic.
+/// A query in progress. Dropping it completes the query, also after a panic.
 struct Question {
     names: Names,
     name: String,
@@ -186,7 +187,7 @@ impl Question {
 impl Drop for Question {
     fn drop(&mut self) {
         let now = Instant::now();
-        // Before anybody hears of it, so that who asks then is not told of this one.
+        // Before the result is published, so that a new lookup does not join this query.
         if let Some(entry) = self.names.known().get_mut(&self.name) {
             entry.question = None;
             entry.settled = Some(now);

@@ -1,38 +1,38 @@
-//! What comes of a request: an answer, or why there is none.
+//! The result of a request: a response or an error.
 
 use actix_web::web::Bytes;
 use bff_core::request::cache_control;
 
-/// Why there is no answer to work with. `Display` holds nothing of the request or of the answer's body.
+/// Why there is no usable response. `Display` contains nothing of the request or of the body of the response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// Nothing, or not everything, came in time.
+    /// The response was not complete in time.
     #[error("no answer in time")]
     Timeout,
-    /// There was no connection.
+    /// The connection could not be established.
     #[error("connecting failed: {0}")]
     Connect(String),
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke, or the data was not HTTP.
     #[error("the connection failed: {0}")]
     Broken(String),
-    /// The answer is larger than this many bytes.
+    /// The response is longer than this number of bytes.
     #[error("the response is longer than {0} bytes")]
     TooLarge(usize),
-    /// The answer is a redirect, or another status that no endpoint here has a reason for.
-    #[error("answered {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
+    /// The response is a redirect, or has another unexpected status.
+    #[error("HTTP {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
     Status {
         /// The status.
         status: u16,
         /// `Retry-After` as the server wrote it: seconds or a date (RFC 9110, section 10.2.3).
         retry_after: Option<String>,
     },
-    /// The request could not be made.
+    /// The request is invalid.
     #[error("invalid request: {0}")]
     Request(String),
 }
 
 impl HttpError {
-    /// In a word, for metrics and spans.
+    /// A short name, for metrics and spans.
     pub fn name(&self) -> &'static str {
         match self {
             HttpError::Timeout => "timeout",
@@ -45,15 +45,15 @@ impl HttpError {
     }
 }
 
-/// An answer of status 200, 201 or 4xx; every other status is an [`HttpError`].
+/// A response with status 200, 201 or 4xx; every other status is an [`HttpError`].
 pub struct ServerResponse {
     /// The status.
     pub status: u16,
-    /// `Content-Type`, in lower case; empty where there is none.
+    /// `Content-Type`, in lower case; empty if absent.
     pub content_type: String,
-    /// The body, whole.
+    /// The whole body.
     pub body: Bytes,
-    /// `DPoP-Nonce`: what the next DPoP proof is to hold (RFC 9449, section 8).
+    /// `DPoP-Nonce`: the nonce for the next DPoP proof (RFC 9449, section 8).
     pub dpop_nonce: Option<String>,
     /// `Cache-Control`, line by line.
     pub cache_control: Vec<Vec<u8>>,
@@ -62,12 +62,12 @@ pub struct ServerResponse {
 }
 
 impl ServerResponse {
-    /// How long it may be kept, in seconds; `u64::MAX` without a word on it.
+    /// How long the response may be cached, in seconds; `u64::MAX` if it does not say.
     pub fn lifetime(&self) -> u64 {
         cache_control::lifetime(self.cache_control.iter().map(Vec::as_slice))
     }
 
-    /// Whether `Content-Type` is this media type, whatever its parameters.
+    /// Whether `Content-Type` is this media type, with any parameters.
     pub fn is(&self, media_type: &str) -> bool {
         self.content_type
             .split(';')

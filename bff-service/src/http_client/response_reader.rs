@@ -1,20 +1,20 @@
-//! Reads one response of HTTP/1.1 off a connection, RFC 9112, and knows where it ends.
+//! Reads one HTTP/1.1 response from a connection (RFC 9112), and determines its end.
 //!
-//! The reader takes bytes as they arrive, in whatever pieces, and writes the response in one form for whoever parses it
-//! next: interim responses are left out, the body is chunked, and nothing follows it. So there is one opinion about where a
-//! response ends, and it is the one in this file. No input or output happens here.
+//! The reader accepts bytes as they arrive, in any pieces, and writes the response in one form for the next parser:
+//! without interim responses, with a chunked body, and with nothing after it. So only this file decides where a response
+//! ends. It does no input or output.
 
-/// All heads of one response, interim ones included, and its trailers, in bytes together.
+/// Maximum length of all heads of one response, including interim ones, and its trailers, in bytes.
 const MAX_HEAD_BYTES: usize = 128 * 1024;
-/// Header fields of one head.
+/// Maximum number of header fields in one head.
 const MAX_HEADERS: usize = 96;
-/// Interim responses before the final one.
+/// Maximum number of interim responses before the final one.
 const MAX_INTERIM_RESPONSES: usize = 32;
-/// The line before a chunk, with its extensions, in bytes.
+/// Maximum length of the line before a chunk, with its extensions, in bytes.
 const MAX_CHUNK_LINE_BYTES: usize = 4096;
-/// What ends a chunked body: the last chunk, and no trailers.
+/// The end of a chunked body: the last chunk, without trailers.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// Fields that speak of the connection and not of the response (RFC 9110, section 7.6.1), and those of the framing.
+/// Fields of the connection (RFC 9110, section 7.6.1) and of the framing.
 const NOT_PASSED_ON: [&str; 8] = [
     "connection",
     "content-length",
@@ -26,18 +26,18 @@ const NOT_PASSED_ON: [&str; 8] = [
     "upgrade",
 ];
 
-/// What arrived is not a response, or not all of one. `Display` holds nothing of what arrived.
+/// The data is not a response, or not a complete one. `Display` contains nothing of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(&'static str);
 
-/// The reader of one response.
+/// Reads one response.
 #[derive(Debug)]
 pub struct ResponseReader {
     state: ReadState,
-    /// The head, or the line, that has arrived so far.
+    /// The received part of the head, or of the line.
     line: Vec<u8>,
-    /// Where the last line of the head begins in it.
+    /// The start of the last line of the head.
     line_start: usize,
     head_bytes: usize,
     interim_responses: usize,
@@ -47,10 +47,10 @@ pub struct ResponseReader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReadState {
     Head,
-    /// So many bytes of the body are still to come.
+    /// The number of bytes of the body that are left.
     Length(u64),
     ChunkLine,
-    /// So many bytes of the chunk are still to come.
+    /// The number of bytes of the chunk that are left.
     Chunk(u64),
     ChunkEnd,
     Trailers,
@@ -72,19 +72,19 @@ impl Default for ResponseReader {
 }
 
 impl ResponseReader {
-    /// Whether all of the response has arrived.
+    /// Whether the whole response has arrived.
     pub fn is_complete(&self) -> bool {
         self.state == ReadState::Complete
     }
 
-    /// Whether the connection may carry another response after this one. It may not after an interim response: a server
-    /// that sends those may send more than one final response, too.
+    /// Whether the connection may be used for another request. Not after an interim response: a server that sends those
+    /// may also send more than one final response.
     pub fn is_reusable(&self) -> bool {
         self.is_reusable
     }
 
-    /// Takes what has arrived, and appends what it means to `out`. Returns how many bytes belong to the response: those
-    /// after them are of no response that was asked for.
+    /// Processes `input`, and appends the output to `out`. Returns how many bytes belong to the response: those after
+    /// them belong to no requested response.
     pub fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
         let mut rest = input;
         while !rest.is_empty() && !self.is_complete() {
@@ -117,8 +117,8 @@ impl ResponseReader {
         Ok(input.len() - rest.len())
     }
 
-    /// The connection has ended in order. That is how a body ends that has neither a length nor chunks (RFC 9112, section
-    /// 6.3, rule 8); any other response is cut.
+    /// The connection was closed regularly. This ends a body without length or chunks (RFC 9112, section 6.3, rule 8);
+    /// any other response is truncated.
     pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         match self.state {
             ReadState::Complete => Ok(()),
@@ -136,7 +136,7 @@ impl ResponseReader {
         }
     }
 
-    /// Appends to the line at hand. Returns how many bytes were taken, and whether the line is whole.
+    /// Appends to the current line. Returns the number of bytes, and whether the line is complete.
     fn read_line(&mut self, input: &[u8], limit: usize) -> Result<(usize, bool), Malformed> {
         let end = memchr::memchr(b'\n', input).map(|position| position + 1);
         let taken = end.unwrap_or(input.len());
@@ -147,7 +147,7 @@ impl ResponseReader {
         Ok((taken, end.is_some()))
     }
 
-    /// As [`Self::read_line`], for what counts as head.
+    /// Like [`Self::read_line`], with the limit of heads.
     fn read_head_line(&mut self, input: &[u8]) -> Result<(usize, bool), Malformed> {
         let line_bytes = self.line.len() - self.line_start;
         let (taken, whole) = self.read_line(input, line_bytes + MAX_HEAD_BYTES - self.head_bytes)?;
@@ -184,7 +184,7 @@ impl ResponseReader {
             return Err(Malformed("malformed response head"));
         };
         match status {
-            // RFC 9110, section 15.2: any number of them may come before the answer. Ours is bounded.
+            // Any number of them may precede the response (RFC 9110, section 15.2). This client limits the number.
             100..=199 if status != 101 => {
                 self.is_reusable = false;
                 self.interim_responses += 1;
@@ -203,7 +203,7 @@ impl ResponseReader {
             if !NOT_PASSED_ON.iter().any(|name| field.name.eq_ignore_ascii_case(name)) {
                 out.extend(field.name.bytes());
                 out.extend(b": ");
-                // A value that is folded over several lines is one line (RFC 9112, section 5.2).
+                // A folded value is one line (RFC 9112, section 5.2).
                 out.extend(field.value.iter().map(|byte| match byte {
                     b'\r' | b'\n' => b' ',
                     byte => *byte,
@@ -222,7 +222,7 @@ impl ResponseReader {
         Ok(())
     }
 
-    /// What the body is, RFC 9112, section 6.3, for the answer to a GET or POST.
+    /// The framing of the body of a response to GET or POST (RFC 9112, section 6.3).
     fn framing(&mut self, version: u8, status: u16, fields: &[httparse::Header<'_>]) -> Result<ReadState, Malformed> {
         let elements = |name: &'static str| {
             let lines = fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
@@ -247,7 +247,7 @@ impl ResponseReader {
         let mut is_chunked = false;
         for coding in elements("transfer-encoding") {
             match coding {
-                // Both say nothing.
+                // Both values are empty.
                 b"" => {}
                 coding if coding.eq_ignore_ascii_case(b"identity") => {}
                 coding if coding.eq_ignore_ascii_case(b"chunked") && !is_chunked && version == 1 => is_chunked = true,
@@ -257,7 +257,8 @@ impl ResponseReader {
         Ok(match (status, is_chunked, length) {
             (204 | 304, ..) => ReadState::Complete,
             (_, true, length) => {
-                // Chunks count, and whoever sends both is not trusted with another request (section 6.1).
+                // Chunks take precedence, and a server that sends both must not get another request on the connection
+                // (RFC 9112, section 6.1).
                 self.is_reusable &= length.is_none();
                 ReadState::ChunkLine
             }
@@ -293,7 +294,7 @@ impl ResponseReader {
         Ok(taken)
     }
 
-    /// Trailers are read and dropped: nothing here needs one.
+    /// Reads and drops trailers, which this client does not need.
     fn read_trailer(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
         let (taken, whole) = self.read_head_line(input)?;
         if whole {
@@ -308,7 +309,7 @@ impl ResponseReader {
     }
 }
 
-/// Passes on at most `left` bytes of the body, as a chunk. Returns how many.
+/// Writes at most `left` bytes of the body as a chunk. Returns their number.
 fn body(input: &[u8], left: u64, out: &mut Vec<u8>) -> usize {
     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
     out.extend(format!("{taken:x}\r\n").bytes());
@@ -326,7 +327,7 @@ fn is_empty_line(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\n")
 }
 
-/// The size that the line before a chunk says, RFC 9112, section 7.1.
+/// The size in the line before a chunk (RFC 9112, section 7.1).
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let line = line.strip_suffix(b"\r\n").filter(|line| !line.contains(&b'\r'))?;
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();

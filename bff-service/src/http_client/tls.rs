@@ -1,4 +1,4 @@
-//! Whom connections with TLS believe: the system's certificate authorities, and those of a file.
+//! The TLS configuration of clients: the system's certificate authorities and those of a file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::client_certificate::ClientCertificate;
 
-/// What the TLS of a client is made from.
+/// The settings of the TLS configuration.
 #[derive(Clone, Debug, Default)]
 pub struct ClientTls {
     /// PEM file of certificates that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// Whether it is an error that there is no certificate authority at all: where only plain http is spoken, none is needed.
+    /// Whether missing certificate authorities are an error: a client that uses only plain http needs none.
     pub needs_authorities: bool,
     /// PEM files of the client's certificate chain and its private key, for mutual TLS.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// Why TLS cannot be set up. `Display` names the file.
+/// Why TLS cannot be configured. `Display` names the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate authorities: those of [`ClientTls::ca_file`], or there are none.
+    /// The certificate authorities of [`ClientTls::ca_file`] are invalid, or there are none.
     #[error("{0}")]
     Authorities(String),
-    /// The certificate that the client is to show.
+    /// The client certificate is invalid.
     #[error("{0}")]
     ClientCertificate(String),
-    /// The cryptography.
+    /// The cryptography provider failed.
     #[error("TLS setup failed: {0}")]
     Setup(String),
 }
@@ -38,11 +38,11 @@ pub enum TlsError {
 impl ClientTls {
     /// Reads the files.
     ///
-    /// The cryptography is named here and not taken from a process-wide default, so that nothing needs to be installed
-    /// first. HTTP/1.1 only: one request at a time on a connection is all that this service needs.
+    /// The cryptography provider is passed explicitly and is not the default of the process, so none needs to be
+    /// installed. HTTP/1.1 only: the service needs one request at a time on a connection.
     ///
     /// # Errors
-    /// A file cannot be read or holds something else, or nobody would be trusted.
+    /// If a file cannot be read or is invalid, or there is no trusted certificate authority.
     pub fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let roots = self.roots()?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -55,7 +55,7 @@ impl ClientTls {
                 let certificate =
                     ClientCertificate::load(certificate, key, provider).map_err(TlsError::ClientCertificate)?;
                 let mut config = config.with_client_cert_resolver(Arc::new(certificate));
-                // A session that is resumed is one of the certificate that it began with, which may have been renewed since.
+                // A resumed session would use the certificate of its start, which may have been renewed since.
                 config.resumption = Resumption::disabled();
                 config
             }
@@ -69,7 +69,7 @@ impl ClientTls {
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         for error in &system.errors {
-            log::warn!("the system's certificate authorities: {error}");
+            log::warn!("loading the system's certificate authorities failed: {error}");
         }
         roots.add_parsable_certificates(system.certs);
         if let Some(path) = &self.ca_file {
@@ -78,7 +78,7 @@ impl ClientTls {
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|error| fault(format!("is not valid PEM: {error}")))?;
             if certificates.is_empty() {
-                return Err(fault("contains no certificate; write at least one in PEM".to_owned()));
+                return Err(fault("contains no certificate: write at least one in PEM".to_owned()));
             }
             for certificate in certificates {
                 roots
@@ -87,7 +87,7 @@ impl ClientTls {
             }
         }
         if roots.is_empty() && self.needs_authorities {
-            let what = "this system has no certificate authorities; name a PEM file of those to trust";
+            let what = "this system has no certificate authorities: name a PEM file of the authorities to trust";
             return Err(TlsError::Authorities(what.to_owned()));
         }
         Ok(roots)

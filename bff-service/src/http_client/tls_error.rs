@@ -1,4 +1,4 @@
-//! What a failed TLS handshake means for whoever runs the service.
+//! Explains a failed TLS handshake to operators.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -12,7 +12,7 @@ use actix_web::http::header::HttpDate;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// The error of a handshake, said such that one knows what to do.
+/// The error of a handshake, with what to do.
 pub(super) fn explained(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner.map(meaning) {
@@ -25,13 +25,14 @@ fn meaning(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(error) => format!("invalid server certificate: {}", reason(error)),
         Error::InvalidMessage(_) => {
-            "what answers does not speak TLS; if it speaks HTTP, the URL is to begin with `http`, \
-                                     or the port is another one"
+            "the server does not speak TLS: check the port, or write a URL with `http` if the server \
+                                     speaks HTTP"
                 .to_owned()
         }
         Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
             format!(
-                "{error}: the server may require a client certificate, or support none of our TLS versions and ciphers"
+                "{error}: the server may require a client certificate, or support none of the TLS versions and cipher \
+                 suites of the service"
             )
         }
         error => error.to_string(),
@@ -41,13 +42,13 @@ fn meaning(error: &Error) -> String {
 fn reason(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => {
-            "no certificate authority that is trusted here has signed it, or the server leaves out \
-                                            the intermediate certificate; name the authority in `ca_file`"
+            "no trusted certificate authority has signed it, or the server does not send the \
+                                            intermediate certificate: name the authority in `ca_file`"
                 .to_owned()
         }
         CertificateError::BadSignature => {
-            "a certificate authority of the name that is trusted here has not signed it: one of that \
-                                           name was perhaps made anew; name the present one in `ca_file`"
+            "its signature is not that of the trusted certificate authority with the same name, which \
+                                           may have a new key: name the present authority in `ca_file`"
                 .to_owned()
         }
         CertificateError::ExpiredContext { not_after, .. } => format!("it expired on {}", date(*not_after)),
@@ -61,16 +62,16 @@ fn reason(error: &CertificateError) -> String {
             expected.to_str(),
             presented.join(", ")
         ),
-        // The verifier has these words for itself alone.
+        // The verifier has a private error type for these.
         CertificateError::Other(error) => match error.to_string().as_str() {
             "CaUsedAsEndEntity" => {
-                "it is the certificate of an authority (`CA:TRUE`), which no server may show as its own; have the \
-                                    server show one that the authority signed, or that says `CA:FALSE`"
+                "it is the certificate of a certificate authority (`CA:TRUE`): configure the server with a \
+                                    certificate that the authority signed, or that has `CA:FALSE`"
                     .to_owned()
             }
             "UnsupportedCertVersion" => {
-                "it is of X.509 version 1, without a name that could be compared; have one of version 3 made, \
-                                         with a subjectAltName"
+                "it has X.509 version 1, and so no subjectAltName: configure the server with a certificate of \
+                                         version 3 with a subjectAltName"
                     .to_owned()
             }
             error => error.to_owned(),

@@ -1,4 +1,4 @@
-//! TCP, and TLS on it, such that reading without waiting tells what has really been received.
+//! TCP and TLS connections on which a read without waiting returns all data that has been received.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -15,15 +15,14 @@ use tokio_rustls::client::TlsStream;
 
 use super::exchange_stream::{Carrier, ExchangeStream};
 
-/// A TCP connection that is asked for what it has each time that it is read.
+/// A TCP connection that asks the operating system at each read.
 ///
-/// tokio's own answers from what the event loop saw last, so what arrived since would not be there for somebody who reads
-/// without waiting.
+/// tokio's own stream answers from the last state of the event loop, so a read without waiting could miss data that has
+/// arrived since.
 #[derive(Debug)]
 pub(super) struct EagerTcp(TcpStream);
 
 impl EagerTcp {
-    /// Of a connection that tokio has made.
     pub(super) fn new(stream: TcpStream) -> Self {
         Self(stream)
     }
@@ -37,7 +36,7 @@ impl AsyncRead for EagerTcp {
                 buf.advance(length);
                 Poll::Ready(Ok(()))
             }
-            // Nothing now; tokio says when.
+            // No data now; tokio reports when there is.
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Pin::new(&mut this.0).poll_read(cx, buf),
             Err(error) => Poll::Ready(Err(error.into())),
         }
@@ -58,19 +57,19 @@ impl AsyncWrite for EagerTcp {
     }
 }
 
-/// The connection below TLS, which knows whether all that was received are whole records (RFC 8446, section 5.1).
+/// The connection below TLS, which knows whether the received data ends at a record boundary (RFC 8446, section 5.1).
 #[derive(Debug)]
 struct Records {
     tcp: EagerTcp,
     position: RecordPosition,
 }
 
-/// Where in a record the connection is.
+/// The position within a record.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct RecordPosition {
     header: [u8; 5],
     header_bytes: usize,
-    /// Of the record's content.
+    /// The number of bytes of the record's content that are left.
     bytes_left: u16,
 }
 
@@ -125,7 +124,7 @@ impl AsyncWrite for Records {
     }
 }
 
-/// What requests and answers travel over.
+/// The transport of requests and responses.
 #[derive(Debug)]
 pub(super) enum Transport {
     /// TCP alone.
@@ -139,7 +138,7 @@ pub(super) enum Transport {
 pub(super) struct Tls(TlsStream<Records>);
 
 impl Transport {
-    /// Does the TLS handshake with the server of this name.
+    /// Performs the TLS handshake with the server of this name.
     pub(super) async fn secure(
         tcp: EagerTcp,
         server: ServerName<'static>,
@@ -162,7 +161,7 @@ impl Transport {
 }
 
 impl Drop for Tls {
-    /// Says that nothing more comes (RFC 8446, section 6.1), as far as that goes without waiting.
+    /// Sends `close_notify` (RFC 8446, section 6.1), as far as possible without waiting.
     fn drop(&mut self) {
         struct WithoutWaiting<'a>(&'a TcpStream);
 
@@ -178,7 +177,7 @@ impl Drop for Tls {
 
         let (records, session) = self.0.get_mut();
         session.send_close_notify();
-        // Whether the server hears it changes nothing here.
+        // Whether the server receives it has no effect here.
         let _ = session.write_tls(&mut WithoutWaiting(&records.tcp.0));
     }
 }
@@ -224,7 +223,7 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// awc asks for this of a connector's streams.
+/// awc requires this trait for the streams of a connector.
 impl ActixStream for ExchangeStream<Transport> {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(self.carrier().tcp(), cx)

@@ -1,12 +1,12 @@
-//! The signature algorithms: one table of their names, keys, hash functions, and what the library calls them.
+//! The signature algorithms: one table of their names, key types, hash functions and identifiers in the library.
 //!
-//! All are asymmetric. There is no variant for `none` or a symmetric algorithm, and so no way to get one out of a token's
-//! header. ES512 is missing because `jsonwebtoken` has no P-521: a row for it takes a [`KeyType`], and a library that verifies
-//! it.
+//! All are asymmetric. There is no variant for `none` or a symmetric algorithm, so the header of a token cannot select
+//! one. ES512 is missing because `jsonwebtoken` does not support P-521: to add it, add a [`KeyType`] and use a library
+//! that verifies it.
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// A type of key, and the curve that it is on, as a JSON Web Key names them (RFC 7518, section 6.1; RFC 8037, section 2).
+/// A key type with its curve, as in a JSON Web Key (RFC 7518, section 6.1; RFC 8037, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
     /// RSA.
@@ -30,26 +30,26 @@ pub enum Hash {
     Sha512,
 }
 
-/// What there is to know of an algorithm.
+/// The properties of an algorithm.
 struct Row {
-    /// The values of `alg`. Of several the first is today's, and the last the one that every server knows.
+    /// The values of `alg`. The first is the current one, the last the one that every server knows.
     names: &'static [&'static str],
     key: KeyType,
-    /// The hash of the signature: that of `at_hash`, too (OpenID Connect Core 1.0, section 3.1.3.6).
+    /// The hash function of the signature, and of `at_hash` (OpenID Connect Core 1.0, section 3.1.3.6).
     hash: Hash,
     library: jsonwebtoken::Algorithm,
 }
 
 macro_rules! algorithms {
     ($($(#[$comment:meta])* $variant:ident: $names:expr, $key:ident, $hash:ident, $library:ident;)*) => {
-        /// A signature algorithm, RFC 7518, section 3.1, and RFC 9864, section 2.2.
+        /// A signature algorithm (RFC 7518, section 3.1; RFC 9864, section 2.2).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Algorithm {
             $($(#[$comment])* $variant,)*
         }
 
         impl Algorithm {
-            /// All of them.
+            /// All algorithms.
             pub const ALL: &[Algorithm] = &[$(Algorithm::$variant),*];
 
             const fn row(self) -> Row {
@@ -66,7 +66,7 @@ macro_rules! algorithms {
     };
 }
 
-// Each with its names, key, hash function, and what the library calls it.
+// Names, key type, hash function, identifier in the library.
 algorithms! {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256: ["RS256"], Rsa, Sha256, RS256;
@@ -84,35 +84,35 @@ algorithms! {
     ES256: ["ES256"], P256, Sha256, ES256;
     /// ECDSA on P-384 with SHA-384.
     ES384: ["ES384"], P384, Sha384, ES384;
-    /// EdDSA on Curve25519. `Ed25519` says the curve (RFC 9864, section 2.2); `EdDSA` is the older name (RFC 8037, section
-    /// 3.1).
+    /// EdDSA on Curve25519. `Ed25519` names the curve (RFC 9864, section 2.2); `EdDSA` is the older name (RFC 8037,
+    /// section 3.1).
     Ed25519: ["Ed25519", "EdDSA"], Ed25519, Sha512, EdDSA;
 }
 
 impl Algorithm {
-    /// The algorithm of this name, exactly as it is written in `alg`.
+    /// The algorithm with this `alg`, which is compared exactly.
     pub fn of(name: &str) -> Option<Algorithm> {
         NamedAlgorithm::of(name).map(|named| named.algorithm)
     }
 
-    /// The key that it takes.
+    /// The key type.
     pub fn key_type(self) -> KeyType {
         self.row().key
     }
 
-    /// Its hash function.
+    /// The hash function.
     pub fn hash(self) -> Hash {
         self.row().hash
     }
 
-    /// As `jsonwebtoken` knows it.
+    /// The identifier in `jsonwebtoken`.
     pub(super) fn library(self) -> jsonwebtoken::Algorithm {
         self.row().library
     }
 }
 
 impl KeyType {
-    /// The key type of these members of a JSON Web Key.
+    /// The key type with these members of a JSON Web Key.
     pub(super) fn of(kty: &str, crv: Option<&str>) -> Option<KeyType> {
         match (kty, crv) {
             ("RSA", _) => Some(KeyType::Rsa),
@@ -123,7 +123,7 @@ impl KeyType {
         }
     }
 
-    /// The algorithms that it is good for.
+    /// The algorithms that use this key type.
     pub(super) fn algorithms(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL
             .iter()
@@ -143,7 +143,7 @@ impl Hash {
     }
 }
 
-/// An algorithm under one of its names: the one that is written in `alg`.
+/// An algorithm with one of its names, which is the value of `alg`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedAlgorithm {
     /// The algorithm.
@@ -160,24 +160,24 @@ impl NamedAlgorithm {
         })
     }
 
-    /// The algorithm of this name.
+    /// The algorithm with this name.
     pub fn of(name: &str) -> Option<NamedAlgorithm> {
         NamedAlgorithm::all().find(|named| named.name == name)
     }
 
-    /// Under the newest of its names that is among `names`.
+    /// The algorithm with the newest of its names that is in `names`.
     pub fn among(algorithm: Algorithm, names: &[String]) -> Option<NamedAlgorithm> {
         NamedAlgorithm::all().find(|named| named.algorithm == algorithm && names.iter().any(|name| name == named.name))
     }
 
-    /// Under the name that every server knows.
+    /// The algorithm with the name that every server knows.
     pub fn well_known(algorithm: Algorithm) -> Option<NamedAlgorithm> {
         NamedAlgorithm::all()
             .filter(|named| named.algorithm == algorithm)
             .last()
     }
 
-    /// All names, for a message.
+    /// All names, for an error message.
     pub fn names() -> String {
         let names: Vec<&str> = NamedAlgorithm::all().map(|named| named.name).collect();
         names.join(", ")

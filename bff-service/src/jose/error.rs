@@ -1,32 +1,32 @@
-//! What is wrong with a signed token.
+//! Errors of signed tokens.
 
-/// How much of what somebody else wrote is shown in a log line, in characters.
+/// Maximum length of external strings in a log line, in characters.
 const MAX_SHOWN: usize = 200;
 
 /// Why a token or its signature is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// Not three parts of base64url with JSON objects in the first two; an encrypted token, for instance.
+    /// The token does not have three base64url parts with JSON objects in the first two; it may be encrypted.
     #[error("not a signed JWT")]
     Malformed,
-    /// The header says that it is some other kind of token.
+    /// The header has the `typ` of another kind of token.
     #[error("wrong `typ`: another kind of token")]
     Type,
-    /// The header has `crit`: something that must be understood, and is not.
+    /// The header has `crit`, which is not supported.
     #[error("unsupported header `crit`")]
     Critical,
-    /// The algorithm, as it may be logged, is not one of those configured. `none` and the symmetric ones never are.
+    /// The algorithm, escaped for the log, is not configured. `none` and symmetric algorithms never are.
     #[error("its `alg` is `{0}`, which is not in `authorization_server.id_token_algorithms`")]
     Algorithm(String),
-    /// None of the issuer's keys has this id and fits the algorithm.
+    /// No key of the issuer has this id and fits the algorithm.
     #[error("no key of the authorization server fits its `kid` and `alg`")]
     NoKey,
-    /// The signature is by none of the keys that may have made it.
+    /// No key that may have created the signature verifies it.
     #[error("invalid signature")]
     Signature,
 }
 
-/// A claim is missing, or is not of the type that it must have.
+/// A claim is missing or has the wrong type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is missing or of the wrong type")]
 pub struct ClaimError(pub &'static str);
@@ -36,7 +36,7 @@ pub struct ClaimError(pub &'static str);
 #[error("a JWT cannot be signed: {0}")]
 pub struct SigningError(pub(super) String);
 
-/// What somebody else wrote, as it may be logged: bounded, on one line, without control characters.
+/// An external string for the log: truncated, on one line, without control characters.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(MAX_SHOWN).is_some() {

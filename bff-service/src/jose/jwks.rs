@@ -1,4 +1,4 @@
-//! The authorization server's signature keys, RFC 7517.
+//! The JWKS of the authorization server (RFC 7517).
 
 use std::collections::HashSet;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::algorithm::{Algorithm, KeyType};
 
-/// More keys than this are not looked at: each may cost a signature verification.
+/// Maximum number of keys that are used: each may cost a signature verification.
 const MAX_KEYS: usize = 50;
 
-/// The keys that a signature may be verified with.
+/// The keys for verifying signatures.
 #[derive(Default)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
@@ -54,8 +54,8 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a key set. Keys that cannot verify a signature here (for encryption, symmetric, too short, of unknown
-    /// form) are left out, as servers publish all sorts. The error is a sentence.
+    /// Parses a JWKS. Omits keys that cannot verify a signature here (for encryption, symmetric, too short, of unknown
+    /// form), because servers publish other keys as well. The error is a sentence.
     pub fn parse(body: &[u8]) -> Result<KeySet, String> {
         let set: JwkSet = serde_json::from_slice(body).map_err(|error| format!("not a JWKS: {error}"))?;
         let mut seen = HashSet::new();
@@ -72,7 +72,7 @@ impl KeySet {
                 .and_then(|jwk| Ok((verification_key(&jwk)?, jwk)));
             match usable {
                 Ok((key, jwk)) => {
-                    // The same key twice is one key.
+                    // A repeated key counts once.
                     if seen.insert(jwk) {
                         result.keys.push(key);
                     }
@@ -86,7 +86,7 @@ impl KeySet {
         }
     }
 
-    /// The keys that a token with this header may be signed with. A token without key id may be signed with any.
+    /// The keys that may have signed a token with this header. A token without a key id may be signed with any.
     pub fn candidates<'a>(
         &'a self,
         key_id: Option<&'a str>,
@@ -97,30 +97,30 @@ impl KeySet {
             .filter(move |key| (key_id.is_none() || key.id.as_deref() == key_id) && key.algorithms.contains(&algorithm))
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether some key is good for one of these algorithms.
+    /// Whether a key supports one of these algorithms.
     pub fn supports_any(&self, algorithms: &[Algorithm]) -> bool {
         algorithms
             .iter()
             .any(|algorithm| self.candidates(None, *algorithm).next().is_some())
     }
 
-    /// Which keys were left out, and why.
+    /// The omitted keys, and why.
     pub fn unusable(&self) -> &[String] {
         &self.unusable
     }
 }
 
-/// The key, or why it is not one for signatures.
+/// The key, or why it is unusable for signatures.
 fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
     if jwk.r#use.as_deref().is_some_and(|usage| usage != "sig") {
         return Err("is not for signatures".to_owned());
@@ -149,7 +149,7 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
                 return Err(format!("is an RSA key of {bits} bits; 2048 to 8192 are accepted"));
             }
             if bit_length(&exponent) < 2 || exponent.last().is_none_or(|last| last % 2 == 0) {
-                return Err("has an RSA exponent that is none".to_owned());
+                return Err("has an invalid RSA exponent".to_owned());
             }
             DecodingKey::from_rsa_components(&n, &e)
         }
@@ -160,7 +160,7 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
                 ("P-384", 48)
             };
             let ((x, x_bytes), (y, y_bytes)) = (part("x", &jwk.x)?, part("y", &jwk.y)?);
-            // That the point is on the curve is checked with each signature.
+            // Each verification checks that the point is on the curve.
             if x_bytes.len() != length || y_bytes.len() != length {
                 return Err(format!("is not a point on {curve}"));
             }
@@ -190,7 +190,7 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
     })
 }
 
-/// Without leading zeros.
+/// The length of a number in bits, without leading zeros.
 fn bit_length(number: &[u8]) -> usize {
     let significant = number
         .iter()

@@ -1,8 +1,7 @@
-//! Signed JSON Web Tokens: taken apart, and their signature verified. What the claims must be is
-//! for whoever asks.
+//! Signed JSON Web Tokens: parsing, and verification of the signature. The caller validates the claims.
 //!
-//! RFC 8725 throughout: the algorithm is one of a configured list, the key is one of the issuer's published keys and
-//! fits that algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can name another.
+//! According to RFC 8725, the algorithm is in a configured list, the key is one of the issuer's published keys and fits
+//! the algorithm, and nothing in the token's header (`jwk`, `jku`, `x5u`, `x5c`) can select another.
 
 use jsonwebtoken::crypto;
 use serde_json::{Map, Value};
@@ -12,10 +11,10 @@ use super::claims::object;
 use super::error::{JwsError, shown};
 use super::jwks::KeySet;
 
-/// Longer tokens are not taken apart.
+/// Maximum length of a token, in bytes.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
-/// A token whose signature has not been verified: good for choosing a key, and for nothing else.
+/// A token whose signature has not been verified. Use it only to select a key.
 pub struct UnverifiedToken<'a> {
     algorithm: Algorithm,
     key_id: Option<String>,
@@ -25,7 +24,7 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a token apart. `types` are the values of `typ` that are accepted, in lower case; a token without is.
+    /// Parses a token. `types` are the accepted values of `typ`, in lower case; a token without `typ` is accepted.
     pub fn parse(token: &'a str, types: &[&str], allowed: &[Algorithm]) -> Result<UnverifiedToken<'a>, JwsError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwsError::Malformed);
@@ -63,13 +62,13 @@ impl<'a> UnverifiedToken<'a> {
         })
     }
 
-    /// The algorithm, which is one of those allowed.
+    /// The algorithm, which is one of the allowed ones.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The claims, if one of the issuer's keys that may have signed the token did. A token without key id may be by any of
-    /// them; that two verify it means that one key is published under two ids.
+    /// The claims, if a key of the issuer verifies the signature. A token without a key id may be signed with any of the
+    /// keys; if two verify it, one key is published with two ids.
     pub fn verify(&self, keys: &KeySet) -> Result<&Map<String, Value>, JwsError> {
         let mut refused = JwsError::NoKey;
         for candidate in keys.candidates(self.key_id.as_deref(), self.algorithm) {

@@ -1,10 +1,10 @@
-//! JSON Object Signing and Encryption, as far as it is needed here: signatures. Knows nothing of the rest of this service.
+//! JSON Object Signing and Encryption: signatures. Independent of the rest of this service.
 //!
 //! * [`algorithm`]: the table of signature algorithms.
-//! * [`jws`]: signed tokens, taken apart and verified.
-//! * [`jwks`]: the keys of whoever signs.
-//! * [`signing_key`]: keys to sign with.
-//! * [`claims`]: what a token says, by type; [`error`]: what is wrong with one.
+//! * [`jws`]: parsing and verifying signed tokens.
+//! * [`jwks`]: the keys of an issuer.
+//! * [`signing_key`]: private keys.
+//! * [`claims`]: claims by type; [`error`]: errors of tokens.
 
 pub mod algorithm;
 pub mod claims;

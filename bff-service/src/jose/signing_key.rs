@@ -1,4 +1,4 @@
-//! This client's private keys: what it signs with, and what it publishes of them.
+//! The client's private keys: signing, and the public keys.
 
 use std::path::Path;
 
@@ -17,14 +17,14 @@ use zeroize::Zeroizing;
 use super::algorithm::{Algorithm, NamedAlgorithm};
 use super::error::SigningError;
 
-/// RFC 7518, section 3.3.
+/// Minimum length of an RSA key, in bytes (RFC 7518, section 3.3).
 const LEAST_RSA_BYTES: usize = 2048 / 8;
 
-/// A private key, and its public half as it is published.
+/// A private key with its public key.
 #[derive(Clone)]
 pub struct SigningKey {
     key: EncodingKey,
-    /// What it can sign with, the best first.
+    /// The supported algorithms, the best first.
     algorithms: Vec<Algorithm>,
     jwk: Jwk,
 }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a PEM file. The error ends a sentence that begins with the field's name.
+    /// Reads a PEM file. The error is the end of a sentence that begins with the field's name.
     pub fn from_file(path: &Path) -> Result<SigningKey, String> {
         let shown = path.display();
         let pem = std::fs::read(path)
@@ -47,7 +47,7 @@ impl SigningKey {
         SigningKey::from_pem(&pem).map_err(|what| format!("the file {shown} {what}"))
     }
 
-    /// Reads a private key in PEM: PKCS#8, or PKCS#1 for RSA.
+    /// Parses a private key in PEM: PKCS#8, or PKCS#1 for RSA.
     pub fn from_pem(pem: &[u8]) -> Result<SigningKey, &'static str> {
         use Algorithm::{ES256, ES384, Ed25519, PS256, RS256};
         let candidates = [
@@ -60,19 +60,19 @@ impl SigningKey {
             let (Ok(key), Some(first)) = (key, algorithms.first()) else {
                 continue;
             };
-            // The curve shows only here.
+            // Only this call reveals the curve.
             let Ok(mut jwk) = Jwk::from_encoding_key(&key, first.library()) else {
                 continue;
             };
             if let jsonwebtoken::jwk::AlgorithmParameters::RSA(rsa) = &jwk.algorithm
                 && rsa.n.len() * 3 / 4 < LEAST_RSA_BYTES
             {
-                return Err("holds an RSA key of less than 2048 bits");
+                return Err("contains an RSA key of less than 2048 bits");
             }
             let id = jwk
                 .thumbprint(ThumbprintHash::SHA256)
-                .map_err(|_| "holds a key without a thumbprint")?;
-            // An RSA key may be used with either of its algorithms, and that of Ed25519 has two names (RFC 9864).
+                .map_err(|_| "contains a key without a thumbprint")?;
+            // An RSA key may be used with any of its algorithms, and the algorithm of Ed25519 has two names (RFC 9864).
             jwk.common.key_algorithm = match algorithms {
                 [Ed25519] => None,
                 [one] => Some(one.library().into()),
@@ -86,26 +86,26 @@ impl SigningKey {
                 jwk,
             });
         }
-        Err("holds no private key in PEM that can be used: PKCS#8 with RSA, P-256, P-384 or Ed25519")
+        Err("contains no usable private key: write PKCS#8 in PEM with RSA, P-256, P-384 or Ed25519")
     }
 
-    /// Its key id: the thumbprint of its public half, RFC 7638.
+    /// The key id: the thumbprint of the public key (RFC 7638).
     pub fn id(&self) -> &str {
         self.jwk.common.key_id.as_deref().unwrap_or_default()
     }
 
-    /// Its public half, RFC 7517.
+    /// The public key (RFC 7517).
     pub fn public(&self) -> &Jwk {
         &self.jwk
     }
 
-    /// Whether it can sign with this.
+    /// Whether the key supports the algorithm.
     pub fn supports(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
     }
 
-    /// The best that it can sign with among those that the server published, under the server's name for it; the most
-    /// common one where the server published none.
+    /// The best supported algorithm that the server published, with the server's name for it; without a published list,
+    /// the most common one.
     pub fn choose(&self, published: Option<&[String]>) -> Option<NamedAlgorithm> {
         match published {
             None => self
@@ -119,20 +119,20 @@ impl SigningKey {
         }
     }
 
-    /// The best that it can sign with.
+    /// The best supported algorithm.
     pub fn best(&self) -> Option<NamedAlgorithm> {
         self.algorithms
             .first()
             .and_then(|first| NamedAlgorithm::well_known(*first))
     }
 
-    /// A JWT of this `typ`, with the key's id in its header.
+    /// A JWT with this `typ`, and with the key id in its header.
     pub fn sign(&self, typ: &str, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, SigningError> {
         let header = json!({"typ": typ, "alg": algorithm.name, "kid": self.id()});
         self.encode(&header, algorithm, claims)
     }
 
-    /// A JWT of this `typ` with the public key itself in its header, as a DPoP proof has it (RFC 9449, section 4.2).
+    /// A JWT with this `typ`, and with the public key in its header, like a DPoP proof (RFC 9449, section 4.2).
     pub fn sign_with_public_key(
         &self,
         typ: &str,
@@ -145,7 +145,7 @@ impl SigningKey {
         self.encode(&header, algorithm, claims)
     }
 
-    /// The header is written here, since the library knows one name of each algorithm only.
+    /// Encodes the header here, because the library knows only one name of each algorithm.
     fn encode(
         &self,
         header: &Value,
@@ -165,7 +165,7 @@ impl SigningKey {
     }
 }
 
-/// Both forms of PKCS#8 occur, with and without the public half; jsonwebtoken takes the shorter.
+/// PKCS#8 files may or may not contain the public key; `jsonwebtoken` accepts only those without.
 fn ed25519(pem: &[u8]) -> jsonwebtoken::errors::Result<EncodingKey> {
     let unusable = || jsonwebtoken::errors::new_error(ErrorKind::InvalidEddsaKey);
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| unusable())?;

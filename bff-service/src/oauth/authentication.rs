@@ -1,4 +1,4 @@
-//! How this client proves who it is, at every endpoint where it must: RFC 6749, section 2.3; RFC 7523; RFC 8705.
+//! Client authentication (RFC 6749, section 2.3; RFC 7523; RFC 8705).
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ use crate::config::{AssertionAudience, ClientAuthentication, Config, Secret};
 use crate::random;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// How long an assertion is good for, in seconds. It is made for one request.
+/// Lifetime of an assertion, in seconds. An assertion is for one request.
 const ASSERTION_SECONDS: u64 = 60;
 
-/// The type of assertion of `private_key_jwt`, RFC 7523, section 2.2.
+/// The assertion type of `private_key_jwt` (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The parameters of a form.
 pub(super) type Form = Vec<(String, String)>;
 
-/// This client's proofs. Cheap to clone.
+/// Authenticates the client. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ClientAuthenticator {
     config: Arc<Config>,
@@ -35,7 +35,7 @@ pub(super) struct ClientAuthenticator {
 }
 
 impl ClientAuthenticator {
-    /// With the keys of the configuration, and whatever secret is in force.
+    /// With the keys of the configuration, and the client secret in force.
     pub(super) fn new(config: &Arc<Config>, secret: &ClientSecret) -> ClientAuthenticator {
         ClientAuthenticator {
             config: Arc::clone(config),
@@ -48,9 +48,9 @@ impl ClientAuthenticator {
         self.secret.get()
     }
 
-    /// A signed assertion that this is the client. By default its audience is the issuer and no endpoint: an assertion for
-    /// one server must not be good at another that lures the client to its endpoints. Nothing that the server says about
-    /// itself changes that, only the configuration.
+    /// A signed client assertion. By default its audience is the issuer and not an endpoint: an assertion for one server
+    /// must not be valid at another one that lures the client to its endpoints. Only the configuration changes that, and
+    /// never the metadata of a server.
     fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config.client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
@@ -75,8 +75,8 @@ impl ClientAuthenticator {
         Ok(key.sign(typ, algorithm, &claims)?)
     }
 
-    /// Adds the client's assertion to a request of the `oauth2` crate, where that is how it proves who it is: a new one for
-    /// each attempt, since it is good for one use.
+    /// Adds a client assertion to a request of the `oauth2` crate if that is the authentication method: a new one for
+    /// each attempt, because an assertion can be used once.
     pub(super) fn with_assertion(
         &self,
         metadata: &Metadata,
@@ -100,7 +100,7 @@ impl ClientAuthenticator {
         Ok(request)
     }
 
-    /// POSTs a form with the client's authentication. An answer of status 4xx is an error.
+    /// Sends a POST request with a form and client authentication. A response with status 4xx is an error.
     pub(super) async fn post_form(
         &self,
         http: &HttpClient,
@@ -116,7 +116,7 @@ impl ClientAuthenticator {
         let secret = secret.as_ref().map(|secret| secret.expose());
         match metadata.profile.authentication {
             ClientAuthentication::ClientSecretBasic => {
-                // Form-encoded first, RFC 6749, section 2.3.1.
+                // Form-encoded before the Basic encoding (RFC 6749, section 2.3.1).
                 let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
                 let credentials = format!("{}:{}", encode(client_id), encode(secret.unwrap_or_default()));
                 request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(credentials)));
@@ -130,7 +130,7 @@ impl ClientAuthenticator {
                 set(&mut form, "client_assertion_type", ASSERTION_TYPE);
                 set(&mut form, "client_assertion", &self.assertion(metadata)?);
             }
-            // The certificate is the proof.
+            // The TLS connection authenticates the client.
             ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
                 set(&mut form, "client_id", client_id);
             }

@@ -1,5 +1,5 @@
-//! The authorization request: RFC 6749, section 4.1.1, OpenID Connect Core, section 3.1.2.1; signed (JAR, RFC 9101) and
-//! pushed (PAR, RFC 9126) where that is asked for.
+//! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1), signed (JAR, RFC 9101)
+//! and pushed (PAR, RFC 9126) if required.
 
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use serde::Deserialize;
@@ -16,12 +16,12 @@ use crate::config::ResponseMode;
 use crate::random;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// How long a signed request is good for, in seconds: until the browser has brought it to the server.
+/// Lifetime of a request object, in seconds: until the browser has sent it to the server.
 const REQUEST_OBJECT_SECONDS: u64 = 120;
 
-/// An authorization request, and what must be remembered until its response comes.
+/// An authorization request, and the values that are stored until its response.
 pub struct AuthorizationRequest {
-    /// Where the browser is to go.
+    /// The URL for the browser.
     pub url: String,
     /// `state`: 256 random bits in base64url.
     pub state: String,
@@ -29,14 +29,13 @@ pub struct AuthorizationRequest {
     pub nonce: String,
     /// PKCE code verifier: 256 random bits in base64url.
     pub code_verifier: String,
-    /// What the page's own parameters demand of the ID token.
+    /// The requirements of the page's parameters for the ID token.
     pub requirements: IdTokenRequirements,
 }
 
 impl OAuthClient {
-    /// Makes a request with fresh `state`, `nonce` and code verifier, whose response goes to `redirect_uri`. `extra` are
-    /// parameters that the page wants to add; they are checked against `client.allowed_extra_params`, and encoded, key
-    /// and value.
+    /// Creates a request with new `state`, `nonce` and code verifier, and with `redirect_uri`. `extra` are parameters of
+    /// the page, which are checked against `client.allowed_extra_params` and encoded.
     pub async fn authorization_request(
         &self,
         redirect_uri: &RedirectUrl,
@@ -75,14 +74,14 @@ impl OAuthClient {
         })
     }
 
-    /// The URL for the browser: `plain` itself, or one with a signed or pushed request in place of its parameters.
+    /// The URL for the browser: `plain`, or a URL with a signed or pushed request instead of the parameters.
     async fn send_ahead(&self, metadata: &Metadata, plain: Url) -> Result<Url, OAuthError> {
         let profile = &metadata.profile;
         if profile.request_object.is_none() && !profile.push {
             return Ok(plain);
         }
         let endpoint = &metadata.authorization_endpoint;
-        // The endpoint may have parameters of its own, and they stay where they are.
+        // The endpoint URL may have parameters, which stay.
         let own = endpoint.query_pairs().count();
         let mut parameters: Form = plain.query_pairs().into_owned().skip(own).collect();
         let client_id = ("client_id".to_owned(), self.config().client.id.clone());
@@ -99,7 +98,7 @@ impl OAuthClient {
         Ok(url)
     }
 
-    /// The parameters as a signed JWT, RFC 9101, section 4.
+    /// The parameters as a signed JWT (RFC 9101, section 4).
     fn request_object(&self, metadata: &Metadata, parameters: &Form) -> Result<String, OAuthError> {
         let key = self.config().client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.request_object) else {
@@ -108,7 +107,7 @@ impl OAuthClient {
         let mut claims: Map<String, Value> = Map::new();
         for (name, value) in parameters {
             let value = match name.as_str() {
-                // Those that JSON has better types for (OpenID Connect Core, section 6.1).
+                // Parameters with other JSON types than string (OpenID Connect Core 1.0, section 6.1).
                 "max_age" => value
                     .parse::<u64>()
                     .map_or_else(|_| json!(value), |seconds| json!(seconds)),
@@ -119,7 +118,7 @@ impl OAuthClient {
                 None => {
                     claims.insert(name.clone(), value);
                 }
-                // Only `resource` may come several times.
+                // Only `resource` may be repeated.
                 Some(Value::Array(values)) => values.push(value),
                 Some(earlier) => *earlier = json!([earlier.take(), value]),
             }
@@ -137,7 +136,7 @@ impl OAuthClient {
         Ok(key.sign("oauth-authz-req+jwt", algorithm, &claims)?)
     }
 
-    /// Pushes a request to the server and returns its `request_uri`, RFC 9126, section 2. It is good for one use.
+    /// Pushes a request to the server and returns its `request_uri`, which can be used once (RFC 9126, section 2).
     async fn push(&self, metadata: &Metadata, parameters: Form) -> Result<String, OAuthError> {
         #[derive(Deserialize)]
         struct Pushed {

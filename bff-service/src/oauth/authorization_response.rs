@@ -1,5 +1,5 @@
-//! What an authorization response is judged by before its code is used: its issuer (RFC 9207), and its signature where
-//! it comes as a JWT (JARM).
+//! Validation of an authorization response before its code is used: its issuer (RFC 9207), and the signature of a JWT
+//! (JARM).
 
 use serde_json::{Map, Value};
 
@@ -11,8 +11,8 @@ use crate::clock;
 use crate::jose::error::{ClaimError, shown};
 
 impl OAuthClient {
-    /// Checks `iss` of an authorization response, RFC 9207: another issuer's is refused in any case, a missing one
-    /// where the authorization server announces that it sends it.
+    /// Checks `iss` of an authorization response (RFC 9207): another issuer is always refused, a missing one if the
+    /// authorization server announces that it sends `iss`.
     pub async fn check_response_issuer(&self, iss: Option<&str>) -> Result<(), OAuthError> {
         match iss {
             Some(iss) if iss == self.config().authorization_server.issuer => Ok(()),
@@ -22,8 +22,8 @@ impl OAuthClient {
         }
     }
 
-    /// Opens a response that comes as a JWT, JARM, section 2.4: its parameters are believed only if the server signed
-    /// them, for this client, and not too long ago.
+    /// Verifies a response that is a JWT (JARM, section 2.4): its parameters are valid only if the server signed them,
+    /// for this client, and the JWT has not expired.
     pub async fn open_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
         let verified = self
             .verify_signature(response, TokenSender::Anybody, &signed_jwt::TYPES)

@@ -1,25 +1,25 @@
-//! A document that is fetched once for everybody: kept, replaced by a newer one, and never fetched twice at a time.
+//! A document that is fetched once for all callers, cached and refreshed, never by two fetches at a time.
 
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The last document that was good, shared by all workers.
+/// The last valid document, shared by all workers.
 pub struct Cached<T> {
     slot: RwLock<Slot<T>>,
-    /// Held by whoever fetches.
+    /// Held during a fetch.
     turn: tokio::sync::Mutex<()>,
 }
 
 struct Slot<T> {
     value: Option<Arc<T>>,
-    /// Why the last attempt failed, if it did.
+    /// The error of the last attempt, if it failed.
     error: Option<String>,
-    /// How many attempts have ended.
+    /// Number of completed attempts.
     attempts: u64,
 }
 
 impl<T> Cached<T> {
-    /// With a document from elsewhere, or none yet.
+    /// Starts with this document, if any.
     pub fn new(value: Option<T>) -> Cached<T> {
         let slot = Slot {
             value: value.map(Arc::new),
@@ -32,12 +32,12 @@ impl<T> Cached<T> {
         }
     }
 
-    /// The document, if there is one.
+    /// The cached document, if any.
     pub fn get(&self) -> Option<Arc<T>> {
         self.read(|slot| slot.value.clone())
     }
 
-    /// The document, fetched if there is none.
+    /// The cached document, which is fetched if there is none.
     pub async fn get_or_fetch<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, String>
     where
         F: Future<Output = Result<T, String>>,
@@ -48,9 +48,9 @@ impl<T> Cached<T> {
         }
     }
 
-    /// Fetches the document anew. Whoever comes while somebody is at it waits for that outcome, good or bad, and does
-    /// not fetch: a server that is down must not be asked by one request after the other, each waiting for its own
-    /// time to run out. A failure leaves the document that was there in place.
+    /// Fetches the document again. A caller during a fetch waits for its result, success or failure, and does not start
+    /// another one: a server that is down must not get one request after the other, each until its timeout. After a
+    /// failure the previous document stays.
     pub async fn fetch<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, String>
     where
         F: Future<Output = Result<T, String>>,
@@ -58,7 +58,7 @@ impl<T> Cached<T> {
         let attempts = self.read(|slot| slot.attempts);
         let _turn = self.turn.lock().await;
         if self.read(|slot| slot.attempts) == attempts {
-            // It is large, and seldom needed: with room of its own it is not part of every future that may come to it.
+            // Boxed: the future is large and rarely needed, and would otherwise be part of every future that may need it.
             let outcome = Box::pin(fetch()).await;
             let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
             slot.attempts = slot.attempts.wrapping_add(1);

@@ -1,4 +1,4 @@
-//! A worker's access to the authorization server. What it is used for stands beside: [grants](super::grants),
+//! A worker's client for the authorization server. Other modules implement its operations: [grants](super::grants),
 //! [authorization requests](super::authorization_request) and [responses](super::authorization_response),
 //! [userinfo](super::userinfo), [logout](super::logout).
 
@@ -19,23 +19,23 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::error::JwsError;
 use crate::jose::jws::UnverifiedToken;
 
-/// A worker's access to the authorization server. Not `Send`: its connections belong to the worker's thread. Clones are the
-/// same client.
+/// A worker's client for the authorization server. Not `Send`: its connections belong to the worker's thread. Clones
+/// share them.
 #[derive(Clone)]
 pub struct OAuthClient {
     config: Arc<Config>,
     authenticator: ClientAuthenticator,
     provider: Provider,
     http: HttpClient,
-    /// For the token endpoint, which may take longer: one for codes and one for refresh tokens, so that codes that somebody
-    /// makes up take no connection from sessions.
+    /// Connections to the token endpoint, with a longer time limit: separate ones for codes and for refresh tokens, so
+    /// that made-up codes take no connections from sessions.
     pub(super) code_http: HttpClient,
     pub(super) refresh_http: HttpClient,
     dpop: Option<Rc<Dpop>>,
 }
 
 impl OAuthClient {
-    /// A client without connections; they are made when needed.
+    /// A client without connections, which are opened on demand.
     pub fn new(config: &Arc<Config>, provider: Provider) -> OAuthClient {
         OAuthClient {
             authenticator: ClientAuthenticator::new(config, provider.client_secret()),
@@ -48,7 +48,7 @@ impl OAuthClient {
         }
     }
 
-    /// Whether metadata and keys of the authorization server are there.
+    /// Whether the metadata and JWKS of the authorization server are loaded.
     pub fn ready(&self) -> bool {
         self.provider.ready()
     }
@@ -77,8 +77,8 @@ impl OAuthClient {
         self.provider.metadata(&self.http).await
     }
 
-    /// The algorithm and the claims of a JWT that the server signed, whatever they say. `types` are the values of `typ`
-    /// that it may have, in lower case.
+    /// The algorithm and the claims of a JWT that the server signed. The claims are not validated. `types` are the
+    /// accepted values of `typ`, in lower case.
     pub(super) async fn verify_signature(
         &self,
         raw: &str,
@@ -90,7 +90,7 @@ impl OAuthClient {
         let keys = self.provider.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
             Ok(claims) => claims,
-            // The server may sign with a key that it did not have when its keys were fetched.
+            // The server may sign with a key that is newer than the cached JWKS.
             Err(error) => match self.provider.keys_after(&self.http, &keys, from).await? {
                 Some(newer) => token.verify(&newer).map_err(refused)?,
                 None => return Err(refused(error)),
@@ -100,11 +100,11 @@ impl OAuthClient {
     }
 }
 
-/// Why a JWT is not known to be the authorization server's.
+/// Why the signature of a JWT could not be verified.
 pub(super) enum VerificationError {
-    /// It is not.
+    /// The JWT is invalid.
     Refused(JwtError),
-    /// The keys that would tell cannot be had.
+    /// The keys are not available.
     NoKeys(OAuthError),
 }
 

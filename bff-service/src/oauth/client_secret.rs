@@ -1,4 +1,4 @@
-//! The client secret that is in force.
+//! The client secret in force.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
 
-/// The client secret of an application: another one may take its place while requests are under way. All workers share it;
-/// clones are the same.
+/// The client secret of an application, which can be replaced while requests are in progress. All workers share it, as do
+/// clones.
 #[derive(Clone)]
 pub struct ClientSecret(Arc<ArcSwapOption<Secret>>);
 
 impl ClientSecret {
-    /// Begins with this one. `None`: the client authenticates itself without a secret.
+    /// Starts with this secret. `None`: the client authenticates without a secret.
     pub fn new(secret: Option<&Secret>) -> ClientSecret {
         ClientSecret(Arc::new(ArcSwapOption::new(secret.cloned().map(Arc::new))))
     }
@@ -23,7 +23,7 @@ impl ClientSecret {
         self.0.load_full()
     }
 
-    /// Puts another one in its place; whether it is another.
+    /// Replaces the secret. Returns whether it has changed.
     pub fn replace(&self, secret: Option<&Secret>) -> bool {
         let is_same = match (self.get(), secret) {
             (Some(old), Some(new)) => bool::from(old.expose().as_bytes().ct_eq(new.expose().as_bytes())),

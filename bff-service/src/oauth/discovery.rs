@@ -1,4 +1,4 @@
-//! Where the authorization server's metadata are published: OpenID Connect Discovery 1.0, or RFC 8414.
+//! Discovery of the authorization server's metadata (OpenID Connect Discovery 1.0; RFC 8414).
 
 use url::Url;
 
@@ -6,12 +6,12 @@ use super::http::{HttpClient, MAX_DOCUMENT_BYTES, ServerResponse};
 use super::metadata::Document;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Where OpenID Connect Discovery 1.0, section 4 has the metadata of an issuer.
+/// The metadata URL of an issuer (OpenID Connect Discovery 1.0, section 4).
 pub fn openid_configuration_url(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'))
 }
 
-/// Where RFC 8414, section 3 has them: between host and path.
+/// The metadata URL of an issuer, with the well-known part between host and path (RFC 8414, section 3).
 pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     let mut url = Url::parse(issuer).ok()?;
     let path = format!(
@@ -22,7 +22,7 @@ pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     Some(url.into())
 }
 
-/// Gets the document from either place. The error is a sentence.
+/// Fetches the document from the first URL, or otherwise from the second. The error is a sentence.
 pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> {
     let first = openid_configuration_url(issuer);
     let answer = get(http, &first).await?;
@@ -33,10 +33,7 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
     let other = get(http, &second).await?;
     match other.status {
         200 => parse(&second, &other),
-        status => Err(format!(
-            "{first} answered {}, and {second} answered {status}",
-            answer.status
-        )),
+        status => Err(format!("{first}: HTTP {}, and {second}: HTTP {status}", answer.status)),
     }
 }
 

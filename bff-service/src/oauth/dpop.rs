@@ -1,4 +1,4 @@
-//! Demonstrating Proof of Possession, RFC 9449: tokens that only the holder of a key can use.
+//! Demonstrating Proof of Possession (RFC 9449): tokens that only the holder of a key can use.
 
 use std::cell::RefCell;
 
@@ -16,23 +16,23 @@ use crate::jose::algorithm::NamedAlgorithm;
 use crate::jose::signing_key::SigningKey;
 use crate::random;
 
-/// Longest nonce of a server that is used, in bytes.
+/// Maximum length of a server's nonce, in bytes.
 const MAX_NONCE_BYTES: usize = 1024;
 
-/// Makes proofs, and remembers the nonces that the server wants in them. One for each worker.
+/// Creates DPoP proofs, and stores the nonces of the server. One for each worker.
 pub(super) struct Dpop {
     key: SigningKey,
-    /// The latest of the authorization server's own endpoints and of the userinfo endpoint: the two roles keep their own
-    /// (RFC 9449, sections 8 and 9).
+    /// The latest nonces of the authorization server's endpoints and of the userinfo endpoint: the two roles have
+    /// separate ones (RFC 9449, sections 8 and 9).
     nonces: [RefCell<Option<String>>; 2],
 }
 
-/// In which role the server is asked.
+/// The role of the server in a request.
 #[derive(Clone, Copy)]
 pub(super) enum ServerRole {
-    /// For tokens.
+    /// A token request.
     AuthorizationServer,
-    /// With an access token.
+    /// A request with an access token.
     ResourceServer,
 }
 
@@ -44,7 +44,7 @@ impl Dpop {
         }
     }
 
-    /// `dpop_jkt` of an authorization request: the code will be good for the holder of this key only.
+    /// `dpop_jkt` of an authorization request: only the holder of this key can use the code.
     pub(super) fn thumbprint(&self) -> Result<String, OAuthError> {
         self.key
             .public()
@@ -52,8 +52,8 @@ impl Dpop {
             .map_err(|error| OAuthError::Internal(format!("the DPoP key has no thumbprint: {error}")))
     }
 
-    /// A proof for one request, signed with `algorithm` where the server's metadata led to one; `access_token` where one
-    /// goes along.
+    /// A proof for one request, signed with `algorithm` if the metadata determine one; `access_token` is that of the
+    /// request, if any.
     pub(super) fn proof(
         &self,
         algorithm: Option<NamedAlgorithm>,
@@ -83,7 +83,7 @@ impl Dpop {
         Ok(self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)?)
     }
 
-    /// Keeps the nonce of an answer, for the next proof. Returns whether there was one.
+    /// Stores the nonce of a response for the next proof. Returns whether the response has one.
     pub(super) fn learn(&self, role: ServerRole, answer: &ServerResponse) -> bool {
         // RFC 9449, section 8.1.
         let sane = |nonce: &&String| {
@@ -109,7 +109,7 @@ impl Dpop {
     }
 }
 
-/// Whether a token endpoint's refusal asks for a proof with its nonce.
+/// Whether the token endpoint requires a proof with its nonce.
 pub(super) fn wants_nonce(answer: &ServerResponse) -> bool {
     #[derive(serde::Deserialize)]
     struct ErrorCode {

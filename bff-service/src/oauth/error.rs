@@ -1,4 +1,4 @@
-//! What can go wrong with the authorization server. One kind for each way in which the API answers.
+//! Errors of the authorization server. One variant for each response of the API.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use crate::jose::error::{SigningError, shown};
 use crate::random::RandomError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// The parameters of our requests that no log may repeat.
+/// The request parameters that must never be logged.
 const SECRET_PARAMETERS: [&str; 6] = [
     "code",
     "code_verifier",
@@ -25,47 +25,46 @@ const SECRET_PARAMETERS: [&str; 6] = [
     "client_assertion",
 ];
 
-/// A failure. `Display` is for the log, never for the client; it holds no token, code or secret. What the authorization
-/// server wrote is in it only where it is a name (an error code, an algorithm, an audience), and bounded.
+/// An error. `Display` is for the log, never for the client, and contains no token, code or secret. It contains strings
+/// of the authorization server only if they are names (an error code, an algorithm, an audience), and truncated.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
-    /// The authorization server is unreachable, too slow, answered 5xx, or answered what makes no sense. (502)
+    /// The authorization server is unreachable, timed out, answered 5xx, or sent an unusable response. (502)
     #[error("authorization server: {0}")]
     Unavailable(String),
-    /// It answered with an error: what that means is in [`ErrorResponse::meaning`].
+    /// The authorization server answered with an error; [`ErrorResponse::meaning`] is its meaning.
     #[error(transparent)]
     Rejected(ErrorResponse),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
     #[error("the userinfo endpoint rejected the access token")]
     TokenExpired,
-    /// The ID token is not acceptable. (400 `invalid_request`)
+    /// The ID token is invalid. (400 `invalid_request`)
     #[error("ID token: {0}")]
     InvalidIdToken(#[from] IdTokenError),
-    /// The authorization response is not to be believed: its issuer (RFC 9207) or its signature (JARM). (400
-    /// `invalid_request`)
+    /// The issuer (RFC 9207) or the signature (JARM) of the authorization response is invalid. (400 `invalid_request`)
     #[error("authorization response: {0}")]
     AuthorizationResponse(#[from] AuthorizationResponseError),
-    /// A logout token is not acceptable. (400 `invalid_request`)
+    /// The logout token is invalid. (400 `invalid_request`)
     #[error("logout token: {0}")]
     LogoutToken(#[from] LogoutTokenError),
-    /// A parameter that the page asked for must not be in the authorization request. (400 `invalid_request`)
+    /// A parameter of the page is not allowed in the authorization request. (400 `invalid_request`)
     #[error("extraParams: {0}")]
     ExtraParam(#[from] ExtraParamError),
-    /// A fault of ours. (500)
+    /// An internal error. (500)
     #[error("{0}")]
     Internal(String),
 }
 
-/// Why an authorization response is not believed.
+/// Why an authorization response is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationResponseError {
-    /// `iss`, as it may be logged, is another issuer.
+    /// `iss`, escaped for the log, is another issuer.
     #[error("`iss` is `{0}`, which is not `authorization_server.issuer`")]
     Issuer(String),
     /// `iss` is missing, although the authorization server announces it.
     #[error("`iss` is missing, although the authorization server announces it")]
     NoIssuer,
-    /// The JWT that it comes as (JARM).
+    /// The JWT of the response is invalid (JARM).
     #[error("its JWT: {0}")]
     Jwt(#[from] JwtError),
 }
@@ -73,25 +72,25 @@ pub enum AuthorizationResponseError {
 /// Why a logout token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogoutTokenError {
-    /// A rule for every JWT of the authorization server.
+    /// A common rule for JWTs of the authorization server.
     #[error(transparent)]
     Jwt(#[from] JwtError),
-    /// The keys to verify it with cannot be had.
+    /// The keys to verify the signature are not available.
     #[error("the keys to verify it are not available")]
     NoKeys,
     /// `iat` is too long ago.
     #[error("`iat` is too long ago")]
     TooOld,
-    /// `events` does not hold the logout event.
-    #[error("`events` does not hold the logout event")]
+    /// `events` does not contain the logout event.
+    #[error("`events` does not contain the logout event")]
     NoLogoutEvent,
-    /// `nonce` must not be present: it would be an ID token in disguise.
+    /// `nonce` is present: the token may be an ID token.
     #[error("`nonce` must not be present")]
     Nonce,
     /// This claim is empty or not a string.
     #[error("`{0}` is empty or not a string")]
     NotText(&'static str),
-    /// It names neither a user nor a login.
+    /// The token has neither `sub` nor `sid`.
     #[error("both `sub` and `sid` are missing")]
     NamesNothing,
     /// `jti` is missing or too long.
@@ -99,23 +98,23 @@ pub enum LogoutTokenError {
     Id,
 }
 
-/// An error with which an endpoint of the authorization server answered.
+/// An error response of an endpoint of the authorization server.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", self.shown())]
 pub struct ErrorResponse {
-    /// Which endpoint.
+    /// The endpoint.
     pub endpoint: ServerEndpoint,
     /// HTTP status.
     pub status: u16,
-    /// The `error` code of the JSON in the answer, where there is one in the form that RFC 6749, section 5.2 gives it.
+    /// The `error` code in the JSON body, if it has the form of RFC 6749, section 5.2.
     pub code: Option<String>,
     /// `Retry-After`, in seconds from now.
     pub retry_after: Option<u64>,
 }
 
 impl ErrorResponse {
-    /// Reads an answer of status 4xx. Its `error_description` goes to the log, for debugging, unless it repeats something
-    /// secret of what was `sent`: a form, and the client's secret.
+    /// Reads a response with status 4xx. Its `error_description` is logged at `debug`, unless it repeats a secret of the
+    /// request: of the form `sent`, or the client secret.
     pub fn of(
         endpoint: ServerEndpoint,
         answer: &ServerResponse,
@@ -148,7 +147,7 @@ impl ErrorResponse {
     }
 
     fn shown(&self) -> String {
-        let answered = format!("the {} endpoint answered {}", self.endpoint, self.status);
+        let answered = format!("the {} endpoint answered HTTP {}", self.endpoint, self.status);
         let Some(code) = &self.code else {
             return format!("{answered} without an OAuth error");
         };
@@ -162,18 +161,18 @@ impl ErrorResponse {
         }
     }
 
-    /// The error code, if there is one.
+    /// The error code, if any.
     pub fn error_code(&self) -> Option<OAuthErrorCode> {
         self.code.as_deref().map(OAuthErrorCode::of)
     }
 
-    /// What it means.
+    /// The meaning of the error.
     pub fn meaning(&self) -> Meaning {
         meaning(self.status, self.error_code())
     }
 }
 
-/// What of our configuration an error code is about, if it is about one setting.
+/// The field of the configuration that an error code refers to, if it is a single one.
 pub(crate) fn settings_behind(code: OAuthErrorCode) -> Option<&'static str> {
     const CLIENT: &str = "`client.id`, with the client secret or key and `client.authentication`,";
     let settings = [
@@ -189,7 +188,7 @@ pub(crate) fn settings_behind(code: OAuthErrorCode) -> Option<&'static str> {
 }
 
 impl OAuthError {
-    /// What it means that there is no answer of `endpoint` to work with.
+    /// The error for a failed request to `endpoint`.
     pub fn http(endpoint: ServerEndpoint, error: HttpError) -> OAuthError {
         match &error {
             HttpError::Status {
@@ -227,8 +226,8 @@ fn seconds(retry_after: Option<&str>) -> Option<u64> {
     retry_after.and_then(|value| retry_after::seconds(value, SystemTime::now()))
 }
 
-/// An OAuth error code as it may be logged: RFC 6749, section 5.2 allows printable ASCII without `"` and `\`, and codes
-/// are short. Anything else is no error code.
+/// An OAuth error code that is safe to log: RFC 6749, section 5.2 allows printable ASCII without `"` and `\`, and codes
+/// are short. `None` for any other string.
 pub(crate) fn error_code(text: &str) -> Option<&str> {
     let printable = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
     ((1..=100).contains(&text.len()) && text.bytes().all(printable)).then_some(text)
@@ -248,11 +247,11 @@ mod tests {
         };
         assert_eq!(
             error_response(None).to_string(),
-            "the token endpoint answered 400 without an OAuth error"
+            "the token endpoint answered HTTP 400 without an OAuth error"
         );
         assert_eq!(
             error_response(Some("invalid_target")).to_string(),
-            "the token endpoint answered 400 with error `invalid_target`: check that `client.resource` is as registered at \
+            "the token endpoint answered HTTP 400 with error `invalid_target`: check that `client.resource` is as registered at \
              the authorization server"
         );
         let error = OAuthError::http(ServerEndpoint::Userinfo, HttpError::Timeout);

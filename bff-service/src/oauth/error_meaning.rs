@@ -1,18 +1,18 @@
-//! What an error of the authorization server means: the one table of HTTP statuses and OAuth error codes. The API answers
-//! by it (`docs/CONTRACT.md`, section 1.2).
+//! The meaning of an error of the authorization server: the only table of HTTP statuses and OAuth error codes, which
+//! decides the response of the API (`docs/CONTRACT.md`, section 1.2).
 
-/// What an error means for whoever waits for the answer.
+/// What an error means for the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meaning {
-    /// The same request may succeed in a while. Nothing was used up, and nobody is signed out.
+    /// The same request may succeed later. Nothing was used up, and the session stays.
     NotNow,
-    /// What was sent is not good any more, or not without the user, who has to come and sign in.
+    /// The code or token is no longer valid, or requires an interaction: the user must sign in.
     UserMustCome,
-    /// A fault in the configuration of either side, or in the server: for whoever operates them.
+    /// An error in the configuration of either side, or of the server: for its operators.
     Fault,
 }
 
-/// HTTP statuses, as far as they differ in what they mean.
+/// HTTP statuses with different meanings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Status {
     /// 408, RFC 9110, section 15.5.9.
@@ -23,7 +23,7 @@ enum Status {
     TooManyRequests,
     /// 503, RFC 9110, section 15.6.4.
     ServiceUnavailable,
-    /// Any other 4xx: its error code counts.
+    /// Any other 4xx: the error code decides.
     ErrorCode,
     /// Any other status, for which no error code is defined.
     Other,
@@ -48,15 +48,15 @@ macro_rules! error_codes {
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum OAuthErrorCode {
             $($(#[$comment])* $variant,)*
-            /// A code of the server's own.
+            /// An unregistered code.
             Other,
         }
 
         impl OAuthErrorCode {
-            /// All that have a name.
+            /// All registered codes.
             pub const ALL: &[OAuthErrorCode] = &[$(OAuthErrorCode::$variant),*];
 
-            /// The code of this name. Names are compared exactly.
+            /// The code with this name. The comparison is exact.
             pub fn of(name: &str) -> OAuthErrorCode {
                 match name {
                     $($name => OAuthErrorCode::$variant,)*
@@ -64,7 +64,7 @@ macro_rules! error_codes {
                 }
             }
 
-            /// Its name; empty for a code of the server's own.
+            /// The name; empty for an unregistered code.
             pub fn name(self) -> &'static str {
                 match self {
                     $(OAuthErrorCode::$variant => $name,)*
@@ -80,7 +80,7 @@ error_codes! {
     InvalidRequest = "invalid_request",
     /// RFC 6749, section 5.2.
     InvalidClient = "invalid_client",
-    /// RFC 6749, section 5.2: the code or the refresh token is not good, or no longer.
+    /// RFC 6749, section 5.2: the code or the refresh token is invalid, expired or revoked.
     InvalidGrant = "invalid_grant",
     /// RFC 6749, section 5.2.
     UnauthorizedClient = "unauthorized_client",
@@ -88,7 +88,7 @@ error_codes! {
     UnsupportedGrantType = "unsupported_grant_type",
     /// RFC 6749, section 5.2.
     InvalidScope = "invalid_scope",
-    /// RFC 6749, section 4.1.2.1: the user or the server says no.
+    /// RFC 6749, section 4.1.2.1: the user or the server denied the request.
     AccessDenied = "access_denied",
     /// RFC 6749, section 4.1.2.1.
     UnsupportedResponseType = "unsupported_response_type",
@@ -100,23 +100,23 @@ error_codes! {
     InvalidToken = "invalid_token",
     /// RFC 6750, section 3.1.
     InsufficientScope = "insufficient_scope",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     InteractionRequired = "interaction_required",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     LoginRequired = "login_required",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     AccountSelectionRequired = "account_selection_required",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     ConsentRequired = "consent_required",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     InvalidRequestUri = "invalid_request_uri",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     InvalidRequestObject = "invalid_request_object",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     RequestNotSupported = "request_not_supported",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     RequestUriNotSupported = "request_uri_not_supported",
-    /// OpenID Connect Core, section 3.1.2.6.
+    /// OpenID Connect Core 1.0, section 3.1.2.6.
     RegistrationNotSupported = "registration_not_supported",
     /// OpenID Connect Core Unmet Authentication Requirements 1.0.
     UnmetAuthenticationRequirements = "unmet_authentication_requirements",
@@ -124,7 +124,7 @@ error_codes! {
     UnsupportedTokenType = "unsupported_token_type",
     /// RFC 8628, section 3.5.
     AuthorizationPending = "authorization_pending",
-    /// RFC 8628, section 3.5; some servers say it at every grant.
+    /// RFC 8628, section 3.5; some servers send it for every grant.
     SlowDown = "slow_down",
     /// RFC 8628, section 3.5.
     ExpiredToken = "expired_token",
@@ -141,7 +141,7 @@ error_codes! {
 }
 
 impl OAuthErrorCode {
-    /// What it means with a 4xx that says nothing itself.
+    /// The meaning of the code with a 4xx status that has no meaning of its own.
     fn meaning(self) -> Meaning {
         use OAuthErrorCode::*;
         match self {
@@ -180,8 +180,8 @@ impl OAuthErrorCode {
     }
 }
 
-/// What an answer of this status means, whose body has this error code. A status that says "later" is believed before any
-/// code: nobody is signed out because of a server, or a proxy in front of it, that is busy.
+/// The meaning of a response with this status and error code. A status that means "later" takes precedence over the code:
+/// a busy server, or a busy proxy in front of it, must not sign anybody out.
 pub fn meaning(status: u16, code: Option<OAuthErrorCode>) -> Meaning {
     match Status::of(status) {
         Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {

@@ -1,23 +1,23 @@
-//! How long an exchange at the token endpoint may take, and how many may take longer than their callers wait.
+//! Time limits of exchanges at the token endpoint, and how many may continue in the background.
 
 use std::time::Duration;
 
 use crate::config::AuthorizationServer;
 
-/// How many exchanges of an application go on behind their answers at most, of each kind.
+/// Maximum number of exchanges of an application in the background, of each kind.
 pub const MAX_BEHIND_THE_ANSWER: usize = 100;
 
-/// How long exchanges may take.
+/// Time limits of exchanges.
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeTimes {
     /// How long a caller waits.
     pub answer: Duration,
-    /// How long an exchange may take in all.
+    /// Total time limit of an exchange.
     pub total: Duration,
 }
 
 impl ExchangeTimes {
-    /// As configured. An exchange may take no less time than its caller waits.
+    /// The configured time limits. The total is at least the time that the caller waits.
     pub fn of(settings: &AuthorizationServer) -> ExchangeTimes {
         let answer = settings.request_timeout();
         ExchangeTimes {
@@ -26,8 +26,8 @@ impl ExchangeTimes {
         }
     }
 
-    /// After this time an exchange is over in any case, with all that belongs to it: the total, and two requests more, for
-    /// the revocation of tokens that nobody may have.
+    /// Time limit after which an exchange and everything that belongs to it is complete: the total, plus two requests to
+    /// revoke tokens that are not accepted.
     pub fn over(&self) -> Duration {
         self.total.saturating_add(self.answer).saturating_add(self.answer)
     }

@@ -1,58 +1,58 @@
-//! Which parameters a page may add to the authorization request.
+//! The parameters that a page may add to the authorization request.
 //!
-//! The request's own parameters decide who gets the code, and where: a second `redirect_uri` or another `scope` from a
-//! page must never get through, whatever the configuration allows.
+//! The parameters of the service decide who gets the code, and where: a second `redirect_uri` or another `scope` of a
+//! page must never be sent, whatever the configuration allows.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::forbidden_params::is_forbidden;
 
-/// The only parameter that may come several times, RFC 8707, section 2.
+/// The only parameter that may be repeated (RFC 8707, section 2).
 const REPEATABLE: &str = "resource";
 
-/// How many parameters a page may add.
+/// Maximum number of parameters of a page.
 pub const MAX_PARAMS: usize = 20;
-/// Longest value of one, in bytes.
+/// Maximum length of a value, in bytes.
 pub const MAX_VALUE_BYTES: usize = 4096;
 
-/// Why parameters are refused. `Display` holds no value, since a value may be anything.
+/// Why parameters are refused. `Display` contains no value, because a value may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtraParamError {
     /// The key is not on the allow-list.
     #[error("a key is not in `client.allowed_extra_params`")]
     NotAllowed,
-    /// This key, which the allow-list holds, comes more than once.
+    /// This allowed key is repeated.
     #[error("`{0}` comes more than once")]
     Repeated(String),
-    /// The value of this key is too long or holds control characters.
-    #[error("the value of `{0}` is too long or holds control characters")]
+    /// The value of this key is too long or contains control characters.
+    #[error("the value of `{0}` is too long or contains control characters")]
     Value(String),
     /// `max_age` is not a number of seconds.
     #[error("`max_age` is not a number of seconds")]
     MaxAge,
-    /// `claims` is not the JSON object that it must be.
+    /// `claims` is not a valid JSON object.
     #[error("`claims` is not a JSON object in the form of a claims request")]
     Claims,
-    /// There are more parameters than any request has use for.
-    #[error("there are more than {MAX_PARAMS}")]
+    /// There are too many parameters.
+    #[error("more than {MAX_PARAMS} parameters")]
     TooMany,
 }
 
-/// What the parameters demand of the ID token that answers them.
+/// The requirements of the parameters for the ID token.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IdTokenRequirements {
-    /// `max_age` in seconds: `auth_time` must be there and honour it.
+    /// `max_age` in seconds: `auth_time` must be present and recent enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// `acr` was asked for as essential (OpenID Connect Core, section 5.5.1.1): it must be there, and be one of these
-    /// unless there are none.
+    /// `acr` was requested as essential (OpenID Connect Core 1.0, section 5.5.1.1): it must be present, and have one of
+    /// these values unless the list is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<Vec<String>>,
 }
 
-/// Checks what a page wants to add, and says what it demands of the answer.
+/// Checks the parameters of a page, and returns their requirements for the ID token.
 pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<IdTokenRequirements, ExtraParamError> {
     if extra.len() > MAX_PARAMS {
         return Err(ExtraParamError::TooMany);
@@ -80,7 +80,7 @@ pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<IdTokenRe
     Ok(requirements)
 }
 
-/// What a `claims` parameter (OpenID Connect Core, section 5.5) demands of `acr`.
+/// The requirements of a `claims` parameter (OpenID Connect Core 1.0, section 5.5) for `acr`.
 fn essential_acr(claims: &str) -> Result<Option<Vec<String>>, ExtraParamError> {
     let claims: Value = serde_json::from_str(claims).map_err(|_| ExtraParamError::Claims)?;
     if !claims.is_object() {

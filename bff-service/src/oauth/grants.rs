@@ -1,4 +1,4 @@
-//! The grants: an authorization code, or a refresh token, for tokens.
+//! The authorization code and refresh token grants.
 
 use std::cell::Cell;
 
@@ -26,7 +26,7 @@ use crate::config::ClientAuthentication;
 use crate::jose::claims;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// The `oauth2` crate's client, with our form of token response.
+/// The client of the `oauth2` crate, with this service's type of token response.
 pub(super) type Grants = oauth2::Client<
     BasicErrorResponse,
     TokenResponse,
@@ -41,8 +41,8 @@ pub(super) type Grants = oauth2::Client<
 >;
 
 impl OAuthClient {
-    /// Exchanges an authorization code, RFC 6749, section 4.1.3, and validates the ID token that comes with the tokens.
-    /// `redirect_uri`, `nonce` and `demands` are those of the authorization request.
+    /// Exchanges an authorization code (RFC 6749, section 4.1.3), and validates the ID token in the response.
+    /// `redirect_uri`, `nonce` and `requirements` are those of the authorization request.
     pub async fn exchange_code(
         &self,
         code: &str,
@@ -52,7 +52,7 @@ impl OAuthClient {
         requirements: &IdTokenRequirements,
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
-        // Before the code is used up: without the keys nobody could tell what its ID token is worth.
+        // Before the code is used up: without the keys, the ID token could not be verified.
         self.provider().keys(self.http()).await?;
         let grants = self.grants(&metadata, redirect_uri);
         let mut request = grants
@@ -71,9 +71,9 @@ impl OAuthClient {
             .await
     }
 
-    /// Uses a refresh token, RFC 6749, section 6. If an ID token comes with the new tokens it must be of the same user
-    /// as `previous_id_token`, which was validated before. `scope` is what was granted, where it is known: some servers
-    /// demand it, and to ask for more than was granted is an error.
+    /// Uses a refresh token (RFC 6749, section 6). An ID token in the response must belong to the same user as
+    /// `previous_id_token`, which has been validated. `scope` is the granted scope, if known: some servers require it,
+    /// and a wider scope is an error.
     pub async fn refresh(
         &self,
         refresh_token: &str,
@@ -82,13 +82,14 @@ impl OAuthClient {
     ) -> Result<TokenSet, OAuthError> {
         let scope = scope.filter(|_| self.config().client.send_scope_at_refresh);
         match self.refresh_with_scope(refresh_token, previous_id_token, scope).await {
-            // Refused before the refresh token was used. Without the parameter it is for what was granted.
+            // The server rejected the scope before it used the refresh token. Without the parameter, the request is for
+            // the granted scope.
             Err(OAuthError::Rejected(error_response))
                 if scope.is_some() && error_response.error_code() == Some(OAuthErrorCode::InvalidScope) =>
             {
                 log::warn!(
-                    "the authorization server does not take back, at a refresh, the scope that it granted; asking without \
-                     it: set `client.send_scope_at_refresh` to false"
+                    "the authorization server rejected the granted scope at a refresh; repeating the refresh without a scope: \
+                     set `client.send_scope_at_refresh` to false"
                 );
                 self.refresh_with_scope(refresh_token, previous_id_token, None).await
             }
@@ -125,31 +126,31 @@ impl OAuthClient {
             previous: previous.as_ref(),
         };
         let mut tokens = self.accept_or_revoke(response, flow).await?;
-        // Without a word on it, it is what was asked for (RFC 6749, section 5.1).
+        // The granted scope is the requested one unless the response says otherwise (RFC 6749, section 5.1).
         tokens.scope = tokens.scope.or_else(|| scope.map(str::to_owned));
         Ok(tokens)
     }
 
-    /// Checks a token response. Tokens that are not accepted will reach nobody, and are revoked.
+    /// Validates a token response. Tokens that are not accepted are revoked.
     async fn accept_or_revoke(&self, response: TokenResponse, flow: Flow<'_>) -> Result<TokenSet, OAuthError> {
         let secret = |token: &str| Zeroizing::new(token.to_owned());
         let refresh_token = oauth2::TokenResponse::refresh_token(&response).map(|token| secret(token.secret()));
         let access_token = secret(oauth2::TokenResponse::access_token(&response).secret());
         let accepted = self.accept(response, flow).await;
         if accepted.is_err() {
-            // Within the exchange, so that the shutdown waits for it as well.
+            // Within the exchange, so that a shutdown waits for it.
             self.revoke(refresh_token, Some(access_token)).await;
         }
         accepted
     }
 
-    /// The `oauth2` crate's client for the server's present endpoints.
+    /// The client of the `oauth2` crate for the current endpoints of the server.
     pub(super) fn grants(&self, metadata: &Metadata, redirect_uri: &RedirectUrl) -> Grants {
         let settings = &self.config().client;
         let authentication = metadata.profile.authentication;
         let auth_type = match authentication {
             ClientAuthentication::ClientSecretBasic => AuthType::BasicAuth,
-            // With the secret, or with `client_id` alone.
+            // With the secret, or with `client_id` only.
             ClientAuthentication::ClientSecretPost
             | ClientAuthentication::PrivateKeyJwt
             | ClientAuthentication::TlsClientAuth
@@ -166,7 +167,7 @@ impl OAuthClient {
         grants
     }
 
-    /// Sends a request of the `oauth2` crate; `rejection` tells what an answer of status 4xx says.
+    /// Sends a request of the `oauth2` crate; `rejection` receives the error of a response with status 4xx.
     async fn send_grant(
         &self,
         http: &HttpClient,
@@ -192,7 +193,7 @@ impl OAuthClient {
         }
         let mut response = HttpResponse::new(answer.body.to_vec());
         *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
-            .map_err(|_| HttpError::Broken("the status is none".to_owned()))?;
+            .map_err(|_| HttpError::Broken("invalid HTTP status".to_owned()))?;
         if let Ok(content_type) = answer.content_type.parse()
             && !answer.content_type.is_empty()
         {
@@ -203,8 +204,8 @@ impl OAuthClient {
         Ok(response)
     }
 
-    /// Sends a grant with a DPoP proof; once more where the server refused it for want of its nonce, before it used the
-    /// code or the refresh token (RFC 9449, section 8).
+    /// Sends a grant with a DPoP proof, and again if the server requires its nonce before it uses the code or the refresh
+    /// token (RFC 9449, section 8).
     async fn send_with_proof(
         &self,
         http: &HttpClient,
@@ -238,7 +239,7 @@ impl OAuthClient {
         Ok(answer)
     }
 
-    /// Checks a token response, its ID token included.
+    /// Validates a token response, including its ID token.
     async fn accept(&self, response: TokenResponse, flow: Flow<'_>) -> Result<TokenSet, OAuthError> {
         if self.dpop().is_some() && *oauth2::TokenResponse::token_type(&response) != TokenType::DPoP {
             return Err(OAuthError::Unavailable(
@@ -288,16 +289,17 @@ impl OAuthClient {
     }
 }
 
-/// What a failed grant means. Nothing of the answer but its error code is kept: the rest may echo what was sent.
+/// The error for a failed grant. Of the response only the error code is used: the rest may repeat parameters of the
+/// request.
 fn grant_error(
     error: RequestTokenError<HttpError, BasicErrorResponse>,
     error_response: Option<ErrorResponse>,
 ) -> OAuthError {
     match (error_response, error) {
-        // A 4xx that is not in OAuth's form is still a refusal.
+        // A 4xx that is not in the form of OAuth is still a rejection.
         (Some(error_response), _) => OAuthError::Rejected(error_response),
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
-        // The path names a member; the message may quote a value.
+        // The path is the name of a member; the message may quote a value.
         (None, RequestTokenError::Parse(error, _)) => {
             OAuthError::Unavailable(format!("malformed token response: `{}`", error.path()))
         }

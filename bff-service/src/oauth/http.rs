@@ -1,4 +1,4 @@
-//! Requests to the authorization server: which connection they take, and what is counted and traced of them.
+//! Requests to the authorization server: their connections, metrics and traces.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use crate::telemetry::trace::TraceContext;
 
 pub use crate::http_client::{HttpError, ServerResponse};
 
-/// Bound of a metadata document or key set, in bytes.
+/// Maximum length of a metadata document or JWKS, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
-/// Bound of any other answer, in bytes.
+/// Maximum length of any other response, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// A worker's connections. Cheap to clone; not `Send`, as little in actix is.
+/// A worker's connections. Cheap to clone; not `Send`, like most of actix.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client,
@@ -35,8 +35,8 @@ impl HttpClient {
         }
     }
 
-    /// GET, with these further headers. As nothing is changed by it, it is tried once more when the
-    /// connection broke: a server may close an idle connection at the very moment that we use it.
+    /// Sends a GET request with these additional headers. GET has no side effects, so it is repeated once if the
+    /// connection breaks: a server may close an idle connection at that moment.
     pub async fn get(
         &self,
         endpoint: ServerEndpoint,
@@ -63,8 +63,7 @@ impl HttpClient {
         self.watched(endpoint, trace.as_ref(), exchange).await
     }
 
-    /// Sends a request in the form of the `oauth2` crate. Never tried twice: a code is good for one use, and so is a refresh token
-    /// that rotates.
+    /// Sends a request of the `oauth2` crate. Never repeated: a code, and a rotating refresh token, can be used once.
     pub async fn send(
         &self,
         endpoint: ServerEndpoint,
@@ -76,7 +75,7 @@ impl HttpClient {
         self.watched(endpoint, trace.as_ref(), exchange).await
     }
 
-    /// Bounds, counts and times a request, and ends its span.
+    /// Limits, counts and times a request, and ends its span.
     async fn watched(
         &self,
         endpoint: ServerEndpoint,
@@ -102,7 +101,7 @@ impl HttpClient {
     }
 }
 
-/// Documents are about no user; everything else is.
+/// Documents are not about a user; all other requests are.
 fn sharing(endpoint: ServerEndpoint) -> Sharing {
     match endpoint {
         ServerEndpoint::Metadata | ServerEndpoint::Jwks => Sharing::Shared,
@@ -114,7 +113,7 @@ fn sharing(endpoint: ServerEndpoint) -> Sharing {
     }
 }
 
-/// The request, with what says which trace it belongs to.
+/// Adds the trace context to the request.
 fn traced(mut request: oauth2::HttpRequest, trace: Option<&TraceContext>) -> oauth2::HttpRequest {
     for (name, value) in trace.map(TraceContext::headers).unwrap_or_default() {
         if let Ok(value) = value.parse() {

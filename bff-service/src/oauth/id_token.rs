@@ -1,6 +1,6 @@
-//! What the claims of an ID token must be: OpenID Connect Core 1.0, sections 3.1.3.7 and 12.2.
+//! Validation of the claims of an ID token (OpenID Connect Core 1.0, sections 3.1.3.7 and 12.2).
 //!
-//! Pure: the time is an argument, and the signature has been verified before.
+//! Pure functions: the time is an argument, and the signature has been verified before.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,38 +12,38 @@ use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::{audience, text, time};
 use crate::jose::error::ClaimError;
 
-/// What a token is judged by.
+/// The expected values for an ID token.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The configured issuer.
     pub issuer: &'a str,
-    /// This client's id.
+    /// The client identifier.
     pub client_id: &'a str,
-    /// Who else may be in `aud`.
+    /// Other audiences that `aud` may contain.
     pub trusted_audiences: &'a [String],
-    /// How far clocks may differ, in seconds.
+    /// Maximum difference between the clocks, in seconds.
     pub clock_skew: u64,
-    /// The access token that came with it.
+    /// The access token of the same response.
     pub access_token: &'a str,
-    /// The algorithm of its signature: it names the hash of `at_hash`.
+    /// The algorithm of the signature, which determines the hash of `at_hash`.
     pub algorithm: Algorithm,
-    /// What it answers.
+    /// The flow of the response.
     pub flow: Flow<'a>,
 }
 
-/// What an ID token came for.
+/// The flow in which an ID token was issued.
 #[derive(Clone, Copy, Debug)]
 pub enum Flow<'a> {
-    /// The user signed in.
+    /// A login.
     Login {
         /// `nonce` of the authorization request.
         nonce: &'a str,
-        /// What the authorization request demanded.
+        /// The requirements of the authorization request.
         requirements: &'a IdTokenRequirements,
     },
-    /// A refresh, with the claims of the token from before where there was one.
+    /// A refresh.
     Refresh {
-        /// Those claims.
+        /// The claims of the previous ID token, if any.
         previous: Option<&'a Map<String, Value>>,
     },
 }
@@ -51,13 +51,13 @@ pub enum Flow<'a> {
 /// Why an ID token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
-    /// The token response to a login holds none.
+    /// The token response of a login has no ID token.
     #[error("missing in the token response")]
     Missing,
-    /// A rule for every JWT of the authorization server.
+    /// A common rule for JWTs of the authorization server.
     #[error(transparent)]
     Jwt(#[from] JwtError),
-    /// `azp` is there, and is another client.
+    /// `azp` is another client.
     #[error("`azp` is not `client.id`")]
     AuthorizedParty,
     /// `nonce` is not that of the authorization request.
@@ -69,10 +69,10 @@ pub enum IdTokenError {
     /// `auth_time` is longer ago than `max_age`.
     #[error("`auth_time` is longer ago than `max_age` allows")]
     TooLongAgo,
-    /// `acr` is none of those that were asked for as essential.
+    /// `acr` is not one of the requested essential values.
     #[error("`acr` is not one of the requested essential values")]
     AuthenticationContext,
-    /// After a refresh, this claim is not what it was before.
+    /// After a refresh, this claim has changed.
     #[error("`{0}` is not what it was before the refresh")]
     Changed(&'static str),
 }
@@ -83,7 +83,7 @@ impl From<ClaimError> for IdTokenError {
     }
 }
 
-/// Judges the claims of a token at `now`, in UNIX seconds.
+/// Validates the claims at `now`, in UNIX seconds.
 pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) -> Result<(), IdTokenError> {
     validate_addressee(
         claims,
@@ -135,7 +135,7 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
     }
 }
 
-/// A token from a refresh tells of the same user, for the same client, by the same issuer.
+/// An ID token of a refresh must have the same user, client and issuer as the previous one.
 fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>) -> Result<(), IdTokenError> {
     for name in ["iss", "sub"] {
         if claims.get(name) != previous.get(name) {
@@ -151,14 +151,14 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
     if sorted(claims)? != sorted(previous)? {
         return Err(IdTokenError::Changed("aud"));
     }
-    // It need not be there again, but if it is, it must be the one of the login.
+    // `nonce` may be absent, but if it is present, it must be that of the login.
     if claims
         .get("nonce")
         .is_some_and(|nonce| previous.get("nonce") != Some(nonce))
     {
         return Err(IdTokenError::Changed("nonce"));
     }
-    // The time of the login, and not of the refresh.
+    // `auth_time` is the time of the login, and not of the refresh.
     if let (Some(_), Some(_)) = (claims.get("auth_time"), previous.get("auth_time"))
         && time(claims, "auth_time") != time(previous, "auth_time")
     {
@@ -167,8 +167,8 @@ fn validate_unchanged(claims: &Map<String, Value>, previous: &Map<String, Value>
     Ok(())
 }
 
-/// `at_hash` of an access token, OpenID Connect Core, section 3.1.3.6: the left half of its hash, by the hash function of
-/// the signature.
+/// `at_hash` of an access token: the left half of its hash with the hash function of the signature (OpenID Connect Core
+/// 1.0, section 3.1.3.6).
 pub fn access_token_hash(access_token: &str, algorithm: Algorithm) -> String {
     let digest = algorithm.hash().digest(access_token.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2])

@@ -1,4 +1,4 @@
-//! Signing out: token revocation (RFC 7009) and OpenID Connect RP-Initiated Logout 1.0.
+//! Logout: token revocation (RFC 7009) and OpenID Connect RP-Initiated Logout 1.0.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use super::error::OAuthError;
 use super::error_meaning::Meaning;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// How often a revocation is tried where the server says that it cannot answer just now.
+/// Maximum number of attempts for a revocation if the server is temporarily unavailable.
 const ATTEMPTS: u32 = 3;
-/// How long is waited between attempts, in seconds: what the server says in `Retry-After`, but not longer than this.
+/// Maximum pause between attempts, in seconds; a longer `Retry-After` is shortened.
 const LONGEST_PAUSE: u64 = 60;
-/// And where it does not say.
+/// Pause without `Retry-After`, in seconds.
 const PAUSE: u64 = 2;
 
-/// What came of one attempt to revoke a token.
+/// The result of one attempt to revoke a token.
 enum Attempt {
-    /// The server answered 200, or has no endpoint for it.
+    /// The server answered 200, or has no revocation endpoint.
     Done,
-    /// It may answer after this time.
+    /// The server is temporarily unavailable; try again after this time.
     Later(Duration),
-    /// It refuses, or is not there.
+    /// The server rejected the request, or is unreachable.
     Failed(OAuthError),
 }
 
 impl OAuthClient {
-    /// Revokes tokens where the server has an endpoint for it (RFC 7009). A failure is logged and nothing more, since the
-    /// user wants to be signed out here in any case. Where the server says that it cannot answer just now it is asked again
-    /// later (section 2.2.1).
+    /// Revokes tokens if the server has a revocation endpoint (RFC 7009). A failure is only logged, because the logout
+    /// must succeed in any case. If the server is temporarily unavailable, the request is repeated later (RFC 7009,
+    /// section 2.2.1).
     pub async fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         let mut grant_is_over = false;
         // A login without a refresh token has an empty one.
@@ -37,7 +37,8 @@ impl OAuthClient {
             grant_is_over = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
         }
         if let Some(token) = access_token {
-            // It may have gone with the refresh token, which the server may say in any way (section 2.1).
+            // The server may have revoked it with the refresh token, and may then answer with any error (RFC 7009,
+            // section 2.1).
             let level = match grant_is_over {
                 true => log::Level::Debug,
                 false => log::Level::Warn,
@@ -46,7 +47,7 @@ impl OAuthClient {
         }
     }
 
-    /// Whether it is revoked. A refusal is logged at `level`.
+    /// Returns whether the token is revoked. A rejection is logged at `level`.
     async fn revoke_one(&self, token: &str, hint: &'static str, level: log::Level) -> bool {
         for attempt in 1..=ATTEMPTS {
             match self.try_revoke(token, hint).await {
@@ -94,8 +95,8 @@ impl OAuthClient {
         }
     }
 
-    /// Where the browser is to go to sign out at the authorization server too; `None` if it has no such place, or is
-    /// not to be reached. `state` comes back with the browser.
+    /// The logout URL at the authorization server; `None` if it has none, or is unreachable. The browser returns with
+    /// `state`.
     pub async fn end_session_url(&self, id_token_hint: Option<&str>, state: &str) -> Option<String> {
         let metadata = self
             .metadata()

@@ -9,29 +9,30 @@ use super::signed_jwt::{Addressee, JwtError, seconds, validate_addressed};
 use crate::clock;
 use crate::jose::claims::time;
 
-/// The `typ` of a logout token, in lower case. One without is accepted, as servers from before 2022 send none.
+/// The accepted `typ` of a logout token, in lower case. A token without `typ` is accepted, because servers from before
+/// 2022 send none.
 const TYPES: [&str; 2] = ["logout+jwt", "jwt"];
-/// The member of `events` that makes a token one for logout.
+/// The member of `events` in a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// A token older than this is refused, in seconds, whatever its `exp`: only for so long are its like remembered.
+/// Maximum age of a logout token, in seconds, whatever its `exp`: used tokens are stored only for this time.
 pub const MAX_AGE_SECONDS: u64 = 300;
-/// Longest `jti`, in bytes.
+/// Maximum length of `jti`, in bytes.
 const MAX_ID_BYTES: usize = 1024;
 
-/// What a logout token ends.
+/// The content of a logout token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutToken {
     /// The user.
     pub subject: Option<String>,
-    /// The login at the server; without it, all of the user's.
+    /// The login (`sid`) at the server; without it, all logins of the user.
     pub login: Option<String>,
-    /// The token's own id: it is good for one use.
+    /// The token id: the token can be used once.
     pub id: String,
 }
 
 impl OAuthClient {
-    /// Verifies a logout token. Every fault is [`OAuthError::LogoutToken`], that the server's keys cannot be had included: the
-    /// server is told with the status that it knows for a logout that failed (section 2.8).
+    /// Verifies a logout token. Every error is [`OAuthError::LogoutToken`], including unavailable keys: the response then
+    /// has the status for a failed logout (OpenID Connect Back-Channel Logout 1.0, section 2.8).
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
         let verified = self.verify_signature(raw, TokenSender::Anybody, &TYPES).await;
         let (_, claims) = verified.map_err(|error| match error {
@@ -47,8 +48,8 @@ impl OAuthClient {
     }
 }
 
-/// The rules for its claims at `now`, in UNIX seconds. `exp` is required of servers, but those of the drafts send none, and
-/// `iat` bounds a token's age in any case.
+/// Validates the claims at `now`, in UNIX seconds. `exp` is required by the specification, but servers that follow its
+/// drafts send none, and `iat` limits the age of a token in any case.
 pub fn validate(
     claims: &Map<String, Value>,
     expected: Addressee<'_>,

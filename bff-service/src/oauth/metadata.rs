@@ -1,5 +1,5 @@
-//! The authorization server's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2): what a document means
-//! together with the configuration. [`examine`] says all that is wrong with it, for the log and for `bff-service check`.
+//! The authorization server's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2), combined with the
+//! configuration. [`examine`] reports all errors, for the log and for `bff-service check`.
 
 use serde::Deserialize;
 use url::Url;
@@ -8,30 +8,30 @@ use super::negotiation::{Capabilities, Findings, Profile, negotiate};
 use crate::config::endpoint_url::check_endpoint;
 use crate::config::{Config, ResponseMode};
 
-/// What this service uses of the metadata.
+/// The metadata that this service uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// Where the browser signs in.
+    /// The authorization endpoint.
     pub authorization_endpoint: Url,
-    /// Where codes and refresh tokens are exchanged.
+    /// The token endpoint.
     pub token_endpoint: Url,
-    /// Where the signature keys are.
+    /// The URL of the JWKS.
     pub jwks_uri: Url,
-    /// Where the claims about the user are.
+    /// The userinfo endpoint.
     pub userinfo_endpoint: Option<Url>,
-    /// Where refresh tokens are revoked, RFC 7009.
+    /// The revocation endpoint (RFC 7009).
     pub revocation_endpoint: Option<Url>,
-    /// Where the browser signs out, OpenID Connect RP-Initiated Logout 1.0.
+    /// The end session endpoint (OpenID Connect RP-Initiated Logout 1.0).
     pub end_session_endpoint: Option<Url>,
-    /// Where authorization requests are pushed to, RFC 9126.
+    /// The pushed authorization request endpoint (RFC 9126).
     pub pushed_authorization_request_endpoint: Option<Url>,
-    /// Whether authorization responses carry `iss`, RFC 9207, by the metadata or by the configuration.
+    /// Whether authorization responses contain `iss` (RFC 9207), according to the metadata or the configuration.
     pub iss_parameter_supported: bool,
-    /// How this client deals with this server.
+    /// The negotiated features of the client and the server.
     pub profile: Profile,
 }
 
-/// The document as it is published. Members that nobody here needs are ignored.
+/// The published document. Members that the service does not use are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Document {
@@ -49,7 +49,7 @@ pub struct Document {
     pub(super) capabilities: Capabilities,
 }
 
-/// Where a client that has a certificate finds the same endpoints, RFC 8705, section 5.
+/// The endpoints for a client with a certificate (RFC 8705, section 5).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct MtlsEndpointAliases {
@@ -59,20 +59,20 @@ struct MtlsEndpointAliases {
     pushed_authorization_request_endpoint: Option<String>,
 }
 
-/// What came of examining a document.
+/// The result of examining a document.
 #[derive(Debug, Default)]
 pub struct MetadataReport {
-    /// The metadata, if they can be used.
+    /// The metadata, if usable.
     pub metadata: Option<Metadata>,
-    /// Why not, one sentence each.
+    /// The errors, one sentence each.
     pub faults: Vec<String>,
-    /// What will probably not work, although the metadata can be used.
+    /// What probably does not work, although the metadata are usable.
     pub warnings: Vec<String>,
-    /// Where the configuration says something else than the metadata, on purpose.
+    /// Where the configuration deliberately differs from the metadata.
     pub overridden: Vec<String>,
 }
 
-/// The metadata where discovery is switched off: the configured endpoints.
+/// The metadata without discovery: the configured endpoints.
 pub fn from_config(config: &Config, has_secret: bool) -> MetadataReport {
     examine(
         &Document {
@@ -84,17 +84,16 @@ pub fn from_config(config: &Config, has_secret: bool) -> MetadataReport {
     )
 }
 
-/// Checks a document and merges the configured endpoints into it. `has_secret`: whether there is a client secret, which may
-/// have come or gone since the configuration was read.
+/// Checks a document and merges the configured endpoints into it. `has_secret`: whether there is a client secret, which a
+/// reload may have added or removed.
 pub fn examine(document: &Document, config: &Config, has_secret: bool) -> MetadataReport {
     let settings = &config.authorization_server;
     let mut found = Findings::default();
     match document.issuer.as_deref() {
         Some(issuer) if issuer == settings.issuer => {}
-        // Another issuer's metadata are not believed in any part (RFC 8414, section 3.3).
+        // The metadata of another issuer must not be used (RFC 8414, section 3.3).
         Some(issuer) => found.faults.push(format!(
-            "the metadata are of the issuer `{}`, but `authorization_server.issuer` is `{}`; both must be the same, \
-             character for character",
+            "the issuer in the metadata is `{}`, but `authorization_server.issuer` is `{}`: both must be identical",
             issuer.escape_debug(),
             settings.issuer
         )),
@@ -107,7 +106,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             (None, Some(url)) => url,
             (None, None) => {
                 if required {
-                    let what = format!("missing {name}; write it as `authorization_server.{name}`");
+                    let what = format!("missing {name}: set `authorization_server.{name}`");
                     found.faults.push(what);
                 }
                 return None;
@@ -118,7 +117,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             .ok()
     };
     let aliases = &document.mtls_endpoint_aliases;
-    // A certificate is asked for at these only.
+    // Only these endpoints request a certificate.
     let or_alias = |published, alias| match (&config.client.certificate_file, alias) {
         (Some(_), Some(alias)) => Some(alias),
         (_, _) => published,
@@ -169,11 +168,11 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     let profile = negotiate(&document.capabilities, pushed.is_some(), config, has_secret, &mut found);
     let names_itself = settings.authorization_response_iss_parameter_supported
         || document.authorization_response_iss_parameter_supported == Some(true);
-    // A signed response says who it is from in any case.
+    // A signed response contains its issuer in any case.
     if config.shares_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
         let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
-                    not announce `iss` in its responses (RFC 9207): which of the two a response is from could not be told; \
-                    give each of the two a redirect_uri of its own";
+                    not announce `iss` in its responses (RFC 9207): the service could not tell which of the two sent a \
+                    response: register a different redirect_uri for each";
         found.faults.push(what.to_owned());
     }
     let mut report = MetadataReport {

@@ -1,15 +1,16 @@
-//! The OpenID Connect client: what the service asks the authorization server, and which answers it believes.
+//! The OpenID Connect client: requests to the authorization server, and validation of the responses.
 //!
-//! * [`client`]: a worker's access; [`provider`]: metadata and keys, shared by all workers, each a [`cached`] document.
-//! * [`discovery`], [`metadata`]: where the metadata are, and what they mean; [`negotiation`]: how this client deals with that
-//!   server.
+//! * [`client`]: the client of a worker; [`provider`]: metadata and JWKS, shared by all workers, each a [`cached`]
+//!   document.
+//! * [`discovery`], [`metadata`]: fetching and examining the metadata; [`negotiation`]: the features of the client and
+//!   the server.
 //! * [`authorization_request`], [`extra_params`]: the authorization request; [`authorization_response`]: its response.
-//! * [`grants`], [`token_response`]: the code and the refresh token grants; [`exchange_times`]: how long they may take.
-//! * [`authentication`], [`client_secret`], `dpop`: how the client proves who it is, and whose the tokens are.
-//! * [`signed_jwt`]: the rules for whatever the server signs; [`id_token`], [`logout_token`]: and for these two.
-//! * [`userinfo`], [`logout`]: who is signed in, and who no longer.
-//! * [`error`], [`error_meaning`], [`retry_after`]: what goes wrong, and what it means.
-//! * [`http`]: requests by [`crate::http_client`], counted and traced.
+//! * [`grants`], [`token_response`]: the code and refresh token grants; [`exchange_times`]: their time limits.
+//! * [`authentication`], [`client_secret`], `dpop`: client authentication, and sender-constrained tokens.
+//! * [`signed_jwt`]: the common rules for JWTs of the server; [`id_token`], [`logout_token`]: those of these two kinds.
+//! * [`userinfo`], [`logout`]: the userinfo endpoint, revocation and logout.
+//! * [`error`], [`error_meaning`], [`retry_after`]: errors and their meaning.
+//! * [`http`]: requests with [`crate::http_client`], counted and traced.
 
 pub mod authentication;
 pub mod authorization_request;

@@ -1,12 +1,12 @@
-//! How this client deals with this authorization server: what the configuration asks for, and where it says nothing,
-//! what the server's metadata suggest.
+//! Negotiates the features of the client and the authorization server: from the configuration, or otherwise from the
+//! metadata.
 
 use serde::Deserialize;
 
 use crate::config::{ClientAuthentication, Config, ResponseMode};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
-/// The members of the metadata that say what the server can do.
+/// The members of the metadata with the capabilities of the server.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
@@ -22,33 +22,33 @@ pub struct Capabilities {
     require_signed_request_object: Option<bool>,
 }
 
-/// What was settled on.
+/// The negotiated features.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// How the client authenticates itself.
+    /// The client authentication method.
     pub authentication: ClientAuthentication,
-    /// What its assertions are signed with, where it has a key.
+    /// The algorithm of client assertions, if the client has a key.
     pub assertion: Option<NamedAlgorithm>,
     /// Whether authorization requests are pushed (PAR).
     pub push: bool,
-    /// What authorization requests are signed with (JAR), if they are.
+    /// The algorithm of request objects (JAR), if authorization requests are signed.
     pub request_object: Option<NamedAlgorithm>,
-    /// What DPoP proofs are signed with, where the server says what it takes.
+    /// The algorithm of DPoP proofs, if the metadata determine one.
     pub dpop: Option<NamedAlgorithm>,
 }
 
-/// What was found on the way, one sentence each.
+/// Findings, one sentence each.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// What makes the metadata of no use.
+    /// Why the metadata are unusable.
     pub(super) faults: Vec<String>,
-    /// What will probably not work.
+    /// What probably does not work.
     pub(super) warnings: Vec<String>,
-    /// Where the configuration says something else than the metadata, on purpose.
+    /// Where the configuration deliberately differs from the metadata.
     pub(super) overridden: Vec<String>,
 }
 
-/// Settles how to deal with the server; what does not go together is added to `found`.
+/// Negotiates the features; conflicts are added to `found`.
 pub(super) fn negotiate(
     published: &Capabilities,
     has_push_endpoint: bool,
@@ -135,7 +135,7 @@ pub(super) fn negotiate(
     })
 }
 
-/// The configured way, or the strongest for which the client has the means and which the server supports.
+/// The configured method, or otherwise the strongest one that the client has credentials for and the server supports.
 fn authentication(
     published: &Capabilities,
     config: &Config,
@@ -143,7 +143,7 @@ fn authentication(
     found: &mut Findings,
 ) -> Option<ClientAuthentication> {
     let supported = |method: &ClientAuthentication| {
-        // Without a list, it is Basic (RFC 8414, section 2).
+        // The default is `client_secret_basic` (RFC 8414, section 2).
         match &published.token_endpoint_auth_methods_supported {
             Some(names) => names.iter().any(|name| name == method.as_str()),
             None => *method == ClientAuthentication::ClientSecretBasic,
@@ -151,7 +151,7 @@ fn authentication(
     };
     if let Some(method) = config.client.authentication {
         if published.token_endpoint_auth_methods_supported.is_some() && !supported(&method) {
-            // What a server publishes may be less than what it does, and the setting is there for that.
+            // A server may support more than it publishes, which is why the field exists.
             found.overridden.push(format!(
                 "`client.authentication` is `{}`, which the authorization server does not list \
                  (token_endpoint_auth_methods_supported); it is used as configured",
@@ -174,15 +174,15 @@ fn authentication(
     if chosen.is_none() {
         let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
         found.faults.push(format!(
-            "this client has the means for {}, and the authorization server supports none of them \
-             (token_endpoint_auth_methods_supported); set `client.authentication` if it does",
+            "this client has credentials for {}, and the authorization server supports none of these methods \
+             (token_endpoint_auth_methods_supported): set `client.authentication` if it does",
             names.join(", ")
         ));
     }
     chosen
 }
 
-/// What requests are signed with, if they are to be.
+/// The algorithm of request objects, if authorization requests are signed.
 fn request_object(published: &Capabilities, config: &Config, found: &mut Findings) -> Option<NamedAlgorithm> {
     let required = published.require_signed_request_object == Some(true);
     let wanted = config.client.signed_request_objects;

@@ -1,8 +1,8 @@
-//! The authorization server as all workers know it: its metadata and its keys.
+//! The metadata and the JWKS of the authorization server, shared by all workers.
 //!
-//! Both are fetched in the background from the start on and refreshed from time to time. The service starts without
-//! them, and whoever needs them before they are there fetches them; so an authorization server that comes late, or
-//! comes back, needs no restart here. What was good stays in use while a newer one cannot be had.
+//! Both are fetched in the background at startup and refreshed periodically. The service starts without them, and a
+//! request that needs them fetches them, so the service needs no restart if the authorization server starts later. The
+//! previous documents stay in use while a refresh fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -24,10 +24,10 @@ use crate::jose::jwks::KeySet;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// How soon the background task tries again after a failure: at first, and at most.
+/// First and maximum pause of the background task after a failure.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(5);
-/// However little the server lets its keys be kept, they are not fetched more often than this, in seconds.
+/// Minimum time between two fetches of the JWKS, in seconds, whatever its `Cache-Control`.
 const LEAST_REFRESH_SECONDS: u64 = 60;
 
 /// Shared by all workers; clones are the same provider.
@@ -41,29 +41,29 @@ struct Shared {
     metrics: Arc<Metrics>,
     metadata: Cached<Metadata>,
     keys: Cached<KeySet>,
-    /// How long the server lets its keys be kept, in seconds; `u64::MAX` where it does not say.
+    /// How long the server allows caching of the JWKS, in seconds; `u64::MAX` if it does not say.
     keys_max_age: AtomicU64,
-    /// The last time that an unknown key made the keys be fetched, by whose token it was.
+    /// The last fetch because of an unknown key, by the sender of the token.
     unknown_key_fetches: [tokio::sync::Mutex<Option<UnknownKeyFetch>>; 2],
 }
 
-/// Whose hands a signed token comes from.
+/// The sender of a signed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenSender {
-    /// The authorization server's, over a connection to it.
+    /// The authorization server, over a direct connection.
     AuthorizationServer,
-    /// Anybody's who can reach this service.
+    /// Any client of this service.
     Anybody,
 }
 
 struct UnknownKeyFetch {
     at: Instant,
-    /// Why there were no keys then, if so.
+    /// The error of that fetch, if it failed.
     error: Option<String>,
 }
 
 impl Provider {
-    /// Reads the certificate authorities; asks nobody anything yet.
+    /// Reads the certificate authorities; sends no request.
     pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<Provider, ConfigError> {
         let settings = &config.authorization_server;
         let tls = tls_of(config).load().map_err(tls_fault)?;
@@ -95,8 +95,8 @@ impl Provider {
         self.http_client_with(&limits_of(&self.0.config.authorization_server))
     }
 
-    /// Connections for exchanges at the token endpoint, each of which may take as long as
-    /// [`ExchangeTimes`] say; those that go on behind their answers take none from the rest.
+    /// Connections for exchanges at the token endpoint, each with the time limit of [`ExchangeTimes`]; those in the
+    /// background take no connections from others.
     pub fn http_client_for_exchanges(&self) -> HttpClient {
         let settings = &self.0.config.authorization_server;
         let limits = limits_of(settings);
@@ -116,13 +116,13 @@ impl Provider {
         &self.0.client_secret
     }
 
-    /// Whether metadata and keys are there.
+    /// Whether metadata and JWKS are loaded.
     pub fn ready(&self) -> bool {
         self.0.metadata.get().is_some() && self.0.keys.get().is_some()
     }
 
-    /// Fetches metadata and keys, again after a failure and again when they are old. Never ends: to be spawned once in
-    /// a process, on a thread that runs actix.
+    /// Fetches metadata and JWKS, again after a failure, and again periodically. Never returns: spawn it once in a
+    /// process, on a thread that runs actix.
     pub async fn keep_fresh(self) {
         let http = self.http_client();
         let mut retry = FIRST_RETRY;
@@ -153,7 +153,7 @@ impl Provider {
         Ok(())
     }
 
-    /// The metadata; fetched if they are not there yet.
+    /// The metadata, fetched if not yet loaded.
     pub async fn metadata(&self, http: &HttpClient) -> Result<Arc<Metadata>, OAuthError> {
         self.0
             .metadata
@@ -162,7 +162,7 @@ impl Provider {
             .map_err(OAuthError::Unavailable)
     }
 
-    /// The keys; fetched if they are not there yet.
+    /// The JWKS, fetched if not yet loaded.
     pub async fn keys(&self, http: &HttpClient) -> Result<Arc<KeySet>, OAuthError> {
         self.0
             .keys
@@ -171,10 +171,10 @@ impl Provider {
             .map_err(OAuthError::Unavailable)
     }
 
-    /// The keys after `used`, which did not verify a token: the server may have changed them since. `None` where there
-    /// are no newer ones; they are fetched at most once in `authorization_server.unknown_key_seconds` for this reason,
-    /// so that nobody can have us flood the server with made-up key ids. What strangers send has an interval of its own, so
-    /// that it cannot keep the keys from the server's own tokens.
+    /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. `None` if there
+    /// are no newer ones. For this reason they are fetched at most once in `authorization_server.unknown_key_seconds`, so
+    /// that made-up key ids cannot flood the server with requests. Tokens of other clients have a separate interval, so
+    /// that they cannot delay keys for tokens of the server.
     pub async fn keys_after(
         &self,
         http: &HttpClient,
@@ -186,7 +186,7 @@ impl Provider {
             TokenSender::AuthorizationServer => of_server,
             TokenSender::Anybody => of_anybody,
         };
-        // Held while the keys are fetched: whoever comes meanwhile waits for them.
+        // Held during the fetch: other callers wait for the result.
         let mut last = last.lock().await;
         if let Some(newer) = self.0.keys.get().filter(|keys| !Arc::ptr_eq(keys, used)) {
             return Ok(Some(newer));
@@ -225,7 +225,7 @@ impl Provider {
             .await
             .map_err(|error| format!("{url}: {error}"))?;
         if answer.status != 200 {
-            return Err(format!("{url} answered {}", answer.status));
+            return Err(format!("{url}: HTTP {}", answer.status));
         }
         self.0.keys_max_age.store(answer.lifetime(), Relaxed);
         let keys = KeySet::parse(&answer.body).map_err(|error| format!("{url}: {error}"))?;
@@ -254,7 +254,7 @@ fn tls_of(config: &Config) -> ClientTls {
     }
 }
 
-/// The field that is to blame.
+/// The error with its field.
 fn tls_fault(error: TlsError) -> FieldError {
     let field = match &error {
         TlsError::Authorities(_) => "authorization_server.ca_file",
@@ -264,7 +264,7 @@ fn tls_fault(error: TlsError) -> FieldError {
     FieldError::new(field, error.to_string())
 }
 
-/// When to fetch again, in seconds: when the server's own bound is reached, but neither later than `most` nor all the time.
+/// When to fetch again, in seconds: at the end of the server's cache lifetime, but within bounds.
 fn refresh_after(most: u64, max_age: u64) -> u64 {
     most.min(max_age.max(LEAST_REFRESH_SECONDS))
 }

@@ -1,18 +1,18 @@
-//! `Retry-After`, RFC 9110, section 10.2.3.
+//! `Retry-After` (RFC 9110, section 10.2.3).
 
 use std::time::SystemTime;
 
 use actix_web::http::header::HttpDate;
 
-/// What a page is told, in seconds: at least, and at most.
+/// Minimum and maximum for a response to a page, in seconds.
 const BOUNDS: (u64, u64) = (1, 300);
 
-/// How many seconds from `now` on to wait, by the value of the header: a number of seconds, or a date. `None` where it is
-/// neither. A date that has passed is 0.
+/// The value of the header in seconds from `now`: a number of seconds, or a date. `None` if it is neither. A past date is
+/// 0.
 pub fn seconds(value: &str, now: SystemTime) -> Option<u64> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // All digits: what does not fit is a long time.
+        // Only digits: a number that overflows is a long time.
         return Some(value.parse().unwrap_or(u64::MAX));
     }
     let date: HttpDate = value.parse().ok()?;
@@ -20,7 +20,7 @@ pub fn seconds(value: &str, now: SystemTime) -> Option<u64> {
     Some(wait.map_or(0, |wait| wait.as_secs()))
 }
 
-/// The same as a page is told: from 1 to 300 seconds.
+/// The value for a response to a page: from 1 to 300 seconds.
 pub fn bounded(seconds: u64) -> u16 {
     let (least, most) = BOUNDS;
     u16::try_from(seconds.clamp(least, most)).unwrap_or(u16::MAX)

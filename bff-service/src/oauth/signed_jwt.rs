@@ -1,47 +1,47 @@
-//! The rules for every JWT that the authorization server signs for this client: ID tokens, which have
-//! [more](super::id_token), signed userinfo answers, signed authorization responses (JARM) and logout tokens.
+//! The common rules for JWTs that the authorization server signs for this client: ID tokens, which have [more
+//! rules](super::id_token), signed userinfo responses, signed authorization responses (JARM) and logout tokens.
 //!
-//! All of them are signed under one of `authorization_server.id_token_algorithms`, by a key of the server's key set. Pure: the
-//! time is an argument, and the signature has been verified before.
+//! All are signed with one of `authorization_server.id_token_algorithms`, by a key of the server's JWKS. Pure functions:
+//! the time is an argument, and the signature has been verified before.
 
 use serde_json::{Map, Value};
 
 use crate::jose::claims::{audience, text, time};
 use crate::jose::error::{ClaimError, JwsError, shown};
 
-/// The `typ` that a JWT may have in its header where its kind has none of its own, in lower case.
+/// The accepted `typ` of a JWT whose kind has no registered type, in lower case.
 pub const TYPES: [&str; 1] = ["jwt"];
 
 /// Why a JWT of the authorization server is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
-    /// Its form or its signature.
+    /// The form or the signature is invalid.
     #[error(transparent)]
     Signature(#[from] JwsError),
-    /// A claim is missing, or is not of the type that it must have.
+    /// A claim is missing or has the wrong type.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// `iss` is another issuer.
     #[error("`iss` is not `authorization_server.issuer`")]
     Issuer,
-    /// `aud`, as it may be logged, does not hold this client.
+    /// `aud`, escaped for the log, does not contain this client.
     #[error("`aud` is `{0}`, without `client.id`")]
     Audience(String),
-    /// `aud` holds this one, who is not trusted.
-    #[error("`aud` holds `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
+    /// `aud` contains this audience, which is not trusted.
+    #[error("`aud` contains `{0}`, which is neither `client.id` nor in `client.trusted_audiences`")]
     UntrustedAudience(String),
     /// `exp` has passed.
     #[error("`exp` has passed")]
     Expired,
-    /// `iat` or `nbf` lies in the future.
+    /// `iat` or `nbf` is in the future.
     #[error("`iat` or `nbf` is in the future: are the clocks right?")]
     NotYetValid,
 }
 
-/// By whom and for whom a JWT is to be: the issuer, the client's id, and who else may be in `aud`.
+/// The expected issuer and audience of a JWT: the issuer, the client identifier, and further trusted audiences.
 pub type Addressee<'a> = (&'a str, &'a str, &'a [String]);
 
-/// The rules where a kind of token has none of its own. Times need not be there, but hold where they are.
+/// The rules for tokens without rules of their own. Times may be absent, and are checked if present.
 pub fn validate_addressed(
     claims: &Map<String, Value>,
     addressee: Addressee<'_>,
@@ -57,7 +57,7 @@ pub fn validate_addressed(
     Ok(())
 }
 
-/// `iss` is the issuer; `aud` holds this client, and nobody else who is not trusted.
+/// `iss` must be the issuer; `aud` must contain this client, and otherwise only trusted audiences.
 pub(super) fn validate_addressee(
     claims: &Map<String, Value>,
     (issuer, client_id, trusted_audiences): Addressee<'_>,
@@ -76,7 +76,7 @@ pub(super) fn validate_addressee(
     }
 }
 
-/// `exp` lies in the future, and any other time does not; clocks may differ by `clock_skew` seconds.
+/// `exp` must be in the future, and other times must not; clocks may differ by `clock_skew` seconds.
 pub(super) fn validate_time(
     claims: &Map<String, Value>,
     name: &'static str,
@@ -92,7 +92,7 @@ pub(super) fn validate_time(
     }
 }
 
-/// A number of seconds beside a NumericDate. Exact for the next 285 million years.
+/// A number of seconds for comparison with a NumericDate. Exact for the next 285 million years.
 pub(super) fn seconds(value: u64) -> f64 {
     value as f64
 }

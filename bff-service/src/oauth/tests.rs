@@ -1,5 +1,5 @@
-//! Tests of the client as a whole, against servers that run in the test: [`fake_server::FakeServer`] answers with
-//! whatever it is told to, however wrong.
+//! Tests of the whole client against servers in the test process: [`fake_server::FakeServer`] sends any response, valid
+//! or not.
 
 mod check;
 mod client_keys;

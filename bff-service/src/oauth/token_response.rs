@@ -1,4 +1,4 @@
-//! Token responses, RFC 6749, section 5: what they may look like, and which are believed.
+//! Token responses (RFC 6749, section 5): parsing and validation.
 
 use std::time::Duration;
 
@@ -8,38 +8,37 @@ use serde_json::{Map, Value};
 
 use super::error::OAuthError;
 
-/// Longest token that is accepted, in bytes. No cookie could carry a longer one.
+/// Maximum length of an accepted token, in bytes. No cookie could contain a longer one.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
-/// Longest scope that is kept, in bytes: it travels in the refresh token's cookie.
+/// Maximum length of a stored scope, in bytes: the refresh token cookie contains it.
 const MAX_SCOPE_BYTES: usize = 1024;
 
-/// The tokens of a login or a refresh, checked.
+/// The validated tokens of a login or a refresh.
 pub struct TokenSet {
     /// The access token: visible ASCII characters.
     pub access_token: String,
-    /// How many seconds the access token is good for, where the server says so.
+    /// Lifetime of the access token in seconds, if the server states it.
     pub expires_in: Option<u64>,
-    /// The refresh token: printable ASCII characters. After a refresh, `None` means that the old one stays good.
+    /// The refresh token: printable ASCII characters. After a refresh, `None` means that the old one stays valid.
     pub refresh_token: Option<String>,
-    /// How many seconds the refresh token is good for, where the server says so.
+    /// Lifetime of the refresh token in seconds, if the server states it.
     pub refresh_expires_in: Option<u64>,
-    /// The scope of the access token, where it is known: what the server says, or else what a refresh asked for.
+    /// The scope of the access token, if known: that of the response, or otherwise the requested one.
     pub scope: Option<String>,
-    /// The ID token, wholly validated. Always there after a login.
+    /// The validated ID token. Always present after a login.
     pub id_token: Option<IdToken>,
 }
 
 /// A validated ID token.
 #[derive(Clone)]
 pub struct IdToken {
-    /// As it came.
+    /// The serialized token.
     pub raw: String,
-    /// Its claims.
     pub claims: Map<String, Value>,
 }
 
-/// A token response as it came, for the `oauth2` crate to read. `Debug` shows no token.
+/// A token response as received, for the `oauth2` crate. `Debug` shows no token.
 #[derive(Deserialize, Serialize)]
 pub struct TokenResponse {
     access_token: AccessToken,
@@ -65,7 +64,7 @@ impl std::fmt::Debug for TokenResponse {
     }
 }
 
-/// The types of access token that may be in a response. Compared without case, RFC 6749, section 5.1.
+/// The accepted token types. Case-insensitive (RFC 6749, section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum TokenType {
     /// RFC 6750.
@@ -112,15 +111,15 @@ impl oauth2::TokenResponse for TokenResponse {
 }
 
 impl TokenResponse {
-    /// The ID token as it came, not validated.
+    /// The ID token as received, not validated.
     pub fn id_token(&self) -> Option<&str> {
         self.id_token.as_deref()
     }
 
-    /// The tokens, if they can be put into a cookie and a header. The ID token is the caller's matter.
+    /// The tokens, if cookies and headers can contain them. The caller validates the ID token.
     pub fn into_tokens(self) -> Result<TokenSet, OAuthError> {
         let access_token = self.access_token.into_secret();
-        // RFC 6750, section 2.1: it travels in an Authorization header.
+        // The token is sent in an Authorization header (RFC 6750, section 2.1).
         check(
             &access_token,
             "access_token",
@@ -139,7 +138,7 @@ impl TokenResponse {
             access_token,
             expires_in: self.expires_in,
             refresh_token,
-            // Some servers write 0 for a refresh token that does not expire by itself.
+            // Some servers send 0 for a refresh token that does not expire.
             refresh_expires_in: refresh_expires_in.filter(|seconds| *seconds > 0),
             scope: self.scope,
             id_token: None,
@@ -157,7 +156,7 @@ fn check(token: &str, name: &str, allowed: fn(u8) -> bool) -> Result<(), OAuthEr
     }
 }
 
-/// Names and spaces (RFC 6749, section 3.3). Anything else is as if it was not there: it would be of no use in a request.
+/// Scope names and spaces (RFC 6749, section 3.3). Any other value is ignored, because a request could not contain it.
 fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let legal = |byte: u8| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
@@ -168,7 +167,7 @@ fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     Ok(scope.map(str::to_owned))
 }
 
-/// Seconds. RFC 6749 has a number here; some servers send it as a string or with a fraction.
+/// Seconds. RFC 6749 specifies a number; some servers send a string or a fraction.
 fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,4 +1,4 @@
-//! The userinfo endpoint, OpenID Connect Core, section 5.3.
+//! The userinfo endpoint (OpenID Connect Core 1.0, section 5.3).
 
 use serde_json::{Map, Value};
 
@@ -16,8 +16,8 @@ use crate::jose::error::JwsError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {
-    /// The claims about the user that the access token is for. They are used only if `sub` is `expected_sub`, the one
-    /// of the ID token; where that is not known, `sub` must at least be there.
+    /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token; if it is
+    /// unknown, `sub` must be present.
     pub async fn userinfo(
         &self,
         access_token: &str,
@@ -28,7 +28,7 @@ impl OAuthClient {
         let url = metadata
             .userinfo_endpoint
             .as_ref()
-            .ok_or_else(|| unusable("there is none"))?;
+            .ok_or_else(|| unusable("missing in the metadata"))?;
         let answer = self.get_userinfo(&metadata, url, access_token).await?;
         match answer.status {
             200 => {}
@@ -37,27 +37,27 @@ impl OAuthClient {
                 let error_response = ErrorResponse::of(ServerEndpoint::Userinfo, &answer, &[], Some(access_token));
                 return Err(OAuthError::Rejected(error_response));
             }
-            status => return Err(unusable(&format!("it answered {status}"))),
+            status => return Err(unusable(&format!("HTTP {status}"))),
         }
         let claims = match (answer.is("application/json"), answer.is("application/jwt")) {
             (true, _) => {
-                serde_json::from_slice(&answer.body).map_err(|_| unusable("the answer is not a JSON object"))?
+                serde_json::from_slice(&answer.body).map_err(|_| unusable("the response is not a JSON object"))?
             }
             (_, true) => self.open_userinfo(&answer.body).await?,
-            (false, false) => return Err(unusable("the answer is neither JSON nor a JWT")),
+            (false, false) => return Err(unusable("the response is neither JSON nor a JWT")),
         };
         let subject = claims
             .get("sub")
             .and_then(Value::as_str)
-            .ok_or_else(|| unusable("the answer has no `sub`"))?;
+            .ok_or_else(|| unusable("the response has no `sub`"))?;
         match expected_sub {
             Some(expected) if subject != expected => Err(unusable("`sub` is not that of the ID token")),
             _ => Ok(claims),
         }
     }
 
-    /// The claims of an answer that comes as a signed JWT, OpenID Connect Core, section 5.3.2: for this client, by the
-    /// issuer, under one of `authorization_server.id_token_algorithms`.
+    /// The claims of a response that is a signed JWT (OpenID Connect Core 1.0, section 5.3.2): for this client, by the
+    /// issuer, with one of `authorization_server.id_token_algorithms`.
     async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
         let refused = |error: JwtError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
         let raw = std::str::from_utf8(body).map_err(|_| refused(JwsError::Malformed.into()))?;
@@ -81,7 +81,7 @@ impl OAuthClient {
         access_token: &str,
     ) -> Result<ServerResponse, OAuthError> {
         let get = async |headers: &[(&str, &str)]| {
-            // Which of the two comes is settled where the client is registered.
+            // The client's registration decides which of the two the server sends.
             let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
             let answer = self
                 .http()
@@ -103,7 +103,7 @@ impl OAuthClient {
             )
         };
         let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
-        // With the server's nonce it is worth another try (RFC 9449, section 9).
+        // Repeat the request with the server's nonce (RFC 9449, section 9).
         if !dpop.learn(ServerRole::ResourceServer, &answer) || answer.status != 401 {
             return Ok(answer);
         }

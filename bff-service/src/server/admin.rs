@@ -1,4 +1,4 @@
-//! The admin listener: for probes and for Prometheus, on an address that browsers do not reach.
+//! The admin listener, for health checks, metrics and `/authorize`, on an address that browsers cannot reach.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,12 +11,12 @@ use crate::application::Application;
 use crate::authorize;
 use crate::session::cookies::keys;
 
-/// What becomes of the service.
+/// The state of the service.
 #[derive(Clone, Default)]
 pub struct ServiceState {
-    /// It was told to end, and waits until nobody comes any more.
+    /// Whether the service has received SIGTERM and is draining.
     pub is_draining: Arc<AtomicBool>,
-    /// The configuration that was read anew cannot be used.
+    /// Whether the reloaded configuration is invalid.
     pub reload_failed: Arc<AtomicBool>,
 }
 
@@ -94,7 +94,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
                 let keys = measured.iter().map(|of| (of.config.name(), &*of.live.cookie_keys));
                 metrics.push_str(&keys::metrics(keys));
                 metrics.push_str(&format!(
-                    "# HELP bff_reread_refused Whether the configuration that was read anew cannot be used.\n\
+                    "# HELP bff_reread_refused 1 while the reloaded configuration is invalid and the previous one is in force, otherwise 0.\n\
                      # TYPE bff_reread_refused gauge\nbff_reread_refused {}\n",
                     u8::from(state.reload_failed.load(Relaxed))
                 ));

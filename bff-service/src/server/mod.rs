@@ -1,8 +1,8 @@
-//! The two HTTP servers, the API and the admin listener, and what runs beside them.
+//! The two HTTP servers, the API and the admin listener, and the background tasks.
 //!
-//! * [`admin`]: what the admin listener has.
-//! * [`signals`]: when to read the configuration again, and when to end; [`reload`]: how it is read again.
-//! * [`otlp`]: where spans go.
+//! * [`admin`]: the endpoints of the admin listener.
+//! * [`signals`]: the signals for reload and shutdown; [`reload`]: reloading the configuration.
+//! * [`otlp`]: the export of spans.
 
 pub mod admin;
 pub mod otlp;
@@ -28,23 +28,23 @@ use crate::application::Application;
 use crate::application::exchanges::Exchanges;
 use crate::oauth::OAuthClient;
 
-/// An idle connection is closed after this time. The proxy in front should close its own sooner, so that it never sends
-/// a request into a connection that is just going away.
+/// Keep-alive timeout of an idle connection. That of the proxy in front of the service should be shorter, so that the
+/// proxy never sends a request on a connection that the service is closing.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// A request head that takes longer than this to arrive is given up with 408.
+/// Time limit for receiving a request head; after that the response is 408.
 const REQUEST_HEAD: Duration = Duration::from_secs(10);
-/// How long requests under way may take to finish once the service is told to stop.
+/// Time limit for requests in progress at shutdown.
 const SHUTDOWN_SECONDS: u64 = 15;
 
-/// Where the service listens.
 pub struct Listeners {
-    /// For the API.
+    /// The API.
     pub api: TcpListener,
-    /// For probes and metrics.
+    /// The admin listener.
     pub admin: TcpListener,
 }
 
-/// Serves until SIGTERM or SIGINT, then lets the requests under way finish. `read_config` reads the configuration anew.
+/// Serves until SIGTERM or SIGINT, then finishes the requests in progress. `read_config` reads the configuration for a
+/// reload.
 pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read_config: ReadConfig) -> io::Result<()> {
     let (workers, drain, every) = applications.first().map_or((None, 0, 0), |application| {
         let server = &application.config.server;
@@ -71,7 +71,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         .map(|application| Arc::clone(&application.exchanges))
         .collect();
     let for_admin = applications.clone();
-    // `/authorize` is asked for every request of the API behind.
+    // `/authorize` is called for every request to the protected API.
     let authorizes = applications
         .iter()
         .any(|application| application.config.authorize_rules().is_some());
@@ -99,14 +99,14 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         Arc::clone(&state.is_draining),
     );
     let end = actix_web::rt::spawn(end);
-    // Probes go on being answered while the API finishes.
+    // The admin listener answers health checks while the API finishes its requests.
     let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone(), state.clone())))
         .client_request_timeout(REQUEST_HEAD)
         .disable_signals();
     match (authorizes, workers) {
         (false, _) => admin = admin.workers(1),
         (true, Some(workers)) => admin = admin.workers(workers),
-        // One for each core.
+        // The default: one worker for each core.
         (true, None) => {}
     }
     let admin = admin.listen(listeners.admin)?.run();
@@ -125,9 +125,10 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
     }
 }
 
-/// Waits for the exchanges whose callers are gone: nobody else has what comes of them. Another signal ends that.
+/// Waits for the exchanges whose callers have disconnected: only this process has their results. Another signal stops the
+/// wait.
 async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
-    // From now on: the first one has been heard by whoever listened then.
+    // A new listener: the first signal has already been received.
     let mut again = Signals::listen()?;
     tokio::select! {
         () = Exchanges::finish_all(exchanges) => {}
@@ -136,19 +137,19 @@ async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the API when a signal says so: with SIGTERM after the time to drain, or at once with another signal meanwhile. Returns
-/// how it was told to end.
+/// Stops the API after a signal: after SIGTERM when the drain time is over, or at once after another signal. Returns the
+/// kind of shutdown.
 async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> Shutdown {
     let mut how = signals.shutdown().await;
     if how == Shutdown::Graceful && !drain.is_zero() {
         is_draining.store(true, Relaxed);
         log::info!("received SIGTERM: draining for {} s", drain.as_secs());
-        // Whoever says it twice does not want to wait.
+        // A second signal stops the drain.
         if let Ok(again) = tokio::time::timeout(drain, signals.shutdown()).await {
             how = again;
         }
     }
-    log::info!("ends");
+    log::info!("shutting down");
     api.stop(how == Shutdown::Graceful).await;
     how
 }

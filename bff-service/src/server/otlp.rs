@@ -1,8 +1,8 @@
-//! Where spans go: an OpenTelemetry collector, by OTLP over HTTP.
+//! Export of spans to an OpenTelemetry collector, by OTLP over HTTP.
 //!
-//! It is configured as any program with OpenTelemetry is, by the variables that its specification names. Without
-//! `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) nothing is exported and no span is made.
-//! `docs/observability.md` has the variables.
+//! The configuration is that of OpenTelemetry: the environment variables of its specification. Without
+//! `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) the service creates and exports no spans.
+//! `docs/observability.md` lists the variables.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::http_client::tls::ClientTls;
 use crate::http_client::{Client, HttpError, Limits, Proxy, ServerResponse, Sharing};
 use crate::telemetry::trace;
 
-/// What this service is called where nobody says otherwise.
+/// The default service name.
 const SERVICE_NAME: &str = "bff-service";
-/// The samplers of the specification that the SDK has.
+/// The samplers of the specification that the SDK supports.
 const SAMPLERS: [&str; 6] = [
     "always_on",
     "always_off",
@@ -32,11 +32,11 @@ const SAMPLERS: [&str; 6] = [
     "parentbased_always_off",
     "parentbased_traceidratio",
 ];
-/// Batches that wait to be sent.
+/// Maximum number of queued batches.
 const BATCHES: usize = 4;
-/// Longest answer of a collector, in bytes.
+/// Maximum length of a response of the collector, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// What the connections to the collector keep to.
+/// Limits of the connections to the collector.
 const LIMITS: Limits = Limits {
     connect_timeout: Duration::from_secs(2),
     request_timeout: Duration::from_secs(5),
@@ -44,12 +44,12 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(4),
 };
 
-/// Spans on their way out.
+/// The exporter of spans.
 pub struct Export {
     provider: SdkTracerProvider,
 }
 
-/// Begins to export spans, where the environment says where to. Must run where actix runs, once in a process. An error
+/// Starts to export spans if the environment names a collector. Must run where actix runs, once in a process. The error
 /// names the variable and says what to write.
 pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, String> {
     let Some(settings) = OtlpSettings::read(env)? else {
@@ -61,9 +61,9 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         certificate: None,
     };
     let tls = tls.load().map_err(|error| {
-        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: the certificate authorities for the collector: {error}")
+        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: loading the certificate authorities for the collector failed: {error}")
     })?;
-    // A collector is in our own network: the proxy is for the authorization server.
+    // The collector is in the internal network: the proxy is for the authorization server.
     let http = Client::new(&LIMITS, &tls, &Proxy::default());
     let (requests, queue) = mpsc::channel(BATCHES);
     actix_web::rt::spawn(send_all(http, queue));
@@ -94,9 +94,9 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
 }
 
 impl Export {
-    /// Sends what is still here. To be called when the service has stopped.
+    /// Exports the remaining spans. Call it after the service has stopped.
     pub async fn finish(self) {
-        // It waits for a request that this thread sends.
+        // `shutdown` waits for a request that this thread sends.
         let finished = actix_web::rt::task::spawn_blocking(move || self.provider.shutdown()).await;
         if !matches!(finished, Ok(Ok(()))) {
             log::warn!("the last spans may not have been exported");
@@ -104,13 +104,13 @@ impl Export {
     }
 }
 
-/// What the environment says.
+/// The settings of the environment.
 #[derive(Debug, PartialEq, Eq)]
 struct OtlpSettings {
     /// The full URL that spans are posted to.
     endpoint: String,
     certificate: Option<String>,
-    /// Whether the service's name is given.
+    /// Whether the environment names the service.
     is_named: bool,
 }
 
@@ -136,22 +136,26 @@ impl OtlpSettings {
             Some("none") => return Ok(None),
             Some(other) => {
                 return Err(format!(
-                    "OTEL_TRACES_EXPORTER is `{other}`; write `otlp`, or `none` for no export"
+                    "OTEL_TRACES_EXPORTER: unsupported `{other}`: write `otlp`, or `none` for no export"
                 ));
             }
         }
         let Some((variable, text)) = for_traces("ENDPOINT") else {
             return Ok(None);
         };
-        // A password in it is not repeated.
-        let wrong = || format!("{variable} must be the collector's URL, such as http://collector.example.com:4318");
+        // The message must not contain the value, which may contain a password.
+        let wrong = || {
+            format!(
+                "{variable}: invalid URL: write the URL of the collector, such as http://collector.example.com:4318"
+            )
+        };
         let mut endpoint = Url::parse(&text).map_err(|_| wrong())?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
             return Err(wrong());
         }
         if !endpoint.username().is_empty() || endpoint.password().is_some() {
             return Err(format!(
-                "{variable} contains a user name or password; write them as a header into OTEL_EXPORTER_OTLP_HEADERS"
+                "{variable}: contains a user name or password: write them as a header in OTEL_EXPORTER_OTLP_HEADERS"
             ));
         }
         if variable == "OTEL_EXPORTER_OTLP_ENDPOINT" {
@@ -160,12 +164,12 @@ impl OtlpSettings {
         }
         if let Some((variable, protocol)) = for_traces("PROTOCOL").filter(|(_, protocol)| protocol != "http/protobuf") {
             return Err(format!(
-                "{variable} is `{protocol}`; write `http/protobuf`, which collectors take at port 4318"
+                "{variable}: unsupported `{protocol}`: write `http/protobuf`, which collectors accept at port 4318"
             ));
         }
         if let Some(sampler) = env("OTEL_TRACES_SAMPLER").filter(|name| !SAMPLERS.contains(&name.as_str())) {
             return Err(format!(
-                "OTEL_TRACES_SAMPLER is `{sampler}`; write one of {}",
+                "OTEL_TRACES_SAMPLER: unsupported `{sampler}`: write one of {}",
                 SAMPLERS.join(", ")
             ));
         }
@@ -177,7 +181,7 @@ impl OtlpSettings {
         }))
     }
 
-    /// The endpoint for the log: its query may hold a key.
+    /// The endpoint for the log, without its query, which may contain a key.
     fn shown(&self) -> &str {
         self.endpoint.split('?').next().unwrap_or_default()
     }
@@ -185,11 +189,11 @@ impl OtlpSettings {
 
 type Exchange = (Request<Bytes>, oneshot::Sender<Result<ServerResponse, HttpError>>);
 
-/// The SDK exports from a thread of its own; the connections of this service stay on threads that run actix.
+/// The SDK exports from its own thread, but the service's connections belong to a thread that runs actix.
 #[derive(Debug)]
 struct ActixOtlpClient {
     requests: mpsc::Sender<Exchange>,
-    /// Whether the last batch failed: a collector that is away is told of once and not every few seconds.
+    /// Whether the last batch failed: only a change is logged.
     failing: AtomicBool,
 }
 
@@ -205,7 +209,7 @@ impl OtlpClient for ActixOtlpClient {
                 Ok(answer) if failed => {
                     log::warn!("exporting spans failed: the collector answered HTTP {}", answer.status)
                 }
-                Ok(_) => log::info!("exporting spans works again"),
+                Ok(_) => log::info!("exporting spans succeeded again"),
                 Err(error) => log::warn!("exporting spans failed: {error}"),
             }
         }
@@ -217,9 +221,9 @@ impl OtlpClient for ActixOtlpClient {
 async fn send_all(http: Client, mut queue: mpsc::Receiver<Exchange>) {
     while let Some((request, answered)) = queue.recv().await {
         let request = request.map(|body| body.to_vec());
-        // Of no user: a connection that was used before will do.
+        // The request is not about a user, so the connection may be shared.
         let outcome = http.exchange(&request, Sharing::Shared, MAX_ANSWER_BYTES).await;
-        // Who no longer waits has given up on the batch.
+        // Without a receiver the SDK has given up on the batch.
         let _ = answered.send(outcome);
     }
 }

@@ -1,10 +1,11 @@
-//! The configuration is read again while the service runs.
+//! Reloads the configuration while the service runs.
 //!
-//! Every few seconds, and on SIGHUP at once, the configuration is read anew, with the files that it names, and checked as
-//! at the start. The contents are compared and no times, since Kubernetes exchanges the files of a volume by a symbolic
-//! link to their folder. What cannot be used is refused as a whole: everything stays as it was, and the log says why.
+//! Every few seconds, and immediately on SIGHUP, the service reads the configuration with the files that it names, and
+//! validates it as at startup. It compares contents and not modification times, because Kubernetes replaces the files of
+//! a volume through a symbolic link to their directory. An invalid configuration is rejected as a whole: the previous one
+//! stays in force, and the error is logged.
 //!
-//! What is taken over stands in [`live_settings`](crate::application::live_settings).
+//! [`live_settings`](crate::application::live_settings) are the settings that a reload changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,21 +15,21 @@ use super::signals::Signals;
 use crate::application::Application;
 use crate::config::{Config, ConfigError, FieldError};
 
-/// How the configuration is read: as it was at the start.
+/// Reads the configuration.
 pub type ReadConfig = Arc<dyn Fn() -> Result<Vec<Config>, ConfigError> + Send + Sync>;
 
-/// Reads anew and takes what is new.
+/// Reloads the configuration and applies changes.
 pub struct ConfigReloader {
     applications: Vec<Arc<Application>>,
     read_config: ReadConfig,
-    /// What was wrong the last time. Told once, and not every few seconds.
+    /// The error of the last reload, which is logged once and not at every reload.
     last_error: Option<String>,
     reload_failed: Arc<AtomicBool>,
 }
 
 impl ConfigReloader {
-    /// Of these applications, whose configurations `read_config` reads. `reload_failed` is true as long as what is there cannot be
-    /// used.
+    /// `read_config` reads the configurations of these applications. `reload_failed` is true while the configuration is
+    /// invalid.
     pub fn new(
         applications: Vec<Arc<Application>>,
         read_config: ReadConfig,
@@ -42,18 +43,18 @@ impl ConfigReloader {
         }
     }
 
-    /// Never ends.
+    /// Never returns.
     pub async fn run(mut self, every: Duration, mut signals: Signals) {
         loop {
             if every.is_zero() {
                 signals.hangup().await;
             } else if tokio::time::timeout(every, signals.hangup()).await.is_ok() {
                 log::info!("received SIGHUP: reloading the configuration");
-                // Whoever asks is told, again if need be.
+                // After SIGHUP, log the error again.
                 self.last_error = None;
             }
             let read_config = Arc::clone(&self.read_config);
-            // A file may be on a network.
+            // Reading may block: a file may be on a network file system.
             match tokio::task::spawn_blocking(move || read_config()).await {
                 Ok(read) => self.take(read),
                 Err(error) => log::error!("configuration reload failed: {error}"),

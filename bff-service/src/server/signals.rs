@@ -1,17 +1,18 @@
-//! The signals that the service obeys: SIGHUP reads anew, SIGTERM ends in good order, SIGINT and SIGQUIT at once.
+//! The signals of the service: SIGHUP reloads the configuration, SIGTERM shuts down gracefully, SIGINT and SIGQUIT
+//! immediately.
 
 use std::io;
 
-/// How the service is told to end.
+/// The kind of shutdown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shutdown {
-    /// By whoever runs it: requests are finished.
+    /// SIGTERM: the requests in progress are finished.
     Graceful,
-    /// From a keyboard.
+    /// SIGINT or SIGQUIT.
     Immediate,
 }
 
-/// Those of this process, each waited for by as many as like.
+/// The signals of this process. Several listeners may wait for the same signal.
 #[cfg(unix)]
 pub struct Signals {
     hangup: tokio::signal::unix::Signal,
@@ -22,7 +23,7 @@ pub struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Begins to listen. Must run where tokio runs.
+    /// Starts to listen. Must run where tokio runs.
     pub fn listen() -> io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Signals {
@@ -48,18 +49,18 @@ impl Signals {
     }
 }
 
-/// Elsewhere there is Ctrl-C alone.
+/// Other systems have only Ctrl-C.
 #[cfg(not(unix))]
 pub struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Begins to listen.
+    /// Starts to listen.
     pub fn listen() -> io::Result<Signals> {
         Ok(Signals)
     }
 
-    /// There is no such signal.
+    /// Never returns: there is no SIGHUP.
     pub async fn hangup(&mut self) {
         std::future::pending().await
     }

@@ -1,4 +1,4 @@
-//! The session of a request, and what of its cookies counts: by the rule of [`bff_core::current_session`].
+//! The session of a request, and which of its cookies are valid, by the rule of [`bff_core::current_session`].
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Opened;
@@ -9,8 +9,8 @@ use super::cookies::request::{Authentic, CookieError, RequestCookies};
 use super::identity::Session;
 use super::refresh_cookie::RefreshContent;
 
-/// The session behind a request's cookies. Each of the cookies is there where it is of this session and its time is not over;
-/// else the fault says why not.
+/// The session of a request's cookies. Each cookie is present if it belongs to this session and has not expired;
+/// otherwise the error says why not.
 pub struct RequestSession {
     session: CurrentSession,
     /// The access token.
@@ -23,22 +23,22 @@ pub struct RequestSession {
     pub csrf: Result<Opened, CookieError>,
 }
 
-/// Why a request is of no session.
+/// Why a request has no session.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
-    /// None of its host-locked cookies opens; the fault is that of the CSRF value.
+    /// No host-locked cookie can be opened; the error is that of the CSRF cookie.
     #[error("no access token cookie can be decrypted, and the CSRF cookie {0}")]
     Nobody(CookieError),
-    /// They are of different sessions.
+    /// The cookies belong to different sessions.
     #[error("{0}")]
     Different(DifferentSessions),
-    /// The session was ended before its cookies.
+    /// The session was ended before its cookies expired.
     #[error("the session has ended")]
     Ended,
 }
 
 impl RequestSession {
-    /// Opens what the request brought.
+    /// Opens the cookies of the request.
     ///
     /// # Errors
     /// See [`NoSession`].
@@ -81,29 +81,27 @@ impl RequestSession {
         })
     }
 
-    /// Which session.
     pub fn current(&self) -> CurrentSession {
         self.session
     }
 
-    /// Its id; `None` where the cookies are of version 1, which had none.
+    /// The session id; `None` for cookies of version 1, which have none.
     pub fn id(&self) -> Option<SessionId> {
         self.session.id()
     }
 
-    /// The digest of the user's `sub`, where the session knows it.
+    /// The digest of the user's `sub`, if known.
     pub fn user(&self) -> Option<SubjectHash> {
         let (_, user, _) = self.id()?.parts();
         (user != SubjectHash::NONE).then_some(user)
     }
 
-    /// Whether somebody is signed in: there is a refresh token, or an access token that has not expired.
+    /// Whether the user is signed in: there is a refresh token, or an access token that has not expired.
     pub fn is_signed_in(&self) -> bool {
         self.refresh_token.is_ok() || self.access_token.is_ok()
     }
 
-    /// What to seal into a cookie that joins this session `now` (UNIX seconds). Of a session of version 1 is not known when it
-    /// began.
+    /// The session for a cookie that joins it `now` (UNIX seconds). The start of a session of version 1 is unknown.
     pub fn identity(&self, now: u64) -> Session {
         let began = self.refresh_token.as_ref().ok().and_then(|content| content.started_at);
         let sealed = self.access_token.as_ref().map(|opened| opened.began_at).ok();

@@ -1,5 +1,5 @@
-//! Whether new tokens fit into cookies. It is asked while whoever got them can still give them back: tokens that no cookie holds
-//! would live on at the authorization server, and nobody could end them.
+//! Whether new tokens fit into cookies. The check happens while the tokens can still be revoked: tokens that no cookie
+//! can hold would stay valid at the authorization server, and nobody could end them.
 
 use super::cookies::request::{Place, RequestCookies};
 use super::cookies::response::SetCookies;
@@ -8,10 +8,11 @@ use super::ended;
 use super::identity::{Session, SessionLifetimes};
 use super::writer::{SessionWriter, Tokens, WriteError};
 
-/// Writes the tokens as an answer would, for nobody: so nothing is to be known here of how long what becomes.
+/// Writes the tokens as for a response and discards the result, so the lengths of the cookies need no separate
+/// calculation.
 ///
 /// # Errors
-/// They do not fit.
+/// If the tokens do not fit.
 pub fn check(
     tokens: &Tokens<'_>,
     session: Session,
@@ -22,6 +23,6 @@ pub fn check(
 ) -> Result<(), WriteError> {
     let nowhere = Place { host: "", path: "" };
     let none = RequestCookies::new(settings, ended, [], nowhere, now);
-    // A CSRF value is of one length, and short.
+    // A CSRF value has a fixed, short length.
     SessionWriter::new(&mut SetCookies::new(&none), session, lifetimes, now).write(tokens, b"", None)
 }

@@ -1,25 +1,25 @@
-//! Which session, how long it lasts, and which process serves it.
+//! The identity and the lifetime of a session, and the identity of the process.
 
 use bff_core::cookie::session_id::{SessionId, SubjectHash};
 use serde::{Deserialize, Serialize};
 
 use crate::random::{self, RandomError};
 
-/// What is sealed for a session without any bound of its own ends after 400 days, as browsers end every cookie
-/// (RFC 6265bis, section 5.5). In seconds.
+/// Maximum lifetime of a session without a configured limit: 400 days, the limit of browsers for cookies (RFC 6265bis,
+/// section 5.5), in seconds.
 const UNBOUNDED: u64 = 400 * 24 * 60 * 60;
 
-/// How long sessions last, over and above what the authorization server says.
+/// Configured lifetimes of sessions, in addition to what the authorization server decides.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLifetimes {
-    /// Seconds from login to the end, whatever happens in between.
+    /// Seconds from login to the end of the session.
     pub absolute: Option<u64>,
-    /// Seconds from the last refresh to the end.
+    /// Seconds from the last refresh to the end of the session.
     pub idle: Option<u64>,
 }
 
 impl SessionLifetimes {
-    /// When a session ends, in UNIX seconds, if nothing happens from `now` on.
+    /// The end of a session, in UNIX seconds, if its last refresh is at `now`.
     pub(super) fn end(&self, started_at: u64, now: u64) -> u64 {
         let absolute = self
             .absolute
@@ -27,23 +27,23 @@ impl SessionLifetimes {
         absolute.min(now.saturating_add(self.idle.unwrap_or(UNBOUNDED)))
     }
 
-    /// Whether cookies carry `Max-Age`. Without a configured lifetime they end with the browser.
+    /// Whether cookies have `Max-Age`. Without a configured lifetime they end with the browser session.
     pub(super) fn persistent(&self) -> bool {
         self.absolute.is_some() || self.idle.is_some()
     }
 }
 
-/// A session's identity.
+/// The identity of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Session {
-    /// Sealed into each of its cookies.
+    /// The session id, which is sealed into each cookie.
     pub id: SessionId,
     /// The time of login, in UNIX seconds.
     pub started_at: u64,
 }
 
 impl Session {
-    /// A new one, begun `now` (UNIX seconds), of the user and the login that `issuer` calls `sub` and `sid`.
+    /// A new session that begins at `now` (UNIX seconds), of the user `sub` and the login `sid` of `issuer`.
     pub fn new(issuer: &str, sub: Option<&str>, sid: Option<&str>, now: u64) -> Result<Session, RandomError> {
         let digest = |name: Option<&str>| name.map_or(SubjectHash::NONE, |name| SubjectHash::of(issuer, name));
         Ok(Session {
@@ -53,6 +53,6 @@ impl Session {
     }
 }
 
-/// A process of this service: a random number made at its start.
+/// The identity of a process: a random number that is generated at startup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplicaId(pub u64);

@@ -1,5 +1,6 @@
-//! `state` of a logout request (OpenID Connect RP-Initiated Logout 1.0, section 2): the browser brings it back from the
-//! authorization server. There is no session left to keep it in, so it is sealed, and nobody else can make one.
+//! `state` of a logout request (OpenID Connect RP-Initiated Logout 1.0, section 2), with which the browser returns from
+//! the authorization server. The session no longer exists and cannot store the value, so the value is sealed, and cannot
+//! be forged.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Content;
@@ -9,19 +10,19 @@ use super::cookies::keys::RotatingSealer;
 use super::writer::WriteError;
 use crate::random;
 
-/// How long the browser may take, in seconds.
+/// Lifetime of a state, in seconds.
 const SECONDS: u64 = 600;
 
-/// Makes and recognises the states of one application.
+/// Creates and recognizes the states of one application.
 pub struct LogoutStates(RotatingSealer);
 
 impl LogoutStates {
-    /// With a sealer that seals nothing else.
+    /// `sealer` must be used for this purpose only.
     pub fn new(sealer: RotatingSealer) -> LogoutStates {
         LogoutStates(sealer)
     }
 
-    /// A state, made `now` (UNIX seconds).
+    /// A new state, created at `now` (UNIX seconds).
     pub fn make(&self, now: u64) -> Result<String, WriteError> {
         let content = Content {
             value: b"",
@@ -32,7 +33,7 @@ impl LogoutStates {
         Ok(self.0.seal(Purpose::Login, &content, random::bytes()?)?)
     }
 
-    /// Whether this was made here, and is not too old.
+    /// Whether this service created the state, and the state has not expired.
     pub fn recognise(&self, state: &str, now: u64) -> bool {
         self.0.open(Purpose::Login, state.as_bytes(), now).is_ok()
     }

@@ -1,17 +1,17 @@
-//! A session lives in the browser's cookies and nowhere else; this module reads and writes them.
+//! Sessions, which are stored in the cookies of the browser only; this module reads and writes them.
 //!
-//! Four cookies make a session: access token, refresh token, ID token, CSRF value. Each is sealed for its own purpose
-//! and carries the id of the session, so that none can be swapped for another, nor for one of another session. A
-//! fifth, the login cookie, holds the logins that are under way; a sixth those of the navigation variant.
+//! A session has four cookies: access token, refresh token, ID token and CSRF value. Each is sealed for its own purpose
+//! and contains the session id, so that none can replace another, or one of another session. A fifth cookie contains the
+//! pending logins of pages, and a sixth those of the navigation variant.
 //!
-//! * [`cookies`]: the cookies as such: names, seals, shapes.
-//! * [`identity`]: which session, and how long it lasts.
-//! * [`current_session`]: whether a request's cookies make a session, and which.
-//! * [`refresh_cookie`], [`pending_logins`]: what the refresh token's cookie and the login cookie hold.
-//! * [`writer`]: a session's tokens, written into its cookies; [`fit`]: whether they are not too long for that.
-//! * [`refresh`]: how concurrent refreshes become one.
-//! * [`ended`]: which sessions are over although their cookies are not.
-//! * [`logout_state`]: the browser's way back from signing out.
+//! * [`cookies`]: names, sealing and shapes of cookies.
+//! * [`identity`]: the identity and the lifetime of a session.
+//! * [`current_session`]: the session of a request's cookies.
+//! * [`refresh_cookie`], [`pending_logins`]: the content of the refresh token cookie and the login cookie.
+//! * [`writer`]: writes the tokens of a session to its cookies; [`fit`]: whether they fit.
+//! * [`refresh`]: combines concurrent refreshes.
+//! * [`ended`]: ended sessions.
+//! * [`logout_state`]: the `state` of logout requests.
 //! * [`redis`]: the connection to Redis.
 
 pub mod cookies;

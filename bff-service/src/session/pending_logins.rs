@@ -1,6 +1,7 @@
-//! The logins that a browser has begun and not yet finished: the content of the login cookie.
+//! The pending logins of a browser: the content of the login cookie.
 //!
-//! A list, since every tab may begin one; bounded, since a page may begin them in a loop and cookies must not pile up.
+//! A list, because every tab may start a login; bounded, because a page may start logins in a loop, and cookies must not
+//! accumulate.
 
 use std::collections::HashSet;
 
@@ -14,10 +15,10 @@ use zeroize::Zeroizing;
 use super::cookies::response::SameSite;
 use crate::oauth::IdTokenRequirements;
 
-/// How many pending logins are kept: the newest five.
+/// Maximum number of pending logins; the newest are kept.
 pub const MAX_PENDING_LOGINS: usize = 5;
 
-/// One authorization request on its way.
+/// A pending login: an authorization request without a response.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingLogin {
     /// `state` of the authorization request.
@@ -26,40 +27,40 @@ pub struct PendingLogin {
     pub nonce: String,
     /// PKCE code verifier.
     pub code_verifier: String,
-    /// After this time, in UNIX seconds, the login can no longer be finished.
+    /// The time at which the login expires, in UNIX seconds.
     pub expires_at: u64,
-    /// What the authorization request demanded of the ID token.
+    /// The requirements of the authorization request for the ID token.
     #[serde(default, flatten)]
     pub requirements: IdTokenRequirements,
-    /// Where the browser goes when the login is over, in the navigation variant. `None`: a page finishes the login.
+    /// The URL for the browser after the login, in the navigation variant. `None`: a page completes the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_to: Option<String>,
-    /// For which issuer, client and redirect URI it was begun, as a digest. `None` in a login of before this was there.
+    /// Digest of the issuer, the client and the redirect URI of the login. `None` in a login of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun_for: Option<String>,
 }
 
 impl PendingLogin {
-    /// What [`PendingLogin::begun_for`] says of logins at `issuer`, of this client, that come back to `redirect_uri`.
+    /// The value of [`PendingLogin::begun_for`] for this issuer, client and redirect URI.
     pub fn digest(issuer: &str, client_id: &str, redirect_uri: &str) -> String {
-        // Neither an identifier of a client nor a URL holds a line feed.
+        // Neither a client identifier nor a URL contains a line feed.
         let digest = SubjectHash::of(issuer, &format!("{client_id}\n{redirect_uri}"));
         base64url::encode(&digest.0)
     }
 }
 
-/// Who finishes a login. Each has a cookie of its own: that of pages stays with requests from this site alone, so that no
-/// other site's navigation can replace it.
+/// How a login is completed. Each way has its own cookie: browsers send that of pages only with requests from this site,
+/// so a navigation from another site cannot replace it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finish {
-    /// A page, by `/login/end`.
+    /// By a page, at `/login/end`.
     ByPage,
-    /// The browser itself, at `/callback`.
+    /// By a navigation, to `/callback`.
     ByNavigation,
 }
 
 impl Finish {
-    /// The cookie.
+    /// The purpose of the cookie.
     pub fn purpose(self) -> Purpose {
         match self {
             Finish::ByPage => Purpose::Login,
@@ -67,7 +68,8 @@ impl Finish {
         }
     }
 
-    /// Its `SameSite`. What ends with a navigation must come along when the authorization server sends the browser back.
+    /// `SameSite` of the cookie. A login that a navigation completes needs a cookie that the browser sends when it
+    /// returns from the authorization server.
     pub fn same_site(self) -> SameSite {
         match self {
             Finish::ByPage => SameSite::Strict,
@@ -76,7 +78,7 @@ impl Finish {
     }
 }
 
-/// Pending logins that are finished in one way, oldest first.
+/// Pending logins that are completed in the same way, oldest first.
 #[derive(Clone)]
 pub struct PendingLogins {
     by: Finish,
@@ -84,13 +86,14 @@ pub struct PendingLogins {
 }
 
 impl PendingLogins {
-    /// None yet.
+    /// An empty list.
     pub fn none(by: Finish) -> PendingLogins {
         PendingLogins { by, logins: Vec::new() }
     }
 
-    /// Those that these contents of login cookies hold: several where a cookie was left over, or planted beside the browser's
-    /// own. Expired ones are left out, and those that are finished in another way. `None` where no content is a list of logins.
+    /// The logins in these contents of login cookies: there are several contents after a change of configuration, or if a
+    /// sibling domain has planted one. Omits expired logins, and those that are completed in another way. `None` if no
+    /// content is a list of logins.
     pub fn parse<'c>(by: Finish, contents: impl IntoIterator<Item = &'c [u8]>, now: u64) -> Option<PendingLogins> {
         let lists = contents
             .into_iter()
@@ -102,30 +105,30 @@ impl PendingLogins {
         let is_ours = |login: &PendingLogin| login.return_to.is_some() == (by == Finish::ByNavigation);
         logins.retain(|login| login.expires_at > now && is_ours(login));
         logins.sort_by_key(|login| login.expires_at);
-        // One that is in two cookies is one: it is finished once.
+        // A login in two cookies is one login, which is completed once.
         let mut seen = HashSet::new();
         logins.retain(|login| seen.insert(login.state.clone()));
         Some(PendingLogins { by, logins })
     }
 
-    /// Who finishes them.
+    /// How these logins are completed.
     pub fn finish(&self) -> Finish {
         self.by
     }
 
-    /// Adds a login, at the cost of the oldest where there are too many.
+    /// Adds a login, and drops the oldest if there are too many.
     pub fn add(&mut self, login: PendingLogin) {
         self.logins.push(login);
         self.keep_newest();
     }
 
-    /// Drops the oldest but for the newest few.
+    /// Keeps only the newest logins.
     pub fn keep_newest(&mut self) {
         let surplus = self.logins.len().saturating_sub(MAX_PENDING_LOGINS);
         self.logins.drain(..surplus);
     }
 
-    /// Drops the oldest of several: whether there was one to drop.
+    /// Drops the oldest of several logins. Returns whether it dropped one.
     pub fn drop_oldest(&mut self) -> bool {
         let several = self.logins.len() > 1;
         if several {
@@ -134,7 +137,7 @@ impl PendingLogins {
         several
     }
 
-    /// Takes out the login with this `state`. Every entry is compared, in constant time.
+    /// Removes and returns the login with this `state`. Compares every entry in constant time.
     pub fn take(&mut self, state: &str) -> Option<PendingLogin> {
         let mut found = None;
         for (index, login) in self.logins.iter().enumerate() {
@@ -145,7 +148,7 @@ impl PendingLogins {
         found.map(|index| self.logins.remove(index))
     }
 
-    /// When the last of them expires, in UNIX seconds; `None` where none is left.
+    /// The latest expiry time, in UNIX seconds; `None` if the list is empty.
     pub fn expires_at(&self) -> Option<u64> {
         self.logins.iter().map(|login| login.expires_at).max()
     }

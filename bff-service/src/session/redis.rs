@@ -1,5 +1,5 @@
-//! The connection to Redis: one for the process, made again by itself when it breaks, and never waited for long.
-//! Whatever is kept there is a help and no truth: without Redis the service goes on by itself.
+//! The connection to Redis: one for each application, which reconnects automatically, with a short time limit for each
+//! command. Redis holds only coordination data: without Redis the service continues alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -11,36 +11,36 @@ use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 use crate::clock;
 use crate::telemetry::metrics::Metrics;
 
-/// Somebody asks it every second. Where nobody had an answer for longer than this, in seconds, what lives there for a short
-/// time may have run out.
+/// Every second some task sends a command. If Redis has not answered for longer than this, in seconds, entries with a
+/// short lifetime may have expired.
 const ABSENCE_SECONDS: u64 = 2;
 
-/// Redis, if it can be reached.
+/// The connection to Redis.
 #[derive(Clone)]
 pub struct Redis {
     manager: ConnectionManager,
-    /// Begins the names of all keys of one application.
+    /// Prefix of all keys of one application.
     prefix: Arc<str>,
     metrics: Arc<Metrics>,
-    /// When it last answered, in UNIX seconds.
+    /// The time of the last response, in UNIX seconds.
     last_seen: Arc<AtomicU64>,
-    /// When it was back after it had been away, in UNIX seconds; 0 if it never was.
+    /// The time at which Redis was available again after an outage, in UNIX seconds; 0 if there was none.
     back_at: Arc<AtomicU64>,
-    /// Whether the connection was lost: Redis may have begun anew since.
+    /// Whether the connection was lost: Redis may have restarted since.
     is_lost: Arc<AtomicBool>,
 }
 
-/// Redis could not be used; the reason is in the log.
+/// A Redis command failed; the reason is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
 impl Redis {
-    /// Begins to connect to `url`, in the background; `timeout` bounds each command. `application` names whose keys these
-    /// are. Must run where tokio runs.
+    /// Starts to connect to `url` in the background; `timeout` is the time limit of each command. `application` is part
+    /// of the names of all keys. Must run where tokio runs.
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
         let unusable = |error: RedisError| {
-            // Its own text may quote the URL, and that the password.
-            format!("`redis.url`: invalid ({:?}); write redis://HOST:PORT", error.kind())
+            // The error's own message may quote the URL, which may contain a password.
+            format!("`redis.url`: invalid ({:?}): write redis://HOST:PORT", error.kind())
         };
         let client = redis::Client::open(url).map_err(unusable)?;
         let settings = ConnectionManagerConfig::new()
@@ -76,15 +76,15 @@ impl Redis {
         self.judged(script.invoke_async(&mut manager).await)
     }
 
-    /// When Redis last answered, in UNIX seconds; at first, when this process began.
+    /// The time of the last response of Redis, in UNIX seconds; initially the start of this process.
     pub(super) fn last_seen(&self) -> u64 {
         self.last_seen.load(Relaxed)
     }
 
-    /// Whether Redis was away until lately, for so long, or in such a way, that what had been there may be gone.
+    /// Whether Redis was recently unavailable in such a way that stored data may be gone.
     pub(super) fn came_back_within(&self, time: Duration) -> bool {
         let until = self.back_at.load(Relaxed).saturating_add(time.as_secs());
-        // For the rounding of times, that second too.
+        // Times are rounded, so include this second.
         clock::now() <= until
     }
 
@@ -99,12 +99,15 @@ impl Redis {
                 Ok(value)
             }
             Err(error) => {
-                // One that is slow forgets nothing.
+                // A timeout does not mean that data was lost.
                 if !error.is_timeout() {
                     self.is_lost.store(true, Relaxed);
                 }
                 self.metrics.redis_failed();
-                log::warn!("Redis cannot be used ({:?}); going on without it", error.kind());
+                log::warn!(
+                    "a Redis command failed ({}); continuing without Redis",
+                    error.category()
+                );
                 Err(Unavailable)
             }
         }

@@ -1,4 +1,4 @@
-//! What the refresh token's cookie holds.
+//! The content of the refresh token cookie.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use super::cookies::settings::CookieSettings;
 use super::identity::ReplicaId;
 
-/// What the refresh token's cookie says.
 pub struct RefreshContent {
     /// The refresh token.
     pub refresh_token: Zeroizing<String>,
@@ -19,37 +18,37 @@ pub struct RefreshContent {
     pub session: Option<SessionId>,
     /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
     pub started_at: Option<u64>,
-    /// The replica that got the token, and when (UNIX seconds); `None` in a version 1 cookie.
+    /// The replica that received the token, and when (UNIX seconds); `None` in a version 1 cookie.
     pub renewed: Option<(ReplicaId, u64)>,
-    /// The scope that was granted; `None` where the cookie does not say.
+    /// The granted scope; `None` if the cookie has none.
     pub scope: Option<String>,
-    /// In which shape the session was written, as [`CookieSettings::shape`]; `None` where that is not known.
+    /// The shape of the session's cookies, as [`CookieSettings::shape`]; `None` if unknown.
     pub shape: Option<String>,
 }
 
-/// What is sealed. The session, and when it began, are in the seal itself.
+/// The sealed content. The seal itself contains the session and its start.
 #[derive(Serialize, Deserialize)]
 struct SealedContent<'a> {
     refresh_token: Cow<'a, str>,
-    /// Written and never read: the build before reads when the session began from here, and takes a cookie without it for
-    /// none. So without it an upgrade replica by replica, or a way back, would sign users out. To go with the release after
-    /// this one.
+    /// Written but never read: the previous version reads the start of the session from this member, and refuses a cookie
+    /// without it. Without it, a rolling upgrade or a rollback would sign users out. Remove it in the release after this
+    /// one.
     #[serde(skip_deserializing)]
     started_at: u64,
     renewed_by: ReplicaId,
-    /// Cookies from before this member are of another process, for which it does not count.
+    /// Cookies of an earlier version are those of another process.
     #[serde(default)]
     renewed_at: u64,
-    /// Cookies from before this member do not say, and are refreshed without a scope, as they were.
+    /// Cookies of an earlier version have no scope, and are refreshed without one, as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Cow<'a, str>>,
-    /// Absent from cookies of before it was there.
+    /// Absent from cookies of an earlier version.
     #[serde(default)]
     shape: Option<String>,
 }
 
-/// What to seal for `refresh_token`, which `renewed_by` got at `renewed_at`, in a session that began at `started_at` (both
-/// UNIX seconds) and is written in this `shape`.
+/// The content for `refresh_token`, which `renewed_by` received at `renewed_at`, in a session that began at `started_at`
+/// (both UNIX seconds) and has this `shape`.
 pub(super) fn content(
     refresh_token: &str,
     started_at: u64,
@@ -69,13 +68,13 @@ pub(super) fn content(
 }
 
 impl RefreshContent {
-    /// When the token in an opened cookie came from the authorization server, in UNIX seconds; 0 where that is not known.
+    /// When the token in an opened cookie was received from the authorization server, in UNIX seconds; 0 if unknown.
     pub fn renewed_at(opened: &Opened) -> u64 {
         let content = RefreshContent::parse(opened);
         content.and_then(|content| content.renewed).map_or(0, |(_, at)| at)
     }
 
-    /// Reads an opened cookie. In version 1 the value is the token itself.
+    /// Parses an opened cookie. In version 1 the value is the token itself.
     pub fn parse(opened: &Opened) -> Option<RefreshContent> {
         if opened.session.is_none() {
             let token = std::str::from_utf8(&opened.value).ok()?;

@@ -1,4 +1,4 @@
-//! A session's tokens, and the cookies that hold them.
+//! Writes the tokens of a session to its cookies.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, SealError};
@@ -15,23 +15,23 @@ use crate::random::{self, RandomError};
 pub struct Tokens<'a> {
     /// Access token.
     pub access_token: &'a str,
-    /// When it expires, in UNIX seconds.
+    /// When the access token expires, in UNIX seconds.
     pub access_token_expires_at: u64,
-    /// Refresh token, where the authorization server gave one.
+    /// Refresh token, if the authorization server issued one.
     pub refresh_token: Option<&'a str>,
-    /// When the refresh token expires, in UNIX seconds, where known.
+    /// When the refresh token expires, in UNIX seconds, if known.
     pub refresh_token_expires_at: Option<u64>,
-    /// The scope that a refresh is to ask for, where it is known.
+    /// The scope for the next refresh, if known.
     pub scope: Option<&'a str>,
-    /// ID token, where there is one.
+    /// ID token, if any.
     pub id_token: Option<&'a str>,
-    /// The replica that got them.
+    /// The replica that received the tokens.
     pub renewed_by: ReplicaId,
-    /// When it got them, in UNIX seconds.
+    /// When that replica received the tokens, in UNIX seconds.
     pub renewed_at: u64,
 }
 
-/// Why cookies could not be written. Never the browser's fault.
+/// Why cookies could not be written. The browser is never the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The authorization server's token is too long for cookies.
@@ -40,15 +40,15 @@ pub enum WriteError {
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// There are no random bytes.
+    /// No random bytes are available.
     #[error(transparent)]
     Random(#[from] RandomError),
-    /// A content could not be put into JSON.
+    /// Serialization failed.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
 
-/// Writes the cookies of one session, all with the same id and none living longer than it.
+/// Writes the cookies of one session, all with its id, and none with a longer lifetime.
 pub struct SessionWriter<'w, 'a, 'b> {
     cookies: &'w mut SetCookies<'a, 'b>,
     session: Session,
@@ -58,7 +58,7 @@ pub struct SessionWriter<'w, 'a, 'b> {
 }
 
 impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
-    /// Writes for `session` at `now` (UNIX seconds).
+    /// Writes cookies for `session` at `now` (UNIX seconds).
     pub fn new(
         cookies: &'w mut SetCookies<'a, 'b>,
         session: Session,
@@ -76,9 +76,9 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         }
     }
 
-    /// Writes all of a session, in the order of the contract (section 2): access token, CSRF value, pending logins
-    /// where they changed, refresh token, ID token. What this session lacks and an earlier one had is cleared; in front of all
-    /// of them, what the browser may hold in other shapes.
+    /// Writes all cookies of a session in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value, pending
+    /// logins if changed, refresh token, ID token. Clears cookies of an earlier session that this one does not have, and,
+    /// before all others, cookies in other shapes.
     pub fn write(
         &mut self,
         tokens: &Tokens<'_>,
@@ -116,7 +116,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         Ok(())
     }
 
-    /// Writes the CSRF value alone.
+    /// Writes the CSRF cookie only.
     pub fn csrf(&mut self, value: &[u8]) -> Result<(), WriteError> {
         self.seal(Purpose::Csrf, value, self.ends_at)
     }
@@ -125,7 +125,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         let content = Content {
             value,
             session: self.session.id,
-            // Not the time of sealing: a refresh would carry a session past the end of all that its user had.
+            // Not the time of sealing: otherwise a refresh would carry the session past a logout of all sessions of its
+            // user.
             began_at: self.session.started_at,
             expires_at,
         };
@@ -138,11 +139,11 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 }
 
-/// Writes the pending logins, or clears their cookie where none is left. Of logins that are too long for it together the
-/// oldest go.
+/// Writes the pending logins, or clears the cookie if there are none. If they do not fit together, the oldest are
+/// dropped.
 ///
 /// # Errors
-/// One of them alone is too long.
+/// If a single login does not fit.
 pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
     let mut logins = logins.clone();
     logins.keep_newest();

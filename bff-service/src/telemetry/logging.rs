@@ -1,8 +1,7 @@
-//! The service's log: one line per event on standard error, for people or as JSON, each with the id of the request
-//! that it belongs to.
+//! The log of the service: one line for each event on standard error, as text or as JSON, with the id of the request.
 //!
-//! No line ever holds a token, a code, a state, a cookie or a secret: what is logged about a refused request is which
-//! rule refused it, and the audit lines name a session by a digest.
+//! No line contains a token, a code, a state, a cookie or a secret: a refusal logs the rule that refused it, and audit
+//! lines identify a session by a digest.
 
 use std::io::Write;
 use std::str::FromStr;
@@ -22,13 +21,14 @@ use bff_core::encoding::hex;
 /// The target of audit lines: sign-ins, refreshes, sign-outs, refusals. `docs/observability.md` has the events.
 pub const AUDIT: &str = "audit";
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LogFormat {
-    /// For reading.
+    /// Text.
     #[default]
     Human,
-    /// One JSON object a line: `time`, `level`, `target`, `request_id`, `trace_id`, `message`, and what an event says besides.
+    /// One JSON object on each line: `time`, `level`, `target`, `request_id`, `trace_id`, `message`, and the members of
+    /// the event.
     Json,
 }
 
@@ -39,16 +39,16 @@ impl FromStr for LogFormat {
         match text {
             "human" => Ok(LogFormat::Human),
             "json" => Ok(LogFormat::Json),
-            other => Err(format!("BFF_LOG_FORMAT is `{other}`; write `human` or `json`")),
+            other => Err(format!("invalid BFF_LOG_FORMAT `{other}`: write `human` or `json`")),
         }
     }
 }
 
-/// Installs the logger. Levels come from `RUST_LOG`, `info` where it is not set.
+/// Installs the logger. `RUST_LOG` sets the levels; the default is `info`.
 pub fn init(format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
-    // At their lowest levels these write out requests with their credentials, so no setting turns that on.
+    // At `debug` and `trace` these modules log requests with their credentials, so `RUST_LOG` cannot enable those levels.
     for module in ["awc", "h2"] {
         builder.filter_module(module, log::LevelFilter::Info);
     }
@@ -56,7 +56,7 @@ pub fn init(format: LogFormat) {
         LogFormat::Human => builder.format(human_line),
         LogFormat::Json => builder.format(json_line),
     };
-    // A second logger (in tests) is no reason to stop.
+    // A second logger, in tests, is not an error.
     let _ = builder.try_init();
 }
 
@@ -77,7 +77,7 @@ fn json_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
     let request = RequestContext::current();
     let trace = request.as_ref().and_then(|request| request.trace.as_ref());
     let mut members = Members(Map::new());
-    // Nothing is lost when they cannot be read: the message says the same.
+    // If the members cannot be read, the message still has their content.
     let _ = record.key_values().visit(&mut members);
     let Members(mut object) = members;
     for (name, value) in [
@@ -96,7 +96,7 @@ fn json_line(line: &mut Formatter, record: &Record<'_>) -> std::io::Result<()> {
     writeln!(line, "{}", Value::Object(object))
 }
 
-/// What an event says besides its message, as members of its line.
+/// The members of an event besides its message.
 struct Members(Map<String, Value>);
 
 impl<'kvs> VisitSource<'kvs> for Members {
@@ -110,20 +110,20 @@ impl<'kvs> VisitSource<'kvs> for Members {
     }
 }
 
-/// Whether audit lines name users.
+/// Whether audit lines contain the `sub` of users.
 static SUBJECTS: AtomicBool = AtomicBool::new(false);
 
-/// From now on audit lines say the `sub` of who signs in, or do not (the default).
+/// Sets whether audit lines contain the `sub` of the user. The default is no.
 pub fn log_subjects(wanted: bool) {
     SUBJECTS.store(wanted, Relaxed);
 }
 
-/// The `sub` for an audit line: `-` unless it is wanted there.
+/// The `sub` for an audit line, or `-` if audit lines contain no `sub`.
 pub fn subject(sub: Option<&str>) -> &str {
     sub.filter(|_| SUBJECTS.load(Relaxed)).unwrap_or("-")
 }
 
-/// The message without control characters: what came from outside must not be able to forge a line.
+/// The message without control characters: external input must not be able to forge a log line.
 fn one_line(record: &Record<'_>) -> String {
     record
         .args()
@@ -133,7 +133,7 @@ fn one_line(record: &Record<'_>) -> String {
         .collect()
 }
 
-/// A session's name in the log: enough to follow it through the lines, and nothing that opens anything.
+/// The name of a session in the log, which identifies it and cannot be used to open anything.
 pub fn session_name(session: SessionId) -> String {
     let digest = Sha256::digest(session.0);
     hex::encode(digest.get(..6).unwrap_or_default())

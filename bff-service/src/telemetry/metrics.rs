@@ -1,7 +1,6 @@
-//! What the service counts and times, in Prometheus' text format. `docs/observability.md` has the list.
+//! The metrics of the service, in Prometheus' text format. `docs/observability.md` has the list.
 //!
-//! Every label takes its values from a list that stands in this program: what a client sends never becomes one, so that
-//! the number of series is bounded.
+//! The values of every label come from a fixed list and never from a client, so the number of series is bounded.
 
 use super::server_endpoint::ServerEndpoint;
 
@@ -10,23 +9,23 @@ use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, In
 use prometheus::{Registry, TextEncoder};
 use std::time::Duration;
 
-/// Upper bounds of the histograms' buckets, in seconds: from what a request costs here to what the longest may take.
+/// Upper bounds of the histogram buckets, in seconds: from the shortest request to the longest allowed one.
 const SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// What came of a call to `/refresh` whose cookies are good: the label `outcome` of `bff_refreshes_total`.
+/// The result of a call to `/refresh` with valid cookies: the label `outcome` of `bff_refreshes_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refreshed {
-    /// The authorization server gave new tokens, a new refresh token among them.
+    /// The authorization server issued new tokens, including a new refresh token.
     Rotated,
-    /// It gave a new access token, and the refresh token stays.
+    /// The authorization server issued a new access token, and the refresh token stays valid.
     Renewed,
-    /// The call waited for another one with the same refresh token and got its tokens.
+    /// The call waited for another call with the same refresh token and got its tokens.
     Coalesced,
-    /// The call came late and got the tokens of another one that was over.
+    /// The call was late and got the tokens of an earlier call.
     Replayed,
-    /// There are no new tokens.
+    /// The refresh failed.
     Failed,
 }
 
@@ -50,14 +49,14 @@ impl Refreshed {
     }
 }
 
-/// Who ended sessions: the label `by` of `bff_logouts_total`.
+/// The party that ended sessions: the label `by` of `bff_logouts_total`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoggedOut {
-    /// The user, at the application.
+    /// The user.
     User,
-    /// The authorization server, back-channel logout.
+    /// The authorization server, by back-channel logout.
     Backchannel,
-    /// The authorization server, front-channel logout.
+    /// The authorization server, by front-channel logout.
     Frontchannel,
 }
 
@@ -112,7 +111,7 @@ impl Default for Metrics {
             ),
             request_seconds: times(
                 "bff_request_duration_seconds",
-                "Time from a request's head to its answer, by endpoint.",
+                "Time from the head of a request to its response in seconds, by endpoint.",
                 &["endpoint"],
             ),
             refusals: counters(
@@ -120,14 +119,18 @@ impl Default for Metrics {
                 "Requests refused, by endpoint and reason.",
                 &["endpoint", "reason"],
             ),
-            logins_started: counter("bff_logins_started_total", "Logins begun: browsers sent to sign in."),
-            logins: counter("bff_logins_total", "Logins finished: sessions begun."),
+            logins_started: counter("bff_logins_started_total", "Logins started."),
+            logins: counter("bff_logins_total", "Sessions begun."),
             refreshes: counters(
                 "bff_refreshes_total",
-                "Calls to refresh a session with good cookies, by outcome.",
+                "Calls to refresh a session with valid cookies, by outcome.",
                 &["outcome"],
             ),
-            logouts: counters("bff_logouts_total", "Logouts, by who asked for them.", &["by"]),
+            logouts: counters(
+                "bff_logouts_total",
+                "Logouts, by the party that requested them.",
+                &["by"],
+            ),
             server_requests: counters(
                 "bff_authorization_server_requests_total",
                 "Back-channel requests to the authorization server, by endpoint and outcome.",
@@ -135,32 +138,29 @@ impl Default for Metrics {
             ),
             server_seconds: times(
                 "bff_authorization_server_request_duration_seconds",
-                "Time of a back-channel request to the authorization server, connection and answer included, by endpoint.",
+                "Time of a back-channel request to the authorization server in seconds, from connection to response, by endpoint.",
                 &["endpoint"],
             ),
             authorization_server_failures: counter(
                 "bff_authorization_server_failures_total",
-                "Requests that failed since the authorization server was unreachable, too slow or answered nonsense.",
+                "Requests that failed because the authorization server was unreachable, timed out or sent an unusable response.",
             ),
-            redis_failures: counter(
-                "bff_redis_failures_total",
-                "Commands that Redis did not answer, or not in time.",
-            ),
+            redis_failures: counter("bff_redis_failures_total", "Redis commands that failed or timed out."),
             refreshes_without_redis: counter(
                 "bff_refreshes_without_redis_total",
                 "Refreshes that could not be coordinated with other replicas.",
             ),
             ended_sessions: gauge(
                 "bff_ended_sessions",
-                "Entries in the lists of sessions that were ended before their time.",
+                "Entries in the lists of sessions that ended before their cookies expired.",
             ),
             ready: gauge(
                 "bff_ready",
-                "1 when the metadata and keys of the authorization server are loaded, else 0.",
+                "1 if the service has loaded the authorization server's metadata and JWKS, otherwise 0.",
             ),
             registry,
         };
-        // From the start on, so that the first one is seen as an increase.
+        // Create the series at startup, so that the first event is visible as an increase.
         for outcome in Refreshed::ALL {
             metrics.refreshes.with_label_values(&[outcome.name()]);
         }
@@ -171,78 +171,78 @@ impl Default for Metrics {
     }
 }
 
-/// Registers a metric. It cannot fail: names and labels stand in this file, and a test makes them all.
+/// Registers a metric. This cannot fail: names and labels are constants in this file, and a test registers all of them.
 fn kept<T: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<T>) -> T {
     let registered = metric.and_then(|metric| {
         registry.register(Box::new(metric.clone()))?;
         Ok(metric)
     });
-    registered.unwrap_or_else(|error| unreachable!("a metric is defined wrongly: {error}"))
+    registered.unwrap_or_else(|error| unreachable!("invalid metric definition: {error}"))
 }
 
 impl Metrics {
-    /// A request was answered in this time; the outcome is `ok` or an error code.
+    /// Counts a request; the outcome is `ok` or an error code.
     pub fn request(&self, endpoint: &'static str, outcome: &'static str, time: Duration) {
         self.requests.with_label_values(&[endpoint, outcome]).inc();
         observe(&self.request_seconds.with_label_values(&[endpoint]), time);
     }
 
-    /// A request was refused.
+    /// Counts a refusal.
     pub fn refused(&self, endpoint: &'static str, reason: &'static str) {
         self.refusals.with_label_values(&[endpoint, reason]).inc();
     }
 
-    /// A login was begun.
+    /// Counts a started login.
     pub fn login_started(&self) {
         self.logins_started.inc();
     }
 
-    /// A session has begun.
+    /// Counts a begun session.
     pub fn logged_in(&self) {
         self.logins.inc();
     }
 
-    /// A call to refresh a session is over.
+    /// Counts a call to refresh a session.
     pub fn refreshed(&self, outcome: Refreshed) {
         self.refreshes.with_label_values(&[outcome.name()]).inc();
     }
 
-    /// Sessions were ended.
+    /// Counts a logout.
     pub fn logged_out(&self, by: LoggedOut) {
         self.logouts.with_label_values(&[by.name()]).inc();
     }
 
-    /// A request to the authorization server is over.
+    /// Counts a request to the authorization server.
     pub fn asked_server(&self, endpoint: ServerEndpoint, outcome: &'static str, time: Duration) {
         let endpoint = endpoint.name();
         self.server_requests.with_label_values(&[endpoint, outcome]).inc();
         observe(&self.server_seconds.with_label_values(&[endpoint]), time);
     }
 
-    /// The authorization server was unreachable, too slow, or answered nonsense.
+    /// Counts a failed request: the authorization server was unreachable, timed out or sent an unusable response.
     pub fn authorization_server_failed(&self) {
         self.authorization_server_failures.inc();
     }
 
-    /// A command to Redis failed.
+    /// Counts a failed Redis command.
     pub fn redis_failed(&self) {
         self.redis_failures.inc();
     }
 
-    /// A refresh had to do without Redis.
+    /// Counts a refresh without Redis.
     pub fn refresh_without_redis(&self) {
         self.refreshes_without_redis.inc();
     }
 
-    /// All of it, as `text/plain; version=0.0.4`, with these for what is looked up only now: the entries of the lists of
-    /// ended sessions, and whether the service is ready.
+    /// All metrics as `text/plain; version=0.0.4`, with the current values of these two gauges: the number of entries in
+    /// the lists of ended sessions, and whether the service is ready.
     pub fn to_text(&self, ended_sessions: usize, ready: bool) -> String {
         self.ended_sessions
             .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));
         self.ready.set(i64::from(ready));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            log::error!("the metrics cannot be written: {error}");
+            log::error!("encoding the metrics failed: {error}");
         }
         String::from_utf8_lossy(&text).into_owned()
     }

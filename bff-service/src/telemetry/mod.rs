@@ -1,8 +1,8 @@
-//! What operators look at: the log, the traces and the metrics. Nothing here knows the configuration or OAuth.
+//! The log, the traces and the metrics. These modules depend neither on the configuration nor on OAuth.
 //!
-//! * [`logging`]: the log's lines; [`request_context`]: which request they belong to.
+//! * [`logging`]: the log lines; [`request_context`]: the request that they belong to.
 //! * [`trace`]: W3C Trace Context and spans.
-//! * [`metrics`]: counters and times, for Prometheus; [`server_endpoint`]: one of their labels.
+//! * [`metrics`]: counters and histograms for Prometheus; [`server_endpoint`]: one of their labels.
 
 pub mod logging;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! What a request is followed by through the log, the traces and the requests that it causes.
+//! The identity of a request in log lines, traces and requests to the authorization server.
 
 use std::future::Future;
 
@@ -11,28 +11,28 @@ tokio::task_local! {
     static CURRENT: RequestContext;
 }
 
-/// What a request is known by, in its log lines and at the authorization server.
+/// The identity of a request.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
-    /// Its id.
+    /// The request id.
     pub id: RequestId,
-    /// Its place in a trace.
+    /// The span of the request.
     pub trace: Option<TraceContext>,
 }
 
 impl RequestContext {
-    /// That of the request that the current task works for.
+    /// The context of the request that the current task works for.
     pub fn current() -> Option<RequestContext> {
         CURRENT.try_with(RequestContext::clone).ok()
     }
 
-    /// The place in a trace of the request that the current task works for.
+    /// The span of the request that the current task works for.
     pub fn current_trace() -> Option<TraceContext> {
         CURRENT.try_with(|context| context.trace.clone()).ok().flatten()
     }
 
-    /// The request was answered: ends its span, where there is one. `route` is its path as the configuration has it; `error`
-    /// the code of a refusal.
+    /// Ends the span of the current request, if any. `route` is the path as in the configuration; `error` is the error
+    /// code.
     pub fn answered(method: &str, route: impl FnOnce() -> String, status: u16, error: Option<&'static str>) {
         if let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() {
             trace.answered(method, route, &id.to_string(), status, error);
@@ -44,10 +44,10 @@ impl RequestContext {
         CURRENT.scope(self, work).await
     }
 
-    /// Runs `work` for the request that the current task works for, if any: for a task of its own.
+    /// Runs `work`, in another task, for the request of the current task, if any.
     pub fn inherit<F: Future>(work: F) -> impl Future<Output = F::Output> {
         let context = RequestContext::current();
-        // What talks to a server takes much room, and is moved from here into its task.
+        // Boxed: the future of a request to a server is large, and is moved into its task.
         let work = Box::pin(work);
         async move {
             match context {
@@ -58,12 +58,12 @@ impl RequestContext {
     }
 }
 
-/// Ties the log lines of one request together, across Envoy and this service.
+/// Connects the log lines of one request in Envoy and in this service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The id that the proxy in front gave to the request, if it is fit for a log.
+    /// The id that the proxy in front of the service assigned, if it is safe to log.
     pub fn from_header(value: &[u8]) -> Option<RequestId> {
         parse_request_id(value).map(|id| RequestId(id.to_owned()))
     }

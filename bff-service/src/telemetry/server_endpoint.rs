@@ -1,15 +1,15 @@
-//! The endpoints of the authorization server that the service asks, as metrics, spans and the log name them.
+//! The endpoints of the authorization server, as metrics, spans and the log name them.
 
-/// Who is asked at the authorization server: the label `endpoint` of what is counted of it.
+/// An endpoint of the authorization server: the label `endpoint` of the metrics about requests to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServerEndpoint {
-    /// Its metadata.
+    /// The metadata document.
     Metadata,
-    /// Its keys.
+    /// The JWKS.
     Jwks,
-    /// Where codes and refresh tokens are exchanged.
+    /// The token endpoint.
     Token,
-    /// The claims about the user.
+    /// The userinfo endpoint.
     Userinfo,
     /// Revocation (RFC 7009).
     Revocation,
@@ -20,7 +20,7 @@ pub enum ServerEndpoint {
 }
 
 impl ServerEndpoint {
-    /// Its name in metrics and spans.
+    /// The name in metrics and spans.
     pub fn name(self) -> &'static str {
         match self {
             ServerEndpoint::Metadata => "metadata",

@@ -1,11 +1,11 @@
-//! Distributed tracing: W3C Trace Context from request to request, and spans for OpenTelemetry.
+//! Distributed tracing: propagation of W3C Trace Context, and spans for OpenTelemetry.
 //!
-//! A request that comes with a `traceparent` hands it on to the authorization server, whether or not spans are exported
-//! from here. Spans are made and exported only where an exporter is configured (see `server::otlp`); then each request of
-//! the API has one, and each request to the authorization server on its behalf has one below it. Whether a trace is
-//! recorded is decided where it begins: the flag of the incoming `traceparent` is obeyed.
+//! A request with a `traceparent` propagates it to the authorization server, whether or not the service exports spans.
+//! The service creates and exports spans only with a configured exporter (see `server::otlp`): one for each request of
+//! the API, and a child span for each request to the authorization server on its behalf. The beginning of a trace decides
+//! whether it is recorded: the service respects the flag of the incoming `traceparent`.
 //!
-//! No span holds more than its names, methods and statuses: no query, no header, no body.
+//! A span contains only names, methods and statuses: no query, no header, no body.
 
 use std::sync::OnceLock;
 
@@ -19,23 +19,23 @@ use opentelemetry_sdk::trace::SdkTracer;
 use super::server_endpoint::ServerEndpoint;
 use bff_core::request::values::Values;
 
-/// A longer `tracestate` is not handed on (Trace Context, section 3.3.1.5 asks for at least this many bytes).
+/// A longer `tracestate` is not propagated (Trace Context, section 3.3.1.5 requires at least this many bytes).
 const MAX_TRACESTATE_BYTES: usize = 512;
 
-/// Set where spans are exported.
+/// Set if spans are exported.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// From now on spans are made, by this tracer. `false`: there is one already.
+/// Creates spans with this tracer from now on. `false`: a tracer is already installed.
 pub fn install(tracer: SdkTracer) -> bool {
     TRACER.set(tracer).is_ok()
 }
 
-/// A place in a trace: the span that work belongs to. Cheap to clone.
+/// The current span of a trace. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct TraceContext(Context);
 
 impl TraceContext {
-    /// The place of a request that has just come. `None`: it brought none, and none is made here.
+    /// The span of a new request. `None`: the request has no trace context, and the service creates no spans.
     pub fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
         let parent = headers
             .contains_key("traceparent")
@@ -49,7 +49,7 @@ impl TraceContext {
         Some(TraceContext(parent.with_span(span.start_with_context(tracer, &parent))))
     }
 
-    /// The place below this one of a request to the authorization server.
+    /// A child span for a request to the authorization server.
     pub fn to_server(self, endpoint: ServerEndpoint, method: &'static str) -> TraceContext {
         let Some(tracer) = TRACER.get() else {
             return self;
@@ -62,20 +62,20 @@ impl TraceContext {
         TraceContext(parent.with_span(span.start_with_context(tracer, &parent)))
     }
 
-    /// The trace's id, as logs have it: 32 hex digits.
+    /// The trace id as in logs: 32 hex digits.
     pub fn trace_id(&self) -> String {
         self.0.span().span_context().trace_id().to_string()
     }
 
-    /// The headers that hand this place on.
+    /// The headers that propagate the trace context.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Outgoing(Vec::with_capacity(2));
         TraceContextPropagator::new().inject_context(&self.0, &mut headers);
         headers.0
     }
 
-    /// The request with this id was answered. `route` is its path as the configuration has it; `error` the code of a
-    /// refusal. Nothing is done where no span is made.
+    /// Ends the span of a request. `route` is the path as in the configuration; `error` is the error code. Does nothing
+    /// without a tracer.
     pub(super) fn answered(
         &self,
         method: &str,
@@ -98,7 +98,7 @@ impl TraceContext {
         self.end(status, error);
     }
 
-    /// The authorization server has answered with this status, or has not (0) for this reason.
+    /// Ends the span of a request to the authorization server: with the status, or 0 without a response, and the error.
     pub fn server_answered(&self, status: u16, error: Option<&'static str>) {
         if TRACER.get().is_some() {
             self.end(status, error);
@@ -113,7 +113,7 @@ impl TraceContext {
         if let Some(error) = error {
             span.set_attribute(KeyValue::new("error.type", error));
         }
-        // What a client did wrong is no fault of the service.
+        // A client's error is not an error of the service.
         if status == 0 || status >= 500 {
             span.set_status(Status::error(error.unwrap_or_default()));
         }
@@ -121,7 +121,7 @@ impl TraceContext {
     }
 }
 
-/// The headers of a request. Several lines of `traceparent` are none (Trace Context, section 3.2).
+/// The headers of a request. Repeated `traceparent` lines are ignored (Trace Context, section 3.2).
 struct Incoming<'a>(&'a HeaderMap);
 
 impl Extractor for Incoming<'_> {

@@ -1,4 +1,4 @@
-//! Several applications in one service, told apart by host: each with its own client, cookies, keys and origins.
+//! Several applications in one service, selected by host: each with its own client, cookies, keys and origins.
 
 use bff_core::cookie::purpose::Purpose;
 use serde_json::json;
@@ -45,7 +45,7 @@ fn to(brand: &str, method: &str, endpoint: &str) -> Request {
         .header("origin", format!("https://www.{brand}.test"))
 }
 
-/// Signs in at a brand; what comes back is the Cookie header.
+/// Signs in at a brand. Returns the Cookie header.
 fn sign_in(app: &TestApp, brand: &str) -> String {
     let start = to(brand, "POST", "/login/start").send(app.address);
     assert_eq!(start.status, 200, "{start:?}");

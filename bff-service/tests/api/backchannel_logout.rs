@@ -1,4 +1,4 @@
-//! Back-channel logout: which logout tokens are good.
+//! Back-channel logout: the accepted logout tokens.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! One callback, twice: by a service worker that repeats it, a page that mounts twice, or a proxy that tries again.
+//! One callback, sent twice: by a service worker that repeats it, a page that mounts twice, or a proxy that retries.
 
 use bff_core::cookie::purpose::Purpose;
 
@@ -48,7 +48,7 @@ fn a_callback_that_comes_late_with_the_login_cookie_is_answered_as_the_first_was
     assert_eq!(late.load_page(page_url.as_str()).status, 200);
     assert_eq!(browser.csrf, late.csrf);
     assert_eq!(app.authorization_server.requests("token"), 1);
-    // A refresh through either is one of the same session.
+    // A refresh with the cookies of either response belongs to the same session.
     assert_eq!(late.post("/refresh").status, 204);
     assert_eq!(browser.post("/refresh").status, 204);
     assert_eq!(app.authorization_server.state().reuses, 0);

@@ -1,4 +1,4 @@
-//! Sessions that end before their cookies do: by signing out, by back-channel and by front-channel logout.
+//! Sessions that end before their cookies expire: by logout, back-channel logout and front-channel logout.
 
 use bff_core::session::ended_sessions::EndedSessions;
 use serde_json::json;
@@ -118,7 +118,7 @@ fn a_refresh_under_way_does_not_survive_a_back_channel_logout() {
     let response = refresh.join().unwrap();
     assert_eq!(response.outcome(), "401 session_expired");
     assert!(response.cookie_changes().iter().all(|change| change.starts_with('-')));
-    // What the server gave out for it does not stay behind.
+    // The tokens that the server issued for it are revoked.
     app.authorization_server
         .wait_until("the new refresh token is revoked", |state| !state.revoked.is_empty());
 }
@@ -214,7 +214,7 @@ fn a_login_under_way_does_not_survive_the_logout_that_comes_meanwhile() {
     assert_eq!(response.outcome(), "401 login_required");
     browser.take_cookies(&response);
     assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
-    // What the server gave out for it does not stay behind.
+    // The tokens that the server issued for it are revoked.
     app.authorization_server
         .wait_until("its refresh token is revoked", |state| !state.revoked.is_empty());
 }

@@ -29,7 +29,7 @@ fn front_channel_logout_ends_the_login_that_iss_and_sid_name() {
     let mut browser = app.signed_in();
     let issuer = app.authorization_server.issuer();
     let ask = |query: &str| {
-        // As a frame of the authorization server's page does it.
+        // Like a frame in the authorization server's page.
         Request::new("GET", &format!("/bff/frontchannel-logout?{query}"))
             .header("sec-fetch-site", "cross-site")
             .header("sec-fetch-mode", "navigate")

@@ -1,4 +1,4 @@
-//! The scope that a refresh asks for: what was granted, remembered in the refresh token's cookie.
+//! The scope of a refresh: the granted one, stored in the refresh token cookie.
 
 use bff_core::cookie::purpose::Purpose;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::app::{AUTH, Setup, TestApp};
 use crate::support::browser::Browser;
 use crate::support::forgery::{Forgery, open};
 
-/// Refreshes; the scope that was asked for.
+/// Refreshes, and returns the requested scope.
 fn asked(app: &TestApp, browser: &mut Browser<'_>) -> Option<String> {
     assert_eq!(browser.post("/refresh").status, 204);
     app.authorization_server.state().last_form.get("scope").cloned()

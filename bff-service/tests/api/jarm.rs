@@ -1,4 +1,4 @@
-//! Authorization responses as JWTs (JARM): believed only when the server signed them, for this client, just now.
+//! Authorization responses as JWTs (JARM): valid only if the server signed them recently for this client.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ fn app() -> TestApp {
     })
 }
 
-/// Signs in; what comes back are the parameters of a plain response.
+/// Signs in. Returns the parameters of a plain response.
 fn authorize(browser: &mut Browser<'_>) -> HashMap<String, String> {
     let url = browser.start_login();
     let request = Url::parse(&url).unwrap();

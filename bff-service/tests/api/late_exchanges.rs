@@ -1,5 +1,5 @@
-//! Exchanges at the token endpoint that outlast their time limit: the code or the refresh token is used up by then, so that
-//! what comes of it must not be lost, and must reach nobody else.
+//! Exchanges at the token endpoint that outlast the time limit of their caller: the code or the refresh token is used up
+//! by then, so the result must not be lost, and must reach no other user.
 
 use bff_core::cookie::purpose::Purpose;
 

@@ -1,4 +1,4 @@
-//! How long sessions last, as it is sealed into their cookies.
+//! The lifetimes of sessions, as sealed in their cookies.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;

@@ -1,5 +1,5 @@
-//! Black-box tests of the HTTP API: the real service on a free port, asked over real connections, in front of an
-//! authorization server that can be told to misbehave.
+//! Black-box tests of the HTTP API: the real service on a free port, over real connections, with an authorization server
+//! that misbehaves on request.
 #![allow(
     unreachable_pub,
     reason = "the support modules are a small library of this one binary"

@@ -21,7 +21,7 @@ pub const ON: Setup<'static> = Setup {
     more: "[navigation]\nredirect_uri = 'https://api.example.test/bff/callback'",
 };
 
-/// The browser goes there, from wherever.
+/// Navigates to this URL, from any site.
 pub fn go(browser: &mut Browser<'_>, target: &str) -> Response {
     let request = browser
         .request("GET", target)
@@ -38,7 +38,7 @@ pub fn location(response: &Response) -> &str {
     response.header("location").unwrap()
 }
 
-/// Signs in at the authorization server; what comes back is the target of the callback.
+/// Signs in at the authorization server. Returns the target of the callback.
 pub fn authorize(browser: &mut Browser<'_>, login: &str) -> String {
     let response = go(browser, login);
     let back = browser.app.authorization_server.sign_in(location(&response), "alice");
@@ -97,7 +97,7 @@ fn a_navigation_that_an_earlier_version_began_in_the_cookie_of_pages_is_finished
     assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
 }
 
-/// The browser holds `SameSite=Strict` cookies back from the navigation that comes from the authorization server.
+/// The browser withholds `SameSite=Strict` cookies from the navigation that comes from the authorization server.
 #[test]
 fn nothing_is_left_of_an_earlier_session_that_the_callback_did_not_see() {
     let app = TestApp::start_with(ON);
@@ -157,7 +157,7 @@ fn an_error_of_the_authorization_server_comes_back_to_the_application() {
     );
     assert_eq!(location(&end), format!("{WEB_ORIGIN}/orders?error=access_denied"));
     assert_eq!(browser.get("/session").json()["isLoggedIn"], false);
-    // The entry is used up.
+    // The entry has been used.
     assert_eq!(go(&mut browser, &callback).outcome(), "400 invalid_request");
 }
 

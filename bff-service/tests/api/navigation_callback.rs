@@ -1,4 +1,4 @@
-//! `GET /callback`: what holds for the end of a login by a page holds here, for the cookie of navigations.
+//! `GET /callback`: the rules for the end of a login by a page apply here, to the cookie of navigations.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_service::session::pending_logins::PendingLogin;
@@ -25,7 +25,7 @@ fn a_callback_by_navigation_that_comes_again_is_one_exchange_and_one_session() {
     assert!(session(&browser) == session(&again), "one session");
     assert_eq!(app.authorization_server.requests("token"), 1);
     assert_eq!(app.metric("bff_logins_total"), 1);
-    // The answer took the login cookie away: a browser that has got it finishes nothing any more.
+    // The response cleared the login cookie: a browser that received it cannot complete the login again.
     assert_eq!(go(&mut browser, &callback).outcome(), "400 invalid_request");
 }
 

@@ -1,4 +1,4 @@
-//! Which requests begin or end something in the navigation variant, and where they may lead.
+//! The requests of the navigation variant that start or end something, and their redirect targets.
 
 use url::Url;
 
@@ -29,7 +29,7 @@ fn return_to_leads_nowhere_but_to_the_application() {
     ] {
         let response = go(&mut app.browser(), &format!("/login?returnTo={target}"));
         let outcome = response.outcome();
-        // What gets through stays on the application's origin.
+        // Accepted values stay on the application's origin.
         match response.status {
             302 => {
                 let mut browser = app.browser();

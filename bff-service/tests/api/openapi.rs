@@ -1,4 +1,4 @@
-//! The OpenAPI document: what is committed is what the service serves.
+//! The OpenAPI document: the committed file is the document that the service serves.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::app::{Setup, TestApp};
 use crate::support::authorization_server::FakeAuthorizationServer;
 
-/// Everything that can be switched on.
+/// Enables every optional feature.
 fn document() -> Value {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
@@ -37,7 +37,7 @@ fn the_committed_document_is_the_one_that_is_served() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == served,
-        "docs/openapi.json is not what the service serves; write it anew with BFF_WRITE_OPENAPI=1 cargo test -p \
+        "docs/openapi.json is not what the service serves; update it with BFF_WRITE_OPENAPI=1 cargo test -p \
          bff-service --test api openapi, and look at the difference"
     );
 }

@@ -1,4 +1,4 @@
-//! Who may call: Origin, Fetch Metadata, CSRF.
+//! Origin, Fetch Metadata, CSRF.
 
 use serde_json::json;
 

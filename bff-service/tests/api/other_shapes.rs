@@ -1,5 +1,6 @@
-//! Cookies that an earlier configuration set, with another Domain, Path or form of the name: signing in ends signed in, a
-//! refresh goes on, and signing out leaves nothing. The browser here keeps cookies by name, Domain and Path, as browsers do.
+//! Cookies of an earlier configuration, with another Domain, Path or form of the name: a login ends signed in, a refresh
+//! succeeds, and a logout leaves nothing. The browser of these tests stores cookies by name, Domain and Path, like real
+//! browsers.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! An authorization server that is down, slow, or answers nonsense, and then is back.
+//! An authorization server that is down, slow, or sends unusable responses, and then recovers.
 
 use crate::support::app::{Setup, TestApp, wait_until};
 use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};

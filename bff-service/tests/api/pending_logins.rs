@@ -1,4 +1,4 @@
-//! Logins that are under way: several at a time, each to be finished once, and errors believed only for one of them.
+//! Pending logins: several at a time, each completed once, and errors accepted only for one of them.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_service::session::pending_logins::PendingLogin;
@@ -281,7 +281,7 @@ fn a_login_expires() {
     let opened = open(Purpose::Login, browser.cookie(LOGIN));
     let mut logins: Value = serde_json::from_slice(&opened.value).unwrap();
     logins[0]["expires_at"] = json!(opened.began_at);
-    // The cookie itself goes on being good: another login in it may be younger.
+    // The cookie itself stays valid: another login in it may be newer.
     let cookie = Forgery {
         value: logins.to_string().into_bytes(),
         ..Forgery::of(&opened)

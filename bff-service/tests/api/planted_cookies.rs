@@ -1,5 +1,5 @@
-//! Cookies that somebody else put into the browser, or that were left over: a page of a sibling domain can set those whose
-//! names do not forbid `Domain`, beside the user's own or alone.
+//! Cookies that an attacker planted in the browser, or that an earlier configuration left: a page of a sibling domain can
+//! set those whose names do not forbid `Domain`, beside the user's own or alone.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -9,10 +9,10 @@ use crate::support::app::{AT, AUTH, CSRF, ID, LOGIN, REDIRECT_URI, Setup, TestAp
 use crate::support::browser::Browser;
 use crate::support::forgery::{Forgery, now, open};
 
-/// Where a sibling's cookies come to lie beside the user's own, in front of them and behind them.
+/// Paths of a sibling's cookies, before and after the user's own.
 const PATHS: [&str; 4] = ["/", "/bff/session", "/bff/refresh", "/bff/claims"];
 
-/// A browser as it is after a sibling set cookies of mallory's session.
+/// A browser after a sibling has set cookies of mallory's session.
 fn planted<'a>(mut browser: Browser<'a>, mallory: &Browser<'_>, names: &[&str], paths: &[&str]) -> Browser<'a> {
     for name in names {
         for path in paths {

@@ -1,4 +1,4 @@
-//! `/refresh`: with a server that rotates refresh tokens and ends the session when one is used twice.
+//! `/refresh` with a server that rotates refresh tokens and ends the session after a second use of one.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -16,7 +16,7 @@ const COOKIES: [(&str, Purpose); 4] = [
     (ID, Purpose::IdToken),
 ];
 
-/// What the cookies of a session hold.
+/// The content of the cookies of a session.
 fn contents(browser: &Browser<'_>) -> Vec<Vec<u8>> {
     COOKIES
         .iter()

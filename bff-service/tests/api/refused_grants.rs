@@ -1,5 +1,5 @@
-//! A code or a refresh token that the authorization server refuses: for now, because the user has to come, or for a fault
-//! (`docs/CONTRACT.md`, section 1.2).
+//! A code or a refresh token that the authorization server rejects: temporarily, because the user must sign in, or
+//! because of an error of the configuration or the server (`docs/CONTRACT.md`, section 1.2).
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::support::forgery::open;
 use crate::support::http::Response;
 use crate::support::log_capture;
 
-/// What the authorization server says when it cannot answer just now: statuses, and codes with any other status.
+/// Temporary errors of the authorization server: statuses, and error codes with any other status.
 const NOT_NOW: [(u16, &str); 8] = [
     (429, "{}"),
     (429, "<html>slow down</html>"),
@@ -27,7 +27,7 @@ const NOT_NOW: [(u16, &str); 8] = [
     (400, r#"{"error":"slow_down"}"#),
 ];
 
-/// The codes that only the user can do something about.
+/// The error codes that only the user can resolve.
 const USER_MUST_COME: [&str; 7] = [
     "invalid_grant",
     "invalid_token",
@@ -38,7 +38,7 @@ const USER_MUST_COME: [&str; 7] = [
     "access_denied",
 ];
 
-/// What whoever operates the two has to look into.
+/// The error codes that the operators must investigate.
 const FAULTS: [(u16, &str); 9] = [
     (401, r#"{"error":"invalid_client"}"#),
     (400, r#"{"error":"invalid_request"}"#),
@@ -196,7 +196,7 @@ fn a_refresh_that_fails_for_a_fault_is_502_an_error_in_the_log_and_the_session_g
         let response = browser.post("/refresh");
         assert_eq!(response.outcome(), "502 authorization_server_error", "{status} {body}");
         assert!(response.set_cookies().is_empty(), "{status} {body}");
-        let told = format!("the token endpoint answered {status}");
+        let told = format!("the token endpoint answered HTTP {status}");
         let lines = log_capture::lines();
         assert!(
             lines[before..]
@@ -251,7 +251,7 @@ fn a_login_that_is_refused_says_whether_the_user_can_do_something_about_it_and_s
         app.authorization_server.behave();
         assert_eq!(response.outcome(), outcome, "{status} {body}");
         if outcome.starts_with("502") {
-            let told = format!("ERROR audit refused login_end: {outcome}: the token endpoint answered {status}");
+            let told = format!("ERROR audit refused login_end: {outcome}: the token endpoint answered HTTP {status}");
             let lines = log_capture::lines();
             assert!(
                 lines[before..].iter().any(|line| line.starts_with(&told)),

@@ -1,4 +1,4 @@
-//! Bodies of requests: their size, their type, and those that nobody reads.
+//! Request bodies: their size, their type, and those that no endpoint reads.
 
 use serde_json::json;
 

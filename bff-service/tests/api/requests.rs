@@ -1,4 +1,4 @@
-//! Paths, methods, bodies and headers as no client of ours would send them.
+//! Paths, methods, bodies and headers that no client of this API would send.
 
 use crate::support::app::{Setup, TestApp, WEB_ORIGIN};
 use crate::support::http::{Request, Response, find};

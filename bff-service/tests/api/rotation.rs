@@ -1,4 +1,4 @@
-//! Keys and secrets are exchanged while the service runs: no restart, and nobody is logged out.
+//! Keys and secrets are replaced while the service runs: without a restart, and nobody is signed out.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +44,7 @@ fn a_rotation_of_the_cookie_key_logs_nobody_out_and_a_removed_key_opens_nothing(
     assert!(in_force(&app, old, "seals"));
     let mut browser = app.signed_in();
     let before = browser.clone();
-    // First everywhere as a key that opens, then in front, then the old one is taken away.
+    // The new key is added to all replicas for opening, then moved to the front, then the old key is removed.
     change(&app, KEYS, &format!("{old},{NEW}"));
     wait_until("the new key opens", || in_force(&app, NEW, "opens"));
     assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
@@ -66,7 +66,7 @@ fn a_rotation_of_the_cookie_key_logs_nobody_out_and_a_removed_key_opens_nothing(
     });
     assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
     assert!(app.metric(&format!("bff_cookies_opened_total{{key=\"{}\"}}", id(NEW))) > 0);
-    // What the removed key had sealed is worth nothing.
+    // A cookie that was sealed with the removed key is refused.
     let mut stale = before;
     assert_eq!(stale.post("/refresh").outcome(), "401 unauthorized_request");
     assert_eq!(stale.get("/session").json()["isLoggedIn"], false);
@@ -79,7 +79,7 @@ fn a_ring_that_cannot_be_used_is_refused_by_its_field_and_the_one_from_before_st
     let mut browser = app.signed_in();
     let old = KEYS.split(',').next().unwrap();
     let mut ring = KEYS.to_owned();
-    // Each a word of its own in the log, which all tests share.
+    // Each has a unique word for the log, which all tests share.
     for (bad, what) in [
         (format!("{NEW},not-a-key-91"), "`keys`: key 2 is invalid"),
         (format!("{NEW},{NEW},{old}"), "`keys`: key 2 is a duplicate"),

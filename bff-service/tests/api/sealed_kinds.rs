@@ -1,5 +1,5 @@
-//! Everything that the service seals, in the place of everything else: each kind is taken where it belongs and nowhere
-//! else, though all are sealed with the same keys and go through the same browser.
+//! Every kind of sealed value in the place of every other kind: each is accepted only in its own place, although all are
+//! sealed with the same keys and pass through the same browser.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, Sealer};

@@ -1,4 +1,4 @@
-//! No token leaves the service but sealed: not in a body, not in a header, not in a URL, not in the log, not in a metric.
+//! No unsealed token leaves the service: not in a body, not in a header, not in a URL, not in the log, not in a metric.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use crate::support::authorization_server::Misbehaviour;
 use crate::support::http::Response;
 use crate::support::log_capture;
 
-/// Everything that a browser is told in a life with the application.
+/// Everything that a browser receives from sign-in to sign-out.
 fn live_through(app: &TestApp) -> Vec<Response> {
     let responses = Mutex::new(Vec::new());
     let keep = |response: Response| {

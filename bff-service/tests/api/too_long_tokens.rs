@@ -1,4 +1,4 @@
-//! Tokens that are too long for cookies: no half session is made of them, and they do not stay behind where nobody holds them.
+//! Tokens that are too long for cookies: no incomplete session begins, and the tokens are revoked.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ fn too_long() -> String {
     "a".repeat(20_000)
 }
 
-/// What keeps one of a login's tokens from fitting.
+/// The token of a login that does not fit.
 fn lengthen(app: &TestApp, which: &str) {
     let mut state = app.authorization_server.state();
     match which {

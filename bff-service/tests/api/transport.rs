@@ -1,4 +1,4 @@
-//! Whatever the authorization server sends on a connection, nobody gets an answer that was meant for somebody else.
+//! Whatever the authorization server sends on a connection, no user gets a response for another one.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +17,7 @@ use crate::support::browser::Browser;
 use crate::support::forgery::open;
 use crate::support::http::Request;
 
-/// A service that waits long enough for a slow server on a busy machine.
+/// A service with a time limit that suits a slow server on a busy machine.
 fn patient(authorization_server: FakeAuthorizationServer, setup: &Setup<'_>) -> TestApp {
     let config = configuration(&authorization_server, setup)
         .replace("request_timeout_ms = 3000", "request_timeout_ms = 20000")
@@ -93,12 +93,12 @@ fn no_request_with_something_of_a_user_is_on_a_connection_that_has_served_anothe
 /// An introspection endpoint that answers with a JWT for tokens that begin with `good`, and keeps its connections.
 struct FakeIntrospection {
     address: SocketAddr,
-    /// How many requests each connection has brought.
+    /// The number of requests on each connection.
     requests: Arc<Mutex<Vec<usize>>>,
 }
 
 impl FakeIntrospection {
-    /// `early_hints`: each answer is announced with `103 Early Hints`, and comes half a second later.
+    /// `early_hints`: each response is announced with `103 Early Hints`, and sent half a second later.
     fn start(early_hints: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -146,7 +146,8 @@ impl FakeIntrospection {
         }
     }
 
-    /// A service whose `/authorize` asks here, and what it says to six users' good tokens and as many made-up ones.
+    /// A service whose `/authorize` introspects here, and its decisions for the valid tokens of six users and as many
+    /// made-up ones.
     fn decisions(&self) -> Vec<(u16, u16)> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authorize.json");

@@ -1,4 +1,4 @@
-//! `GET /claims`: what the ID token says.
+//! `GET /claims`: the claims of the ID token.
 
 use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
@@ -17,8 +17,8 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::json(Value::Object(claims_of(id_token)?)))
 }
 
-/// The claims of the ID token in its cookie. Its signature was checked when it came from the authorization server, and
-/// the cookie's seal has kept it since.
+/// The claims of the ID token in its cookie. The service verified the signature when it received the token; since then
+/// the seal of the cookie protects it.
 pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>, ApiError> {
     std::str::from_utf8(&id_token.value)
         .ok()

@@ -1,6 +1,6 @@
-//! `GET /frontchannel-logout`: the authorization server's sign-out page has this in a frame (OpenID Connect
-//! Front-Channel Logout 1.0). The cookies are SameSite=Strict and do not come along to there, so the login is named by
-//! `iss` and `sid`, both of which are required: nobody who does not know a login's `sid` can end it.
+//! `GET /frontchannel-logout`: for a frame in the authorization server's logout page (OpenID Connect Front-Channel Logout
+//! 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the login. Both are
+//! required: only a party that knows the `sid` of a login can end it.
 
 use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
@@ -13,7 +13,7 @@ use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 use bff_core::request::values::Values;
 
-/// Shorter ones could be guessed, and a login be ended by somebody else.
+/// Minimum length of `sid`, in bytes: an attacker could guess a shorter one and end the login of another user.
 pub(in crate::api) const LEAST_SID_BYTES: usize = 16;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {

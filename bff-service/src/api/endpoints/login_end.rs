@@ -1,4 +1,4 @@
-//! `POST /login/end`: finishes a login, or tells a page that is merely loading whether somebody is signed in.
+//! `POST /login/end`: completes a login, or tells a page that loads whether the user is signed in.
 
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     }
 }
 
-/// `handled` tells the page that its URL holds something to be removed: the `state` of our own logout request, with which
-/// the browser comes back from signing out. Any other `state` is the page's own matter.
+/// `handled` tells the page to remove the `state` of the service's own logout request from its URL, with which the
+/// browser returns from the authorization server. Any other `state` belongs to the page.
 fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, ApiError> {
     let states = &call.worker.application.logout_states;
     let handled = state.is_some_and(|state| states.recognise(state, call.now));
@@ -54,23 +54,22 @@ fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, ApiError> {
     }
 }
 
-/// A login whose state has matched.
+/// A completed login: its `state` matches a pending login.
 pub(in crate::api) struct Finished {
-    /// Where the browser wanted to be, in the navigation variant.
+    /// The path that the browser returns to, in the navigation variant.
     pub(in crate::api) return_to: Option<String>,
-    /// What came of it.
+    /// The new session, or why there is none.
     pub(in crate::api) outcome: Result<NewSession, ApiError>,
 }
 
-/// A session that has begun.
 pub(in crate::api) struct NewSession {
-    /// Its CSRF value.
+    /// The CSRF value of the session.
     pub(in crate::api) csrf: Zeroizing<Vec<u8>>,
-    /// Its cookies.
+    /// The cookies of the session.
     pub(in crate::api) set_cookies: Vec<String>,
 }
 
-/// Finishes the login that this authorization response belongs to. An error means that it belongs to none.
+/// Completes the login that this authorization response belongs to. Returns an error if it belongs to no pending login.
 pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, ApiError> {
     let mut logins = pending_logins(call, by)?;
     let response = match response {
@@ -78,12 +77,12 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
         PageUrl::Signed(jwt) => AuthorizationResponse::of_verified(&call.worker.client.open_response(&jwt).await?)?,
         PageUrl::Ordinary(_) => return Err(ApiError::invalid("missing authorization response")),
     };
-    // Before the state has matched, nothing in the URL is believed: anybody can make a link with an error in it.
+    // Nothing in the URL is trusted before the state matches: anybody can create a link with an error in it.
     let application = &call.worker.application;
     let begun_here = application.begun_for(application.redirect_uri(by == Finish::ByNavigation));
     let login = logins
         .take(&response.state)
-        // The code was issued by one issuer, to one client, for one redirect URI.
+        // One issuer issued the code to one client for one redirect URI.
         .filter(|login| login.begun_for.as_ref().is_none_or(|begun| *begun == begun_here))
         .ok_or_else(|| {
             let failure = ApiError::invalid("no pending login in this browser has the `state` of the response");
@@ -91,7 +90,7 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
         })?;
     let finished = exchange(call, response, &login).await;
     let outcome = match finished.and_then(|tokens| write_session(call, &tokens, &logins, by)) {
-        // The code may still be good when the authorization server is back, or less busy.
+        // The code may still be valid when the authorization server is available again.
         Err(failure) if !failure.is_temporary() => {
             let mut set_cookies = SetCookies::new(&call.cookies);
             write_logins(&mut set_cookies, &logins, call.now)?;
@@ -105,10 +104,10 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
     })
 }
 
-/// The logins in the login cookie. A cookie that is missing or too old means that none is pending; one that does not
-/// open is refused as any other cookie would be.
+/// The logins of the login cookie. A missing or expired cookie means that no login is pending; one that cannot be
+/// decrypted is refused like any other cookie.
 fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError> {
-    // Logins of before navigations had a cookie of their own are in that of pages: see `PendingLogins::parse`.
+    // Earlier versions kept logins by navigation in the cookie for pages: see `PendingLogins::parse`.
     let [own, shared] =
         [by.purpose(), Purpose::Login].map(|purpose| call.cookies.authentic(purpose).unexpired(call.now));
     let fault = match (own, shared) {
@@ -146,7 +145,7 @@ async fn exchange(
     }
 }
 
-/// Writes the new session into the browser.
+/// Writes the cookies of the new session.
 fn write_session(
     call: &Call<'_>,
     tokens: &RenewedTokens,

@@ -1,8 +1,8 @@
-//! The exchange behind a login: of one code, once, for however many calls finish that login. A page that mounts twice and a
-//! service worker that repeats a request finish it twice at once, and one that takes longer than its caller waits is there
-//! for the next call. All answers begin one and the same session.
+//! The code exchange of a login, which happens once for all calls that complete the login. A page that mounts twice and a
+//! service worker that repeats a request complete a login twice at once; if the exchange outlasts its caller, the next
+//! call gets the result. All responses begin the same session.
 //!
-//! What binds the calls is the login cookie: the exchange is named by the code verifier, which is sealed in there.
+//! The login cookie binds the calls to each other: the sealed code verifier identifies the exchange.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use crate::session::refresh::store::{BegunSession, Holder, RefreshKey, RenewedTo
 use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name, subject};
 
-/// One call's part in it.
+/// One call's part in the exchange.
 pub(in crate::api) struct LoginExchange {
     application: Arc<Application>,
     code: Zeroizing<String>,
     login: PendingLogin,
-    /// The CSRF value of this browser's session, and the user whose it is.
+    /// The CSRF value and the user of this browser's session.
     previous: Option<Previous>,
 }
 
@@ -41,11 +41,11 @@ struct Previous {
     csrf: Zeroizing<Vec<u8>>,
 }
 
-/// What the leader got: a failure in detail, as the others are told no more than the refusal.
+/// The result. A leader gets an error with its details; followers get only the error code.
 type Exchanged = Result<Arc<RenewedTokens>, ApiError>;
 
 impl LoginExchange {
-    /// Of the code that came for `login`, which was in the login cookie of `call`.
+    /// `code` belongs to `login`, which is in the login cookie of `call`.
     pub(in crate::api) fn new(call: &Call<'_>, code: String, login: &PendingLogin) -> LoginExchange {
         LoginExchange {
             application: Arc::clone(&call.worker.application),
@@ -55,7 +55,7 @@ impl LoginExchange {
         }
     }
 
-    /// Leads the exchange, or gets what came of it.
+    /// Leads the exchange, or waits for its result.
     pub(in crate::api) async fn run(self) -> Exchanged {
         let exchanges = Arc::clone(&self.application.exchanges);
         let exchanged = exchanges.begin(|client| self.join(client)).await;
@@ -75,7 +75,7 @@ impl LoginExchange {
                     Ok(tokens) => Ok(Arc::clone(tokens)),
                     Err(failure) => Err(failure.error_code()),
                 };
-                // A failure is this call's own, with all of its detail, unless another one knows better.
+                // The leader returns its own error with all details, unless another leader has succeeded.
                 match application.refreshes.publish(key, lease, outcome).await {
                     Ok(tokens) => Ok(tokens),
                     Err(_) => exchanged,
@@ -92,8 +92,7 @@ impl LoginExchange {
         }
     }
 
-    /// The tokens that the session has by now: the cookie of a refresh token that has been used must not come over that of the
-    /// newer one.
+    /// The current tokens of the session: the cookie of a used refresh token must not replace that of the newer one.
     async fn newest(&self, tokens: Arc<RenewedTokens>) -> Arc<RenewedTokens> {
         let Some(begun) = &tokens.begun else { return tokens };
         match newest_tokens(&self.application, begun.session.id, &tokens.refresh_token).await {
@@ -107,7 +106,7 @@ impl LoginExchange {
         }
     }
 
-    /// Whether the session was ended meanwhile.
+    /// Whether the session was ended in the meantime.
     fn is_over(&self, tokens: &RenewedTokens) -> bool {
         let ended = &self.application.ended;
         tokens
@@ -118,7 +117,7 @@ impl LoginExchange {
 
     async fn lead(&self, client: &Rc<OAuthClient>) -> Exchanged {
         let login = &self.login;
-        // A logout that comes from now on may be of what the server is about to issue tokens for.
+        // A logout from now on may refer to the tokens that the server is about to issue.
         let (asked_at, seen) = (clock::now(), self.application.ended_by_now().await);
         let redirect_uri = self.application.redirect_uri(login.return_to.is_some());
         let exchange = Box::pin(client.exchange_code(
@@ -133,9 +132,9 @@ impl LoginExchange {
         self.begin_session(tokens, asked_at, seen)
     }
 
-    /// Begins a session with a new id, whatever was in the browser before: a session that somebody else put there must not
-    /// become this user's. `seen` is what had ended at `asked_at` (UNIX seconds), when the tokens were asked for; where its user
-    /// or its login was ended since, the tokens are given back.
+    /// Begins a session with a new id, whatever session the browser had before: a planted session must not become this
+    /// user's session. `seen` is the state of the list of ended sessions at `asked_at` (UNIX seconds), when the tokens
+    /// were requested; if the user or the login was ended since, the service revokes the tokens.
     fn begin_session(&self, tokens: TokenSet, asked_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();
@@ -165,7 +164,7 @@ impl LoginExchange {
             access_token: tokens.access_token.into(),
             refresh_token: tokens.refresh_token.unwrap_or_default().into(),
             rotated: true,
-            // What was asked for is what was granted, unless the server says otherwise (RFC 6749, section 5.1).
+            // The granted scope is the requested one unless the response says otherwise (RFC 6749, section 5.1).
             scope: tokens.scope.or_else(|| Some(application.config.client.scope.clone())),
             refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),
             id_token: tokens.id_token.map(|id_token| id_token.raw.into()),
@@ -190,13 +189,13 @@ impl LoginExchange {
 }
 
 impl Previous {
-    /// The user's other tabs hold the CSRF value of this browser's live session, and signing in again in one of them must not
-    /// break the rest. It is kept where the same user signs in: a session of anybody else counts as planted.
+    /// The user's other tabs have the CSRF value of this browser's current session, and another login in one of them must
+    /// not break the others. The value stays only if the same user signs in: a session of another user may be planted.
     fn of(call: &Call<'_>) -> Option<Previous> {
         let session = RequestSession::of(&call.cookies).ok()?;
         let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;
         let subject = claims.get("sub")?.as_str()?.to_owned();
-        // A version 1 cookie is not bound to its session.
+        // A version 1 cookie is not bound to a session.
         let csrf = session.csrf.ok().filter(|csrf| csrf.session.is_some())?;
         Some(Previous {
             subject,

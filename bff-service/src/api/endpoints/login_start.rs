@@ -1,4 +1,4 @@
-//! `POST /login/start`: begins a login.
+//! `POST /login/start`: starts a login.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -39,8 +39,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
 }
 
-/// Begins a login with these further parameters. Returns where the browser is to go, and the cookie that remembers what
-/// is needed when it comes back: to a page, or in the navigation variant to `/callback` and from there to `return_to`.
+/// Starts a login with these extra parameters. Returns the authorization request URL and the login cookie. The browser
+/// returns to a page, or in the navigation variant to `/callback` and then to `return_to`.
 pub(in crate::api) async fn begin(
     call: &Call<'_>,
     extra: &[(String, String)],
@@ -54,7 +54,7 @@ pub(in crate::api) async fn begin(
     let redirect_uri = application.redirect_uri(return_to.is_some());
     let request = call.worker.client.authorization_request(redirect_uri, extra).await?;
 
-    // A login cookie that cannot be read is replaced: it must not be able to keep anybody from signing in.
+    // A login cookie that cannot be read is replaced: it must not prevent sign-in.
     let pending = call
         .cookies
         .authentic(by.purpose())

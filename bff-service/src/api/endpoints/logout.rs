@@ -20,15 +20,15 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::json(json!({ "url": url })).with_cookies(set_cookies))
 }
 
-/// Where the CSRF value is repeated.
+/// Where the request repeats the CSRF value.
 pub(in crate::api) enum Proof<'a> {
-    /// In the header, by a page.
+    /// In the header, for a request of a page.
     Header,
-    /// In this parameter of the query, by a navigation.
+    /// In a query parameter, for a navigation.
     Parameter(&'a [u8]),
 }
 
-/// Ends the session. Returns where the browser is to go, and the cookies that are cleared.
+/// Ends the session. Returns the URL for the browser, and the `Set-Cookie` lines.
 pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Result<(String, Vec<String>), ApiError> {
     let application = &call.worker.application;
     let client = &call.worker.client;
@@ -39,7 +39,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         Proof::Parameter(value) => check_csrf_value(Values::Single(value), settings, &session)?,
     };
     let id = session.id();
-    // Any cookie of the session will do: somebody who wants to leave is not held up by the state of the others.
+    // Any valid cookie of the session is sufficient: the state of the other cookies must not prevent a logout.
     let (refresh_token, id_token, access_token) = (
         session.refresh_token.ok(),
         session.id_token.ok(),
@@ -50,7 +50,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         return Err(failure.because(Reason::CookiesMixed));
     }
 
-    // First, so that a refresh that is under way cannot bring back what is ended here.
+    // First, so that a refresh in progress cannot continue the session.
     if let Some(session) = &id {
         application.end(Ended::session(session), call.now).await;
     }
@@ -59,7 +59,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     application.revoke(of_cookie, access_token.map(Into::into));
     if let Some(content) = &refresh_token {
         let session = content.session.unwrap_or(SessionId::NONE);
-        // Another tab may have refreshed since this browser's cookies were read.
+        // Another tab may have refreshed after this browser sent its cookies.
         if let Some(newest) = newest_tokens(application, session, &content.refresh_token).await {
             application.revoke(Some(newest.refresh_token.clone()), Some(newest.access_token.clone()));
         }
@@ -68,7 +68,8 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         .as_ref()
         .and_then(|opened| std::str::from_utf8(&opened.value).ok());
     let state = application.logout_states.make(call.now)?;
-    // Where the authorization server has no logout, or is down, the browser goes straight to where it would come back.
+    // If the authorization server has no logout endpoint, or is down, the browser goes directly to the post-logout
+    // redirect URI.
     let settings = &application.config.client;
     let url = match client.end_session_url(id_token, &state).await {
         Some(url) => url,
@@ -81,7 +82,8 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
 
     let mut set_cookies = SetCookies::new(&call.cookies);
     set_cookies.clear_session();
-    // One without a value holds no login, and a browser that keeps such a one sends it again however often it is cleared.
+    // A cookie without a value contains no login, and a browser that keeps such a cookie sends it again after each
+    // attempt to clear it.
     for purpose in [Purpose::Login, Purpose::NavigationLogin] {
         if call.cookies.has_value(purpose) {
             set_cookies.clear_if_sent(purpose);

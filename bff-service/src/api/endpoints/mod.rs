@@ -1,4 +1,4 @@
-//! What the endpoints do, once a request has passed the general checks.
+//! The endpoints, which run after the general checks.
 
 pub(super) mod backchannel_logout;
 pub(super) mod claims;

@@ -1,6 +1,6 @@
-//! The navigation variant, for applications that want no code for signing in and out in their pages: the browser goes
-//! to `/login`, comes back at `/callback`, and leaves by `/logout` (`docs/CONTRACT.md`, section 1.4). Underneath it is
-//! the same as for pages.
+//! The navigation variant, for applications whose pages have no code for sign-in and sign-out: the browser navigates to
+//! `/login`, returns to `/callback`, and navigates to `/logout` (`docs/CONTRACT.md`, section 1.4). Logins and sessions
+//! are the same as those of pages.
 
 use std::borrow::Cow;
 
@@ -17,10 +17,10 @@ use crate::api::record::log_refusal;
 use crate::session::pending_logins::Finish;
 use bff_core::request::values::Values;
 
-/// Longest path to come back to, in bytes: it is kept in a cookie.
+/// Maximum length of `returnTo`, in bytes: the login cookie contains it.
 pub(in crate::api) const MAX_RETURN_TO_BYTES: usize = 512;
 
-/// `GET /login?returnTo=/path`: off to the authorization server.
+/// `GET /login?returnTo=/path`: redirects to the authorization server.
 pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, ApiError> {
     let mut return_to: Option<Cow<'_, str>> = None;
     let mut extra = Vec::new();
@@ -33,7 +33,7 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, ApiError> {
     }
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
     if call.is_head {
-        // Nothing is begun, so that there is only the place to come back to.
+        // A HEAD request starts no login, so there is only the URL.
         return Ok(Answer {
             content: Content::Redirect(return_to.into()),
             set_cookies: Vec::new(),
@@ -46,7 +46,7 @@ pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, ApiError> {
     })
 }
 
-/// `GET /callback`: the browser comes back; off to where it wanted to be.
+/// `GET /callback`: completes the login and redirects to `returnTo`.
 pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError> {
     let mode = call.worker.application.config.client.response_mode;
     let page_url = PageUrl::parse_query(call.query, mode)?;
@@ -59,9 +59,9 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError>
     };
     let set_cookies = match finished.outcome {
         Ok(session) => session.set_cookies,
-        // The application tells the user; `error` is for it as for any client (RFC 6749, section 4.1.2.1).
+        // The application informs the user; `error` has the form of RFC 6749, section 4.1.2.1.
         Err(failure) => {
-            // The browser is redirected all the same, so that this is the place to say it.
+            // The response is a redirect, so the refusal is logged here.
             log_refusal("callback", &failure);
             call.worker.application.metrics.refused("callback", failure.reason());
             let (code, set_cookies) = failure.into_code();
@@ -75,7 +75,7 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError>
     })
 }
 
-/// `GET /logout?csrf=…`: signs out, and off to the authorization server to do the same there.
+/// `GET /logout?csrf=…`: ends the session and redirects to the authorization server's logout.
 pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
     let values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
     let csrf = match Values::of(values) {
@@ -91,7 +91,7 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
     })
 }
 
-/// Where `returnTo` leads: a path on the application's own origin, however it is spelled.
+/// The URL of `returnTo`: a path on the application's own origin, in any spelling.
 fn return_target(call: &Call<'_>, path: &str) -> Result<Url, ApiError> {
     let refused = || ApiError::invalid("returnTo is not a path of the application");
     let sane = |c: char| !c.is_control() && c != '\\';

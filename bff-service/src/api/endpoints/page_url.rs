@@ -1,4 +1,4 @@
-//! The authorization response in the URL of the page that the browser came back to.
+//! The authorization response in the URL of the page.
 
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
@@ -6,30 +6,28 @@ use url::{Url, form_urlencoded};
 use crate::api::error::ApiError;
 use crate::config::ResponseMode;
 
-/// What the page's URL holds.
+/// The content of a page's URL.
 #[derive(PartialEq, Eq, Debug)]
 pub(in crate::api) enum PageUrl {
-    /// An ordinary page, without an authorization response; with the `state` that it may have all the same, as it has
-    /// after signing out.
+    /// No authorization response. A `state` may still be present, for example after a logout.
     Ordinary(Option<String>),
     /// The parameters of an authorization response.
     Response(AuthorizationResponse),
-    /// The same as a JWT that is not verified yet (JARM).
+    /// The parameters as a JWT that is not verified yet (JARM).
     Signed(String),
 }
 
-/// What the authorization server sent back. Nothing of it is to be believed before its `state` has been matched.
+/// An authorization response. Nothing in it is trusted before its `state` matches a pending login.
 #[derive(PartialEq, Eq, Debug)]
 pub(in crate::api) struct AuthorizationResponse {
-    /// Which login it answers.
+    /// The `state`, which identifies the login.
     pub state: String,
-    /// The issuer, where the server names itself (RFC 9207).
+    /// The issuer, if the server sends it (RFC 9207).
     pub iss: Option<String>,
-    /// Its result.
     pub result: AuthorizationResult,
 }
 
-/// The outcome of a login at the authorization server.
+/// The result of an authorization request.
 #[derive(PartialEq, Eq, Debug)]
 pub(in crate::api) enum AuthorizationResult {
     /// An authorization code.
@@ -39,7 +37,7 @@ pub(in crate::api) enum AuthorizationResult {
 }
 
 impl PageUrl {
-    /// Reads the query of `page_url`; the fragment never reaches a server in OAuth's code flow and is ignored.
+    /// Parses the query of `page_url`. In the code flow the fragment never reaches a server, and is ignored.
     pub(in crate::api) fn parse(page_url: &str, mode: ResponseMode) -> Result<PageUrl, ApiError> {
         let url = Url::parse(page_url).map_err(|_| ApiError::invalid("pageUrl is not a URL"))?;
         if !matches!(url.scheme(), "https" | "http") {
@@ -48,7 +46,7 @@ impl PageUrl {
         PageUrl::parse_query(url.query().unwrap_or_default(), mode)
     }
 
-    /// Reads a query. `mode` is how the response was asked for: it must not come in the other, weaker or stronger.
+    /// Parses a query. `mode` is the requested response mode: a response in the other mode is refused.
     pub(in crate::api) fn parse_query(query: &str, mode: ResponseMode) -> Result<PageUrl, ApiError> {
         let mut parameters = Parameters::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -66,7 +64,7 @@ impl PageUrl {
             (None, _) => match (parameters.clone().into_response()?, mode) {
                 (None, _) => Ok(PageUrl::Ordinary(parameters.state)),
                 (Some(response), ResponseMode::Query) => Ok(PageUrl::Response(response)),
-                // Anybody can make such a link: only the signed form is the server's word.
+                // Anybody can create such a link: only the signed form proves that the authorization server sent it.
                 (Some(_), ResponseMode::Jwt) => Err(ApiError::invalid(
                     "the authorization response is not the JWT that was requested",
                 )),
@@ -76,7 +74,7 @@ impl PageUrl {
 }
 
 impl AuthorizationResponse {
-    /// Reads the claims of a response that came as a JWT, whose signature and issuer are good (JARM, section 2.1).
+    /// Reads the claims of a response that came as a JWT with a valid signature and issuer (JARM, section 2.1).
     pub(in crate::api) fn of_verified(claims: &Map<String, Value>) -> Result<AuthorizationResponse, ApiError> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let parameters = Parameters {
@@ -92,7 +90,7 @@ impl AuthorizationResponse {
     }
 }
 
-/// The parameters that an authorization response may have.
+/// The parameters of an authorization response.
 #[derive(Clone, Default)]
 struct Parameters {
     state: Option<String>,

@@ -1,4 +1,4 @@
-//! `POST /refresh`: new tokens for a session, once for however many callers come at once.
+//! `POST /refresh`: refreshes a session, once for all concurrent callers.
 
 use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
@@ -51,7 +51,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     };
     let written = Tokens::from(&*renewed);
     let tokens = Tokens {
-        // What the server did not send anew stays.
+        // The old scope stays if the response has none.
         scope: written.scope.or(scope.as_deref()),
         id_token: written.id_token.or(id_token.as_deref()),
         ..written

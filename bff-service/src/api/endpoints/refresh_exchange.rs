@@ -1,5 +1,5 @@
-//! The exchange behind `/refresh`: one for however many callers come with the same refresh token, and for the next one where
-//! it takes longer than its callers wait.
+//! The token request behind `/refresh`: one for all callers with the same refresh token, and for the next caller if it
+//! outlasts its callers.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::Refreshed;
 
-/// How many rotations a late caller follows. More than one takes access tokens that expire within the replay window.
+/// How many rotations a late caller follows. More than one happens only if access tokens expire within the replay window.
 const MAX_ROTATIONS: usize = 10;
 
-/// Leads the refresh, or gets the tokens of the one that is under way or just over.
+/// Leads the refresh, or returns the tokens of one that is in progress or just completed.
 pub(in crate::api) async fn renew(
     application: &Arc<Application>,
     content: RefreshContent,
@@ -42,7 +42,7 @@ pub(in crate::api) async fn renew(
     outcome.unwrap_or(Err(ErrorCode::AuthorizationServerError))
 }
 
-/// The tokens that a session has by now, where they are known here: those of the last refresh that began with
+/// The current tokens of a session, if known in this store: those of the last refresh in the chain that began with
 /// `refresh_token`.
 pub(in crate::api) async fn newest_tokens(
     application: &Application,
@@ -60,16 +60,16 @@ pub(in crate::api) async fn newest_tokens(
     Some(newest)
 }
 
-/// One caller's refresh.
+/// The refresh of one caller.
 struct RefreshExchange {
     application: Arc<Application>,
     session: SessionId,
-    /// When the session began, in UNIX seconds.
+    /// The time at which the session began, in UNIX seconds.
     began_at: u64,
-    /// The replica that got the refresh token, and when (UNIX seconds), where that is known.
+    /// The replica that received the refresh token, and when (UNIX seconds), if known.
     renewed: Option<(ReplicaId, u64)>,
     refresh_token: Zeroizing<String>,
-    /// The scope that was granted, where it is known.
+    /// The granted scope, if known.
     scope: Option<String>,
     id_token: Option<String>,
 }
@@ -108,14 +108,14 @@ impl RefreshExchange {
         (Err(ErrorCode::AuthorizationServerError), Refreshed::Failed)
     }
 
-    /// Whether tokens of a while ago are not what a caller of now should have: the access token has expired, or the refresh token
-    /// has been used since, whose cookie must not come over that of the newer one.
+    /// Whether earlier tokens are outdated: the access token has expired, or the refresh token has been used since, and
+    /// its cookie must not replace that of the newer one.
     async fn is_outdated(&self, tokens: &RenewedTokens) -> bool {
         let next = RefreshKey::new(self.session, &tokens.refresh_token);
         tokens.rotated && (!tokens.is_live(clock::now()) || self.application.refreshes.published(next).await.is_some())
     }
 
-    /// Goes on as if these tokens had been in the caller's cookies.
+    /// Continues as if the caller's cookies contained these tokens.
     fn follow(&mut self, tokens: &RenewedTokens) {
         self.refresh_token = tokens.refresh_token.clone();
         self.renewed = Some((tokens.renewed_by, tokens.renewed_at));
@@ -132,13 +132,13 @@ impl RefreshExchange {
         }
     }
 
-    /// Whether the session was ended meanwhile.
+    /// Whether the session was ended in the meantime.
     fn is_over(&self) -> bool {
         self.application.ended.contains(&self.session, self.began_at)
     }
 
-    /// The outcome, once it is published. A logout ends the session first and looks for newer tokens then; this looks for the
-    /// logout after the tokens are where that looks: whichever comes second sees the other, and no tokens stay behind.
+    /// The result after publication. A logout first ends the session and then looks for newer tokens; a refresh first
+    /// publishes the tokens and then looks for a logout. Whichever is second sees the other, so no tokens remain valid.
     async fn unless_ended(&self, outcome: RefreshOutcome) -> RefreshOutcome {
         if outcome.is_ok() {
             self.application.ended_by_now().await;
@@ -153,9 +153,9 @@ impl RefreshExchange {
         }
     }
 
-    /// The exchange, for all who wait for it.
+    /// Sends the token request on behalf of all callers that wait.
     async fn lead(&self, client: &Rc<OAuthClient>) -> RefreshOutcome {
-        // Room of its own: a flight that only waits for another one does not need it.
+        // Boxed: a caller that only waits does not need this memory.
         let scope = self.scope.as_deref();
         let refresh = Box::pin(client.refresh(&self.refresh_token, self.id_token.as_deref(), scope));
         let answer = self
@@ -190,7 +190,7 @@ impl RefreshExchange {
             None => self.refresh_token.clone(),
         };
         if self.is_over() {
-            // Signed out meanwhile: the new tokens must not stay behind where nobody holds them.
+            // The session was ended in the meantime: revoke the new tokens, because no browser will get them.
             self.application.revoke(Some(refresh_token), Some(access_token));
             return Err(ErrorCode::SessionExpired);
         }
@@ -213,7 +213,7 @@ impl RefreshExchange {
         };
         let written = Tokens {
             scope: renewed.scope.as_deref().or(self.scope.as_deref()),
-            // Where none came, the cookie of the one before is written again.
+            // Without a new ID token, the previous one is written again.
             id_token: renewed
                 .id_token
                 .as_deref()
@@ -228,7 +228,7 @@ impl RefreshExchange {
                 session = name.as_str();
                 "refresh of session {name} failed: {error}"
             );
-            // A refresh token that was not rotated is in the browser's cookie still.
+            // A refresh token that was not rotated is still in the browser's cookie.
             let rotated = renewed.rotated.then_some(renewed.refresh_token);
             self.application.revoke(rotated, Some(renewed.access_token));
             return Err(ErrorCode::ServerError);

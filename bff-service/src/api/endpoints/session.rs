@@ -1,4 +1,4 @@
-//! `GET /session`: what a page needs to know when it loads, in one call.
+//! `GET /session`: everything that a page needs when it loads, in one call.
 
 use bff_core::cookie::seal::Opened;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::json(body).with_cookies(set_cookies))
 }
 
-/// The session in which somebody is signed in, if there is one.
+/// The session in which the user is signed in, if any.
 pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<RequestSession> {
     match RequestSession::of(&call.cookies) {
         Ok(session) if session.is_signed_in() => return Some(session),
@@ -39,8 +39,8 @@ pub(in crate::api) fn signed_in(call: &Call<'_>) -> Option<RequestSession> {
     None
 }
 
-/// The session's CSRF value, and the cookie to set where there was none of this session: then it is the access token that says
-/// whose the session is.
+/// The CSRF value of the session, and a new cookie if the request has no CSRF cookie of this session; the access token
+/// cookie then identifies the session.
 pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &RequestSession) -> Result<(String, Vec<String>), ApiError> {
     if let Ok(csrf) = &session.csrf {
         return Ok((String::from_utf8_lossy(&csrf.value).into_owned(), Vec::new()));

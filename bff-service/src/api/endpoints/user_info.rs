@@ -1,4 +1,4 @@
-//! `GET /userInfo`: who is signed in.
+//! `GET /userInfo`: claims about the user.
 
 use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
@@ -19,8 +19,8 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     }
 }
 
-/// Asks the authorization server. Its answer must be about the user who signed in (OpenID Connect Core, section 5.3.2): the
-/// session knows who that is, whether or not the ID token's cookie is there.
+/// Requests the userinfo endpoint. The response must be about the user who signed in (OpenID Connect Core 1.0, section
+/// 5.3.2). The session identifies the user even without the ID token cookie.
 async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
     let session = required_session(&call.cookies)?;
     let settings = call.cookies.settings();
@@ -35,7 +35,7 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
         Err(_) => None,
     };
     if subject.is_none() && session.user().is_none() {
-        // A session of version 1, of which the ID token alone knows the user.
+        // In a session of version 1 only the ID token identifies the user.
         required(settings, Purpose::IdToken, &session.id_token)?;
     }
     let claims = call.worker.client.userinfo(access_token, subject.as_deref()).await?;

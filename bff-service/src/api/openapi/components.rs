@@ -1,4 +1,4 @@
-//! What endpoints have in common: the form of errors, and how a session is shown.
+//! Components that endpoints share: error schemas, responses and security schemes.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::application::Application;
 
-/// The form of every error.
+/// The schema of every error response.
 pub(super) fn error_schemas() -> Value {
     json!({
         "Error": {
             "type": "object",
-            "description": "Every error has this form. The texts are fixed; details are in the service's log only.",
+            "description": "Every error has this form. The messages are fixed; details are only in the log of the service.",
             "required": ["code", "message"],
             "properties": {
                 "code": {"type": "string"},
@@ -29,7 +29,7 @@ pub(super) fn json_response(description: &str, schema: Value) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": schema}}})
 }
 
-/// The refusals, one response for each status. `passes_errors_on`: the authorization server's own error codes come with 400.
+/// The error responses, one for each status. `passes_errors_on`: whether error codes of the authorization server come with 400.
 pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<&ErrorCode>> = BTreeMap::new();
     for refusal in refusals {
@@ -45,7 +45,7 @@ pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool)
             .collect();
         let error = json!({"$ref": "#/components/schemas/Error"});
         let schema = if passes_errors_on && status == 400 {
-            description.push("Or the authorization server's own error code.".to_owned());
+            description.push("Or the error code of the authorization server.".to_owned());
             error
         } else {
             json!({"allOf": [error, {"properties": {"code": {"enum": codes}}}]})
@@ -55,7 +55,7 @@ pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool)
         if refusals.iter().any(says_when) {
             let seconds = json!({"type": "integer", "minimum": 1, "maximum": 300});
             response["headers"] = json!({"Retry-After": {
-                "description": "After how many seconds to try again, where the authorization server says so.",
+                "description": "Time after which to try again, in seconds, if the authorization server sends one.",
                 "schema": seconds,
             }});
         }
@@ -64,21 +64,21 @@ pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool)
     by_status.into_iter().map(response).collect()
 }
 
-/// What a caller shows: cookies, and the CSRF value in a header.
+/// The security schemes: cookies, and the CSRF value in a header.
 pub(super) fn security_schemes(application: &Application) -> Value {
     let names = &application.cookies.names;
     let cookie = |name: &str, what: &str| json!({"type": "apiKey", "in": "cookie", "name": name, "description": what});
     json!({
-        "login": cookie(names.of(Purpose::Login), "The pending logins of this browser, sealed."),
-        "accessToken": cookie(names.of(Purpose::AccessToken), "The access token, sealed."),
-        "refreshToken": cookie(names.of(Purpose::RefreshToken), "The refresh token, sealed."),
-        "idToken": cookie(names.of(Purpose::IdToken), "The ID token, sealed."),
-        "csrf": cookie(names.of(Purpose::Csrf), "The CSRF value, sealed."),
+        "login": cookie(names.of(Purpose::Login), "The sealed pending logins of this browser."),
+        "accessToken": cookie(names.of(Purpose::AccessToken), "The sealed access token."),
+        "refreshToken": cookie(names.of(Purpose::RefreshToken), "The sealed refresh token."),
+        "idToken": cookie(names.of(Purpose::IdToken), "The sealed ID token."),
+        "csrf": cookie(names.of(Purpose::Csrf), "The sealed CSRF value."),
         "csrfHeader": {
             "type": "apiKey",
             "in": "header",
             "name": application.config.csrf_header().as_str(),
-            "description": "The CSRF value, as `/login/end` and `/session` tell it.",
+            "description": "The CSRF value that `/login/end` and `/session` return.",
         },
     })
 }

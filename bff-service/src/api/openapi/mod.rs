@@ -1,6 +1,5 @@
-//! The API as an OpenAPI 3.1 document, made from what the service itself goes by: the table of endpoints, the table of
-//! refusals, and an application's configuration. Only what no table knows is written here, in [`operation`]: what an
-//! endpoint is for, takes and gives.
+//! The API as an OpenAPI 3.1 document, generated from the table of endpoints, the table of error codes and the configuration of
+//! an application. [`operation`] adds what no table has: the purpose, the parameters and the response of each endpoint.
 
 mod components;
 mod operation;
@@ -13,7 +12,7 @@ use self::operation::Operation;
 use super::endpoint::{Caller, ENDPOINTS, Offered};
 use crate::application::Application;
 
-/// The document for one application: the endpoints that it has, with its names of cookies and headers.
+/// The document for one application, with its endpoints and its names of cookies and headers.
 pub fn document(application: &Application) -> Value {
     let config = &application.config;
     let offered = Offered::by(config);
@@ -33,11 +32,11 @@ pub fn document(application: &Application) -> Value {
         "info": {
             "title": "Backend for Frontend",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Signs the users of a single page application in and out, and keeps its tokens in sealed cookies. \
-                            Beside what is listed at an endpoint: a path that there is not is answered with 404 \
-                            `not_found`, a method that a path has not with 405 `method_not_allowed` and `Allow`, both \
-                            in the form of every error, and every preflight with 204. Pages of the trusted web origins \
-                            may read every answer (CORS).",
+            "description": "Signs the users of a single page application in and out, and keeps the tokens in sealed cookies. \
+                            In addition to the responses of each operation, an unknown path is answered with 404 \
+                            `not_found`, an unsupported method with 405 `method_not_allowed` and `Allow`, both with an \
+                            `Error` body, and every CORS preflight with 204. Pages of the trusted web origins may read \
+                            every response (CORS).",
         },
         "servers": servers(application),
         "tags": tags,
@@ -49,9 +48,9 @@ pub fn document(application: &Application) -> Value {
     })
 }
 
-/// Where the API is: at the application's hosts, or where its redirect URI of the navigation variant is. Otherwise the
-/// proxy alone knows, and the document has a place for it: without `servers` the API would be where the document is, which
-/// is the admin listener.
+/// The URLs of the API: the application's hosts, or otherwise the host of the redirect URI of the navigation variant, or
+/// otherwise a variable, because only the proxy knows the host. Without `servers` the URL would be that of the document,
+/// which is the admin listener.
 fn servers(application: &Application) -> Value {
     let config = &application.config;
     if !config.hosts.is_empty() {
@@ -65,7 +64,7 @@ fn servers(application: &Application) -> Value {
         "url": "https://{host}",
         "variables": {"host": {
             "default": "api.example.com",
-            "description": "The host, and the port where it is not 443, at which the proxy serves the BFF.",
+            "description": "The host at which the proxy serves the BFF, with the port if it is not 443.",
         }},
     }])
 }
@@ -105,14 +104,17 @@ fn described(name: &str, caller: Caller, operation: Operation, application: &App
 
 fn tag(caller: Caller) -> Value {
     let (name, description) = match caller {
-        Caller::Page => ("page", "Called by the application's page, by fetch with credentials."),
+        Caller::Page => (
+            "page",
+            "Called by the page of the application, with `fetch` and credentials.",
+        ),
         Caller::Navigation => (
             "navigation",
-            "Gone to by the browser itself; for applications without code for signing in and out in their pages.",
+            "Navigations of the browser, for applications whose pages have no code for sign-in and sign-out.",
         ),
         Caller::AuthorizationServer => (
             "authorization server",
-            "Called by the authorization server, or by a frame of it in the browser.",
+            "Called by the authorization server, or by a frame of the authorization server in the browser.",
         ),
     };
     json!({ "name": name, "description": description })

@@ -1,4 +1,4 @@
-//! What each endpoint is for, takes and gives.
+//! The purpose, the parameters and the response of each endpoint.
 
 use crate::error_code::ErrorCode;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::api::endpoints::navigation::MAX_RETURN_TO_BYTES;
 use crate::application::Application;
 use crate::oauth::extra_params::{MAX_PARAMS, MAX_VALUE_BYTES};
 
-/// One operation, as far as no table knows it.
+/// The part of an operation that no table has.
 pub(super) struct Operation {
     pub(super) summary: &'static str,
     pub(super) description: String,
@@ -21,7 +21,7 @@ pub(super) struct Operation {
     pub(super) body: Option<Value>,
     pub(super) success: (u16, Value),
     pub(super) refusals: Vec<ErrorCode>,
-    /// Whether the authorization server's own error codes come through.
+    /// Whether the endpoint passes on error codes of the authorization server.
     pub(super) passes_errors_on: bool,
 }
 
@@ -34,13 +34,13 @@ impl Operation {
             parameters: Vec::new(),
             body: None,
             success,
-            // Whoever calls may be refused for where the call comes from.
+            // Every endpoint checks the origin of a request.
             refusals: vec![ErrorCode::UnauthorizedRequest],
             passes_errors_on: false,
         }
     }
 
-    /// One of these sets of what is shown.
+    /// Requires one of these sets of security schemes.
     fn showing(self, sets: &[&[&str]]) -> Operation {
         let set = |names: &&[&str]| {
             names
@@ -85,9 +85,9 @@ impl Operation {
         let claims = json!({"type": "object", "description": "Claims about the user.", "properties": {"sub": {"type": "string"}}});
         match endpoint {
             Endpoint::LoginStart => Operation::new(
-                "Begins a login",
-                "The page then goes to the URL. Parameters beyond the allowed ones are refused.",
-                json_200("Where the browser is to go, and the login cookie.", &["authorizationRequestUrl"], json!({
+                "Start a login",
+                "The page then navigates to the URL. Parameters that are not allowed are refused.",
+                json_200("The authorization request URL, with the login cookie.", &["authorizationRequestUrl"], json!({
                     "authorizationRequestUrl": {"type": "string", "format": "uri"},
                 })),
             )
@@ -97,10 +97,10 @@ impl Operation {
             Endpoint::LoginEnd => Operation {
                 passes_errors_on: true,
                 ..Operation::new(
-                    "Finishes a login, or tells a loading page whether somebody is signed in",
-                    "Called with the page's URL on every page load. `handled`: the URL held something that the page is to \
-                     remove from it.",
-                    json_200("Whether somebody is signed in; `csrf` only then.", &["handled", "isLoggedIn"], json!({
+                    "Complete a login, or return whether the user is signed in",
+                    "Called with the URL of the page at every page load. `handled`: the URL contained an authorization \
+                     response, which the page must remove from the URL.",
+                    json_200("Whether the user is signed in; `csrf` only if so.", &["handled", "isLoggedIn"], json!({
                         "handled": {"type": "boolean"},
                         "isLoggedIn": {"type": "boolean"},
                         "csrf": {"type": "string"},
@@ -115,40 +115,40 @@ impl Operation {
                 .refusing(&[LoginRequired, AuthorizationError, AuthorizationServerError, busy])
             },
             Endpoint::UserInfo => Operation::new(
-                "Claims about the user",
-                "Of the ID token, or of the authorization server's userinfo endpoint, as configured.",
+                "Return claims about the user",
+                "The claims of the ID token or of the userinfo endpoint, as `userinfo_source` says.",
                 (200, json_response("The claims.", claims)),
             )
             .showing(&[&["idToken"], &["accessToken"]])
             .refusing(&[TokenExpired, SessionExpired, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Claims => Operation::new(
-                "The claims of the ID token",
-                "As they came at sign-in, or at the last refresh that brought an ID token.",
+                "Return the claims of the ID token",
+                "The ID token is that of the sign-in, or of the last refresh that returned an ID token.",
                 (200, json_response("The claims.", claims)),
             )
             .showing(&[&["idToken"]])
             .refusing(&[SessionExpired]),
             Endpoint::Refresh => Operation::new(
-                "New tokens for the session",
-                "However many tabs call at once, all succeed with the same new tokens. `session_expired` clears the cookies.",
-                (204, json!({"description": "Done: new cookies."})),
+                "Refresh the session",
+                "Concurrent calls, for example of several tabs, all succeed with the same new tokens. `session_expired` clears the cookies.",
+                (204, json!({"description": "The session has new cookies."})),
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"]])
             .refusing(&[InvalidRequest, SessionExpired, AuthorizationServerError, busy]),
             Endpoint::Logout => Operation::new(
-                "Ends the session",
-                "Here, at the authorization server (tokens are revoked), and for copies of the cookies. The page then goes to \
-                 the URL.",
-                json_200("Where the browser is to go; the cookies are cleared.", &["url"], json!({
+                "End the session",
+                "Clears the cookies, revokes the tokens at the authorization server, and makes copies of the cookies unusable. The page \
+                 then navigates to the URL.",
+                json_200("The URL to navigate to; the cookies are cleared.", &["url"], json!({
                     "url": {"type": "string", "format": "uri"},
                 })),
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"], &["idToken", "csrf", "csrfHeader"]])
             .refusing(&[SessionExpired]),
             Endpoint::Session => Operation::new(
-                "Everything that a page needs to know when it loads",
-                "`accessTokenExpiresIn` is in seconds; 0: a refresh is due.",
-                json_200("Whether somebody is signed in; the rest only then.", &["isLoggedIn"], json!({
+                "Return what a page needs when it loads",
+                "`accessTokenExpiresIn` is in seconds; at 0 a refresh is due.",
+                json_200("Whether the user is signed in; the other members only if so.", &["isLoggedIn"], json!({
                     "isLoggedIn": {"type": "boolean"},
                     "csrf": {"type": "string"},
                     "accessTokenExpiresIn": {"type": "integer", "minimum": 0},
@@ -157,35 +157,35 @@ impl Operation {
             )
             .showing(&[&[], &["accessToken", "refreshToken", "idToken", "csrf"]]),
             Endpoint::Login => Operation::new(
-                "Begins a login by navigation",
-                "The browser comes back to `/callback`, and from there to `returnTo`.",
-                redirect("To the authorization server, with the login cookie."),
+                "Start a login by navigation",
+                "The browser returns to `/callback`, which redirects to `returnTo`.",
+                redirect("Redirect to the authorization server, with the login cookie."),
             )
             .with(login_parameters(application))
             .refusing(&[Prefetch, InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Callback => Operation::new(
-                "Finishes a login by navigation",
-                "The parameters are those of the authorization response. A login that fails comes back to the application \
+                "Complete a login by navigation",
+                "The parameters are those of the authorization response. After a failed login the browser returns to the application \
                  with `error` in the query.",
-                redirect("To where the login began, with the session's cookies."),
+                redirect("Redirect to `returnTo` of the login, with the session cookies."),
             )
             .showing(&[&["login"]])
             .with(["code", "state", "iss", "error", "response"].map(|name| {
-                query(name, false, "Of the authorization response.", json!({"type": "string"}))
+                query(name, false, "Parameter of the authorization response.", json!({"type": "string"}))
             }).to_vec())
             .refusing(&[Prefetch, InvalidRequest, AuthorizationServerError]),
             Endpoint::LogoutByNavigation => Operation::new(
-                "Ends the session by navigation",
-                "As the POST, with the CSRF value in the query.",
-                redirect("To the authorization server's logout; the cookies are cleared."),
+                "End the session by navigation",
+                "Like `POST /logout`, with the CSRF value in the query.",
+                redirect("Redirect to the logout of the authorization server; the cookies are cleared."),
             )
             .showing(&[&["refreshToken", "csrf"], &["accessToken", "csrf"], &["idToken", "csrf"]])
-            .with(vec![query("csrf", true, "The session's CSRF value.", json!({"type": "string"}))])
+            .with(vec![query("csrf", true, "The CSRF value of the session.", json!({"type": "string"}))])
             .refusing(&[Prefetch, SessionExpired]),
             Endpoint::BackchannelLogout => Operation::new(
-                "Ends sessions at the authorization server's word",
-                "OpenID Connect Back-Channel Logout 1.0. Needs no cookie.",
-                (200, json_response("Done.", json!({"type": "object"}))),
+                "End sessions by back-channel logout",
+                "OpenID Connect Back-Channel Logout 1.0. Requires no cookie.",
+                (200, json_response("The sessions are ended.", json!({"type": "object"}))),
             )
             .taking(true, "application/x-www-form-urlencoded", json!({
                 "type": "object",
@@ -194,18 +194,18 @@ impl Operation {
             }))
             .refusing(&[AuthorizationServerError]),
             Endpoint::FrontchannelLogout => Operation::new(
-                "Ends a login at the word of the authorization server's page",
+                "End a session by front-channel logout",
                 "OpenID Connect Front-Channel Logout 1.0.",
-                (200, json!({"description": "Done: an empty page for a frame.", "content": {"text/html": {}}})),
+                (200, json!({"description": "The session is ended; an empty page for the frame.", "content": {"text/html": {}}})),
             )
             .with(vec![
-                query("iss", true, "The issuer.", json!({"type": "string"})),
-                query("sid", true, "The login's name there.", json!({"type": "string", "minLength": LEAST_SID_BYTES})),
+                query("iss", true, "The issuer identifier.", json!({"type": "string"})),
+                query("sid", true, "The session ID at the authorization server (`sid`).", json!({"type": "string", "minLength": LEAST_SID_BYTES})),
             ])
             .refusing(&[InvalidRequest]),
             Endpoint::Jwks => Operation::new(
-                "The client's public keys",
-                "For the authorization server, which verifies the client's assertions and signed requests with them.",
+                "Return the public keys of the client",
+                "The authorization server verifies client assertions and signed authorization requests with these keys.",
                 json_200("A JSON Web Key Set (RFC 7517).", &["keys"], json!({
                     "keys": {"type": "array", "items": {"type": "object"}},
                 })),
@@ -247,10 +247,15 @@ fn extra_params(application: &Application) -> Value {
 
 fn login_parameters(application: &Application) -> Vec<Value> {
     let path = json!({"type": "string", "pattern": "^/", "maxLength": MAX_RETURN_TO_BYTES, "default": "/"});
-    let mut parameters = vec![query("returnTo", false, "A path of the application.", path)];
+    let mut parameters = vec![query(
+        "returnTo",
+        false,
+        "Path of the application that the browser returns to.",
+        path,
+    )];
     for name in &application.config.client.allowed_extra_params {
         let schema = json!({"type": "string", "maxLength": MAX_VALUE_BYTES});
-        parameters.push(query(name, false, "For the authorization request.", schema));
+        parameters.push(query(name, false, "Parameter for the authorization request.", schema));
     }
     parameters
 }

@@ -1,4 +1,4 @@
-//! What `check` finds out about this client at the authorization server.
+//! `check`: this client at the authorization server.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::oauth::error_meaning::OAuthErrorCode;
 use crate::oauth::{OAuthClient, OAuthError, Provider};
 
-/// Whether the token endpoint accepts the client's credentials. It is asked with a refresh token that nobody has: RFC 6749,
-/// section 5.2, has `invalid_client` for a client that is not who it says, and `invalid_grant` for such a token.
+/// Whether the token endpoint accepts the client's credentials. The request has a made-up refresh token: the error is
+/// `invalid_client` if client authentication fails, and `invalid_grant` for the token (RFC 6749, section 5.2).
 pub(super) async fn check_credentials(config: &Arc<Config>, provider: Provider, report: &mut Report) {
     const MADE_UP: &str = "made-up-by-bff-service-check";
     let instead = match OAuthClient::new(config, provider).refresh(MADE_UP, None, None).await {

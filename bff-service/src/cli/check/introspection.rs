@@ -1,4 +1,4 @@
-//! What `check` says of the credentials that go over HTTP Basic, and of introspection at the gateway.
+//! `check`: credentials for HTTP Basic, and introspection at the gateway.
 
 use bff_core::encoding::form::is_changed_by_encoding;
 use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
@@ -12,17 +12,17 @@ use crate::config::{ClientAuthentication, Config};
 use crate::oauth::http::HttpClient;
 use crate::oauth::metadata::Metadata;
 
-/// No server has issued it.
+/// A token that no authorization server has issued.
 const MADE_UP_TOKEN: &[u8] = b"made-up-by-bff-service-check";
 
-/// Whether the client's id or secret has something that form-encoding changes.
+/// Whether form-encoding changes the client identifier or the client secret.
 pub(super) fn credentials_are_changed(config: &Config) -> bool {
     let secret = config.client_secret();
     let secret = secret.map_or("", |secret| secret.expose());
     is_changed_by_encoding(&config.client.id) || is_changed_by_encoding(secret)
 }
 
-/// The service's own client, by HTTP Basic.
+/// Warns if form-encoding changes the credentials of the service's own client.
 pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut Report) {
     if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && credentials_are_changed(config) {
         report.warnings.push(changed(
@@ -39,8 +39,8 @@ fn changed(what: &str, setting: &str) -> String {
     )
 }
 
-/// Introspection at the gateway: by the rules of `/authorize` where there are any. The filter's own configuration is not
-/// known here.
+/// Checks introspection with the rules of `/authorize`, if configured. The service does not know the filter's
+/// configuration.
 pub(super) async fn check_introspection(config: &Config, http: &HttpClient, report: &mut Report) {
     let rules = config.authorize_rules();
     let stage = rules.and_then(|rules| rules.rules.phantom_token.as_ref());
@@ -77,7 +77,7 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             .good
             .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
         IntrospectionOutcome::Introspected { .. } => report.faults.push(format!(
-            "{url} calls a made-up token active: its introspection cannot be relied on"
+            "{url} says that a made-up token is active: its introspection is unusable"
         )),
         IntrospectionOutcome::Unusable(why) => report
             .faults

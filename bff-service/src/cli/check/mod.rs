@@ -1,4 +1,4 @@
-//! `bff-service check`: is this configuration good, and does the authorization server have what it needs? In sentences.
+//! `bff-service check`: validates the configuration and the authorization server's metadata.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
             Ok(document) => metadata::examine(&document, config, has_secret),
             Err(error) => {
                 report.faults.push(format!(
-                    "the metadata of the authorization server cannot be fetched: {error}. Is \
+                    "fetching the authorization server's metadata failed: {error}. Is \
                      `authorization_server.issuer` right, and does the server run?"
                 ));
                 return;
@@ -63,7 +63,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
         },
     };
     report.faults.extend(examined.faults);
-    // The service starts with these, but nobody would get signed in.
+    // The service starts with these, but nobody could sign in.
     report.faults.extend(examined.warnings);
     report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
@@ -81,7 +81,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     );
 }
 
-/// Whether the server is reached through a proxy, where the environment names one.
+/// Whether the service connects to the authorization server through the proxy that the environment names.
 fn describe_proxy(config: &Config) -> Option<String> {
     let proxy = config.proxy().server()?;
     let issuer = config.issuer_url();
@@ -98,7 +98,7 @@ fn describe_proxy(config: &Config) -> Option<String> {
     })
 }
 
-/// How this client and this server will deal with each other.
+/// The negotiated features of the client and the authorization server.
 fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
     let profile = &metadata.profile;
     let mut how = vec![format!("client authentication: {}", profile.authentication.as_str())];
@@ -120,27 +120,27 @@ fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
 fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     if config.userinfo_source == UserInfoSource::UserinfoEndpoint && metadata.userinfo_endpoint.is_none() {
         report.faults.push(
-            "`userinfo_source` is `userinfo_endpoint`, but the authorization server has none; write \
-             `authorization_server.userinfo_endpoint`, or `id_token`"
+            "`userinfo_source` is `userinfo_endpoint`, but the authorization server has no userinfo endpoint: set \
+             `authorization_server.userinfo_endpoint`, or set `userinfo_source` to `id_token`"
                 .to_owned(),
         );
     }
     match &metadata.end_session_endpoint {
         None => report.warnings.push(
-            "the authorization server has no end_session_endpoint: after signing out here, the user is still signed \
-             in there"
+            "the authorization server has no end_session_endpoint: after a logout the user is still signed in at the \
+             authorization server"
                 .to_owned(),
         ),
         Some(_) if !config.client.send_id_token_hint => report.warnings.push(
-            "signing out sends no id_token_hint: most authorization servers then ask the user, and some refuse. Set \
-             `client.send_id_token_hint` to true where that is so, and no ID token in a URL is too much"
+            "logout sends no id_token_hint: most authorization servers then ask the user, and some refuse. If yours \
+             does, and an ID token in a URL is acceptable, set `client.send_id_token_hint` to true"
                 .to_owned(),
         ),
         Some(_) => {}
     }
     if metadata.revocation_endpoint.is_none() {
         report.warnings.push(
-            "the authorization server has no revocation_endpoint: after signing out, the refresh token stays good \
+            "the authorization server has no revocation_endpoint: after a logout the refresh token stays valid \
              until it expires"
                 .to_owned(),
         );
@@ -156,8 +156,8 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
         && !introspection::credentials_are_changed(config)
     {
         report.warnings.push(
-            "`client.authentication` is `client_secret_post`; choose `client_secret_basic` if the authorization \
-             server supports it (RFC 6749 section 2.3.1)"
+            "`client.authentication` is `client_secret_post`; set `client_secret_basic` if the authorization \
+             server supports it (RFC 6749, section 2.3.1)"
                 .to_owned(),
         );
     }

@@ -1,25 +1,25 @@
 //! What `bff-service check` says.
 
-/// What was found.
+/// The findings of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What was looked at and is in order.
+    /// What was checked and is valid.
     pub good: Vec<String>,
-    /// What works but should be seen to.
+    /// What works but should be changed.
     pub warnings: Vec<String>,
-    /// What nothing here can find out, as a question.
+    /// What the check cannot find out, as a question.
     pub not_tested: Vec<String>,
-    /// What must be put right.
+    /// What must be corrected.
     pub faults: Vec<String>,
 }
 
 impl Report {
-    /// Whether nothing must be put right.
+    /// Whether there is no error.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// 0 when nothing must be put right, 1 otherwise: the exit code of the command.
+    /// The exit code of the command: 0 without an error, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         u8::from(!self.is_good())
     }
@@ -31,7 +31,7 @@ impl std::fmt::Display for Report {
             ("ok", &self.good),
             ("not tested", &self.not_tested),
             ("warning", &self.warnings),
-            ("fault", &self.faults),
+            ("error", &self.faults),
         ] {
             for line in lines {
                 writeln!(f, "{label}: {line}")?;
@@ -39,8 +39,8 @@ impl std::fmt::Display for Report {
         }
         match self.faults.len() {
             0 => f.write_str("Configuration is valid."),
-            1 => f.write_str("1 fault."),
-            count => write!(f, "{count} faults."),
+            1 => f.write_str("1 error."),
+            count => write!(f, "{count} errors."),
         }
     }
 }

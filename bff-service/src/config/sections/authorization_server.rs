@@ -1,4 +1,4 @@
-//! `[authorization_server]`: the authorization server, and how it is reached.
+//! `[authorization_server]`: the authorization server, and how the service connects to it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,54 +6,56 @@ use std::time::Duration;
 use super::field::strings;
 
 section! {
-    /// The authorization server and how it is reached.
+    /// The authorization server, and how the service connects to it.
     pub struct AuthorizationServer at "authorization_server." {
-        /// Its issuer identifier, exactly as its metadata and its ID tokens spell it. Required.
+        /// Issuer identifier, exactly as in the metadata and the ID tokens of the authorization server. Required.
         pub issuer: String = String::new();
-        /// PEM file of certificates that are trusted in addition to the system's.
+        /// PEM file of certificate authorities that the service trusts in addition to those of the system.
         pub ca_file: Option<PathBuf> = None;
-        /// Whether the metadata is fetched (OpenID Connect Discovery, else RFC 8414). Without, the endpoints of this
-        /// table are all there are; authorization, token and jwks are then required.
+        /// Whether the service fetches the metadata of the authorization server (OpenID Connect Discovery 1.0,
+        /// otherwise RFC 8414). If `false`, the service uses only the endpoints in `[authorization_server]`;
+        /// `authorization_endpoint`, `token_endpoint` and `jwks_uri` are then required.
         pub discovery: bool = true;
-        /// Overrides the metadata's `authorization_endpoint`.
+        /// URL that replaces `authorization_endpoint` of the metadata.
         pub(in crate::config) authorization_endpoint: Option<String> = None;
-        /// Overrides the metadata's `token_endpoint`.
+        /// URL that replaces `token_endpoint` of the metadata.
         pub(in crate::config) token_endpoint: Option<String> = None;
-        /// Overrides the metadata's `jwks_uri`.
+        /// URL that replaces `jwks_uri` of the metadata.
         pub(in crate::config) jwks_uri: Option<String> = None;
-        /// Overrides the metadata's `userinfo_endpoint`.
+        /// URL that replaces `userinfo_endpoint` of the metadata.
         pub(in crate::config) userinfo_endpoint: Option<String> = None;
-        /// Overrides the metadata's `revocation_endpoint`.
+        /// URL that replaces `revocation_endpoint` of the metadata.
         pub(in crate::config) revocation_endpoint: Option<String> = None;
-        /// Overrides the metadata's `end_session_endpoint`.
+        /// URL that replaces `end_session_endpoint` of the metadata.
         pub(in crate::config) end_session_endpoint: Option<String> = None;
-        /// Overrides the metadata's `pushed_authorization_request_endpoint`.
+        /// URL that replaces `pushed_authorization_request_endpoint` of the metadata.
         pub(in crate::config) pushed_authorization_request_endpoint: Option<String> = None;
-        /// Whether authorization responses carry `iss` (RFC 9207), although no metadata say so: a response without it
-        /// is then refused. False: as the metadata say.
+        /// Whether authorization responses contain `iss` (RFC 9207) even if the metadata does not say so. If `true`,
+        /// the service refuses an authorization response without `iss`. If `false`, the metadata decides.
         pub authorization_response_iss_parameter_supported: bool = false;
-        /// How long establishing a connection may take, in milliseconds.
+        /// Time limit for establishing a connection, in milliseconds.
         pub connect_timeout_ms: u64 = 2000, 1..=60_000;
-        /// How long a whole request may take, connection and answer included, in milliseconds.
+        /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
-        /// How long the token endpoint may take, in seconds. Callers of `/login/end` and `/refresh` are answered after
-        /// `request_timeout_ms`; the exchange goes on, and its outcome is there for the next call.
+        /// Time limit for a request to the token endpoint, in seconds. Callers of `/login/end` and `/refresh` receive a
+        /// response after `request_timeout_ms`; the token request continues, and the next call receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
-        /// Requests at once of each worker, each on a connection of its own. As many again for metadata and keys.
+        /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
+        /// same number again applies to requests for metadata and JWKS.
         pub max_connections: usize = 50, 1..=10_000;
-        /// How long an idle connection for metadata and keys is kept, in seconds. Requests about a user have
-        /// connections of their own. Less by default than what servers keep theirs (Node.js: 5), so that no request is
-        /// sent into a connection that is just being closed.
+        /// How long an idle connection for metadata and JWKS stays open, in seconds. Requests about a user do not reuse
+        /// connections. Set a value below the keep-alive timeout of the server (Node.js: 5 s), so that no request is
+        /// sent on a connection that the server is closing.
         pub idle_connection_seconds: u64 = 4, 0..=3600;
-        /// How often metadata and keys are fetched anew, in seconds.
+        /// How often the service fetches metadata and JWKS again, in seconds.
         pub refresh_seconds: u64 = 3600, 1..=86_400;
-        /// How often an unknown key id may make the keys be fetched, in seconds: once.
+        /// Minimum time between two fetches of the JWKS because of an unknown key id, in seconds.
         pub unknown_key_seconds: u64 = 10, 0..=3600;
-        /// Signature algorithms accepted for ID tokens, and for whatever else the authorization server signs: userinfo
-        /// answers, authorization responses (`client.response_mode`) and logout tokens. `Ed25519` and `EdDSA` are the
-        /// same; ES512 is not supported.
+        /// Signature algorithms that the service accepts for ID tokens and for everything else that the authorization
+        /// server signs: userinfo responses, authorization responses (`client.response_mode`) and logout tokens.
+        /// `Ed25519` and `EdDSA` are synonyms; `ES512` is not supported.
         pub id_token_algorithms: Vec<String> = strings(&["RS256", "PS256", "ES256", "EdDSA"]);
-        /// How far the authorization server's clock may be off, in seconds.
+        /// Maximum difference between the clocks of the service and the authorization server, in seconds.
         pub clock_skew_seconds: u64 = 10, 0..=60;
     }
 }

@@ -1,14 +1,16 @@
-//! `[authorize]`: the filter's rules for proxies that ask an HTTP service.
+//! `[authorize]`: the gateway for proxies that ask an HTTP service.
 
 use std::path::PathBuf;
 
 section! {
     /// `/authorize` on the admin listener: the filter's rules for proxies that ask an HTTP service.
     pub struct Authorize at "authorize." {
-        /// File with the rules: the filter's plugin configuration, in JSON. Default: none, and no `/authorize`.
+        /// JSON file with the filter's plugin configuration, whose rules `/authorize` applies. If unset, `/authorize`
+        /// is disabled.
         pub(in crate::config) plugin_configuration_file: Option<PathBuf> = None;
-        /// The header in which the proxy says the method of the request that it asks about, as `x-original-method`. The
-        /// proxy must put it in place of whatever a client sends. Default: none, it asks with that method itself.
+        /// Request header in which the proxy sends the method of the original request, such as `x-original-method`. The
+        /// proxy must replace any value that a client sends. If unset, the proxy must send the original method as the
+        /// method of its own request.
         pub(in crate::config) method_header: Option<String> = None;
     }
 }

@@ -10,48 +10,49 @@ use crate::config::secret::Secret;
 section! {
     /// This client, as registered at the authorization server.
     pub struct Client at "client." {
-        /// `client_id`. Required.
+        /// Client identifier (`client_id`). Required.
         pub id: String = String::new();
-        /// The client secret itself. Demo mode only.
+        /// Client secret. Demo mode only.
         pub(in crate::config) secret: Option<Secret> = None;
-        /// File that holds the client secret; a line break at its end is ignored.
+        /// File that contains the client secret; a line break at the end is ignored.
         pub(in crate::config) secret_file: Option<PathBuf> = None;
-        /// How the client proves who it is. Default: the strongest way that it has the means for and the authorization
-        /// server supports.
+        /// Client authentication method at the authorization server. If unset, the strongest method that the client has
+        /// credentials for and the authorization server supports.
         pub authentication: Option<ClientAuthentication> = None;
         /// PEM files of the client's private keys (RSA, P-256, P-384 or Ed25519), for `private_key_jwt` and signed
-        /// requests. The first signs, all are published at `<endpoints_prefix>/jwks`, each under its thumbprint as key
-        /// id.
+        /// authorization requests. The first key signs. The service publishes the public keys of all of them at
+        /// `<endpoints_prefix>/jwks`, each with its thumbprint as key id.
         pub(in crate::config) signing_key_files: Vec<PathBuf> = Vec::new();
-        /// What the first key of `client.signing_key_files` signs with. Default: what fits the key and the authorization
-        /// server's metadata.
+        /// Signature algorithm of the first key of `client.signing_key_files`. If unset, the algorithm that fits the
+        /// key and the metadata of the authorization server.
         pub(in crate::config) signing_algorithm: Option<String> = None;
-        /// For whom the assertions of `private_key_jwt` are: `issuer` (default), as RFC 7523bis demands, or
-        /// `token_endpoint`, the endpoint's URL and `typ` `JWT`, for servers that take nothing else.
+        /// Audience (`aud`) and `typ` of the client assertions of `private_key_jwt`.
         pub assertion_audience: AssertionAudience = AssertionAudience::default();
-        /// PEM file of the client's certificate and its chain, for mutual TLS. Read anew when it changes.
+        /// PEM file of the client's certificate and its chain, for mutual TLS. The service reloads a changed file.
         pub certificate_file: Option<PathBuf> = None;
         /// PEM file of the private key of the certificate in `client.certificate_file`.
         pub certificate_key_file: Option<PathBuf> = None;
-        /// Whether the authorization request is pushed to the server (PAR, RFC 9126). Default: where the server
-        /// requires it.
+        /// Whether the service pushes authorization requests to the authorization server (PAR, RFC 9126). If unset,
+        /// only if the authorization server requires PAR.
         pub pushed_authorization_requests: Option<bool> = None;
-        /// Whether the authorization request is signed (JAR, RFC 9101). Default: where the server requires it.
+        /// Whether the service signs authorization requests (JAR, RFC 9101). If unset, only if the authorization server
+        /// requires JAR.
         pub signed_request_objects: Option<bool> = None;
-        /// How the authorization response comes: `query` (default), or `jwt`, signed by the server (JARM).
+        /// Response mode of the authorization request: how the authorization server returns the authorization response.
         pub response_mode: ResponseMode = ResponseMode::default();
-        /// PEM file of a private key (P-256, P-384 or Ed25519): tokens are then bound to it (DPoP, RFC 9449). All
-        /// replicas need the same.
+        /// PEM file of a private key (P-256, P-384 or Ed25519) that the tokens are bound to (DPoP, RFC 9449). All
+        /// replicas need the same key. If unset, the service does not use DPoP.
         pub(in crate::config) dpop_key_file: Option<PathBuf> = None;
-        /// What the access tokens are for (RFC 8707). Absolute URIs.
+        /// Resource indicators of the APIs that the access tokens are for (RFC 8707): absolute URIs.
         pub resource: Vec<String> = Vec::new();
-        /// Where the browser comes back to after signing in: a page on a trusted web origin. Required.
+        /// Redirect URI: the page that the browser returns to after sign-in, on a trusted web origin. Required.
         pub(in crate::config) redirect_uri: String = String::new();
-        /// Where the browser comes back to after signing out. None by default.
+        /// Post-logout redirect URI: the page that the browser returns to after sign-out. If unset, the authorization
+        /// server decides.
         pub post_logout_redirect_uri: Option<String> = None;
-        /// Requested scope, parted by spaces; `openid` is required.
+        /// Requested scope, space-separated; `openid` is required.
         pub scope: String = "openid profile".to_owned();
-        /// Whether a refresh asks for the scope that was granted, which some servers demand.
+        /// Whether a refresh requests the granted scope, which some authorization servers require.
         pub send_scope_at_refresh: bool = true;
         /// Parameters that a page may add to the authorization request.
         pub allowed_extra_params: Vec<String> = strings(&[
@@ -63,36 +64,38 @@ section! {
             "claims",
             "resource",
         ]);
-        /// Who else may be in an ID token's `aud`. None by default: an ID token for others too is refused.
+        /// Audiences that the `aud` of an ID token may contain besides the client identifier. If empty, the service
+        /// refuses an ID token that has another audience as well.
         pub trusted_audiences: Vec<String> = Vec::new();
-        /// Whether the ID token goes along as `id_token_hint` at logout, for servers that want it. Off by default, since
-        /// it then stands in a URL, in the browser's history and in logs.
+        /// Whether the service sends the ID token as `id_token_hint` at logout, for authorization servers that require
+        /// the hint. The ID token is then part of a URL, which browser histories and logs contain.
         pub send_id_token_hint: bool = false;
-        /// Whether the authorization server may end a login by a frame in its sign-out page (OpenID Connect
-        /// Front-Channel Logout). Off by default: back-channel logout does the same, and proves who asks.
+        /// Whether the authorization server may end a session through a frame in its logout page (OpenID Connect
+        /// Front-Channel Logout 1.0). Back-channel logout has the same effect and authenticates the authorization
+        /// server.
         pub frontchannel_logout: bool = false;
     }
 }
 
-/// OAuth client authentication methods, by their registered names; the strongest first.
+/// OAuth client authentication methods, by their registered names, the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthentication {
-    /// A JWT signed with the client's key, RFC 7523 and OpenID Connect Core, section 9.
+    /// A JWT signed with the client's key (RFC 7523; OpenID Connect Core 1.0, section 9).
     PrivateKeyJwt,
-    /// A certificate of a trusted authority, RFC 8705, section 2.1.
+    /// A certificate that a trusted certificate authority issued (RFC 8705, section 2.1).
     TlsClientAuth,
-    /// A certificate that is registered itself, RFC 8705, section 2.2.
+    /// A certificate that is itself registered at the authorization server (RFC 8705, section 2.2).
     SelfSignedTlsClientAuth,
-    /// HTTP Basic with form-encoded parts, RFC 6749, section 2.3.1.
+    /// HTTP Basic with form-encoded client identifier and secret (RFC 6749, section 2.3.1).
     ClientSecretBasic,
-    /// `client_id` and `client_secret` in the request body.
+    /// `client_id` and `client_secret` in the request body (RFC 6749, section 2.3.1).
     ClientSecretPost,
 }
 
 impl ClientAuthentication {
-    /// All of them, the strongest first.
+    /// All methods, the strongest first.
     pub const ALL: [ClientAuthentication; 5] = [
         ClientAuthentication::PrivateKeyJwt,
         ClientAuthentication::TlsClientAuth,
@@ -112,7 +115,7 @@ impl ClientAuthentication {
         }
     }
 
-    /// Whether it takes a client secret.
+    /// Whether the method needs a client secret.
     pub fn needs_secret(self) -> bool {
         matches!(
             self,
@@ -120,7 +123,7 @@ impl ClientAuthentication {
         )
     }
 
-    /// Whether it takes a client certificate.
+    /// Whether the method needs a client certificate.
     pub fn needs_certificate(self) -> bool {
         matches!(
             self,
@@ -129,7 +132,7 @@ impl ClientAuthentication {
     }
 }
 
-/// For whom client assertions are.
+/// The audience of client assertions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
@@ -137,19 +140,21 @@ pub enum AssertionAudience {
     /// The issuer identifier, with the `typ` of RFC 7523bis.
     #[default]
     Issuer,
-    /// The URL of the token endpoint at every endpoint, with the `typ` of any JWT (RFC 7523, section 3).
+    /// The URL of the token endpoint, at every endpoint, with the `typ` `JWT` (RFC 7523, section 3); for authorization
+    /// servers that accept nothing else.
     TokenEndpoint,
 }
 
-/// How the authorization response comes.
+/// How the authorization server returns the authorization response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseMode {
-    /// As parameters of the redirect URI's query.
+    /// As parameters in the query of the redirect URI.
     #[default]
     Query,
-    /// As one signed parameter of the query: JWT Secured Authorization Response Mode, `response_mode=jwt`.
+    /// As one parameter in the query of the redirect URI: a JWT that the authorization server signs (JARM,
+    /// `response_mode=jwt`).
     Jwt,
 }
 

@@ -1,4 +1,4 @@
-//! How a section of the configuration is written down: [`section!`].
+//! The declaration of a configuration section: [`section!`].
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::config::secret::Secret;
 pub enum Kind {
     /// A string.
     Text,
-    /// A whole number that is not negative.
+    /// An integer that is not negative.
     Number,
     /// `true` or `false`.
     Flag,
@@ -18,9 +18,9 @@ pub enum Kind {
     List,
 }
 
-/// What a field can be of.
+/// The type of a field.
 pub(in crate::config) trait FieldType {
-    /// How it is written.
+    /// The kind of value in the configuration file.
     const KIND: Kind;
 
     /// The number, for a range.
@@ -68,21 +68,24 @@ impl<T: FieldType> FieldType for Option<T> {
     }
 }
 
-/// Whether a number is within its range. One that is not there is.
+/// Checks that a number is within its range. A missing value is valid.
 pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, faults: &mut Vec<FieldError>) {
     if value.number().is_some_and(|number| !(least..=most).contains(&number)) {
-        faults.push(FieldError::new(path, format!("this must be from {least} to {most}")));
+        faults.push(FieldError::new(
+            path,
+            format!("out of range: write a number from {least} to {most}"),
+        ));
     }
 }
 
-/// A list of texts.
+/// A list of strings.
 pub(super) fn strings(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
 }
 
-/// A section: `pub name: Type = default, least..=most;` for each field, below its comment; `at` is what stands before the names
-/// in the fields' paths; `with` has the tables in it. Makes the structure that serde reads, its default, its rows in the table
-/// of fields, and the check of its ranges.
+/// Declares a section: `pub name: Type = default, least..=most;` for each field, below its doc comment. `at` is the prefix of the
+/// field paths; `with` lists the tables of the section. The macro defines the structure that serde deserializes, its defaults,
+/// its rows in the table of fields, and its range checks.
 macro_rules! section {
     (
         $(#[$comment:meta])*
@@ -124,10 +127,10 @@ macro_rules! section {
         }
 
         impl $name {
-            /// Its fields by their paths, and those of the tables in it.
+            /// The paths of the fields, including those of the tables.
             pub(in crate::config) fn fields() -> Vec<(&'static str, $crate::config::sections::field::Kind)> {
                 use $crate::config::sections::field::FieldType;
-                #[allow(unused_mut, reason = "where there are no tables in it")]
+                #[allow(unused_mut, reason = "not every section has tables")]
                 let mut fields = vec![
                     $((concat!($prefix, stringify!($field)), <$type as FieldType>::KIND),)*
                 ];
@@ -135,7 +138,7 @@ macro_rules! section {
                 fields
             }
 
-            /// Finds the numbers that are out of their ranges.
+            /// Adds an error for each number that is out of its range.
             pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::error::FieldError>) {
                 $($($crate::config::sections::field::check_range(
                     concat!($prefix, stringify!($field)),

@@ -1,8 +1,8 @@
-//! What can be configured: for each field its type, its default, its range, and in its comment its reference. From here come
-//! the table of [fields](super::fields), the pages of `docs/reference` and the JSON Schema; `bff.example.toml` is tested
-//! against it.
+//! The sections of the configuration: the type, the default and the range of each field; its doc comment is its reference. The
+//! table of [fields](super::fields), the pages of `docs/reference` and the JSON Schema are generated from these files, and
+//! a test compares `bff.example.toml` with them.
 //!
-//! A new number is a line in one of these files, and one in the example.
+//! To add a field, add it to one of these files and to the example.
 
 #[macro_use]
 mod field;

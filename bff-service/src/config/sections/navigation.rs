@@ -1,12 +1,13 @@
-//! `[navigation]`: signing in and out by navigation.
+//! `[navigation]`: sign-in and sign-out by navigation.
 
 section! {
-    /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications without code for it in their pages.
+    /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications whose pages have no code for
+    /// sign-in and sign-out.
     pub struct Navigation at "navigation." {
-        /// Where the browser comes back to after signing in by navigation: this API's own `/callback`. The variant is
-        /// off without it.
+        /// Redirect URI of the navigation variant: the `/callback` of this API. If unset, the navigation variant is
+        /// disabled.
         pub(in crate::config) redirect_uri: Option<String> = None;
-        /// The origin that the paths in `returnTo` are of. Default: the first of `trusted_web_origins`.
+        /// Origin that the paths in `returnTo` belong to. If unset, the first of `trusted_web_origins`.
         pub(in crate::config) web_origin: Option<String> = None;
     }
 }

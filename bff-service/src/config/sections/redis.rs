@@ -1,4 +1,4 @@
-//! `[redis]`: what replicas share.
+//! `[redis]`: the state that replicas share.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,17 @@ use crate::config::secret::Secret;
 section! {
     /// The Redis that several replicas share.
     pub struct Redis at "redis." {
-        /// `redis://host:port`, or `rediss://` over TLS. With a password in it, it belongs into `BFF_REDIS_URL`, or
-        /// into a file that `BFF_REDIS_URL_FILE` or `redis.url_file` names. Default: none.
+        /// URL of Redis: `redis://HOST:PORT`, or `rediss://HOST:PORT` for TLS. If the URL contains a password, set
+        /// `BFF_REDIS_URL`, `BFF_REDIS_URL_FILE` or `redis.url_file` instead. If unset, the service runs without Redis.
         pub url: Option<Secret> = None;
-        /// File that holds the URL of Redis.
+        /// File that contains the URL of Redis.
         pub(in crate::config) url_file: Option<PathBuf> = None;
-        /// How long a command may take, in milliseconds.
+        /// Time limit for a Redis command, in milliseconds.
         pub timeout_ms: u64 = 250, 10..=10_000;
-        /// Whether the proxy in front sends all of a session's requests to the same replica, as consistent hashing
-        /// does. When Redis is away each replica then goes on by itself; else it refreshes only what nobody else can
-        /// have refreshed.
+        /// Whether the proxy in front of the service sends all requests of a session to the same replica, as with
+        /// consistent hashing. If Redis is down and the value is `true`, each replica continues to refresh alone. If
+        /// Redis is down and the value is `false`, a replica refreshes only what no other replica can have refreshed,
+        /// and refuses other refreshes for the time being.
         pub session_affinity: bool = false;
     }
 }

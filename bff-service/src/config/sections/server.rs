@@ -1,23 +1,24 @@
-//! `[server]`: where the service listens.
+//! `[server]`: the listeners and the process.
 
 section! {
-    /// Where the service listens.
+    /// The listeners and the process.
     pub struct Server at "server." {
-        /// Address of the API.
+        /// Address that the API listens on.
         pub(in crate::config) address: String = "127.0.0.1".to_owned();
-        /// Port of the API. 0 takes a free one.
+        /// Port that the API listens on. `0`: any free port.
         pub(in crate::config) port: u16 = 3003;
-        /// Address of the admin listener: health, readiness, metrics.
+        /// Address of the admin listener (health checks, readiness, metrics).
         pub(in crate::config) admin_address: String = "127.0.0.1".to_owned();
-        /// Port of the admin listener. 0 takes a free one.
+        /// Port of the admin listener. `0`: any free port.
         pub(in crate::config) admin_port: u16 = 3005;
-        /// Worker threads. Default: one for each core.
+        /// Number of worker threads. If unset, one for each core.
         pub workers: Option<usize> = None, 1..=1024;
-        /// After SIGTERM, how long the service goes on as before, only not ready, until it lets the last requests
-        /// finish and ends, in seconds: what the proxy in front needs to notice.
+        /// How long the service continues to serve requests after SIGTERM, in seconds, while `/readyz` reports that the
+        /// service is shutting down: the time that the proxy in front of the service needs to notice. The service then
+        /// finishes the requests in progress and exits.
         pub drain_seconds: u64 = 0, 0..=3600;
-        /// How often cookie keys, client secrets and the rules of `/authorize` are read anew, in seconds; 0: only on
-        /// SIGHUP.
+        /// How often the service reloads cookie keys, client secrets and the rules of `/authorize`, in seconds. `0`:
+        /// only on SIGHUP.
         pub reread_seconds: u64 = 5, 0..=3600;
     }
 }

@@ -1,22 +1,23 @@
-//! `[session]`: how long things last.
+//! `[session]`: the lifetimes of sessions and logins.
 
 section! {
-    /// How long things last.
+    /// The lifetimes of sessions and logins.
     pub struct Session at "session." {
-        /// A session ends this long after signing in, in seconds. Default: when the authorization server says so.
+        /// Maximum time from sign-in to the end of a session, in seconds. If unset, the authorization server decides.
         pub max_lifetime_seconds: Option<u64> = None, 1..=31_622_400;
-        /// A session ends this long after its last refresh, in seconds. Default: when the authorization server says so.
+        /// Maximum time from the last refresh of a session to the end of the session, in seconds. If unset, the
+        /// authorization server decides.
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
-        /// How long a login may take, in seconds.
+        /// Maximum duration of a login, in seconds.
         pub login_seconds: u64 = 600, 1..=86_400;
-        /// How long the outcome of a refresh is handed to late callers with the same refresh token, in seconds.
+        /// How long later callers with the same refresh token receive the result of a refresh, in seconds.
         pub refresh_replay_seconds: u64 = 30, 0..=600;
-        /// How many refresh outcomes are remembered at most.
+        /// Maximum number of refresh results that the service keeps for later callers with the same refresh token.
         pub refresh_replay_entries: usize = 10_000, 1..=10_000_000;
-        /// How long it is remembered that a session was ended before its time, in seconds: as long as its cookies could
-        /// live.
+        /// How long the service remembers that a session was ended, in seconds. Set at least the lifetime of the
+        /// session cookies.
         pub ended_seconds: u64 = 86_400, 60..=31_622_400;
-        /// How many ended sessions are remembered at most.
+        /// Maximum number of ended sessions that the service remembers.
         pub ended_entries: usize = 10_000, 1..=10_000;
     }
 }

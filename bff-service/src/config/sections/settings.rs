@@ -1,4 +1,4 @@
-//! The whole file, and what stands outside of all tables.
+//! The whole configuration file, and the fields outside of all tables.
 
 use bff_core::cookie::names::NamePrefixes;
 use bff_core::cookie::parts::MAX_PARTS;
@@ -14,45 +14,48 @@ use super::redis::Redis;
 use super::server::Server;
 use super::session::Session;
 
-/// `endpoints_prefix` where nobody says otherwise.
+/// The default of `endpoints_prefix`.
 pub const DEFAULT_ENDPOINTS_PREFIX: &str = "/bff";
 
-// The bound of `max_cookie_parts` below.
+// The upper bound of `max_cookie_parts`.
 const _: () = assert!(MAX_PARTS == 20);
 
 section! {
-    /// The whole file.
+    /// The configuration file of the service.
     pub struct Settings at "" {
-        /// For trying out on one machine: plain http and keys that were published are accepted.
+        /// Whether demo mode is on, for trying the service on one machine only. In demo mode the service accepts plain
+        /// http, published keys, and secrets in the configuration file.
         pub demo: bool = false;
-        /// Path prefix of the API.
+        /// Path prefix of the service's endpoints.
         pub endpoints_prefix: String = DEFAULT_ENDPOINTS_PREFIX.to_owned();
-        /// Prefixes that `endpoints_prefix` was before: cookies at these paths are cleared at sign-in and sign-out.
-        /// `/bff`, the default, is one of them unasked.
+        /// Former values of `endpoints_prefix`. The service clears cookies at these paths at sign-in and sign-out.
+        /// `/bff` is always one of these paths.
         pub(in crate::config) former_endpoints_prefixes: Vec<String> = Vec::new();
-        /// Begins the names of the cookies and of the CSRF header (`x-<prefix>-csrf`).
+        /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). The filter's
+        /// configuration must have the same value.
         pub(in crate::config) cookie_name_prefix: String = "example".to_owned();
-        /// `Domain` of the cookies. Without it (the default) they go back to this host alone. With it the whole sealed
-        /// session travels to every host below the domain, and a page of any of them can set cookies of these names:
-        /// leave it out unless the API is at another host than the service.
+        /// `Domain` attribute of the cookies. If unset, browsers send the cookies only to the host of the service. If
+        /// set, browsers send the whole sealed session to every host below the domain, and a page of any of these hosts
+        /// can set cookies with the same names: leave the field unset unless the API is at another host than the
+        /// service.
         pub cookie_domain: Option<String> = None;
-        /// `host` (default): `__Host-Http-` and `__Http-`; `secure`: `__Host-` and `__Secure-`; `none`: plain names.
+        /// Cookie name prefixes, which browsers enforce.
         pub(in crate::config) cookie_hardening: NamePrefixes = NamePrefixes::Host;
-        /// Which paths the refresh and ID token cookies are sent to: `narrow` (default), the API's own; `root`, all.
+        /// `Path` attribute of the refresh token cookie and the ID token cookie.
         pub cookie_paths: CookiePaths = CookiePaths::Narrow;
-        /// Into how many cookies a long value may be split.
+        /// Maximum number of cookies that a long value may be split into.
         pub max_cookie_parts: usize = 5, 1..=20;
-        /// Also reads cookies sealed in the form of version 1.
+        /// Whether the service also accepts cookies that are sealed in the format of version 1.
         pub(in crate::config) accept_v1_cookies: bool = false;
-        /// The hosts at which this application is reached, as `api.example.com`; with a port, only there. Default: any.
+        /// Hosts that this application is reached at, such as `api.example.com`. A host with a port matches only that
+        /// port. If empty, any host.
         pub hosts: Vec<String> = Vec::new();
-        /// The origins whose pages may call the API, as `https://www.example.com`. At least one.
+        /// Origins whose pages may call the API, such as `https://www.example.com`. At least one is required.
         pub(in crate::config) trusted_web_origins: Vec<String> = Vec::new();
-        /// Request headers that pages of `trusted_web_origins` may send to this API besides its own (which are `accept`,
-        /// `content-type`,
-        /// the CSRF header, `token-handler-version`, `traceparent`, `tracestate` and `x-request-id`): those that
-        /// monitoring in the page adds to each call. `x-datadog-*` is every header that begins so. Default: those of
-        /// the common tools.
+        /// Request headers that pages of `trusted_web_origins` may send in addition to `accept`,
+        /// `content-type`, the CSRF header, `token-handler-version`, `traceparent`, `tracestate` and `x-request-id`.
+        /// Monitoring in the page adds such headers to each call. A `*` at the end matches every header with that
+        /// prefix.
         pub(in crate::config) cors_allowed_headers: Vec<String> = strings(&[
             "b3",
             "baggage",
@@ -69,19 +72,19 @@ section! {
             "x-instana-*",
             "x-requested-with",
         ]);
-        /// Where `/userInfo` takes the claims from: `id_token` (default) or `userinfo_endpoint`.
+        /// Source of the claims that `/userInfo` returns.
         pub userinfo_source: UserInfoSource = UserInfoSource::IdToken;
     } with {
-        /// Where the service listens.
+        /// The listeners and the process.
         server: Server;
-        /// The authorization server and how it is reached.
+        /// The authorization server, and how the service connects to it.
         authorization_server: AuthorizationServer;
         /// This client, as registered at the authorization server.
         client: Client;
-        /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications without code for it in
-        /// their pages.
+        /// The navigation variant: `GET /login`, `/callback` and `/logout`, for applications whose pages have no code
+        /// for sign-in and sign-out.
         navigation: Navigation;
-        /// How long things last.
+        /// The lifetimes of sessions and logins.
         session: Session;
         /// The Redis that several replicas share.
         redis: Redis;
@@ -92,19 +95,19 @@ section! {
     }
 }
 
-/// Paths of the refresh and ID token cookies.
+/// `Path` attribute of the refresh token cookie and the ID token cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum CookiePaths {
-    /// The API's prefix.
+    /// The path prefix of the service, `endpoints_prefix`.
     #[default]
     Narrow,
     /// `/`, as RFC 10017 recommends.
     Root,
 }
 
-/// Source of `/userInfo`.
+/// Source of the claims that `/userInfo` returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! What values may be, and what goes together.
+//! Valid values and combinations.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Where secrets come from, and that none is shown.
+//! The sources of secrets; no secret is displayed.
 
 use super::*;
 

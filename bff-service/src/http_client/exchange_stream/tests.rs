@@ -18,7 +18,7 @@ fn connected() -> (ExchangeStream<DuplexStream>, DuplexStream) {
     (ExchangeStream::new(ours), servers)
 }
 
-/// Sends a request, lets the server send this, and reads until the answer is whole or the connection fails.
+/// Sends a request, lets the server send these bytes, and reads until the response is complete or the connection fails.
 async fn exchange(stream: &mut ExchangeStream<DuplexStream>, server: &mut DuplexStream, sent: &[u8]) -> Option<String> {
     stream.write_all(REQUEST).await.ok()?;
     server.write_all(sent).await.unwrap();
@@ -33,7 +33,7 @@ async fn read_answer(stream: &mut ExchangeStream<DuplexStream>) -> Option<String
     Some(String::from_utf8(answer).unwrap())
 }
 
-/// Whether awc would use the connection again: it does where there is nothing to be read, not even the end.
+/// Whether awc would reuse the connection: only if there is nothing to read, not even the end.
 async fn may_be_used_again(stream: &mut ExchangeStream<DuplexStream>) -> bool {
     poll_fn(|cx| {
         let mut space = [0; 2];
@@ -55,18 +55,18 @@ async fn a_connection_is_used_again_after_one_whole_answer() {
 
 #[tokio::test]
 async fn bytes_that_come_after_the_answer_end_the_connection_whenever_they_come() {
-    // With the answer.
+    // With the response.
     let (mut stream, mut server) = connected();
     let with_more = [ANSWER, ANSWER].concat();
     assert!(exchange(&mut stream, &mut server, &with_more).await.is_some());
     assert!(!may_be_used_again(&mut stream).await);
     assert!(stream.write_all(REQUEST).await.is_err());
-    // Before the connection is taken again.
+    // Before the connection is reused.
     let (mut stream, mut server) = connected();
     assert!(exchange(&mut stream, &mut server, ANSWER).await.is_some());
     server.write_all(b"H").await.unwrap();
     assert!(!may_be_used_again(&mut stream).await);
-    // After it was taken, and before the next request.
+    // After the connection is reused, and before the next request.
     let (mut stream, mut server) = connected();
     assert!(exchange(&mut stream, &mut server, ANSWER).await.is_some());
     assert!(may_be_used_again(&mut stream).await);

@@ -9,7 +9,7 @@ fn address(octets: [u8; 4]) -> Vec<SocketAddr> {
     vec![(octets, 443).into()]
 }
 
-/// Lets the next question that anybody asks be one that has to be asked.
+/// Expires the cached addresses, so that the next lookup sends a query.
 fn after_a_while(names: &Names) {
     for name in names.known().values_mut() {
         name.settled = None;

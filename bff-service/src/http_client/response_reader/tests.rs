@@ -1,7 +1,7 @@
 use super::*;
 
-/// Reads a response off a connection that then ends, in pieces of this many bytes. What is passed on, and how many bytes
-/// belong to the response.
+/// Reads a response from a connection that then ends, in pieces of this many bytes. Returns the output, and how many
+/// bytes belong to the response.
 fn read_in_pieces(input: &[u8], piece: usize) -> Result<(Vec<u8>, usize, ResponseReader), Malformed> {
     let (mut reader, mut out, mut taken) = (ResponseReader::default(), Vec::new(), 0);
     for piece in input.chunks(piece) {
@@ -14,7 +14,7 @@ fn read_in_pieces(input: &[u8], piece: usize) -> Result<(Vec<u8>, usize, Respons
     Ok((out, taken, reader))
 }
 
-/// The status line, fields and body of what is passed on; the same whatever the pieces.
+/// The status line, fields and body of the output, which are the same for all pieces.
 fn read(input: &[u8]) -> Result<(String, String, ResponseReader), Malformed> {
     let parts = |out: &[u8]| {
         let text = String::from_utf8(out.to_vec()).unwrap();

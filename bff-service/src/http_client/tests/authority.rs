@@ -1,4 +1,4 @@
-//! A certificate authority of the tests, with a server's and a client's side.
+//! A certificate authority for tests, with the TLS configurations of a server and a client.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Thousands of exchanges with a server that does everything: each answer is that of its own request, or an error.
+//! Thousands of exchanges with a misbehaving server: each response is that of its own request, or an error.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,11 +10,11 @@ use super::{Client, HttpError, Sharing, client, get};
 use crate::http_client::Proxy;
 
 const SEED: u64 = 0x0005_eed0_fa11_7e57;
-/// At once.
+/// Number of concurrent exchanges.
 const USERS: u64 = 8;
 
-/// Makes so many exchanges with a server that is lying, on connections of their own, and with one that is not, on shared
-/// ones. Returns how many were answered.
+/// Performs this many exchanges with a lying server, on separate connections, and with an honest one, on shared
+/// connections. Returns the number of responses.
 async fn exchange(client: Client, lying: String, other: String, count: u64) -> u64 {
     let answered = Rc::new(Cell::new(0));
     let users = (0..USERS).map(|user| {

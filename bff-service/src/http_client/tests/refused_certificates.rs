@@ -1,4 +1,4 @@
-//! Servers whose certificates are refused, and what is said of it.
+//! Servers with invalid certificates, and the error messages.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use super::authority::tls;
 use super::{Sharing, client, get};
 use crate::http_client::Proxy;
 
-/// A server that does its part of the handshake, once.
+/// A server that performs one handshake.
 fn server(tls: Arc<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut connection = ServerConnection::new(tls).unwrap();
-        // It fails, as the client wants no more of it.
+        // The handshake fails, because the client refuses the certificate.
         while connection.complete_io(&mut stream).is_ok() {}
     });
     address
@@ -46,7 +46,7 @@ async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_na
     let (other, _) = tls("login.example.localhost");
     let (_, trusting) = tls("login.example.localhost");
     let refusal = refusal_of(other, &trusting).await;
-    assert!(refusal.contains("of that name was perhaps made anew"), "{refusal}");
+    assert!(refusal.contains("name the present authority in `ca_file`"), "{refusal}");
     let key = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(["login.example.localhost".to_owned()]).unwrap();
     parameters

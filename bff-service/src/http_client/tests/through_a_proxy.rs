@@ -1,4 +1,4 @@
-//! Connections through a proxy, and TLS above and without it.
+//! Connections through a proxy, with and without TLS.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,8 +10,8 @@ use super::authority::tls;
 use super::{Client, HttpError, Sharing, client, get};
 use crate::http_client::Proxy;
 
-/// A server that reads one request from each connection, sends this, and ends the connection: over TLS with its alert, or
-/// without.
+/// A server that reads one request from each connection, sends these bytes, and closes the connection: over TLS with
+/// `close_notify`, or without.
 fn fake_server(tls: Arc<ServerConfig>, sent: &'static str, says_goodbye: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -37,8 +37,8 @@ fn fake_server(tls: Arc<ServerConfig>, sent: &'static str, says_goodbye: bool) -
     address
 }
 
-/// A proxy that sends each CONNECT to one address, whatever it names; or refuses it with this status. Returns where it
-/// listens, and the heads of the requests.
+/// A proxy that connects each CONNECT to one address, or refuses it with this status. Returns its address, and the heads
+/// of the requests.
 fn fake_proxy(to: SocketAddr, status: u16) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -99,7 +99,7 @@ async fn https_goes_through_the_tunnel_of_the_proxy_with_its_credentials_and_tls
         head.contains("\r\nproxy-authorization: Basic dXNlcjpwQHNz\r\n"),
         "{head}"
     );
-    // A server that the certificate is not for is none, whatever the proxy says.
+    // A server with a certificate for another name is refused, whatever the proxy says.
     let answer = get(&client(&trusting, &proxy), "https://other.example.com/", Sharing::Own).await;
     assert!(matches!(answer, Err(HttpError::Connect(_))));
 }

@@ -1,4 +1,4 @@
-//! `FakeUnrulyServer`: answers `GET /N` with `N`, and does everything with its connections that a server may do, and much
+//! `FakeUnrulyServer`: answers `GET /N` with `N`, and treats its connections in every way that a server may, and in many
 //! that it may not.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Numbers that look like chance and are the same in each run.
+/// Pseudorandom numbers that are the same in each run.
 #[derive(Clone)]
 pub(super) struct Seeded(pub(super) u64);
 
@@ -21,7 +21,7 @@ impl Seeded {
     }
 }
 
-/// How a server with this seed treats one request.
+/// How a server with this seed handles one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     Length,
@@ -32,7 +32,7 @@ enum Manner {
     ManyInterim,
     LateAfterEarlyHints,
     Surplus,
-    /// A well-formed answer for somebody else, a little after the one that was asked for.
+    /// A well-formed response to another request, shortly after the requested one.
     LateSurplus,
     SurplusAfterNoContent,
     Cut,
@@ -66,11 +66,11 @@ impl Manner {
     }
 }
 
-/// What is answered before anybody has asked.
+/// The response that is sent before any request.
 pub(super) const UNASKED: &str = "unasked";
 
-/// Starts the server, for one test process's life; over TLS where there is a configuration for it. One that is lying also
-/// sends well-formed answers before and after the one that is asked for, at times when no client can tell them from it.
+/// Starts the server for the lifetime of the test process; with a TLS configuration, over TLS. A lying server also sends
+/// well-formed responses before and after the requested one, at times when no client can distinguish them.
 pub(super) fn start(seed: u64, tls: Option<Arc<ServerConfig>>, is_lying: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -157,7 +157,7 @@ fn serve(stream: impl Read + Write, mut seeded: Seeded, is_lying: bool) {
     }
 }
 
-/// The number that is asked for.
+/// The requested number.
 fn read(reader: &mut impl BufRead) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! `bff-service check`, against a server.
+//! `bff-service check` against a server.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn check_says_what_is_wrong_with_the_server() {
     let mut missing = Report::default();
     let config = std::sync::Arc::new(super::fake_server::config(&[&other]));
     check::check_authorization_server(&config, &mut missing).await;
-    assert!(missing.to_string().contains("answered 404"), "{missing}");
+    assert!(missing.to_string().contains("HTTP 404"), "{missing}");
     assert_eq!(missing.exit_code(), 1);
     server.answer_by(|_| Reply::Close);
     let down = report(&server, &[]).await;

@@ -1,4 +1,4 @@
-//! What `check` says of credentials over HTTP Basic, and of introspection at the gateway.
+//! `check`: credentials for HTTP Basic, and introspection at the gateway.
 
 use serde_json::json;
 

@@ -1,11 +1,11 @@
-//! The client's keys, in files, and what it says in the JWTs that it signs.
+//! Files with keys of the client, and the JWTs that it signs.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Header and claims of a JWT, whoever signed.
+/// Header and claims of a JWT, without verification.
 pub(super) fn parts(token: &str) -> (Value, Value) {
     let part = |index: usize| {
         let bytes = URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap();

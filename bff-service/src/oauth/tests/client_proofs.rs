@@ -1,4 +1,4 @@
-//! What the client proves itself with, as the server sees it: assertions, request objects, pushed requests, a certificate.
+//! The client's proofs as the server receives them: assertions, request objects, pushed requests, a certificate.
 
 use std::collections::{HashMap, HashSet};
 

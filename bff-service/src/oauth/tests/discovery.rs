@@ -1,4 +1,4 @@
-//! Metadata and keys: fetched, refused, fetched again.
+//! Metadata and JWKS: fetched, rejected, fetched again.
 
 use serde_json::{Value, json};
 

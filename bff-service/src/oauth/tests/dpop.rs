@@ -1,4 +1,4 @@
-//! DPoP (RFC 9449): what a proof holds, the server's nonces, and tokens that are bound or are not.
+//! DPoP (RFC 9449): proofs, nonces of the server, and bound tokens.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use super::fake_server::{FakeServer, Reply, Request, redirect_uri};
 use crate::clock;
 use crate::oauth::IdTokenRequirements;
 
-/// A server that wants its nonce in every proof; tokens are bound.
+/// A server that requires its nonce in every proof; its tokens are bound.
 fn nonce_server() -> FakeServer {
     FakeServer::with_metadata(
         json!({"dpop_signing_alg_values_supported": ["ES256"]}),
@@ -47,7 +47,7 @@ fn nonce_server() -> FakeServer {
     )
 }
 
-/// A token endpoint's answer to a proof without this nonce.
+/// The response of a token endpoint to a proof without this nonce.
 fn asks_for_nonce(nonce: &str) -> Reply {
     let body = r#"{"error":"use_dpop_nonce"}"#;
     let answer = format!(

@@ -1,4 +1,4 @@
-//! `FakeServer`: answers each request with what the test says, HTTP or not.
+//! `FakeServer`: sends the response of the test to each request, valid HTTP or not.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use super::signer::{Signer, jwks};
 use crate::config::Config;
 use crate::oauth::{OAuthClient, Provider};
 
-/// Where the browser comes back to in these tests.
+/// The redirect URI in these tests.
 pub(super) const REDIRECT_URI: &str = "https://www.example.com/?a=b&c";
 
 pub(super) fn redirect_uri() -> RedirectUrl {
@@ -45,15 +45,15 @@ pub(super) enum Reply {
     Json(u16, Value),
     /// Answers with this content type and body.
     Text(u16, &'static str, String),
-    /// Sends the browser, or a client that would follow, elsewhere.
+    /// Redirects the browser, or a client that follows redirects.
     Redirect(String),
     /// Writes these bytes and closes.
     Raw(Vec<u8>),
     /// Writes these bytes and then nothing more.
     Stall(Vec<u8>),
-    /// Closes without a word.
+    /// Closes without a response.
     Close,
-    /// Reads, and never answers.
+    /// Reads, and never responds.
     Hang,
 }
 
@@ -88,7 +88,7 @@ impl FakeServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// From now on this answers.
+    /// Sets the response for a path.
     pub(super) fn answer_by(&self, handler: impl FnMut(&Request) -> Reply + Send + 'static) {
         *self.handler.lock().unwrap() = Box::new(handler);
     }
@@ -130,7 +130,7 @@ impl FakeServer {
         })
     }
 
-    /// An authorization server that works, but for what `other` answers. `signers` are its published keys.
+    /// A working authorization server, except for the responses of `other`. `signers` are its published keys.
     pub(super) fn authorization_server(
         signers: &[&Signer],
         other: impl FnMut(&Request) -> Reply + Send + 'static,
@@ -164,7 +164,7 @@ impl FakeServer {
         }
     }
 
-    /// From now on it answers as such a server.
+    /// Responds like such a server from now on.
     pub(super) fn answer_as_authorization_server(
         &self,
         metadata: Value,
@@ -192,7 +192,7 @@ impl FakeServer {
     }
 }
 
-/// What a server answers where it has nothing.
+/// The response for an unknown path.
 pub(super) fn not_found(_: &Request) -> Reply {
     Reply::Text(404, "text/html", "<html>not found".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Codes and refresh tokens exchanged, with an authorization server that answers well and badly.
+//! Code and refresh token grants, with valid and invalid responses of the authorization server.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ pub(super) fn unused(_: &Request) -> Reply {
     Reply::Close
 }
 
-/// A server whose token endpoint gives this reply to everything.
+/// A server whose token endpoint answers every request with this response.
 fn server_with_token_reply(reply: Reply) -> FakeServer {
     FakeServer::authorization_server(&[&Signer::es256("1")], move |_| reply.clone())
 }
@@ -62,7 +62,7 @@ async fn refresh(reply: Reply) -> OAuthError {
         .unwrap()
 }
 
-/// A server that works: its token endpoint issues tokens with a good ID token.
+/// A working server: its token endpoint issues tokens with a valid ID token.
 pub(super) fn good_server() -> FakeServer {
     let signer = Signer::es256("1");
     let server = FakeServer::authorization_server(&[&signer], unused);
@@ -257,7 +257,7 @@ async fn unusual_but_legal_answers_are_accepted() {
     assert_eq!((tokens.access_token.len(), tokens.expires_in), (6000, Some(299)));
 }
 
-/// The forms of the requests to a token endpoint that answers with these, one after the other.
+/// The forms of the requests to a token endpoint with these responses, in order.
 async fn refreshed(answers: Vec<Reply>, lines: &[&str], scope: Option<&str>) -> (Option<String>, Vec<Option<String>>) {
     let mut answers = answers.into_iter();
     let server = FakeServer::authorization_server(&[&Signer::es256("1")], move |_| answers.next().unwrap());

@@ -1,4 +1,4 @@
-//! The rules for the claims of ID tokens: a good token, and every way of spoiling it.
+//! The rules for the claims of ID tokens: a valid token, and every way to make it invalid.
 
 use crate::jose::algorithm::Algorithm;
 use crate::jose::error::ClaimError;
@@ -32,7 +32,7 @@ fn good() -> Map<String, Value> {
     claims.as_object().unwrap().clone()
 }
 
-/// The good claims with changes; null takes a claim out.
+/// The valid claims with changes; null removes a claim.
 fn changed(changes: Value) -> Map<String, Value> {
     let mut claims = good();
     for (name, value) in changes.as_object().unwrap() {

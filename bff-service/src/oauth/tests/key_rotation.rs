@@ -1,4 +1,4 @@
-//! An authorization server that changes its keys, or cannot show them.
+//! An authorization server that changes its keys, or whose JWKS is unavailable.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,9 +14,9 @@ use crate::oauth::{IdTokenRequirements, OAuthClient, OAuthError, TokenSet};
 /// The keys of a server that changes them.
 struct Keys {
     signers: [Signer; 3],
-    /// Which of them are at `jwks_uri`.
+    /// The published keys.
     published: Vec<usize>,
-    /// Which of them signs.
+    /// The signing key.
     signing: usize,
 }
 

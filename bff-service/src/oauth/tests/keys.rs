@@ -1,4 +1,4 @@
-//! Which published keys are used.
+//! The keys of a JWKS that are used.
 
 use crate::jose::algorithm::Algorithm;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn parse(keys: &Value) -> Result<KeySet, String> {
     KeySet::parse(keys.to_string().as_bytes())
 }
 
-/// A set of one good key, of id `good`, and this one.
+/// A set of one valid key, with id `good`, and this one.
 fn with(key: Value) -> KeySet {
     let mut set = jwks([&Signer::es256("good")]);
     set["keys"].as_array_mut().unwrap().push(key);

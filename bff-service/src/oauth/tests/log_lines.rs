@@ -1,4 +1,4 @@
-//! What the code under test logs, at any level, on this thread.
+//! The log lines of the code under test, at any level, on this thread.
 
 use std::cell::RefCell;
 use std::sync::Once;

@@ -1,4 +1,4 @@
-//! The authorization request, userinfo, revocation, and the URL for signing out.
+//! The authorization request, userinfo, revocation, and the logout URL.
 
 use std::collections::HashMap;
 
@@ -188,7 +188,7 @@ async fn userinfo_says_when_the_access_token_has_expired() {
     ));
 }
 
-/// What comes of an answer with these claims, signed by the server's only key.
+/// The result of a response with these claims, signed by the server's only key.
 async fn signed_userinfo(signer: &Signer, header: Value, changes: Value, lines: &[&str]) -> Result<Value, String> {
     let published = Signer::es256("1");
     let signer = match signer.jwk()["kid"] == "1" {
@@ -240,7 +240,7 @@ async fn userinfo_that_are_signed_otherwise_than_for_this_client_are_refused_wit
         (json!({"iss": "https://evil.example.com"}), "`iss`"),
         (json!({"aud": null}), "`aud`"),
         (json!({"aud": "another"}), "`aud` is `another`"),
-        (json!({"aud": ["spa client", "another"]}), "`aud` holds `another`"),
+        (json!({"aud": ["spa client", "another"]}), "`aud` contains `another`"),
         (json!({"sub": "mallory"}), "`sub`"),
         (json!({"sub": null}), "`sub`"),
         (json!({"exp": now - 60}), "`exp`"),

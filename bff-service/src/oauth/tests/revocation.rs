@@ -1,4 +1,4 @@
-//! Revocations: behind the answer, asked for again where the server says when, and of what must not stay behind.
+//! Revocations in the background: repeated when the server asks for it, and of tokens that must not stay valid.
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ fn secret(token: &str) -> Option<Zeroizing<String>> {
     Some(token.to_owned().into())
 }
 
-/// What was asked for: token and hint.
+/// The revocation requests: token and hint.
 fn asked(server: &FakeServer) -> Vec<(String, String)> {
     let requests = server.requests("/revoke");
     let pairs = requests.iter().map(|request| {
@@ -58,7 +58,7 @@ async fn the_refresh_token_is_revoked_first_since_the_access_token_may_go_with_i
     );
 }
 
-/// What is logged when the server answers the refresh token with 200, or not, and the access token with an error.
+/// The log lines if the server answers the refresh token with 200, or not, and the access token with an error.
 async fn logged(refresh_token: u16) -> Vec<String> {
     let server = FakeServer::with_metadata(
         json!({}),
@@ -80,13 +80,13 @@ async fn logged(refresh_token: u16) -> Vec<String> {
 
 #[actix_web::test]
 async fn an_access_token_that_cannot_be_revoked_after_its_refresh_token_is_no_reason_to_warn() {
-    let refused = "the access_token could not be revoked: the revocation endpoint answered 400 with error \
+    let refused = "the access_token could not be revoked: the revocation endpoint answered HTTP 400 with error \
                    `unsupported_token_type`";
     let lines = logged(200).await;
     assert!(lines.contains(&format!("DEBUG {refused}")), "{lines:?}");
     let lines = logged(400).await;
     assert!(lines.contains(&format!("WARN {refused}")), "{lines:?}");
-    let first = "WARN the refresh_token could not be revoked: the revocation endpoint answered 400 with error \
+    let first = "WARN the refresh_token could not be revoked: the revocation endpoint answered HTTP 400 with error \
                  `invalid_request`";
     assert!(lines.iter().any(|line| line == first), "{lines:?}");
 }

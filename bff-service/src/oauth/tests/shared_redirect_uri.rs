@@ -1,4 +1,4 @@
-//! Two authorization servers whose responses come to one place.
+//! Two authorization servers with the same redirect URI.
 
 use crate::config::parse;
 use crate::oauth::metadata::examine;
@@ -41,11 +41,11 @@ fn two_issuers_at_one_redirect_uri_are_refused_unless_both_announce_iss() {
         (two("", other_issuer), "", [false, false], [false, false]),
         (shared(""), "query", [false, false], [false, false]),
         (shared(other_issuer), "query", [false, false], [true, true]),
-        // The other one's responses name nobody, and could be taken for those of this one.
+        // The responses of the other one have no issuer, and could be mistaken for those of this one.
         (shared(other_issuer), "query", [true, false], [false, true]),
         (shared(other_issuer), "query", [false, true], [true, false]),
         (shared(other_issuer), "query", [true, true], [false, false]),
-        // A signed response says who it is from.
+        // A signed response contains its issuer.
         (shared(other_issuer), "jwt", [false, false], [false, false]),
     ] {
         let configs = parse(&text.replace("MODE", mode), env).unwrap();

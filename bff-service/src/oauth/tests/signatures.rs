@@ -1,4 +1,4 @@
-//! Which signatures of ID tokens are accepted.
+//! The accepted signatures of ID tokens.
 
 use crate::jose::algorithm::Algorithm;
 use serde_json::{Value, json};

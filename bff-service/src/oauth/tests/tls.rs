@@ -1,4 +1,4 @@
-//! TLS: which servers are believed to be the authorization server.
+//! TLS: the servers that are accepted as the authorization server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -31,7 +31,7 @@ fn start(authority: &Authority) -> u16 {
     serve(authority, WebPkiClientVerifier::no_client_auth()).0
 }
 
-/// Lets in whom the verifier lets in. Returns its port, and the certificates that the clients of its connections show.
+/// Accepts clients that the verifier accepts. Returns its port, and the certificates of the clients.
 fn serve(
     authority: &Authority,
     verifier: Arc<dyn ClientCertVerifier>,
@@ -55,7 +55,7 @@ fn serve(
             let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
             let mut reader = BufReader::new(StreamOwned::new(connection, stream.unwrap()));
             let mut line = String::new();
-            // A client that does not like the certificate ends the handshake, and with it this loop.
+            // A client that refuses the certificate ends the handshake, and with it this loop.
             while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
                 line.clear();
             }
@@ -105,7 +105,7 @@ async fn a_server_with_a_certificate_for_another_name_is_not() {
     assert!(matches!(answer, Err(HttpError::Connect(_))), "{:?}", answer.err());
 }
 
-/// Asks its clients for certificates, and lets in those with one of the authority.
+/// Requests client certificates, and accepts those of the authority.
 fn start_for_certificates(authority: &Authority) -> (u16, Arc<Mutex<Vec<CertificateDer<'static>>>>) {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();

@@ -1,4 +1,4 @@
-//! The keys that seal, for all workers of an application: a ring that can be exchanged while requests are under way.
+//! The cookie keys, for all workers of an application: a key ring that can be replaced while requests are in progress.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bff_core::crypto::key_ring::{KeyId, KeyRing};
 
 use crate::config::Config;
 
-/// What a sealer is for. What one seals does not open in another.
+/// The use of a sealer. A value that is sealed for one use does not open for another.
 #[derive(Clone, Copy, Debug)]
 enum SealerUse {
     Cookies,
@@ -19,23 +19,23 @@ enum SealerUse {
     Logouts,
 }
 
-/// A ring, and what was made of it.
+/// A key ring, with the sealers made from it.
 struct CurrentKeys {
     cookies: Sealer,
     refreshes: Sealer,
     logouts: Sealer,
-    /// How many cookies each key has opened, the sealing key first.
+    /// Number of cookies that each key has opened, the sealing key first.
     opened: Vec<(KeyId, Arc<AtomicU64>)>,
 }
 
-/// The ring that is in force. All workers share it, so that a new one holds for all of them from the same moment on.
+/// The key ring in force. All workers share it, so a new ring is in force for all of them at the same time.
 pub struct CookieKeys {
     current: ArcSwap<CurrentKeys>,
-    /// Cookies that named a key which is not in the ring.
+    /// Number of cookies that named a key outside of the ring.
     unknown: AtomicU64,
 }
 
-/// Seals and opens with the ring that is in force. Cloning is cheap.
+/// Seals and opens with the key ring in force. Cheap to clone.
 #[derive(Clone)]
 pub struct RotatingSealer {
     keys: Arc<CookieKeys>,
@@ -43,7 +43,7 @@ pub struct RotatingSealer {
 }
 
 impl CookieKeys {
-    /// With the ring of a configuration.
+    /// Starts with the key ring of `config`.
     pub fn new(config: &Config) -> Arc<CookieKeys> {
         Arc::new(CookieKeys {
             current: ArcSwap::from_pointee(in_force(config, config.key_ring(), &[])),
@@ -51,7 +51,7 @@ impl CookieKeys {
         })
     }
 
-    /// Puts another ring in force, where it is another: other keys, or another order. What is said is for the log.
+    /// Puts another key ring in force if its keys or their order differ. Returns a log message.
     pub fn exchange(&self, config: &Config, ring: &KeyRing) -> Option<String> {
         let before = self.current.load();
         let ids = |entries: &[(KeyId, Arc<AtomicU64>)]| entries.iter().map(|(id, _)| *id).collect::<Vec<_>>();
@@ -69,17 +69,17 @@ impl CookieKeys {
         Some(said)
     }
 
-    /// Seals and opens cookies.
+    /// The sealer for cookies.
     pub fn for_cookies(self: &Arc<Self>) -> RotatingSealer {
         self.sealer(SealerUse::Cookies)
     }
 
-    /// Seals and opens the outcomes of refreshes that replicas share.
+    /// The sealer for refresh results that replicas share.
     pub fn for_refreshes(self: &Arc<Self>) -> RotatingSealer {
         self.sealer(SealerUse::Refreshes)
     }
 
-    /// Seals and opens the states of logout requests.
+    /// The sealer for the `state` of logout requests.
     pub fn for_logouts(self: &Arc<Self>) -> RotatingSealer {
         self.sealer(SealerUse::Logouts)
     }
@@ -99,7 +99,7 @@ impl CookieKeys {
     }
 }
 
-/// A key that stays goes on with its count.
+/// The ring with its counters. A key that stays keeps its counter.
 fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)]) -> CurrentKeys {
     let count = |id: KeyId| {
         let known = before.iter().find(|(other, _)| *other == id);
@@ -114,17 +114,17 @@ fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)])
 }
 
 impl RotatingSealer {
-    /// As [`Sealer::seal`].
+    /// Like [`Sealer::seal`].
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
         self.of(&self.keys.current.load()).seal(purpose, content, nonce)
     }
 
-    /// As [`Sealer::open`].
+    /// Like [`Sealer::open`].
     pub fn open(&self, purpose: Purpose, sealed: &[u8], now: u64) -> Result<Opened, OpenError> {
         self.counted(self.of(&self.keys.current.load()).open(purpose, sealed, now))
     }
 
-    /// As [`Sealer::open_even_expired`].
+    /// Like [`Sealer::open_even_expired`].
     pub fn open_even_expired(&self, purpose: Purpose, sealed: &[u8]) -> Result<Opened, OpenError> {
         self.counted(self.of(&self.keys.current.load()).open_even_expired(purpose, sealed))
     }
@@ -151,7 +151,8 @@ impl RotatingSealer {
     }
 }
 
-/// Which keys are in force and what they opened, for each application by its name, in Prometheus' text format.
+/// The keys in force and the number of cookies that each opened, for each application by name, in Prometheus' text
+/// format.
 pub fn metrics<'a>(applications: impl Iterator<Item = (Option<&'a str>, &'a CookieKeys)>) -> String {
     let (mut keys, mut opened, mut unknown) = (String::new(), String::new(), String::new());
     for (name, application) in applications {
@@ -169,11 +170,11 @@ pub fn metrics<'a>(applications: impl Iterator<Item = (Option<&'a str>, &'a Cook
         let _ = writeln!(unknown, "bff_cookies_of_unknown_keys_total{labels} {count}");
     }
     format!(
-        "# HELP bff_cookie_keys The keys in force, by fingerprint: one seals, all of them open.\n\
+        "# HELP bff_cookie_keys Cookie keys in force, by fingerprint: one seals, all open.\n\
          # TYPE bff_cookie_keys gauge\n{keys}\
-         # HELP bff_cookies_opened_total Cookies that opened, by the key that had sealed them.\n\
+         # HELP bff_cookies_opened_total Cookies that opened, by the key that sealed them.\n\
          # TYPE bff_cookies_opened_total counter\n{opened}\
-         # HELP bff_cookies_of_unknown_keys_total Cookies that were sealed with a key which is not in the ring.\n\
+         # HELP bff_cookies_of_unknown_keys_total Cookies sealed with a key that is not in the key ring.\n\
          # TYPE bff_cookies_of_unknown_keys_total counter\n{unknown}"
     )
 }

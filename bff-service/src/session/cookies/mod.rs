@@ -1,10 +1,10 @@
-//! The cookies of one application: read from requests, written into responses.
+//! The cookies of one application: reading them from requests, and writing them to responses.
 //!
-//! * [`settings`]: their names and paths.
-//! * [`request`]: what a request brought, opened.
+//! * [`settings`]: names and paths.
+//! * [`request`]: the cookies of a request.
 //! * [`response`]: the `Set-Cookie` lines of a response.
-//! * [`other_shapes`]: what an earlier configuration, or a sibling domain, may have left beside them.
-//! * [`keys`]: the keys that they are sealed with.
+//! * [`other_shapes`]: cookies that an earlier configuration, or a sibling domain, may have set.
+//! * [`keys`]: the cookie keys.
 
 pub mod keys;
 pub mod other_shapes;

@@ -1,10 +1,10 @@
-//! Cookies of ours that the browser may hold in another shape than today's: with another `Path`, `Domain` or form of the name.
-//! They were left over when the configuration changed, or planted by a sibling domain. A browser keeps a cookie under its
-//! name, Domain and Path, and sends all that fit: what is not cleared in its own shape stays beside the new one.
+//! Cookies of the service that the browser may have in another shape than the current one: with another `Path`, `Domain`
+//! or form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie under its
+//! name, Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays beside the new
+//! one.
 //!
-//! A server sees names and values alone. Which shapes there are it knows from three things: a name came twice, a name came in
-//! another form, or nothing that came says that the session was written in today's shape. That is what the refresh token's
-//! cookie says.
+//! A server sees only names and values. It infers other shapes from three facts: a repeated name, a name in another form,
+//! or the absence of a refresh token cookie that says that the session was written in the current shape.
 
 use std::net::IpAddr;
 
@@ -15,10 +15,10 @@ use super::request::RequestCookies;
 use super::settings::CookieSettings;
 use crate::session::refresh_cookie::RefreshContent;
 
-/// How many lines an answer has for other shapes, at most: proxies bound the head of an answer.
+/// Maximum number of lines for other shapes in a response: proxies limit the size of a response head.
 pub const MAX_LINES: usize = 40;
 
-/// How many domains above the host are cleared.
+/// Maximum number of parent domains that are cleared.
 const MAX_PARENTS: usize = 4;
 
 const SESSION: [Purpose; 4] = [
@@ -30,7 +30,7 @@ const SESSION: [Purpose; 4] = [
 
 const LOGINS: [Purpose; 2] = [Purpose::Login, Purpose::NavigationLogin];
 
-/// A place in the browser's cookie store.
+/// A place in the cookie store of the browser.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shape {
     /// The cookie's name.
@@ -41,14 +41,14 @@ pub struct Shape {
     pub domain: Option<String>,
 }
 
-/// The shapes to clear where names came twice.
+/// The shapes to clear after repeated names.
 pub fn of_repeated(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     shapes.add_repeated();
     shapes.found
 }
 
-/// The shapes to clear where a whole session is written or ends: all in which the browser may hold cookies of ours.
+/// The shapes to clear when a session begins or ends: all in which the browser may have cookies of the service.
 pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     shapes.add_repeated();
@@ -63,8 +63,8 @@ pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// The shapes to clear where the browser holds the session's cookies back from the request: all in which a sibling domain, or
-/// an earlier configuration, could have set what decides whose the session is.
+/// The shapes to clear if the browser withholds the session cookies from the request: all in which a sibling domain or an
+/// earlier configuration could have set the cookies that identify the session.
 pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     let settings = request.settings();
@@ -74,7 +74,7 @@ pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// Whether the refresh token's cookie says so.
+/// Whether the refresh token cookie has the current shape.
 fn is_written_as_today(request: &RequestCookies<'_>) -> bool {
     let today = request.settings().shape();
     let opened = request.authentic(Purpose::RefreshToken).opened;
@@ -124,7 +124,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
     fn add_todays_names(&mut self) {
         for purpose in SESSION.into_iter().chain(LOGINS) {
             let mut names = self.request.jar().sent(purpose);
-            // It may be where it does not travel to this endpoint. A pending login is over in minutes.
+            // A cookie may exist at a path that does not match this endpoint. A pending login expires within minutes.
             if names.is_empty() && !LOGINS.contains(&purpose) {
                 names.push(self.settings.name(purpose).to_owned());
             }
@@ -134,7 +134,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
         }
     }
 
-    /// With `anywhere` at every Path from which the cookie can have come, not only at those that a configuration sets.
+    /// `anywhere`: at every Path that matches the request, and not only at those of a configuration.
     fn add(&mut self, purpose: Purpose, name: &str, anywhere: bool) {
         let mut paths: Vec<&str> = vec!["/"];
         if is_host_locked(name) {
@@ -174,7 +174,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
     }
 }
 
-/// The host of a request as a `Domain`, and the domains above it but for the topmost, which no browser takes.
+/// The host of a request as a `Domain`, and its parent domains except for the top-level domain, which no browser accepts.
 fn domains_of(host: &str) -> Vec<String> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,4 +1,4 @@
-//! The cookies that a request brought.
+//! The cookies of a request.
 
 use bff_core::cookie::jar::CookieJar;
 use bff_core::cookie::purpose::Purpose;
@@ -8,25 +8,25 @@ use bff_core::session::current_session::CurrentSession;
 use super::settings::CookieSettings;
 use crate::session::ended;
 
-/// Why a cookie cannot be used. The caller of the API hears the same of all but [`CookieError::Missing`] and
-/// [`CookieError::Expired`]; the log hears which it was.
+/// Why a cookie cannot be used. The response distinguishes only [`CookieError::Missing`] and [`CookieError::Expired`]
+/// from the others; the log distinguishes all.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CookieError {
-    /// It was not sent.
+    /// The request has no such cookie.
     #[error("is missing")]
     Missing,
-    /// It is ours, and its time is over.
+    /// The cookie is authentic and has expired.
     #[error("has expired")]
     Expired,
-    /// It is ours, and of another session.
+    /// The cookie is authentic and belongs to another session.
     #[error("is of another session")]
     OfAnotherSession,
-    /// It is none that we made for this purpose.
+    /// The cookie was not sealed by this service for this purpose.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// The cookies of one request, opened on demand.
+/// The cookies of one request, which are opened on demand.
 #[derive(Clone)]
 pub struct RequestCookies<'a> {
     settings: &'a CookieSettings,
@@ -36,7 +36,7 @@ pub struct RequestCookies<'a> {
     now: u64,
 }
 
-/// Where a request went: that decides which cookies the browser sent along.
+/// The URL of a request, which decides which cookies the browser sent.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// The host, as the request names it.
@@ -46,7 +46,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> RequestCookies<'a> {
-    /// The cookies of these `Cookie` lines of a request to `place`, as seen at `now` (UNIX seconds).
+    /// The cookies in the `Cookie` lines of a request to `place` at `now` (UNIX seconds).
     pub fn new(
         settings: &'a CookieSettings,
         ended: &'a ended::List,
@@ -63,17 +63,17 @@ impl<'a> RequestCookies<'a> {
         }
     }
 
-    /// The settings by which they are read.
+    /// The cookie settings.
     pub fn settings(&self) -> &'a CookieSettings {
         self.settings
     }
 
-    /// What came, under which names.
+    /// The received cookies by name.
     pub fn jar(&self) -> &CookieJar<'a> {
         &self.jar
     }
 
-    /// Where the request went.
+    /// The URL of the request.
     pub fn place(&self) -> Place<'a> {
         self.place
     }
@@ -83,12 +83,12 @@ impl<'a> RequestCookies<'a> {
         self.now
     }
 
-    /// The list of the sessions that are over.
+    /// The list of ended sessions.
     pub fn ended(&self) -> &'a ended::List {
         self.ended
     }
 
-    /// What came under the name of the cookie for `purpose` and is authentic, expired or not.
+    /// The authentic cookies for `purpose`, expired or not.
     pub fn authentic(&self, purpose: Purpose) -> Authentic {
         let mut authentic = Authentic {
             opened: Vec::new(),
@@ -106,17 +106,17 @@ impl<'a> RequestCookies<'a> {
         authentic
     }
 
-    /// Whether the request brought the cookie for `purpose` under its own name, usable or not.
+    /// Whether the request has the cookie for `purpose` under its unsplit name, valid or not.
     pub fn has_whole(&self, purpose: Purpose) -> bool {
         self.jar.has_whole(purpose)
     }
 
-    /// Whether the request brought the cookie for `purpose`, or a part of it, with a value, usable or not.
+    /// Whether the request has the cookie for `purpose`, or a part of it, with a value, valid or not.
     pub fn has_value(&self, purpose: Purpose) -> bool {
         self.jar.has_value(purpose)
     }
 
-    /// The numbers of the parts of the cookie for `purpose` that the request brought, usable or not.
+    /// The numbers of the received parts of the cookie for `purpose`, valid or not.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
         let mut parts = self.jar.parts(purpose);
         parts.sort_unstable();
@@ -125,19 +125,19 @@ impl<'a> RequestCookies<'a> {
     }
 }
 
-/// The cookies of one name that are authentic.
+/// The authentic cookies of one name.
 pub struct Authentic {
     /// In the order in which the browser sent them.
     pub opened: Vec<Opened>,
-    /// What is wrong with the last that is not authentic; that there is none, where none came.
+    /// The error of the last cookie that is not authentic, or that the cookie is missing.
     fault: CookieError,
 }
 
 impl Authentic {
-    /// Those whose time is not over.
+    /// The cookies that have not expired.
     ///
     /// # Errors
-    /// There is none.
+    /// If there is none.
     pub fn unexpired(mut self, now: u64) -> Result<Vec<Opened>, CookieError> {
         let any = !self.opened.is_empty();
         self.opened.retain(|opened| opened.expires_at > now);
@@ -148,10 +148,10 @@ impl Authentic {
         }
     }
 
-    /// The one that counts in this session: of several the one that was made last, which has the greatest `made`.
+    /// The cookie that counts in this session: if there are several, the newest one, with the greatest `made`.
     ///
     /// # Errors
-    /// There is none, for the reason that comes nearest to one.
+    /// If there is none, with the most specific reason.
     pub fn of_session(
         mut self,
         session: &CurrentSession,
@@ -165,7 +165,7 @@ impl Authentic {
             return Err(CookieError::OfAnotherSession);
         }
         let opened = self.unexpired(now)?;
-        // Of equals the first: browsers send the one with the longest Path first.
+        // If several are equal, the first one: browsers send the cookie with the longest Path first.
         let newest = opened.into_iter().rev().max_by_key(made);
         newest.ok_or(CookieError::Missing)
     }

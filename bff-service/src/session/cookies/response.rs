@@ -1,6 +1,6 @@
 //! The `Set-Cookie` lines of a response.
 //!
-//! A browser keeps a cookie under its name, Domain and Path: clearing one repeats all three, or it survives.
+//! A browser stores a cookie under its name, Domain and Path: to clear a cookie, all three must be the same.
 
 use bff_core::cookie::purpose::Purpose;
 
@@ -8,16 +8,17 @@ use super::other_shapes::{self, Shape};
 use super::request::RequestCookies;
 use super::settings::CookieSettings;
 
-/// Longest value of one cookie, in bytes. Browsers take 4,096 for name and value together (RFC 6265bis, section 5.6).
+/// Maximum length of the value of one cookie, in bytes. Browsers accept 4,096 for name and value together (RFC 6265bis,
+/// section 5.6).
 const MAX_VALUE_BYTES: usize = 3_800;
 
-/// What many servers allow for all headers of a request together, in bytes (nginx, Node.js and others have 8 or 16 KiB).
+/// Common limit of servers for all headers of a request, in bytes (nginx, Node.js and others have 8 or 16 KiB).
 const COMMON_HEADER_LIMIT: usize = 8 * 1024;
 
-/// The attributes with which a cookie goes.
+/// The attributes of a cleared cookie.
 const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
 
-/// A value is too long to be split over as many cookies as are allowed.
+/// A value is longer than the allowed number of cookies can hold.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the token for cookie {name} takes {bytes} bytes when sealed; at most {max_bytes} fit: ask the authorization server for \
@@ -28,16 +29,16 @@ pub struct CookieTooLong {
     pub name: String,
     /// Its sealed length in bytes.
     pub bytes: usize,
-    /// How many bytes would have fitted.
+    /// The maximum length in bytes.
     pub max_bytes: usize,
 }
 
 /// `SameSite` of a cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SameSite {
-    /// It comes along from pages of this site only.
+    /// The browser sends the cookie only with requests from this site.
     Strict,
-    /// And with a navigation from elsewhere.
+    /// The browser also sends the cookie with a top-level navigation from another site.
     Lax,
 }
 
@@ -50,17 +51,17 @@ impl std::fmt::Display for SameSite {
     }
 }
 
-/// Collects the cookies that a response sets and clears, in order.
+/// The cookies that a response sets and clears, in order.
 pub struct SetCookies<'a, 'b> {
     request: &'a RequestCookies<'b>,
     settings: &'a CookieSettings,
-    /// Whether the browser holds cookies of the session back from this request.
+    /// Whether the browser withholds the session cookies from this request.
     withheld: bool,
     lines: Vec<String>,
 }
 
 impl<'a, 'b> SetCookies<'a, 'b> {
-    /// No lines yet. The request's cookies tell which parts of an earlier value are left over.
+    /// Starts without lines. The request's cookies show which parts of an earlier value must be cleared.
     pub fn new(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
         SetCookies {
             request,
@@ -70,8 +71,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// For the answer to a navigation from another site. The browser sends no `SameSite=Strict` cookie with that, so the
-    /// request does not tell what is left over of an earlier session: whatever could be is cleared.
+    /// For the response to a navigation from another site. The browser sends no `SameSite=Strict` cookie with it, so the
+    /// request does not show the cookies of an earlier session: all possible ones are cleared.
     pub fn for_navigation(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
         SetCookies {
             withheld: true,
@@ -79,12 +80,13 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Sets a cookie to a sealed value. With `lifetime` (seconds) it outlives the browser, for that long.
+    /// Sets a cookie to a sealed value. With `lifetime` (seconds) the cookie persists for that time, otherwise until the
+    /// browser closes.
     pub fn set(&mut self, purpose: Purpose, sealed: &str, lifetime: Option<u64>) -> Result<(), CookieTooLong> {
         self.set_with(purpose, sealed, lifetime, SameSite::Strict)
     }
 
-    /// As [`SetCookies::set`], with another `SameSite`.
+    /// Like [`SetCookies::set`], with another `SameSite`.
     pub fn set_with(
         &mut self,
         purpose: Purpose,
@@ -111,7 +113,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
             self.clear_parts(purpose, 1);
             return Ok(());
         }
-        // Sealed values are base64url: each byte is a character.
+        // Sealed values are base64url: each byte is one character.
         let mut parts = 0;
         for part in sealed.as_bytes().chunks(MAX_VALUE_BYTES) {
             parts += 1;
@@ -129,13 +131,13 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         Ok(())
     }
 
-    /// Clears a cookie, and every part of it that the request brought.
+    /// Clears a cookie, and every received part of it.
     pub fn clear(&mut self, purpose: Purpose) {
         self.clear_name(purpose, self.settings.name(purpose));
         self.clear_parts(purpose, 1);
     }
 
-    /// Clears a cookie only if the request brought it or a part of it.
+    /// Clears a cookie only if the request contains the cookie or a part of it.
     pub fn clear_if_sent(&mut self, purpose: Purpose) {
         let name = self.settings.name(purpose);
         if self.may_have_whole(purpose) {
@@ -144,8 +146,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.clear_parts(purpose, 1);
     }
 
-    /// Clears what an earlier configuration, or a sibling domain, may have left: in front of what is set, so that a browser
-    /// that takes two shapes for one keeps the latter.
+    /// Clears cookies in other shapes, before the new cookies, so that a browser that treats two shapes as one keeps the
+    /// latter.
     pub fn clear_other_shapes(&mut self) {
         let shapes = match self.withheld {
             true => other_shapes::of_withheld(self.request),
@@ -154,7 +156,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.clear_shapes(&shapes);
     }
 
-    /// Clears what is in another shape than today's and came under a name that came twice.
+    /// Clears cookies in other shapes whose names were repeated.
     pub fn clear_repeated(&mut self) {
         self.clear_shapes(&other_shapes::of_repeated(self.request));
     }
@@ -165,7 +167,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Clears a session's four cookies.
+    /// Clears the four cookies of a session.
     pub fn clear_session(&mut self) {
         self.clear_other_shapes();
         for purpose in [
@@ -178,7 +180,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Says in the log if the browser will send more than common servers take. The session may work all the same.
+    /// Logs a warning if the browser will send more than common servers accept. The session may still work.
     pub fn warn_if_large(&self) {
         let sent = |line: &String| line.split(';').next().map_or(0, str::len);
         let bytes: usize = self.lines.iter().map(sent).sum();
@@ -190,7 +192,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// The settings by which they are written.
+    /// The cookie settings.
     pub fn settings(&self) -> &'a CookieSettings {
         self.settings
     }
@@ -217,7 +219,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.is_withheld(purpose) || self.request.has_whole(purpose)
     }
 
-    /// The navigation's own login cookie is there to come along, and that of pages is none of its business.
+    /// The login cookie for navigations is sent with a navigation, and that for pages is not affected by it.
     fn is_withheld(&self, purpose: Purpose) -> bool {
         self.withheld && !matches!(purpose, Purpose::Login | Purpose::NavigationLogin)
     }

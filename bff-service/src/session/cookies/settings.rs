@@ -1,26 +1,26 @@
-//! What is fixed about an application's cookies: names, paths, and by what they are sealed.
+//! The fixed properties of an application's cookies: names, paths and sealer.
 
 use bff_core::cookie::names::CookieNames;
 use bff_core::cookie::purpose::Purpose;
 
 use super::keys::RotatingSealer;
 
-/// Everything fixed about the cookies.
+/// The cookie settings.
 #[derive(Clone)]
 pub struct CookieSettings {
-    /// Seals and opens their values.
+    /// The sealer of the cookie values.
     pub sealer: RotatingSealer,
-    /// Their names.
+    /// The cookie names.
     pub names: CookieNames,
-    /// `Domain`, where the cookies are to reach more than one host.
+    /// `Domain`, if configured.
     pub domain: Option<String>,
-    /// `Path` of the cookies that only this service's endpoints need: refresh token and ID token.
+    /// `Path` of the cookies that only the service's endpoints need: refresh token and ID token.
     pub narrow_path: String,
-    /// The prefix of this service's endpoints.
+    /// The prefix of the service's endpoints.
     pub endpoints_prefix: String,
-    /// Paths that earlier configurations, or another implementation, gave to those two.
+    /// Former paths of these two cookies, of earlier configurations or another implementation.
     pub former_paths: Vec<String>,
-    /// How many parts a long value may be split into.
+    /// Maximum number of parts of a long value.
     pub max_parts: usize,
 }
 
@@ -30,7 +30,7 @@ impl CookieSettings {
         self.names.of(purpose)
     }
 
-    /// In which shape a session is written: `Domain` and the narrow `Path`.
+    /// The current shape of a session's cookies: `Domain` and the narrow `Path`.
     pub fn shape(&self) -> String {
         format!("{};{}", self.domain.as_deref().unwrap_or_default(), self.narrow_path)
     }

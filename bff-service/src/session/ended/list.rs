@@ -1,8 +1,8 @@
-//! The sessions that are over although their cookies are not: those of users who signed out, and those that the
-//! authorization server has ended (back-channel and front-channel logout).
+//! The sessions that have ended although their cookies have not expired: by a logout of the user, or by the authorization
+//! server (back-channel and front-channel logout).
 //!
-//! Asked on every request, so it is a list in this process. Replicas share theirs through [Redis](super::redis_sync): what one of
-//! them ends, the others know after a second or so.
+//! Every request checks the list, so it is in the memory of the process. Replicas share their entries through
+//! [Redis](super::redis_sync): an entry of one replica reaches the others after about a second.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,7 +12,7 @@ use bff_core::session::ended_sessions::{Ended, EndedSessions};
 
 use crate::clock;
 
-/// The list of one application. Cloning is cheap, and clones are the same list.
+/// The list of one application. Cheap to clone; clones share the list.
 #[derive(Clone)]
 pub struct List {
     state: Arc<RwLock<Inner>>,
@@ -20,19 +20,20 @@ pub struct List {
     clock_skew: u64,
     /// How long an entry is kept, in seconds.
     keep: u64,
-    /// Whether there are entries that the other replicas may not have been told of.
+    /// Whether other replicas may not have some of the entries.
     unpublished: Arc<AtomicBool>,
 }
 
 struct Inner {
     ended: EndedSessions,
-    /// Tells this process's versions from those of the one before, whose list was another.
+    /// Distinguishes the versions of this process from those of the process before, which had another list.
     epoch: u32,
 }
 
 impl List {
-    /// An empty list of at most `limit` entries, each kept for `keep` seconds after what it ends began at the latest.
-    /// `clock_skew` is how far the clocks of replicas may differ, in seconds; `epoch` is a random number.
+    /// An empty list of at most `limit` entries. Each entry is kept for `keep` seconds after the latest start of a
+    /// session that it ends. `clock_skew` is the maximum difference between the clocks of replicas, in seconds; `epoch`
+    /// is a random number.
     pub fn new(limit: usize, keep: u64, clock_skew: u64, epoch: u32) -> List {
         List {
             state: Arc::new(RwLock::new(Inner {
@@ -46,12 +47,12 @@ impl List {
         }
     }
 
-    /// There may be entries that the other replicas have not been told of.
+    /// Marks that other replicas may not have some of the entries.
     pub fn set_unpublished(&self) {
         self.unpublished.store(true, Relaxed);
     }
 
-    /// Whether there may be such entries; whoever asks is to tell of them now.
+    /// Whether other replicas may not have some of the entries. Clears the mark: the caller must publish them now.
     pub fn take_unpublished(&self) -> bool {
         self.unpublished.swap(false, Relaxed)
     }
@@ -61,25 +62,26 @@ impl List {
         self.keep
     }
 
-    /// How far the clocks of replicas may differ, in seconds.
+    /// Maximum difference between the clocks of replicas, in seconds.
     pub fn clock_skew(&self) -> u64 {
         self.clock_skew
     }
 
-    /// Ends what has begun by `now` (UNIX seconds). Returns the time up to which it is over; `None` where it names nothing.
+    /// Ends what has begun by `now` (UNIX seconds). Returns the time up to which sessions are ended; `None` if `ended`
+    /// names nothing.
     pub fn end(&self, ended: Ended, now: u64) -> Option<u64> {
         self.make_room().ended.end(ended, now)
     }
 
-    /// As [`List::end`], on the word of somebody who did not prove who they are: such entries may fill half of the
-    /// list and then no more, so that they never push out others. `None`: there is no room.
+    /// Like [`List::end`], for an unauthenticated caller: such entries may fill only half of the list, so that they never
+    /// displace others. `None`: there is no room.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
         let room = state.ended.len() < self.limit / 2;
         room.then(|| state.ended.end(ended, now)).flatten()
     }
 
-    /// Takes over what another replica has ended, and up to when.
+    /// Adds an entry of another replica.
     pub fn learn(&self, ended: Ended, until: u64) {
         self.make_room().ended.learn(ended, until);
     }
@@ -90,40 +92,40 @@ impl List {
         state
     }
 
-    /// What is known by now: to be asked before the tokens of a login are asked for, and given to [`List::begin`].
+    /// The state of the list. Call it before the token request of a login, and pass the result to [`List::begin`].
     pub fn changes(&self) -> u64 {
         self.read().ended.changes()
     }
 
-    /// When a session begins whose tokens were asked for `now`, as [`EndedSessions::begin`]; `None` where it was ended
-    /// meanwhile.
+    /// The start of a session whose tokens were requested at `now`, like [`EndedSessions::begin`]; `None` if the session
+    /// was ended in the meantime.
     pub fn begin(&self, session: &SessionId, now: u64, seen: u64) -> Option<u64> {
         let mut state = self.write();
         let began_at = state.ended.begin(session, now, seen);
         (!state.ended.contains(session, began_at)).then_some(began_at)
     }
 
-    /// Whether this session, begun at `began_at` (UNIX seconds), is over.
+    /// Whether this session, begun at `began_at` (UNIX seconds), has ended.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         self.read().ended.contains(session, began_at)
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.read().ended.len()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All entries and the times up to which they end what began.
+    /// All entries, with the times up to which they end sessions.
     pub fn entries(&self) -> Vec<(Ended, u64)> {
         self.read().ended.iter().collect()
     }
 
-    /// The list as JSON for the filter; `None` where its state is `known` already.
+    /// The list as JSON for the filter; `None` if the filter has the current state, `known`.
     pub fn to_json(&self, known: &str) -> Option<String> {
         let expired = clock::now().saturating_sub(self.keep);
         if self
@@ -140,7 +142,7 @@ impl List {
         (version != known).then(|| state.ended.to_json(&version))
     }
 
-    // Every change is complete in itself, so a poisoned lock is taken over.
+    // Every change is complete in itself, so a poisoned lock can be used.
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -165,7 +167,7 @@ mod tests {
         let (ended, version) = EndedSessions::from_json(second.as_bytes(), 10).unwrap();
         assert_eq!(ended.len(), 1);
         assert_eq!(list.to_json(&version), None);
-        // A restart begins another list.
+        // After a restart the list is a different one.
         assert!(List::new(10, 60, 10, 8).to_json(&version).is_some());
     }
 

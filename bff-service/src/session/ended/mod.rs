@@ -1,7 +1,7 @@
-//! Which sessions are over although their cookies are not.
+//! The sessions that have ended although their cookies have not expired.
 //!
-//! * [`list`]: the list of one process; [`redis_sync`]: how replicas share theirs.
-//! * [`used_logout_tokens`]: logout tokens are good for one use.
+//! * [`list`]: the list of one process; [`redis_sync`]: sharing it between replicas.
+//! * [`used_logout_tokens`]: each logout token can be used once.
 
 pub mod list;
 pub mod redis_sync;

@@ -1,7 +1,8 @@
-//! What replicas share about sessions that are over: a sorted set in Redis, by the time at which they ended (the one up to
-//! which they are over, less what clocks may differ: so it was always written). Each replica
-//! adds to it, and reads every second what the others added lately. What could not be added at its time is added later,
-//! with the time at which it ended, where nobody would look any more: another marker tells them to read all of it.
+//! Shares ended sessions between replicas: a sorted set in Redis, whose scores are the times at which the sessions ended
+//! (the time up to which they are ended, minus the clock skew, which is the original format). Each replica adds its
+//! entries, and reads the recent entries of the others every second. An entry that could not be added in time is added
+//! later with the time at which it ended, which the others no longer read: a changed marker tells them to read the whole
+//! set.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ use super::list::List;
 use crate::session::redis::{Redis, Unavailable};
 use crate::{clock, random};
 
-/// How often the others' entries are read.
+/// How often a replica reads the entries of the others.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Entries up to this many seconds old are read again each time: clocks of replicas differ.
+/// Entries of this age, in seconds, are read again each time, because the clocks of replicas differ.
 const OVERLAP_SECONDS: u64 = 120;
-/// How many entries are kept at most.
+/// Maximum number of entries.
 const LIMIT: isize = 10_000;
 
-/// The name of the sorted set.
+/// The key of the sorted set.
 const ENDED: &str = "ended";
-/// The name of a random text that is another one after each late addition.
+/// The key of a random string that changes after each late addition.
 const MARKER: &str = "ended-marker";
 
-/// Tells the other replicas that this is over until then (UNIX seconds); it was ended here `now`. A failure is in the log
-/// and in the metrics; this replica knows anyway, and tells them when it can.
+/// Publishes an entry to the other replicas: ended up to `until` (UNIX seconds), here at `now`. A failure is logged and
+/// counted; this replica has the entry anyway, and publishes it when Redis is available again.
 pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) {
     if try_publish(redis, list, ended, now, until).await.is_err() {
         list.set_unpublished();
@@ -38,14 +39,14 @@ async fn try_publish(redis: &Redis, list: &List, ended: Ended, now: u64, mut unt
         && let theirs = to_until(list, theirs)
         && theirs >= until
     {
-        // Another replica ended it just now, and somebody may have signed in there since.
+        // Another replica ended it a moment ago, and a user may have signed in there since.
         list.learn(ended, theirs);
         until = list.end(ended, now).unwrap_or(theirs);
     }
     add(redis, list, [(ended, until)]).await
 }
 
-/// A score is a float that was a whole number of seconds.
+/// A score is a float with a whole number of seconds.
 fn to_until(list: &List, score: f64) -> u64 {
     (score as u64).saturating_add(list.clock_skew())
 }
@@ -62,7 +63,7 @@ async fn add(redis: &Redis, list: &List, entries: impl IntoIterator<Item = (Ende
         return Ok(());
     }
     redis.run::<i64>(&add).await?;
-    // The newest stay, and not for longer than anybody needs them.
+    // Keep the newest entries, and no longer than needed.
     let mut trim = redis::cmd("ZREMRANGEBYRANK");
     trim.arg(redis.key(ENDED)).arg(0).arg(-LIMIT - 1);
     redis.run::<i64>(&trim).await?;
@@ -73,9 +74,9 @@ async fn add(redis: &Redis, list: &List, entries: impl IntoIterator<Item = (Ende
     Ok(())
 }
 
-/// Reads what the others added, again and again. Never ends.
+/// Polls the entries of the other replicas. Never returns.
 pub async fn follow(redis: Redis, list: List) {
-    // Whatever is known here may be missing there: what ended while Redis was away, or before it lost its memory.
+    // Redis may lack entries of this replica: from the time when Redis was down, or before it lost its data.
     list.set_unpublished();
     let mut marker = None;
     loop {
@@ -90,11 +91,12 @@ pub async fn follow(redis: Redis, list: List) {
     }
 }
 
-/// Reads, and tells what the others may not know. `marker` is the one up to which all was read; returns the new one.
+/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read; returns
+/// the new one.
 async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Result<Option<String>, Unavailable> {
     let mut get = redis::cmd("GET");
     get.arg(redis.key(MARKER));
-    // Before the reading: what is added late meanwhile is read the next time.
+    // Before the read: an addition during the read is then read the next time.
     let found: Option<String> = redis.run(&get).await?;
     let back = match found.is_some() && found == marker {
         true => OVERLAP_SECONDS,
@@ -102,7 +104,7 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     };
     read(redis, list, clock::now().saturating_sub(back)).await?;
     if found.is_none() {
-        // Redis has lost its memory.
+        // Redis has lost its data.
         list.set_unpublished();
     }
     if list.take_unpublished() {
@@ -115,7 +117,7 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     Ok(found)
 }
 
-/// Reads what the others added lately: before a login, so that it begins after whatever was ended before. A failure is in the log.
+/// Reads recent entries before a login, so that the login begins after every logout before it. A failure is logged.
 pub async fn catch_up(redis: &Redis, list: &List) {
     let _ = read(redis, list, clock::now().saturating_sub(OVERLAP_SECONDS)).await;
 }

@@ -1,4 +1,4 @@
-//! Which logout tokens were used: each is good for one use (OpenID Connect Back-Channel Logout 1.0, section 2.6).
+//! The used logout tokens: each can be used once (OpenID Connect Back-Channel Logout 1.0, section 2.6).
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -9,12 +9,13 @@ use crate::oauth::logout_token::MAX_AGE_SECONDS;
 use crate::session::redis::Redis;
 use bff_core::encoding::hex;
 
-/// How many are remembered at most. Only the authorization server can make any.
+/// Maximum number of stored ids. Only the authorization server can create valid tokens.
 const MAX_TOKENS: usize = 100_000;
-/// How long, in seconds: a token is refused for its age by then, and clocks may differ by a minute in both directions.
+/// How long an id is stored, in seconds: until the token is refused for its age, plus one minute of clock skew in each
+/// direction.
 const KEEP_SECONDS: u64 = MAX_AGE_SECONDS + 120;
 
-/// The ids of the logout tokens of the last minutes, hashed.
+/// The hashed ids of recent logout tokens.
 pub struct LogoutTokens {
     used: Mutex<Used>,
     redis: Option<Redis>,
@@ -27,7 +28,7 @@ struct Used {
 }
 
 impl LogoutTokens {
-    /// None yet. With Redis, replicas share them.
+    /// Starts empty. With Redis, replicas share the ids.
     pub fn new(redis: Option<Redis>) -> LogoutTokens {
         LogoutTokens {
             used: Mutex::default(),
@@ -35,7 +36,7 @@ impl LogoutTokens {
         }
     }
 
-    /// Whether the token with this id has not been used before `now` (UNIX seconds). From now on it has.
+    /// Whether this is the first use of this id at `now` (UNIX seconds), and marks it as used.
     pub async fn first_use(&self, id: &str, now: u64) -> bool {
         let digest: [u8; 32] = Sha256::digest(id).into();
         if !self
@@ -56,7 +57,7 @@ impl LogoutTokens {
             .arg(KEEP_SECONDS);
         match redis.run::<Option<String>>(&command).await {
             Ok(answer) => answer.is_some(),
-            // A second use at another replica ends once more what has ended.
+            // A second use at another replica only ends the same sessions again.
             Err(_) => true,
         }
     }

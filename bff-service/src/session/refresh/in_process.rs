@@ -12,40 +12,40 @@ use super::replay_window::replay_window;
 use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
 use crate::clock;
 
-/// Bounds of an [`InProcessRefreshStore`].
+/// Limits of an [`InProcessRefreshStore`].
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshStoreLimits {
-    /// How long new tokens are handed to late callers.
+    /// How long late callers get the new tokens.
     pub replay_window: Duration,
-    /// After this long a leader that said nothing counts as lost and another may lead.
+    /// Time limit of a leader; after that another caller may lead.
     pub lead: Duration,
-    /// How long a caller waits for another one's outcome.
+    /// How long a caller waits for the result of another caller.
     pub wait: Duration,
-    /// How many settled refreshes are kept at most; the oldest go first.
+    /// Maximum number of completed refreshes; the oldest are dropped first.
     pub entries: usize,
 }
 
-/// The store of a single process: a map behind a mutex, shared by its workers.
+/// The store of a single process: a map behind a mutex, which all workers share.
 #[derive(Clone)]
 pub struct InProcessRefreshStore {
     limits: RefreshStoreLimits,
     flights: Arc<Mutex<Flights>>,
 }
 
-/// How long a settled flight may outlive its window at most.
+/// How long a completed flight may stay after its window.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// That of a [`RefreshKey`]: there may be many of these, and the session is in it.
+/// The digest of a [`RefreshKey`]: there may be many, and the digest covers the session.
 type Digest = [u8; 32];
 
 #[derive(Default)]
 struct Flights {
     by_key: HashMap<Digest, Flight>,
-    /// Settled flights in the order in which they end.
+    /// Completed flights in the order in which their windows end.
     published: VecDeque<(Instant, Digest)>,
-    /// How many leaders there were.
+    /// Number of leaders so far.
     leases: u64,
-    /// Whether somebody sees to it that these are forgotten in time.
+    /// Whether a task removes expired flights.
     swept: bool,
 }
 
@@ -55,9 +55,9 @@ struct Flight {
 }
 
 enum FlightState {
-    /// Somebody leads; the others wait here.
+    /// A caller leads; the others wait on this channel.
     Led(Lease, watch::Sender<Option<RefreshOutcome>>),
-    /// Over. There may be many of these, so that they hold nothing but the outcome.
+    /// Completed. There may be many of these, so they contain only the result.
     Published(RefreshOutcome),
 }
 
@@ -76,7 +76,7 @@ impl InProcessRefreshStore {
         }
     }
 
-    /// A poisoned lock is taken over: every change below is complete in itself.
+    /// A poisoned lock can be used: every change below is complete in itself.
     fn flights(&self) -> MutexGuard<'_, Flights> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,11 +105,11 @@ impl InProcessRefreshStore {
         Joined::Leads(lease)
     }
 
-    /// Returns whether somebody has to be found who sees to it that settled flights are forgotten.
+    /// Publishes the result. Returns whether the caller must start the task that removes expired flights.
     fn publish_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
         let window = replay_window(outcome, self.limits.replay_window, clock::now());
         let mut flights = self.flights();
-        // A leader that was lost and replaced settles nothing.
+        // A leader that another caller has replaced does not publish.
         let led = |flight: &&mut Flight| matches!(flight.state, FlightState::Led(holder, _) if holder == lease);
         let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
             return false;
@@ -125,7 +125,7 @@ impl InProcessRefreshStore {
             flights.by_key.remove(&key);
             return false;
         }
-        // Windows differ, and a short one is not to wait for those before it.
+        // Windows differ, and a short one must not wait for earlier ones.
         let later = flights.published.iter().rposition(|(other, _)| *other <= ends);
         flights
             .published
@@ -136,7 +136,7 @@ impl InProcessRefreshStore {
         !std::mem::replace(&mut flights.swept, true)
     }
 
-    /// Tokens do not stay in memory for want of a next request.
+    /// Removes expired flights, so that tokens do not stay in memory until the next request.
     async fn sweep(self) {
         loop {
             let next = {
@@ -147,7 +147,7 @@ impl InProcessRefreshStore {
                 next
             };
             match next {
-                // One with a shorter window may have come meanwhile.
+                // A flight with a shorter window may have been added in the meantime.
                 Some(ends) => tokio::time::sleep_until(ends.min(Instant::now() + SWEEP)).await,
                 None => return,
             }
@@ -166,7 +166,7 @@ impl Flights {
         let Some((ends, key)) = self.published.pop_front() else {
             return;
         };
-        // A key that was led anew since has another end, and stays.
+        // A key with a newer flight has another end, and stays.
         if self.by_key.get(&key).is_some_and(|flight| flight.ends == ends) {
             self.by_key.remove(&key);
         }
@@ -183,7 +183,7 @@ impl RefreshStore for InProcessRefreshStore {
             };
             let settled = match timeout(self.limits.wait, outcome.wait_for(Option::is_some)).await {
                 Ok(Ok(settled)) => settled.clone(),
-                // It takes too long; or the leader was lost and another has taken its place.
+                // The refresh takes too long, or another caller has replaced the leader.
                 Ok(Err(_)) | Err(_) => None,
             };
             Role::Follower(settled.unwrap_or(Err(ErrorCode::AuthorizationServerError)))

@@ -1,8 +1,8 @@
-//! How concurrent refreshes become one.
+//! Combines concurrent refreshes.
 //!
-//! * [`store`]: what it takes; [`replay_window`]: how long an outcome is there for late callers.
-//! * [`in_process`]: in one process.
-//! * [`redis`]: across several, by a lock (`redis_lock`) of [scripts](redis_scripts) that run in Redis.
+//! * [`store`]: the interface; [`replay_window`]: how long late callers get a result.
+//! * [`in_process`]: the store of one process.
+//! * [`redis`]: the store of several replicas, with a lock (`redis_lock`) of [scripts](redis_scripts) that run in Redis.
 
 pub mod in_process;
 pub mod redis;

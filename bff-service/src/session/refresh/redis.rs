@@ -1,21 +1,20 @@
-//! The refresh store of several replicas: a lock and the sealed outcome, for seconds, in Redis.
+//! The refresh store of several replicas: a lock and the sealed result in Redis, for seconds.
 //!
-//! Within the process the [in-process store](super::in_process) comes first, so that Redis sees one caller
-//! of each replica. Of these the first takes the lock, refreshes, and leaves the new tokens, sealed with the cookies' key
-//! ring, for the others. The steps are [scripts](super::redis_scripts); a model of the whole is checked by the tests.
+//! Within the process the [in-process store](super::in_process) comes first, so Redis sees only one caller of each
+//! replica. The first of these takes the lock, refreshes, and publishes the new tokens for the others, sealed with the
+//! cookie keys. The steps are [scripts](super::redis_scripts); the tests check a model of the whole protocol.
 //!
-//! * The lock has a short life and is prolonged for as long as its holder is at work, however long that takes. When the holder
-//!   dies, another replica leads a few seconds later, with the same refresh token: a server that grants a grace period
-//!   accepts it, any other says that the session is over.
-//! * The lock holds a number that nobody had before (a fencing token). A replica that lost the lock meanwhile publishes
-//!   nothing, so that an old outcome never replaces a newer one. And if it failed, its failure counts for nothing: what
-//!   another replica has got since does.
-//! * A lock that Redis forgot is taken again by its holder. For the time that this takes, nobody else leads.
-//! * Without Redis nobody knows what the other replicas do. Where the proxy in front sends all of a session to one replica,
-//!   that one decides alone. Elsewhere a replica refreshes only with refresh tokens that it got itself: at once with those
-//!   that it got since Redis is away, and with older ones when whatever another replica had begun with them is over and
-//!   forgotten. Any other refresh is refused as temporarily impossible, and the session stays as it is. So nobody is
-//!   logged out by a token that was used twice.
+//! * The lock has a short lifetime, and its holder renews it until the refresh is complete. If the holder crashes,
+//!   another replica leads a few seconds later with the same refresh token: an authorization server with a grace period
+//!   accepts the token, others end the session.
+//! * The lock contains a unique number (a fencing token). A replica that has lost the lock publishes nothing, so an old
+//!   result never replaces a newer one. If its refresh failed, the result of the other replica counts instead.
+//! * If Redis has lost a lock, its holder takes the lock again. Until then, no other replica leads.
+//! * Without Redis, a replica does not know what the others do. If the proxy in front of the service sends all requests
+//!   of a session to one replica, that replica decides alone. Otherwise a replica refreshes only with refresh tokens that
+//!   it received itself: immediately if it received them after Redis went down, and older ones when any exchange of
+//!   another replica with them is complete and forgotten. Any other refresh is refused as temporarily unavailable, and
+//!   the session stays as it is. So no user is signed out by a token that was used twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,11 +34,11 @@ use crate::session::redis::{Redis, Unavailable};
 use crate::telemetry::metrics::Metrics;
 use crate::{clock, random};
 
-/// How often the holder prolongs it.
+/// How often the holder renews the lock.
 const LOCK_RENEWAL: Duration = Duration::from_secs(1);
-/// How often those who wait look for the outcome.
+/// How often a waiting replica polls for the result.
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
-/// How long any outcome is there at least, for those who wait.
+/// Minimum lifetime of a result, for replicas that wait.
 const MIN_OUTCOME_LIFETIME: Duration = Duration::from_secs(2);
 
 /// See the [module](self).
@@ -50,52 +49,52 @@ pub struct RedisRefreshStore {
     sealer: RotatingSealer,
     settings: RedisRefreshSettings,
     metrics: Arc<Metrics>,
-    /// The locks that this replica holds.
+    /// The locks of this replica.
     held: Arc<Mutex<HashMap<Lease, Lock>>>,
 }
 
-/// What a [`RedisRefreshStore`] goes by.
+/// Settings of a [`RedisRefreshStore`].
 #[derive(Clone, Copy, Debug)]
 pub struct RedisRefreshSettings {
-    /// How long new tokens are handed to late callers.
+    /// How long late callers get the new tokens.
     pub replay_window: Duration,
-    /// How long a caller waits for another one's outcome.
+    /// How long a caller waits for the result of another caller.
     pub wait: Duration,
-    /// After this time a refresh is over in any case.
+    /// Time limit after which a refresh is complete in any case.
     pub over: Duration,
-    /// Whether all of a session's requests come to the same replica.
+    /// Whether all requests of a session reach the same replica.
     pub session_affinity: bool,
 }
 
 struct Lock {
     token: Arc<str>,
-    /// It was not to be had, and no other replica can have used what is exchanged.
+    /// Whether the lock was unavailable, and no other replica can have used the refresh token.
     alone: bool,
     prolonging: JoinHandle<()>,
 }
 
-/// Where the replicas stand.
+/// The role of this replica.
 enum ReplicaRole {
-    /// This one leads.
+    /// This replica leads.
     Leader(Lock),
-    /// Another one did it while this one waited.
+    /// Another replica completed the exchange while this one waited.
     Follower(RefreshOutcome),
-    /// Another one had done it before.
+    /// Another replica had completed the exchange before.
     Replay(RefreshOutcome),
 }
 
-/// What came of publishing an outcome.
+/// The result of publishing.
 enum Published {
-    /// The others have it.
+    /// The other replicas have the result.
     Yes,
-    /// Redis is away.
+    /// Redis is unavailable.
     Unknown,
-    /// Another replica has taken this one's place.
+    /// Another replica has the lock.
     LockLost,
 }
 
 impl RedisRefreshStore {
-    /// Over this connection. `sealer` seals what is left there, and is not the one of the cookies.
+    /// `sealer` seals the published results, and must not be that of the cookies.
     pub fn new(
         local: InProcessRefreshStore,
         redis: Redis,
@@ -113,14 +112,14 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Whether this replica leads, or what another one got.
+    /// Takes the lead, or returns the result of another replica.
     async fn join_others(&self, key: RefreshKey, holder: Holder) -> ReplicaRole {
         let refused = || ReplicaRole::Follower(Err(ErrorCode::AuthorizationServerError));
         let Ok(token) = random::token() else { return refused() };
         let begun = Instant::now();
         let mut waited = false;
         while begun.elapsed() <= self.settings.wait {
-            // A replica whose lock Redis has forgotten takes it again meanwhile.
+            // In the meantime, a replica whose lock Redis has lost takes it again.
             let may_lead = self.settings.session_affinity || !self.lock.0.came_back_within(LOCK_LIFETIME);
             match self.lock.join(key, &token, may_lead).await {
                 Ok(Joined::Outcome(sealed)) => {
@@ -149,7 +148,7 @@ impl RedisRefreshStore {
                 Err(Unavailable) => {
                     self.metrics.refresh_without_redis();
                     return match self.may_lead_alone(holder) {
-                        // The others are told when Redis is back.
+                        // The result is published when Redis is available again.
                         true => ReplicaRole::Leader(self.hold(key, &token, true)),
                         false => refused(),
                     };
@@ -159,14 +158,14 @@ impl RedisRefreshStore {
         refused()
     }
 
-    /// Whether no other replica can have used what is to be exchanged, or whether it does not matter.
+    /// Whether no other replica can have used the token, or a second use has no effect.
     fn may_lead_alone(&self, holder: Holder) -> bool {
         let last_seen = self.lock.0.last_seen();
         let RedisRefreshSettings {
             replay_window, over, ..
         } = self.settings;
         let over_since = last_seen.saturating_add(replay_window.saturating_add(over).as_secs());
-        // A second for the rounding of times.
+        // One second for the rounding of times.
         let alone =
             |obtained_at: u64| obtained_at > last_seen.saturating_add(1) || clock::now() > over_since.saturating_add(1);
         self.settings.session_affinity
@@ -177,16 +176,16 @@ impl RedisRefreshStore {
             }
     }
 
-    /// Sees to it that the lock stays this replica's until it is [published](RedisRefreshStore::share) what came of it.
+    /// Renews the lock until the result is [published](RedisRefreshStore::share).
     fn hold(&self, key: RefreshKey, token: &str, alone: bool) -> Lock {
         let token: Arc<str> = token.into();
         let (store, prolonged) = (self.clone(), Arc::clone(&token));
-        // A refresh that never ends must not keep its session from ever being refreshed.
+        // A refresh that never completes must not block its session for ever.
         let until = Instant::now() + self.settings.over;
         let prolonging = tokio::spawn(async move {
             while Instant::now() < until {
                 tokio::time::sleep(LOCK_RENEWAL).await;
-                // A failure is tried again in a second; the lock lives three.
+                // A failed renewal is repeated after a second; the lock lives for three.
                 if store.lock.keep(key, &prolonged).await == Ok(false) {
                     return;
                 }
@@ -221,8 +220,8 @@ impl RedisRefreshStore {
         }
     }
 
-    /// Publishes new tokens when Redis is back, as long as anybody may come for them: a late tab at another replica would use
-    /// their refresh token again.
+    /// Publishes new tokens when Redis is available again, as long as a caller may need them: a late tab at another
+    /// replica would use the refresh token again.
     fn publish_later(&self, key: RefreshKey, token: Arc<str>, sealed: String, window: Duration) {
         let store = self.clone();
         let until = Instant::now() + window;
@@ -237,17 +236,17 @@ impl RedisRefreshStore {
         });
     }
 
-    /// The outcome that counts, once it is published.
+    /// Publishes the result, and returns the one that counts.
     async fn publish_among(&self, key: RefreshKey, lock: &Lock, outcome: RefreshOutcome) -> RefreshOutcome {
         match self.share(key, lock, &outcome).await {
             Published::LockLost if outcome.is_err() => {}
-            // Another replica may have taken this one's place before Redis went away: then the session need not be over.
+            // Another replica may have had the lock before Redis became unavailable: the session may then still exist.
             Published::Unknown if !lock.alone && matches!(outcome, Err(ErrorCode::SessionExpired)) => {
                 return Err(ErrorCode::AuthorizationServerError);
             }
             Published::Yes | Published::LockLost | Published::Unknown => return outcome,
         }
-        // The refresh token may have been refused because of what the other replica did with it.
+        // The refresh token may have been refused because the other replica used it.
         match self.join_others(key, Holder::AnyProcess).await {
             ReplicaRole::Follower(other) | ReplicaRole::Replay(other) => other,
             ReplicaRole::Leader(lock) => {

@@ -1,4 +1,4 @@
-//! The lock of an exchange, and its outcome, in Redis: each step is one [script](super::redis_scripts).
+//! The lock and the result of an exchange in Redis: each step is one [script](super::redis_scripts).
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -14,21 +14,21 @@ use super::store::RefreshKey;
 use crate::session::redis::{Redis, Unavailable};
 use bff_core::encoding::hex;
 
-/// How long the lock outlives its holder.
+/// Lifetime of the lock without renewal.
 pub(super) const LOCK_LIFETIME: Duration = Duration::from_secs(3);
-/// How long it is remembered who began a refresh and did not finish it, in seconds.
+/// How long Redis stores that an exchange was begun and not completed, in seconds.
 const MARK_SECONDS: u64 = 600;
 
-/// What [`RedisLock::join`] found.
+/// The result of [`RedisLock::join`].
 pub(super) enum Joined {
-    /// The outcome, sealed.
+    /// The sealed result.
     Outcome(Vec<u8>),
-    /// The caller holds the lock now.
+    /// The caller has the lock.
     Acquired {
-        /// In the place of another one that did not finish.
+        /// Whether it replaces another replica that did not complete the exchange.
         instead: bool,
     },
-    /// Somebody else holds it.
+    /// Another replica has the lock.
     Busy,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Joined {
 pub(super) struct RedisLock(pub(super) Redis);
 
 impl RedisLock {
-    /// Takes the lock with this fencing token, if it is free and `may_lead`; or finds the outcome.
+    /// Takes the lock with this fencing token if it is free and `may_lead`, or returns the result.
     pub(super) async fn join(&self, key: RefreshKey, token: &str, may_lead: bool) -> Result<Joined, Unavailable> {
         let script = Script::new(JOIN);
         let mut call = self.keyed(&script, key);
@@ -52,7 +52,7 @@ impl RedisLock {
         })
     }
 
-    /// Renews the lock. Returns whether it is still the holder's of this token.
+    /// Renews the lock. Returns whether the holder of this token still has it.
     pub(super) async fn keep(&self, key: RefreshKey, token: &str) -> Result<bool, Unavailable> {
         let script = Script::new(KEEP);
         let mut call = self.keyed(&script, key);
@@ -61,8 +61,8 @@ impl RedisLock {
         Ok(kept == 1)
     }
 
-    /// Publishes an outcome for so long, and gives the lock back. Returns whether it was published: not where another replica
-    /// has taken the place of this one.
+    /// Publishes a result with this lifetime, and releases the lock. Returns whether it was published, which fails if
+    /// another replica has the lock.
     pub(super) async fn publish(
         &self,
         key: RefreshKey,
@@ -77,7 +77,7 @@ impl RedisLock {
         Ok(published == 1)
     }
 
-    /// Takes away an outcome that is for nobody who comes now. A failure shows with the next look.
+    /// Removes an outdated result. A failure becomes visible at the next poll.
     pub(super) async fn discard(&self, key: RefreshKey, sealed: &[u8]) {
         let script = Script::new(DISCARD);
         let mut call = self.keyed(&script, key);
@@ -85,9 +85,9 @@ impl RedisLock {
         let _: Result<u64, Unavailable> = self.0.invoke(&call).await;
     }
 
-    /// A call of `script` with the keys that it takes.
+    /// A call of `script` with its keys.
     fn keyed<'a>(&self, script: &'a Script, key: RefreshKey) -> ScriptInvocation<'a> {
-        // Neither the token nor the session, but what both lead to.
+        // The name contains neither the token nor the session, but a digest of both.
         let name = hex::encode(key.digest());
         let mut call = script.prepare_invoke();
         for kind in ["refreshed", "refreshing", "refresh_begun"] {

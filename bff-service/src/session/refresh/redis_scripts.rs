@@ -1,11 +1,11 @@
-//! What the replicas do to Redis for one exchange, each step in one script: nobody sees half of one.
+//! The Redis scripts of an exchange. Each step is one script, and so atomic.
 //!
-//! All of them have the same three keys: the outcome, the lock, and the mark of an exchange that was begun and is not known to
-//! have ended. A lock holds its holder's fencing token, which is random: nobody had it before, and nobody gets it again.
+//! All scripts have the same three keys: the result, the lock, and the mark of an exchange that was begun and not
+//! completed. The lock contains the fencing token of its holder, which is random and unique.
 
-/// `ARGV`: a new fencing token; the lock's life in milliseconds; the mark's life in seconds; 1, or 0 where the caller must not
-/// lead. Returns the outcome (a text); or 1 where the caller holds the lock now, 2 where it does so in the place of another
-/// one that did not finish; or nothing while somebody else holds it.
+/// `ARGV`: a new fencing token; the lifetime of the lock in milliseconds; the lifetime of the mark in seconds; 1, or 0 if
+/// the caller must not lead. Returns the result (a string); or 1 if the caller has the lock, 2 if the caller replaces a
+/// holder that did not complete the exchange; or nil while another holder has the lock.
 pub const JOIN: &str = "
     local outcome = redis.call('GET', KEYS[1])
     if outcome then return outcome end
@@ -15,8 +15,9 @@ pub const JOIN: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1 + begun";
 
-/// `ARGV`: as for [`JOIN`], without the last. Prolongs the lock; takes it again where it is gone and nobody has taken the
-/// holder's place: Redis has lost its memory, or was away. Returns 1, or 0 where somebody else has the lock, or has finished.
+/// `ARGV`: as for [`JOIN`], without the last. Renews the lock; takes it again if it is gone and no other holder has taken
+/// it, after Redis has lost its data or was down. Returns 1, or 0 if another holder has the lock or has completed the
+/// exchange.
 pub const KEEP: &str = "
     local holder = redis.call('GET', KEYS[2])
     if holder == ARGV[1] then return redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
@@ -25,8 +26,9 @@ pub const KEEP: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1";
 
-/// `ARGV`: fencing token, outcome, its life in milliseconds. Publishes for the lock's holder, or where nobody else has taken its
-/// place, so that an old outcome never replaces a newer one. Returns 1, or 0 where somebody has.
+/// `ARGV`: fencing token, result, lifetime of the result in milliseconds. Publishes for the holder of the lock, or if no
+/// other holder has taken it, so that an old result never replaces a newer one. Returns 1, or 0 if another holder has
+/// taken it.
 pub const PUBLISH: &str = "
     local holder = redis.call('GET', KEYS[2])
     if holder ~= ARGV[1] and (holder or redis.call('EXISTS', KEYS[1]) == 1) then return 0 end
@@ -34,7 +36,7 @@ pub const PUBLISH: &str = "
     redis.call('DEL', KEYS[2], KEYS[3])
     return 1";
 
-/// `ARGV`: an outcome that is for nobody who comes now. Takes it away, if it is still there.
+/// `ARGV`: an outdated result. Removes the result if it is still stored.
 pub const DISCARD: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
     return 0";

@@ -1,17 +1,17 @@
-//! How long the outcome of an exchange is there for late callers.
+//! How long late callers get the result of an exchange.
 
 use std::time::Duration;
 
 use super::store::RefreshOutcome;
 
-/// How long late callers are told of an outcome that nothing makes precious: those who press at the same moment.
+/// The window of results that need no longer one: for callers at the same moment.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// How long an outcome of `now` (UNIX seconds) is there for late callers, where `replay` is the configured window.
+/// The window of a result at `now` (UNIX seconds), where `replay` is the configured window.
 ///
-/// All of the window where a token was used up: a second use would end the session. Where the refresh token was not rotated
-/// it can simply be used again; then the window is short, and over when the access token is. A failure is told to those
-/// who wait, and then forgotten: the next caller may fare better.
+/// A result that used up a token has the whole window, because a second use would end the session. A refresh token that
+/// was not rotated can be used again; the window is then short, and ends with the access token. A failure is returned to
+/// callers that wait, and then forgotten: the next caller may succeed.
 pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
     match outcome {
         Ok(tokens) if tokens.rotated => replay,
@@ -23,7 +23,7 @@ pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Du
     }
 }
 
-/// Whether an outcome is for a caller that comes at `now` (UNIX seconds), when it is over, too.
+/// Whether a late caller at `now` (UNIX seconds) gets the result.
 pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
     outcome
         .as_ref()

@@ -1,4 +1,4 @@
-//! The outcome of an exchange as it is left in Redis for the other replicas: sealed with the cookies' key ring.
+//! The result of an exchange as it is stored in Redis for the other replicas: sealed with the cookie keys.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::session::cookies::keys::RotatingSealer;
 use crate::session::identity::{ReplicaId, Session};
 use crate::{clock, random};
 
-/// The clocks of replicas may differ, in seconds; Redis itself ends an outcome in time.
+/// Maximum difference between the clocks of replicas, in seconds; Redis itself expires a result in time.
 const CLOCKS_SECONDS: u64 = 60;
 
 #[derive(Serialize, Deserialize)]
@@ -23,23 +23,23 @@ enum Stored {
         access_token: String,
         access_token_expires_at: u64,
         refresh_token: String,
-        /// From a replica of before this member, it may be.
+        /// A replica of an earlier version does not write this member.
         #[serde(default = "yes")]
         rotated: bool,
         refresh_token_expires_at: Option<u64>,
         id_token: Option<String>,
         renewed_by: ReplicaId,
-        /// 0 from a replica of before this member: long ago.
+        /// 0 from a replica of an earlier version: long ago.
         #[serde(default)]
         renewed_at: u64,
-        /// Unknown to a replica of before this member.
+        /// Unknown to a replica of an earlier version.
         #[serde(default)]
         scope: Option<String>,
-        /// After a login.
+        /// Present after a login.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         begun: Option<StoredSession>,
     },
-    /// By the refusal's status: the session is over, or not.
+    /// A failure: whether the session has ended.
     Refused(Ended),
 }
 
@@ -61,7 +61,7 @@ fn yes() -> bool {
     true
 }
 
-/// Seals an outcome that is to be there for `seconds`.
+/// Seals a result with this lifetime, in seconds.
 pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOutcome, seconds: u64) -> Option<String> {
     let stored = match outcome {
         Ok(tokens) => Stored::Renewed {
@@ -97,7 +97,8 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             | ErrorCode::MethodNotAllowed,
         ) => Stored::Refused(Ended::Unavailable),
     };
-    // The digest keeps anyone who can write to Redis from handing one exchange's outcome to another.
+    // The digest prevents an attacker with write access to Redis from replacing the result of one exchange with that of
+    // another.
     let json = Zeroizing::new(serde_json::to_vec(&(key.digest(), stored)).ok()?);
     let now = clock::now();
     let content = Content {
@@ -109,7 +110,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
     sealer.seal(Purpose::RefreshToken, &content, random::bytes().ok()?).ok()
 }
 
-/// Opens what was sealed for this key; `None` for anything else.
+/// Opens a result that was sealed for this key; `None` for anything else.
 pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> Option<RefreshOutcome> {
     let opened = sealer.open(Purpose::RefreshToken, sealed, clock::now()).ok()?;
     let (digest, stored): ([u8; 32], Stored) = serde_json::from_slice(&opened.value).ok()?;

@@ -1,15 +1,14 @@
-//! One exchange for many callers.
+//! One exchange for several callers.
 //!
-//! An authorization server that rotates refresh tokens takes a second use of one for theft and ends the session, and a
-//! browser with several tabs uses one token several times as a matter of course. So the first caller with a refresh
-//! token leads: it alone asks the authorization server. Callers that come with the same token while that runs, or within
-//! the replay window afterwards (a late tab still sends the cookie from before), get the very same new tokens. A code is
-//! exchanged in the same way, since a page that mounts twice finishes its login twice.
+//! An authorization server that rotates refresh tokens treats a second use of one as theft and ends the session, but a
+//! browser with several tabs uses one token several times in normal operation. So the first caller with a refresh token
+//! is the leader: it alone sends the token request. Callers with the same token during the request, or within the replay
+//! window after it (a late tab still sends the old cookie), get the same new tokens. The same applies to a code, because
+//! a page that mounts twice completes its login twice.
 //!
-//! [`RefreshStore`] is what it takes to do so; the [in-process one](super::in_process) serves all workers
-//! of one process. Replicas need either routing by session, or the one over
-//! [Redis](super::redis). What holds for both is here: what an outcome is, and how long it is there for late
-//! callers ([`replay_window`](super::replay_window)).
+//! [`RefreshStore`] is the interface. The [in-process store](super::in_process) serves all workers of one process.
+//! Replicas need either session affinity, or the store in [Redis](super::redis). This module has what both share: the
+//! result of an exchange; [`replay_window`](super::replay_window) says how long late callers get it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,8 +22,8 @@ use zeroize::Zeroizing;
 use crate::session::identity::{ReplicaId, Session};
 use crate::session::writer::Tokens;
 
-/// Names one exchange: SHA-256 over all that must be the same. The whole hash, so that no caller can ever be handed what
-/// belongs to another session.
+/// Identifies one exchange: SHA-256 over its inputs. The hash is not truncated, so no caller can get the tokens of
+/// another session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RefreshKey {
     session: SessionId,
@@ -32,7 +31,7 @@ pub struct RefreshKey {
 }
 
 impl RefreshKey {
-    /// The key of using `refresh_token` in `session`.
+    /// The key for using `refresh_token` in `session`.
     pub fn new(session: SessionId, refresh_token: &str) -> RefreshKey {
         let mut hash = Sha256::new();
         hash.update(session.0);
@@ -43,12 +42,12 @@ impl RefreshKey {
         }
     }
 
-    /// The key of exchanging `code` in the login with this `state` and `code_verifier`: the verifier is known to nobody but
-    /// the browser that began the login, in whose cookie it is sealed.
+    /// The key for exchanging `code` in the login with this `state` and `code_verifier`: only the browser that started
+    /// the login knows the verifier, which is sealed in its cookie.
     pub fn of_login(state: &str, code_verifier: &str, code: &str) -> RefreshKey {
         let mut hash = Sha256::new();
         for part in ["login", state, code_verifier, code] {
-            // Parts with their lengths: what ends one must not be able to begin the next.
+            // With the length of each part, so that the boundaries are unambiguous.
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -63,39 +62,39 @@ impl RefreshKey {
         &self.digest
     }
 
-    /// The session that the exchange belongs to; none for a login, whose session is yet to begin.
+    /// The session of the exchange; [`SessionId::NONE`] for a login, whose session does not exist yet.
     pub fn session(&self) -> SessionId {
         self.session
     }
 }
 
-/// The tokens after an exchange. Wiped from memory when the last holder lets go.
+/// The tokens after an exchange. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct RenewedTokens {
     /// The new access token.
     pub access_token: Zeroizing<String>,
     /// When the access token expires, in UNIX seconds.
     pub access_token_expires_at: u64,
-    /// The refresh token to use from now on: the new one, or the old one where the server does not rotate. Empty where a login
-    /// brought none.
+    /// The refresh token for the next refresh: the new one, or the old one if the server does not rotate. Empty after a
+    /// login without a refresh token.
     pub refresh_token: Zeroizing<String>,
-    /// Whether the refresh token that was used is another one: it is not to be used again.
+    /// Whether the refresh token was rotated: the old one must not be used again.
     pub rotated: bool,
-    /// When the refresh token expires, in UNIX seconds, where the server said so.
+    /// When the refresh token expires, in UNIX seconds, if known.
     pub refresh_token_expires_at: Option<u64>,
-    /// The scope that the next refresh is to ask for, where it is known.
+    /// The scope for the next refresh, if known.
     pub scope: Option<String>,
-    /// The new ID token, where the server sent one.
+    /// The new ID token, if the response has one.
     pub id_token: Option<Zeroizing<String>>,
-    /// The replica that got them.
+    /// The replica that received the tokens.
     pub renewed_by: ReplicaId,
-    /// When it got them, in UNIX seconds.
+    /// When that replica received the tokens, in UNIX seconds.
     pub renewed_at: u64,
-    /// The session that begins with them, after a login.
+    /// The new session, after a login.
     pub begun: Option<BegunSession>,
 }
 
-/// A session as all answers to one login begin it.
+/// The session that all responses to one login begin.
 #[derive(Clone)]
 pub struct BegunSession {
     /// Its identity.
@@ -105,7 +104,7 @@ pub struct BegunSession {
 }
 
 impl RenewedTokens {
-    /// Whether the access token is still good at `now` (UNIX seconds).
+    /// Whether the access token is valid at `now` (UNIX seconds).
     pub fn is_live(&self, now: u64) -> bool {
         self.access_token_expires_at > now
     }
@@ -126,48 +125,48 @@ impl<'a> From<&'a RenewedTokens> for Tokens<'a> {
     }
 }
 
-/// How an exchange ended: the same for every caller of the flight.
+/// The result of an exchange, the same for all its callers.
 pub type RefreshOutcome = Result<Arc<RenewedTokens>, ErrorCode>;
 
-/// Who may have what is to be exchanged, as far as a caller can tell. It matters where the replicas cannot be coordinated.
+/// Which processes may have the token or code, as far as a caller knows. Relevant if the replicas cannot be coordinated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holder {
-    /// A refresh token that this very process got at this time, in UNIX seconds.
+    /// This process received the refresh token at this time, in UNIX seconds.
     ThisProcess(u64),
-    /// A refresh token that another process got.
+    /// Another process received the refresh token.
     AnyProcess,
-    /// A code, which ends no session when it is used twice.
+    /// A code, whose second use does not end a session.
     Nobody,
 }
 
-/// A leader's right to [publish](RefreshStore::publish): a number that no other leader in this process has had.
+/// The right of a leader to [publish](RefreshStore::publish): a number that is unique in this process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Lease(pub u64);
 
-/// What [`RefreshStore::join`] found.
+/// The result of [`RefreshStore::join`].
 pub enum Role {
-    /// Nobody is at it: the caller must do the exchange and then call [`RefreshStore::publish`].
+    /// The caller must perform the exchange and then call [`RefreshStore::publish`].
     Leader(Lease),
-    /// Somebody else did it while this caller waited.
+    /// Another caller completed the exchange while this caller waited.
     Follower(RefreshOutcome),
-    /// Somebody else had done it before this caller came.
+    /// Another caller had completed the exchange before.
     Replay(RefreshOutcome),
 }
 
-/// A future of a store. Boxed, so that the store can be a trait object.
+/// A future of a store, boxed so that the store can be a trait object.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Decides who leads an exchange, and keeps its outcome for those who come late.
+/// Selects the leader of an exchange, and keeps its result for late callers.
 pub trait RefreshStore: Send + Sync {
-    /// Takes the lead for `key`, or waits for the outcome of whoever has it; not for ever: what is not over in time is
-    /// refused for now. Not to be abandoned: who has the lead must use it.
+    /// Takes the lead for `key`, or waits for the result of the leader, within a time limit after which the call is
+    /// refused as temporarily unavailable. The future must run to completion: a leader must publish.
     fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Role>;
 
-    /// Publishes the leader's outcome for its [replay window](super::replay_window), unless another leader has taken its place. Returns the outcome
-    /// that counts: another one where the leader failed and that other one knows better.
+    /// Publishes the leader's result for its [replay window](super::replay_window), unless another leader has replaced
+    /// it. Returns the result that counts: that of the other leader if this one failed and the other succeeded.
     fn publish(&self, key: RefreshKey, lease: Lease, outcome: RefreshOutcome) -> StoreFuture<'_, RefreshOutcome>;
 
-    /// The new tokens for `key`, if they are there.
+    /// The new tokens for `key`, if stored.
     fn published(&self, key: RefreshKey) -> StoreFuture<'_, Option<Arc<RenewedTokens>>>;
 }
 

@@ -1,4 +1,4 @@
-//! What comes back in the browser: by another server, for another login, or not an answer at all.
+//! Invalid authorization responses: of another server, for another login, or malformed.
 
 use url::Url;
 

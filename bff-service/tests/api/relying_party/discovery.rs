@@ -1,4 +1,4 @@
-//! Metadata that are not to be believed: nobody is sent anywhere on their word.
+//! Metadata that must be rejected: nobody is sent to their endpoints.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn rp_discovery_issuer_not_matching_config() {
         });
         assert_eq!(outcome, UNAVAILABLE, "{issuer}");
         assert_eq!(app.admin("/readyz").status, 503, "{issuer}");
-        // The server is put right, and no restart is needed.
+        // After the server is corrected, no restart is needed.
         app.authorization_server.state().metadata.clear();
         app.signed_in();
     }

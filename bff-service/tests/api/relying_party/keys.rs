@@ -7,7 +7,7 @@ use super::{app_that_follows_rotations, is_accepted, is_refused};
 use crate::support::app::TestApp;
 use crate::support::authorization_server::State;
 
-/// Publishes this, and signs with that.
+/// Publishes these keys, and signs with that one.
 fn publishing(keys: Value, signer: Signer) -> impl FnOnce(&mut State) {
     move |state| {
         state.jwks = Some(keys);
@@ -123,7 +123,7 @@ fn rp_discovery_jwks_uri_keys() {
         let app = TestApp::start();
         let mut browser = app.browser();
         let page_url = browser.authorize("alice");
-        // The keys that the service has already are enough for this login, so it is told to look for new ones.
+        // The cached keys are sufficient for this login, so the service is made to look for new ones.
         let signer = Signer::es256("unknown");
         app.authorization_server.state().id_token_maker = Some(Box::new(move |claims| signer.sign(claims)));
         app.authorization_server.misbehave(

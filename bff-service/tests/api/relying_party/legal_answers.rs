@@ -1,4 +1,4 @@
-//! Unusual but legal: whoever refuses these cannot be used with some server.
+//! Unusual but valid responses: a client that rejects them cannot be used with some servers.
 
 use serde_json::{Value, json};
 

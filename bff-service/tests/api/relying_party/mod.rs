@@ -1,5 +1,5 @@
-//! What the OpenID Foundation's relying-party tests try, and what they are not allowed to do: an authorization server that
-//! lies, in every way that it can. The tests have the names of theirs where there is one.
+//! The relying-party tests of the OpenID Foundation, and what they may not do: an authorization server that lies, in
+//! every way that it can. A test has the Foundation's name for it, if there is one.
 
 mod authorization_response;
 mod conformance;
@@ -19,7 +19,7 @@ use crate::support::app::TestApp;
 use crate::support::authorization_server::{FakeAuthorizationServer, State};
 use crate::support::http::Response;
 
-/// Takes back every lie.
+/// Ends every lie.
 fn be_honest(server: &FakeAuthorizationServer) {
     server.behave();
     let mut state = server.state();
@@ -46,7 +46,7 @@ fn sign_in_while(app: &TestApp, lie: impl FnOnce(&mut State)) -> Response {
     response
 }
 
-/// A lie, for which nobody is signed in; and when the server is honest again, everything is as it should be.
+/// A lie, with which nobody gets signed in; when the server is honest again, everything works.
 fn is_refused(app: &TestApp, what: &str, outcome: &str, lie: impl FnOnce(&mut State)) {
     let response = sign_in_while(app, lie);
     assert_eq!(response.outcome(), outcome, "{what}");
@@ -63,14 +63,14 @@ fn is_refused(app: &TestApp, what: &str, outcome: &str, lie: impl FnOnce(&mut St
     app.signed_in();
 }
 
-/// Nobody is signed in with an ID token whose claims are changed like this; null takes a claim out.
+/// Nobody gets signed in with an ID token with these changed claims; null removes a claim.
 fn claims_are_refused(app: &TestApp, changes: Value) {
     is_refused(app, &changes.to_string(), "400 invalid_request", |state| {
         state.claims = changes.as_object().unwrap().clone();
     });
 }
 
-/// Somebody is signed in although the server does something unusual.
+/// The user gets signed in although the server does something unusual.
 fn is_accepted(app: &TestApp, what: &str, unusual: impl FnOnce(&mut State)) {
     let response = sign_in_while(app, unusual);
     assert_eq!(response.status, 200, "{what}: {response:?}");
@@ -82,7 +82,7 @@ fn now() -> u64 {
     crate::support::forgery::now()
 }
 
-/// An app whose service looks for new keys as often as it needs to.
+/// An app whose service fetches new keys as often as necessary.
 fn app_that_follows_rotations() -> TestApp {
     TestApp::start_with(crate::support::app::Setup {
         authorization_server: "unknown_key_seconds = 0",

@@ -1,4 +1,4 @@
-//! Signatures that are none.
+//! Invalid signatures.
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn refused_when_made(app: &TestApp, what: &str, make: impl Fn(&Value) -> String 
     });
 }
 
-/// Header, claims, and whatever is to stand for the signature.
+/// Header, claims, and the value in place of the signature.
 fn token(header: &Value, claims: &Value, signature: &str) -> String {
     format!(
         "{}.{}.{signature}",

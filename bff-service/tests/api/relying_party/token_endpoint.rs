@@ -1,4 +1,4 @@
-//! The token endpoint, answering with everything but tokens.
+//! Invalid responses of the token endpoint.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ const UNAVAILABLE: &str = "502 authorization_server_error";
 const BUSY: &str = "503 authorization_server_error";
 const REJECTED: &str = "400 authorization_error";
 
-/// Everything that is wrong with the answer itself: on login, and on refresh, where nobody is logged out by it.
+/// Every invalid response: at a login, and at a refresh, which does not sign the user out.
 fn misbehaves(app: &TestApp, what: &str, outcome: &str, misbehaviour: &Misbehaviour) {
     let server = &app.authorization_server;
     let mut signed_in = app.signed_in();

@@ -1,4 +1,4 @@
-//! The userinfo endpoint, where that is where the user's claims come from.
+//! The userinfo endpoint as the source of the user's claims.
 
 use serde_json::{Value, json};
 

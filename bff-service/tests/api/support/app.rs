@@ -1,4 +1,4 @@
-//! The service under test: the real one, with all its workers, on free ports of the loopback interface.
+//! The service under test: the real one, with all its workers, on free loopback ports.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     pub admin: SocketAddr,
     pub authorization_server: FakeAuthorizationServer,
-    /// What the service reads anew.
+    /// The files that the service reloads.
     pub configuration: Arc<Mutex<String>>,
 }
 
@@ -175,7 +175,7 @@ pub fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Set
     )
 }
 
-/// Waits for a condition, and fails where it does not come about.
+/// Waits for a condition, and fails after a timeout.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {

@@ -1,5 +1,5 @@
-//! `FakeAuthorizationServer`: for misbehaviour. It speaks the protocol well enough to sign somebody in, rotates refresh
-//! tokens and ends the session when one is used twice; and each of its endpoints can be told to fail.
+//! `FakeAuthorizationServer`: for misbehaviour. It implements enough of the protocol for a login, rotates refresh tokens,
+//! and ends the session after a second use of one; each of its endpoints can be made to fail.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,20 +18,20 @@ mod answers;
 pub const CLIENT_ID: &str = "spa-client";
 pub const KEY_ID: &str = "signing-key-1";
 
-/// What an endpoint does instead of its work.
+/// What an endpoint does instead of its normal response.
 #[derive(Clone, PartialEq)]
 pub enum Misbehaviour {
     /// Answers with this status and body.
     Answer(u16, String),
-    /// Sends half an answer and closes.
+    /// Sends half a response and closes.
     Truncate,
-    /// Closes without an answer.
+    /// Closes without a response.
     Close,
-    /// Reads the request and says nothing until told to go on.
+    /// Reads the request and does not respond until released.
     Hang,
     /// Writes these bytes, whatever they are, and closes.
     Raw(Vec<u8>),
-    /// Announces its answer with `103 Early Hints`, and sends it half a second later.
+    /// Announces its response with `103 Early Hints`, and sends it half a second later.
     EarlyHints,
     /// Writes the first bytes at once, and the others one by one with half a second in between.
     Drip(Vec<u8>, Vec<u8>),
@@ -47,7 +47,7 @@ pub type ResponseWriter = Box<dyn Fn(&str) -> Vec<u8> + Send>;
 #[derive(Default)]
 pub struct State {
     codes: HashMap<String, Grant>,
-    /// The refresh tokens that are good now.
+    /// The valid refresh tokens.
     live_refresh_tokens: HashMap<String, Grant>,
     used_refresh_tokens: HashSet<String>,
     /// Requests by endpoint.
@@ -59,7 +59,7 @@ pub struct State {
     /// The headers of the last request, by endpoint.
     pub last_headers: HashMap<&'static str, HashMap<String, String>>,
     pub revoked: Vec<String>,
-    /// Every token, code and verifier that must never be seen outside.
+    /// Every token, code and verifier that must never be visible outside.
     pub secrets: Vec<String>,
     /// Rotations that succeeded.
     pub rotations: usize,
@@ -81,12 +81,12 @@ pub struct State {
 }
 
 impl State {
-    /// As after a restart without a memory.
+    /// Like a restart without persistent state.
     pub fn forget_codes(&mut self) {
         self.codes.clear();
     }
 
-    /// The refresh tokens that are good now.
+    /// The valid refresh tokens.
     pub fn live_refresh_tokens(&self) -> Vec<String> {
         self.live_refresh_tokens.keys().cloned().collect()
     }
@@ -182,7 +182,7 @@ impl FakeAuthorizationServer {
         assert!(!wait.unwrap().1.timed_out(), "never happened: {what}");
     }
 
-    /// The user signs in at this authorization request URL. What comes back is where the browser is sent.
+    /// The user signs in at this authorization request URL. Returns the URL that the browser is redirected to.
     pub fn sign_in(&self, authorization_request_url: &str, subject: &str) -> Url {
         let request = Url::parse(authorization_request_url).unwrap();
         let parameters: HashMap<_, _> = request.query_pairs().into_owned().collect();
@@ -221,7 +221,7 @@ impl FakeAuthorizationServer {
         self.state().live_refresh_tokens.insert(token.to_owned(), grant);
     }
 
-    /// Whose refresh token is in this text, where it is good.
+    /// The subject of the refresh token in this text, if the token is valid.
     pub fn subject_of(&self, text: &str) -> Option<String> {
         let state = self.state();
         let mut tokens = state.live_refresh_tokens.iter();
@@ -241,7 +241,7 @@ impl FakeAuthorizationServer {
         )
     }
 
-    /// Serves this connection for as long as requests come, whatever they say of keeping it.
+    /// Serves this connection as long as requests arrive, whatever their `Connection` header.
     fn serve(&self, number: usize, stream: TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         while let Some((path, headers, body)) = read_request(&mut reader) {

@@ -1,4 +1,5 @@
-//! A browser: it keeps cookies as RFC 6265bis says, and sends what a browser would send from a page of the application.
+//! A browser: it stores cookies according to RFC 6265bis, and sends what a browser would send from a page of the
+//! application.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use url::Url;
 use super::app::{PREFIX, TestApp, WEB_ORIGIN};
 use super::http::{Request, Response};
 
-/// One cookie, under what identifies it: its name and path (all are host-only here).
+/// The identity of a cookie: its name and path (all are host-only here).
 type CookieStore = BTreeMap<(String, String), String>;
 
 /// A browser with the application's page open.
@@ -53,7 +54,7 @@ impl<'a> Browser<'a> {
         (!cookies.is_empty()).then(|| cookies.join("; "))
     }
 
-    /// Sends a request and takes over the cookies that come back.
+    /// Sends a request and stores the received cookies.
     pub fn send(&mut self, request: &Request) -> Response {
         let response = request.send(self.app.address);
         self.take_cookies(&response);
@@ -86,7 +87,7 @@ impl<'a> Browser<'a> {
         self.send(&self.request("POST", endpoint))
     }
 
-    /// The page asks for a login; what comes back is where it is to go.
+    /// The page starts a login. Returns the URL for the browser.
     pub fn start_login(&mut self) -> String {
         let response = self.post("/login/start");
         assert_eq!(response.status, 200, "{response:?}");
@@ -110,7 +111,7 @@ impl<'a> Browser<'a> {
         self.app.authorization_server.sign_in(&url, user)
     }
 
-    /// All of a login.
+    /// A complete login.
     pub fn sign_in_as(mut self, user: &str) -> Browser<'a> {
         let page_url = self.authorize(user);
         let response = self.load_page(page_url.as_str());
@@ -127,7 +128,7 @@ impl<'a> Browser<'a> {
             .1
     }
 
-    /// Puts another value in place of a cookie's.
+    /// Replaces the value of a cookie.
     pub fn replace_cookie(&mut self, name: &str, value: &str) {
         let found = self.cookies.iter_mut().find(|((other, _), _)| other == name);
         *found.unwrap().1 = value.to_owned();

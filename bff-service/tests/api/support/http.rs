@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Longer than any bound under test; a hang becomes a failure.
+/// Longer than any time limit under test, so that a hang becomes a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request, byte for byte.
@@ -33,7 +33,7 @@ impl Request {
         self
     }
 
-    /// Takes away every header of this name.
+    /// Removes every header with this name.
     pub fn without(mut self, name: &str) -> Request {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
@@ -75,7 +75,7 @@ impl Request {
         bytes
     }
 
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole response.
     pub fn send(&self, to: SocketAddr) -> Response {
         send_bytes(to, &self.to_bytes())
     }
@@ -88,11 +88,11 @@ impl Request {
     }
 }
 
-/// Sends these bytes and reads the whole answer.
+/// Sends these bytes and reads the whole response.
 pub fn send_bytes(to: SocketAddr, bytes: &[u8]) -> Response {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // The service may answer and close before it has read everything: what counts is the answer.
+    // The service may respond and close before it has read everything: only the response counts.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     if let Err(error) = stream.read_to_end(&mut answer) {
@@ -159,7 +159,7 @@ impl Response {
         self.set_cookies().iter().map(name).collect()
     }
 
-    /// `401 unauthorized_request`: what most refusals come to, told in one line.
+    /// `401 unauthorized_request`, the result of most refusals, on one line.
     pub fn outcome(&self) -> String {
         match self.body.as_str() {
             "" => self.status.to_string(),

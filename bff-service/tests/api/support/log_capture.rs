@@ -1,5 +1,5 @@
-//! Everything that the service logs at any level, and its dependencies at those that are on in production, from all
-//! tests of this process.
+//! All log lines of the service at any level, and those of its dependencies at their production levels, from all tests of
+//! this process.
 
 use std::sync::{Mutex, Once};
 
@@ -31,7 +31,7 @@ impl Log for Capture {
     fn flush(&self) {}
 }
 
-/// What an event says besides its message.
+/// The members of an event besides its message.
 struct Members<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for Members<'_> {
@@ -41,7 +41,7 @@ impl<'kvs> VisitSource<'kvs> for Members<'_> {
     }
 }
 
-/// From now on lines are kept.
+/// Starts to store lines.
 pub fn install() {
     INSTALL.call_once(|| {
         log::set_logger(&Capture).unwrap();

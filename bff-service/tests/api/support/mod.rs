@@ -1,4 +1,4 @@
-//! What the tests are told in: an application under test, browsers, and an authorization server that misbehaves.
+//! Support for the tests: an application under test, browsers, and an authorization server that misbehaves.
 
 pub mod app;
 pub mod authorization_server;

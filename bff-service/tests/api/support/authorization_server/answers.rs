@@ -1,4 +1,4 @@
-//! What `FakeAuthorizationServer` answers when it behaves.
+//! The normal responses of `FakeAuthorizationServer`.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -125,7 +125,7 @@ impl FakeAuthorizationServer {
         self.sign(&json!({"alg": "ES256", "typ": "logout+jwt", "kid": KEY_ID}), &claims)
     }
 
-    /// A JWT signed with this server's key, whatever it says.
+    /// A JWT with these claims, signed with this server's key.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(header), encode(claims));
