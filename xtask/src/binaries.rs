@@ -13,7 +13,7 @@ use crate::{command, workspace};
 /// those named below. `cargo xtask check` runs the rest, `cargo xtask test` all.
 const SYSTEM_TESTS: &str = "tests/tests/";
 /// The exceptions, each with those of its tests that need a program after all.
-const WITHOUT_PROGRAMS: [(&str, &[&str]); 4] = [
+const WITHOUT_PROGRAMS: [(&str, &[&str]); 6] = [
     ("tests/tests/compose_file.rs", &[]),
     ("tests/tests/documentation.rs", &[]),
     ("tests/tests/reference/main.rs", &[]),
@@ -21,6 +21,8 @@ const WITHOUT_PROGRAMS: [(&str, &[&str]); 4] = [
         "tests/tests/refresh_protocol/main.rs",
         &["the_scripts_do_in_a_real_redis"],
     ),
+    ("tests/tests/structure/main.rs", &[]),
+    ("tests/tests/wording.rs", &[]),
 ];
 
 /// Tests that wait most of their time, for timeouts and for periodic events: more of them run at once than the machine

@@ -42,6 +42,7 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
+    /// No exchange is under way; `times` bounds each of them.
     pub fn new(times: ExchangeTimes) -> Exchanges {
         let (jobs, begun) = mpsc::unbounded_channel();
         Exchanges {

@@ -12,6 +12,7 @@ pub struct Routing {
 }
 
 impl Routing {
+    /// By `hosts` and `endpoints_prefix` of the configuration.
     pub fn new(config: &Config) -> Routing {
         Routing {
             hosts: config.hosts.clone(),

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
+    /// Takes the text, which is erased from memory when the secret is dropped.
     pub fn new(text: String) -> Secret {
         Secret(Zeroizing::new(text))
     }

@@ -35,6 +35,7 @@ pub struct TokenSet {
 pub struct IdToken {
     /// The serialized token.
     pub raw: String,
+    /// Its validated claims.
     pub claims: Map<String, Value>,
 }
 

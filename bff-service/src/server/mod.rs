@@ -36,6 +36,7 @@ const REQUEST_HEAD: Duration = Duration::from_secs(10);
 /// Time limit for requests in progress at shutdown.
 const SHUTDOWN_SECONDS: u64 = 15;
 
+/// The sockets that are bound before the service starts, so that a port in use is an error at once.
 pub struct Listeners {
     /// The API.
     pub api: TcpListener,

@@ -81,6 +81,7 @@ impl RequestSession {
         })
     }
 
+    /// The session by its id, to compare cookies with.
     pub fn current(&self) -> CurrentSession {
         self.session
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::cookies::settings::CookieSettings;
 use super::identity::ReplicaId;
 
+/// The content of the refresh token cookie, sealed as JSON.
 pub struct RefreshContent {
     /// The refresh token.
     pub refresh_token: Zeroizing<String>,

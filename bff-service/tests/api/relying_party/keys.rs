@@ -59,7 +59,7 @@ fn oidcc_client_test_signing_key_rotation_just_before_signing() {
     is_accepted(&app, "rotated just now", publishing(keys, signer));
     assert!(
         app.authorization_server.requests("jwks") > before,
-        "they were fetched anew"
+        "they were fetched again"
     );
 }
 
