@@ -117,7 +117,7 @@ fn a_bad_ring_is_refused_by_both(
     hang_up(test);
     for admin in admins(test) {
         eventually("the service refuses the ring", || {
-            metrics(admin).contains("bff_reread_refused 1")
+            metrics(admin).contains("\nbff_reread_refused 1\n")
         });
     }
     assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{bad}\"}}")));

@@ -94,7 +94,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
                 let keys = measured.iter().map(|of| (of.config.name(), &*of.live.cookie_keys));
                 metrics.push_str(&keys::metrics(keys));
                 metrics.push_str(&format!(
-                    "# HELP bff_reread_refused 1 while the reloaded configuration is invalid and the previous one is in force, otherwise 0.\n\
+                    "# HELP bff_reread_refused Whether the reloaded configuration is invalid and the previous one stays in force: 1 or 0.\n\
                      # TYPE bff_reread_refused gauge\nbff_reread_refused {}\n",
                     u8::from(state.reload_failed.load(Relaxed))
                 ));
