@@ -19,7 +19,7 @@ use bff_service::telemetry::logging::{self, LogFormat};
 fn main() -> ExitCode {
     // Both TLS and signatures use this provider; without one the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        eprintln!("bff-service: a TLS crypto provider is already installed");
+        eprintln!("error: installing the TLS cryptography provider failed: another one is already installed");
         return ExitCode::FAILURE;
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -18,7 +18,7 @@ pub(crate) fn build(node: &Node) -> Result<PathBuf> {
     let stamp = Stamp::new(workspace::target().join("spa.stamp"), sources);
     if !(stamp.is_current() && dist.join("index.html").is_file()) {
         command::run(
-            "building the single page app",
+            "building the single page application",
             npm(node).args(["run", "--silent", "build"]).current_dir(&folder),
             "See the message above: the error is in demo/spa.",
         )?;

@@ -93,7 +93,7 @@ impl ConnectorSettings {
             let addresses = resolver::lookup(host, port)
                 .await
                 .map_err(|error| io::Error::new(error.kind(), format!("resolving {host} failed: {error}")))?;
-            let mut outcome = Err(io::Error::other(format!("{host} has no address")));
+            let mut outcome = Err(io::Error::other(format!("resolving {host} failed: no address")));
             for address in addresses {
                 outcome = TcpStream::connect(address).await;
                 if outcome.is_ok() {
@@ -138,7 +138,7 @@ impl ConnectorSettings {
     async fn in_time<T>(&self, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         tokio::time::timeout(self.connect_timeout, step)
             .await
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "timed out waiting for the response")))
     }
 }
 

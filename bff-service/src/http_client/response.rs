@@ -7,7 +7,7 @@ use bff_core::request::cache_control;
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The response was not complete in time.
-    #[error("no answer in time")]
+    #[error("timed out waiting for the response")]
     Timeout,
     /// The connection could not be established.
     #[error("connecting failed: {0}")]

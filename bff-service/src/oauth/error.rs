@@ -257,7 +257,7 @@ mod tests {
         let error = OAuthError::http(ServerEndpoint::Userinfo, HttpError::Timeout);
         assert_eq!(
             error.to_string(),
-            "authorization server: the userinfo endpoint: no answer in time"
+            "authorization server: the userinfo endpoint: timed out waiting for the response"
         );
     }
 }

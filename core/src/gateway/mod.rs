@@ -230,7 +230,7 @@ impl Gateway {
                 }
                 IntrospectionOutcome::TimedOut => Decision::Reject(Rejection::new(
                     ErrorCode::AuthorizationServerTimeout,
-                    "introspection timed out: no answer within timeout_ms, or HTTP 504",
+                    "introspection timed out: no response within timeout_ms, or HTTP 504",
                 )),
             };
             let effect = Effect::Decide { stream, decision };

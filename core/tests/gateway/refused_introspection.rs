@@ -120,8 +120,8 @@ fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_
         (500, "HTTP 500"),
         (502, "HTTP 502"),
         (503, "HTTP 503, which Envoy also answers when it cannot reach"),
-        (504, "no answer within timeout_ms, or HTTP 504"),
-        (418, "another HTTP status 4xx"),
+        (504, "no response within timeout_ms, or HTTP 504"),
+        (418, "HTTP 4xx"),
         (0, "the response has no HTTP status"),
     ] {
         let (_, (_, why)) = answered(

@@ -163,7 +163,7 @@ impl RefreshExchange {
             .exchanges
             .in_time(Exchange::RefreshToken, refresh)
             .await;
-        let answer = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("no answer in time".to_owned())));
+        let answer = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())));
         let tokens = match answer {
             Ok(tokens) => tokens,
             Err(error) => {

@@ -12,7 +12,7 @@ pub(crate) enum ErrorResponse {
     NotIntrospectable,
     /// Nothing: it is about us or about the server.
     Failure(&'static str),
-    /// Nothing: there was no answer in time.
+    /// Nothing: there was no response in time.
     TimedOut,
 }
 
@@ -62,11 +62,11 @@ fn failed_with(status: u16) -> &'static str {
                 403 => "introspection failed: HTTP 403: the authorization server does not let this client introspect",
                 503 => "introspection failed: HTTP 503, which Envoy also answers when it cannot reach the authorization server",
                 $($status => concat!("introspection failed: HTTP ", $status),)*
-                100..=199 => "introspection failed: another HTTP status 1xx",
-                200..=299 => "introspection failed: another HTTP status 2xx",
-                300..=399 => "introspection failed: another HTTP status 3xx",
-                400..=499 => "introspection failed: another HTTP status 4xx",
-                500..=599 => "introspection failed: another HTTP status 5xx",
+                100..=199 => "introspection failed: HTTP 1xx",
+                200..=299 => "introspection failed: HTTP 2xx",
+                300..=399 => "introspection failed: HTTP 3xx",
+                400..=499 => "introspection failed: HTTP 4xx",
+                500..=599 => "introspection failed: HTTP 5xx",
                 _ => "introspection failed: the response has no HTTP status",
             }
         };
