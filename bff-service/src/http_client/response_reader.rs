@@ -126,7 +126,9 @@ impl ResponseReader {
                 self.state = complete(out);
                 Ok(())
             }
-            ReadState::Head if self.head_bytes == 0 => Err(Malformed("the server closed the connection before the response")),
+            ReadState::Head if self.head_bytes == 0 => {
+                Err(Malformed("the server closed the connection before the response"))
+            }
             ReadState::Head
             | ReadState::Length(_)
             | ReadState::ChunkLine

@@ -156,7 +156,7 @@ impl Default for Metrics {
             ),
             ready: gauge(
                 "bff_ready",
-                "1 if the service has loaded the authorization server's metadata and JWKS, otherwise 0.",
+                "Whether the service has loaded the authorization server's metadata and JWKS: 1 or 0.",
             ),
             registry,
         };

@@ -128,7 +128,8 @@ impl LoginExchange {
             &login.requirements,
         ));
         let answer = self.application.exchanges.in_time(Exchange::Code, exchange).await;
-        let tokens = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())))?;
+        let tokens =
+            answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())))?;
         self.begin_session(tokens, asked_at, seen)
     }
 

@@ -163,7 +163,8 @@ impl RefreshExchange {
             .exchanges
             .in_time(Exchange::RefreshToken, refresh)
             .await;
-        let answer = answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())));
+        let answer =
+            answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())));
         let tokens = match answer {
             Ok(tokens) => tokens,
             Err(error) => {
