@@ -229,6 +229,12 @@ mod tests {
             json!({"aud": "apis"}),
             json!({"aud": "b api"}),
             json!({"aud": []}),
+            json!({"aud": null}),
+            json!({"aud": 5}),
+            json!({"aud": {"api": true}}),
+            // Not a list of strings (RFC 7519, section 4.1.3), so nothing that it holds counts.
+            json!({"aud": ["api", null]}),
+            json!({"aud": ["api", ["api"]]}),
             json!({}),
         ] {
             assert!(!meets(&bad, None, Some("api")), "{bad}");

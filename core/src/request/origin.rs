@@ -93,3 +93,71 @@ pub fn check<'a>(
         false => Err(OriginError::Missing),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "https://www.example.com";
+
+    fn checked(origins: &[&str], sites: &[&str], without: WithoutOrigin) -> Result<(), OriginError> {
+        let trusted = TrustedOrigins::parse(&[PAGE.to_owned()], false).unwrap();
+        let caller = CallerOrigin::of(Values::of(origins.iter().map(|origin| origin.as_bytes())), &trusted);
+        check(caller, sites.iter().map(|site| site.as_bytes()), without)
+    }
+
+    #[test]
+    fn an_opaque_origin_is_not_trusted_whatever_fetch_metadata_say() {
+        for sites in [&[][..], &["same-origin"], &["same-site"], &["none"]] {
+            for without in [
+                WithoutOrigin::Refused,
+                WithoutOrigin::Allowed,
+                WithoutOrigin::AllowedFromSameSite,
+            ] {
+                // From sandboxed frames, and after some redirects.
+                assert_eq!(
+                    checked(&["null"], sites, without),
+                    Err(OriginError::Untrusted),
+                    "{sites:?}"
+                );
+            }
+        }
+        assert_eq!(
+            checked(&[PAGE, PAGE], &[], WithoutOrigin::Allowed),
+            Err(OriginError::Untrusted)
+        );
+    }
+
+    #[test]
+    fn a_request_that_changes_something_needs_an_origin_also_without_fetch_metadata() {
+        assert_eq!(checked(&[], &[], WithoutOrigin::Refused), Err(OriginError::Missing));
+        assert_eq!(
+            checked(&[], &["same-origin"], WithoutOrigin::Refused),
+            Err(OriginError::Missing)
+        );
+        assert_eq!(checked(&[PAGE], &[], WithoutOrigin::Refused), Ok(()));
+        assert_eq!(checked(&[], &[], WithoutOrigin::Allowed), Ok(()));
+    }
+
+    #[test]
+    fn every_value_of_sec_fetch_site_counts() {
+        for sites in [
+            &["same-origin", "cross-site"][..],
+            &["cross-site", "same-origin"],
+            &["none", "cross-site"],
+        ] {
+            assert_eq!(
+                checked(&[PAGE], sites, WithoutOrigin::Allowed),
+                Err(OriginError::CrossSite),
+                "{sites:?}"
+            );
+        }
+        let sibling = ["same-origin", "same-site"];
+        assert_eq!(
+            checked(&[], &sibling, WithoutOrigin::Allowed),
+            Err(OriginError::SameSite)
+        );
+        assert_eq!(checked(&[], &sibling, WithoutOrigin::AllowedFromSameSite), Ok(()));
+        assert_eq!(checked(&[PAGE], &sibling, WithoutOrigin::Allowed), Ok(()));
+    }
+}
