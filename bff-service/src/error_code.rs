@@ -2,6 +2,7 @@
 //! are fixed; the details are logged.
 
 use bff_core::error_body::error_body;
+use bff_core::gateway::error_code::ErrorCode as Shared;
 
 /// The error code of a failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,14 +62,12 @@ impl ErrorCode {
     }
 
     const fn row(self) -> (u16, &'static str, &'static str) {
-        const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
-        const SERVER: &str = "The authorization server could not be used";
         const BUSY: &str = "The authorization server is busy: try again later";
         match self {
-            Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),
+            Self::AuthorizationServerError => Shared::AuthorizationServerError.row(),
             Self::AuthorizationServerBusy { .. } => (503, "authorization_server_error", BUSY),
-            Self::ServerError => (500, "server_error", "A problem was encountered on the server"),
-            Self::UnauthorizedRequest => (401, "unauthorized_request", CREDENTIALS),
+            Self::ServerError => Shared::ServerError.row(),
+            Self::UnauthorizedRequest => (401, "unauthorized_request", Shared::Unauthorized.message()),
             Self::InvalidRequest => (
                 400,
                 "invalid_request",

@@ -99,23 +99,23 @@ pub(super) fn check_csrf<'s>(
     session: &'s RequestSession,
 ) -> Result<&'s [u8], ApiError> {
     let values = headers.get_all(name).map(HeaderValue::as_bytes);
-    check_csrf_value(Values::of(values), settings, session)
+    let value = csrf::header_value(Values::of(values)).map_err(csrf_error)?;
+    check_csrf_value(value, settings, session)
 }
 
 /// Like [`check_csrf`], for a value from another place.
 pub(super) fn check_csrf_value<'s>(
-    value: Values<&[u8]>,
+    value: Option<&[u8]>,
     settings: &CookieSettings,
     session: &'s RequestSession,
 ) -> Result<&'s [u8], ApiError> {
-    if value == Values::Repeated {
-        return Err(ApiError::unauthorized(CsrfError::HeaderRepeated.details()).because(Reason::Csrf));
-    }
     let cookie = required(settings, Purpose::Csrf, &session.csrf)?;
-    match csrf::check(value, cookie, &session.current()) {
-        Ok(()) => Ok(&cookie.value),
-        Err(error) => Err(ApiError::unauthorized(error.details()).because(Reason::Csrf)),
-    }
+    csrf::check(value, cookie, &session.current()).map_err(csrf_error)?;
+    Ok(&cookie.value)
+}
+
+fn csrf_error(error: CsrfError) -> ApiError {
+    ApiError::unauthorized(error.details()).because(Reason::Csrf)
 }
 
 /// Returns a cookie of the session that the endpoint requires.

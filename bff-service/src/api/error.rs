@@ -169,17 +169,7 @@ impl ApiError {
 
 impl From<OAuthError> for ApiError {
     fn from(error: OAuthError) -> ApiError {
-        let refusal = match &error {
-            OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
-            OAuthError::Rejected(error_response) => refusal_of(error_response),
-            OAuthError::TokenExpired => ErrorCode::TokenExpired,
-            OAuthError::InvalidIdToken(_)
-            | OAuthError::AuthorizationResponse(_)
-            | OAuthError::LogoutToken(_)
-            | OAuthError::ExtraParam(_) => ErrorCode::InvalidRequest,
-            OAuthError::Internal(_) => ErrorCode::ServerError,
-        };
-        let failure = ApiError::new(refusal, error.to_string());
+        let failure = ApiError::new(code_of(&error, code_of_rejection), error.to_string());
         match &error {
             OAuthError::InvalidIdToken(_) => failure.because(Reason::IdToken),
             OAuthError::LogoutToken(_) => failure.because(Reason::LogoutToken),
@@ -193,8 +183,21 @@ impl From<OAuthError> for ApiError {
     }
 }
 
-/// The error code for an error response of the authorization server.
-fn refusal_of(error_response: &ErrorResponse) -> ErrorCode {
+/// The error code; `rejected` has it for an error response of the authorization server, which depends on the request.
+fn code_of(error: &OAuthError, rejected: impl FnOnce(&ErrorResponse) -> ErrorCode) -> ErrorCode {
+    match error {
+        OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
+        OAuthError::Rejected(error_response) => rejected(error_response),
+        OAuthError::TokenExpired => ErrorCode::TokenExpired,
+        OAuthError::InvalidIdToken(_)
+        | OAuthError::AuthorizationResponse(_)
+        | OAuthError::LogoutToken(_)
+        | OAuthError::ExtraParam(_) => ErrorCode::InvalidRequest,
+        OAuthError::Internal(_) => ErrorCode::ServerError,
+    }
+}
+
+fn code_of_rejection(error_response: &ErrorResponse) -> ErrorCode {
     let (endpoint, code) = (error_response.endpoint, error_response.error_code());
     match (error_response.meaning(), endpoint) {
         (Meaning::NotNow, _) => busy(error_response),
@@ -211,21 +214,12 @@ fn refusal_of(error_response: &ErrorResponse) -> ErrorCode {
 }
 
 /// The error code for a failed refresh, by the meaning of the error.
-pub(super) fn refusal_of_refresh(error: &OAuthError) -> ErrorCode {
-    match error {
-        OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
-        OAuthError::Rejected(error_response) => match error_response.meaning() {
-            Meaning::NotNow => busy(error_response),
-            Meaning::UserMustCome => ErrorCode::SessionExpired,
-            Meaning::Fault => ErrorCode::AuthorizationServerError,
-        },
-        OAuthError::TokenExpired => ErrorCode::TokenExpired,
-        OAuthError::InvalidIdToken(_)
-        | OAuthError::AuthorizationResponse(_)
-        | OAuthError::LogoutToken(_)
-        | OAuthError::ExtraParam(_) => ErrorCode::InvalidRequest,
-        OAuthError::Internal(_) => ErrorCode::ServerError,
-    }
+pub(super) fn code_of_failed_refresh(error: &OAuthError) -> ErrorCode {
+    code_of(error, |error_response| match error_response.meaning() {
+        Meaning::NotNow => busy(error_response),
+        Meaning::UserMustCome => ErrorCode::SessionExpired,
+        Meaning::Fault => ErrorCode::AuthorizationServerError,
+    })
 }
 
 fn busy(error_response: &ErrorResponse) -> ErrorCode {

@@ -57,4 +57,4 @@ pub use self::sections::{
 pub use self::server_endpoints::ServerEndpoints;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,7 @@ use super::*;
 
 mod rules;
 mod secrets;
+pub(crate) mod two_applications;
 
 const EXAMPLE: &str = include_str!("../../bff.example.toml");
 const KEY: &str = "8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98";

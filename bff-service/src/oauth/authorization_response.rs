@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::client::{OAuthClient, VerificationError};
+use super::client::OAuthClient;
 use super::error::{AuthorizationResponseError, OAuthError};
 use super::provider::TokenSender;
 use super::signed_jwt::{self, JwtError, validate_addressed};
@@ -28,10 +28,7 @@ impl OAuthClient {
         let verified = self
             .verify_signature(response, TokenSender::Anybody, &signed_jwt::TYPES)
             .await;
-        let (_, claims) = verified.map_err(|error| match error {
-            VerificationError::Refused(error) => refused(error),
-            VerificationError::NoKeys(error) => error,
-        })?;
+        let (_, claims) = verified.map_err(|error| error.into_oauth_error(refused))?;
         let config = self.config();
         // JARM, section 2.1.
         if !claims.contains_key("exp") {

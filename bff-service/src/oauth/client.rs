@@ -108,6 +108,16 @@ pub(super) enum VerificationError {
     NoKeys(OAuthError),
 }
 
+impl VerificationError {
+    /// The error of the caller, who says what it is that an invalid JWT makes of it.
+    pub(super) fn into_oauth_error(self, refused: impl FnOnce(JwtError) -> OAuthError) -> OAuthError {
+        match self {
+            VerificationError::Refused(error) => refused(error),
+            VerificationError::NoKeys(error) => error,
+        }
+    }
+}
+
 impl From<OAuthError> for VerificationError {
     fn from(error: OAuthError) -> VerificationError {
         VerificationError::NoKeys(error)

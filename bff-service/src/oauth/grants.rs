@@ -10,7 +10,7 @@ use oauth2::{
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::client::{OAuthClient, VerificationError};
+use super::client::OAuthClient;
 use super::dpop::{self, Dpop, ServerRole};
 use super::error::{ErrorResponse, OAuthError};
 use super::error_meaning::OAuthErrorCode;
@@ -270,10 +270,8 @@ impl OAuthClient {
         let verified = self
             .verify_signature(raw, TokenSender::AuthorizationServer, &signed_jwt::TYPES)
             .await;
-        let (algorithm, claims) = verified.map_err(|error| match error {
-            VerificationError::Refused(error) => IdTokenError::Jwt(error).into(),
-            VerificationError::NoKeys(error) => error,
-        })?;
+        let refused = |error| IdTokenError::Jwt(error).into();
+        let (algorithm, claims) = verified.map_err(|error| error.into_oauth_error(refused))?;
         let settings = &self.config().client;
         let expected = Expected {
             issuer: &self.config().authorization_server.issuer,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use url::Url;
 
-use super::client::{OAuthClient, VerificationError};
+use super::client::OAuthClient;
 use super::dpop::ServerRole;
 use super::error::{ErrorResponse, OAuthError};
 use super::http::{MAX_ANSWER_BYTES, ServerResponse};
@@ -64,10 +64,7 @@ impl OAuthClient {
         let verified = self
             .verify_signature(raw.trim(), TokenSender::AuthorizationServer, &signed_jwt::TYPES)
             .await;
-        let (_, claims) = verified.map_err(|error| match error {
-            VerificationError::Refused(error) => refused(error),
-            VerificationError::NoKeys(error) => error,
-        })?;
+        let (_, claims) = verified.map_err(|error| error.into_oauth_error(refused))?;
         let config = self.config();
         let skew = config.authorization_server.clock_skew_seconds;
         validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(refused)?;

@@ -17,10 +17,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
 use super::server_endpoint::ServerEndpoint;
+use bff_core::request::trace_context::MAX_TRACESTATE_LEN;
 use bff_core::request::values::Values;
-
-/// A longer `tracestate` is not propagated (Trace Context, section 3.3.1.5 requires at least this many bytes).
-const MAX_TRACESTATE_BYTES: usize = 512;
 
 /// Set if spans are exported.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -127,7 +125,7 @@ struct Incoming<'a>(&'a HeaderMap);
 impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         let one = Values::of(self.0.get_all(key)).single()?.to_str().ok()?;
-        (key != "tracestate" || one.len() <= MAX_TRACESTATE_BYTES).then_some(one)
+        (key != "tracestate" || one.len() <= MAX_TRACESTATE_LEN).then_some(one)
     }
 
     fn keys(&self) -> Vec<&str> {

@@ -6,6 +6,18 @@ use crate::ended_sessions::{SID, is_over, with_sid};
 use crate::support::app::{Setup, TestApp};
 use crate::support::http::Request;
 
+fn configured() -> TestApp {
+    let app = TestApp::start_with(Setup {
+        client: "frontchannel_logout = true",
+        ..Setup::default()
+    });
+    app.authorization_server
+        .state()
+        .claims
+        .insert("sid".to_owned(), json!(SID));
+    app
+}
+
 #[test]
 fn front_channel_logout_is_off_unless_it_is_configured() {
     let app = with_sid();
@@ -18,14 +30,7 @@ fn front_channel_logout_is_off_unless_it_is_configured() {
 
 #[test]
 fn front_channel_logout_ends_the_login_that_iss_and_sid_name() {
-    let app = TestApp::start_with(Setup {
-        client: "frontchannel_logout = true",
-        ..Setup::default()
-    });
-    app.authorization_server
-        .state()
-        .claims
-        .insert("sid".to_owned(), json!(SID));
+    let app = configured();
     let mut browser = app.signed_in();
     let issuer = app.authorization_server.issuer();
     let ask = |query: &str| {
@@ -81,14 +86,7 @@ fn a_flood_of_made_up_front_channel_logouts_does_not_push_out_those_that_were_pr
 
 #[test]
 fn a_login_that_front_channel_logout_ended_may_begin_again_with_the_same_sid() {
-    let app = TestApp::start_with(Setup {
-        client: "frontchannel_logout = true",
-        ..Setup::default()
-    });
-    app.authorization_server
-        .state()
-        .claims
-        .insert("sid".to_owned(), json!(SID));
+    let app = configured();
     let path = format!(
         "/bff/frontchannel-logout?iss={}&sid={SID}",
         app.authorization_server.issuer()

@@ -16,7 +16,7 @@ use crate::request::access_token;
 use crate::request::head::RequestHead;
 use crate::request::origin::{self, CallerOrigin, WithoutOrigin};
 use crate::request::values::Values;
-use crate::session::csrf::{self, CsrfError};
+use crate::session::csrf;
 use crate::session::current_session::{CurrentSession, DifferentSessions};
 
 /// The access token's cookie of a request that passes the stage. `None`: the request has none of our cookies, and may have a
@@ -120,10 +120,8 @@ fn check_csrf(
     session: &CurrentSession,
     now: u64,
 ) -> Result<(), Rejection> {
-    let header = head.one(&stage.csrf_header);
-    if header == Values::Repeated {
-        return Err(Rejection::unauthorized(CsrfError::HeaderRepeated.details()));
-    }
+    let header = csrf::header_value(head.one(&stage.csrf_header));
+    let header = header.map_err(|error| Rejection::unauthorized(error.details()))?;
     let mut details = "missing CSRF cookie";
     for value in jar.values(Purpose::Csrf, MAX_PARTS) {
         details = match cookies.open(&stage.sealer, Purpose::Csrf, &value, now) {

@@ -54,7 +54,8 @@ impl ErrorCode {
         error_body(self.code(), self.message())
     }
 
-    const fn row(self) -> (u16, &'static str, &'static str) {
+    /// Status, code and message. The service takes the rows that it shares from here.
+    pub const fn row(self) -> (u16, &'static str, &'static str) {
         const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
         const SERVER: &str = "The authorization server could not be used";
         match self {

@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 
 use self::attributes::{RequestAttributes, StreamId};
 use self::cache_key::CacheKeys;
-use self::config::Config;
+use self::config::{Config, PhantomToken};
 use self::cookie_cache::CookieCache;
 use self::counters::{Counter, Counters};
 use self::credential::Credential;
@@ -108,7 +108,9 @@ impl Gateway {
                 reject(stream, rejection)
             }
         };
-        count_decision(&mut self.counters, &effect);
+        if let Effect::Decide { decision, .. } = &effect {
+            count(&mut self.counters, decision);
+        }
         Some(effect)
     }
 
@@ -123,11 +125,9 @@ impl Gateway {
         now: u64,
     ) -> Option<Effect> {
         let stage = self.config.phantom_token.as_ref();
-        let namespace = stage.and_then(|stage| stage.route_metadata.as_deref());
-        let route = match namespace.map(|namespace| Requirement::of_route(namespace, attributes)) {
-            None => None,
-            Some(Ok(requirement)) => Some(requirement),
-            Some(Err(rejection)) => return Some(reject(stream, rejection)),
+        let route = match route_requirement(stage, attributes) {
+            Ok(route) => route,
+            Err(rejection) => return Some(reject(stream, rejection)),
         };
         let source = match &credential {
             Credential::Cookie(found) => {
@@ -233,9 +233,8 @@ impl Gateway {
                     "introspection timed out: no response within timeout_ms, or HTTP 504",
                 )),
             };
-            let effect = Effect::Decide { stream, decision };
-            count_decision(&mut self.counters, &effect);
-            effects.push(effect);
+            count(&mut self.counters, &decision);
+            effects.push(Effect::Decide { stream, decision });
         }
         if let IntrospectionOutcome::Introspected { state, expires_at } = outcome {
             self.cache.put(flight.key, state, expires_at, now);
@@ -247,10 +246,8 @@ impl Gateway {
     /// have changed, and until then tells of the metadata of the previous route: what it tells now is of the route that served.
     /// `Some`: that one requires something else, and the response must not go out.
     pub fn on_response(&mut self, required: &Requirement, attributes: &dyn RequestAttributes) -> Option<Rejection> {
-        let stage = self.config.phantom_token.as_ref();
-        let namespace = stage.and_then(|stage| stage.route_metadata.as_deref());
-        let served = namespace.map(|namespace| Requirement::of_route(namespace, attributes));
-        if matches!(&served, Some(Ok(served)) if served == required) {
+        let served = route_requirement(self.config.phantom_token.as_ref(), attributes);
+        if matches!(&served, Ok(Some(served)) if served == required) {
             return None;
         }
         let rejection = Rejection::new(
@@ -331,6 +328,17 @@ impl Gateway {
     }
 }
 
+/// What the route requires in addition to the entry point, where routes are asked.
+fn route_requirement(
+    stage: Option<&PhantomToken>,
+    attributes: &dyn RequestAttributes,
+) -> Result<Option<Requirement>, Rejection> {
+    let namespace = stage.and_then(|stage| stage.route_metadata.as_deref());
+    namespace
+        .map(|namespace| Requirement::of_route(namespace, attributes))
+        .transpose()
+}
+
 fn reject(stream: StreamId, rejection: Rejection) -> Effect {
     Effect::Decide {
         stream,
@@ -338,14 +346,11 @@ fn reject(stream: StreamId, rejection: Rejection) -> Effect {
     }
 }
 
-fn count_decision(counters: &mut Counters, effect: &Effect) {
-    match effect {
-        Effect::Decide { decision, .. } => counters.add(match decision {
-            Decision::Forward(_) => Counter::Forwarded,
-            Decision::Reject(rejection) => Counter::Rejected(rejection.code),
-        }),
-        Effect::Run(_) => {}
-    }
+fn count(counters: &mut Counters, decision: &Decision) {
+    counters.add(match decision {
+        Decision::Forward(_) => Counter::Forwarded,
+        Decision::Reject(rejection) => Counter::Rejected(rejection.code),
+    });
 }
 
 /// A token was called inactive. One out of our own cookie is a hint at a client that may not introspect it.

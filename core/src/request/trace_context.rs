@@ -11,7 +11,7 @@ use crate::request::values::Values;
 /// Version, trace, parent and flags, with `-` between them (section 3.2.2).
 const TRACEPARENT_LEN: usize = 55;
 /// A longer `tracestate` is not handed on (section 3.3.1.5 asks for at least this many bytes).
-const MAX_TRACESTATE_LEN: usize = 512;
+pub const MAX_TRACESTATE_LEN: usize = 512;
 /// A longer request id is not handed on.
 const MAX_REQUEST_ID_LEN: usize = 64;
 

@@ -33,18 +33,25 @@ impl CsrfError {
     }
 }
 
+/// The value in the header; `None` where it is missing.
+///
+/// # Errors
+/// The header is repeated.
+pub fn header_value(values: Values<&[u8]>) -> Result<Option<&[u8]>, CsrfError> {
+    match values {
+        Values::Single(value) => Ok(Some(value)),
+        Values::Absent => Ok(None),
+        Values::Repeated => Err(CsrfError::HeaderRepeated),
+    }
+}
+
 /// Compares the header's value with the cookie's, in constant time, and the cookie's session with `session`, which the
 /// tokens are of. An empty value never matches.
 ///
 /// # Errors
-/// See [`CsrfError`].
-pub fn check(header: Values<&[u8]>, cookie: &Opened, session: &CurrentSession) -> Result<(), CsrfError> {
-    let value = match header {
-        Values::Single(value) => value,
-        Values::Absent => return Err(CsrfError::Mismatch),
-        Values::Repeated => return Err(CsrfError::HeaderRepeated),
-    };
-    let is_same_value = !value.is_empty() && bool::from(value.ct_eq(&cookie.value));
+/// [`CsrfError::Mismatch`].
+pub fn check(header: Option<&[u8]>, cookie: &Opened, session: &CurrentSession) -> Result<(), CsrfError> {
+    let is_same_value = header.is_some_and(|value| !value.is_empty() && bool::from(value.ct_eq(&cookie.value)));
     match is_same_value && session.has(Purpose::Csrf, cookie.session) {
         true => Ok(()),
         false => Err(CsrfError::Mismatch),

@@ -2,7 +2,6 @@
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
-use bff_core::request::values::Values;
 use bff_core::session::ended_sessions::Ended;
 use serde_json::json;
 
@@ -36,7 +35,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     let session = required_session(&call.cookies)?;
     match proof {
         Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,
-        Proof::Parameter(value) => check_csrf_value(Values::Single(value), settings, &session)?,
+        Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
     };
     let id = session.id();
     // Any valid cookie of the session is sufficient: the state of the other cookies must not prevent a logout.

@@ -8,7 +8,7 @@ use crate::error_code::ErrorCode;
 use bff_core::cookie::session_id::SessionId;
 use zeroize::Zeroizing;
 
-use crate::api::error::refusal_of_refresh;
+use crate::api::error::code_of_failed_refresh;
 use crate::application::Application;
 use crate::application::exchanges::Exchange;
 use crate::clock;
@@ -169,7 +169,7 @@ impl RefreshExchange {
             Ok(tokens) => tokens,
             Err(error) => {
                 let name = session_name(self.session);
-                let refusal = refusal_of_refresh(&error);
+                let refusal = code_of_failed_refresh(&error);
                 let level = match refusal == ErrorCode::AuthorizationServerError {
                     true => log::Level::Error,
                     false => log::Level::Warn,

@@ -215,6 +215,7 @@ impl RefreshStore for InProcessRefreshStore {
 #[cfg(test)]
 mod tests {
     use bff_core::cookie::session_id::SessionId;
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::session::refresh::store::tests::renewed as renewed_until;
@@ -249,15 +250,19 @@ mod tests {
         }
     }
 
+    /// A caller that waits for the one that leads.
+    async fn follow(store: &InProcessRefreshStore, key: RefreshKey) -> JoinHandle<Option<String>> {
+        let store = store.clone();
+        let follower = tokio::spawn(async move { access_token_of(&store, key).await });
+        tokio::task::yield_now().await;
+        follower
+    }
+
     #[tokio::test(start_paused = true)]
     async fn those_who_come_while_the_leader_is_at_it_get_its_outcome() {
         let store = InProcessRefreshStore::new(LIMITS);
         let lease = lead(&store, key("a")).await;
-        let follower = {
-            let store = store.clone();
-            tokio::spawn(async move { access_token_of(&store, key("a")).await })
-        };
-        tokio::task::yield_now().await;
+        let follower = follow(&store, key("a")).await;
         let _ = store.publish(key("a"), lease, renewed("new")).await;
         assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
     }
@@ -289,11 +294,7 @@ mod tests {
     async fn a_failure_is_told_to_those_who_wait_and_then_forgotten() {
         let store = InProcessRefreshStore::new(LIMITS);
         let lease = lead(&store, key("a")).await;
-        let follower = {
-            let store = store.clone();
-            tokio::spawn(async move { access_token_of(&store, key("a")).await })
-        };
-        tokio::task::yield_now().await;
+        let follower = follow(&store, key("a")).await;
         let _ = store
             .publish(key("a"), lease, Err(ErrorCode::AuthorizationServerError))
             .await;
