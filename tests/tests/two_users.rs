@@ -21,8 +21,11 @@ use serde_json::{Value, json};
 
 const ROUNDS: usize = 10_000;
 const USERS: usize = 2;
-/// Each user has this number of connections, which send the same request at the same instant.
-const CONNECTIONS: usize = 2;
+/// Workers of Envoy, which share nothing.
+const WORKERS: u32 = 2;
+/// Each user has this number of connections, which send the same request at the same instant. One more than there are workers:
+/// Envoy distributes connections as it likes, and only requests that reach one worker can wait together.
+const CONNECTIONS: usize = WORKERS as usize + 1;
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
@@ -99,7 +102,9 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
         }
     });
     let (_api, api_address) = EchoingApi::start();
-    let test = start_envoy(server_address, api_address, |_| {});
+    let test = start_envoy(server_address, api_address, |options| {
+        options.envoy_concurrency = Some(WORKERS);
+    });
     let system = &test.system;
     let origin = system.www();
     let start = Start::default();
