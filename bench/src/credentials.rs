@@ -5,7 +5,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use bff_core::cookie::names::{CookieNames, NamePrefixes};
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -60,7 +60,7 @@ impl Deployment {
                 began_at: self.now,
                 expires_at: self.now + 36_000,
             };
-            let nonce = random::<NONCE_LEN>()?;
+            let nonce = random::<NONCE_BYTES>()?;
             let sealed = self.sealer.seal(purpose, &content, nonce);
             sealed.map_err(|error| error.to_string())
         };

@@ -1,8 +1,8 @@
-//! The time of day, which is read here only, so that other code can take it as an argument.
+//! The clock, which is read only here, so that other code can take the time as an argument.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since the UNIX epoch. A clock before 1970 yields 0: every token is then not yet valid, and refused.
+/// Seconds since 1970. A clock before 1970 yields 0: every token is then not yet valid, and refused.
 pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -71,7 +71,7 @@ impl ErrorCode {
             Self::InvalidRequest => (
                 400,
                 "invalid_request",
-                "Sign-in could not be completed. Please try again.",
+                "Sign-in could not be completed: please try again",
             ),
             Self::PayloadTooLarge => (413, "invalid_request", "The request body is too large"),
             Self::UnsupportedMediaType => (415, "invalid_request", "The request body must be JSON"),
@@ -83,11 +83,7 @@ impl ErrorCode {
             Self::TokenExpired => (401, "token_expired", "The access token has expired"),
             Self::SessionExpired => (401, "session_expired", "The session has expired"),
             Self::LoginRequired => (401, "login_required", "The user has to sign in"),
-            Self::Prefetch => (
-                503,
-                "prefetch_refused",
-                "This must not be fetched before the user goes there",
-            ),
+            Self::Prefetch => (503, "prefetch_refused", "This endpoint must not be prefetched"),
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
         }

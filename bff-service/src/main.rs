@@ -111,10 +111,8 @@ async fn serve(configs: Vec<Config>, read_config: ReadConfig) -> Result<(), Stri
 }
 
 fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    let listener = TcpListener::bind(address).map_err(|error| {
-        let (address, port) = (address.ip(), address.port());
-        format!("`{what}`: cannot listen on {address} port {port}: {error}")
-    })?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("{what}: listening on {address} failed: {error}: write another address or port"))?;
     match listener.local_addr() {
         Ok(bound) => log::info!("{what} listens on {bound}"),
         Err(error) => log::warn!("{what} listens on an unknown address: {error}"),

@@ -99,7 +99,7 @@ export class BffClient {
   /** Sends the browser to the authorization server to sign in. It returns with another load of the page. */
   async login({ extraParams = {}, returnTo }: LoginOptions = {}): Promise<void> {
     const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })) };
-    // One cookie holds all pending logins.
+    // One cookie holds all pending logins, so two tabs must not change it at once.
     const { authorizationRequestUrl } = await this.#tabs.alone(() => this.#call('POST', '/login/start', body));
     const url = webUrl(authorizationRequestUrl);
     rememberPlace(returnTo);
@@ -247,7 +247,7 @@ export class BffClient {
     return true;
   }
 
-  /** The event of another tab is the reason; the BFF returns the present state. */
+  /** Handles an event of another tab: it is the reason for a change, and the BFF returns the present state. */
   async #hear(event: TabEvent): Promise<void> {
     try {
       await this.#read(event, false);
@@ -258,7 +258,7 @@ export class BffClient {
 
   /**
    * Requests the session and emits an event if it differs. Returns whether a user is signed in.
-   * @param why the reason of a difference
+   * @param why the reason for a difference
    */
   async #read(why: TabEvent, tellTabs = true): Promise<boolean> {
     const asked = ++this.#asked;

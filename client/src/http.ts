@@ -2,8 +2,8 @@
 
 /**
  * A refusal or a failure of the BFF. `code` is one of the codes of its contract, `unreachable` (with status 0) if there was
- * no response, or `unusable_answer` if something other than the BFF responded, such as a portal or a host that serves its page
- * at every path. `message` is for people: fixed texts, never anything from a URL.
+ * no response, or `unusable_answer` if something other than the BFF responded, such as a captive portal or a host that
+ * serves its page at every path. `message` is for people: fixed texts, never anything from a URL.
  */
 export class BffError extends Error {
   constructor(

@@ -1,5 +1,5 @@
-// The page's URL: the authorization response is removed from it, and after sign-in the user returns to the view of
-// before.
+// The page's URL: the client removes the authorization response from it, and after the sign-in shows the earlier URL
+// again.
 
 const ANSWER = ['code', 'state', 'iss', 'session_state', 'error', 'error_description', 'error_uri', 'response'];
 const RETURN_TO = 'bff-return-to';

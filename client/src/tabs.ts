@@ -15,7 +15,7 @@ export class Tabs {
   constructor(name: string, hear: (event: TabEvent) => void) {
     this.#name = name;
     if (!isSecureContext) {
-      console.warn('bff-envoy-client: not a secure context, so no cookie of the BFF is kept. Use https or localhost.');
+      console.warn('bff-envoy-client: not a secure context, so no cookie of the BFF is kept: use https or localhost');
     }
     if (globalThis.BroadcastChannel) {
       this.#channel = new BroadcastChannel(name);

@@ -1,6 +1,6 @@
-//! The body of every error answer of the gateway and the service.
+//! The body of every error response of the gateway and the service.
 
-/// `{"code":…,"message":…}`.
+/// Returns `{"code":…,"message":…}`.
 pub fn error_body(code: &str, message: &str) -> String {
     serde_json::json!({"code": code, "message": message}).to_string()
 }

@@ -1,21 +1,21 @@
-//! The form of a JWT, and what it says of itself. Nothing here proves anything: the authorization server vouches for what
-//! it answers, and the API validates the signature (RFC 7519, RFC 9068).
+//! The form and the claims of a JWT. Nothing here validates a signature: the authorization server vouches for its
+//! responses, and the API validates the signature (RFC 7519; RFC 9068).
 
 use serde_json::{Map, Value};
 
 use crate::encoding::base64url;
 
-/// The longest JWT that is forwarded, in bytes: what servers commonly take in one header.
-const MAX_JWT_LEN: usize = 16 * 1024;
+/// The maximum length of a JWT that is forwarded, in bytes: what servers commonly accept in one header.
+const MAX_JWT_BYTES: usize = 16 * 1024;
 
-/// The claims of something in the form of a signed JWT that may be forwarded as an access token; `None` for anything else:
-/// not three strict base64url parts, an unsigned one, or a token that is not for APIs (RFC 9701 introspection responses,
-/// ID and logout tokens by their `typ`).
+/// Returns the claims of a signed JWT that may be forwarded as an access token; `None` for anything else: not three
+/// strict base64url parts, an unsigned JWT, or a token that is not for APIs (RFC 9701 introspection responses, ID
+/// tokens and logout tokens by their `typ`).
 pub(crate) fn access_token_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ.is_none_or(|typ| matches!(typ, "at+jwt" | "jwt")))
 }
 
-/// Whether this is an unsecured JWT (RFC 7519, section 6): `alg` is `none`, so anybody can have made it.
+/// Whether this is an unsecured JWT (RFC 7519, section 6): its `alg` is `none`, so anybody can have made it.
 pub(crate) fn is_unsecured(token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == b'.');
     let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
@@ -28,14 +28,14 @@ pub(crate) fn is_unsecured(token: &[u8]) -> bool {
     object(header).as_ref().is_some_and(is_none)
 }
 
-/// The claims of a signed introspection response (RFC 9701, 5).
+/// Returns the claims of a signed introspection response (RFC 9701, section 5).
 pub(crate) fn introspection_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ == Some("token-introspection+jwt"))
 }
 
-/// The claims of a signed JWT of the right `typ`, which is given in lower case and without `application/`.
+/// Returns the claims of a signed JWT if `is_right` accepts its `typ`, in lower case and without `application/`.
 fn signed_claims(token: &[u8], is_right: impl FnOnce(Option<&str>) -> bool) -> Option<Map<String, Value>> {
-    if token.len() > MAX_JWT_LEN {
+    if token.len() > MAX_JWT_BYTES {
         return None;
     }
     let mut parts = token.split(|byte| *byte == b'.');
@@ -59,10 +59,10 @@ fn signed_claims(token: &[u8], is_right: impl FnOnce(Option<&str>) -> bool) -> O
     is_right(typ).then(|| object(claims))?
 }
 
-/// `exp` in whole seconds (RFC 7519, section 4.1.4); `None` where it is missing.
+/// Returns `exp` in whole seconds since 1970 (RFC 7519, section 4.1.4); `None` if it is missing.
 ///
 /// # Errors
-/// See [`numeric_date`].
+/// It is not a number, is negative or is out of range.
 pub fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, NotANumericDate> {
     match claims.get("exp").and_then(Value::as_u64) {
         Some(seconds) => Ok(Some(seconds)),
@@ -72,11 +72,11 @@ pub fn expiry(claims: &Map<String, Value>) -> Result<Option<u64>, NotANumericDat
     }
 }
 
-/// A time claim, in seconds since 1970, which may have a fraction (RFC 7519, section 2: `NumericDate`); `None` where it is
-/// missing.
+/// Returns a time claim in seconds since 1970, which may have a fraction (`NumericDate`: RFC 7519, section 2); `None`
+/// if it is missing.
 ///
 /// # Errors
-/// It is there, and is not a number.
+/// It is not a number.
 pub fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, NotANumericDate> {
     match claims.get(name) {
         None => Ok(None),
@@ -88,7 +88,7 @@ pub fn numeric_date(claims: &Map<String, Value>, name: &str) -> Result<Option<f6
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotANumericDate;
 
-/// The audiences of `aud`, which is a string or a list of strings (RFC 7519, section 4.1.3); `None` where it is neither.
+/// Returns the audiences of `aud`, a string or a list of strings (RFC 7519, section 4.1.3); `None` if it is neither.
 pub fn audiences(claims: &Map<String, Value>) -> Option<Vec<&str>> {
     match claims.get("aud")? {
         Value::String(audience) => Some(vec![audience]),
@@ -101,7 +101,7 @@ fn object(part: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(&base64url::decode(part)?).ok()
 }
 
-/// A NumericDate may have a fraction.
+/// Cuts off the fraction that a NumericDate may have; `None` if it is negative or out of range.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -170,7 +170,7 @@ pub(crate) mod tests {
             assert!(access_token_claims(token.as_bytes()).is_none(), "{token:?}");
         }
         assert!(claims_of(&json!({"alg": "RS256"}), &json!([1])).is_none());
-        let huge = jwt(&json!({"alg": "RS256"}), &json!({"a": "x".repeat(MAX_JWT_LEN)}));
+        let huge = jwt(&json!({"alg": "RS256"}), &json!({"a": "x".repeat(MAX_JWT_BYTES)}));
         assert!(access_token_claims(huge.as_bytes()).is_none());
     }
 

@@ -1,15 +1,15 @@
-//! The rules of the Backend for Frontend, used by the Envoy filter and by the service.
+//! The rules of the Backend for Frontend, shared by the service and the Envoy filter.
 //!
-//! Nothing here does I/O, reads a clock, draws a random number or writes a log: time and nonces are arguments, and what
-//! should happen is returned as data.
+//! Nothing here does I/O, reads a clock, generates a random number or logs: time and nonces are arguments, and effects
+//! are returned as data.
 //!
-//! Layers, each of which imports those above it in this list alone:
-//! - [`encoding`]: base64url, hexadecimal digits, forms, comparing bytes.
-//! - [`crypto`]: the cipher, and the key ring.
-//! - [`cookie`]: what a cookie is for, its name, what is sealed in it, and where it is in a request.
-//! - [`request`]: a request's head, Origin and Fetch Metadata, trace context, the bytes of an access token.
-//! - [`session`]: whose session a request is of, the CSRF value, and which sessions have ended.
-//! - [`jwt`]: the form of a JWT, and the claims that the service and the filter both read.
+//! The layers, each of which imports only from those above it in this list:
+//! - [`encoding`]: base64url, hexadecimal digits, form encoding, comparison of bytes.
+//! - [`crypto`]: the cipher and the key ring.
+//! - [`cookie`]: the purposes, names and sealed contents of the cookies, and the cookies in a request.
+//! - [`request`]: request head, Origin and Fetch Metadata, trace context, the bytes of an access token.
+//! - [`session`]: the session of a request, the CSRF value, and ended sessions.
+//! - [`jwt`]: the form of a JWT, and the claims that both the service and the filter read.
 //! - [`gateway`]: the state machine of the filter and of `/authorize`.
 #![forbid(unsafe_code)]
 #![deny(

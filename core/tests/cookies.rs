@@ -1,4 +1,4 @@
-//! Cookie headers of any bytes: ours are taken out, nothing else changes, nothing breaks.
+//! Cookie headers with any bytes: the BFF's cookies are removed, nothing else changes, and nothing panics.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that panics has failed, which is what it is for"
@@ -13,7 +13,7 @@ fn names() -> CookieNames {
     CookieNames::new("example", NamePrefixes::Host, false, false).unwrap()
 }
 
-/// A cookie of the application: any bytes but the separator, and not one of our names.
+/// A cookie of the application: any bytes but the separator, and not a name of the BFF's cookies.
 fn application_cookie() -> impl Strategy<Value = Vec<u8>> {
     let bytes = proptest::collection::vec(
         any::<u8>().prop_filter("a semicolon separates", |byte| *byte != b';'),
@@ -65,7 +65,7 @@ proptest! {
         let expected = (!application.is_empty()).then(|| line(application.into_iter()));
         let names = names();
         let jar = CookieJar::parse(sent.iter().map(Vec::as_slice), &names);
-        prop_assert_eq!(jar.without_ours(), expected);
+        prop_assert_eq!(jar.without_bff_cookies(), expected);
     }
 
     #[test]
@@ -73,7 +73,7 @@ proptest! {
         let names = names();
         let jar = CookieJar::parse(lines.iter().map(Vec::as_slice), &names);
         let _ = jar.values(Purpose::AccessToken, 5);
-        let rest = jar.without_ours().unwrap_or_default();
-        prop_assert!(!CookieJar::parse([rest.as_slice()], &names).has_ours());
+        let rest = jar.without_bff_cookies().unwrap_or_default();
+        prop_assert!(!CookieJar::parse([rest.as_slice()], &names).has_bff_cookies());
     }
 }

@@ -5,7 +5,7 @@
 )]
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_LEN, Opened, Sealer};
+use bff_core::cookie::seal::{Content, NONCE_BYTES, Opened, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::request::values::Values;
@@ -25,7 +25,7 @@ fn csrf_cookie(value: &[u8], session: SessionId) -> Opened {
         began_at: 0,
         expires_at: 2,
     };
-    let sealed = sealer.seal(Purpose::Csrf, &content, [0; NONCE_LEN]).unwrap();
+    let sealed = sealer.seal(Purpose::Csrf, &content, [0; NONCE_BYTES]).unwrap();
     sealer.open(Purpose::Csrf, sealed.as_bytes(), 1).unwrap()
 }
 
@@ -60,7 +60,7 @@ fn the_csrf_header_must_equal_the_cookie_of_the_same_session() {
     );
 }
 
-/// The version 1 known answer: a sealed value that has no purpose and belongs to no session.
+/// The test vector of version 1: a sealed value that has no purpose and belongs to no session.
 fn version_1_value() -> Opened {
     let key = "4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50";
     let cookie = b"AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A";

@@ -1,5 +1,5 @@
-//! The list of ended sessions under any sequence of what happens to it, at several replicas: what is ended stays ended, who
-//! signs in later has a session that lives, and the list stays within its bound.
+//! The list of ended sessions under any sequence of events at several replicas: an ended session stays ended, a session
+//! that begins later is valid, and the list stays within its bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ fn name() -> impl Strategy<Value = Ended> {
     ]
 }
 
-/// The list as somebody would write it who has all the time in the world.
+/// A reference implementation of the list that is simple and slow.
 #[derive(Default)]
 struct Naive(BTreeMap<Ended, u64>);
 
@@ -92,7 +92,7 @@ proptest! {
                 let began_at = START + began_at;
                 prop_assert_eq!(list.contains(&session, began_at), naive.contains(&session, began_at));
             }
-            // What the filter reads is the same.
+            // The list that the filter receives is the same.
             let (read, _) = EndedSessions::from_json(list.to_json("1").as_bytes(), limit).unwrap();
             prop_assert!(read.iter().eq(list.iter()));
         }
@@ -101,25 +101,25 @@ proptest! {
 
 #[derive(Clone, Debug)]
 enum Event {
-    /// A user who comes back from the authorization server to this replica: it is about to ask for the tokens.
+    /// A user returns from the authorization server to this replica, which is about to request the tokens.
     Ask {
         replica: usize,
         user: u8,
         login: u8,
     },
-    /// The tokens of the nth of these come.
+    /// The nth of these logins receives its tokens.
     Login(usize),
-    /// A refresh of the nth session at this replica.
+    /// The nth session is refreshed at this replica.
     Refresh(usize, usize),
     /// The nth session signs out at this replica.
     Logout(usize, usize),
-    /// A logout token, or a front-channel logout, comes to this replica.
+    /// A logout token or a front-channel logout reaches this replica.
     LogoutToken(usize, Ended),
-    /// Made-up names, the same each time.
+    /// Made-up names are ended, the same each time.
     Flood(usize),
-    /// One replica hears all that another knows.
+    /// One replica learns everything that another knows.
     Join(usize, usize),
-    /// This replica's clock is so far ahead from now on.
+    /// From now on this replica's clock is this many seconds ahead.
     Clock(usize, u64),
     Later(u64),
 }
@@ -148,7 +148,7 @@ fn event() -> impl Strategy<Value = Event> {
 struct Replica {
     list: EndedSessions,
     ahead: u64,
-    /// The logouts that it has heard of.
+    /// The logouts that it knows.
     heard: BTreeSet<usize>,
 }
 
@@ -156,7 +156,7 @@ struct Logout {
     name: Ended,
     replica: usize,
     at: u64,
-    /// What the replica had heard of before.
+    /// The logouts that the replica knew before.
     heard: BTreeSet<usize>,
 }
 
@@ -165,14 +165,14 @@ struct Login {
     replica: usize,
     asked_at: u64,
     changes: u64,
-    /// The logouts that it saw.
+    /// The logouts that it knew before it requested its tokens.
     saw: BTreeSet<usize>,
-    /// How many logouts there had been anywhere.
+    /// The number of logouts at all replicas before it.
     order: usize,
     began_at: Option<u64>,
 }
 
-/// Whether this logout is of that session.
+/// Whether this logout concerns the session of this login.
 fn is_of(logout: &Logout, login: &Login) -> bool {
     let (number, user, of) = login.session.parts();
     match logout.name {
@@ -184,7 +184,7 @@ fn is_of(logout: &Logout, login: &Login) -> bool {
 
 struct World {
     time: u64,
-    /// The number of the last session.
+    /// The random number of the last session.
     numbers: u8,
     replicas: Vec<Replica>,
     logouts: Vec<Logout>,
@@ -237,7 +237,7 @@ impl World {
                 let list = &mut self.replicas[login.replica].list;
                 let began_at = list.begin(&login.session, login.asked_at, login.changes);
                 if list.contains(&login.session, began_at) {
-                    // The service refuses it: it was ended before it began, and only then.
+                    // The service refuses the login only if the session was ended before it began.
                     let login = self.logins.remove(nth);
                     let heard = &self.replicas[login.replica].heard;
                     let is_news = |logout: &&usize| !login.saw.contains(*logout);
@@ -252,8 +252,8 @@ impl World {
                 }
             }
             Event::Refresh(nth, replica) => {
-                // Where it is known to be over it is refused; elsewhere the session goes on as the one that it was, and
-                // the checks that follow each event see to it.
+                // A replica that knows that the session is over refuses the refresh. Elsewhere the session goes on
+                // unchanged, which the checks after each event verify.
                 let Some(nth) = self.nth(nth, true) else { return };
                 let login = &self.logins[nth];
                 let began_at = login.began_at.unwrap();
@@ -306,12 +306,12 @@ impl World {
                     .filter(|logout| is_of(&self.logouts[*logout], login))
                     .collect();
                 let saw = |logout: usize| login.saw.contains(&logout);
-                // Later lives.
+                // A session that began later is valid.
                 if of_it.iter().all(|logout| saw(*logout)) {
                     prop_assert!(!self.is_over(nth, number), "session {nth} is over at {number}");
                 }
-                // Ended stays ended: by a logout at the same replica; by the clock; and by a logout that follows upon all
-                // that made the session begin ahead of the clock.
+                // An ended session stays ended: by a logout at the same replica, by the clock, and by a logout that
+                // follows all logouts that made the session begin ahead of the clock.
                 let ends = |logout: usize| {
                     let ended = &self.logouts[logout];
                     let made_ahead = || login.saw.iter().filter(|other| is_of(&self.logouts[**other], login));

@@ -1,4 +1,4 @@
-//! What a sealed value must withstand.
+//! Sealed values: what can be opened, and what cannot.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -6,7 +6,7 @@
 )]
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, MAX_SEALED_LEN, NONCE_LEN, OpenError, Sealer};
+use bff_core::cookie::seal::{Content, MAX_SEALED_BYTES, NONCE_BYTES, OpenError, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -28,7 +28,7 @@ fn seal(sealer: &Sealer, purpose: Purpose, value: &[u8]) -> String {
         began_at: NOW,
         expires_at: NOW + 60,
     };
-    sealer.seal(purpose, &content, [9; NONCE_LEN]).unwrap()
+    sealer.seal(purpose, &content, [9; NONCE_BYTES]).unwrap()
 }
 
 fn open_error(sealer: &Sealer, value: &[u8]) -> OpenError {
@@ -55,14 +55,14 @@ fn what_was_sealed_opens_with_its_session_and_times() {
 
 const VERSION_2: &str = "Ahw_FVgJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQnC7XVC92_wlSOXAHYg9mWyvGaeNX3raaj7POawbvKE2t18DbHggdVOGYiKnMRqS48EPQVZrLonIKXoZmXJAg8EZbswowo";
 
-/// Written down once from this implementation: cookies in browsers must open after an upgrade.
+/// Recorded once from this implementation: cookies in browsers must open after an upgrade.
 #[test]
 fn the_form_of_version_2_does_not_change() {
     let text = seal(&sealer(KEY_1), Purpose::Csrf, b"value");
     let bytes = base64url::decode(text.as_bytes()).unwrap();
     assert_eq!(bytes[0], 2);
-    assert_eq!(bytes[5..29], [9; NONCE_LEN]);
-    assert_eq!(bytes.len(), 1 + 4 + NONCE_LEN + 8 + 8 + 32 + 5 + 16);
+    assert_eq!(bytes[5..29], [9; NONCE_BYTES]);
+    assert_eq!(bytes.len(), 1 + 4 + NONCE_BYTES + 8 + 8 + 32 + 5 + 16);
     assert_eq!(text, VERSION_2);
 }
 
@@ -110,7 +110,7 @@ fn a_cut_value_and_a_value_with_junk_behind_it_stay_shut() {
     }
 }
 
-/// Where a length leaves bits over in the last character, another character would decode to the same bytes.
+/// If a length leaves unused bits in the last character, another character would decode to the same bytes.
 #[test]
 fn trailing_bits_and_the_other_alphabet_are_refused() {
     assert_eq!(base64url::decode(b"AA"), Some(vec![0]));
@@ -206,13 +206,17 @@ fn a_value_too_long_for_any_cookie_is_an_error_on_both_sides() {
         began_at: NOW,
         expires_at: NOW + 60,
     };
-    assert!(sealer(KEY_1).seal(Purpose::IdToken, &content, [9; NONCE_LEN]).is_err());
+    assert!(
+        sealer(KEY_1)
+            .seal(Purpose::IdToken, &content, [9; NONCE_BYTES])
+            .is_err()
+    );
     let mut long = base64url::decode(VERSION_2.as_bytes()).unwrap();
     assert_eq!(
         open_error(&sealer(KEY_1), base64url::encode(&long).as_bytes()),
         OpenError::NotAuthentic
     );
-    long.resize(MAX_SEALED_LEN, 0);
+    long.resize(MAX_SEALED_BYTES, 0);
     assert_eq!(
         open_error(&sealer(KEY_1), base64url::encode(&long).as_bytes()),
         OpenError::Malformed
@@ -221,7 +225,7 @@ fn a_value_too_long_for_any_cookie_is_an_error_on_both_sides() {
 
 proptest! {
     #[test]
-    fn any_value_comes_back_as_it_went_in(value in proptest::collection::vec(any::<u8>(), 0..3000), nonce: [u8; NONCE_LEN], session: [u8; 32]) {
+    fn any_value_comes_back_as_it_went_in(value in proptest::collection::vec(any::<u8>(), 0..3000), nonce: [u8; NONCE_BYTES], session: [u8; 32]) {
         let sealer = sealer(KEY_1);
         let content = Content { value: &value, session: SessionId(session), began_at: NOW, expires_at: u64::MAX };
         let sealed = sealer.seal(Purpose::IdToken, &content, nonce).unwrap();

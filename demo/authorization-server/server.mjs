@@ -52,7 +52,7 @@ function configOrExit() {
   try {
     return readConfig(process.env);
   } catch (error) {
-    console.error(`authorization server: ${error.message}`);
+    console.error(`error: ${error.message}`);
     return process.exit(1);
   }
 }

@@ -1,11 +1,12 @@
-//! The host functions that are called without the SDK, and why.
+//! Host functions that are called without the SDK, and why.
 #![allow(unsafe_code, reason = "imported functions that take and fill memory")]
 
-/// What a host call comes to: nothing, or the host's number for the error.
+/// The result of a host call: nothing, or the host's status for an error.
 pub(crate) type HostResult = Result<(), u32>;
 
-/// The request's header map, as the host serialises it: [`bff_core::request::head::RequestHead::from_proxy_wasm`] reads it. The SDK would
-/// copy each name and each value into an allocation of its own, and panic on a name that is not UTF-8.
+/// Returns the request's header map as the host serializes it, for
+/// [`bff_core::request::head::RequestHead::from_proxy_wasm`]. The SDK would copy each name and each value into its own
+/// allocation, and panic on a name that is not UTF-8.
 pub(crate) fn request_header_map() -> Option<Vec<u8>> {
     const HTTP_REQUEST_HEADERS: u32 = 0;
     header_map(HTTP_REQUEST_HEADERS)
@@ -13,7 +14,7 @@ pub(crate) fn request_header_map() -> Option<Vec<u8>> {
 
 const HTTP_RESPONSE_HEADERS: u32 = 2;
 
-/// The response's header map, likewise.
+/// Returns the response's header map, in the same form.
 pub(crate) fn response_header_map() -> Option<Vec<u8>> {
     header_map(HTTP_RESPONSE_HEADERS)
 }
@@ -25,24 +26,24 @@ fn header_map(map: u32) -> Option<Vec<u8>> {
     if status != OK || data.is_null() {
         return None;
     }
-    // SAFETY: the host has filled `size` bytes that it got from `proxy_on_memory_allocate`, which the SDK defines as a
-    // vector of that capacity, given away; the SDK takes such memory back in the same manner.
+    // SAFETY: the host has filled `size` bytes of memory from `proxy_on_memory_allocate`, in which the SDK leaks a
+    // vector of that capacity; the SDK reclaims such memory in the same way.
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
-/// What the host has under a path. `None`: nothing. An error: something that it has no bytes for, such as null. The SDK takes
-/// that, and an empty text, for nothing.
+/// Returns the property at a path; `None` if there is none. The error is for a value that the host cannot give as
+/// bytes, such as null. The SDK takes an empty string for a missing property, and may panic on an error.
 pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, u32> {
     let path = path.join("\0");
     let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
     // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
     let status = unsafe { imported::proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
-    // SAFETY: these are what the host has written.
+    // SAFETY: the host has written both.
     unsafe { answered(status, data, size) }
 }
 
-/// The first line of the response that has this name; the host tells of no others. The SDK panics where the host has no
-/// response to look at.
+/// Returns the first line of a response header; the host does not show the others. The SDK panics if the host has no
+/// response.
 pub(crate) fn first_response_header(name: &str) -> Result<Option<Vec<u8>>, u32> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0usize);
     // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
@@ -55,18 +56,18 @@ pub(crate) fn first_response_header(name: &str) -> Result<Option<Vec<u8>>, u32> 
             &raw mut size,
         )
     };
-    // SAFETY: these are what the host has written.
+    // SAFETY: the host has written both.
     unsafe { answered(status, data, size) }
 }
 
-/// What a host call that looks something up has come to.
+/// Converts what a host call has returned for a property or a header.
 ///
 /// # Safety
-/// `data` and `size` are as the host has left them.
+/// `data` and `size` must be as the host has left them.
 unsafe fn answered(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec<u8>>, u32> {
     match status {
         NOT_FOUND => Ok(None),
-        // It allocates nothing for an empty text.
+        // The host allocates nothing for an empty string.
         OK if data.is_null() => Ok(Some(Vec::new())),
         // SAFETY: as in `header_map`.
         OK => Ok(Some(unsafe { Vec::from_raw_parts(data, size, size) })),
@@ -74,9 +75,9 @@ unsafe fn answered(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec
     }
 }
 
-/// Answers the current request. `details` comes out as `%RESPONSE_CODE_DETAILS%` in access logs, for which the SDK has no
-/// argument; it holds no white space. `headers` are serialised as the host expects them. A gRPC request is answered by
-/// Envoy in gRPC's form.
+/// Answers the current request. `details` becomes `%RESPONSE_CODE_DETAILS%` in access logs, for which the SDK has no
+/// argument; it must contain no white space. `headers` must be serialized as the host expects them. Envoy answers a
+/// gRPC request in gRPC's form.
 pub(crate) fn send_local_response(status: u32, details: &str, body: &str, headers: &[u8]) -> HostResult {
     const GRPC_STATUS_BY_ENVOY: i32 = -1;
     // SAFETY: the host reads as many bytes from each pointer as it is told, and these are the slices' lengths.
@@ -125,13 +126,13 @@ mod imported {
     }
 }
 
-/// Outside a proxy the host functions do not exist.
+/// Outside a proxy, the host functions do not exist.
 #[cfg(not(target_arch = "wasm32"))]
 mod imported {
-    const NOT_HERE: u32 = 12;
+    const UNIMPLEMENTED: u32 = 12;
 
     pub(super) unsafe fn proxy_get_header_map_pairs(_: u32, _: *mut *mut u8, _: *mut usize) -> u32 {
-        NOT_HERE
+        UNIMPLEMENTED
     }
 
     pub(super) unsafe fn proxy_get_header_map_value(
@@ -141,11 +142,11 @@ mod imported {
         _: *mut *mut u8,
         _: *mut usize,
     ) -> u32 {
-        NOT_HERE
+        UNIMPLEMENTED
     }
 
     pub(super) unsafe fn proxy_get_property(_: *const u8, _: usize, _: *mut *mut u8, _: *mut usize) -> u32 {
-        NOT_HERE
+        UNIMPLEMENTED
     }
 
     #[allow(clippy::too_many_arguments, reason = "as the host has it")]
@@ -159,6 +160,6 @@ mod imported {
         _: usize,
         _: i32,
     ) -> u32 {
-        NOT_HERE
+        UNIMPLEMENTED
     }
 }

@@ -1,9 +1,9 @@
-//! The VM's environment variables.
+//! Environment variables of the VM.
 //!
-//! `std::env` is empty on wasm32-unknown-unknown. Envoy offers the variables of `vm_config.environment_variables` through
-//! two functions of WASI, which are called here directly.
+//! On wasm32-unknown-unknown, `std::env` is empty. Envoy offers `vm_config.environment_variables` through two functions
+//! of WASI, which are called here directly.
 
-/// The value of a variable; `None` where it is not set, or not text.
+/// Returns the value of a variable; `None` if it is not set, or is not UTF-8.
 pub(crate) fn read(name: &str) -> Option<String> {
     let entries = entries()?;
     let entry = entries
@@ -12,7 +12,7 @@ pub(crate) fn read(name: &str) -> Option<String> {
     String::from_utf8(entry.to_vec()).ok()
 }
 
-/// All variables, `NAME=value`, a zero byte after each.
+/// Returns all variables as `NAME=value`, with a zero byte after each.
 #[cfg(target_arch = "wasm32")]
 #[allow(
     unsafe_code,
@@ -38,7 +38,7 @@ fn entries() -> Option<zeroize::Zeroizing<Vec<u8>>> {
     Some(buffer)
 }
 
-/// Outside a proxy there are none.
+/// Outside a proxy, there are no variables.
 #[cfg(not(target_arch = "wasm32"))]
 fn entries() -> Option<zeroize::Zeroizing<Vec<u8>>> {
     None

@@ -1,7 +1,7 @@
-//! The Envoy filter: a thin shell around `bff-core`, in proxy-wasm.
+//! The Envoy filter: a thin proxy-wasm shell around `bff-core`.
 //!
-//! Envoy's callbacks become events of the gateway, its effects become host calls; every rule is in the core. A panic in
-//! here would take the whole worker down, so nothing may panic, and header values are bytes and never text.
+//! Envoy's callbacks become events of the gateway, and its effects become host calls. All rules are in the core. A
+//! panic here would take down the whole worker, so nothing may panic, and header values are bytes and never strings.
 #![allow(
     missing_docs,
     reason = "the SDK's macro makes a public function; nothing here is for other crates"

@@ -1,4 +1,4 @@
-//! What is counted, as Envoy stats. Names come out of its Prometheus endpoint as they stand here.
+//! Metrics as Envoy stats. Envoy's Prometheus endpoint shows the names that are written here.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,19 +10,19 @@ use bff_core::gateway::error_code::ErrorCode;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
-/// A metric's number; `None` where the host refused it.
+/// The number of a metric; `None` if the host rejected its definition.
 type Id = Option<u32>;
 
-/// The metrics of one worker; Envoy adds the workers up.
+/// The metrics of one worker. Envoy adds up those of all workers.
 pub(crate) struct Metrics {
     forwarded: Id,
-    /// By status, which codes may share.
+    /// By HTTP status, since error codes may share one.
     rejected: HashMap<u16, Id>,
     cache_hits: Id,
     cache_misses: Id,
     cache_entries: Id,
     reported_entries: Cell<usize>,
-    /// What of the gateway's totals Envoy has been told.
+    /// The totals of the gateway that were reported to Envoy last.
     reported: RefCell<Counters>,
     introspections: Id,
     introspections_joined: Id,
@@ -38,7 +38,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Defines them. To be called once, by the root.
+    /// Defines the metrics. Must be called once, by the root context.
     pub(crate) fn define(keys: impl Iterator<Item = KeyId>) -> Self {
         let counter = |name: &str| hostcalls::define_metric(MetricType::Counter, &format!("bff_filter_{name}")).ok();
         let mut rejected = HashMap::new();
@@ -70,19 +70,19 @@ impl Metrics {
         }
     }
 
-    /// An introspection begins.
+    /// Counts an introspection that begins.
     pub(crate) fn introspection(&self) {
         add(self.introspections, 1);
     }
 
-    /// An introspection took this long.
+    /// Records the duration of an introspection.
     pub(crate) fn introspected(&self, time: Duration) {
         if let Some(id) = self.introspection_ms {
             let _ = hostcalls::record_metric(id, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         }
     }
 
-    /// Totals since the start of the gateway.
+    /// Reports the totals since the start of the gateway.
     pub(crate) fn report(&self, counters: &Counters) {
         let Ok(mut reported) = self.reported.try_borrow_mut() else {
             return;
@@ -117,7 +117,8 @@ impl Metrics {
         }
     }
 
-    /// How many answers this worker keeps. The gauge is shared by the workers, so each adds what has changed.
+    /// Reports the number of introspection responses that this worker caches. The workers share the gauge, so each adds
+    /// its change.
     pub(crate) fn cache_entries(&self, entries: usize) {
         let before = self.reported_entries.replace(entries);
         let change = i64::try_from(entries)

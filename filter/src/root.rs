@@ -1,4 +1,4 @@
-//! The root context: configuration, ticks, and callouts for no request in particular.
+//! The root context: configuration, ticks, and callouts on behalf of no request.
 
 use std::rc::Rc;
 
@@ -10,10 +10,10 @@ use crate::stream::Stream;
 use crate::worker::Worker;
 use crate::{environment, host};
 
-/// One for each worker and configuration.
+/// There is one for each worker and configuration.
 pub(crate) struct Root {
     context_id: u32,
-    /// `None` until it is configured.
+    /// `None` until the filter is configured.
     worker: Option<Rc<Worker>>,
 }
 
@@ -35,7 +35,7 @@ impl Context for Root {
 }
 
 impl RootContext for Root {
-    /// False makes Envoy refuse the configuration, also under `--mode validate`.
+    /// With `false`, Envoy rejects the configuration, also with `--mode validate`.
     fn on_configure(&mut self, _plugin_configuration_size: usize) -> bool {
         match Config::parse(&host::plugin_configuration(), environment::read) {
             Ok(config) => {

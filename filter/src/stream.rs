@@ -10,13 +10,12 @@ use proxy_wasm::types::Action as FilterHeadersStatus;
 use crate::host;
 use crate::worker::{Action, Worker};
 
-/// One request.
 pub(crate) struct Stream {
     context_id: u32,
     worker: Option<Rc<Worker>>,
-    /// Whether it was paused, so that the gateway may wait for it.
+    /// Whether the request was paused, and may be waiting in the gateway.
     is_paused: bool,
-    /// For its response; of one that was paused, the worker has it.
+    /// For the response, unless the request was paused: then the worker has it.
     response: ResponseContext,
 }
 
@@ -44,7 +43,7 @@ impl HttpContext for Stream {
         let action = match &self.worker {
             Some(worker) => worker.on_request(self.context_id, &host::request_head()),
             None => {
-                // Without a configuration no request passes.
+                // Without a configuration, no request is forwarded.
                 host::reply(
                     ErrorCode::ServerError.status(),
                     "the filter has no configuration",
@@ -66,7 +65,7 @@ impl HttpContext for Stream {
         }
     }
 
-    /// Also called for local replies, for which nothing was kept.
+    /// Also called for local replies, for which nothing was stored.
     fn on_http_response_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> FilterHeadersStatus {
         let Some(worker) = &self.worker else {
             return FilterHeadersStatus::Continue;
@@ -82,7 +81,7 @@ impl HttpContext for Stream {
     }
 }
 
-/// However a paused request ends, the gateway is told: its client may have left.
+/// The gateway must learn of every paused request that ends, since the client may have left.
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.is_paused

@@ -1,4 +1,4 @@
-//! What the contexts of one worker share: the gateway, and carrying out its effects.
+//! What the contexts of one worker share: the gateway, and the execution of its effects.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,44 +18,45 @@ use proxy_wasm::types::LogLevel;
 use crate::host::{self, Attributes};
 use crate::metrics::Metrics;
 
-/// The period of a tick that is due as soon as possible.
+/// Period of a tick that is due as soon as possible.
 const NEXT_TICK: Duration = Duration::from_millis(1);
 
-/// The period of the root's tick: for metrics, warnings and the list of ended sessions.
+/// Period of the root context's ticks, for metrics, warnings and the list of ended sessions.
 const TICK: Duration = Duration::from_millis(500);
-/// How long that list may take to come, and how long it may be: 10,000 entries of some 50 bytes.
+/// Time limit for reading that list.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
-const MAX_LIST_LEN: usize = 1024 * 1024;
+/// Maximum length of that list, in bytes: room for 10,000 entries of about 50 bytes.
+const MAX_LIST_BYTES: usize = 1024 * 1024;
 
-/// One for each worker and configuration.
+/// There is one for each worker and configuration.
 pub(crate) struct Worker {
-    /// Never borrowed during a host call: the host may call back.
+    /// Never borrowed during a host call, since the host may call back.
     gateway: RefCell<Gateway>,
-    /// By the context that made the callout, and its number.
+    /// By the context that made the callout, and the callout's number.
     callouts: RefCell<BTreeMap<(u32, u32), Callout>>,
-    /// Of requests that were paused and then forwarded.
+    /// For requests that were paused and then forwarded.
     responses: RefCell<BTreeMap<StreamId, ResponseContext>>,
     metrics: Metrics,
     phantom_token: Option<PhantomToken>,
 }
 
 enum Callout {
-    /// An introspection.
+    /// An introspection; `started` is the time since 1970.
     Introspection { flight: FlightId, started: Duration },
-    /// The list of ended sessions.
+    /// A poll of the list of ended sessions.
     EndedSessions,
 }
 
-/// How the callback of a request's head ends.
+/// What becomes of a request at the end of its head's callback.
 pub(crate) enum Action {
-    /// The request goes upstream, and this is kept for its response.
+    /// The request is forwarded; this is stored for its response.
     Continue(ResponseContext),
-    /// It is paused, or answered.
+    /// The request is paused, or has been answered.
     Pause,
 }
 
 impl Worker {
-    /// For a configuration.
+    /// Creates a worker whose first tick is due as soon as possible.
     pub(crate) fn new(config: Config) -> Self {
         let keys: Vec<_> = config
             .bff_token
@@ -72,7 +73,7 @@ impl Worker {
         }
     }
 
-    /// The head of a request has come, in its own callback.
+    /// Handles the head of a request, in its own callback.
     pub(crate) fn on_request(&self, stream: StreamId, head: &RequestHead) -> Action {
         let now = host::now().as_secs();
         let Some(effect) = self.with_gateway(|gateway| gateway.on_request(stream, head, &Attributes, now)) else {
@@ -86,7 +87,7 @@ impl Worker {
         let mut effects = VecDeque::from_iter(effect);
         while let Some(effect) = effects.pop_front() {
             match effect {
-                // The callback's return value lets it go: resuming is for requests that were paused.
+                // The callback's return value forwards the request: only a paused request is resumed.
                 Effect::Decide { decision, .. } => match decision {
                     Decision::Forward(Forward { mutations, context }) => {
                         host::mutate_request_headers(&mutations);
@@ -94,14 +95,14 @@ impl Worker {
                     }
                     Decision::Reject(rejection) => reject(&rejection),
                 },
-                // A callout that cannot be made is decided on at once.
+                // If a callout cannot be made, the decision follows at once.
                 Effect::Run(command) => effects.extend(self.run(stream, command)),
             }
         }
         action
     }
 
-    /// A callout of this context was answered, in its callback.
+    /// Handles the response to a callout of this context, in its callback.
     pub(crate) fn on_callout(&self, context_id: u32, token_id: u32, num_headers: usize, body_size: usize) {
         let Some(callout) = self
             .callouts
@@ -119,7 +120,7 @@ impl Worker {
                 self.with_gateway(|gateway| gateway.on_introspection(flight, &response, now.as_secs()))
             }
             Callout::EndedSessions => {
-                let (status, body) = host::callout_response(num_headers, body_size, MAX_LIST_LEN);
+                let (status, body) = host::callout_response(num_headers, body_size, MAX_LIST_BYTES);
                 self.with_gateway(|gateway| gateway.on_ended_sessions(status, body.as_deref()));
                 None
             }
@@ -127,7 +128,7 @@ impl Worker {
         self.run_effects(context_id, effects.unwrap_or_default());
     }
 
-    /// The root's tick.
+    /// Handles a tick of the root context.
     pub(crate) fn on_tick(&self, context_id: u32) {
         host::tick_every(TICK);
         let now = host::now().as_secs();
@@ -139,7 +140,7 @@ impl Worker {
         });
     }
 
-    /// Takes what is kept for the response to a request that was paused.
+    /// Returns what was stored for the response to a paused request, and removes it.
     pub(crate) fn take_response_context(&self, stream: StreamId) -> ResponseContext {
         let responses = self.responses.try_borrow_mut().ok();
         responses
@@ -147,7 +148,7 @@ impl Worker {
             .unwrap_or_default()
     }
 
-    /// The response has come, in its callback. Returns whether it goes out; if not, an error has been sent in its place.
+    /// Handles the head of a response, in its callback. Returns `false` if an error has replaced the response.
     pub(crate) fn on_response(&self, context: &ResponseContext) -> bool {
         if let Some(required) = &context.route
             && let Some(rejection) = self
@@ -158,12 +159,12 @@ impl Worker {
             return false;
         }
         if context.by_cookie {
-            host::keep_private();
+            host::add_private();
         }
         true
     }
 
-    /// A request is over.
+    /// Handles the end of a request.
     pub(crate) fn on_stream_end(&self, stream: StreamId) {
         self.take_response_context(stream);
         // Its callouts end with it.
@@ -184,13 +185,13 @@ impl Worker {
         }
     }
 
-    /// Carries out effects on requests that are paused.
+    /// Carries out effects on paused requests.
     fn run_effects(&self, context_id: u32, effects: Vec<Effect>) {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Decide { stream, decision } => {
-                    // A request whose context is gone is over.
+                    // If its context has ended, so has the request.
                     if host::set_effective_context(stream) {
                         self.run_decision(stream, decision);
                     }
@@ -204,7 +205,7 @@ impl Worker {
         host::set_effective_context(context_id);
     }
 
-    /// Lets the paused request of the effective context go on.
+    /// Carries out the decision on the paused request of the effective context.
     fn run_decision(&self, stream: StreamId, decision: Decision) {
         match decision {
             Decision::Forward(Forward { mutations, context }) => {
@@ -245,7 +246,7 @@ impl Worker {
         }
     }
 
-    /// Whether the callout is under way. It belongs to the context whose callback this is.
+    /// Starts a callout, which belongs to the context whose callback this is. Returns whether it is in progress.
     fn introspect(&self, context_id: u32, flight: FlightId, request: &IntrospectionRequest) -> bool {
         let Some(stage) = &self.phantom_token else { return false };
         self.metrics.introspection();
@@ -277,10 +278,10 @@ impl Worker {
     }
 }
 
-/// Answers the request, or the response, of the effective context.
+/// Answers the request of the effective context with an error, or replaces its response.
 fn reject(rejection: &Rejection) {
     let status = rejection.code.status();
-    // What clients do wrong is in the access log; a line for each of them here would be theirs to write.
+    // Client errors are in the access log: with a line for each at a higher level, clients could fill this log.
     let level = if status < 500 { LogLevel::Debug } else { LogLevel::Warn };
     host::log(level, &format!("bff: refused {rejection}"));
     let challenge = rejection.challenge();

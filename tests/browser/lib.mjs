@@ -68,7 +68,7 @@ export async function shown(page, selector, pattern) {
 export const authenticated = (page) => shown(page, '#pageLoadResult', /You are authenticated/);
 export const unauthenticated = (page) => shown(page, '#pageLoadResult', /Authentication required/);
 
-/** Opens the single page app and goes to the login page. */
+/** Opens the single page application and goes to the login page. */
 export async function goToLogin(page, path = '/') {
   await page.goto(`${WWW}${path}`);
   await unauthenticated(page);

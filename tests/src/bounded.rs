@@ -1,5 +1,5 @@
-//! Programs that a test runs to their end, with a time limit. After it, the program and all processes that it started are
-//! killed: a test that hangs would delay all tests after it and report nothing.
+//! Programs that a test runs to their end, with a time limit. After it, the program and all processes that it started
+//! are killed: a test that hangs would delay all tests after it and report nothing.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -11,8 +11,8 @@ use demo_system::ChildGroup;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Runs the program in a process group of its own until it exits; returns its status and output, including standard error.
-/// `None` for the status: it was killed after `limit`.
+/// Runs the program in a process group of its own until it exits; returns its status and output, including standard
+/// error. `None` for the status: it was killed after `limit`.
 ///
 /// The output goes to a file: a pipe would stay open as long as any process that the program left behind.
 pub fn run(mut command: Command, limit: Duration) -> (Option<ExitStatus>, String) {

@@ -1,5 +1,5 @@
-//! Two brands with web domains of their own, `www` and `api` each, with one authorization server, one Envoy and one service: each
-//! brand is an application of the service and has an instance of the filter.
+//! Two brands with web domains of their own, `www` and `api` each, with one authorization server, one Envoy and one
+//! service: each brand is an application of the service and has an instance of the filter.
 
 use std::path::Path;
 

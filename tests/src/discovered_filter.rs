@@ -1,5 +1,5 @@
-//! Envoy with the filter's configuration delivered over the file-based extension configuration discovery service (ECDS): the
-//! configuration of the entry point "web" can change while Envoy runs, without draining a listener.
+//! Envoy with the filter's configuration delivered over the file-based extension configuration discovery service
+//! (ECDS): the configuration of the entry point "web" can change while Envoy runs, without draining a listener.
 
 use demo_system::{Component, System};
 
@@ -75,7 +75,7 @@ resources:
         self.volume.write(FILE, &text);
     }
 
-    /// Replaces a text of the original configuration, which must occur once. Returns whether Envoy has accepted the change.
+    /// Replaces a text of the original configuration, which must occur once. Returns whether Envoy accepted the change.
     pub fn change(&mut self, find: &str, with: &str) -> bool {
         let before = self.outcomes();
         self.write((find, with));

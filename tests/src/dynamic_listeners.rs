@@ -1,5 +1,5 @@
-//! Envoy with listeners that can change while it runs: those of its file, delivered over the file-based listener discovery
-//! service.
+//! Envoy with listeners that can change while it runs: those of its file, delivered over the file-based listener
+//! discovery service.
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::proxy;
 
-/// Headers of each of its responses, and of no response that is not the API's.
+/// Headers of every response of this API, and of no other response.
 const OF_THE_API: &str = "set-cookie: of-the-api=1\r\nx-of-the-api: a value for clients that may read it\r\n";
 
 /// The replacement of the API.

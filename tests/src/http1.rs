@@ -99,7 +99,7 @@ impl Request {
         self.clone().header("connection", "close").bytes_to_keep(authority)
     }
 
-    /// For a connection that is kept.
+    /// Serializes the request for a connection that is kept.
     pub fn bytes_to_keep(&self, authority: &str) -> Vec<u8> {
         let mut bytes = self.head.clone();
         bytes.extend_from_slice(format!("host: {authority}\r\ncontent-length: {}\r\n\r\n", self.body.len()).as_bytes());
@@ -261,7 +261,7 @@ pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response
     read_response(&mut stream)
 }
 
-/// The TLS configuration of a client of the system, which trusts only its CA. A client may have a certificate and a key, in PEM.
+/// The TLS configuration of a client that trusts only the system's CA, with the PEM files of a certificate and its key.
 pub(crate) fn tls_config(system: &System, alpn: &[&[u8]], certificate: Option<(&Path, &Path)>) -> ClientConfig {
     tls_config_with(&system.ca_pem(), alpn, certificate)
 }
@@ -290,8 +290,8 @@ fn tls_config_with(ca: &Path, alpn: &[&[u8]], certificate: Option<(&Path, &Path)
     config
 }
 
-/// Reads a response to its end. If its framing marks the end, this does not wait for the end of the connection: Envoy takes a
-/// second for that after a local response.
+/// Reads a response to its end. If its framing marks the end, this does not wait for the end of the connection: Envoy
+/// takes a second for that after a local response.
 ///
 /// # Errors
 /// No complete response.

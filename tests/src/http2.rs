@@ -29,7 +29,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Begins a request without a body, or with the beginning of a body. Each header is a field of its own, in this order.
+    /// Begins a request without a body, or with the beginning of one. Each header is a separate field, in this order.
     ///
     /// # Errors
     /// The connection accepts no more streams.

@@ -1,5 +1,5 @@
-//! A folder whose files change like those of a mounted Kubernetes Secret: each file is a symbolic link through `..data`, itself a
-//! link to a folder, and a change replaces that folder atomically.
+//! A folder whose files change like those of a mounted Kubernetes Secret: each file is a symbolic link through
+//! `..data`, itself a link to a folder, and a change replaces that folder atomically.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ pub struct MountedVolume {
 }
 
 impl MountedVolume {
-    /// With one file.
+    /// Creates the folder with one file.
     pub fn new(folder: PathBuf, name: &str, content: &str) -> Self {
         fs::create_dir_all(&folder).expect("a folder");
         symlink(Path::new("..data").join(name), folder.join(name)).expect("a link");

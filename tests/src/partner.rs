@@ -5,7 +5,7 @@ use demo_system::{Component, Options, Ports, System};
 use crate::client_credentials::set;
 use crate::http1::{Client, Request};
 
-/// Configures the authorization server to accept clients with certificates of the demo's authority; returns the port for them.
+/// Makes the authorization server accept clients with certificates of the demo's authority; returns the port for them.
 pub fn set_up(options: &mut Options) -> u16 {
     let port = Ports::free().public;
     let server = Component::AuthorizationServer;

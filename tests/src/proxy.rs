@@ -70,7 +70,7 @@ pub(crate) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
     ok_with("", content_type, body)
 }
 
-/// The same, with further header lines, each with its line end.
+/// Like [`ok`], with further header lines, each with its line end.
 pub(crate) fn ok_with(lines: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\n{lines}content-type: {content_type}\r\ncontent-length: {}\r\n\r\n",

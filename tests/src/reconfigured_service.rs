@@ -15,7 +15,8 @@ use crate::sealing::Seals;
 type Asked = Option<(String, Vec<u8>, Sender<String>)>;
 
 /// Does `work`, which gets the address of a server: `POST /configure` with lines for the top of the service's
-/// configuration restarts the service with these, and `POST /open/auth` or `/open/at` with a cookie's value returns its content.
+/// configuration restarts the service with these; `POST /open/auth` or `/open/at` with a cookie's value returns its
+/// content.
 pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Send) {
     let file = system.directory().join("bff.toml");
     let original = fs::read_to_string(&file).expect("the service's configuration");

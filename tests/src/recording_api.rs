@@ -33,7 +33,7 @@ impl RecordingApi {
         self.heads.lock().expect("no test panicked here").clear();
     }
 
-    /// The heads since then.
+    /// The heads recorded since then.
     pub fn heads(&self) -> Vec<Vec<u8>> {
         self.heads.lock().expect("no test panicked here").clone()
     }

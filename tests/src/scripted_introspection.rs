@@ -1,5 +1,5 @@
-//! In place of the authorization server: responds to introspection at the speed and in the order that a test needs. A real one
-//! has no tokens for ten thousand rounds, and does not reorder responses on demand.
+//! In place of the authorization server: responds to introspection at the speed and in the order that a test needs. A
+//! real one has no tokens for ten thousand rounds, and does not reorder responses on demand.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

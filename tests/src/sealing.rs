@@ -1,7 +1,7 @@
-//! Cookies sealed with a system's own keys: those that an attacker cannot make, and those of an old or foreign deployment.
+//! Cookies sealed with a system's own keys: ones that an attacker cannot make, and ones of old or foreign deployments.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use demo_system::System;
@@ -12,13 +12,13 @@ pub struct Seals {
 }
 
 impl Seals {
-    /// With the system's keys.
+    /// Seals with the system's keys.
     pub fn of(system: &System, deployment: &str) -> Self {
         let keys = std::fs::read_to_string(system.cookie_keys_file()).expect("the cookie keys");
         Self::with(keys.trim(), deployment)
     }
 
-    /// With keys that the system does not have.
+    /// Seals with keys that the system does not have.
     pub fn with(keys: &str, deployment: &str) -> Self {
         let (ring, _) = KeyRing::parse(keys, false).expect("keys");
         Self {
@@ -38,7 +38,7 @@ impl Seals {
 
     /// Seals a value that expires in this number of seconds; a negative number is in the past.
     pub fn seal(&self, purpose: Purpose, value: &str, session: SessionId, expires_in: i64) -> String {
-        let mut nonce = [0; NONCE_LEN];
+        let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).expect("random bytes");
         let expires_at = now().checked_add_signed(expires_in).expect("a time");
         let content = Content {

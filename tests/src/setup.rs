@@ -59,7 +59,7 @@ pub fn start_from(artifacts: Artifacts, change: impl FnOnce(&mut Options)) -> Te
     }
 }
 
-/// Starts only Envoy, with replacements of the authorization server and the API: for cookies that the test seals itself.
+/// Starts only Envoy, with replacements of the authorization server and the API: for cookies that the test seals.
 pub fn start_envoy(authorization_server: SocketAddr, api: SocketAddr, change: impl FnOnce(&mut Options)) -> TestSystem {
     start(|options| {
         options.without = Component::ALL

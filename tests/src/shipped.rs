@@ -1,4 +1,4 @@
-//! The shipped configurations of Envoy: `envoy/envoy.yaml`, and those that result from the manifests for Istio and Envoy Gateway.
+//! The shipped configurations of Envoy: `envoy/envoy.yaml`, and those from the manifests for Istio and Envoy Gateway.
 
 use demo_system::{Artifacts, Component};
 use serde_json::Value;

@@ -30,7 +30,7 @@ pub enum Slow {
 }
 
 impl Slow {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 5] = [Self::Handshake, Self::Head, Self::Body, Self::Reading, Self::Streams];
 }
 
@@ -61,7 +61,7 @@ pub struct SlowClients {
 }
 
 impl SlowClients {
-    /// For the system's Envoy.
+    /// Creates clients of the system's Envoy.
     pub fn new(system: &System) -> Self {
         Self {
             http1: Client::new(system),

@@ -25,8 +25,7 @@ impl Progress {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Waits until every user has done everything that users do, at least once from beginning to end: then all cookies of all
-    /// users are new.
+    /// Waits until every user has completed a whole round of requests: then all cookies of all users are new.
     pub fn everybody_has_refreshed(&self) {
         let rounds = || self.rounds.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let before = rounds();
@@ -94,7 +93,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Data on connections of their own and on one that is kept, the session, and a refresh of two tabs at once.
+/// Requests data on separate connections and on one that is kept, and the session, and refreshes in two tabs at once.
 fn work(number: usize, mut user: UserAgent, progress: &Progress) {
     let mut kept = None;
     while !progress.over.load(Ordering::Relaxed) {
@@ -119,7 +118,7 @@ fn work(number: usize, mut user: UserAgent, progress: &Progress) {
             thread::scope(|scope| [scope.spawn(tab), scope.spawn(tab)].map(|tab| tab.join().expect("no panic")));
         for answer in answers {
             if let Some(answer) = progress.note("refresh", answer, 204) {
-                user.keep_cookies(&answer);
+                user.replace_cookies(&answer);
             }
         }
         let mut rounds = progress.rounds.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! In place of the API, which responds at once: reads requests and sends responses slowly, like uploads, downloads and event
-//! streams.
+//! In place of the API, which responds at once: reads requests and sends responses slowly, like uploads, downloads and
+//! event streams.
 
 use std::io;
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use crate::http1::{Client, Request, Response};
 /// The CSRF header's name.
 pub const CSRF_HEADER: &str = "x-example-csrf";
 
-/// The names of the cookies of a session.
+/// The access token cookie.
 pub const AT: &str = "__Host-Http-example-at";
 /// The CSRF cookie.
 pub const CSRF: &str = "__Host-Http-example-csrf";
@@ -27,7 +27,7 @@ pub const LOGIN: &str = "__Host-Http-example-login";
 pub struct UserAgent {
     /// Its connections.
     pub client: Client,
-    /// The origin of the single page app.
+    /// The origin of the single page application.
     pub origin: String,
     /// The service's cookies, by name.
     pub cookies: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ impl UserAgent {
         user
     }
 
-    /// The whole sign-in.
+    /// Performs the whole sign-in.
     pub fn sign_in(&mut self) {
         let page_url = self.go_through_login();
         let response = self.end_login(&page_url);
@@ -212,12 +212,12 @@ impl UserAgent {
     }
 
     /// Stores the cookies of a response, as the browser does for every response.
-    pub fn keep_cookies(&mut self, response: &Response) {
+    pub fn replace_cookies(&mut self, response: &Response) {
         keep(&mut self.cookies, response);
     }
 
     fn keep(&mut self, response: &Response) {
-        self.keep_cookies(response);
+        self.replace_cookies(response);
         if let Some(csrf) = response.json()["csrf"].as_str() {
             self.csrf = csrf.to_owned();
         }

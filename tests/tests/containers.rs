@@ -116,7 +116,7 @@ fn use_it(user: &mut UserAgent, offset: usize, so_far: &SoFar, tried_again: &Tri
         let response = outcome.unwrap_or_else(|error| panic!("after {tries} tries: {error}"));
         let text = String::from_utf8_lossy(&response.body);
         assert_eq!(response.status, expected, "after {tries} tries: {text}");
-        user.keep_cookies(&response);
+        user.replace_cookies(&response);
         if tries > 1 {
             let count = match (number + offset) % 10 {
                 0 | 2 | 6 => &tried_again.of_the_bff,

@@ -122,8 +122,8 @@ fn a_bad_ring_is_refused_by_both(
     }
     assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{bad}\"}}")));
     for (component, text) in [
-        (Component::Bff, "`keys`: key 2 is weak (one byte repeated"),
-        (Component::SecondBff, "`keys`: key 2 is weak (one byte repeated"),
+        (Component::Bff, "keys: key 2 is weak (one byte repeated"),
+        (Component::SecondBff, "keys: key 2 is weak (one byte repeated"),
         (
             Component::Envoy,
             "bff_token.encryption_key: key 2 is weak (one byte repeated",

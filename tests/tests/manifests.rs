@@ -47,7 +47,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
                     "{}: no schema",
                     manifest.title()
                 );
-                say(&format!("NOT CHECKED: missing schema for {}", manifest.title()));
+                say(&format!("warning: {} not checked: missing schema", manifest.title()));
             }
         }
         rules.insert(manifest.kind(), schemas.rules(&manifest.content));
@@ -56,7 +56,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
     let rules: usize = rules.values().sum();
     say(&format!("checked against their schemas: {checked:?}"));
     say(&format!(
-        "NOT CHECKED: CEL rules, {rules} of them in the custom resource definitions"
+        "warning: CEL rules not checked: {rules} of them in the custom resource definitions"
     ));
     for kind in [
         "Deployment",

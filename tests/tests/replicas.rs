@@ -34,7 +34,7 @@ fn refresh_at_once(user: &mut UserAgent, times: usize) -> Vec<Response> {
         calls.into_iter().map(|call| call.join().expect("no panic")).collect()
     });
     for response in &responses {
-        user.keep_cookies(response);
+        user.replace_cookies(response);
     }
     responses
 }
@@ -222,7 +222,7 @@ fn a_replica_that_is_killed_while_it_refreshes_costs_no_session_where_the_server
     // The other replica waits until the lock of the dead one expires, and then uses the same refresh token.
     let response = send_plain(test.system.second_bff().0, &request).expect("a response");
     assert_eq!(response.status, 204, "{}", String::from_utf8_lossy(&response.body));
-    user.keep_cookies(&response);
+    user.replace_cookies(&response);
     assert_eq!(server.count(TOKEN) - before, 2);
     assert_eq!(user.get_data().status, 200);
 }
@@ -245,7 +245,7 @@ fn a_replica_that_is_killed_while_it_refreshes_says_what_it_could_not_save_where
     assert_eq!((response.status, response.code().as_str()), (401, "session_expired"));
     let log = std::fs::read_to_string(test.system.log(Component::SecondBff)).expect("the log");
     assert!(
-        log.contains("another replica had begun to use this refresh token"),
+        log.contains("another replica began a refresh with this refresh token and did not complete it"),
         "{log}"
     );
 }
@@ -284,7 +284,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         1,
         "nobody used the refresh token a second time"
     );
-    user.keep_cookies(&response);
+    user.replace_cookies(&response);
     let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
     assert_eq!(response.status, 204, "the session goes on");
 }

@@ -170,7 +170,7 @@ fn a_refresh_shows_envoy_the_service_and_what_it_asks_of_the_authorization_serve
         .header("traceparent", traceparent(TRACE, BROWSER, "01"));
     let answer = user.send(&request);
     assert_eq!(answer.status, 204);
-    user.keep_cookies(&answer);
+    user.replace_cookies(&answer);
 
     let named = |service: &str, name: &str| {
         let spans = traced.collector.trace(TRACE);
@@ -249,7 +249,7 @@ fn a_trace_that_is_not_recorded_is_handed_on_and_not_exported() {
             .header("traceparent", &traceparent);
         let answer = user.send(&refresh);
         assert_eq!(answer.status, 204);
-        user.keep_cookies(&answer);
+        user.replace_cookies(&answer);
         let data = user.api_request("GET").header("traceparent", &traceparent);
         assert_eq!(user.send(&data).status, 200);
     }

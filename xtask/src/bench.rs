@@ -10,8 +10,8 @@ use crate::{command, programs, tools, workspace};
 
 const INSTRUCTIONS: &str = "--instructions";
 
-/// With filters: the variants whose names contain one of them, without writing results. `--instructions` before them:
-/// counts instructions instead of CPU time.
+/// With filters: runs only the variants whose names contain one of them, and writes no results. With `--instructions`
+/// before them: counts instructions instead of CPU time.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let (counts, filters) = match arguments {
         [INSTRUCTIONS, filters @ ..] => (true, filters),
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     };
     if let Some(flag) = filters.iter().find(|filter| filter.starts_with('-')) {
         return Err(format!(
-            "unknown option `{flag}` of `bench`: the only option is `{INSTRUCTIONS}`, before the filters"
+            "unknown option `{flag}` of bench: the only option is {INSTRUCTIONS}, before the filters"
         ));
     }
     if counts {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     )?;
     if command::find("taskset").is_none() {
         return Err(
-            "missing `taskset`: install the package util-linux. It binds the measured process to a CPU of its own"
+            "missing taskset, which binds the measured process to a CPU of its own: install the package util-linux"
                 .to_owned(),
         );
     }

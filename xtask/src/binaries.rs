@@ -55,7 +55,7 @@ pub(crate) fn build() -> Result<Vec<Binary>> {
         .args(["test", "--workspace", "--no-run", "--quiet"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace::root());
-    let messages = command::run_for_output("building the tests", &mut cargo, "See the compiler's message above.")?;
+    let messages = command::run_for_output("building the tests", &mut cargo, "see the compiler's message above")?;
     let mut binaries: Vec<Binary> = messages.lines().filter_map(binary).collect();
     binaries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(binaries)

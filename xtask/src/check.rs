@@ -13,7 +13,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         cargo.args(arguments).current_dir(workspace::root());
         cargo
     };
-    let format = "`cargo fmt --all` and `cargo fmt --manifest-path fuzz/Cargo.toml` correct it.";
+    let format = "run `cargo fmt --all` and `cargo fmt --manifest-path fuzz/Cargo.toml`";
     let mut fuzz = cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]), format)?;
     step("formatting of the fuzz targets", &mut fuzz, format)?;
@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             "-D",
             "warnings",
         ]),
-        "A warning is an error here.",
+        "correct all errors and warnings above",
     )?;
     let building = Instant::now();
     let tests = binaries::build()?;

@@ -22,7 +22,7 @@ pub(crate) fn build(node: &Node) -> Result<()> {
         command::run(
             "building the browser client",
             &mut npm(node, &["run", "build"]),
-            "See the message above: the error is in client.",
+            "correct the error above, which is in client",
         )?;
         stamp.set()?;
     }
@@ -34,7 +34,7 @@ pub(crate) fn tests(node: &Node) -> Job {
     Job::new("tests of the browser client", npm(node, &["test"]))
 }
 
-/// The folder of its sources, which the single page app is built from too.
+/// The folder of its sources, which the single page application is built from too.
 pub(crate) fn sources() -> PathBuf {
     workspace::path("client/src")
 }

@@ -15,7 +15,12 @@ pub(crate) fn progress(line: &str) {
     eprintln!("==> {line}");
 }
 
-/// Runs a step that must succeed. The error contains the command and `hint`: what to do about it.
+/// Prints a warning: what is left out or replaced, and what to do about it.
+pub(crate) fn warning(message: &str) {
+    eprintln!("warning: {message}");
+}
+
+/// Runs a step that must succeed. The error contains the command and ends with `hint`: what to do, without a full stop.
 pub(crate) fn run(step: &str, command: &mut Command, hint: &str) -> Result<()> {
     progress(step);
     let outcome = command.status();
@@ -27,7 +32,7 @@ fn succeeded(step: &str, command: &Command, hint: &str, outcome: io::Result<Exit
         Ok(status) if status.success() => Ok(()),
         outcome => {
             let how = outcome.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(format!("{step} failed: `{}`: {how}. {hint}", shown(command)))
+            Err(format!("{step} failed: `{}`: {how}: {hint}", shown(command)))
         }
     }
 }
@@ -75,7 +80,7 @@ pub(crate) fn named_by(variable: &str) -> Result<Option<PathBuf>> {
         None => Ok(None),
         Some(program) => find(&program).map(Some).ok_or_else(|| {
             format!(
-                "invalid {variable}: {} is not an executable file",
+                "invalid {variable}: {} is not an executable file: write the path of a program",
                 program.to_string_lossy()
             )
         }),

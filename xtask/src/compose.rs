@@ -37,7 +37,7 @@ impl Flags {
                 "--drill" => flags.drill = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of `compose`: the options are --check and --drill"
+                        "unknown option `{other}` of compose: the options are --check and --drill"
                     ));
                 }
             }
@@ -45,8 +45,8 @@ impl Flags {
         match flags.check || flags.drill {
             true => Ok(flags),
             false => Err(
-                "missing option of `compose`: write --check, --drill or both. It removes the containers afterwards. \
-                 To use the demo: docker compose up --build"
+                "missing option of compose: write --check, --drill or both, which remove the containers afterwards; \
+                 to use the demo, run `docker compose up --build`"
                     .to_owned(),
             ),
         }
@@ -112,7 +112,10 @@ impl Containers {
                 Verdict::Failed(what) => return Err(what),
                 Verdict::Starting(_) if interrupted.load(Ordering::Relaxed) => return Err("interrupted".to_owned()),
                 Verdict::Starting(what) if started.elapsed() > HEALTHY_WITHIN => {
-                    return Err(format!("not healthy after {} s: {what}", HEALTHY_WITHIN.as_secs()));
+                    return Err(format!(
+                        "waiting for healthy containers timed out after {} s: {what}",
+                        HEALTHY_WITHIN.as_secs()
+                    ));
                 }
                 Verdict::Starting(_) => std::thread::sleep(POLL),
             }
@@ -145,7 +148,7 @@ impl Containers {
             let left = self.docker.list(kind)?;
             if !left.is_empty() {
                 return Err(format!(
-                    "removing the containers failed: a {kind} is left: {}",
+                    "removing the containers failed: a {kind} is left: {}: run `docker {kind} rm`",
                     left.join(", ")
                 ));
             }
@@ -196,7 +199,7 @@ fn drill(options: &Options, ca: &Path) -> Result<()> {
             .env("BFF_CONTAINERS_DOMAIN", &options.domain)
             .env("BFF_CONTAINERS_PORT", options.ports.public.to_string())
             .current_dir(workspace::root()),
-        "See the report above.",
+        "see the report of the test above",
     )
 }
 

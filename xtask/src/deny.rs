@@ -12,7 +12,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     command::run(
         "checking bans, licences and sources of the dependencies",
         deny(&cargo_deny).args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]),
-        "See the message above for the crate, and deny.toml for the rules.",
+        "see the messages above for the crates, and deny.toml for the rules",
     )?;
     command::progress("checking the dependencies against the advisory database");
     let mut advisories = deny(&cargo_deny);
@@ -27,10 +27,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
     // The only failure that is not about the dependencies.
     if text.contains("failed to fetch advisory database") {
-        command::progress("NOT CHECKED: advisories of the dependencies: the advisory database is unreachable");
+        command::warning(
+            "advisories not checked: the advisory database is unreachable: run `cargo xtask deny` when it is reachable",
+        );
         return Ok(ExitCode::SUCCESS);
     }
-    Err("advisories apply to the dependencies: see the messages above".to_owned())
+    Err("advisories apply to the dependencies: update or replace the crates that the messages above name".to_owned())
 }
 
 fn deny(cargo_deny: &Path) -> Command {

@@ -13,6 +13,7 @@ use crate::{command, workspace};
 
 /// How long each target runs as part of `cargo xtask test`, in seconds.
 const SHORT: u32 = 3;
+/// How long each target runs without `--seconds`, in seconds.
 const DEFAULT: u32 = 120;
 
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -41,7 +42,8 @@ impl Flags {
                 "--minimise" => flags.minimise = true,
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
-                    flags.seconds = seconds.ok_or("missing value of --seconds: write a number")?;
+                    flags.seconds =
+                        seconds.ok_or("invalid value of --seconds: write a number of seconds, such as 60")?;
                 }
                 target if all.iter().any(|name| name == target) => flags.targets.push(target.to_owned()),
                 other => {
@@ -75,14 +77,14 @@ pub(crate) fn short_run() -> Result<Job> {
     let this = std::env::current_exe().map_err(|error| format!("finding the program of xtask failed: {error}"))?;
     let mut fuzz = Command::new(this);
     fuzz.args(["fuzz", "--seconds", &SHORT.to_string()])
-        // Building the targets takes minutes, so tests run beside it.
+        // One processor only: building the targets takes minutes, and tests run beside it.
         .env("CARGO_BUILD_JOBS", "1");
     Ok(Job::new("fuzz targets", fuzz))
 }
 
 fn targets() -> Result<Vec<String>> {
     let folder = workspace::path("fuzz/targets");
-    let files = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let files = std::fs::read_dir(&folder).map_err(|error| format!("reading {} failed: {error}", folder.display()))?;
     let mut names: Vec<String> = files
         .flatten()
         .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
@@ -108,7 +110,7 @@ fn build() -> Result<()> {
     command::run(
         "building the fuzz targets (some minutes the first time)",
         &mut cargo,
-        "See the compiler's message above.",
+        "see the compiler's message above",
     )
 }
 
@@ -119,9 +121,12 @@ fn folder() -> PathBuf {
 
 /// With `--target`, build scripts and macros are built without the flags.
 fn host() -> Result<String> {
-    let version = command::output(Command::new("rustc").arg("-vV")).ok_or("running `rustc -vV` failed")?;
+    let version = command::output(Command::new("rustc").arg("-vV"))
+        .ok_or("running `rustc -vV` failed: check that rustc is on PATH")?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.ok_or("`rustc -vV` has no line `host`")?.to_owned())
+    Ok(host
+        .ok_or("the output of `rustc -vV` has no line host: check which rustc is on PATH")?
+        .to_owned())
 }
 
 fn program(target: &str) -> Result<Command> {
@@ -160,7 +165,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     let end: Vec<&str> = report.lines().rev().take(30).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
     Err(format!(
-        "{}\nfuzzing {target} found a failure: the input is in {}. To run it again:\n    {} FILE",
+        "{}\nfuzzing {target} found a failure: the input is in {}: run it again with:\n    {} FILE",
         end.join("\n"),
         findings.display(),
         Path::new(program(target)?.get_program()).display()
@@ -184,7 +189,7 @@ fn summary(report: &str) -> String {
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))
         .unwrap_or("?");
     format!(
-        "{} executions, coverage {}, {} inputs",
+        "{} executions, {} edges covered, {} inputs",
         executions.trim(),
         word("cov:").unwrap_or("?"),
         word("corp:").unwrap_or("?")
@@ -205,10 +210,14 @@ fn minimise(target: &str) -> Result<()> {
         .arg(found(target)?)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command::run(&format!("minimising the corpus of {target}"), &mut merge, "")?;
+    command::run(
+        &format!("minimising the corpus of {target}"),
+        &mut merge,
+        "run the command to see why",
+    )?;
     let _ = std::fs::remove_dir_all(&kept);
     files::create_dir(&kept)?;
-    let failed = |error: std::io::Error| format!("{}: {error}", kept.display());
+    let failed = |error: std::io::Error| format!("writing {} failed: {error}", kept.display());
     for file in std::fs::read_dir(&fresh).map_err(failed)?.flatten() {
         std::fs::copy(file.path(), kept.join(file.file_name())).map_err(failed)?;
     }

@@ -44,8 +44,8 @@ impl Job {
     }
 }
 
-/// While one job waits, or runs its last test, another one goes on. Not more: each test program runs as many of its tests
-/// at once as there are processors.
+/// While one job waits, or runs its last test, another one continues. Not more than two: each test program runs as many
+/// of its tests at once as there are processors.
 const AT_ONCE: usize = 2;
 
 /// Runs all jobs in this order, two at once; those that run alone come last. All run, even if one fails.

@@ -39,7 +39,7 @@ usage: cargo xtask COMMAND
   bench [--instructions] [FILTER…]
                               measures the filter and the service beside others (about 15 minutes) and writes bench/results;
                               with FILTERs: only the variants whose names contain one, and writes only to the terminal;
-                              --instructions: counts instructions instead of CPU time, which are the same on a busy
+                              --instructions: instead of CPU time, counts instructions, which are the same on a busy
                               machine, and writes only to the terminal
   wasm                        builds the filter: target/wasm/bff_filter.wasm
   image [--reproduce]         writes the filter for publication to target/image: OCI images, bill of materials, checksums
@@ -77,9 +77,9 @@ fn main() -> ExitCode {
         Some((&"deny", [])) => deny::run(),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
         Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => Err(format!(
-            "unexpected argument `{argument}`: `{command}` takes no arguments"
+            "unexpected argument `{argument}`: {command} takes no arguments"
         )),
-        Some((command, _)) => Err(format!("unknown command `{command}`\n\n{USAGE}")),
+        Some((command, _)) => Err(format!("unknown command `{command}`: write one of these:\n\n{USAGE}")),
     };
     outcome.unwrap_or_else(|message| {
         eprintln!("error: {message}");

@@ -48,7 +48,7 @@ pub(crate) fn build_packages(step: &str, packages: &[&str], arguments: &[&str]) 
         .arg("--target-dir")
         .arg(workspace::target())
         .current_dir(workspace::root());
-    command::run(step, &mut cargo, "See the compiler's message above.")
+    command::run(step, &mut cargo, "see the compiler's message above")
 }
 
 fn program(name: &str) -> PathBuf {

@@ -1,4 +1,4 @@
-//! The single page app, built by Vite.
+//! The single page application, built by Vite.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,7 +20,7 @@ pub(crate) fn build(node: &Node) -> Result<PathBuf> {
         command::run(
             "building the single page application",
             npm(node).args(["run", "--silent", "build"]).current_dir(&folder),
-            "See the message above: the error is in demo/spa.",
+            "correct the error above, which is in demo/spa",
         )?;
         stamp.set()?;
     }
@@ -33,7 +33,7 @@ pub(crate) fn type_check(node: &Node) -> Job {
     check
         .args(["run", "--silent", "check"])
         .current_dir(workspace::path("demo/spa"));
-    Job::new("types of the single page app", check)
+    Job::new("types of the single page application", check)
 }
 
 fn npm(node: &Node) -> Command {

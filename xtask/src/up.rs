@@ -29,7 +29,7 @@ impl Flags {
                 "--no-envoy" => flags.no_envoy = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of `up`: the options are --check and --no-envoy"
+                        "unknown option `{other}` of up: the options are --check and --no-envoy"
                     ));
                 }
             }

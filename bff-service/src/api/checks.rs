@@ -67,8 +67,8 @@ pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) ->
     }
 }
 
-/// Refuses a prefetch, also one to prerender (`Sec-Purpose: prefetch;prerender`): the user may never navigate to the URL,
-/// so it must not start a login or use anything up. After an error the browser requests the URL again.
+/// Refuses a prefetch, also one to prerender (`Sec-Purpose: prefetch;prerender`): the user may never navigate to the
+/// URL, so it must not start a login or use anything up. After an error the browser requests the URL again.
 pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_prefetch = |line: &HeaderValue| {
         let mut words = line.as_bytes().split(|byte| matches!(byte, b';' | b','));

@@ -75,7 +75,7 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    /// `why` is for the log, and contains no token, cookie or secret.
+    /// `why` is for the log, and must contain no token, cookie or secret.
     pub(super) fn new(refusal: ErrorCode, why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError {
             refusal,
@@ -96,8 +96,8 @@ impl ApiError {
         ApiError::new(ErrorCode::InvalidRequest, why)
     }
 
-    /// The authorization server answered the login with an error in the front channel. Its error code is passed on if it
-    /// has the form of RFC 6749, section 4.1.2.1.
+    /// The authorization server answered the login with an error in the front channel. Its error code is in the
+    /// response if it has the form of RFC 6749, section 4.1.2.1.
     pub(super) fn front_channel(error: &str) -> ApiError {
         if error == "login_required" {
             return ApiError::new(ErrorCode::LoginRequired, "the authorization server requires a login");

@@ -1,4 +1,4 @@
-//! What operators see of a request: a counter, an audit line for a refusal, and the end of its span.
+//! The records of a request for operators: a counter, an audit line for a refusal, and the end of its span.
 
 use std::time::Duration;
 

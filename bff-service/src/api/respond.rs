@@ -47,7 +47,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
         };
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A preflight brings no cookies.
+    // A preflight has no cookies.
     let vary = match status == StatusCode::NO_CONTENT && set_cookies.is_empty() {
         true => "origin",
         false => "origin, cookie",

@@ -174,8 +174,8 @@ async fn dispatch(
         now,
     };
     let is_head = call.is_head;
-    // The endpoints that talk to the authorization server are boxed: otherwise every request would reserve, and move, the
-    // memory for all of them.
+    // The endpoints that talk to the authorization server are boxed: otherwise every request would reserve, and move,
+    // the memory for all of them.
     let result = match endpoint {
         Endpoint::LoginStart => Box::pin(endpoints::login_start::handle(call)).await,
         Endpoint::LoginEnd => Box::pin(endpoints::login_end::handle(call)).await,
@@ -205,8 +205,8 @@ async fn dispatch(
             && matches!(endpoint, Endpoint::Refresh | Endpoint::Logout)
         {
             // The request had so many cookies of one name that the valid one was not among those that were read, or
-            // cookies of different sessions: the next request should have fewer of them, including planted ones at paths
-            // that sign-in does not reach.
+            // cookies of different sessions: the next request should have fewer of them, including planted ones at
+            // paths that sign-in does not reach.
             set_cookies.clear_repeated();
         } else {
             return failure;

@@ -1,8 +1,8 @@
 //! Exchanges at the token endpoint: of a code, or of a rotating refresh token, each of which can be used once; and
 //! revocations, without which tokens that nobody has would stay valid.
 //!
-//! Such an exchange must not be lost, so it is a separate task on a thread that outlives the workers. Its caller waits as
-//! long as for any request to the authorization server. If the exchange takes longer, or the caller disconnects, the
+//! Such an exchange must not be lost, so it is a separate task on a thread that outlives the workers. Its caller waits
+//! as long as for any request to the authorization server. If the exchange takes longer, or the caller disconnects, the
 //! exchange continues *in the background*, within bounds, and its result is in the
 //! [store](crate::session::refresh::store) for the next caller. A shutdown waits for it.
 
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::oauth::OAuthClient;
-use crate::oauth::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
+use crate::oauth::exchange_times::{ExchangeTimes, MAX_BACKGROUND_EXCHANGES};
 use crate::telemetry::request_context::RequestContext;
 
 /// Work for another thread than that of its caller.
@@ -37,20 +37,20 @@ pub struct Exchanges {
     /// Present until [`Exchanges::run`] takes it.
     begun: Mutex<Option<mpsc::UnboundedReceiver<Job>>>,
     /// For codes and for refresh tokens: made-up codes take no permits from sessions.
-    behind_the_answer: [Semaphore; 2],
-    under_way: watch::Sender<usize>,
+    background_permits: [Semaphore; 2],
+    in_progress: watch::Sender<usize>,
 }
 
 impl Exchanges {
-    /// No exchange is under way; `times` bounds each of them.
+    /// No exchange is in progress yet; `times` bounds each of them.
     pub fn new(times: ExchangeTimes) -> Exchanges {
         let (jobs, begun) = mpsc::unbounded_channel();
         Exchanges {
             times,
             jobs,
             begun: Mutex::new(Some(begun)),
-            behind_the_answer: [(); 2].map(|()| Semaphore::new(MAX_BEHIND_THE_ANSWER)),
-            under_way: watch::Sender::new(0),
+            background_permits: [(); 2].map(|()| Semaphore::new(MAX_BACKGROUND_EXCHANGES)),
+            in_progress: watch::Sender::new(0),
         }
     }
 
@@ -69,20 +69,20 @@ impl Exchanges {
         }
     }
 
-    /// Starts `work` for the current request, and waits for it within the time limit of a caller. `None`: the work is not
-    /// complete, and continues without its caller.
+    /// Starts `work` for the current request, and waits for it within the time limit of a caller. `None`: the work is
+    /// not complete, and continues without its caller.
     pub async fn begin<T, W, F>(self: &Arc<Self>, work: W) -> Option<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + 'static,
         W: FnOnce(Rc<OAuthClient>) -> F + Send + 'static,
     {
-        let answered = self.begin_behind_the_answer(work);
+        let answered = self.begin_in_background(work);
         timeout(self.times.answer, answered).await.ok()?.ok()
     }
 
     /// Starts `work` for the current request, which need not wait for it.
-    pub fn begin_behind_the_answer<T, W, F>(self: &Arc<Self>, work: W) -> oneshot::Receiver<T>
+    pub fn begin_in_background<T, W, F>(self: &Arc<Self>, work: W) -> oneshot::Receiver<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + 'static,
@@ -90,7 +90,7 @@ impl Exchanges {
     {
         let (answer, answered) = oneshot::channel();
         let context = RequestContext::current();
-        let begun = UnderWay::one_more(Arc::clone(self));
+        let begun = InProgress::one_more(Arc::clone(self));
         let job: Job = Box::new(move |client| {
             let work = work(client);
             Box::pin(async move {
@@ -111,7 +111,7 @@ impl Exchanges {
     /// Runs one exchange within its time limits: that of its caller, and then the rest of the total if a background
     /// permit is available. `None`: the exchange timed out.
     pub async fn in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Option<T> {
-        let [of_codes, of_refresh_tokens] = &self.behind_the_answer;
+        let [of_codes, of_refresh_tokens] = &self.background_permits;
         let room = match what {
             Exchange::Code => of_codes,
             Exchange::RefreshToken => of_refresh_tokens,
@@ -122,18 +122,22 @@ impl Exchanges {
         }
         let Ok(_room) = room.try_acquire() else {
             log::error!(
-                "the token endpoint did not answer in time, and {MAX_BEHIND_THE_ANSWER} exchanges already continue in the \
-                 background: abandoning one more; a rotated refresh token is lost"
+                "token request timed out after {} ms, and {MAX_BACKGROUND_EXCHANGES} others already continue in the background: \
+                 abandoned it; if the authorization server rotated the refresh token, the session is lost",
+                self.times.answer.as_millis()
             );
             return None;
         };
-        log::warn!("the token endpoint did not answer in time; the exchange continues in the background");
+        log::warn!(
+            "token request timed out after {} ms; it continues in the background",
+            self.times.answer.as_millis()
+        );
         let rest = self.times.total.saturating_sub(self.times.answer);
         timeout(rest, exchange).await.ok()
     }
 
-    /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns within
-    /// the time limit of an exchange.
+    /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns
+    /// within the time limit of an exchange.
     pub async fn finish_all(applications: &[Arc<Exchanges>]) {
         let finishing: Vec<_> = applications
             .iter()
@@ -148,37 +152,40 @@ impl Exchanges {
 
     /// Waits for the exchanges of one application.
     async fn finish(&self) {
-        let mut under_way = self.under_way.subscribe();
-        let count = *under_way.borrow();
+        let mut in_progress = self.in_progress.subscribe();
+        let count = *in_progress.borrow();
         if count > 0 {
-            log::info!("waiting for {count} token requests in progress");
+            log::info!(
+                "waiting for {count} token requests in progress: at most {} s",
+                self.times.over().as_secs()
+            );
         }
-        if timeout(self.times.over(), under_way.wait_for(|count| *count == 0))
+        if timeout(self.times.over(), in_progress.wait_for(|count| *count == 0))
             .await
             .is_err()
         {
             log::error!(
-                "shutting down before the authorization server has answered: refresh tokens may be lost, or stay valid"
+                "shutting down before the token endpoint has answered: refresh tokens may be lost, or stay valid"
             );
         }
     }
 }
 
 /// Counts an exchange while it is in progress.
-struct UnderWay(Arc<Exchanges>);
+struct InProgress(Arc<Exchanges>);
 
-impl UnderWay {
-    fn one_more(exchanges: Arc<Exchanges>) -> UnderWay {
+impl InProgress {
+    fn one_more(exchanges: Arc<Exchanges>) -> InProgress {
         exchanges
-            .under_way
+            .in_progress
             .send_modify(|count| *count = count.saturating_add(1));
-        UnderWay(exchanges)
+        InProgress(exchanges)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InProgress {
     fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.in_progress.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
@@ -213,7 +220,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hundred_exchanges_of_each_kind_go_on_behind_their_answers_and_the_next_is_given_up_with_its_answer() {
         let exchanges = Arc::new(Exchanges::new(TIMES));
-        for _ in 0..MAX_BEHIND_THE_ANSWER {
+        for _ in 0..MAX_BACKGROUND_EXCHANGES {
             let exchanges = Arc::clone(&exchanges);
             tokio::spawn(async move { exchanges.in_time(RefreshToken, pending::<()>()).await });
         }
@@ -242,7 +249,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_shutdown_takes_no_longer_for_two_applications_than_for_one() {
         let applications = [(); 2].map(|()| Arc::new(Exchanges::new(TIMES)));
-        let _under_way = applications.clone().map(UnderWay::one_more);
+        let _under_way = applications.clone().map(InProgress::one_more);
         let began = tokio::time::Instant::now();
         Exchanges::finish_all(&applications).await;
         assert_eq!(began.elapsed(), TIMES.over());
@@ -251,10 +258,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_shutdown_waits_for_an_exchange_that_is_under_way() {
         let exchanges = Arc::new(Exchanges::new(TIMES));
-        let under_way = UnderWay::one_more(Arc::clone(&exchanges));
+        let in_progress = InProgress::one_more(Arc::clone(&exchanges));
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(20)).await;
-            drop(under_way);
+            drop(in_progress);
         });
         let began = tokio::time::Instant::now();
         exchanges.finish().await;

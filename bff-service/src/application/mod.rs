@@ -1,5 +1,5 @@
-//! An application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers share
-//! it.
+//! An application: a client of one authorization server, with its own hosts, origins, cookies and keys. All workers
+//! share it.
 //!
 //! * [`routing`]: the requests that belong to it.
 //! * [`live_settings`]: the settings that the service reloads.
@@ -21,7 +21,7 @@ use self::exchanges::Exchanges;
 use self::live_settings::LiveSettings;
 use self::routing::Routing;
 use crate::config::{Config, CookiePaths};
-use crate::oauth::Provider;
+use crate::oauth::AuthorizationServer;
 use crate::oauth::exchange_times::ExchangeTimes;
 use crate::random;
 use crate::session::cookies::settings::CookieSettings;
@@ -39,8 +39,8 @@ use crate::session::refresh::store::RefreshStore;
 use crate::session::writer::{Tokens, WriteError};
 use crate::telemetry::metrics::Metrics;
 
-/// Assumed lifetime of an access token if the authorization server does not state one, in seconds. No security depends on
-/// it: the API decides whether it accepts the token.
+/// Assumed lifetime of an access token if the authorization server does not state one, in seconds. No security depends
+/// on it: the API decides whether it accepts the token.
 const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
 
 /// The parts of an application, built once from its configuration.
@@ -48,7 +48,7 @@ pub struct Application {
     /// The configuration.
     pub config: Arc<Config>,
     /// The authorization server's metadata and JWKS.
-    pub provider: Provider,
+    pub authorization_server: AuthorizationServer,
     /// The settings that the service reloads.
     pub live: LiveSettings,
     /// The requests that belong to the application.
@@ -79,20 +79,28 @@ pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
     let metrics = Arc::new(Metrics::default());
     let make = |config: Config| {
         let config = Arc::new(config);
-        let provider = Provider::new(&config, &metrics).map_err(|error| error.to_string())?;
-        Ok(Arc::new(Application::new(config, provider, Arc::clone(&metrics))?))
+        let authorization_server = AuthorizationServer::new(&config, &metrics).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Application::new(
+            config,
+            authorization_server,
+            Arc::clone(&metrics),
+        )?))
     };
     configs.into_iter().map(make).collect()
 }
 
 impl Application {
     /// Builds the application. The error is a configuration error. Must run where tokio runs.
-    pub fn new(config: Arc<Config>, provider: Provider, metrics: Arc<Metrics>) -> Result<Application, String> {
+    pub fn new(
+        config: Arc<Config>,
+        authorization_server: AuthorizationServer,
+        metrics: Arc<Metrics>,
+    ) -> Result<Application, String> {
         let narrow_path = match config.cookie_paths {
             CookiePaths::Narrow => config.endpoints_prefix.clone(),
             CookiePaths::Root => "/".to_owned(),
         };
-        let live = LiveSettings::new(&config, provider.client_secret());
+        let live = LiveSettings::new(&config, authorization_server.client_secret());
         let cookie_keys = Arc::clone(&live.cookie_keys);
         let cookies = CookieSettings {
             sealer: cookie_keys.for_cookies(),
@@ -155,7 +163,7 @@ impl Application {
             number()? as u32,
         );
         Ok(Application {
-            provider,
+            authorization_server,
             routing: Routing::new(&config),
             cookies,
             lifetimes,
@@ -186,7 +194,7 @@ impl Application {
         PendingLogin::digest(&config.authorization_server.issuer, &config.client.id, redirect_uri)
     }
 
-    /// The expiry time of an access token that was received at `now`, both in UNIX seconds.
+    /// The expiry time of an access token that was received at `now`, both in seconds since 1970.
     pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
@@ -204,11 +212,11 @@ impl Application {
         // The result is logged.
         drop(
             self.exchanges
-                .begin_behind_the_answer(async move |client| client.revoke(refresh_token, access_token).await),
+                .begin_in_background(async move |client| client.revoke(refresh_token, access_token).await),
         );
     }
 
-    /// Ends what has begun by `now` (UNIX seconds), in this process and, with Redis, at the other replicas.
+    /// Ends the sessions that began by `now` (seconds since 1970), here and, with Redis, at the other replicas.
     pub async fn end(&self, ended: Ended, now: u64) {
         if let Some(until) = self.ended.end(ended, now) {
             self.tell(ended, now, until).await;
@@ -230,8 +238,8 @@ impl Application {
         }
     }
 
-    /// The state of the list of ended sessions, including, with Redis, the entries of other replicas. Call it before the
-    /// token request of a login, and pass the result to [`ended::List::begin`].
+    /// The state of the list of ended sessions, including, with Redis, the entries of other replicas. Call it before
+    /// the token request of a login, and pass the result to [`ended::List::begin`].
     pub async fn ended_by_now(&self) -> u64 {
         if let Some(redis) = &self.redis {
             redis_sync::catch_up(redis, &self.ended).await;
@@ -247,6 +255,6 @@ impl Application {
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(self.provider.clone().keep_fresh(), follow);
+        tokio::join!(self.authorization_server.clone().keep_fresh(), follow);
     }
 }

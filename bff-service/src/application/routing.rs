@@ -8,7 +8,7 @@ pub struct Routing {
     hosts: Vec<String>,
     endpoints_prefix: String,
     /// Whether this is the only application.
-    is_alone: bool,
+    is_only_application: bool,
 }
 
 impl Routing {
@@ -17,7 +17,7 @@ impl Routing {
         Routing {
             hosts: config.hosts.clone(),
             endpoints_prefix: config.endpoints_prefix.clone(),
-            is_alone: config.is_alone(),
+            is_only_application: config.is_only_application(),
         }
     }
 
@@ -25,7 +25,7 @@ impl Routing {
     pub fn is_for(&self, host: &str, path: &str) -> bool {
         let below = path.strip_prefix(self.endpoints_prefix.as_str());
         let is_below = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if !is_below && !self.is_alone {
+        if !is_below && !self.is_only_application {
             return false;
         }
         let name = host

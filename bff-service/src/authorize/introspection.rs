@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bff_core::gateway::config::PhantomToken;
 use bff_core::gateway::introspection::{
-    FORWARDED_PROTO, IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_LEN,
+    FORWARDED_PROTO, IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_BYTES,
 };
 
 use crate::oauth::http::{HttpClient, HttpError};
@@ -46,7 +46,7 @@ pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: Introspection
             status: answer.status,
             content_type: answer.content_type.into_bytes(),
             cache_control: answer.cache_control,
-            body: (answer.body.len() <= MAX_RESPONSE_LEN).then(|| answer.body.to_vec()),
+            body: (answer.body.len() <= MAX_RESPONSE_BYTES).then(|| answer.body.to_vec()),
         },
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
         // Envoy's response to the filter after a timeout.

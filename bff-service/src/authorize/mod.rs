@@ -111,7 +111,7 @@ impl Authorizer {
     fn new(application: Arc<Application>, rules: Arc<AuthorizeRules>) -> Rc<Self> {
         Rc::new(Self {
             method_header: application.config.method_header().cloned(),
-            http: application.provider.http_client(),
+            http: application.authorization_server.http_client(),
             stage: rules.rules.phantom_token.clone(),
             gateway: RefCell::new(Gateway::new((*rules.rules).clone())),
             rules,

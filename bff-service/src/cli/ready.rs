@@ -1,5 +1,5 @@
-//! `bff-service ready`: asks the service that runs with this configuration whether it is ready. For the health check of a
-//! container, whose image has no HTTP client.
+//! `bff-service ready`: asks the service that runs with this configuration whether it is ready. For the health check of
+//! a container, whose image has no HTTP client.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -7,22 +7,24 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum length of a response, in bytes: another server at this port might send without end.
-const LONGEST_ANSWER: u64 = 16 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 16 * 1024;
 
 /// Requests `/readyz` of the admin listener.
 ///
 /// # Errors
 /// The response if the service is not ready, or why the request failed.
 pub fn ask(admin: SocketAddr) -> Result<(), String> {
-    let (address, port) = (admin.ip(), admin.port());
-    let unreachable =
-        |error: std::io::Error| format!("connecting to the admin listener at {address} port {port} failed: {error}");
+    let unreachable = |error: std::io::Error| {
+        format!(
+            "connecting to the admin listener at {admin} failed: {error}: start the service, or check `server.admin_address`"
+        )
+    };
     let answer = get(admin).map_err(unreachable)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
         Some(status) => Err(format!("not ready: HTTP {status}: {}", body.trim())),
-        None => Err(format!("{address} port {port} does not speak HTTP")),
+        None => Err(format!("{admin} does not speak HTTP: check `server.admin_port`")),
     }
 }
 
@@ -42,7 +44,7 @@ fn get(mut target: SocketAddr) -> std::io::Result<String> {
         "GET /readyz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n"
     )?;
     let mut answer = Vec::new();
-    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
@@ -52,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks a listener that gives this answer.
+    /// Asks a listener that sends this response.
     fn asked(answer: &'static str) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = (Ipv4Addr::UNSPECIFIED, listener.local_addr().unwrap().port());
@@ -87,6 +89,6 @@ mod tests {
     fn a_service_that_does_not_run_is_not_ready() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let admin = (Ipv4Addr::LOCALHOST, port);
-        assert!(ask(admin.into()).is_err_and(|error| error.contains(&format!("port {port}"))));
+        assert!(ask(admin.into()).is_err_and(|error| error.contains(&format!("127.0.0.1:{port}"))));
     }
 }

@@ -120,7 +120,7 @@ impl Config {
     }
 
     /// Whether this is the only application.
-    pub fn is_alone(&self) -> bool {
+    pub fn is_only_application(&self) -> bool {
         self.name.is_none()
     }
 
@@ -248,7 +248,7 @@ impl Config {
 
 /// Cookies.
 impl Config {
-    /// The names of the five cookies.
+    /// The names of the cookies.
     pub fn cookie_names(&self) -> &CookieNames {
         &self.parsed.cookie_names
     }

@@ -28,7 +28,7 @@ pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> R
         Some(_) => {
             faults.push(FieldError::new(
                 "applications",
-                "this must contain a table for each application: write [applications.<name>]",
+                "contains no table of an application: write [applications.<name>] for each",
             ));
             return Err(ConfigError::new(faults));
         }
@@ -61,10 +61,10 @@ fn application(
 ) -> Result<Config, ConfigError> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || !name.bytes().all(legal) {
-        return Err(FieldError::new("", "a name must be lower-case letters, digits and hyphens").into());
+        return Err(FieldError::new("", "invalid name: write lower-case letters, digits and hyphens").into());
     }
     let Value::Table(mut own) = own else {
-        return Err(FieldError::new("", "this must be a table").into());
+        return Err(FieldError::new("", "invalid type: write a table").into());
     };
     let prefix = format!("BFF_APPLICATIONS__{}__", name.replace('-', "_").to_ascii_uppercase());
     let own_env = |variable: &str| env(&variable.replacen("BFF_", &prefix, 1));
@@ -73,7 +73,7 @@ fn application(
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
         faults.push(FieldError::new(
             shared,
-            "this field is for the whole service: write it outside of [applications]",
+            "applies to the whole service: write it outside of [applications]",
         ));
     }
     if !faults.is_empty() {
@@ -167,7 +167,7 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
             if shares_host && one.endpoints_prefix == other.endpoints_prefix {
                 fault("have the same `hosts` and `endpoints_prefix`: change one of them".to_owned());
             } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
-                fault("share a host and must have different `cookie_name_prefix`".to_owned());
+                fault("share a host and `cookie_name_prefix`: set different prefixes".to_owned());
             }
         }
     }
@@ -235,7 +235,7 @@ mod tests {
             "[applications.brand-b]\nendpoints_prefix = \"/b\"",
         );
         let error = parse(&by_prefix, env).unwrap_err().to_string();
-        assert!(error.contains("different `cookie_name_prefix`"), "{error}");
+        assert!(error.contains("share a host and `cookie_name_prefix`"), "{error}");
         let distinct = by_prefix.replace("\"/b\"", "\"/b\"\ncookie_name_prefix = \"brand-b\"");
         assert!(parse(&distinct, env).is_ok());
     }

@@ -38,17 +38,17 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
             None => Ok((None, None)),
             Some(_) => Err(FieldError::new(
                 FILE,
-                "`authorize.method_header` has no effect without this file",
+                "missing, but `authorize.method_header` is set: name the file, or remove `authorize.method_header`",
             )),
         };
     };
     let method_header = settings.authorize.method_header.as_deref();
     let method_header = method_header.map(HeaderName::try_from).transpose().map_err(|_| {
-        let what = "write the name of a header, for example `x-original-method`";
+        let what = "invalid header name: write a name such as `x-original-method`";
         FieldError::new("authorize.method_header", what)
     })?;
     let text = std::fs::read(path)
-        .map_err(|error| FieldError::new(FILE, format!("{} cannot be read: {error}", path.display())))?;
+        .map_err(|error| FieldError::new(FILE, format!("reading {} failed: {error}", path.display())))?;
     let digest = RefCell::new(Sha256::new_with_prefix(&text));
     let secret = |name: &str| {
         let found = env(name).or_else(|| {

@@ -25,7 +25,7 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
             Ok(key) if keys.signing.iter().any(|other| other.id() == key.id()) => {
                 faults.push(fault(
                     "signing_key_files",
-                    format!("{} has a duplicate key", path.display()),
+                    format!("{} contains a key of another file: remove one of them", path.display()),
                 ));
             }
             Ok(key) => keys.signing.push(key),
@@ -36,7 +36,10 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
         keys.algorithm = NamedAlgorithm::of(name);
         let fits = |named: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(named.algorithm));
         if !keys.algorithm.is_some_and(fits) {
-            let what = format!("`{name}` is not an algorithm of the first key in `client.signing_key_files`");
+            let what = format!(
+                "`{name}` is not an algorithm of the first key in `client.signing_key_files`: write one of that key, or remove \
+                 the field"
+            );
             faults.push(fault("signing_algorithm", what));
         }
     }
@@ -54,11 +57,11 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
 fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
     let has_keys = !client.signing_key_files.is_empty();
     if client.authentication == Some(ClientAuthentication::PrivateKeyJwt) && !has_keys {
-        let what = "`private_key_jwt` signs with the client's own key: name its file in `client.signing_key_files`";
+        let what = "`private_key_jwt` requires a key of the client: name its file in `client.signing_key_files`";
         faults.push(fault("authentication", what));
     }
     if client.signed_request_objects == Some(true) && !has_keys {
-        let what = "a request is signed with the client's own key: name its file in `client.signing_key_files`";
+        let what = "signing requires a key of the client: name its file in `client.signing_key_files`";
         faults.push(fault("signed_request_objects", what));
     }
     if client
@@ -66,17 +69,17 @@ fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
         .is_some_and(ClientAuthentication::needs_certificate)
         && client.certificate_file.is_none()
     {
-        let what = "mutual TLS needs the client's certificate: name its file as `client.certificate_file`";
+        let what = "mutual TLS requires a certificate of the client: name its file in `client.certificate_file`";
         faults.push(fault("authentication", what));
     }
     match (&client.certificate_file, &client.certificate_key_file) {
         (Some(_), None) => faults.push(fault(
             "certificate_key_file",
-            "this is required beside `client.certificate_file`",
+            "missing, but `client.certificate_file` is set: name the file with the key of the certificate",
         )),
         (None, Some(_)) => faults.push(fault(
             "certificate_file",
-            "this is required beside `client.certificate_key_file`",
+            "missing, but `client.certificate_key_file` is set: name the file with the certificate",
         )),
         _ => {}
     }
@@ -85,7 +88,7 @@ fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
         if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
             faults.push(fault(
                 "resource",
-                format!("`{resource}` is not an absolute URI without a fragment"),
+                format!("invalid resource `{resource}`: write an absolute URI without a fragment"),
             ));
         }
     }

@@ -25,7 +25,9 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
         return;
     }
     for host in settings.hosts.iter().filter(|host| !is_within(host, domain)) {
-        let what = format!("the host `{host}` of `hosts` is not within this domain: no browser accepts its cookies");
+        let what = format!(
+            "the host `{host}` of `hosts` is not within this domain, so no browser accepts its cookies: change one of them"
+        );
         faults.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
@@ -46,16 +48,16 @@ fn check_domain(domain: &str) -> Result<(), String> {
         |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if domain.parse::<IpAddr>().is_ok() {
         return Err(
-            "this must be a host name, not an IP address: no browser accepts a cookie with such a Domain".to_owned(),
+            "is an IP address, and no browser accepts a cookie with such a Domain: write a domain such as `example.com`".to_owned(),
         );
     }
     if !domain.split('.').all(label_is_sane) {
-        return Err("this must be a host name such as `example.com`, without a dot at either end".to_owned());
+        return Err("invalid domain: write a domain such as `example.com`, without a dot at either end".to_owned());
     }
     match domain.contains('.') {
         true => Ok(()),
         false => Err(format!(
-            "`{domain}` is a top-level domain: no browser accepts a cookie for it: write a domain such as `example.{domain}`"
+            "`{domain}` is a top-level domain, for which no browser accepts a cookie: write a domain such as `example.{domain}`"
         )),
     }
 }
@@ -68,8 +70,8 @@ fn is_within(host: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The public suffix list changes every week, and an outdated one would reject valid domains, so this is a heuristic for
-/// a warning.
+/// The public suffix list changes every week, and an outdated one would reject valid domains, so this is a heuristic
+/// for a warning.
 fn looks_like_public_suffix(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let Some((first, top)) = domain.split_once('.') else {

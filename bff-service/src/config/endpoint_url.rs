@@ -2,20 +2,27 @@
 
 use url::Url;
 
-/// Checks the URL of an endpoint. The error is the end of a sentence.
+/// Parses a URL that the configuration names. The error says what is wrong and what to write.
+pub(super) fn parse(url: &str, demo: bool) -> Result<Url, String> {
+    check_endpoint(url, demo).map_err(|what| {
+        format!("invalid URL ({what}): write an https URL without a user name, a password or a fragment")
+    })
+}
+
+/// Checks the URL of an endpoint. The error says what is wrong.
 pub fn check_endpoint(url: &str, demo: bool) -> Result<Url, &'static str> {
-    let url = Url::parse(url).map_err(|_| "is not a URL")?;
+    let url = Url::parse(url).map_err(|_| "it has no scheme and host")?;
     match url.scheme() {
         "https" => {}
         "http" if demo => {}
-        "http" => return Err("uses http; it must be https"),
-        _ => return Err("is not https"),
+        "http" => return Err("its scheme is http"),
+        _ => return Err("its scheme is not https"),
     }
     if url.fragment().is_some() {
-        return Err("has a fragment");
+        return Err("it has a fragment");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("contains a user name or a password");
+        return Err("it contains a user name or a password");
     }
     Ok(url)
 }

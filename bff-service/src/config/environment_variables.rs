@@ -25,7 +25,7 @@ pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<Fi
             Err(expected) => {
                 faults.push(FieldError::new(
                     path,
-                    format!("the environment variable {variable} must be {expected}"),
+                    format!("invalid value of the environment variable {variable}: write {expected}"),
                 ));
             }
         }

@@ -9,8 +9,8 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// `field` is the path of the field (`client.redirect_uri`), empty for the whole file. `message` says what to write,
-    /// and never contains a secret.
+    /// `field` is the path of the field (`client.redirect_uri`), empty for the whole file. `message` says what is
+    /// wrong and what to write, and never contains a secret.
     pub fn new(field: &str, message: impl Into<String>) -> FieldError {
         FieldError {
             field: field.to_owned(),
@@ -38,7 +38,7 @@ impl FieldError {
     fn subject(&self) -> String {
         match self.field.as_str() {
             "" => String::new(),
-            field => format!("`{field}`: "),
+            field => format!("{field}: "),
         }
     }
 }

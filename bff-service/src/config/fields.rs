@@ -1,5 +1,5 @@
-//! The table of all fields with their names and types: the variables that override them, unknown fields in the file, and
-//! suggestions for unknown fields.
+//! The table of all fields with their names and types: the variables that override them, unknown fields in the file,
+//! and suggestions for unknown fields.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the types of TOML values are not ours")]
 
@@ -27,7 +27,7 @@ pub fn check(table: &Table) -> Vec<FieldError> {
                 }
             }
             _ if is_section(name) => {
-                faults.push(FieldError::new(name, format!("this must be a table: write [{name}]")))
+                faults.push(FieldError::new(name, format!("invalid type: write the table [{name}]")))
             }
             value => check_field(name, value, &mut faults),
         }
@@ -52,11 +52,11 @@ fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
         Flag => (value.is_bool(), "true or false"),
         List => (
             value.as_array().is_some_and(|values| values.iter().all(Value::is_str)),
-            "a list of strings: [\"…\", \"…\"]",
+            "a list of strings such as [\"one\", \"two\"]",
         ),
     };
     if !fits {
-        faults.push(FieldError::new(path, format!("this must be {expected}")));
+        faults.push(FieldError::new(path, format!("invalid value: write {expected}")));
     }
 }
 

@@ -39,7 +39,7 @@ impl Config {
         let mut all = parse(text, env)?;
         match (all.pop(), all.is_empty()) {
             (Some(config), true) => Ok(config),
-            _ => Err(FieldError::new("applications", "more than one application: write one").into()),
+            _ => Err(FieldError::new("applications", "more than one application: write one only").into()),
         }
     }
 }

@@ -5,8 +5,8 @@
 //! Booleans are `true` and `false`.
 //!
 //! Secrets come from `BFF_COOKIE_KEYS` and `BFF_CLIENT_SECRET`, or from the files that `BFF_COOKIE_KEYS_FILE` or
-//! `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo mode may the file contain them,
-//! as `keys.ring` and `client.secret`. The service reloads both
+//! `keys.file`, and `BFF_CLIENT_SECRET_FILE` or `client.secret_file`, name. Only in demo mode may the file contain
+//! them, as `keys.ring` and `client.secret`. The service reloads both
 //! ([`LiveSettings`](crate::application::live_settings::LiveSettings)).
 //!
 //! `HTTPS_PROXY` and `NO_PROXY` configure the proxy for connections to the authorization server

@@ -29,8 +29,8 @@ pub fn schema() -> Value {
     }
     schema["title"] = json!("Configuration of the BFF service");
     schema["properties"]["applications"] = json!({
-        "description": "Several applications in one service. Each has the fields of the whole \
-                        again, but for those of the service as a whole, and overrides what stands outside.",
+        "description": "Several applications in one service. An application has the same fields as the file, except \
+                        `server` and `demo`, and overrides the values outside of its table.",
         "type": "object",
         "minProperties": 1,
         "patternProperties": {"^[a-z0-9-]+$": application},

@@ -101,7 +101,7 @@ fn find(
     let has_secret = |text: &Secret| *field != REDIS_URL.inline || text.expose().contains('@');
     if inline.as_ref().is_some_and(has_secret) && !demo {
         let what = format!(
-            "secret in the configuration file: set {variable}, {file_variable} (file path), or `{file_field}` instead"
+            "contains a secret, which the file may hold in demo mode only: set {variable}, {file_variable} (file path), or `{file_field}` instead"
         );
         return Err(FieldError::new(field, what));
     }
@@ -115,9 +115,9 @@ fn find(
         (None, None) => match (inline, file) {
             (Some(_), Some(_)) => Err(FieldError::new(
                 field,
-                format!("both this and `{file_field}` are set: set one of them"),
+                format!("`{file_field}` is set as well: set one of them"),
             )),
-            (Some(inline), None) => checked(inline.expose(), field, "it").map(Some),
+            (Some(inline), None) => checked(inline.expose(), field, "the value").map(Some),
             (None, Some(path)) => read(path, file_field).map(Some),
             (None, None) => Ok(None),
         },
@@ -134,14 +134,11 @@ fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
 fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> {
     // Some editors write a byte order mark, which is invisible and would be part of the secret.
     if text.starts_with('\u{feff}') {
-        let what = format!("{origin} begins with a byte order mark: save it as UTF-8 without one");
+        let what = format!("{origin} begins with a byte order mark: save the secret as UTF-8 without one");
         return Err(FieldError::new(field, what));
     }
     match text.trim().is_empty() {
-        true => Err(FieldError::new(
-            field,
-            format!("{origin} is empty: write the secret in it"),
-        )),
+        true => Err(FieldError::new(field, format!("{origin} is empty: write the secret"))),
         false => Ok(Secret::new(text.to_owned())),
     }
 }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::endpoint_url::check_endpoint;
+use super::endpoint_url;
 use super::error::FieldError;
 use super::sections::{Settings, UserInfoSource};
 
@@ -30,11 +30,13 @@ pub(super) fn endpoints(settings: &Settings, faults: &mut Vec<FieldError>) -> Se
     let server = &settings.authorization_server;
     let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
         let mut fault = |what: String| faults.push(FieldError::new(&format!("authorization_server.{field}"), what));
-        match text.as_deref().map(|url| check_endpoint(url, settings.demo)) {
+        match text.as_deref().map(|url| endpoint_url::parse(url, settings.demo)) {
             Some(Ok(url)) => return Some(url),
-            Some(Err(what)) => fault(format!("this {what}")),
+            Some(Err(what)) => fault(what),
             None if needed && !server.discovery => {
-                fault("this is required where `authorization_server.discovery` is false".to_owned());
+                fault(
+                    "missing, but `authorization_server.discovery` is false: write the URL of the endpoint".to_owned(),
+                );
             }
             None => {}
         }

@@ -131,7 +131,7 @@ fn an_unknown_field_is_refused_with_the_nearest_name() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("`client.redirect_url`") && error.contains("did you mean `client.redirect_uri`?"),
+        error.contains("client.redirect_url: ") && error.contains("did you mean `client.redirect_uri`?"),
         "{error}"
     );
     let error = with("issuer = \"https://login.example.com\"").unwrap_err().to_string();
@@ -141,7 +141,7 @@ fn an_unknown_field_is_refused_with_the_nearest_name() {
 #[test]
 fn a_value_of_the_wrong_type_says_which_type_is_right() {
     let error = with("server: port = \"3003\"").unwrap_err().to_string();
-    assert_eq!(error, "`server.port`: this must be a non-negative integer");
+    assert_eq!(error, "server.port: invalid value: write a non-negative integer");
     assert_eq!(
         fields(with("trusted_web_origins = \"https://www.example.com\"")),
         ["trusted_web_origins"]
@@ -205,7 +205,7 @@ fn a_variable_that_makes_no_sense_is_named() {
     let error = Config::parse(EXAMPLE, env).unwrap_err().to_string();
     assert_eq!(
         error,
-        "`server.port`: the environment variable BFF_SERVER__PORT must be an integer"
+        "server.port: invalid value of the environment variable BFF_SERVER__PORT: write an integer"
     );
 }
 

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::client_keys::{self, ClientKeys};
 use super::cookie_scope;
-use super::endpoint_url::check_endpoint;
+use super::endpoint_url;
 use super::error::FieldError;
 use super::forbidden_params::is_forbidden;
 use super::header_pattern::HeaderPattern;
@@ -46,7 +46,7 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push(
-            "`demo` is true: the service accepts plain http and published keys: never set it in production".to_owned(),
+            "`demo` is true: the service accepts plain http and published keys: remove it in production".to_owned(),
         );
     }
     check_prefixes(settings, faults);
@@ -109,7 +109,7 @@ fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
     if !is_prefix(&settings.endpoints_prefix) {
         fault(
             "endpoints_prefix",
-            "this must be a path such as `/bff`, with a leading and without a trailing slash",
+            "invalid path: write a path such as `/bff`, with a leading and without a trailing slash",
         );
     }
     if !settings
@@ -119,7 +119,7 @@ fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
     {
         fault(
             "former_endpoints_prefixes",
-            "these must be paths such as `/bff`, with a leading and without a trailing slash",
+            "invalid path: write paths such as `/bff`, with a leading and without a trailing slash",
         );
     }
 }
@@ -137,7 +137,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
             Some(pattern) => patterns.push(pattern),
             None => {
                 let what = format!(
-                    "`{name}` is not a header name: write a name such as `baggage`, or a prefix such as `x-datadog-*`"
+                    "invalid header name `{name}`: write a name such as `baggage`, or a prefix such as `x-datadog-*`"
                 );
                 faults.push(FieldError::new("cors_allowed_headers", what));
                 break;
@@ -147,7 +147,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
     patterns
 }
 
-/// The addresses of the API and the admin listener.
+/// The addresses of the service's endpoints and of the admin listener.
 fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(SocketAddr, SocketAddr)> {
     let server = &settings.server;
     let mut address = |field: &str, address: &str, port: u16| {
@@ -155,7 +155,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Socke
         if parsed.is_err() {
             faults.push(FieldError::new(
                 field,
-                "this must be an IP address such as `127.0.0.1` or `0.0.0.0`",
+                "invalid address: write an IP address such as `127.0.0.1` or `0.0.0.0`",
             ));
         }
         parsed.ok().map(|address| SocketAddr::new(address, port))
@@ -165,7 +165,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Socke
     if server.port != 0 && server.port == server.admin_port && server.address == server.admin_address {
         faults.push(FieldError::new(
             "server.admin_port",
-            "this must not be the port of the API (`server.port`)",
+            "the same as `server.port`: write another port",
         ));
     }
     api.zip(admin)
@@ -173,10 +173,10 @@ fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Socke
 
 fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> {
     let problem = match settings.authorization_server.issuer.as_str() {
-        "" => "this is required: the authorization server's issuer identifier, a https URL".to_owned(),
-        issuer => match check_endpoint(issuer, settings.demo) {
-            Err(what) => format!("this {what}"),
-            Ok(url) if url.query().is_some() => "an issuer has no query".to_owned(),
+        "" => "missing: write the issuer identifier of the authorization server, an https URL".to_owned(),
+        issuer => match endpoint_url::parse(issuer, settings.demo) {
+            Err(what) => what,
+            Ok(url) if url.query().is_some() => "invalid issuer: write its URL without a query".to_owned(),
             Ok(url) => return Some(url),
         },
     };
@@ -190,24 +190,29 @@ fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope>
     let mut fault = |field: &str, message: &str| faults.push(FieldError::new(&format!("client.{field}"), message));
     // RFC 6749, appendix A.1.
     let printable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
-    if client.id.is_empty() || !printable(&client.id) {
+    if client.id.is_empty() {
         fault(
             "id",
-            "this is required: the client_id registered at the authorization server",
+            "missing: write the client_id registered at the authorization server",
         );
+    } else if !printable(&client.id) {
+        fault("id", "invalid client_id: write printable ASCII characters");
     }
     let scopes: Vec<&str> = client.scope.split_ascii_whitespace().collect();
     if !scopes.contains(&"openid") {
         fault(
             "scope",
-            "missing `openid`: the authorization server issues no ID token without it",
+            "missing `openid`, without which the authorization server issues no ID token: add it",
         );
     }
     if !printable(&client.scope) || client.scope.contains(['"', '\\']) {
-        fault("scope", "this must be space-separated names");
+        fault(
+            "scope",
+            "invalid scope: write names of printable ASCII characters, space-separated",
+        );
     }
     for key in client.allowed_extra_params.iter().filter(|key| is_forbidden(key)) {
-        let what = format!("`{key}` must never be set by a page; remove it");
+        let what = format!("no page may set `{key}`: remove it");
         fault("allowed_extra_params", &what);
     }
     scopes.into_iter().map(|scope| Scope::new(scope.to_owned())).collect()
@@ -216,10 +221,10 @@ fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope>
 fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<RedirectUrl> {
     let uri = settings.navigation.redirect_uri.as_ref()?;
     let callback = format!("{}/callback", settings.endpoints_prefix);
-    let problem = match check_endpoint(uri, settings.demo) {
-        Err(what) => format!("this {what}"),
+    let problem = match endpoint_url::parse(uri, settings.demo) {
+        Err(what) => what,
         Ok(url) if url.path() != callback || url.query().is_some() => {
-            format!("this must be the callback of this API: its path must be `{callback}`")
+            format!("not the callback of the service: write a URL with the path `{callback}` and without a query")
         }
         Ok(_) => return RedirectUrl::new(uri.clone()).ok(),
     };
@@ -233,7 +238,7 @@ fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fi
         Some(origin) if !trusted.is_trusted(origin.as_bytes()) => {
             faults.push(FieldError::new(
                 "navigation.web_origin",
-                "this must be one of `trusted_web_origins`",
+                "not a trusted web origin: write one of `trusted_web_origins`",
             ));
             return None;
         }
@@ -248,7 +253,10 @@ fn check_hosts(settings: &Settings, faults: &mut Vec<FieldError>) {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
     for host in &settings.hosts {
         if host.is_empty() || !host.bytes().all(legal) {
-            let what = format!("`{}` is not a host such as `api.example.com`", host.escape_debug());
+            let what = format!(
+                "invalid host `{}`: write a host such as `api.example.com`",
+                host.escape_debug()
+            );
             faults.push(FieldError::new("hosts", what));
         }
     }
@@ -263,11 +271,11 @@ fn page(
     faults: &mut Vec<FieldError>,
 ) -> Option<RedirectUrl> {
     let problem = match value {
-        "" => "this is required: the page to which the browser returns after sign-in".to_owned(),
-        value => match check_endpoint(value, settings.demo) {
-            Err(what) => format!("this {what}"),
+        "" => "missing: write the page to which the authorization server returns the browser".to_owned(),
+        value => match endpoint_url::parse(value, settings.demo) {
+            Err(what) => what,
             Ok(url) if !trusted.is_trusted(url.origin().ascii_serialization().as_bytes()) => {
-                "this must be on one of `trusted_web_origins`".to_owned()
+                "not on a trusted web origin: write a page of one of `trusted_web_origins`".to_owned()
             }
             // The string is unchanged: the authorization server compares it with the registered one.
             Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),
@@ -299,7 +307,8 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Co
     let prefix = &settings.cookie_name_prefix;
     let names = CookieNames::new(prefix, settings.cookie_hardening, root, domain).map_err(|error| error.to_string());
     let header = bff_core::session::csrf::header_name(prefix);
-    let header = HeaderName::try_from(header.as_str()).map_err(|_| format!("`{header}` is not a valid header name"));
+    let header = HeaderName::try_from(header.as_str())
+        .map_err(|_| format!("invalid CSRF header name `{header}`: write lower-case letters, digits and hyphens"));
     names
         .and_then(|names| Ok((names, header?)))
         .map_err(|what| faults.push(FieldError::new("cookie_name_prefix", what)))
@@ -308,7 +317,7 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Co
 
 fn trusted_origins(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<TrustedOrigins> {
     if settings.trusted_web_origins.is_empty() {
-        let what = "this is required: the web origins of your pages, such as [\"https://www.example.com\"]";
+        let what = "missing: write the web origins of your pages, such as [\"https://www.example.com\"]";
         faults.push(FieldError::new("trusted_web_origins", what));
         return None;
     }
@@ -323,7 +332,7 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError
     if server.id_token_algorithms.is_empty() {
         faults.push(FieldError::new(
             field,
-            "this must name at least one algorithm, such as RS256",
+            "the list is empty: write at least one algorithm, such as RS256",
         ));
     }
     let mut algorithms = Vec::new();
@@ -332,7 +341,10 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError
             Some(algorithm) => algorithms.push(algorithm),
             None => faults.push(FieldError::new(
                 field,
-                format!("`{name}` is not supported: write one of {}", NamedAlgorithm::names()),
+                format!(
+                    "unsupported algorithm `{name}`: write one of {}",
+                    NamedAlgorithm::names()
+                ),
             )),
         }
     }

@@ -1,5 +1,5 @@
-//! The client certificate for TLS handshakes (RFC 8705). A changed file is reloaded, so renewing the certificate needs no
-//! restart.
+//! The client certificate for TLS handshakes (RFC 8705). A changed file is reloaded, so renewing the certificate needs
+//! no restart.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

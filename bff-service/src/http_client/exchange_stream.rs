@@ -1,8 +1,8 @@
 //! A connection that returns exactly one response for each request, and nothing else that the server sent.
 //!
-//! awc treats any data on a connection as the response to its request. On a connection of this type, nothing can be read
-//! between two requests; if the server has sent anything that could be mistaken for the response to another request, the
-//! connection ends instead of being reused.
+//! awc treats any data on a connection as the response to its request. On a connection of this type, nothing can be
+//! read between two requests; if the server has sent anything that could be mistaken for the response to another
+//! request, the connection ends instead of being reused.
 
 use std::fmt;
 use std::io;
@@ -97,15 +97,15 @@ impl<Io: Carrier> ExchangeStream<Io> {
                 Ok(of_answer == received.len())
             }
         });
-        let is_alone = match outcome {
-            Ok(is_alone) => is_alone,
+        let is_only_application = match outcome {
+            Ok(is_only_application) => is_only_application,
             Err(error) => {
                 self.phase = Phase::Ended;
                 return Poll::Ready(Err(error));
             }
         };
         if reader.is_complete() {
-            let may_be_used_again = is_alone && reader.is_reusable() && !self.is_early;
+            let may_be_used_again = is_only_application && reader.is_reusable() && !self.is_early;
             self.phase = match may_be_used_again {
                 true => Phase::Idle,
                 false => Phase::Ended,

@@ -2,8 +2,8 @@
 //!
 //! awc is the client; this module provides its connections. Everything is limited: the time to connect, the time of an
 //! exchange, the length of a response, the number of connections. Redirects are not followed, because no endpoint has a
-//! reason for one and a request may contain credentials. Compression is neither offered nor decoded, so a response cannot
-//! grow.
+//! reason for one and a request may contain credentials. Compression is neither offered nor decoded, so a response
+//! cannot grow.
 //!
 //! * [`exchange_stream`]: a connection that returns one response for each request; [`response_reader`]: the end of a
 //!   response.
@@ -56,8 +56,8 @@ pub struct Limits {
 pub enum Sharing {
     /// The request and its response are not about a user: the connection is reused.
     Shared,
-    /// The request or its response is about a user: the connection is opened for it, and closed after it. HTTP/1.1 cannot
-    /// distinguish a well-formed late response from that to the current request.
+    /// The request or its response is about a user: the connection is opened for it, and closed after it. HTTP/1.1
+    /// cannot distinguish a well-formed late response from that to the current request.
     Own,
 }
 
@@ -109,7 +109,7 @@ impl Client {
         }
     }
 
-    /// Sends a GET or POST request, and reads the whole response, whose body must not exceed `limit` bytes. Never retries.
+    /// Sends a GET or POST request once, and reads the whole response, whose body must not exceed `limit` bytes.
     pub async fn exchange(
         &self,
         request: &http::Request<Vec<u8>>,

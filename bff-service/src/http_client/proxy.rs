@@ -1,7 +1,7 @@
 //! The proxy for connections to the authorization server, from the environment.
 //!
-//! `https_proxy` or `HTTPS_PROXY` is its URL; `no_proxy` or `NO_PROXY` lists hosts without a proxy. If both spellings are
-//! set, the lower-case one takes precedence, as in curl. `HTTP_PROXY` is ignored: an authorization server uses `https`.
+//! `https_proxy` or `HTTPS_PROXY` is its URL; `no_proxy` or `NO_PROXY` lists hosts without a proxy. If both spellings
+//! are set, the lower-case one counts, as in curl. `HTTP_PROXY` is ignored: an authorization server uses `https`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -66,8 +66,8 @@ impl Proxy {
             Some((variable, list)) => {
                 let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
                 let parsed: Option<_> = entries.map(Exception::parse).collect();
-                let what = "each entry must be a host name, an IP address or a network such as 10.0.0.0/8, with a \
-                            port or without, or `*`";
+                let what = "invalid entry: write host names, IP addresses and networks such as 10.0.0.0/8, with a port or \
+                            without, or `*`";
                 parsed.ok_or(ProxyError { variable, what })?
             }
         };
@@ -106,12 +106,12 @@ impl ProxyServer {
         };
         let url = url.map_err(|_| FORM)?;
         if url.scheme() != "http" {
-            return Err("the proxy's URL must begin with http://: other kinds of proxy are not supported");
+            return Err("unsupported proxy: write a URL that begins with http://");
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(
-                "a proxy's URL has no path: write http://proxy.example.com:3128. A proxy auto-configuration file \
-                 is not supported",
+                "invalid proxy URL: write http://proxy.example.com:3128 without a path; proxy auto-configuration is \
+                 not supported",
             );
         }
         let host = match url.host() {
@@ -123,7 +123,7 @@ impl ProxyServer {
         let decoded = |text: &str| percent_decoded(text).ok_or(FORM);
         let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
         if user.contains(&b':') {
-            return Err("the user name of the proxy contains a colon, which HTTP Basic does not allow");
+            return Err("the user name contains a colon, which HTTP Basic does not allow: write another user name");
         }
         let has_credentials = !url.username().is_empty() || url.password().is_some();
         let credentials = [user.as_slice(), b":", password.as_slice()].concat();

@@ -19,10 +19,10 @@ use super::host::{is_localhost, without_brackets};
 const FRESH: Duration = Duration::from_secs(5);
 /// How long to wait for a response if there are cached addresses: the client response timer of RFC 8767, section 5, but
 /// shorter, because a user waits for the whole exchange.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long cached addresses are used without a better response: the maximum stale timer of RFC 8767, section 5. Much
-/// shorter, because the C library does not distinguish a removed name from an unresponsive server, and an address may be
-/// assigned to another host.
+/// shorter, because the C library does not distinguish a removed name from an unresponsive server, and an address may
+/// be assigned to another host.
 const STALE: Duration = Duration::from_secs(5 * 60);
 /// Maximum number of cached names. A configuration has few; others must not exhaust memory.
 const MAX_NAMES: usize = 64;
@@ -35,7 +35,7 @@ type Ask = fn(&str) -> io::Result<Vec<IpAddr>>;
 /// The result of a query; an error is a string, because all waiting callers get it.
 type Outcome = Result<Vec<IpAddr>, String>;
 /// Set once.
-type PendingAnswer = watch::Receiver<Option<Outcome>>;
+type PendingResponse = watch::Receiver<Option<Outcome>>;
 
 /// Resolves a host.
 pub(super) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -61,7 +61,7 @@ struct Name {
     /// The time of the last response, including errors.
     settled: Option<Instant>,
     /// The query in progress, and its start.
-    question: Option<(Instant, PendingAnswer)>,
+    question: Option<(Instant, PendingResponse)>,
 }
 
 /// The source of addresses for a lookup.
@@ -69,7 +69,7 @@ enum Way {
     /// The cache.
     Known(Vec<IpAddr>),
     /// This query, or the cached addresses after a timeout.
-    Answer(PendingAnswer, Option<(Instant, Vec<IpAddr>)>),
+    Answer(PendingResponse, Option<(Instant, Vec<IpAddr>)>),
 }
 
 impl Names {
@@ -141,7 +141,7 @@ impl Names {
         if let Some(sender) = begun {
             self.begin(name, sender);
         }
-        Way::Answer(answer, instead.map(|addresses| (since + ANSWER_TIMEOUT, addresses)))
+        Way::Answer(answer, instead.map(|addresses| (since + RESPONSE_TIMEOUT, addresses)))
     }
 
     /// Sends the query on a separate thread: a slow DNS server must not block the worker.

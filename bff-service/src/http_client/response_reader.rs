@@ -1,8 +1,8 @@
 //! Reads one HTTP/1.1 response from a connection (RFC 9112), and determines its end.
 //!
 //! The reader accepts bytes as they arrive, in any pieces, and writes the response in one form for the next parser:
-//! without interim responses, with a chunked body, and with nothing after it. So only this file decides where a response
-//! ends. It does no input or output.
+//! without interim responses, with a chunked body, and with nothing after it. So only this file decides where a
+//! response ends. It does no input or output.
 
 /// Maximum length of all heads of one response, including interim ones, and its trailers, in bytes.
 const MAX_HEAD_BYTES: usize = 128 * 1024;

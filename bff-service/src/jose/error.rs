@@ -10,7 +10,7 @@ pub enum JwsError {
     #[error("not a signed JWT")]
     Malformed,
     /// The header has the `typ` of another kind of token.
-    #[error("wrong `typ`: another kind of token")]
+    #[error("its `typ` is that of another kind of token")]
     Type,
     /// The header has `crit`, which is not supported.
     #[error("unsupported header `crit`")]

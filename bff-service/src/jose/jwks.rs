@@ -55,7 +55,7 @@ struct Jwk {
 
 impl KeySet {
     /// Parses a JWKS. Omits keys that cannot verify a signature here (for encryption, symmetric, too short, of unknown
-    /// form), because servers publish other keys as well. The error is a sentence.
+    /// form), because servers publish other keys as well. The error says what is wrong.
     pub fn parse(body: &[u8]) -> Result<KeySet, String> {
         let set: JwkSet = serde_json::from_slice(body).map_err(|error| format!("not a JWKS: {error}"))?;
         let mut seen = HashSet::new();
@@ -64,11 +64,11 @@ impl KeySet {
             if result.keys.len() == MAX_KEYS {
                 result
                     .unusable
-                    .push(format!("more than {MAX_KEYS} keys; the rest is ignored"));
+                    .push(format!("ignored all keys after the first {MAX_KEYS}"));
                 break;
             }
             let usable = serde_json::from_value::<Jwk>(value)
-                .map_err(|_| "is not a key".to_owned())
+                .map_err(|_| "is not a JWK".to_owned())
                 .and_then(|jwk| Ok((verification_key(&jwk)?, jwk)));
             match usable {
                 Ok((key, jwk)) => {
@@ -123,23 +123,23 @@ impl KeySet {
 /// The key, or why it is unusable for signatures.
 fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
     if jwk.r#use.as_deref().is_some_and(|usage| usage != "sig") {
-        return Err("is not for signatures".to_owned());
+        return Err("has another `use` than `sig`".to_owned());
     }
     if jwk
         .key_ops
         .as_ref()
         .is_some_and(|operations| !operations.iter().any(|operation| operation == "verify"))
     {
-        return Err("is not for verifying".to_owned());
+        return Err("has `key_ops` without `verify`".to_owned());
     }
     let part = |name: &str, value: &Option<String>| {
         let text = value.as_deref().ok_or_else(|| format!("has no `{name}`"))?;
         let bytes = URL_SAFE_NO_PAD
             .decode(text)
-            .map_err(|_| format!("has no base64url in `{name}`"))?;
+            .map_err(|_| format!("has an invalid `{name}`: not base64url"))?;
         Ok::<_, String>((text.to_owned(), bytes))
     };
-    let kind = KeyType::of(&jwk.kty, jwk.crv.as_deref()).ok_or("is of a type that is not used here")?;
+    let kind = KeyType::of(&jwk.kty, jwk.crv.as_deref()).ok_or("has an unsupported `kty` or `crv`")?;
     let key = match kind {
         KeyType::Rsa => {
             let ((n, modulus), (e, exponent)) = (part("n", &jwk.n)?, part("e", &jwk.e)?);
@@ -180,7 +180,7 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
         let only = Algorithm::of(only);
         algorithms.retain(|algorithm| Some(*algorithm) == only);
         if algorithms.is_empty() {
-            return Err("has an `alg` that is not used here, or not with its type".to_owned());
+            return Err("has an unsupported `alg`, or one that does not fit its `kty`".to_owned());
         }
     }
     Ok(VerificationKey {

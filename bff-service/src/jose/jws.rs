@@ -67,8 +67,8 @@ impl<'a> UnverifiedToken<'a> {
         self.algorithm
     }
 
-    /// The claims, if a key of the issuer verifies the signature. A token without a key id may be signed with any of the
-    /// keys; if two verify it, one key is published with two ids.
+    /// The claims, if a key of the issuer verifies the signature. A token without a key id may be signed with any of
+    /// the keys; if two verify it, one key is published with two ids.
     pub fn verify(&self, keys: &KeySet) -> Result<&Map<String, Value>, JwsError> {
         let mut refused = JwsError::NoKey;
         for candidate in keys.candidates(self.key_id.as_deref(), self.algorithm) {

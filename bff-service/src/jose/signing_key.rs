@@ -18,7 +18,7 @@ use super::algorithm::{Algorithm, NamedAlgorithm};
 use super::error::SigningError;
 
 /// Minimum length of an RSA key, in bytes (RFC 7518, section 3.3).
-const LEAST_RSA_BYTES: usize = 2048 / 8;
+const MIN_RSA_BYTES: usize = 2048 / 8;
 
 /// A private key with its public key.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl SigningKey {
                 continue;
             };
             if let jsonwebtoken::jwk::AlgorithmParameters::RSA(rsa) = &jwk.algorithm
-                && rsa.n.len() * 3 / 4 < LEAST_RSA_BYTES
+                && rsa.n.len() * 3 / 4 < MIN_RSA_BYTES
             {
                 return Err("contains an RSA key of less than 2048 bits");
             }

@@ -48,9 +48,9 @@ impl ClientAuthenticator {
         self.secret.get()
     }
 
-    /// A signed client assertion. By default its audience is the issuer and not an endpoint: an assertion for one server
-    /// must not be valid at another one that lures the client to its endpoints. Only the configuration changes that, and
-    /// never the metadata of a server.
+    /// A signed client assertion. By default its audience is the issuer and not an endpoint: an assertion for one
+    /// server must not be valid at another one that lures the client to its endpoints. Only the configuration changes
+    /// that, and never the metadata of a server.
     fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config.client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {

@@ -1,5 +1,5 @@
-//! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1), signed (JAR, RFC 9101)
-//! and pushed (PAR, RFC 9126) if required.
+//! The authorization request (RFC 6749, section 4.1.1; OpenID Connect Core 1.0, section 3.1.2.1), signed (JAR, RFC
+//! 9101) and pushed (PAR, RFC 9126) if required.
 
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use serde::Deserialize;
@@ -34,8 +34,8 @@ pub struct AuthorizationRequest {
 }
 
 impl OAuthClient {
-    /// Creates a request with new `state`, `nonce` and code verifier, and with `redirect_uri`. `extra` are parameters of
-    /// the page, which are checked against `client.allowed_extra_params` and encoded.
+    /// Creates a request with new `state`, `nonce` and code verifier, and with `redirect_uri`. `extra` are parameters
+    /// of the page, which are checked against `client.allowed_extra_params` and encoded.
     pub async fn authorization_request(
         &self,
         redirect_uri: &RedirectUrl,

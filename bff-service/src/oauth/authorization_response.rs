@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
+use super::authorization_server::TokenSender;
 use super::client::OAuthClient;
 use super::error::{AuthorizationResponseError, OAuthError};
-use super::provider::TokenSender;
 use super::signed_jwt::{self, JwtError, validate_addressed};
 use crate::clock;
 use crate::jose::error::{ClaimError, shown};

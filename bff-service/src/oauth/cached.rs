@@ -58,7 +58,7 @@ impl<T> Cached<T> {
         let attempts = self.read(|slot| slot.attempts);
         let _turn = self.turn.lock().await;
         if self.read(|slot| slot.attempts) == attempts {
-            // Boxed: the future is large and rarely needed, and would otherwise be part of every future that may need it.
+            // Boxed: the future is large and rarely needed, and would be part of every future that may need it.
             let outcome = Box::pin(fetch()).await;
             let mut slot = self.slot.write().unwrap_or_else(PoisonError::into_inner);
             slot.attempts = slot.attempts.wrapping_add(1);

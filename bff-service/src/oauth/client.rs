@@ -8,11 +8,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::authentication::ClientAuthenticator;
+use super::authorization_server::{AuthorizationServer, TokenSender};
 use super::dpop::Dpop;
 use super::error::OAuthError;
 use super::http::HttpClient;
 use super::metadata::Metadata;
-use super::provider::{Provider, TokenSender};
 use super::signed_jwt::JwtError;
 use crate::config::Config;
 use crate::jose::algorithm::Algorithm;
@@ -25,7 +25,7 @@ use crate::jose::jws::UnverifiedToken;
 pub struct OAuthClient {
     config: Arc<Config>,
     authenticator: ClientAuthenticator,
-    provider: Provider,
+    server: AuthorizationServer,
     http: HttpClient,
     /// Connections to the token endpoint, with a longer time limit: separate ones for codes and for refresh tokens, so
     /// that made-up codes take no connections from sessions.
@@ -36,21 +36,21 @@ pub struct OAuthClient {
 
 impl OAuthClient {
     /// A client without connections, which are opened on demand.
-    pub fn new(config: &Arc<Config>, provider: Provider) -> OAuthClient {
+    pub fn new(config: &Arc<Config>, server: AuthorizationServer) -> OAuthClient {
         OAuthClient {
-            authenticator: ClientAuthenticator::new(config, provider.client_secret()),
+            authenticator: ClientAuthenticator::new(config, server.client_secret()),
             config: Arc::clone(config),
-            http: provider.http_client(),
-            code_http: provider.http_client_for_exchanges(),
-            refresh_http: provider.http_client_for_exchanges(),
+            http: server.http_client(),
+            code_http: server.http_client_for_exchanges(),
+            refresh_http: server.http_client_for_exchanges(),
             dpop: config.client_keys().dpop.clone().map(Dpop::new).map(Rc::new),
-            provider,
+            server,
         }
     }
 
     /// Whether the metadata and JWKS of the authorization server are loaded.
     pub fn ready(&self) -> bool {
-        self.provider.ready()
+        self.server.ready()
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -69,12 +69,12 @@ impl OAuthClient {
         self.dpop.as_deref()
     }
 
-    pub(super) fn provider(&self) -> &Provider {
-        &self.provider
+    pub(super) fn server(&self) -> &AuthorizationServer {
+        &self.server
     }
 
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, OAuthError> {
-        self.provider.metadata(&self.http).await
+        self.server.metadata(&self.http).await
     }
 
     /// The algorithm and the claims of a JWT that the server signed. The claims are not validated. `types` are the
@@ -87,11 +87,11 @@ impl OAuthClient {
     ) -> Result<(Algorithm, Map<String, Value>), VerificationError> {
         let refused = |error: JwsError| VerificationError::Refused(error.into());
         let token = UnverifiedToken::parse(raw, types, self.config.id_token_algorithms()).map_err(refused)?;
-        let keys = self.provider.keys(&self.http).await?;
+        let keys = self.server.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
             Ok(claims) => claims,
             // The server may sign with a key that is newer than the cached JWKS.
-            Err(error) => match self.provider.keys_after(&self.http, &keys, from).await? {
+            Err(error) => match self.server.keys_after(&self.http, &keys, from).await? {
                 Some(newer) => token.verify(&newer).map_err(refused)?,
                 None => return Err(refused(error)),
             },
@@ -109,7 +109,7 @@ pub(super) enum VerificationError {
 }
 
 impl VerificationError {
-    /// The error of the caller, who says what it is that an invalid JWT makes of it.
+    /// Returns the error of the caller: `refused` creates it for an invalid JWT.
     pub(super) fn into_oauth_error(self, refused: impl FnOnce(JwtError) -> OAuthError) -> OAuthError {
         match self {
             VerificationError::Refused(error) => refused(error),

@@ -7,8 +7,8 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
 
-/// The client secret of an application, which can be replaced while requests are in progress. All workers share it, as do
-/// clones.
+/// The client secret of an application, which can be replaced while requests are in progress. All workers share it, as
+/// do clones.
 #[derive(Clone)]
 pub struct ClientSecret(Arc<ArcSwapOption<Secret>>);
 

@@ -113,8 +113,8 @@ pub struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// Reads a response with status 4xx. Its `error_description` is logged at `debug`, unless it repeats a secret of the
-    /// request: of the form `sent`, or the client secret.
+    /// Reads a response with status 4xx. Its `error_description` is logged at `debug`, unless it repeats a secret of
+    /// the request: of the form `sent`, or the client secret.
     pub fn of(
         endpoint: ServerEndpoint,
         answer: &ServerResponse,

@@ -180,8 +180,8 @@ impl OAuthErrorCode {
     }
 }
 
-/// The meaning of a response with this status and error code. A status that means "later" takes precedence over the code:
-/// a busy server, or a busy proxy in front of it, must not sign anybody out.
+/// The meaning of a response with this status and error code. A status that means "later" takes precedence over the
+/// code: a busy server, or a busy proxy in front of it, must not sign anybody out.
 pub fn meaning(status: u16, code: Option<OAuthErrorCode>) -> Meaning {
     match Status::of(status) {
         Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::AuthorizationServer;
 
 /// Maximum number of exchanges of an application in the background, of each kind.
-pub const MAX_BEHIND_THE_ANSWER: usize = 100;
+pub const MAX_BACKGROUND_EXCHANGES: usize = 100;
 
 /// Time limits of exchanges.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,8 @@ impl ExchangeTimes {
         }
     }
 
-    /// Time limit after which an exchange and everything that belongs to it is complete: the total, plus two requests to
-    /// revoke tokens that are not accepted.
+    /// Time limit after which an exchange and everything that belongs to it is complete: the total, plus two requests
+    /// to revoke tokens that are not accepted.
     pub fn over(&self) -> Duration {
         self.total.saturating_add(self.answer).saturating_add(self.answer)
     }

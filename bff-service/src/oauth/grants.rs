@@ -10,6 +10,7 @@ use oauth2::{
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::authorization_server::TokenSender;
 use super::client::OAuthClient;
 use super::dpop::{self, Dpop, ServerRole};
 use super::error::{ErrorResponse, OAuthError};
@@ -18,7 +19,6 @@ use super::extra_params::IdTokenRequirements;
 use super::http::{HttpClient, HttpError, ServerResponse};
 use super::id_token::{self, Expected, Flow, IdTokenError};
 use super::metadata::Metadata;
-use super::provider::TokenSender;
 use super::signed_jwt;
 use super::token_response::{IdToken, TokenResponse, TokenSet, TokenType};
 use crate::clock;
@@ -53,7 +53,7 @@ impl OAuthClient {
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
         // Before the code is used up: without the keys, the ID token could not be verified.
-        self.provider().keys(self.http()).await?;
+        self.server().keys(self.http()).await?;
         let grants = self.grants(&metadata, redirect_uri);
         let mut request = grants
             .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -104,8 +104,8 @@ impl OAuthClient {
         scope: Option<&str>,
     ) -> Result<TokenSet, OAuthError> {
         let metadata = self.metadata().await?;
-        // As for a code.
-        self.provider().keys(self.http()).await?;
+        // As for a code, before the refresh token is used up.
+        self.server().keys(self.http()).await?;
         let grants = self.grants(&metadata, self.config().redirect_uri());
         let refresh_token = RefreshToken::new(refresh_token.to_owned());
         let mut request = grants.exchange_refresh_token(&refresh_token);
@@ -204,8 +204,8 @@ impl OAuthClient {
         Ok(response)
     }
 
-    /// Sends a grant with a DPoP proof, and again if the server requires its nonce before it uses the code or the refresh
-    /// token (RFC 9449, section 8).
+    /// Sends a grant with a DPoP proof, and again if the server requires its nonce before it uses the code or the
+    /// refresh token (RFC 9449, section 8).
     async fn send_with_proof(
         &self,
         http: &HttpClient,
@@ -287,7 +287,7 @@ impl OAuthClient {
     }
 }
 
-/// The error for a failed grant. Of the response only the error code is used: the rest may repeat parameters of the
+/// The error for a failed grant. Only the error code of the response is used: the rest may repeat parameters of the
 /// request.
 fn grant_error(
     error: RequestTokenError<HttpError, BasicErrorResponse>,

@@ -15,7 +15,7 @@ pub use crate::http_client::{HttpError, ServerResponse};
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 /// Maximum length of any other response, in bytes.
-pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// A worker's connections. Cheap to clone; not `Send`, like most of actix.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl HttpClient {
     ) -> Result<ServerResponse, HttpError> {
         let trace = RequestContext::current_trace().map(|trace| trace.to_server(endpoint, "POST"));
         let request = traced(request, trace.as_ref());
-        let exchange = self.client.exchange(&request, sharing(endpoint), MAX_ANSWER_BYTES);
+        let exchange = self.client.exchange(&request, sharing(endpoint), MAX_RESPONSE_BYTES);
         self.watched(endpoint, trace.as_ref(), exchange).await
     }
 

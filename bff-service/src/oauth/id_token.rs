@@ -83,7 +83,7 @@ impl From<ClaimError> for IdTokenError {
     }
 }
 
-/// Validates the claims at `now`, in UNIX seconds.
+/// Validates the claims at `now`, in seconds since 1970.
 pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) -> Result<(), IdTokenError> {
     validate_addressee(
         claims,
@@ -92,7 +92,7 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
     if text(claims, "sub")?.is_empty() {
         return Err(ClaimError("sub").into());
     }
-    // Only where it is there: nothing says that several audiences need one (OpenID Connect Core, errata set 2).
+    // Only if it is present: several audiences do not require it (OpenID Connect Core 1.0, errata set 2).
     if let Some(party) = claims.get("azp")
         && party.as_str() != Some(expected.client_id)
     {

@@ -12,7 +12,7 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 /// Maximum number of attempts for a revocation if the server is temporarily unavailable.
 const ATTEMPTS: u32 = 3;
 /// Maximum pause between attempts, in seconds; a longer `Retry-After` is shortened.
-const LONGEST_PAUSE: u64 = 60;
+const MAX_PAUSE: u64 = 60;
 /// Pause without `Retry-After`, in seconds.
 const PAUSE: u64 = 2;
 
@@ -54,14 +54,16 @@ impl OAuthClient {
                 Attempt::Done => return true,
                 Attempt::Later(pause) if attempt < ATTEMPTS => tokio::time::sleep(pause).await,
                 Attempt::Later(_) => {
-                    log::warn!("the {hint} could not be revoked: the authorization server kept answering `later`");
+                    log::warn!(
+                        "revoking the {hint} failed: the authorization server is temporarily unavailable; gave up after {ATTEMPTS} attempts"
+                    );
                 }
                 Attempt::Failed(error @ OAuthError::Rejected(_)) => {
-                    log::log!(level, "the {hint} could not be revoked: {error}");
+                    log::log!(level, "revoking the {hint} failed: {error}");
                     return false;
                 }
                 Attempt::Failed(error) => {
-                    log::warn!("the {hint} could not be revoked: {error}");
+                    log::warn!("revoking the {hint} failed: {error}");
                     return false;
                 }
             }
@@ -88,7 +90,7 @@ impl OAuthClient {
         {
             Ok(_) => Attempt::Done,
             Err(OAuthError::Rejected(error_response)) if error_response.meaning() == Meaning::NotNow => {
-                let seconds = error_response.retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
+                let seconds = error_response.retry_after.unwrap_or(PAUSE).min(MAX_PAUSE);
                 Attempt::Later(Duration::from_secs(seconds))
             }
             Err(error) => Attempt::Failed(error),

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::authorization_server::TokenSender;
 use super::client::{OAuthClient, VerificationError};
 use super::error::{LogoutTokenError, OAuthError};
-use super::provider::TokenSender;
 use super::signed_jwt::{Addressee, JwtError, seconds, validate_addressed};
 use crate::clock;
 use crate::jose::claims::time;
@@ -31,8 +31,8 @@ pub struct LogoutToken {
 }
 
 impl OAuthClient {
-    /// Verifies a logout token. Every error is [`OAuthError::LogoutToken`], including unavailable keys: the response then
-    /// has the status for a failed logout (OpenID Connect Back-Channel Logout 1.0, section 2.8).
+    /// Verifies a logout token. Every error is [`OAuthError::LogoutToken`], including unavailable keys: the response
+    /// then has the status for a failed logout (OpenID Connect Back-Channel Logout 1.0, section 2.8).
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
         let verified = self.verify_signature(raw, TokenSender::Anybody, &TYPES).await;
         let (_, claims) = verified.map_err(|error| match error {
@@ -48,8 +48,8 @@ impl OAuthClient {
     }
 }
 
-/// Validates the claims at `now`, in UNIX seconds. `exp` is required by the specification, but servers that follow its
-/// drafts send none, and `iat` limits the age of a token in any case.
+/// Validates the claims at `now`, in seconds since 1970. `exp` is required by the specification, but servers that
+/// follow its drafts send none, and `iat` limits the age of a token in any case.
 pub fn validate(
     claims: &Map<String, Value>,
     expected: Addressee<'_>,

@@ -1,5 +1,5 @@
-//! The authorization server's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2), combined with the
-//! configuration. [`examine`] reports all errors, for the log and for `bff-service check`.
+//! The authorization server's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2), combined with
+//! the configuration. [`examine`] reports all errors, for the log and for `bff-service check`.
 
 use serde::Deserialize;
 use url::Url;
@@ -84,8 +84,8 @@ pub fn from_config(config: &Config, has_secret: bool) -> MetadataReport {
     )
 }
 
-/// Checks a document and merges the configured endpoints into it. `has_secret`: whether there is a client secret, which a
-/// reload may have added or removed.
+/// Checks a document and merges the configured endpoints into it. `has_secret`: whether there is a client secret, which
+/// a reload may have added or removed.
 pub fn examine(document: &Document, config: &Config, has_secret: bool) -> MetadataReport {
     let settings = &config.authorization_server;
     let mut found = Findings::default();
@@ -93,7 +93,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
         Some(issuer) if issuer == settings.issuer => {}
         // The metadata of another issuer must not be used (RFC 8414, section 3.3).
         Some(issuer) => found.faults.push(format!(
-            "the issuer in the metadata is `{}`, but `authorization_server.issuer` is `{}`: both must be identical",
+            "the issuer in the metadata is `{}`, but `authorization_server.issuer` is `{}`: write the issuer of the metadata",
             issuer.escape_debug(),
             settings.issuer
         )),
@@ -113,7 +113,11 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             }
         };
         check_endpoint(url, config.demo)
-            .map_err(|what| found.faults.push(format!("the {name} `{}` {what}", url.escape_debug())))
+            .map_err(|what| {
+                found
+                    .faults
+                    .push(format!("invalid {name} `{}`: {what}", url.escape_debug()))
+            })
             .ok()
     };
     let aliases = &document.mtls_endpoint_aliases;

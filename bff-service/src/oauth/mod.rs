@@ -1,6 +1,6 @@
 //! The OpenID Connect client: requests to the authorization server, and validation of the responses.
 //!
-//! * [`client`]: the client of a worker; [`provider`]: metadata and JWKS, shared by all workers, each a [`cached`]
+//! * [`client`]: the client of a worker; [`authorization_server`]: metadata and JWKS, shared by all workers, each a [`cached`]
 //!   document.
 //! * [`discovery`], [`metadata`]: fetching and examining the metadata; [`negotiation`]: the features of the client and
 //!   the server.
@@ -15,6 +15,7 @@
 pub mod authentication;
 pub mod authorization_request;
 pub mod authorization_response;
+pub mod authorization_server;
 pub mod cached;
 pub mod client;
 pub mod client_secret;
@@ -31,17 +32,16 @@ pub mod logout;
 pub mod logout_token;
 pub mod metadata;
 pub mod negotiation;
-pub mod provider;
 pub mod retry_after;
 pub mod signed_jwt;
 pub mod token_response;
 pub mod userinfo;
 
 pub use self::authorization_request::AuthorizationRequest;
+pub use self::authorization_server::AuthorizationServer;
 pub use self::client::OAuthClient;
 pub use self::error::OAuthError;
 pub use self::extra_params::IdTokenRequirements;
-pub use self::provider::Provider;
 pub use self::token_response::{IdToken, TokenSet};
 
 #[cfg(test)]

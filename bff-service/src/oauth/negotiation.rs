@@ -58,11 +58,13 @@ pub(super) fn negotiate(
 ) -> Option<Profile> {
     let (client, keys) = (&config.client, config.client_keys());
     if lacks(&published.code_challenge_methods_supported, "S256") {
-        let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported)";
+        let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported): \
+                    enable it there for this client";
         found.faults.push(what.to_owned());
     }
     if lacks(&published.response_types_supported, "code") {
-        let what = "the authorization server does not support response_type `code`";
+        let what = "the authorization server does not support response_type `code` (response_types_supported): \
+                    enable the authorization code flow there";
         found.warnings.push(what.to_owned());
     }
     if client.response_mode == ResponseMode::Jwt
@@ -70,7 +72,7 @@ pub(super) fn negotiate(
         && lacks(&published.response_modes_supported, "query.jwt")
     {
         let what = "`client.response_mode` is `jwt`, which the authorization server does not support \
-                    (response_modes_supported)";
+                    (response_modes_supported): remove `client.response_mode`";
         found.faults.push(what.to_owned());
     }
     if let Some(names) = &published.id_token_signing_alg_values_supported {
@@ -81,7 +83,7 @@ pub(super) fn negotiate(
         if !names.iter().any(is_accepted) {
             found.warnings.push(format!(
                 "none of `authorization_server.id_token_algorithms` ({}) is used by the authorization server \
-                 (id_token_signing_alg_values_supported)",
+                 (id_token_signing_alg_values_supported): add the algorithm of its ID tokens",
                 accepted.join(", ")
             ));
         }
@@ -91,11 +93,12 @@ pub(super) fn negotiate(
         match names {
             None => found.warnings.push(
                 "`client.dpop_key_file` is set, but the authorization server does not say that it supports DPoP \
-                 (dpop_signing_alg_values_supported)"
+                 (dpop_signing_alg_values_supported): remove the field if sign-in fails"
                     .to_owned(),
             ),
             Some(names) if key.choose(Some(names)).is_none() => found.faults.push(format!(
-                "the key of `client.dpop_key_file` fits none of the authorization server's algorithms ({})",
+                "the key of `client.dpop_key_file` fits none of the authorization server's algorithms ({}): write a \
+                 key for one of them",
                 names.join(", ")
             )),
             Some(_) => {}
@@ -108,20 +111,21 @@ pub(super) fn negotiate(
     );
     if authentication == Some(ClientAuthentication::PrivateKeyJwt) && assertion.is_none() {
         let what = "the first key of `client.signing_key_files` fits none of the algorithms that the authorization \
-                    server accepts for `private_key_jwt` (token_endpoint_auth_signing_alg_values_supported)";
+                    server accepts for `private_key_jwt` (token_endpoint_auth_signing_alg_values_supported): \
+                    put a key for one of them first";
         found.faults.push(what.to_owned());
     }
     let push = client
         .pushed_authorization_requests
         .unwrap_or(published.require_pushed_authorization_requests == Some(true));
     if push && !has_push_endpoint {
-        let what = "authorization requests are to be pushed, but missing pushed_authorization_request_endpoint: set \
+        let what = "missing pushed_authorization_request_endpoint, but authorization requests are pushed: set \
                     `client.pushed_authorization_requests` to false, or name the endpoint as \
                     `authorization_server.pushed_authorization_request_endpoint`";
         found.faults.push(what.to_owned());
     }
     if !push && published.require_pushed_authorization_requests == Some(true) {
-        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires them";
+        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires them: remove the field";
         found.faults.push(what.to_owned());
     }
     let request_object = request_object(published, config, found);
@@ -187,7 +191,8 @@ fn request_object(published: &Capabilities, config: &Config, found: &mut Finding
     let required = published.require_signed_request_object == Some(true);
     let wanted = config.client.signed_request_objects;
     if required && wanted == Some(false) {
-        let what = "`client.signed_request_objects` is false, but the authorization server requires them";
+        let what =
+            "`client.signed_request_objects` is false, but the authorization server requires them: remove the field";
         found.faults.push(what.to_owned());
     }
     if !wanted.unwrap_or(required) {
@@ -195,8 +200,8 @@ fn request_object(published: &Capabilities, config: &Config, found: &mut Finding
     }
     let chosen = algorithm(config, published.request_object_signing_alg_values_supported.as_deref());
     if chosen.is_none() {
-        let what = "authorization requests are to be signed, but the first key of `client.signing_key_files` is missing \
-                    or fits none of the server's algorithms (request_object_signing_alg_values_supported)";
+        let what = "authorization requests are signed, but the first key of `client.signing_key_files` is missing or fits none of \
+                    the server's algorithms (request_object_signing_alg_values_supported): put a key for one of them first";
         found.faults.push(what.to_owned());
     }
     chosen

@@ -7,8 +7,8 @@ use actix_web::http::header::HttpDate;
 /// Minimum and maximum for a response to a page, in seconds.
 const BOUNDS: (u64, u64) = (1, 300);
 
-/// The value of the header in seconds from `now`: a number of seconds, or a date. `None` if it is neither. A past date is
-/// 0.
+/// The value of the header in seconds from `now`: a number of seconds, or a date. `None` if it is neither. A past date
+/// is 0.
 pub fn seconds(value: &str, now: SystemTime) -> Option<u64> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 
 use url::Url;
 
+use super::authorization_server::TokenSender;
 use super::client::OAuthClient;
 use super::dpop::ServerRole;
 use super::error::{ErrorResponse, OAuthError};
-use super::http::{MAX_ANSWER_BYTES, ServerResponse};
+use super::http::{MAX_RESPONSE_BYTES, ServerResponse};
 use super::metadata::Metadata;
-use super::provider::TokenSender;
 use super::signed_jwt::{self, JwtError, validate_addressed};
 use crate::clock;
 use crate::jose::error::JwsError;
@@ -82,7 +82,7 @@ impl OAuthClient {
             let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
             let answer = self
                 .http()
-                .get(ServerEndpoint::Userinfo, url.as_str(), &headers, MAX_ANSWER_BYTES)
+                .get(ServerEndpoint::Userinfo, url.as_str(), &headers, MAX_RESPONSE_BYTES)
                 .await;
             answer.map_err(|error| OAuthError::http(ServerEndpoint::Userinfo, error))
         };

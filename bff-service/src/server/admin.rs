@@ -20,8 +20,8 @@ pub struct ServiceState {
     pub reload_failed: Arc<AtomicBool>,
 }
 
-/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an actix
-/// application.
+/// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an
+/// actix application.
 pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> impl FnOnce(&mut web::ServiceConfig) {
     move |app| {
         for application in &applications {
@@ -70,7 +70,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
         app.route(
             "/readyz",
             web::get().to(move || {
-                let is_ready = ready.iter().all(|application| application.provider.ready());
+                let is_ready = ready.iter().all(|application| application.authorization_server.ready());
                 let is_draining = is_draining.load(Relaxed);
                 async move {
                     match (is_draining, is_ready) {
@@ -88,7 +88,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
             "/metrics",
             web::get().to(move || {
                 let ended = measured.iter().map(|application| application.ended.len()).sum();
-                let ready = measured.iter().all(|application| application.provider.ready());
+                let ready = measured.iter().all(|application| application.authorization_server.ready());
                 let metrics = measured.first().map(|application| &application.metrics);
                 let mut metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
                 let keys = measured.iter().map(|of| (of.config.name(), &*of.live.cookie_keys));

@@ -63,7 +63,10 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         .collect();
     beside.push(actix_web::rt::spawn(reloader));
     for application in &applications {
-        let client = Rc::new(OAuthClient::new(&application.config, application.provider.clone()));
+        let client = Rc::new(OAuthClient::new(
+            &application.config,
+            application.authorization_server.clone(),
+        ));
         let exchanges = Arc::clone(&application.exchanges);
         beside.push(actix_web::rt::spawn(async move { exchanges.run(client).await }));
     }
@@ -79,7 +82,10 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
     let is_draining = Arc::clone(&state.is_draining);
     let mut api = HttpServer::new(move || {
         let worker = |application: &Arc<Application>| Worker {
-            client: Rc::new(OAuthClient::new(&application.config, application.provider.clone())),
+            client: Rc::new(OAuthClient::new(
+                &application.config,
+                application.authorization_server.clone(),
+            )),
             application: Arc::clone(application),
         };
         let workers = applications.iter().map(worker).collect();
@@ -126,8 +132,8 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
     }
 }
 
-/// Waits for the exchanges whose callers have disconnected: only this process has their results. Another signal stops the
-/// wait.
+/// Waits for the exchanges whose callers have disconnected: only this process has their results. Another signal stops
+/// the wait.
 async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     // A new listener: the first signal has already been received.
     let mut again = Signals::listen()?;
@@ -138,8 +144,8 @@ async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the API after a signal: after SIGTERM when the drain time is over, or at once after another signal. Returns the
-/// kind of shutdown.
+/// Stops the API after a signal: after SIGTERM when the drain time is over, or at once after another signal. Returns
+/// the kind of shutdown.
 async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> Shutdown {
     let mut how = signals.shutdown().await;
     if how == Shutdown::Graceful && !drain.is_zero() {

@@ -35,7 +35,7 @@ const SAMPLERS: [&str; 6] = [
 /// Maximum number of queued batches.
 const BATCHES: usize = 4;
 /// Maximum length of a response of the collector, in bytes.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 /// Limits of the connections to the collector.
 const LIMITS: Limits = Limits {
     connect_timeout: Duration::from_secs(2),
@@ -222,7 +222,7 @@ async fn send_all(http: Client, mut queue: mpsc::Receiver<Exchange>) {
     while let Some((request, answered)) = queue.recv().await {
         let request = request.map(|body| body.to_vec());
         // The request is not about a user, so the connection may be shared.
-        let outcome = http.exchange(&request, Sharing::Shared, MAX_ANSWER_BYTES).await;
+        let outcome = http.exchange(&request, Sharing::Shared, MAX_RESPONSE_BYTES).await;
         // Without a receiver the SDK has given up on the batch.
         let _ = answered.send(outcome);
     }

@@ -1,4 +1,4 @@
-//! The session of a request, and which of its cookies are valid, by the rule of [`bff_core::current_session`].
+//! The session of a request, and which of its cookies are valid, by the rule of [`bff_core::session::current_session`].
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Opened;
@@ -73,7 +73,7 @@ impl RequestSession {
                 .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
                 .and_then(|opened| {
                     RefreshContent::parse(&opened)
-                        .ok_or_else(|| CookieError::Unusable("has no refresh token in it".to_owned()))
+                        .ok_or_else(|| CookieError::Unusable("contains no refresh token".to_owned()))
                 }),
             id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
             csrf: pick(Purpose::Csrf, csrf),
@@ -102,7 +102,7 @@ impl RequestSession {
         self.refresh_token.is_ok() || self.access_token.is_ok()
     }
 
-    /// The session for a cookie that joins it `now` (UNIX seconds). The start of a session of version 1 is unknown.
+    /// The session for a cookie that joins it at `now` (seconds since 1970). A session of version 1 has no known start.
     pub fn identity(&self, now: u64) -> Session {
         let began = self.refresh_token.as_ref().ok().and_then(|content| content.started_at);
         let sealed = self.access_token.as_ref().map(|opened| opened.began_at).ok();

@@ -19,7 +19,7 @@ pub struct SessionLifetimes {
 }
 
 impl SessionLifetimes {
-    /// The end of a session, in UNIX seconds, if its last refresh is at `now`.
+    /// The end of a session, in seconds since 1970, if its last refresh is at `now`.
     pub(super) fn end(&self, started_at: u64, now: u64) -> u64 {
         let absolute = self
             .absolute
@@ -38,12 +38,12 @@ impl SessionLifetimes {
 pub struct Session {
     /// The session id, which is sealed into each cookie.
     pub id: SessionId,
-    /// The time of login, in UNIX seconds.
+    /// The time of login, in seconds since 1970.
     pub started_at: u64,
 }
 
 impl Session {
-    /// A new session that begins at `now` (UNIX seconds), of the user `sub` and the login `sid` of `issuer`.
+    /// A new session that begins at `now` (seconds since 1970), of the user `sub` and the login `sid` of `issuer`.
     pub fn new(issuer: &str, sub: Option<&str>, sid: Option<&str>, now: u64) -> Result<Session, RandomError> {
         let digest = |name: Option<&str>| name.map_or(SubjectHash::NONE, |name| SubjectHash::of(issuer, name));
         Ok(Session {

@@ -1,6 +1,6 @@
 //! `state` of a logout request (OpenID Connect RP-Initiated Logout 1.0, section 2), with which the browser returns from
-//! the authorization server. The session no longer exists and cannot store the value, so the value is sealed, and cannot
-//! be forged.
+//! the authorization server. The session no longer exists and cannot store the value, so the value is sealed, and
+//! cannot be forged.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Content;
@@ -22,7 +22,7 @@ impl LogoutStates {
         LogoutStates(sealer)
     }
 
-    /// A new state, created at `now` (UNIX seconds).
+    /// A new state, created at `now` (seconds since 1970).
     pub fn make(&self, now: u64) -> Result<String, WriteError> {
         let content = Content {
             value: b"",

@@ -1,8 +1,8 @@
 //! Sessions, which are stored in the cookies of the browser only; this module reads and writes them.
 //!
 //! A session has four cookies: access token, refresh token, ID token and CSRF value. Each is sealed for its own purpose
-//! and contains the session id, so that none can replace another, or one of another session. A fifth cookie contains the
-//! pending logins of pages, and a sixth those of the navigation variant.
+//! and contains the session id, so that none can replace another, or one of another session. A fifth cookie contains
+//! the pending logins of pages, and a sixth those of the navigation variant.
 //!
 //! * [`cookies`]: names, sealing and shapes of cookies.
 //! * [`identity`]: the identity and the lifetime of a session.

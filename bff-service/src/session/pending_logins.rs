@@ -1,7 +1,7 @@
 //! The pending logins of a browser: the content of the login cookie.
 //!
-//! A list, because every tab may start a login; bounded, because a page may start logins in a loop, and cookies must not
-//! accumulate.
+//! A list, because every tab may start a login; bounded, because a page may start logins in a loop, and cookies must
+//! not accumulate.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ pub struct PendingLogin {
     pub nonce: String,
     /// PKCE code verifier.
     pub code_verifier: String,
-    /// The time at which the login expires, in UNIX seconds.
+    /// The time at which the login expires, in seconds since 1970.
     pub expires_at: u64,
     /// The requirements of the authorization request for the ID token.
     #[serde(default, flatten)]
@@ -49,8 +49,8 @@ impl PendingLogin {
     }
 }
 
-/// How a login is completed. Each way has its own cookie: browsers send that of pages only with requests from this site,
-/// so a navigation from another site cannot replace it.
+/// How a login is completed. Each way has its own cookie: browsers send that of pages only with requests from this
+/// site, so a navigation from another site cannot replace it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finish {
     /// By a page, at `/login/end`.
@@ -91,9 +91,9 @@ impl PendingLogins {
         PendingLogins { by, logins: Vec::new() }
     }
 
-    /// The logins in these contents of login cookies: there are several contents after a change of configuration, or if a
-    /// sibling domain has planted one. Omits expired logins, and those that are completed in another way. `None` if no
-    /// content is a list of logins.
+    /// The logins in these contents of login cookies: there are several contents after a change of configuration, or if
+    /// a sibling domain has planted one. Omits expired logins, and those that are completed in another way. `None` if
+    /// no content is a list of logins.
     pub fn parse<'c>(by: Finish, contents: impl IntoIterator<Item = &'c [u8]>, now: u64) -> Option<PendingLogins> {
         let lists = contents
             .into_iter()
@@ -148,7 +148,7 @@ impl PendingLogins {
         found.map(|index| self.logins.remove(index))
     }
 
-    /// The latest expiry time, in UNIX seconds; `None` if the list is empty.
+    /// The latest expiry time, in seconds since 1970; `None` if the list is empty.
     pub fn expires_at(&self) -> Option<u64> {
         self.logins.iter().map(|login| login.expires_at).max()
     }

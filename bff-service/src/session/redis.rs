@@ -22,9 +22,9 @@ pub struct Redis {
     /// Prefix of all keys of one application.
     prefix: Arc<str>,
     metrics: Arc<Metrics>,
-    /// The time of the last response, in UNIX seconds.
+    /// The time of the last response, in seconds since 1970.
     last_seen: Arc<AtomicU64>,
-    /// The time at which Redis was available again after an outage, in UNIX seconds; 0 if there was none.
+    /// The time at which Redis was available again after an outage, in seconds since 1970; 0 if there was none.
     back_at: Arc<AtomicU64>,
     /// Whether the connection was lost: Redis may have restarted since.
     is_lost: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ impl Redis {
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
         let unusable = |error: RedisError| {
             // The error's own message may quote the URL, which may contain a password.
-            format!("`redis.url`: invalid ({:?}): write redis://HOST:PORT", error.kind())
+            format!("redis.url: invalid URL ({:?}): write redis://HOST:PORT", error.kind())
         };
         let client = redis::Client::open(url).map_err(unusable)?;
         let settings = ConnectionManagerConfig::new()
@@ -76,7 +76,7 @@ impl Redis {
         self.judged(script.invoke_async(&mut manager).await)
     }
 
-    /// The time of the last response of Redis, in UNIX seconds; initially the start of this process.
+    /// The time of the last response of Redis, in seconds since 1970; initially the start of this process.
     pub(super) fn last_seen(&self) -> u64 {
         self.last_seen.load(Relaxed)
     }
@@ -104,10 +104,7 @@ impl Redis {
                     self.is_lost.store(true, Relaxed);
                 }
                 self.metrics.redis_failed();
-                log::warn!(
-                    "a Redis command failed ({}); continuing without Redis",
-                    error.category()
-                );
+                log::warn!("Redis command failed: {}; continuing without Redis", error.category());
                 Err(Unavailable)
             }
         }

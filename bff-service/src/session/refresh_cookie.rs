@@ -17,9 +17,9 @@ pub struct RefreshContent {
     pub refresh_token: Zeroizing<String>,
     /// The session; `None` in a version 1 cookie.
     pub session: Option<SessionId>,
-    /// The time of login, in UNIX seconds; `None` in a version 1 cookie.
+    /// The time of login, in seconds since 1970; `None` in a version 1 cookie.
     pub started_at: Option<u64>,
-    /// The replica that received the token, and when (UNIX seconds); `None` in a version 1 cookie.
+    /// The replica that received the token, and when (seconds since 1970); `None` in a version 1 cookie.
     pub renewed: Option<(ReplicaId, u64)>,
     /// The granted scope; `None` if the cookie has none.
     pub scope: Option<String>,
@@ -31,9 +31,9 @@ pub struct RefreshContent {
 #[derive(Serialize, Deserialize)]
 struct SealedContent<'a> {
     refresh_token: Cow<'a, str>,
-    /// Written but never read: the previous version reads the start of the session from this member, and refuses a cookie
-    /// without it. Without it, a rolling upgrade or a rollback would sign users out. Remove it in the release after this
-    /// one.
+    /// Written but never read: the previous version reads the start of the session from this member, and refuses a
+    /// cookie without it. Without it, a rolling upgrade or a rollback would sign users out. Remove it in the release
+    /// after this one.
     #[serde(skip_deserializing)]
     started_at: u64,
     renewed_by: ReplicaId,
@@ -48,8 +48,8 @@ struct SealedContent<'a> {
     shape: Option<String>,
 }
 
-/// The content for `refresh_token`, which `renewed_by` received at `renewed_at`, in a session that began at `started_at`
-/// (both UNIX seconds) and has this `shape`.
+/// The content for `refresh_token`, which `renewed_by` received at `renewed_at`, in a session that began at
+/// `started_at` (both in seconds since 1970) and has this `shape`.
 pub(super) fn content(
     refresh_token: &str,
     started_at: u64,
@@ -69,7 +69,7 @@ pub(super) fn content(
 }
 
 impl RefreshContent {
-    /// When the token in an opened cookie was received from the authorization server, in UNIX seconds; 0 if unknown.
+    /// When the service received the token in an opened cookie, in seconds since 1970; 0 if unknown.
     pub fn renewed_at(opened: &Opened) -> u64 {
         let content = RefreshContent::parse(opened);
         content.and_then(|content| content.renewed).map_or(0, |(_, at)| at)

@@ -15,11 +15,11 @@ use crate::random::{self, RandomError};
 pub struct Tokens<'a> {
     /// Access token.
     pub access_token: &'a str,
-    /// When the access token expires, in UNIX seconds.
+    /// When the access token expires, in seconds since 1970.
     pub access_token_expires_at: u64,
     /// Refresh token, if the authorization server issued one.
     pub refresh_token: Option<&'a str>,
-    /// When the refresh token expires, in UNIX seconds, if known.
+    /// When the refresh token expires, in seconds since 1970, if known.
     pub refresh_token_expires_at: Option<u64>,
     /// The scope for the next refresh, if known.
     pub scope: Option<&'a str>,
@@ -27,7 +27,7 @@ pub struct Tokens<'a> {
     pub id_token: Option<&'a str>,
     /// The replica that received the tokens.
     pub renewed_by: ReplicaId,
-    /// When that replica received the tokens, in UNIX seconds.
+    /// When that replica received the tokens, in seconds since 1970.
     pub renewed_at: u64,
 }
 
@@ -58,7 +58,7 @@ pub struct SessionWriter<'w, 'a, 'b> {
 }
 
 impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
-    /// Writes cookies for `session` at `now` (UNIX seconds).
+    /// Writes cookies for `session` at `now` (seconds since 1970).
     pub fn new(
         cookies: &'w mut SetCookies<'a, 'b>,
         session: Session,
@@ -77,8 +77,8 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Writes all cookies of a session in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value, pending
-    /// logins if changed, refresh token, ID token. Clears cookies of an earlier session that this one does not have, and,
-    /// before all others, cookies in other shapes.
+    /// logins if changed, refresh token, ID token. Clears cookies of an earlier session that this one does not have,
+    /// and, before all others, cookies in other shapes.
     pub fn write(
         &mut self,
         tokens: &Tokens<'_>,

@@ -48,7 +48,7 @@ impl FromStr for LogFormat {
 pub fn init(format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
-    // At `debug` and `trace` these modules log requests with their credentials, so `RUST_LOG` cannot enable those levels.
+    // At `debug` and `trace` these modules log requests with credentials, so `RUST_LOG` cannot enable those levels.
     for module in ["awc", "h2"] {
         builder.filter_module(module, log::LevelFilter::Info);
     }

@@ -234,8 +234,8 @@ impl Metrics {
         self.refreshes_without_redis.inc();
     }
 
-    /// All metrics as `text/plain; version=0.0.4`, with the current values of these two gauges: the number of entries in
-    /// the lists of ended sessions, and whether the service is ready.
+    /// All metrics as `text/plain; version=0.0.4`, with the current values of these two gauges: the number of entries
+    /// in the lists of ended sessions, and whether the service is ready.
     pub fn to_text(&self, ended_sessions: usize, ready: bool) -> String {
         self.ended_sessions
             .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));

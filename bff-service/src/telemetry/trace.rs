@@ -2,8 +2,8 @@
 //!
 //! A request with a `traceparent` propagates it to the authorization server, whether or not the service exports spans.
 //! The service creates and exports spans only with a configured exporter (see `server::otlp`): one for each request of
-//! the API, and a child span for each request to the authorization server on its behalf. The beginning of a trace decides
-//! whether it is recorded: the service respects the flag of the incoming `traceparent`.
+//! the API, and a child span for each request to the authorization server on its behalf. The beginning of a trace
+//! decides whether it is recorded: the service respects the flag of the incoming `traceparent`.
 //!
 //! A span contains only names, methods and statuses: no query, no header, no body.
 
@@ -17,7 +17,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
 use super::server_endpoint::ServerEndpoint;
-use bff_core::request::trace_context::MAX_TRACESTATE_LEN;
+use bff_core::request::trace_context::MAX_TRACESTATE_BYTES;
 use bff_core::request::values::Values;
 
 /// Set if spans are exported.
@@ -125,7 +125,7 @@ struct Incoming<'a>(&'a HeaderMap);
 impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         let one = Values::of(self.0.get_all(key)).single()?.to_str().ok()?;
-        (key != "tracestate" || one.len() <= MAX_TRACESTATE_LEN).then_some(one)
+        (key != "tracestate" || one.len() <= MAX_TRACESTATE_BYTES).then_some(one)
     }
 
     fn keys(&self) -> Vec<&str> {

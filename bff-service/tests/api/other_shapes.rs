@@ -238,7 +238,7 @@ fn what_a_sibling_domain_planted_goes_with_the_next_sign_in_refresh_or_sign_out(
 
 #[test]
 fn an_agents_refresh_cookie_at_its_own_path_goes_with_the_first_refresh() {
-    // A cookie of version 1, from `docs/CONTRACT.md` 2.1, which opens in any place.
+    // A cookie of version 1, from `docs/CONTRACT.md`, section 2.1, which opens in any place.
     let key = ",4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50";
     let cookie = "AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A";
     let value = "42665300-efe8-419d-be52-07b53e208f46";

@@ -288,7 +288,7 @@ fn tokens_of_a_refresh_are_not_kept_beyond_the_replay_window() {
     });
 }
 
-/// A cookie of version 1, from `docs/CONTRACT.md` 2.1. That version has no purposes: it opens in any place.
+/// A cookie of version 1, from `docs/CONTRACT.md`, section 2.1. That version has no purposes: it opens in any place.
 const V1_KEY: &str = ",4e4636356d65563e4c73233847503e3b21436e6f7629724950526f4b5e2e4e50";
 const V1_COOKIE: &str = "AcYBf995tTBVsLtQLvOuLUZXHm2c-XqP8t7SKmhBiQtzy5CAw4h_RF6rXyg6kHrvhb8x4WaLQC6h3mw6a3O3Q9A";
 const V1_VALUE: &str = "42665300-efe8-419d-be52-07b53e208f46";

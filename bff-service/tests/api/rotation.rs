@@ -81,9 +81,9 @@ fn a_ring_that_cannot_be_used_is_refused_by_its_field_and_the_one_from_before_st
     let mut ring = KEYS.to_owned();
     // Each has a unique word for the log, which all tests share.
     for (bad, what) in [
-        (format!("{NEW},not-a-key-91"), "`keys`: key 2 is invalid"),
-        (format!("{NEW},{NEW},{old}"), "`keys`: key 2 is a duplicate"),
-        (" ".to_owned(), "`keys.ring`: it is empty"),
+        (format!("{NEW},not-a-key-91"), "keys: key 2 is invalid"),
+        (format!("{NEW},{NEW},{old}"), "keys: key 2 is a duplicate"),
+        (" ".to_owned(), "keys.ring: the value is empty"),
     ] {
         change(&app, &format!("ring = '{ring}'"), &format!("ring = '{bad}'"));
         ring = bad;

@@ -1,8 +1,8 @@
-//! The request's cookies, as bytes: finding ours, leaving the application's as they are.
+//! The cookies of a request, as bytes: finds those of the BFF, and leaves the application's unchanged.
 //!
-//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, section 8.2.3) are one list. Reading follows RFC 6265bis where it speaks to
-//! servers: pairs are separated by semicolons, spaces and tabs around a name or value do not count, a piece without `=` is
-//! not a cookie with a name. CookieValues are never unquoted: a sealed value needs no quotes.
+//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, section 8.2.3) are one list. Parsing follows the rules of RFC
+//! 6265bis for servers: semicolons separate pairs, spaces and tabs around a name or value are ignored, and a piece
+//! without `=` is not a cookie with a name. Values are never unquoted: a sealed value needs no quotes.
 
 use std::borrow::Cow;
 
@@ -13,17 +13,17 @@ use super::names::CookieNames;
 use super::parts::{CookieValues, MAX_PARTS, MAX_VALUES, Part, Parts};
 use super::purpose::Purpose;
 
-/// All Cookie lines of a request, and what of them is ours.
+/// All Cookie lines of a request, and the BFF's cookies in them.
 #[derive(Clone, Debug)]
 pub struct CookieJar<'a> {
     names: &'a CookieNames,
     lines: SmallVec<[&'a [u8]; 2]>,
     ours: SmallVec<[Piece<'a>; 6]>,
-    /// Whether anything else is there.
+    /// Whether the lines contain anything else.
     others: bool,
 }
 
-/// A cookie of ours, or a part of one.
+/// A cookie of the BFF, or a part of one.
 #[derive(Clone, Copy, Debug)]
 struct Piece<'a> {
     purpose: Purpose,
@@ -32,7 +32,7 @@ struct Piece<'a> {
 }
 
 impl<'a> CookieJar<'a> {
-    /// Reads the lines, once.
+    /// Parses the Cookie lines of a request.
     pub fn parse(lines: impl IntoIterator<Item = &'a [u8]>, names: &'a CookieNames) -> Self {
         let mut jar = Self {
             names,
@@ -51,12 +51,12 @@ impl<'a> CookieJar<'a> {
         jar
     }
 
-    /// The values that came under the name of a cookie, whole or joined from parts `<name>.1`, `<name>.2`, …, in the order in
-    /// which the browser sent them. There is more than one where the browser has cookies of that name with several Paths or
-    /// Domains: left over, or set by another host. What opens tells which of them is ours.
+    /// Returns the values of a cookie: the whole ones, then those joined from parts `<name>.1`, `<name>.2`, …, each in
+    /// the order in which the browser sent them. There are several if the browser has cookies of that name with several
+    /// Paths or Domains: left over, or set by another host. Only opening them tells which is the BFF's.
     ///
-    /// Both bounds hold however many cookies came: parts up to `max_parts` and [`MAX_PARTS`], and up to [`MAX_VALUES`] values
-    /// of [`MAX_VALUES_LEN`] bytes in all.
+    /// However many cookies were sent, these bounds hold: `max_parts` and [`MAX_PARTS`] for the parts, [`MAX_VALUES`]
+    /// for the values, and [`MAX_VALUES_BYTES`](super::parts::MAX_VALUES_BYTES) for the joined values in total.
     pub fn values(&self, purpose: Purpose, max_parts: usize) -> CookieValues<'a> {
         let mut values = CookieValues::new();
         let mut parts = Parts::default();
@@ -71,18 +71,18 @@ impl<'a> CookieJar<'a> {
         values
     }
 
-    /// Whether this cookie, or a part of it, came, usable or not.
+    /// Whether this cookie, or a part of it, was sent, usable or not.
     pub fn has(&self, purpose: Purpose) -> bool {
         self.ours.iter().any(|piece| piece.purpose == purpose)
     }
 
-    /// Whether this cookie came whole, usable or not.
+    /// Whether this cookie was sent whole, usable or not.
     pub fn has_whole(&self, purpose: Purpose) -> bool {
         let mut pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
         pieces.any(|piece| piece.part == Part::Whole)
     }
 
-    /// The numbers of the parts (`<name>.1` …) of a cookie that the browser sent: these have to be cleared when it shrinks.
+    /// Returns the numbers of the sent parts (`<name>.1` …), at most 32: they are cleared when the cookie shrinks.
     pub fn parts(&self, purpose: Purpose) -> Vec<usize> {
         let numbers = self.ours.iter().filter_map(|piece| match piece.part {
             Part::Number(number) => Some(number).filter(|_| piece.purpose == purpose),
@@ -91,8 +91,8 @@ impl<'a> CookieJar<'a> {
         numbers.take(32).collect()
     }
 
-    /// The names, of this cookie and of its parts, under which one has to be cleared where the browser has several: because the
-    /// same name came twice, or the whole cookie beside parts.
+    /// Returns the names, of this cookie and its parts, that have to be cleared because the browser has several: one
+    /// name was sent twice, or the whole cookie beside parts. Otherwise empty.
     pub fn repeated(&self, purpose: Purpose) -> Vec<String> {
         let parts = self.parts(purpose);
         let pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
@@ -107,7 +107,7 @@ impl<'a> CookieJar<'a> {
         self.sent(purpose)
     }
 
-    /// The names, of this cookie and of its parts, that came.
+    /// Returns the names, of this cookie and its parts, that were sent.
     pub fn sent(&self, purpose: Purpose) -> Vec<String> {
         let name = self.names.of(purpose);
         let whole = self.has_whole(purpose).then(|| name.to_owned());
@@ -120,7 +120,7 @@ impl<'a> CookieJar<'a> {
             .collect()
     }
 
-    /// The names that came and were ours under another configuration; at most 32.
+    /// Returns the sent names that were the BFF's under another configuration, with their purposes; at most 32.
     pub fn in_other_forms(&self) -> Vec<(Purpose, String)> {
         let mut found: Vec<(Purpose, String)> = Vec::new();
         let names = self
@@ -141,24 +141,24 @@ impl<'a> CookieJar<'a> {
         found
     }
 
-    /// Whether a cookie of ours, or a part of one, is there.
-    pub fn has_ours(&self) -> bool {
+    /// Whether a cookie of the BFF, or a part of one, was sent.
+    pub fn has_bff_cookies(&self) -> bool {
         !self.ours.is_empty()
     }
 
-    /// Whether this cookie, or a part of it, came with a value, usable or not.
+    /// Whether this cookie, or a part of it, was sent with a value that is not empty, usable or not.
     pub fn has_value(&self, purpose: Purpose) -> bool {
         let mut pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
         pieces.any(|piece| !piece.value.is_empty())
     }
 
-    /// The Cookie header without ours: the other pieces byte for byte and in order, lines joined by `; `. `None` when
-    /// nothing is left. Where none of ours is in a line, the line is untouched.
-    pub fn without_ours(&self) -> Option<Vec<u8>> {
+    /// Returns the Cookie header without the BFF's cookies: the other pieces byte for byte and in order, lines joined
+    /// by `; `. A line without cookies of the BFF keeps all its pieces. `None` if nothing is left.
+    pub fn without_bff_cookies(&self) -> Option<Vec<u8>> {
         self.without(&[])
     }
 
-    /// As [`Self::without_ours`], and without cookies of these names either.
+    /// Like [`Self::without_bff_cookies`], but also without the cookies of these names.
     pub fn without(&self, names: &[String]) -> Option<Vec<u8>> {
         if !self.others {
             return None;
@@ -178,7 +178,7 @@ impl<'a> CookieJar<'a> {
                 }
                 is_empty = is_empty && trim(piece).is_empty();
                 if start_of_line {
-                    // Spaces and tabs only: what else stands before a name keeps it from being ours.
+                    // Spaces and tabs only: without any other byte before it, a name could become one of the BFF's.
                     let piece = trim_start(piece);
                     if !kept.is_empty() && !piece.is_empty() {
                         kept.extend_from_slice(b"; ");
@@ -195,7 +195,7 @@ impl<'a> CookieJar<'a> {
     }
 }
 
-/// What stands between the semicolons of a line.
+/// Splits a line at its semicolons.
 fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -210,7 +210,7 @@ fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The piece, if it is a cookie of ours.
+/// Returns the piece if it is a cookie of the BFF.
 fn our_piece<'a>(piece: &'a [u8], names: &CookieNames) -> Option<Piece<'a>> {
     let (name, value) = split_pair(piece)?;
     let (purpose, suffix) = names.recognise(name)?;
@@ -221,14 +221,14 @@ fn our_piece<'a>(piece: &'a [u8], names: &CookieNames) -> Option<Piece<'a>> {
     })
 }
 
-/// Name and value of a piece between semicolons.
+/// Splits a piece into name and value; `None` without `=`.
 fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = memchr(b'=', piece)?;
     let (name, value) = piece.split_at_checked(equals)?;
     Some((trim(name), trim(value.strip_prefix(b"=")?)))
 }
 
-/// Without spaces and tabs at both ends; other control characters are part of the text.
+/// Trims spaces and tabs at both ends; other control characters are part of the text.
 fn trim(mut text: &[u8]) -> &[u8] {
     text = trim_start(text);
     while let [rest @ .., b' ' | b'\t'] = text {
@@ -248,7 +248,7 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::cookie::names::NamePrefixes;
-    use crate::cookie::parts::MAX_VALUES_LEN;
+    use crate::cookie::parts::MAX_VALUES_BYTES;
 
     fn names() -> CookieNames {
         CookieNames::new("example", NamePrefixes::None, false, false).unwrap()
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn without(lines: &[&[u8]]) -> Option<Vec<u8>> {
-        CookieJar::parse(lines.iter().copied(), &names()).without_ours()
+        CookieJar::parse(lines.iter().copied(), &names()).without_bff_cookies()
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
             .flat_map(|number| vec![format!("example-at.{number}={long}"); 2])
             .collect();
         let long = values(&[&long.join(";")]);
-        assert!(long.iter().map(String::len).sum::<usize>() <= MAX_VALUES_LEN);
+        assert!(long.iter().map(String::len).sum::<usize>() <= MAX_VALUES_BYTES);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The cookies: what they are for, what they are called, what is in them, and where they are in a request.
+//! The cookies: their purposes, names and sealed contents, and the cookies in a request.
 
 pub mod jar;
 pub mod names;

@@ -1,29 +1,29 @@
-//! The names of the cookies.
+//! The names of the cookies, and the purposes that they stand for.
 
 use serde::Deserialize;
 
 use super::purpose::Purpose;
 use crate::encoding::bytes;
 
-/// Which cookie name prefixes are used. They make the browser refuse a cookie that was set without the attributes, or by
-/// a sibling domain (RFC 6265bis, section 4.1.3, and the layered cookies draft for the `Http` ones).
+/// Cookie name prefixes. They make the browser refuse a cookie that was set without the required attributes, or by a
+/// sibling domain (RFC 6265bis, section 4.1.3; the layered cookies draft for those with `Http`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum NamePrefixes {
-    /// `__Host-Http-` where the Path is `/` and there is no Domain, else `__Http-`.
+    /// `__Host-Http-` if the Path is `/` and there is no Domain, else `__Http-`.
     #[default]
     Host,
-    /// `__Host-` and `__Secure-` in the same places.
+    /// `__Host-` if the Path is `/` and there is no Domain, else `__Secure-`.
     Secure,
-    /// Plain names.
+    /// No prefix.
     None,
 }
 
-/// What the names of the cookies may begin with, whatever is configured: the longer ones before those that they begin with.
+/// Cookie name prefixes under any configuration; a longer one stands before one that it begins with.
 const FORMS: [&str; 5] = ["__Host-Http-", "__Host-", "__Http-", "__Secure-", ""];
 
-/// Whether this name keeps every other host from setting the cookie: browsers take it with Path `/` and without Domain alone.
+/// Whether the name keeps other hosts from setting the cookie: browsers require Path `/` and no Domain for it.
 pub fn is_host_locked(name: &str) -> bool {
     name.starts_with("__Host-")
 }
@@ -31,19 +31,24 @@ pub fn is_host_locked(name: &str) -> bool {
 /// The full names of the cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieNames {
-    /// What is configured as the prefix.
+    /// The configured prefix.
     prefix: String,
     /// In the order of [`Purpose::ALL`].
     names: [String; Purpose::ALL.len()],
 }
 
 impl CookieNames {
-    /// Names for a prefix. `root_paths`: the refresh and ID token cookies have Path `/` too; `has_domain`: the cookies
-    /// have a Domain attribute.
+    /// Builds the names from the configured prefix. `root_paths`: the refresh token cookie and the ID token cookie have
+    /// Path `/` too; `has_domain`: the cookies have a Domain attribute.
     ///
     /// # Errors
-    /// The prefix cannot stand in a cookie's and a header's name.
-    pub fn new(prefix: &str, prefixes: NamePrefixes, root_paths: bool, has_domain: bool) -> Result<Self, NameError> {
+    /// The prefix is invalid: see [`check_prefix`].
+    pub fn new(
+        prefix: &str,
+        prefixes: NamePrefixes,
+        root_paths: bool,
+        has_domain: bool,
+    ) -> Result<Self, InvalidPrefix> {
         check_prefix(prefix)?;
         let (host, other) = match prefixes {
             NamePrefixes::Host => ("__Host-Http-", "__Http-"),
@@ -61,37 +66,37 @@ impl CookieNames {
         })
     }
 
-    /// All of them, in the order of [`Purpose::ALL`].
+    /// Returns all names, in the order of [`Purpose::ALL`].
     pub fn all(&self) -> [&str; Purpose::ALL.len()] {
         self.names.each_ref().map(String::as_str)
     }
 
-    /// The name of the cookie for a purpose.
+    /// Returns the name of the cookie for a purpose.
     pub fn of(&self, purpose: Purpose) -> &str {
         let mut names = Purpose::ALL.iter().zip(&self.names);
         let name = names.find_map(|(other, name)| (*other == purpose).then_some(name));
         name.map_or("", String::as_str)
     }
 
-    /// Which of our cookies this was the name of under another configuration: with the same prefix, and in another form than
-    /// today's.
+    /// Returns the purpose of the cookie that has this name under another configuration: with the same configured
+    /// prefix, and another cookie name prefix than the current one.
     pub fn recognise_other_form(&self, name: &[u8]) -> Option<Purpose> {
         let bare = FORMS.iter().find_map(|form| {
             let rest = name.strip_prefix(form.as_bytes())?;
             rest.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"-")
         })?;
-        let is_todays = self.recognise(name).is_some();
+        let is_current = self.recognise(name).is_some();
         let is_of = |purpose: &Purpose| suffix(bare, purpose.name_suffix().as_bytes()).is_some();
-        Purpose::ALL.into_iter().find(is_of).filter(|_| !is_todays)
+        Purpose::ALL.into_iter().find(is_of).filter(|_| !is_current)
     }
 
-    /// Which of our cookies this is the name of, and what stands behind the name: nothing, or `.` and the number of a
-    /// part. Parts are recognised however they are numbered, so that none of them travels upstream.
+    /// Returns the purpose of the cookie or part with this name, and what follows the cookie's name: nothing, or `.`
+    /// and the number of a part. Parts are recognised however they are numbered, so that none of them is forwarded.
     pub fn recognise<'a>(&self, name: &'a [u8]) -> Option<(Purpose, &'a [u8])> {
         Purpose::ALL.into_iter().zip(&self.names).find_map(|(purpose, ours)| {
             let ours = ours.as_bytes();
             let (start, suffix) = name.split_at_checked(ours.len())?;
-            // They begin alike and end differently: their ends tell them apart soonest.
+            // The names begin alike and end differently: comparing the last bytes first is fastest.
             if start.last() != ours.last() || !bytes::equal(start, ours) {
                 return None;
             }
@@ -100,12 +105,12 @@ impl CookieNames {
     }
 }
 
-/// What stands behind the name, where that is nothing or the number of a part.
+/// Returns what follows the name if that is nothing, or `.` and the number of a part.
 fn suffix<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     text.strip_prefix(name).filter(|suffix| is_part(suffix))
 }
 
-/// Nothing, or `.` and a number.
+/// Whether the suffix is empty, or `.` and a number.
 fn is_part(suffix: &[u8]) -> bool {
     match suffix {
         [] => true,
@@ -114,23 +119,23 @@ fn is_part(suffix: &[u8]) -> bool {
     }
 }
 
-/// Checks a cookie name prefix: it stands in cookie names and, in lower case, in a header's name.
+/// Checks a configured prefix, which becomes part of cookie names and, in lower case, of a header name.
 ///
 /// # Errors
-/// The text says what to write.
-pub fn check_prefix(prefix: &str) -> Result<(), NameError> {
+/// The prefix is invalid; the message says what to write.
+pub fn check_prefix(prefix: &str) -> Result<(), InvalidPrefix> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
-        Err(NameError)
+        Err(InvalidPrefix)
     } else {
         Ok(())
     }
 }
 
-/// The prefix cannot be used.
+/// The configured prefix is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write 1 to 64 lower-case letters, digits or hyphens, for example `example`")]
-pub struct NameError;
+#[error("invalid prefix: write 1 to 64 lower-case letters, digits or hyphens, for example `example`")]
+pub struct InvalidPrefix;
 
 #[cfg(test)]
 mod tests {
@@ -221,7 +226,7 @@ mod tests {
     #[test]
     fn a_prefix_that_cannot_be_a_name_is_refused() {
         for prefix in ["", "Example", "a b", "a;b", "a=b", "ä", "a_b", &"x".repeat(65)] {
-            assert_eq!(check_prefix(prefix), Err(NameError), "{prefix}");
+            assert_eq!(check_prefix(prefix), Err(InvalidPrefix), "{prefix}");
         }
     }
 }

@@ -1,21 +1,21 @@
-//! A value that is split into several cookies, `<name>.1`, `<name>.2` and so on, and how the parts are joined again.
+//! Values that are split into several cookies, `<name>.1`, `<name>.2` and so on, and the joining of their parts.
 
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-/// Into how many cookies a value may be split at the very most: the highest bound that the service can be given, and the one
-/// that the filter has.
+/// The maximum number of cookies that a value may be split into: the upper limit of the service's setting, and the
+/// limit of the filter.
 pub const MAX_PARTS: usize = 20;
 
-/// How many values of one cookie are looked at. A page of a sibling domain can set one for each Path that is a part of the
-/// request's, and for each domain that it shares with the host.
+/// The maximum number of values of one cookie that are examined. A page of a sibling domain can set one for each Path
+/// that is a prefix of the request's, and for each domain that it shares with the host.
 pub const MAX_VALUES: usize = 16;
 
-/// How many bytes the values that are joined from parts have in all.
-pub const MAX_VALUES_LEN: usize = 128 * 1024;
+/// The maximum length in bytes of all values that are joined from the parts of a cookie.
+pub const MAX_VALUES_BYTES: usize = 128 * 1024;
 
-/// The values that a cookie may have; nearly always one.
+/// The possible values of a cookie; nearly always one.
 pub type CookieValues<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
 
 /// Which part of a value a cookie holds.
@@ -23,12 +23,12 @@ pub type CookieValues<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
 pub(super) enum Part {
     Whole,
     Number(usize),
-    /// Numbered in no spelling of ours: not used, and taken out like the others.
+    /// Numbered as the service never does: not used, but removed like the others.
     Odd,
 }
 
 impl Part {
-    /// From what follows the name: nothing, or a dot and a number.
+    /// Parses what follows the name: nothing, or a dot and a number.
     pub(super) fn of_suffix(suffix: &[u8]) -> Self {
         match suffix.strip_prefix(b".") {
             None => Self::Whole,
@@ -37,12 +37,12 @@ impl Part {
     }
 }
 
-/// The parts of one cookie, by number; of one number several where the browser has it with several Paths or Domains.
+/// The parts of one cookie by number; several have the same number if the browser has it with several Paths or Domains.
 #[derive(Default)]
 pub(super) struct Parts<'a>(Vec<SmallVec<[&'a [u8]; 1]>>);
 
 impl<'a> Parts<'a> {
-    /// `number` is at least 1, and bounded.
+    /// Adds a part. `number` must be at least 1, and bounded.
     pub(super) fn add(&mut self, number: usize, value: &'a [u8]) {
         if self.0.len() < number {
             self.0.resize(number, SmallVec::new());
@@ -54,16 +54,16 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Joins them in every way, up to the bounds: as the digits of a number are counted up, the first part's fastest. A value
-    /// ends where a part is missing, and with a part that is shorter than the one before it: only the last is, and what
-    /// comes behind it is not of this value.
+    /// Joins the parts in every combination, up to the bounds, counting like the digits of a number, the first part's
+    /// fastest. A value ends before a missing part, and after a part that is shorter than the one before it: only the
+    /// last part is, and what follows does not belong to this value.
     pub(super) fn join_into(self, values: &mut CookieValues<'a>) {
         let ways = self.0.iter().take_while(|same| !same.is_empty());
         let ways = ways.fold(1_usize, |ways, same| ways.saturating_mul(same.len()));
         if self.0.first().is_none_or(|first| first.is_empty()) {
             return;
         }
-        let mut room = MAX_VALUES_LEN;
+        let mut room = MAX_VALUES_BYTES;
         for way in 0..ways.min(MAX_VALUES) {
             let mut value: Vec<u8> = Vec::new();
             let (mut digits, mut before) = (way, 0);
@@ -88,7 +88,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A part's number in the one spelling we write: no sign, no leading zero, and short.
+/// Parses a part's number as the service writes it: no sign, no leading zero, at most nine digits.
 fn part_number(digits: &[u8]) -> Option<usize> {
     let [first, ..] = digits else { return None };
     if *first == b'0' || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,7 +1,7 @@
-//! The cookies: what each of them is for. A new cookie begins here: its number in sealed values, the end of its name, and how far
-//! it is sent.
+//! The purposes of the cookies. A new cookie begins here: with its number in sealed values, the suffix of its name, and
+//! the paths to which it is sent.
 
-/// What a cookie is for. Part of the associated data of what is sealed in it.
+/// The purpose of a cookie. It is part of the associated data of the sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Pending logins that a page finishes.
@@ -19,7 +19,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// All of them.
+    /// All purposes.
     pub const ALL: [Self; 6] = [
         Self::Login,
         Self::AccessToken,
@@ -29,7 +29,7 @@ impl Purpose {
         Self::NavigationLogin,
     ];
 
-    /// The number that stands in sealed values. It is in every cookie in use: it never changes.
+    /// The number in the associated data of sealed values. It never changes: every cookie in use is sealed with it.
     pub(crate) const fn tag(self) -> u8 {
         match self {
             Self::Login => 1,
@@ -41,7 +41,7 @@ impl Purpose {
         }
     }
 
-    /// The end of the cookie's name.
+    /// The suffix of the cookie's name.
     pub(crate) const fn name_suffix(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -53,7 +53,7 @@ impl Purpose {
         }
     }
 
-    /// Whether the cookie is sent to the BFF's endpoints alone, unless it is configured to have Path `/` as the others have.
+    /// Whether the cookie is sent only to the BFF's endpoints, unless it is configured to have Path `/` as others have.
     pub const fn is_for_endpoints_alone(self) -> bool {
         match self {
             Self::RefreshToken | Self::IdToken => true,

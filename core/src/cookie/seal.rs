@@ -1,12 +1,12 @@
-//! Sealing: what is in our cookies, and how it is kept secret and unchanged.
+//! Sealing: the format of the BFF's cookies, and their authenticated encryption.
 //!
-//! Version 2, which is what we write, is base64url without padding of
-//! `0x02 ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`, by XAES-256-GCM. The plaintext is
-//! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big endian. The associated
-//! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie opens in another's place.
+//! Version 2, the only one that is written, is base64url without padding of
+//! `0x02 ‖ key id (4) ‖ nonce (24) ‖ ciphertext ‖ tag (16)`, with XAES-256-GCM. The plaintext is
+//! `began at (8) ‖ expires at (8) ‖ session id (32) ‖ value`, times in seconds since 1970, big-endian. The associated
+//! data is `0x02 ‖ key id ‖ purpose ‖ deployment`, so that no cookie can be opened in place of another.
 //!
-//! Version 1 is read only, and only where it is switched on: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM
-//! without associated data. Such a value has no purpose, no expiry and no session: it opens in any cookie's place.
+//! Version 1 is only read, and only if it is enabled: `0x01 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM without
+//! associated data. Such a value has no purpose, no expiry and no session: it can be opened in place of any cookie.
 
 use std::fmt;
 
@@ -17,32 +17,32 @@ use zeroize::Zeroizing;
 use super::purpose::Purpose;
 use super::session_id::SessionId;
 use crate::crypto::key_ring::{Key, KeyId, KeyRing};
-use crate::crypto::xaes256_gcm::TAG_LEN;
+use crate::crypto::xaes256_gcm::TAG_BYTES;
 use crate::encoding::base64url;
 
-/// Length of the random nonce of a sealed value, in bytes.
-pub const NONCE_LEN: usize = crate::crypto::xaes256_gcm::NONCE_LEN;
+/// The length of the random nonce of a sealed value, in bytes.
+pub const NONCE_BYTES: usize = crate::crypto::xaes256_gcm::NONCE_BYTES;
 
-/// The longest sealed text that is looked at, in bytes; chunked cookies stay far below.
-pub const MAX_SEALED_LEN: usize = 64 * 1024;
+/// The maximum length of a sealed value in its text form, in bytes; cookies that are split into parts stay far below.
+pub const MAX_SEALED_BYTES: usize = 64 * 1024;
 
 const VERSION_1: u8 = 1;
 const VERSION_2: u8 = 2;
 
-/// What is sealed.
+/// The content of a sealed value.
 #[derive(Clone, Copy)]
 pub struct Content<'a> {
     /// The secret itself.
     pub value: &'a [u8],
-    /// The session it belongs to.
+    /// The session that it belongs to.
     pub session: SessionId,
     /// When the session began, in seconds since 1970. In a cookie without a session: when it was sealed.
     pub began_at: u64,
-    /// Seconds since 1970; from that second on the value does not open.
+    /// When the value expires, in seconds since 1970: from that second on [`Sealer::open`] refuses it.
     pub expires_at: u64,
 }
 
-/// What came out of a sealed value.
+/// The content of a sealed value that was opened.
 pub struct Opened {
     /// The secret itself; erased from memory when dropped.
     pub value: Zeroizing<Vec<u8>>,
@@ -50,9 +50,9 @@ pub struct Opened {
     pub session: Option<SessionId>,
     /// When the session began, in seconds since 1970; 0 for version 1.
     pub began_at: u64,
-    /// Seconds since 1970; `u64::MAX` for version 1.
+    /// When the value expires, in seconds since 1970; `u64::MAX` for version 1.
     pub expires_at: u64,
-    /// The key that opened it.
+    /// The fingerprint of the key that opened it.
     pub key_id: KeyId,
 }
 
@@ -70,25 +70,25 @@ impl fmt::Debug for Opened {
 #[error("the value is too long to be sealed into a cookie")]
 pub struct SealError;
 
-/// Why a value did not open. For logs and metrics only: to a caller all of them are alike, since an attacker who can
-/// tell them apart learns about keys.
+/// Why a value cannot be opened. For logs and metrics only: responses do not tell the cases apart, since an attacker
+/// who can learns about keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
-    /// Not in the form of a sealed value: usually cut, or somebody else's cookie.
+    /// Not in the form of a sealed value: usually cut short, or a cookie of somebody else.
     #[error("is not a sealed value")]
     Malformed,
-    /// Sealed with a key that is not in the ring: usually a key taken out too early, or halves with different rings.
+    /// Sealed with a key that is not in the ring: usually removed too early, or the rings of service and filter differ.
     #[error("is sealed with a key that is not in the ring")]
     UnknownKey(KeyId),
     /// Altered, or sealed for another purpose or deployment.
     #[error("is not authentic")]
     NotAuthentic,
-    /// Authentic, and past its expiry.
+    /// Authentic, but expired.
     #[error("has expired")]
     Expired,
 }
 
-/// Seals and opens for one deployment. Cloning is cheap.
+/// Seals and opens values for one deployment. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Sealer {
     ring: KeyRing,
@@ -97,7 +97,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// `deployment` is the cookie name prefix: deployments that share keys by mistake still do not share sessions.
+    /// Creates a sealer for a deployment, by its cookie name prefix: deployments with the same keys share no sessions.
     pub fn new(ring: KeyRing, deployment: &str, accept_v1: bool) -> Self {
         Self {
             ring,
@@ -106,16 +106,16 @@ impl Sealer {
         }
     }
 
-    /// The fingerprints of the keys that open, the sealing key's first.
+    /// Returns the fingerprints of the keys in the ring, that of the sealing key first.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.ring.key_ids()
     }
 
-    /// Seals with the first key. The nonce must come from a cryptographic random source, new for each call.
+    /// Seals with the first key. The nonce must come from a cryptographic random source, and be new for each call.
     ///
     /// # Errors
-    /// The result would be longer than [`MAX_SEALED_LEN`].
-    pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
+    /// The result would be longer than [`MAX_SEALED_BYTES`].
+    pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_BYTES]) -> Result<String, SealError> {
         let key = self.ring.sealing();
         let mut plaintext = Zeroizing::new(Vec::with_capacity(content.value.len().saturating_add(48)));
         plaintext.extend_from_slice(&content.began_at.to_be_bytes());
@@ -127,7 +127,7 @@ impl Sealer {
             .encrypt(&nonce, &plaintext, &self.associated_data(key.id, purpose))
             .map_err(|_| SealError)?;
         let text = base64url::encode(&[&[VERSION_2][..], &key.id.0, &nonce, &sealed].concat());
-        if text.len() > MAX_SEALED_LEN {
+        if text.len() > MAX_SEALED_BYTES {
             Err(SealError)
         } else {
             Ok(text)
@@ -137,7 +137,7 @@ impl Sealer {
     /// Opens a cookie's value at the time `now`, in seconds since 1970.
     ///
     /// # Errors
-    /// See [`OpenError`]; an expiry is reported only of an authentic value.
+    /// See [`OpenError`]; [`OpenError::Expired`] only for an authentic value.
     pub fn open(&self, purpose: Purpose, cookie_value: &[u8], now: u64) -> Result<Opened, OpenError> {
         let opened = self.open_even_expired(purpose, cookie_value)?;
         match opened.expires_at > now {
@@ -146,13 +146,13 @@ impl Sealer {
         }
     }
 
-    /// Opens a cookie's value whether or not its time is over. What it says of its session is authentic either way; what else
-    /// is in it is good for nothing when it has expired.
+    /// Opens a cookie's value even if it has expired. What it says about its session is authentic either way; the rest
+    /// of an expired value must not be used.
     ///
     /// # Errors
-    /// See [`OpenError`]; never an expiry.
+    /// See [`OpenError`]; never [`OpenError::Expired`].
     pub fn open_even_expired(&self, purpose: Purpose, cookie_value: &[u8]) -> Result<Opened, OpenError> {
-        if cookie_value.len() > MAX_SEALED_LEN {
+        if cookie_value.len() > MAX_SEALED_BYTES {
             return Err(OpenError::Malformed);
         }
         let bytes = base64url::decode(cookie_value).ok_or(OpenError::Malformed)?;
@@ -165,8 +165,8 @@ impl Sealer {
 
     fn open_v2(&self, purpose: Purpose, bytes: &[u8]) -> Result<Opened, OpenError> {
         let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(OpenError::Malformed)?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(OpenError::Malformed)?;
-        if sealed.len() < TAG_LEN {
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Malformed)?;
+        if sealed.len() < TAG_BYTES {
             return Err(OpenError::Malformed);
         }
         let id = KeyId(*id);
@@ -193,7 +193,7 @@ impl Sealer {
 
     fn open_v1(&self, bytes: &[u8]) -> Result<Opened, OpenError> {
         let (nonce, sealed) = bytes.split_first_chunk::<12>().ok_or(OpenError::Malformed)?;
-        if sealed.len() < TAG_LEN {
+        if sealed.len() < TAG_BYTES {
             return Err(OpenError::Malformed);
         }
         let try_key = |key: &Key| Some((key.gcm.decrypt(&Nonce::from(*nonce), sealed).ok()?, key.id));
@@ -208,7 +208,7 @@ impl Sealer {
     }
 
     fn associated_data(&self, key: KeyId, purpose: Purpose) -> Vec<u8> {
-        // Only the last part varies in length, so no two of these are the same bytes.
+        // Only the last part varies in length, so different inputs never give the same bytes.
         [&[VERSION_2][..], &key.0, &[purpose.tag()], &self.deployment].concat()
     }
 }

@@ -1,18 +1,18 @@
-//! The identity of a session, and the names by which the authorization server can end it.
+//! The identity of a session, and the hashed names by which the authorization server can end it.
 
 use sha2::{Digest, Sha256};
 
-/// The identity of a session, made at login and sealed into every cookie of it: a random number of 16 bytes, which binds
-/// the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can name the session when
-/// it ends it: of the user, and of the login there (`sid`). A digest of zeros stands for a name that it does not have.
+/// The identity of a session, created at login and sealed into each of its cookies: a random number of 16 bytes, which
+/// binds the CSRF value to the tokens, and two digests of 8 bytes by which the authorization server can end the
+/// session: of the user (`sub`), and of the login there (`sid`). A digest of zeros stands for a missing name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; 32]);
 
 impl SessionId {
-    /// For a cookie that belongs to no session yet: pending logins.
+    /// The identity in a cookie that belongs to no session yet: pending logins.
     pub const NONE: Self = Self([0; 32]);
 
-    /// Puts the parts together.
+    /// Joins the random number and the two digests.
     pub fn new(number: [u8; 16], user: SubjectHash, login: SubjectHash) -> Self {
         let mut bytes = [0; 32];
         let parts = number.iter().chain(&user.0).chain(&login.0);
@@ -20,7 +20,7 @@ impl SessionId {
         Self(bytes)
     }
 
-    /// The parts.
+    /// Returns the random number, the digest of the user and the digest of the login.
     pub fn parts(&self) -> ([u8; 16], SubjectHash, SubjectHash) {
         let (mut number, mut user, mut login) = ([0; 16], [0; 8], [0; 8]);
         let parts = number.iter_mut().chain(&mut user).chain(&mut login);
@@ -29,19 +29,19 @@ impl SessionId {
     }
 }
 
-/// A name that the authorization server has for a user or for a login, hashed: short, and the same everywhere.
+/// A hashed name that the authorization server has for a user or a login: short, and the same everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectHash(pub [u8; 8]);
 
 impl SubjectHash {
-    /// For a name that is not known.
+    /// Stands for an unknown name.
     pub const NONE: Self = Self([0; 8]);
 
-    /// The digest of what `issuer` calls `name`.
+    /// Returns the digest of the name that `issuer` gives to a user or a login.
     pub fn of(issuer: &str, name: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(issuer.as_bytes());
-        // No URL holds a zero byte.
+        // A separator: no URL contains a zero byte.
         hash.update([0]);
         hash.update(name.as_bytes());
         let mut digest = [0; 8];

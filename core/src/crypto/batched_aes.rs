@@ -1,9 +1,9 @@
-//! AES as GCM asks for it, several blocks at a time.
+//! AES for GCM, several blocks at a time.
 //!
-//! Without AES instructions, as in wasm, the `aes` crate takes as long for one block as for four, and before that it lays
-//! out its key once for each call. GCM asks for single blocks: its hash key, the mask of the tag, and what is left of a
-//! message after its last four. Here these are worked out together with the ones that it will ask for next. That is a matter
-//! of time alone: a block that was not computed in advance is computed when it is requested.
+//! Without AES instructions, as in wasm, the `aes` crate takes as long for one block as for four, and prepares its key
+//! once in each call. GCM encrypts single blocks: for its hash key, the mask of the tag, and what remains of a message
+//! after its last four blocks. Here these are computed together with those that GCM requests next. That only affects
+//! the time: a block that was not computed in advance is computed when it is requested.
 
 use std::cell::RefCell;
 
@@ -14,33 +14,33 @@ use aes::cipher::{Block, BlockCipherEncBackend, BlockCipherEncClosure, BlockCiph
 use aes_gcm::aead::consts::{U1, U16};
 use zeroize::Zeroize;
 
-/// How many blocks the `aes` crate works on at once.
-const AT_ONCE: u32 = 4;
-/// The longest run; laying out the key is a small part of it.
+/// The number of blocks that the `aes` crate encrypts at once.
+const PARALLEL_BLOCKS: u32 = 4;
+/// The maximum number of blocks in a run, in which preparing the key is a small part of the time.
 const MAX_RUN: u32 = 64;
 
 /// AES-256 for one message.
 pub(crate) struct BatchedAes {
     aes: Aes256,
     nonce: [u8; 12],
-    /// SP 800-38D, section 7.1: the block of zeros, encrypted.
+    /// The encrypted block of zeros (NIST SP 800-38D, section 7.1).
     hash_key: Block<Aes256>,
     /// The last counter that the message needs.
     last: u32,
     run: RefCell<Run>,
 }
 
-/// Counter blocks that were worked out.
+/// Consecutive counter blocks, encrypted in advance.
 struct Run {
     first: u32,
     answers: Vec<Block<Aes256>>,
 }
 
 impl BatchedAes {
-    /// For a message of so many bytes under this nonce.
+    /// Prepares for a message of `message_len` bytes under this nonce.
     pub(crate) fn new(aes: Aes256, nonce: &[u8; 12], message_len: usize) -> Self {
-        // SP 800-38D, section 7.1: the counter begins at one, which is the tag's. The message itself is computed in advance only when the
-        // first of it is requested: one that is not authentic is not worth the time.
+        // The counter begins at one, which is the tag's (NIST SP 800-38D, section 7.1). Further blocks are computed
+        // only when they are requested: one that is not authentic is not worth the time.
         let mut blocks = [
             [0; 16],
             counter_block(nonce, 1),
@@ -83,7 +83,7 @@ impl BatchedAes {
             return *answer;
         }
         let len = self.last.saturating_sub(counter).saturating_add(1);
-        let len = len.clamp(1, MAX_RUN).next_multiple_of(AT_ONCE);
+        let len = len.clamp(1, MAX_RUN).next_multiple_of(PARALLEL_BLOCKS);
         let block = |ahead| Block::<Aes256>::from(counter_block(&self.nonce, counter.wrapping_add(ahead)));
         run.first = counter;
         run.erase();
@@ -101,14 +101,14 @@ impl Drop for BatchedAes {
 }
 
 impl Run {
-    /// What is encrypted, beside the message as it was sent, is the message.
+    /// Erases the keystream: with the ciphertext, it reveals the message.
     fn erase(&mut self) {
         Block::<Aes256>::slice_as_flattened_mut(&mut self.answers).zeroize();
         self.answers.clear();
     }
 }
 
-/// SP 800-38D, section 7.1: a counter block of a nonce of 96 bits.
+/// Returns the counter block for a 96-bit nonce (NIST SP 800-38D, section 7.1).
 fn counter_block(nonce: &[u8; 12], counter: u32) -> [u8; 16] {
     let mut block = [0; 16];
     if let Some((head, tail)) = block.split_first_chunk_mut() {
@@ -174,7 +174,7 @@ mod tests {
             prop_assert_eq!(&ours.encrypt(&nonce.into(), payload()).unwrap(), &sealed);
             let opened = ours.decrypt(&nonce.into(), Payload { msg: &sealed, aad: &aad });
             prop_assert_eq!(opened.unwrap(), msg.clone());
-            // What it was not made for comes out as well.
+            // Prepared for another nonce and length, the result is the same.
             let opened = cipher(key, &other_nonce, 0).decrypt(&nonce.into(), Payload { msg: &sealed, aad: &aad });
             prop_assert_eq!(opened.unwrap(), msg.clone());
         }
@@ -187,7 +187,7 @@ mod tests {
         ) {
             let (aes, ours) = (Aes256::new(&key.into()), BatchedAes::new(Aes256::new(&key.into()), &nonce, 50));
             for (block, near, likely) in asked {
-                // Around the end of the counter's range and its beginning.
+                // Near the end of the counter's range and its beginning.
                 let block = if likely { counter_block(&nonce, near.wrapping_sub(4)) } else { block };
                 let (mut one, mut other) = (block.into(), block.into());
                 BlockCipherEncrypt::encrypt_block(&aes, &mut one);

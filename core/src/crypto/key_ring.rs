@@ -1,7 +1,7 @@
-//! The key ring: the first key seals, all of them open.
+//! The key ring: the first key seals, all keys open.
 //!
-//! Keys are rotated by putting a new one in front, waiting until the cookies of the old one have run out, and taking the
-//! old one away. Both halves need the same ring.
+//! To rotate keys, put a new one first, wait until the cookies sealed with the old one have expired, and remove the old
+//! one. The service and the filter need the same key ring.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use zeroize::Zeroizing;
 
 use crate::crypto::xaes256_gcm::Xaes256Gcm;
 
-/// Keys printed in tutorials and in this project's contract: everybody has them.
+/// Keys that tutorials publish: everybody has them.
 const PUBLISHED: [&[u8; 32]; 1] = [b"NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP"];
 
-/// The most keys a ring may hold; a rotation needs two.
+/// The maximum number of keys in a ring; a rotation needs two.
 const MAX_KEYS: usize = 16;
 
-/// A public fingerprint of a key: it names the key in cookies and metrics and tells nothing about it.
+/// The public fingerprint of a key: it identifies the key in cookies and metrics, and reveals nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub [u8; 4]);
 
 impl fmt::Display for KeyId {
-    /// Eight hexadecimal digits.
+    /// Writes eight hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", u32::from_be_bytes(self.0))
     }
@@ -33,9 +33,9 @@ impl fmt::Display for KeyId {
 
 pub(crate) struct Key {
     pub(crate) id: KeyId,
-    /// Version 2.
+    /// For version 2 of sealed values.
     pub(crate) xaes: Xaes256Gcm,
-    /// Version 1, which used the key as it is.
+    /// For version 1, which uses the key as it is.
     pub(crate) gcm: Aes256Gcm,
 }
 
@@ -53,14 +53,14 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// Reads a ring from text: keys separated by commas, white space around them ignored, each one
+    /// Parses comma-separated keys, with white space around them ignored. Each key is
     /// - 64 hexadecimal digits,
     /// - base64 or base64url of 32 bytes, padded or not, or
-    /// - 32 printable characters (the form of the tutorial), which earns a warning: such a key holds little entropy.
+    /// - 32 printable characters (the form of the tutorial), which cause a warning: such a key has little entropy.
     ///
     /// # Errors
-    /// A key in no such form, weak or published (outside `demo`), or standing in the ring twice. The error gives the
-    /// key's position, never the key.
+    /// A key has none of these forms, is weak or published (unless `demo`), or is a duplicate; or there are too many
+    /// keys. The error states the key's position, never the key.
     pub fn parse(text: &str, demo: bool) -> Result<(Self, Vec<KeyWarning>), KeyError> {
         let mut warnings = Vec::new();
         let mut keys: Vec<Key> = Vec::new();
@@ -107,7 +107,7 @@ impl KeyRing {
         ))
     }
 
-    /// The fingerprints, in the ring's order: the first one is of the key that seals.
+    /// Returns the fingerprints in the ring's order: that of the sealing key first.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.iter().map(|key| key.id)
     }
@@ -143,7 +143,7 @@ impl Key {
     }
 }
 
-/// The bytes of a key, and whether they were given as 32 characters.
+/// Returns the bytes of a key, and whether it is written as 32 characters.
 fn read_key(text: &str) -> Option<(Zeroizing<[u8; 32]>, bool)> {
     let mut key = Zeroizing::new([0u8; 32]);
     if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -175,7 +175,7 @@ fn is_weak(key: &[u8; 32]) -> bool {
     key.iter().all(|byte| byte == first) || PUBLISHED.contains(&key)
 }
 
-/// Something about a key that is accepted and should be changed.
+/// A warning about a key that is accepted, but should be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "key {position} is written as 32 characters, which have less than 256 bits of entropy: write 64 hexadecimal digits from a random source, for example from `openssl rand -hex 32`"
@@ -184,7 +184,7 @@ pub struct KeyWarning {
     position: usize,
 }
 
-/// Why a key ring is invalid. The text names the key by its position, and never shows it.
+/// Why a key ring is invalid. The message states the key's position, and never shows the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("key {position} {problem}")]
 pub struct KeyError {

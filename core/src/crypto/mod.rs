@@ -1,4 +1,4 @@
-//! The cipher and the keys that cookies are sealed with.
+//! The cipher, and the keys that seal cookies.
 
 mod batched_aes;
 pub mod key_ring;

@@ -1,9 +1,9 @@
-//! XAES-256-GCM ([C2SP](https://c2sp.org/XAES-256-GCM)): AES-256-GCM with 24-byte nonces, under a key derived for each message.
+//! XAES-256-GCM ([C2SP](https://c2sp.org/XAES-256-GCM)): AES-256-GCM with 24-byte nonces and a key for each message.
 //!
-//! Plain AES-GCM with random 12-byte nonces is safe for about 2^32 messages a key (NIST SP 800-38D, 8.3). Here the first
-//! 12 bytes of the nonce select a derived key and the last 12 are the nonce under it, so a repeat needs all 24 bytes to
-//! collide: after 2^80 messages that has a chance of 2^-33. The bound that holds first is that of the derivation, which
-//! takes two blocks of AES a message: 2^-31 after the 2^48 cookies that the contract asks for.
+//! Plain AES-GCM with random 12-byte nonces is safe for about 2^32 messages per key (NIST SP 800-38D, section 8.3).
+//! Here the first 12 bytes of the nonce select a derived key and the last 12 are the nonce under it, so a collision
+//! needs all 24 bytes to repeat: after 2^80 messages its probability is 2^-33. The tighter bound is that of the
+//! derivation, which encrypts two AES blocks per message: 2^-31 after the 2^48 cookies of `docs/CONTRACT.md`.
 
 use aes::Aes256;
 use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
@@ -14,12 +14,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::batched_aes::BatchedAes;
 
-/// Length of a nonce, in bytes.
-pub(crate) const NONCE_LEN: usize = 24;
-/// Length of the authentication tag, in bytes.
-pub(crate) const TAG_LEN: usize = 16;
+/// The length of a nonce, in bytes.
+pub(crate) const NONCE_BYTES: usize = 24;
+/// The length of the authentication tag, in bytes.
+pub(crate) const TAG_BYTES: usize = 16;
 
-/// One key, its AES schedule and CMAC subkey kept built.
+/// One key, with its AES key schedule and CMAC subkey computed once.
 #[derive(Clone)]
 pub(crate) struct Xaes256Gcm {
     aes: Aes256,
@@ -41,14 +41,14 @@ impl Xaes256Gcm {
         }
     }
 
-    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_LEN], msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, AeadError> {
+    pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_BYTES], msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, AeadError> {
         let (cipher, nonce) = self.derive(nonce, msg.len());
         cipher.encrypt(&nonce, Payload { msg, aad }).map_err(|_| AeadError)
     }
 
     pub(crate) fn decrypt(
         &self,
-        nonce: &[u8; NONCE_LEN],
+        nonce: &[u8; NONCE_BYTES],
         msg: &[u8],
         aad: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, AeadError> {
@@ -61,8 +61,8 @@ impl Xaes256Gcm {
 }
 
 impl Xaes256Gcm {
-    /// The key and nonce that a 24-byte nonce stands for: a counter-mode KDF (NIST SP 800-108r1) over CMAC.
-    fn derive(&self, nonce: &[u8; NONCE_LEN], message_len: usize) -> (AesGcm<BatchedAes, U12>, Nonce<U12>) {
+    /// Derives the key and the nonce from a 24-byte nonce: a counter-mode KDF (NIST SP 800-108r1) over CMAC.
+    fn derive(&self, nonce: &[u8; NONCE_BYTES], message_len: usize) -> (AesGcm<BatchedAes, U12>, Nonce<U12>) {
         let (selector, rest) = halves(nonce);
         let input = |counter: u8| {
             let mut input = [0u8; 16];
@@ -75,7 +75,7 @@ impl Xaes256Gcm {
             }
             Block::<Aes256>::from(input)
         };
-        // Four take no longer than two, as `BatchedAes` says; the last two are of no use.
+        // Four blocks take no longer than two (see `BatchedAes`); the last two are not used.
         let mut blocks = [
             input(1),
             input(2),
@@ -93,14 +93,14 @@ impl Xaes256Gcm {
     }
 }
 
-/// Doubling in GF(2^128), as CMAC makes its subkey (NIST SP 800-38B, 6.1). No branch depends on the secret.
+/// Doubles in GF(2^128), as CMAC does for its subkey (NIST SP 800-38B, section 6.1). No branch depends on the secret.
 fn double(block: [u8; 16]) -> [u8; 16] {
     let value = u128::from_be_bytes(block);
     let carry = value >> 127;
     ((value << 1) ^ carry.wrapping_mul(0x87)).to_be_bytes()
 }
 
-fn halves(nonce: &[u8; NONCE_LEN]) -> ([u8; 12], [u8; 12]) {
+fn halves(nonce: &[u8; NONCE_BYTES]) -> ([u8; 12], [u8; 12]) {
     let (mut first, mut second) = ([0u8; 12], [0u8; 12]);
     for (into, from) in first.iter_mut().chain(&mut second).zip(nonce) {
         *into = *from;
@@ -116,7 +116,7 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The two vectors of the specification; its derivation takes each branch of the doubling once.
+    /// The two test vectors of the specification; their derivations take each branch of the doubling once.
     #[test]
     fn the_vectors_of_the_specification_hold() {
         let nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX";

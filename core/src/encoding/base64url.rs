@@ -1,4 +1,4 @@
-//! Base64url without padding (RFC 4648, 5), strict: one encoding for each value, everything else is refused.
+//! Base64url without padding (RFC 4648, section 5), strict: a value has one encoding; everything else is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,8 +8,8 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Decodes text; `None` for a character outside the alphabet, padding, trailing bits or a length that cannot be.
+/// Decodes text; `None` for a character outside the alphabet, padding, trailing bits or an impossible length.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // The engine refuses padding and trailing bits by itself: this is its default, and the tests of `seal` hold it to that.
+    // The engine refuses padding and trailing bits by default, which the tests of `seal` check.
     URL_SAFE_NO_PAD.decode(text).ok()
 }

@@ -1,6 +1,6 @@
-//! Comparing bytes, fast on wasm32: there the compiler's own comparison goes byte by byte.
+//! Comparison of bytes that is fast on wasm32, where the compiler's own goes byte by byte.
 
-/// Whether both are the same. Not for secrets: it ends at the first difference.
+/// Whether both are equal. Not for secrets: it stops at the first difference.
 pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
         && match one.len() {
@@ -11,8 +11,8 @@ pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
         }
 }
 
-/// As numbers of `N` bytes; the last of them overlaps the one before it where the length is no multiple. Both have the same
-/// length, which is at least `N`.
+/// Compares as numbers of `N` bytes; if the length is not a multiple, the last number overlaps the one before it. Both
+/// have the same length, which is at least `N`.
 fn in_chunks<const N: usize, T: PartialEq>(one: &[u8], other: &[u8], number: impl Fn([u8; N]) -> T) -> bool {
     let same = |(one, other): (&[u8; N], &[u8; N])| number(*one) == number(*other);
     one.last_chunk().zip(other.last_chunk()).is_some_and(same)

@@ -1,6 +1,6 @@
-//! `application/x-www-form-urlencoded`, as RFC 6749, appendix B has it.
+//! `application/x-www-form-urlencoded`, as in RFC 6749, appendix B.
 
-/// Appends the encoded bytes.
+/// Appends the encoded bytes to `into`.
 pub(crate) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |nibble: u8| HEX.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
@@ -13,8 +13,8 @@ pub(crate) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
     }
 }
 
-/// Whether encoding changes the text. RFC 6749, section 2.3.1 has a client's id and secret encoded before they are joined for
-/// HTTP Basic. Many servers do not decode them, so credentials that encoding changes are refused there.
+/// Whether encoding changes the text. RFC 6749, section 2.3.1 has a client's identifier and secret encoded before they
+/// are joined for HTTP Basic. Many servers do not decode them, so there credentials that encoding changes are refused.
 pub fn is_changed_by_encoding(text: &str) -> bool {
     !text.bytes().all(stands_for_itself)
 }

@@ -7,7 +7,7 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Appends the digits. Where `text` has room for them, no copy of a secret stays behind in memory.
+/// Appends the digits. If `text` has capacity for them, no copy of a secret stays behind in memory.
 pub fn push(text: &mut String, bytes: &[u8]) {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
     for byte in bytes {
@@ -16,7 +16,7 @@ pub fn push(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Decodes text of exactly `2 * N` digits; `None` for anything else, upper-case digits included: each value has one
+/// Decodes text of exactly `2 * N` digits; `None` for anything else, including upper-case digits: each value has one
 /// spelling.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];

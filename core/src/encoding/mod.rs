@@ -1,4 +1,4 @@
-//! Bytes and text: encodings, and comparing.
+//! Encodings between bytes and text, and comparison of bytes.
 
 pub mod base64url;
 pub(crate) mod bytes;

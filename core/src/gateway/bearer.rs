@@ -1,4 +1,4 @@
-//! The bearer token of a request (RFC 6750, section 2.1). Tokens in the query or in a form are never looked for.
+//! The bearer token of a request (RFC 6750, section 2.1). Access tokens in the query or in a form are ignored.
 
 use zeroize::Zeroizing;
 
@@ -8,7 +8,7 @@ use crate::request::access_token;
 use crate::request::head::RequestHead;
 use crate::request::values::Values;
 
-/// The token of `Authorization: Bearer`.
+/// Returns the token of `Authorization: Bearer`.
 pub(crate) fn token(head: &RequestHead) -> Result<Zeroizing<Vec<u8>>, Rejection> {
     let unauthorized = |details| Rejection::new(ErrorCode::BearerUnauthorized, details);
     let value = match head.one("authorization") {
@@ -28,7 +28,7 @@ pub(crate) fn token(head: &RequestHead) -> Result<Zeroizing<Vec<u8>>, Rejection>
     Ok(Zeroizing::new(token.to_vec()))
 }
 
-/// The header that carries a token to the API.
+/// Returns the header that carries a token to the API.
 pub(crate) fn header(token: &[u8]) -> (String, Vec<u8>) {
     ("authorization".to_owned(), [b"Bearer ", token].concat())
 }

@@ -1,12 +1,12 @@
-//! A map that is bounded in entries and in bytes: the least recently used go first.
+//! A map with a maximum number of entries and a maximum size. It evicts the least recently used entries first.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
-/// What an entry takes besides what it says of itself, roughly: key, links, counts.
-const ENTRY_OVERHEAD: usize = 128;
+/// Approximate size of an entry in addition to its stated size, in bytes: key, links and counters.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 pub(crate) struct BoundedLru<K: Hash + Eq, V> {
     entries: LruCache<K, Entry<V>>,
@@ -20,9 +20,9 @@ struct Entry<V> {
 }
 
 impl<K: Hash + Eq, V> BoundedLru<K, V> {
-    /// An empty map with its bounds; no entries at all is one entry.
+    /// Creates an empty map. A `max_entries` of 0 counts as 1.
     pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
-        // The map grows as it is filled, not now.
+        // `LruCache::new` would allocate the whole capacity at once.
         let mut entries = LruCache::unbounded();
         entries.resize(NonZeroUsize::new(max_entries).unwrap_or(NonZeroUsize::MIN));
         Self {
@@ -32,15 +32,16 @@ impl<K: Hash + Eq, V> BoundedLru<K, V> {
         }
     }
 
-    /// The value, which has now been used.
+    /// Returns the value of a key, and marks it as recently used.
     pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// Keeps a value of `size` bytes in place of the one before; one that is larger than the whole map is not kept.
+    /// Stores a value of `size` bytes in place of the previous one. A value that is larger than the whole map is not
+    /// stored.
     pub(crate) fn put(&mut self, key: K, value: V, size: usize) {
         self.remove(&key);
-        let size = size.saturating_add(ENTRY_OVERHEAD);
+        let size = size.saturating_add(ENTRY_OVERHEAD_BYTES);
         if size > self.max_bytes {
             return;
         }
@@ -98,7 +99,7 @@ mod tests {
                 if key % 7 == 0 {
                     map.remove(&(key / 3));
                 }
-                let counted: usize = map.entries.iter().map(|(_, entry)| entry.value + ENTRY_OVERHEAD).sum();
+                let counted: usize = map.entries.iter().map(|(_, entry)| entry.value + ENTRY_OVERHEAD_BYTES).sum();
                 prop_assert_eq!(counted, map.bytes);
                 prop_assert!(map.len() <= 5 && map.bytes <= 2000);
             }

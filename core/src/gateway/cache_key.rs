@@ -1,14 +1,14 @@
-//! The key under which what is known of a token is kept. It covers all that an introspection response depends on, so that a
-//! stage finds nothing that another one has asked for.
+//! Cache keys of introspection responses. A key covers everything that a response depends on, so that no stage finds a
+//! response of another.
 
 use sha2::{Digest, Sha256};
 
 use super::config::{ClaimToHeader, PhantomToken, ResponseFormat};
 
-/// A full hash over everything that an introspection response depends on.
+/// An untruncated SHA-256 hash over everything that an introspection response depends on.
 pub(crate) type CacheKey = [u8; 32];
 
-/// Makes the keys of one stage.
+/// The cache keys of one stage: a hash that already covers its configuration.
 #[derive(Clone)]
 pub(crate) struct CacheKeys(Sha256);
 
@@ -35,7 +35,7 @@ impl CacheKeys {
         Self(parts.0)
     }
 
-    /// The key of a token.
+    /// Returns the cache key of an access token.
     pub(crate) fn key(&self, token: &[u8]) -> CacheKey {
         let mut hash = self.0.clone();
         hash.update(token);
@@ -43,7 +43,7 @@ impl CacheKeys {
     }
 }
 
-/// A hash over a list of texts. Each comes with its length before it, so that no two lists are the same bytes.
+/// A hash over a list of strings. Each is preceded by its length, so that different lists never have the same bytes.
 struct Parts(Sha256);
 
 impl Parts {

@@ -1,4 +1,4 @@
-//! Claims that the API gets as headers (`claim_to_headers`).
+//! Claims that the API receives as headers (`claim_to_headers`).
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::config::ClaimToHeader;
 use super::token_info::UnusableClaims;
 
-/// The headers for these claims: a string as it is, any other value as JSON. A claim that is missing, or null, sets no header.
+/// Returns the headers for these claims: a string unchanged, any other value as JSON. A claim that is missing or null
+/// sets no header.
 pub(super) fn headers_of_claims(
     members: &Map<String, Value>,
     headers: &[ClaimToHeader],
@@ -24,7 +25,6 @@ pub(super) fn headers_of_claims(
                     "introspection response: missing a claim that `claim_to_headers` requires",
                 ));
             }
-            // What the server does not say is not said to the API either.
             continue;
         };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -1,6 +1,7 @@
-//! Cookies that have opened, kept by the bytes that the browser sends: the same bytes have the same content, so that they are
-//! not decrypted for each request. What can change is checked each time: the expiry here, and the list of ended sessions by
-//! the caller. A key leaves the ring with a new configuration, which begins with an empty cache.
+//! A cache of opened cookies. Its keys are the bytes that the browser sends: the same bytes have the same content, so
+//! they are not decrypted again for each request. What can change is checked each time: the expiry here, and the list
+//! of ended sessions by the caller. Only a new configuration removes a key from the ring, and it starts with an empty
+//! cache.
 
 use std::rc::Rc;
 
@@ -11,37 +12,35 @@ use crate::cookie::seal::{OpenError, Opened, Sealer};
 use crate::crypto::key_ring::KeyId;
 use crate::encoding::bytes;
 
-/// A cookie that opened.
 pub(crate) struct OpenedCookie {
     purpose: Purpose,
-    /// What the browser sent.
+    /// The value that the browser sent.
     sealed: Box<[u8]>,
-    /// What was in it.
+    /// The decrypted content.
     pub(crate) content: Opened,
 }
 
-/// Where a cookie is kept.
+/// A cookie's slot in the cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct CacheSlot(u64);
 
 struct Entry {
     cookie: Rc<OpenedCookie>,
-    /// What is known of its token, and until when, in seconds since 1970.
+    /// Information about its access token, and when that expires, in seconds since 1970.
     token: Option<(Rc<TokenInfo>, u64)>,
 }
 
-/// The cache.
 pub(crate) struct CookieCache {
     entries: BoundedLru<CacheSlot, Entry>,
-    /// The key of a cookie that did not open since the ring does not have it.
+    /// Fingerprint of a key that is not in the ring, if a cookie was sealed with it.
     unknown_key: Option<KeyId>,
 }
 
-/// A cookie that opens, now or before.
+/// An opened cookie, from the cache or just decrypted.
 pub(crate) struct CachedCookie {
     pub(crate) slot: CacheSlot,
     pub(crate) cookie: Rc<OpenedCookie>,
-    /// What is known of its token.
+    /// Information about its access token, if it is cached and has not expired.
     pub(crate) token: Option<Rc<TokenInfo>>,
 }
 
@@ -52,7 +51,7 @@ impl std::hash::Hash for CacheSlot {
 }
 
 impl CookieCache {
-    /// An empty cache with its bounds.
+    /// Creates an empty cache.
     pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
             entries: BoundedLru::new(max_entries, max_bytes),
@@ -60,7 +59,7 @@ impl CookieCache {
         }
     }
 
-    /// Opens a cookie's value at the time `now`, in seconds since 1970; as [`Sealer::open`].
+    /// Opens a cookie's value at the time `now`, in seconds since 1970. The errors are those of [`Sealer::open`].
     pub(crate) fn open(
         &mut self,
         sealer: &Sealer,
@@ -106,7 +105,7 @@ impl CookieCache {
         })
     }
 
-    /// Keeps what is known of the token in a cookie until `until`, in seconds since 1970.
+    /// Caches information about the access token in a cookie until `until`, in seconds since 1970.
     pub(crate) fn put_token(&mut self, found: &CachedCookie, token: &Rc<TokenInfo>, until: u64) {
         // Another cookie may have taken the slot.
         let is_there = self
@@ -123,12 +122,12 @@ impl CookieCache {
         }
     }
 
-    /// The key of a cookie that was not in the ring, if there was one since this was asked last.
+    /// Returns the fingerprint of a key that is not in the ring, if a cookie was sealed with it since the last call.
     pub(crate) fn take_unknown_key(&mut self) -> Option<KeyId> {
         self.unknown_key.take()
     }
 
-    /// How many cookies are kept.
+    /// Returns the number of cached cookies.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -143,8 +142,8 @@ impl OpenedCookie {
     }
 }
 
-/// The slot of a sealed value. Its last bytes are those of an authentication tag, and only authentic values are kept: nobody
-/// can choose them so that many share a slot. Two that do by chance displace each other.
+/// Returns the slot of a sealed value. Its last bytes are those of an authentication tag, and only authentic values are
+/// cached, so nobody can choose values that share a slot. Two that share one by chance evict each other.
 fn slot(sealed: &[u8]) -> CacheSlot {
     let mut rest = sealed;
     let mut eight = || {
@@ -158,7 +157,7 @@ fn slot(sealed: &[u8]) -> CacheSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookie::seal::{Content, NONCE_LEN};
+    use crate::cookie::seal::{Content, NONCE_BYTES};
     use crate::cookie::session_id::SessionId;
     use crate::crypto::key_ring::KeyRing;
 
@@ -176,7 +175,7 @@ mod tests {
             began_at: NOW,
             expires_at: NOW + 300,
         };
-        let nonce = [3; NONCE_LEN];
+        let nonce = [3; NONCE_BYTES];
         sealer().seal(Purpose::AccessToken, &content, nonce).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! The cookie stage (`bff_token`): Origin and Fetch Metadata, the access token's cookie, CSRF.
+//! The cookie stage (`bff_token`): Origin and Fetch Metadata, access token cookie, CSRF.
 
 use std::borrow::Cow;
 
@@ -19,8 +19,8 @@ use crate::request::values::Values;
 use crate::session::csrf;
 use crate::session::current_session::{CurrentSession, DifferentSessions};
 
-/// The access token's cookie of a request that passes the stage. `None`: the request has none of our cookies, and may have a
-/// bearer token instead.
+/// Returns the access token cookie of a request that passes the stage. `None`: the request has `Authorization` and no
+/// session cookies, and skips the stage (`allow_tokens`).
 pub(crate) fn access_token(
     stage: &BffToken,
     cookies: &mut CookieCache,
@@ -31,26 +31,26 @@ pub(crate) fn access_token(
     let jar = CookieJar::parse(head.all("cookie"), &stage.names);
     let has_session = jar.has(Purpose::AccessToken) || jar.has(Purpose::Csrf);
     if stage.allow_tokens && !has_session && head.one("authorization") != Values::Absent {
-        // What other hosts may have set under our names neither counts nor travels on.
-        if jar.has_ours() || !stage.drop_cookies.is_empty() {
-            mutations.keep_cookies(jar.without(&stage.drop_cookies));
+        // Cookies with the service's names may be from another host: they do not count and are not forwarded.
+        if jar.has_bff_cookies() || !stage.drop_cookies.is_empty() {
+            mutations.replace_cookies(jar.without(&stage.drop_cookies));
         }
         return Ok(None);
     }
     let is_safe = head.is_safe();
     check_origin(stage, head, is_safe)?;
 
-    // The refresh token, the ID token and pending logins are of no use here, and who set them is not known.
+    // Refresh token, ID token and login cookies are not needed here, and another host may have set them.
     let found = open_access_token(stage, cookies, &jar, now)?;
     if stage.verify_csrf && (stage.require_header || !is_safe) {
         let session = CurrentSession::of_access_token(found.cookie.content.session);
         check_csrf(stage, cookies, head, &jar, &session, now)?;
     }
-    // Of a token that is known this was checked when it was introspected.
+    // If information about the token is cached, the token has passed this check before.
     if found.token.is_none() {
         access_token::check(&found.cookie.content.value).map_err(Rejection::unauthorized)?;
     }
-    mutations.keep_cookies(jar.without(&stage.drop_cookies));
+    mutations.replace_cookies(jar.without(&stage.drop_cookies));
     Ok(Some(found))
 }
 
@@ -66,7 +66,7 @@ fn check_origin(stage: &BffToken, head: &RequestHead, is_safe: bool) -> Result<(
     origin::check(caller, head.all("sec-fetch-site"), without).map_err(|error| Rejection::unauthorized(error.details()))
 }
 
-/// Whether a link is followed, or an address opened.
+/// Whether the user follows a link or opens a URL.
 fn is_navigation(head: &RequestHead) -> bool {
     head.one(":method") == Values::Single(b"GET") && head.one("sec-fetch-mode") == Values::Single(b"navigate")
 }
@@ -94,7 +94,7 @@ fn open_access_token(
         })
 }
 
-/// Of several access tokens the one that expires last, where they are of one session.
+/// Returns the access token cookie that expires last of several of one session; `None` if none can be decrypted.
 fn newest<'a>(stage: &BffToken, values: &'a [Cow<'_, [u8]>]) -> Result<Option<&'a Cow<'a, [u8]>>, Rejection> {
     let open = |value: &'a Cow<'_, [u8]>| {
         let opened = stage.sealer.open_even_expired(Purpose::AccessToken, value).ok()?;

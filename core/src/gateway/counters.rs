@@ -1,39 +1,39 @@
-//! What the gateway counts: totals since its start. A reporter reads them from time to time, so that counting costs a
-//! request next to nothing.
+//! The gateway's counters: totals since its start. A reporter reads them periodically, so that counting adds almost no
+//! cost to a request.
 
 use super::error_code::ErrorCode;
 use crate::crypto::key_ring::KeyId;
 
-/// Something that is counted.
+/// An event that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
-    /// A request went upstream.
+    /// A request was forwarded.
     Forwarded,
-    /// A request was rejected.
+    /// A request was rejected with this error code.
     Rejected(ErrorCode),
-    /// A cookie opened that this key had sealed.
+    /// An access token cookie that was sealed with this key was opened.
     CookieOpened(KeyId),
-    /// A request brought a cookie that is sealed with a key which is not in the ring.
+    /// A request had a cookie that was sealed with a key which is not in the ring.
     CookieOfUnknownKey,
-    /// What introspection says of the token was kept.
+    /// The state of the access token was cached.
     CacheHit,
-    /// It was not, or not any more.
+    /// The state of the access token was not cached, or had expired.
     CacheMiss,
-    /// A request joined the introspection of another.
+    /// A request joined the introspection of another request.
     Joined,
-    /// An introspection gave no usable answer.
+    /// An introspection had no usable response, or none in time.
     IntrospectionFailed,
-    /// Introspection called a token active whose `exp` has passed by this clock.
+    /// Introspection called a token active whose `exp` has passed by the local clock.
     ClocksDiffer,
-    /// A request with a session's cookie was rejected, since introspection calls its token inactive.
+    /// A request with an access token cookie was rejected because introspection calls the token inactive.
     SessionTokenInactive,
-    /// The list of ended sessions was read, or had not changed.
+    /// A poll of the list of ended sessions succeeded; the list may be unchanged.
     EndedSessionsRead,
-    /// It could not be read; the previous one stays in use.
+    /// A poll of the list of ended sessions failed; the previous list stays in use.
     EndedSessionsFailed,
 }
 
-/// Totals, those of zero left out.
+/// The totals of all counters that are not zero.
 #[derive(Clone, Debug, Default)]
 pub struct Counters(Vec<(Counter, u64)>);
 
@@ -45,21 +45,21 @@ impl Counters {
         }
     }
 
-    /// The total.
+    /// Returns the total of a counter.
     pub fn of(&self, counter: Counter) -> u64 {
         self.iter()
             .find(|(other, _)| *other == counter)
             .map_or(0, |(_, total)| total)
     }
 
-    /// How many requests brought a session's cookie that opened, whichever key had sealed it.
+    /// Returns the number of access token cookies that were opened, with whichever key.
     pub fn cookies_opened(&self) -> u64 {
         self.iter()
             .filter(|(counter, _)| matches!(counter, Counter::CookieOpened(_)))
             .fold(0, |sum, (_, total)| sum.wrapping_add(total))
     }
 
-    /// All of them.
+    /// Returns the counters that are not zero, and their totals.
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
         self.0.iter().copied()
     }

@@ -1,6 +1,7 @@
-//! The credential that lets a request in: the stages in their order (`docs/CONTRACT.md`, section 3).
+//! The credential of a request: the stages in their order (`docs/CONTRACT.md`, section 3).
 //!
-//! No stage skips a later one before a token is attached, and headers that clients may not send are stripped in every case.
+//! No stage skips a later one before a token is attached, and headers that clients may not send are removed in every
+//! case.
 
 use zeroize::Zeroizing;
 
@@ -15,13 +16,13 @@ use super::untrusted_headers;
 use crate::request::head::RequestHead;
 use crate::session::ended_sessions::EndedSessions;
 
-/// What holds the request's access token.
+/// The credential of a request, with its access token.
 pub(crate) enum Credential {
     Cookie(CachedCookie),
     Bearer(Zeroizing<Vec<u8>>),
 }
 
-/// The credential of a request that passes all stages before introspection, and the header mutations so far.
+/// Returns the credential of a request that passes all stages before introspection, and the header mutations so far.
 pub(crate) fn of_request(
     config: &Config,
     cookies: &mut CookieCache,

@@ -1,4 +1,4 @@
-//! What the gateway asks its host to do.
+//! What the gateway returns to its host: decisions and commands.
 
 use super::attributes::StreamId;
 use super::header_mutations::HeaderMutations;
@@ -8,64 +8,66 @@ use super::rejection::Rejection;
 use super::requirement::Requirement;
 use super::single_flight::FlightId;
 
-/// Something to do.
+/// A decision or a command, which the host must carry out.
 pub enum Effect {
-    /// End a request's wait.
+    /// Carry out a decision on a request, which may be paused.
     Decide {
         /// The request.
         stream: StreamId,
-        /// How it goes on.
+        /// What becomes of the request.
         decision: Decision,
     },
-    /// Do something that decides on no request.
+    /// Run a command, which does not decide on a request.
     Run(Command),
 }
 
-/// How a request goes on. There is exactly one decision for each request.
+/// What becomes of a request. There is exactly one decision for each request.
 pub enum Decision {
-    /// It goes upstream.
+    /// The request is forwarded.
     Forward(Forward),
-    /// It is answered with an error.
+    /// The request is answered with an error.
     Reject(Rejection),
 }
 
-/// A request that goes upstream.
+/// How a request is forwarded.
 pub struct Forward {
-    /// How its headers change.
+    /// Changes to its headers.
     pub mutations: HeaderMutations,
-    /// What the host keeps for the response.
+    /// What the host stores for the response.
     pub context: ResponseContext,
 }
 
-/// Something to do that decides on no request.
+/// What the host must do, other than to decide on a request.
 pub enum Command {
-    /// Ask the authorization server, and give the answer to [`Gateway::on_introspection`](super::Gateway::on_introspection).
+    /// Send an introspection request, and pass the response to
+    /// [`Gateway::on_introspection`](super::Gateway::on_introspection).
     Introspect {
-        /// The request that it is made for; `None` when that request has gone.
+        /// The request on whose behalf it is sent; `None` if that request has ended.
         stream: Option<StreamId>,
-        /// What the answer is for.
+        /// The flight that the response ends.
         flight: FlightId,
-        /// The request to make.
+        /// The introspection request.
         request: IntrospectionRequest,
     },
-    /// Read the list of ended sessions, and give the answer to
+    /// Read the list of ended sessions, and pass the response to
     /// [`Gateway::on_ended_sessions`](super::Gateway::on_ended_sessions).
     ReadEndedSessions {
-        /// The Envoy cluster.
+        /// Envoy cluster of the service's admin listener.
         cluster: String,
-        /// Path and query. The query names the state of the list that is known already, which is not sent again.
+        /// Path and query. The query has the version of the known list, so that an unchanged list is not sent again.
         path: String,
     },
-    /// Warn the operator in the log.
+    /// Write a warning for the operator to the log.
     Warn(Notice),
 }
 
-/// What the host keeps of a request that went upstream until its response comes.
+/// What the host stores of a forwarded request until its response arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseContext {
-    /// A cookie let the request in: unless the API says so, no shared cache may keep the response (RFC 9111, section 3.5).
+    /// Whether the request was forwarded because of a cookie. If so, no shared cache may store the response unless the
+    /// API says so (RFC 9111, section 3.5).
     pub by_cookie: bool,
-    /// What the route's metadata required, where routes are asked: [`Gateway::on_response`](super::Gateway::on_response)
-    /// compares.
+    /// What the route's metadata required, if `route_metadata` is configured.
+    /// [`Gateway::on_response`](super::Gateway::on_response) compares it.
     pub route: Option<Requirement>,
 }

@@ -1,22 +1,21 @@
-//! A worker's copy of the list of ended sessions, and when to read the list again.
+//! The list of ended sessions in one worker, and when to poll it.
 
 use super::config::EndedSessionsSource;
 use crate::session::ended_sessions::EndedSessions;
 
-/// The longest list of ended sessions that is kept.
+/// Maximum number of entries in the list.
 const MAX_ENDED_SESSIONS: usize = 10_000;
 
-/// A worker's copy of the list.
 pub(crate) struct EndedSessionsPoll {
     list: EndedSessions,
-    /// What the service calls the state of its list that was read last.
+    /// The service's version of the list that was read last.
     version: String,
-    /// In seconds since 1970.
+    /// Time of the next poll, in seconds since 1970.
     due_at: u64,
 }
 
 impl EndedSessionsPoll {
-    /// An empty list, due at once.
+    /// Creates an empty list that is due at once.
     pub(crate) fn new() -> Self {
         Self {
             list: EndedSessions::new(MAX_ENDED_SESSIONS, 0),
@@ -29,8 +28,8 @@ impl EndedSessionsPoll {
         &self.list
     }
 
-    /// Path and query to read the list at, if that is due. The query names the state that is known already, which is not
-    /// sent again.
+    /// Returns the path and query of the list, if a poll is due. The query has the known version, so that an unchanged
+    /// list is not sent again.
     pub(crate) fn due(&mut self, source: &EndedSessionsSource, now: u64) -> Option<String> {
         if now < self.due_at {
             return None;
@@ -39,14 +38,14 @@ impl EndedSessionsPoll {
         Some(format!("{}?known={}", source.path, self.version))
     }
 
-    /// Merges what was answered, and returns whether it could be used; `body` is `None` where it could not be read. 204: the
-    /// list has not changed.
+    /// Merges a response into the list. Returns whether the response is valid. `body` is `None` if it could not be
+    /// read. HTTP 204: the list has not changed.
     pub(crate) fn merge(&mut self, status: u16, body: Option<&[u8]>) -> bool {
         match (status, body) {
             (204, _) => true,
             (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {
                 Some((list, version)) if is_version(&version) => {
-                    // Replicas of the service may know different ones, and what is over stays over.
+                    // Replicas of the service may know different ended sessions, and an ended session stays ended.
                     self.list.merge(&list);
                     self.version = version;
                     true
@@ -58,7 +57,7 @@ impl EndedSessionsPoll {
     }
 }
 
-/// What may stand in a query as it is.
+/// Whether a version can stand in a query without encoding.
 fn is_version(version: &str) -> bool {
     version.len() <= 64 && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

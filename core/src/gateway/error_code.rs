@@ -1,29 +1,29 @@
-//! The gateway's error codes: one table of status, code and message (`docs/CONTRACT.md`, section 3). The texts are fixed;
-//! what happened is for the log.
+//! The gateway's error codes: one table of status, code and message (`docs/CONTRACT.md`, section 3). The messages are
+//! fixed; the log says what happened.
 
 use crate::error_body::error_body;
 
-/// What the caller of a rejected request is told.
+/// What the response to a rejected request says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// The credentials are malformed or repeated (RFC 6750, section 3.1: `invalid_request`).
     MalformedCredentials,
-    /// There is no valid credential, or an Origin or CSRF check failed.
+    /// There is no valid credential, or the Origin or CSRF check failed.
     Unauthorized,
-    /// The same where a bearer token is expected, answered with `WWW-Authenticate` (RFC 6750, section 3).
+    /// There is no valid bearer token, but one is expected. The response has `WWW-Authenticate` (RFC 6750, section 3).
     BearerUnauthorized,
-    /// The token lacks a required scope.
+    /// The access token lacks a required scope.
     Forbidden,
-    /// A fault of the gateway, or of its configuration.
+    /// An error of the gateway or of its configuration.
     ServerError,
-    /// The authorization server is unreachable, or its answer cannot be used.
+    /// The authorization server is unreachable, or its response cannot be used.
     AuthorizationServerError,
-    /// The authorization server did not answer in time.
+    /// The authorization server did not respond in time.
     AuthorizationServerTimeout,
 }
 
 impl ErrorCode {
-    /// All of them.
+    /// All error codes.
     pub const ALL: [Self; 7] = [
         Self::MalformedCredentials,
         Self::Unauthorized,
@@ -34,27 +34,27 @@ impl ErrorCode {
         Self::AuthorizationServerTimeout,
     ];
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub const fn status(self) -> u16 {
         self.row().0
     }
 
-    /// The `code` member of the body.
+    /// Returns the `code` member of the body.
     pub const fn code(self) -> &'static str {
         self.row().1
     }
 
-    /// The `message` member of the body.
+    /// Returns the `message` member of the body.
     pub const fn message(self) -> &'static str {
         self.row().2
     }
 
-    /// The body: `{"code":…,"message":…}`.
+    /// Returns the body: `{"code":…,"message":…}`.
     pub fn body(self) -> String {
         error_body(self.code(), self.message())
     }
 
-    /// Status, code and message. The service takes the rows that it shares from here.
+    /// Returns status, code and message. The service uses the rows of the error codes that it shares.
     pub const fn row(self) -> (u16, &'static str, &'static str) {
         const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
         const SERVER: &str = "The authorization server could not be used";

@@ -1,4 +1,4 @@
-//! How a request's headers change on the way upstream.
+//! Changes to a request's headers before it is forwarded.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -12,36 +12,36 @@ use super::token_info::TokenInfo;
 pub struct HeaderMutations {
     /// Names of headers to remove.
     pub remove: SmallVec<[Cow<'static, str>; 3]>,
-    /// The application's own cookies, where ours stood among them.
+    /// New value of `Cookie`, if cookies are removed from it.
     cookie: Option<Vec<u8>>,
-    /// Whose headers take the place of the client's credential.
+    /// The token whose headers replace the client's credential.
     token: Option<Rc<TokenInfo>>,
 }
 
 impl HeaderMutations {
-    /// Headers to set, each to this one value.
+    /// Returns the headers to set, with one value each.
     pub fn set(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let cookie = self.cookie.iter().map(|rest| ("cookie", rest.as_slice()));
         let token = self.token.iter().flat_map(|token| token.headers());
         cookie.chain(token)
     }
 
-    /// Removes a header, once.
+    /// Removes a header; a second call has no effect.
     pub(crate) fn remove(&mut self, name: &str) {
         if !self.remove.iter().any(|other| other == name) {
             self.remove.push(Cow::Owned(name.to_owned()));
         }
     }
 
-    /// Leaves these of the request's cookies; `None`: none of them.
-    pub(crate) fn keep_cookies(&mut self, cookies: Option<Vec<u8>>) {
+    /// Replaces the request's cookies by these. `None` removes them all.
+    pub(crate) fn replace_cookies(&mut self, cookies: Option<Vec<u8>>) {
         if cookies.is_none() {
             self.remove.push(Cow::Borrowed("cookie"));
         }
         self.cookie = cookies;
     }
 
-    /// Sets the token's headers. The client's own `Authorization` never travels beside them.
+    /// Sets the token's headers. The client's own `Authorization` is never forwarded beside them.
     pub(crate) fn with_token(mut self, token: Rc<TokenInfo>) -> Self {
         if !token.headers().any(|(name, _)| name == "authorization") {
             self.remove.push(Cow::Borrowed("authorization"));

@@ -1,4 +1,4 @@
-//! What introspection said of a token, kept for a while.
+//! A cache of introspection responses.
 
 use std::rc::Rc;
 
@@ -6,31 +6,31 @@ use super::bounded_lru::BoundedLru;
 use super::cache_key::CacheKey;
 use super::token_info::TokenInfo;
 
-/// What introspection says of a token (RFC 7662, section 2.2).
+/// What introspection says about a token (RFC 7662, section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// It is active. Whether it is sufficient for a request is checked each time.
+    /// The token is active. Each request checks whether it is sufficient.
     Active(Rc<TokenInfo>),
-    /// It is inactive.
+    /// The token is inactive.
     Inactive(InactiveReason),
 }
 
 /// Why a token counts as inactive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InactiveReason {
-    /// Introspection says so: it is unknown, expired or revoked.
+    /// Introspection says so: the token is unknown, expired or revoked.
     NotActive,
-    /// The authorization server does not know it for a token that can be introspected.
+    /// The authorization server does not recognize it as a token that can be introspected.
     NotIntrospectable,
-    /// Introspection says that it is active, but its `exp` has passed by this clock.
+    /// Introspection calls it active, but its `exp` has passed by the local clock.
     ExpiredHere {
-        /// By how many seconds: the clocks differ by as much at least.
+        /// Time since `exp`, in seconds. The clocks differ by at least this much.
         seconds: u64,
     },
 }
 
 impl InactiveReason {
-    /// For the log.
+    /// Returns the text for the log.
     pub(crate) const fn details(self) -> &'static str {
         match self {
             Self::NotActive => "introspection: the token is inactive",
@@ -42,24 +42,24 @@ impl InactiveReason {
     }
 }
 
-/// How long a token counts as inactive, in seconds, at most `token_cache_seconds`, and whatever `Cache-Control` says: with
-/// `no-store` obeyed, every made-up token would be another introspection.
+/// Time for which an inactive response is cached, in seconds; at most `token_cache_seconds`. `Cache-Control` does not
+/// count: if `no-store` did, every request with an invalid token would cause an introspection.
 pub(crate) const INACTIVE_SECONDS: u64 = 5;
 
-/// What share of the bytes inactive answers have for themselves besides: they are small.
+/// The byte limit of inactive responses, which are small, is that of active responses divided by this number.
 const INACTIVE_SHARE: usize = 8;
 
-/// The cache. Times are seconds since 1970.
+/// The cache. Times are in seconds since 1970.
 ///
-/// Anybody can make up tokens, so what is known of inactive ones has room of its own: it pushes no good answer out.
+/// Anybody can make up tokens, so inactive responses have room of their own: they evict no active response.
 pub(crate) struct IntrospectionCache {
     active: BoundedLru<CacheKey, (Rc<TokenInfo>, u64)>,
     inactive: BoundedLru<CacheKey, (InactiveReason, u64)>,
 }
 
 impl IntrospectionCache {
-    /// An empty cache with its bounds: so many entries of either kind, so many bytes of active ones, and an eighth as many of
-    /// inactive ones.
+    /// Creates an empty cache. `max_entries` applies to active and inactive responses separately; `max_bytes` applies
+    /// to active ones, and an eighth of it to inactive ones.
     pub(crate) fn new(max_entries: usize, max_bytes: usize) -> Self {
         Self {
             active: BoundedLru::new(max_entries, max_bytes),
@@ -67,7 +67,7 @@ impl IntrospectionCache {
         }
     }
 
-    /// What is known now, and until when.
+    /// Returns the cached state of a token at the time `now`, and when it expires.
     pub(crate) fn get(&mut self, key: &CacheKey, now: u64) -> Option<(TokenState, u64)> {
         if let Some((token, expires_at)) = self.active.get(key) {
             if *expires_at > now {
@@ -83,7 +83,8 @@ impl IntrospectionCache {
         None
     }
 
-    /// Keeps an answer until `expires_at`, in place of the one before; one that has expired already is not kept.
+    /// Caches a state until `expires_at` in place of the previous one. An expired state is not cached, but still
+    /// replaces the previous one.
     pub(crate) fn put(&mut self, key: CacheKey, state: TokenState, expires_at: u64, now: u64) {
         self.active.remove(&key);
         self.inactive.remove(&key);
@@ -99,7 +100,7 @@ impl IntrospectionCache {
         }
     }
 
-    /// How many answers are kept.
+    /// Returns the number of cached responses.
     pub(crate) fn len(&self) -> usize {
         self.active.len().saturating_add(self.inactive.len())
     }

@@ -1,7 +1,7 @@
-//! The gateway: a request's head goes in, what to do with the request comes out. A state machine without a host.
+//! The gateway: a state machine that takes the heads of requests and decides what becomes of them. It does no I/O.
 //!
-//! Events are the methods; each returns the effects to carry out, in order. A request ends by exactly one [`Decision`]; until
-//! then it is paused.
+//! The methods of [`Gateway`] are its events; they return the effects that the host must carry out, in order. Each
+//! request gets exactly one [`Decision`], and is paused until then.
 
 pub mod attributes;
 mod bearer;
@@ -51,13 +51,14 @@ use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
 use crate::request::head::RequestHead;
 
-/// A request that waits for an introspection, with its client certificate: later, the proxy cannot be asked for it.
+/// A request that waits for an introspection. The client certificate is included, since the proxy cannot be asked for
+/// it later.
 struct Waiting {
     request: PendingRequest,
     peer_certificate: Option<[u8; 32]>,
 }
 
-/// The state of one worker.
+/// The gateway of one worker.
 pub struct Gateway {
     config: Config,
     cache_keys: Option<CacheKeys>,
@@ -70,7 +71,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway with empty caches.
+    /// Creates a gateway with empty caches.
     pub fn new(config: Config) -> Self {
         let stage = config.phantom_token.as_ref();
         let (entries, bytes) = stage.map_or((10_000, 32 * 1024 * 1024), |stage| {
@@ -78,7 +79,7 @@ impl Gateway {
         });
         Self {
             cache_keys: stage.map(CacheKeys::new),
-            // A session has two cookies that are opened.
+            // Two cookies of a session are opened: access token and CSRF.
             cookies: CookieCache::new(entries.saturating_mul(2), bytes),
             cache: IntrospectionCache::new(entries, bytes),
             config,
@@ -89,7 +90,8 @@ impl Gateway {
         }
     }
 
-    /// The head of a request has come. Without a decision among the effects the request is paused.
+    /// Handles the head of a request at the time `now`, in seconds since 1970. Unless the effect is a decision, the
+    /// request is paused.
     pub fn on_request(
         &mut self,
         stream: StreamId,
@@ -114,7 +116,7 @@ impl Gateway {
         Some(effect)
     }
 
-    /// The request has a credential. `None`: it joins the introspection of another.
+    /// Handles a request with a credential. `None`: it joins the introspection of another request.
     fn authenticated(
         &mut self,
         stream: StreamId,
@@ -164,7 +166,7 @@ impl Gateway {
             }
             Lookup::Invalid(details) => decide(request.with_invalid_token(details)),
             Lookup::Inactive(reason) => {
-                note_inactive(&mut self.counters, &mut self.notices, source);
+                count_inactive(&mut self.counters, &mut self.notices, source);
                 decide(request.with_invalid_token(reason.details()))
             }
             Lookup::Miss(stage, key) => {
@@ -190,7 +192,8 @@ impl Gateway {
         }
     }
 
-    /// The authorization server has answered, or the callout could not be made.
+    /// Handles the response of the authorization server, or the failure of the callout, at the time `now`, in seconds
+    /// since 1970.
     pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
         let Some(Landed { token, waiters }) = self.flights.land(flight) else {
             return Vec::new();
@@ -221,7 +224,7 @@ impl Gateway {
                         waiting.request.with_active_token(Some(stage), info, certificate)
                     }
                     TokenState::Inactive(reason) => {
-                        note_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
+                        count_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
                         waiting.request.with_invalid_token(reason.details())
                     }
                 },
@@ -242,9 +245,10 @@ impl Gateway {
         effects
     }
 
-    /// The response to a request has come for which its route had this requirement. Envoy selects the route again when headers
-    /// have changed, and until then tells of the metadata of the previous route: what it tells now is of the route that served.
-    /// `Some`: that one requires something else, and the response must not go out.
+    /// Handles the response to a request whose route had this requirement. Envoy selects the route again if headers
+    /// have changed, but until the response it shows the metadata of the previous route; now it shows those of the
+    /// route that served the request. `Some`: that route has another requirement, and the rejection must replace the
+    /// response.
     pub fn on_response(&mut self, required: &Requirement, attributes: &dyn RequestAttributes) -> Option<Rejection> {
         let served = route_requirement(self.config.phantom_token.as_ref(), attributes);
         if matches!(&served, Ok(Some(served)) if served == required) {
@@ -258,14 +262,15 @@ impl Gateway {
         Some(rejection)
     }
 
-    /// A request is over: it was answered, its response has ended, or its client has left. Returns whether
-    /// [`Gateway::on_tick`] is due as soon as possible: the introspection that others wait for was lost with this request.
+    /// Handles the end of a request: it was answered, its response has ended, or its client has left. Returns whether
+    /// [`Gateway::on_tick`] must be called as soon as possible: the introspection that others wait for was lost with
+    /// this request.
     pub fn on_stream_end(&mut self, stream: StreamId) -> bool {
         self.flights.leave(stream)
     }
 
-    /// Time has passed: the list of ended sessions or a warning may be due, and introspections that were lost with their
-    /// requests are made again.
+    /// Handles a tick at the time `now`, in seconds since 1970: the list of ended sessions or a warning may be due, and
+    /// introspections that were lost with their requests are repeated.
     pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
         let mut commands = Vec::from_iter(self.read_ended_sessions(now));
         commands.extend(self.due_notices(now).into_iter().map(Command::Warn));
@@ -294,7 +299,8 @@ impl Gateway {
         })
     }
 
-    /// The list of ended sessions has come; `body` is `None` where it could not be read. 204: it has not changed.
+    /// Handles the list of ended sessions. `body` is `None` if it could not be read. HTTP 204: the list has not
+    /// changed.
     pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
         self.counters.add(match self.ended.merge(status, body) {
             true => Counter::EndedSessionsRead,
@@ -302,33 +308,33 @@ impl Gateway {
         });
     }
 
-    /// The number of entries in the list of ended sessions.
+    /// Returns the number of entries in the list of ended sessions.
     pub fn ended_sessions(&self) -> usize {
         self.ended.list().len()
     }
 
-    /// Totals since the start.
+    /// Returns the totals since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The number of introspection responses in the cache.
+    /// Returns the number of introspection responses in the cache.
     pub fn cached_responses(&self) -> usize {
         self.cache.len()
     }
 
-    /// The number of opened cookies in the cache.
+    /// Returns the number of opened cookies in the cache.
     pub fn cached_cookies(&self) -> usize {
         self.cookies.len()
     }
 
-    /// The number of introspections under way.
+    /// Returns the number of introspections in progress.
     pub fn in_flight(&self) -> usize {
         self.flights.len()
     }
 }
 
-/// What the route requires in addition to the entry point, where routes are asked.
+/// Returns what the route requires in addition to the entry point; `None` if `route_metadata` is not configured.
 fn route_requirement(
     stage: Option<&PhantomToken>,
     attributes: &dyn RequestAttributes,
@@ -353,8 +359,9 @@ fn count(counters: &mut Counters, decision: &Decision) {
     });
 }
 
-/// A token was called inactive. One out of our own cookie is a hint at a client that may not introspect it.
-fn note_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource) {
+/// Counts an inactive token only if it is from a cookie of the service: that suggests that the client may not
+/// introspect it.
+fn count_inactive(counters: &mut Counters, notices: &mut Notices, source: TokenSource) {
     match source {
         TokenSource::Cookie => {
             counters.add(Counter::SessionTokenInactive);

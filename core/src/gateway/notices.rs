@@ -1,40 +1,40 @@
-//! Warnings to the operator that clients can bring about: at most one line of each kind a minute, with what led to
-//! it counted.
+//! Warnings to the operator that clients can cause: at most one line of each kind per minute, with a count of the
+//! causes.
 
 use std::fmt;
 
 use crate::crypto::key_ring::KeyId;
 
-/// How long after one line the next of its kind may come, in seconds.
-const PERIOD: u64 = 60;
+/// Minimum time between two lines of one kind, in seconds.
+const PERIOD_SECONDS: u64 = 60;
 
-/// From how many requests on a share means something.
+/// Minimum number of inactive tokens for which their share is significant.
 const MIN_INACTIVE: u64 = 3;
 
-/// Something that an operator should see to.
+/// A warning to the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Cookies came that were sealed with a key which is not in the ring.
+    /// Cookies were sealed with a key that is not in the ring.
     UnknownKey {
-        /// One of the keys: where most of the cookies are of one, that one.
+        /// Fingerprint of one such key. If most of these cookies have the same key, it is that key.
         key: KeyId,
-        /// How many requests brought such a cookie since the last notice.
+        /// Number of requests with such a cookie since the last warning.
         requests: u64,
-        /// The ring.
+        /// Fingerprints of the keys in the ring.
         ring: Vec<KeyId>,
     },
-    /// The clocks differ: tokens that introspection calls active have expired by this one.
+    /// The clocks differ: tokens that introspection calls active have expired by the local clock.
     ClocksDiffer {
-        /// By how many seconds at least.
+        /// Minimum difference of the clocks, in seconds.
         seconds: u64,
     },
-    /// Introspection calls most tokens out of our own cookies inactive.
+    /// Introspection calls most access tokens from the service's own cookies inactive.
     SessionTokensInactive {
-        /// How many requests were refused for it.
+        /// Number of requests that were refused for this reason.
         inactive: u64,
-        /// Of how many that brought a session's cookie.
+        /// Number of requests with a session cookie in the same time.
         requests: u64,
-        /// The client that introspects.
+        /// Client identifier of the client that introspects.
         client_id: String,
     },
 }
@@ -73,23 +73,23 @@ impl fmt::Display for Notice {
     }
 }
 
-/// What has happened since the last notices.
+/// What has happened since the last warnings.
 #[derive(Default)]
 pub(crate) struct Notices {
     unknown_key: Vote,
     unknown_key_due: u64,
-    /// The largest difference of the clocks, in seconds.
+    /// Largest difference of the clocks, in seconds.
     clocks_differ: Option<u64>,
     clocks_differ_due: u64,
     inactive: u64,
-    /// How many requests with a session's cookie there had been when the window began.
+    /// Number of requests with a session cookie before the current window.
     requests_before: u64,
     window_ends: u64,
     inactive_due: u64,
 }
 
-/// Strangers can make up key ids, so the one that is named is found by majority vote (Boyer and Moore): it is the one that
-/// most cookies have, if there is one.
+/// A majority vote (Boyer and Moore): clients can make up fingerprints, but if most cookies have the same key, its
+/// fingerprint wins.
 #[derive(Default)]
 struct Vote {
     candidate: Option<KeyId>,
@@ -109,23 +109,23 @@ impl Vote {
 }
 
 impl Notices {
-    /// A request brought a cookie of a key that is not in the ring.
+    /// Counts a request with a cookie that was sealed with a key which is not in the ring.
     pub(crate) fn unknown_key(&mut self, key: KeyId) {
         self.unknown_key.add(key);
     }
 
-    /// A token that introspection calls active has expired so many seconds ago.
+    /// Records that a token which introspection calls active expired `seconds` ago.
     pub(crate) fn clocks_differ(&mut self, seconds: u64) {
         self.clocks_differ = self.clocks_differ.max(Some(seconds));
     }
 
-    /// A request with a session's cookie was refused since introspection calls its token inactive.
+    /// Counts a request with a session cookie that was refused because introspection calls its token inactive.
     pub(crate) fn session_token_inactive(&mut self) {
         self.inactive = self.inactive.saturating_add(1);
     }
 
-    /// The warnings that are due at the time `now`, in seconds since 1970. `requests` is how many requests brought a session
-    /// cookie since the start of the gateway.
+    /// Returns the warnings that are due at the time `now`, in seconds since 1970. `requests` is the number of requests
+    /// with a session cookie since the start of the gateway.
     pub(crate) fn due(
         &mut self,
         now: u64,
@@ -134,7 +134,7 @@ impl Notices {
         requests: u64,
     ) -> Vec<Notice> {
         let mut notices = Vec::new();
-        let next = now.saturating_add(PERIOD);
+        let next = now.saturating_add(PERIOD_SECONDS);
         if let Some(key) = self.unknown_key.candidate
             && now >= self.unknown_key_due
         {
@@ -222,7 +222,7 @@ mod tests {
     fn inactive_tokens_are_told_of_where_they_are_most_of_those_in_our_own_cookies() {
         let told = |inactive: u64, requests: u64| {
             let mut notices = Notices::default();
-            // Requests of the window before do not count.
+            // Requests before the window do not count.
             assert_eq!(due(&mut notices, 1000, 500), []);
             (0..inactive).for_each(|_| notices.session_token_inactive());
             let told = due(&mut notices, 1001, 500 + requests);

@@ -1,4 +1,4 @@
-//! A request with a credential, until the state of its token is known.
+//! A request with a credential, until the state of its access token is known.
 
 use std::rc::Rc;
 
@@ -9,7 +9,6 @@ use super::rejection::Rejection;
 use super::requirement::Requirement;
 use super::token_info::{TokenInfo, TokenSource};
 
-/// A request with a credential.
 pub(crate) struct PendingRequest {
     pub(crate) mutations: HeaderMutations,
     pub(crate) source: TokenSource,
@@ -18,7 +17,7 @@ pub(crate) struct PendingRequest {
 }
 
 impl PendingRequest {
-    /// Its token is active: it is forwarded where the token is sufficient.
+    /// Returns the decision if the token is active: the request is forwarded if the token is sufficient.
     pub(crate) fn with_active_token(
         self,
         stage: Option<&PhantomToken>,
@@ -39,7 +38,7 @@ impl PendingRequest {
         }
     }
 
-    /// Its token is inactive or invalid.
+    /// Returns the decision if the token is inactive or invalid.
     pub(crate) fn with_invalid_token(&self, details: &'static str) -> Decision {
         Decision::Reject(Rejection::invalid_token(self.source != TokenSource::Cookie, details))
     }

@@ -1,20 +1,20 @@
-//! A rejected request: what its caller is told, and what the log is.
+//! A rejected request: what its response and the log say.
 
 use std::fmt;
 
 use super::error_code::ErrorCode;
 
-/// Why a request is answered with an error.
+/// Why a request is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// What the caller is told.
+    /// What the response says.
     pub code: ErrorCode,
-    /// The `error` of `WWW-Authenticate: Bearer` (RFC 6750, section 3.1), where the client sent a bearer token that cannot be
+    /// `error` of `WWW-Authenticate: Bearer` (RFC 6750, section 3.1), if the client sent a bearer token that cannot be
     /// used.
     pub bearer_error: Option<&'static str>,
-    /// The scopes that the request needs, where the token lacks one of them.
+    /// All scopes that the request needs, if the token lacks one of them.
     pub scopes: Vec<String>,
-    /// The response code details: what happened, for the log and the access log.
+    /// Response code details: what happened, for the log and the access log.
     pub details: &'static str,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for Rejection {
 }
 
 impl Rejection {
-    /// One that says nothing of a bearer token.
+    /// Creates a rejection without a bearer token error.
     pub const fn new(code: ErrorCode, details: &'static str) -> Self {
         Self {
             code,
@@ -39,7 +39,7 @@ impl Rejection {
         Self::new(ErrorCode::Unauthorized, details)
     }
 
-    /// The credentials are malformed or repeated.
+    /// Returns the rejection of malformed or repeated credentials.
     pub(crate) const fn malformed(details: &'static str) -> Self {
         Self {
             code: ErrorCode::MalformedCredentials,
@@ -49,7 +49,7 @@ impl Rejection {
         }
     }
 
-    /// The token is invalid; `bearer`: it came as a bearer token.
+    /// Returns the rejection of an invalid token. `bearer`: whether it is a bearer token of the client.
     pub(crate) const fn invalid_token(bearer: bool, details: &'static str) -> Self {
         if bearer {
             Self {
@@ -63,7 +63,7 @@ impl Rejection {
         }
     }
 
-    /// The token is valid and lacks a scope; `scopes` are all that the request needs.
+    /// Returns the rejection of a valid token that lacks a scope. `scopes` are all scopes that the request needs.
     pub(crate) const fn insufficient_scope(bearer: bool, scopes: Vec<String>) -> Self {
         Self {
             code: ErrorCode::Forbidden,
@@ -73,8 +73,8 @@ impl Rejection {
         }
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750, section 3), where a bearer token was expected. It has a parameter in any
-    /// case: the scheme alone is not a challenge.
+    /// Returns the value of `WWW-Authenticate` (RFC 6750, section 3), if a bearer token was expected. It always has a
+    /// parameter: the scheme alone is not a challenge.
     pub fn challenge(&self) -> Option<String> {
         if self.code != ErrorCode::BearerUnauthorized && self.bearer_error.is_none() {
             return None;

@@ -1,4 +1,4 @@
-//! What an entry point, or a route, requires of a token.
+//! What an entry point or a route requires of an access token.
 
 use super::attributes::RequestAttributes;
 use super::error_code::ErrorCode;
@@ -9,12 +9,12 @@ use super::rejection::Rejection;
 pub struct Requirement {
     /// Scopes that the token must have.
     pub scopes: Vec<String>,
-    /// The audience that the token must have.
+    /// Audience that the token must have.
     pub audience: Option<String>,
 }
 
 impl Requirement {
-    /// What the route's metadata require under a namespace, by `required_scopes` and `required_audience`.
+    /// Reads `required_scopes` and `required_audience` from the route metadata in a namespace.
     pub(crate) fn of_route(namespace: &str, attributes: &dyn RequestAttributes) -> Result<Self, Rejection> {
         let (scopes, audience) = (
             attributes.route_metadata(namespace, "required_scopes"),
@@ -26,8 +26,8 @@ impl Requirement {
         ))
     }
 
-    /// Reads space-separated scopes, and an audience. `None`: neither is there, or one of them is malformed (a number without
-    /// quotes, a list, an empty string), which may not be taken for no requirement.
+    /// Parses space-separated scopes and an audience. `None`: both are missing, or one is malformed (such as an
+    /// unquoted number, a list or an empty audience), which must not count as no requirement.
     fn parse(scopes: Option<&[u8]>, audience: Option<&[u8]>) -> Option<Self> {
         if scopes.is_none() && audience.is_none() {
             return None;
@@ -49,13 +49,13 @@ impl Requirement {
     }
 }
 
-/// Whether the text is one scope (RFC 6749, section 3.3: `scope-token`).
+/// Whether the string is one scope (RFC 6749, section 3.3: `scope-token`).
 pub(crate) fn is_scope(scope: &str) -> bool {
     let is_legal = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     !scope.is_empty() && scope.bytes().all(is_legal)
 }
 
-/// All scopes that are required, each of them once.
+/// Returns all required scopes without duplicates.
 pub(crate) fn all_scopes<'a>(requirements: impl Iterator<Item = &'a Requirement>) -> Vec<String> {
     let mut all = Vec::new();
     for scope in requirements.flat_map(|requirement| &requirement.scopes) {

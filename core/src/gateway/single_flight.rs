@@ -1,7 +1,7 @@
-//! Single flight: requests with one token share one introspection, a *flight*.
+//! Single flight: concurrent requests with the same token share one introspection, a *flight*.
 //!
-//! In a proxy a callout belongs to the request that made it, and ends with it. So when that request ends, the flight has lost
-//! its callout, and the next tick makes it again for no request in particular.
+//! In a proxy, a callout belongs to the request that makes it, the leader, and ends with it. If the leader ends first,
+//! the flight has lost its callout, and the next tick repeats it for the followers, on behalf of no request.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::attributes::StreamId;
 use super::cache_key::CacheKey;
 
-/// A flight: what it is about, and a number that is not used again, so that a late answer meets no later flight.
+/// A flight: its cache key, and a number that is not used again, so that a late response cannot end a later flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlightId {
     pub(crate) key: CacheKey,
@@ -24,25 +24,25 @@ struct Flight<W> {
     waiters: Vec<(StreamId, W)>,
 }
 
-/// A flight that is over.
+/// A flight that has ended.
 pub(crate) struct Landed<W> {
     pub(crate) token: Zeroizing<Vec<u8>>,
     pub(crate) waiters: Vec<(StreamId, W)>,
 }
 
-/// On whose behalf a flight's callout was made.
+/// The request on whose behalf a callout was made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Callout {
     Of(StreamId),
     Nobodys,
-    /// Its request is gone, and the callout with it.
+    /// The leader has ended, and the callout with it.
     Lost,
 }
 
-/// The flights under way, and the requests that wait for them. `W` is what is kept of a waiting request.
+/// The flights in progress, and the requests that wait for them. `W` is the state of a waiting request.
 pub(crate) struct SingleFlight<W> {
     flights: HashMap<CacheKey, Flight<W>>,
-    /// Which flight a request waits for.
+    /// The flight that each request waits for.
     waiting: HashMap<StreamId, CacheKey>,
     last: u64,
 }
@@ -56,7 +56,7 @@ impl<W> SingleFlight<W> {
         }
     }
 
-    /// A request waits. Returns the flight to begin for it, unless one is under way already.
+    /// Adds a request. Returns the flight to begin for it, unless one is in progress.
     pub(crate) fn join(
         &mut self,
         key: CacheKey,
@@ -80,7 +80,7 @@ impl<W> SingleFlight<W> {
         Some(FlightId { key, number: self.last })
     }
 
-    /// Ends a flight. Returns its token and who waited for it; `None`: it was over already.
+    /// Ends a flight. Returns its token and the requests that waited; `None` if it has already ended.
     pub(crate) fn land(&mut self, id: FlightId) -> Option<Landed<W>> {
         self.flights.get(&id.key).filter(|flight| flight.number == id.number)?;
         let flight = self.flights.remove(&id.key)?;
@@ -93,7 +93,7 @@ impl<W> SingleFlight<W> {
         })
     }
 
-    /// A request is over. Returns whether a flight that others wait for has lost its callout with it.
+    /// Removes a request that has ended. Returns whether a flight that others wait for has lost its callout with it.
     pub(crate) fn leave(&mut self, stream: StreamId) -> bool {
         let Some(key) = self.waiting.remove(&stream) else {
             return false;
@@ -107,13 +107,14 @@ impl<W> SingleFlight<W> {
             flight.callout = Callout::Lost;
         }
         if lost && flight.waiters.is_empty() {
-            // No request waits, and no response will come. A response that does come is worth keeping all the same.
+            // No request waits, and no response will arrive. A flight whose response will arrive stays, since that
+            // response is worth caching.
             self.flights.remove(&key);
         }
         lost && self.flights.contains_key(&key)
     }
 
-    /// The flights that have lost their callout, and their tokens: the callout has to be made again.
+    /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.
     pub(crate) fn lost(&mut self) -> impl Iterator<Item = (FlightId, &[u8])> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {

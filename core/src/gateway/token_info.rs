@@ -1,4 +1,4 @@
-//! What is known of an active token: the headers that the API gets in its place, and what each request checks.
+//! Information about an active token: the headers that the API receives instead of it, and what each request checks.
 
 use serde_json::{Map, Value};
 
@@ -8,47 +8,47 @@ use super::requirement::{Requirement, all_scopes};
 use crate::encoding::base64url;
 use crate::jwt;
 
-/// What is known of an active token.
+/// Information about an active access token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenInfo {
     headers: Vec<(String, Vec<u8>)>,
-    /// `scope` (RFC 8693, section 4.2), and `scp`, as some servers call it.
+    /// From `scope` (RFC 8693, section 4.2) and `scp`, as some servers call it.
     scopes: Vec<String>,
-    /// `aud` (RFC 7519, section 4.1.3).
+    /// From `aud` (RFC 7519, section 4.1.3).
     audiences: Vec<String>,
     binding: Binding,
 }
 
-/// The key that a client must hold to use a token (`cnf`, RFC 7800).
+/// The key that a client must possess to use a token (`cnf`, RFC 7800).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Binding {
-    /// Any client that has it.
+    /// No key: any client may use the token.
     #[default]
     None,
-    /// The holder of the certificate with this SHA-256 (RFC 8705, section 3.1).
+    /// The key of the certificate with this SHA-256 hash (RFC 8705, section 3.1).
     Certificate([u8; 32]),
-    /// The holder of a key that is not checked here, such as that of a DPoP proof.
+    /// A key that is not checked here, such as that of a DPoP proof.
     Other,
 }
 
-/// Where a request's token comes from.
+/// Where the access token of a request is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenSource {
-    /// A cookie of ours. The service obtained the token, and holds the key that it is bound to.
+    /// In a cookie of the service, which obtained the token and has the key that it is bound to.
     Cookie,
-    /// `Authorization`, from the client itself.
+    /// In `Authorization`, from the client itself.
     Bearer {
-        /// Whether it must be bound to the client's certificate.
+        /// Whether the token must be bound to the client's certificate.
         must_be_bound: bool,
     },
 }
 
-/// The claims are malformed, or cannot be put into a header; the text is for the log.
+/// The claims are malformed, or invalid in a header. The text is for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnusableClaims(pub(crate) &'static str);
 
 impl TokenInfo {
-    /// The token itself goes upstream, and nothing is known of it.
+    /// Creates the information about a token that is forwarded itself, and of which nothing else is known.
     pub fn bearer(token: &[u8]) -> Self {
         Self {
             headers: vec![bearer::header(token)],
@@ -56,7 +56,7 @@ impl TokenInfo {
         }
     }
 
-    /// What the claims say of a token, with these headers upstream.
+    /// Creates the information from the claims of a token and the headers for the API.
     pub(crate) fn of_claims(
         claims: &Map<String, Value>,
         headers: Vec<(String, Vec<u8>)>,
@@ -75,7 +75,7 @@ impl TokenInfo {
         })
     }
 
-    /// Takes what another member of the same answer says of the binding: a token that is bound by either is bound.
+    /// Adds the binding of another member of the same response: a token that either of them binds is bound.
     pub(crate) fn bound_as_well_by(mut self, claims: &Map<String, Value>) -> Result<Self, UnusableClaims> {
         self.binding = match (self.binding, Binding::of(claims)?) {
             (one, other) if one == other => one,
@@ -90,15 +90,15 @@ impl TokenInfo {
         Ok(self)
     }
 
-    /// The headers for the API: a name in lower case and one value each.
+    /// Returns the headers for the API: names in lower case, with one value each.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// Checks binding, audience and scopes. `certificate` gives the SHA-256 of the client's certificate, and is asked only
-    /// for a bound token.
+    /// Checks binding, audience and scopes. `certificate` returns the SHA-256 hash of the client's certificate; it is
+    /// called only for a bound token.
     pub(crate) fn check<'a>(
         &self,
         source: TokenSource,
@@ -143,14 +143,14 @@ impl TokenInfo {
         }
     }
 
-    /// Its size in memory, in bytes.
+    /// Returns the approximate size in memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         let headers = self
             .headers
             .iter()
             .map(|(name, value)| name.len().saturating_add(value.len()));
         let words = self.scopes.iter().chain(&self.audiences).map(String::len);
-        // Each text has its own allocation besides.
+        // Each string has its own allocation.
         headers
             .chain(words)
             .fold(64usize, |sum, len| sum.saturating_add(len).saturating_add(32))
@@ -165,7 +165,7 @@ impl Binding {
             Some(Value::Object(members)) => members,
             Some(_) => return Err(not_understood),
         };
-        // RFC 7800, section 3.1: one key and no more. A key id may stand beside the URL of the key set that has it.
+        // RFC 7800, section 3.1: one key and no more. A `kid` may accompany `jku`, the URL of a key set.
         const METHODS: [&str; 6] = ["jwk", "jwe", "jku", "x5t#S256", "jkt", "osc"];
         let methods = METHODS.iter().filter(|method| members.contains_key(**method)).count();
         let is_named = members.contains_key("kid") && !members.contains_key("jku");
@@ -232,7 +232,7 @@ mod tests {
             json!({"aud": null}),
             json!({"aud": 5}),
             json!({"aud": {"api": true}}),
-            // Not a list of strings (RFC 7519, section 4.1.3), so nothing that it holds counts.
+            // Not a list of strings (RFC 7519, section 4.1.3), so that none of its members counts.
             json!({"aud": ["api", null]}),
             json!({"aud": ["api", ["api"]]}),
             json!({}),

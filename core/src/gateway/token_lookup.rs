@@ -1,4 +1,4 @@
-//! What is known of a token before the authorization server is asked.
+//! What is known about an access token before introspection.
 
 use std::rc::Rc;
 
@@ -10,19 +10,20 @@ use super::introspection_cache::{InactiveReason, IntrospectionCache, TokenState}
 use super::token_info::TokenInfo;
 use crate::jwt;
 
-/// What is known of a token.
+/// What is known about an access token before introspection.
 pub(crate) enum Lookup<'a> {
-    /// It is active, or nothing is introspected; and until when that holds, in seconds since 1970.
+    /// The token is active, or there is no introspection; with the time when this expires, in seconds since 1970.
     Active(Rc<TokenInfo>, u64),
-    /// Introspection has called it inactive.
+    /// A cached response calls the token inactive.
     Inactive(InactiveReason),
-    /// It is invalid by what it says itself; the text is for the log.
+    /// The token is invalid by its own content. The text is for the log.
     Invalid(&'static str),
-    /// Nothing: the authorization server of this stage has to be asked.
+    /// Nothing: the token must be introspected at the authorization server of this stage.
     Miss(&'a PhantomToken, CacheKey),
 }
 
-/// Looks a token up; hits and misses of the cache are counted. Without a stage every token is forwarded as it is.
+/// Looks up an access token, and counts hits and misses of the cache. Without an introspection stage, every token is
+/// forwarded unchanged.
 pub(crate) fn look_up<'a>(
     introspection: Option<(&'a PhantomToken, &CacheKeys)>,
     cache: &mut IntrospectionCache,
@@ -55,8 +56,8 @@ pub(crate) fn look_up<'a>(
     }
 }
 
-/// What a token that is a JWT says of itself; `None` for other tokens. The API validates it: what it says here can only lead
-/// to a rejection. `Err`: it has expired, or is malformed.
+/// Reads a token that is a JWT; `None` for an opaque token. The API validates the JWT, so its claims can only lead to a
+/// rejection here. `Err`: it has expired, or is malformed.
 fn self_contained(token: &[u8], now: u64) -> Option<Result<(TokenInfo, u64), &'static str>> {
     let claims = jwt::access_token_claims(token)?;
     let expires_at = match jwt::expiry(&claims) {

@@ -1,11 +1,12 @@
-//! Headers that a client may not send to the API: the CSRF header, and the identity headers, which the gateway alone sets.
+//! Headers that a client may not send to the API: the CSRF header, and the identity headers, which only the gateway
+//! sets.
 
 use super::config::Config;
 use super::header_mutations::HeaderMutations;
 use crate::request::head::RequestHead;
 use crate::request::values::Values;
 
-/// Their names, in lower case.
+/// Returns the names of these headers, in lower case.
 pub fn names(config: &Config) -> impl Iterator<Item = &str> {
     let csrf = config.bff_token.iter().map(|stage| stage.csrf_header.as_str());
     csrf.chain(identity_headers(config))
@@ -16,10 +17,10 @@ fn identity_headers(config: &Config) -> impl Iterator<Item = &str> {
     stages.flat_map(|stage| stage.response.identity_headers())
 }
 
-/// Removes them from every request, however it is let in, in any spelling: to many frameworks everything but letters and
-/// digits is `-`, and Envoy drops such headers only where it is told to, and only those with `_`.
+/// Removes these headers from every request, whatever its credential, in any spelling: many frameworks read everything
+/// but letters and digits as `-`, and Envoy removes such headers only if it is configured to, and only those with `_`.
 ///
-/// `Authorization` has no other spelling, and is set or removed on every request that is forwarded.
+/// `Authorization` has no other spelling, and is set or removed on every forwarded request.
 pub(crate) fn strip(config: &Config, head: &RequestHead) -> HeaderMutations {
     let mut mutations = HeaderMutations::default();
     for untrusted in names(config) {
@@ -32,9 +33,9 @@ pub(crate) fn strip(config: &Config, head: &RequestHead) -> HeaderMutations {
     mutations
 }
 
-/// Whether the request has a header that is stripped or replaced, and by which the client may have had another route
-/// selected: Envoy selects again when headers change, but tells of that route's metadata only when it is too late. The
-/// CSRF header is a browser's to send, and so not among them.
+/// Whether the request has a header that is removed or replaced, and with which the client may have selected another
+/// route: Envoy selects the route again if headers change, but shows the metadata of that route only when it is too
+/// late. The CSRF header does not count, since browsers are expected to send it.
 pub(crate) fn may_have_selected_the_route(config: &Config, head: &RequestHead, by_cookie: bool) -> bool {
     identity_headers(config).any(|name| head.spellings(name).next().is_some())
         || by_cookie && head.one("authorization") != Values::Absent

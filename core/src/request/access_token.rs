@@ -1,18 +1,18 @@
-//! Which bytes an access token may have: one rule for what the service takes from the authorization server and what the
-//! gateway takes from a client.
+//! The bytes that an access token may have: one rule for the service, which receives tokens from the authorization
+//! server, and the gateway, which receives them from clients.
 
-/// The longest token that the gateway looks at, in bytes, be it out of a cookie or a bearer token.
+/// The maximum length of an access token in a cookie or as a bearer token, in bytes.
 const MAX_LEN: usize = 16 * 1024;
 
-/// Whether tokens may have the byte: visible ASCII, as RFC 6749, appendix A.12, has it, without the space. More than
-/// `b64token` (RFC 6750, section 2.1), which some servers do not keep to, and still safe in a header; in a form it is
+/// Whether a token may contain the byte: visible ASCII, which is RFC 6749, appendix A.12 without the space. This is
+/// more than `b64token` (RFC 6750, section 2.1), which some servers exceed, and still safe in a header; in a form it is
 /// encoded.
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e)
 }
 
-/// For each byte, whether tokens have it.
+/// [`is_token_byte`] for each byte.
 #[allow(
     clippy::indexing_slicing,
     reason = "the compiler does it, and would refuse what lies outside"
@@ -30,7 +30,7 @@ const TOKEN_BYTES: [bool; 256] = {
 /// Checks a token before it is put into a header or a form.
 ///
 /// # Errors
-/// The text is for the log.
+/// The token is empty or too long, or has other bytes. The text is for the log.
 pub(crate) fn check(token: &[u8]) -> Result<(), &'static str> {
     if token.is_empty() {
         return Err("the token is empty");
@@ -44,8 +44,8 @@ pub(crate) fn check(token: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// Without an early end. In wasm a look into the table costs a sixth of the comparisons: the compiler has no vectors for a
-/// module that is built small.
+/// Checks all bytes without an early exit. In wasm, reading the table takes a sixth of the time of comparisons: the
+/// compiler does not vectorize a module that is optimized for size.
 fn are_token_bytes(token: &[u8]) -> bool {
     let is_legal = |byte: &u8| TOKEN_BYTES.get(usize::from(*byte)).is_some_and(|legal| *legal);
     token.iter().fold(true, |so_far, byte| so_far & is_legal(byte))

@@ -1,6 +1,6 @@
-//! How long an answer may be kept, and by whom: `Cache-Control` (RFC 9111, section 5.2.2).
+//! How long and by whom a response may be cached: `Cache-Control` (RFC 9111, section 5.2.2).
 
-/// The seconds that these lines allow; `u64::MAX` without a word on it. Of several words the strictest counts.
+/// Returns the seconds for which these lines allow caching; `u64::MAX` without a limit. The strictest directive counts.
 pub fn lifetime<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     let mut seconds = u64::MAX;
     for directive in lines.into_iter().flat_map(|line| line.split(|byte| *byte == b',')) {
@@ -13,7 +13,7 @@ pub fn lifetime<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> u64 {
                 .strip_prefix(b"\"")
                 .and_then(|value| value.strip_suffix(b"\""))
                 .unwrap_or(value);
-            // A value that cannot be read is stale (RFC 9111, 4.2.1).
+            // An invalid value counts as stale (RFC 9111, section 4.2.1).
             let value = std::str::from_utf8(value)
                 .ok()
                 .and_then(|text| text.parse().ok())
@@ -24,9 +24,9 @@ pub fn lifetime<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     seconds
 }
 
-/// Whether these lines leave open who may keep the answer. A shared cache takes such an answer for everybody's, unless the
-/// request has `Authorization` (RFC 9111, section 3.5): a cookie does not count there. `private` and `no-cache` with names of
-/// headers say nothing of the rest.
+/// Whether these `Cache-Control` lines leave open who may cache the response. A shared cache serves such a response to
+/// everybody, unless the request has `Authorization` (RFC 9111, section 3.5): a cookie does not count there. `no-cache`
+/// does not forbid caching, and `private` with header names restricts only those headers.
 pub fn is_for_anybody<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let mut directives = lines.into_iter().flat_map(|line| line.split(|byte| *byte == b','));
     !directives.any(|directive| {

@@ -9,16 +9,16 @@ pub enum FetchSite {
     SameSite,
     /// From the same origin.
     SameOrigin,
-    /// By the user: a bookmark, the address bar.
+    /// Started by the user: a bookmark, the address bar.
     None,
     /// No such header: an older browser, or no browser.
     Absent,
-    /// Something that the specification does not know.
+    /// A value that the specification does not define.
     Unknown,
 }
 
 impl FetchSite {
-    /// Reads the header's value, `None` where there is no such header. Values are lower-case tokens.
+    /// Parses the header's value; `None` means that there is no such header. Values are lower-case tokens.
     pub fn parse(value: Option<&[u8]>) -> Self {
         match value {
             None => Self::Absent,

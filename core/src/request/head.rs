@@ -1,4 +1,4 @@
-//! A request's head as the proxy has it: bytes, in the order in which they came.
+//! A request's head as the proxy holds it: bytes, in the order in which they were received.
 
 use super::values::Values;
 use crate::encoding::bytes;
@@ -6,14 +6,14 @@ use crate::encoding::bytes;
 /// Pseudo-headers and headers. Names are in lower case, as Envoy keeps them.
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
-    /// All of them in one piece: copying them out of the proxy is a good part of what a request costs.
+    /// All lines in one buffer: copying them out of the proxy is a large part of a request's cost.
     bytes: Vec<u8>,
     lines: Vec<Line>,
-    /// A bit for each tag that a line has: most names that are asked for are not there, and this says so at once.
+    /// One bit for each tag of a line. Most names that are looked up are absent, and the bits tell that at once.
     tags: u64,
 }
 
-/// Where a line is in the bytes: the name, a zero byte, the value.
+/// The position of a line in the bytes: the name, a zero byte, the value.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     at: u32,
@@ -23,7 +23,7 @@ struct Line {
 }
 
 impl RequestHead {
-    /// From the lines, which must have less than 4 GiB in all.
+    /// Builds a head from its lines, which must have less than 4 GiB in total.
     pub fn new(lines: Vec<(String, Vec<u8>)>) -> Self {
         let len = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX);
         let mut head = Self::default();
@@ -42,8 +42,8 @@ impl RequestHead {
         head
     }
 
-    /// From a header map as proxy-wasm hands it over: the number of lines, then the lengths of each name and value, all
-    /// of them 32 bits in little endian; then the names and values, a zero byte after each. `None`: it is cut short.
+    /// Parses a header map of proxy-wasm: the number of lines and the lengths of each name and value, as 32-bit
+    /// little-endian integers; then the names and values, each followed by a zero byte. `None` if it is cut short.
     pub fn from_proxy_wasm(bytes: Vec<u8>) -> Option<Self> {
         let (count, rest) = bytes.split_first_chunk::<4>()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
@@ -56,7 +56,7 @@ impl RequestHead {
         };
         let mut at = u32::try_from(sizes_len).ok()?.checked_add(4)?;
         for size in sizes {
-            // The name's length in the lower half, the value's in the upper.
+            // The name's length is in the lower half, the value's in the upper half.
             let sizes = u64::from_le_bytes(*size);
             let (name_len, value_len) = (
                 u32::try_from(sizes & 0xffff_ffff).ok()?,
@@ -71,7 +71,7 @@ impl RequestHead {
             });
             at = at.checked_add(name_len)?.checked_add(value_len)?.checked_add(2)?;
         }
-        // Each zero byte but the last is followed by something: when the end is there, so is all before it.
+        // Only the last zero byte may be missing: nothing follows it, so the text is complete without it.
         let end = usize::try_from(at).ok()?.checked_sub(usize::from(count > 0))?;
         let is_whole = end <= bytes.len();
         head.bytes = bytes;
@@ -83,20 +83,20 @@ impl RequestHead {
         self.lines.push(line);
     }
 
-    /// The values of a name, which is given in lower case.
+    /// Returns the values of a name, which must be in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.lines_tagged(name)
             .filter(move |line| bytes::equal(self.name(line), name.as_bytes()))
             .map(|line| self.value(line))
     }
 
-    /// The value of a name that should be there once.
+    /// Returns the value of a name that may occur once.
     pub fn one<'a>(&'a self, name: &'a str) -> Values<&'a [u8]> {
         Values::of(self.all(name))
     }
 
-    /// The names there are that frameworks may read as `name`, which is given in lower case: every byte that is neither
-    /// letter nor digit is taken as `-`.
+    /// Returns the names in the head that frameworks may read as `name`, which must be in lower case: every byte other
+    /// than a letter or digit counts as `-`.
     pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.lines_tagged(name)
             .map(|line| self.name(line))
@@ -109,12 +109,12 @@ impl RequestHead {
             })
     }
 
-    /// GET, HEAD and OPTIONS are safe; anything else, a missing method included, is not.
+    /// Whether the method is safe: GET, HEAD or OPTIONS. Anything else, including a missing method, is not.
     pub fn is_safe(&self) -> bool {
         matches!(self.one(":method"), Values::Single(b"GET" | b"HEAD" | b"OPTIONS"))
     }
 
-    /// Whether the connection would leave HTTP: `Upgrade` (RFC 9110, 7.8) or extended CONNECT (RFC 8441).
+    /// Whether the connection would leave HTTP: `Upgrade` (RFC 9110, section 7.8) or extended CONNECT (RFC 8441).
     pub fn is_upgrade(&self) -> bool {
         self.one("upgrade") != Values::Absent || self.one(":protocol") != Values::Absent
     }
@@ -146,8 +146,8 @@ impl RequestHead {
     }
 }
 
-/// A fingerprint of a name, from its length and its first byte: names with different tags are different, and
-/// not even spellings of one name. Below 64.
+/// Returns a fingerprint of a name, below 64, from its length and first byte. Names with different tags are different,
+/// and not even spellings of one name.
 fn tag(len: usize, first: Option<&u8>) -> u8 {
     let len = u8::try_from(len & 63).unwrap_or(0);
     (len ^ dash(first.copied().unwrap_or(0)).rotate_left(3)) & 63
@@ -157,8 +157,8 @@ fn bit(tag: u8) -> u64 {
     1u64.wrapping_shl(u32::from(tag))
 }
 
-/// To many frameworks, whose variables are named as CGI's (RFC 3875, section 4.1.18), `x_user`, `x.user` and `x-user` are one
-/// header.
+/// Maps all bytes that many frameworks do not distinguish to `-`: if they name variables like CGI (RFC 3875, section
+/// 4.1.18), `x_user`, `x.user` and `x-user` are one header.
 fn dash(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte } else { b'-' }
 }
@@ -167,7 +167,7 @@ fn dash(byte: u8) -> u8 {
 mod tests {
     use super::*;
 
-    fn serialised(lines: &[(&str, &str)]) -> Vec<u8> {
+    fn serialized(lines: &[(&str, &str)]) -> Vec<u8> {
         let texts = || lines.iter().flat_map(|(name, value)| [name, value]);
         let mut bytes = u32::try_from(lines.len()).unwrap().to_le_bytes().to_vec();
         for text in texts() {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_header_map_of_the_proxy_is_read_as_it_is() {
         let lines = [(":method", "GET"), ("cookie", "a=b"), ("empty", ""), ("cookie", "c=d")];
-        let head = RequestHead::from_proxy_wasm(serialised(&lines)).unwrap();
+        let head = RequestHead::from_proxy_wasm(serialized(&lines)).unwrap();
         assert_eq!(head.one(":method"), Values::Single(&b"GET"[..]));
         assert_eq!(head.all("cookie").collect::<Vec<_>>(), [b"a=b", b"c=d"]);
         assert_eq!(
@@ -191,7 +191,7 @@ mod tests {
             (Values::Single(&b""[..]), Values::Absent)
         );
         assert_eq!(head.one("cookie"), Values::Repeated);
-        assert!(RequestHead::from_proxy_wasm(serialised(&[])).unwrap().lines.is_empty());
+        assert!(RequestHead::from_proxy_wasm(serialized(&[])).unwrap().lines.is_empty());
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
             ("x-a0b", "9"),
             (".a+", "10"),
         ];
-        let head = RequestHead::from_proxy_wasm(serialised(&lines)).unwrap();
+        let head = RequestHead::from_proxy_wasm(serialized(&lines)).unwrap();
         assert_eq!(
             head.spellings("x-a-b").collect::<Vec<_>>(),
             [&b"x-a-b"[..], b"x_a-b", b"x-a_b", b"x.a.b", b"x~a!b"]
@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_header_map_that_is_cut_short_or_lies_about_its_lengths_is_none() {
-        let whole = serialised(&[("name", "value"), ("a", "b")]);
-        // Without the last zero byte nothing of the text is missing.
+        let whole = serialized(&[("name", "value"), ("a", "b")]);
+        // Without the last zero byte, no text is missing.
         for length in 0..whole.len() - 1 {
             assert!(
                 RequestHead::from_proxy_wasm(whole[..length].to_vec()).is_none(),

@@ -1,4 +1,4 @@
-//! What a request says before anybody asks who sent it.
+//! Headers of requests and responses, and the checks that need no session.
 
 pub mod access_token;
 pub mod cache_control;

@@ -1,23 +1,23 @@
-//! Whether a request comes from where it may: `Origin` (RFC 6454) together with Fetch Metadata. The one rule of the gateway and of the
-//! service's endpoints.
+//! Whether a request comes from a permitted origin: `Origin` (RFC 6454) together with Fetch Metadata. One rule for the
+//! gateway and the service's endpoints.
 
 use super::fetch_metadata::FetchSite;
 use super::trusted_origins::TrustedOrigins;
 use super::values::Values;
 
-/// Where a request says that it comes from.
+/// The origin that a request states.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallerOrigin<'a> {
     /// A trusted web origin, as the request spells it.
     Trusted(&'a [u8]),
-    /// Another origin, or more than one.
+    /// Another origin, or several.
     Untrusted,
     /// There is no `Origin`.
     Absent,
 }
 
 impl<'a> CallerOrigin<'a> {
-    /// From the values of `Origin`.
+    /// Reads the values of `Origin`.
     pub fn of(values: Values<&'a [u8]>, trusted: &TrustedOrigins) -> Self {
         match values {
             Values::Absent => Self::Absent,
@@ -27,18 +27,18 @@ impl<'a> CallerOrigin<'a> {
     }
 }
 
-/// What a request must show that has no trusted origin.
+/// What applies to a request without `Origin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithoutOrigin {
-    /// Nothing may come without: the request changes something, or reaches for more than an answer.
+    /// It is refused: it changes something, or upgrades the connection.
     Refused,
-    /// A request that only reads may come from the same origin, or from the user.
+    /// It is allowed from the same origin and from the user, since it only reads.
     Allowed,
-    /// It may also come from a sibling domain: the browser navigates.
+    /// It is also allowed from a sibling domain, since the browser navigates.
     AllowedFromSameSite,
 }
 
-/// Why a request may not come from where it comes from.
+/// Why a request's origin is not permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.details())]
 pub enum OriginError {
@@ -53,7 +53,7 @@ pub enum OriginError {
 }
 
 impl OriginError {
-    /// For the log.
+    /// Returns the text for the log.
     pub const fn details(self) -> &'static str {
         match self {
             Self::Untrusted => "the Origin is not trusted",
@@ -64,10 +64,10 @@ impl OriginError {
     }
 }
 
-/// Checks `Origin` and the values of `Sec-Fetch-Site`, each of which counts.
+/// Checks `Origin` and all values of `Sec-Fetch-Site`.
 ///
 /// # Errors
-/// The first rule that the request breaks.
+/// The first rule that the request violates.
 pub fn check<'a>(
     origin: CallerOrigin<'_>,
     sites: impl IntoIterator<Item = &'a [u8]>,
@@ -114,7 +114,7 @@ mod tests {
                 WithoutOrigin::Allowed,
                 WithoutOrigin::AllowedFromSameSite,
             ] {
-                // From sandboxed frames, and after some redirects.
+                // Sent from sandboxed frames, and after some redirects.
                 assert_eq!(
                     checked(&["null"], sites, without),
                     Err(OriginError::Untrusted),

@@ -1,21 +1,21 @@
-//! W3C Trace Context, and the request's id: what a request is followed by through the logs and traces of all that it
-//! causes. A callout that is made on a request's behalf carries them too.
+//! W3C Trace Context and the request id, which identify a request in the logs and traces of everything that it causes.
+//! Callouts on behalf of a request carry them too.
 //!
-//! They come from outside and go into headers, so that nothing but what has their form is taken over.
+//! They come from outside and go into headers, so only values in their defined form are propagated.
 
 use zeroize::Zeroizing;
 
 use crate::request::head::RequestHead;
 use crate::request::values::Values;
 
-/// Version, trace, parent and flags, with `-` between them (section 3.2.2).
+/// Version, trace id, parent id and flags, with `-` between them (W3C Trace Context, section 3.2.2).
 const TRACEPARENT_LEN: usize = 55;
-/// A longer `tracestate` is not handed on (section 3.3.1.5 asks for at least this many bytes).
-pub const MAX_TRACESTATE_LEN: usize = 512;
-/// A longer request id is not handed on.
-const MAX_REQUEST_ID_LEN: usize = 64;
+/// The maximum length of a `tracestate` that is propagated, in bytes (section 3.3.1.5 requires at least 512).
+pub const MAX_TRACESTATE_BYTES: usize = 512;
+/// The maximum length of a request id that is propagated, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 64;
 
-/// The headers that a request made on behalf of this one says.
+/// Returns the headers of a request that is made on behalf of this one.
 pub(crate) fn headers(head: &RequestHead) -> impl Iterator<Item = (&'static str, Zeroizing<String>)> {
     let traceparent = traceparent(head);
     let tracestate = traceparent.as_ref().and_then(|_| tracestate(head));
@@ -48,7 +48,7 @@ fn traceparent(head: &RequestHead) -> Option<String> {
         && hex(flags, 2)
         && some(trace)
         && some(parent);
-    // A later version may have more, after another `-`; what is known of it is said as the version that is known.
+    // A later version may have more after another `-`. Its known parts are propagated as the known version.
     let versioned = match version {
         "ff" => false,
         "00" => more.is_empty(),
@@ -57,10 +57,11 @@ fn traceparent(head: &RequestHead) -> Option<String> {
     (formed && versioned).then(|| format!("00-{trace}-{parent}-{flags}"))
 }
 
-/// Several lines are one list (section 3.3.1).
+/// Several lines are one list (W3C Trace Context, section 3.3.1).
 fn tracestate(head: &RequestHead) -> Option<String> {
     let list = head.all("tracestate").collect::<Vec<_>>().join(&b","[..]);
-    let formed = (1..=MAX_TRACESTATE_LEN).contains(&list.len()) && list.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let formed =
+        (1..=MAX_TRACESTATE_BYTES).contains(&list.len()) && list.iter().all(|byte| matches!(byte, b' '..=b'~'));
     formed.then(|| String::from_utf8(list).ok()).flatten()
 }
 
@@ -71,11 +72,11 @@ fn request_id(head: &RequestHead) -> Option<String> {
     }
 }
 
-/// The id that a proxy in front has given to the request (`X-Request-Id`), if it is fit for logs and headers: 1 to 64 letters,
-/// digits, `-`, `_` and `.`.
+/// Returns the request id that a proxy in front has set (`X-Request-Id`), if it is fit for logs and headers: 1 to 64
+/// letters, digits, `-`, `_` and `.`.
 pub fn parse_request_id(value: &[u8]) -> Option<&str> {
     let is_legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let is_formed = (1..=MAX_REQUEST_ID_LEN).contains(&value.len()) && value.iter().all(is_legal);
+    let is_formed = (1..=MAX_REQUEST_ID_BYTES).contains(&value.len()) && value.iter().all(is_legal);
     is_formed.then(|| std::str::from_utf8(value).ok()).flatten()
 }
 

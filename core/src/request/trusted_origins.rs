@@ -7,15 +7,15 @@ use crate::encoding::bytes;
 /// The list of trusted origins; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedOrigins {
-    /// Lower case, without a default port.
+    /// In lower case, without default ports.
     origins: Vec<String>,
 }
 
 impl TrustedOrigins {
-    /// Reads a list of `scheme://host[:port]`. Outside `demo`, plain http is for `localhost` only.
+    /// Parses a list of `scheme://host[:port]`. Unless `demo`, http is accepted only for `localhost`.
     ///
     /// # Errors
-    /// Names the entry and says what to write.
+    /// The list is empty, or an entry is invalid; the message names the entry and says what to write.
     pub fn parse(list: &[String], demo: bool) -> Result<Self, InvalidOrigin> {
         if list.is_empty() {
             return Err(InvalidOrigin::Empty);
@@ -26,14 +26,14 @@ impl TrustedOrigins {
         })
     }
 
-    /// Whether the value of an Origin header is one of the list: equal but for the case of ASCII letters.
+    /// Whether the value of an Origin header is in the list, ignoring the case of ASCII letters.
     pub fn is_trusted(&self, origin: &[u8]) -> bool {
         self.origins
             .iter()
             .any(|trusted| bytes::equal(trusted.as_bytes(), origin) || trusted.as_bytes().eq_ignore_ascii_case(origin))
     }
 
-    /// The origins, in lower case and without default ports.
+    /// Returns the origins, in lower case and without default ports.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.origins.iter().map(String::as_str)
     }
@@ -50,7 +50,7 @@ fn read(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
     let origin = entry.to_ascii_lowercase();
     let (scheme, authority) = origin.split_once("://").ok_or_else(malformed)?;
     let (host, port) = match authority.rsplit_once(':') {
-        // The colon of an IPv6 address in brackets is not a port's.
+        // A colon inside the brackets of an IPv6 address does not precede a port.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
@@ -84,7 +84,7 @@ fn read(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
     })
 }
 
-/// An IPv6 address as browsers spell it (WHATWG URL, section 3.5): as RFC 5952, but without IPv4's dots.
+/// Spells an IPv6 address as browsers do (WHATWG URL, section 3.5): as in RFC 5952, but without dotted IPv4.
 fn as_sent(address: Ipv6Addr) -> String {
     match (address.to_ipv4_mapped(), address.segments()) {
         (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
@@ -92,7 +92,7 @@ fn as_sent(address: Ipv6Addr) -> String {
     }
 }
 
-/// Whether browsers take the host for an IPv4 address: its last label is a number (WHATWG URL, section 3.5).
+/// Whether browsers parse the host as an IPv4 address: its last label is a number (WHATWG URL, section 3.5).
 fn ends_in_number(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit_once('.').map_or(host, |(_, last)| last);
@@ -101,8 +101,8 @@ fn ends_in_number(host: &str) -> bool {
         || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The address that browsers make of such a host: numbers may be octal or hexadecimal, and the last one fills what is left
-/// (WHATWG URL, section 3.5).
+/// Returns the address that browsers take such a host for: numbers may be octal or hexadecimal, and the last one fills
+/// the remaining bytes (WHATWG URL, section 3.5).
 fn ipv4(host: &str) -> Option<Ipv4Addr> {
     let numbers = host.strip_suffix('.').unwrap_or(host).split('.').map(|label| {
         if let Some(digits) = label.strip_prefix("0x") {
@@ -133,7 +133,7 @@ fn ipv4(host: &str) -> Option<Ipv4Addr> {
 /// Why a list of origins is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {
-    /// There is no entry.
+    /// The list has no entry.
     #[error("the list is empty: write the web origin of the application, for example `https://www.example.com`")]
     Empty,
     /// An entry is not an origin.
@@ -141,15 +141,15 @@ pub enum InvalidOrigin {
         "invalid origin `{0}`: write scheme, host and, unless it is the default, port, and nothing after them, for example `https://www.example.com`"
     )]
     Malformed(String),
-    /// An entry has an address that browsers spell otherwise.
-    #[error("browsers never send `{entry}`: write `{host}`, as they spell this address")]
+    /// An entry has an address that browsers spell differently.
+    #[error("no browser sends `{entry}`: write `{host}`, as browsers write this address")]
     Spelling {
         /// The entry.
         entry: String,
         /// The host as browsers spell it.
         host: String,
     },
-    /// An entry has the scheme http.
+    /// An entry has the scheme http, and its host is not `localhost`.
     #[error("`{0}` uses http: write https, which secure cookies require")]
     Http(String),
 }

@@ -1,18 +1,18 @@
-//! Headers and parameters that may be there once: the one rule for those that are missing or repeated.
+//! Headers and parameters that may occur once: one rule for missing and repeated ones.
 
-/// The values under a name that may be there once.
+/// The values of a name that may occur once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values<T> {
-    /// The name is not there.
+    /// The name is missing.
     Absent,
-    /// It is there once, with this value.
+    /// The name occurs once, with this value.
     Single(T),
-    /// It is repeated: which value is meant cannot be known.
+    /// The name is repeated, so the intended value is unknown.
     Repeated,
 }
 
 impl<T> Values<T> {
-    /// From all values under the name.
+    /// Classifies all values of the name.
     pub fn of(values: impl IntoIterator<Item = T>) -> Self {
         let mut values = values.into_iter();
         match (values.next(), values.next()) {
@@ -22,7 +22,7 @@ impl<T> Values<T> {
         }
     }
 
-    /// The value, where it is there once.
+    /// Returns the value if the name occurs once.
     pub fn single(self) -> Option<T> {
         match self {
             Self::Single(value) => Some(value),

@@ -1,5 +1,5 @@
-//! The CSRF value: the name of its header, and the check that the header repeats the value that is sealed in the CSRF cookie of
-//! the same session.
+//! The CSRF value: the name of its header, and the check that the header repeats the value in the CSRF cookie of the
+//! same session.
 
 use subtle::ConstantTimeEq;
 
@@ -8,23 +8,23 @@ use crate::cookie::purpose::Purpose;
 use crate::cookie::seal::Opened;
 use crate::request::values::Values;
 
-/// The name of the header that carries the CSRF value: `x-<prefix>-csrf`.
+/// Returns the name of the header that carries the CSRF value: `x-<prefix>-csrf`.
 pub fn header_name(prefix: &str) -> String {
     format!("x-{prefix}-csrf")
 }
 
-/// Why the CSRF value of a request does not count.
+/// Why a request fails the CSRF check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.details())]
 pub enum CsrfError {
     /// The header is repeated.
     HeaderRepeated,
-    /// The header is missing, or is not what the cookie holds, or the cookie is of another session.
+    /// The header is missing or differs from the cookie, or the cookie belongs to another session.
     Mismatch,
 }
 
 impl CsrfError {
-    /// For the log.
+    /// Returns the text for the log.
     pub const fn details(self) -> &'static str {
         match self {
             Self::HeaderRepeated => "repeated CSRF header",
@@ -33,7 +33,7 @@ impl CsrfError {
     }
 }
 
-/// The value in the header; `None` where it is missing.
+/// Returns the header's value; `None` if it is missing.
 ///
 /// # Errors
 /// The header is repeated.
@@ -45,8 +45,8 @@ pub fn header_value(values: Values<&[u8]>) -> Result<Option<&[u8]>, CsrfError> {
     }
 }
 
-/// Compares the header's value with the cookie's, in constant time, and the cookie's session with `session`, which the
-/// tokens are of. An empty value never matches.
+/// Compares the header's value with the cookie's, in constant time, and the cookie's session with `session`, that of
+/// the tokens. An empty value never matches.
 ///
 /// # Errors
 /// [`CsrfError::Mismatch`].

@@ -1,30 +1,30 @@
-//! Whose session a request is of: the one rule of the service's endpoints, the filter and `/authorize`.
+//! The session of a request: one rule for the service's endpoints, the filter and `/authorize`.
 //!
-//! A session is what its host-locked cookies say: the access token, else the CSRF value. Their names (`__Host-…`) keep every
-//! other host from setting them. The refresh and ID token cookies have names that do not forbid `Domain` (`__Http-…`): a page
-//! of a sibling domain can set them, so that they count only where they are of that session. Of several cookies of one name
-//! the one counts that opens and is of the session; what is host-locked and opens for two sessions is of neither. Where the
-//! names are not host-locked the rule is the same, and keeps apart what it can.
+//! The host-locked cookies identify the session: the access token cookie, else the CSRF cookie. Their names
+//! (`__Host-…`) keep every other host from setting them. Those of the refresh token and ID token cookies (`__Http-…`)
+//! do not forbid `Domain`: a page of a sibling domain can set them, so they count only if they belong to that session.
+//! Of several cookies of one name, the one counts that opens and belongs to the session; host-locked ones that open for
+//! different sessions belong to none. If names are not host-locked, the rule is the same, and separates what it can.
 
 use crate::cookie::purpose::Purpose;
 use crate::cookie::session_id::SessionId;
 
-/// The session that the host-locked cookies of a request name.
+/// The session that the host-locked cookies of a request identify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CurrentSession {
-    /// Its id; `None` for cookies of version 1, which have none.
+    /// `None` for cookies of version 1, which have no session id.
     id: Option<SessionId>,
 }
 
-/// Host-locked cookies of one name open for different sessions: which of them the user began cannot be known.
+/// Host-locked cookies of one name belong to different sessions: it is unknown which one the user began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("cookies of one name belong to different sessions")]
 pub struct DifferentSessions;
 
 impl CurrentSession {
-    /// The session that these cookies name: those under the names of the access token and of the CSRF value that are authentic.
-    /// An access token that has expired still says whose it was; a CSRF value that has expired comes from a session that is
-    /// over. `None`: no session.
+    /// Returns the session that the authentic access token and CSRF cookies identify; `None` if there is none. An
+    /// expired access token still identifies its session; an expired CSRF cookie must be left out, since its session is
+    /// over.
     ///
     /// # Errors
     /// See [`DifferentSessions`].
@@ -35,35 +35,35 @@ impl CurrentSession {
         if let Some(session) = only(access_tokens)? {
             return Ok(Some(session));
         }
-        // A CSRF value that was made beside tokens of version 1 names no session by itself.
+        // A CSRF cookie that was sealed beside tokens of version 1 identifies no session by itself.
         only(csrf.into_iter().filter(|id| *id != Some(SessionId::NONE)))
     }
 
-    /// The session of an access token that is the only one of its name.
+    /// Returns the session of an access token cookie that is the only one of its name.
     pub const fn of_access_token(id: Option<SessionId>) -> Self {
         Self { id }
     }
 
-    /// Its id; `None` for a session of version 1.
+    /// Returns the session id; `None` for a session of version 1.
     pub const fn id(&self) -> Option<SessionId> {
         self.id
     }
 
-    /// Whether a cookie that opened for `purpose`, with this session inside, is of the session. Cookies of version 1 do not
-    /// know theirs, and are never mixed with those that do: every write seals the whole session again. A CSRF value is an
-    /// exception in one direction: any serves tokens of version 1. Pending logins are of no session.
+    /// Whether a cookie that opened for `purpose`, with the session id `id`, belongs to this session. Cookies of
+    /// version 1 have no session id, and are never mixed with others: every write seals the whole session again. The
+    /// CSRF cookie is an exception one way: any serves tokens of version 1. Pending logins belong to no session.
     pub fn has(&self, purpose: Purpose, id: Option<SessionId>) -> bool {
         match purpose {
             Purpose::AccessToken | Purpose::RefreshToken | Purpose::IdToken => self.id == id,
-            // A service that writes a session in version 2 writes its CSRF value in version 2. A version 1 value, which opens in any
-            // place, was put there by somebody else, and would undo the binding.
+            // The service writes the CSRF cookie in the version of the session. Beside version 2, one of version 1,
+            // which opens in place of any cookie, was set by somebody else, and would undo the binding.
             Purpose::Csrf => self.id.is_none() || self.id == id,
             Purpose::Login | Purpose::NavigationLogin => false,
         }
     }
 }
 
-/// The one session of them all.
+/// Returns the session that all of them belong to; `None` if there are none.
 fn only(ids: impl IntoIterator<Item = Option<SessionId>>) -> Result<Option<CurrentSession>, DifferentSessions> {
     let mut ids = ids.into_iter();
     let Some(id) = ids.next() else { return Ok(None) };

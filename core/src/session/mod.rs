@@ -1,4 +1,4 @@
-//! Whose session a request is of, and which sessions are over.
+//! The session of a request, the CSRF value, and ended sessions.
 
 pub mod csrf;
 pub mod current_session;

@@ -1,4 +1,4 @@
-//! A connection with a certificate, and a route with metadata.
+//! A connection with a client certificate, and a route with metadata.
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::RequestAttributes;
@@ -8,7 +8,7 @@ use bff_core::request::head::RequestHead;
 
 use crate::support::*;
 
-/// A connection with a certificate, on a route with metadata.
+/// A connection with a client certificate, on a route with metadata.
 pub(crate) struct TestAttributes {
     pub(crate) certificate: Option<[u8; 32]>,
     pub(crate) scopes: Option<&'static str>,
@@ -41,7 +41,7 @@ pub(crate) fn asked(gate: &mut Gateway, stream: u32, head: &RequestHead, attribu
     Vec::from_iter(gate.on_request(stream, head, attributes, NOW))
 }
 
-/// The first request with a token, its introspection answered like this; then a second one, of which the answer is kept.
+/// Sends a request with a token, answers its introspection, then sends one for which the response is cached.
 pub(crate) fn both(
     gate: &mut Gateway,
     head: &RequestHead,
@@ -53,7 +53,7 @@ pub(crate) fn both(
         effects = gate.on_introspection(id, answer, NOW);
     }
     let first = ends(&effects).pop().unwrap().1;
-    // By now the token is known, and by a third time the cookie's worth as well.
+    // The second request has the token in the cache, and the third also the opened cookie.
     asked(gate, 2, head, attributes);
     let second = ends(&asked(gate, 3, head, attributes)).pop().unwrap().1;
     (first, second)

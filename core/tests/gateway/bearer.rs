@@ -1,4 +1,4 @@
-//! The bearer entry point: no cookie stage.
+//! An entry point for bearer tokens, without the cookie stage.
 
 use serde_json::json;
 
@@ -61,7 +61,7 @@ fn malformed_or_repeated_credentials_are_a_bad_request_and_no_invalid_token() {
     for twice in [["Bearer a", "Bearer a"], ["Bearer a", "Basic dTpw"], ["", ""]] {
         assert_eq!(end(&twice.map(|value| ("authorization", value))), bad, "{twice:?}");
     }
-    // An entry point that takes both: the same without a cookie of ours, and with one it is not looked at.
+    // An entry point for both: the same without a cookie of the BFF; with one, the header is ignored.
     let mut both = gate(json!({"bff_token": {"allow_tokens": true}}));
     let malformed = ("authorization", "Bearer a b");
     assert_eq!(refused(&mut both, &head("GET", &[malformed])), Some(400));
@@ -73,7 +73,7 @@ fn malformed_or_repeated_credentials_are_a_bad_request_and_no_invalid_token() {
 
 #[test]
 fn every_token_that_the_service_may_be_given_is_taken() {
-    // RFC 6749, appendix A.12, without the space: one more than b64token has.
+    // RFC 6749, appendix A.12, without the space: more than `b64token`.
     let alphabet: String = ('\u{21}'..='\u{7e}').collect();
     for token in ["00D!AQ4", "a,b", "a\"b", &alphabet] {
         let authorization = format!("Bearer {token}");

@@ -1,4 +1,4 @@
-//! Tokens that are bound to a certificate.
+//! Access tokens that are bound to a client certificate.
 
 use bff_core::encoding::base64url;
 use bff_core::request::head::RequestHead;

@@ -1,4 +1,4 @@
-//! Claims that the API gets as headers, in place of a token.
+//! Claims that the API receives as headers instead of a token.
 
 use bff_core::encoding::base64url;
 use bff_core::gateway::effect::{Decision, Effect, Forward};
@@ -14,7 +14,7 @@ fn claims_mode() -> Value {
     ]}})
 }
 
-/// The head that goes upstream of a request with these lines, as far as the filter writes it.
+/// Returns the headers that the filter sets and removes, or the status with which it refuses.
 fn upstream(
     changes: Value,
     lines: &[(&str, &str)],
@@ -74,7 +74,7 @@ fn claims_become_headers_and_nobody_else_can_write_them() {
         ("x~user.sub", "removed"),
     ];
     assert_eq!(lines, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    // A claim that the server does not have is not taken from the client instead.
+    // If the server does not send a claim, the client's header does not replace it.
     let without = json!({"active": true, "exp": NOW + 100});
     let lines = upstream(
         claims_mode(),
@@ -162,7 +162,7 @@ fn a_signed_introspection_response_is_for_us_from_the_issuer_and_becomes_headers
     assert_eq!(send(TYP, ("token_introspection", json!("x"))), Err(502));
     assert_eq!(send(TYP, ("token_introspection", json!({"active": false}))), Err(401));
     assert_eq!(send(TYP, ("token_introspection", json!({"sub": "alice"}))), Err(502));
-    // Taken for an access token it is none: in the other forms it is not forwarded.
+    // An introspection response is not an access token: in the other response formats it is not forwarded.
     let token = match signed(TYP, &good) {
         IntrospectionResponse::Http { body, .. } => String::from_utf8(body.unwrap()).unwrap(),
         IntrospectionResponse::Failed => panic!(),

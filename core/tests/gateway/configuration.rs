@@ -1,4 +1,4 @@
-//! The configuration: what is wrong is named, and what to write instead.
+//! The configuration: errors name the field and say what to write.
 
 use bff_core::gateway::config::Config;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn error(changes: Value) -> String {
 fn either_section_may_be_absent_but_not_both() {
     let parse = |changes| Config::parse(configuration(changes).to_string().as_bytes(), env);
     assert!(parse(json!({"phantom_token": null})).is_ok() && parse(json!({"bff_token": null})).is_ok());
-    assert!(error(json!({"phantom_token": null, "bff_token": null})).contains("`bff_token` section"));
+    assert!(error(json!({"phantom_token": null, "bff_token": null})).contains("write `bff_token`"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The cookie stage: what a browser's request must show.
+//! The cookie stage: what a request of a browser must have.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -228,7 +228,7 @@ fn a_token_with_characters_that_no_token_has_reaches_no_header() {
             "{token:?}"
         );
     }
-    // RFC 6749, appendix A.12, without the space. Beyond ASCII these are the characters of two bytes.
+    // RFC 6749, appendix A.12, without the space. Outside ASCII: all characters of two bytes.
     for character in '\0'..='\u{7ff}' {
         let is_legal = character.is_ascii_graphic();
         for token in [format!("{character}a"), format!("a{character}")] {

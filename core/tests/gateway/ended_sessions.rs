@@ -1,4 +1,4 @@
-//! The list of ended sessions: read when it is due, obeyed, and kept when it cannot be read.
+//! The list of ended sessions: polled when it is due, applied, and kept if a poll fails.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::{SessionId, SubjectHash};
@@ -21,7 +21,7 @@ fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
     })
 }
 
-/// Whether the list that is given could not be used.
+/// Whether a poll with this response fails.
 fn failed(gate: &mut Gateway, status: u16, body: Option<&[u8]>) -> bool {
     let before = gate.counters().of(Counter::EndedSessionsFailed);
     gate.on_ended_sessions(status, body);

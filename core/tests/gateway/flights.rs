@@ -1,4 +1,4 @@
-//! Single flight: one introspection for however many requests, and nobody hangs.
+//! Single flight: one introspection for any number of requests, and none of them waits for ever.
 
 use bff_core::gateway::effect::Effect;
 use serde_json::json;
@@ -66,7 +66,7 @@ fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
     gate.ask(1, &good("GET", "token"), NOW);
     gate.ask(2, &good("GET", "token"), NOW);
     assert!(gate.on_stream_end(1), "the callout is to be made again soon");
-    // One that comes in between waits too.
+    // A request that comes in between waits too.
     assert!(flight(&gate.ask(3, &good("GET", "token"), NOW)).is_none());
     let (behalf, id) = flight(&gate.on_tick(NOW)).unwrap();
     assert_eq!(behalf, None);

@@ -1,4 +1,4 @@
-//! What is asked of the authorization server, what its answers mean, and for how long.
+//! Introspection: the request, the meaning of the responses, and how long they are cached.
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::Counter;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// What becomes of a request whose introspection is answered like this.
+/// Returns the end of a request whose introspection has this response.
 fn end(changes: Value, answer: &IntrospectionResponse) -> End {
     let mut gate = gate(changes);
     let (_, flight) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     ends(&gate.on_introspection(flight, answer, NOW)).pop().unwrap().1
 }
 
-/// Until when a second request needs no introspection; 0: it does at once.
+/// Returns for how many seconds the response is cached.
 fn kept_for(gate: &mut Gateway, answer: &IntrospectionResponse) -> u64 {
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     gate.on_introspection(id, answer, NOW);
@@ -24,7 +24,7 @@ fn kept_for(gate: &mut Gateway, answer: &IntrospectionResponse) -> u64 {
         gate.on_stream_end(2);
         gate.counters().of(Counter::CacheHit) > before
     };
-    // The cookie itself lives for 300 s.
+    // The cookie itself is valid for 300 s.
     (0..300).take_while(|second| hit(gate, NOW + second)).count() as u64
 }
 
@@ -46,7 +46,7 @@ fn the_request_is_a_form_with_encoded_credentials() {
             .as_str()
     };
     assert_eq!(&*request.body, b"token_type_hint=access_token&token=to%2Bke%2Fn%3D");
-    // base64 of a+client:a+secret%3A%26%25
+    // base64 of `a+client:a+secret%3A%26%25`
     assert_eq!(header("authorization"), "Basic YStjbGllbnQ6YStzZWNyZXQlM0ElMjYlMjU=");
     assert_eq!(header("accept"), "application/jwt");
     assert_eq!(header("accept-encoding"), "identity");
@@ -118,7 +118,7 @@ fn inactive_is_whatever_is_not_active() {
     }
 }
 
-/// RFC 7662, section 2.2: `active` is a boolean. A text is not what it says.
+/// RFC 7662, section 2.2: `active` is a Boolean. A string is not, whatever it says.
 #[test]
 fn active_is_the_boolean_true_and_nothing_that_looks_like_it() {
     let token = jwt(json!({}));

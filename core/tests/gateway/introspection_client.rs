@@ -1,4 +1,4 @@
-//! How the gateway shows an authorization server who asks.
+//! Client authentication of the gateway at the authorization server.
 
 use bff_core::gateway::effect::{Command, Effect};
 use bff_core::gateway::introspection::IntrospectionRequest;

@@ -1,4 +1,4 @@
-//! Access tokens that are JWTs already, where introspection is asked about them (`jwt_access_tokens: introspect`).
+//! Access tokens that are JWTs and are introspected (`jwt_access_tokens: introspect`).
 
 use bff_core::gateway::introspection::IntrospectionResponse;
 use serde_json::{Value, json};
@@ -28,11 +28,11 @@ fn a_jwt_that_introspection_calls_active_with_claims_alone_is_passed_on_itself()
     let forwarded = End::Forwarded(format!("Bearer {token}"));
     let active = members(json!({"active": true, "sub": "a", "exp": NOW + 50}));
     assert_eq!(end(introspect(), &token, &active), forwarded);
-    // Out of a cookie as well.
+    // From a cookie too.
     let mut gate = gate(json!({"phantom_token": {"jwt_access_tokens": "introspect"}}));
     let (_, id) = flight(&gate.ask(1, &good("POST", &token), NOW)).expect("a callout");
     assert_eq!(ends(&gate.on_introspection(id, &active, NOW)), [(1, forwarded)]);
-    // Kept until the earlier of both expiries.
+    // Cached until the earlier of the two expiries.
     assert!(flight(&gate.ask(2, &good("POST", &token), NOW + 49)).is_none());
     assert!(flight(&gate.ask(3, &good("POST", &token), NOW + 50)).is_some());
 }
@@ -144,12 +144,12 @@ fn a_token_that_is_bound_to_two_keys_is_refused() {
             End::Refused(502, None),
             "{two}"
         );
-        // Where nobody is asked, the token says it itself.
+        // Without introspection, the token itself says so.
         let mut pass = gate(json!({"bff_token": null}));
         let effects = pass.ask(1, &bearer(&jwt(json!({"cnf": two}))), NOW);
         assert_eq!(refusal(&effects).0, 401, "{two}");
     }
-    // A key in a key set is one key, and what nobody knows is no second one (RFC 7800, section 3.1).
+    // A key in a key set is one key, and an unknown confirmation method is not a second one (RFC 7800, section 3.1).
     for one in [
         json!({"jku": "https://keys", "kid": "1"}),
         json!({"jkt": "abc", "x-vendor": 1}),

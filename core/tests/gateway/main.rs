@@ -1,4 +1,4 @@
-//! The gate, driven as data: events in, effects out.
+//! The gateway, driven by data: events in, effects out.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,7 +1,7 @@
-//! What an operator is told of and what is counted, where the filter and what is around it do not fit together.
+//! Notices to the operator, and counters, when the filter does not fit its environment.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::Counter;
@@ -32,7 +32,7 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
     };
     let sealed = |purpose| {
         let sealer = Sealer::new(ring.clone(), "example", false);
-        sealer.seal(purpose, &content, [3; NONCE_LEN]).unwrap()
+        sealer.seal(purpose, &content, [3; NONCE_BYTES]).unwrap()
     };
     let cookies = format!(
         "example-at={}; example-csrf={}",
@@ -59,7 +59,7 @@ fn a_cookie_of_a_key_that_the_filter_does_not_have_is_refused_counted_and_its_ke
     assert_eq!((*key, *requests, ring.len()), (new, 2, 1));
     assert_eq!(notices(&mut gate, NOW), []);
 
-    // What is no sealed value, altered or expired is none of this.
+    // Malformed, altered and expired values do not count as sealed with an unknown key.
     let expired = seal_as(Purpose::AccessToken, "token", SESSION, NOW);
     for cookie in [
         "example-at=x",
@@ -99,9 +99,9 @@ fn inactive_answers_for_tokens_out_of_our_own_cookies_are_counted_and_told_of() 
         let (_, id) = flight(&gate.ask(stream, &good("GET", user), NOW)).expect("a callout");
         gate.on_introspection(id, &inactive(), NOW);
     }
-    // Remembered, and no less refused.
+    // The inactive result is cached, and the request still refused.
     assert_eq!(refused(&mut gate, &good("GET", "one")), Some(401));
-    // Whoever brings a token of their own is another matter.
+    // A bearer token from a client does not count.
     let (_, id) = flight(&gate.ask(9, &bearer("made-up"), NOW)).expect("a callout");
     gate.on_introspection(id, &inactive(), NOW);
     assert_eq!(refused(&mut gate, &bearer("made-up")), Some(401));

@@ -1,4 +1,4 @@
-//! Answers to introspection that are no answers about a token: errors, and tokens that nobody is asked about.
+//! Introspection responses that say nothing about the token: errors, and tokens that are not introspected.
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::Counter;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// What becomes of a bearer token whose introspection is answered like this.
+/// Returns how a bearer token is refused whose introspection has this response.
 fn answered(changes: Value, answer: &IntrospectionResponse) -> (Gateway, (u16, &'static str)) {
     let mut gate = gate(changes);
     let (_, flight) = flight(&gate.ask(1, &bearer("made.up.token"), NOW)).expect("a callout");
@@ -56,7 +56,7 @@ fn any_other_400_may_be_our_own_fault_and_is_502_with_the_status_in_its_reason()
         assert!(why.contains("introspection") && why.contains("HTTP 400"), "{why}");
         assert_eq!(gate.counters().of(Counter::IntrospectionFailed), 1);
     }
-    // The codes mean this with status 400 alone.
+    // The error codes mean this only with status 400.
     for status in [401, 403, 404, 500, 503] {
         let (_, refused) = answered(bearer_only(), &oauth_error(status, "invalid_token"));
         assert_eq!(refused.0, 502, "{status}");
@@ -74,13 +74,13 @@ fn a_token_with_alg_none_is_refused_and_nobody_is_asked() {
                 let effects = gate.ask(1, &bearer(&token), NOW);
                 assert_eq!((refusal(&effects).0, flight(&effects)), (401, None), "{token} {mode}");
             }
-            // Out of a cookie, too.
+            // From a cookie too.
             let mut gate = gate(json!({}));
             let effects = gate.ask(1, &good("GET", &token), NOW);
             assert_eq!((refusal(&effects).0, flight(&effects)), (401, None), "{token}");
         }
     }
-    // What only looks a little like it is an opaque token.
+    // A token that only resembles one is opaque.
     for token in [
         encode(r#"{"alg":"none"}"#),
         format!("{}.x", encode(r#"{"alg":"none"}"#)),

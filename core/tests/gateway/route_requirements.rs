@@ -1,4 +1,4 @@
-//! What a route requires in addition to its entry point, and the route that serves.
+//! Requirements of a route in addition to those of its entry point, and the route that serves the response.
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::effect::{Decision, Effect, Forward, ResponseContext};
@@ -35,15 +35,15 @@ fn a_route_adds_its_own_requirements() {
     assert_eq!(status(Some("orders"), Some("orders-api"), claims.clone()), 200);
     assert_eq!(status(Some("orders admin"), None, claims.clone()), 403);
     assert_eq!(status(None, Some("other-api"), claims.clone()), 401);
-    // What the entry point requires is not taken back.
+    // The requirements of the entry point remain.
     assert_eq!(
         status(Some("orders"), None, json!({"scope": "orders", "exp": NOW + 100})),
         403
     );
-    // A route that was to have metadata and has none, or has nonsense, lets nobody in.
+    // A route whose metadata is missing or malformed refuses every request.
     assert_eq!(status(None, None, claims.clone()), 500);
     assert_eq!(status(Some("or\"ders"), None, claims.clone()), 500);
-    // A number in place of a text comes as the bytes of a float. What it stood for is not left out.
+    // A number instead of a string arrives as the bytes of a float. Its requirement is not ignored.
     assert_eq!(status(Some("orders"), Some("\0\0\0\0\0\0\u{8}@"), claims.clone()), 500);
     assert_eq!(status(Some("orders"), Some(""), claims.clone()), 500);
     assert_eq!(status(Some("\0\0\0\0\0\0\u{8}@"), Some("orders-api"), claims), 500);
@@ -86,7 +86,7 @@ fn a_refusal_for_a_scope_names_every_scope_that_the_entry_point_and_the_route_re
     }
 }
 
-/// A route whose metadata are asked again when the response comes.
+/// A forwarded request on a route whose metadata is read again when the response comes.
 fn forwarded(gate: &mut Gateway, head: &RequestHead, attributes: &TestAttributes) -> ResponseContext {
     let mut effects = asked(gate, 1, head, attributes);
     if let Some((_, id)) = flight(&effects) {
@@ -113,7 +113,7 @@ fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
         audience: Some("api"),
         ..NOWHERE
     };
-    // After a callout, at once, and by a cookie that is known.
+    // After a callout, with a cached result, and with a cached cookie.
     for _ in 0..3 {
         let required = forwarded(&mut gate, &good("GET", "token"), &asked).route.unwrap();
         assert_eq!(gate.on_response(&required, &asked), None);
@@ -126,7 +126,7 @@ fn a_response_of_another_route_than_the_one_that_was_asked_does_not_go_out() {
             another(Some("admin"), Some("api")),
             another(Some("orders"), None),
             another(Some("orders admin"), Some("api")),
-            // Less than was asked for is another route as well.
+            // A route with fewer requirements is also another route.
             another(Some(""), Some("api")),
             another(None, None),
             another(Some("or\"ders"), Some("api")),
@@ -162,7 +162,7 @@ fn where_routes_are_asked_a_client_sends_no_header_that_only_the_filter_sets() {
     for name in ["x-tenant", "x_tenant", "x.tenant", "authorization"] {
         assert_eq!(status(&changes, &[(name, "lax")]), Some((400, None)), "{name}");
     }
-    // A browser's own, and where no route is asked: removed, as ever.
+    // The CSRF header, which browsers send; and without route metadata, any header: removed as always.
     assert_eq!(
         status(&changes, &[("x-example-csrf", "junk"), ("x-other", "lax")]),
         None

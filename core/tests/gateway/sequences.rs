@@ -1,4 +1,4 @@
-//! Any sequence of events: the invariants hold.
+//! The invariants hold under any sequence of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +18,14 @@ const TOKENS: [&str; 3] = ["one", "two", "three"];
 enum Event {
     /// A request with this token.
     Request(usize),
-    /// One without proof.
+    /// A request without a credential.
     Unproven,
-    /// The nth callout under way is answered: active, inactive, failed.
+    /// The nth callout in progress is answered: active, inactive or failed.
     Answer(usize, u8),
-    /// The nth waiting request's client leaves.
+    /// The client of the nth waiting request disconnects.
     Gone(usize),
     Tick,
-    /// Seconds pass.
+    /// This many seconds pass.
     Later(u64),
 }
 
@@ -40,17 +40,17 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The world around a gate: what it asked for, who waits.
+/// The environment of a gateway: the callouts that it made, and the requests that wait.
 struct World {
     gate: Gateway,
     now: u64,
     last: StreamId,
-    /// Requests that have not ended, with their token.
+    /// Requests that have not ended, with their tokens.
     open: BTreeMap<StreamId, usize>,
     ended: BTreeSet<StreamId>,
-    /// Callouts under way: on whose behalf, for which token.
+    /// Callouts in progress: on whose behalf, and for which token.
     callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
-    /// A lost callout is to be made again.
+    /// Whether a lost callout is to be made again.
     tick_due: bool,
 }
 
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// A callout that is made again was lost, and its record kept.
+    /// A callout that is made again was lost, and its record was kept.
     fn lost_token(&self, flight: FlightId) -> Option<usize> {
         self.callouts.get(&flight).map(|(_, token)| *token)
     }
@@ -178,11 +178,11 @@ proptest! {
         let mut world = World { gate, now: NOW, last: 0, open: BTreeMap::new(), ended: BTreeSet::new(), callouts: BTreeMap::new(), tick_due: false };
         for event in events {
             world.apply(event);
-            // Two of active tokens, and two of inactive ones.
+            // Two active tokens and two inactive ones.
             prop_assert!(world.gate.cached_responses() <= 4 && world.gate.cached_cookies() <= 4);
             prop_assert!(world.gate.in_flight() <= TOKENS.len());
         }
-        // Whatever happened: after a tick and an answer to every callout, nobody waits.
+        // After a tick and a response to every callout, no request waits.
         world.apply(Event::Tick);
         for _ in 0..TOKENS.len() {
             world.apply(Event::Answer(0, 0));

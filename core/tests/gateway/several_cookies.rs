@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::*;
 
-/// What a GET with these cookies is let in with; `None`: it is refused.
+/// Returns the `Authorization` with which a GET with these cookies is forwarded; `None` if it is refused.
 fn token_of(gate: &mut Gateway, cookies: &str) -> Option<String> {
     let effects = gate.ask(1, &head("GET", &[("cookie", cookies)]), NOW);
     mutations(&effects).and_then(authorization)

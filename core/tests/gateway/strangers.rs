@@ -1,4 +1,4 @@
-//! What somebody without a session can fill has room of its own.
+//! What clients without a session can fill has its own bound.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
-//! A gate with a known configuration, requests, and what came of them.
+//! A gateway with a known configuration, requests, and what becomes of them.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_LEN, Sealer};
+use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
 use bff_core::crypto::key_ring::KeyRing;
 use bff_core::encoding::base64url;
@@ -35,7 +35,7 @@ impl RequestAttributes for Plain {
 }
 
 pub(crate) trait Ask {
-    /// A request on a plain connection.
+    /// Sends a request on a plain connection.
     fn ask(&mut self, stream: StreamId, head: &RequestHead, now: u64) -> Vec<Effect>;
 }
 
@@ -45,7 +45,7 @@ impl Ask for Gateway {
     }
 }
 
-/// The configuration of the contract, changed by a merge.
+/// Returns a complete configuration, changed by a merge.
 pub(crate) fn configuration(changes: Value) -> Value {
     let mut base = json!({
         "bff_token": {
@@ -100,7 +100,7 @@ pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires
         began_at: NOW,
         expires_at,
     };
-    sealer.seal(purpose, &content, [3; NONCE_LEN]).unwrap()
+    sealer.seal(purpose, &content, [3; NONCE_BYTES]).unwrap()
 }
 
 pub(crate) fn at(token: &str) -> String {
@@ -114,7 +114,7 @@ pub(crate) fn csrf() -> String {
     format!("example-csrf={}", seal_as(Purpose::Csrf, CSRF, SESSION, NOW + 300))
 }
 
-/// A head from lines; `("", …)` entries are left out, so that a table can blank one.
+/// Builds a head; entries `("", …)` are left out, so that a table can omit a header.
 pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> RequestHead {
     let lines = lines.iter().filter(|(name, _)| !name.is_empty());
     let lines = lines.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
@@ -125,7 +125,7 @@ pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> RequestHead {
     RequestHead::new(pseudo.into_iter().chain(lines).collect())
 }
 
-/// A head that passes every check of the cookie stage.
+/// Builds a head that passes every check of the cookie stage.
 pub(crate) fn good(method: &str, token: &str) -> RequestHead {
     head(
         method,
@@ -137,7 +137,7 @@ pub(crate) fn good(method: &str, token: &str) -> RequestHead {
     )
 }
 
-/// A head with this bearer token and nothing else.
+/// Builds a head with this bearer token and nothing else.
 pub(crate) fn bearer(token: &str) -> RequestHead {
     head("GET", &[("authorization", &format!("Bearer {token}"))])
 }
@@ -164,16 +164,16 @@ pub(crate) fn active(claims: Value) -> IntrospectionResponse {
     answer(200, "application/jwt", &[], &jwt(claims))
 }
 
-/// What became of requests: each at most once.
+/// How a request ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With this Authorization.
+    /// Forwarded with this `Authorization`.
     Forwarded(String),
-    /// With this status and challenge.
+    /// Refused with this status and challenge.
     Refused(u16, Option<String>),
 }
 
-/// The `Authorization` that goes upstream.
+/// Returns the `Authorization` that is forwarded.
 pub(crate) fn authorization(mutations: &HeaderMutations) -> Option<String> {
     let (_, value) = mutations.set().find(|(name, _)| *name == "authorization")?;
     Some(String::from_utf8(value.to_vec()).unwrap())
@@ -191,7 +191,7 @@ pub(crate) fn ends(effects: &[Effect]) -> Vec<(StreamId, End)> {
     decisions.map(|(stream, decision)| (stream, end(decision))).collect()
 }
 
-/// How the headers of the request change that is forwarded.
+/// Returns the header mutations of the forwarded request.
 pub(crate) fn mutations(effects: &[Effect]) -> Option<&HeaderMutations> {
     effects.iter().find_map(|effect| match effect {
         Effect::Decide {
@@ -202,7 +202,7 @@ pub(crate) fn mutations(effects: &[Effect]) -> Option<&HeaderMutations> {
     })
 }
 
-/// The status and the details of the one rejection among the effects.
+/// Returns the status and the details of the only rejection among the effects.
 pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
     let mut found = effects.iter().filter_map(|effect| match effect {
         Effect::Decide {
@@ -216,7 +216,7 @@ pub(crate) fn refusal(effects: &[Effect]) -> (u16, &'static str) {
     refusal
 }
 
-/// The introspection among the effects.
+/// Returns the introspection among the effects.
 pub(crate) fn flight(effects: &[Effect]) -> Option<(Option<StreamId>, FlightId)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Run(Command::Introspect { stream, flight, .. }) => Some((*stream, *flight)),
@@ -224,7 +224,7 @@ pub(crate) fn flight(effects: &[Effect]) -> Option<(Option<StreamId>, FlightId)>
     })
 }
 
-/// Its request.
+/// Returns the introspection request among the effects.
 pub(crate) fn introspection_request(effects: &[Effect]) -> Option<&IntrospectionRequest> {
     effects.iter().find_map(|effect| match effect {
         Effect::Run(Command::Introspect { request, .. }) => Some(request),
@@ -232,7 +232,7 @@ pub(crate) fn introspection_request(effects: &[Effect]) -> Option<&Introspection
     })
 }
 
-/// Refused at once with this status, and nothing else.
+/// Returns the status if the request is refused at once, without another effect.
 pub(crate) fn refused(gate: &mut Gateway, head: &RequestHead) -> Option<u16> {
     let effects = gate.ask(1, head, NOW);
     match ends(&effects).as_slice() {
@@ -244,7 +244,7 @@ pub(crate) fn refused(gate: &mut Gateway, head: &RequestHead) -> Option<u16> {
     }
 }
 
-/// Sent to introspection.
+/// Whether the request leads to an introspection.
 pub(crate) fn admitted(gate: &mut Gateway, head: &RequestHead) -> bool {
     let effects = gate.ask(1, head, NOW);
     gate.on_stream_end(1);

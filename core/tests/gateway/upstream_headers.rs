@@ -1,10 +1,10 @@
-//! What of the headers goes upstream.
+//! The headers that are forwarded to the API.
 
 use serde_json::json;
 
 use crate::support::*;
 
-/// The head that goes upstream, as sorted lines.
+/// Returns the forwarded head as sorted lines.
 fn upstream(request: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut gate = gate(json!({"phantom_token": null}));
     let effects = gate.ask(1, &head("GET", request), NOW);
@@ -73,7 +73,7 @@ fn cookies_that_are_to_be_dropped_do_not_reach_the_api_and_the_others_do_byte_fo
     );
     assert_eq!(with("sso =1;\tsso.sig=2; sso=3"), (None, true), "nothing is left");
     assert_eq!(with("sso; =sso"), kept("sso; =sso"), "these have another name, or none");
-    // Also where a bearer token lets the request in.
+    // Also if the request has a bearer token instead of a session.
     let bearer = ("authorization", "Bearer token");
     assert_eq!(cookie_of(&[bearer, ("cookie", "sso=1; a=b")]), kept("a=b"));
     assert_eq!(cookie_of(&[bearer, ("cookie", "sso=1")]), (None, true));

@@ -38,7 +38,7 @@ impl ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ApiError::InvalidToken(reason) => write!(f, "invalid token: {reason}"),
+            ApiError::InvalidToken(reason) => write!(f, "invalid access token: {reason}"),
             other => f.write_str(other.code().0),
         }
     }

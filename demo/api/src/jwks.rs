@@ -19,7 +19,7 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The keys, shared by all workers. One fetch at a time: a request whose key is missing waits for the fetch and shares
-/// its result; a request whose key is present goes on with it.
+/// its result; a request whose key is present continues with it.
 pub(crate) struct KeyStore {
     uri: String,
     state: RwLock<State>,

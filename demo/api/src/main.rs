@@ -11,6 +11,7 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use actix_web::http::KeepAlive;
@@ -26,7 +27,17 @@ use crate::token::Validator;
 const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
 
 #[actix_web::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> std::io::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let config = Config::from_env(|name| std::env::var(name).ok()).map_err(std::io::Error::other)?;
     let validator = web::Data::new(Validator::new(&config.issuer, &config.audience));
@@ -55,7 +66,7 @@ async fn main() -> std::io::Result<()> {
     .shutdown_timeout(3)
     .bind((config.host.as_str(), config.port))?;
     println!(
-        "demo api ready on http://{}:{} for {}",
+        "demo API ready on http://{}:{} for {}",
         config.host, config.port, config.issuer
     );
     server.run().await

@@ -30,7 +30,7 @@ struct Item {
     item: String,
 }
 
-// The token is checked first, whatever the method or the body. Extractors would not guarantee that order.
+// The access token is checked first, whatever the method or the body. Extractors would not guarantee that order.
 async fn data(
     request: HttpRequest,
     body: web::Payload,
@@ -79,6 +79,6 @@ async fn authorize(
     let key = keys
         .find(&kid, client)
         .await?
-        .ok_or(ApiError::InvalidToken("unknown key"))?;
+        .ok_or(ApiError::InvalidToken("its key is unknown"))?;
     validator.validate(token, &key)
 }

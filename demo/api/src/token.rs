@@ -32,32 +32,34 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     if lines.next().is_some() {
         return Err(ApiError::InvalidToken("more than one Authorization header"));
     }
-    let text = line.to_str().map_err(|_| ApiError::InvalidToken("not ASCII"))?;
+    let text = line
+        .to_str()
+        .map_err(|_| ApiError::InvalidToken("the Authorization header is not ASCII"))?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
         _ => Err(ApiError::InvalidToken("the scheme is not Bearer")),
     }
 }
 
-/// The id of the key that signed `token`.
+/// The id of the key that signed the access token.
 ///
 /// # Errors
 /// [`ApiError::InvalidToken`] for a token that is not a JWT access token, before any key is looked up.
 pub(crate) fn key_id(token: &str) -> Result<String, ApiError> {
-    let header: Header = decode_header(token).map_err(|_| ApiError::InvalidToken("not a JWT"))?;
+    let header: Header = decode_header(token).map_err(|_| ApiError::InvalidToken("it is not a JWT"))?;
     if !ALGORITHMS.contains(&header.alg) {
-        return Err(ApiError::InvalidToken("algorithm not allowed"));
+        return Err(ApiError::InvalidToken("its algorithm is not allowed"));
     }
     // RFC 9068, section 2.1. The same issuer signs other types of JWT: ID tokens, logout tokens.
     let typ = header.typ.unwrap_or_default();
     if !typ.eq_ignore_ascii_case("at+jwt") && !typ.eq_ignore_ascii_case("application/at+jwt") {
-        return Err(ApiError::InvalidToken("typ is not at+jwt"));
+        return Err(ApiError::InvalidToken("its typ is not at+jwt"));
     }
     // RFC 7515, section 4.1.11: no extension is understood.
     if header.crit.is_some() {
-        return Err(ApiError::InvalidToken("critical header parameter"));
+        return Err(ApiError::InvalidToken("it has a critical header parameter"));
     }
-    header.kid.ok_or(ApiError::InvalidToken("no key id"))
+    header.kid.ok_or(ApiError::InvalidToken("it has no key id"))
 }
 
 /// The requirements for an access token: issuer, audience, algorithms, lifetime.
@@ -82,9 +84,9 @@ impl Validator {
     /// # Errors
     /// [`ApiError::InvalidToken`] with the reason for the log.
     pub(crate) fn validate(&self, token: &str, key: &Jwk) -> Result<Claims, ApiError> {
-        let header = decode_header(token).map_err(|_| ApiError::InvalidToken("not a JWT"))?;
+        let header = decode_header(token).map_err(|_| ApiError::InvalidToken("it is not a JWT"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(ApiError::InvalidToken("algorithm not allowed"));
+            return Err(ApiError::InvalidToken("its algorithm is not allowed"));
         }
         // The key says which algorithm it is for; the token cannot choose another one.
         if key
@@ -92,7 +94,7 @@ impl Validator {
             .key_algorithm
             .is_some_and(|alg| alg.to_string() != format!("{:?}", header.alg))
         {
-            return Err(ApiError::InvalidToken("algorithm does not match the key"));
+            return Err(ApiError::InvalidToken("its algorithm is not that of its key"));
         }
         if key
             .common
@@ -100,9 +102,9 @@ impl Validator {
             .as_ref()
             .is_some_and(|usage| *usage != PublicKeyUse::Signature)
         {
-            return Err(ApiError::InvalidToken("not a signing key"));
+            return Err(ApiError::InvalidToken("its key is not a signing key"));
         }
-        let decoding_key = DecodingKey::from_jwk(key).map_err(|_| ApiError::InvalidToken("unusable key"))?;
+        let decoding_key = DecodingKey::from_jwk(key).map_err(|_| ApiError::InvalidToken("its key is unusable"))?;
         let mut validation = self.validation.clone();
         validation.algorithms = vec![header.alg];
         decode::<Claims>(token, &decoding_key, &validation)
@@ -110,13 +112,13 @@ impl Validator {
             .map_err(|error| {
                 use jsonwebtoken::errors::ErrorKind;
                 ApiError::InvalidToken(match error.kind() {
-                    ErrorKind::InvalidSignature => "signature",
-                    ErrorKind::ExpiredSignature => "expired",
-                    ErrorKind::ImmatureSignature => "not valid yet",
-                    ErrorKind::InvalidIssuer => "issuer",
-                    ErrorKind::InvalidAudience => "audience",
+                    ErrorKind::InvalidSignature => "its signature is invalid",
+                    ErrorKind::ExpiredSignature => "it has expired",
+                    ErrorKind::ImmatureSignature => "it is not valid yet",
+                    ErrorKind::InvalidIssuer => "it is of another issuer",
+                    ErrorKind::InvalidAudience => "it is for another audience",
                     ErrorKind::MissingRequiredClaim(_) => "a required claim is missing",
-                    _ => "malformed",
+                    _ => "it is malformed",
                 })
             })
     }

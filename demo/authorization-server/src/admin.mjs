@@ -1,4 +1,4 @@
-// For administrators of users: ends all sessions of a user, and notifies every application by back-channel logout.
+// For administrators of users: ends all sessions of a user, and notifies every client by back-channel logout.
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 import { log } from './log.mjs';

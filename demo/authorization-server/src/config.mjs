@@ -21,7 +21,7 @@ export function readConfig(env) {
       secret: SECRET_AUTHENTICATIONS.includes(authentication) ? secret(env, 'CLIENT_SECRET_FILE') : undefined,
       // The client's public keys: fetched from the client, or read at startup.
       jwksUri: env.CLIENT_JWKS_URI || undefined,
-      jwks: env.CLIENT_JWKS_FILE ? JSON.parse(readFileSync(env.CLIENT_JWKS_FILE, 'utf8')) : undefined,
+      jwks: env.CLIENT_JWKS_FILE ? json(env, 'CLIENT_JWKS_FILE') : undefined,
       tlsSubjectDn: env.CLIENT_TLS_SUBJECT_DN || undefined,
       requirePar: flag(env, 'CLIENT_REQUIRE_PAR'),
       requireSignedRequest: flag(env, 'CLIENT_REQUIRE_SIGNED_REQUEST'),
@@ -41,9 +41,9 @@ export function readConfig(env) {
     mtls: env.MTLS_PORT && {
       port: integer(env, 'MTLS_PORT', 0, 1, 65535),
       origin: url(env, 'MTLS_ORIGIN'),
-      cert: readFileSync(required(env, 'MTLS_CERT_FILE', 'the path of a certificate in PEM')),
-      key: readFileSync(required(env, 'MTLS_KEY_FILE', 'the path of its private key in PEM')),
-      ca: env.MTLS_CA_FILE ? readFileSync(env.MTLS_CA_FILE) : undefined,
+      cert: file(env, 'MTLS_CERT_FILE', 'the path of a certificate in PEM'),
+      key: file(env, 'MTLS_KEY_FILE', 'the path of its private key in PEM'),
+      ca: env.MTLS_CA_FILE ? file(env, 'MTLS_CA_FILE', 'the path of certificates in PEM') : undefined,
     },
     // The only resource (RFC 8707) that a client may request access tokens for.
     resource: env.RESOURCE || undefined,
@@ -70,7 +70,7 @@ function required(env, name, what) {
 }
 
 function url(env, name) {
-  const value = required(env, name, 'an http or https URL without a trailing slash');
+  const value = required(env, name, 'an origin such as https://login.example.localhost:8443, without a path');
   if (!/^https?:\/\/[^/?#]+$/.test(value) || !URL.canParse(value)) {
     throw new Error(`invalid ${name}: write an origin such as https://login.example.localhost:8443, without a path`);
   }
@@ -101,8 +101,26 @@ function oneOf(env, name, values, fallback) {
 }
 
 function secret(env, name) {
-  const file = required(env, name, 'the path of a file that holds the secret');
-  const value = readFileSync(file, 'utf8').trim();
+  const value = file(env, name, 'the path of a file that holds the secret').toString('utf8').trim();
   if (!value) throw new Error(`invalid ${name}: the file is empty: write the secret into it`);
   return value;
+}
+
+function json(env, name) {
+  const text = file(env, name, 'the path of a JSON file').toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The error of JSON.parse quotes the file.
+    throw new Error(`invalid ${name}: the file is not JSON: write a JWKS`);
+  }
+}
+
+function file(env, name, what) {
+  const path = required(env, name, what);
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Error(`invalid ${name}: reading ${path} failed: ${error.code}: set it to ${what}`);
+  }
 }

@@ -63,7 +63,7 @@ export function logoutPage({ form, confirmed }) {
       script: '/assets/confirm-logout.js',
     });
   }
-  return page('Sign out?', html`<p>An application requests to sign you out.</p>
+  return page('Sign out?', html`<p>An application asks to sign you out.</p>
 ${fields}
 <button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>
 <button type="submit" form="op.logoutForm" class="secondary">Stay signed in</button>`);

@@ -1,4 +1,4 @@
-// The phantom token response: the API gateway introspects an opaque access token and gets a JWT access token (RFC 9068)
+// The phantom token response: the filter introspects an opaque access token and gets a JWT access token (RFC 9068)
 // for the same grant, which it forwards to the API. Authorization servers send it in different forms, so it is configurable:
 //
 //   jwt                 200 application/jwt if the Accept header prefers it; else RFC 7662 or RFC 9701 as requested

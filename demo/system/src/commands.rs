@@ -120,7 +120,7 @@ impl Prepared {
         let mut words = self.artifacts.envoy.iter();
         let program = words
             .next()
-            .ok_or_else(|| Error::new("missing Envoy: `Artifacts::envoy` is empty"))?;
+            .ok_or_else(|| Error::new("missing Envoy: set Artifacts::envoy"))?;
         let mut command = Command::new(program);
         command.args(words);
         command.arg("-c").arg(self.options.directory.join("envoy.yaml"));
@@ -149,7 +149,7 @@ impl Prepared {
         command
             .arg("--config")
             .arg(self.options.directory.join("bff.toml"))
-            // Set in a shell that also runs another BFF; the service rejects them beside the files.
+            // A shell may have set these for another BFF; the service rejects them beside the files.
             .env_remove("BFF_COOKIE_KEYS")
             .env_remove("BFF_CLIENT_SECRET")
             .env("BFF_COOKIE_KEYS_FILE", &self.secrets.cookie_keys)
@@ -174,7 +174,7 @@ impl Prepared {
     fn redis(&self) -> Result<Command, Error> {
         let program = self.artifacts.redis.as_ref();
         let mut command =
-            Command::new(program.ok_or_else(|| Error::new("missing redis-server: `Artifacts::redis` is empty"))?);
+            Command::new(program.ok_or_else(|| Error::new("missing redis-server: set Artifacts::redis"))?);
         command
             .args(["--bind", "127.0.0.1", "--port"])
             .arg(self.options.ports.redis.to_string())

@@ -9,7 +9,7 @@ pub enum Component {
     AuthorizationServer,
     /// The business API behind the filter.
     Api,
-    /// Serves the single page app.
+    /// Serves the single page application.
     WebHost,
     /// Envoy, with the filter in it.
     Envoy,

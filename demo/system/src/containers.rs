@@ -120,7 +120,7 @@ fn envoy_yaml(options: &Options) -> Result<String, Error> {
         &on_loopback(ports.authorization_server),
         &at("authorization-server", ports.authorization_server),
     );
-    // Every cluster is a host name now.
+    // The address of every cluster is now a host name.
     Ok(text.replace(
         "\n      connect_timeout: 2s\n",
         &format!("\n      connect_timeout: 2s\n{BY_NAME}"),

@@ -135,6 +135,7 @@ pub(crate) fn replace_once(text: &str, changes: &[(String, String)]) -> Result<S
     let changes: Vec<_> = changes.iter().map(|(find, with)| once(find, with.clone())).collect();
     replace(text, &changes)
 }
+
 /// The prefix of the lines that switch tracing on.
 const OTEL_MARK: &str = "#otel ";
 
@@ -161,7 +162,7 @@ fn yaml_path(path: &Path) -> Result<String, Error> {
     match path.to_str() {
         Some(text) if !text.chars().any(|c| c.is_control() || c == '"' || c == '\\') => Ok(text.to_owned()),
         _ => Err(Error::new(format!(
-            "invalid path {}: Envoy's configuration needs a path without quotes and backslashes",
+            "invalid path {}: use a folder whose path has no quotes, backslashes or control characters",
             path.display()
         ))),
     }
@@ -193,8 +194,8 @@ fn replace(template: &str, replacements: &[Replacement]) -> Result<String, Error
         if found == 0 || count.is_some_and(|count| count != found) {
             let expected = count.map_or_else(|| "at least once".to_owned(), |count| format!("{count} time(s)"));
             return Err(Error::new(format!(
-                "invalid envoy/envoy.yaml: it must contain `{find}` {expected}, but has it {found} time(s): the demo \
-                 writes its own names, ports and paths there"
+                "invalid envoy/envoy.yaml: it must contain `{find}` {expected}, but has it {found} time(s): restore this \
+                 text, which the demo replaces by its own names, ports and paths"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! Errors, as sentences for the person at the terminal.
+//! Errors for the person at the terminal.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Error(String);
 
 impl Error {
-    /// One or more sentences.
+    /// What happened, to what, and what to do, without a full stop.
     pub(crate) fn new(message: impl Into<String>) -> Error {
         Error(message.into())
     }

@@ -18,8 +18,8 @@ pub struct Options {
     pub further_domains: Vec<String>,
     /// The ports of all listeners.
     pub ports: Ports,
-    /// A second origin that serves a single page app, such as `http://localhost:5173`: trusted like the demo's own, and the
-    /// target of redirects after signing in and out. Default: none.
+    /// A second origin that serves a single page application, such as `http://localhost:5173`: trusted like the demo's
+    /// own, and the target of redirects after signing in and out. Default: none.
     pub web_origin: Option<String>,
     /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused if it exists.
     pub directory: PathBuf,

@@ -103,7 +103,7 @@ impl Ports {
             bound(port, true).map_err(|error| {
                 Error::new(format!(
                     "port {port} of {what} is unavailable: {error}: stop the demo if it runs \
-                     already, or what listens at 127.0.0.1:{port}"
+                     already, or the program that listens at 127.0.0.1:{port}"
                 ))
             })?;
             seen.push((port, what));
@@ -156,7 +156,9 @@ impl Block {
         let start = std::process::id() as usize * 7;
         let starts = || Block::ALL.step_by(Block::LENGTH.into());
         let mut blocks = starts().cycle().skip(start % starts().len()).take(starts().len());
-        blocks.find_map(Block::at).expect("ports that no process keeps")
+        blocks
+            .find_map(Block::at)
+            .expect("no free ports from 20000 to 31999: stop other runs of the tests")
     }
 
     fn at(start: u16) -> Option<Block> {

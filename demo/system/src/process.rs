@@ -106,7 +106,7 @@ impl Process {
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n    ");
         let (component, path) = (self.component, self.log.display());
-        Error::new(format!("{component} {what}. The end of {path}:\n    {tail}"))
+        Error::new(format!("{component} {what}: see the end of {path}:\n    {tail}"))
     }
 }
 

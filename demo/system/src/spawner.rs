@@ -10,7 +10,8 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
 
-/// Starts `command` in a process group of its own, so that Ctrl-C at a terminal reaches it only in our order.
+/// Starts `command` in a process group of its own, so that Ctrl-C at a terminal does not reach it directly: this process
+/// stops its children in their order.
 pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     prepare(&mut command);
     let (answer, child) = mpsc::sync_channel(1);

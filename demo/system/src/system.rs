@@ -50,7 +50,7 @@ impl System {
         Ok(system)
     }
 
-    /// The origin of the single page app.
+    /// The origin of the single page application.
     pub fn www(&self) -> String {
         self.options().origin("www")
     }
@@ -133,7 +133,7 @@ impl System {
         found.map(|(_, process)| process.id())
     }
 
-    /// Asks a component to exit (SIGTERM) and waits until it has; kills it after twenty-five seconds. Does nothing if it is
+    /// Asks a component to exit (SIGTERM) and waits until it has; kills it after 25 seconds. Does nothing if it is
     /// stopped.
     pub fn stop(&self, component: Component) {
         if let Some(mut process) = self.take(component) {
@@ -174,7 +174,9 @@ impl System {
     /// As [`System::start`].
     pub fn replace_envoy(&self) -> Result<(), Error> {
         let component = Component::Envoy;
-        let mut old = self.take(component).ok_or_else(|| Error::new("Envoy is not running"))?;
+        let mut old = self
+            .take(component)
+            .ok_or_else(|| Error::new("Envoy is not running: start it with System::resume"))?;
         let epoch = self.envoy_epoch.fetch_add(1, Ordering::Relaxed) + 1;
         let command = self.prepared.command(component, epoch)?;
         let mut process = Process::start(component, command, &self.log(component))?;
@@ -240,8 +242,12 @@ impl Drop for System {
 
 /// Writes every file that the components read.
 fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Error> {
-    options.directory = std::path::absolute(&options.directory)
-        .map_err(|error| Error::new(format!("{}: {error}", options.directory.display())))?;
+    options.directory = std::path::absolute(&options.directory).map_err(|error| {
+        Error::new(format!(
+            "making {} an absolute path failed: {error}",
+            options.directory.display()
+        ))
+    })?;
     let directory = &options.directory;
     let logs = directory.join("logs");
     files::create_dir(&logs)?;

@@ -14,7 +14,7 @@ use actix_web::{Error, HttpResponse, web};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// By path.
+/// The compressed files, by path.
 pub(crate) struct Compressed(HashMap<String, Asset>);
 
 struct Asset {
@@ -55,7 +55,7 @@ impl Compressed {
     }
 }
 
-/// Responds with the compressed file if there is one and the client accepts gzip.
+/// Responds with the compressed file if there is one and the request accepts gzip.
 pub(crate) async fn serve<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,

@@ -9,7 +9,7 @@ pub(crate) struct Config {
     pub(crate) host: String,
     /// `PORT`; default 3001.
     pub(crate) port: u16,
-    /// `CONTENT_DIR`: the folder of the built single page app.
+    /// `CONTENT_DIR`: the folder of the built single page application.
     pub(crate) content_dir: PathBuf,
     /// `API_ORIGIN`: the only other origin that the page may send requests to.
     pub(crate) api_origin: String,
@@ -32,10 +32,13 @@ impl Config {
                 .parse()
                 .map_err(|_| "invalid PORT: write a number from 0 to 65535".to_owned())?,
         };
-        let content_dir = PathBuf::from(required("CONTENT_DIR", "the folder of the built single page app")?);
+        let content_dir = PathBuf::from(required(
+            "CONTENT_DIR",
+            "the folder of the built single page application",
+        )?);
         if !content_dir.join("index.html").is_file() {
             return Err(format!(
-                "invalid CONTENT_DIR: {} has no index.html: build the app first",
+                "invalid CONTENT_DIR: {} has no index.html: build the single page application first",
                 content_dir.display()
             ));
         }

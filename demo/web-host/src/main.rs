@@ -1,11 +1,12 @@
-//! The demo's web host: static content of the single page app only. It receives no cookie and no token; its headers keep
-//! other sites from framing the page and from running script in it.
+//! The demo's web host: static content of the single page application only. It receives no cookie and no token; its
+//! headers keep other sites from framing the page and from running script in it.
 
 mod compressed;
 mod config;
 mod headers;
 mod site;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use actix_web::http::KeepAlive;
@@ -19,7 +20,17 @@ use crate::config::Config;
 const KEEP_ALIVE: Duration = Duration::from_secs(3_900);
 
 #[actix_web::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> std::io::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let config = Config::from_env(|name| std::env::var(name).ok()).map_err(std::io::Error::other)?;
     let (host, port) = (config.host.clone(), config.port);

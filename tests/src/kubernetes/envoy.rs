@@ -1,5 +1,5 @@
-//! The common part of both translations: names and addresses of a test system in place of the manifests', TLS, clusters, and the
-//! rest of the configuration file.
+//! The common part of both translations: names and addresses of a test system in place of the manifests', TLS,
+//! clusters, and the rest of the configuration file.
 
 use std::net::SocketAddr;
 
@@ -165,7 +165,7 @@ impl Local<'_> {
 
 /// The result of a translation.
 pub struct Translation {
-    /// Of the only listener.
+    /// The filter chains of the only listener.
     pub chains: Vec<Value>,
     /// All clusters.
     pub clusters: Vec<Value>,
@@ -175,7 +175,7 @@ pub struct Translation {
     pub bootstrap: Value,
 }
 
-/// As protobuf merges: messages field by field, lists one after the other.
+/// Merges like protobuf: messages field by field, lists one after the other.
 pub fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -229,7 +229,7 @@ pub fn cors_filter() -> Value {
     })
 }
 
-/// Such a policy. The lists are the same in both kinds of manifests.
+/// A CORS policy of a route. The lists are the same in both kinds of manifests.
 pub fn cors_policy(origins: Vec<Value>, policy: &Value) -> Value {
     let list = |name: &str| texts(&policy[name]).join(",");
     json!({

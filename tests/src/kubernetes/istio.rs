@@ -1,9 +1,10 @@
-//! Translates Istio's resources to Envoy's configuration, as istiod does for a gateway: only the fields that our manifests have.
-//! Any other field panics, so that a new field must be added here.
+//! Translates Istio's resources to Envoy's configuration, as istiod does for a gateway: only the fields that our
+//! manifests have. Any other field panics, so that a new field must be added here.
 //!
 //! From istiod's source: HTTP filters are in the order of the phases, higher priorities first, with CORS after them;
-//! each WasmPlugin is before every route, named as here, its configuration a JSON string and delivered over the extension
-//! configuration discovery service, for which the listener waits without a limit; EnvoyFilters are applied at the end.
+//! each WasmPlugin is before every route, named as here, its configuration a JSON string and delivered over the
+//! extension configuration discovery service, for which the listener waits without limit; EnvoyFilters are applied
+//! last.
 
 use serde_json::{Map, Value, json};
 
@@ -217,7 +218,7 @@ fn consistent_hash<'a>(host: &'a str, manifests: &'a [Manifest]) -> Option<&'a V
     rule_of(host, manifests)?.pointer("/loadBalancer/consistentHash")
 }
 
-/// One for each destination of the routes and each cluster that a plugin names.
+/// One cluster for each destination of the routes and for each cluster that a plugin names.
 fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
     let mut names = Vec::new();
     for service in of_kind(manifests, "VirtualService") {

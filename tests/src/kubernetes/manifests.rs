@@ -67,8 +67,8 @@ pub fn of_folder(name: &str) -> Vec<Manifest> {
     manifests
 }
 
-/// The resources of the chart with one of the values files in its folder `ci`, rendered by Helm as the release `bff-service`
-/// in the namespace `bff`.
+/// The resources of the chart with one of the values files in its folder `ci`, rendered by Helm as the release
+/// `bff-service` in the namespace `bff`.
 pub fn of_chart(values: &str) -> Vec<Manifest> {
     let chart = folder().join("helm");
     let output = helm(&["template", "bff-service"])

@@ -1,5 +1,5 @@
-//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with strict field
-//! validation: a field that is not in the schema is an error. CEL rules are not evaluated.
+//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with strict
+//! field validation: a field that is not in the schema is an error. CEL rules are not evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -24,9 +24,9 @@ pub enum Verdict {
 
 /// All schemas that were found.
 pub struct Schemas {
-    /// Of the kinds that are part of Kubernetes, by name; and of the metadata of all.
+    /// The schemas of the kinds that are part of Kubernetes, by name, and of the metadata of all kinds.
     definitions: Map<String, Value>,
-    /// Of the kinds that custom resource definitions define, by `apiVersion` and kind.
+    /// The schemas of the kinds that custom resource definitions define, by `apiVersion` and kind.
     custom: BTreeMap<(String, String), Value>,
     /// Compiled when they are first needed.
     compiled: BTreeMap<(String, String), Option<Validator>>,

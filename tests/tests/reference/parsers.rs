@@ -106,9 +106,9 @@ fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
         let error = bff_service::config::parse(text, |_| None).expect_err("too little");
         let structural = [
             "unknown field",
-            "for the whole service",
-            "a name must be",
-            "must contain a table",
+            "the whole service",
+            "invalid name",
+            "no table of an application",
             "out of range",
         ];
         assert_eq!(
@@ -209,8 +209,8 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
                 || field.get("type").is_some() && !path.ends_with("_endpoint") && !path.ends_with("path");
             let refused = fault_of_the_filter(&instance);
             let only_between_fields = [
-                "phantom_token.issuer: only used",
-                "requires `verify_csrf`",
+                "phantom_token.issuer: has no effect",
+                "`verify_csrf` is false",
                 "invalid origin",
             ];
             let structural = refused

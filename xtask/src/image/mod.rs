@@ -32,7 +32,7 @@ impl Flags {
             [] => Ok(Flags::default()),
             ["--reproduce"] => Ok(Flags { reproduce: true }),
             [other, ..] => Err(format!(
-                "unknown option `{other}` of `image`: the only option is --reproduce"
+                "unknown option `{other}` of image: the only option is --reproduce"
             )),
         }
     }
@@ -78,7 +78,7 @@ fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
 /// Builds the module a second time, from a copy of the sources in another folder, and compares.
 fn reproduce(first: &[u8]) -> Result<()> {
     let copy = workspace::target().join("reproduce");
-    let failed = |error: std::io::Error| format!("{}: {error}", copy.display());
+    let failed = |error: std::io::Error| format!("reproducing the build in {} failed: {error}", copy.display());
     if copy.exists() {
         fs::remove_dir_all(&copy).map_err(failed)?;
     }
@@ -88,7 +88,7 @@ fn reproduce(first: &[u8]) -> Result<()> {
             .args(["ls-files", "--cached", "--others", "--exclude-standard"])
             .current_dir(workspace::root()),
     )
-    .ok_or("listing the sources with git failed: --reproduce copies them from a git repository")?;
+    .ok_or("listing the sources failed: install git, and run --reproduce in a git repository")?;
     for file in sources.lines() {
         let (from, to) = (workspace::path(file), copy.join(file));
         // A file whose removal is not committed yet.
@@ -105,17 +105,17 @@ fn reproduce(first: &[u8]) -> Result<()> {
             // No output of the first build is used.
             .env_remove("CARGO_TARGET_DIR")
             .current_dir(&copy),
-        "See the message above.",
+        "see the error above",
     )?;
     let second = files::read_bytes(&copy.join("target/wasm").join(MODULE))?;
     fs::remove_dir_all(&copy).map_err(failed)?;
     match first == second {
         true => {
-            command::progress(&format!("both builds are identical: {}", sha256(first)));
+            command::progress(&format!("both builds are identical: SHA-256 {}", sha256(first)));
             Ok(())
         }
         false => Err(format!(
-            "the build is not reproducible: the module differs in another folder: {} and {}",
+            "the build is not reproducible: the SHA-256 of the module is {}, and {} if it is built in another folder",
             sha256(first),
             sha256(&second)
         )),

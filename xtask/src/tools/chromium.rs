@@ -31,9 +31,10 @@ pub(crate) fn find(node: &Node) -> Result<PathBuf> {
             .args(["exec", "--", "playwright-core", "install", "chromium"])
             .env("PLAYWRIGHT_BROWSERS_PATH", browsers())
             .current_dir(folder()),
-        "Install Chromium or Chrome by hand, or set CHROMIUM to its path.",
+        "install Chromium or Chrome by hand, or set CHROMIUM to its path",
     )?;
-    playwrights(node).ok_or_else(|| "Playwright installed no Chromium: set CHROMIUM to its path".to_owned())
+    playwrights(node)
+        .ok_or_else(|| "missing Chromium, which Playwright did not install: set CHROMIUM to its path".to_owned())
 }
 
 fn installed() -> Option<PathBuf> {

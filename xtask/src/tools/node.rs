@@ -1,4 +1,4 @@
-//! Node.js and npm, and the dependencies of our JavaScript folders.
+//! Node.js and npm, and the dependencies of the JavaScript folders.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::stamp::Stamp;
 /// The oldest supported version, as in the folders' package.json.
 const LEAST: (u32, u32) = (20, 19);
 
-/// Both programs.
+/// The programs of Node.js.
 pub(crate) struct Node {
     pub(crate) node: PathBuf,
     pub(crate) npm: PathBuf,
@@ -22,16 +22,16 @@ impl Node {
     /// Finds them on PATH.
     pub(crate) fn find() -> Result<Node> {
         let hint = format!(
-            "Install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and check that \
-             `node` and `npm` are on PATH.",
+            "install Node.js {}.{} or newer with npm (https://nodejs.org, nvm, or your system's packages) and check that \
+             node and npm are on PATH",
             LEAST.0, LEAST.1
         );
-        let node = command::find("node").ok_or_else(|| format!("missing `node`. {hint}"))?;
-        let npm = command::find("npm").ok_or_else(|| format!("missing `npm`. {hint}"))?;
+        let node = command::find("node").ok_or_else(|| format!("missing node: {hint}"))?;
+        let npm = command::find("npm").ok_or_else(|| format!("missing npm: {hint}"))?;
         let version = command::output(Command::new(&node).arg("--version")).unwrap_or_default();
         match parse_version(&version) {
             Some(found) if found >= LEAST => Ok(Node { node, npm }),
-            _ => Err(format!("{} has version `{version}`. {hint}", node.display())),
+            _ => Err(format!("unsupported version `{version}` of {}: {hint}", node.display())),
         }
     }
 
@@ -49,7 +49,7 @@ impl Node {
             Command::new(&self.npm)
                 .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
                 .current_dir(folder),
-            "Does npm reach its registry (`npm ping`)? Behind a proxy or a mirror, configure it in ~/.npmrc.",
+            "check with `npm ping` that npm reaches its registry; configure a proxy or a mirror in ~/.npmrc",
         )?;
         stamp.set()
     }

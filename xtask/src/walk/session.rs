@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
         let status = self.wait(|| program.status())?;
         match status {
             Some(true) => Ok(()),
-            Some(false) => Err("the block failed".to_owned()),
+            Some(false) => Err("the block failed: see its output above".to_owned()),
             None => Err(format!(
                 "the block timed out after {} minutes",
                 BLOCK_TIMEOUT.as_secs() / 60
@@ -70,7 +70,9 @@ impl<'a> Session<'a> {
     fn start(&self, block: &Block, text: &str) -> Result<Program> {
         let log = self.logs.join(format!("line-{}.log", block.line));
         let output = File::create(&log).map_err(|error| format!("writing {} failed: {error}", log.display()))?;
-        let errors = output.try_clone().map_err(|error| error.to_string())?;
+        let errors = output
+            .try_clone()
+            .map_err(|error| format!("writing {} failed: {error}", log.display()))?;
         let mut command = self.command(&block.script);
         command.stdout(output).stderr(errors);
         let mut program = Program::start(command, Some(log.clone()))?;
@@ -82,7 +84,7 @@ impl<'a> Session<'a> {
             Some(Ok(())) => Ok(program),
             Some(Err(ended)) => Err(format!("the block did not print `{text}`, but {ended}")),
             None => Err(format!(
-                "the block did not print `{text}` within {} minutes",
+                "waiting for `{text}` in the output of the block timed out after {} minutes",
                 BLOCK_TIMEOUT.as_secs() / 60
             )),
         }
@@ -128,7 +130,8 @@ struct Program {
 
 impl Program {
     fn start(command: Command, log: Option<PathBuf>) -> Result<Program> {
-        let group = ChildGroup::start(command).map_err(|error| format!("starting bash failed: {error}"))?;
+        let group =
+            ChildGroup::start(command).map_err(|error| format!("starting bash failed: {error}: install bash"))?;
         Ok(Program { group, log })
     }
 

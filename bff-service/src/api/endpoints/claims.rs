@@ -23,5 +23,5 @@ pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>,
     std::str::from_utf8(&id_token.value)
         .ok()
         .and_then(claims_of_verified)
-        .ok_or_else(|| ApiError::new(ErrorCode::ServerError, "the ID token cookie has no ID token in it"))
+        .ok_or_else(|| ApiError::new(ErrorCode::ServerError, "the ID token cookie contains no ID token"))
 }

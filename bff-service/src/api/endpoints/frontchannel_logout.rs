@@ -1,5 +1,5 @@
-//! `GET /frontchannel-logout`: for a frame in the authorization server's logout page (OpenID Connect Front-Channel Logout
-//! 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the login. Both are
+//! `GET /frontchannel-logout`: for a frame in the authorization server's logout page (OpenID Connect Front-Channel
+//! Logout 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the login. Both are
 //! required: only a party that knows the `sid` of a login can end it.
 
 use bff_core::cookie::session_id::SubjectHash;
@@ -14,7 +14,7 @@ use crate::telemetry::metrics::LoggedOut;
 use bff_core::request::values::Values;
 
 /// Minimum length of `sid`, in bytes: an attacker could guess a shorter one and end the login of another user.
-pub(in crate::api) const LEAST_SID_BYTES: usize = 16;
+pub(in crate::api) const MIN_SID_BYTES: usize = 16;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
@@ -31,13 +31,13 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     if iss != *issuer {
         return Err(ApiError::invalid("`iss` is not the issuer"));
     }
-    if sid.len() < LEAST_SID_BYTES {
+    if sid.len() < MIN_SID_BYTES {
         return Err(ApiError::invalid("`sid` is too short to be a secret"));
     }
     let ended = Ended::Login(SubjectHash::of(issuer, &sid));
     if !application.end_if_room(ended, call.now).await {
         return Err(ApiError::invalid(
-            "the list of ended sessions is half full, which front-channel logout may not fill further",
+            "the list of ended sessions is half full, and front-channel logout may not use the other half",
         ));
     }
     let name = ended.to_text();

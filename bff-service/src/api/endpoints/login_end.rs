@@ -118,7 +118,7 @@ fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError
             let contents = contents.iter().map(|content| content.as_slice());
             match PendingLogins::parse(by, contents, call.now) {
                 Some(logins) => return Ok(logins),
-                None => CookieError::Unusable("has no pending logins in it".to_owned()),
+                None => CookieError::Unusable("contains no pending logins".to_owned()),
             }
         }
     };

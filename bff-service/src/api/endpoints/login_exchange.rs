@@ -1,6 +1,6 @@
-//! The code exchange of a login, which happens once for all calls that complete the login. A page that mounts twice and a
-//! service worker that repeats a request complete a login twice at once; if the exchange outlasts its caller, the next
-//! call gets the result. All responses begin the same session.
+//! The code exchange of a login, which happens once for all calls that complete the login. A page that mounts twice and
+//! a service worker that repeats a request complete a login twice at once; if the exchange outlasts its caller, the
+//! next call gets the result. All responses begin the same session.
 //!
 //! The login cookie binds the calls to each other: the sealed code verifier identifies the exchange.
 
@@ -87,7 +87,7 @@ impl LoginExchange {
                     Err(failure.because(Reason::SessionEnded))
                 }
                 Ok(tokens) => Ok(self.newest(tokens).await),
-                Err(refusal) => Err(ApiError::new(refusal, "another call that finished this login failed")),
+                Err(refusal) => Err(ApiError::new(refusal, "another call that completes this login failed")),
             },
         }
     }
@@ -134,8 +134,8 @@ impl LoginExchange {
     }
 
     /// Begins a session with a new id, whatever session the browser had before: a planted session must not become this
-    /// user's session. `seen` is the state of the list of ended sessions at `asked_at` (UNIX seconds), when the tokens
-    /// were requested; if the user or the login was ended since, the service revokes the tokens.
+    /// user's session. `seen` is the state of the list of ended sessions at `asked_at` (seconds since 1970), when the
+    /// tokens were requested; if the user or the login was ended since, the service revokes the tokens.
     fn begin_session(&self, tokens: TokenSet, asked_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();
@@ -190,8 +190,8 @@ impl LoginExchange {
 }
 
 impl Previous {
-    /// The user's other tabs have the CSRF value of this browser's current session, and another login in one of them must
-    /// not break the others. The value stays only if the same user signs in: a session of another user may be planted.
+    /// The user's other tabs have the CSRF value of this browser's current session, and a login in one of them must not
+    /// break the others. The value stays only if the same user signs in: another user's session may be planted.
     fn of(call: &Call<'_>) -> Option<Previous> {
         let session = RequestSession::of(&call.cookies).ok()?;
         let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;

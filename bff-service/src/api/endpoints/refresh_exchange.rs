@@ -20,7 +20,7 @@ use crate::session::writer::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::Refreshed;
 
-/// How many rotations a late caller follows. More than one happens only if access tokens expire within the replay window.
+/// How many rotations a late caller follows: several only if access tokens expire within the replay window.
 const MAX_ROTATIONS: usize = 10;
 
 /// Leads the refresh, or returns the tokens of one that is in progress or just completed.
@@ -64,9 +64,9 @@ pub(in crate::api) async fn newest_tokens(
 struct RefreshExchange {
     application: Arc<Application>,
     session: SessionId,
-    /// The time at which the session began, in UNIX seconds.
+    /// The time at which the session began, in seconds since 1970.
     began_at: u64,
-    /// The replica that received the refresh token, and when (UNIX seconds), if known.
+    /// The replica that received the refresh token, and when (seconds since 1970), if known.
     renewed: Option<(ReplicaId, u64)>,
     refresh_token: Zeroizing<String>,
     /// The granted scope, if known.

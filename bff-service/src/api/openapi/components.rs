@@ -29,7 +29,7 @@ pub(super) fn json_response(description: &str, schema: Value) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": schema}}})
 }
 
-/// The error responses, one for each status. `passes_errors_on`: whether error codes of the authorization server come with 400.
+/// The error responses, one for each status. `passes_errors_on`: 400 includes error codes of the authorization server.
 pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<&ErrorCode>> = BTreeMap::new();
     for refusal in refusals {

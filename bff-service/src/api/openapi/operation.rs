@@ -7,7 +7,7 @@ use super::super::body::MAX_BYTES;
 use super::super::endpoint::Endpoint;
 use super::components::json_response;
 use super::parameters::query;
-use crate::api::endpoints::frontchannel_logout::LEAST_SID_BYTES;
+use crate::api::endpoints::frontchannel_logout::MIN_SID_BYTES;
 use crate::api::endpoints::navigation::MAX_RETURN_TO_BYTES;
 use crate::application::Application;
 use crate::oauth::extra_params::{MAX_PARAMS, MAX_VALUE_BYTES};
@@ -21,7 +21,7 @@ pub(super) struct Operation {
     pub(super) body: Option<Value>,
     pub(super) success: (u16, Value),
     pub(super) refusals: Vec<ErrorCode>,
-    /// Whether the endpoint passes on error codes of the authorization server.
+    /// Whether error responses may contain error codes of the authorization server.
     pub(super) passes_errors_on: bool,
 }
 
@@ -98,9 +98,9 @@ impl Operation {
                 passes_errors_on: true,
                 ..Operation::new(
                     "Complete a login, or return whether the user is signed in",
-                    "Called with the URL of the page at every page load. `handled`: the URL contained an authorization \
+                    "Called with the URL of the page at every page load. `handled` is true if the URL contained an authorization \
                      response, which the page must remove from the URL.",
-                    json_200("Whether the user is signed in; `csrf` only if so.", &["handled", "isLoggedIn"], json!({
+                    json_200("Whether the user is signed in. `csrf` is present only if so.", &["handled", "isLoggedIn"], json!({
                         "handled": {"type": "boolean"},
                         "isLoggedIn": {"type": "boolean"},
                         "csrf": {"type": "string"},
@@ -148,7 +148,7 @@ impl Operation {
             Endpoint::Session => Operation::new(
                 "Return what a page needs when it loads",
                 "`accessTokenExpiresIn` is in seconds; at 0 a refresh is due.",
-                json_200("Whether the user is signed in; the other members only if so.", &["isLoggedIn"], json!({
+                json_200("Whether the user is signed in. The other members are present only if so.", &["isLoggedIn"], json!({
                     "isLoggedIn": {"type": "boolean"},
                     "csrf": {"type": "string"},
                     "accessTokenExpiresIn": {"type": "integer", "minimum": 0},
@@ -200,7 +200,7 @@ impl Operation {
             )
             .with(vec![
                 query("iss", true, "The issuer identifier.", json!({"type": "string"})),
-                query("sid", true, "The session ID at the authorization server (`sid`).", json!({"type": "string", "minLength": LEAST_SID_BYTES})),
+                query("sid", true, "The session ID at the authorization server (`sid`).", json!({"type": "string", "minLength": MIN_SID_BYTES})),
             ])
             .refusing(&[InvalidRequest]),
             Endpoint::Jwks => Operation::new(

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::report::Report;
 use crate::config::Config;
 use crate::oauth::error_meaning::OAuthErrorCode;
-use crate::oauth::{OAuthClient, OAuthError, Provider};
+use crate::oauth::{AuthorizationServer, OAuthClient, OAuthError};
 
 /// Whether the token endpoint accepts the client's credentials. The request has a made-up refresh token: the error is
 /// `invalid_client` if client authentication fails, and `invalid_grant` for the token (RFC 6749, section 5.2).
-pub(super) async fn check_credentials(config: &Arc<Config>, provider: Provider, report: &mut Report) {
+pub(super) async fn check_credentials(config: &Arc<Config>, server: AuthorizationServer, report: &mut Report) {
     const MADE_UP: &str = "made-up-by-bff-service-check";
-    let instead = match OAuthClient::new(config, provider).refresh(MADE_UP, None, None).await {
+    let instead = match OAuthClient::new(config, server).refresh(MADE_UP, None, None).await {
         Ok(_) => {
             let what = "the token endpoint issues tokens for a made-up refresh token";
             return report.faults.push(what.to_owned());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{self, ClientAuthentication, Config, ResponseMode, UserInfoSource};
 use crate::jose::jwks::KeySet;
-use crate::oauth::Provider;
+use crate::oauth::AuthorizationServer;
 use crate::oauth::discovery;
 use crate::oauth::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use crate::oauth::metadata::{self, Metadata};
@@ -36,16 +36,16 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
     report
 }
 
-/// As [`check`], for a configuration that is known to be valid.
+/// Like [`check`], for a configuration that is known to be valid.
 pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Report) {
-    let provider = match Provider::new(config, &Arc::default()) {
-        Ok(provider) => provider,
+    let server = match AuthorizationServer::new(config, &Arc::default()) {
+        Ok(server) => server,
         Err(error) => {
             report.faults.extend(error.faults().iter().map(ToString::to_string));
             return;
         }
     };
-    let http = provider.http_client();
+    let http = server.http_client();
     let issuer = &config.authorization_server.issuer;
     report.good.extend(describe_proxy(config));
     let has_secret = config.client_secret().is_some();
@@ -55,8 +55,8 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
             Ok(document) => metadata::examine(&document, config, has_secret),
             Err(error) => {
                 report.faults.push(format!(
-                    "fetching the authorization server's metadata failed: {error}. Is \
-                     `authorization_server.issuer` right, and does the server run?"
+                    "fetching the authorization server's metadata failed: {error}: check `authorization_server.issuer`, and \
+                     check that the server runs"
                 ));
                 return;
             }
@@ -73,9 +73,9 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     introspection::check_encoding(config, &metadata, report);
     check_keys(config, &http, &metadata, report).await;
     introspection::check_introspection(config, &http, report).await;
-    client::check_credentials(config, provider, report).await;
+    client::check_credentials(config, server, report).await;
     report.not_tested.push(
-        "whether `client.redirect_uri` and `client.post_logout_redirect_uri` are registered at the authorization server; \
+        "whether `client.redirect_uri` and `client.post_logout_redirect_uri` are registered at the authorization server: \
          sign in and out once"
             .to_owned(),
     );
@@ -90,10 +90,10 @@ fn describe_proxy(config: &Config) -> Option<String> {
         config.proxy().server_for(issuer.host_str()?, port).is_some()
     };
     Some(match is_used {
-        true => format!("the authorization server is reached through the proxy {proxy}"),
+        true => format!("connections to the authorization server: through the proxy {proxy}"),
         false => format!(
-            "the authorization server is reached without the proxy {proxy}: it is plain http, on this machine, or named \
-             by NO_PROXY"
+            "connections to the authorization server: without the proxy {proxy} (the issuer uses http, is on this machine, or \
+             is in NO_PROXY)"
         ),
     })
 }
@@ -184,7 +184,7 @@ async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, rep
             report.good.push(format!("JWKS: {} signing keys at {url}", keys.len()));
         }
         Ok(_) => report.faults.push(format!(
-            "no key of the JWKS at {url} fits `authorization_server.id_token_algorithms`"
+            "no key of the JWKS at {url} fits `authorization_server.id_token_algorithms`: add an algorithm of these keys"
         )),
     }
 }

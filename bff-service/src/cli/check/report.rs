@@ -1,4 +1,4 @@
-//! What `bff-service check` says.
+//! The output of `bff-service check`.
 
 /// The findings of a check.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -83,9 +83,9 @@ pub(super) fn strings(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
 }
 
-/// Declares a section: `pub name: Type = default, least..=most;` for each field, below its doc comment. `at` is the prefix of the
-/// field paths; `with` lists the tables of the section. The macro defines the structure that serde deserializes, its defaults,
-/// its rows in the table of fields, and its range checks.
+/// Declares a section: `pub name: Type = default, least..=most;` for each field, below its doc comment. `at` is the
+/// prefix of the field paths; `with` lists the tables of the section. The macro defines the structure that serde
+/// deserializes, its defaults, its rows in the table of fields, and its range checks.
 macro_rules! section {
     (
         $(#[$comment:meta])*

@@ -3,9 +3,9 @@
 section! {
     /// The listeners and the process.
     pub struct Server at "server." {
-        /// Address that the API listens on.
+        /// Address that the endpoints of the service listen on.
         pub(in crate::config) address: String = "127.0.0.1".to_owned();
-        /// Port that the API listens on. `0`: any free port.
+        /// Port that the endpoints of the service listen on. `0`: any free port.
         pub(in crate::config) port: u16 = 3003;
         /// Address of the admin listener (health checks, readiness, metrics).
         pub(in crate::config) admin_address: String = "127.0.0.1".to_owned();

@@ -6,7 +6,7 @@ use super::*;
 fn a_secret_in_the_file_is_refused_outside_demo_mode_without_showing_it() {
     let error = with("client: secret = \"hunter2\"").unwrap_err().to_string();
     assert!(
-        error.contains("`client.secret`") && error.contains("BFF_CLIENT_SECRET"),
+        error.contains("client.secret: ") && error.contains("BFF_CLIENT_SECRET"),
         "{error}"
     );
     assert!(!error.contains("hunter2"), "{error}");

@@ -1,12 +1,12 @@
-//! A file with two applications, for the tests of what is between them.
+//! A configuration file with two applications, for tests of their isolation.
 
-/// The cookie keys of each.
+/// The cookie keys of each application.
 pub(crate) const KEYS: [&str; 2] = [
     "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978",
     "1d2c3b4a5968778695a4b3c2d1e0f0f1e2d3c4b5a69788796a5b4c3d2e1f0011",
 ];
 
-/// Their file, with these lines in the section of each.
+/// Returns the file, with these lines in the section of each application.
 pub(crate) fn two(first: &str, second: &str) -> String {
     format!(
         "[authorization_server]\nissuer = \"https://login.example.com\"\n\
@@ -19,7 +19,7 @@ pub(crate) fn two(first: &str, second: &str) -> String {
     )
 }
 
-/// Their secrets.
+/// Returns the value of an environment variable with a secret.
 pub(crate) fn env(name: &str) -> Option<String> {
     match name {
         "BFF_CLIENT_SECRET" => Some("the same for both".to_owned()),

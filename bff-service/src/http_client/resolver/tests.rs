@@ -60,7 +60,7 @@ async fn what_was_answered_a_moment_ago_is_not_asked_again_unless_nobody_was_the
         0 => Ok(vec![FIRST.into()]),
         _ => Ok(vec![SECOND.into()]),
     });
-    // Nothing else waits, so that a moment it is.
+    // Time stands still, so these lookups happen within a moment.
     tokio::time::pause();
     for _ in 0..3 {
         assert_eq!(names.lookup("as.example.com", 443).await.unwrap(), address(FIRST));

@@ -30,7 +30,7 @@ async fn exchange(client: Client, lying: String, other: String, count: u64) -> u
                 let url = format!("{origin}/{asked}");
                 let exchange = get(&client, &url, sharing);
                 let outcome = match seeded.below(20) {
-                    // Whoever waits may go at any time.
+                    // A waiting caller may disconnect at any time.
                     0 => match tokio::time::timeout(Duration::from_micros(seeded.below(3000)), exchange).await {
                         Ok(outcome) => outcome,
                         Err(_) => continue,
@@ -38,7 +38,7 @@ async fn exchange(client: Client, lying: String, other: String, count: u64) -> u
                     _ => exchange.await,
                 };
                 match outcome {
-                    // Of nobody: it was there before the request, and the connection is new.
+                    // The response was sent before the request, on a new connection.
                     Ok(answer) if sharing == Sharing::Own && answer.body == UNASKED => {}
                     Ok(answer) => {
                         assert_eq!(String::from_utf8_lossy(&answer.body), asked, "{sharing:?}");

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 
 use super::{Client, HttpError, Limits, Proxy, ServerResponse, Sharing};
 
-/// Generous: what is tested here is not time.
+/// Generous, because these tests are not about time limits.
 const LIMITS: Limits = Limits {
     connect_timeout: Duration::from_secs(30),
     request_timeout: Duration::from_secs(60),

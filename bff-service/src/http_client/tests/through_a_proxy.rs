@@ -30,15 +30,15 @@ fn fake_server(tls: Arc<ServerConfig>, sent: &'static str, says_goodbye: bool) -
             }
             let _ = stream.flush();
             let _ = stream.sock.shutdown(Shutdown::Write);
-            // Until the client has gone, so that nothing is reset.
+            // Wait until the client disconnects, so that the connection is not reset.
             let _ = stream.sock.read(&mut [0; 1024]);
         }
     });
     address
 }
 
-/// A proxy that connects each CONNECT to one address, or refuses it with this status. Returns its address, and the heads
-/// of the requests.
+/// A proxy that connects each CONNECT to one address, or refuses it with this status. Returns its address, and the
+/// heads of the requests.
 fn fake_proxy(to: SocketAddr, status: u16) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,5 +1,5 @@
-//! `FakeUnrulyServer`: answers `GET /N` with `N`, and treats its connections in every way that a server may, and in many
-//! that it may not.
+//! `FakeUnrulyServer`: answers `GET /N` with `N`, and treats its connections in every way that a server may, and in
+//! many that it must not.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -69,8 +69,8 @@ impl Manner {
 /// The response that is sent before any request.
 pub(super) const UNASKED: &str = "unasked";
 
-/// Starts the server for the lifetime of the test process; with a TLS configuration, over TLS. A lying server also sends
-/// well-formed responses before and after the requested one, at times when no client can distinguish them.
+/// Starts the server for the lifetime of the test process; with a TLS configuration, over TLS. A lying server also
+/// sends well-formed responses before and after the requested one, at times when no client can distinguish them.
 pub(super) fn start(seed: u64, tls: Option<Arc<ServerConfig>>, is_lying: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

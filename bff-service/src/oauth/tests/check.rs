@@ -48,7 +48,7 @@ async fn check_says_what_is_wrong_with_the_server() {
     assert_eq!(missing.exit_code(), 1);
     server.answer_by(|_| Reply::Close);
     let down = report(&server, &[]).await;
-    assert!(down.to_string().contains("does the server run?"), "{down}");
+    assert!(down.to_string().contains("check that the server runs"), "{down}");
 }
 
 #[actix_web::test]

@@ -18,7 +18,7 @@ async fn report(server: &FakeServer, lines: &[&str]) -> Report {
     report
 }
 
-/// With rules of `/authorize` that introspect at the server like this.
+/// Runs `check` with rules of `/authorize` that introspect at this server.
 async fn report_with_rules(server: &FakeServer, secret: &str, authentication: &str) -> Report {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("authorize.json");
@@ -52,7 +52,7 @@ async fn check_warns_of_a_secret_that_many_servers_do_not_decode_under_basic() {
             warned.warnings[0].contains("client.authentication = \"client_secret_post\""),
             "{warned}"
         );
-        // Who follows this is not told to go back.
+        // A configuration that follows this advice gets no warning about it.
         let post = [
             "client.id = \"spa\"",
             &secret,

@@ -14,7 +14,7 @@ pub(super) fn parts(token: &str) -> (Value, Value) {
     (part(0), part(1))
 }
 
-/// A key of the client in a file, and the line of the configuration that names it; the folder goes with the value.
+/// Creates a key file. Returns its folder, which must outlive its use, and the line that sets the field `name`.
 pub(super) fn key_file(name: &str) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.pem");
@@ -23,7 +23,7 @@ pub(super) fn key_file(name: &str) -> (TempDir, String) {
     (folder, format!("{name} = {:?}", path.to_str().unwrap()))
 }
 
-/// The same for a field that takes several.
+/// Like `key_file`, for a field with a list of files.
 pub(super) fn key_files() -> (TempDir, String) {
     let (folder, line) = key_file("client.signing_key_files");
     let (name, path) = line.split_once(" = ").unwrap();

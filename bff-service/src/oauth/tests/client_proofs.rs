@@ -50,7 +50,7 @@ async fn an_assertion_is_for_the_issuer_short_lived_and_made_for_one_request() {
             (&claims["iss"], &claims["sub"]),
             (&json!("spa client"), &json!("spa client"))
         );
-        // The issuer and no endpoint: another server could have lured the client there.
+        // The issuer and not an endpoint: another server could have lured the client to one.
         assert_eq!(claims["aud"], server.url(""));
         assert_is_about_now(&claims, 60);
         assert!(ids.insert(claims["jti"].as_str().unwrap().to_owned()), "used twice");
@@ -84,7 +84,7 @@ async fn a_request_object_holds_the_whole_request_and_is_good_for_the_issuer_alo
     let query = query(&request.url);
     let mut names: Vec<&str> = query.keys().map(String::as_str).collect();
     names.sort_unstable();
-    // `tenant` is the endpoint's own.
+    // `tenant` is a parameter of the endpoint URL itself.
     assert_eq!(names, ["client_id", "request", "tenant"]);
     let (header, claims) = parts(&query["request"]);
     assert_eq!(header["typ"], "oauth-authz-req+jwt");
@@ -103,7 +103,7 @@ async fn a_request_object_holds_the_whole_request_and_is_good_for_the_issuer_alo
         (&claims["response_type"], &claims["code_challenge_method"]),
         (&json!("code"), &json!("S256"))
     );
-    // Each in the type that JSON has for it.
+    // Each has the JSON type of its parameter.
     assert_eq!(
         (&claims["max_age"], &claims["claims"]),
         (&json!(60), &json!({"id_token": {"acr": null}}))
@@ -230,7 +230,7 @@ async fn an_assertion_is_for_the_token_endpoint_where_the_configuration_says_so_
         for path in ["/token", "/revoke"] {
             let form = server.requests(path).pop().unwrap().form();
             let (header, claims) = parts(&form["client_assertion"]);
-            // One string: of a list, some servers take nothing.
+            // One string, because some servers refuse a list.
             assert_eq!(
                 (&claims["aud"], &header["typ"]),
                 (&json!(audience), &json!(typ)),

@@ -6,9 +6,9 @@ use super::fake_server::{FakeServer, Reply, not_found, redirect_uri};
 use super::signer::Signer;
 use crate::oauth::discovery::{oauth_authorization_server_url, openid_configuration_url};
 use crate::oauth::metadata::{Document, MetadataReport, examine};
-use crate::oauth::{OAuthClient, OAuthError, Provider};
+use crate::oauth::{AuthorizationServer, OAuthClient, OAuthError};
 
-/// Examines the fake server's metadata with changes; null takes a member out.
+/// Examines the fake server's metadata with changes; null removes a member.
 fn examine_changed(changes: &Value, lines: &[&str]) -> MetadataReport {
     let server = FakeServer::start(not_found);
     let mut metadata = server.metadata();
@@ -24,7 +24,7 @@ fn examine_changed(changes: &Value, lines: &[&str]) -> MetadataReport {
 
 #[test]
 fn the_well_known_urls_are_those_of_the_standards() {
-    // OpenID Connect Discovery 1.0, section 4.1 puts it behind the path, RFC 8414, section 3.1 in front of it.
+    // OpenID Connect Discovery 1.0, section 4.1 puts it after the path; RFC 8414, section 3.1 puts it before.
     assert_eq!(
         openid_configuration_url("https://a.example/t/"),
         "https://a.example/t/.well-known/openid-configuration"
@@ -56,9 +56,9 @@ fn metadata_that_cannot_be_used_are_refused_with_a_reason() {
         (json!({"jwks_uri": null}), "missing jwks_uri"),
         (
             json!({"token_endpoint": "/token"}),
-            "token_endpoint `/token` is not a URL",
+            "token_endpoint `/token`: it has no scheme and host",
         ),
-        (json!({"token_endpoint": "file:///etc/passwd"}), "is not https"),
+        (json!({"token_endpoint": "file:///etc/passwd"}), "not https"),
         (
             json!({"token_endpoint": "https://a:b@login.example.com/"}),
             "a user name or a password",
@@ -100,7 +100,7 @@ fn plain_http_endpoints_are_refused_outside_demo_mode() {
     let refused = examined
         .faults
         .iter()
-        .filter(|fault| fault.contains("uses http"))
+        .filter(|fault| fault.contains("its scheme is http"))
         .count();
     assert_eq!(refused, 6);
 }
@@ -212,10 +212,10 @@ async fn the_background_task_makes_the_provider_ready_once_the_server_is_there()
         }
     });
     let config = server.config(&[]);
-    let provider = Provider::new(&config, &std::sync::Arc::default()).unwrap();
-    let client = OAuthClient::new(&config, provider.clone());
+    let server = AuthorizationServer::new(&config, &std::sync::Arc::default()).unwrap();
+    let client = OAuthClient::new(&config, server.clone());
     assert!(!client.ready());
-    let keeping = actix_web::rt::spawn(provider.clone().keep_fresh());
+    let keeping = actix_web::rt::spawn(server.clone().keep_fresh());
     while !client.ready() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::signer::{Signer, jwks};
 use crate::config::Config;
-use crate::oauth::{OAuthClient, Provider};
+use crate::oauth::{AuthorizationServer, OAuthClient};
 
 /// The redirect URI in these tests.
 pub(super) const REDIRECT_URI: &str = "https://www.example.com/?a=b&c";
@@ -19,7 +19,7 @@ pub(super) fn redirect_uri() -> RedirectUrl {
     RedirectUrl::new(REDIRECT_URI.to_owned()).unwrap()
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Request {
     pub(super) method: String,
@@ -104,7 +104,7 @@ impl FakeServer {
             .collect()
     }
 
-    /// Waits until this path was asked for this often.
+    /// Waits until this path has been requested `count` times.
     pub(super) async fn wait_for(&self, path: &str, count: usize) {
         for _ in 0..3000 {
             if self.requests(path).len() >= count {
@@ -115,7 +115,7 @@ impl FakeServer {
         panic!("{path} was asked {} times, not {count}", self.requests(path).len());
     }
 
-    /// Metadata of an authorization server whose issuer and endpoints are here.
+    /// Metadata of an authorization server with the issuer and the endpoints of this server.
     pub(super) fn metadata(&self) -> Value {
         json!({
             "issuer": self.url(""),
@@ -140,8 +140,8 @@ impl FakeServer {
         server
     }
 
-    /// The same with one key, and with these members in its metadata too; where they are paths, they become URLs of the
-    /// server.
+    /// Like `authorization_server`, with one key and additional members in the metadata, in which paths become URLs of
+    /// the server.
     pub(super) fn with_metadata(more: Value, other: impl FnMut(&Request) -> Reply + Send + 'static) -> FakeServer {
         let server = FakeServer::start(|_| Reply::Close);
         let mut metadata = server.metadata();
@@ -152,7 +152,7 @@ impl FakeServer {
         server
     }
 
-    /// Paths, wherever they are in it, as URLs of this server.
+    /// Replaces all paths in the value by URLs of this server.
     fn absolute(&self, value: &Value) -> Value {
         match value {
             Value::String(path) if path.starts_with('/') => json!(self.url(path)),
@@ -164,7 +164,7 @@ impl FakeServer {
         }
     }
 
-    /// Responds like such a server from now on.
+    /// Responds like a working authorization server from now on.
     pub(super) fn answer_as_authorization_server(
         &self,
         metadata: Value,
@@ -188,7 +188,10 @@ impl FakeServer {
     /// A client of this server.
     pub(super) fn client(&self, lines: &[&str]) -> OAuthClient {
         let config = self.config(lines);
-        OAuthClient::new(&config, Provider::new(&config, &std::sync::Arc::default()).unwrap())
+        OAuthClient::new(
+            &config,
+            AuthorizationServer::new(&config, &std::sync::Arc::default()).unwrap(),
+        )
     }
 }
 
@@ -197,7 +200,7 @@ pub(super) fn not_found(_: &Request) -> Reply {
     Reply::Text(404, "text/html", "<html>not found".to_owned())
 }
 
-/// A configuration with the least that is needed, and these lines.
+/// A minimal configuration with these lines.
 pub(super) fn config(lines: &[&str]) -> Config {
     let least = r#"
         demo = true
@@ -208,7 +211,7 @@ pub(super) fn config(lines: &[&str]) -> Config {
         client.scope = "openid profile"
         keys.ring = "8f0f3f7c0e5d4b6a9c2e1d3b5a7f9e8d6c4b2a1f0e9d8c7b6a5f4e3d2c1b0a98"
     "#;
-    // A line goes before the one of the same field.
+    // A given line replaces the one of the same field.
     let field = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
     let given: Vec<String> = lines.iter().map(|line| field(line)).collect();
     let least: Vec<&str> = least.lines().filter(|line| !given.contains(&field(line))).collect();

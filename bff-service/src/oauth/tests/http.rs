@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::fake_server::{FakeServer, Reply, config};
-use crate::oauth::Provider;
+use crate::oauth::AuthorizationServer;
 use crate::oauth::http::{HttpClient, HttpError, ServerResponse};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 fn client(lines: &[&str]) -> HttpClient {
     let config = config(&[&["authorization_server.issuer = \"http://127.0.0.1\""], lines].concat());
-    Provider::new(&config.into(), &Arc::default()).unwrap().http_client()
+    AuthorizationServer::new(&config.into(), &Arc::default())
+        .unwrap()
+        .http_client()
 }
 
 async fn get(reply: Reply) -> (Result<ServerResponse, HttpError>, FakeServer) {

@@ -253,7 +253,7 @@ fn after_a_refresh_the_token_is_of_the_same_user_client_and_login() {
         judge(json!({"auth_time": NOW})),
         Err(IdTokenError::Changed("auth_time"))
     );
-    // The rules for every token hold as well.
+    // The rules for every token apply too.
     assert_eq!(
         judge(json!({"iss": "https://evil.example.com"})),
         Err(IdTokenError::Jwt(JwtError::Issuer))

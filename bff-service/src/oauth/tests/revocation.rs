@@ -71,7 +71,7 @@ async fn logged(refresh_token: u16) -> Vec<String> {
         let client: OAuthClient = server.client(&[]);
         client.revoke(secret("rt"), secret("at")).await;
         server.wait_for("/revoke", 2).await;
-        // The answer has been read when the next request, of the same worker, has been.
+        // When the next request of the same worker has arrived, the response to the previous one has been read.
         client.revoke(None, secret("at")).await;
         server.wait_for("/revoke", 3).await;
     })
@@ -80,13 +80,13 @@ async fn logged(refresh_token: u16) -> Vec<String> {
 
 #[actix_web::test]
 async fn an_access_token_that_cannot_be_revoked_after_its_refresh_token_is_no_reason_to_warn() {
-    let refused = "the access_token could not be revoked: the revocation endpoint answered HTTP 400 with error \
+    let refused = "revoking the access_token failed: the revocation endpoint answered HTTP 400 with error \
                    `unsupported_token_type`";
     let lines = logged(200).await;
     assert!(lines.contains(&format!("DEBUG {refused}")), "{lines:?}");
     let lines = logged(400).await;
     assert!(lines.contains(&format!("WARN {refused}")), "{lines:?}");
-    let first = "WARN the refresh_token could not be revoked: the revocation endpoint answered HTTP 400 with error \
+    let first = "WARN revoking the refresh_token failed: the revocation endpoint answered HTTP 400 with error \
                  `invalid_request`";
     assert!(lines.iter().any(|line| line == first), "{lines:?}");
 }

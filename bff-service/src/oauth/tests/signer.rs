@@ -84,7 +84,7 @@ impl Signer {
         self.sign_with_header(&self.header(), claims)
     }
 
-    /// Signs by the header's `alg` for RSA, else by the key's only one, whatever the header says.
+    /// Signs with the header's `alg` for RSA, otherwise with the only algorithm of the key, whatever the header says.
     pub(super) fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         let random = SystemRandom::new();
@@ -105,7 +105,7 @@ impl Signer {
     }
 }
 
-/// What `jwks_uri` answers with.
+/// The content of `jwks_uri`.
 pub(super) fn jwks<'a>(signers: impl IntoIterator<Item = &'a Signer>) -> Value {
     json!({"keys": signers.into_iter().map(Signer::jwk).collect::<Vec<_>>()})
 }

@@ -14,7 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::fake_server::config;
 use crate::http_client::tls::ClientTls;
 use crate::http_client::{Limits, Proxy};
-use crate::oauth::Provider;
+use crate::oauth::AuthorizationServer;
 use crate::oauth::http::{HttpClient, HttpError, ServerResponse};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
@@ -76,7 +76,9 @@ async fn get(url: &str, trusted: &Authority) -> Result<ServerResponse, HttpError
     std::fs::write(&file, trusted.pem()).unwrap();
     let issuer = "authorization_server.issuer = \"https://login.example.localhost\"";
     let config = config(&[issuer, &format!("authorization_server.ca_file = {file:?}")]);
-    let http = Provider::new(&config.into(), &Arc::default()).unwrap().http_client();
+    let http = AuthorizationServer::new(&config.into(), &Arc::default())
+        .unwrap()
+        .http_client();
     http.get(ServerEndpoint::Jwks, url, &[], 1000).await
 }
 

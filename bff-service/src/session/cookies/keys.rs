@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, Guard};
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, NONCE_LEN, OpenError, Opened, SealError, Sealer};
+use bff_core::cookie::seal::{Content, NONCE_BYTES, OpenError, Opened, SealError, Sealer};
 use bff_core::crypto::key_ring::{KeyId, KeyRing};
 
 use crate::config::Config;
@@ -115,7 +115,7 @@ fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)])
 
 impl RotatingSealer {
     /// Like [`Sealer::seal`].
-    pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_LEN]) -> Result<String, SealError> {
+    pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_BYTES]) -> Result<String, SealError> {
         self.of(&self.keys.current.load()).seal(purpose, content, nonce)
     }
 

@@ -1,10 +1,10 @@
-//! Cookies of the service that the browser may have in another shape than the current one: with another `Path`, `Domain`
-//! or form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie under its
-//! name, Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays beside the new
-//! one.
+//! Cookies of the service that the browser may have in another shape than the current one: with another `Path`,
+//! `Domain` or form of the name. An earlier configuration or a sibling domain has set them. A browser stores a cookie
+//! under its name, Domain and Path, and sends all that match: a cookie that is not cleared in its own shape stays
+//! beside the new one.
 //!
-//! A server sees only names and values. It infers other shapes from three facts: a repeated name, a name in another form,
-//! or the absence of a refresh token cookie that says that the session was written in the current shape.
+//! A server sees only names and values. It infers other shapes from three facts: a repeated name, a name in another
+//! form, or the absence of a refresh token cookie that says that the session was written in the current shape.
 
 use std::net::IpAddr;
 
@@ -63,8 +63,8 @@ pub fn of_all(request: &RequestCookies<'_>) -> Vec<Shape> {
     shapes.found
 }
 
-/// The shapes to clear if the browser withholds the session cookies from the request: all in which a sibling domain or an
-/// earlier configuration could have set the cookies that identify the session.
+/// The shapes to clear if the browser withholds the session cookies from the request: all in which a sibling domain or
+/// an earlier configuration could have set the cookies that identify the session.
 pub fn of_withheld(request: &RequestCookies<'_>) -> Vec<Shape> {
     let mut shapes = Shapes::new(request);
     let settings = request.settings();
@@ -160,7 +160,7 @@ impl<'a, 'b> Shapes<'a, 'b> {
 
     fn push(&mut self, purpose: Purpose, name: &str, path: &str, domain: Option<String>) {
         let base = name.split('.').next().unwrap_or_default();
-        let is_todays = base == self.settings.name(purpose)
+        let is_current = base == self.settings.name(purpose)
             && path == self.settings.path(purpose)
             && domain == self.settings.domain;
         let shape = Shape {
@@ -168,13 +168,13 @@ impl<'a, 'b> Shapes<'a, 'b> {
             path: path.to_owned(),
             domain,
         };
-        if !is_todays && !self.found.contains(&shape) && self.found.len() < MAX_LINES {
+        if !is_current && !self.found.contains(&shape) && self.found.len() < MAX_LINES {
             self.found.push(shape);
         }
     }
 }
 
-/// The host of a request as a `Domain`, and its parent domains except for the top-level domain, which no browser accepts.
+/// The host of a request as a `Domain`, and its parent domains except the top-level domain, which no browser accepts.
 fn domains_of(host: &str) -> Vec<String> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -46,7 +46,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> RequestCookies<'a> {
-    /// The cookies in the `Cookie` lines of a request to `place` at `now` (UNIX seconds).
+    /// The cookies in the `Cookie` lines of a request to `place` at `now` (seconds since 1970).
     pub fn new(
         settings: &'a CookieSettings,
         ended: &'a ended::List,
@@ -78,7 +78,7 @@ impl<'a> RequestCookies<'a> {
         self.place
     }
 
-    /// The time of the request, in UNIX seconds.
+    /// The time of the request, in seconds since 1970.
     pub fn now(&self) -> u64 {
         self.now
     }

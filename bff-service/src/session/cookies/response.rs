@@ -71,8 +71,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// For the response to a navigation from another site. The browser sends no `SameSite=Strict` cookie with it, so the
-    /// request does not show the cookies of an earlier session: all possible ones are cleared.
+    /// For the response to a navigation from another site. The browser sends no `SameSite=Strict` cookie with it, so
+    /// the request does not show the cookies of an earlier session: all possible ones are cleared.
     pub fn for_navigation(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
         SetCookies {
             withheld: true,
@@ -80,8 +80,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Sets a cookie to a sealed value. With `lifetime` (seconds) the cookie persists for that time, otherwise until the
-    /// browser closes.
+    /// Sets a cookie to a sealed value. With `lifetime` (seconds) the cookie persists for that time, otherwise until
+    /// the browser closes.
     pub fn set(&mut self, purpose: Purpose, sealed: &str, lifetime: Option<u64>) -> Result<(), CookieTooLong> {
         self.set_with(purpose, sealed, lifetime, SameSite::Strict)
     }
@@ -146,8 +146,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         self.clear_parts(purpose, 1);
     }
 
-    /// Clears cookies in other shapes, before the new cookies, so that a browser that treats two shapes as one keeps the
-    /// latter.
+    /// Clears cookies in other shapes, before the new cookies, so that a browser that treats two shapes as one keeps
+    /// the latter.
     pub fn clear_other_shapes(&mut self) {
         let shapes = match self.withheld {
             true => other_shapes::of_withheld(self.request),

@@ -1,5 +1,5 @@
-//! The sessions that have ended although their cookies have not expired: by a logout of the user, or by the authorization
-//! server (back-channel and front-channel logout).
+//! The sessions that have ended although their cookies have not expired: by a logout of the user, or by the
+//! authorization server (back-channel and front-channel logout).
 //!
 //! Every request checks the list, so it is in the memory of the process. Replicas share their entries through
 //! [Redis](super::redis_sync): an entry of one replica reaches the others after about a second.
@@ -67,14 +67,14 @@ impl List {
         self.clock_skew
     }
 
-    /// Ends what has begun by `now` (UNIX seconds). Returns the time up to which sessions are ended; `None` if `ended`
-    /// names nothing.
+    /// Ends the sessions that began by `now` (seconds since 1970). Returns the time up to which sessions are ended;
+    /// `None` if `ended` names nothing.
     pub fn end(&self, ended: Ended, now: u64) -> Option<u64> {
         self.make_room().ended.end(ended, now)
     }
 
-    /// Like [`List::end`], for an unauthenticated caller: such entries may fill only half of the list, so that they never
-    /// displace others. `None`: there is no room.
+    /// Like [`List::end`], for an unauthenticated caller: such entries may fill only half of the list, so that they
+    /// never displace others. `None`: there is no room.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
         let room = state.ended.len() < self.limit / 2;
@@ -97,15 +97,15 @@ impl List {
         self.read().ended.changes()
     }
 
-    /// The start of a session whose tokens were requested at `now`, like [`EndedSessions::begin`]; `None` if the session
-    /// was ended in the meantime.
+    /// The start of a session whose tokens were requested at `now`, like [`EndedSessions::begin`]; `None` if the
+    /// session was ended in the meantime.
     pub fn begin(&self, session: &SessionId, now: u64, seen: u64) -> Option<u64> {
         let mut state = self.write();
         let began_at = state.ended.begin(session, now, seen);
         (!state.ended.contains(session, began_at)).then_some(began_at)
     }
 
-    /// Whether this session, begun at `began_at` (UNIX seconds), has ended.
+    /// Whether this session, begun at `began_at` (seconds since 1970), has ended.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         self.read().ended.contains(session, began_at)
     }

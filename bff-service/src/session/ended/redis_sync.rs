@@ -1,8 +1,8 @@
-//! Shares ended sessions between replicas: a sorted set in Redis, whose scores are the times at which the sessions ended
-//! (the time up to which they are ended, minus the clock skew, which is the original format). Each replica adds its
-//! entries, and reads the recent entries of the others every second. An entry that could not be added in time is added
-//! later with the time at which it ended, which the others no longer read: a changed marker tells them to read the whole
-//! set.
+//! Shares ended sessions between replicas: a sorted set in Redis, whose scores are the times at which the sessions
+//! ended (the time up to which they are ended, minus the clock skew, which is the original format). Each replica adds
+//! its entries, and reads the recent entries of the others every second. An entry that could not be added in time is
+//! added later with the time at which it ended, which the others no longer read: a changed marker tells them to read
+//! the whole set.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const ENDED: &str = "ended";
 /// The key of a random string that changes after each late addition.
 const MARKER: &str = "ended-marker";
 
-/// Publishes an entry to the other replicas: ended up to `until` (UNIX seconds), here at `now`. A failure is logged and
-/// counted; this replica has the entry anyway, and publishes it when Redis is available again.
+/// Publishes an entry to the other replicas: ended up to `until` (seconds since 1970), here at `now`. A failure is
+/// logged and counted; this replica has the entry anyway, and publishes it when Redis is available again.
 pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) {
     if try_publish(redis, list, ended, now, until).await.is_err() {
         list.set_unpublished();
@@ -91,8 +91,8 @@ pub async fn follow(redis: Redis, list: List) {
     }
 }
 
-/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read; returns
-/// the new one.
+/// Reads new entries, and publishes entries that the others may not have. `marker` is that of the last full read;
+/// returns the new one.
 async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Result<Option<String>, Unavailable> {
     let mut get = redis::cmd("GET");
     get.arg(redis.key(MARKER));

@@ -36,7 +36,7 @@ impl LogoutTokens {
         }
     }
 
-    /// Whether this is the first use of this id at `now` (UNIX seconds), and marks it as used.
+    /// Marks this id as used at `now` (seconds since 1970). Returns whether this is its first use.
     pub async fn first_use(&self, id: &str, now: u64) -> bool {
         let digest: [u8; 32] = Sha256::digest(id).into();
         if !self

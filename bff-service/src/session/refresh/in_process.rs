@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// A caller that waits for the one that leads.
+    /// Starts a follower of the current leader.
     async fn follow(store: &InProcessRefreshStore, key: RefreshKey) -> JoinHandle<Option<String>> {
         let store = store.clone();
         let follower = tokio::spawn(async move { access_token_of(&store, key).await });
@@ -311,7 +311,7 @@ mod tests {
         let lease = lead(&store, key("a")).await;
         tokio::time::advance(Duration::from_secs(20)).await;
         let next = lead(&store, key("a")).await;
-        // And settles nothing any more.
+        // The replaced leader publishes nothing.
         let _ = store.publish(key("a"), lease, renewed("stale")).await;
         let _ = store.publish(key("a"), next, renewed("new")).await;
         let _ = store.publish(key("a"), lease, renewed("stale")).await;

@@ -2,7 +2,7 @@
 //!
 //! * [`store`]: the interface; [`replay_window`]: how long late callers get a result.
 //! * [`in_process`]: the store of one process.
-//! * [`redis`]: the store of several replicas, with a lock (`redis_lock`) of [scripts](redis_scripts) that run in Redis.
+//! * [`redis`]: the store of several replicas, with a lock (`redis_lock`) of [scripts](redis_scripts) in Redis.
 
 pub mod in_process;
 pub mod redis;

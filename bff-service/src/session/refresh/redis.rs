@@ -11,10 +11,10 @@
 //!   result never replaces a newer one. If its refresh failed, the result of the other replica counts instead.
 //! * If Redis has lost a lock, its holder takes the lock again. Until then, no other replica leads.
 //! * Without Redis, a replica does not know what the others do. If the proxy in front of the service sends all requests
-//!   of a session to one replica, that replica decides alone. Otherwise a replica refreshes only with refresh tokens that
-//!   it received itself: immediately if it received them after Redis went down, and older ones when any exchange of
-//!   another replica with them is complete and forgotten. Any other refresh is refused as temporarily unavailable, and
-//!   the session stays as it is. So no user is signed out by a token that was used twice.
+//!   of a session to one replica, that replica decides alone. Otherwise a replica refreshes only with refresh tokens
+//!   that it received itself: immediately if it received them after Redis went down, and older ones when any exchange
+//!   of another replica with them is complete and forgotten. Any other refresh is refused as temporarily unavailable,
+//!   and the session stays as it is. So no user is signed out by a token that was used twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,8 +135,8 @@ impl RedisRefreshStore {
                 Ok(Joined::Acquired { instead }) => {
                     if instead {
                         log::warn!(
-                            "another replica had begun to use this refresh token and did not finish; if the authorization \
-                             server now ends the session, it has no grace period for that"
+                            "another replica began a refresh with this refresh token and did not complete it: using the token \
+                             again, which ends the session at an authorization server without a grace period"
                         );
                     }
                     return ReplicaRole::Leader(self.hold(key, &token, false));

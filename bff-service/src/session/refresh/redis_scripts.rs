@@ -3,9 +3,9 @@
 //! All scripts have the same three keys: the result, the lock, and the mark of an exchange that was begun and not
 //! completed. The lock contains the fencing token of its holder, which is random and unique.
 
-/// `ARGV`: a new fencing token; the lifetime of the lock in milliseconds; the lifetime of the mark in seconds; 1, or 0 if
-/// the caller must not lead. Returns the result (a string); or 1 if the caller has the lock, 2 if the caller replaces a
-/// holder that did not complete the exchange; or nil while another holder has the lock.
+/// `ARGV`: a new fencing token; the lifetime of the lock in milliseconds; the lifetime of the mark in seconds; 1, or 0
+/// if the caller must not lead. Returns the result (a string); or 1 if the caller has the lock, 2 if the caller
+/// replaces a holder that did not complete the exchange; or nil while another holder has the lock.
 pub const JOIN: &str = "
     local outcome = redis.call('GET', KEYS[1])
     if outcome then return outcome end
@@ -15,9 +15,9 @@ pub const JOIN: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1 + begun";
 
-/// `ARGV`: as for [`JOIN`], without the last. Renews the lock; takes it again if it is gone and no other holder has taken
-/// it, after Redis has lost its data or was down. Returns 1, or 0 if another holder has the lock or has completed the
-/// exchange.
+/// `ARGV`: as for [`JOIN`], without the last. Renews the lock; takes it again if it is gone and no other holder has
+/// taken it, after Redis has lost its data or was down. Returns 1, or 0 if another holder has the lock or has completed
+/// the exchange.
 pub const KEEP: &str = "
     local holder = redis.call('GET', KEYS[2])
     if holder == ARGV[1] then return redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
@@ -26,9 +26,9 @@ pub const KEEP: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1";
 
-/// `ARGV`: fencing token, result, lifetime of the result in milliseconds. Publishes for the holder of the lock, or if no
-/// other holder has taken it, so that an old result never replaces a newer one. Returns 1, or 0 if another holder has
-/// taken it.
+/// `ARGV`: fencing token, result, lifetime of the result in milliseconds. Publishes for the holder of the lock, or if
+/// no other holder has taken it, so that an old result never replaces a newer one. Returns 1, or 0 if another holder
+/// has taken it.
 pub const PUBLISH: &str = "
     local holder = redis.call('GET', KEYS[2])
     if holder ~= ARGV[1] and (holder or redis.call('EXISTS', KEYS[1]) == 1) then return 0 end

@@ -7,11 +7,11 @@ use super::store::RefreshOutcome;
 /// The window of results that need no longer one: for callers at the same moment.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// The window of a result at `now` (UNIX seconds), where `replay` is the configured window.
+/// The window of a result at `now` (seconds since 1970); `replay` is the configured window.
 ///
 /// A result that used up a token has the whole window, because a second use would end the session. A refresh token that
-/// was not rotated can be used again; the window is then short, and ends with the access token. A failure is returned to
-/// callers that wait, and then forgotten: the next caller may succeed.
+/// was not rotated can be used again; the window is then short, and ends with the access token. A failure is returned
+/// to callers that wait, and then forgotten: the next caller may succeed.
 pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
     match outcome {
         Ok(tokens) if tokens.rotated => replay,
@@ -23,7 +23,7 @@ pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Du
     }
 }
 
-/// Whether a late caller at `now` (UNIX seconds) gets the result.
+/// Whether a late caller at `now` (seconds since 1970) gets the result.
 pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
     outcome
         .as_ref()

@@ -177,7 +177,7 @@ mod tests {
         RefreshKey::new(SessionId([session; 32]), refresh_token)
     }
 
-    /// Whoever can write to Redis can put one exchange's outcome in the place of another.
+    /// An attacker with write access to Redis could replace the result of one exchange with that of another.
     #[test]
     fn an_outcome_opens_for_its_own_session_and_refresh_token_alone() {
         let sealer = keys().for_refreshes();

@@ -2,9 +2,9 @@
 //!
 //! An authorization server that rotates refresh tokens treats a second use of one as theft and ends the session, but a
 //! browser with several tabs uses one token several times in normal operation. So the first caller with a refresh token
-//! is the leader: it alone sends the token request. Callers with the same token during the request, or within the replay
-//! window after it (a late tab still sends the old cookie), get the same new tokens. The same applies to a code, because
-//! a page that mounts twice completes its login twice.
+//! is the leader: it alone sends the token request. Callers with the same token during the request, or within the
+//! replay window after it (a late tab still sends the old cookie), get the same new tokens. The same applies to a code,
+//! because a page that mounts twice completes its login twice.
 //!
 //! [`RefreshStore`] is the interface. The [in-process store](super::in_process) serves all workers of one process.
 //! Replicas need either session affinity, or the store in [Redis](super::redis). This module has what both share: the
@@ -73,14 +73,14 @@ impl RefreshKey {
 pub struct RenewedTokens {
     /// The new access token.
     pub access_token: Zeroizing<String>,
-    /// When the access token expires, in UNIX seconds.
+    /// When the access token expires, in seconds since 1970.
     pub access_token_expires_at: u64,
     /// The refresh token for the next refresh: the new one, or the old one if the server does not rotate. Empty after a
     /// login without a refresh token.
     pub refresh_token: Zeroizing<String>,
     /// Whether the refresh token was rotated: the old one must not be used again.
     pub rotated: bool,
-    /// When the refresh token expires, in UNIX seconds, if known.
+    /// When the refresh token expires, in seconds since 1970, if known.
     pub refresh_token_expires_at: Option<u64>,
     /// The scope for the next refresh, if known.
     pub scope: Option<String>,
@@ -88,7 +88,7 @@ pub struct RenewedTokens {
     pub id_token: Option<Zeroizing<String>>,
     /// The replica that received the tokens.
     pub renewed_by: ReplicaId,
-    /// When that replica received the tokens, in UNIX seconds.
+    /// When that replica received the tokens, in seconds since 1970.
     pub renewed_at: u64,
     /// The new session, after a login.
     pub begun: Option<BegunSession>,
@@ -104,7 +104,7 @@ pub struct BegunSession {
 }
 
 impl RenewedTokens {
-    /// Whether the access token is valid at `now` (UNIX seconds).
+    /// Whether the access token is valid at `now` (seconds since 1970).
     pub fn is_live(&self, now: u64) -> bool {
         self.access_token_expires_at > now
     }
@@ -128,10 +128,10 @@ impl<'a> From<&'a RenewedTokens> for Tokens<'a> {
 /// The result of an exchange, the same for all its callers.
 pub type RefreshOutcome = Result<Arc<RenewedTokens>, ErrorCode>;
 
-/// Which processes may have the token or code, as far as a caller knows. Relevant if the replicas cannot be coordinated.
+/// Which processes may have the token or code, as far as a caller knows: for replicas that cannot be coordinated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holder {
-    /// This process received the refresh token at this time, in UNIX seconds.
+    /// This process received the refresh token at this time, in seconds since 1970.
     ThisProcess(u64),
     /// Another process received the refresh token.
     AnyProcess,

@@ -1,4 +1,4 @@
-//! The cookie stage's section.
+//! The `bff_token` section: configuration of the cookie stage.
 
 use serde::Deserialize;
 
@@ -10,20 +10,21 @@ use crate::crypto::key_ring::{KeyRing, KeyWarning};
 use crate::request::trusted_origins::TrustedOrigins;
 use crate::session::csrf;
 
-/// The cookie stage.
+/// Valid configuration of the cookie stage.
 #[derive(Clone, Debug)]
 pub struct BffToken {
-    /// Opens the cookies.
+    /// Opens the sealed cookies.
     pub sealer: Sealer,
-    /// What they are called.
+    /// Names of the cookies.
     pub names: CookieNames,
-    /// Who may call.
+    /// Trusted web origins, whose pages may call the API.
     pub origins: TrustedOrigins,
-    /// The CSRF header's name, in lower case.
+    /// Name of the CSRF header, in lower case.
     pub csrf_header: String,
-    /// Whether unsafe methods need the CSRF header.
+    /// Whether requests with unsafe methods must have the CSRF header.
     pub verify_csrf: bool,
-    /// Whether requests with safe methods (GET, HEAD and OPTIONS) must have the CSRF header too. Requires `verify_csrf`.
+    /// Whether requests with safe methods (GET, HEAD and OPTIONS) must also have the CSRF header. Requires
+    /// `verify_csrf`.
     pub require_header: bool,
     /// Whether a request with a bearer token and without session cookies skips this stage.
     pub allow_tokens: bool,
@@ -31,36 +32,36 @@ pub struct BffToken {
     pub allow_navigation: bool,
     /// Names of further cookies that are not forwarded.
     pub drop_cookies: Vec<String>,
-    /// Where the list of ended sessions is polled, if it is.
+    /// Source of the list of ended sessions. `None`: the filter does not poll it.
     pub ended_sessions: Option<EndedSessionsSource>,
 }
 
-/// Where the filter polls the list of ended sessions.
+/// Where and how often the filter polls the list of ended sessions.
 #[derive(Clone, Debug)]
 pub struct EndedSessionsSource {
-    /// The Envoy cluster of the service's admin listener.
+    /// Envoy cluster of the service's admin listener.
     pub cluster: String,
     /// Path of the list.
     pub path: String,
-    /// The time between two polls, in seconds.
+    /// Time between two polls, in seconds.
     pub poll_seconds: u64,
 }
 
-/// Where the filter polls the list of ended sessions. Without this section an ended session is accepted until its access token
+/// Where the filter polls the list of ended sessions. If unset, the filter accepts an ended session until its access token
 /// expires.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawEndedSessions {
-    /// The Envoy cluster of the service's admin listener.
+    /// Envoy cluster of the service's admin listener.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
-    /// The path of the list; `/ended-sessions/<application>` where the service has several applications.
+    /// Path of the list. If the service has several applications: `/ended-sessions/<application>`.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// The time between two polls, in seconds. An ended session is refused after at most this time; with replicas that share
-    /// Redis, one second later. Replicas without Redis know only what they ended themselves: it takes until that replica is
-    /// polled.
+    /// Time between two polls, in seconds. The filter refuses an ended session after at most this time, or one second more if
+    /// several replicas of the service share Redis. Without Redis, each replica knows only the sessions that it ended itself, so
+    /// it takes until the filter polls that replica.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
@@ -72,15 +73,15 @@ impl RawEndedSessions {
         if self.cluster.is_empty() {
             return Err(error(
                 "cluster",
-                "write the name of the Envoy cluster of the service's admin listener",
+                "empty: write the name of the Envoy cluster of the service's admin listener",
             ));
         }
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         if !self.path.starts_with('/') || !self.path.bytes().all(legal) {
-            return Err(error("path", "write a path such as `/ended-sessions`"));
+            return Err(error("path", "invalid path: write a path such as `/ended-sessions`"));
         }
         if !(1..=3600).contains(&self.poll_seconds) {
-            return Err(error("poll_seconds", "write a number from 1 to 3600"));
+            return Err(error("poll_seconds", "out of range: write a number from 1 to 3600"));
         }
         Ok(EndedSessionsSource {
             cluster: self.cluster,
@@ -98,36 +99,36 @@ fn poll_seconds() -> u64 {
     5
 }
 
-/// The Path of the refresh and ID token cookies.
+/// `Path` attribute of the refresh token cookie and the ID token cookie.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 enum CookiePaths {
-    /// The BFF's endpoints prefix.
+    /// The path prefix of the service, `endpoints_prefix`.
     #[default]
     Narrow,
     /// `/`, as RFC 10017 recommends.
     Root,
 }
 
-/// The cookie stage: opens the access-token cookie, checks Origin and CSRF.
+/// The cookie stage: opens the access token cookie, and checks Origin and CSRF.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBffToken {
-    /// The start of the names of the cookies and of the CSRF header (`x-<prefix>-csrf`). Must equal the service's
-    /// `cookie_name_prefix`.
+    /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). Must equal `cookie_name_prefix` of the
+    /// service.
     cookie_name_prefix: String,
-    /// The key ring that opens the cookies: comma-separated keys of 64 hexadecimal digits each. Must hold every key of the
+    /// Key ring that opens the cookies: comma-separated keys of 64 hexadecimal digits each. Must contain every key of the
     /// service's key ring, whose first key seals.
     encryption_key: Source,
-    /// The web origins whose pages may call the API, such as `https://www.example.com`; at least one.
+    /// Origins whose pages may call the API, such as `https://www.example.com`. At least one is required.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     trusted_web_origins: Vec<String>,
     /// Whether requests with unsafe methods (all but GET, HEAD and OPTIONS) must have the CSRF header.
     #[serde(default = "yes")]
     verify_csrf: bool,
-    /// Whether requests with safe methods (GET, HEAD and OPTIONS) must have the CSRF header too. Requires `verify_csrf`.
+    /// Whether requests with safe methods (GET, HEAD and OPTIONS) must also have the CSRF header. Requires `verify_csrf`.
     #[serde(default)]
     require_header: bool,
     /// Whether a request with a bearer token and without session cookies skips this stage.
@@ -136,25 +137,27 @@ pub(super) struct RawBffToken {
     /// Whether a navigation (`Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
     #[serde(default)]
     allow_navigation: bool,
-    /// Whether cookies sealed in the format of version 1 are accepted. Must equal the service's `accept_v1_cookies`.
+    /// Whether the filter also accepts cookies that are sealed in the format of version 1. Must equal `accept_v1_cookies` of the
+    /// service.
     #[serde(default)]
     accept_v1_cookies: bool,
-    /// Which cookie name prefixes the cookies have. Must equal the service's `cookie_hardening`.
+    /// Cookie name prefixes, which browsers enforce. Must equal `cookie_hardening` of the service.
     #[serde(default)]
     cookie_hardening: NamePrefixes,
-    /// Whether the refresh and ID token cookies have a narrow Path, which decides their names. Must equal the service's
-    /// `cookie_paths`.
+    /// `Path` attribute of the refresh token cookie and the ID token cookie. Their names depend on it. Must equal `cookie_paths`
+    /// of the service.
     #[serde(default)]
     cookie_paths: CookiePaths,
-    /// The Domain attribute of the cookies, which decides their names. Must equal the service's `cookie_domain`. By default the
-    /// cookies have none.
+    /// `Domain` attribute of the cookies. Their names depend on it. Must equal `cookie_domain` of the service. If unset, the cookies
+    /// have no `Domain`.
     cookie_domain: Option<String>,
-    /// Names of further cookies that are not forwarded to the API, such as that of a single sign-on session which the
-    /// authorization server sets for the parent domain. By default all cookies but the BFF's own are forwarded.
+    /// Names of further cookies that the filter does not forward to the API, such as a single sign-on cookie that the
+    /// authorization server sets for the parent domain. The filter never forwards the cookies of the service.
     #[serde(default)]
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
-    /// For trials on one machine: published keys and http origins are accepted.
+    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys and http
+    /// origins.
     #[serde(default)]
     demo: bool,
 }
@@ -182,7 +185,7 @@ impl RawBffToken {
         if self.require_header && !self.verify_csrf {
             return Err(ConfigError::new(
                 "bff_token.require_header",
-                "requires `verify_csrf`: leave one of the two out",
+                "true, but `verify_csrf` is false: remove one of the two",
             ));
         }
         // RFC 6265, section 4.1.1: a cookie's name is a token (RFC 9110, section 5.6.2).
@@ -194,7 +197,9 @@ impl RawBffToken {
         {
             return Err(ConfigError::new(
                 "bff_token.drop_cookies",
-                format!("`{name}`: write the name of a cookie that the BFF does not set: its own never reach the API"),
+                format!(
+                    "invalid name `{name}`: write the name of a cookie that the BFF does not set; its own never reach the API"
+                ),
             ));
         }
         Ok(BffToken {

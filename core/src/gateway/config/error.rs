@@ -1,8 +1,8 @@
-//! What is wrong with a configuration.
+//! The error of an invalid configuration.
 
 use std::fmt;
 
-/// A fault of the configuration: the field, and what to write.
+/// An invalid configuration: the field, what is wrong, and what to write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct ConfigError {

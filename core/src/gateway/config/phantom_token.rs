@@ -1,4 +1,4 @@
-//! The introspection stage's section.
+//! The `phantom_token` section: configuration of the introspection stage.
 
 use std::fmt;
 
@@ -10,40 +10,40 @@ use super::response_format::{ClaimToHeader, Response, ResponseFormat};
 use super::source::Source;
 use crate::gateway::requirement::{Requirement, is_scope};
 
-/// The introspection stage.
+/// Valid configuration of the introspection stage.
 #[derive(Clone)]
 pub struct PhantomToken {
     /// Host and port of the introspection endpoint.
     pub authority: String,
     /// Path and query of the introspection endpoint.
     pub path: String,
-    /// `http` or `https`, for the `:scheme` header; TLS is the cluster's work.
+    /// Scheme of the introspection endpoint: `http` or `https`. In Envoy, TLS is up to the cluster.
     pub scheme: &'static str,
-    /// The Envoy cluster.
+    /// Envoy cluster of the introspection endpoint.
     pub cluster: String,
-    /// The client that introspects.
+    /// Client identifier of the client that introspects.
     pub client_id: String,
-    /// Its secret.
+    /// Client secret of the client that introspects.
     pub client_secret: Zeroizing<String>,
-    /// How it shows id and secret.
+    /// Authentication method of the client that introspects.
     pub client_authentication: ClientAuthentication,
-    /// The longest time an introspection response is kept, in seconds.
+    /// Maximum time for which an introspection response is cached, in seconds.
     pub cache_seconds: u64,
-    /// The most introspection responses that are kept.
+    /// Maximum number of cached introspection responses.
     pub cache_entries: usize,
-    /// The most bytes of introspection responses that are kept.
+    /// Maximum size of the cached introspection responses, in bytes.
     pub cache_bytes: usize,
-    /// What a token must be good for, everywhere behind this entry point.
+    /// Scopes and audience that every access token must have at this entry point.
     pub requirement: Requirement,
-    /// The namespace of the route metadata that say what a token must be good for there, if they do.
+    /// Namespace of the route metadata with further requirements. `None`: routes have none.
     pub route_metadata: Option<String>,
     /// Whether a bearer token must be bound to the client's certificate.
     pub require_certificate_binding: bool,
-    /// The form of introspection responses, and what the API gets.
+    /// Form of the introspection responses, and what the API receives.
     pub response: ResponseFormat,
-    /// The bound on an introspection, in milliseconds.
+    /// Time limit for an introspection, in milliseconds.
     pub timeout_ms: u64,
-    /// Whether a token that is a JWT already is introspected rather than passed.
+    /// Whether an access token that is a JWT is introspected rather than forwarded.
     pub introspect_jwts: bool,
 }
 
@@ -60,85 +60,86 @@ impl fmt::Debug for PhantomToken {
     }
 }
 
-/// How the introspection client authenticates itself (RFC 6749, section 2.3.1); the names are those of the service's
-/// `client.authentication`.
+/// Client authentication method of the introspection client (RFC 6749, section 2.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthentication {
-    /// HTTP Basic, with id and secret form-encoded.
+    /// HTTP Basic with form-encoded client identifier and secret.
     #[default]
     ClientSecretBasic,
-    /// In the form, for servers that do not form-decode HTTP Basic credentials.
+    /// `client_id` and `client_secret` in the request body, for authorization servers that do not form-decode HTTP Basic
+    /// credentials.
     ClientSecretPost,
 }
 
-/// What happens to an access token that is a JWT already.
+/// What the filter does with an access token that is a JWT.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    /// It is forwarded as it is. The API validates it.
+    /// The filter forwards it unchanged. The API validates it.
     Pass,
-    /// It is introspected like any other token, and forwarded as it is where the response calls it active and holds no JWT.
+    /// The filter introspects it like any other token, and forwards it unchanged if it is active and the response contains no JWT.
     Introspect,
 }
 
-/// The introspection stage: replaces the opaque token by a JWT, or by claims in headers.
+/// The introspection stage: replaces the opaque access token by a JWT, or by claims in headers.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPhantomToken {
-    /// The URL of the introspection endpoint (RFC 7662). Envoy's cluster makes the connection, and TLS.
+    /// URL of the introspection endpoint (RFC 7662). The connection, with TLS, is that of `cluster`.
     introspection_endpoint: String,
-    /// The Envoy cluster of the introspection endpoint.
+    /// Envoy cluster of the introspection endpoint.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     cluster: String,
-    /// The id of the client that introspects.
+    /// Client identifier of the client that introspects.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     client_id: String,
-    /// The secret of the client that introspects.
+    /// Client secret of the client that introspects.
     client_secret: Source,
     #[serde(default)]
     client_authentication: ClientAuthentication,
     #[serde(default)]
     response: Response,
-    /// The issuer of signed introspection responses. Required with `response: rfc9701`, and only used there.
+    /// Issuer of signed introspection responses. Required if `response` is `rfc9701`, and not allowed otherwise.
     issuer: Option<String>,
-    /// The claims that the API gets in headers in place of a token. Required with `response: claims` and `rfc9701`, and only used
-    /// there.
+    /// Claims that the API receives in headers instead of a token. Required if `response` is `claims` or `rfc9701`, and not allowed
+    /// otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// The longest time an introspection response is kept, in seconds; its `exp` and `Cache-Control` shorten it.
+    /// Maximum time for which the filter caches an introspection response, in seconds. Its `exp` and `Cache-Control` shorten it.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
-    /// The most introspection responses that are kept, in each worker.
+    /// Maximum number of introspection responses that each worker caches.
     #[serde(default = "default_cache_entries")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
     token_cache_entries: u64,
-    /// The most bytes of introspection responses that are kept, and as many of opened cookies, in each worker.
+    /// Maximum size of the introspection responses that each worker caches, in bytes. The same number again applies to opened
+    /// cookies.
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
-    /// The scopes that every token must have, one scope for each entry.
+    /// Scopes that every access token must have, one scope for each entry.
     #[serde(default)]
     required_scopes: Vec<String>,
-    /// The audience that every token must have. By default any.
+    /// Audience that every access token must have. If unset, any.
     required_audience: Option<String>,
-    /// The namespace of route metadata with `required_scopes` and `required_audience`. Every route must then have it. By default
-    /// routes require nothing in addition.
+    /// Namespace of the route metadata with `required_scopes` and `required_audience`. If set, every route must have this metadata.
+    /// If unset, routes have no further requirements.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
     /// Whether a bearer token must be bound to the client's certificate (RFC 8705, section 3.1).
     #[serde(default)]
     require_certificate_binding: bool,
-    /// The timeout of an introspection, in milliseconds.
+    /// Time limit for an introspection, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
     timeout_ms: u64,
-    /// What happens to an access token that is already a JWT. Default: `pass` where the API gets a JWT; where it gets headers,
-    /// `introspect`, which is then the only choice.
+    /// What the filter does with an access token that is a JWT. If unset: `pass` if `response` is `auto`; otherwise `introspect`, which
+    /// is then the only valid value.
     jwt_access_tokens: Option<JwtAccessTokens>,
 }
 
@@ -149,35 +150,35 @@ impl RawPhantomToken {
         let introspect_jwts = match (self.jwt_access_tokens, &response) {
             (Some(JwtAccessTokens::Introspect), _) => true,
             (_, ResponseFormat::Jwt) => false,
-            // An API that gets claims in headers does not validate JWTs, so nothing would.
+            // An API that receives claims in headers does not validate JWTs, so nothing would.
             (None, _) => true,
             (Some(JwtAccessTokens::Pass), _) => {
                 return Err(ConfigError::new(
                     "phantom_token.jwt_access_tokens",
-                    "a JWT that is passed sets no headers for the API: write `introspect`, or leave it out",
+                    "`pass` sets no headers for the API: write `introspect`, or remove the field",
                 ));
             }
         };
         if self.route_metadata.as_deref() == Some("") {
             return Err(ConfigError::new(
                 "phantom_token.route_metadata",
-                "write the namespace of the route metadata, for example `bff_filter`, or leave it out",
+                "empty: write the namespace of the route metadata, for example `bff_filter`, or remove the field",
             ));
         }
         not_empty(
             "phantom_token.cluster",
             &self.cluster,
-            "write the name of an Envoy cluster",
+            "empty: write the name of an Envoy cluster",
         )?;
         not_empty(
             "phantom_token.client_id",
             &self.client_id,
-            "write the client that may introspect",
+            "empty: write the client_id of the client that introspects",
         )?;
         if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(ConfigError::new(
                 "phantom_token.required_scopes",
-                format!("`{scope}` is not a scope: write one scope for each entry"),
+                format!("invalid scope `{scope}`: write one scope for each entry"),
             ));
         }
         Ok(PhantomToken {
@@ -219,7 +220,7 @@ impl Endpoint {
         let fault = || {
             ConfigError::new(
                 "phantom_token.introspection_endpoint",
-                "write an http or https URL without credentials or fragment, for example `https://login.example.com/oauth/v2/oauth-introspect`",
+                "invalid URL: write an http or https URL without credentials or fragment, for example `https://login.example.com/oauth/v2/oauth-introspect`",
             )
         };
         let uri: http::Uri = url.parse().map_err(|_| fault())?;
@@ -258,14 +259,14 @@ fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, Confi
     } else {
         Err(ConfigError::new(
             field,
-            format!("write a number from {least} to {most}"),
+            format!("out of range: write a number from {least} to {most}"),
         ))
     }
 }
 
 fn size(field: &str, value: u64, most: u64) -> Result<usize, ConfigError> {
     let value = in_range(field, value, 1, most)?;
-    usize::try_from(value).map_err(|_| ConfigError::new(field, "too large for this machine"))
+    usize::try_from(value).map_err(|_| ConfigError::new(field, "too large for this machine: write a smaller number"))
 }
 
 fn default_cache_seconds() -> u64 {

@@ -7,22 +7,22 @@ use super::error::ConfigError;
 use super::phantom_token::{PhantomToken, RawPhantomToken};
 use crate::crypto::key_ring::KeyWarning;
 
-/// A configuration that can be run.
+/// A valid plugin configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The cookie stage, where it is configured.
+    /// The cookie stage, if it is configured.
     pub bff_token: Option<BffToken>,
-    /// The introspection stage, where it is configured.
+    /// The introspection stage, if it is configured.
     pub phantom_token: Option<PhantomToken>,
-    /// What is accepted and should be changed, for the log.
+    /// Warnings for the log about keys that are accepted but should be replaced.
     pub warnings: Vec<KeyWarning>,
 }
 
 impl Config {
-    /// Reads the plugin configuration. `env` gives the value of an environment variable.
+    /// Reads the plugin configuration, which is JSON. `env` returns the value of an environment variable.
     ///
     /// # Errors
-    /// Names the first field that cannot be used, and says what to write.
+    /// The first invalid field, and what to write.
     pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -31,8 +31,11 @@ impl Config {
                 .iter()
                 .any(|secret| path.contains(secret))
             {
-                // The error's own text would quote what stands there.
-                true => ConfigError::new(&path, "write {\"env\": \"THE_VARIABLE\"}, or {\"inline\": \"…\"}"),
+                // The error's own text would quote the secret.
+                true => ConfigError::new(
+                    &path,
+                    "invalid type: write {\"env\": \"THE_VARIABLE\"} or {\"inline\": \"…\"}",
+                ),
                 false => ConfigError::new(&path, error.inner()),
             }
         })?;
@@ -42,7 +45,7 @@ impl Config {
         if raw.bff_token.is_none() && raw.phantom_token.is_none() {
             return Err(ConfigError::new(
                 "configuration",
-                "write a `bff_token` section, a `phantom_token` section, or both",
+                "no section: write `bff_token`, `phantom_token`, or both",
             ));
         }
         let mut warnings = Vec::new();

@@ -1,4 +1,4 @@
-//! The plugin configuration as a JSON Schema, made from the structures that read it.
+//! The plugin configuration as a JSON Schema, generated from the types that read it.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::plugin::RawConfig;
 
-/// The JSON Schema (draft 07, which editors know best) of the plugin configuration, in one piece.
+/// Returns the JSON Schema of the plugin configuration, with all subschemas inline. Editors support draft 07 best.
 ///
-/// It knows names, types, bounds, defaults and choices. What only holds between fields, or of a text as a URL, the parser
-/// says.
+/// The schema has names, types, bounds, defaults and enumerations. Rules between fields and the syntax of strings such
+/// as URLs are checked only by the parser.
 #[must_use]
 pub fn schema() -> Value {
     let mut settings = SchemaSettings::draft07();
@@ -28,7 +28,7 @@ pub fn schema() -> Value {
     schema.to_value()
 }
 
-/// Nothing of the source's own: neither Rust's names of formats (`uint64`), nor where its lines end.
+/// Removes what only the source code needs: Rust's formats (`uint64`) and line breaks.
 pub fn plain(schema: &mut Schema) {
     schema.remove("format");
     if let Some(Value::String(description)) = schema.get_mut("description") {

@@ -10,9 +10,9 @@ use super::error::ConfigError;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Source {
-    /// In this environment variable of Envoy, which `vm_config.environment_variables.host_env_keys` must list.
+    /// Name of an environment variable of Envoy with the secret; `vm_config.environment_variables.host_env_keys` must contain it.
     Env(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
-    /// Here, for everybody to read who reads Envoy's configuration.
+    /// The secret itself, which everybody who can read Envoy's configuration then knows.
     Inline(#[cfg_attr(feature = "schema", schemars(length(min = 1)))] String),
 }
 
@@ -29,7 +29,7 @@ impl Source {
             ),
             Self::Env(name) => {
                 let what = format!(
-                    "the environment variable {name} is missing or empty in the VM: set it for Envoy and list it in vm_config.environment_variables.host_env_keys"
+                    "the environment variable {name} is missing or empty in the VM: set it for Envoy, and list it in vm_config.environment_variables.host_env_keys"
                 );
                 (env(&name).unwrap_or_default(), what)
             }
@@ -38,8 +38,8 @@ impl Source {
         if value.is_empty() {
             Err(ConfigError::new(field, what))
         } else if value.starts_with('\u{feff}') {
-            // Some editors write it invisibly, and it would be part of the secret.
-            let what = "the secret begins with a byte order mark: save its file as UTF-8 without one";
+            // Some editors write an invisible byte order mark, which would become part of the secret.
+            let what = "the secret begins with a byte order mark: save it as UTF-8 without one";
             Err(ConfigError::new(field, what))
         } else {
             Ok(value)

@@ -1,26 +1,27 @@
-//! Introspection responses with an error status. Their texts are for the log and the access log, and come from a list that no
-//! server can lengthen.
+//! Introspection responses with an error status. The texts for the log and the access log are from a list that no
+//! server can extend.
 
 use serde_json::Value;
 
 use crate::encoding::form;
 use crate::gateway::config::{ClientAuthentication, PhantomToken};
 
-/// What an error status says of the token.
+/// What an error response says about the token.
 pub(crate) enum ErrorResponse {
-    /// The server does not know it for a token that can be introspected.
+    /// The authorization server does not recognize it as a token that can be introspected.
     NotIntrospectable,
-    /// Nothing: it is about us or about the server.
+    /// Nothing: the cause is the client or the authorization server. The text is for the log.
     Failure(&'static str),
     /// Nothing: there was no response in time.
     TimedOut,
 }
 
-/// What the answer means, whose status is not one of success.
+/// Returns the meaning of a response whose status is neither 200 nor 204.
 pub(crate) fn error_response(stage: &PhantomToken, status: u16, body: Option<&[u8]>) -> ErrorResponse {
     let code = body.and_then(oauth_error);
     match (status, code.as_deref()) {
-        // RFC 7009, section 2.2.1 and RFC 6750, section 3.1: servers borrow these for what they cannot take for a token.
+        // RFC 7009, section 2.2.1; RFC 6750, section 3.1: authorization servers use these codes if they do not
+        // recognize a token.
         (400, Some("unsupported_token_type" | "invalid_token")) => ErrorResponse::NotIntrospectable,
         (400, Some("invalid_client")) => ErrorResponse::Failure(rejected_client(
             stage,
@@ -32,13 +33,13 @@ pub(crate) fn error_response(stage: &PhantomToken, status: u16, body: Option<&[u
             "introspection failed: HTTP 401: check client_id, client_secret and client_authentication",
             "introspection failed: HTTP 401: many servers do not form-decode + / = : % and spaces of an id or a secret: try client_authentication: client_secret_post",
         )),
-        // Envoy's own answer when the callout's time is over; the server's own means no more.
+        // Envoy responds with HTTP 504 if the callout times out. From the authorization server it means the same.
         (504, _) => ErrorResponse::TimedOut,
         _ => ErrorResponse::Failure(failed_with(status)),
     }
 }
 
-/// The OAuth error code of an error answer (RFC 6749, section 5.2), whatever the server calls the body's type.
+/// Returns the OAuth error code of an error response (RFC 6749, section 5.2), whatever its `Content-Type`.
 fn oauth_error(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     body.get("error")?.as_str().map(str::to_owned)
@@ -54,7 +55,7 @@ fn rejected_client(stage: &PhantomToken, plain: &'static str, with_hint: &'stati
     }
 }
 
-/// A text for each status that servers use, and one for each class of the others.
+/// Returns a text for each status that servers use, and one for each class of the others.
 fn failed_with(status: u16) -> &'static str {
     macro_rules! texts {
         ($($status:literal)*) => {

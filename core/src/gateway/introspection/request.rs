@@ -9,25 +9,27 @@ use crate::gateway::config::{ClientAuthentication, PhantomToken, ResponseFormat}
 use crate::request::head::RequestHead;
 use crate::request::trace_context;
 
-/// Tells the server over which scheme its endpoint is reached. A host that reaches it over just that leaves the header out.
+/// Header that tells the server the scheme of its endpoint. A host that connects with this scheme itself omits it.
 pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// A request to the introspection endpoint.
 pub struct IntrospectionRequest {
     /// Pseudo-headers and headers.
     pub headers: Vec<(&'static str, Zeroizing<String>)>,
-    /// The form.
+    /// The parameters, form-encoded.
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// The request for a token, on behalf of the request with this head: its trace context travels along.
+/// Creates the introspection request for a token. It propagates the trace context of `on_behalf_of`, the request that
+/// needs it.
 pub fn request(stage: &PhantomToken, token: &[u8], on_behalf_of: Option<&RequestHead>) -> IntrospectionRequest {
     let mut body = Zeroizing::new(b"token_type_hint=access_token&token=".to_vec());
     form::encode(token, &mut body);
     let (id, secret) = (stage.client_id.as_bytes(), stage.client_secret.as_bytes());
     let text = |text: &str| Zeroizing::new(text.to_owned());
     let accept = match stage.response {
-        // Alone: Keycloak compares the whole header. A server without this form answers in JSON all the same.
+        // No second media type: Keycloak compares the whole header. A server without this form responds with JSON
+        // anyway.
         ResponseFormat::Jwt => "application/jwt",
         ResponseFormat::Claims(_) => "application/json",
         ResponseFormat::Rfc9701 { .. } => "application/token-introspection+jwt",
@@ -38,17 +40,17 @@ pub fn request(stage: &PhantomToken, token: &[u8], on_behalf_of: Option<&Request
         (":authority", text(&stage.authority)),
         (":path", text(&stage.path)),
         ("accept", text(accept)),
-        // Without it the server may compress the response (RFC 9110, section 12.5.3), which nothing here would undo.
+        // Without it the server may compress the response (RFC 9110, section 12.5.3), and nothing here decompresses it.
         ("accept-encoding", text("identity")),
         ("content-type", text("application/x-www-form-urlencoded")),
     ];
     if stage.scheme == "https" {
-        // The cluster may lead to an inner http port of a server that accepts requests over TLS alone.
+        // The cluster may lead to an internal http port of a server that otherwise accepts requests over TLS only.
         headers.push((FORWARDED_PROTO, text("https")));
     }
     match stage.client_authentication {
         ClientAuthentication::ClientSecretBasic => {
-            // RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined.
+            // RFC 6749, section 2.3.1: client identifier and secret are form-encoded before they are joined.
             let mut credentials = Zeroizing::new(Vec::new());
             form::encode(id, &mut credentials);
             credentials.push(b':');

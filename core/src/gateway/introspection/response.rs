@@ -1,4 +1,4 @@
-//! What an introspection response says (RFC 7662, section 2.2), in each of the forms that servers have for it.
+//! The meaning of an introspection response (RFC 7662, section 2.2), in each form that authorization servers use.
 
 use std::rc::Rc;
 
@@ -13,43 +13,43 @@ use crate::gateway::token_info::{TokenInfo, UnusableClaims};
 use crate::jwt;
 use crate::request::cache_control::lifetime;
 
-/// The longest response that is read, in bytes.
-pub const MAX_RESPONSE_LEN: usize = 64 * 1024;
+/// Maximum length of a response body, in bytes.
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// What came back.
+/// What the host received for an introspection request.
 pub enum IntrospectionResponse {
-    /// A response.
+    /// An HTTP response.
     Http {
-        /// The status; 0 if there is none.
+        /// HTTP status; 0 if there is none.
         status: u16,
-        /// The value of `Content-Type`.
+        /// Value of `Content-Type`.
         content_type: Vec<u8>,
-        /// The values of `Cache-Control`.
+        /// Values of `Cache-Control`.
         cache_control: Vec<Vec<u8>>,
-        /// The body; `None` if it is longer than [`MAX_RESPONSE_LEN`].
+        /// The body; `None` if it is longer than [`MAX_RESPONSE_BYTES`].
         body: Option<Vec<u8>>,
     },
     /// The connection was reset, or the request could not be sent.
     Failed,
 }
 
-/// What a response means.
+/// The meaning of an introspection response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntrospectionOutcome {
-    /// It says what the token is, which may be kept until `expires_at` (seconds since 1970).
+    /// The response says whether the token is active. It may be cached.
     Introspected {
-        /// What the token is.
+        /// State of the token.
         state: TokenState,
-        /// Until when.
+        /// Time until which the state may be cached, in seconds since 1970.
         expires_at: u64,
     },
-    /// It cannot be used; the text is for the log.
+    /// The response cannot be used. The text is for the log.
     Unusable(&'static str),
-    /// There was none in time.
+    /// There was no response in time.
     TimedOut,
 }
 
-/// What a response about a token means at the time `now`, in seconds since 1970.
+/// Returns the meaning of a response about a token at the time `now`, in seconds since 1970.
 pub fn classify(
     stage: &PhantomToken,
     token: &[u8],
@@ -108,14 +108,14 @@ pub fn classify(
     }
 }
 
-/// What a response says of an active token.
+/// What a response says about an active token.
 struct ActiveToken {
     info: TokenInfo,
-    /// Seconds since 1970.
+    /// In seconds since 1970.
     expires_at: Option<u64>,
 }
 
-/// Reads the body; `None`: the token is inactive.
+/// Reads the body. `None`: the token is inactive.
 fn read(
     stage: &PhantomToken,
     token: &[u8],
@@ -136,7 +136,7 @@ fn read(
             let forwarded = ["jwt", "phantom_token"]
                 .iter()
                 .find_map(|name| members.get(*name).filter(|value| !value.is_null()));
-            // The phantom token forms may leave `active` out.
+            // Responses for the phantom token pattern may omit `active`.
             match members.get("active") {
                 None if forwarded.is_some() => {}
                 _ if !is_active(&members)? => return Ok(None),
@@ -185,7 +185,7 @@ fn read(
 
 const NO_JWT: UnusableClaims = UnusableClaims("introspection response: no JWT that can be forwarded");
 
-/// A JWT that came in a response with these members.
+/// Reads a JWT for the API from a response with these members.
 fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
     let claims = jwt::access_token_claims(forwarded).ok_or(NO_JWT)?;
     let info = TokenInfo::of_claims(&claims, vec![bearer::header(forwarded)])?.bound_as_well_by(members)?;
@@ -193,8 +193,9 @@ fn of_forwarded_jwt(forwarded: &[u8], members: &Map<String, Value>) -> Result<Ac
     Ok(ActiveToken { info, expires_at })
 }
 
-/// A token that is a JWT itself, and that the server calls active without sending another: the API gets the token. What the
-/// response says of scopes and audience takes precedence over the token: the server may have withdrawn some since.
+/// Reads a response that calls a token active and contains no JWT. If the token is a JWT itself, the API receives the
+/// token. Scopes and audience of the response take precedence over the token's, because the server may have reduced
+/// them since.
 fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveToken, UnusableClaims> {
     const NOTHING: UnusableClaims =
         UnusableClaims("introspection response: neither `jwt` nor `phantom_token`, and the token itself is not a JWT");
@@ -217,7 +218,7 @@ fn of_active_jwt(token: &[u8], members: &Map<String, Value>) -> Result<ActiveTok
     Ok(ActiveToken { info, expires_at })
 }
 
-/// RFC 7662, section 2.2: anything but true is inactive.
+/// Whether the token is active: any value but `true` means inactive (RFC 7662, section 2.2).
 fn is_active(members: &Map<String, Value>) -> Result<bool, UnusableClaims> {
     match members.get("active") {
         Some(active) => Ok(*active == Value::Bool(true)),
@@ -225,7 +226,7 @@ fn is_active(members: &Map<String, Value>) -> Result<bool, UnusableClaims> {
     }
 }
 
-/// A response of claims alone.
+/// Reads a response that consists of claims.
 fn of_members(members: &Map<String, Value>, headers: &[ClaimToHeader]) -> Result<Option<ActiveToken>, UnusableClaims> {
     if !is_active(members)? {
         return Ok(None);

@@ -1,28 +1,28 @@
-//! What was ended: a session, a login or a user, and its name in text.
+//! What was ended: a session, a login or a user, and its text form.
 
 use crate::cookie::session_id::{SessionId, SubjectHash};
 use crate::encoding::hex;
 
-/// What was ended.
+/// The session, login or user that was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ended {
-    /// One session, by its own number.
+    /// One session, by its random number.
     Session([u8; 16]),
-    /// All sessions that a login at the authorization server (`sid`) has at that moment: servers that keep their own
-    /// session sign the user in again under the same `sid`.
+    /// All sessions that a login at the authorization server (`sid`) has at that time, and no later ones: servers that
+    /// keep their own session sign the user in again under the same `sid`.
     Login(SubjectHash),
-    /// All sessions that a user has at that moment (`sub`).
+    /// All sessions that a user (`sub`) has at that time.
     User(SubjectHash),
 }
 
 impl Ended {
-    /// The one session.
+    /// Names one session.
     pub fn session(session: &SessionId) -> Self {
         Self::Session(session.parts().0)
     }
 
-    /// Whether it names nothing: what is of no session, login or user has zeros in its place, and all of that is not over
-    /// because somebody ended what has no name.
+    /// Whether this names nothing: cookies without a session, login or user have zeros in its place, and must not all
+    /// be ended by an entry without a name.
     pub fn is_nameless(self) -> bool {
         match self {
             Self::Session(number) => number == [0; 16],
@@ -30,7 +30,7 @@ impl Ended {
         }
     }
 
-    /// In text: the kind's letter and the hexadecimal name.
+    /// Returns the text form: the letter of the kind, then the name in hexadecimal digits.
     pub fn to_text(self) -> String {
         match self {
             Self::Session(number) => format!("s{}", hex::encode(&number)),
@@ -39,7 +39,7 @@ impl Ended {
         }
     }
 
-    /// Reads [`Ended::to_text`].
+    /// Parses the form of [`Ended::to_text`].
     pub fn from_text(text: &str) -> Option<Self> {
         let (kind, digits) = text.split_at_checked(1)?;
         match kind {

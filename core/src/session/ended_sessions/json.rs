@@ -1,7 +1,7 @@
-//! The list of ended sessions as JSON: how the service tells the filter.
+//! The list of ended sessions as JSON, which the filter polls from the service.
 //!
-//! Format 2. Each entry's time is the one up to which it ends what began. In format 1, which named no format, a login was
-//! ended for good and its time was that of the logout; a filter from then reads format 2 in that sense, and so ends more.
+//! In format 2, an entry ends what began up to its time. In format 1, without a `format` member, a login was ended for
+//! good, and its time was that of the logout; a filter of that time reads format 2 in that sense, and so ends more.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use super::list::EndedSessions;
 
 /// The format that is written.
 const FORMAT: u32 = 2;
-/// How long after it a login of format 1 still ends what began, in seconds. That service lets no later session of the login
-/// live, and its times allow for no difference of clocks.
+/// How long after its time a login of format 1 still ends sessions, in seconds. The service of that format also ends
+/// later sessions of the login, and its times do not allow for clock skew.
 const UNTIMED_LOGIN_SECONDS: u64 = 86_400;
 
 #[derive(Serialize, Deserialize)]
@@ -23,7 +23,7 @@ struct List {
 }
 
 impl EndedSessions {
-    /// The list as JSON, for [`EndedSessions::from_json`]. `version` names this state of it.
+    /// Serializes the list as JSON for [`EndedSessions::from_json`]. `version` identifies this state of the list.
     pub fn to_json(&self, version: &str) -> String {
         let ended = self.iter().map(|(ended, until)| (ended.to_text(), until)).collect();
         let list = List {
@@ -34,8 +34,8 @@ impl EndedSessions {
         serde_json::to_string(&list).unwrap_or_default()
     }
 
-    /// Reads a list, and the name of its state. `None`: malformed. Entries over `limit` and entries of an unknown kind,
-    /// of a newer service, are left out.
+    /// Parses a list and the version that identifies its state; `None` if it is malformed. Entries over `limit` and
+    /// entries of an unknown kind, from a newer service, are left out.
     pub fn from_json(json: &[u8], limit: usize) -> Option<(Self, String)> {
         let list: List = serde_json::from_slice(json).ok()?;
         let mut ended = Self::new(limit, 0);
@@ -96,7 +96,7 @@ mod tests {
         assert!(read(r#","format":2"#).contains(&session, 100) && !read(r#","format":2"#).contains(&session, 101));
     }
 
-    /// What the filter of the release before did with a list, word for word in the order of its checks.
+    /// The checks of the previous release's filter, unchanged and in their order.
     #[test]
     fn an_older_filter_refuses_with_a_newer_list_all_that_a_newer_filter_refuses() {
         #[derive(Deserialize)]

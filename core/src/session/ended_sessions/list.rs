@@ -1,28 +1,28 @@
-//! The list of what was ended, and up to when.
+//! The list of what was ended, with the time up to which each entry ends sessions.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::ended::Ended;
 use crate::cookie::session_id::SessionId;
 
-/// How far the times of a user or a login may get ahead of the clock, in seconds over and above what clocks differ: each
+/// How far the times of a user or a login may get ahead of the clock, in seconds, in addition to clock skew: each
 /// logout within a second of the one before, with a login between them, takes one.
-const MOST_AHEAD_SECONDS: u64 = 60;
+const MAX_AHEAD_SECONDS: u64 = 60;
 
-/// What was ended, each with the time (UNIX seconds) up to which it ends what began. Bounded: what ends the oldest goes
-/// first.
+/// What was ended, each with the time (seconds since 1970) up to which it ends sessions that began. The number of
+/// entries is bounded: the one with the earliest time is dropped first.
 ///
-/// Times are in whole seconds, and clocks of replicas differ, so that "before the logout" is not what a clock alone can tell.
-/// An entry ends all that began up to the allowed difference of the clocks after it, and a login that knew the entry
-/// before it asked for its tokens begins one second after that ([`EndedSessions::begin`]). The next logout of the same name
-/// ends that one too, however soon it comes ([`EndedSessions::end`]).
+/// Times are in whole seconds, and the clocks of replicas differ, so a clock alone cannot tell what was before a
+/// logout. An entry ends all sessions that began up to the clock skew after it. A login that knew the entry before it
+/// requested its tokens begins its session one second after that ([`EndedSessions::begin`]). The next logout of the
+/// same name ends that session too, however soon it comes ([`EndedSessions::end`]).
 #[derive(Clone, Debug)]
 pub struct EndedSessions {
     entries: HashMap<Ended, Entry>,
-    /// The same entries by their times.
+    /// The same entries, ordered by their times.
     order: BTreeSet<(u64, Ended)>,
-    /// Of users and logins: when the last session began that had to begin ahead of the clock, since its user's or its
-    /// login's entry was there.
+    /// For users and logins: when the last session began that had to begin ahead of the clock, because its user or its
+    /// login had an entry.
     begun_ahead: HashMap<Ended, u64>,
     limit: usize,
     clock_skew: u64,
@@ -31,15 +31,15 @@ pub struct EndedSessions {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// What began up to this time is over. In UNIX seconds.
+    /// Sessions that began up to this time are over. In seconds since 1970.
     until: u64,
-    /// Which change of the list made it so.
+    /// The change of the list that set this time.
     change: u64,
 }
 
 impl EndedSessions {
-    /// An empty list of at most `limit` entries. `clock_skew` is how far clocks may differ, in seconds; a list that only
-    /// learns needs none.
+    /// Creates an empty list of at most `limit` entries. `clock_skew` is how far clocks may differ, in seconds; a list
+    /// that only learns from others needs none.
     pub fn new(limit: usize, clock_skew: u64) -> Self {
         Self {
             entries: HashMap::new(),
@@ -51,17 +51,17 @@ impl EndedSessions {
         }
     }
 
-    /// Ends what has begun by `now` (UNIX seconds). Returns the time up to which it is over, to be told to others; `None` where
-    /// it names nothing.
+    /// Ends the sessions that have begun by `now` (seconds since 1970). Returns the time up to which they are over, for
+    /// other lists; `None` if `ended` names nothing.
     pub fn end(&mut self, ended: Ended, now: u64) -> Option<u64> {
         if ended.is_nameless() {
             return None;
         }
         let known = self.entries.get(&ended).map_or(0, |entry| entry.until);
         let until = match ended {
-            // Its number does not come again.
+            // The random number of a session does not come again.
             Ended::Session(_) => known,
-            // Who knew the entry, here or elsewhere, began right after it.
+            // A session whose login knew the entry, here or in another replica, began right after it.
             Ended::Login(_) | Ended::User(_) => {
                 let after = known.saturating_add(1).min(self.ahead(now, 3));
                 let begun = self.begun_ahead.get(&ended).copied().unwrap_or_default();
@@ -73,7 +73,7 @@ impl EndedSessions {
         Some(until)
     }
 
-    /// Takes over an entry of another list. Returns whether that changed anything.
+    /// Adds an entry of another list. Returns whether that changed anything.
     pub fn learn(&mut self, ended: Ended, until: u64) -> bool {
         let known = self.entries.get(&ended).map(|entry| entry.until);
         let is_older_than_all = self.order.first().is_some_and(|first| (until, ended) < *first);
@@ -99,16 +99,16 @@ impl EndedSessions {
         true
     }
 
-    /// Takes over the entries of another list.
+    /// Adds the entries of another list.
     pub fn merge(&mut self, other: &Self) {
         for (ended, until) in other.iter() {
             self.learn(ended, until);
         }
     }
 
-    /// When a session begins whose tokens have come, in UNIX seconds: `now`, or after the end of all that its user or its login
-    /// had where that was known before the tokens were asked for. `seen` is what [`EndedSessions::changes`] was then. What
-    /// was ended since ends this session too: its tokens may be older.
+    /// Returns when a session begins whose tokens were requested at `now`, in seconds since 1970: at that time, or
+    /// right after the entries of its user and its login if these were known by then. `seen` is the value of
+    /// [`EndedSessions::changes`] at `now`. A later entry ends this session too: its tokens may be older.
     pub fn begin(&mut self, session: &SessionId, now: u64, seen: u64) -> u64 {
         let (_, user, login) = session.parts();
         let names = [Ended::User(user), Ended::Login(login)];
@@ -120,7 +120,7 @@ impl EndedSessions {
             }
             after = after.max(entry.until.saturating_add(1));
         }
-        // Further ahead, no logout by a clock that is behind could reach it.
+        // If it began further ahead, a logout by a clock that is behind could not reach it.
         if after == now || after > self.ahead(now, 2) {
             return now;
         }
@@ -135,13 +135,13 @@ impl EndedSessions {
         after
     }
 
-    /// As far ahead of the clock as times may get, with room for this many differences of clocks.
+    /// Returns how far ahead times may get, with room for `skews` times the clock skew.
     fn ahead(&self, now: u64, skews: u64) -> u64 {
         now.saturating_add(self.clock_skew.saturating_mul(skews))
-            .saturating_add(MOST_AHEAD_SECONDS)
+            .saturating_add(MAX_AHEAD_SECONDS)
     }
 
-    /// Drops what ends nothing that began at this time or later.
+    /// Drops the entries that end no session that began at `time` or later.
     pub fn forget_before(&mut self, time: u64) {
         while self.order.first().is_some_and(|(until, _)| *until < time) {
             self.forget_first();
@@ -155,8 +155,8 @@ impl EndedSessions {
         }
     }
 
-    /// Whether this session, begun at `began_at` (UNIX seconds), is over. A user who was signed out may sign in again; a
-    /// session does not come back.
+    /// Whether this session, which began at `began_at` (seconds since 1970), is over. A user who was signed out may
+    /// sign in again; an ended session does not come back.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         if self.entries.is_empty() {
             return false;
@@ -166,12 +166,12 @@ impl EndedSessions {
         self.entries.contains_key(&Ended::Session(number)) || is_over(Ended::Login(login)) || is_over(Ended::User(user))
     }
 
-    /// A number that grows with every change.
+    /// Returns a number that grows with every change.
     pub fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -181,7 +181,7 @@ impl EndedSessions {
         self.entries.is_empty()
     }
 
-    /// The entries and the times up to which they end what began, the oldest first.
+    /// Returns the entries with the times up to which they end sessions, the earliest first.
     pub fn iter(&self) -> impl Iterator<Item = (Ended, u64)> + '_ {
         self.order.iter().map(|(until, ended)| (*ended, *until))
     }
@@ -236,7 +236,7 @@ mod tests {
                 let again = session(number, "alice", "sid");
                 let began_at = list.begin(&again, 100, list.changes());
                 assert!(!list.contains(&again, began_at), "{ended:?}");
-                // By the other of its names.
+                // A logout by the other of its names.
                 let mut other = list.clone();
                 other.end(
                     if ended == Ended::User(user) {
@@ -271,8 +271,8 @@ mod tests {
             list.end(name, 100);
         }
         let until = list.end(name, 100).unwrap();
-        assert!(until <= 100 + 3 * SKEW + MOST_AHEAD_SECONDS, "{until}");
-        // Who signs in then has a session that is over, rather than one that no logout reaches.
+        assert!(until <= 100 + 3 * SKEW + MAX_AHEAD_SECONDS, "{until}");
+        // Whoever signs in then has a session that is over, rather than one that no logout reaches.
         let again = session(2, "", "sid");
         let began_at = list.begin(&again, 100, list.changes());
         assert!(list.contains(&again, began_at));
@@ -290,7 +290,7 @@ mod tests {
     fn a_session_without_names_is_ended_by_no_name() {
         let nameless = SessionId::new([1; 16], SubjectHash::NONE, SubjectHash::NONE);
         let mut list = list(10);
-        // The last is every cookie of no session.
+        // The last one is in every cookie without a session.
         for name in [
             Ended::User(SubjectHash::NONE),
             Ended::Login(SubjectHash::NONE),
@@ -310,14 +310,14 @@ mod tests {
         }
         assert_eq!(list.len(), 2);
         assert!(!list.contains(&session(1, "", ""), 0) && list.contains(&session(3, "", ""), 0));
-        // What is older than all that there is in a full list is no news.
+        // An entry older than all entries of a full list changes nothing.
         let changes = list.changes();
         assert!(!list.learn(Ended::Session([1; 16]), 1) && list.changes() == changes);
         list.forget_before(3 + SKEW);
         assert_eq!(list.len(), 1);
         list.forget_before(4 + SKEW);
         assert!(list.is_empty());
-        // What comes late goes in time.
+        // A late entry is dropped when its time comes.
         list.learn(Ended::Session([4; 16]), 2000);
         list.learn(Ended::Session([5; 16]), 1500);
         list.forget_before(1501);

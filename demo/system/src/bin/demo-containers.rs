@@ -20,12 +20,12 @@ fn main() -> ExitCode {
         ["setup", folder] => setup(Path::new(folder)),
         ["probe", address, path] => probe(address, path),
         ["exec", "--env-file", file, "--", program, arguments @ ..] => exec(Path::new(file), program, arguments),
-        _ => Err(USAGE.to_owned()),
+        _ => Err(format!("invalid arguments: write one of these:\n\n{USAGE}")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("demo-containers: {message}");
+            eprintln!("error: {message}");
             ExitCode::FAILURE
         }
     }
@@ -45,14 +45,14 @@ fn setup(folder: &Path) -> Result<(), String> {
 fn probe(address: &str, path: &str) -> Result<(), String> {
     let address: SocketAddr = address
         .parse()
-        .map_err(|_| format!("invalid address `{address}`: write ADDRESS:PORT"))?;
+        .map_err(|_| format!("invalid address `{address}`: write IP_ADDRESS:PORT, such as 127.0.0.1:3002"))?;
     match demo_system::get(address, path) {
         Ok((status, body)) if status < 500 => {
             println!("{}", body.trim_end());
             Ok(())
         }
         Ok((status, _)) => Err(format!("health check of {address}{path} failed: HTTP {status}")),
-        Err(error) => Err(format!("{address}{path}: {error}")),
+        Err(error) => Err(format!("health check of {address}{path} failed: {error}")),
     }
 }
 
@@ -65,6 +65,6 @@ fn exec(file: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
     #[cfg(unix)]
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     #[cfg(not(unix))]
-    let error = "containers are Linux";
+    let error = "it is only for containers, which run Linux";
     Err(format!("starting {program} failed: {error}"))
 }

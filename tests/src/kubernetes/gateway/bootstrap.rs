@@ -6,8 +6,8 @@ use super::values::bytes;
 use crate::kubernetes::envoy::{Local, merge, of_kind};
 use crate::kubernetes::manifests::{self, Manifest};
 
-/// Envoy Gateway's own overload manager, with the heap monitor that it derives from the container's limit, merged with that of
-/// the EnvoyProxy.
+/// Envoy Gateway's own overload manager, with the heap monitor that it derives from the container's limit, merged with
+/// that of the EnvoyProxy.
 pub(super) fn overload_manager(manifests: &[Manifest]) -> Value {
     let (proxy, mut own) = bootstrap(manifests);
     let memory = &proxy.content["spec"]["provider"]["kubernetes"]["envoyDeployment"]["container"]["resources"]["limits"]

@@ -14,10 +14,10 @@ use super::cached::Cached;
 use super::client_secret::ClientSecret;
 use super::discovery;
 use super::error::OAuthError;
-use super::exchange_times::{ExchangeTimes, MAX_BEHIND_THE_ANSWER};
+use super::exchange_times::{ExchangeTimes, MAX_BACKGROUND_EXCHANGES};
 use super::http::{HttpClient, MAX_DOCUMENT_BYTES};
 use super::metadata::{self, Metadata};
-use crate::config::{AuthorizationServer, Config, ConfigError, FieldError};
+use crate::config::{AuthorizationServer as Settings, Config, ConfigError, FieldError};
 use crate::http_client::Limits;
 use crate::http_client::tls::{ClientTls, TlsError};
 use crate::jose::jwks::KeySet;
@@ -28,11 +28,11 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Minimum time between two fetches of the JWKS, in seconds, whatever its `Cache-Control`.
-const LEAST_REFRESH_SECONDS: u64 = 60;
+const MIN_REFRESH_SECONDS: u64 = 60;
 
-/// Shared by all workers; clones are the same provider.
+/// Shared by all workers; clones are the same server.
 #[derive(Clone)]
-pub struct Provider(Arc<Shared>);
+pub struct AuthorizationServer(Arc<Shared>);
 
 struct Shared {
     config: Arc<Config>,
@@ -62,9 +62,9 @@ struct UnknownKeyFetch {
     error: Option<String>,
 }
 
-impl Provider {
+impl AuthorizationServer {
     /// Reads the certificate authorities; sends no request.
-    pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<Provider, ConfigError> {
+    pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<AuthorizationServer, ConfigError> {
         let settings = &config.authorization_server;
         let tls = tls_of(config).load().map_err(tls_fault)?;
         let metadata = match settings.discovery {
@@ -78,7 +78,7 @@ impl Provider {
                 Some(report.metadata.ok_or_else(|| ConfigError::new(faults.collect()))?)
             }
         };
-        Ok(Provider(Arc::new(Shared {
+        Ok(AuthorizationServer(Arc::new(Shared {
             client_secret: ClientSecret::new(config.client_secret()),
             config: Arc::clone(config),
             tls,
@@ -102,7 +102,7 @@ impl Provider {
         let limits = limits_of(settings);
         self.http_client_with(&Limits {
             request_timeout: ExchangeTimes::of(settings).total,
-            max_connections: limits.max_connections.saturating_add(MAX_BEHIND_THE_ANSWER),
+            max_connections: limits.max_connections.saturating_add(MAX_BACKGROUND_EXCHANGES),
             ..limits
         })
     }
@@ -171,10 +171,10 @@ impl Provider {
             .map_err(OAuthError::Unavailable)
     }
 
-    /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. `None` if there
-    /// are no newer ones. For this reason they are fetched at most once in `authorization_server.unknown_key_seconds`, so
-    /// that made-up key ids cannot flood the server with requests. Tokens of other clients have a separate interval, so
-    /// that they cannot delay keys for tokens of the server.
+    /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. `None` if
+    /// there are no newer ones. For this reason they are fetched at most once in
+    /// `authorization_server.unknown_key_seconds`, so that made-up key ids cannot flood the server with requests.
+    /// Tokens of other clients have a separate interval, so that they cannot delay keys for tokens of the server.
     pub async fn keys_after(
         &self,
         http: &HttpClient,
@@ -236,7 +236,7 @@ impl Provider {
     }
 }
 
-fn limits_of(settings: &AuthorizationServer) -> Limits {
+fn limits_of(settings: &Settings) -> Limits {
     Limits {
         connect_timeout: settings.connect_timeout(),
         request_timeout: settings.request_timeout(),
@@ -266,7 +266,7 @@ fn tls_fault(error: TlsError) -> FieldError {
 
 /// When to fetch again, in seconds: at the end of the server's cache lifetime, but within bounds.
 fn refresh_after(most: u64, max_age: u64) -> u64 {
-    most.min(max_age.max(LEAST_REFRESH_SECONDS))
+    most.min(max_age.max(MIN_REFRESH_SECONDS))
 }
 
 #[cfg(test)]
