@@ -105,16 +105,16 @@ fn every_fault_names_its_field() {
             phantom(
                 json!({"response": "claims", "claim_to_headers": [{"header_name": "cookie", "claim_name": "sub"}]}),
             ),
-            "phantom_token.claim_to_headers: `cookie`",
+            "phantom_token.claim_to_headers: invalid header `cookie`",
         ),
         (
             phantom(json!({"response": "claims", "claim_to_headers": [{"header_name": "x_sub", "claim_name": "sub"}]})),
-            "phantom_token.claim_to_headers: `x_sub`",
+            "phantom_token.claim_to_headers: invalid header `x_sub`",
         ),
         (
             phantom(json!({"response": "claims", "claim_to_headers": [
                 {"header_name": "x-sub", "claim_name": "sub"}, {"header_name": "X-Sub", "claim_name": "username"}]})),
-            "phantom_token.claim_to_headers: two claims",
+            "phantom_token.claim_to_headers: duplicate header",
         ),
         (
             phantom(
