@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
     programs::build_packages(
-        "building the service and the measurements, optimized (some minutes the first time)",
+        "building the service and the measurements, optimized (takes a few minutes the first time)",
         &["bff-service", "bff-bench"],
         &["--release"],
     )?;

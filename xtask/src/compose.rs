@@ -63,7 +63,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     // The running commands receive the signal too and fail; the containers are removed even then.
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;
-    docker.run("building the images (some minutes the first time)", &["build"])?;
+    docker.run("building the images (takes a few minutes the first time)", &["build"])?;
     let containers = Containers { docker };
     // A killed run may have left containers.
     containers.down()?;

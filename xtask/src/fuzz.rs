@@ -108,7 +108,7 @@ fn build() -> Result<()> {
         .env("RUSTFLAGS", FLAGS)
         .current_dir(workspace::path("fuzz"));
     command::run(
-        "building the fuzz targets (some minutes the first time)",
+        "building the fuzz targets (takes a few minutes the first time)",
         &mut cargo,
         "see the compiler's message above",
     )
@@ -125,7 +125,7 @@ fn host() -> Result<String> {
         .ok_or("running `rustc -vV` failed: check that rustc is on PATH")?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host
-        .ok_or("the output of `rustc -vV` has no line host: check which rustc is on PATH")?
+        .ok_or("the output of `rustc -vV` has no line that begins with `host:`: check which rustc is on PATH")?
         .to_owned())
 }
 

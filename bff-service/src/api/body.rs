@@ -34,7 +34,7 @@ pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) 
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BYTES))
         .await
-        .map_err(|_| ApiError::invalid("timed out while reading the request body"))?
+        .map_err(|_| ApiError::invalid("reading the request body timed out"))?
         .map_err(|_| too_large())?
         .map_err(|error| ApiError::invalid(format!("reading the request body failed: {error}")))?;
     if !body.is_empty() && !may_be(headers, kind) {
@@ -71,8 +71,9 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // The parser's message could quote the body; the position cannot.
     serde_json::from_slice(body).map_err(|error| {
         ApiError::invalid(format!(
-            "the request body is not the expected JSON ({:?} error in column {})",
+            "the request body is not the expected JSON: {:?} error at line {}, column {}",
             error.classify(),
+            error.line(),
             error.column()
         ))
     })

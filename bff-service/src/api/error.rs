@@ -200,25 +200,25 @@ fn code_of(error: &OAuthError, rejected: impl FnOnce(&ErrorResponse) -> ErrorCod
 fn code_of_rejection(error_response: &ErrorResponse) -> ErrorCode {
     let (endpoint, code) = (error_response.endpoint, error_response.error_code());
     match (error_response.meaning(), endpoint) {
-        (Meaning::NotNow, _) => busy(error_response),
-        (Meaning::UserMustCome, ServerEndpoint::Token) if code != Some(OAuthErrorCode::InvalidGrant) => {
+        (Meaning::Temporary, _) => busy(error_response),
+        (Meaning::SignInRequired, ServerEndpoint::Token) if code != Some(OAuthErrorCode::InvalidGrant) => {
             ErrorCode::LoginRequired
         }
-        (Meaning::UserMustCome, ServerEndpoint::Userinfo) if code == Some(OAuthErrorCode::InvalidToken) => {
+        (Meaning::SignInRequired, ServerEndpoint::Userinfo) if code == Some(OAuthErrorCode::InvalidToken) => {
             ErrorCode::TokenExpired
         }
-        (Meaning::Fault, ServerEndpoint::Token) => ErrorCode::AuthorizationServerError,
+        (Meaning::Failure, ServerEndpoint::Token) => ErrorCode::AuthorizationServerError,
         // The page's own parameters may be invalid, and may be in the pushed request.
-        (Meaning::UserMustCome | Meaning::Fault, _) => ErrorCode::AuthorizationError,
+        (Meaning::SignInRequired | Meaning::Failure, _) => ErrorCode::AuthorizationError,
     }
 }
 
 /// The error code for a failed refresh, by the meaning of the error.
 pub(super) fn code_of_failed_refresh(error: &OAuthError) -> ErrorCode {
     code_of(error, |error_response| match error_response.meaning() {
-        Meaning::NotNow => busy(error_response),
-        Meaning::UserMustCome => ErrorCode::SessionExpired,
-        Meaning::Fault => ErrorCode::AuthorizationServerError,
+        Meaning::Temporary => busy(error_response),
+        Meaning::SignInRequired => ErrorCode::SessionExpired,
+        Meaning::Failure => ErrorCode::AuthorizationServerError,
     })
 }
 

@@ -14,8 +14,8 @@ const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net",
 pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
-            "`cookie_hardening` is `none`: every page of a sibling domain can set cookies with these names, and so sign \
-             a user in to a session of an attacker: set `host` unless the service must accept cookies of another implementation"
+            "`cookie_hardening` is `none`, so a page of any sibling domain can set cookies with these names, and so sign a user \
+             in to an attacker's session: set `host` unless the service must accept cookies of another implementation"
                 .to_owned(),
         );
     }
@@ -31,14 +31,13 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
         faults.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
-        "`cookie_domain` is `{domain}`: the whole sealed session travels to every host below it, and a page of any of these \
-         hosts can set cookies with these names, and so sign a user in to a session of an attacker: leave the field unset unless \
-         the API is at another host than the service"
+        "`cookie_domain` is `{domain}`, so browsers send the whole sealed session to every host below it, and a page of any of \
+         these hosts can set cookies with these names: remove the field unless the API is at another host than the service"
     ));
     if looks_like_public_suffix(domain) {
         warnings.push(format!(
-            "`cookie_domain` is `{domain}`, which looks like a public suffix, below which anybody can register a domain: browsers \
-             accept no cookie for a public suffix, and nobody can sign in"
+            "`cookie_domain` is `{domain}`, which looks like a public suffix, for which browsers accept no cookie: write a domain \
+             of your own"
         ));
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn parse(url: &str, demo: bool) -> Result<Url, String> {
 
 /// Checks the URL of an endpoint. The error says what is wrong.
 pub fn check_endpoint(url: &str, demo: bool) -> Result<Url, &'static str> {
-    let url = Url::parse(url).map_err(|_| "it has no scheme and host")?;
+    let url = Url::parse(url).map_err(|_| "it is not an absolute URL with a host")?;
     match url.scheme() {
         "https" => {}
         "http" if demo => {}

@@ -193,10 +193,10 @@ fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope>
     if client.id.is_empty() {
         fault(
             "id",
-            "missing: write the client_id registered at the authorization server",
+            "missing: write the `client_id` registered at the authorization server",
         );
     } else if !printable(&client.id) {
-        fault("id", "invalid client_id: write printable ASCII characters");
+        fault("id", "invalid `client_id`: write printable ASCII characters");
     }
     let scopes: Vec<&str> = client.scope.split_ascii_whitespace().collect();
     if !scopes.contains(&"openid") {

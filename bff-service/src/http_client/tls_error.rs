@@ -43,12 +43,12 @@ fn reason(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => {
             "no trusted certificate authority has signed it, or the server does not send the \
-                                            intermediate certificate: name the authority in `ca_file`"
+                                            intermediate certificate: set `ca_file` to a PEM file with the certificate of the authority"
                 .to_owned()
         }
         CertificateError::BadSignature => {
             "its signature is not that of the trusted certificate authority with the same name, which \
-                                           may have a new key: name the present authority in `ca_file`"
+                                           may have a new key: set `ca_file` to a PEM file with its present certificate"
                 .to_owned()
         }
         CertificateError::ExpiredContext { not_after, .. } => format!("it expired on {}", date(*not_after)),

@@ -143,8 +143,8 @@ impl OAuthClient {
             request_uri: String,
         }
         let endpoint = metadata.pushed_authorization_request_endpoint.as_ref();
-        let endpoint =
-            endpoint.ok_or_else(|| OAuthError::Internal("missing pushed_authorization_request_endpoint".to_owned()))?;
+        let endpoint = endpoint
+            .ok_or_else(|| OAuthError::Internal("missing `pushed_authorization_request_endpoint`".to_owned()))?;
         let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
         let answer = self
             .authenticator()

@@ -5,11 +5,11 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meaning {
     /// The same request may succeed later. Nothing was used up, and the session stays.
-    NotNow,
+    Temporary,
     /// The code or token is no longer valid, or requires an interaction: the user must sign in.
-    UserMustCome,
+    SignInRequired,
     /// An error in the configuration of either side, or of the server: for its operators.
-    Fault,
+    Failure,
 }
 
 /// HTTP statuses with different meanings.
@@ -145,14 +145,14 @@ impl OAuthErrorCode {
     fn meaning(self) -> Meaning {
         use OAuthErrorCode::*;
         match self {
-            TemporarilyUnavailable | SlowDown => Meaning::NotNow,
+            TemporarilyUnavailable | SlowDown => Meaning::Temporary,
             InvalidGrant
             | InvalidToken
             | InteractionRequired
             | LoginRequired
             | ConsentRequired
             | AccountSelectionRequired
-            | AccessDenied => Meaning::UserMustCome,
+            | AccessDenied => Meaning::SignInRequired,
             InvalidRequest
             | InvalidClient
             | UnauthorizedClient
@@ -175,7 +175,7 @@ impl OAuthErrorCode {
             | InvalidDpopProof
             | UseDpopNonce
             | InsufficientUserAuthentication
-            | Other => Meaning::Fault,
+            | Other => Meaning::Failure,
         }
     }
 }
@@ -185,10 +185,10 @@ impl OAuthErrorCode {
 pub fn meaning(status: u16, code: Option<OAuthErrorCode>) -> Meaning {
     match Status::of(status) {
         Status::RequestTimeout | Status::TooEarly | Status::TooManyRequests | Status::ServiceUnavailable => {
-            Meaning::NotNow
+            Meaning::Temporary
         }
-        Status::ErrorCode => code.map_or(Meaning::Fault, OAuthErrorCode::meaning),
-        Status::Other => Meaning::Fault,
+        Status::ErrorCode => code.map_or(Meaning::Failure, OAuthErrorCode::meaning),
+        Status::Other => Meaning::Failure,
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
                 Some(OAuthErrorCode::InvalidGrant),
                 Some(OAuthErrorCode::InvalidClient),
             ] {
-                assert_eq!(meaning(status, code), Meaning::NotNow, "{status} {code:?}");
+                assert_eq!(meaning(status, code), Meaning::Temporary, "{status} {code:?}");
             }
         }
     }
@@ -224,11 +224,14 @@ mod tests {
         for status in [200, 302, 500, 502, 504] {
             assert_eq!(
                 meaning(status, Some(OAuthErrorCode::InvalidGrant)),
-                Meaning::Fault,
+                Meaning::Failure,
                 "{status}"
             );
         }
-        assert_eq!(meaning(400, Some(OAuthErrorCode::InvalidGrant)), Meaning::UserMustCome);
+        assert_eq!(
+            meaning(400, Some(OAuthErrorCode::InvalidGrant)),
+            Meaning::SignInRequired
+        );
     }
 
     #[test]
@@ -238,18 +241,18 @@ mod tests {
             let found = contract.lines().find(|line| line.starts_with(beginning));
             found.unwrap_or_else(|| panic!("no row {beginning}"))
         };
-        let (not_now, user) = (row("| for now |"), row("| the user has to come |"));
+        let (temporary, sign_in) = (row("| temporary |"), row("| sign-in required |"));
         for status in ["408", "425", "429", "503"] {
-            assert!(not_now.contains(status), "{status}");
+            assert!(temporary.contains(status), "{status}");
         }
         for code in OAuthErrorCode::ALL {
             let named = |row: &str| row.contains(&format!("`{}`", code.name()));
             let expected = match code.meaning() {
-                Meaning::NotNow => (true, false),
-                Meaning::UserMustCome => (false, true),
-                Meaning::Fault => (false, false),
+                Meaning::Temporary => (true, false),
+                Meaning::SignInRequired => (false, true),
+                Meaning::Failure => (false, false),
             };
-            assert_eq!((named(not_now), named(user)), expected, "{}", code.name());
+            assert_eq!((named(temporary), named(sign_in)), expected, "{}", code.name());
         }
     }
 }

@@ -89,7 +89,7 @@ impl OAuthClient {
             .await
         {
             Ok(_) => Attempt::Done,
-            Err(OAuthError::Rejected(error_response)) if error_response.meaning() == Meaning::NotNow => {
+            Err(OAuthError::Rejected(error_response)) if error_response.meaning() == Meaning::Temporary => {
                 let seconds = error_response.retry_after.unwrap_or(PAUSE).min(MAX_PAUSE);
                 Attempt::Later(Duration::from_secs(seconds))
             }

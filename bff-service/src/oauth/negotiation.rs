@@ -119,13 +119,14 @@ pub(super) fn negotiate(
         .pushed_authorization_requests
         .unwrap_or(published.require_pushed_authorization_requests == Some(true));
     if push && !has_push_endpoint {
-        let what = "missing pushed_authorization_request_endpoint, but authorization requests are pushed: set \
+        let what = "missing `pushed_authorization_request_endpoint`, but authorization requests are pushed: set \
                     `client.pushed_authorization_requests` to false, or name the endpoint as \
                     `authorization_server.pushed_authorization_request_endpoint`";
         found.faults.push(what.to_owned());
     }
     if !push && published.require_pushed_authorization_requests == Some(true) {
-        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires them: remove the field";
+        let what = "`client.pushed_authorization_requests` is false, but the authorization server requires pushed authorization requests: \
+                    remove the field";
         found.faults.push(what.to_owned());
     }
     let request_object = request_object(published, config, found);
@@ -191,8 +192,8 @@ fn request_object(published: &Capabilities, config: &Config, found: &mut Finding
     let required = published.require_signed_request_object == Some(true);
     let wanted = config.client.signed_request_objects;
     if required && wanted == Some(false) {
-        let what =
-            "`client.signed_request_objects` is false, but the authorization server requires them: remove the field";
+        let what = "`client.signed_request_objects` is false, but the authorization server requires signed request objects: remove \
+                    the field";
         found.faults.push(what.to_owned());
     }
     if !wanted.unwrap_or(required) {

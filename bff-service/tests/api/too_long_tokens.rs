@@ -65,7 +65,7 @@ fn a_rotated_refresh_token_that_came_with_one_that_is_too_long_is_revoked_and_th
         log_capture::lines()[before..]
             .iter()
             .any(|line| line.starts_with("ERROR audit")
-                && line.contains("example-at takes")
+                && line.contains("example-at is too long")
                 && line.contains("event=refresh_failed")),
     );
     app.authorization_server.state().token_response.clear();

@@ -227,6 +227,7 @@ mod tests {
 
     #[test]
     fn another_system_has_nothing_of_the_defaults() {
+        const DEFAULT_PORTS: [&str; 6] = ["8443", "3001", "3002", "3003", "3005", "9901"];
         let mut options = Options::for_tests("target/tests/x");
         options.domain = "other.test".to_owned();
         options.ports.web_host = 3004;
@@ -235,18 +236,16 @@ mod tests {
             .lines()
             .map(|line| line.split('#').next().unwrap_or(""))
             .collect();
-        for default in [
-            "example.localhost",
-            "8443",
-            "3001",
-            "3002",
-            "3003",
-            "3005",
-            "9901",
-            "target/wasm",
-        ] {
+        for default in ["example.localhost", "target/wasm"] {
             assert!(!code.iter().any(|line| line.contains(default)), "{default}");
         }
+        // The ports of the tests may contain the digits of a default one.
+        let numbers = |line: &str| {
+            line.split(|of: char| !of.is_ascii_digit())
+                .any(|number| DEFAULT_PORTS.contains(&number))
+        };
+        let with_default = code.iter().find(|line| numbers(line));
+        assert_eq!(with_default, None);
         // A new value is not taken for another default.
         assert!(rendered.contains("{ address: 127.0.0.1, port_value: 3004 }"));
     }

@@ -51,7 +51,7 @@ fn service_page() -> String {
         title: "The service's configuration",
         introduction: include_str!("service.txt"),
         heading: |path| match path {
-            "" => "Outside of all tables".to_owned(),
+            "" => "Top-level fields".to_owned(),
             "applications" => "`[applications.<name>]`".to_owned(),
             path => format!("`[{path}]`"),
         },

@@ -32,7 +32,7 @@ pub(crate) fn find() -> Result<PathBuf> {
         }
     }
     command::run(
-        "building cargo-deny (some minutes, once)",
+        "building cargo-deny (takes a few minutes, once)",
         command::cargo()
             .args([
                 "install",

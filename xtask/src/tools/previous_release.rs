@@ -47,7 +47,7 @@ fn build(folder: &Path, program: &Path) -> Result<()> {
         .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
         .current_dir(&source);
     command::run(
-        "building the service of the last release (some minutes, once)",
+        "building the service of the last release (takes a few minutes, once)",
         &mut cargo,
         &format!("see the compiler's message above, or set {VARIABLE} to a bff-service of that release"),
     )?;

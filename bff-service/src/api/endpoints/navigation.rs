@@ -93,7 +93,7 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
 
 /// The URL of `returnTo`: a path on the application's own origin, in any spelling.
 fn return_target(call: &Call<'_>, path: &str) -> Result<Url, ApiError> {
-    let refused = || ApiError::invalid("returnTo is not a path of the application");
+    let refused = || ApiError::invalid("`returnTo` is not a path of the application");
     let sane = |c: char| !c.is_control() && c != '\\';
     let begins_well = path.starts_with('/') && !path.starts_with("//");
     if !begins_well || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(sane) {

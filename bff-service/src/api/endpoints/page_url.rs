@@ -39,9 +39,9 @@ pub(in crate::api) enum AuthorizationResult {
 impl PageUrl {
     /// Parses the query of `page_url`. In the code flow the fragment never reaches a server, and is ignored.
     pub(in crate::api) fn parse(page_url: &str, mode: ResponseMode) -> Result<PageUrl, ApiError> {
-        let url = Url::parse(page_url).map_err(|_| ApiError::invalid("pageUrl is not a URL"))?;
+        let url = Url::parse(page_url).map_err(|_| ApiError::invalid("`pageUrl` is not a URL"))?;
         if !matches!(url.scheme(), "https" | "http") {
-            return Err(ApiError::invalid("pageUrl is not a URL of a web page"));
+            return Err(ApiError::invalid("`pageUrl` is not a URL of a web page"));
         }
         PageUrl::parse_query(url.query().unwrap_or_default(), mode)
     }

@@ -32,6 +32,6 @@ pub(super) async fn check_credentials(config: &Arc<Config>, server: Authorizatio
         Err(error) => error.to_string(),
     };
     report.not_tested.push(format!(
-        "could not verify the client's credentials: a made-up refresh token must be rejected with invalid_grant, but {instead}"
+        "the client's credentials: expected `invalid_grant` for a made-up refresh token, received: {instead}"
     ));
 }

@@ -35,7 +35,7 @@ pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut 
 fn changed(what: &str, setting: &str) -> String {
     format!(
         "{what} has characters that are form-encoded for HTTP Basic (RFC 6749, section 2.3.1), such as `+ / = : %` or a \
-         space, and many servers do not decode them: if the server answers 401 or invalid_client, write `{setting}`"
+         space, and many servers do not decode them: if the server answers 401 or `invalid_client`, write `{setting}`"
     )
 }
 
@@ -47,12 +47,12 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
     let introspecting = match stage {
         Some(stage) => {
             check_stage(stage, http, report).await;
-            format!("`{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id)
+            format!("may `{}` (`phantom_token.client_id` of `/authorize`)", stage.client_id)
         }
-        None => "the filter's client (`phantom_token.client_id`), if it introspects,".to_owned(),
+        None => "if the filter introspects: may its client (`phantom_token.client_id`)".to_owned(),
     };
     report.not_tested.push(format!(
-        "may {introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
+        "{introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
          every API call is 401 right after signing in",
         config.client.id
     ));

@@ -127,20 +127,20 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     }
     match &metadata.end_session_endpoint {
         None => report.warnings.push(
-            "the authorization server has no end_session_endpoint: after a logout the user is still signed in at the \
+            "the authorization server has no `end_session_endpoint`: after a logout the user is still signed in at the \
              authorization server"
                 .to_owned(),
         ),
         Some(_) if !config.client.send_id_token_hint => report.warnings.push(
-            "logout sends no id_token_hint: most authorization servers then ask the user, and some refuse. If yours \
-             does, and an ID token in a URL is acceptable, set `client.send_id_token_hint` to true"
+            "logout sends no `id_token_hint`, so most authorization servers ask the user, and some refuse: if an ID token in a \
+             URL is acceptable, set `client.send_id_token_hint` to true"
                 .to_owned(),
         ),
         Some(_) => {}
     }
     if metadata.revocation_endpoint.is_none() {
         report.warnings.push(
-            "the authorization server has no revocation_endpoint: after a logout the refresh token stays valid \
+            "the authorization server has no `revocation_endpoint`: after a logout the refresh token stays valid \
              until it expires"
                 .to_owned(),
         );
@@ -148,7 +148,7 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     if !metadata.iss_parameter_supported {
         report.warnings.push(
             "the authorization server does not announce `iss` in its responses (RFC 9207): give this client a \
-             redirect_uri that no other authorization server uses"
+             `redirect_uri` that no other authorization server uses"
                 .to_owned(),
         );
     }

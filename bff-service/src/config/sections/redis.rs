@@ -15,9 +15,9 @@ section! {
         /// Time limit for a Redis command, in milliseconds.
         pub timeout_ms: u64 = 250, 10..=10_000;
         /// Whether the proxy in front of the service sends all requests of a session to the same replica, as with
-        /// consistent hashing. If Redis is down and the value is `true`, each replica continues to refresh alone. If
-        /// Redis is down and the value is `false`, a replica refreshes only what no other replica can have refreshed,
-        /// and refuses other refreshes for the time being.
+        /// consistent hashing. If Redis is unavailable and the value is `true`, a replica continues to refresh all
+        /// its sessions. If the value is `false`, it refreshes only sessions that no other replica can have refreshed,
+        /// and refuses other refreshes until Redis is available.
         pub session_affinity: bool = false;
     }
 }

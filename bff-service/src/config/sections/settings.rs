@@ -21,7 +21,7 @@ pub const DEFAULT_ENDPOINTS_PREFIX: &str = "/bff";
 const _: () = assert!(MAX_PARTS == 20);
 
 section! {
-    /// The configuration file of the service.
+    /// The configuration of the service. The fields of this section stand before the first table of the file.
     pub struct Settings at "" {
         /// Whether demo mode is on, for trying the service on one machine only. In demo mode the service accepts plain
         /// http, published keys, and secrets in the configuration file.

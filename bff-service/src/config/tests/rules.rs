@@ -109,7 +109,7 @@ fn a_cookie_domain_that_no_browser_takes_is_refused_and_any_other_warns() {
     let warnings = |top: &str| told(top).unwrap().warnings().to_vec();
     let within = "cookie_domain = \"example.com\"\nhosts = [\"API.example.com:8443\", \"example.com\"]";
     assert!(
-        warnings(within)[0].contains("travels to every host"),
+        warnings(within)[0].contains("to every host below it"),
         "{:?}",
         warnings(within)
     );

@@ -46,7 +46,10 @@ async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_na
     let (other, _) = tls("login.example.localhost");
     let (_, trusting) = tls("login.example.localhost");
     let refusal = refusal_of(other, &trusting).await;
-    assert!(refusal.contains("name the present authority in `ca_file`"), "{refusal}");
+    assert!(
+        refusal.contains("set `ca_file` to a PEM file with its present certificate"),
+        "{refusal}"
+    );
     let key = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(["login.example.localhost".to_owned()]).unwrap();
     parameters
@@ -55,7 +58,8 @@ async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_na
     let certificate = parameters.self_signed(&key).unwrap().der().clone();
     let refusal = refusal_of(showing(certificate, &key), &trusting).await;
     assert!(
-        refusal.contains("name the authority in `ca_file`") && !refusal.contains("UnknownIssuer"),
+        refusal.contains("set `ca_file` to a PEM file with the certificate of the authority")
+            && !refusal.contains("UnknownIssuer"),
         "{refusal}"
     );
     let (for_another, trusting) = tls("www.example.localhost");

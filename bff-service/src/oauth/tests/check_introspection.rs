@@ -68,13 +68,19 @@ async fn check_warns_of_a_secret_that_many_servers_do_not_decode_under_basic() {
 #[actix_web::test]
 async fn check_asks_whether_the_gateways_client_may_introspect_tokens_of_the_services_client() {
     let server = introspecting(200, json!({"active": false}));
-    for report in [
-        report(&server, &PLAIN).await,
-        report_with_rules(&server, "plain", "client_secret_basic").await,
+    for (report, question) in [
+        (
+            report(&server, &PLAIN).await,
+            "if the filter introspects: may its client ",
+        ),
+        (
+            report_with_rules(&server, "plain", "client_secret_basic").await,
+            "may `gateway` ",
+        ),
     ] {
         assert!(report.is_good(), "{report}");
         let text = report.to_string();
-        assert!(text.contains("not tested: may "), "{text}");
+        assert!(text.contains(&format!("not tested: {question}")), "{text}");
         assert!(text.contains("introspect tokens that were issued to `spa`?"), "{text}");
     }
 }

@@ -56,7 +56,7 @@ fn metadata_that_cannot_be_used_are_refused_with_a_reason() {
         (json!({"jwks_uri": null}), "missing jwks_uri"),
         (
             json!({"token_endpoint": "/token"}),
-            "token_endpoint `/token`: it has no scheme and host",
+            "token_endpoint `/token`: it is not an absolute URL with a host",
         ),
         (json!({"token_endpoint": "file:///etc/passwd"}), "not https"),
         (

@@ -21,7 +21,7 @@ const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00
 /// A value is longer than the allowed number of cookies can hold.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the token for cookie {name} takes {bytes} bytes when sealed; at most {max_bytes} fit: ask the authorization server for \
+    "the cookie {name} is too long: {bytes} bytes of at most {max_bytes}: configure the authorization server to issue \
      shorter tokens"
 )]
 pub struct CookieTooLong {
@@ -186,8 +186,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         let bytes: usize = self.lines.iter().map(sent).sum();
         if bytes > COMMON_HEADER_LIMIT {
             log::warn!(
-                "the cookies of a session take {bytes} bytes, more than many servers allow for a request's headers \
-                 ({COMMON_HEADER_LIMIT}): ask the authorization server for shorter tokens"
+                "the cookies of a session take {bytes} bytes, and many servers allow {COMMON_HEADER_LIMIT} bytes for all headers \
+                 of a request: configure the authorization server to issue shorter tokens"
             );
         }
     }

@@ -173,7 +173,7 @@ impl RawPhantomToken {
         not_empty(
             "phantom_token.client_id",
             &self.client_id,
-            "empty: write the client_id of the client that introspects",
+            "empty: write the `client_id` of the client that introspects",
         )?;
         if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(ConfigError::new(
