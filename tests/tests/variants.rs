@@ -215,7 +215,7 @@ fn a_user_with_an_id_token_of_12_kb_signs_in_and_the_log_says_what_that_costs() 
     );
     let log = std::fs::read_to_string(test.system.log(BFF)).expect("the log");
     assert!(
-        log.contains("the cookies of a session take") && log.contains("ask the authorization server"),
+        log.contains("the cookies of a session take") && log.contains("configure the authorization server"),
         "{log}"
     );
 }

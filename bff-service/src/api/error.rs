@@ -13,7 +13,7 @@ use crate::random::RandomError;
 use crate::session::writer::WriteError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// The reason of a refusal: a label of a metric, and a member of the audit line. Without a reason, the error code is
+/// The reason for a refusal: a label of a metric, and a member of the audit line. Without a reason, the error code is
 /// used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {
