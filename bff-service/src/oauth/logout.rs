@@ -49,21 +49,23 @@ impl OAuthClient {
 
     /// Returns whether the token is revoked. A rejection is logged at `level`.
     async fn revoke_one(&self, token: &str, hint: &'static str, level: log::Level) -> bool {
+        let name = hint.replace('_', " ");
         for attempt in 1..=ATTEMPTS {
             match self.try_revoke(token, hint).await {
                 Attempt::Done => return true,
                 Attempt::Later(pause) if attempt < ATTEMPTS => tokio::time::sleep(pause).await,
                 Attempt::Later(_) => {
                     log::warn!(
-                        "revoking the {hint} failed: the authorization server is temporarily unavailable; gave up after {ATTEMPTS} attempts"
+                        "revoking the {name} failed: the authorization server is temporarily unavailable; gave up after \
+                         {ATTEMPTS} attempts"
                     );
                 }
                 Attempt::Failed(error @ OAuthError::Rejected(_)) => {
-                    log::log!(level, "revoking the {hint} failed: {error}");
+                    log::log!(level, "revoking the {name} failed: {error}");
                     return false;
                 }
                 Attempt::Failed(error) => {
-                    log::warn!("revoking the {hint} failed: {error}");
+                    log::warn!("revoking the {name} failed: {error}");
                     return false;
                 }
             }

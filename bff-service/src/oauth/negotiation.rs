@@ -202,7 +202,7 @@ fn request_object(published: &Capabilities, config: &Config, found: &mut Finding
     let chosen = algorithm(config, published.request_object_signing_alg_values_supported.as_deref());
     if chosen.is_none() {
         let what = "authorization requests are signed, but the first key of `client.signing_key_files` is missing or fits none of \
-                    the server's algorithms (request_object_signing_alg_values_supported): put a key for one of them first";
+                    the authorization server's algorithms (request_object_signing_alg_values_supported): put a key for one of them first";
         found.faults.push(what.to_owned());
     }
     chosen

@@ -86,7 +86,7 @@ impl Operation {
         match endpoint {
             Endpoint::LoginStart => Operation::new(
                 "Start a login",
-                "The page then navigates to the URL. Parameters that are not allowed are refused.",
+                "The page then navigates to the URL. If a parameter is not allowed, the service refuses the request.",
                 json_200("The authorization request URL, with the login cookie.", &["authorizationRequestUrl"], json!({
                     "authorizationRequestUrl": {"type": "string", "format": "uri"},
                 })),
