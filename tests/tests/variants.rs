@@ -226,17 +226,17 @@ fn the_service_is_not_ready_and_says_why_where_configuration_and_server_do_not_g
         (
             "BFF_CLIENT__SIGNED_REQUEST_OBJECTS",
             "true",
-            "`client.signed_request_objects`",
+            "client.signed_request_objects: ",
         ),
         (
             "BFF_CLIENT__AUTHENTICATION",
             "private_key_jwt",
-            "`client.authentication`",
+            "client.authentication: ",
         ),
         (
             "BFF_CLIENT__AUTHENTICATION",
             "tls_client_auth",
-            "`client.authentication`",
+            "client.authentication: ",
         ),
     ] {
         let artifacts = demo_system::Artifacts::from_env().expect("the artifacts");
