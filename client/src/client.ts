@@ -2,7 +2,7 @@
 
 import { BffError, call, isUnauthorized, type JsonObject, UNUSABLE, webUrl } from './http.js';
 import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
-import { Known, type Session, type SessionEvent, type SessionListener } from './session.js';
+import { type Claims, Known, type Session, type SessionEvent, type SessionListener } from './session.js';
 import { type TabEvent, Tabs } from './tabs.js';
 
 export interface BffClientOptions {
@@ -27,29 +27,40 @@ export interface LoginOptions {
   returnTo?: string;
 }
 
+export interface LogoutOptions {
+  /** The path to return to. Default: the path of the post-logout redirect URI. */
+  returnTo?: string;
+}
+
 /** The result of a page load. */
-export interface PageLoad extends Session {
+export interface PageLoad<C extends object = Claims> extends Session<C> {
   /** Whether this page load completed a sign-in, successfully or not. */
   readonly handled: boolean;
-  /** The URL at which that sign-in began; the address bar shows it again. */
+  /** The path at which that sign-in began, or `returnTo` of the logout; the address bar shows it. */
   readonly returnTo?: string | undefined;
-  /** Why that sign-in failed. An existing session is not affected. */
-  readonly error?: BffError | undefined;
 }
 
 /** How long signing out waits for a sign-in or a refresh that is in progress in another tab. */
 const LOGOUT_WAIT_MS = 1000;
+/** The API itself is the reason for a 401 with an access token that is newer than this: another refresh would not help. */
+const FRESH_MS = 10_000;
 
-export class BffClient {
+/** What exists only in a page. */
+interface Page {
+  readonly bffUrl: string;
+  readonly apiOrigins: ReadonlySet<string>;
+  readonly tabs: Tabs;
+}
+
+/** `C` is the type of the user's claims. */
+export class BffClient<C extends object = Claims> {
   readonly #options: BffClientOptions;
-  readonly #bffUrl: string;
-  readonly #apiOrigins: ReadonlySet<string>;
   readonly #csrfHeader: string;
-  readonly #tabs: Tabs;
-  readonly #listeners = new Set<SessionListener>();
+  readonly #listeners = new Set<SessionListener<C>>();
   readonly #known = new Known();
-  #current: Session = { isLoggedIn: undefined };
-  #pageLoad: Promise<PageLoad> | undefined;
+  #opened: Page | undefined;
+  #current: Session<C> = { isLoggedIn: undefined };
+  #pageLoad: Promise<PageLoad<C>> | undefined;
   #renewal: Promise<boolean> | undefined;
   /** The browser is leaving to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
@@ -60,27 +71,20 @@ export class BffClient {
   /** The number of the newest session request whose response was read. */
   #answered = 0;
 
+  /** Needs no page, so a server that renders pages may create a client too; there `current` is the only thing to use. */
   constructor(options: BffClientOptions) {
-    const { bffUrl, apiOrigins, cookieNamePrefix = 'example' } = options;
     this.#options = options;
-    const url = absolute(bffUrl.replace(/\/+$/, ''));
-    this.#bffUrl = url.href;
-    this.#apiOrigins = new Set((apiOrigins ?? [url.origin]).map((api) => absolute(api).origin));
-    this.#csrfHeader = `x-${cookieNamePrefix}-csrf`;
-    this.#tabs = new Tabs(`bff ${cookieNamePrefix} ${url.href}`, (event) => void this.#hear(event));
-    // A page that the browser restores from its cache (the Back button) may have missed events.
-    addEventListener('pageshow', ({ persisted }) => {
-      if (persisted) void this.session().catch(() => {});
-    });
+    this.#csrfHeader = `x-${options.cookieNamePrefix ?? 'example'}-csrf`;
   }
 
   /** The last known session. */
-  get current(): Session {
+  get current(): Session<C> {
     return this.#current;
   }
 
   /** Calls `listener` for every event of the session, in this tab or another. Returns a function that stops it. */
-  subscribe = (listener: SessionListener): (() => void) => {
+  subscribe = (listener: SessionListener<C>): (() => void) => {
+    this.#page();
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   };
@@ -90,7 +94,7 @@ export class BffClient {
    * The response is removed from the address bar before this returns its promise. Concurrent calls share one page load.
    * @param pageUrl the result of `takePageUrl`, if it was called earlier
    */
-  onPageLoad(pageUrl = takePageUrl(this.#options.redirectPath)): Promise<PageLoad> {
+  onPageLoad(pageUrl = takePageUrl(this.#options.redirectPath)): Promise<PageLoad<C>> {
     return (this.#pageLoad ??= this.#load(pageUrl).finally(() => {
       this.#pageLoad = undefined;
     }));
@@ -100,15 +104,18 @@ export class BffClient {
   async login({ extraParams = {}, returnTo }: LoginOptions = {}): Promise<void> {
     const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })) };
     // One cookie holds all pending logins, so two tabs must not change it at once.
-    const { authorizationRequestUrl } = await this.#tabs.alone(() => this.#call('POST', '/login/start', body));
+    const { authorizationRequestUrl } = await this.#alone(() => this.#call('POST', '/login/start', body));
     const url = webUrl(authorizationRequestUrl);
     rememberPlace(returnTo);
     this.#navigate(url);
   }
 
-  /** Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. */
-  async logout(): Promise<void> {
-    const url = await this.#tabs.alone(async () => {
+  /**
+   * Ends the session here and in all tabs, and sends the browser to the authorization server to end it there as well. It returns
+   * with another load of the page.
+   */
+  async logout({ returnTo }: LogoutOptions = {}): Promise<void> {
+    const url = await this.#alone(async () => {
       let answer: JsonObject = {};
       try {
         answer = await this.#callWithCurrentCsrf('/logout');
@@ -116,14 +123,18 @@ export class BffClient {
         // Refused because the session has ended already, which is the wanted state.
         if (!isUnauthorized(error) || this.#known.isLoggedIn) throw error;
       }
-      this.#tabs.tell('logged_out');
+      this.#page().tabs.tell('logged_out');
       // A response to an earlier request must not bring the session back.
       this.#answered = ++this.#asked;
       return typeof answer['url'] === 'string' ? webUrl(answer['url']) : undefined;
       // The BFF refuses a refresh in progress when its session ends, so a refresh that hangs delays nobody here.
     }, LOGOUT_WAIT_MS);
+    // An empty path: the place of an abandoned sign-in is not the one to return to.
+    rememberPlace(returnTo ?? '');
     if (url === undefined) {
       this.#end('logged_out');
+      const place = restorePlace();
+      if (place !== undefined) this.#navigate(place);
     } else {
       this.#isLeaving = true;
       this.#navigate(url);
@@ -131,7 +142,7 @@ export class BffClient {
   }
 
   /** Requests the session from the BFF. */
-  async session(): Promise<Session> {
+  async session(): Promise<Session<C>> {
     this.#isLeaving = false;
     await this.#read('session_expired');
     return this.#current;
@@ -142,19 +153,20 @@ export class BffClient {
    * @throws BffError with code `session_expired` if the session cannot be refreshed
    */
   async refresh(): Promise<void> {
-    if (!(await this.#tabs.alone(() => this.#refresh()))) {
+    if (!(await this.#alone(() => this.#refresh()))) {
       throw new BffError(401, 'session_expired', 'Your session has ended. Sign in again.');
     }
   }
 
   /**
    * Like the browser's `fetch`; for an API's origin with the session's cookies and, on unsafe methods, the CSRF header.
-   * A response with status 401 leads to one refresh across all tabs and one retry; the response to the retry is returned.
+   * A response with status 401 leads to one refresh across all tabs and one retry; the response to the retry is returned. If the
+   * access token is only seconds old, the API has a reason of its own, and its response is returned.
    * @throws BffError if the refresh failed temporarily (status 502, 503 or 0): nobody is signed out by that
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const request = input instanceof Request ? input : undefined;
-    if (!this.#apiOrigins.has(absolute(request?.url ?? String(input)).origin)) return fetch(input, init);
+    if (!this.#page().apiOrigins.has(absolute(request?.url ?? String(input)).origin)) return fetch(input, init);
     const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
     const signal = init.signal ?? request?.signal;
     const needsCsrf = this.#options.requireHeader || !/^(GET|HEAD|OPTIONS)$/.test(method);
@@ -193,7 +205,43 @@ export class BffClient {
     }
   }
 
-  async #load(pageUrl: string | undefined): Promise<PageLoad> {
+  /** The start of the use in a page. */
+  #page(): Page {
+    return (this.#opened ??= this.#open());
+  }
+
+  #open(): Page {
+    if (typeof document === 'undefined') {
+      throw new Error('bff-envoy-client: there is no page: use the client in the browser only, for example in an effect');
+    }
+    const { bffUrl, apiOrigins, cookieNamePrefix = 'example' } = this.#options;
+    const url = absolute(bffUrl.replace(/\/+$/, ''));
+    // A page that the browser restores from its cache (the Back button) may have missed events.
+    addEventListener('pageshow', ({ persisted }) => {
+      if (persisted) void this.session().catch(() => {});
+    });
+    return {
+      bffUrl: url.href,
+      apiOrigins: new Set((apiOrigins ?? [url.origin]).map((api) => absolute(api).origin)),
+      tabs: new Tabs(`bff ${cookieNamePrefix} ${url.href}`, (event) => void this.#hear(event)),
+    };
+  }
+
+  /** Runs `work` while no other tab changes the session. */
+  #alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
+    return this.#page().tabs.alone(work, waitMs);
+  }
+
+  async #load(pageUrl: string | undefined): Promise<PageLoad<C>> {
+    try {
+      return await this.#complete(pageUrl);
+    } catch (error) {
+      this.#show({ ...this.#current, error: error as BffError }, 'failed');
+      throw error;
+    }
+  }
+
+  async #complete(pageUrl: string | undefined): Promise<PageLoad<C>> {
     let handled = false;
     let returnTo: string | undefined;
     let error: BffError | undefined;
@@ -203,8 +251,12 @@ export class BffClient {
       handled = isAuthorizationResponse(url.searchParams);
       try {
         // A refresh that ended later would replace these cookies by those of the earlier session.
-        const answer = await this.#tabs.alone(() => this.#call('POST', '/login/end', { pageUrl }));
-        if (!handled && answer['handled'] === true && location.href === pageUrl) remove(url);
+        const answer = await this.#alone(() => this.#call('POST', '/login/end', { pageUrl }));
+        if (!handled && answer['handled'] === true) {
+          // The browser returns from a logout.
+          if (location.href === pageUrl) remove(url);
+          returnTo = restorePlace();
+        }
         isNew = handled && answer['isLoggedIn'] === true;
       } catch (failure) {
         if (handled) error = failure as BffError;
@@ -212,21 +264,24 @@ export class BffClient {
       if (handled) returnTo = restorePlace();
     }
     const isLoggedIn = await this.#read(isNew ? 'logged_in' : 'session_expired');
-    if (isNew && isLoggedIn) this.#tabs.tell('logged_in');
+    if (isNew && isLoggedIn) this.#page().tabs.tell('logged_in');
+    // The response was used before, such as with the Back button, and nothing is wrong with the session.
+    if (isLoggedIn && error?.code === 'invalid_request') error = undefined;
+    if (error) this.#show({ ...this.#current, error }, 'failed');
     return { ...this.#current, handled, returnTo, error };
   }
 
   /** One refresh for all calls of this tab. Returns whether a session for the retry exists. */
   #renew(token: number): Promise<boolean> {
-    return (this.#renewal ??= this.#tabs
-      .alone(async () => {
-        if (!(await this.#read('session_expired'))) return false;
-        // Another tab may have been faster, or a user has signed in again.
-        return (this.#known.isLive && this.#known.token !== token) || this.#refresh();
-      })
-      .finally(() => {
-        this.#renewal = undefined;
-      }));
+    return (this.#renewal ??= this.#alone(async () => {
+      if (!(await this.#read('session_expired'))) return false;
+      const { isLive, newSince } = this.#known;
+      // Another tab may have been faster, or a user has signed in again.
+      if (isLive && this.#known.token !== token) return true;
+      return !(isLive && Date.now() < newSince + FRESH_MS) && this.#refresh();
+    }).finally(() => {
+      this.#renewal = undefined;
+    }));
   }
 
   /** The refresh itself; one tab at a time must call it. */
@@ -239,10 +294,10 @@ export class BffClient {
       // Without `retryAfter` this is NaN, and no time is earlier than NaN.
       this.#notBefore = Date.now() + (error as { retryAfter: number }).retryAfter * 1000;
       if (!isUnauthorized(error)) throw error;
-      if (this.#end('session_expired')) this.#tabs.tell('session_expired');
+      if (this.#end('session_expired')) this.#page().tabs.tell('session_expired');
       return false;
     }
-    this.#known.token++;
+    this.#known.renewed();
     await this.#read('session_expired').catch(() => {});
     return true;
   }
@@ -272,13 +327,13 @@ export class BffClient {
     this.#answered = asked;
     if (answer['isLoggedIn'] !== true) {
       const ended = why === 'logged_in' ? 'session_expired' : why;
-      if (this.#end(ended) && tellTabs) this.#tabs.tell(ended);
+      if (this.#end(ended) && tellTabs) this.#page().tabs.tell(ended);
       return false;
     }
     const { isLoggedIn, claims: before } = this.#current;
     const { user } = this.#known;
     this.#known.read(answer, askedAt);
-    const claims = (answer['claims'] ?? undefined) as Session['claims'];
+    const claims = (answer['claims'] ?? undefined) as Session<C>['claims'];
     const isNew = !isLoggedIn || user !== this.#known.user;
     if (isNew || JSON.stringify(claims) !== JSON.stringify(before)) {
       const isNews = isNew && (isLoggedIn !== undefined || why === 'logged_in');
@@ -296,7 +351,7 @@ export class BffClient {
     return !!isLoggedIn;
   }
 
-  #show(session: Session, event: SessionEvent): void {
+  #show(session: Session<C>, event: SessionEvent): void {
     this.#current = session;
     for (const listener of [...this.#listeners]) {
       try {
@@ -324,7 +379,7 @@ export class BffClient {
     const { csrf } = this.#known;
     if (body) headers['content-type'] = 'application/json';
     if (method === 'POST' && csrf !== undefined) headers[this.#csrfHeader] = csrf;
-    return call(this.#bffUrl + path, {
+    return call(this.#page().bffUrl + path, {
       method,
       headers,
       body: body ? JSON.stringify(body) : null,

@@ -6,17 +6,36 @@
  * serves its page at every path. `message` is for people: fixed texts, never anything from a URL.
  */
 export class BffError extends Error {
+  override readonly name = 'BffError';
+
   constructor(
     readonly status: number,
-    readonly code: string,
+    readonly code: BffErrorCode,
     message: string,
-    /** The number of seconds after which to try again, if the BFF says so (status 503). */
+    /** The number of seconds after which to try again, if the BFF sends one (status 503). */
     readonly retryAfter?: number,
+    /** The error of the browser's `fetch`, if there was no response. */
+    cause?: unknown,
   ) {
-    super(message);
-    this.name = 'BffError';
+    super(message, { cause });
   }
 }
+
+/** The codes of the BFF's contract and of this client. A failed sign-in may have any error code of the authorization server. */
+export type BffErrorCode =
+  | 'authorization_error'
+  | 'authorization_server_error'
+  | 'invalid_request'
+  | 'login_required'
+  | 'method_not_allowed'
+  | 'not_found'
+  | 'server_error'
+  | 'session_expired'
+  | 'token_expired'
+  | 'unauthorized_request'
+  | 'unreachable'
+  | 'unusable_answer'
+  | (string & {});
 
 /** `BffError.code` of a response that is not from the BFF. */
 export const UNUSABLE = 'unusable_answer';
@@ -40,8 +59,8 @@ export async function call(url: string, init: RequestInit): Promise<JsonObject> 
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     text = await response.text();
-  } catch {
-    throw new BffError(0, 'unreachable', 'The server is unreachable.');
+  } catch (cause) {
+    throw new BffError(0, 'unreachable', 'The server is unreachable.', undefined, cause);
   }
   const answer = response.status === 204 ? {} : parse(text);
   if (answer && response.ok) return answer;

@@ -1,39 +1,88 @@
-// The session in React.
+// The session in React: a provider, hooks, and a component for views that need a user.
 
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { createContext, createElement, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from 'react';
 
-import type { BffClient, Session } from './index.js';
+import type { BffClient, BffError, Claims, LoginOptions, Session } from './index.js';
+import { load, type SessionView, view } from './view.js';
 
-/** A component's view of the session. */
-export interface UseSession extends Session {
-  /** Why the sign-in of this page load failed, or why the session is unknown: a `BffError`. */
-  readonly error: Error | undefined;
+export interface RequireLoginProps {
+  /** What only a signed-in user sees. */
+  readonly children: ReactNode;
+  /** Shown while the session is loading, and while the browser leaves to sign in. Default: nothing. */
+  readonly loading?: ReactNode;
+  /**
+   * Shown if the user has to decide: the sign-in failed, the user has signed out, or the session ended while the page was in use.
+   * Default: a button that signs in.
+   */
+  readonly signedOut?: (session: SessionView, login: () => void) => ReactNode;
+  /** Options of the sign-in. */
+  readonly login?: LoginOptions;
 }
 
 const UNKNOWN: Session = { isLoggedIn: undefined };
+const Context = createContext<BffClient<never> | undefined>(undefined);
+
+/** Makes the client available to `useBff`, `useSession` and `RequireLogin` below it. */
+export function BffProvider<C extends object>({ client, children }: { client: BffClient<C>; children?: ReactNode }): ReactNode {
+  return createElement(Context.Provider, { value: client as unknown as BffClient<never> }, children);
+}
+
+/** The client of the nearest `BffProvider`. */
+export function useBff<C extends object = Claims>(): BffClient<C> {
+  return required(useContext(Context));
+}
+
+function required<C extends object>(client: unknown): BffClient<C> {
+  if (!client) throw new Error('bff-envoy-client: there is no client: wrap the component in <BffProvider client={…}>');
+  return client as BffClient<C>;
+}
 
 /**
  * The session, updated by every event in any tab. The first component that uses this handles the page load, unless that
  * has been done.
+ * @param client the client; by default that of the nearest `BffProvider`
  * @param pageUrl as for `onPageLoad`
  */
-export function useSession(client: BffClient, pageUrl?: string): UseSession {
+export function useSession<C extends object = Claims>(client?: BffClient<C>, pageUrl?: string): SessionView<C> {
+  const provided = useContext(Context);
+  const bff = required<C>(client ?? provided);
   const session = useSyncExternalStore(
-    client.subscribe,
-    () => client.current,
-    () => UNKNOWN,
+    bff.subscribe,
+    () => bff.current,
+    () => UNKNOWN as Session<C>,
   );
-  const [error, setError] = useState<Error>();
-  useEffect(() => {
-    // No effect in a component that was removed.
-    let isMounted = true;
-    const show = (failure: unknown) => {
-      if (isMounted) setError(failure as Error | undefined);
-    };
-    if (client.current.isLoggedIn === undefined) client.onPageLoad(pageUrl).then((pageLoad) => show(pageLoad.error), show);
-    return () => {
-      isMounted = false;
-    };
-  }, [client, pageUrl]);
-  return { ...session, error };
+  useEffect(() => load(bff as unknown as BffClient<never>, pageUrl), [bff, pageUrl]);
+  return view(session);
 }
+
+/**
+ * Shows `children` to signed-in users only. A visitor is sent to the authorization server; the sign-in returns to the same place. If
+ * the session ends while the page is in use, nobody is sent away from what they are doing: `signedOut` is shown.
+ */
+export function RequireLogin({ children, loading, signedOut = button, login }: RequireLoginProps): ReactNode {
+  const bff = useBff();
+  const session = useSession(bff);
+  const [failure, setFailure] = useState<BffError>();
+  const start = () => {
+    setFailure(undefined);
+    bff.login(login).catch(setFailure);
+  };
+  const isVisitor = session.isLoggedIn === false && !session.ended && !session.error && !failure;
+  useEffect(() => {
+    if (isVisitor) start();
+  }, [isVisitor]);
+  if (session.isLoggedIn) return children;
+  if (session.isLoading || isVisitor) return loading;
+  return signedOut({ ...session, error: failure ?? session.error }, start);
+}
+
+function button({ error }: SessionView, login: () => void): ReactNode {
+  return createElement(
+    'div',
+    {},
+    error && createElement('p', { role: 'alert' }, error.message),
+    createElement('button', { type: 'button', onClick: login }, 'Sign in'),
+  );
+}
+
+export type { SessionView };

@@ -1,30 +1,33 @@
 // The known state of the session.
 
-import type { JsonObject } from './http.js';
+import type { BffError, JsonObject } from './http.js';
 
 /** The ID token's claims. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** The last known session. Every change makes a new object. */
-export interface Session {
+/** The last known session. Every change makes a new object. `C` is the type of the claims. */
+export interface Session<C extends object = Claims> {
   /** `undefined` until the BFF has responded for the first time. */
   readonly isLoggedIn: boolean | undefined;
   /** The claims of the signed-in user; `undefined` if no user is signed in, or the authorization server issues no ID token. */
-  readonly claims?: Claims | undefined;
+  readonly claims?: Readonly<C> | undefined;
   /** How this page's last session ended. */
   readonly ended?: 'logged_out' | 'session_expired' | undefined;
+  /** Why the sign-in of this page load failed, which affects no existing session; or why the session is unknown. */
+  readonly error?: BffError | undefined;
 }
 
 /**
  * - `loaded`: the first response, or other claims after a refresh;
  * - `logged_in`: by this page, in another tab, or as another user;
  * - `logged_out`: in this tab or another;
- * - `session_expired`: it cannot be refreshed any more.
+ * - `session_expired`: it cannot be refreshed any more;
+ * - `failed`: the page load failed; `error` of the session says why.
  */
-export type SessionEvent = 'loaded' | 'logged_in' | 'logged_out' | 'session_expired';
+export type SessionEvent = 'loaded' | 'logged_in' | 'logged_out' | 'session_expired' | 'failed';
 
 /** Receives the events of the session, of all tabs. */
-export type SessionListener = (event: SessionEvent, session: Session) => void;
+export type SessionListener<C extends object = Claims> = (event: SessionEvent, session: Session<C>) => void;
 
 /** Internal state: the CSRF value, and what distinguishes one access token from the next. */
 export class Known {
@@ -38,6 +41,8 @@ export class Known {
   isLive = false;
   /** Increases with each new access token. */
   token = 0;
+  /** When the access token replaced an earlier one of this session, in milliseconds since 1970; 0 if that is not known. */
+  newSince = 0;
   /** The access token expires before this time. */
   #expiresBefore = Infinity;
 
@@ -47,13 +52,24 @@ export class Known {
     const seconds = typeof accessTokenExpiresIn === 'number' ? accessTokenExpiresIn : 0;
     const newCsrf = typeof csrf === 'string' ? csrf : undefined;
     // The response has whole seconds, from some time between request and response: only a value that is certainly later counts.
-    if (newCsrf !== this.csrf || askedAt + seconds * 1000 > this.#expiresBefore) this.token++;
+    if (newCsrf !== this.csrf) {
+      this.token++;
+      this.newSince = 0;
+    } else if (askedAt + seconds * 1000 > this.#expiresBefore) {
+      this.renewed();
+    }
     this.isLoggedIn = true;
     this.csrf = newCsrf;
     this.isLive = seconds > 0;
     this.#expiresBefore = Date.now() + (seconds + 1) * 1000;
     const { iss, sub } = Object(claims) as Claims;
     this.user = typeof sub === 'string' ? `${String(iss)} ${sub}` : newCsrf;
+  }
+
+  /** The session has a new access token. */
+  renewed(): void {
+    this.token++;
+    this.newSince = Date.now();
   }
 
   /** No user is signed in. */

@@ -4,7 +4,7 @@
 import type { SessionEvent } from './session.js';
 
 /** The messages between tabs. */
-export type TabEvent = Exclude<SessionEvent, 'loaded'>;
+export type TabEvent = Exclude<SessionEvent, 'loaded' | 'failed'>;
 
 export class Tabs {
   readonly #name: string;

@@ -121,6 +121,38 @@ test('an answer 401 after the retry is the caller’s', async () => {
   assert.equal(bff.current.isLoggedIn, true);
 });
 
+test('an API’s own 401 costs no second refresh while the access token is new', async (context) => {
+  const { bff, server } = await loggedIn();
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  server.isApiClosed = true;
+  for (let call = 0; call < 10; call++) assert.equal((await bff.fetch(DATA)).status, 401);
+  assert.deepEqual([server.count('GET /api/data'), server.count('POST /bff/refresh')], [11, 1]);
+  context.mock.timers.tick(10_000);
+  server.session.seconds -= 10;
+  assert.equal((await bff.fetch(DATA)).status, 401);
+  assert.equal(server.count('POST /bff/refresh'), 2);
+  assert.equal(bff.current.isLoggedIn, true);
+});
+
+test('an access token that has expired is refreshed however new it is', async () => {
+  const { bff, server } = await loggedIn();
+  await bff.refresh();
+  server.isTokenGood = false;
+  assert.equal((await bff.fetch(DATA)).status, 200);
+  assert.equal(server.count('POST /bff/refresh'), 2);
+});
+
+test('an access token that another tab has just obtained is not refreshed for an API’s own 401', async () => {
+  const { bff, server } = await loggedIn();
+  const other = client();
+  await other.onPageLoad();
+  await other.refresh();
+  await bff.session();
+  server.isApiClosed = true;
+  assert.equal((await bff.fetch(DATA)).status, 401);
+  assert.equal(server.count('POST /bff/refresh'), 1);
+});
+
 test('a stream cannot be sent again: the session is renewed and the 401 is the caller’s', async () => {
   const { bff, server } = await loggedIn();
   server.isTokenGood = false;
@@ -164,7 +196,8 @@ test('a refresh that fails for now rejects the call and logs nobody out', async 
     bff.subscribe((event) => events.push(event));
     server.isTokenGood = false;
     server.refreshFault = fault;
-    await assert.rejects(bff.fetch(DATA), (error) => error instanceof BffError && error.status === status && error.code === code);
+    await assert.rejects(bff.fetch(DATA), (error) => error instanceof BffError && error.status === status && error.code === code
+      && (error.cause instanceof TypeError) === (code === 'unreachable'));
     assert.equal(bff.current.isLoggedIn, true);
     server.refreshFault = undefined;
     assert.equal((await bff.fetch(DATA)).status, 200);
@@ -256,10 +289,10 @@ test('who is logged out gets the 401 and nothing is asked of the BFF', async () 
 
 test('a page that is no secure context is told why nothing will work', () => {
   const page = fakePage({ isSecureContext: false });
-  client();
+  client().subscribe(() => {});
   assert.match(page.warnings[0], /secure context/);
   const good = fakePage();
-  client();
+  client().subscribe(() => {});
   assert.deepEqual(good.warnings, []);
   assert.equal(location.origin, WWW);
 });

@@ -89,12 +89,54 @@ test('a sign-in that failed says why, and leaves the session that there is', asy
   assert.equal(location.href, `${WWW}/`);
 });
 
+test('the error of a sign-in stays for those who look at the session later', async () => {
+  const page = fakePage({ path: '/?error=access_denied&state=s' });
+  const bff = client();
+  const events = [];
+  bff.subscribe((event, { error }) => events.push([event, error?.code]));
+  await bff.onPageLoad();
+  assert.deepEqual(events, [['loaded', undefined], ['failed', 'access_denied']]);
+  assert.deepEqual([bff.current.isLoggedIn, bff.current.error.code], [false, 'access_denied']);
+  page.bff.logIn();
+  await bff.session();
+  assert.deepEqual([bff.current.isLoggedIn, bff.current.error], [true, undefined]);
+});
+
+test('an authorization response that was used before is no error for a user who is signed in', async () => {
+  for (const [isLoggedIn, expected] of [[true, undefined], [false, 'invalid_request']]) {
+    const page = fakePage({ path: '/?error=invalid_request&state=s' });
+    if (isLoggedIn) page.bff.logIn();
+    const { error, handled } = await client().onPageLoad();
+    assert.deepEqual([error?.code, handled], [expected, true]);
+    assert.equal(location.href, `${WWW}/`);
+  }
+});
+
 test('a page load without a BFF rejects, and nothing is said of the session', async () => {
-  fakePage();
+  const page = fakePage();
+  const { fetch } = globalThis;
   globalThis.fetch = () => Promise.reject(new TypeError('Failed to fetch'));
   const bff = client();
+  const failed = heard(bff, 'failed');
   await assert.rejects(bff.onPageLoad(), { name: 'BffError', status: 0, code: 'unreachable' });
   assert.equal(bff.current.isLoggedIn, undefined);
+  assert.equal((await failed).error, bff.current.error);
+  assert.equal(bff.current.error.cause.message, 'Failed to fetch');
+  globalThis.fetch = fetch;
+  page.bff.logIn();
+  await bff.onPageLoad();
+  assert.deepEqual([bff.current.isLoggedIn, bff.current.error], [true, undefined]);
+});
+
+test('where there is no page a client can be made, and says so if it is used', async () => {
+  const page = fakePage();
+  delete globalThis.document;
+  const bff = client({ bffUrl: '/bff' });
+  assert.deepEqual(bff.current, { isLoggedIn: undefined });
+  for (const use of [() => bff.subscribe(() => {}), () => bff.session(), () => bff.login(), () => bff.logout(), () => bff.fetch('/api')]) {
+    await assert.rejects(async () => use(), /there is no page/);
+  }
+  assert.deepEqual([page.bff.requests, page.warnings], [[], []]);
 });
 
 test('a page of a host or a portal in the place of the BFF’s answer is an error and ends no session, in no tab', async () => {
@@ -184,6 +226,35 @@ test('signing in in one tab is seen in the others', async () => {
   assert.equal((await began).claims.sub, 'alice');
   assert.equal((await other.fetch(DATA, { method: 'POST' })).status, 200);
   assert.equal(page.bff.count('POST /bff/refresh'), 0);
+});
+
+test('signing out comes back to the place that was asked for, and otherwise to none', async () => {
+  for (const [returnTo, expected] of [['/bye?x=1', '/bye?x=1'], [undefined, '/'], ['https://evil.example/', '/'], ['//evil.example/', '/']]) {
+    const page = fakePage({ path: '/orders' });
+    page.bff.logIn();
+    let target;
+    const bff = client({ navigate: (url) => { target = url; } });
+    await bff.onPageLoad();
+    // A sign-in that was abandoned.
+    await bff.login({ returnTo: '/elsewhere' });
+    await bff.logout({ returnTo });
+    assert.equal(target, 'https://login.example.com/end?x=1');
+    location.href = `${WWW}/?state=signed-out`;
+    const pageLoad = await client().onPageLoad();
+    assert.equal(location.href, WWW + expected);
+    assert.equal(pageLoad.returnTo, expected === '/' ? undefined : expected);
+  }
+});
+
+test('signing out of a session that is over goes to the place that was asked for', async () => {
+  const page = fakePage();
+  page.bff.logIn();
+  const targets = [];
+  const bff = client({ navigate: (url) => targets.push(url) });
+  await bff.onPageLoad();
+  page.bff.session = undefined;
+  await bff.logout({ returnTo: '/bye' });
+  assert.deepEqual([bff.current.isLoggedIn, targets], [false, ['/bye']]);
 });
 
 test('signing out of a session that is over is no error', async () => {

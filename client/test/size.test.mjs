@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 
 import { build } from 'vite';
 
-const LIMIT = 3.5 * 1024;
+const LIMIT = 4096;
 
 /** An entry of the package as an application's bundler outputs it: minified, in one file. */
 async function bundled(entry) {
@@ -29,11 +29,11 @@ async function bundled(entry) {
   return files[0];
 }
 
-test('the main entry is under 3.5 KB, minified and gzipped, and imports nothing', async (context) => {
+test('the main entry is under 4,096 bytes, minified and gzipped (gzip -9), and imports nothing', async (context) => {
   const { code, imports } = await bundled('index');
   const bytes = gzipSync(code, { level: 9 }).length;
   context.diagnostic(`${bytes} bytes`);
-  assert.match(code, /x-\$\{\w+\}-csrf/, 'this is the client');
+  assert.match(code, /x-\$\{[^}]+\}-csrf/, 'this is the client');
   assert.doesNotMatch(code, /\n\s/, 'it is minified');
   assert.ok(bytes < LIMIT, `${bytes} bytes`);
   assert.deepEqual(imports, []);
