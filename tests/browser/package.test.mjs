@@ -2,7 +2,7 @@
 // the real system through Vite's development server, which must be at WEB_ORIGIN.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -20,14 +20,16 @@ const { WEB_ORIGIN } = process.env;
 const CLIENT = fileURLToPath(new URL('../../client', import.meta.url));
 
 // The versions of the demo's own page, which npm has fetched already.
-const { dependencies, devDependencies } = JSON.parse(await readFile(join(CLIENT, '../demo/spa/package.json'), 'utf8'));
+const read = async (path) => JSON.parse(await readFile(join(CLIENT, path), 'utf8'));
+const { dependencies, devDependencies } = await read('../demo/spa/package.json');
+const { vue } = (await read('package.json')).devDependencies;
 
 const PACKAGE = {
   name: 'fresh',
   private: true,
   type: 'module',
   scripts: { dev: 'vite', build: 'tsc --noEmit && vite build' },
-  dependencies,
+  dependencies: { ...dependencies, vue },
   devDependencies: { ...devDependencies, '@vitejs/plugin-react': '6.3.0' },
 };
 const TSCONFIG = {
@@ -50,13 +52,23 @@ on('post', async () => out(JSON.stringify(await (await postOrder()).json())));
 const { isLoggedIn, claims } = await pageLoad;
 out(isLoggedIn ? \`signed in: \${String(claims?.given_name)}\` : 'signed out');
 `;
-const REACT = `import { StrictMode } from 'react';
+const react = (component) => `import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { App } from './App';
+import ${component} from './${component}';
 
-createRoot(document.getElementById('root')!).render(<StrictMode><App /></StrictMode>);
+createRoot(document.getElementById('root')!).render(<StrictMode><${component} /></StrictMode>);
 `;
+// A page without a bundler. Vite serves the public folder as it is.
+const PLAIN = `<!doctype html><html lang="en"><title>plain</title><button id="signIn">Sign in</button><button id="signOut">Sign out</button><p id="out"></p>
+<script type="module">
+  import { BffClient } from '/bff-envoy-client/index.js';
+  const bff = new BffClient({ bffUrl: '/bff' });
+  document.getElementById('signIn').addEventListener('click', () => bff.login());
+  document.getElementById('signOut').addEventListener('click', () => bff.logout());
+  const { isLoggedIn, claims } = await bff.onPageLoad();
+  document.getElementById('out').textContent = isLoggedIn ? 'signed in: ' + claims.given_name : 'signed out';
+</script></html>`;
 
 // Browsers resolve names below localhost to this machine; Node.js asks the system, which may not.
 const NAMES = `import dns from 'node:dns';
@@ -109,7 +121,11 @@ before(async () => {
   await write({ 'package.json': PACKAGE, 'tsconfig.json': TSCONFIG, 'names.mjs': NAMES });
   await run(NPM, ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', `./${tarball}`], { cwd: folder });
   await write(await readmeFiles());
-  await write({ 'src/three-calls.ts': THREE_CALLS, 'src/main.tsx': REACT, 'index.html': page('three-calls.ts') });
+  await write({
+    'src/three-calls.ts': THREE_CALLS, 'src/main.tsx': react('App'), 'src/orders.tsx': react('Orders'), 'index.html': page('three-calls.ts'),
+    'public/plain.html': PLAIN,
+  });
+  await cp(join(folder, 'node_modules/bff-envoy-client/dist'), join(folder, 'public/bff-envoy-client'), { recursive: true });
   vite = startVite();
   await vite.ready();
 }, { timeout: 240_000 });
@@ -122,11 +138,10 @@ after(async () => {
 test('the package holds what its entries name, and nothing of its tests', async () => {
   const installed = join(folder, 'node_modules/bff-envoy-client');
   const { exports, dependencies: needed, sideEffects } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
-  for (const entry of Object.values(exports)) {
-    for (const file of Object.values(entry)) assert.ok((await readFile(join(installed, file), 'utf8')).length > 0);
-  }
+  const files = (entry) => (typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(files));
+  for (const file of files(exports)) assert.ok((await readFile(join(installed, file), 'utf8')).length > 0);
   assert.deepEqual([needed, sideEffects], [undefined, false]);
-  assert.deepEqual((await readdir(installed)).sort(), ['README.md', 'dist', 'package.json']);
+  assert.deepEqual((await readdir(installed)).sort(), ['LICENSE', 'README.md', 'dist', 'package.json']);
 });
 
 test('the README’s code has right types, and builds', async () => {
@@ -145,6 +160,34 @@ test('the three calls of the README work', inBrowser(async (tab) => {
   await shown(tab, '#out', /Success response/);
   const names = (await tab.context().cookies(`${WEB_ORIGIN}/bff`)).map(({ name }) => name).filter((name) => name.includes('example-'));
   assert.deepEqual(names.sort(), ['__Host-Http-example-at', '__Host-Http-example-csrf', '__Http-example-auth', '__Http-example-id']);
+}));
+
+test('a page without a bundler works', inBrowser(async (tab) => {
+  await tab.goto(`${WEB_ORIGIN}/plain.html`);
+  await shown(tab, '#out', /signed out/);
+  await tab.click('#signIn');
+  await tab.waitForURL((url) => url.origin === LOGIN);
+  await fillIn(tab, USER);
+  await tab.waitForURL(`${WEB_ORIGIN}/plain.html`);
+  await shown(tab, '#out', /signed in: Demo/);
+}));
+
+test('RequireLogin sends a visitor to sign in, and nobody away who has signed out', inBrowser(async (tab) => {
+  await write({ 'index.html': page('orders.tsx') });
+  await tab.goto(`${WEB_ORIGIN}/orders/7`);
+  await tab.waitForURL((url) => url.origin === LOGIN);
+  await fillIn(tab, USER);
+  await shown(tab, '#orders', /Orders of Demo/);
+  assert.equal(tab.url(), `${WEB_ORIGIN}/orders/7`);
+  // Another tab ends the session.
+  const other = await tab.context().newPage();
+  await other.goto(`${WEB_ORIGIN}/plain.html`);
+  await shown(other, '#out', /signed in: Demo/);
+  await other.click('#signOut');
+  await tab.waitForSelector('#root button');
+  assert.equal(tab.url(), `${WEB_ORIGIN}/orders/7`);
+  await tab.click('#root button');
+  await tab.waitForURL((url) => url.origin === LOGIN);
 }));
 
 test('the README’s React component works', inBrowser(async (tab) => {
