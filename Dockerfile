@@ -21,8 +21,10 @@ ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
 
-# The programs.
+# The programs. COMMIT is for `bff-service --version`: --build-arg COMMIT=$(git rev-parse HEAD)
 FROM sources AS programs
+ARG COMMIT=
+ENV BFF_COMMIT=${COMMIT}
 RUN --mount=type=cache,target=/usr/local/cargo/registry,id=programs-registry \
     --mount=type=cache,target=/src/target,id=programs \
     cargo build --locked --release --package bff-service --package demo-api --package demo-web-host --package demo-system \

@@ -11,7 +11,8 @@
 //! * [`config`]: the configuration file and its validation.
 //! * [`jose`], [`http_client`]: signatures, and HTTP requests.
 //! * [`telemetry`]: the log, the traces and the metrics.
-//! * [`error_code`], [`clock`], [`random`]: error codes; time and randomness, which pure functions take as arguments.
+//! * [`error_code`], [`clock`], [`random`], [`version`]: error codes; time and randomness, which pure functions take as
+//!   arguments; which build this is.
 
 // A wildcard arm would silently include a new variant of an enum.
 #![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
@@ -30,3 +31,4 @@ pub mod random;
 pub mod server;
 pub mod session;
 pub mod telemetry;
+pub mod version;

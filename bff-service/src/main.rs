@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bff_service::application;
 use bff_service::cli::args::{self, Command, USAGE};
 use bff_service::cli::check;
+use bff_service::cli::environment::Environment;
 use bff_service::cli::keys::{self, KeysError};
 use bff_service::cli::ready;
 use bff_service::config::{self, Config};
@@ -15,6 +16,7 @@ use bff_service::server::otlp;
 use bff_service::server::reload::ReadConfig;
 use bff_service::server::{self, Listeners};
 use bff_service::telemetry::logging::{self, LogFormat};
+use bff_service::version::{COMMIT, VERSION};
 
 fn main() -> ExitCode {
     // Both TLS and signatures use this provider; without one the first connection would panic.
@@ -33,11 +35,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if command == Command::Help {
-        println!("{USAGE}");
-        return ExitCode::SUCCESS;
+    match command {
+        Command::Help => println!("{USAGE}"),
+        Command::Version => println!("bff-service {VERSION} (commit {COMMIT})"),
+        Command::Serve | Command::Check | Command::Ready => return exit_code(run(command, &config)),
     }
-    match run(command, &config) {
+    ExitCode::SUCCESS
+}
+
+fn exit_code(outcome: Result<ExitCode, String>) -> ExitCode {
+    match outcome {
         Ok(code) => code,
         Err(message) => {
             eprintln!("bff-service: {message}");
@@ -64,7 +71,8 @@ fn run_keys(arguments: &[String]) -> ExitCode {
 }
 
 fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
-    let environment = |name: &str| std::env::var(name).ok();
+    let variables = Environment::of_the_process();
+    let environment = |name: &str| variables.get(name);
     let format = match environment("BFF_LOG_FORMAT") {
         Some(format) => format.parse()?,
         None => LogFormat::default(),
@@ -77,7 +85,8 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     });
     let actix = actix_web::rt::System::new();
     if command == Command::Check {
-        let report = actix.block_on(check::check(path, environment));
+        let mut report = actix.block_on(check::check(path, environment));
+        report.warnings.extend(variables.warnings());
         println!("{report}");
         return Ok(ExitCode::from(report.exit_code()));
     }
@@ -87,11 +96,13 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
         ready::ask(admin.ok_or("missing application")?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for warning in configs.iter().flat_map(Config::warnings) {
+    log::info!("bff-service {VERSION} (commit {COMMIT})");
+    for warning in configs.iter().flat_map(Config::warnings).chain(&variables.warnings()) {
         log::warn!("{warning}");
     }
     let path = path.to_owned();
-    actix.block_on(serve(configs, Arc::new(move || config::load(&path, environment))))?;
+    let again = |name: &str| std::env::var(name).ok();
+    actix.block_on(serve(configs, Arc::new(move || config::load(&path, again))))?;
     Ok(ExitCode::SUCCESS)
 }
 

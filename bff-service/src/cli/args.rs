@@ -6,6 +6,7 @@ use std::path::PathBuf;
 pub const USAGE: &str = "\
 usage: bff-service [serve|check|ready] --config PATH
        bff-service keys generate|fingerprint
+       bff-service --version
 
   serve   serves the API (default)
   check   validates the configuration and the authorization server's metadata, and prints errors and warnings
@@ -28,6 +29,8 @@ pub enum Command {
     Ready,
     /// Print the usage text.
     Help,
+    /// Print the version and the commit.
+    Version,
 }
 
 /// The command and its configuration file.
@@ -41,6 +44,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, Pa
     while let Some(argument) = arguments.next() {
         let named = match argument.as_str() {
             "--help" | "-h" => return Ok((Command::Help, PathBuf::new())),
+            "--version" | "-V" => return Ok((Command::Version, PathBuf::new())),
             "serve" => Command::Serve,
             "check" => Command::Check,
             "ready" => Command::Ready,
@@ -88,6 +92,18 @@ mod tests {
             parsed(&["--config", "a.toml", "check"]),
             Ok((Command::Check, "a.toml".into()))
         );
+    }
+
+    #[test]
+    fn help_and_version_need_no_configuration() {
+        for (argument, command) in [
+            ("--help", Command::Help),
+            ("-h", Command::Help),
+            ("--version", Command::Version),
+            ("-V", Command::Version),
+        ] {
+            assert_eq!(parsed(&["check", argument]), Ok((command, PathBuf::new())));
+        }
     }
 
     #[test]

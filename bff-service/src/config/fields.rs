@@ -76,8 +76,8 @@ fn nearest(path: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// Levenshtein distance.
-fn edit_distance(one: &str, other: &str) -> usize {
+/// Levenshtein distance, in bytes.
+pub fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.bytes().enumerate() {
         let mut diagonal = row[0];

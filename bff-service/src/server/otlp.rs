@@ -77,7 +77,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         })
         .build()
         .map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"))?;
-    let mut resource = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    let mut resource = Resource::builder().with_attribute(KeyValue::new("service.version", crate::version::VERSION));
     if !settings.is_named {
         resource = resource.with_service_name(SERVICE_NAME);
     }
@@ -85,7 +85,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         .with_resource(resource.build())
         .with_batch_exporter(exporter)
         .build();
-    let scope = InstrumentationScope::builder(SERVICE_NAME).with_version(env!("CARGO_PKG_VERSION"));
+    let scope = InstrumentationScope::builder(SERVICE_NAME).with_version(crate::version::VERSION);
     if !trace::install(provider.tracer_with_scope(scope.build())) {
         return Err("the span exporter is already running".to_owned());
     }

@@ -3,9 +3,12 @@
 //! The values of every label come from a fixed list and never from a client, so the number of series is bounded.
 
 use super::server_endpoint::ServerEndpoint;
+use crate::version::{COMMIT, VERSION};
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+};
 use prometheus::{Registry, TextEncoder};
 use std::time::Duration;
 
@@ -103,6 +106,10 @@ impl Default for Metrics {
             let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
             kept(&registry, HistogramVec::new(options, labels))
         };
+        let build = Opts::new("bff_build_info", "The build: always 1, with version and commit as labels.");
+        kept(&registry, IntGaugeVec::new(build, &["version", "commit"]))
+            .with_label_values(&[VERSION, COMMIT])
+            .set(1);
         let metrics = Metrics {
             requests: counters(
                 "bff_requests_total",
@@ -275,6 +282,7 @@ mod tests {
             r#"bff_refreshes_total{outcome="failed"} 0"#,
             r#"bff_authorization_server_requests_total{endpoint="token",outcome="timeout"} 1"#,
             "bff_authorization_server_failures_total 0",
+            &format!("bff_build_info{{commit=\"{COMMIT}\",version=\"{VERSION}\"}} 1"),
             "bff_ended_sessions 7",
             "bff_ready 1",
             "# TYPE bff_request_duration_seconds histogram",

@@ -31,7 +31,7 @@ pub fn document(application: &Application) -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "Backend for Frontend",
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": crate::version::VERSION,
             "description": "Signs the users of a single page application in and out, and keeps the tokens in sealed cookies. \
                             In addition to the responses of each operation, an unknown path is answered with 404 \
                             `not_found`, an unsupported method with 405 `method_not_allowed` and `Allow`, both with an \
