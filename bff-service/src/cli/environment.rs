@@ -64,7 +64,10 @@ impl Environment {
     /// Kubernetes sets variables such as `BFF_SERVICE_HOST` and `BFF_PORT_3003_TCP` for a Service `bff` of the same
     /// namespace.
     fn is_of_kubernetes(&self, name: &str) -> bool {
-        let services = self.variables.keys().filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
+        let services = self
+            .variables
+            .keys()
+            .filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
         services
             .filter_map(|service| name.strip_prefix(service))
             .any(|rest| rest.starts_with("_SERVICE_") || rest == "_PORT" || rest.starts_with("_PORT_"))
@@ -81,7 +84,13 @@ mod tests {
 
     #[test]
     fn a_variable_that_nobody_reads_is_named_with_the_one_that_was_meant() {
-        let environment = environment(&["BFF_SERVER_PORT", "BFF_NONSENSE", "BFF_SERVER__PORT", "PATH", "BFF_DEMO_PORT"]);
+        let environment = environment(&[
+            "BFF_SERVER_PORT",
+            "BFF_NONSENSE",
+            "BFF_SERVER__PORT",
+            "PATH",
+            "BFF_DEMO_PORT",
+        ]);
         for name in ["BFF_SERVER__PORT", "BFF_CLIENT_SECRET"] {
             environment.get(name);
         }
@@ -97,7 +106,13 @@ mod tests {
 
     #[test]
     fn the_variables_of_a_kubernetes_service_are_none_of_ours() {
-        let of_service = ["BFF_SERVICE_HOST", "BFF_SERVICE_PORT", "BFF_SERVICE_PORT_HTTP", "BFF_PORT", "BFF_PORT_3003_TCP_ADDR"];
+        let of_service = [
+            "BFF_SERVICE_HOST",
+            "BFF_SERVICE_PORT",
+            "BFF_SERVICE_PORT_HTTP",
+            "BFF_PORT",
+            "BFF_PORT_3003_TCP_ADDR",
+        ];
         assert_eq!(environment(&of_service).warnings(), [""; 0]);
         assert_eq!(environment(&["BFF_PORT"]).warnings().len(), 1);
     }

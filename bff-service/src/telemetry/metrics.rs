@@ -106,7 +106,10 @@ impl Default for Metrics {
             let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
             kept(&registry, HistogramVec::new(options, labels))
         };
-        let build = Opts::new("bff_build_info", "The build: always 1, with version and commit as labels.");
+        let build = Opts::new(
+            "bff_build_info",
+            "The build: always 1, with version and commit as labels.",
+        );
         kept(&registry, IntGaugeVec::new(build, &["version", "commit"]))
             .with_label_values(&[VERSION, COMMIT])
             .set(1);
