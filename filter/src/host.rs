@@ -112,7 +112,7 @@ pub(crate) fn reply(status: u16, details: &str, headers: &[(&str, &str)], body: 
     if let Err(status) = abi::send_local_response(u32::from(status), &details, body, &serialized) {
         log(
             LogLevel::Error,
-            &format!("bff: sending a local reply failed: host status {status}"),
+            &format!("bff: sending a local reply failed: proxy-wasm status {status}"),
         );
     }
 }

@@ -255,7 +255,7 @@ impl Worker {
             host::log(
                 LogLevel::Error,
                 &format!(
-                    "bff: phantom_token.cluster: cluster `{}` does not exist or accepts no more requests",
+                    "bff: phantom_token.cluster: cluster `{}` does not exist, or its circuit breaker is open: write the name of a cluster, or raise its limits",
                     stage.cluster
                 ),
             );

@@ -59,13 +59,20 @@ impl ClientCertificate {
 
 fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
     let changed = changed(certificate, key);
-    let unreadable =
-        |path: &Path, error: rustls::pki_types::pem::Error| format!("{} is not valid PEM: {error}", path.display());
+    let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
+        format!(
+            "{} is not valid PEM: {error}: write the certificate and its key in PEM",
+            path.display()
+        )
+    };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(certificate, error))?;
     if chain.is_empty() {
-        return Err(format!("{} contains no certificate", certificate.display()));
+        return Err(format!(
+            "{} contains no certificate: write at least one in PEM",
+            certificate.display()
+        ));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
     let key = CertifiedKey::from_der(chain, private, provider).map_err(|error| {

@@ -73,21 +73,25 @@ impl ClientTls {
         }
         roots.add_parsable_certificates(system.certs);
         if let Some(path) = &self.ca_file {
-            let fault = |what: String| TlsError::Authorities(format!("{}: {what}", path.display()));
+            let fault = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| fault(format!("is not valid PEM: {error}")))?;
+                .map_err(|error| {
+                    fault(format!(
+                        "is not valid PEM: {error}: write the certificates of the authorities in PEM"
+                    ))
+                })?;
             if certificates.is_empty() {
                 return Err(fault("contains no certificate: write at least one in PEM".to_owned()));
             }
             for certificate in certificates {
                 roots
                     .add(certificate)
-                    .map_err(|error| fault(format!("contains an unusable certificate: {error}")))?;
+                    .map_err(|error| fault(format!("contains an unusable certificate: {error}: replace it")))?;
             }
         }
         if roots.is_empty() && self.needs_authorities {
-            let what = "this system has no certificate authorities: name a PEM file of the authorities to trust";
+            let what = "missing, and this system has no certificate authorities: name a PEM file with those to trust";
             return Err(TlsError::Authorities(what.to_owned()));
         }
         Ok(roots)

@@ -127,8 +127,8 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     }
     match &metadata.end_session_endpoint {
         None => report.warnings.push(
-            "the authorization server has no `end_session_endpoint`: after a logout the user is still signed in at the \
-             authorization server"
+            "the authorization server has no `end_session_endpoint`, so after a logout the user is still signed in there: \
+             if the server has one, set `authorization_server.end_session_endpoint`"
                 .to_owned(),
         ),
         Some(_) if !config.client.send_id_token_hint => report.warnings.push(
@@ -140,8 +140,8 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     }
     if metadata.revocation_endpoint.is_none() {
         report.warnings.push(
-            "the authorization server has no `revocation_endpoint`: after a logout the refresh token stays valid \
-             until it expires"
+            "the authorization server has no `revocation_endpoint`, so after a logout the refresh token stays valid until \
+             it expires: if the server has one, set `authorization_server.revocation_endpoint`"
                 .to_owned(),
         );
     }
