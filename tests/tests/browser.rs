@@ -64,6 +64,7 @@ fn the_walkthrough_in_a_browser() {
             "tabs.test.mjs",
             "secrets.test.mjs",
             "trace.test.mjs",
+            "elements.test.mjs",
         ],
     );
 }
