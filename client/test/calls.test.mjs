@@ -2,15 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BffClient, BffError } from '../dist/index.js';
+import { BffError } from '../dist/index.js';
+import { client } from './client.mjs';
 import { API, FakeBff, WWW, fakePage } from './fake-page.mjs';
 
 const DATA = `${API}/api/data`;
 const POST = { method: 'POST', body: 'an order' };
-
-function client(options) {
-  return new BffClient({ bffUrl: `${API}/bff`, navigate: () => {}, ...options });
-}
 
 async function loggedIn(options) {
   const page = fakePage();

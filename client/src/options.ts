@@ -1,0 +1,28 @@
+// What an application tells the client.
+
+export interface BffClientOptions {
+  /** The URL of the BFF: `https://api.example.com/bff`, or `/bff` on the page's own origin. */
+  bffUrl: string;
+  /** The origins of the APIs behind the filter; cookies and CSRF value are sent to no other. Default: the BFF's. */
+  apiOrigins?: readonly string[];
+  /** As in the BFF's configuration: it is part of the CSRF header's name. Default `example`. */
+  cookieNamePrefix?: string;
+  /** The path of the redirect URI. Needed if other pages have parameters `state` and `code` of their own. */
+  redirectPath?: string;
+  /** Whether reading calls carry the CSRF header as well, for a filter with `require_header`. Default false. */
+  requireHeader?: boolean;
+  /** Sends the browser to the authorization server. Default: `location.assign`. */
+  navigate?: (url: string) => void;
+}
+
+export interface LoginOptions {
+  /** Parameters for the authorization request, such as `{ prompt: 'login' }`; the BFF's configuration lists the allowed ones. */
+  extraParams?: Readonly<Record<string, string>>;
+  /** The path to return to. Default: the page's path. */
+  returnTo?: string;
+}
+
+export interface LogoutOptions {
+  /** The path to return to. Default: the path of the post-logout redirect URI. */
+  returnTo?: string;
+}
