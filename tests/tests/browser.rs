@@ -64,7 +64,6 @@ fn the_walkthrough_in_a_browser() {
             "tabs.test.mjs",
             "secrets.test.mjs",
             "trace.test.mjs",
-            "elements.test.mjs",
         ],
     );
 }
