@@ -5,7 +5,7 @@ import { DestroyRef, inject, InjectionToken, type Provider, type Signal, signal 
 import type { BffClient, Claims } from './index.js';
 import { follow, type SessionView, view } from './view.js';
 
-const BFF = new InjectionToken<BffClient<never>>('bff-envoy-client');
+const BFF = new InjectionToken<unknown>('bff-envoy-client');
 
 /** For `providers` of the application's configuration: makes the client available to `injectBff` and `injectSession`. */
 export function provideBff<C extends object>(client: BffClient<C>): Provider {
@@ -14,7 +14,7 @@ export function provideBff<C extends object>(client: BffClient<C>): Provider {
 
 /** The provided client. Call it in an injection context, such as a field of a component. */
 export function injectBff<C extends object = Claims>(): BffClient<C> {
-  return inject(BFF) as unknown as BffClient<C>;
+  return inject(BFF) as BffClient<C>;
 }
 
 /**

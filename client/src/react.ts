@@ -20,11 +20,11 @@ export interface RequireLoginProps {
 }
 
 const UNKNOWN: Session = { isLoggedIn: undefined };
-const Context = createContext<BffClient<never> | undefined>(undefined);
+const Context = createContext<unknown>(undefined);
 
 /** Makes the client available to `useBff`, `useSession` and `RequireLogin` below it. */
 export function BffProvider<C extends object>({ client, children }: { client: BffClient<C>; children?: ReactNode }): ReactNode {
-  return createElement(Context.Provider, { value: client as unknown as BffClient<never> }, children);
+  return createElement(Context.Provider, { value: client }, children);
 }
 
 /** The client of the nearest `BffProvider`. */
@@ -51,7 +51,7 @@ export function useSession<C extends object = Claims>(client?: BffClient<C>, pag
     () => bff.current,
     () => UNKNOWN as Session<C>,
   );
-  useEffect(() => load(bff as unknown as BffClient<never>, pageUrl), [bff, pageUrl]);
+  useEffect(() => load(bff, pageUrl), [bff, pageUrl]);
   return view(session);
 }
 

@@ -13,7 +13,7 @@ export function view<C extends object>(session: Session<C>): SessionView<C> {
 }
 
 /** Completes the page load, unless that has been done. If it fails, `error` of the session says why. */
-export function load(client: BffClient<never>, pageUrl?: string): void {
+export function load<C extends object>(client: BffClient<C>, pageUrl?: string): void {
   if (client.current.isLoggedIn === undefined) client.onPageLoad(pageUrl).catch(() => {});
 }
 
@@ -29,6 +29,6 @@ export function follow<C extends object>(
   show(view(client.current));
   if (typeof document === 'undefined') return () => {};
   const stop = client.subscribe((_, session) => show(view(session)));
-  load(client as unknown as BffClient<never>, pageUrl);
+  load(client, pageUrl);
   return stop;
 }

@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_shutdown_takes_no_longer_for_two_applications_than_for_one() {
         let applications = [(); 2].map(|()| Arc::new(Exchanges::new(TIMES)));
-        let _under_way = applications.clone().map(InProgress::one_more);
+        let _in_progress = applications.clone().map(InProgress::one_more);
         let began = tokio::time::Instant::now();
         Exchanges::finish_all(&applications).await;
         assert_eq!(began.elapsed(), TIMES.over());

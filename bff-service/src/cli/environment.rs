@@ -1,7 +1,8 @@
 //! The environment of the process, and the variables in it that have no effect.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 use crate::config::fields::edit_distance;
 
@@ -10,34 +11,32 @@ const PREFIX: &str = "BFF_";
 /// The prefix of the variables of the demo, which starts the service with them in its environment.
 const OF_THE_DEMO: &str = "BFF_DEMO_";
 
-/// The environment, which remembers the names that somebody asked for: what nobody asked for has no effect.
-#[derive(Debug, Default)]
+/// The names of the variables, and those that were read: a variable that nobody reads has no effect. It holds no value,
+/// because some are secrets.
+#[derive(Debug)]
 pub struct Environment {
-    variables: BTreeMap<String, String>,
+    names: BTreeSet<String>,
     read: RefCell<BTreeSet<String>>,
 }
 
 impl Environment {
-    /// These variables.
-    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Environment {
+    /// An environment with these names. Ignores names that are not UTF-8: none of ours is such a name.
+    pub fn new(names: impl IntoIterator<Item = OsString>) -> Environment {
         Environment {
-            variables: variables.into_iter().collect(),
+            names: names.into_iter().filter_map(|name| name.into_string().ok()).collect(),
             read: RefCell::default(),
         }
     }
 
-    /// The environment of the process, without what is not UTF-8.
+    /// The environment of the process.
     pub fn of_the_process() -> Environment {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Environment::new(std::env::vars_os().filter_map(text))
+        Environment::new(std::env::vars_os().map(|(name, _)| name))
     }
 
-    /// The value of a variable.
+    /// The value of a variable of the process.
     pub fn get(&self, name: &str) -> Option<String> {
         self.read.borrow_mut().insert(name.to_owned());
-        self.variables.get(name).cloned()
+        std::env::var(name).ok()
     }
 
     /// A warning for each variable that begins like the service's and that nobody has read. Call it when the
@@ -45,8 +44,8 @@ impl Environment {
     pub fn warnings(&self) -> Vec<String> {
         let read = self.read.borrow();
         let unread = self
-            .variables
-            .keys()
+            .names
+            .iter()
             .filter(|name| name.starts_with(PREFIX) && !name.starts_with(OF_THE_DEMO) && !read.contains(*name));
         unread
             .filter(|name| !self.is_of_kubernetes(name))
@@ -64,10 +63,7 @@ impl Environment {
     /// Kubernetes sets variables such as `BFF_SERVICE_HOST` and `BFF_PORT_3003_TCP` for a Service `bff` of the same
     /// namespace.
     fn is_of_kubernetes(&self, name: &str) -> bool {
-        let services = self
-            .variables
-            .keys()
-            .filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
+        let services = self.names.iter().filter_map(|name| name.strip_suffix("_SERVICE_HOST"));
         services
             .filter_map(|service| name.strip_prefix(service))
             .any(|rest| rest.starts_with("_SERVICE_") || rest == "_PORT" || rest.starts_with("_PORT_"))
@@ -79,7 +75,7 @@ mod tests {
     use super::*;
 
     fn environment(names: &[&str]) -> Environment {
-        Environment::new(names.iter().map(|name| ((*name).to_owned(), "a value".to_owned())))
+        Environment::new(names.iter().map(OsString::from))
     }
 
     #[test]
@@ -101,7 +97,6 @@ mod tests {
                 "the environment variable BFF_SERVER_PORT has no effect: did you mean BFF_SERVER__PORT?",
             ]
         );
-        assert!(!environment.warnings().iter().any(|warning| warning.contains("a value")));
     }
 
     #[test]
@@ -115,5 +110,12 @@ mod tests {
         ];
         assert_eq!(environment(&of_service).warnings(), [""; 0]);
         assert_eq!(environment(&["BFF_PORT"]).warnings().len(), 1);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_no_reason_to_fail() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = OsString::from_vec(b"BFF_\xa3".to_vec());
+        assert_eq!(Environment::new([odd]).warnings(), [""; 0]);
     }
 }

@@ -97,15 +97,15 @@ impl<Io: Carrier> ExchangeStream<Io> {
                 Ok(of_answer == received.len())
             }
         });
-        let is_only_application = match outcome {
-            Ok(is_only_application) => is_only_application,
+        let is_alone = match outcome {
+            Ok(is_alone) => is_alone,
             Err(error) => {
                 self.phase = Phase::Ended;
                 return Poll::Ready(Err(error));
             }
         };
         if reader.is_complete() {
-            let may_be_used_again = is_only_application && reader.is_reusable() && !self.is_early;
+            let may_be_used_again = is_alone && reader.is_reusable() && !self.is_early;
             self.phase = match may_be_used_again {
                 true => Phase::Idle,
                 false => Phase::Ended,
