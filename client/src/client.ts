@@ -36,6 +36,7 @@ export class BffClient<C extends object = Claims> {
   #current: Session<C> = { isLoggedIn: undefined };
   #pageLoad: Promise<PageLoad<C>> | undefined;
   #renewal: Promise<boolean> | undefined;
+  #login: Promise<void> | undefined;
   /** The browser is leaving to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
   /** Why the last refresh failed, and until when none is tried because of that. */
@@ -74,8 +75,17 @@ export class BffClient<C extends object = Claims> {
     }));
   }
 
-  /** Sends the browser to the authorization server to sign in. It returns with another load of the page. */
-  async login({ extraParams = {}, returnTo }: LoginOptions = {}): Promise<void> {
+  /**
+   * Sends the browser to the authorization server to sign in. It returns with another load of the page. Calls while one is in
+   * progress, such as by a double click or by React's StrictMode, share it.
+   */
+  login(options: LoginOptions = {}): Promise<void> {
+    return (this.#login ??= this.#startLogin(options).finally(() => {
+      this.#login = undefined;
+    }));
+  }
+
+  async #startLogin({ extraParams = {}, returnTo }: LoginOptions): Promise<void> {
     const body = { extraParams: Object.entries(extraParams).map(([key, value]) => ({ key, value })) };
     // One cookie holds all pending logins, so two tabs must not change it at once.
     const { authorizationRequestUrl } = await this.#alone(() => this.#call('POST', '/login/start', body));

@@ -155,6 +155,19 @@ test('login goes to the authorization server, and the page comes back to where i
   assert.equal(location.href, `${WWW}/orders/42?page=2#top`);
 });
 
+test('calls of login at once begin one login, and a later one another', async () => {
+  const page = fakePage();
+  const targets = [];
+  const bff = client({ navigate: (url) => targets.push(url) });
+  await Promise.all([bff.login(), bff.login(), bff.login()]);
+  assert.deepEqual([page.bff.count('POST /bff/login/start'), targets.length], [1, 1]);
+  page.bff.authorizationRequestUrl = 'javascript:alert(1)';
+  await assert.rejects(bff.login(), BffError);
+  page.bff.authorizationRequestUrl = undefined;
+  await bff.login();
+  assert.deepEqual([page.bff.count('POST /bff/login/start'), targets.length], [3, 2]);
+});
+
 test('nobody is sent to anything but a web address', async () => {
   for (const url of ['javascript:alert(1)', 'data:text/html,x', 'nonsense', 7]) {
     const page = fakePage();

@@ -59,3 +59,28 @@ fn set(table: &mut Table, path: &str, value: Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kubernetes sets `<SERVICE>_PORT`, `<SERVICE>_SERVICE_HOST` and others for each Service of the namespace, whose name
+    /// begins and ends with a letter or a digit. Only a name with two hyphens in a row (`bff-server--admin`) could be one.
+    #[test]
+    fn kubernetes_sets_no_variable_of_a_field_for_a_service_without_two_hyphens_in_a_row() {
+        for (path, _) in FIELDS.iter() {
+            let Some(variable) = variable(path) else { continue };
+            for suffix in ["_PORT", "_SERVICE_HOST", "_SERVICE_PORT"] {
+                let service = variable.strip_suffix(suffix);
+                assert!(
+                    service.is_none_or(|service| service.ends_with('_') || service.contains("__")),
+                    "{variable}"
+                );
+            }
+            assert!(
+                !variable.contains("_SERVICE_PORT_") && !variable.contains("_TCP"),
+                "{variable}"
+            );
+        }
+    }
+}
