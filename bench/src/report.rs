@@ -51,12 +51,15 @@ const ORDER: [(&str, &str); 40] = [
     ("bearer-hit", "**the filter**, bearer token, known"),
     ("refuse", "**the filter**, refused: no cookie"),
     ("refuse-altered-cookie", "**the filter**, refused: altered cookie"),
-    ("oauth2", "Envoy's `oauth2`, valid session, 200 B token cookie"),
+    ("oauth2", "Envoy's `oauth2`, valid session, 200 B access token cookie"),
     (
         "oauth2-jwt",
-        "Envoy's `oauth2`, valid session, its token as long as the JWT that the filter forwards",
+        "Envoy's `oauth2`, valid session, its access token as long as the JWT that the filter forwards",
     ),
-    ("oauth2-2000", "Envoy's `oauth2`, valid session, 2 KB token cookie"),
+    (
+        "oauth2-2000",
+        "Envoy's `oauth2`, valid session, 2 KB access token cookie",
+    ),
     ("lua", "the same work in Lua, without opening cookies, 200 B"),
     ("lua-2000", "the same work in Lua, without opening cookies, 2 KB"),
     ("ext_authz", "`ext_authz` to a server that answers at once, 200 B"),
@@ -120,14 +123,14 @@ impl Report {
     fn markdown(&self) -> String {
         let mut text = format!(
             "Measured on {} by `cargo xtask bench`: CPU time of Envoy (or of the service) for each request, as a ratio to \
-             bare Envoy (or to an empty handler) with the same requests right before or after; medians. Differences under 4 % \
+             Envoy without a filter (or to an actix-web handler that does nothing) with the same requests right before or after; medians. Differences under 4 % \
              mean nothing.\n\n",
             date()
         );
         if let Some(bare) = self.figures.get("bare") {
             let _ = writeln!(
                 text,
-                "Bare Envoy took {:.1} µs of CPU time a request. The less quiet a machine, the more that is, and the larger are the ratios.\n",
+                "Envoy without a filter took {:.1} µs of CPU time a request. The busier the machine, the more CPU time a request takes, and the larger the ratios are.\n",
                 bare.cost
             );
         }
@@ -165,7 +168,7 @@ impl Report {
             for (requests, rss) in &memory.after {
                 let _ = writeln!(
                     text,
-                    "| RSS after {requests} requests with 100,000 tokens | {} MiB |",
+                    "| RSS after {requests} requests with 100,000 sessions | {} MiB |",
                     rss / 1024
                 );
             }
@@ -193,7 +196,7 @@ impl Report {
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
              <rect width=\"860\" height=\"{height}\" fill=\"#ffffff\"/>\n\
-             <text x=\"10\" y=\"20\" font-weight=\"bold\">CPU time of Envoy a request, bare Envoy = 1</text>\n"
+             <text x=\"10\" y=\"20\" font-weight=\"bold\">CPU time of Envoy a request, Envoy without a filter = 1</text>\n"
         );
         for (number, (name, label, figures)) in rows.iter().enumerate() {
             let y = 40 + number * ROW;

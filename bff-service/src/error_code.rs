@@ -4,6 +4,9 @@
 use bff_core::error_body::error_body;
 use bff_core::gateway::error_code::ErrorCode as Shared;
 
+/// The service asks Redis every second whether it is back, and refreshes again three seconds later.
+const REDIS_RETRY_SECONDS: u16 = 5;
+
 /// The error code of a failed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -14,6 +17,9 @@ pub enum ErrorCode {
         /// The time to wait, in seconds, if the authorization server sends one: the `Retry-After` of the response.
         retry_after: Option<u16>,
     },
+    /// The refresh token must not be used now: another replica may have used it, and Redis does not say. The same request may
+    /// succeed later.
+    RefreshUnavailable,
     /// An error of the service, or of its configuration.
     ServerError,
     /// An Origin, CSRF or cookie check failed.
@@ -46,6 +52,27 @@ impl ErrorCode {
         self.row().0
     }
 
+    /// The `Retry-After` of the response, in seconds: the time after which the same request may succeed.
+    pub const fn retry_after(self) -> Option<u16> {
+        match self {
+            Self::AuthorizationServerBusy { retry_after } => retry_after,
+            Self::RefreshUnavailable => Some(REDIS_RETRY_SECONDS),
+            Self::AuthorizationServerError
+            | Self::ServerError
+            | Self::UnauthorizedRequest
+            | Self::InvalidRequest
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType
+            | Self::AuthorizationError
+            | Self::TokenExpired
+            | Self::SessionExpired
+            | Self::LoginRequired
+            | Self::Prefetch
+            | Self::NotFound
+            | Self::MethodNotAllowed => None,
+        }
+    }
+
     /// The `code` member of the body.
     pub const fn code(self) -> &'static str {
         self.row().1
@@ -66,6 +93,11 @@ impl ErrorCode {
         match self {
             Self::AuthorizationServerError => Shared::AuthorizationServerError.row(),
             Self::AuthorizationServerBusy { .. } => (503, "authorization_server_error", BUSY),
+            Self::RefreshUnavailable => (
+                503,
+                "refresh_unavailable",
+                "The session cannot be refreshed at the moment: try again later",
+            ),
             Self::ServerError => Shared::ServerError.row(),
             Self::UnauthorizedRequest => (401, "unauthorized_request", Shared::Unauthorized.message()),
             Self::InvalidRequest => (
@@ -99,6 +131,7 @@ mod tests {
         use ErrorCode as R;
         let table = [
             (R::AuthorizationServerError, 502, "authorization_server_error"),
+            (R::RefreshUnavailable, 503, "refresh_unavailable"),
             (R::ServerError, 500, "server_error"),
             (R::UnauthorizedRequest, 401, "unauthorized_request"),
             (R::InvalidRequest, 400, "invalid_request"),

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let (command, config) = match args::parse(arguments) {
         Ok(parsed) => parsed,
         Err(message) => {
-            eprintln!("bff-service: {message}\n\n{USAGE}");
+            eprintln!("error: {message}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -47,7 +47,7 @@ fn exit_code(outcome: Result<ExitCode, String>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(message) => {
-            eprintln!("bff-service: {message}");
+            eprintln!("error: {message}");
             ExitCode::FAILURE
         }
     }
@@ -60,11 +60,11 @@ fn run_keys(arguments: &[String]) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(KeysError::Refused(message)) => {
-            eprintln!("bff-service keys: {message}");
+            eprintln!("error: {message}");
             ExitCode::FAILURE
         }
         Err(KeysError::Usage(message)) => {
-            eprintln!("bff-service: {message}\n\n{}", keys::USAGE);
+            eprintln!("error: {message}\n\n{}", keys::USAGE);
             ExitCode::from(2)
         }
     }

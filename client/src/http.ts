@@ -29,6 +29,7 @@ export type BffErrorCode =
   | 'login_required'
   | 'method_not_allowed'
   | 'not_found'
+  | 'refresh_unavailable'
   | 'server_error'
   | 'session_expired'
   | 'token_expired'

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     opened_by: HashMap<KeyId, Id>,
     opened: Id,
     unknown_keys: Id,
+    untrusted_origins: Id,
 }
 
 impl Metrics {
@@ -67,6 +68,7 @@ impl Metrics {
                 .collect(),
             opened: counter("cookies_opened"),
             unknown_keys: counter("cookies_of_unknown_keys"),
+            untrusted_origins: counter("untrusted_origins"),
         }
     }
 
@@ -106,6 +108,7 @@ impl Metrics {
             Counter::Rejected(code) => self.rejected.get(&code.status()).copied().flatten(),
             Counter::CookieOpened(key) => self.opened_by.get(&key).copied().flatten(),
             Counter::CookieOfUnknownKey => self.unknown_keys,
+            Counter::UntrustedOrigin => self.untrusted_origins,
             Counter::CacheHit => self.cache_hits,
             Counter::CacheMiss => self.cache_misses,
             Counter::Joined => self.introspections_joined,

@@ -172,11 +172,7 @@ fn a_refresh_that_is_never_answered_is_502_and_can_be_made_again_when_it_is_give
     });
     let mut user = UserAgent::signed_in(&test.system);
     faulty.set(TOKEN, Fault::Silent);
-    assert_unavailable(
-        &user.bff("POST", "/bff/refresh"),
-        502,
-        "timed out waiting for the response",
-    );
+    assert_unavailable(&user.bff("POST", "/bff/refresh"), 502, "timed out after");
     faulty.set(TOKEN, Fault::None);
     // Until then the server may have used the refresh token.
     eventually("the exchange is given up", || {

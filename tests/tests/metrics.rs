@@ -10,7 +10,7 @@ use bff_tests::{promql, repository};
 use demo_system::Component;
 
 /// Labels that Prometheus adds when it scrapes.
-const OF_THE_SCRAPE: [&str; 2] = ["instance", "job"];
+const OF_THE_SCRAPE: [&str; 3] = ["instance", "job", "namespace"];
 
 fn folder() -> PathBuf {
     repository::path("docs/observability")
@@ -142,7 +142,8 @@ fn the_dashboard_and_the_alerts_name_only_metrics_labels_and_values_that_exist()
             }
             let known = scraped.get(&selector.metric);
             let known = known.unwrap_or_else(|| panic!("{place}: unknown metric {}", selector.metric));
-            for (label, value) in &selector.labels {
+            let of_the_metric = |(label, _): &&(String, Option<String>)| !OF_THE_SCRAPE.contains(&label.as_str());
+            for (label, value) in selector.labels.iter().filter(of_the_metric) {
                 let values = known.get(label);
                 let values = values.unwrap_or_else(|| panic!("{place}: {} has no label {label}", selector.metric));
                 // Which outcomes and reasons occurred depends on the run.
@@ -176,7 +177,7 @@ fn the_page_has_every_metric(scraped: &Scraped) {
             .find_map(|end| name.strip_suffix(end));
         let mut name = base.unwrap_or(name).to_owned();
         if name.starts_with("bff_filter_cookies_opened_by_") {
-            name = "bff_filter_cookies_opened_by_<key id>".to_owned();
+            name = "bff_filter_cookies_opened_by_<fingerprint>".to_owned();
         }
         let labels = labels.keys().filter(|label| *label != "le").cloned();
         there.entry(name).or_default().extend(labels);
@@ -246,13 +247,21 @@ fn promtool_accepts_the_alerts_and_each_fires_when_it_should() {
     promtool(&["check", "rules", "alerts.yaml"], &folder());
     promtool(&["test", "rules", "alerts.test.yaml"], &folder());
     let tests = std::fs::read_to_string(folder().join("alerts.test.yaml")).expect("the tests of the alerts");
-    let page = repository::text("docs/observability.md");
+    let rules = std::fs::read_to_string(folder().join("alerts.yaml")).expect("the alerts");
+    let page = repository::text("docs/operations/alerts.md");
     for (alert, _) in alerts() {
         let fires = format!("alertname: {alert}\n        exp_alerts:\n          - exp_labels");
         assert!(tests.contains(&fires), "no test makes {alert} fire");
         assert!(
-            page.contains(&format!("| `{alert}` |")),
-            "docs/observability.md does not say what to do about {alert}"
+            page.contains(&format!("\n### {alert}\n")),
+            "docs/operations/alerts.md does not say what to do about {alert}"
+        );
+        // The anchor of a heading is its text in lower case.
+        let section = format!("runbook_url: docs/operations/alerts.md#{}\n", alert.to_lowercase());
+        assert_eq!(
+            rules.matches(&section).count(),
+            1,
+            "{alert} does not lead to its section"
         );
     }
 }
@@ -262,7 +271,10 @@ fn promtool_accepts_every_expression_of_the_dashboard() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
     for (index, (title, expression)) in dashboard().into_iter().enumerate() {
-        let expression = expression.replace("$__rate_interval", "5m");
+        let expression = expression
+            .replace("$__rate_interval", "5m")
+            .replace("$namespace", ".*")
+            .replace("$job", ".*");
         rules.push_str(&format!(
             "      # {title}\n      - record: panel:{index}\n        expr: |\n          {expression}\n"
         ));

@@ -137,7 +137,7 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
         server.set(TOKEN, Fault::None);
         waiting.join().expect("no panic")
     });
-    let temporary = BTreeSet::from([204, 502]);
+    let temporary = BTreeSet::from([204, 503]);
     assert!(statuses(&responses).is_subset(&temporary), "{:?}", statuses(&responses));
     assert!(statuses(&responses).contains(&204), "the replica that leads answers");
     assert_eq!(
@@ -166,6 +166,33 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
     let without =
         [test.system.bff_admin(), second_admin].map(|admin| metric(admin, "bff_refreshes_without_redis_total"));
     assert!(without.iter().sum::<u64>() > 0, "the metrics say so");
+
+    // The replica that did not receive the refresh token says what the reason is, and that it is not the authorization server.
+    let replicas = [test.system.bff_addr(), test.system.second_bff().0];
+    let failures = || {
+        [test.system.bff_admin(), second_admin].map(|admin| metric(admin, "bff_authorization_server_failures_total"))
+    };
+    let before = failures();
+    let request = user.bff_request("POST", "/bff/refresh");
+    let responses = replicas.map(|replica| send_plain(replica, &request).expect("a response"));
+    let refused = responses
+        .iter()
+        .find(|response| response.status == 503)
+        .expect("one that refuses");
+    assert_eq!(refused.code(), "refresh_unavailable");
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    assert_eq!(failures(), before);
+    for admin in [test.system.bff_admin(), second_admin] {
+        let (status, text) = demo_system::get(admin, "/readyz").expect("a response");
+        assert!(
+            status == 200 && text.starts_with("ready, but Redis is unavailable"),
+            "{status} {text}"
+        );
+        assert_eq!(metric(admin, "bff_redis_unavailable"), 1);
+    }
+    if let Some(response) = responses.iter().find(|response| response.status == 204) {
+        user.replace_cookies(response);
+    }
 
     // When Redis is back, everything works as before.
     test.system

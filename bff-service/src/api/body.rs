@@ -34,7 +34,12 @@ pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) 
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BYTES))
         .await
-        .map_err(|_| ApiError::invalid("reading the request body timed out"))?
+        .map_err(|_| {
+            ApiError::invalid(format!(
+                "reading the request body timed out after {} ms",
+                BODY_TIMEOUT.as_millis()
+            ))
+        })?
         .map_err(|_| too_large())?
         .map_err(|error| ApiError::invalid(format!("reading the request body failed: {error}")))?;
     if !body.is_empty() && !may_be(headers, kind) {

@@ -32,25 +32,27 @@ pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, requir
         true => WithoutOrigin::Refused,
         false => WithoutOrigin::Allowed,
     };
-    origin::check(caller, sites, without).map_err(|error| {
-        let reason = match error {
-            OriginError::Untrusted | OriginError::Missing => Reason::Origin,
-            OriginError::CrossSite | OriginError::SameSite => Reason::FetchMetadata,
-        };
-        ApiError::unauthorized(error.details()).because(reason)
+    origin::check(caller, sites, without).map_err(|error| match error {
+        OriginError::Untrusted => untrusted_origin(headers),
+        OriginError::Missing => ApiError::unauthorized(error.details()).because(Reason::Origin),
+        OriginError::CrossSite | OriginError::SameSite => {
+            ApiError::unauthorized(error.details()).because(Reason::FetchMetadata)
+        }
     })
 }
 
-/// The error for an Origin that is not trusted.
-pub(super) fn untrusted_origin() -> ApiError {
-    ApiError::unauthorized(OriginError::Untrusted.details()).because(Reason::Origin)
+/// The error for an Origin that is not trusted. It names the Origin for the operator, whose page may be at a new one.
+pub(super) fn untrusted_origin(headers: &HeaderMap) -> ApiError {
+    let origin = headers.get(ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
+    let (details, shown) = (OriginError::Untrusted.details(), origin::shown(origin));
+    ApiError::unauthorized(format!("{details}: `{shown}` is not in `trusted_web_origins`")).because(Reason::Origin)
 }
 
 /// Checks that the request is a top-level navigation: not a background request of a page, and not for a frame or an
 /// image. The endpoint decides which sites it may come from.
 pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) -> Result<(), ApiError> {
     if origin == CallerOrigin::Untrusted {
-        return Err(untrusted_origin());
+        return Err(untrusted_origin(headers));
     }
     // Older browsers do not send Fetch Metadata.
     let only = |name, value: &str| {

@@ -100,7 +100,10 @@ impl ApiError {
     /// response if it has the form of RFC 6749, section 4.1.2.1.
     pub(super) fn front_channel(error: &str) -> ApiError {
         if error == "login_required" {
-            return ApiError::new(ErrorCode::LoginRequired, "the authorization server requires a login");
+            return ApiError::new(
+                ErrorCode::LoginRequired,
+                "the authorization server requires the user to sign in",
+            );
         }
         let code = error_code(error);
         let mut why = "the authorization server rejected the authorization request".to_owned();
@@ -131,6 +134,11 @@ impl ApiError {
 
     /// Whether the same request may succeed later.
     pub(super) fn is_temporary(&self) -> bool {
+        self.concerns_authorization_server() || self.refusal == ErrorCode::RefreshUnavailable
+    }
+
+    /// Whether the authorization server is the reason.
+    pub(super) fn concerns_authorization_server(&self) -> bool {
         matches!(
             self.refusal,
             ErrorCode::AuthorizationServerError | ErrorCode::AuthorizationServerBusy { .. }

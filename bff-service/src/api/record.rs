@@ -49,7 +49,7 @@ pub(super) fn count(application: &Application, endpoint: &'static str, failure: 
     };
     metrics.request(endpoint, failure.error_code().code(), time);
     metrics.refused(endpoint, failure.reason());
-    if failure.is_temporary() {
+    if failure.concerns_authorization_server() {
         metrics.authorization_server_failed();
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn log_refusal(endpoint: &'static str, failure: &ApiError) {
         status = status,
         code = code,
         reason = failure.reason();
-        "refused {endpoint}: {status} {code}: {}",
+        "refused {endpoint}: HTTP {status} {code}: {}",
         failure.why()
     );
 }

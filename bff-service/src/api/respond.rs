@@ -70,10 +70,7 @@ const JSON: &str = "application/json";
 
 /// The `Retry-After` header of an error, if any.
 fn retry_after(refusal: ErrorCode) -> Option<(HeaderName, String)> {
-    let ErrorCode::AuthorizationServerBusy { retry_after } = refusal else {
-        return None;
-    };
-    Some((RETRY_AFTER, retry_after?.to_string()))
+    Some((RETRY_AFTER, refusal.retry_after()?.to_string()))
 }
 
 type Parts = (StatusCode, Option<&'static str>, String, Option<(HeaderName, String)>);

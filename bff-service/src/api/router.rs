@@ -146,7 +146,7 @@ async fn dispatch(
         }
         // A page must not call this endpoint; a server sends no Origin.
         Caller::AuthorizationServer if origin == CallerOrigin::Untrusted => {
-            return Err(untrusted_origin());
+            return Err(untrusted_origin(headers));
         }
         Caller::AuthorizationServer => {}
     }

@@ -10,12 +10,13 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::oauth::OAuthClient;
 use crate::oauth::exchange_times::{ExchangeTimes, MAX_BACKGROUND_EXCHANGES};
+use crate::oauth::{OAuthClient, OAuthError};
 use crate::telemetry::request_context::RequestContext;
 
 /// Work for another thread than that of its caller.
@@ -28,6 +29,17 @@ pub enum Exchange {
     Code,
     /// A refresh token. A lost refresh token costs a session.
     RefreshToken,
+}
+
+/// A token request had no response within this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("token request timed out after {} ms", .0.as_millis())]
+pub struct TimedOut(Duration);
+
+impl From<TimedOut> for OAuthError {
+    fn from(error: TimedOut) -> OAuthError {
+        OAuthError::Unavailable(error.to_string())
+    }
 }
 
 /// The exchanges of one application.
@@ -109,8 +121,11 @@ impl Exchanges {
     }
 
     /// Runs one exchange within its time limits: that of its caller, and then the rest of the total if a background
-    /// permit is available. `None`: the exchange timed out.
-    pub async fn in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Option<T> {
+    /// permit is available.
+    ///
+    /// # Errors
+    /// The time after which the exchange timed out.
+    pub async fn in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Result<T, TimedOut> {
         let [of_codes, of_refresh_tokens] = &self.background_permits;
         let room = match what {
             Exchange::Code => of_codes,
@@ -118,7 +133,7 @@ impl Exchanges {
         };
         let mut exchange = pin!(exchange);
         if let Ok(outcome) = timeout(self.times.answer, exchange.as_mut()).await {
-            return Some(outcome);
+            return Ok(outcome);
         }
         let Ok(_room) = room.try_acquire() else {
             log::error!(
@@ -126,14 +141,14 @@ impl Exchanges {
                  abandoned it; if the authorization server rotated the refresh token, the session is lost",
                 self.times.answer.as_millis()
             );
-            return None;
+            return Err(TimedOut(self.times.answer));
         };
         log::warn!(
             "token request timed out after {} ms; it continues in the background",
             self.times.answer.as_millis()
         );
         let rest = self.times.total.saturating_sub(self.times.answer);
-        timeout(rest, exchange).await.ok()
+        timeout(rest, exchange).await.map_err(|_| TimedOut(self.times.total))
     }
 
     /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns
@@ -194,8 +209,6 @@ mod tests {
     use std::future::pending;
 
     use super::Exchange::{Code, RefreshToken};
-    use std::time::Duration;
-
     use super::*;
 
     const TIMES: ExchangeTimes = ExchangeTimes {
@@ -212,9 +225,14 @@ mod tests {
     async fn an_exchange_may_take_its_total_time_and_no_longer() {
         let exchanges = Exchanges::new(TIMES);
         for seconds in [1, 4, 6, 29] {
-            assert_eq!(exchanges.in_time(RefreshToken, exchange(seconds)).await, Some(seconds));
+            assert_eq!(exchanges.in_time(RefreshToken, exchange(seconds)).await, Ok(seconds));
         }
-        assert_eq!(exchanges.in_time(RefreshToken, exchange(31)).await, None);
+        let timed_out = exchanges.in_time(RefreshToken, exchange(31)).await;
+        assert_eq!(timed_out, Err(TimedOut(TIMES.total)));
+        assert_eq!(
+            timed_out.map_err(|error| error.to_string()),
+            Err("token request timed out after 30000 ms".to_owned())
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -226,22 +244,25 @@ mod tests {
         }
         tokio::time::sleep(Duration::from_secs(6)).await;
         let began = tokio::time::Instant::now();
-        assert_eq!(exchanges.in_time(RefreshToken, exchange(6)).await, None);
+        assert_eq!(
+            exchanges.in_time(RefreshToken, exchange(6)).await,
+            Err(TimedOut(TIMES.answer))
+        );
         assert_eq!(began.elapsed(), TIMES.answer);
         assert_eq!(
             exchanges.in_time(Code, exchange(6)).await,
-            Some(6),
+            Ok(6),
             "a code has room of its own"
         );
         assert_eq!(
             exchanges.in_time(RefreshToken, exchange(4)).await,
-            Some(4),
+            Ok(4),
             "one that is in time needs no room"
         );
         tokio::time::sleep(TIMES.total).await;
         assert_eq!(
             exchanges.in_time(RefreshToken, exchange(6)).await,
-            Some(6),
+            Ok(6),
             "the room is free again"
         );
     }

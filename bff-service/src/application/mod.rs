@@ -247,6 +247,11 @@ impl Application {
         self.ended.changes()
     }
 
+    /// Whether Redis is configured, and the last command to it failed.
+    pub fn is_redis_unavailable(&self) -> bool {
+        self.redis.as_ref().is_some_and(Redis::is_unavailable)
+    }
+
     /// Runs the background tasks. Never returns; spawn it once in a process, on a thread that runs actix.
     pub async fn run_background(&self) {
         let follow = async {

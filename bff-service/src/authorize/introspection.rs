@@ -50,7 +50,7 @@ pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: Introspection
         },
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
         // Envoy's response to the filter after a timeout.
-        Err(_) | Ok(Err(HttpError::Timeout)) => status(504),
+        Err(_) | Ok(Err(HttpError::Timeout { .. })) => status(504),
         Ok(Err(_)) => IntrospectionResponse::Failed,
     }
 }

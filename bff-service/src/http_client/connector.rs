@@ -124,7 +124,8 @@ impl ConnectorSettings {
                     100..=199 => {}
                     407 => {
                         return Err(io::Error::other(
-                            "HTTP 407: the proxy requires a user name and password, or rejects those in its URL",
+                            "HTTP 407: the proxy requires a user name and a password, or rejects those in its URL: write valid \
+                             ones into the URL, as `user:password@` before the host",
                         ));
                     }
                     status => return Err(io::Error::other(format!("HTTP {status} for CONNECT"))),
@@ -138,12 +139,8 @@ impl ConnectorSettings {
     async fn in_time<T>(&self, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         tokio::time::timeout(self.connect_timeout, step)
             .await
-            .unwrap_or_else(|_| {
-                Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "timed out waiting for the response",
-                ))
-            })
+            // `send_error` says which time limit that was.
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

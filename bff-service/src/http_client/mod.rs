@@ -66,7 +66,7 @@ pub enum Sharing {
 pub struct Client {
     shared: Pools,
     own: Pools,
-    request_timeout: Duration,
+    limits: Limits,
 }
 
 /// awc identifies connections by host and port only, so those with TLS have a separate pool.
@@ -105,7 +105,7 @@ impl Client {
         Client {
             shared: pools(limits.idle),
             own: pools(Duration::ZERO),
-            request_timeout: limits.request_timeout,
+            limits: limits.clone(),
         }
     }
 
@@ -117,9 +117,9 @@ impl Client {
         limit: usize,
     ) -> Result<ServerResponse, HttpError> {
         let exchange = self.attempt(request, sharing, limit);
-        tokio::time::timeout(self.request_timeout, exchange)
+        tokio::time::timeout(self.limits.request_timeout, exchange)
             .await
-            .unwrap_or(Err(HttpError::Timeout))
+            .unwrap_or_else(|_| Err(HttpError::request_timeout(self.limits.request_timeout)))
     }
 
     fn prepare(&self, request: &http::Request<Vec<u8>>, sharing: Sharing) -> Result<awc::ClientRequest, HttpError> {
@@ -172,7 +172,10 @@ impl Client {
     ) -> Result<ServerResponse, HttpError> {
         let prepared = self.prepare(request, sharing)?;
         let body = Bytes::copy_from_slice(request.body());
-        let mut response = prepared.send_body(body).await.map_err(send_error)?;
+        let mut response = prepared
+            .send_body(body)
+            .await
+            .map_err(|error| send_error(error, &self.limits))?;
         let status = response.status();
         let header = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -207,11 +210,16 @@ impl Client {
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "the errors of awc are not ours")]
-fn send_error(error: SendRequestError) -> HttpError {
+fn send_error(error: SendRequestError, limits: &Limits) -> HttpError {
+    let connecting = |after| HttpError::Timeout {
+        operation: "connecting",
+        after,
+    };
     match error {
-        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => HttpError::Timeout,
+        SendRequestError::Timeout => HttpError::request_timeout(limits.request_timeout),
+        SendRequestError::Connect(ConnectError::Timeout) => connecting(limits.request_timeout),
         SendRequestError::Connect(ConnectError::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
-            HttpError::Timeout
+            connecting(limits.connect_timeout)
         }
         // The connection was established, and closed before the response.
         SendRequestError::Connect(ConnectError::Disconnected) => HttpError::Broken("no answer".to_owned()),

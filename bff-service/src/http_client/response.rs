@@ -1,14 +1,21 @@
 //! The result of a request: a response or an error.
 
+use std::time::Duration;
+
 use actix_web::web::Bytes;
 use bff_core::request::cache_control;
 
 /// Why there is no usable response. `Display` contains nothing of the request or of the body of the response.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The response was not complete in time.
-    #[error("timed out waiting for the response")]
-    Timeout,
+    /// Connecting, or the whole request, was not complete within this time.
+    #[error("{operation} timed out after {} ms", after.as_millis())]
+    Timeout {
+        /// What timed out.
+        operation: &'static str,
+        /// The time limit.
+        after: Duration,
+    },
     /// The connection could not be established.
     #[error("connecting failed: {0}")]
     Connect(String),
@@ -32,10 +39,18 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// The whole request was not complete within this time.
+    pub fn request_timeout(after: Duration) -> HttpError {
+        HttpError::Timeout {
+            operation: "the request",
+            after,
+        }
+    }
+
     /// A short name, for metrics and spans.
     pub fn name(&self) -> &'static str {
         match self {
-            HttpError::Timeout => "timeout",
+            HttpError::Timeout { .. } => "timeout",
             HttpError::Connect(_) => "no_connection",
             HttpError::Broken(_) => "broken_connection",
             HttpError::TooLarge(_) => "too_large",

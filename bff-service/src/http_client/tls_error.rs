@@ -53,12 +53,13 @@ fn reason(error: &CertificateError) -> String {
         }
         CertificateError::ExpiredContext { not_after, .. } => format!("it expired on {}", date(*not_after)),
         CertificateError::NotValidYetContext { time, not_before } => format!(
-            "it is not valid before {}, and this machine's clock says {}",
+            "it is not valid before {}, and this machine's clock says {}: compare the clocks",
             date(*not_before),
             date(*time)
         ),
         CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "it is not for the name {}, but for {}",
+            "it is not for the name {}, but for {}: write a URL with a name of the certificate, or configure the server \
+             with a certificate for the name in the URL",
             expected.to_str(),
             presented.join(", ")
         ),
@@ -102,7 +103,7 @@ mod tests {
         };
         assert_eq!(
             reason(&early),
-            "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 22:13:20 GMT"
+            "it is not valid before Fri, 15 Jan 2027 08:00:00 GMT, and this machine's clock says Tue, 14 Nov 2023 22:13:20 GMT: compare the clocks"
         );
     }
 }

@@ -33,7 +33,7 @@ pub struct ClaimError(pub &'static str);
 
 /// A token could not be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a JWT cannot be signed: {0}")]
+#[error("signing a JWT failed: {0}")]
 pub struct SigningError(pub(super) String);
 
 /// An external string for the log: truncated, on one line, without control characters.

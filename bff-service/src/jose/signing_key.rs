@@ -67,11 +67,11 @@ impl SigningKey {
             if let jsonwebtoken::jwk::AlgorithmParameters::RSA(rsa) = &jwk.algorithm
                 && rsa.n.len() * 3 / 4 < MIN_RSA_BYTES
             {
-                return Err("contains an RSA key of less than 2048 bits");
+                return Err("contains an RSA key of less than 2048 bits: write one of 2048 bits or more");
             }
             let id = jwk
                 .thumbprint(ThumbprintHash::SHA256)
-                .map_err(|_| "contains a key without a thumbprint")?;
+                .map_err(|_| "contains a key without a thumbprint: write another key")?;
             // An RSA key may be used with any of its algorithms, and the algorithm of Ed25519 has two names (RFC 9864).
             jwk.common.key_algorithm = match algorithms {
                 [Ed25519] => None,

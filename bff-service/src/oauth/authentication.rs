@@ -140,7 +140,7 @@ impl ClientAuthenticator {
             .finish();
         let request = request
             .body(body.clone().into_bytes())
-            .map_err(|error| OAuthError::Internal(format!("a request to {endpoint} cannot be made: {error}")))?;
+            .map_err(|error| OAuthError::Internal(format!("building a request to {endpoint} failed: {error}")))?;
         let answer = http.send(what, request).await;
         let answer = answer.map_err(|error| OAuthError::http(what, error))?;
         if answer.status >= 400 {

@@ -200,7 +200,7 @@ impl OAuthError {
                 code: None,
                 retry_after: seconds(retry_after.as_deref()),
             }),
-            HttpError::Timeout
+            HttpError::Timeout { .. }
             | HttpError::Connect(_)
             | HttpError::Broken(_)
             | HttpError::TooLarge(_)
@@ -235,6 +235,8 @@ pub(crate) fn error_code(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -254,10 +256,13 @@ mod tests {
             "the token endpoint answered HTTP 400 with error `invalid_target`: check that `client.resource` is as registered at \
              the authorization server"
         );
-        let error = OAuthError::http(ServerEndpoint::Userinfo, HttpError::Timeout);
+        let error = OAuthError::http(
+            ServerEndpoint::Userinfo,
+            HttpError::request_timeout(Duration::from_secs(5)),
+        );
         assert_eq!(
             error.to_string(),
-            "authorization server: the userinfo endpoint: timed out waiting for the response"
+            "authorization server: the userinfo endpoint: the request timed out after 5000 ms"
         );
     }
 }

@@ -243,8 +243,8 @@ impl OAuthClient {
     async fn accept(&self, response: TokenResponse, flow: Flow<'_>) -> Result<TokenSet, OAuthError> {
         if self.dpop().is_some() && *oauth2::TokenResponse::token_type(&response) != TokenType::DPoP {
             return Err(OAuthError::Unavailable(
-                "token response: `client.dpop_key_file` is set, but the token is not bound to the key (`token_type` is \
-                 not DPoP)"
+                "token response: `client.dpop_key_file` is set, but the access token is not bound to the key (`token_type` \
+                 is not DPoP): enable DPoP for this client at the authorization server, or remove the field"
                     .to_owned(),
             ));
         }

@@ -85,7 +85,7 @@ impl HttpClient {
         let began = Instant::now();
         let outcome = tokio::time::timeout(self.request_timeout, exchange)
             .await
-            .unwrap_or(Err(HttpError::Timeout));
+            .unwrap_or_else(|_| Err(HttpError::request_timeout(self.request_timeout)));
         let (status, error) = match &outcome {
             Ok(answer) if answer.status < 400 => (answer.status, None),
             Ok(answer) => (answer.status, Some("rejected")),

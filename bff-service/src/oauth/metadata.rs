@@ -97,7 +97,8 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
             issuer.escape_debug(),
             settings.issuer
         )),
-        None => found.faults.push("the metadata has no issuer".to_owned()),
+        None => found.faults.push("missing issuer in the metadata: correct the metadata at the authorization server, or set \
+             `authorization_server.discovery` to false and configure the endpoints".to_owned()),
     }
     let configured = config.endpoints();
     let mut endpoint = |name: &str, configured: &Option<Url>, published: Option<&String>, required: bool| {

@@ -179,8 +179,9 @@ fn authentication(
     if chosen.is_none() {
         let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
         found.faults.push(format!(
-            "this client has credentials for {}, and the authorization server supports none of these methods \
-             (token_endpoint_auth_methods_supported): set `client.authentication` if it does",
+            "this client has credentials for {}, and the metadata of the authorization server lists none of these \
+             methods (token_endpoint_auth_methods_supported): if the authorization server supports one of them, set \
+             `client.authentication` to it",
             names.join(", ")
         ));
     }

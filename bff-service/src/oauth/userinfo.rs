@@ -25,10 +25,9 @@ impl OAuthClient {
     ) -> Result<Map<String, Value>, OAuthError> {
         let unusable = |what: &str| OAuthError::Unavailable(format!("userinfo endpoint: {what}"));
         let metadata = self.metadata().await?;
-        let url = metadata
-            .userinfo_endpoint
-            .as_ref()
-            .ok_or_else(|| unusable("missing in the metadata"))?;
+        let url = metadata.userinfo_endpoint.as_ref().ok_or_else(|| {
+            unusable("missing: set `authorization_server.userinfo_endpoint`, or set `userinfo_source` to `id_token`")
+        })?;
         let answer = self.get_userinfo(&metadata, url, access_token).await?;
         match answer.status {
             200 => {}

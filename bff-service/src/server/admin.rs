@@ -11,6 +11,9 @@ use crate::application::Application;
 use crate::authorize;
 use crate::session::cookies::keys;
 
+const READY_WITHOUT_REDIS: &str = "ready, but Redis is unavailable: replicas do not share ended sessions, and without session affinity \
+                                   some refreshes get 503 refresh_unavailable: check that Redis runs at redis.url\n";
+
 /// The state of the service.
 #[derive(Clone, Default)]
 pub struct ServiceState {
@@ -72,9 +75,14 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
             web::get().to(move || {
                 let is_ready = ready.iter().all(|application| application.authorization_server.ready());
                 let is_draining = is_draining.load(Relaxed);
+                let is_redis_unavailable = ready.iter().any(|application| application.is_redis_unavailable());
                 async move {
                     match (is_draining, is_ready) {
                         (true, _) => text(HttpResponse::ServiceUnavailable(), "shutting down\n".to_owned()),
+                        // Without Redis a replica serves almost everything: not being ready would end all of it.
+                        (false, true) if is_redis_unavailable => {
+                            text(HttpResponse::Ok(), READY_WITHOUT_REDIS.to_owned())
+                        }
                         (false, true) => text(HttpResponse::Ok(), "ready\n".to_owned()),
                         (false, false) => text(
                             HttpResponse::ServiceUnavailable(),
@@ -89,8 +97,11 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
             web::get().to(move || {
                 let ended = measured.iter().map(|application| application.ended.len()).sum();
                 let ready = measured.iter().all(|application| application.authorization_server.ready());
+                let redis_unavailable = measured.iter().any(|application| application.is_redis_unavailable());
                 let metrics = measured.first().map(|application| &application.metrics);
-                let mut metrics = metrics.map(|metrics| metrics.to_text(ended, ready)).unwrap_or_default();
+                let mut metrics = metrics
+                    .map(|metrics| metrics.to_text(ended, ready, redis_unavailable))
+                    .unwrap_or_default();
                 let keys = measured.iter().map(|of| (of.config.name(), &*of.live.cookie_keys));
                 metrics.push_str(&keys::metrics(keys));
                 metrics.push_str(&format!(

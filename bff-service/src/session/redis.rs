@@ -28,6 +28,8 @@ pub struct Redis {
     back_at: Arc<AtomicU64>,
     /// Whether the connection was lost: Redis may have restarted since.
     is_lost: Arc<AtomicBool>,
+    /// Whether the last command failed.
+    is_unavailable: Arc<AtomicBool>,
 }
 
 /// A Redis command failed; the reason is logged.
@@ -56,7 +58,23 @@ impl Redis {
             last_seen: Arc::new(AtomicU64::new(clock::now())),
             back_at: Arc::default(),
             is_lost: Arc::default(),
+            is_unavailable: Arc::default(),
         })
+    }
+
+    /// Whether the last command failed. A replica sends one every second.
+    pub fn is_unavailable(&self) -> bool {
+        self.is_unavailable.load(Relaxed)
+    }
+
+    /// Connects, and waits for a response.
+    ///
+    /// # Errors
+    /// The kind of failure: the error's own message may quote the URL, which may contain a password.
+    pub async fn ping(&self) -> Result<(), String> {
+        let mut manager = self.manager.clone();
+        let pong: Result<String, RedisError> = redis::cmd("PING").query_async(&mut manager).await;
+        pong.map(drop).map_err(|error| error.category().to_owned())
     }
 
     /// The full name of a key.
@@ -89,6 +107,7 @@ impl Redis {
     }
 
     fn judged<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Unavailable> {
+        self.is_unavailable.store(outcome.is_err(), Relaxed);
         match outcome {
             Ok(value) => {
                 let now = clock::now();
@@ -104,7 +123,12 @@ impl Redis {
                     self.is_lost.store(true, Relaxed);
                 }
                 self.metrics.redis_failed();
-                log::warn!("Redis command failed: {}; continuing without Redis", error.category());
+                log::warn!(
+                    "Redis command failed: {}; until Redis is back, replicas do not share ended sessions, and without session \
+                     affinity refuse refreshes of sessions that another replica may have refreshed: check that Redis runs at \
+                     `redis.url`",
+                    error.category()
+                );
                 Err(Unavailable)
             }
         }

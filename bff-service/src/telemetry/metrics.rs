@@ -92,6 +92,7 @@ pub struct Metrics {
     refreshes_without_redis: IntCounter,
     ended_sessions: IntGauge,
     ready: IntGauge,
+    redis_unavailable: IntGauge,
 }
 
 impl Default for Metrics {
@@ -163,6 +164,10 @@ impl Default for Metrics {
             ended_sessions: gauge(
                 "bff_ended_sessions",
                 "Entries in the lists of sessions that ended before their cookies expired.",
+            ),
+            redis_unavailable: gauge(
+                "bff_redis_unavailable",
+                "Whether the last command to Redis failed: 1 or 0. 0 without Redis.",
             ),
             ready: gauge(
                 "bff_ready",
@@ -245,11 +250,12 @@ impl Metrics {
     }
 
     /// All metrics as `text/plain; version=0.0.4`, with the current values of these two gauges: the number of entries
-    /// in the lists of ended sessions, and whether the service is ready.
-    pub fn to_text(&self, ended_sessions: usize, ready: bool) -> String {
+    /// in the lists of ended sessions, whether the service is ready, and whether it lacks Redis.
+    pub fn to_text(&self, ended_sessions: usize, ready: bool, redis_unavailable: bool) -> String {
         self.ended_sessions
             .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));
         self.ready.set(i64::from(ready));
+        self.redis_unavailable.set(i64::from(redis_unavailable));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             log::error!("encoding the metrics failed: {error}");
@@ -274,7 +280,7 @@ mod tests {
         metrics.request("login_end", "invalid_request", Duration::ZERO);
         metrics.refreshed(Refreshed::Coalesced);
         metrics.asked_server(ServerEndpoint::Token, "timeout", Duration::from_secs(1));
-        let text = metrics.to_text(7, true);
+        let text = metrics.to_text(7, true, false);
         for line in [
             r#"bff_requests_total{endpoint="refresh",outcome="ok"} 2"#,
             r#"bff_requests_total{endpoint="login_end",outcome="invalid_request"} 1"#,
@@ -288,6 +294,7 @@ mod tests {
             &format!("bff_build_info{{commit=\"{COMMIT}\",version=\"{VERSION}\"}} 1"),
             "bff_ended_sessions 7",
             "bff_ready 1",
+            "bff_redis_unavailable 0",
             "# TYPE bff_request_duration_seconds histogram",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -251,7 +251,8 @@ fn a_login_that_is_refused_says_whether_the_user_can_do_something_about_it_and_s
         app.authorization_server.behave();
         assert_eq!(response.outcome(), outcome, "{status} {body}");
         if outcome.starts_with("502") {
-            let told = format!("ERROR audit refused login_end: {outcome}: the token endpoint answered HTTP {status}");
+            let told =
+                format!("ERROR audit refused login_end: HTTP {outcome}: the token endpoint answered HTTP {status}");
             let lines = log_capture::lines();
             assert!(
                 lines[before..].iter().any(|line| line.starts_with(&told)),

@@ -93,7 +93,7 @@ fn no_secret_is_in_the_log_or_in_the_metrics() {
         "sign-outs are on record"
     );
     assert!(
-        lines.iter().any(|line| line.contains("refused refresh: 401")),
+        lines.iter().any(|line| line.contains("refused refresh: HTTP 401")),
         "so are refusals"
     );
     let mut secrets = app.authorization_server.state().secrets.clone();

@@ -15,6 +15,8 @@ pub enum Counter {
     CookieOpened(KeyId),
     /// A request had a cookie that was sealed with a key which is not in the ring.
     CookieOfUnknownKey,
+    /// A request was rejected because its Origin is not trusted.
+    UntrustedOrigin,
     /// The state of the access token was cached.
     CacheHit,
     /// The state of the access token was not cached, or had expired.

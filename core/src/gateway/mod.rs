@@ -50,6 +50,7 @@ use self::single_flight::{FlightId, Landed, SingleFlight};
 use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
 use crate::request::head::RequestHead;
+use crate::request::origin::OriginError;
 
 /// A request that waits for an introspection. The client certificate is included, since the proxy cannot be asked for
 /// it later.
@@ -106,6 +107,12 @@ impl Gateway {
                 if let Some(key) = self.cookies.take_unknown_key() {
                     self.counters.add(Counter::CookieOfUnknownKey);
                     self.notices.unknown_key(key);
+                }
+                if rejection.details == OriginError::Untrusted.details() {
+                    self.counters.add(Counter::UntrustedOrigin);
+                    let origins = head.all("origin");
+                    self.notices
+                        .untrusted_origin(origins.into_iter().next().unwrap_or_default());
                 }
                 reject(stream, rejection)
             }
@@ -287,7 +294,14 @@ impl Gateway {
     fn due_notices(&mut self, now: u64) -> Vec<Notice> {
         let keys = self.config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
         let client_id = self.config.phantom_token.as_ref().map_or("", |stage| &stage.client_id);
-        self.notices.due(now, keys, client_id, self.counters.cookies_opened())
+        let list = self
+            .config
+            .bff_token
+            .as_ref()
+            .and_then(|stage| stage.ended_sessions.as_ref());
+        let list = list.map_or("", |source| &source.cluster);
+        let requests = self.counters.cookies_opened();
+        self.notices.due(now, keys, client_id, list, requests)
     }
 
     fn read_ended_sessions(&mut self, now: u64) -> Option<Command> {
@@ -302,7 +316,11 @@ impl Gateway {
     /// Handles the list of ended sessions. `body` is `None` if it could not be read. HTTP 204: the list has not
     /// changed.
     pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
-        self.counters.add(match self.ended.merge(status, body) {
+        let is_valid = self.ended.merge(status, body);
+        if !is_valid {
+            self.notices.ended_sessions_failed(status);
+        }
+        self.counters.add(match is_valid {
             true => Counter::EndedSessionsRead,
             false => Counter::EndedSessionsFailed,
         });

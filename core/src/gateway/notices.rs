@@ -4,12 +4,16 @@
 use std::fmt;
 
 use crate::crypto::key_ring::KeyId;
+use crate::request::origin;
 
 /// Minimum time between two lines of one kind, in seconds.
 const PERIOD_SECONDS: u64 = 60;
 
 /// Minimum number of inactive tokens for which their share is significant.
 const MIN_INACTIVE: u64 = 3;
+
+/// Minimum number of failed polls that are worth a line.
+const MIN_FAILED_POLLS: u64 = 2;
 
 /// A warning to the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,22 @@ pub enum Notice {
         requests: u64,
         /// Client identifier of the client that introspects.
         client_id: String,
+    },
+    /// Requests had an Origin that is not trusted.
+    UntrustedOrigin {
+        /// One such Origin, fit for a log. If most of these requests have the same Origin, it is that Origin.
+        origin: String,
+        /// Number of such requests since the last warning.
+        requests: u64,
+    },
+    /// Polls of the list of ended sessions failed.
+    EndedSessionsFailed {
+        /// Number of polls that failed since the last warning.
+        failures: u64,
+        /// HTTP status of the last response; `None` if there was none.
+        status: Option<u16>,
+        /// The Envoy cluster that was asked.
+        cluster: String,
     },
 }
 
@@ -69,6 +89,27 @@ impl fmt::Display for Notice {
                 "{inactive} of {requests} requests with a session cookie were refused, since introspection calls their token \
                  inactive: check that the client `{client_id}` may introspect tokens issued to the service's client"
             ),
+            Self::UntrustedOrigin { origin, requests } => write!(
+                f,
+                "{requests} requests were refused because their Origin is not trusted, such as `{origin}`: if it is the origin of \
+                 your page, add it to bff_token.trusted_web_origins, to the service and to Envoy's CORS policy"
+            ),
+            Self::EndedSessionsFailed {
+                failures,
+                status,
+                cluster,
+            } => {
+                write!(f, "{failures} polls of the list of ended sessions failed (")?;
+                match status {
+                    Some(status) => write!(f, "HTTP {status}")?,
+                    None => f.write_str("no response")?,
+                }
+                write!(
+                    f,
+                    "): until one succeeds, sessions that have ended are accepted until their access tokens expire: check that \
+                     the cluster `{cluster}` leads to the admin listener of the service"
+                )
+            }
         }
     }
 }
@@ -76,7 +117,7 @@ impl fmt::Display for Notice {
 /// What has happened since the last warnings.
 #[derive(Default)]
 pub(crate) struct Notices {
-    unknown_key: Vote,
+    unknown_key: Vote<KeyId>,
     unknown_key_due: u64,
     /// Largest difference of the clocks, in seconds.
     clocks_differ: Option<u64>,
@@ -86,24 +127,37 @@ pub(crate) struct Notices {
     requests_before: u64,
     window_ends: u64,
     inactive_due: u64,
+    untrusted_origin: Vote<String>,
+    untrusted_origin_due: u64,
+    polls_failed: u64,
+    polls_failed_with: Option<u16>,
+    polls_failed_due: u64,
 }
 
-/// A majority vote (Boyer and Moore): clients can make up fingerprints, but if most cookies have the same key, its
-/// fingerprint wins.
-#[derive(Default)]
-struct Vote {
-    candidate: Option<KeyId>,
+/// A majority vote (Boyer and Moore): clients can make up values, but if most requests have the same value, it wins.
+struct Vote<T> {
+    candidate: Option<T>,
     lead: u64,
     votes: u64,
 }
 
-impl Vote {
-    fn add(&mut self, key: KeyId) {
+impl<T> Default for Vote<T> {
+    fn default() -> Self {
+        Self {
+            candidate: None,
+            lead: 0,
+            votes: 0,
+        }
+    }
+}
+
+impl<T: PartialEq> Vote<T> {
+    fn add(&mut self, value: T) {
         self.votes = self.votes.saturating_add(1);
-        match self.candidate {
-            Some(candidate) if candidate == key => self.lead = self.lead.saturating_add(1),
+        match &self.candidate {
+            Some(candidate) if *candidate == value => self.lead = self.lead.saturating_add(1),
             Some(_) if self.lead > 0 => self.lead = self.lead.saturating_sub(1),
-            _ => (self.candidate, self.lead) = (Some(key), 1),
+            _ => (self.candidate, self.lead) = (Some(value), 1),
         }
     }
 }
@@ -124,13 +178,25 @@ impl Notices {
         self.inactive = self.inactive.saturating_add(1);
     }
 
+    /// Counts a request with this Origin, which is not trusted.
+    pub(crate) fn untrusted_origin(&mut self, origin: &[u8]) {
+        self.untrusted_origin.add(origin::shown(origin));
+    }
+
+    /// Counts a poll of the list of ended sessions that failed with this HTTP status; 0 if there was no response.
+    pub(crate) fn ended_sessions_failed(&mut self, status: u16) {
+        self.polls_failed = self.polls_failed.saturating_add(1);
+        self.polls_failed_with = Some(status).filter(|status| *status != 0);
+    }
+
     /// Returns the warnings that are due at the time `now`, in seconds since 1970. `requests` is the number of requests
-    /// with a session cookie since the start of the gateway.
+    /// with a session cookie since the start of the gateway, `list` the cluster of the list of ended sessions.
     pub(crate) fn due(
         &mut self,
         now: u64,
         ring: impl Iterator<Item = KeyId>,
         client_id: &str,
+        list: &str,
         requests: u64,
     ) -> Vec<Notice> {
         let mut notices = Vec::new();
@@ -149,6 +215,23 @@ impl Notices {
             self.clocks_differ = None;
             self.clocks_differ_due = next;
             notices.push(Notice::ClocksDiffer { seconds });
+        }
+        if self.untrusted_origin.candidate.is_some() && now >= self.untrusted_origin_due {
+            let vote = std::mem::take(&mut self.untrusted_origin);
+            self.untrusted_origin_due = next;
+            notices.extend(vote.candidate.map(|origin| Notice::UntrustedOrigin {
+                origin,
+                requests: vote.votes,
+            }));
+        }
+        // A single poll may fail while the service is replaced.
+        if self.polls_failed >= MIN_FAILED_POLLS && now >= self.polls_failed_due {
+            self.polls_failed_due = next;
+            notices.push(Notice::EndedSessionsFailed {
+                failures: std::mem::take(&mut self.polls_failed),
+                status: self.polls_failed_with,
+                cluster: list.to_owned(),
+            });
         }
         let (inactive, of) = (self.inactive, requests.wrapping_sub(self.requests_before));
         let is_most = inactive >= MIN_INACTIVE && inactive.saturating_mul(2) > of;
@@ -175,7 +258,7 @@ mod tests {
     const RING: [KeyId; 1] = [KeyId([9; 4])];
 
     fn due(notices: &mut Notices, now: u64, requests: u64) -> Vec<Notice> {
-        notices.due(now, RING.into_iter(), "gateway", requests)
+        notices.due(now, RING.into_iter(), "gateway", "bff_admin", requests)
     }
 
     #[test]
@@ -234,6 +317,30 @@ mod tests {
     }
 
     #[test]
+    fn the_origin_of_most_refused_requests_is_named_and_failed_polls_are_counted() {
+        let mut notices = Notices::default();
+        for made_up in 0..50 {
+            notices.untrusted_origin(format!("https://{made_up}.example").as_bytes());
+            notices.untrusted_origin(b"https://new.example.com");
+        }
+        notices.untrusted_origin(b"https://new.example.com");
+        notices.ended_sessions_failed(0);
+        let origin = Notice::UntrustedOrigin {
+            origin: "https://new.example.com".to_owned(),
+            requests: 101,
+        };
+        assert_eq!(due(&mut notices, 1000, 0), [origin], "one failed poll says nothing");
+        notices.ended_sessions_failed(404);
+        let failed = Notice::EndedSessionsFailed {
+            failures: 2,
+            status: Some(404),
+            cluster: "bff_admin".to_owned(),
+        };
+        assert_eq!(due(&mut notices, 1001, 0), [failed]);
+        assert_eq!(due(&mut notices, 1002, 0), []);
+    }
+
+    #[test]
     fn the_lines_say_what_to_do() {
         let lines = [
             Notice::UnknownKey {
@@ -249,11 +356,24 @@ mod tests {
                 client_id: "gateway".to_owned(),
             }
             .to_string(),
+            Notice::UntrustedOrigin {
+                origin: "https://new.example.com".to_owned(),
+                requests: 7,
+            }
+            .to_string(),
+            Notice::EndedSessionsFailed {
+                failures: 30,
+                status: None,
+                cluster: "bff_admin".to_owned(),
+            }
+            .to_string(),
         ];
         for (line, words) in lines.iter().zip([
             &["12 requests", "key 5be7b5b2", "0d1f6c41, 01010101", "encryption_key"][..],
             &["75 seconds", "compare the clocks"],
             &["40 of 50", "the client `gateway` may introspect"],
+            &["7 requests", "`https://new.example.com`", "trusted_web_origins"],
+            &["30 polls", "(no response)", "cluster `bff_admin`"],
         ]) {
             for word in words {
                 assert!(line.contains(word), "{line}: {word}");

@@ -20,7 +20,7 @@ pub struct Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.code.status(), self.code.code(), self.details)
+        write!(f, "HTTP {} {}: {}", self.code.status(), self.code.code(), self.details)
     }
 }
 

@@ -64,6 +64,22 @@ impl OriginError {
     }
 }
 
+/// Longest part of an Origin that is shown.
+const MAX_SHOWN: usize = 100;
+
+/// Returns an `Origin` that anybody may have sent, fit for a log: on one line, without quotes, and bounded.
+pub fn shown(origin: &[u8]) -> String {
+    let bytes = origin.iter().take(MAX_SHOWN);
+    bytes
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'/' | b'[' | b']' => {
+                char::from(*byte)
+            }
+            _ => '?',
+        })
+        .collect()
+}
+
 /// Checks `Origin` and all values of `Sec-Fetch-Site`.
 ///
 /// # Errors
@@ -104,6 +120,13 @@ mod tests {
         let trusted = TrustedOrigins::parse(&[PAGE.to_owned()], false).unwrap();
         let caller = CallerOrigin::of(Values::of(origins.iter().map(|origin| origin.as_bytes())), &trusted);
         check(caller, sites.iter().map(|site| site.as_bytes()), without)
+    }
+
+    #[test]
+    fn an_origin_is_shown_on_one_line_without_quotes_and_bounded() {
+        assert_eq!(shown(b"https://new.example.com:8443"), "https://new.example.com:8443");
+        assert_eq!(shown(b"https://a\n`\"<b>"), "https://a????b?");
+        assert_eq!(shown(&[b'a'; 1000]).len(), MAX_SHOWN);
     }
 
     #[test]

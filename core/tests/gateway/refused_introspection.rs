@@ -119,7 +119,7 @@ fn a_reason_names_introspection_and_the_status_and_there_is_a_bounded_number_of_
         (429, "HTTP 429"),
         (500, "HTTP 500"),
         (502, "HTTP 502"),
-        (503, "HTTP 503, which Envoy also answers when it cannot reach"),
+        (503, "HTTP 503, which Envoy also answers if it cannot reach"),
         (504, "no response within timeout_ms, or HTTP 504"),
         (418, "HTTP 4xx"),
         (0, "the response has no HTTP status"),

@@ -118,3 +118,39 @@ fn the_service_s_schema_accepts_the_example_with_everything_switched_on() {
     }
     assert!(count > 60, "only {count} fields are in the example");
 }
+
+#[test]
+fn a_line_of_the_example_that_is_commented_out_is_the_default_or_an_example_of_a_field_without_one() {
+    let schema = service_schema();
+    let (mut section, mut defaults, mut examples) = (Vec::new(), 0, 0);
+    for line in repository::text("bff-service/bff.example.toml").lines() {
+        let content = line.trim_start_matches("# ");
+        if let Some(name) = content.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name.split('.').map(str::to_owned).collect();
+        }
+        let Some((name, value)) = content.split_once(" = ").filter(|_| line.starts_with("# ")) else {
+            continue;
+        };
+        let properties = section
+            .iter()
+            .fold(&schema, |table, name| &table["properties"][name.as_str()]);
+        let field = &properties["properties"][name];
+        if field.is_null() {
+            continue;
+        }
+        let value: toml::Table = format!("value = {value}").parse().expect("TOML");
+        let value = serde_json::to_value(&value["value"]).expect("JSON");
+        match field.get("default") {
+            None => examples += 1,
+            Some(default) if default.as_array().is_some_and(Vec::is_empty) => examples += 1,
+            Some(default) => {
+                assert_eq!(value, *default, "{}.{name}", section.join("."));
+                defaults += 1;
+            }
+        }
+    }
+    assert!(
+        defaults > 30 && examples > 20,
+        "{defaults} defaults, {examples} examples"
+    );
+}

@@ -18,7 +18,7 @@ use crate::api::error::{ApiError, Reason};
 use crate::application::Application;
 use crate::application::exchanges::Exchange;
 use crate::clock;
-use crate::oauth::{OAuthClient, OAuthError, TokenSet};
+use crate::oauth::{OAuthClient, TokenSet};
 use crate::random;
 use crate::session::current_session::RequestSession;
 use crate::session::identity::Session;
@@ -60,7 +60,10 @@ impl LoginExchange {
         let exchanges = Arc::clone(&self.application.exchanges);
         let exchanged = exchanges.begin(|client| self.join(client)).await;
         exchanged.unwrap_or_else(|| {
-            let why = "the token endpoint did not answer in time";
+            let why = format!(
+                "token request timed out after {} ms",
+                exchanges.times().answer.as_millis()
+            );
             Err(ApiError::new(ErrorCode::AuthorizationServerError, why))
         })
     }
@@ -128,8 +131,7 @@ impl LoginExchange {
             &login.requirements,
         ));
         let answer = self.application.exchanges.in_time(Exchange::Code, exchange).await;
-        let tokens =
-            answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())))?;
+        let tokens = answer.unwrap_or_else(|timed_out| Err(timed_out.into()))?;
         self.begin_session(tokens, asked_at, seen)
     }
 

@@ -33,6 +33,12 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
 
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
     let renewed = renew(application, content, id_token.clone()).await.map_err(|refusal| {
+        if refusal == ErrorCode::RefreshUnavailable {
+            return ApiError::new(
+                refusal,
+                "Redis is unavailable, and another replica may have used the refresh token: the session stays as it is",
+            );
+        }
         let failure = ApiError::new(refusal, "the refresh failed");
         match refusal == ErrorCode::SessionExpired {
             true => failure.because(Reason::RefreshTokenRefused),

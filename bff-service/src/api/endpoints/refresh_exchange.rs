@@ -12,7 +12,7 @@ use crate::api::error::code_of_failed_refresh;
 use crate::application::Application;
 use crate::application::exchanges::Exchange;
 use crate::clock;
-use crate::oauth::{OAuthClient, OAuthError};
+use crate::oauth::OAuthClient;
 use crate::session::identity::{ReplicaId, Session};
 use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Role};
 use crate::session::refresh_cookie::RefreshContent;
@@ -163,8 +163,7 @@ impl RefreshExchange {
             .exchanges
             .in_time(Exchange::RefreshToken, refresh)
             .await;
-        let answer =
-            answer.unwrap_or_else(|| Err(OAuthError::Unavailable("timed out waiting for the response".to_owned())));
+        let answer = answer.unwrap_or_else(|timed_out| Err(timed_out.into()));
         let tokens = match answer {
             Ok(tokens) => tokens,
             Err(error) => {

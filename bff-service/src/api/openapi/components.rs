@@ -51,11 +51,16 @@ pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool)
             json!({"allOf": [error, {"properties": {"code": {"enum": codes}}}]})
         };
         let mut response = json_response(&description.join(" "), schema);
-        let says_when = |refusal: &&ErrorCode| matches!(refusal, ErrorCode::AuthorizationServerBusy { .. });
+        let says_when = |refusal: &&ErrorCode| {
+            matches!(
+                refusal,
+                ErrorCode::AuthorizationServerBusy { .. } | ErrorCode::RefreshUnavailable
+            )
+        };
         if refusals.iter().any(says_when) {
             let seconds = json!({"type": "integer", "minimum": 1, "maximum": 300});
             response["headers"] = json!({"Retry-After": {
-                "description": "Time after which to try again, in seconds, if the authorization server sends one.",
+                "description": "If the authorization server says when to try again: the time to wait, in seconds.",
                 "schema": seconds,
             }});
         }

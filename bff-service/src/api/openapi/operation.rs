@@ -78,8 +78,8 @@ impl Operation {
     /// The operation of an endpoint. A new endpoint does not compile without one.
     pub(super) fn of(endpoint: Endpoint, application: &Application) -> Operation {
         use ErrorCode::{
-            AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, Prefetch, SessionExpired,
-            TokenExpired,
+            AuthorizationError, AuthorizationServerError, InvalidRequest, LoginRequired, Prefetch, RefreshUnavailable,
+            SessionExpired, TokenExpired,
         };
         let busy = ErrorCode::AuthorizationServerBusy { retry_after: None };
         let claims = json!({"type": "object", "description": "Claims about the user.", "properties": {"sub": {"type": "string"}}});
@@ -134,7 +134,7 @@ impl Operation {
                 (204, json!({"description": "The session has new cookies."})),
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"]])
-            .refusing(&[InvalidRequest, SessionExpired, AuthorizationServerError, busy]),
+            .refusing(&[InvalidRequest, SessionExpired, AuthorizationServerError, RefreshUnavailable, busy]),
             Endpoint::Logout => Operation::new(
                 "End the session",
                 "Clears the cookies, revokes the tokens at the authorization server, and makes copies of the cookies unusable. The page \

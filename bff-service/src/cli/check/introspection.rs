@@ -35,7 +35,7 @@ pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut 
 fn changed(what: &str, setting: &str) -> String {
     format!(
         "{what} has characters that are form-encoded for HTTP Basic (RFC 6749, section 2.3.1), such as `+ / = : %` or a \
-         space, and many servers do not decode them: if the server answers 401 or `invalid_client`, write `{setting}`"
+         space, and many servers do not decode them: if the server answers HTTP 401 or `invalid_client`, write `{setting}`"
     )
 }
 

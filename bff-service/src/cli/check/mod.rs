@@ -13,6 +13,7 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 
 mod client;
 mod introspection;
+mod redis;
 mod report;
 
 pub use self::report::Report;
@@ -29,6 +30,7 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
                     report.good.push(format!("application `{name}`:"));
                 }
                 report.warnings.extend(config.warnings().iter().cloned());
+                redis::check_redis(&config, &mut report).await;
                 check_authorization_server(&Arc::new(config), &mut report).await;
             }
         }
@@ -156,8 +158,8 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
         && !introspection::credentials_are_changed(config)
     {
         report.warnings.push(
-            "`client.authentication` is `client_secret_post`; set `client_secret_basic` if the authorization \
-             server supports it (RFC 6749, section 2.3.1)"
+            "`client.authentication` is `client_secret_post`, which RFC 6749, section 2.3.1 does not recommend: if the \
+             authorization server supports it, set `client_secret_basic`"
                 .to_owned(),
         );
     }

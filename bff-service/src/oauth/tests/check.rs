@@ -68,7 +68,7 @@ async fn an_authentication_that_is_configured_and_not_listed_by_the_server_is_us
     let refused = report(&server, &[]).await;
     assert_eq!(refused.exit_code(), 1, "{refused}");
     assert!(
-        refused.to_string().contains("set `client.authentication` if it does"),
+        refused.to_string().contains("set `client.authentication` to it"),
         "{refused}"
     );
     let followed = report(&server, &["client.authentication = \"client_secret_basic\""]).await;

@@ -47,7 +47,7 @@ fn metadata_that_cannot_be_used_are_refused_with_a_reason() {
             json!({"issuer": "https://evil.example.com"}),
             "`authorization_server.issuer`",
         ),
-        (json!({"issuer": null}), "no issuer"),
+        (json!({"issuer": null}), "missing issuer"),
         (
             json!({"authorization_endpoint": null}),
             "missing authorization_endpoint",

@@ -44,7 +44,7 @@ async fn an_answer_comes_whole() {
 
 #[actix_web::test]
 async fn a_server_that_never_answers_is_a_timeout() {
-    assert!(matches!(get(Reply::Hang).await.0, Err(HttpError::Timeout)));
+    assert!(matches!(get(Reply::Hang).await.0, Err(HttpError::Timeout { .. })));
 }
 
 #[actix_web::test]
@@ -57,7 +57,7 @@ async fn a_server_that_stops_in_the_middle_of_its_answer_is_a_timeout() {
     for beginning in beginnings {
         let (answer, _) = get(Reply::Stall(beginning.to_vec())).await;
         assert!(
-            matches!(answer, Err(HttpError::Timeout)),
+            matches!(answer, Err(HttpError::Timeout { .. })),
             "{}",
             String::from_utf8_lossy(beginning)
         );
@@ -82,7 +82,7 @@ async fn a_name_that_does_not_exist_is_no_connection() {
     let answer = client(&[])
         .get(ServerEndpoint::Jwks, "http://login.example.invalid/", &[], 1000)
         .await;
-    assert!(matches!(answer, Err(HttpError::Connect(_) | HttpError::Timeout)));
+    assert!(matches!(answer, Err(HttpError::Connect(_) | HttpError::Timeout { .. })));
 }
 
 #[actix_web::test]

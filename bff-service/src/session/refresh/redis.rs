@@ -150,7 +150,7 @@ impl RedisRefreshStore {
                     return match self.may_lead_alone(holder) {
                         // The result is published when Redis is available again.
                         true => ReplicaRole::Leader(self.hold(key, &token, true)),
-                        false => refused(),
+                        false => ReplicaRole::Follower(Err(ErrorCode::RefreshUnavailable)),
                     };
                 }
             }
@@ -208,7 +208,9 @@ impl RedisRefreshStore {
         match self.lock.publish(key, &lock.token, &sealed, window).await {
             Ok(true) => Published::Yes,
             Ok(false) => {
-                log::warn!("another replica has taken over a refresh; the outcome of this one is not shared");
+                log::warn!(
+                    "another replica has taken over a refresh; the outcome of this replica's refresh is not shared"
+                );
                 Published::LockLost
             }
             Err(Unavailable) => {
@@ -242,7 +244,7 @@ impl RedisRefreshStore {
             Published::LockLost if outcome.is_err() => {}
             // Another replica may have had the lock before Redis became unavailable: the session may then still exist.
             Published::Unknown if !lock.alone && matches!(outcome, Err(ErrorCode::SessionExpired)) => {
-                return Err(ErrorCode::AuthorizationServerError);
+                return Err(ErrorCode::RefreshUnavailable);
             }
             Published::Yes | Published::LockLost | Published::Unknown => return outcome,
         }

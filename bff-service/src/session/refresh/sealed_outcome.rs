@@ -85,6 +85,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
         Err(
             ErrorCode::AuthorizationServerError
             | ErrorCode::AuthorizationServerBusy { .. }
+            | ErrorCode::RefreshUnavailable
             | ErrorCode::ServerError
             | ErrorCode::UnauthorizedRequest
             | ErrorCode::InvalidRequest

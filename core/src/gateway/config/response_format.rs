@@ -80,7 +80,7 @@ impl ResponseFormat {
                 true => Ok(Self::Jwt),
                 false => error(
                     "claim_to_headers",
-                    "has no effect with `response: auto`: write `response: claims` or `rfc9701`, or remove it",
+                    "has no effect with `response: auto`: write `response: claims` or `rfc9701`, or remove `claim_to_headers`",
                 ),
             };
         }

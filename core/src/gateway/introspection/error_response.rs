@@ -61,7 +61,7 @@ fn failed_with(status: u16) -> &'static str {
         ($($status:literal)*) => {
             match status {
                 403 => "introspection failed: HTTP 403: the authorization server does not let this client introspect",
-                503 => "introspection failed: HTTP 503, which Envoy also answers when it cannot reach the authorization server",
+                503 => "introspection failed: HTTP 503, which Envoy also answers if it cannot reach the authorization server",
                 $($status => concat!("introspection failed: HTTP ", $status),)*
                 100..=199 => "introspection failed: HTTP 1xx",
                 200..=299 => "introspection failed: HTTP 2xx",
