@@ -140,7 +140,7 @@ client.post_logout_redirect_uri = '{page}/'
 fn envoy_config(text: &str, options: &Options) -> String {
     let hosts = between(
         text,
-        "                    - name: www\n",
+        "                    - name: api\n",
         "                    - name: login\n",
     );
     let filter = between(

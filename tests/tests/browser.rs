@@ -7,7 +7,7 @@ use std::time::Duration;
 use bff_tests::reconfigured_service::with_reconfiguration;
 use bff_tests::setup::{add_second_user, start};
 use bff_tests::{bounded, client_credentials, repository};
-use demo_system::{Artifacts, Component, System};
+use demo_system::{Artifacts, Component, Control, System};
 
 /// Short enough to expire in a test, long enough for a test to finish its work before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
@@ -40,6 +40,7 @@ fn run_with(system: &System, files: &[&str], environment: &[(&str, String)]) {
         .env("CA_FILE", system.ca_pem())
         .env("BFF_ADMIN", format!("http://{}", system.bff_admin()))
         .env("WEB_ORIGIN", system.options().web_origin.clone().unwrap_or_default())
+        .env("ENVOY_LOG", system.log(Component::Envoy))
         .env("ADMIN", format!("http://{}", system.authorization_server_addr()))
         .env("ADMIN_TOKEN", client_credentials::ADMIN_TOKEN)
         .env(
@@ -117,6 +118,37 @@ fn navigation_and_logout_from_outside_in_a_browser() {
     let _turn = turn();
     let test = start(client_credentials::with_administration);
     run(&test.system, &["navigation.test.mjs", "outside.test.mjs"]);
+}
+
+/// What the page shows of the system, and its panel that breaks parts of it.
+#[test]
+fn the_demos_page_in_a_browser() {
+    let _turn = turn();
+    let mut control = None;
+    let test = start(|options| control = Some(Control::listen(options).expect("a port")));
+    let control = control.expect("listening");
+    control.answer_during(&test.system, || {
+        run(
+            &test.system,
+            &["demo.test.mjs", "elements.test.mjs", "accessibility.test.mjs"],
+        )
+    });
+}
+
+/// The service and the API on the page's own origin.
+#[test]
+fn one_origin_in_a_browser() {
+    let _turn = turn();
+    let test = start(|options| options.one_origin = true);
+    run(
+        &test.system,
+        &[
+            "session.test.mjs",
+            "tabs.test.mjs",
+            "trace.test.mjs",
+            "elements.test.mjs",
+        ],
+    );
 }
 
 /// Cookies of earlier configurations and of a sibling domain.

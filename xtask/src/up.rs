@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use demo_system::{Component, Options, System, variable};
+use demo_system::{Component, Control, Options, System, variable};
 
 use crate::result::Result;
 use crate::walkthrough::Walkthrough;
-use crate::{command, programs, workspace};
+use crate::{command, programs, terminal, tools, workspace};
 
 const POLL: Duration = Duration::from_millis(200);
 
@@ -18,6 +18,7 @@ const POLL: Duration = Duration::from_millis(200);
 pub(crate) struct Flags {
     check: bool,
     no_envoy: bool,
+    replicas: bool,
 }
 
 impl Flags {
@@ -27,9 +28,10 @@ impl Flags {
             match *argument {
                 "--check" => flags.check = true,
                 "--no-envoy" => flags.no_envoy = true,
+                "--replicas" => flags.replicas = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of up: the options are --check and --no-envoy"
+                        "unknown option `{other}` of up: the options are --check, --no-envoy and --replicas"
                     ));
                 }
             }
@@ -49,9 +51,20 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     if flags.check && options.web_origin.is_some() {
         return Err("--check walks through the demo's own page: unset BFF_DEMO_WEB_ORIGIN".to_owned());
     }
+    if flags.replicas {
+        options.without.retain(|component| *component == Component::Envoy);
+    }
     // Before the build, which takes minutes.
     options.check()?;
-    let (artifacts, node) = programs::build(!flags.no_envoy)?;
+    if !workspace::target().join("spa.stamp").is_file() {
+        command::progress(
+            "the first run fetches Envoy and npm packages, and builds everything: about four minutes on two cores",
+        );
+    }
+    let (mut artifacts, node) = programs::build(!flags.no_envoy)?;
+    if flags.replicas {
+        artifacts.redis = Some(tools::redis::find()?);
+    }
     let walkthrough = match flags.check {
         true => Some(Walkthrough::prepare(node)?),
         false => None,
@@ -59,6 +72,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
 
     let interrupted = Arc::clone(&options.interrupted);
     command::set_when_interrupted(&interrupted)?;
+    let control = Control::listen(&mut options)?;
     command::progress("starting the system");
     let system = match System::start(&artifacts, options) {
         Ok(system) => system,
@@ -66,8 +80,8 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         Err(error) => return Err(error.into()),
     };
     match walkthrough {
-        Some(walkthrough) => check(&system, &walkthrough),
-        None => serve(&system, &interrupted),
+        Some(walkthrough) => check(&system, &control, &walkthrough),
+        None => serve(&system, &control, &interrupted),
     }
 }
 
@@ -85,17 +99,33 @@ pub(crate) fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// Runs until Ctrl-C, or until a component exits by itself.
-fn serve(system: &System, interrupted: &AtomicBool) -> Result<ExitCode> {
+/// Runs until Ctrl-C. If a component exits by itself, the others go on, so that its absence can be seen.
+fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result<ExitCode> {
     describe(system);
     while !interrupted.load(Ordering::Relaxed) {
-        if let Some(error) = system.failure() {
-            return Err(error.into());
+        for (component, error) in system.take_failures() {
+            command::warning(&format!(
+                "{error}\n    The rest of the demo goes on. To start {component} again, press Enter here or use the page"
+            ));
+        }
+        control.answer(system);
+        if terminal::line_entered() {
+            start_what_is_stopped(system);
         }
         std::thread::sleep(POLL);
     }
     command::progress("stopping");
     Ok(ExitCode::SUCCESS)
+}
+
+fn start_what_is_stopped(system: &System) {
+    let stopped = |component: &Component| system.options().has(*component) && system.pid(*component).is_none();
+    for component in Component::ALL.into_iter().filter(stopped) {
+        command::progress(&format!("starting {component} again"));
+        if let Err(error) = system.launch(component) {
+            command::warning(&error.to_string());
+        }
+    }
 }
 
 fn describe(system: &System) {
@@ -114,16 +144,28 @@ fn describe(system: &System) {
         None => println!("  Open      {}/", system.www()),
     }
     println!("  Sign in   demouser / Password1");
-    println!("  Logs      {directory}/logs");
     println!("  CA        {}", system.ca_pem().display());
-    println!("            The browser warns until it trusts this CA; its private key was deleted after signing.");
+    println!(
+        "            Until the browser trusts it, the browser warns {}",
+        warnings(options)
+    );
+    println!("            The CA's private key was deleted after signing.");
+    println!("  Logs      {directory}/logs");
     println!("  Stop      Ctrl-C");
     println!();
 }
 
+/// How often a browser warns that does not trust the CA: once for each host that it opens.
+fn warnings(options: &Options) -> &'static str {
+    match options.one_origin {
+        true => "twice: about the page and the login page.",
+        false => "three times: about the page, about the API (the page has the link), and about the login page.",
+    }
+}
+
 /// The walkthrough in a browser; its status is the result.
-fn check(system: &System, walkthrough: &Walkthrough) -> Result<ExitCode> {
-    let code = walkthrough.run(system.options(), &system.ca_pem())?;
+fn check(system: &System, control: &Control, walkthrough: &Walkthrough) -> Result<ExitCode> {
+    let code = control.answer_during(system, || walkthrough.run(system.options(), &system.ca_pem()))?;
     match system.failure() {
         Some(error) => Err(error.into()),
         None => Ok(code),

@@ -30,7 +30,7 @@ impl Walkthrough {
             Command::new(&self.node.node)
                 .arg("walkthrough.mjs")
                 .env("WWW", options.origin("www"))
-                .env("API", options.origin("api"))
+                .env("API", options.api_origin())
                 .env("LOGIN", options.origin("login"))
                 .env("CA_FILE", ca)
                 .env("BFF_DEMO_DOMAIN", &options.domain)

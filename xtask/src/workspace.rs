@@ -1,11 +1,18 @@
 //! Paths in the repository.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The repository's root.
 pub(crate) fn root() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        // Cargo sets it for the program that it runs. The folder at compile time is another one in a copy of a checkout whose
+        // `target` was copied too: cargo does not build this program again there.
+        let manifest =
+            std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        manifest.parent().map_or_else(|| manifest.clone(), Path::to_owned)
+    });
+    &ROOT
 }
 
 /// A path below the root.

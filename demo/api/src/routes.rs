@@ -1,10 +1,10 @@
 //! The endpoints.
 
 use actix_web::http::Method;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::jwks::KeyStore;
@@ -38,7 +38,7 @@ async fn data(
     keys: web::Data<KeyStore>,
     validator: web::Data<Validator>,
 ) -> Result<HttpResponse, ApiError> {
-    let claims = authorize(&request, &client, &keys, &validator)
+    let Accepted { claims, token_bytes } = authorize(&request, &client, &keys, &validator)
         .await
         .inspect_err(|error| log::info!("rejected {}: {error}", request.path()))?;
     let message = match *request.method() {
@@ -65,7 +65,28 @@ async fn data(
     };
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({"message": message})))
+        .json(json!({"message": message, "received": received(&request, claims, token_bytes)})))
+}
+
+/// What the API knows of the request, for the demo's page: the token's claims, and the names of the headers.
+fn received(request: &HttpRequest, claims: Claims, token_bytes: usize) -> Value {
+    let mut headers: Vec<&str> = request.headers().keys().map(|name| name.as_str()).collect();
+    headers.sort_unstable();
+    let cookies = request.headers().get_all(COOKIE).count();
+    json!({
+        "authorization": format!("Bearer, with a JWT of {token_bytes} bytes"),
+        "claims": claims.into_json(),
+        "cookies": match cookies {
+            0 => "none",
+            _ => "the application's own",
+        },
+        "headers": headers,
+    })
+}
+
+struct Accepted {
+    claims: Claims,
+    token_bytes: usize,
 }
 
 async fn authorize(
@@ -73,12 +94,16 @@ async fn authorize(
     client: &awc::Client,
     keys: &KeyStore,
     validator: &Validator,
-) -> Result<Claims, ApiError> {
+) -> Result<Accepted, ApiError> {
     let token = token::bearer_token(request.headers())?;
     let kid = token::key_id(token)?;
     let key = keys
         .find(&kid, client)
         .await?
         .ok_or(ApiError::InvalidToken("its key is unknown"))?;
-    validator.validate(token, &key)
+    let claims = validator.validate(token, &key)?;
+    Ok(Accepted {
+        claims,
+        token_bytes: token.len(),
+    })
 }

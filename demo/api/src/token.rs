@@ -4,6 +4,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
@@ -18,8 +19,20 @@ pub(crate) struct Claims {
     /// The subject.
     pub(crate) sub: String,
     /// One issuer: RFC 7519 does not allow a list, which the library would accept.
-    #[serde(rename = "iss")]
-    _iss: String,
+    iss: String,
+    /// The others, which the API only shows.
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+impl Claims {
+    /// All claims of the token.
+    pub(crate) fn into_json(self) -> Value {
+        let mut claims = self.others;
+        claims.insert("iss".to_owned(), self.iss.into());
+        claims.insert("sub".to_owned(), self.sub.into());
+        claims.into()
+    }
 }
 
 /// The access token in the request's `Authorization: Bearer` header (RFC 6750, section 2.1).

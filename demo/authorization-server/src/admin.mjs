@@ -1,23 +1,38 @@
-// For administrators of users: ends all sessions of a user, and notifies every client by back-channel logout.
+// For administrators: ends all sessions of a user, and notifies every client by back-channel logout; and shows or changes the
+// lifetime of access tokens that are issued from now on.
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 import { log } from './log.mjs';
 import { readForm } from './web.mjs';
 
-const PATH = '/admin/end-sessions';
+const MAX_ACCESS_TOKEN_SECONDS = 86_400;
 
-export function adminRoutes(config, database, provider) {
+export function adminRoutes(config, database, provider, lifetimes) {
+  const actions = {
+    async '/admin/end-sessions'(ctx, form) {
+      const { rows: [account] } = await database.execute({
+        sql: 'SELECT sub FROM account WHERE username = ?',
+        args: [form.get('username') ?? ''],
+      });
+      if (!account) ctx.throw(404);
+      return { sessions: await endSessions(database, provider, account.sub) };
+    },
+    async '/admin/access-tokens'(ctx, form) {
+      if (form.has('seconds')) {
+        const seconds = Number(form.get('seconds'));
+        if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_ACCESS_TOKEN_SECONDS) ctx.throw(400);
+        lifetimes.accessTokenSeconds = seconds;
+      }
+      return { seconds: lifetimes.accessTokenSeconds };
+    },
+  };
   return async (ctx, next) => {
-    if (ctx.path !== PATH || ctx.method !== 'POST') return next();
+    const action = Object.hasOwn(actions, ctx.path) && actions[ctx.path];
+    if (!action || ctx.method !== 'POST') return next();
     if (!authorized(ctx.get('authorization'), config.adminToken)) ctx.throw(401);
-    const form = await readForm(ctx);
-    const { rows: [account] } = await database.execute({
-      sql: 'SELECT sub FROM account WHERE username = ?',
-      args: [form.get('username') ?? ''],
-    });
-    if (!account) ctx.throw(404);
+    const body = await action(ctx, await readForm(ctx));
     ctx.status = 200;
-    ctx.body = { sessions: await endSessions(database, provider, account.sub) };
+    ctx.body = body;
   };
 }
 

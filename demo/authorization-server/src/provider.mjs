@@ -36,6 +36,8 @@ function applicationAsks(ctx) {
 
 export function createProvider(config, database, keys) {
   const applicationUrl = `${config.spaOrigin}/`;
+  // An administrator may change it.
+  const lifetimes = { accessTokenSeconds: config.accessTokenSeconds };
   const cookie = { httpOnly: true, sameSite: 'lax', secure: config.secure, signed: true };
 
   const provider = new Provider(config.issuer, {
@@ -118,7 +120,7 @@ export function createProvider(config, database, keys) {
     rotateRefreshToken: true,
     clientBasedCORS: () => false,
     ttl: {
-      AccessToken: config.accessTokenSeconds,
+      AccessToken: () => lifetimes.accessTokenSeconds,
       AuthorizationCode: 60,
       ClientCredentials: config.accessTokenSeconds,
       IdToken: 3600,
@@ -140,7 +142,7 @@ export function createProvider(config, database, keys) {
   provider.use(serveAssets);
   provider.use(loginRoutes(config, database, provider));
   provider.use(phantomToken(config, keys.signing));
-  if (config.adminToken) provider.use(adminRoutes(config, database, provider));
+  if (config.adminToken) provider.use(adminRoutes(config, database, provider, lifetimes));
   logEvents(provider);
   return provider;
 }

@@ -4,15 +4,20 @@ import { useCallback, useEffect, useState } from 'react';
 
 import type { Api } from './api';
 import { AuthenticatedView } from './AuthenticatedView';
+import { BreakSomething } from './BreakSomething';
+import { Cookies } from './Cookies';
+import { Requests } from './Requests';
+import type { RequestRecorder } from './requests';
 import { UnauthenticatedView } from './UnauthenticatedView';
 
 interface Props {
   api: Api;
   /** The page's URL with the authorization response, if the page was loaded with one. */
   pageUrl: string | undefined;
+  recorder: RequestRecorder;
 }
 
-export function App({ api, pageUrl }: Props) {
+export function App({ api, pageUrl, recorder }: Props) {
   const { client } = api;
   const session = useSession(client, pageUrl);
   const [error, setError] = useState('');
@@ -29,9 +34,17 @@ export function App({ api, pageUrl }: Props) {
     }
   }, []);
 
+  const [trustUrl, setTrustUrl] = useState<string>();
+
   useEffect(() => {
-    if (session.error !== undefined) setError(describe(session.error));
-  }, [session.error]);
+    if (session.error === undefined) return;
+    setError(describe(session.error));
+    if (session.error.code !== 'unreachable') return;
+    const { origin } = new URL(api.config.apiBaseUrl);
+    if (origin === location.origin) return;
+    // The browser gives no reason. In a demo it is the certificate, unless the host responds to another request.
+    void api.isReachable().then((isReachable) => setTrustUrl(isReachable ? undefined : `${origin}/trusted`));
+  }, [session.error, api]);
 
   const signIn = () => run(() => client.login());
 
@@ -50,11 +63,32 @@ export function App({ api, pageUrl }: Props) {
         {error}
       </p>
       <main>
+        {trustUrl !== undefined && <Trust url={trustUrl} />}
         {isLoggedIn === true && <AuthenticatedView api={api} run={run} />}
-        {isLoggedIn === false && <UnauthenticatedView onSignIn={signIn} />}
+        {isLoggedIn === false && trustUrl === undefined && <UnauthenticatedView onSignIn={signIn} />}
+        {isLoggedIn === true && <Cookies />}
+        <Requests recorder={recorder} />
+        {api.config.takesCommands && <BreakSomething />}
       </main>
       <footer>This page holds no token: the tokens are in cookies that scripts cannot read.</footer>
     </>
+  );
+}
+
+/** The way to the browser's warning about another host of the demo: an exception is for one host only. */
+function Trust({ url }: { url: string }) {
+  const { host } = new URL(url);
+  return (
+    <section id="trust">
+      <h2>One more warning to accept</h2>
+      <p>
+        Your browser does not trust the certificate of <code>{host}</code> yet. Open it, accept the warning, and it leads back here.
+        The login page asks once more.
+      </p>
+      <a className="button" href={url}>
+        Open {host}
+      </a>
+    </section>
   );
 }
 

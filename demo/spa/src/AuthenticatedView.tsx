@@ -66,10 +66,14 @@ interface ActionProps {
 
 function Action({ title, button, result, label, children, call, run }: ActionProps) {
   const [text, setText] = useState('');
+  const [received, setReceived] = useState<Json>();
   const onClick = () =>
     run(async () => {
       setText('');
-      setText(show(await call()));
+      setReceived(undefined);
+      const answer = await call();
+      setText(show(answer));
+      if (isObject(answer)) setReceived(answer['received']);
     });
   return (
     <section>
@@ -81,6 +85,12 @@ function Action({ title, button, result, label, children, call, run }: ActionPro
       <pre id={result} aria-live="polite">
         {text}
       </pre>
+      {received !== undefined && (
+        <details>
+          <summary>What the API received</summary>
+          <pre id={`${result}Received`}>{JSON.stringify(received, null, 2)}</pre>
+        </details>
+      )}
     </section>
   );
 }

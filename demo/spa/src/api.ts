@@ -10,6 +10,8 @@ export interface Config {
   apiBaseUrl: string;
   /** As in the BFF's configuration: it is part of the CSRF header's name. */
   cookieNamePrefix: string;
+  /** Whether a program runs the demo that takes the page's commands. */
+  takesCommands: boolean;
 }
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -43,6 +45,15 @@ export class Api {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
+  }
+
+  /** Whether the browser connects to the API's host at all: it does not until the user trusts the host's certificate. */
+  async isReachable(): Promise<boolean> {
+    // Any response counts, such as the filter's 401.
+    return fetch(`${this.config.apiBaseUrl}/data`).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #json(url: string, init?: RequestInit): Promise<Json> {

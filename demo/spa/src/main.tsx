@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 
 import { Api, type Config } from './api';
 import { App } from './App';
+import { RequestRecorder } from './requests';
 import './style.css';
 
 // The redirect URI is the root, so the URL of any other path stays as it is.
@@ -16,6 +17,8 @@ async function start(): Promise<void> {
   try {
     const response = await fetch('/config.json', { cache: 'no-cache' });
     const config = (await response.json()) as Config;
+    const recorder = new RequestRecorder();
+    recorder.start([config.bffBaseUrl, config.apiBaseUrl]);
     const client = new BffClient({
       bffUrl: config.bffBaseUrl,
       apiOrigins: [config.apiBaseUrl],
@@ -24,7 +27,7 @@ async function start(): Promise<void> {
     });
     root.render(
       <StrictMode>
-        <App api={new Api(client, config)} pageUrl={pageUrl} />
+        <App api={new Api(client, config)} pageUrl={pageUrl} recorder={recorder} />
       </StrictMode>,
     );
   } catch {

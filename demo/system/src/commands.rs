@@ -92,7 +92,7 @@ impl Prepared {
             )
             .env(
                 "CLIENT_REDIRECT_URIS",
-                format!("{}/bff/callback", self.options.origin("api")),
+                format!("{}/bff/callback", self.options.api_origin()),
             );
         command
     }
@@ -112,7 +112,7 @@ impl Prepared {
         let mut command = listening(&self.artifacts.demo_web_host, self.options.ports.web_host);
         command
             .env("CONTENT_DIR", &self.artifacts.spa)
-            .env("API_ORIGIN", self.options.origin("api"));
+            .env("API_ORIGIN", self.options.api_origin());
         command
     }
 

@@ -113,11 +113,20 @@ pub(crate) fn render(
         let find = "\"trusted_web_origins\": [\"https://www.example.localhost:8443\"]";
         everywhere(find, format!("\"trusted_web_origins\": [\"{origins}\"]"))
     });
+    let one_origin = match options.one_origin {
+        true => one_origin(options),
+        false => Vec::new(),
+    };
     let changes = options
         .envoy_changes
         .iter()
         .map(|(find, with)| once(find, with.clone()));
-    let mut replacements: Vec<_> = replacements.into_iter().chain(further).chain(changes).collect();
+    let mut replacements: Vec<_> = replacements
+        .into_iter()
+        .chain(further)
+        .chain(one_origin)
+        .chain(changes)
+        .collect();
     let Some(collector) = options.otel_collector else {
         return replace(template, &replacements);
     };
@@ -134,6 +143,23 @@ pub(crate) fn render(
 pub(crate) fn replace_once(text: &str, changes: &[(String, String)]) -> Result<String, Error> {
     let changes: Vec<_> = changes.iter().map(|(find, with)| once(find, with.clone())).collect();
     replace(text, &changes)
+}
+
+/// Puts the routes of the host `api` before those of `www`, on `www`.
+fn one_origin(Options { domain, ports, .. }: &Options) -> Vec<Replacement> {
+    let domains = |host: &str, domain: &str, port: u16| {
+        format!("                      domains: [\"{host}.{domain}\", \"{host}.{domain}:{port}\"]\n")
+    };
+    let usual = |host: &str| domains(host, "example.localhost", 8443);
+    let begin = |host: &str| format!("                    - name: {host}\n");
+    let routes = "                      routes:\n";
+    vec![
+        once(
+            &format!("{}{}", begin("api"), usual("api")),
+            format!("{}{}", begin("www"), domains("www", domain, ports.public)),
+        ),
+        once(&format!("{}{}{routes}", begin("www"), usual("www")), String::new()),
+    ]
 }
 
 /// The prefix of the lines that switch tracing on.
@@ -248,6 +274,29 @@ mod tests {
         assert_eq!(with_default, None);
         // A new value is not taken for another default.
         assert!(rendered.contains("{ address: 127.0.0.1, port_value: 3004 }"));
+    }
+
+    #[test]
+    fn with_one_origin_the_page_is_at_every_path_that_the_service_and_the_api_do_not_have() {
+        let mut options = Options::demo("target/demo");
+        options.one_origin = true;
+        options.domain = "other.test".to_owned();
+        let rendered = render(TEMPLATE, &options, &certificates(), Path::new("x.wasm")).expect("rendered");
+        let count = |text: &str| rendered.matches(text).count();
+        assert_eq!(count(r#"domains: ["www.other.test", "www.other.test:8443"]"#), 1);
+        assert_eq!(
+            (count("- name: www\n"), count("- name: api\n"), count("api.other.test")),
+            (1, 0, 0)
+        );
+        let host = rendered
+            .split("- name: www\n")
+            .nth(1)
+            .and_then(|rest| rest.split("- name: login\n").next());
+        let routes = host.expect("the host").split("- match: {").skip(1);
+        let paths: Vec<&str> = routes.filter_map(|route| route.split(" }").next()).collect();
+        let page = [" prefix: /"];
+        assert_eq!(&paths[paths.len() - 1..], page);
+        assert!(paths.contains(&" path_separated_prefix: /bff") && paths.contains(&" path_separated_prefix: /api"));
     }
 
     #[test]

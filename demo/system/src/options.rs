@@ -21,6 +21,9 @@ pub struct Options {
     /// A second origin that serves a single page application, such as `http://localhost:5173`: trusted like the demo's
     /// own, and the target of redirects after signing in and out. Default: none.
     pub web_origin: Option<String>,
+    /// Whether the service and the business API are on the page's own origin, as `/bff` and `/api`. Default false: they are on
+    /// `api`.
+    pub one_origin: bool,
     /// Holds certificates, secrets, rendered configuration, the database and `logs/`. Reused if it exists.
     pub directory: PathBuf,
     /// Components that are not started. Default: the second replica of the service, and Redis, which only replicas need.
@@ -64,6 +67,7 @@ impl Options {
             further_domains: Vec::new(),
             ports: Ports::DEMO,
             web_origin: None,
+            one_origin: false,
             directory: directory.into(),
             without: vec![Component::SecondBff, Component::Redis],
             session_affinity: true,
@@ -83,20 +87,40 @@ impl Options {
         }
     }
 
-    /// The same with the domain and the port in `BFF_DEMO_DOMAIN` and `BFF_DEMO_PORT`.
+    /// The same with what the environment says: `BFF_DEMO_DIRECTORY`, `BFF_DEMO_DOMAIN`, `BFF_DEMO_PORT`, `BFF_DEMO_PORTS` and
+    /// `BFF_DEMO_ONE_ORIGIN`.
     ///
     /// # Errors
     /// Names the variable and says what to write.
     pub fn demo_from_env(directory: impl Into<PathBuf>) -> Result<Options, Error> {
-        let mut options = Options::demo(directory);
+        Options::demo_from(variable, directory.into())
+    }
+
+    fn demo_from(variable: impl Fn(&str) -> Option<String>, directory: PathBuf) -> Result<Options, Error> {
+        let mut options = Options::demo(variable("BFF_DEMO_DIRECTORY").map_or(directory, PathBuf::from));
         if let Some(domain) = variable("BFF_DEMO_DOMAIN") {
             options.domain = domain;
+        }
+        if let Some(first) = variable("BFF_DEMO_PORTS") {
+            let ports = first.parse().ok().and_then(Ports::starting_at);
+            options.ports = ports.ok_or_else(|| {
+                Error::new(format!(
+                    "invalid BFF_DEMO_PORTS: write the first of {} consecutive ports, a number from 1 to {}",
+                    Ports::BEHIND_ENVOY,
+                    u16::MAX - Ports::BEHIND_ENVOY + 1
+                ))
+            })?;
         }
         if let Some(port) = variable("BFF_DEMO_PORT") {
             let port = port.parse().ok().filter(|port| *port != 0);
             options.ports.public =
                 port.ok_or_else(|| Error::new("invalid BFF_DEMO_PORT: write a number from 1 to 65535"))?;
         }
+        options.one_origin = match variable("BFF_DEMO_ONE_ORIGIN").as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(_) => return Err(Error::new("invalid BFF_DEMO_ONE_ORIGIN: write 1 or 0")),
+        };
         Ok(options)
     }
 
@@ -127,6 +151,11 @@ impl Options {
             (domain, 443) => format!("https://{host}.{domain}"),
             (domain, port) => format!("https://{host}.{domain}:{port}"),
         }
+    }
+
+    /// The origin of the service (`/bff`) and of the business API (`/api`).
+    pub fn api_origin(&self) -> String {
+        self.origin(if self.one_origin { "www" } else { "api" })
     }
 
     /// The origin to which the browser returns after signing in and out.
@@ -251,6 +280,44 @@ mod tests {
                 message.contains(bad) && message.contains("http://localhost:5173"),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn the_environment_moves_every_port_the_folder_and_the_api() {
+        let from = |variables: &[(&str, &str)]| {
+            let find = |name: &str| {
+                variables
+                    .iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| (*value).to_owned())
+            };
+            Options::demo_from(find, "target/demo".into())
+        };
+        let usual = from(&[]).expect("the defaults");
+        assert_eq!((usual.ports, usual.one_origin), (Ports::DEMO, false));
+        assert_eq!(usual.api_origin(), "https://api.example.localhost:8443");
+        let moved = from(&[
+            ("BFF_DEMO_PORTS", "4001"),
+            ("BFF_DEMO_PORT", "9443"),
+            ("BFF_DEMO_DIRECTORY", "/elsewhere"),
+            ("BFF_DEMO_ONE_ORIGIN", "1"),
+        ])
+        .expect("another demo");
+        assert_eq!(
+            (moved.ports.public, moved.ports.web_host, moved.ports.redis),
+            (9443, 4001, 4009)
+        );
+        assert_eq!(moved.directory, PathBuf::from("/elsewhere"));
+        assert_eq!(moved.api_origin(), "https://www.example.localhost:9443");
+        for (name, value) in [
+            ("BFF_DEMO_PORT", "0"),
+            ("BFF_DEMO_PORTS", "65530"),
+            ("BFF_DEMO_PORTS", "many"),
+            ("BFF_DEMO_ONE_ORIGIN", "yes"),
+        ] {
+            let message = from(&[(name, value)]).expect_err(value).to_string();
+            assert!(message.starts_with(&format!("invalid {name}: write")), "{message}");
         }
     }
 

@@ -52,6 +52,26 @@ impl Ports {
         redis: 6379,
     };
 
+    /// How many ports the programs behind Envoy have, and Envoy's admin interface.
+    pub(crate) const BEHIND_ENVOY: u16 = 9;
+
+    /// The demo's public port, and for everything else consecutive ports from `first`; `None` if there are not enough of them.
+    pub(crate) fn starting_at(first: u16) -> Option<Ports> {
+        first.checked_add(Ports::BEHIND_ENVOY - 1).filter(|_| first != 0)?;
+        Some(Ports {
+            public: Ports::DEMO.public,
+            web_host: first,
+            api: first + 1,
+            bff: first + 2,
+            authorization_server: first + 3,
+            bff_admin: first + 4,
+            envoy_admin: first + 5,
+            second_bff: first + 6,
+            second_bff_admin: first + 7,
+            redis: first + 8,
+        })
+    }
+
     /// Ports that are free now, each a [`free_port`].
     pub fn free() -> Ports {
         Ports {
@@ -73,11 +93,7 @@ impl Ports {
         use Component::{Api, AuthorizationServer, Bff, Envoy, Redis, SecondBff, WebHost};
         let mut seen = Vec::new();
         for (component, port, what) in [
-            (
-                Envoy,
-                self.public,
-                "Envoy (what the browser opens; BFF_DEMO_PORT chooses another)",
-            ),
+            (Envoy, self.public, "Envoy (what the browser opens)"),
             (WebHost, self.web_host, "the web host"),
             (Api, self.api, "the API"),
             (Bff, self.bff, "the BFF"),
@@ -100,10 +116,14 @@ impl Ports {
                     "port {port} is configured for {other} and for {what}: write a different port for each"
                 )));
             }
+            let variable = match port == self.public {
+                true => "BFF_DEMO_PORT",
+                false => "BFF_DEMO_PORTS",
+            };
             bound(port, true).map_err(|error| {
                 Error::new(format!(
-                    "port {port} of {what} is unavailable: {error}: stop the demo if it runs \
-                     already, or the program that listens at 127.0.0.1:{port}"
+                    "port {port} of {what} is unavailable: {error}: stop the demo if it runs already, or the program that \
+                     listens at 127.0.0.1:{port}; or choose other ports by {variable}"
                 ))
             })?;
             seen.push((port, what));

@@ -1,4 +1,4 @@
-//! A minimal HTTP client for readiness checks of processes on this machine.
+//! A minimal HTTP client for processes on this machine.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,11 +12,24 @@ const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 /// # Errors
 /// Connecting, writing or reading failed (timeout 2 seconds each), or the response is not HTTP.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    exchange(address, &format!("GET {path}"), "", "")
+}
+
+/// Sends a form by POST, with a bearer token; otherwise like [`get`].
+pub(crate) fn post(address: SocketAddr, path: &str, token: &str, form: &str) -> io::Result<(u16, String)> {
+    let headers = format!(
+        "Authorization: Bearer {token}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+        form.len()
+    );
+    exchange(address, &format!("POST {path}"), &headers, form)
+}
+
+fn exchange(address: SocketAddr, target: &str, headers: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     // Envoy's admin interface rejects HTTP/1.0, so the response may be chunked.
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("{target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n{body}");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut answer)?;

@@ -31,9 +31,7 @@ impl Secrets {
             &secrets.client_secret,
             &secrets.gateway_client_secret,
         ] {
-            if files::read_if_there(path)?.is_none_or(|text| text.trim().is_empty()) {
-                files::write_secret(path, &format!("{}\n", random_hex()?))?;
-            }
+            keep_or_generate(path)?;
         }
         Ok(secrets)
     }
@@ -56,8 +54,21 @@ impl Secrets {
     }
 }
 
+/// The secret in this file; a random one is written there first if there is none.
+pub(crate) fn keep_or_generate(path: &Path) -> Result<String, Error> {
+    let kept = files::read_if_there(path)?.map(|text| text.trim().to_owned());
+    match kept.filter(|text| !text.is_empty()) {
+        Some(secret) => Ok(secret),
+        None => {
+            let secret = random_hex()?;
+            files::write_secret(path, &format!("{secret}\n"))?;
+            Ok(secret)
+        }
+    }
+}
+
 /// A random secret of 256 bits, in hex.
-fn random_hex() -> Result<String, Error> {
+pub(crate) fn random_hex() -> Result<String, Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| Error::new(format!("generating a secret failed: {error}")))?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {

@@ -57,7 +57,7 @@ impl System {
 
     /// The origin of the service (`/bff`) and of the business API (`/api`).
     pub fn api(&self) -> String {
-        self.options().origin("api")
+        self.options().api_origin()
     }
 
     /// The origin of the authorization server, which is also its issuer identifier.
@@ -157,14 +157,30 @@ impl System {
         if self.pid(component).is_some() {
             return Ok(());
         }
+        let mut process = self.process(component)?;
+        process.wait_until(|| self.is_ready(component), &self.options().interrupted)?;
+        self.processes().push((component, process));
+        Ok(())
+    }
+
+    /// Like [`System::resume`], without waiting: what the component needs may be stopped as well.
+    ///
+    /// # Errors
+    /// The component's program cannot be started.
+    pub fn launch(&self, component: Component) -> Result<(), Error> {
+        if self.pid(component).is_none() {
+            let process = self.process(component)?;
+            self.processes().push((component, process));
+        }
+        Ok(())
+    }
+
+    fn process(&self, component: Component) -> Result<Process, Error> {
         if component == Component::Envoy {
             self.envoy_epoch.store(0, Ordering::Relaxed);
         }
         let command = self.prepared.command(component, 0)?;
-        let mut process = Process::start(component, command, &self.log(component))?;
-        process.wait_until(|| self.is_ready(component), &self.options().interrupted)?;
-        self.processes().push((component, process));
-        Ok(())
+        Process::start(component, command, &self.log(component))
     }
 
     /// Replaces Envoy by a new process that takes over its sockets (hot restart), and waits until the old process has drained
@@ -195,7 +211,21 @@ impl System {
         self.processes().iter_mut().find_map(|(_, process)| process.death())
     }
 
-    fn is_ready(&self, component: Component) -> bool {
+    /// The components that have exited by themselves, each with the error of [`System::failure`]. From now on they count as
+    /// stopped.
+    pub fn take_failures(&self) -> Vec<(Component, Error)> {
+        let mut failures = Vec::new();
+        self.processes().retain_mut(|(component, process)| {
+            let death = process.death().map(|error| (*component, error));
+            let runs = death.is_none();
+            failures.extend(death);
+            runs
+        });
+        failures
+    }
+
+    /// Whether a component runs and responds as it should.
+    pub fn is_ready(&self, component: Component) -> bool {
         let answers = |address, path| probe::get(address, path).is_ok_and(|(status, _)| status == 200);
         let ports = &self.options().ports;
         match component {

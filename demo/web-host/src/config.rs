@@ -1,6 +1,9 @@
 //! The process environment, read once and validated.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use crate::control::Control;
 
 /// What the environment configures.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) content_dir: PathBuf,
     /// `API_ORIGIN`: the only other origin that the page may send requests to.
     pub(crate) api_origin: String,
+    /// The variables of [`Control`]; without `CONTROL_ADDRESS` the page has no commands.
+    pub(crate) control: Option<Control>,
 }
 
 impl Config {
@@ -49,11 +54,24 @@ impl Config {
         if !is_origin(&api_origin) {
             return Err("invalid API_ORIGIN: write scheme://host[:port] without a path".to_owned());
         }
+        let control = match env("CONTROL_ADDRESS") {
+            None => None,
+            Some(address) => Some(Control {
+                address: address
+                    .parse()
+                    .ok()
+                    .filter(|address: &SocketAddr| address.ip().is_loopback())
+                    .ok_or("invalid CONTROL_ADDRESS: write an address and port on the loopback interface")?,
+                token: required("CONTROL_TOKEN", "the token of the program that runs the demo")?,
+                page_origin: required("PAGE_ORIGIN", "the page's own origin")?,
+            }),
+        };
         Ok(Config {
             host: env("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),
             port,
             content_dir,
             api_origin,
+            control,
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod compressed;
 mod config;
+mod control;
 mod headers;
 mod site;
 

@@ -7,11 +7,16 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::config::Config;
+use crate::control;
 
 /// Routes for the folder that `config` names.
 pub(crate) fn configure(config: &Config) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let directory = config.content_dir.clone();
+    let control = config.control.clone();
     move |service| {
+        if let Some(control) = control {
+            control::configure(control)(service);
+        }
         let index = directory.join("index.html");
         let files = Files::new("/", directory)
             .index_file("index.html")
@@ -32,6 +37,7 @@ async fn runtime_config(config: web::Data<Config>) -> HttpResponse {
         "bffBaseUrl": format!("{api_origin}/bff"),
         "apiBaseUrl": format!("{api_origin}/api"),
         "cookieNamePrefix": "example",
+        "takesCommands": config.control.is_some(),
     }))
 }
 
@@ -90,6 +96,7 @@ mod tests {
             port: 0,
             content_dir,
             api_origin: "https://api.example.localhost:8443".to_owned(),
+            control: None,
         };
         (directory, config)
     }

@@ -1,0 +1,125 @@
+//! `cargo xtask newcomer`: the first minutes of somebody new, in the browsers that people use. Each browser walks through the demo
+//! without trusting its certificates, and does only what the page leads to.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use demo_system::{Artifacts, Options, System};
+
+use crate::result::Result;
+use crate::tools::apt;
+use crate::tools::node::Node;
+use crate::{command, programs, tools, workspace};
+
+/// A browser with a deployment of the demo. WebKit takes hosts below `.localhost` for third parties to each other, so it needs one
+/// origin.
+struct Walk {
+    browser: &'static str,
+    one_origin: bool,
+}
+
+const WALKS: [Walk; 4] = [
+    Walk {
+        browser: "chromium",
+        one_origin: false,
+    },
+    Walk {
+        browser: "firefox",
+        one_origin: false,
+    },
+    Walk {
+        browser: "chromium",
+        one_origin: true,
+    },
+    Walk {
+        browser: "webkit",
+        one_origin: true,
+    },
+];
+
+/// With filters: only the browsers with these names.
+pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
+    if let Some(unknown) = browsers
+        .iter()
+        .find(|name| WALKS.iter().all(|walk| walk.browser != **name))
+    {
+        return Err(format!(
+            "unknown browser `{unknown}`: write chromium, firefox or webkit"
+        ));
+    }
+    let (artifacts, node) = programs::build(true)?;
+    node.install(&folder())?;
+    let interrupted = Arc::default();
+    command::set_when_interrupted(&interrupted)?;
+    let mut failed = Vec::new();
+    let chosen = |walk: &&Walk| browsers.is_empty() || browsers.contains(&walk.browser);
+    for walk in WALKS.iter().filter(chosen) {
+        let program = program(walk, &node)?;
+        let name = match walk.one_origin {
+            true => format!("{} with one origin", walk.browser),
+            false => walk.browser.to_owned(),
+        };
+        command::progress(&format!("walking through the demo in {name}"));
+        if !walk.run(&artifacts, program, &interrupted)? {
+            failed.push(name);
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(format!("the walk failed in {}: see above", failed.join(", "))),
+    }
+}
+
+impl Walk {
+    fn run(&self, artifacts: &Artifacts, mut browser: Command, interrupted: &Arc<AtomicBool>) -> Result<bool> {
+        let options = Options {
+            one_origin: self.one_origin,
+            interrupted: Arc::clone(interrupted),
+            ..Options::for_tests(workspace::target().join("newcomer"))
+        };
+        let system = System::start(artifacts, options)?;
+        browser
+            .arg("newcomer.mjs")
+            .arg(self.browser)
+            .env("WWW", system.www())
+            .env("API", system.api())
+            .env("LOGIN", system.login())
+            .current_dir(folder());
+        Ok(command::status(&mut browser)?.success())
+    }
+}
+
+/// Node.js, with what this browser needs.
+fn program(walk: &Walk, node: &Node) -> Result<Command> {
+    let found = |package: &str, name: &str| {
+        let find =
+            || command::find(name).or_else(|| Some(PathBuf::from("/usr/bin").join(name)).filter(|path| path.is_file()));
+        find()
+            .or_else(|| apt::installed(package, find))
+            .ok_or_else(|| format!("missing {name}: install it, for example with `apt-get install {package}`"))
+    };
+    let mut command = Command::new(&node.node);
+    match walk.browser {
+        "firefox" => {
+            command.env("FIREFOX", found("firefox-esr", "firefox-esr")?);
+        }
+        "webkit" => {
+            let driver = found("webkit2gtk-driver", "WebKitWebDriver")?;
+            command = Command::new(found("xvfb", "xvfb-run")?);
+            command.arg("-a").arg(&node.node).env("WEBKIT_DRIVER", driver);
+        }
+        _ => {
+            command.env("CHROMIUM", tools::chromium::find(node)?);
+        }
+    }
+    Ok(command)
+}
+
+fn folder() -> PathBuf {
+    workspace::path("tests/browser")
+}

@@ -1,0 +1,165 @@
+//! The help texts.
+
+/// A command: its name, its synopsis, and what it does.
+struct Command {
+    name: &'static str,
+    synopsis: &'static str,
+    text: &'static [&'static str],
+}
+
+const COMMANDS: [Command; 13] = [
+    Command {
+        name: "up",
+        synopsis: "up [--check] [--no-envoy] [--replicas]",
+        text: &[
+            "starts the demo system and keeps it running until Ctrl-C, even if a part of it exits",
+            "--check: walks through it in a browser instead; the exit status is the result",
+            "--no-envoy: does not start Envoy, which you start by hand",
+            "--replicas: starts two replicas of the service, which share a Redis",
+        ],
+    },
+    Command {
+        name: "compose",
+        synopsis: "compose --check | --drill",
+        text: &[
+            "starts the demo in containers and removes it afterwards; in between:",
+            "--check: walks through it in a browser",
+            "--drill: kills a replica of the service under load, and looks for lost sessions",
+        ],
+    },
+    Command {
+        name: "check",
+        synopsis: "check",
+        text: &["formatting, clippy, and all tests that need no program except Rust's own: about two minutes"],
+    },
+    Command {
+        name: "test",
+        synopsis: "test [FILTER…]",
+        text: &["all tests (about 15 minutes), or the Rust and browser tests whose names contain a FILTER"],
+    },
+    Command {
+        name: "newcomer",
+        synopsis: "newcomer [BROWSER…]",
+        text: &[
+            "walks through the demo in Chromium, Firefox and WebKitGTK, as somebody whose browser does not trust",
+            "the demo's certificates; BROWSER is chromium, firefox or webkit",
+        ],
+    },
+    Command {
+        name: "client-matrix",
+        synopsis: "client-matrix [FRAMEWORK…]",
+        text: &["tries the client package in next, vue, svelte and angular: an application of each, in a browser"],
+    },
+    Command {
+        name: "fuzz",
+        synopsis: "fuzz [TARGET…] [--seconds N] [--minimise]",
+        text: &["fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage"],
+    },
+    Command {
+        name: "bench",
+        synopsis: "bench [--instructions] [FILTER…]",
+        text: &[
+            "measures the filter and the service beside others (about 15 minutes) and writes bench/results;",
+            "with FILTERs: only the variants whose names contain one, and writes only to the terminal;",
+            "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
+            "machine, and writes only to the terminal",
+        ],
+    },
+    Command {
+        name: "wasm",
+        synopsis: "wasm",
+        text: &["builds the filter: target/wasm/bff_filter.wasm"],
+    },
+    Command {
+        name: "image",
+        synopsis: "image [--reproduce]",
+        text: &[
+            "writes the filter for publication to target/image: OCI images, bill of materials, checksums",
+            "--reproduce: builds the module in another folder too, and compares",
+        ],
+    },
+    Command {
+        name: "deny",
+        synopsis: "deny",
+        text: &["checks licences, sources, bans and advisories of the dependencies"],
+    },
+    Command {
+        name: "walk",
+        synopsis: "walk [DOCUMENT…] [--with WORD…] [--into FOLDER]",
+        text: &[
+            "runs the commands of the documents in a clean clone of the current commit;",
+            "--with: also commands that need a WORD (cluster, docker, …); --into: keeps the clone",
+        ],
+    },
+    Command {
+        name: "help",
+        synopsis: "help [COMMAND]",
+        text: &["this text, or that of one command, like COMMAND --help"],
+    },
+];
+
+const ENVIRONMENT: &str = "\
+environment of up and compose:
+  BFF_DEMO_DOMAIN      the parent domain of the demo's hosts (example.localhost)
+  BFF_DEMO_PORT        Envoy's TLS port (8443)
+environment of up alone:
+  BFF_DEMO_PORTS       the first of nine consecutive ports for everything behind Envoy, instead of 3001 to 3005, 3013, 3015,
+                       6379 and 9901
+  BFF_DEMO_DIRECTORY   the folder of its certificates, secrets and logs (target/demo); a second demo needs another one
+  BFF_DEMO_ONE_ORIGIN  1: the service and the API are on the page's own origin, as Safari needs it below localhost
+  BFF_DEMO_WEB_ORIGIN  the origin of your own page for the demo, such as http://localhost:5173
+  BFF_DEMO_OTLP        the address to which it sends spans, by OTLP over HTTP, such as 127.0.0.1:4318 (default: none)
+environment of test:
+  PREVIOUS_BFF_SERVICE a bff-service of the last release, if it cannot be built from the history
+environment of all:
+  ENVOY, CHROMIUM      the programs to use instead of those that are found";
+
+/// The synopsis stands in front of the text if it is shorter than this.
+const COLUMN: usize = 28;
+
+/// All commands.
+pub(crate) fn all() -> String {
+    let commands: String = COMMANDS.iter().map(Command::help).collect();
+    format!("usage: cargo xtask COMMAND\n\n{commands}\n{ENVIRONMENT}")
+}
+
+/// One command; `None` if there is none of this name.
+pub(crate) fn of(name: &str) -> Option<String> {
+    let command = COMMANDS.iter().find(|command| command.name == name)?;
+    let environment = match name {
+        "up" | "compose" | "test" | "bench" => format!("\n{ENVIRONMENT}"),
+        _ => String::new(),
+    };
+    Some(format!("usage: cargo xtask COMMAND\n\n{}{environment}", command.help()))
+}
+
+impl Command {
+    fn help(&self) -> String {
+        let mut lines = String::new();
+        let (first, rest) = match (self.synopsis.len() < COLUMN, self.text) {
+            (true, [first, rest @ ..]) => (*first, rest),
+            (_, all) => ("", all),
+        };
+        lines.push_str(format!("  {:COLUMN$}{first}", self.synopsis).trim_end());
+        lines.push('\n');
+        for line in rest {
+            lines.push_str(&format!("  {:COLUMN$}{line}\n", ""));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_the_help_and_has_one_of_its_own() {
+        for command in &COMMANDS {
+            assert!(command.synopsis.starts_with(command.name));
+            assert!(all().contains(&command.help()));
+            assert!(of(command.name).is_some_and(|help| help.contains(command.synopsis)));
+        }
+        assert_eq!(of("unknown"), None);
+    }
+}
