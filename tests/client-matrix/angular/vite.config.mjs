@@ -1,0 +1,8 @@
+import { defineConfig } from 'vite';
+
+// Envoy, in front of the BFF and the API.
+const envoy = { target: process.env.GATEWAY, changeOrigin: true };
+
+export default defineConfig({
+  preview: { host: 'localhost', strictPort: true, proxy: { '/bff': envoy, '/api': envoy } },
+});
