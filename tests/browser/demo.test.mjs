@@ -21,7 +21,7 @@ test('the page lists the cookies that the browser has, and script reads none of 
   const listed = new Map((await rows(page, '#cookies')).map(([name, path]) => [name, path]));
   const stored = await bffCookies(page.context());
   assert.equal(stored.length, 4);
-  for (const { name, path } of stored) assert.equal(listed.get(name), path, name);
+  for (const { name, path, httpOnly } of stored) assert.deepEqual([listed.get(name), httpOnly], [path, true], name);
   assert.equal(listed.size, 5, 'the fifth exists while a sign-in is pending');
   assert.equal(await page.locator('#documentCookie').textContent(), '""');
 }));

@@ -28,7 +28,7 @@ async function walk(browser) {
   await browser.open(WWW);
   await browser.acceptWarning();
   if (!isOneOrigin && browser.warns) {
-    await shows(browser, '#trust', /does not trust the certificate of api\./);
+    await shows(browser, '#trust', /cannot connect to api\./);
     await browser.click('#trust a');
     await browser.acceptWarning();
   }

@@ -146,6 +146,7 @@ fn one_origin_in_a_browser() {
             "session.test.mjs",
             "tabs.test.mjs",
             "trace.test.mjs",
+            "secrets.test.mjs",
             "elements.test.mjs",
         ],
     );

@@ -43,9 +43,12 @@ pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, requir
 
 /// The error for an Origin that is not trusted. It names the Origin for the operator, whose page may be at a new one.
 pub(super) fn untrusted_origin(headers: &HeaderMap) -> ApiError {
-    let origin = headers.get(ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
-    let (details, shown) = (OriginError::Untrusted.details(), origin::shown(origin));
-    ApiError::unauthorized(format!("{details}: `{shown}` is not in `trusted_web_origins`")).because(Reason::Origin)
+    let details = OriginError::Untrusted.details();
+    let why = match Values::of(headers.get_all(ORIGIN).map(HeaderValue::as_bytes)) {
+        Values::Single(origin) => format!("{details}: `{}` is not in `trusted_web_origins`", origin::shown(origin)),
+        Values::Absent | Values::Repeated => format!("{details}: the header is repeated"),
+    };
+    ApiError::unauthorized(why).because(Reason::Origin)
 }
 
 /// Checks that the request is a top-level navigation: not a background request of a page, and not for a frame or an

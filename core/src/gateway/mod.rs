@@ -51,6 +51,7 @@ use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
 use crate::request::head::RequestHead;
 use crate::request::origin::OriginError;
+use crate::request::values::Values;
 
 /// A request that waits for an introspection. The client certificate is included, since the proxy cannot be asked for
 /// it later.
@@ -110,9 +111,10 @@ impl Gateway {
                 }
                 if rejection.details == OriginError::Untrusted.details() {
                     self.counters.add(Counter::UntrustedOrigin);
-                    let origins = head.all("origin");
-                    self.notices
-                        .untrusted_origin(origins.into_iter().next().unwrap_or_default());
+                    self.notices.untrusted_origin(match head.one("origin") {
+                        Values::Single(origin) => origin,
+                        Values::Absent | Values::Repeated => b"several",
+                    });
                 }
                 reject(stream, rejection)
             }
@@ -316,14 +318,13 @@ impl Gateway {
     /// Handles the list of ended sessions. `body` is `None` if it could not be read. HTTP 204: the list has not
     /// changed.
     pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
-        let is_valid = self.ended.merge(status, body);
-        if !is_valid {
+        if self.ended.merge(status, body) {
+            self.notices.ended_sessions_read();
+            self.counters.add(Counter::EndedSessionsRead);
+        } else {
             self.notices.ended_sessions_failed(status);
+            self.counters.add(Counter::EndedSessionsFailed);
         }
-        self.counters.add(match is_valid {
-            true => Counter::EndedSessionsRead,
-            false => Counter::EndedSessionsFailed,
-        });
     }
 
     /// Returns the number of entries in the list of ended sessions.

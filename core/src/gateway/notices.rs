@@ -189,6 +189,11 @@ impl Notices {
         self.polls_failed_with = Some(status).filter(|status| *status != 0);
     }
 
+    /// A poll of the list of ended sessions succeeded.
+    pub(crate) fn ended_sessions_read(&mut self) {
+        self.polls_failed = 0;
+    }
+
     /// Returns the warnings that are due at the time `now`, in seconds since 1970. `requests` is the number of requests
     /// with a session cookie since the start of the gateway, `list` the cluster of the list of ended sessions.
     pub(crate) fn due(
@@ -330,6 +335,9 @@ mod tests {
             requests: 101,
         };
         assert_eq!(due(&mut notices, 1000, 0), [origin], "one failed poll says nothing");
+        notices.ended_sessions_read();
+        notices.ended_sessions_failed(0);
+        assert_eq!(due(&mut notices, 1000, 0), [], "nor do two with a good one in between");
         notices.ended_sessions_failed(404);
         let failed = Notice::EndedSessionsFailed {
             failures: 2,

@@ -1,7 +1,7 @@
 //! The endpoints.
 
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, COOKIE};
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::token::{self, Claims, Validator};
 
 const MAX_BODY_BYTES: usize = 16 * 1024;
 const MAX_ECHO_CHARS: usize = 100;
+const BFF_PREFIX: &[u8] = b"example-";
 
 /// `/api/data` for callers with a valid access token, `/healthz` for liveness checks.
 pub(crate) fn configure(service: &mut web::ServiceConfig) {
@@ -72,16 +73,23 @@ async fn data(
 fn received(request: &HttpRequest, claims: Claims, token_bytes: usize) -> Value {
     let mut headers: Vec<&str> = request.headers().keys().map(|name| name.as_str()).collect();
     headers.sort_unstable();
-    let cookies = request.headers().get_all(COOKIE).count();
+    let mut cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).peekable();
+    let kind = match (cookies.peek().is_some(), cookies.any(has_bff_cookie)) {
+        (false, _) => "none",
+        (true, false) => "the application's own",
+        (true, true) => "the BFF's",
+    };
     json!({
         "authorization": format!("Bearer, with a JWT of {token_bytes} bytes"),
         "claims": claims.into_json(),
-        "cookies": match cookies {
-            0 => "none",
-            _ => "the application's own",
-        },
+        "cookies": kind,
         "headers": headers,
     })
+}
+
+/// Whether a Cookie header has a cookie with the prefix of the demo's BFF.
+fn has_bff_cookie(header: &[u8]) -> bool {
+    header.windows(BFF_PREFIX.len()).any(|part| part == BFF_PREFIX)
 }
 
 struct Accepted {

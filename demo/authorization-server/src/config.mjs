@@ -60,6 +60,8 @@ export function readConfig(env) {
     // Without a value, the form of the response for an inactive token follows the request (src/phantom-token.mjs).
     inactiveResponse: oneOf(env, 'INACTIVE_RESPONSE', INACTIVE_RESPONSES, undefined),
     apiAudience: env.API_AUDIENCE || 'demo-api',
+    // Whether a logout that begins at another site needs no question, as if the application had asked for it.
+    logoutFromOtherSites: flag(env, 'LOGOUT_FROM_OTHER_SITES'),
     backchannelLogoutUri: env.BACKCHANNEL_LOGOUT_URI || undefined,
   });
 }

@@ -28,10 +28,11 @@ const ROUTES = {
 
 // Whether the application itself requests the logout, so that no question is needed: the request carries an ID token of
 // the user who is signed in here or, since a token in a URL is best avoided, the browser comes from the same site.
-function applicationAsks(ctx) {
+function applicationAsks(ctx, config) {
   const { Client, IdTokenHint } = ctx.oidc.entities;
   if (IdTokenHint) return IdTokenHint.payload.sub === ctx.oidc.session.accountId;
-  return Client?.clientId !== GATEWAY_CLIENT && ['same-site', 'same-origin'].includes(ctx.get('sec-fetch-site'));
+  if (!Client || Client.clientId === GATEWAY_CLIENT) return false;
+  return config.logoutFromOtherSites || ['same-site', 'same-origin'].includes(ctx.get('sec-fetch-site'));
 }
 
 export function createProvider(config, database, keys) {
@@ -100,7 +101,7 @@ export function createProvider(config, database, keys) {
       rpInitiatedLogout: {
         enabled: true,
         logoutSource(ctx, form) {
-          ctx.body = logoutPage({ form, confirmed: applicationAsks(ctx) });
+          ctx.body = logoutPage({ form, confirmed: applicationAsks(ctx, config) });
         },
         postLogoutSuccessSource(ctx) {
           ctx.type = 'html';

@@ -37,12 +37,13 @@ export function App({ api, pageUrl, recorder }: Props) {
   const [trustUrl, setTrustUrl] = useState<string>();
 
   useEffect(() => {
+    setTrustUrl(undefined);
     if (session.error === undefined) return;
     setError(describe(session.error));
     if (session.error.code !== 'unreachable') return;
     const { origin } = new URL(api.config.apiBaseUrl);
     if (origin === location.origin) return;
-    // The browser gives no reason. In a demo it is the certificate, unless the host responds to another request.
+    // The browser gives no reason. It may be the certificate if the host does not respond to another request either.
     void api.isReachable().then((isReachable) => setTrustUrl(isReachable ? undefined : `${origin}/trusted`));
   }, [session.error, api]);
 
@@ -65,7 +66,7 @@ export function App({ api, pageUrl, recorder }: Props) {
       <main>
         {trustUrl !== undefined && <Trust url={trustUrl} />}
         {isLoggedIn === true && <AuthenticatedView api={api} run={run} />}
-        {isLoggedIn === false && trustUrl === undefined && <UnauthenticatedView onSignIn={signIn} />}
+        {isLoggedIn === false && <UnauthenticatedView onSignIn={signIn} />}
         {isLoggedIn === true && <Cookies />}
         <Requests recorder={recorder} />
         {api.config.takesCommands && <BreakSomething />}
@@ -80,10 +81,10 @@ function Trust({ url }: { url: string }) {
   const { host } = new URL(url);
   return (
     <section id="trust">
-      <h2>One more warning to accept</h2>
+      <h2>Is the certificate trusted?</h2>
       <p>
-        Your browser does not trust the certificate of <code>{host}</code> yet. Open it, accept the warning, and it leads back here.
-        The login page asks once more.
+        The page cannot connect to <code>{host}</code>. If you have accepted a warning for this page, your browser wants one more for
+        that host: open it, accept the warning, and it leads back here. The login page asks once more.
       </p>
       <a className="button" href={url}>
         Open {host}

@@ -32,11 +32,13 @@ export function BreakSomething() {
   }, []);
 
   useEffect(() => {
-    void show(demoState());
-    const timer = setInterval(() => {
-      if (!document.hidden) void show(demoState());
-    }, POLL_MS);
-    return () => clearInterval(timer);
+    let timer = 0;
+    const poll = async () => {
+      if (!document.hidden) await show(demoState());
+      timer = window.setTimeout(poll, POLL_MS);
+    };
+    void poll();
+    return () => clearTimeout(timer);
   }, [show]);
 
   const run = (path: string) => {

@@ -13,7 +13,8 @@ export function Cookies() {
       <h2>Cookies</h2>
       <p>
         Each is encrypted (AES-256-GCM), <code>HttpOnly</code>, <code>Secure</code> and <code>SameSite=Strict</code>. Script cannot
-        read them: <code>document.cookie</code> is <code id="documentCookie">{JSON.stringify(document.cookie)}</code> here.
+        read them, whichever host they are for: <code>document.cookie</code> of this page is{' '}
+        <code id="documentCookie">{JSON.stringify(document.cookie)}</code>.
       </p>
       <div className="table" role="region" aria-label="Cookies" tabIndex={0}>
         <table id="cookies">

@@ -26,12 +26,6 @@ pub fn bff_toml(options: &Options, ca: &Path, redis_host: &str) -> String {
     };
     let issuer = quoted(&options.origin("login"));
     let callback = quoted(&format!("{}/bff/callback", options.api_origin()));
-    // Below `localhost`, WebKit takes the host of the authorization server for another site, and the server would have to ask
-    // the user whether this application may sign them out.
-    let id_token_hint = match options.one_origin {
-        true => "send_id_token_hint = true\n",
-        false => "",
-    };
     let redis = match options.has(Component::Redis) {
         true => format!(
             "\n[redis]\nurl = \"redis://{redis_host}:{}\"\nsession_affinity = {}\n",
@@ -60,7 +54,7 @@ id = \"spa-client\"
 redirect_uri = {page}
 post_logout_redirect_uri = {page}
 scope = \"openid profile email data\"
-{id_token_hint}
+
 [navigation]
 redirect_uri = {callback}
 {redis}"

@@ -85,6 +85,8 @@ impl Prepared {
             .env("REFRESH_TOKEN_SECONDS", refresh_token_seconds.to_string())
             .env("INTROSPECTION_RESPONSE", introspection_response)
             .env("API_AUDIENCE", "demo-api")
+            // Below `localhost`, WebKit takes the page for another site than the authorization server's.
+            .env("LOGOUT_FROM_OTHER_SITES", self.options.one_origin.to_string())
             // Not through Envoy: both are in the network behind it.
             .env(
                 "BACKCHANNEL_LOGOUT_URI",

@@ -2,12 +2,13 @@
 //! access tokens live for a moment only, and ends the sessions of the user at the authorization server.
 //!
 //! The commands come from the web host, one in a connection: a line `TOKEN COMMAND [ARGUMENT]`, answered by a line of JSON.
-//! Only the web host has the token, so neither another program on this machine nor a page of another site can give commands.
+//! Only the web host has the token. It passes on the commands of the demo's own page: no page of another site can give any. A
+//! program on this machine can, since it can claim to be that page.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::{files, probe, secrets};
 /// The web host sends its line at once.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(50);
-const MAX_LINE_BYTES: u64 = 300;
+const MAX_LINE_BYTES: usize = 300;
 /// The user whose sessions are ended.
 const USER: &str = "demouser";
 
@@ -67,10 +68,10 @@ impl Control {
         Ok(control)
     }
 
-    /// Carries out the commands that have arrived.
+    /// Carries out a command, if one has arrived.
     pub fn answer(&self, system: &System) {
-        // The listener does not block: without a connection, this ends.
-        while let Ok((stream, _)) = self.listener.accept() {
+        // The listener does not block.
+        if let Ok((stream, _)) = self.listener.accept() {
             // The web host tells the page if the connection fails.
             let _ = self.answer_one(&stream, system);
         }
@@ -92,12 +93,11 @@ impl Control {
         })
     }
 
-    fn answer_one(&self, mut stream: &TcpStream, system: &System) -> std::io::Result<()> {
+    fn answer_one(&self, mut stream: &TcpStream, system: &System) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        let mut line = String::new();
-        BufReader::new(stream.take(MAX_LINE_BYTES)).read_line(&mut line)?;
+        let line = read_line(stream)?;
         let mut words = line.split_whitespace();
         if words.next() != Some(&self.token) {
             return Ok(());
@@ -153,6 +153,19 @@ impl Control {
             Err(_) => Err(Error::new("the authorization server does not respond: start it first")),
         }
     }
+}
+
+/// The line that the other side sends at once.
+fn read_line(mut stream: &TcpStream) -> io::Result<String> {
+    let until = Instant::now() + TIMEOUT;
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while !line.ends_with(b"\n") && line.len() < MAX_LINE_BYTES && Instant::now() < until {
+        match stream.read(&mut byte)? {
+            0 => break,
+            _ => line.extend(byte),
+        }
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// Sets the flag at its end.

@@ -232,8 +232,7 @@ impl System {
             Component::AuthorizationServer => {
                 answers(self.authorization_server_addr(), "/.well-known/openid-configuration")
             }
-            // The API responds with 401 to a request without a token.
-            Component::Api => probe::get(self.api_addr(), "/api/data").is_ok(),
+            Component::Api => answers(self.api_addr(), "/healthz"),
             Component::WebHost => answers(loopback(ports.web_host), "/"),
             Component::Envoy => answers(self.envoy_admin(), "/ready"),
             Component::Bff => answers(self.bff_admin(), self.bff_probe()),

@@ -35,15 +35,24 @@ pub(crate) fn configure(control: Control) -> impl FnOnce(&mut web::ServiceConfig
     }
 }
 
-async fn state(control: web::Data<Control>) -> HttpResponse {
-    give(control, "state".to_owned()).await
+async fn state(request: HttpRequest, control: web::Data<Control>) -> HttpResponse {
+    // Each answer takes the program some work: no other site may ask for one, such as by an image.
+    let site = request.headers().get("sec-fetch-site");
+    match site.is_none_or(|site| site == "same-origin" || site == "none") {
+        true => give(control, "state".to_owned()).await,
+        false => refused(),
+    }
+}
+
+fn refused() -> HttpResponse {
+    HttpResponse::Forbidden().json(json!({ "error": "this page may not give commands" }))
 }
 
 async fn command(request: HttpRequest, control: web::Data<Control>) -> HttpResponse {
     // Browsers send the header with every POST, and no script can change it.
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     if origin != Some(&control.page_origin) {
-        return HttpResponse::Forbidden().json(json!({ "error": "this page may not give commands" }));
+        return refused();
     }
     let words: Vec<&str> = request.match_info().iter().map(|(_, word)| word).collect();
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -138,6 +147,12 @@ mod tests {
                 (None, StatusCode::FORBIDDEN),
                 "{origin:?}"
             );
+        }
+        for site in ["cross-site", "same-site"] {
+            let request = test::TestRequest::get()
+                .uri("/demo/state")
+                .insert_header(("sec-fetch-site", site));
+            assert_eq!(given(request, "{}").await, (None, StatusCode::FORBIDDEN), "{site}");
         }
         for path in ["/demo/stop/a%0Astate", "/demo/stop%20bff", "/demo/stop/a%20b"] {
             let request = test::TestRequest::post().uri(path).insert_header((ORIGIN, PAGE));

@@ -43,6 +43,8 @@ async fn run() -> std::io::Result<()> {
             // The path only: the query of a page's URL may hold an authorization code.
             .wrap(
                 Logger::new("%{method}xi %U %s %Dms")
+                    // The page asks every two seconds.
+                    .exclude("/demo/state")
                     .custom_request_replace("method", |request| request.method().to_string()),
             )
             .wrap(from_fn(compressed::serve))

@@ -201,7 +201,7 @@ fn an_authorization_server_that_has_lost_its_database() {
 
 #[test]
 fn tokens_that_are_too_long_for_cookies() {
-    let test = start(|options| set(options, Component::AuthorizationServer, "LARGE_CLAIM_BYTES", "60000"));
+    let test = start(|options| set(options, Component::AuthorizationServer, "LARGE_CLAIM_BYTES", "16000"));
     let mut user = UserAgent::new(&test.system);
     let page_url = user.go_through_login();
     assert_eq!(user.end_login(&page_url).status, 500);

@@ -257,3 +257,35 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
         );
     }
 }
+
+/// The blocks of a page in this language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let (start, end) = (page.split(fence.as_str()).skip(1), "\n```");
+    start.filter_map(|rest| rest.split(end).next()).collect()
+}
+
+#[test]
+fn what_published_configurations_become_on_the_migration_pages_is_accepted_by_service_and_filter() {
+    for page in [
+        "envoy-oauth2",
+        "envoy-gateway-oidc",
+        "oauth2-proxy",
+        "curity-token-handler",
+    ] {
+        let text = repository::text(&format!("docs/migration/{page}.md"));
+        assert!(text.contains("\n## Is this for you?\n"), "{page}");
+        let (service, filter) = (blocks(&text, "toml"), blocks(&text, "json"));
+        assert_eq!((service.len(), filter.len()), (1, 1), "{page}");
+        let table: toml::Table = service[0].parse().unwrap_or_else(|error| panic!("{page}: {error}"));
+        let instance = serde_json::to_value(table).expect("JSON");
+        assert_eq!(faults_of_the_service(&instance), [""; 0], "{page}");
+        let env = |name: &str| match name {
+            "BFF_COOKIE_KEYS" => Some(KEY.to_owned()),
+            "GATEWAY_CLIENT_SECRET" => Some("a-secret".to_owned()),
+            _ => None,
+        };
+        let parsed = bff_core::gateway::config::Config::parse(filter[0].as_bytes(), env);
+        assert_eq!(parsed.err().map(|error| error.to_string()), None, "{page}");
+    }
+}

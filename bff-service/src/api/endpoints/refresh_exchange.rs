@@ -39,7 +39,13 @@ pub(in crate::api) async fn renew(
         id_token,
     };
     let outcome = application.exchanges.begin(|client| exchange.run(client)).await;
-    outcome.unwrap_or(Err(ErrorCode::AuthorizationServerError))
+    outcome.unwrap_or_else(|| {
+        // Then it may still be waiting for Redis.
+        Err(match application.is_redis_unavailable() {
+            true => ErrorCode::RefreshUnavailable,
+            false => ErrorCode::AuthorizationServerError,
+        })
+    })
 }
 
 /// The current tokens of a session, if known in this store: those of the last refresh in the chain that began with

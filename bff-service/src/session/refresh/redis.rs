@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error_code::ErrorCode;
+use bff_core::cookie::session_id::SessionId;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -117,10 +118,10 @@ impl RedisRefreshStore {
         let refused = || ReplicaRole::Follower(Err(ErrorCode::AuthorizationServerError));
         let Ok(token) = random::token() else { return refused() };
         let begun = Instant::now();
-        let mut waited = false;
+        let (mut waited, mut may_lead) = (false, true);
         while begun.elapsed() <= self.settings.wait {
             // In the meantime, a replica whose lock Redis has lost takes it again.
-            let may_lead = self.settings.session_affinity || !self.lock.0.came_back_within(LOCK_LIFETIME);
+            may_lead = self.settings.session_affinity || !self.lock.0.came_back_within(LOCK_LIFETIME);
             match self.lock.join(key, &token, may_lead).await {
                 Ok(Joined::Outcome(sealed)) => {
                     let outcome = self.open(key, &sealed);
@@ -155,7 +156,10 @@ impl RedisRefreshStore {
                 }
             }
         }
-        refused()
+        match may_lead {
+            true => refused(),
+            false => ReplicaRole::Follower(Err(ErrorCode::RefreshUnavailable)),
+        }
     }
 
     /// Whether no other replica can have used the token, or a second use has no effect.
@@ -250,6 +254,8 @@ impl RedisRefreshStore {
         }
         // The refresh token may have been refused because the other replica used it.
         match self.join_others(key, Holder::AnyProcess).await {
+            // A code has no session that could be kept.
+            ReplicaRole::Follower(Err(ErrorCode::RefreshUnavailable)) if key.session() == SessionId::NONE => outcome,
             ReplicaRole::Follower(other) | ReplicaRole::Replay(other) => other,
             ReplicaRole::Leader(lock) => {
                 self.share(key, &lock, &outcome).await;
