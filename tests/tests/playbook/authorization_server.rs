@@ -209,7 +209,7 @@ fn tokens_that_are_too_long_for_cookies() {
         &test,
         &Evidence {
             log: Component::Bff,
-            line: "max_cookie_parts",
+            line: "the cookie __Http-example-id is too long",
             metric: r#"bff_requests_total{endpoint="login_end",outcome="server_error"}"#,
             alert: "BffServerErrors",
             section: (ALERTS, "BffServerErrors"),
