@@ -22,6 +22,14 @@ const steps = [
     mkdirSync(dirname(process.env.SCREENSHOT), { recursive: true });
     await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
   }]] : []),
+  // In containers the page has no panel.
+  ['a part is stopped and started again, if the page has a panel', async (page) => {
+    if (await page.locator('#breakSomething').count() === 0) return;
+    for (const state of ['stopped', 'ready']) {
+      await page.click('#part-api button');
+      await page.waitForSelector(`#part-api[data-state="${state}"]`);
+    }
+  }],
   ['refresh of the access token', (page) => pressed(page, '#refreshToken', '#refreshTokenResult', /Refreshed/)],
   ['reload', async (page) => {
     await page.reload();
