@@ -44,26 +44,43 @@ async function openFirefox() {
     headless: true,
   });
   const page = await process_.newPage();
-  page.setDefaultTimeout(20_000);
+  // No handles of elements: Puppeteer leaves some of its own calls unanswered if the page is left in the middle of them, and Node.js
+  // then ends.
+  /** Tries again until `work` succeeds. */
+  const eventually = async (work) => {
+    for (const end = Date.now() + 20_000; ; await sleep(200)) {
+      try {
+        return await work();
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
+  };
+  // The page of the warning has its buttons in a shadow root.
+  const inWarning = (selector) => page.evaluate((button) => {
+    document.querySelector('net-error-card').shadowRoot.querySelector(button).click();
+  }, selector);
   return {
     warns: true,
     warnings: 0,
     open: (url) => page.goto(url).catch(() => {}),
-    click: (selector) => page.locator(selector).click(),
-    fill: (selector, value) => page.locator(selector).fill(value),
-    text: (selector) => page.$eval(selector, (element) => element.textContent),
+    click: (selector) => eventually(() => page.evaluate((found) => document.querySelector(found).click(), selector)),
+    fill: async (selector, value) => {
+      await eventually(() => page.evaluate((found) => document.querySelector(found).focus(), selector));
+      await page.keyboard.type(value);
+    },
+    text: (selector) => page.evaluate((found) => document.querySelector(found).textContent, selector),
     async acceptWarning() {
-      // The page of the warning has its buttons in shadow roots.
-      await page.locator('>>> #advanced-button').click();
-      // Firefox ignores this button until the user had time to read.
-      const button = await page.waitForSelector('>>> #exception-button');
-      while (page.url().startsWith('about:')) {
-        await button.click().catch(() => {});
-        await sleep(500);
-      }
+      await eventually(() => inWarning('#advanced-button'));
+      // Firefox ignores the other button until the user had time to read.
+      await eventually(async () => {
+        await inWarning('#exception-button').catch(() => {});
+        await sleep(300);
+        if (page.url().startsWith('about:')) throw new Error('the warning is still shown');
+      });
       this.warnings += 1;
     },
-    describe: async () => `${page.url()} ${await page.$eval('body', (body) => body.innerText.slice(0, 300))}`,
+    describe: async () => `${page.url()} ${await page.evaluate(() => document.body.innerText.slice(0, 300))}`,
     close: () => process_.close(),
   };
 }
