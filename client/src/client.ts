@@ -1,30 +1,18 @@
 // Sign-in, session and API calls of one page. It holds no token: tokens are in cookies that scripts cannot read.
 
+import { abortable } from './abort.js';
+import { Ending } from './ending.js';
 import { BffError, call, isUnauthorized, type JsonObject, UNUSABLE, webUrl } from './http.js';
 import type { BffClientOptions, LoginOptions, LogoutOptions } from './options.js';
+import { absolute, openPage, type Page } from './opened-page.js';
 import { isAuthorizationResponse, rememberPlace, remove, restorePlace, takePageUrl } from './page.js';
-import { type Claims, Known, type Session, type SessionEvent, type SessionListener } from './session.js';
-import { type TabEvent, Tabs } from './tabs.js';
-
-/** The result of a page load. */
-export interface PageLoad<C extends object = Claims> extends Session<C> {
-  /** Whether this page load completed a sign-in, successfully or not. */
-  readonly handled: boolean;
-  /** The path at which that sign-in began, or `returnTo` of the logout; the address bar shows it. */
-  readonly returnTo?: string | undefined;
-}
+import { type Claims, Known, type PageLoad, type Session, type SessionEvent, type SessionListener } from './session.js';
+import type { TabEvent } from './tabs.js';
 
 /** How long signing out waits for a sign-in or a refresh that is in progress in another tab. */
 const LOGOUT_WAIT_MS = 1000;
 /** The API itself is the reason for a 401 with an access token that is newer than this: another refresh would not help. */
 const FRESH_MS = 10_000;
-
-/** What exists only in a page. */
-interface Page {
-  readonly bffUrl: string;
-  readonly apiOrigins: ReadonlySet<string>;
-  readonly tabs: Tabs;
-}
 
 /** `C` is the type of the user's claims. */
 export class BffClient<C extends object = Claims> {
@@ -32,11 +20,13 @@ export class BffClient<C extends object = Claims> {
   readonly #csrfHeader: string;
   readonly #listeners = new Set<SessionListener<C>>();
   readonly #known = new Known();
+  readonly #ending: Ending;
   #opened: Page | undefined;
   #current: Session<C> = { isLoggedIn: undefined };
   #pageLoad: Promise<PageLoad<C>> | undefined;
   #renewal: Promise<boolean> | undefined;
   #login: Promise<void> | undefined;
+  #reporting: Promise<unknown> | undefined;
   /** The browser is leaving to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
   /** Why the last refresh failed, and until when none is tried because of that. */
@@ -50,6 +40,7 @@ export class BffClient<C extends object = Claims> {
   constructor(options: BffClientOptions) {
     this.#options = options;
     this.#csrfHeader = `x-${options.cookieNamePrefix ?? 'example'}-csrf`;
+    this.#ending = new Ending(options, () => this.#read('session_expired'));
   }
 
   /** The last known session. */
@@ -143,6 +134,33 @@ export class BffClient<C extends object = Claims> {
   }
 
   /**
+   * Prolongs the session: reports that the user is active, so that its idle time begins again, and refreshes the session if it is
+   * still about to end. `fetch` reports activity by itself, at most once in a tenth of the idle time.
+   * @returns whether the session is not about to end any more
+   * @throws BffError if there is no session, or the BFF cannot be reached
+   */
+  async touch(): Promise<boolean> {
+    await this.#report();
+    if (this.#ending.at) await this.#prolong(() => this.#refresh());
+    return !this.#ending.at;
+  }
+
+  #report(): Promise<unknown> {
+    return (this.#reporting ??= this.#prolong(async () => {
+      this.#showEnding(await this.#callWithCurrentCsrf('/touch'), true);
+    }).finally(() => {
+      this.#reporting = undefined;
+    }));
+  }
+
+  async #prolong(work: () => Promise<unknown>): Promise<void> {
+    const wasEnding = this.#current.expiresAt;
+    await this.#alone(work);
+    // The other tabs, which warn as well, request the session again.
+    if (wasEnding && !this.#ending.at) this.#page().tabs.tell('logged_in');
+  }
+
+  /**
    * Like the browser's `fetch`; for an API's origin with the session's cookies and, on unsafe methods, the CSRF header.
    * A response with status 401 leads to one refresh across all tabs and one retry; the response to the retry is returned. If the
    * access token is only seconds old, the API has a reason of its own, and its response is returned.
@@ -167,6 +185,7 @@ export class BffClient<C extends object = Claims> {
     };
 
     await abortable(this.#ready(needsCsrf), signal);
+    if (this.#options.fetchIsActivity !== false && this.#ending.isReportDue) this.#report().catch(() => {});
     const { token, user } = this.#known;
     const response = await send(request ? request.clone() : input);
     if (response.status !== 401 || this.#current.isLoggedIn === false) return response;
@@ -195,20 +214,10 @@ export class BffClient<C extends object = Claims> {
   }
 
   #open(): Page {
-    if (typeof document === 'undefined') {
-      throw new Error('bff-envoy-client: there is no page: use the client in the browser only, for example in an effect');
-    }
-    const { bffUrl, apiOrigins, cookieNamePrefix = 'example' } = this.#options;
-    const url = absolute(bffUrl.replace(/\/+$/, ''));
-    // A page that the browser restores from its cache (the Back button) may have missed events.
-    addEventListener('pageshow', ({ persisted }) => {
-      if (persisted) void this.session().catch(() => {});
+    return openPage(this.#options, (event) => void this.#hear(event), (isRestored) => {
+      if (isRestored) this.#isLeaving = false;
+      if (isRestored || this.#current.isLoggedIn) this.#read('session_expired').catch(() => {});
     });
-    return {
-      bffUrl: url.href,
-      apiOrigins: new Set((apiOrigins ?? [url.origin]).map((api) => absolute(api).origin)),
-      tabs: new Tabs(`bff ${cookieNamePrefix} ${url.href}`, (event) => void this.#hear(event)),
-    };
   }
 
   /** Runs `work` while no other tab changes the session. */
@@ -321,14 +330,27 @@ export class BffClient<C extends object = Claims> {
     const isNew = !isLoggedIn || user !== this.#known.user;
     if (isNew || JSON.stringify(claims) !== JSON.stringify(before)) {
       const isNews = isNew && (isLoggedIn !== undefined || why === 'logged_in');
-      this.#show({ isLoggedIn: true, claims }, isNews ? 'logged_in' : 'loaded');
+      const { expiresAt } = this.#current;
+      this.#show({ isLoggedIn: true, claims, ...(!isNew && expiresAt && { expiresAt }) }, isNews ? 'logged_in' : 'loaded');
     }
+    this.#showEnding(answer);
     return true;
+  }
+
+  /** Reads from a response when the session ends, and shows whether that is near. */
+  #showEnding(answer: JsonObject, isReport?: boolean): void {
+    this.#ending.read(answer, isReport);
+    const expiresAt = this.#ending.at;
+    // In whole seconds, the same end is said a little differently each time.
+    if (Math.abs((expiresAt ?? 0) - (this.#current.expiresAt ?? 0)) > 2000) {
+      this.#show({ ...this.#current, expiresAt }, expiresAt ? 'session_expiring' : 'loaded');
+    }
   }
 
   /** No user is signed in any more. Returns whether that is a change. */
   #end(ended: Exclude<TabEvent, 'logged_in'>): boolean {
     this.#known.clear();
+    this.#ending.clear();
     const { isLoggedIn } = this.#current;
     if (isLoggedIn === false || this.#isLeaving) return false;
     this.#show({ isLoggedIn: false, ended: isLoggedIn && ended }, isLoggedIn ? ended : 'loaded');
@@ -359,17 +381,13 @@ export class BffClient<C extends object = Claims> {
   }
 
   #call(method: 'GET' | 'POST', path: string, body?: JsonObject): Promise<JsonObject> {
-    const headers: Record<string, string> = { accept: 'application/json' };
     const { csrf } = this.#known;
-    if (body) headers['content-type'] = 'application/json';
-    if (method === 'POST' && csrf !== undefined) headers[this.#csrfHeader] = csrf;
     return call(this.#page().bffUrl + path, {
       method,
-      headers,
-      body: body ? JSON.stringify(body) : null,
+      headers: method === 'POST' && csrf !== undefined ? { [this.#csrfHeader]: csrf } : {},
       // The new cookies must reach the browser even if the page is left meanwhile: the old refresh token has been used.
       keepalive: path === '/refresh',
-    });
+    }, body);
   }
 
   #navigate(url: string): void {
@@ -377,19 +395,4 @@ export class BffClient<C extends object = Claims> {
     if (navigate) navigate(url);
     else location.assign(url);
   }
-}
-
-function absolute(url: string): URL {
-  return new URL(url, document.baseURI);
-}
-
-/** `work` continues after the signal aborts, for others that wait for it; only this caller stops waiting. */
-function abortable<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -47,13 +47,18 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Longer than the BFF waits for the authorization server; a slower call would keep the other tabs waiting for a lock. */
 const TIMEOUT_MS = 30_000;
 
-/** Sends it, and returns the JSON object of the response; `{}` for 204. Any other response says nothing about the session. */
-export async function call(url: string, init: RequestInit): Promise<JsonObject> {
+/**
+ * Sends a request, and returns the JSON object of the response; `{}` for 204. Any other response says nothing about the session.
+ * @param body the JSON object to send
+ */
+export async function call(url: string, init: RequestInit, body?: JsonObject): Promise<JsonObject> {
   let response: Response;
   let text: string;
   try {
     response = await fetch(url, {
       ...init,
+      headers: { ...init.headers, accept: 'application/json', ...(body && { 'content-type': 'application/json' }) },
+      body: body ? JSON.stringify(body) : null,
       credentials: 'include',
       // The BFF redirects no call, and the CSRF value must not reach another server.
       redirect: 'error',

@@ -1,7 +1,7 @@
 // The API of the package; the entries for React, Vue, Svelte and Angular build on it.
 
-export { BffClient, type PageLoad } from './client.js';
+export { BffClient } from './client.js';
 export { BffError, type BffErrorCode } from './http.js';
 export type { BffClientOptions, LoginOptions, LogoutOptions } from './options.js';
 export { takePageUrl } from './page.js';
-export type { Claims, Session, SessionEvent, SessionListener } from './session.js';
+export type { Claims, PageLoad, Session, SessionEvent, SessionListener } from './session.js';

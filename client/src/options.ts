@@ -11,6 +11,12 @@ export interface BffClientOptions {
   redirectPath?: string;
   /** Whether reading calls carry the CSRF header as well, for a filter with `require_header`. Default false. */
   requireHeader?: boolean;
+  /** How long before its end a session is about to end (`session_expiring`), in seconds; at most half the idle time. Default 60. */
+  warnSeconds?: number;
+  /** How often a page that is visible requests the session, which may have ended elsewhere, in seconds. Default 300. */
+  checkSeconds?: number;
+  /** Whether calls of `fetch` show that the user is active, or only `touch()` does. Default true. */
+  fetchIsActivity?: boolean;
   /** Sends the browser to the authorization server. Default: `location.assign`. */
   navigate?: (url: string) => void;
 }

@@ -11,20 +11,31 @@ export interface Session<C extends object = Claims> {
   readonly isLoggedIn: boolean | undefined;
   /** The claims of the signed-in user; `undefined` if no user is signed in, or the authorization server issues no ID token. */
   readonly claims?: Readonly<C> | undefined;
+  /** Set while the session is about to end: when, as `Date.now()`. `touch()` may prolong it. */
+  readonly expiresAt?: number | undefined;
   /** How this page's last session ended. */
   readonly ended?: 'logged_out' | 'session_expired' | undefined;
   /** Why the sign-in of this page load failed, which affects no existing session; or why the session is unknown. */
   readonly error?: BffError | undefined;
 }
 
+/** The result of a page load. */
+export interface PageLoad<C extends object = Claims> extends Session<C> {
+  /** Whether this page load completed a sign-in, successfully or not. */
+  readonly handled: boolean;
+  /** The path at which that sign-in began, or `returnTo` of the logout; the address bar shows it. */
+  readonly returnTo?: string | undefined;
+}
+
 /**
- * - `loaded`: the first response, or other claims after a refresh;
+ * - `loaded`: the first response, other claims after a refresh, or the session is not about to end any more;
  * - `logged_in`: by this page, in another tab, or as another user;
  * - `logged_out`: in this tab or another;
- * - `session_expired`: it cannot be refreshed any more;
+ * - `session_expiring`: it is about to end; `expiresAt` of the session says when;
+ * - `session_expired`: it cannot be refreshed any more, or the user was not active for too long;
  * - `failed`: the page load failed; `error` of the session says why.
  */
-export type SessionEvent = 'loaded' | 'logged_in' | 'logged_out' | 'session_expired' | 'failed';
+export type SessionEvent = 'loaded' | 'logged_in' | 'logged_out' | 'session_expiring' | 'session_expired' | 'failed';
 
 /** Receives the events of the session, of all tabs. */
 export type SessionListener<C extends object = Claims> = (event: SessionEvent, session: Session<C>) => void;

@@ -1,10 +1,11 @@
 // The tabs of one browser share the session's cookies: one tab at a time changes them, and the others receive
 // an event.
 
+import { abortable } from './abort.js';
 import type { SessionEvent } from './session.js';
 
 /** The messages between tabs. */
-export type TabEvent = Exclude<SessionEvent, 'loaded' | 'failed'>;
+export type TabEvent = Exclude<SessionEvent, 'loaded' | 'session_expiring' | 'failed'>;
 
 export class Tabs {
   readonly #name: string;
@@ -46,15 +47,8 @@ export class Tabs {
       // A page with an opaque origin has no locks, although it has their API.
       if (begun) throw error;
     }
-    const turn = (options.signal ? Promise.race([this.#last, aborted(options.signal)]) : this.#last).then(begin);
+    const turn = abortable(this.#last, options.signal).catch(() => {}).then(begin);
     this.#last = turn.catch(() => {});
     return turn;
   }
-}
-
-function aborted(signal: AbortSignal): Promise<unknown> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(signal);
-    signal.addEventListener('abort', resolve);
-  });
 }

@@ -107,12 +107,31 @@ export class FakeBff {
   instead;
   /** Runs before a response is made, by method and path. */
   before = {};
+  /** When the session ends, as `Date.now()`, and after how many seconds without activity. */
+  endsAt;
+  /** How many seconds a session lives after a refresh, if that prolongs it. */
+  prolongs;
+  idleSeconds;
   requests = [];
 
   logIn(user = 'alice', csrf = `csrf of ${user}`) {
-    this.session = { user, csrf, seconds: 5 };
+    this.session = { user, csrf, seconds: 5, activeAt: Date.now() };
     this.isTokenGood = true;
     return this;
+  }
+
+  /** The members of a response that say when the session ends; an earlier version has none. */
+  ends() {
+    const { endsAt, idleSeconds, session } = this;
+    if (endsAt === undefined) return {};
+    const seconds = (at) => Math.max(0, Math.floor((at - Date.now()) / 1000));
+    const idleEnd = session.activeAt + idleSeconds * 1000;
+    return { sessionExpiresIn: seconds(endsAt), idleExpiresIn: idleSeconds === undefined ? null : seconds(Math.min(idleEnd, endsAt)) };
+  }
+
+  isOver() {
+    const { endsAt, idleSeconds, session } = this;
+    return session && (Date.now() >= endsAt || Date.now() >= session.activeAt + idleSeconds * 1000);
   }
 
   count(line) {
@@ -123,6 +142,7 @@ export class FakeBff {
     request.signal.throwIfAborted();
     const { origin, pathname } = new URL(request.url);
     const line = `${request.method} ${pathname}`;
+    if (this.isOver()) this.session = undefined;
     const { csrf } = this.session ?? {};
     const body = await request.clone().text();
     this.requests.push({
@@ -147,14 +167,19 @@ export class FakeBff {
       }
       case 'GET /bff/session':
         return json(200, this.session
-          ? { isLoggedIn: true, csrf: this.session.csrf, accessTokenExpiresIn: this.isTokenGood ? this.session.seconds : 0, claims: { iss: 'i', sub: this.session.user } }
+          ? { isLoggedIn: true, csrf: this.session.csrf, accessTokenExpiresIn: this.isTokenGood ? this.session.seconds : 0, claims: { iss: 'i', sub: this.session.user }, ...this.ends() }
           : { isLoggedIn: false });
       case 'POST /bff/refresh':
         if (this.refreshFault) return this.refreshFault();
         if (!isMeant) return refused();
         this.isTokenGood = true;
         this.session.seconds += 300;
+        if (this.prolongs) this.endsAt = Date.now() + this.prolongs * 1000;
         return new Response(null, { status: 204 });
+      case 'POST /bff/touch':
+        if (!isMeant) return refused();
+        this.session.activeAt = Date.now();
+        return json(200, this.ends());
       case 'POST /bff/logout':
         if (!isMeant) return refused();
         this.session = undefined;

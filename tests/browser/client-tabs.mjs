@@ -17,29 +17,32 @@ async function serveClient(tab) {
   });
 }
 
-/** Opens tabs, each with a client that has handled its page load: `bff` in the page, and its events in `events`. */
-export async function openTabs(context, count) {
+/**
+ * Opens tabs, each with a client that has handled its page load: `bff` in the page, and its events in `events`.
+ * @param options options of the client
+ */
+export async function openTabs(context, count, options = {}) {
   const tabs = await Promise.all(Array.from({ length: count }, () => context.newPage()));
   for (const tab of tabs) {
     await serveClient(tab);
     await tab.goto(WWW);
-    await tab.evaluate(async (api) => {
+    await tab.evaluate(async ([api, options]) => {
       const { BffClient } = await import('/client/dist/index.js');
       globalThis.events = [];
-      globalThis.bff = new BffClient({ bffUrl: `${api}/bff`, navigate: (url) => { globalThis.left = url; } });
+      globalThis.bff = new BffClient({ bffUrl: `${api}/bff`, navigate: (url) => { globalThis.left = url; }, ...options });
       bff.subscribe((event) => events.push(event));
       await bff.onPageLoad();
-    }, API);
+    }, [API, options]);
   }
   return tabs;
 }
 
 /** Tabs of a signed-in user. */
-export async function signedInTabs(page, count) {
+export async function signedInTabs(page, count, options) {
   await signIn(page);
   // The application's own page is a tab as well; these are enough.
   await page.goto('about:blank');
-  return openTabs(page.context(), count);
+  return openTabs(page.context(), count, options);
 }
 
 /** The number of refreshes that the service has completed, by its own count. */

@@ -121,3 +121,14 @@ export async function counted(series) {
   const line = text.split('\n').find((line) => line.startsWith(`${series} `));
   return Number(line?.slice(series.length) ?? 0);
 }
+
+/** Ends all of the user's sessions at the authorization server. Environment: ADMIN, ADMIN_TOKEN. */
+export async function endSessions() {
+  const response = await fetch(`${process.env.ADMIN}/admin/end-sessions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${process.env.ADMIN_TOKEN}` },
+    body: new URLSearchParams({ username: USER.username }),
+  });
+  assert.equal(response.status, 200);
+  return (await response.json()).sessions;
+}

@@ -3,18 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { inBrowser } from './context.mjs';
-import { API, USER, bffCookies, pressed, signIn, unauthenticated } from './lib.mjs';
-
-/** Ends all of the user's sessions at the authorization server. */
-async function endSessions() {
-  const response = await fetch(`${process.env.ADMIN}/admin/end-sessions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${process.env.ADMIN_TOKEN}` },
-    body: new URLSearchParams({ username: USER.username }),
-  });
-  assert.equal(response.status, 200);
-  return (await response.json()).sessions;
-}
+import { API, bffCookies, endSessions, pressed, signIn, unauthenticated } from './lib.mjs';
 
 /** The status of a call from the page, with its cookies. */
 function status(page, method, path, csrf) {

@@ -12,6 +12,10 @@ use demo_system::{Artifacts, Component, Control, System};
 /// Short enough to expire in a test, long enough for a test to finish its work before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
 
+/// Short enough to be over in a test, and several times what a sign-in takes.
+const SESSION_IDLE_SECONDS: u32 = 20;
+const SESSION_SECONDS: u32 = 70;
+
 /// For all files of a test: many times what they need.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -174,6 +178,27 @@ fn the_clients_package_in_a_browser() {
         options.web_origin = Some(format!("http://localhost:{}", options.ports.second_bff));
     });
     run(&test.system, &["package.test.mjs"]);
+}
+
+/// Sessions that end because nobody is active, because of their lifetime, or elsewhere.
+#[test]
+fn the_end_of_a_session_in_a_browser() {
+    // It waits most of the time, and no other test waits for it.
+    let test = start(|options| {
+        client_credentials::with_administration(options);
+        for (name, seconds) in [
+            ("MAX_IDLE_SECONDS", SESSION_IDLE_SECONDS),
+            ("MAX_LIFETIME_SECONDS", SESSION_SECONDS),
+        ] {
+            let name = format!("BFF_SESSION__{name}");
+            options.environment.push((Component::Bff, name, seconds.to_string()));
+        }
+    });
+    let environment = [
+        ("SESSION_IDLE_SECONDS", SESSION_IDLE_SECONDS.to_string()),
+        ("SESSION_SECONDS", SESSION_SECONDS.to_string()),
+    ];
+    run_with(&test.system, &["session-end.test.mjs"], &environment);
 }
 
 #[test]

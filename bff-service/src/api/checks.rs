@@ -90,9 +90,8 @@ pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSe
     RequestSession::of(cookies).map_err(|why| match why {
         NoSession::Nobody(fault) => cookie_error(cookies.settings(), Purpose::Csrf, &fault),
         NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
-        NoSession::Ended => {
-            ApiError::new(ErrorCode::SessionExpired, "the session has ended").because(Reason::SessionEnded)
-        }
+        NoSession::Ended => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionEnded),
+        NoSession::Over => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionOver),
     })
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Endpoint {
     Claims,
     /// `POST /refresh`
     Refresh,
+    /// `POST /touch`
+    Touch,
     /// `POST /logout`
     Logout,
     /// `GET /session`
@@ -47,7 +49,7 @@ pub(super) enum Caller {
 }
 
 /// Every endpoint: path, method, name in metrics and in the log, caller. The endpoints of one path are adjacent.
-pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 13] = [
+pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 14] = [
     (
         "/login/start",
         Method::POST,
@@ -65,6 +67,7 @@ pub(super) static ENDPOINTS: [(&str, Method, &str, Caller, Endpoint); 13] = [
     ("/userInfo", Method::GET, "user_info", Caller::Page, Endpoint::UserInfo),
     ("/claims", Method::GET, "claims", Caller::Page, Endpoint::Claims),
     ("/refresh", Method::POST, "refresh", Caller::Page, Endpoint::Refresh),
+    ("/touch", Method::POST, "touch", Caller::Page, Endpoint::Touch),
     ("/logout", Method::POST, "logout", Caller::Page, Endpoint::Logout),
     (
         "/logout",
@@ -137,6 +140,7 @@ impl Offered {
             | Endpoint::UserInfo
             | Endpoint::Claims
             | Endpoint::Refresh
+            | Endpoint::Touch
             | Endpoint::Logout
             | Endpoint::Session
             | Endpoint::BackchannelLogout => true,
@@ -215,6 +219,7 @@ impl Endpoint {
             Endpoint::LoginStart
             | Endpoint::LoginEnd
             | Endpoint::Refresh
+            | Endpoint::Touch
             | Endpoint::Logout
             | Endpoint::Callback
             | Endpoint::LogoutByNavigation
@@ -232,6 +237,7 @@ impl Endpoint {
             | Endpoint::UserInfo
             | Endpoint::Claims
             | Endpoint::Refresh
+            | Endpoint::Touch
             | Endpoint::Logout
             | Endpoint::Session
             | Endpoint::Login

@@ -33,6 +33,8 @@ pub(super) enum Reason {
     CookiesMixed,
     /// The session was ended before its cookies expired.
     SessionEnded,
+    /// The user was not active in time, or the lifetime of the session is over.
+    SessionOver,
     /// The authorization server no longer accepts the refresh token.
     RefreshTokenRefused,
     /// No login is pending in this browser, or none with this state.
@@ -55,6 +57,7 @@ impl Reason {
             Reason::CookieUnreadable => "cookie_unreadable",
             Reason::CookiesMixed => "cookies_mixed",
             Reason::SessionEnded => "session_ended",
+            Reason::SessionOver => "session_over",
             Reason::RefreshTokenRefused => "refresh_token_refused",
             Reason::LoginUnknown => "login_unknown",
             Reason::IdToken => "id_token",

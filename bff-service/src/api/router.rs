@@ -182,6 +182,7 @@ async fn dispatch(
         Endpoint::UserInfo => Box::pin(endpoints::user_info::handle(call)).await,
         Endpoint::Claims => endpoints::claims::handle(&call),
         Endpoint::Refresh => Box::pin(endpoints::refresh::handle(call)).await,
+        Endpoint::Touch => endpoints::touch::handle(&call),
         Endpoint::Logout => Box::pin(endpoints::logout::handle(call)).await,
         Endpoint::Session => endpoints::session::handle(&call),
         Endpoint::Login => Box::pin(endpoints::navigation::login(call)).await,
@@ -202,7 +203,7 @@ async fn dispatch(
             // In any case, no cookie of the session stays in the browser.
             set_cookies.clear_session();
         } else if failure.error_code() == ErrorCode::UnauthorizedRequest
-            && matches!(endpoint, Endpoint::Refresh | Endpoint::Logout)
+            && matches!(endpoint, Endpoint::Refresh | Endpoint::Touch | Endpoint::Logout)
         {
             // The request had so many cookies of one name that the valid one was not among those that were read, or
             // cookies of different sessions: the next request should have fewer of them, including planted ones at

@@ -36,7 +36,8 @@ use crate::session::redis::Redis;
 use crate::session::refresh::in_process::{InProcessRefreshStore, RefreshStoreLimits};
 use crate::session::refresh::redis::{self, RedisRefreshStore};
 use crate::session::refresh::store::RefreshStore;
-use crate::session::writer::{Tokens, WriteError};
+use crate::session::tokens::Tokens;
+use crate::session::writer::WriteError;
 use crate::telemetry::metrics::Metrics;
 
 /// Assumed lifetime of an access token if the authorization server does not state one, in seconds. No security depends

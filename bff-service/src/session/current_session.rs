@@ -21,6 +21,8 @@ pub struct RequestSession {
     pub id_token: Result<Opened, CookieError>,
     /// The CSRF value.
     pub csrf: Result<Opened, CookieError>,
+    /// When the session ends if its user is not active, in seconds since 1970; `None` if no cookie says so.
+    pub idle_ends_at: Option<u64>,
 }
 
 /// Why a request has no session.
@@ -35,6 +37,9 @@ pub enum NoSession {
     /// The session was ended before its cookies expired.
     #[error("the session has ended")]
     Ended,
+    /// The user was not active in time, or the lifetime of the session is over.
+    #[error("the session has ended: its user was not active for too long, or its lifetime is over")]
+    Over,
 }
 
 impl RequestSession {
@@ -66,17 +71,27 @@ impl RequestSession {
         }
         let pick =
             |purpose, authentic: Authentic| authentic.of_session(&session, purpose, now, |opened| opened.expires_at);
+        let refresh_token = cookies
+            .authentic(Purpose::RefreshToken)
+            .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
+            .and_then(|opened| {
+                RefreshContent::parse(&opened)
+                    .ok_or_else(|| CookieError::Unusable("contains no refresh token".to_owned()))
+            });
+        // Without its CSRF cookie, such as after somebody at an unattended browser deleted it, a session does not live
+        // longer.
+        let idle_ends_at = csrf
+            .latest_end(&session, Purpose::Csrf)
+            .or(refresh_token.as_ref().ok().and_then(|content| content.idle_ends_at));
+        if idle_ends_at.is_some_and(|at| at <= now) {
+            return Err(NoSession::Over);
+        }
         Ok(RequestSession {
             access_token: pick(Purpose::AccessToken, access_tokens),
-            refresh_token: cookies
-                .authentic(Purpose::RefreshToken)
-                .of_session(&session, Purpose::RefreshToken, now, RefreshContent::renewed_at)
-                .and_then(|opened| {
-                    RefreshContent::parse(&opened)
-                        .ok_or_else(|| CookieError::Unusable("contains no refresh token".to_owned()))
-                }),
+            refresh_token,
             id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
             csrf: pick(Purpose::Csrf, csrf),
+            idle_ends_at,
             session,
         })
     }
@@ -100,6 +115,14 @@ impl RequestSession {
     /// Whether the user is signed in: there is a refresh token, or an access token that has not expired.
     pub fn is_signed_in(&self) -> bool {
         self.refresh_token.is_ok() || self.access_token.is_ok()
+    }
+
+    /// When the session ends even if its user is active, in seconds since 1970. A refresh may prolong that.
+    pub fn ends_at(&self) -> u64 {
+        let of_access_token = self.access_token.as_ref().map_or(0, |opened| opened.expires_at);
+        self.refresh_token
+            .as_ref()
+            .map_or(of_access_token, |content| content.ends_at)
     }
 
     /// The session for a cookie that joins it at `now` (seconds since 1970). A session of version 1 has no known start.

@@ -6,7 +6,8 @@ use super::cookies::response::SetCookies;
 use super::cookies::settings::CookieSettings;
 use super::ended;
 use super::identity::{Session, SessionLifetimes};
-use super::writer::{SessionWriter, Tokens, WriteError};
+use super::tokens::Tokens;
+use super::writer::{CsrfValue, SessionWriter, WriteError};
 
 /// Writes the tokens as for a response and discards the result, so the lengths of the cookies need no separate
 /// calculation.
@@ -24,5 +25,5 @@ pub fn check(
     let nowhere = Place { host: "", path: "" };
     let none = RequestCookies::new(settings, ended, [], nowhere, now);
     // A CSRF value has a fixed, short length.
-    SessionWriter::new(&mut SetCookies::new(&none), session, lifetimes, now).write(tokens, b"", None)
+    SessionWriter::new(&mut SetCookies::new(&none), session, lifetimes, now).write(tokens, &CsrfValue::New(b""), None)
 }

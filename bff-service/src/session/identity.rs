@@ -14,17 +14,22 @@ const UNBOUNDED: u64 = 400 * 24 * 60 * 60;
 pub struct SessionLifetimes {
     /// Seconds from login to the end of the session.
     pub absolute: Option<u64>,
-    /// Seconds from the last refresh to the end of the session.
+    /// Seconds from the last activity of the user to the end of the session.
     pub idle: Option<u64>,
 }
 
 impl SessionLifetimes {
-    /// The end of a session, in seconds since 1970, if its last refresh is at `now`.
+    /// The end of a session whatever the user does, in seconds since 1970, if its tokens are written at `now`.
     pub(super) fn end(&self, started_at: u64, now: u64) -> u64 {
         let absolute = self
             .absolute
             .map_or(u64::MAX, |seconds| started_at.saturating_add(seconds));
-        absolute.min(now.saturating_add(self.idle.unwrap_or(UNBOUNDED)))
+        absolute.min(now.saturating_add(UNBOUNDED))
+    }
+
+    /// The end of a session whose user was last active at `now`, in seconds since 1970; `None` if it has no idle time.
+    pub(super) fn idle_end(&self, now: u64) -> Option<u64> {
+        self.idle.map(|seconds| now.saturating_add(seconds))
     }
 
     /// Whether cookies have `Max-Age`. Without a configured lifetime they end with the browser session.

@@ -8,7 +8,7 @@
 //! * [`identity`]: the identity and the lifetime of a session.
 //! * [`current_session`]: the session of a request's cookies.
 //! * [`refresh_cookie`], [`pending_logins`]: the content of the refresh token cookie and the login cookie.
-//! * [`writer`]: writes the tokens of a session to its cookies; [`fit`]: whether they fit.
+//! * [`tokens`]: the tokens of a session; [`writer`]: writes them to its cookies; [`fit`]: whether they fit.
 //! * [`refresh`]: combines concurrent refreshes.
 //! * [`ended`]: ended sessions.
 //! * [`logout_state`]: the `state` of logout requests.
@@ -24,4 +24,5 @@ pub mod pending_logins;
 pub mod redis;
 pub mod refresh;
 pub mod refresh_cookie;
+pub mod tokens;
 pub mod writer;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 #[cfg(doc)]
 use super::cookies::settings::CookieSettings;
 use super::identity::ReplicaId;
+use super::tokens::Tokens;
 
 /// The content of the refresh token cookie, sealed as JSON.
 pub struct RefreshContent {
@@ -25,6 +26,11 @@ pub struct RefreshContent {
     pub scope: Option<String>,
     /// The shape of the session's cookies, as [`CookieSettings::shape`]; `None` if unknown.
     pub shape: Option<String>,
+    /// When the session ends if the user is not active, in seconds since 1970, as known when the tokens were received;
+    /// the CSRF cookie knows it better. `None` if the session has no idle time.
+    pub idle_ends_at: Option<u64>,
+    /// When the session ends even if the user is active, in seconds since 1970.
+    pub ends_at: u64,
 }
 
 /// The sealed content. The seal itself contains the session and its start.
@@ -46,24 +52,28 @@ struct SealedContent<'a> {
     /// Absent from cookies of an earlier version.
     #[serde(default)]
     shape: Option<String>,
+    /// Absent from cookies of an earlier version, which expire with the idle time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idle_ends_at: Option<u64>,
 }
 
-/// The content for `refresh_token`, which `renewed_by` received at `renewed_at`, in a session that began at
-/// `started_at` (both in seconds since 1970) and has this `shape`.
+/// The content for the refresh token among `tokens`, in a session that began at `started_at`, has this `shape`, and
+/// ends at `idle_ends_at` unless its user is active (both in seconds since 1970).
 pub(super) fn content(
     refresh_token: &str,
+    tokens: &Tokens<'_>,
     started_at: u64,
-    (renewed_by, renewed_at): (ReplicaId, u64),
-    scope: Option<&str>,
     shape: String,
+    idle_ends_at: Option<u64>,
 ) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     let content = SealedContent {
         refresh_token: refresh_token.into(),
         started_at,
-        renewed_by,
-        renewed_at,
-        scope: scope.map(Cow::from),
+        renewed_by: tokens.renewed_by,
+        renewed_at: tokens.renewed_at,
+        scope: tokens.scope.map(Cow::from),
         shape: Some(shape),
+        idle_ends_at,
     };
     serde_json::to_vec(&content).map(Zeroizing::new)
 }
@@ -86,6 +96,8 @@ impl RefreshContent {
                 renewed: None,
                 scope: None,
                 shape: None,
+                idle_ends_at: None,
+                ends_at: opened.expires_at,
             });
         }
         let content: SealedContent<'_> = serde_json::from_slice(&opened.value).ok()?;
@@ -96,6 +108,8 @@ impl RefreshContent {
             renewed: Some((content.renewed_by, content.renewed_at)),
             scope: content.scope.map(Cow::into_owned),
             shape: content.shape,
+            idle_ends_at: content.idle_ends_at,
+            ends_at: opened.expires_at,
         })
     }
 }
@@ -123,9 +137,22 @@ mod tests {
         sealer.open(Purpose::RefreshToken, sealed.as_bytes(), NOW).unwrap()
     }
 
+    fn tokens() -> Tokens<'static> {
+        Tokens {
+            access_token: "at",
+            access_token_expires_at: NOW + 300,
+            refresh_token: Some("rt"),
+            refresh_token_expires_at: None,
+            scope: None,
+            id_token: None,
+            renewed_by: ReplicaId(1),
+            renewed_at: NOW,
+        }
+    }
+
     #[test]
     fn the_start_of_a_session_is_the_one_in_the_seal() {
-        let written = content("rt", NOW - 100, (ReplicaId(1), NOW), None, String::new()).unwrap();
+        let written = content("rt", &tokens(), NOW - 100, String::new(), None).unwrap();
         let read = RefreshContent::parse(&opened(&written, NOW - 100)).unwrap();
         assert_eq!(read.started_at, Some(NOW - 100));
         assert_eq!(read.refresh_token.as_str(), "rt");
@@ -148,7 +175,7 @@ mod tests {
             started_at: u64,
             renewed_by: ReplicaId,
         }
-        let written = content("rt", NOW - 100, (ReplicaId(1), NOW), None, String::new()).unwrap();
+        let written = content("rt", &tokens(), NOW - 100, String::new(), None).unwrap();
         let read: OfTheBuildBefore = serde_json::from_slice(&written).unwrap();
         assert_eq!(
             (read.refresh_token.as_str(), read.started_at, read.renewed_by),

@@ -1,35 +1,15 @@
 //! Writes the tokens of a session to its cookies.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_core::cookie::seal::{Content, SealError};
+use bff_core::cookie::seal::{Content, Opened, SealError};
 use bff_core::cookie::session_id::SessionId;
 
 use super::cookies::response::{CookieTooLong, SetCookies};
-use super::identity::{ReplicaId, Session, SessionLifetimes};
+use super::identity::{Session, SessionLifetimes};
 use super::pending_logins::PendingLogins;
 use super::refresh_cookie;
+use super::tokens::Tokens;
 use crate::random::{self, RandomError};
-
-/// The tokens to write.
-#[derive(Clone, Copy)]
-pub struct Tokens<'a> {
-    /// Access token.
-    pub access_token: &'a str,
-    /// When the access token expires, in seconds since 1970.
-    pub access_token_expires_at: u64,
-    /// Refresh token, if the authorization server issued one.
-    pub refresh_token: Option<&'a str>,
-    /// When the refresh token expires, in seconds since 1970, if known.
-    pub refresh_token_expires_at: Option<u64>,
-    /// The scope for the next refresh, if known.
-    pub scope: Option<&'a str>,
-    /// ID token, if any.
-    pub id_token: Option<&'a str>,
-    /// The replica that received the tokens.
-    pub renewed_by: ReplicaId,
-    /// When that replica received the tokens, in seconds since 1970.
-    pub renewed_at: u64,
-}
 
 /// Why cookies could not be written. The browser is never the cause.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +28,22 @@ pub enum WriteError {
     Json(#[from] serde_json::Error),
 }
 
+/// The CSRF value of a session. Its cookie also says when the session ends unless the user is active: no response to
+/// any other request changes that cookie, so a refresh in progress, in whatever tab, cannot undo that the user was active.
+pub enum CsrfValue<'a> {
+    /// For a session that begins, or whose user is active.
+    New(&'a [u8]),
+    /// The session's cookie.
+    Kept(Opened),
+}
+
 /// Writes the cookies of one session, all with its id, and none with a longer lifetime.
 pub struct SessionWriter<'w, 'a, 'b> {
     cookies: &'w mut SetCookies<'a, 'b>,
     session: Session,
+    lifetimes: SessionLifetimes,
     now: u64,
     ends_at: u64,
-    lifetime: Option<u64>,
 }
 
 impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
@@ -65,60 +54,94 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         lifetimes: SessionLifetimes,
         now: u64,
     ) -> SessionWriter<'w, 'a, 'b> {
-        let ends_at = lifetimes.end(session.started_at, now);
-        let lifetime = lifetimes.persistent().then(|| ends_at.saturating_sub(now));
         SessionWriter {
             cookies,
             session,
+            lifetimes,
             now,
-            ends_at,
-            lifetime,
+            ends_at: lifetimes.end(session.started_at, now),
         }
     }
 
-    /// Writes all cookies of a session in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value, pending
-    /// logins if changed, refresh token, ID token. Clears cookies of an earlier session that this one does not have,
-    /// and, before all others, cookies in other shapes.
+    /// Writes all cookies of a session in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value unless
+    /// its cookie stays, pending logins if changed, refresh token, ID token. Clears cookies of an earlier session that
+    /// this one does not have, and, before all others, cookies in other shapes.
     pub fn write(
         &mut self,
         tokens: &Tokens<'_>,
-        csrf: &[u8],
+        csrf: &CsrfValue<'_>,
         logins: Option<&PendingLogins>,
     ) -> Result<(), WriteError> {
-        self.cookies.clear_other_shapes();
+        let has_other_shapes = self.cookies.clear_other_shapes();
         // The session ends with its refresh token at the latest.
-        self.ends_at = tokens
+        let ends_at = tokens
             .refresh_token_expires_at
             .map_or(self.ends_at, |expires_at| expires_at.min(self.ends_at));
-        let expires_at = tokens.access_token_expires_at.min(self.ends_at);
-        self.seal(Purpose::AccessToken, tokens.access_token.as_bytes(), expires_at)?;
-        self.csrf(csrf)?;
+        let idle_ends_at = self.idle_end(match csrf {
+            CsrfValue::New(_) => None,
+            CsrfValue::Kept(cookie) => Some(cookie.expires_at),
+        });
+        // No request of an idle session reaches the API.
+        let access_token_ends_at = tokens
+            .access_token_expires_at
+            .min(ends_at)
+            .min(idle_ends_at.unwrap_or(u64::MAX));
+        self.seal(
+            Purpose::AccessToken,
+            tokens.access_token.as_bytes(),
+            access_token_ends_at,
+        )?;
+        let csrf_ends_at = idle_ends_at.unwrap_or(ends_at);
+        match csrf {
+            CsrfValue::New(value) => self.seal(Purpose::Csrf, value, csrf_ends_at)?,
+            CsrfValue::Kept(cookie)
+                if idle_ends_at.is_some() && !has_other_shapes && !self.differs(cookie, csrf_ends_at) => {}
+            CsrfValue::Kept(cookie) => self.seal(Purpose::Csrf, &cookie.value, csrf_ends_at)?,
+        }
         if let Some(logins) = logins {
             write_logins(self.cookies, logins, self.now)?;
         }
         match tokens.refresh_token {
             Some(token) => {
-                let content = refresh_cookie::content(
-                    token,
-                    self.session.started_at,
-                    (tokens.renewed_by, tokens.renewed_at),
-                    tokens.scope,
-                    self.cookies.settings().shape(),
-                )?;
-                self.seal(Purpose::RefreshToken, &content, self.ends_at)?;
+                let shape = self.cookies.settings().shape();
+                let content = refresh_cookie::content(token, tokens, self.session.started_at, shape, idle_ends_at)?;
+                self.seal(Purpose::RefreshToken, &content, ends_at)?;
             }
             None => self.cookies.clear_if_sent(Purpose::RefreshToken),
         }
         match tokens.id_token {
-            Some(token) => self.seal(Purpose::IdToken, token.as_bytes(), self.ends_at)?,
+            Some(token) => self.seal(Purpose::IdToken, token.as_bytes(), ends_at)?,
             None => self.cookies.clear_if_sent(Purpose::IdToken),
         }
         Ok(())
     }
 
-    /// Writes the CSRF cookie only.
-    pub fn csrf(&mut self, value: &[u8]) -> Result<(), WriteError> {
-        self.seal(Purpose::Csrf, value, self.ends_at)
+    /// Writes the CSRF cookie only, since the user is active. Returns when the session ends if the user is not active
+    /// again, in seconds since 1970; `None` if it has no idle time.
+    pub fn active(&mut self, csrf: &[u8]) -> Result<Option<u64>, WriteError> {
+        self.csrf(csrf, None)
+    }
+
+    /// Writes the CSRF cookie only, for a session that ends at `idle_ends_at` (seconds since 1970) if its user is not
+    /// active. Returns that time, or that of a user who is active now if it is unknown; `None` if the session has no
+    /// idle time.
+    pub fn csrf(&mut self, value: &[u8], idle_ends_at: Option<u64>) -> Result<Option<u64>, WriteError> {
+        let idle_ends_at = self.idle_end(idle_ends_at);
+        self.seal(Purpose::Csrf, value, idle_ends_at.unwrap_or(self.ends_at))?;
+        Ok(idle_ends_at)
+    }
+
+    /// When the session ends if its user is not active. The time that is `known` may be that of another configuration.
+    fn idle_end(&self, known: Option<u64>) -> Option<u64> {
+        let from_now = self.lifetimes.idle_end(self.now)?.min(self.ends_at);
+        Some(known.map_or(from_now, |known| known.min(from_now)))
+    }
+
+    /// Whether the session's CSRF cookie would be another one if it were written.
+    fn differs(&self, cookie: &Opened, expires_at: u64) -> bool {
+        cookie.expires_at != expires_at
+            || cookie.session != Some(self.session.id)
+            || !self.cookies.settings().sealer.seals_with(cookie.key_id)
     }
 
     fn seal(&mut self, purpose: Purpose, value: &[u8], expires_at: u64) -> Result<(), WriteError> {
@@ -135,7 +158,12 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
             .settings()
             .sealer
             .seal(purpose, &content, random::bytes()?)?;
-        Ok(self.cookies.set(purpose, &sealed, self.lifetime)?)
+        // The browser keeps an expired cookie: it still says to which session the others belong, or that it has ended.
+        let lifetime = self
+            .lifetimes
+            .persistent()
+            .then(|| self.ends_at.saturating_sub(self.now));
+        Ok(self.cookies.set(purpose, &sealed, lifetime)?)
     }
 }
 

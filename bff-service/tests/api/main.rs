@@ -13,6 +13,7 @@ mod cors;
 mod ended_sessions;
 mod frontchannel_logout;
 mod granted_scope;
+mod idle;
 mod jarm;
 mod late_exchanges;
 mod lifetimes;

@@ -57,7 +57,7 @@ fn every_endpoint_that_answers_is_described_with_its_refusals() {
                 .map(move |(method, operation)| (path, method, operation))
         })
         .collect();
-    assert_eq!(operations.len(), 13);
+    assert_eq!(operations.len(), 14);
     for (path, method, operation) in operations {
         let responses = operation["responses"].as_object().unwrap();
         assert!(

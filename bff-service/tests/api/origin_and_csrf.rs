@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::app::{KEYS, Setup, TestApp, WEB_ORIGIN};
 use crate::support::http::{Request, Response};
 
-const POSTS: [&str; 4] = ["/login/start", "/login/end", "/refresh", "/logout"];
+const POSTS: [&str; 5] = ["/login/start", "/login/end", "/refresh", "/touch", "/logout"];
 const GETS: [&str; 3] = ["/userInfo", "/claims", "/session"];
 
 fn assert_refused(response: &Response, case: &str) {

@@ -7,6 +7,7 @@ import { AuthenticatedView } from './AuthenticatedView';
 import { BreakSomething } from './BreakSomething';
 import { Cookies } from './Cookies';
 import { Requests } from './Requests';
+import { SessionEnd } from './SessionEnd';
 import type { RequestRecorder } from './requests';
 import { UnauthenticatedView } from './UnauthenticatedView';
 
@@ -65,6 +66,7 @@ export function App({ api, pageUrl, recorder }: Props) {
       </p>
       <main>
         {trustUrl !== undefined && <Trust url={trustUrl} />}
+        {session.expiresAt !== undefined && <SessionEnd client={client} expiresAt={session.expiresAt} run={run} />}
         {isLoggedIn === true && <AuthenticatedView api={api} run={run} />}
         {isLoggedIn === false && <UnauthenticatedView onSignIn={signIn} />}
         {isLoggedIn === true && <Cookies />}

@@ -20,7 +20,8 @@ use crate::session::cookies::request::CookieError;
 use crate::session::cookies::response::SetCookies;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::refresh::store::RenewedTokens;
-use crate::session::writer::{SessionWriter, Tokens, write_logins};
+use crate::session::tokens::Tokens;
+use crate::session::writer::{CsrfValue, SessionWriter, write_logins};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -163,7 +164,7 @@ fn write_session(
     let application = &call.worker.application;
     SessionWriter::new(&mut set_cookies, begun.session, application.lifetimes, call.now).write(
         &Tokens::from(tokens),
-        &begun.csrf,
+        &CsrfValue::New(&begun.csrf),
         Some(logins),
     )?;
     set_cookies.warn_if_large();

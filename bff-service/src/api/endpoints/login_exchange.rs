@@ -24,7 +24,7 @@ use crate::session::current_session::RequestSession;
 use crate::session::identity::Session;
 use crate::session::pending_logins::PendingLogin;
 use crate::session::refresh::store::{BegunSession, Holder, RefreshKey, RenewedTokens, Role};
-use crate::session::writer::Tokens;
+use crate::session::tokens::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name, subject};
 
 /// One call's part in the exchange.

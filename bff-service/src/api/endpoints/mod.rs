@@ -13,4 +13,5 @@ pub(super) mod page_url;
 pub(super) mod refresh;
 mod refresh_exchange;
 pub(super) mod session;
+pub(super) mod touch;
 pub(super) mod user_info;

@@ -3,7 +3,6 @@
 use crate::error_code::ErrorCode;
 use bff_core::cookie::purpose::Purpose;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::refresh_exchange::renew;
 use crate::api::answer::Answer;
@@ -15,18 +14,21 @@ use crate::jose::claims::claims_of_verified;
 use crate::session::cookies::response::SetCookies;
 use crate::session::current_session::RequestSession;
 use crate::session::identity::Session;
-use crate::session::writer::{SessionWriter, Tokens};
+use crate::session::tokens::Tokens;
+use crate::session::writer::{CsrfValue, SessionWriter};
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
     let live = required_session(&call.cookies)?;
-    let csrf = Zeroizing::new(check_csrf(call.headers, application.config.csrf_header(), settings, &live)?.to_vec());
+    check_csrf(call.headers, application.config.csrf_header(), settings, &live)?;
     let RequestSession {
         refresh_token,
         id_token,
+        csrf,
         ..
     } = live;
+    let csrf = csrf.map_err(|fault| cookie_error(settings, Purpose::Csrf, &fault))?;
     let content = refresh_token.map_err(|fault| cookie_error(settings, Purpose::RefreshToken, &fault))?;
     let id_token = id_token.ok();
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
@@ -63,6 +65,10 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         ..written
     };
     let mut set_cookies = SetCookies::new(&call.cookies);
-    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(&tokens, &csrf, None)?;
+    SessionWriter::new(&mut set_cookies, session, application.lifetimes, clock::now()).write(
+        &tokens,
+        &CsrfValue::Kept(csrf),
+        None,
+    )?;
     Ok(Answer::default().with_cookies(set_cookies.into_lines()))
 }

@@ -16,7 +16,7 @@ use crate::oauth::OAuthClient;
 use crate::session::identity::{ReplicaId, Session};
 use crate::session::refresh::store::{Holder, RefreshKey, RefreshOutcome, RenewedTokens, Role};
 use crate::session::refresh_cookie::RefreshContent;
-use crate::session::writer::Tokens;
+use crate::session::tokens::Tokens;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::Refreshed;
 

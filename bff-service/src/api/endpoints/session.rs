@@ -16,17 +16,25 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     let Some(session) = signed_in(call) else {
         return Ok(Answer::json(json!({ "isLoggedIn": false })));
     };
-    let seconds_left = |token: &Opened| token.expires_at.saturating_sub(call.now);
+    let seconds_left = |token: &Opened| seconds_until(call, token.expires_at);
     let claims = session.id_token.as_ref().ok().map(claims_of).transpose()?;
     let expires_in = session.access_token.as_ref().map_or(0, seconds_left);
     let (csrf, set_cookies) = csrf_value(call, &session)?;
+    let idle_ends_at = call.worker.application.lifetimes.idle.and(session.idle_ends_at);
     let body = json!({
         "isLoggedIn": true,
         "csrf": csrf,
         "accessTokenExpiresIn": expires_in,
+        "sessionExpiresIn": seconds_until(call, session.ends_at()),
+        "idleExpiresIn": idle_ends_at.map(|at| seconds_until(call, at)),
         "claims": claims.map_or(Value::Null, Value::Object),
     });
     Ok(Answer::json(body).with_cookies(set_cookies))
+}
+
+/// The time from the request to `at` (seconds since 1970), in seconds.
+pub(in crate::api) fn seconds_until(call: &Call<'_>, at: u64) -> u64 {
+    at.saturating_sub(call.now)
 }
 
 /// The session in which the user is signed in, if any.
@@ -48,6 +56,7 @@ pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &RequestSession) -> R
     let value = random::token()?;
     let mut set_cookies = SetCookies::new(&call.cookies);
     let lifetimes = call.worker.application.lifetimes;
-    SessionWriter::new(&mut set_cookies, session.identity(call.now), lifetimes, call.now).csrf(value.as_bytes())?;
+    SessionWriter::new(&mut set_cookies, session.identity(call.now), lifetimes, call.now)
+        .csrf(value.as_bytes(), session.idle_ends_at)?;
     Ok((value, set_cookies.into_lines()))
 }

@@ -145,6 +145,16 @@ impl Operation {
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"], &["idToken", "csrf", "csrfHeader"]])
             .refusing(&[SessionExpired]),
+            Endpoint::Touch => Operation::new(
+                "Report that the user is active",
+                "The idle time of the session begins again. Needed only if `session.max_idle_seconds` is configured.",
+                json_200("When the session ends, with the CSRF cookie.", &["sessionExpiresIn", "idleExpiresIn"], json!({
+                    "sessionExpiresIn": ends().0,
+                    "idleExpiresIn": ends().1,
+                })),
+            )
+            .showing(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"]])
+            .refusing(&[SessionExpired]),
             Endpoint::Session => Operation::new(
                 "Return what a page needs when it loads",
                 "`accessTokenExpiresIn` is in seconds; at 0 a refresh is due.",
@@ -152,6 +162,8 @@ impl Operation {
                     "isLoggedIn": {"type": "boolean"},
                     "csrf": {"type": "string"},
                     "accessTokenExpiresIn": {"type": "integer", "minimum": 0},
+                    "sessionExpiresIn": ends().0,
+                    "idleExpiresIn": ends().1,
                     "claims": {"type": ["object", "null"]},
                 })),
             )
@@ -212,6 +224,22 @@ impl Operation {
             ),
         }
     }
+}
+
+/// The schemas of the two times after which a session ends.
+fn ends() -> (Value, Value) {
+    let seconds = |kind: Value, description: &str| json!({"type": kind, "minimum": 0, "description": description});
+    (
+        seconds(
+            json!("integer"),
+            "The time to the end of the session, even if the user is active, in seconds. A refresh may prolong it, if only \
+             the refresh token's lifetime limits it.",
+        ),
+        seconds(
+            json!(["integer", "null"]),
+            "The time to the end of the session if the user is not active, in seconds; `null` without an idle time.",
+        ),
+    )
 }
 
 fn json_200(description: &str, required: &[&str], properties: Value) -> (u16, Value) {

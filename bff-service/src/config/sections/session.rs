@@ -5,7 +5,8 @@ section! {
     pub struct Session at "session." {
         /// Maximum time from sign-in to the end of a session, in seconds. If unset, the authorization server decides.
         pub max_lifetime_seconds: Option<u64> = None, 1..=31_622_400;
-        /// Maximum time from the last refresh of a session to the end of the session, in seconds. If unset, the
+        /// Maximum time without activity of the user until a session ends, in seconds. The page reports activity with
+        /// `POST /touch`, which the client package does by itself; a refresh is no activity. If unset, only the
         /// authorization server decides.
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum duration of a login, in seconds.

@@ -119,6 +119,11 @@ impl RotatingSealer {
         self.of(&self.keys.current.load()).seal(purpose, content, nonce)
     }
 
+    /// Whether `key` is the one that seals.
+    pub fn seals_with(&self, key: KeyId) -> bool {
+        self.of(&self.keys.current.load()).key_ids().next() == Some(key)
+    }
+
     /// Like [`Sealer::open`].
     pub fn open(&self, purpose: Purpose, sealed: &[u8], now: u64) -> Result<Opened, OpenError> {
         self.counted(self.of(&self.keys.current.load()).open(purpose, sealed, now))

@@ -148,6 +148,12 @@ impl Authentic {
         }
     }
 
+    /// When the last of the cookies of this session expires or expired, in seconds since 1970; `None` if there is none.
+    pub fn latest_end(&self, session: &CurrentSession, purpose: Purpose) -> Option<u64> {
+        let of_session = self.opened.iter().filter(|opened| session.has(purpose, opened.session));
+        of_session.map(|opened| opened.expires_at).max()
+    }
+
     /// The cookie that counts in this session: if there are several, the newest one, with the greatest `made`.
     ///
     /// # Errors

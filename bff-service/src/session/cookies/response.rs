@@ -147,13 +147,14 @@ impl<'a, 'b> SetCookies<'a, 'b> {
     }
 
     /// Clears cookies in other shapes, before the new cookies, so that a browser that treats two shapes as one keeps
-    /// the latter.
-    pub fn clear_other_shapes(&mut self) {
+    /// the latter. Returns whether there are any.
+    pub fn clear_other_shapes(&mut self) -> bool {
         let shapes = match self.withheld {
             true => other_shapes::of_withheld(self.request),
             false => other_shapes::of_all(self.request),
         };
         self.clear_shapes(&shapes);
+        !shapes.is_empty()
     }
 
     /// Clears cookies in other shapes whose names were repeated.

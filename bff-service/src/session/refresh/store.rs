@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::session::identity::{ReplicaId, Session};
-use crate::session::writer::Tokens;
+use crate::session::tokens::Tokens;
 
 /// Identifies one exchange: SHA-256 over its inputs. The hash is not truncated, so no caller can get the tokens of
 /// another session.

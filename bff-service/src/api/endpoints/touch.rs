@@ -1,0 +1,43 @@
+//! `POST /touch`: the user is active, so the idle time of the session begins again.
+//!
+//! Only the CSRF cookie changes, which no refresh changes: neither can undo the other, in whatever order their responses
+//! reach the browser.
+
+use serde_json::json;
+
+use super::session::seconds_until;
+use crate::api::answer::Answer;
+use crate::api::call::Call;
+use crate::api::checks::{check_csrf, required_session};
+use crate::api::error::{ApiError, Reason};
+use crate::error_code::ErrorCode;
+use crate::session::cookies::response::SetCookies;
+use crate::session::writer::SessionWriter;
+
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let application = &call.worker.application;
+    let session = required_session(&call.cookies)?;
+    let csrf = check_csrf(
+        call.headers,
+        application.config.csrf_header(),
+        call.cookies.settings(),
+        &session,
+    )?;
+    if !session.is_signed_in() {
+        let failure = ApiError::new(ErrorCode::SessionExpired, "no token is left that the session could use");
+        return Err(failure.because(Reason::SessionOver));
+    }
+    let mut set_cookies = SetCookies::new(&call.cookies);
+    let mut writer = SessionWriter::new(
+        &mut set_cookies,
+        session.identity(call.now),
+        application.lifetimes,
+        call.now,
+    );
+    let idle_ends_at = writer.active(csrf)?;
+    let body = json!({
+        "sessionExpiresIn": seconds_until(call, session.ends_at()),
+        "idleExpiresIn": idle_ends_at.map(|at| seconds_until(call, at)),
+    });
+    Ok(Answer::json(body).with_cookies(set_cookies.into_lines()))
+}

@@ -1,0 +1,45 @@
+// The page in which the client is used.
+
+import type { BffClientOptions } from './options.js';
+import { type TabEvent, Tabs } from './tabs.js';
+
+/** What exists only in a page. */
+export interface Page {
+  readonly bffUrl: string;
+  readonly apiOrigins: ReadonlySet<string>;
+  readonly tabs: Tabs;
+}
+
+/**
+ * Begins to use the client in a page.
+ * @param hear receives the events of other tabs
+ * @param look requests the session: the page may have missed something while it was in the browser's cache (the Back button),
+ *   then `isRestored`, or while nobody saw it
+ */
+export function openPage(
+  options: BffClientOptions,
+  hear: (event: TabEvent) => void,
+  look: (isRestored: boolean) => void,
+): Page {
+  if (typeof document === 'undefined') {
+    throw new Error('bff-envoy-client: there is no page: use the client in the browser only, for example in an effect');
+  }
+  const { bffUrl, apiOrigins, cookieNamePrefix = 'example' } = options;
+  const url = absolute(bffUrl.replace(/\/+$/, ''));
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) look(true);
+  });
+  addEventListener('visibilitychange', () => {
+    if (!document.hidden) look(false);
+  });
+  return {
+    bffUrl: url.href,
+    apiOrigins: new Set((apiOrigins ?? [url.origin]).map((api) => absolute(api).origin)),
+    tabs: new Tabs(`bff ${cookieNamePrefix} ${url.href}`, hear),
+  };
+}
+
+/** A URL as the page would resolve it. */
+export function absolute(url: string): URL {
+  return new URL(url, document.baseURI);
+}
