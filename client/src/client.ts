@@ -26,7 +26,7 @@ export class BffClient<C extends object = Claims> {
   #pageLoad: Promise<PageLoad<C>> | undefined;
   #renewal: Promise<boolean> | undefined;
   #login: Promise<void> | undefined;
-  #reporting: Promise<unknown> | undefined;
+  #reporting: Promise<void> | undefined;
   /** The browser is leaving to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
   /** Why the last refresh failed, and until when none is tried because of that. */
@@ -141,23 +141,19 @@ export class BffClient<C extends object = Claims> {
    */
   async touch(): Promise<boolean> {
     await this.#report();
-    if (this.#ending.at) await this.#prolong(() => this.#refresh());
-    return !this.#ending.at;
+    if (this.#ending.at) await this.#alone(() => this.#refresh(true));
+    return this.#known.isLoggedIn && !this.#ending.at;
   }
 
-  #report(): Promise<unknown> {
-    return (this.#reporting ??= this.#prolong(async () => {
-      this.#showEnding(await this.#callWithCurrentCsrf('/touch'), true);
+  #report(): Promise<void> {
+    return (this.#reporting ??= this.#alone(async () => {
+      const answer = await this.#callWithCurrentCsrf('/touch');
+      // What was asked before this knows less.
+      this.#answered = ++this.#asked;
+      this.#showEnding(answer, true);
     }).finally(() => {
       this.#reporting = undefined;
     }));
-  }
-
-  async #prolong(work: () => Promise<unknown>): Promise<void> {
-    const wasEnding = this.#current.expiresAt;
-    await this.#alone(work);
-    // The other tabs, which warn as well, request the session again.
-    if (wasEnding && !this.#ending.at) this.#page().tabs.tell('logged_in');
   }
 
   /**
@@ -185,7 +181,7 @@ export class BffClient<C extends object = Claims> {
     };
 
     await abortable(this.#ready(needsCsrf), signal);
-    if (this.#options.fetchIsActivity !== false && this.#ending.isReportDue) this.#report().catch(() => {});
+    if (this.#options.fetchIsActivity !== false && this.#ending.isReportDue()) this.#report().catch(() => {});
     const { token, user } = this.#known;
     const response = await send(request ? request.clone() : input);
     if (response.status !== 401 || this.#current.isLoggedIn === false) return response;
@@ -277,8 +273,8 @@ export class BffClient<C extends object = Claims> {
     }));
   }
 
-  /** The refresh itself; one tab at a time must call it. */
-  async #refresh(): Promise<boolean> {
+  /** The refresh itself; one tab at a time must call it. If it `isOptional`, a session without refresh token goes on. */
+  async #refresh(isOptional = false): Promise<boolean> {
     if (Date.now() < this.#notBefore) throw this.#failure;
     try {
       await this.#callWithCurrentCsrf('/refresh');
@@ -287,6 +283,7 @@ export class BffClient<C extends object = Claims> {
       // Without `retryAfter` this is NaN, and no time is earlier than NaN.
       this.#notBefore = Date.now() + (error as { retryAfter: number }).retryAfter * 1000;
       if (!isUnauthorized(error)) throw error;
+      if (isOptional && this.#known.isLoggedIn) return false;
       if (this.#end('session_expired')) this.#page().tabs.tell('session_expired');
       return false;
     }
@@ -297,6 +294,8 @@ export class BffClient<C extends object = Claims> {
 
   /** Handles an event of another tab: it is the reason for a change, and the BFF returns the present state. */
   async #hear(event: TabEvent): Promise<void> {
+    // At an end, each tab tells all others.
+    if (event !== 'logged_in' && this.#current.isLoggedIn === false) return;
     try {
       await this.#read(event, false);
     } catch {
@@ -333,18 +332,21 @@ export class BffClient<C extends object = Claims> {
       const { expiresAt } = this.#current;
       this.#show({ isLoggedIn: true, claims, ...(!isNew && expiresAt && { expiresAt }) }, isNews ? 'logged_in' : 'loaded');
     }
-    this.#showEnding(answer);
+    this.#showEnding(answer, tellTabs);
     return true;
   }
 
   /** Reads from a response when the session ends, and shows whether that is near. */
-  #showEnding(answer: JsonObject, isReport?: boolean): void {
-    this.#ending.read(answer, isReport);
+  #showEnding(answer: JsonObject, tellTabs: boolean): void {
+    if (!this.#known.isLoggedIn) return;
+    this.#ending.read(answer);
     const expiresAt = this.#ending.at;
+    const before = this.#current.expiresAt;
     // In whole seconds, the same end is said a little differently each time.
-    if (Math.abs((expiresAt ?? 0) - (this.#current.expiresAt ?? 0)) > 2000) {
-      this.#show({ ...this.#current, expiresAt }, expiresAt ? 'session_expiring' : 'loaded');
-    }
+    if (Math.abs((expiresAt ?? 0) - (before ?? 0)) <= 2000) return;
+    this.#show({ ...this.#current, expiresAt }, expiresAt ? 'session_expiring' : 'loaded');
+    // The other tabs, which warn as well, request the session again.
+    if (before && tellTabs) this.#page().tabs.tell('logged_in');
   }
 
   /** No user is signed in any more. Returns whether that is a change. */
@@ -382,12 +384,7 @@ export class BffClient<C extends object = Claims> {
 
   #call(method: 'GET' | 'POST', path: string, body?: JsonObject): Promise<JsonObject> {
     const { csrf } = this.#known;
-    return call(this.#page().bffUrl + path, {
-      method,
-      headers: method === 'POST' && csrf !== undefined ? { [this.#csrfHeader]: csrf } : {},
-      // The new cookies must reach the browser even if the page is left meanwhile: the old refresh token has been used.
-      keepalive: path === '/refresh',
-    }, body);
+    return call(this.#page().bffUrl + path, method, body, csrf && { [this.#csrfHeader]: csrf });
   }
 
   #navigate(url: string): void {

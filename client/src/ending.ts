@@ -11,16 +11,17 @@ export class Ending {
   readonly #warnMs: number;
   readonly #checkMs: number;
   readonly #look: () => Promise<unknown>;
-  /** How long the session lives if nothing prolongs it, in milliseconds from `#since`. */
+  /** How long the session lives if nothing prolongs it, in milliseconds from the response that said so. */
   #leftMs = Infinity;
   /** The same, if activity of the user prolongs it; otherwise infinite. */
   #idleMs = Infinity;
-  /**
-   * The idle time, as far as it is known: a response to a report has it, another one what is left of it. It is never said to be
-   * longer than the session.
-   */
-  #fullMs = 0;
-  #since = new Moment();
+  /** The idle time. */
+  #fullMs = Infinity;
+  /** When that was, by two clocks. */
+  #date = 0;
+  #ticks = 0;
+  /** A report of activity is due when less than this is left of the idle time. */
+  #dueMs = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -32,25 +33,23 @@ export class Ending {
     this.#look = look;
   }
 
-  /**
-   * Reads when the session ends. A BFF of an earlier version does not say it.
-   * @param isReport whether it is the response to a report of activity
-   */
-  read({ sessionExpiresIn, idleExpiresIn }: JsonObject, isReport?: boolean): void {
+  /** Reads when the session ends. A BFF of an earlier version does not say it. */
+  read({ sessionExpiresIn, idleExpiresIn, idleTimeout }: JsonObject): void {
     const ms = (seconds: unknown) => (typeof seconds === 'number' ? seconds * 1000 : Infinity);
     const [sessionMs, idleMs] = [ms(sessionExpiresIn), ms(idleExpiresIn)];
     this.#idleMs = idleMs < sessionMs ? idleMs : Infinity;
-    this.#fullMs = isReport && idleMs < sessionMs ? idleMs : Math.max(this.#fullMs, idleMs);
+    this.#fullMs = ms(idleTimeout);
+    this.#dueMs = this.#fullMs * 0.9;
     this.#leftMs = Math.min(idleMs, sessionMs);
-    this.#since = new Moment();
+    this.#date = Date.now();
+    this.#ticks = performance.now();
     this.#wait();
   }
 
   /** There is no session. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#leftMs = this.#idleMs = Infinity;
-    this.#fullMs = 0;
+    this.#idleMs = Infinity;
   }
 
   /** When the session ends, as `Date.now()`, if it is about to. */
@@ -58,9 +57,12 @@ export class Ending {
     return this.#leftMs <= this.#nearMs ? Date.now() + this.#leftMs : undefined;
   }
 
-  /** Whether activity of the user is worth reporting: a tenth of the idle time is over. */
-  get isReportDue(): boolean {
-    return this.#idleMs - this.#since.age < this.#fullMs * 0.9;
+  /** Whether to report activity of the user now: at most once in a tenth of the idle time, even if the reports fail. */
+  isReportDue(): boolean {
+    const leftMs = this.#idleMs - this.#age;
+    if (leftMs >= this.#dueMs) return false;
+    this.#dueMs = leftMs - this.#fullMs / 10;
+    return true;
   }
 
   /** A session with a short idle time is not always about to end. */
@@ -68,25 +70,18 @@ export class Ending {
     return Math.min(this.#warnMs, this.#fullMs / 2);
   }
 
+  /** The milliseconds since the response. One clock may be set back, and the other may stop while the computer sleeps. */
+  get #age(): number {
+    return Math.max(Date.now() - this.#date, performance.now() - this.#ticks);
+  }
+
   #wait(): void {
     clearTimeout(this.#timer);
-    const endMs = this.at ? this.#leftMs : this.#leftMs - this.#nearMs;
+    const restMs = () => (this.at ? this.#leftMs : this.#leftMs - this.#nearMs) - this.#age;
     this.#timer = setTimeout(() => {
-      const { age } = this.#since;
       // If this fails, the next tick tries again.
-      if (age >= endMs || (age >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});
+      if (restMs() <= 0 || (this.#age >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});
       this.#wait();
-    }, Math.min(Math.max(endMs - this.#since.age, 1000), TICK_MS));
-  }
-}
-
-/** A point in time. */
-class Moment {
-  readonly #date = Date.now();
-  readonly #ticks = performance.now();
-
-  /** The milliseconds since then. One clock may be set back, and the other one may stop while the computer sleeps. */
-  get age(): number {
-    return Math.max(Date.now() - this.#date, performance.now() - this.#ticks);
+    }, restMs() > 0 ? Math.min(restMs(), TICK_MS) : TICK_MS);
   }
 }

@@ -49,16 +49,24 @@ const TIMEOUT_MS = 30_000;
 
 /**
  * Sends a request, and returns the JSON object of the response; `{}` for 204. Any other response says nothing about the session.
- * @param body the JSON object to send
+ * @param csrf the CSRF header
  */
-export async function call(url: string, init: RequestInit, body?: JsonObject): Promise<JsonObject> {
+export async function call(
+  url: string,
+  method: 'GET' | 'POST',
+  body?: JsonObject,
+  csrf?: Record<string, string> | '',
+): Promise<JsonObject> {
+  const isPost = method === 'POST';
   let response: Response;
   let text: string;
   try {
     response = await fetch(url, {
-      ...init,
-      headers: { ...init.headers, accept: 'application/json', ...(body && { 'content-type': 'application/json' }) },
+      method,
+      headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }), ...(isPost && csrf) },
       body: body ? JSON.stringify(body) : null,
+      // The new cookies must reach the browser even if the page is left meanwhile: the old refresh token has been used.
+      keepalive: isPost,
       credentials: 'include',
       // The BFF redirects no call, and the CSRF value must not reach another server.
       redirect: 'error',
@@ -89,7 +97,7 @@ export function webUrl(value: unknown): string {
 }
 
 /** Whether the BFF itself refused: a 401 from a server on the way ends no session. */
-export function isUnauthorized(error: unknown): boolean {
+export function isUnauthorized(error: unknown): error is BffError {
   return error instanceof BffError && error.status === 401 && error.code !== UNUSABLE;
 }
 

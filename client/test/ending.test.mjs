@@ -96,6 +96,42 @@ test('a user who is not active is told, and looks at the page of a visitor when 
   assert.ok(!lines(page).includes('POST /bff/refresh'));
 });
 
+test('a page that is opened shortly before the end reports its first call, and one that was just opened does not', async () => {
+  const { page } = await signedIn({ idleSeconds: 600 });
+  await pass(500);
+  const { bff } = await openTab();
+  await bff.fetch(DATA);
+  await settled();
+  assert.equal(page.bff.count(TOUCH), 1);
+  const next = await openTab();
+  await next.bff.fetch(DATA);
+  await settled();
+  assert.equal(page.bff.count(TOUCH), 1);
+});
+
+test('reports that fail are not repeated with every call', async () => {
+  const { bff, page } = await signedIn({ idleSeconds: 600 });
+  await pass(100);
+  page.bff.before[TOUCH] = () => { throw new TypeError('Failed to fetch'); };
+  for (let second = 0; second < 100; second++) {
+    await bff.fetch(DATA);
+    await pass(1);
+  }
+  assert.equal(page.bff.count(TOUCH), 2);
+});
+
+test('touch does not end a session that has no refresh token, and says that it is about to end', async () => {
+  const { bff, page, events } = await signedIn({ seconds: 300 });
+  page.bff.refreshFault = () => Response.json({ code: 'unauthorized_request', message: 'no refresh token' }, { status: 401 });
+  await pass(250);
+  assert.equal(await bff.touch(), false);
+  assert.deepEqual(events.map(([event]) => event), ['session_expiring']);
+  page.bff.refreshFault = undefined;
+  page.bff.before['POST /bff/refresh'] = () => { page.bff.session = undefined; };
+  assert.equal(await bff.touch(), false, 'the session ended meanwhile');
+  assert.deepEqual(events.map(([event]) => event), ['session_expiring', 'session_expired']);
+});
+
 test('calls of an application that reports activity itself are none', async () => {
   const { bff, page, events } = await signedIn({ idleSeconds: 600, fetchIsActivity: false });
   await pass(300);

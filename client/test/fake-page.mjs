@@ -126,7 +126,7 @@ export class FakeBff {
     if (endsAt === undefined) return {};
     const seconds = (at) => Math.max(0, Math.floor((at - Date.now()) / 1000));
     const idleEnd = session.activeAt + idleSeconds * 1000;
-    return { sessionExpiresIn: seconds(endsAt), idleExpiresIn: idleSeconds === undefined ? null : seconds(Math.min(idleEnd, endsAt)) };
+    return { sessionExpiresIn: seconds(endsAt), idleExpiresIn: idleSeconds === undefined ? null : seconds(Math.min(idleEnd, endsAt)), idleTimeout: idleSeconds ?? null };
   }
 
   isOver() {

@@ -86,8 +86,12 @@ impl RequestSession {
         if idle_ends_at.is_some_and(|at| at <= now) {
             return Err(NoSession::Over);
         }
+        let access_token = pick(Purpose::AccessToken, access_tokens);
+        if access_token.is_err() && matches!(refresh_token, Err(CookieError::Expired)) {
+            return Err(NoSession::Over);
+        }
         Ok(RequestSession {
-            access_token: pick(Purpose::AccessToken, access_tokens),
+            access_token,
             refresh_token,
             id_token: pick(Purpose::IdToken, cookies.authentic(Purpose::IdToken)),
             csrf: pick(Purpose::Csrf, csrf),

@@ -241,7 +241,10 @@ fn the_session_says_when_it_ends() {
         is_in(1800, now() + session["sessionExpiresIn"].as_u64().unwrap()),
         "{session}"
     );
-    assert_eq!(session["idleExpiresIn"], json!(null));
+    assert_eq!(
+        (&session["idleExpiresIn"], &session["idleTimeout"]),
+        (&json!(null), &json!(null))
+    );
     let touched = browser.post("/touch");
     assert_eq!((touched.status, &touched.json()["idleExpiresIn"]), (200, &json!(null)));
     assert_eq!(browser.post("/refresh").status, 204, "the CSRF value is the same");
@@ -259,6 +262,41 @@ fn the_session_says_when_it_ends() {
         is_in(600, now() + session["idleExpiresIn"].as_u64().unwrap()),
         "{session}"
     );
+    assert_eq!(session["idleTimeout"], 600);
+}
+
+#[test]
+fn an_idle_time_that_is_not_configured_any_more_is_told_until_somebody_is_active() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    active_until(&mut browser, now() + 60);
+    let session = browser.get("/session").json();
+    assert!(
+        is_in(60, now() + session["idleExpiresIn"].as_u64().unwrap()),
+        "{session}"
+    );
+    assert_eq!(browser.post("/touch").json()["idleExpiresIn"], json!(null));
+    assert_eq!(browser.get("/session").json()["idleExpiresIn"], json!(null));
+}
+
+#[test]
+fn a_session_is_over_with_its_refresh_token_even_if_its_user_is_active() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    browser.post("/touch");
+    for (name, purpose) in [(AT, Purpose::AccessToken), (AUTH, Purpose::RefreshToken)] {
+        let over = Forgery {
+            expires_at: now() - 1,
+            ..Forgery::of(&opened(&browser, name, purpose))
+        };
+        browser.replace_cookie(name, &over.seal(purpose));
+    }
+    assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
+    for endpoint in ["/touch", "/refresh"] {
+        let mut browser = browser.clone();
+        assert_eq!(browser.post(endpoint).outcome(), "401 session_expired", "{endpoint}");
+        assert!(browser.cookies.is_empty(), "{endpoint}: {:?}", browser.cookie_names());
+    }
 }
 
 #[test]

@@ -20,20 +20,29 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     let claims = session.id_token.as_ref().ok().map(claims_of).transpose()?;
     let expires_in = session.access_token.as_ref().map_or(0, seconds_left);
     let (csrf, set_cookies) = csrf_value(call, &session)?;
-    let idle_ends_at = call.worker.application.lifetimes.idle.and(session.idle_ends_at);
-    let body = json!({
-        "isLoggedIn": true,
-        "csrf": csrf,
-        "accessTokenExpiresIn": expires_in,
-        "sessionExpiresIn": seconds_until(call, session.ends_at()),
-        "idleExpiresIn": idle_ends_at.map(|at| seconds_until(call, at)),
-        "claims": claims.map_or(Value::Null, Value::Object),
-    });
+    let mut body = ends(call, session.ends_at(), session.idle_ends_at);
+    body["isLoggedIn"] = json!(true);
+    body["csrf"] = json!(csrf);
+    body["accessTokenExpiresIn"] = json!(expires_in);
+    body["claims"] = claims.map_or(Value::Null, Value::Object);
     Ok(Answer::json(body).with_cookies(set_cookies))
 }
 
+/// The members of a response that say when the session ends: at `ends_at` whatever its user does, and at `idle_ends_at`
+/// if its user is not active (both in seconds since 1970).
+pub(in crate::api) fn ends(call: &Call<'_>, ends_at: u64, idle_ends_at: Option<u64>) -> Value {
+    let idle_time = call.worker.application.lifetimes.idle;
+    // An idle time that is no longer configured holds until the user is active again.
+    let idle_ends_at = idle_ends_at.filter(|at| idle_time.is_some() || *at < ends_at);
+    json!({
+        "sessionExpiresIn": seconds_until(call, ends_at),
+        "idleExpiresIn": idle_ends_at.map(|at| seconds_until(call, at)),
+        "idleTimeout": idle_time,
+    })
+}
+
 /// The time from the request to `at` (seconds since 1970), in seconds.
-pub(in crate::api) fn seconds_until(call: &Call<'_>, at: u64) -> u64 {
+fn seconds_until(call: &Call<'_>, at: u64) -> u64 {
     at.saturating_sub(call.now)
 }
 

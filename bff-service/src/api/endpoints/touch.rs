@@ -3,9 +3,7 @@
 //! Only the CSRF cookie changes, which no refresh changes: neither can undo the other, in whatever order their responses
 //! reach the browser.
 
-use serde_json::json;
-
-use super::session::seconds_until;
+use super::session::ends;
 use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::checks::{check_csrf, required_session};
@@ -35,9 +33,6 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
         call.now,
     );
     let idle_ends_at = writer.active(csrf)?;
-    let body = json!({
-        "sessionExpiresIn": seconds_until(call, session.ends_at()),
-        "idleExpiresIn": idle_ends_at.map(|at| seconds_until(call, at)),
-    });
+    let body = ends(call, session.ends_at(), idle_ends_at);
     Ok(Answer::json(body).with_cookies(set_cookies.into_lines()))
 }

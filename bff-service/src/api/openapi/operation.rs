@@ -82,6 +82,7 @@ impl Operation {
             SessionExpired, TokenExpired,
         };
         let busy = ErrorCode::AuthorizationServerBusy { retry_after: None };
+        let [session_ends, idle_ends, idle_timeout] = ends();
         let claims = json!({"type": "object", "description": "Claims about the user.", "properties": {"sub": {"type": "string"}}});
         match endpoint {
             Endpoint::LoginStart => Operation::new(
@@ -148,9 +149,10 @@ impl Operation {
             Endpoint::Touch => Operation::new(
                 "Report that the user is active",
                 "The idle time of the session begins again. Needed only if `session.max_idle_seconds` is configured.",
-                json_200("When the session ends, with the CSRF cookie.", &["sessionExpiresIn", "idleExpiresIn"], json!({
-                    "sessionExpiresIn": ends().0,
-                    "idleExpiresIn": ends().1,
+                json_200("When the session ends, with the CSRF cookie.", &["sessionExpiresIn", "idleExpiresIn", "idleTimeout"], json!({
+                    "sessionExpiresIn": session_ends,
+                    "idleExpiresIn": idle_ends,
+                    "idleTimeout": idle_timeout,
                 })),
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"]])
@@ -162,8 +164,9 @@ impl Operation {
                     "isLoggedIn": {"type": "boolean"},
                     "csrf": {"type": "string"},
                     "accessTokenExpiresIn": {"type": "integer", "minimum": 0},
-                    "sessionExpiresIn": ends().0,
-                    "idleExpiresIn": ends().1,
+                    "sessionExpiresIn": session_ends,
+                    "idleExpiresIn": idle_ends,
+                    "idleTimeout": idle_timeout,
                     "claims": {"type": ["object", "null"]},
                 })),
             )
@@ -226,10 +229,10 @@ impl Operation {
     }
 }
 
-/// The schemas of the two times after which a session ends.
-fn ends() -> (Value, Value) {
+/// The schemas of the members that say when a session ends.
+fn ends() -> [Value; 3] {
     let seconds = |kind: Value, description: &str| json!({"type": kind, "minimum": 0, "description": description});
-    (
+    [
         seconds(
             json!("integer"),
             "The time to the end of the session, even if the user is active, in seconds. A refresh may prolong it, if only \
@@ -239,7 +242,11 @@ fn ends() -> (Value, Value) {
             json!(["integer", "null"]),
             "The time to the end of the session if the user is not active, in seconds; `null` without an idle time.",
         ),
-    )
+        seconds(
+            json!(["integer", "null"]),
+            "The idle time, in seconds; `null` if there is none.",
+        ),
+    ]
 }
 
 fn json_200(description: &str, required: &[&str], properties: Value) -> (u16, Value) {
