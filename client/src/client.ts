@@ -212,7 +212,7 @@ export class BffClient<C extends object = Claims> {
   #open(): Page {
     return openPage(this.#options, (event) => void this.#hear(event), (isRestored) => {
       if (isRestored) this.#isLeaving = false;
-      if (isRestored || this.#current.isLoggedIn) this.#read('session_expired').catch(() => {});
+      if (isRestored || (this.#current.isLoggedIn && this.#ending.isStale)) this.#read('session_expired').catch(() => {});
     });
   }
 
@@ -312,7 +312,7 @@ export class BffClient<C extends object = Claims> {
     const askedAt = Date.now();
     const answer = await this.#call('GET', '/session');
     if (typeof answer['isLoggedIn'] !== 'boolean') {
-      throw new BffError(0, UNUSABLE, 'The response does not say whether a user is signed in.');
+      throw new BffError(0, UNUSABLE, 'The response has no session.');
     }
     // A newer request's response was read first.
     if (asked < this.#answered) return this.#known.isLoggedIn;

@@ -57,6 +57,11 @@ export class Ending {
     return this.#leftMs <= this.#nearMs ? Date.now() + this.#leftMs : undefined;
   }
 
+  /** Whether the last response is old enough for another look, by a user who goes from window to window. */
+  get isStale(): boolean {
+    return this.#age > TICK_MS;
+  }
+
   /** Whether to report activity of the user now: at most once in a tenth of the idle time, even if the reports fail. */
   isReportDue(): boolean {
     const leftMs = this.#idleMs - this.#age;

@@ -22,7 +22,7 @@ export function openPage(
   look: (isRestored: boolean) => void,
 ): Page {
   if (typeof document === 'undefined') {
-    throw new Error('bff-envoy-client: there is no page: use the client in the browser only, for example in an effect');
+    throw new Error('bff-envoy-client: there is no page: use the client in the browser only');
   }
   const { bffUrl, apiOrigins, cookieNamePrefix = 'example' } = options;
   const url = absolute(bffUrl.replace(/\/+$/, ''));

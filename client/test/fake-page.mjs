@@ -109,9 +109,9 @@ export class FakeBff {
   before = {};
   /** When the session ends, as `Date.now()`, and after how many seconds without activity. */
   endsAt;
+  idleSeconds;
   /** How many seconds a session lives after a refresh, if that prolongs it. */
   prolongs;
-  idleSeconds;
   requests = [];
 
   logIn(user = 'alice', csrf = `csrf of ${user}`) {
@@ -126,7 +126,11 @@ export class FakeBff {
     if (endsAt === undefined) return {};
     const seconds = (at) => Math.max(0, Math.floor((at - Date.now()) / 1000));
     const idleEnd = session.activeAt + idleSeconds * 1000;
-    return { sessionExpiresIn: seconds(endsAt), idleExpiresIn: idleSeconds === undefined ? null : seconds(Math.min(idleEnd, endsAt)), idleTimeout: idleSeconds ?? null };
+    return {
+      sessionExpiresIn: seconds(endsAt),
+      idleExpiresIn: idleSeconds === undefined ? null : seconds(Math.min(idleEnd, endsAt)),
+      idleTimeout: idleSeconds ?? null,
+    };
   }
 
   isOver() {
