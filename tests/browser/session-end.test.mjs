@@ -95,7 +95,6 @@ describe('ends that nobody causes', { concurrency: true }, () => {
     const isGone = () => document.querySelector('#sessionEnd') === null;
     for (let turn = 0; turn < 2; turn++) {
       await page.waitForSelector('#sessionEnd', LATE);
-      if (process.env.PICTURE) await page.screenshot({ path: process.env.PICTURE });
       await page.click('#stay');
       await page.waitForFunction(isGone);
       await authenticated(page);

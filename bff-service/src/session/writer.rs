@@ -28,8 +28,8 @@ pub enum WriteError {
     Json(#[from] serde_json::Error),
 }
 
-/// The CSRF value of a session. Its cookie also says when the session ends unless the user is active: no response to
-/// any other request changes that cookie, so a refresh in progress, in whatever tab, cannot undo that the user was active.
+/// The CSRF value of a session. With an idle time, its cookie also says when the session ends unless the user is active,
+/// and a refresh leaves it as it is: so a refresh in progress, in whatever tab, cannot undo that the user was active.
 pub enum CsrfValue<'a> {
     /// For a session that begins, or whose user is active.
     New(&'a [u8]),

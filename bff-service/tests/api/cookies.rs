@@ -161,11 +161,7 @@ fn cookies_of_different_sessions_do_not_go_together() {
 fn a_csrf_value_without_a_session_is_good_for_nothing() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
-    let csrf = Forgery {
-        session: SessionId::NONE,
-        ..Forgery::of(&open(Purpose::Csrf, browser.cookie(CSRF)))
-    };
-    browser.replace_cookie(CSRF, &csrf.seal(Purpose::Csrf));
+    browser.reseal(CSRF, Purpose::Csrf, |csrf| csrf.session = SessionId::NONE);
     assert_refused(&browser.post("/refresh"), "refresh");
     assert_refused(&browser.post("/logout"), "logout");
 }

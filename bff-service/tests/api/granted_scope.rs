@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::support::app::{AUTH, Setup, TestApp};
 use crate::support::browser::Browser;
-use crate::support::forgery::{Forgery, open};
 
 /// Refreshes, and returns the requested scope.
 fn asked(app: &TestApp, browser: &mut Browser<'_>) -> Option<String> {
@@ -53,17 +52,14 @@ fn a_refresh_leaves_the_scope_out_where_the_configuration_says_so() {
 fn a_session_of_a_build_that_did_not_keep_the_scope_goes_on_without_one() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
-    let opened = open(Purpose::RefreshToken, browser.cookie(AUTH));
-    let mut content: Value = serde_json::from_slice(&opened.value).unwrap();
-    assert_eq!(
-        content.as_object_mut().unwrap().remove("scope"),
-        Some(json!("openid profile"))
-    );
-    let forgery = Forgery {
-        value: content.to_string().into_bytes(),
-        ..Forgery::of(&opened)
-    };
-    browser.replace_cookie(AUTH, &forgery.seal(Purpose::RefreshToken));
+    browser.reseal(AUTH, Purpose::RefreshToken, |token| {
+        let mut content: Value = serde_json::from_slice(&token.value).unwrap();
+        assert_eq!(
+            content.as_object_mut().unwrap().remove("scope"),
+            Some(json!("openid profile"))
+        );
+        token.value = content.to_string().into_bytes();
+    });
     for _ in 0..2 {
         assert_eq!(asked(&app, &mut browser), None, "it may be wider than what was granted");
     }

@@ -22,27 +22,17 @@ fn is_in(seconds: u64, at: u64) -> bool {
     (seconds - 10..=seconds).contains(&(at - now()))
 }
 
-/// The user was last active so long ago that the session ends in `seconds`, or ended that long ago.
+/// The user was last active so long ago that the session ends, or ended, at `at`.
 fn active_until(browser: &mut Browser<'_>, at: u64) {
-    let of_csrf = Forgery {
-        expires_at: at,
-        ..Forgery::of(&opened(browser, CSRF, Purpose::Csrf))
-    };
-    browser.replace_cookie(CSRF, &of_csrf.seal(Purpose::Csrf));
-    let access_token = opened(browser, AT, Purpose::AccessToken);
-    let of_access_token = Forgery {
-        expires_at: at.min(access_token.expires_at),
-        ..Forgery::of(&access_token)
-    };
-    browser.replace_cookie(AT, &of_access_token.seal(Purpose::AccessToken));
-    let refresh_token = opened(browser, AUTH, Purpose::RefreshToken);
-    let mut content: serde_json::Value = serde_json::from_slice(&refresh_token.value).unwrap();
-    content["idle_ends_at"] = json!(at);
-    let of_refresh_token = Forgery {
-        value: serde_json::to_vec(&content).unwrap(),
-        ..Forgery::of(&refresh_token)
-    };
-    browser.replace_cookie(AUTH, &of_refresh_token.seal(Purpose::RefreshToken));
+    browser.reseal(CSRF, Purpose::Csrf, |csrf| csrf.expires_at = at);
+    browser.reseal(AT, Purpose::AccessToken, |token| {
+        token.expires_at = at.min(token.expires_at);
+    });
+    browser.reseal(AUTH, Purpose::RefreshToken, |token| {
+        let mut content: serde_json::Value = serde_json::from_slice(&token.value).unwrap();
+        content["idle_ends_at"] = json!(at);
+        token.value = content.to_string().into_bytes();
+    });
 }
 
 fn opened(browser: &Browser<'_>, name: &str, purpose: Purpose) -> Opened {
@@ -79,12 +69,9 @@ fn activity_does_not_prolong_a_session_beyond_its_lifetime() {
         (CSRF, Purpose::Csrf),
         (AUTH, Purpose::RefreshToken),
     ] {
-        let nearly_over = Forgery {
-            began_at: now() - 3500,
-            expires_at: now() + 100,
-            ..Forgery::of(&opened(&browser, name, purpose))
-        };
-        browser.replace_cookie(name, &nearly_over.seal(purpose));
+        browser.reseal(name, purpose, |cookie| {
+            (cookie.began_at, cookie.expires_at) = (now() - 3500, now() + 100);
+        });
     }
     let ends = browser.post("/touch").json();
     for member in ["sessionExpiresIn", "idleExpiresIn"] {
@@ -193,6 +180,31 @@ fn a_touch_and_a_refresh_undo_nothing_of_each_other_in_whatever_order_their_resp
 }
 
 #[test]
+fn a_touch_whose_response_comes_after_a_logout_or_another_login_brings_nothing_back_and_breaks_nothing() {
+    let app = idle_app();
+    let mut browser = app.signed_in();
+    let touched = browser.clone().post("/touch");
+    assert_eq!(touched.status, 200);
+    assert_eq!(browser.post("/logout").status, 200);
+    browser.take_cookies(&touched);
+    assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
+
+    browser.csrf = None;
+    let mut browser = browser.sign_in_as("alice");
+    browser.take_cookies(&touched);
+    assert_eq!(
+        browser.post("/refresh").status,
+        401,
+        "the CSRF cookie is of the earlier session"
+    );
+    let session = browser.get("/session").json();
+    assert_eq!(session["isLoggedIn"], true);
+    browser.csrf = session["csrf"].as_str().map(str::to_owned);
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(browser.post("/touch").status, 200);
+}
+
+#[test]
 fn a_refresh_seals_the_csrf_value_again_if_its_key_is_not_the_first_and_says_the_same_time() {
     let app = idle_app();
     let mut browser = app.signed_in();
@@ -221,11 +233,7 @@ fn an_idle_time_that_is_configured_anew_holds_from_the_next_refresh() {
         (AUTH, Purpose::RefreshToken),
         (ID, Purpose::IdToken),
     ] {
-        let of_before = Forgery {
-            expires_at: now() + 100_000,
-            ..Forgery::of(&opened(&browser, name, purpose))
-        };
-        browser.replace_cookie(name, &of_before.seal(purpose));
+        browser.reseal(name, purpose, |cookie| cookie.expires_at = now() + 100_000);
     }
     assert_eq!(browser.post("/refresh").status, 204);
     assert!(is_in(600, opened(&browser, CSRF, Purpose::Csrf).expires_at));
@@ -285,11 +293,7 @@ fn a_session_is_over_with_its_refresh_token_even_if_its_user_is_active() {
     let mut browser = app.signed_in();
     browser.post("/touch");
     for (name, purpose) in [(AT, Purpose::AccessToken), (AUTH, Purpose::RefreshToken)] {
-        let over = Forgery {
-            expires_at: now() - 1,
-            ..Forgery::of(&opened(&browser, name, purpose))
-        };
-        browser.replace_cookie(name, &over.seal(purpose));
+        browser.reseal(name, purpose, |cookie| cookie.expires_at = now() - 1);
     }
     assert_eq!(browser.get("/session").json(), json!({"isLoggedIn": false}));
     for endpoint in ["/touch", "/refresh"] {

@@ -5,7 +5,7 @@ use bff_core::cookie::session_id::SessionId;
 use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, Setup, TestApp};
-use crate::support::forgery::{Forgery, now, open};
+use crate::support::forgery::{now, open};
 
 #[test]
 fn the_access_tokens_expiry_is_sealed_into_its_cookie() {
@@ -48,12 +48,7 @@ fn a_refresh_does_not_prolong_a_session_beyond_its_lifetime() {
         ..Setup::default()
     });
     let mut browser = app.signed_in();
-    let opened = open(Purpose::RefreshToken, browser.cookie(AUTH));
-    let cookie = Forgery {
-        began_at: now() - 3000,
-        ..Forgery::of(&opened)
-    };
-    browser.replace_cookie(AUTH, &cookie.seal(Purpose::RefreshToken));
+    browser.reseal(AUTH, Purpose::RefreshToken, |token| token.began_at = now() - 3000);
     assert_eq!(browser.post("/refresh").status, 204);
     for (name, purpose) in [
         (AUTH, Purpose::RefreshToken),
@@ -86,11 +81,7 @@ fn a_session_that_is_over_cannot_be_refreshed() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
     for (name, purpose) in [(AUTH, Purpose::RefreshToken), (CSRF, Purpose::Csrf)] {
-        let over = Forgery {
-            expires_at: now() - 1,
-            ..Forgery::of(&open(purpose, browser.cookie(name)))
-        };
-        browser.replace_cookie(name, &over.seal(purpose));
+        browser.reseal(name, purpose, |cookie| cookie.expires_at = now() - 1);
     }
     assert_eq!(browser.post("/refresh").outcome(), "401 session_expired");
     assert_eq!(app.authorization_server.state().rotations, 0);

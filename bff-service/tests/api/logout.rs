@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, LOGIN, POST_LOGOUT_REDIRECT_URI, TestApp};
 use crate::support::authorization_server::{CLIENT_ID, Misbehaviour};
-use crate::support::forgery::{Forgery, now, open};
+use crate::support::forgery::now;
 
 fn cleared(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("-{name}")).collect()
@@ -107,11 +107,7 @@ fn logout_needs_a_session() {
     assert!(response.set_cookies().is_empty());
     let mut browser = app.signed_in();
     browser.cookies.retain(|(name, _), _| name == CSRF || name == AT);
-    let expired = Forgery {
-        expires_at: now() - 1,
-        ..Forgery::of(&open(Purpose::AccessToken, browser.cookie(AT)))
-    };
-    browser.replace_cookie(AT, &expired.seal(Purpose::AccessToken));
+    browser.reseal(AT, Purpose::AccessToken, |token| token.expires_at = now() - 1);
     assert_eq!(browser.post("/logout").outcome(), "401 unauthorized_request");
     assert!(app.authorization_server.state().revoked.is_empty());
 }

@@ -277,14 +277,11 @@ fn an_agents_refresh_cookie_at_its_own_path_goes_with_the_first_refresh() {
 fn sessions_of_before_the_shape_was_sealed_live_on_and_are_cleaned_up_once() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
-    let mut forgery = crate::support::forgery::Forgery::of(&crate::support::forgery::open(
-        bff_core::cookie::purpose::Purpose::RefreshToken,
-        browser.cookie(AUTH),
-    ));
-    let mut content: serde_json::Value = serde_json::from_slice(&forgery.value).unwrap();
-    assert!(content.as_object_mut().unwrap().remove("shape").is_some());
-    forgery.value = content.to_string().into_bytes();
-    browser.replace_cookie(AUTH, &forgery.seal(bff_core::cookie::purpose::Purpose::RefreshToken));
+    browser.reseal(AUTH, bff_core::cookie::purpose::Purpose::RefreshToken, |token| {
+        let mut content: serde_json::Value = serde_json::from_slice(&token.value).unwrap();
+        assert!(content.as_object_mut().unwrap().remove("shape").is_some());
+        token.value = content.to_string().into_bytes();
+    });
     let changes = browser.post("/refresh").cookie_changes();
     assert!(changes.len() > 4, "{changes:?}");
     let others = &changes[..changes.len() - 4];

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::app::{AT, AUTH, CSRF, ID, REDIRECT_URI, TestApp};
 use crate::support::browser::Browser;
-use crate::support::forgery::{Forgery, now, open};
+use crate::support::forgery::{now, open};
 
 #[test]
 fn without_cookies_nobody_is_signed_in() {
@@ -80,11 +80,7 @@ fn a_session_cookie_that_does_not_open_counts_as_little_as_one_that_is_not_there
 fn an_expired_access_token_is_a_session_that_wants_a_refresh() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
-    let expired = Forgery {
-        expires_at: now() - 1,
-        ..Forgery::of(&open(Purpose::AccessToken, browser.cookie(AT)))
-    };
-    browser.replace_cookie(AT, &expired.seal(Purpose::AccessToken));
+    browser.reseal(AT, Purpose::AccessToken, |token| token.expires_at = now() - 1);
     assert_eq!(browser.load_page(REDIRECT_URI).json()["isLoggedIn"], true);
     assert_eq!(browser.get("/session").json()["accessTokenExpiresIn"], 0);
     assert_eq!(browser.post("/refresh").status, 204);

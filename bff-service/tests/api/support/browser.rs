@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use bff_core::cookie::purpose::Purpose;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::app::{PREFIX, TestApp, WEB_ORIGIN};
+use super::forgery::{Forgery, open};
 use super::http::{Request, Response};
 
 /// The identity of a cookie: its name and path (all are host-only here).
@@ -132,6 +134,13 @@ impl<'a> Browser<'a> {
     pub fn replace_cookie(&mut self, name: &str, value: &str) {
         let found = self.cookies.iter_mut().find(|((other, _), _)| other == name);
         *found.unwrap().1 = value.to_owned();
+    }
+
+    /// Seals a cookie again with a changed content.
+    pub fn reseal(&mut self, name: &str, purpose: Purpose, change: impl FnOnce(&mut Forgery)) {
+        let mut forgery = Forgery::of(&open(purpose, self.cookie(name)));
+        change(&mut forgery);
+        self.replace_cookie(name, &forgery.seal(purpose));
     }
 
     /// Puts a cookie where a page of a sibling domain, or an earlier configuration, could: at this path, beside what is there.
