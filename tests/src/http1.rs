@@ -255,9 +255,17 @@ impl Client {
 /// # Errors
 /// No complete response within fifteen seconds.
 pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response> {
+    send_plain_as(address, &address.to_string(), request)
+}
+
+/// The same for a process that is to be addressed by another name.
+///
+/// # Errors
+/// No complete response within fifteen seconds.
+pub fn send_plain_as(address: SocketAddr, authority: &str, request: &Request) -> io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.write_all(&request.bytes(&address.to_string()))?;
+    stream.write_all(&request.bytes(authority))?;
     read_response(&mut stream)
 }
 

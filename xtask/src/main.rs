@@ -10,6 +10,7 @@ mod compose;
 mod deny;
 mod fuzz;
 mod image;
+mod interop;
 mod jobs;
 mod newcomer;
 mod programs;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Some((&"bench", filters)) => bench::run(filters),
         Some((&"deny", [])) => deny::run(),
         Some((&"client-matrix", frameworks)) => client_matrix::run(frameworks),
+        Some((&"interop", servers)) => interop::run(servers),
         Some((&"newcomer", browsers)) => newcomer::run(browsers),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
         Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => Err(format!(

@@ -7,7 +7,7 @@ struct Command {
     text: &'static [&'static str],
 }
 
-const COMMANDS: [Command; 13] = [
+const COMMANDS: [Command; 14] = [
     Command {
         name: "up",
         synopsis: "up [--check] [--no-envoy] [--replicas]",
@@ -49,6 +49,14 @@ const COMMANDS: [Command; 13] = [
         name: "client-matrix",
         synopsis: "client-matrix [FRAMEWORK…]",
         text: &["tries the client package in next, vue, svelte and angular: an application of each, in a browser"],
+    },
+    Command {
+        name: "interop",
+        synopsis: "interop [SERVER…]",
+        text: &[
+            "walks through the system with real authorization servers, which it fetches, and writes the results to",
+            "docs/providers/tested.md; with SERVERs (the names of pages in docs/providers): only to the terminal",
+        ],
     },
     Command {
         name: "fuzz",

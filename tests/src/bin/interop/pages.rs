@@ -1,0 +1,88 @@
+//! The server's pages, in Chromium (`tests/browser/authorization-pages.mjs`).
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use bff_tests::repository;
+use demo_system::System;
+use serde_json::{Value, json};
+
+use crate::site::{PASSWORD, USERNAME};
+
+/// A browser at the server's pages.
+pub(crate) struct Pages {
+    node: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What happened on the way through the pages.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    /// The URL of the application that the browser was led to.
+    pub(crate) url: String,
+    /// Whether the user was asked for the password.
+    pub(crate) password: bool,
+    /// The number of pages on which the user did something.
+    pub(crate) pages: usize,
+}
+
+impl Pages {
+    /// Starts the browser for the pages of a system's server.
+    pub(crate) fn start(system: &System) -> Result<Pages, String> {
+        let failed = |error: std::io::Error| format!("starting the browser failed: {error}");
+        let mut node = Command::new(std::env::var_os("BFF_TEST_NODE").unwrap_or_else(|| "node".into()))
+            .arg("authorization-pages.mjs")
+            .current_dir(repository::path("tests/browser"))
+            .env("WWW", system.www())
+            .env("API", system.api())
+            .env("LOGIN", system.login())
+            .env("CA_FILE", system.ca_pem())
+            .env("SCREENSHOTS", system.directory())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let pipes = node.stdin.take().zip(node.stdout.take());
+        let (requests, answers) = pipes.ok_or("starting the browser failed: it has no pipes")?;
+        Ok(Pages {
+            node,
+            requests,
+            answers: BufReader::new(answers),
+        })
+    }
+
+    /// Goes through the pages from this URL, as the user, until the browser is led to the application.
+    pub(crate) fn open(&mut self, url: &str) -> Result<Passage, String> {
+        let answer = self.ask(&json!({"open": url, "username": USERNAME, "password": PASSWORD}))?;
+        Ok(Passage {
+            url: answer["url"].as_str().unwrap_or_default().to_owned(),
+            password: answer["password"] == true,
+            pages: answer["pages"].as_array().map_or(0, Vec::len),
+        })
+    }
+
+    /// From now on, a browser without the server's cookies.
+    pub(crate) fn forget(&mut self) -> Result<(), String> {
+        self.ask(&json!({"forget": true})).map(|_| ())
+    }
+
+    fn ask(&mut self, request: &Value) -> Result<Value, String> {
+        let failed = |error: std::io::Error| format!("the browser failed: {error}");
+        writeln!(self.requests, "{request}").map_err(failed)?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line).map_err(failed)?;
+        let answer: Value = serde_json::from_str(&line).map_err(|_| "the browser has exited".to_owned())?;
+        match answer["error"].as_str() {
+            Some(error) => Err(format!("in the browser: {error}")),
+            None => Ok(answer),
+        }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let _ = self.node.kill();
+        let _ = self.node.wait();
+    }
+}

@@ -1,0 +1,87 @@
+//! The steps of the walk.
+//!
+//! * [`signing_in`]: sign-ins, and what is known of the user afterwards.
+//! * [`tokens`]: the API, refreshes, introspection, revocation.
+//! * [`ends`]: logout, and sessions that the server ends.
+//! * [`operation`]: what happens to the server while it is in use.
+
+mod ends;
+mod operation;
+mod signing_in;
+mod tokens;
+
+use crate::walk::Walk;
+
+/// A step that went right.
+pub(crate) enum Done {
+    /// The step was done, and all was as it should be.
+    Passed,
+    /// The server does not have what the step is about: why.
+    NotOffered(&'static str),
+    /// Another variant is about this.
+    NotHere,
+}
+
+pub(crate) type Outcome = Result<Done, String>;
+
+/// A step, and the row of the table.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&Walk<'_>) -> Outcome,
+    /// Whether the first variant speaks for all.
+    pub(crate) once: bool,
+}
+
+const fn each(name: &'static str, run: fn(&Walk<'_>) -> Outcome) -> Step {
+    Step { name, run, once: false }
+}
+
+const fn once(name: &'static str, run: fn(&Walk<'_>) -> Outcome) -> Step {
+    Step { name, run, once: true }
+}
+
+/// All steps, in their order.
+pub(crate) const ALL: [Step; 24] = [
+    each(
+        "sign-in with PKCE and a secret of special characters",
+        signing_in::sign_in,
+    ),
+    each("session and claims of the ID token", signing_in::session),
+    each("user info from the ID token", signing_in::user_info_from_id_token),
+    each(
+        "user info from the userinfo endpoint",
+        signing_in::user_info_from_endpoint,
+    ),
+    once("`prompt=none` with a session at the server", signing_in::silent),
+    once(
+        "`prompt=none` without one: `login_required`",
+        signing_in::login_required,
+    ),
+    once("`max_age`: the password is asked for again", signing_in::max_age),
+    each(
+        "API, exchange of the access token for a JWT",
+        tokens::api_with_exchanged_token,
+    ),
+    each("API, active JWT access token", tokens::api_with_checked_jwt),
+    each("API, JWT access token without introspection", tokens::api_with_jwt),
+    each("API, claims in headers", tokens::api_with_claims),
+    each(
+        "introspection by a client of the gateway's own",
+        tokens::introspection_by_second_client,
+    ),
+    each(
+        "introspection by the service's client",
+        tokens::introspection_by_own_client,
+    ),
+    each("refresh, twice", tokens::refresh_twice),
+    each("refresh, eight at once", tokens::refresh_at_once),
+    each("revocation at sign-out", tokens::revocation),
+    each("the API refuses a revoked access token", tokens::revoked_token_at_api),
+    each("sign-out without ID token hint", ends::sign_out_without_hint),
+    each("sign-out with ID token hint", ends::sign_out_with_hint),
+    once("back-channel logout", ends::back_channel_logout),
+    once("limit of the session at the server", ends::session_limit),
+    once("new signing key", operation::new_key),
+    once("restart of the server during a session", operation::restart),
+    once("rate limit of the server", operation::rate_limit),
+];

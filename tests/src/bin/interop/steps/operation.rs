@@ -1,0 +1,57 @@
+//! What happens to the server while it is in use.
+
+use bff_core::cookie::purpose::Purpose;
+
+use super::{Done, Outcome};
+use crate::walk::{Walk, expect, key_id};
+
+/// The service and the API get the new key when they first see it.
+pub(super) fn new_key(walk: &Walk<'_>) -> Outcome {
+    let mut user = walk.signed_in()?;
+    walk.call_api(&user)?;
+    let before = key_id(&walk.token(&user, Purpose::IdToken)?)?;
+    if let Some(reason) = walk.server.borrow_mut().replace_key(walk)? {
+        return Ok(Done::NotOffered(reason));
+    }
+    walk.refresh(&mut user)?;
+    walk.call_api(&user)?;
+    let other = walk.signed_in()?;
+    walk.call_api(&other)?;
+    match key_id(&walk.token(&other, Purpose::IdToken)?)? {
+        after if after == before => Err(format!("the ID token is still signed with the key {before}")),
+        _ => Ok(Done::Passed),
+    }
+}
+
+/// While the server is away, the API goes on with what the filter keeps, and a refresh fails without an end of the session.
+pub(super) fn restart(walk: &Walk<'_>) -> Outcome {
+    let mut user = walk.signed_in()?;
+    walk.call_api(&user)?;
+    walk.server.borrow_mut().stop();
+    let without = without_server(walk, &mut user);
+    walk.server.borrow_mut().start(walk.site)?;
+    without?;
+    walk.refresh(&mut user)?;
+    walk.call_api(&user)?;
+    walk.signed_in().map(|_| Done::Passed)
+}
+
+fn without_server(walk: &Walk<'_>, user: &mut bff_tests::user_agent::UserAgent) -> Result<(), String> {
+    walk.call_api(user)?;
+    let response = user.bff("POST", "/bff/refresh");
+    if !matches!(response.status, 502 | 503) {
+        expect("/refresh without the server", &response, 502)?;
+    }
+    match walk.session(user)?["isLoggedIn"] == true {
+        true => Ok(()),
+        false => Err("the session has ended with the server".to_owned()),
+    }
+}
+
+pub(super) fn rate_limit(walk: &Walk<'_>) -> Outcome {
+    let server = walk.server.borrow();
+    match server.rate_limit() {
+        Some(limit) => limit(walk),
+        None => Ok(Done::NotOffered("it has none by itself")),
+    }
+}

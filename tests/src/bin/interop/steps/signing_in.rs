@@ -1,0 +1,90 @@
+//! Sign-ins, and what is known of the user afterwards.
+
+use std::time::Duration;
+
+use super::{Done, Outcome};
+use crate::walk::{SignIn, Walk, expect, shown};
+
+pub(super) fn sign_in(walk: &Walk<'_>) -> Outcome {
+    walk.pages.borrow_mut().forget()?;
+    let SignIn { passage, end, .. } = walk.sign_in(&[])?;
+    expect("/login/end", &end, 200)?;
+    match (end.json()["isLoggedIn"] == true, passage.password) {
+        (true, true) => Ok(Done::Passed),
+        (true, false) => Err("the server did not ask for a password".to_owned()),
+        _ => Err(shown(&end)),
+    }
+}
+
+pub(super) fn session(walk: &Walk<'_>) -> Outcome {
+    let mut user = walk.signed_in()?;
+    let session = walk.session(&mut user)?;
+    let text = |claim: &str| session["claims"][claim].as_str().unwrap_or_default().to_owned();
+    if session["isLoggedIn"] != true || session["accessTokenExpiresIn"].as_u64().is_none_or(|left| left == 0) {
+        return Err(format!("/session: {session}"));
+    }
+    let (issuer, subject) = (walk.setting("BFF_AUTHORIZATION_SERVER__ISSUER"), text("sub"));
+    let response = user.bff("GET", "/bff/claims");
+    expect("/claims", &response, 200)?;
+    let claims = response.json();
+    match claims["iss"] == *issuer && !subject.is_empty() && claims["sub"] == *subject {
+        true => Ok(Done::Passed),
+        false => Err(format!("/session has sub `{subject}`, /claims has {claims}")),
+    }
+}
+
+fn user_info(walk: &Walk<'_>, from_endpoint: bool) -> Outcome {
+    if walk.variant.userinfo_endpoint != from_endpoint {
+        return Ok(Done::NotHere);
+    }
+    let mut user = walk.signed_in()?;
+    let subject = walk.id_token_claims(&user)?["sub"].clone();
+    let response = user.bff("GET", "/bff/userInfo");
+    expect("/userInfo", &response, 200)?;
+    match response.json()["sub"] == subject && subject.is_string() {
+        true => Ok(Done::Passed),
+        false => Err(format!("/userInfo: {}, expected sub {subject}", shown(&response))),
+    }
+}
+
+pub(super) fn user_info_from_id_token(walk: &Walk<'_>) -> Outcome {
+    user_info(walk, false)
+}
+
+pub(super) fn user_info_from_endpoint(walk: &Walk<'_>) -> Outcome {
+    user_info(walk, true)
+}
+
+pub(super) fn silent(walk: &Walk<'_>) -> Outcome {
+    walk.signed_in()?;
+    let SignIn { passage, end, .. } = walk.sign_in(&[("prompt", "none")])?;
+    match end.json()["isLoggedIn"] == true && passage.pages == 0 {
+        true => Ok(Done::Passed),
+        false => Err(format!("after {} pages: {}", passage.pages, shown(&end))),
+    }
+}
+
+pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
+    walk.pages.borrow_mut().forget()?;
+    let SignIn { passage, end, .. } = walk.sign_in(&[("prompt", "none")])?;
+    match end.status == 401 && end.code() == "login_required" && passage.pages == 0 {
+        true => Ok(Done::Passed),
+        false => Err(format!("after {} pages: {}", passage.pages, shown(&end))),
+    }
+}
+
+/// The time of the first sign-in is over when the second one says how old it may be.
+pub(super) fn max_age(walk: &Walk<'_>) -> Outcome {
+    let first = walk.signed_in()?;
+    let signed_in_at = walk.id_token_claims(&first)?["auth_time"].as_u64();
+    std::thread::sleep(Duration::from_millis(2_500));
+    let SignIn { user, passage, end } = walk.sign_in(&[("max_age", "1")])?;
+    if end.json()["isLoggedIn"] != true || !passage.password {
+        return Err(format!("password asked for: {}; {}", passage.password, shown(&end)));
+    }
+    let again = walk.id_token_claims(&user)?["auth_time"].as_u64();
+    match again.is_some() && again > signed_in_at {
+        true => Ok(Done::Passed),
+        false => Err(format!("auth_time was {signed_in_at:?} and is {again:?}")),
+    }
+}

@@ -1,0 +1,164 @@
+//! The API, refreshes, introspection, revocation.
+
+use bff_core::cookie::purpose::Purpose;
+use bff_tests::user_agent::AT;
+
+use super::{Done, Outcome};
+use crate::variant::Form;
+use crate::walk::{Walk, expect, shown, with_bearer};
+
+/// How many tabs refresh at once.
+const TABS: usize = 8;
+
+fn api(walk: &Walk<'_>, wanted: Form) -> Outcome {
+    if walk.variant.form != wanted {
+        return Ok(Done::NotHere);
+    }
+    let user = walk.signed_in()?;
+    walk.call_api(&user)?;
+    let token = walk.token(&user, Purpose::AccessToken)?;
+    if wanted != Form::Jwt {
+        let response = user.send(&with_bearer(&token));
+        expect("GET of the API with a bearer token", &response, 200)?;
+    }
+    Ok(Done::Passed)
+}
+
+pub(super) fn api_with_exchanged_token(walk: &Walk<'_>) -> Outcome {
+    api(walk, Form::Exchanged)
+}
+
+pub(super) fn api_with_checked_jwt(walk: &Walk<'_>) -> Outcome {
+    api(walk, Form::Checked)
+}
+
+pub(super) fn api_with_jwt(walk: &Walk<'_>) -> Outcome {
+    api(walk, Form::Jwt)
+}
+
+/// The API shows what reaches it.
+pub(super) fn api_with_claims(walk: &Walk<'_>) -> Outcome {
+    if walk.variant.form != Form::Claims {
+        return Ok(Done::NotHere);
+    }
+    let user = walk.signed_in()?;
+    let subject = walk.id_token_claims(&user)?["sub"].clone();
+    let response = user.get_data();
+    expect("GET of the API", &response, 200)?;
+    let head = String::from_utf8_lossy(&response.body).into_owned();
+    let expected = format!("x-user-sub: {}", subject.as_str().unwrap_or_default());
+    match head.lines().any(|line| line == expected) && !head.contains(&format!("{AT}=")) {
+        true => Ok(Done::Passed),
+        false => Err(format!("missing `{expected}` in the request: {}", shown(&response))),
+    }
+}
+
+fn introspection(walk: &Walk<'_>, by_own_client: bool) -> Outcome {
+    let own = walk.introspection["client_id"] == *walk.setting("BFF_CLIENT__ID");
+    if walk.settings.stage.is_none() || own != by_own_client {
+        return Ok(Done::NotHere);
+    }
+    let user = walk.signed_in()?;
+    let token = walk.token(&user, Purpose::AccessToken)?;
+    match walk.is_active(&token)? && !walk.is_active("not-a-token")? {
+        true => Ok(Done::Passed),
+        false => Err("an active token is inactive to this client, or an unknown one active".to_owned()),
+    }
+}
+
+pub(super) fn introspection_by_second_client(walk: &Walk<'_>) -> Outcome {
+    introspection(walk, false)
+}
+
+pub(super) fn introspection_by_own_client(walk: &Walk<'_>) -> Outcome {
+    introspection(walk, true)
+}
+
+pub(super) fn refresh_twice(walk: &Walk<'_>) -> Outcome {
+    let mut user = walk.signed_in()?;
+    let subject = walk.id_token_claims(&user)?["sub"].clone();
+    for _ in 0..2 {
+        let before = walk.token(&user, Purpose::AccessToken)?;
+        walk.refresh(&mut user)?;
+        if walk.token(&user, Purpose::AccessToken)? == before {
+            return Err("the access token is the same after a refresh".to_owned());
+        }
+        walk.call_api(&user)?;
+        // Other calls find the same session.
+        let claims = walk.session(&mut user)?["claims"].clone();
+        if claims["sub"] != subject {
+            return Err(format!("/session after a refresh has {claims}"));
+        }
+    }
+    Ok(Done::Passed)
+}
+
+/// All tabs send the same refresh token, which a server that rotates accepts once.
+pub(super) fn refresh_at_once(walk: &Walk<'_>) -> Outcome {
+    let user = walk.signed_in()?;
+    let tabs: Vec<_> = std::thread::scope(|scope| {
+        let refresh = |_| {
+            let mut tab = user.clone();
+            scope.spawn(move || {
+                let response = tab.bff("POST", "/bff/refresh");
+                expect("one of several refreshes", &response, 204).map(|()| tab)
+            })
+        };
+        let threads: Vec<_> = (0..TABS).map(refresh).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined
+            .map(|tab| tab.map_err(|_| "a tab panicked".to_owned())?)
+            .collect()
+    });
+    let mut tokens = Vec::new();
+    for tab in tabs {
+        let mut tab = tab?;
+        walk.call_api(&tab)?;
+        tokens.push(walk.token(&tab, Purpose::AccessToken)?);
+        // The session goes on from each of the responses.
+        if tokens.len() == TABS {
+            walk.refresh(&mut tab)?;
+        }
+    }
+    tokens.dedup();
+    match tokens.len() {
+        1 => Ok(Done::Passed),
+        count => Err(format!("the tabs got {count} access tokens")),
+    }
+}
+
+/// The service revokes in the background. A server may keep a JWT access token valid, which no introspection finds out.
+pub(super) fn revocation(walk: &Walk<'_>) -> Outcome {
+    if !walk.offers("revocation_endpoint")? {
+        return Ok(Done::NotOffered("it has no revocation endpoint"));
+    }
+    let mut user = walk.signed_in()?;
+    let refresh = walk.token(&user, Purpose::RefreshToken)?;
+    let mut copy = user.clone();
+    walk.log_out(&mut user)?;
+    let response = copy.bff("POST", "/bff/refresh");
+    expect("/refresh with a copy of the cookies after the logout", &response, 401)?;
+    walk.eventually("the refresh token is inactive at the server", || {
+        walk.is_active(&refresh).map(|active| !active)
+    })?;
+    Ok(Done::Passed)
+}
+
+/// The filter has never seen the token, so what it keeps does not matter.
+pub(super) fn revoked_token_at_api(walk: &Walk<'_>) -> Outcome {
+    if walk.variant.form == Form::Jwt {
+        return Ok(Done::NotHere);
+    }
+    if !walk.offers("revocation_endpoint")? {
+        return Ok(Done::NotOffered("it has no revocation endpoint"));
+    }
+    let mut user = walk.signed_in()?;
+    let token = walk.token(&user, Purpose::AccessToken)?;
+    walk.log_out(&mut user)?;
+    walk.eventually("the access token is inactive at the server", || {
+        walk.is_active(&token).map(|active| !active)
+    })?;
+    let response = user.send(&with_bearer(&token));
+    expect("GET of the API with the revoked token", &response, 401)?;
+    Ok(Done::Passed)
+}

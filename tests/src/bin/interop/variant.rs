@@ -1,0 +1,107 @@
+//! The ways in which a server's settings and ours are combined.
+
+use bff_tests::echoing_api::EchoingApi;
+use bff_tests::setup;
+use demo_system::{Component, System};
+use serde_json::Value;
+
+use crate::gateway;
+use crate::page::Page;
+use crate::servers::Server;
+use crate::site::Site;
+
+/// One of the ways.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant {
+    /// What is different, for the terminal and the notes.
+    pub(crate) what: &'static str,
+    /// The block of the filter's stage for opaque access tokens. `None`: there is no such stage at the entry point "web".
+    pub(crate) filter: Option<&'static str>,
+    /// What the filter forwards.
+    pub(crate) form: Form,
+    /// Whether the claims of `/userInfo` come from the userinfo endpoint.
+    pub(crate) userinfo_endpoint: bool,
+    /// Whether a logout sends the ID token.
+    pub(crate) hint: bool,
+}
+
+/// What the filter makes of an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// It forwards the JWT that introspection returns.
+    Exchanged,
+    /// It forwards the access token itself, a JWT that introspection has found active.
+    Checked,
+    /// It forwards the access token itself, unseen.
+    Jwt,
+    /// It forwards claims in headers, to an API that shows what it receives.
+    Claims,
+}
+
+/// What a variant's settings come to.
+pub(crate) struct Settings {
+    service: Vec<(String, String)>,
+    pub(crate) stage: Option<Value>,
+}
+
+impl Settings {
+    pub(crate) fn of(variant: &Variant, page: &Page) -> Result<Settings, String> {
+        let mut service = page.service()?;
+        let mut set = |name: &str, value: &str| service.push((name.to_owned(), value.to_owned()));
+        if variant.userinfo_endpoint {
+            set("BFF_USERINFO_SOURCE", "userinfo_endpoint");
+        }
+        if variant.hint {
+            set("BFF_CLIENT__SEND_ID_TOKEN_HINT", "true");
+        }
+        Ok(Settings {
+            service,
+            stage: variant.filter.map(|block| page.stage(block)).transpose()?,
+        })
+    }
+
+    /// A setting of the service, by the name of its environment variable.
+    pub(crate) fn service(&self, name: &str) -> Option<&str> {
+        let last = self.service.iter().rev().find(|(found, _)| found == name);
+        last.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Starts the system, without an authorization server of its own.
+pub(crate) fn start(
+    site: &Site,
+    server: &dyn Server,
+    variant: &Variant,
+    settings: &Settings,
+) -> Result<System, String> {
+    let mut options = site.options();
+    let mut artifacts = setup::artifacts();
+    let failed = |error: std::io::Error| format!("preparing the system failed: {error}");
+    let secrets = options.directory.join("secrets");
+    std::fs::create_dir_all(&secrets).map_err(failed)?;
+    std::fs::write(secrets.join("client-secret"), site.client_secret()).map_err(failed)?;
+    let gateway = site.secret_of(settings.stage.as_ref(), settings.service("BFF_CLIENT__ID"));
+    std::fs::write(secrets.join("gateway-client-secret"), gateway).map_err(failed)?;
+    let template = std::fs::read_to_string(&artifacts.envoy_config).map_err(failed)?;
+    let mut template = gateway::with_stage(&template, settings.stage.as_ref())?;
+    if let Some(address) = server.introspection(site) {
+        template = gateway::with_introspection_at(&template, address)?;
+    }
+    artifacts.envoy_config = options.directory.join("envoy-template.yaml");
+    std::fs::write(&artifacts.envoy_config, template).map_err(failed)?;
+    options.without.push(Component::AuthorizationServer);
+    if variant.form == Form::Claims {
+        options.dial_api = Some(EchoingApi::start().1);
+    }
+    let service = settings.service.iter();
+    options
+        .environment
+        .extend(service.map(|(name, value)| (Component::Bff, name.clone(), value.clone())));
+    let jwks = format!("http://{}{}", site.server(), server.jwks_path());
+    let issuer = settings.service("BFF_AUTHORIZATION_SERVER__ISSUER").unwrap_or_default();
+    options.environment.extend([
+        (Component::Api, "ISSUER".to_owned(), issuer.to_owned()),
+        (Component::Api, "JWKS_URI".to_owned(), jwks),
+    ]);
+    System::start(&artifacts, options).map_err(|error| error.to_string())
+}

@@ -1,0 +1,79 @@
+//! `cargo xtask interop`: walks through the system with real authorization servers (`tests/src/bin/interop`).
+//!
+//! Each server has a file here, which fetches it: from a package registry, at a pinned version, into `target/tools`.
+
+mod keycloak;
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode, Stdio};
+
+use demo_system::files;
+
+use crate::result::Result;
+use crate::{command, programs, tools, workspace};
+
+/// The page with the results.
+const RESULTS: &str = "docs/providers/tested.md";
+/// Stands before the table in that page.
+const MARK: &str = "<!-- The rest is written by `cargo xtask interop`. -->\n";
+
+/// A server, and what fetches it: the variable for the walk, and its value.
+struct Server {
+    name: &'static str,
+    fetch: fn(&tools::node::Node) -> Result<(&'static str, OsString)>,
+}
+
+/// In the order of the table.
+const SERVERS: [Server; 1] = [Server {
+    name: "keycloak",
+    fetch: keycloak::fetch,
+}];
+
+/// With filters: only the servers with these names, and the page is not written.
+pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| SERVERS.iter().all(|server| server.name != **name))
+    {
+        let known: Vec<&str> = SERVERS.iter().map(|server| server.name).collect();
+        return Err(format!("unknown server `{unknown}`: write one of {}", known.join(", ")));
+    }
+    let (artifacts, node) = programs::build(true)?;
+    node.install(&workspace::path("tests/browser"))?;
+    let mut walk = Command::new(programs::program("interop"));
+    walk.envs(artifacts.to_env())
+        .env("CHROMIUM", tools::chromium::find(&node)?)
+        .arg(workspace::target().join("interop"));
+    for server in SERVERS
+        .iter()
+        .filter(|server| names.is_empty() || names.contains(&server.name))
+    {
+        let (variable, value) = (server.fetch)(&node)?;
+        walk.arg(server.name).env(variable, value);
+    }
+    programs::build_packages("building the walk", &[], &["--workspace", "--bin", "interop"])?;
+    command::progress("walking through the system with each server");
+    let output = walk
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("starting the walk failed: {error}"))?;
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{table}");
+    if names.is_empty() {
+        write(&table)?;
+    }
+    match output.status.success() {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err("a step failed for which its server has no explanation: see above".to_owned()),
+    }
+}
+
+/// Replaces the table in the page.
+fn write(table: &str) -> Result<()> {
+    let path = workspace::path(RESULTS);
+    let page = files::read(&path)?;
+    let (before, _) = page
+        .split_once(MARK)
+        .ok_or_else(|| format!("{RESULTS}: missing the line `{}`", MARK.trim_end()))?;
+    Ok(files::write(&path, format!("{before}{MARK}\n{table}"))?)
+}
