@@ -219,6 +219,11 @@ impl Gateway {
                 self.counters.add(Counter::ClocksDiffer);
                 self.notices.clocks_differ(*seconds);
             }
+            // An active token has not expired, so only the response's `Cache-Control` can forbid to cache it.
+            IntrospectionOutcome::Introspected {
+                state: TokenState::Active(_),
+                expires_at,
+            } if *expires_at <= now && stage.cache_seconds > 0 => self.notices.not_cached(),
             IntrospectionOutcome::Introspected { .. } => {}
             IntrospectionOutcome::Unusable(_) | IntrospectionOutcome::TimedOut => {
                 self.counters.add(Counter::IntrospectionFailed);

@@ -214,7 +214,19 @@ fn an_answer_is_kept_as_long_as_the_shortest_of_its_bounds() {
     ] {
         assert_eq!(kept(&[none], long.clone(), json!({})), 0, "{none}");
     }
-    assert_eq!(kept(&[], long, json!({"phantom_token": {"token_cache_seconds": 0}})), 0);
+    assert_eq!(
+        kept(&[], long.clone(), json!({"phantom_token": {"token_cache_seconds": 0}})),
+        0
+    );
+    let ignoring = json!({"phantom_token": {"ignore_cache_control": true, "token_cache_seconds": 50}});
+    for ignored in ["no-store", "no-cache", "max-age=10"] {
+        assert_eq!(kept(&[ignored], long.clone(), ignoring.clone()), 50, "{ignored}");
+        assert_eq!(
+            kept(&[ignored], json!({"exp": NOW + 20}), ignoring.clone()),
+            20,
+            "{ignored}"
+        );
+    }
     let json_exp = json!({"active": true, "jwt": jwt(json!({})), "exp": NOW + 25}).to_string();
     assert_eq!(
         kept_for(&mut gate(json!({})), &answer(200, "application/json", &[], &json_exp)),

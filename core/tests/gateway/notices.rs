@@ -130,3 +130,33 @@ fn nobody_is_told_of_a_few_inactive_tokens_among_many_good_ones() {
     assert_eq!(notices(&mut gate, NOW), []);
     assert_eq!(gate.counters().of(Counter::SessionTokenInactive), 4);
 }
+
+/// An authorization server that sends `no-cache` with every response, as some do, is as slow as one without a cache.
+#[test]
+fn responses_that_forbid_caching_are_told_unless_no_cache_is_wanted() {
+    let told = |count: usize, cache_control: &str, changes: serde_json::Value| {
+        let mut gate = gate(changes);
+        let answer = answer(
+            200,
+            "application/jwt",
+            &[cache_control],
+            &jwt(json!({"exp": NOW + 300})),
+        );
+        for number in 0..count {
+            let request = good("GET", &format!("token-{number}"));
+            let (_, id) = flight(&gate.ask(1, &request, NOW)).expect("a callout");
+            gate.on_introspection(id, &answer, NOW);
+        }
+        notices(&mut gate, NOW)
+    };
+    assert_eq!(told(3, "no-cache", json!({})), [Notice::NotCached { responses: 3 }]);
+    assert_eq!(
+        told(2, "no-cache", json!({})),
+        [],
+        "a server may have reasons now and then"
+    );
+    assert_eq!(told(3, "private, max-age=60", json!({})), []);
+    for wanted in [json!({"ignore_cache_control": true}), json!({"token_cache_seconds": 0})] {
+        assert_eq!(told(3, "no-cache", json!({"phantom_token": wanted})), []);
+    }
+}

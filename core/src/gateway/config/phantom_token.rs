@@ -29,6 +29,8 @@ pub struct PhantomToken {
     pub client_authentication: ClientAuthentication,
     /// Maximum time for which an introspection response is cached, in seconds.
     pub cache_seconds: u64,
+    /// Whether `Cache-Control` of an introspection response has no effect.
+    pub ignore_cache_control: bool,
     /// Maximum number of cached introspection responses.
     pub cache_entries: usize,
     /// Maximum size of the cached introspection responses, in bytes.
@@ -113,6 +115,10 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
+    /// Whether `Cache-Control` does not shorten that time. Some authorization servers forbid caching in every response, whatever it
+    /// is.
+    #[serde(default)]
+    ignore_cache_control: bool,
     /// Maximum number of introspection responses that each worker caches.
     #[serde(default = "default_cache_entries")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
@@ -190,6 +196,7 @@ impl RawPhantomToken {
             cluster: self.cluster,
             client_id: self.client_id,
             cache_seconds: in_range("phantom_token.token_cache_seconds", self.token_cache_seconds, 0, 86_400)?,
+            ignore_cache_control: self.ignore_cache_control,
             cache_entries: size("phantom_token.token_cache_entries", self.token_cache_entries, 1_000_000)?,
             cache_bytes: size(
                 "phantom_token.token_cache_bytes",

@@ -101,7 +101,11 @@ pub fn classify(
         let seconds = now.saturating_sub(expiry);
         return inactive(InactiveReason::ExpiredHere { seconds });
     }
-    let kept_until = now.saturating_add(lifetime(cache_control.iter().map(Vec::as_slice)).min(stage.cache_seconds));
+    let allowed = match stage.ignore_cache_control {
+        true => u64::MAX,
+        false => lifetime(cache_control.iter().map(Vec::as_slice)),
+    };
+    let kept_until = now.saturating_add(allowed.min(stage.cache_seconds));
     IntrospectionOutcome::Introspected {
         state: TokenState::Active(Rc::new(known.info)),
         expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),

@@ -41,7 +41,7 @@ const fn once(name: &'static str, run: fn(&Walk<'_>) -> Outcome) -> Step {
 }
 
 /// All steps, in their order.
-pub(crate) const ALL: [Step; 24] = [
+pub(crate) const ALL: [Step; 25] = [
     each(
         "sign-in with PKCE and a secret of special characters",
         signing_in::sign_in,
@@ -73,6 +73,7 @@ pub(crate) const ALL: [Step; 24] = [
         "introspection by the service's client",
         tokens::introspection_by_own_client,
     ),
+    each("the filter caches introspection responses", tokens::caching),
     each("refresh, twice", tokens::refresh_twice),
     each("refresh, eight at once", tokens::refresh_at_once),
     each("revocation at sign-out", tokens::revocation),

@@ -1,6 +1,7 @@
 //! The API, refreshes, introspection, revocation.
 
 use bff_core::cookie::purpose::Purpose;
+use bff_tests::setup::statistic;
 use bff_tests::user_agent::AT;
 
 use super::{Done, Outcome};
@@ -72,6 +73,24 @@ pub(super) fn introspection_by_second_client(walk: &Walk<'_>) -> Outcome {
 
 pub(super) fn introspection_by_own_client(walk: &Walk<'_>) -> Outcome {
     introspection(walk, true)
+}
+
+/// Some servers forbid caching in every response, which only a setting of the filter helps against.
+pub(super) fn caching(walk: &Walk<'_>) -> Outcome {
+    if walk.settings.stage.is_none() {
+        return Ok(Done::NotHere);
+    }
+    let user = walk.signed_in()?;
+    let callouts = || statistic(walk.system, "cluster.introspection.upstream_rq_total");
+    walk.call_api(&user)?;
+    let before = callouts();
+    for _ in 0..5 {
+        walk.call_api(&user)?;
+    }
+    match callouts() - before {
+        0 => Ok(Done::Passed),
+        count => Err(format!("{count} introspections for ten requests after the first")),
+    }
 }
 
 pub(super) fn refresh_twice(walk: &Walk<'_>) -> Outcome {

@@ -1,7 +1,9 @@
 //! Warnings to the operator that clients can cause: at most one line of each kind per minute, with a count of the
 //! causes.
 
-use std::fmt;
+mod notice;
+
+pub use notice::Notice;
 
 use crate::crypto::key_ring::KeyId;
 use crate::request::origin;
@@ -15,104 +17,8 @@ const MIN_INACTIVE: u64 = 3;
 /// Minimum number of failed polls that are worth a line.
 const MIN_FAILED_POLLS: u64 = 2;
 
-/// A warning to the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Cookies were sealed with a key that is not in the ring.
-    UnknownKey {
-        /// Fingerprint of one such key. If most of these cookies have the same key, it is that key.
-        key: KeyId,
-        /// Number of requests with such a cookie since the last warning.
-        requests: u64,
-        /// Fingerprints of the keys in the ring.
-        ring: Vec<KeyId>,
-    },
-    /// The clocks differ: tokens that introspection calls active have expired by the local clock.
-    ClocksDiffer {
-        /// Minimum difference of the clocks, in seconds.
-        seconds: u64,
-    },
-    /// Introspection calls most access tokens from the service's own cookies inactive.
-    SessionTokensInactive {
-        /// Number of requests that were refused for this reason.
-        inactive: u64,
-        /// Number of requests with a session cookie in the same time.
-        requests: u64,
-        /// Client identifier of the client that introspects.
-        client_id: String,
-    },
-    /// Requests had an Origin that is not trusted.
-    UntrustedOrigin {
-        /// One such Origin, fit for a log. If most of these requests have the same Origin, it is that Origin.
-        origin: String,
-        /// Number of such requests since the last warning.
-        requests: u64,
-    },
-    /// Polls of the list of ended sessions failed.
-    EndedSessionsFailed {
-        /// Number of polls that failed since the last warning.
-        failures: u64,
-        /// HTTP status of the last response; `None` if there was none.
-        status: Option<u16>,
-        /// The Envoy cluster that was asked.
-        cluster: String,
-    },
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownKey { key, requests, ring } => {
-                write!(
-                    f,
-                    "{requests} requests brought a cookie sealed with a key that is not in the key ring, such as key {key}; the \
-                     ring has"
-                )?;
-                let mut separator = " ";
-                for known in ring {
-                    write!(f, "{separator}{known}")?;
-                    separator = ", ";
-                }
-                f.write_str(": configure the same keys (bff_token.encryption_key) for the service and the filter")
-            }
-            Self::ClocksDiffer { seconds } => write!(
-                f,
-                "introspection calls a token active whose `exp` passed {seconds} seconds ago by this clock: compare the clocks of \
-                 this machine and of the authorization server"
-            ),
-            Self::SessionTokensInactive {
-                inactive,
-                requests,
-                client_id,
-            } => write!(
-                f,
-                "{inactive} of {requests} requests with a session cookie were refused, since introspection calls their token \
-                 inactive: check that the client `{client_id}` may introspect tokens issued to the service's client"
-            ),
-            Self::UntrustedOrigin { origin, requests } => write!(
-                f,
-                "{requests} requests were refused because their Origin is not trusted, such as `{origin}`: if it is the origin of \
-                 your page, add it to bff_token.trusted_web_origins, to the service and to Envoy's CORS policy"
-            ),
-            Self::EndedSessionsFailed {
-                failures,
-                status,
-                cluster,
-            } => {
-                write!(f, "{failures} polls of the list of ended sessions failed (")?;
-                match status {
-                    Some(status) => write!(f, "HTTP {status}")?,
-                    None => f.write_str("no response")?,
-                }
-                write!(
-                    f,
-                    "): until one succeeds, sessions that have ended are accepted until their access tokens expire: check that \
-                     the cluster `{cluster}` leads to the admin listener of the service"
-                )
-            }
-        }
-    }
-}
+/// Minimum number of introspection responses that forbid caching and are worth a line.
+const MIN_NOT_CACHED: u64 = 3;
 
 /// What has happened since the last warnings.
 #[derive(Default)]
@@ -127,6 +33,8 @@ pub(crate) struct Notices {
     requests_before: u64,
     window_ends: u64,
     inactive_due: u64,
+    not_cached: u64,
+    not_cached_due: u64,
     untrusted_origin: Vote<String>,
     untrusted_origin_due: u64,
     polls_failed: u64,
@@ -178,6 +86,11 @@ impl Notices {
         self.inactive = self.inactive.saturating_add(1);
     }
 
+    /// Counts an introspection response about an active token that forbids caching.
+    pub(crate) fn not_cached(&mut self) {
+        self.not_cached = self.not_cached.saturating_add(1);
+    }
+
     /// Counts a request with this Origin, which is not trusted.
     pub(crate) fn untrusted_origin(&mut self, origin: &[u8]) {
         self.untrusted_origin.add(origin::shown(origin));
@@ -220,6 +133,11 @@ impl Notices {
             self.clocks_differ = None;
             self.clocks_differ_due = next;
             notices.push(Notice::ClocksDiffer { seconds });
+        }
+        if self.not_cached >= MIN_NOT_CACHED && now >= self.not_cached_due {
+            self.not_cached_due = next;
+            let responses = std::mem::take(&mut self.not_cached);
+            notices.push(Notice::NotCached { responses });
         }
         if self.untrusted_origin.candidate.is_some() && now >= self.untrusted_origin_due {
             let vote = std::mem::take(&mut self.untrusted_origin);
@@ -346,46 +264,5 @@ mod tests {
         };
         assert_eq!(due(&mut notices, 1001, 0), [failed]);
         assert_eq!(due(&mut notices, 1002, 0), []);
-    }
-
-    #[test]
-    fn the_lines_say_what_to_do() {
-        let lines = [
-            Notice::UnknownKey {
-                key: KeyId([0x5b, 0xe7, 0xb5, 0xb2]),
-                requests: 12,
-                ring: vec![KeyId([0x0d, 0x1f, 0x6c, 0x41]), KeyId([1; 4])],
-            }
-            .to_string(),
-            Notice::ClocksDiffer { seconds: 75 }.to_string(),
-            Notice::SessionTokensInactive {
-                inactive: 40,
-                requests: 50,
-                client_id: "gateway".to_owned(),
-            }
-            .to_string(),
-            Notice::UntrustedOrigin {
-                origin: "https://new.example.com".to_owned(),
-                requests: 7,
-            }
-            .to_string(),
-            Notice::EndedSessionsFailed {
-                failures: 30,
-                status: None,
-                cluster: "bff_admin".to_owned(),
-            }
-            .to_string(),
-        ];
-        for (line, words) in lines.iter().zip([
-            &["12 requests", "key 5be7b5b2", "0d1f6c41, 01010101", "encryption_key"][..],
-            &["75 seconds", "compare the clocks"],
-            &["40 of 50", "the client `gateway` may introspect"],
-            &["7 requests", "`https://new.example.com`", "trusted_web_origins"],
-            &["30 polls", "(no response)", "cluster `bff_admin`"],
-        ]) {
-            for word in words {
-                assert!(line.contains(word), "{line}: {word}");
-            }
-        }
     }
 }
