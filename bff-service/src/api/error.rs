@@ -226,6 +226,10 @@ fn code_of_rejection(error_response: &ErrorResponse) -> ErrorCode {
 
 /// The error code for a failed refresh, by the meaning of the error.
 pub(super) fn code_of_failed_refresh(error: &OAuthError) -> ErrorCode {
+    // The tokens that came with it are revoked, so the session cannot continue.
+    if let OAuthError::InvalidIdToken(_) = error {
+        return ErrorCode::SessionExpired;
+    }
     code_of(error, |error_response| match error_response.meaning() {
         Meaning::Temporary => busy(error_response),
         Meaning::SignInRequired => ErrorCode::SessionExpired,

@@ -254,13 +254,13 @@ fn only_the_error_code_invalid_grant_ends_the_session() {
 }
 
 #[test]
-fn an_id_token_about_somebody_else_is_refused_at_refresh() {
+fn an_id_token_about_somebody_else_ends_the_session_at_refresh() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
     app.authorization_server.state().claims = json!({"sub": "mallory"}).as_object().unwrap().clone();
     let response = browser.post("/refresh");
-    assert_eq!(response.outcome(), "400 invalid_request");
-    assert_eq!(browser.get("/claims").json()["sub"], "alice");
+    assert_eq!(response.outcome(), "401 session_expired");
+    assert_eq!(browser.get("/session").json()["isLoggedIn"], false);
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(crate) struct Config {
     pub(crate) issuer: String,
     /// `AUDIENCE`: a value that `aud` of the access tokens must contain.
     pub(crate) audience: String,
+    /// `TOKEN_TYPE`: the `typ` that access tokens must have; default `at+jwt` (RFC 9068).
+    pub(crate) token_type: String,
     /// `JWKS_URI`: the issuer's JWKS document. Plain http, since the request stays on the machine.
     pub(crate) jwks_uri: String,
 }
@@ -41,6 +43,7 @@ impl Config {
             port,
             issuer: required("ISSUER", "the issuer of the tokens")?,
             audience: required("AUDIENCE", "this API's audience, such as demo-api")?,
+            token_type: env("TOKEN_TYPE").unwrap_or_else(|| "at+jwt".to_owned()),
             jwks_uri,
         })
     }

@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
 async fn run() -> std::io::Result<()> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let config = Config::from_env(|name| std::env::var(name).ok()).map_err(std::io::Error::other)?;
-    let validator = web::Data::new(Validator::new(&config.issuer, &config.audience));
+    let validator = web::Data::new(Validator::new(&config.issuer, &config.audience, &config.token_type));
     let keys = web::Data::new(KeyStore::new(config.jwks_uri));
 
     let server = HttpServer::new(move || {

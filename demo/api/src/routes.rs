@@ -104,7 +104,7 @@ async fn authorize(
     validator: &Validator,
 ) -> Result<Accepted, ApiError> {
     let token = token::bearer_token(request.headers())?;
-    let kid = token::key_id(token)?;
+    let kid = token::key_id(token, &validator.token_type)?;
     let key = keys
         .find(&kid, client)
         .await?

@@ -97,7 +97,7 @@ fn serve_jwks(keys: Vec<Jwk>) -> String {
 
 async fn call(jwks_uri: String, request: test::TestRequest) -> ServiceResponse {
     let app = App::new()
-        .app_data(web::Data::new(Validator::new(ISSUER, AUDIENCE)))
+        .app_data(web::Data::new(Validator::new(ISSUER, AUDIENCE, "at+jwt")))
         .app_data(web::Data::new(KeyStore::new(jwks_uri)))
         .app_data(web::Data::new(awc::Client::default()))
         .configure(routes::configure);

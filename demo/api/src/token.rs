@@ -54,19 +54,19 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     }
 }
 
-/// The id of the key that signed the access token.
+/// The id of the key that signed the access token, whose `typ` must be this one.
 ///
 /// # Errors
 /// [`ApiError::InvalidToken`] for a token that is not a JWT access token, before any key is looked up.
-pub(crate) fn key_id(token: &str) -> Result<String, ApiError> {
+pub(crate) fn key_id(token: &str, token_type: &str) -> Result<String, ApiError> {
     let header: Header = decode_header(token).map_err(|_| ApiError::InvalidToken("it is not a JWT"))?;
     if !ALGORITHMS.contains(&header.alg) {
         return Err(ApiError::InvalidToken("its algorithm is not allowed"));
     }
     // RFC 9068, section 2.1. The same issuer signs other types of JWT: ID tokens, logout tokens.
-    let typ = header.typ.unwrap_or_default();
-    if !typ.eq_ignore_ascii_case("at+jwt") && !typ.eq_ignore_ascii_case("application/at+jwt") {
-        return Err(ApiError::InvalidToken("its typ is not at+jwt"));
+    let typ = header.typ.unwrap_or_default().to_ascii_lowercase();
+    if typ.strip_prefix("application/").unwrap_or(&typ) != token_type.to_ascii_lowercase() {
+        return Err(ApiError::InvalidToken("its typ is another one"));
     }
     // RFC 7515, section 4.1.11: no extension is understood.
     if header.crit.is_some() {
@@ -78,18 +78,23 @@ pub(crate) fn key_id(token: &str) -> Result<String, ApiError> {
 /// The requirements for an access token: issuer, audience, algorithms, lifetime.
 pub(crate) struct Validator {
     validation: Validation,
+    /// The `typ` of the JWT.
+    pub(crate) token_type: String,
 }
 
 impl Validator {
-    /// A validator for access tokens of `issuer` for `audience`.
-    pub(crate) fn new(issuer: &str, audience: &str) -> Validator {
+    /// A validator for access tokens of `issuer` for `audience`, whose `typ` is `token_type`.
+    pub(crate) fn new(issuer: &str, audience: &str, token_type: &str) -> Validator {
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY;
-        Validator { validation }
+        Validator {
+            validation,
+            token_type: token_type.to_owned(),
+        }
     }
 
     /// Checks the signature with `key`, then the claims.

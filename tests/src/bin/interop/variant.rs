@@ -19,6 +19,8 @@ pub(crate) struct Variant {
     pub(crate) filter: Option<&'static str>,
     /// What the filter forwards.
     pub(crate) form: Form,
+    /// Parameters of each authorization request.
+    pub(crate) parameters: &'static [(&'static str, &'static str)],
     /// Whether the claims of `/userInfo` come from the userinfo endpoint.
     pub(crate) userinfo_endpoint: bool,
     /// Whether a logout sends the ID token.
@@ -51,9 +53,7 @@ impl Settings {
         if variant.userinfo_endpoint {
             set("BFF_USERINFO_SOURCE", "userinfo_endpoint");
         }
-        if variant.hint {
-            set("BFF_CLIENT__SEND_ID_TOKEN_HINT", "true");
-        }
+        set("BFF_CLIENT__SEND_ID_TOKEN_HINT", &variant.hint.to_string());
         Ok(Settings {
             service,
             stage: variant.filter.map(|block| page.stage(block)).transpose()?,
@@ -102,6 +102,7 @@ pub(crate) fn start(
     options.environment.extend([
         (Component::Api, "ISSUER".to_owned(), issuer.to_owned()),
         (Component::Api, "JWKS_URI".to_owned(), jwks),
+        (Component::Api, "TOKEN_TYPE".to_owned(), server.token_type().to_owned()),
     ]);
     System::start(&artifacts, options).map_err(|error| error.to_string())
 }

@@ -32,6 +32,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) introspection: Value,
     pub(crate) system: &'a System,
     pub(crate) pages: RefCell<Pages>,
+    /// A session that began before the server got a new key.
+    pub(crate) before_new_key: RefCell<Option<UserAgent>>,
 }
 
 /// How a sign-in went.
@@ -65,8 +67,11 @@ impl Walk<'_> {
     /// A login with these parameters of the authorization request, whatever its end.
     pub(crate) fn sign_in(&self, parameters: &[(&str, &str)]) -> Result<SignIn, String> {
         let mut user = UserAgent::new(self.system);
-        let parameters: Vec<Value> = parameters
+        let parameters: Vec<Value> = self
+            .variant
+            .parameters
             .iter()
+            .chain(parameters)
             .map(|(key, value)| json!({"key": key, "value": value}))
             .collect();
         let request = user

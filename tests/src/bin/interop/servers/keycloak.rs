@@ -30,6 +30,7 @@ const VARIANTS: [Variant; 4] = [
         what: "lightweight access tokens, exchanged",
         filter: Some("filter"),
         form: Form::Exchanged,
+        parameters: &[],
         userinfo_endpoint: false,
         hint: false,
     },
@@ -37,6 +38,7 @@ const VARIANTS: [Variant; 4] = [
         what: "JWT access tokens, introspected",
         filter: Some("filter"),
         form: Form::Checked,
+        parameters: &[],
         userinfo_endpoint: true,
         hint: true,
     },
@@ -44,6 +46,7 @@ const VARIANTS: [Variant; 4] = [
         what: "JWT access tokens, without introspection",
         filter: None,
         form: Form::Jwt,
+        parameters: &[],
         userinfo_endpoint: false,
         hint: false,
     },
@@ -51,6 +54,7 @@ const VARIANTS: [Variant; 4] = [
         what: "claims in headers, introspection by the service's client",
         filter: Some("filter claims"),
         form: Form::Claims,
+        parameters: &[],
         userinfo_endpoint: false,
         hint: false,
     },
@@ -131,7 +135,7 @@ impl Server for Keycloak {
         "/realms/example/protocol/openid-connect/certs"
     }
 
-    fn end_sessions(&self, walk: &Walk<'_>) -> Offered {
+    fn end_sessions(&self, walk: &Walk<'_>, _: &[String]) -> Offered {
         let admin = Admin::new(walk)?;
         let users = admin.get(&format!("/users?exact=true&username={USERNAME}"))?;
         let id = users[0]["id"].as_str().ok_or("Keycloak does not know the user")?;

@@ -1,5 +1,6 @@
 //! The authorization servers: how each is started, and what its administrator does.
 
+mod hydra;
 mod keycloak;
 
 use std::net::SocketAddr;
@@ -44,13 +45,18 @@ pub(crate) trait Server {
     /// The path of its JWKS.
     fn jwks_path(&self) -> &'static str;
 
+    /// The `typ` of its JWT access tokens.
+    fn token_type(&self) -> &'static str {
+        "at+jwt"
+    }
+
     /// The address of introspection, if it is not that of the pages.
     fn introspection(&self, _: &Site) -> Option<SocketAddr> {
         None
     }
 
-    /// Ends all sessions of the user, as an administrator.
-    fn end_sessions(&self, walk: &Walk<'_>) -> Offered;
+    /// Ends all sessions of the user, as an administrator. `sids` are their names in ID tokens.
+    fn end_sessions(&self, walk: &Walk<'_>, sids: &[String]) -> Offered;
 
     /// Signs with a new key from now on.
     fn replace_key(&mut self, walk: &Walk<'_>) -> Offered;
@@ -78,10 +84,16 @@ pub(crate) struct Known {
 }
 
 /// All servers, in the order of the table.
-pub(crate) const ALL: [Known; 1] = [Known {
-    name: keycloak::NAME,
-    new: keycloak::new,
-}];
+pub(crate) const ALL: [Known; 2] = [
+    Known {
+        name: keycloak::NAME,
+        new: keycloak::new,
+    },
+    Known {
+        name: hydra::NAME,
+        new: hydra::new,
+    },
+];
 
 /// The path that an environment variable of `cargo xtask interop` holds.
 fn fetched(variable: &str) -> Result<std::path::PathBuf, String> {

@@ -1,5 +1,7 @@
 //! Logout, and sessions that the server ends.
 
+use bff_tests::user_agent::UserAgent;
+
 use super::{Done, Outcome};
 use crate::walk::{SignIn, Walk, expect, shown};
 
@@ -42,7 +44,12 @@ pub(super) fn back_channel_logout(walk: &Walk<'_>) -> Outcome {
     let mut user = walk.signed_in()?;
     let mut other = walk.signed_in()?;
     walk.call_api(&user)?;
-    if let Some(reason) = walk.server.borrow().end_sessions(walk)? {
+    let sid = |user: &UserAgent| {
+        walk.id_token_claims(user)
+            .map(|claims| claims["sid"].as_str().unwrap_or_default().to_owned())
+    };
+    let sids = [sid(&user)?, sid(&other)?];
+    if let Some(reason) = walk.server.borrow().end_sessions(walk, &sids)? {
         return Ok(Done::NotOffered(reason));
     }
     for user in [&mut user, &mut other] {

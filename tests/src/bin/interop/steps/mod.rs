@@ -41,7 +41,7 @@ const fn once(name: &'static str, run: fn(&Walk<'_>) -> Outcome) -> Step {
 }
 
 /// All steps, in their order.
-pub(crate) const ALL: [Step; 25] = [
+pub(crate) const ALL: [Step; 26] = [
     each(
         "sign-in with PKCE and a secret of special characters",
         signing_in::sign_in,
@@ -82,7 +82,11 @@ pub(crate) const ALL: [Step; 25] = [
     each("sign-out with ID token hint", ends::sign_out_with_hint),
     once("back-channel logout", ends::back_channel_logout),
     once("limit of the session at the server", ends::session_limit),
-    once("new signing key", operation::new_key),
+    once("new signing key: sign-in", operation::new_key),
+    once(
+        "new signing key: refresh of a session from before",
+        operation::new_key_in_session,
+    ),
     once("restart of the server during a session", operation::restart),
     once("rate limit of the server", operation::rate_limit),
 ];

@@ -7,20 +7,29 @@ use crate::walk::{Walk, expect, key_id};
 
 /// The service and the API get the new key when they first see it.
 pub(super) fn new_key(walk: &Walk<'_>) -> Outcome {
-    let mut user = walk.signed_in()?;
-    walk.call_api(&user)?;
+    let user = walk.signed_in()?;
     let before = key_id(&walk.token(&user, Purpose::IdToken)?)?;
     if let Some(reason) = walk.server.borrow_mut().replace_key(walk)? {
         return Ok(Done::NotOffered(reason));
     }
-    walk.refresh(&mut user)?;
-    walk.call_api(&user)?;
+    walk.before_new_key.replace(Some(user));
     let other = walk.signed_in()?;
     walk.call_api(&other)?;
     match key_id(&walk.token(&other, Purpose::IdToken)?)? {
         after if after == before => Err(format!("the ID token is still signed with the key {before}")),
         _ => Ok(Done::Passed),
     }
+}
+
+/// Of the session before the step above.
+pub(super) fn new_key_in_session(walk: &Walk<'_>) -> Outcome {
+    let Some(mut user) = walk.before_new_key.take() else {
+        return Ok(Done::NotHere);
+    };
+    walk.call_api(&user)?;
+    walk.refresh(&mut user)?;
+    walk.call_api(&user)?;
+    Ok(Done::Passed)
 }
 
 /// While the server is away, the API goes on with what the filter keeps, and a refresh fails without an end of the session.
