@@ -8,9 +8,9 @@ use bff_tests::kubernetes::mutations::{self, Mutation};
 use bff_tests::kubernetes::schemas::{Schemas, Verdict};
 
 fn all() -> Vec<Manifest> {
-    ["least-values.yaml", "full-values.yaml"]
-        .into_iter()
-        .flat_map(manifests::of_chart)
+    manifests::values_of_chart()
+        .iter()
+        .flat_map(|values| manifests::of_chart(values))
         .chain(["istio", "gateway"].into_iter().flat_map(manifests::of_folder))
         .collect()
 }
@@ -23,6 +23,10 @@ fn say(line: &str) {
 /// Kinds whose schema is not published.
 fn is_known_to_lack_a_schema(schemas: &Schemas, manifest: &Manifest) -> bool {
     let api = manifest.text("/apiVersion");
+    // Those of the Prometheus Operator.
+    if api == "monitoring.coreos.com/v1" {
+        return true;
+    }
     match schemas.has_custom() {
         true => manifest.kind() == "EnvoyProxy",
         false => api.starts_with("gateway.envoyproxy.io/"),
@@ -85,6 +89,7 @@ fn is_open(manifest: &Manifest, place: &str) -> bool {
         "/nodeSelector",
         "/requests",
         "/limits",
+        "/volumeAttributes",
     ];
     match manifest.kind() {
         "ConfigMap" => ends(&["/data"]) || ends(&maps),
@@ -150,7 +155,7 @@ fn a_wrong_type_anywhere_in_a_manifest_is_refused() {
 #[test]
 fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
     let chart = manifests::folder().join("helm");
-    for values in ["least-values.yaml", "full-values.yaml"] {
+    for values in manifests::values_of_chart() {
         let output = manifests::helm(&["lint", "--strict"])
             .arg(&chart)
             .arg("--values")
@@ -170,14 +175,42 @@ fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let nothing_given = refused(&[]);
-    for value in ["/secrets/cookieKeys/name", "/config", "/image/repository"] {
+    for value in [
+        "/secrets/cookieKeys/name",
+        "/secrets/cookieKeys/path",
+        "/config",
+        "/existingConfigMap/name",
+        "/image/repository",
+    ] {
         assert!(nothing_given.contains(value), "{value}: {nothing_given}");
     }
     for (set, named) in [
         ("replicaCont=3", "replicaCont"),
         ("server.port=80", "/server/port"),
-        ("terminationGracePeriodSeconds=10", "/terminationGracePeriodSeconds"),
-        ("env[0].name=BFF_COOKIE_KEYS,env[0].value=secret", "/env/0/name"),
+        ("terminationGracePeriodSeconds=59", "write 60 or more"),
+        (
+            "extraEnv[0].name=BFF_COOKIE_KEYS,extraEnv[0].value=secret",
+            "/extraEnv/0/name",
+        ),
+        ("env[0].name=RUST_LOG,env[0].value=info", "env is now extraEnv"),
+        (
+            "extraEnv[0].name=BFF_SERVER__ADDRESS,extraEnv[0].value=::",
+            "BFF_SERVER__ADDRESS is set twice",
+        ),
+        (
+            "existingConfigMap.name=other",
+            "config and existingConfigMap.name are both set",
+        ),
+        (
+            "secrets.cookieKeys.path=/mnt/keys",
+            "secrets.cookieKeys: name and path are both set",
+        ),
+        (
+            "metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true",
+            "disable one of them",
+        ),
+        ("httpRoute.enabled=true", "/httpRoute/parentRefs"),
+        ("ingress.enabled=true", "/ingress/hosts"),
         // An empty list would allow everybody.
         ("networkPolicy.gateways=null", "'gateways'"),
     ] {
@@ -188,23 +221,28 @@ fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
 
 #[test]
 fn the_charts_pods_run_with_the_least_privileges_and_hold_secrets_as_files_alone() {
-    for values in ["least-values.yaml", "full-values.yaml"] {
-        let manifests = manifests::of_chart(values);
+    for values in manifests::values_of_chart() {
+        let manifests = manifests::of_chart(&values);
         let deployment = manifests
             .iter()
             .find(|manifest| manifest.kind() == "Deployment")
             .expect("a Deployment");
         let pod = &deployment.content["spec"]["template"]["spec"];
+        let test_pods = manifests.iter().filter(|manifest| manifest.kind() == "Pod");
+        for pod in test_pods.map(|manifest| &manifest.content["spec"]).chain([pod]) {
+            assert_eq!(pod["automountServiceAccountToken"], false);
+            assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+            assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+            let containers = ["initContainers", "containers"]
+                .iter()
+                .flat_map(|list| pod[*list].as_array().into_iter().flatten());
+            for context in containers.map(|container| &container["securityContext"]) {
+                assert_eq!(context["readOnlyRootFilesystem"], true);
+                assert_eq!(context["allowPrivilegeEscalation"], false);
+                assert_eq!(context["capabilities"], serde_json::json!({"drop": ["ALL"]}));
+            }
+        }
         let container = &pod["containers"][0];
-        assert_eq!(pod["automountServiceAccountToken"], false);
-        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
-        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
-        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
-        assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
-        assert_eq!(
-            container["securityContext"]["capabilities"],
-            serde_json::json!({"drop": ["ALL"]})
-        );
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
             assert_eq!(container[probe]["httpGet"]["port"], "http-admin", "{probe}");
         }
@@ -215,7 +253,9 @@ fn the_charts_pods_run_with_the_least_privileges_and_hold_secrets_as_files_alone
         assert!(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds") > sleep + 15 + 40);
         let variables = container["env"].as_array().expect("variables");
         assert!(
-            variables.iter().all(|variable| variable.get("valueFrom").is_none()),
+            variables
+                .iter()
+                .all(|variable| variable["valueFrom"]["secretKeyRef"].is_null()),
             "{variables:?}"
         );
         // A file of a subPath does not change with its Secret.

@@ -13,7 +13,8 @@ use crate::{command, workspace};
 /// those named below. `cargo xtask check` runs the rest, `cargo xtask test` all.
 const SYSTEM_TESTS: &str = "tests/tests/";
 /// The exceptions, each with those of its tests that need a program after all.
-const WITHOUT_PROGRAMS: [(&str, &[&str]); 6] = [
+const WITHOUT_PROGRAMS: [(&str, &[&str]); 7] = [
+    ("tests/tests/chart.rs", &[]),
     ("tests/tests/compose_file.rs", &[]),
     ("tests/tests/documentation.rs", &[]),
     ("tests/tests/reference/main.rs", &[]),

@@ -81,6 +81,17 @@ pub fn of_chart(values: &str) -> Vec<Manifest> {
     parse(&format!("helm with {values}"), &String::from_utf8_lossy(&output.stdout))
 }
 
+/// The names of the values files in the chart's folder `ci`.
+pub fn values_of_chart() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder().join("helm/ci"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 5, "{names:?}");
+    names
+}
+
 /// A command of Helm that ignores the user's settings.
 pub fn helm(arguments: &[&str]) -> Command {
     let program = std::env::var_os("HELM").expect("HELM is set by `cargo xtask test`");

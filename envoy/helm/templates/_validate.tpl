@@ -1,0 +1,31 @@
+{{/* Refuses combinations of values that the schema cannot refuse with a clear message. */}}
+{{- define "bff.validate" -}}
+{{- $faults := list -}}
+{{- if hasKey .Values "env" -}}
+{{- $faults = append $faults "env is now extraEnv: rename the value" -}}
+{{- end -}}
+{{- if and .Values.config .Values.existingConfigMap.name -}}
+{{- $faults = append $faults "config and existingConfigMap.name are both set: remove one of them" -}}
+{{- end -}}
+{{- range $name, $secret := omit .Values.secrets "files" -}}
+{{- if and $secret.name $secret.path -}}
+{{- $faults = append $faults (printf "secrets.%s: name and path are both set: remove one of them" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range include "bff.env" (dict "root" . "adminAddress" "") | fromYamlArray -}}
+{{- if has .name $names -}}
+{{- $faults = append $faults (printf "extraEnv: %s is set twice: remove it, and use the chart's own value" .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- $least := add .Values.preStopSleepSeconds 55 | int64 -}}
+{{- $grace := include "bff.terminationGracePeriodSeconds" . | int64 -}}
+{{- if lt $grace $least -}}
+{{- $faults = append $faults (printf "terminationGracePeriodSeconds: %d s is too short: write %d or more, which is preStopSleepSeconds, 15 s for requests in progress and 40 s for exchanges with the token endpoint, or remove the value" $grace $least) -}}
+{{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
+{{- $faults = append $faults "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both set, so that Prometheus would scrape each pod twice: disable one of them" -}}
+{{- end -}}
+{{- with $faults -}}{{- fail (printf "invalid values:\n%s" (join "\n" .)) -}}{{- end -}}
+{{- end -}}
