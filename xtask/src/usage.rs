@@ -7,7 +7,7 @@ struct Command {
     text: &'static [&'static str],
 }
 
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 15] = [
     Command {
         name: "up",
         synopsis: "up [--check] [--no-envoy] [--replicas]",
@@ -56,6 +56,14 @@ const COMMANDS: [Command; 14] = [
         text: &[
             "walks through the system with real authorization servers, which it fetches, and writes the results to",
             "docs/providers/tested.md; with SERVERs (the names of pages in docs/providers): only to the terminal",
+        ],
+    },
+    Command {
+        name: "control-planes",
+        synopsis: "control-planes",
+        text: &[
+            "applies the chart and the manifests for Istio and Envoy Gateway to a real Kubernetes API server, which it",
+            "fetches and starts, with the resource definitions of both",
         ],
     },
     Command {

@@ -171,9 +171,14 @@ fn routes(rule: &Value, manifests: &[Manifest]) -> Vec<Value> {
     let destination = &rule["route"][0]["destination"];
     let host = destination["host"].as_str().expect("a host");
     assert_eq!(rule["retries"]["attempts"], 0, "Istio's default tries again");
+    assert_ne!(
+        rule["timeout"], "0s",
+        "a rule of the resource definition refuses it: leave it out"
+    );
     let mut action = json!({
         "cluster": format!("outbound|{}||{host}", destination["port"]["number"]),
-        "timeout": rule["timeout"],
+        // Without one, Istio's is off (ISTIO_DEFAULT_REQUEST_TIMEOUT).
+        "timeout": rule.get("timeout").unwrap_or(&json!("0s")),
     });
     if let Some(hash) = consistent_hash(host, manifests) {
         action["hash_policy"] = json!([{"header": {"header_name": hash["httpHeaderName"]}}]);

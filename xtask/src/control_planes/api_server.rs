@@ -1,0 +1,120 @@
+//! A Kubernetes API server with its etcd, on loopback, without nodes: it takes and refuses objects, and runs none.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use demo_system::{ChildGroup, Signal, files, free_port};
+
+use super::programs::Programs;
+use crate::command;
+use crate::result::Result;
+
+const READY_WITHIN: Duration = Duration::from_secs(90);
+const GRACE: Duration = Duration::from_secs(10);
+/// The only user's, in the folder of a server that lives for a minute.
+const TOKEN: &str = "administers-the-api-server-of-this-run";
+
+/// A running API server. Dropping it stops it, and its etcd.
+pub(super) struct ApiServer {
+    kubectl: PathBuf,
+    address: String,
+    running: Vec<ChildGroup>,
+}
+
+impl ApiServer {
+    /// Starts both, with an empty database, and waits until the server is ready.
+    pub(super) fn start(programs: &Programs, folder: &Path) -> Result<ApiServer> {
+        let failed = |error: std::io::Error| format!("preparing {} failed: {error}", folder.display());
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(failed)?;
+        }
+        files::create_dir(folder)?;
+        let (etcd, port) = (format!("http://127.0.0.1:{}", free_port()), free_port());
+        let peers = format!("http://127.0.0.1:{}", free_port());
+        let mut server = ApiServer {
+            kubectl: programs.kubectl.clone(),
+            address: format!("https://127.0.0.1:{port}"),
+            running: Vec::new(),
+        };
+        let mut database = Command::new(&programs.etcd);
+        database
+            .arg("--data-dir")
+            .arg(folder.join("etcd"))
+            .args(["--listen-client-urls", &etcd, "--advertise-client-urls", &etcd])
+            .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
+            .arg(format!("--initial-cluster=default={peers}"));
+        server.run(database, &folder.join("etcd.log"))?;
+        let key = folder.join("service-accounts.pem");
+        command::run(
+            "generating the key of service accounts",
+            Command::new("openssl")
+                .args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"])
+                .arg(&key),
+            "install openssl",
+        )?;
+        let tokens = folder.join("tokens.csv");
+        files::write(&tokens, format!("{TOKEN},admin,admin,\"system:masters\"\n"))?;
+        let mut api = Command::new(&programs.api_server);
+        api.arg(format!("--etcd-servers={etcd}"))
+            .args(["--bind-address=127.0.0.1", "--authorization-mode=RBAC"])
+            .arg(format!("--secure-port={port}"))
+            .arg(format!("--cert-dir={}", folder.join("certificates").display()))
+            .arg(format!("--token-auth-file={}", tokens.display()))
+            .arg(format!("--service-account-key-file={}", key.display()))
+            .arg(format!("--service-account-signing-key-file={}", key.display()))
+            .arg("--service-account-issuer=https://kubernetes.default.svc.cluster.local")
+            .arg("--service-cluster-ip-range=10.0.0.0/24");
+        server.run(api, &folder.join("api-server.log"))?;
+        server.wait(folder)?;
+        Ok(server)
+    }
+
+    fn run(&mut self, mut program: Command, log: &Path) -> Result<()> {
+        let name = program.get_program().to_string_lossy().into_owned();
+        let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
+        let output = File::create(log).map_err(failed)?;
+        program
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().map_err(failed)?)
+            .stderr(output);
+        self.running.push(ChildGroup::start(program).map_err(failed)?);
+        Ok(())
+    }
+
+    fn wait(&mut self, folder: &Path) -> Result<()> {
+        let started = Instant::now();
+        while !self.kubectl(&["get", "--raw", "/readyz"])?.status.success() {
+            let exited = self.running.iter_mut().any(|program| program.ended().is_some());
+            if exited || started.elapsed() > READY_WITHIN {
+                return Err(format!(
+                    "the API server is not ready: see the logs in {}",
+                    folder.display()
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    /// Runs kubectl as an administrator.
+    pub(super) fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
+        Command::new(&self.kubectl)
+            .args(["--server", &self.address, "--token", TOKEN])
+            // Its certificate is its own, and the connection stays on this machine.
+            .arg("--insecure-skip-tls-verify")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("starting kubectl failed: {error}"))
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        while let Some(mut program) = self.running.pop() {
+            program.stop(Signal::Terminate, GRACE);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The programs of a Kubernetes API server, and the resource definitions of its extensions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use demo_system::files;
+
+use crate::result::Result;
+use crate::tools::{apt, go, helm};
+use crate::{command, workspace};
+
+const KUBERNETES: &str = "v1.36.3";
+const GATEWAY_API: &str = "sigs.k8s.io/gateway-api@v1.4.1";
+const ISTIO_API: &str = "istio.io/api@v1.31.4";
+const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
+const ENVOY_GATEWAY: &str = "github.com/envoyproxy/gateway@v1.9.1";
+
+/// What `cargo xtask control-planes` runs.
+pub(super) struct Programs {
+    pub(super) etcd: PathBuf,
+    pub(super) api_server: PathBuf,
+    pub(super) kubectl: PathBuf,
+    pub(super) helm: PathBuf,
+}
+
+impl Programs {
+    /// Finds or fetches them.
+    pub(super) fn fetch() -> Result<Programs> {
+        let etcd = command::named_or_found(
+            "ETCD",
+            || command::find("etcd").or_else(|| apt::unpacked("etcd-server", "usr/bin/etcd", "--version")),
+            "missing etcd: install it, for example with `apt-get install etcd-server`, or set ETCD to its path",
+        )?;
+        Ok(Programs {
+            etcd,
+            api_server: api_server()?,
+            kubectl: helm::kubectl()?,
+            helm: helm::find()?,
+        })
+    }
+}
+
+/// `kube-apiserver`, built from Kubernetes' module.
+fn api_server() -> Result<PathBuf> {
+    let program = workspace::tools().join(format!("kube-apiserver-{KUBERNETES}/kube-apiserver"));
+    if program.is_file() {
+        return Ok(program);
+    }
+    let module = format!("k8s.io/kubernetes@{KUBERNETES}");
+    // Its module takes those that are developed beside it from its own folders, as v0.0.0; they are published as v0.N.
+    let published = KUBERNETES.replacen("v1.", "v0.", 1);
+    let requirements = go::requirements(&module)?;
+    let staged = requirements
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(" v0.0.0"));
+    let mut replaced: Vec<String> = staged.map(|name| format!("{name}={name}@{published}")).collect();
+    replaced.sort();
+    replaced.dedup();
+    // Helm and others compare versions with this one.
+    let version = format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES}");
+    go::Program {
+        module: &module,
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        replaced: &replaced,
+        arguments: &["-ldflags", &version],
+    }
+    .build(&program)?;
+    Ok(program)
+}
+
+/// The files of the resource definitions of Gateway API, Istio, the Prometheus Operator and Envoy Gateway. The last are in a chart, which is rendered into
+/// `folder`.
+pub(super) fn resource_definitions(helm: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut definitions = yaml_files(&go::folder(GATEWAY_API)?.join("config/crd/standard"))?;
+    definitions.push(go::folder(ISTIO_API)?.join("kubernetes/customresourcedefinitions.gen.yaml"));
+    definitions.extend(yaml_files(
+        &go::folder(PROMETHEUS_OPERATOR)?.join("example/prometheus-operator-crd"),
+    )?);
+    let chart = go::folder(ENVOY_GATEWAY)?.join("charts/gateway-crds-helm");
+    let mut render = Command::new(helm);
+    render
+        .args(["template", "definitions", "--set=crds.envoyGateway.enabled=true"])
+        .arg(chart);
+    let text = command::run_for_output(
+        "rendering Envoy Gateway's resource definitions",
+        &mut render,
+        "see above",
+    )?;
+    let file = folder.join("envoy-gateway-definitions.yaml");
+    files::write(&file, text)?;
+    definitions.push(file);
+    Ok(definitions)
+}
+
+/// The YAML files of a folder, by name.
+pub(super) fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error: std::io::Error| format!("reading {} failed: {error}", folder.display());
+    let entries = fs::read_dir(folder)
+        .map_err(failed)?
+        .flatten()
+        .map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,103 @@
+//! Go modules: programs that are built from them, and folders of files that they hold.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use demo_system::files;
+use serde_json::Value;
+
+use crate::command;
+use crate::result::Result;
+
+/// A program in a Go module, at a pinned version.
+pub(crate) struct Program<'a> {
+    /// The module and its version, such as `example.com/module@v1.2.3`.
+    pub(crate) module: &'a str,
+    /// The package of the program.
+    pub(crate) package: &'a str,
+    /// What the module itself replaces, as `old=new@version`: such lines count only in the main module.
+    pub(crate) replaced: &'a [String],
+    /// Further arguments of `go build`.
+    pub(crate) arguments: &'a [&'a str],
+}
+
+impl Program<'_> {
+    /// Builds it as `program`, in a folder of its own with an empty main module, because a module that replaces others cannot
+    /// be installed as it is.
+    pub(crate) fn build(&self, program: &Path) -> Result<()> {
+        let folder = program.parent().unwrap_or(program);
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)
+                .map_err(|error| format!("preparing {} failed: {error}", folder.display()))?;
+        }
+        files::create_dir(folder)?;
+        files::write(&folder.join("go.mod"), "module built\n\ngo 1.24\n")?;
+        let go = |step: &str, arguments: &[&str]| {
+            let mut go = go()?;
+            go.args(arguments)
+                .current_dir(folder)
+                .env("CGO_ENABLED", "1")
+                .env("GOFLAGS", "-mod=mod");
+            command::run(
+                step,
+                &mut go,
+                "check that Go reaches its module proxy, and that a C compiler is installed",
+            )
+        };
+        // Some are needed to find the module's dependencies, and some are dependencies only afterwards.
+        let replacements: Vec<String> = self.replaced.iter().map(|pair| format!("-replace={pair}")).collect();
+        let edit: Vec<&str> = ["mod", "edit"]
+            .into_iter()
+            .chain(replacements.iter().map(String::as_str))
+            .collect();
+        if !self.replaced.is_empty() {
+            go(&format!("replacing modules of {}", self.package), &edit)?;
+        }
+        let requirement = self
+            .module
+            .split('@')
+            .next_back()
+            .map(|version| format!("{}@{version}", self.package));
+        go(
+            &format!("fetching {}", self.module),
+            &["get", "-tool", &requirement.unwrap_or_default()],
+        )?;
+        let output = program.to_string_lossy();
+        let build: Vec<&str> = ["build"].into_iter().chain(self.arguments.iter().copied()).collect();
+        let build: Vec<&str> = build.into_iter().chain(["-o", &output, self.package]).collect();
+        go(&format!("building {} (takes a few minutes)", self.package), &build)
+    }
+}
+
+/// The folder of a module, `module@version`, in Go's cache: read-only.
+pub(crate) fn folder(module: &str) -> Result<PathBuf> {
+    let information = download(module)?;
+    let folder = information["Dir"].as_str().map(PathBuf::from);
+    folder.ok_or_else(|| format!("fetching {module} failed: Go returned no folder"))
+}
+
+/// The text of a module's own go.mod.
+pub(crate) fn requirements(module: &str) -> Result<String> {
+    let information = download(module)?;
+    let path = information["GoMod"].as_str().unwrap_or_default();
+    Ok(files::read(Path::new(path))?)
+}
+
+fn download(module: &str) -> Result<Value> {
+    let mut go = go()?;
+    // Outside of any module of a parent folder.
+    go.args(["mod", "download", "-json", module])
+        .current_dir(std::env::temp_dir());
+    let text = command::run_for_output(
+        &format!("fetching {module}"),
+        &mut go,
+        "check that Go reaches its module proxy",
+    )?;
+    serde_json::from_str(&text).map_err(|error| format!("fetching {module} failed: {error}"))
+}
+
+fn go() -> Result<Command> {
+    command::find("go").map(Command::new).ok_or_else(|| {
+        "missing Go: install it (https://go.dev/dl, or your system's packages) and check that it is on PATH".to_owned()
+    })
+}
