@@ -30,6 +30,7 @@ pub mod random;
 pub mod reconfigured_service;
 pub mod recording_api;
 pub mod reference;
+pub mod renamed_server;
 pub mod repository;
 pub mod request_corpus;
 pub mod scripted_api;

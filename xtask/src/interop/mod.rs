@@ -2,8 +2,14 @@
 //!
 //! Each server has a file here, which fetches it: from a package registry, at a pinned version, into `target/tools`.
 
+mod better_auth;
+mod canaille;
+mod debian;
+mod django_oauth_toolkit;
+mod glewlwyd;
 mod hydra;
 mod keycloak;
+mod lemonldap;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode, Stdio};
@@ -25,7 +31,7 @@ struct Server {
 }
 
 /// In the order of the table.
-const SERVERS: [Server; 2] = [
+const SERVERS: [Server; 8] = [
     Server {
         name: "keycloak",
         fetch: keycloak::fetch,
@@ -33,6 +39,31 @@ const SERVERS: [Server; 2] = [
     Server {
         name: "hydra",
         fetch: hydra::fetch,
+    },
+    Server {
+        name: "better-auth",
+        fetch: better_auth::fetch,
+    },
+    // The demo's, which is always there.
+    Server {
+        name: "oidc-provider",
+        fetch: |_| Ok(("INTEROP_OIDC_PROVIDER", "the demo's".into())),
+    },
+    Server {
+        name: "django-oauth-toolkit",
+        fetch: django_oauth_toolkit::fetch,
+    },
+    Server {
+        name: "glewlwyd",
+        fetch: glewlwyd::fetch,
+    },
+    Server {
+        name: "canaille",
+        fetch: canaille::fetch,
+    },
+    Server {
+        name: "lemonldap",
+        fetch: lemonldap::fetch,
     },
 ];
 

@@ -88,7 +88,8 @@ mod tests {
         let text = with_stage(&template, Some(&stage)).expect("replaced");
         assert_eq!(text.matches("https://login.example.com/introspect").count(), 2);
         assert_eq!(text.matches("\"response\": \"claims\"").count(), 2);
-        assert_eq!(text.matches("\"cluster\": \"introspection\"").count(), 2);
+        // The third is of the entry point "mtls".
+        assert_eq!(text.matches("\"cluster\": \"introspection\"").count(), 3);
         let text = with_stage(&template, None).expect("removed");
         assert_eq!(text.matches("\"phantom_token\": null").count(), 1);
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use bff_tests::repository;
+use bff_tests::{repository, setup};
 use demo_system::System;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ impl Pages {
     /// Starts the browser for the pages of a system's server.
     pub(crate) fn start(system: &System) -> Result<Pages, String> {
         let failed = |error: std::io::Error| format!("starting the browser failed: {error}");
-        let mut node = Command::new(std::env::var_os("BFF_TEST_NODE").unwrap_or_else(|| "node".into()))
+        let mut node = Command::new(setup::artifacts().node)
             .arg("authorization-pages.mjs")
             .current_dir(repository::path("tests/browser"))
             .env("WWW", system.www())

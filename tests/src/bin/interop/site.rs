@@ -56,8 +56,17 @@ impl Site {
         SocketAddr::from(([127, 0, 0, 1], self.ports.authorization_server))
     }
 
+    /// The service's endpoint for back-channel logout.
+    pub(crate) fn back_channel(&self) -> String {
+        format!("http://127.0.0.1:{}/bff/backchannel-logout", self.ports.bff)
+    }
+
     pub(crate) fn client_secret(&self) -> &'static str {
         CLIENT_SECRET
+    }
+
+    pub(crate) fn gateway_secret(&self) -> &'static str {
+        GATEWAY_SECRET
     }
 
     /// The secret of the client that introspects, which may be the service's.

@@ -19,12 +19,27 @@ pub(crate) struct Variant {
     pub(crate) filter: Option<&'static str>,
     /// What the filter forwards.
     pub(crate) form: Form,
+    /// Settings of the service beside those of the page: names of environment variables, and values.
+    pub(crate) service: &'static [(&'static str, &'static str)],
     /// Parameters of each authorization request.
     pub(crate) parameters: &'static [(&'static str, &'static str)],
     /// Whether the claims of `/userInfo` come from the userinfo endpoint.
     pub(crate) userinfo_endpoint: bool,
     /// Whether a logout sends the ID token.
     pub(crate) hint: bool,
+}
+
+impl Variant {
+    /// What a variant has if it says nothing else.
+    pub(crate) const PLAIN: Variant = Variant {
+        what: "",
+        filter: None,
+        form: Form::Jwt,
+        service: &[],
+        parameters: &[],
+        userinfo_endpoint: false,
+        hint: false,
+    };
 }
 
 /// What the filter makes of an access token.
@@ -54,6 +69,9 @@ impl Settings {
             set("BFF_USERINFO_SOURCE", "userinfo_endpoint");
         }
         set("BFF_CLIENT__SEND_ID_TOKEN_HINT", &variant.hint.to_string());
+        for (name, value) in variant.service {
+            set(name, value);
+        }
         Ok(Settings {
             service,
             stage: variant.filter.map(|block| page.stage(block)).transpose()?,
@@ -97,11 +115,12 @@ pub(crate) fn start(
     options
         .environment
         .extend(service.map(|(name, value)| (Component::Bff, name.clone(), value.clone())));
-    let jwks = format!("http://{}{}", site.server(), server.jwks_path());
+    let jwks = format!("http://{}{}", server.keys(site), server.jwks_path());
     let issuer = settings.service("BFF_AUTHORIZATION_SERVER__ISSUER").unwrap_or_default();
     options.environment.extend([
         (Component::Api, "ISSUER".to_owned(), issuer.to_owned()),
         (Component::Api, "JWKS_URI".to_owned(), jwks),
+        (Component::Api, "AUDIENCE".to_owned(), server.audience(site)),
         (Component::Api, "TOKEN_TYPE".to_owned(), server.token_type().to_owned()),
     ]);
     System::start(&artifacts, options).map_err(|error| error.to_string())

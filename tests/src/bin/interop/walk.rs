@@ -178,8 +178,12 @@ impl Walk<'_> {
         self.settings.service(name).unwrap_or_default()
     }
 
-    /// Whether the server's metadata has this member.
+    /// Whether the server has this endpoint: by the service's settings, or by the member of this name in its metadata.
     pub(crate) fn offers(&self, member: &str) -> Result<bool, String> {
+        let setting = format!("BFF_AUTHORIZATION_SERVER__{}", member.to_uppercase());
+        if !self.setting(&setting).is_empty() {
+            return Ok(true);
+        }
         let issuer = Url::parse(self.setting("BFF_AUTHORIZATION_SERVER__ISSUER"))
             .map_err(|error| format!("invalid issuer: {error}"))?;
         let path = format!(

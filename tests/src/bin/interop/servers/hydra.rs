@@ -24,8 +24,8 @@ const VARIANTS: [Variant; 3] = [
         filter: Some("filter"),
         form: Form::Claims,
         parameters: AUDIENCE,
-        userinfo_endpoint: false,
         hint: true,
+        ..Variant::PLAIN
     },
     Variant {
         what: "JWT access tokens, introspected",
@@ -34,14 +34,12 @@ const VARIANTS: [Variant; 3] = [
         parameters: AUDIENCE,
         userinfo_endpoint: true,
         hint: true,
+        ..Variant::PLAIN
     },
     Variant {
         what: "JWT access tokens, without introspection",
-        filter: None,
-        form: Form::Jwt,
         parameters: AUDIENCE,
-        userinfo_endpoint: false,
-        hint: false,
+        ..Variant::PLAIN
     },
 ];
 

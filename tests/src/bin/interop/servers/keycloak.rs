@@ -30,33 +30,25 @@ const VARIANTS: [Variant; 4] = [
         what: "lightweight access tokens, exchanged",
         filter: Some("filter"),
         form: Form::Exchanged,
-        parameters: &[],
-        userinfo_endpoint: false,
-        hint: false,
+        ..Variant::PLAIN
     },
     Variant {
         what: "JWT access tokens, introspected",
         filter: Some("filter"),
         form: Form::Checked,
-        parameters: &[],
         userinfo_endpoint: true,
         hint: true,
+        ..Variant::PLAIN
     },
     Variant {
         what: "JWT access tokens, without introspection",
-        filter: None,
-        form: Form::Jwt,
-        parameters: &[],
-        userinfo_endpoint: false,
-        hint: false,
+        ..Variant::PLAIN
     },
     Variant {
         what: "claims in headers, introspection by the service's client",
         filter: Some("filter claims"),
         form: Form::Claims,
-        parameters: &[],
-        userinfo_endpoint: false,
-        hint: false,
+        ..Variant::PLAIN
     },
 ];
 

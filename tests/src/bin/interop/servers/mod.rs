@@ -1,9 +1,16 @@
 //! The authorization servers: how each is started, and what its administrator does.
 
+mod better_auth;
+mod canaille;
+mod django_oauth_toolkit;
+mod glewlwyd;
 mod hydra;
 mod keycloak;
+mod lemonldap;
+mod oidc_provider;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use crate::page::Page;
 use crate::site::Site;
@@ -45,9 +52,24 @@ pub(crate) trait Server {
     /// The path of its JWKS.
     fn jwks_path(&self) -> &'static str;
 
+    /// The address from which the API gets the JWKS.
+    fn keys(&self, site: &Site) -> SocketAddr {
+        site.server()
+    }
+
     /// The `typ` of its JWT access tokens.
     fn token_type(&self) -> &'static str {
         "at+jwt"
+    }
+
+    /// The audience of access tokens for the API.
+    fn audience(&self, _: &Site) -> String {
+        "demo-api".to_owned()
+    }
+
+    /// Whether it asks the user at sign-out, whatever the client sends: OpenID Connect RP-Initiated Logout 1.0, section 2, allows that.
+    fn asks_at_sign_out(&self) -> bool {
+        false
     }
 
     /// The address of introspection, if it is not that of the pages.
@@ -84,7 +106,7 @@ pub(crate) struct Known {
 }
 
 /// All servers, in the order of the table.
-pub(crate) const ALL: [Known; 2] = [
+pub(crate) const ALL: [Known; 8] = [
     Known {
         name: keycloak::NAME,
         new: keycloak::new,
@@ -93,11 +115,49 @@ pub(crate) const ALL: [Known; 2] = [
         name: hydra::NAME,
         new: hydra::new,
     },
+    Known {
+        name: better_auth::NAME,
+        new: better_auth::new,
+    },
+    Known {
+        name: oidc_provider::NAME,
+        new: oidc_provider::new,
+    },
+    Known {
+        name: django_oauth_toolkit::NAME,
+        new: django_oauth_toolkit::new,
+    },
+    Known {
+        name: glewlwyd::NAME,
+        new: glewlwyd::new,
+    },
+    Known {
+        name: canaille::NAME,
+        new: canaille::new,
+    },
+    Known {
+        name: lemonldap::NAME,
+        new: lemonldap::new,
+    },
 ];
 
 /// The path that an environment variable of `cargo xtask interop` holds.
-fn fetched(variable: &str) -> Result<std::path::PathBuf, String> {
+fn fetched(variable: &str) -> Result<PathBuf, String> {
     std::env::var_os(variable)
         .map(Into::into)
         .ok_or_else(|| format!("missing {variable}: run this with `cargo xtask interop`"))
+}
+
+/// The folder below `parent` whose name ends with `end`: packages have one for the processor, and one for a version.
+fn folder_in(parent: &Path, end: &str) -> Result<PathBuf, String> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths
+        .find(|path| path.is_dir() && path.to_string_lossy().ends_with(end))
+        .ok_or_else(|| {
+            format!(
+                "missing a folder in {}: remove its server from target/tools",
+                parent.display()
+            )
+        })
 }

@@ -15,8 +15,8 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     let mut user = walk.signed_in()?;
     let url = walk.log_out(&mut user)?;
     let passage = walk.pages.borrow_mut().open(&url)?;
-    if with_hint && passage.pages > 0 {
-        return Err("the server asked the user, in spite of the hint".to_owned());
+    if with_hint && (passage.pages > 0) != walk.server.borrow().asks_at_sign_out() {
+        return Err(format!("the server asked the user on {} pages", passage.pages));
     }
     // The page load after sign-out: the `state` is the service's own.
     let end = user.end_login(&passage.url);

@@ -58,8 +58,8 @@ fn without_server(walk: &Walk<'_>, user: &mut bff_tests::user_agent::UserAgent) 
 }
 
 pub(super) fn rate_limit(walk: &Walk<'_>) -> Outcome {
-    let server = walk.server.borrow();
-    match server.rate_limit() {
+    let limit = walk.server.borrow().rate_limit();
+    match limit {
         Some(limit) => limit(walk),
         None => Ok(Done::NotOffered("it has none by itself")),
     }

@@ -76,13 +76,13 @@ pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
 /// The time of the first sign-in is over when the second one says how old it may be.
 pub(super) fn max_age(walk: &Walk<'_>) -> Outcome {
     let first = walk.signed_in()?;
-    let signed_in_at = walk.id_token_claims(&first)?["auth_time"].as_u64();
+    let signed_in_at = walk.id_token_claims(&first)?["auth_time"].as_f64();
     std::thread::sleep(Duration::from_millis(2_500));
     let SignIn { user, passage, end } = walk.sign_in(&[("max_age", "1")])?;
     if end.json()["isLoggedIn"] != true || !passage.password {
         return Err(format!("password asked for: {}; {}", passage.password, shown(&end)));
     }
-    let again = walk.id_token_claims(&user)?["auth_time"].as_u64();
+    let again = walk.id_token_claims(&user)?["auth_time"].as_f64();
     match again.is_some() && again > signed_in_at {
         true => Ok(Done::Passed),
         false => Err(format!("auth_time was {signed_in_at:?} and is {again:?}")),

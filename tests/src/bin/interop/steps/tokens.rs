@@ -43,11 +43,19 @@ pub(super) fn api_with_claims(walk: &Walk<'_>) -> Outcome {
         return Ok(Done::NotHere);
     }
     let user = walk.signed_in()?;
-    let subject = walk.id_token_claims(&user)?["sub"].clone();
+    let header = &walk.introspection["claim_to_headers"][0];
+    // The same claim of the ID token. What RFC 7662 calls `username` has another name there.
+    let claim = match header["claim_name"].as_str().unwrap_or_default() {
+        "username" => "preferred_username",
+        claim => claim,
+    };
+    let value = walk.id_token_claims(&user)?[claim].clone();
     let response = user.get_data();
     expect("GET of the API", &response, 200)?;
     let head = String::from_utf8_lossy(&response.body).into_owned();
-    let expected = format!("x-user-sub: {}", subject.as_str().unwrap_or_default());
+    let name = header["header_name"].as_str().unwrap_or_default();
+    let value = value.as_str().ok_or_else(|| format!("the ID token has no `{claim}`"))?;
+    let expected = format!("{name}: {value}");
     match head.lines().any(|line| line == expected) && !head.contains(&format!("{AT}=")) {
         true => Ok(Done::Passed),
         false => Err(format!("missing `{expected}` in the request: {}", shown(&response))),
