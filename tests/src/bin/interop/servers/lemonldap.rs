@@ -125,7 +125,6 @@ impl LemonLdap {
             "globalStorageOptions": storage("sessions"),
             "persistentStorage": "Apache::Session::File",
             "persistentStorageOptions": storage("psessions"),
-            "handlerInternalCache": 0,
             "localSessionStorage": "",
             "locationRules": {&portal[Position::BeforeHost..Position::AfterPort]: {"default": "accept"}},
             "portalSkin": "bootstrap",
