@@ -78,7 +78,10 @@ impl Hydra {
             .arg(self.folder.join("hydra.yml"))
             .env(
                 "DSN",
-                format!("sqlite://{}?_fk=true", self.folder.join("hydra.sqlite").display()),
+                format!(
+                    "sqlite://{}?_fk=true&_journal_mode=WAL&_busy_timeout=10000",
+                    self.folder.join("hydra.sqlite").display()
+                ),
             )
             .env("SECRETS_SYSTEM", "the-secret-of-hydra-in-the-tests")
             .env("SERVE_PUBLIC_HOST", "127.0.0.1")
