@@ -113,5 +113,9 @@ fn write(table: &str) -> Result<()> {
     let (before, _) = page
         .split_once(MARK)
         .ok_or_else(|| format!("{RESULTS}: missing the line `{}`", MARK.trim_end()))?;
-    Ok(files::write(&path, format!("{before}{MARK}\n{table}"))?)
+    let date = command::output(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
+    Ok(files::write(
+        &path,
+        format!("{before}{MARK}\nRun on {date}.\n\n{table}"),
+    )?)
 }
