@@ -1,7 +1,8 @@
 //! The process of a server.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,22 +12,17 @@ use demo_system::{ChildGroup, Signal};
 const READY_WITHIN: Duration = Duration::from_secs(180);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A program that is started and stopped again and again, with one log.
+/// A running program. Dropped, it is asked to exit, and its end is awaited.
 pub(crate) struct Program {
-    log: PathBuf,
-    running: Option<ChildGroup>,
+    running: ChildGroup,
 }
 
 impl Program {
-    pub(crate) fn new(log: PathBuf) -> Program {
-        Program { log, running: None }
-    }
-
-    /// Starts it, and waits until it is ready.
-    pub(crate) fn start(&mut self, mut command: Command, is_ready: impl Fn() -> bool) -> Result<(), String> {
+    /// Starts it, with its output at the end of a log, and waits until it is ready.
+    pub(crate) fn start(log: &Path, mut command: Command, is_ready: impl Fn() -> bool) -> Result<Program, String> {
         let name = command.get_program().to_string_lossy().into_owned();
         let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
-        let open = || File::options().create(true).append(true).open(&self.log);
+        let open = || File::options().create(true).append(true).open(log);
         command
             .stdin(Stdio::null())
             .stdout(open().map_err(failed)?)
@@ -38,23 +34,21 @@ impl Program {
             let late = (started.elapsed() > READY_WITHIN).then(|| format!("not ready after {READY_WITHIN:?}"));
             if let Some(how) = ended.or(late) {
                 group.kill();
-                return Err(format!("{name}: {how}: see the end of {}", self.log.display()));
+                return Err(format!("{name}: {how}: see the end of {}", log.display()));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        self.running = Some(group);
-        Ok(())
+        Ok(Program { running: group })
     }
+}
 
-    pub(crate) fn stop(&mut self) {
-        if let Some(mut group) = self.running.take() {
-            group.stop(Signal::Terminate, STOPPED_WITHIN);
-        }
-    }
+/// Whether a program responds to GET at this path with 200.
+pub(crate) fn responds(address: SocketAddr, path: &str) -> bool {
+    demo_system::get(address, path).is_ok_and(|(status, _)| status == 200)
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.stop();
+        self.running.stop(Signal::Terminate, STOPPED_WITHIN);
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::steps::{Done, Outcome};
 use crate::variant::{Form, Variant};
@@ -106,9 +106,8 @@ impl Server for BetterAuth {
             .env("DATABASE", folder.join("better-auth.sqlite"))
             .env("USERNAME", USERNAME)
             .env("PASSWORD", PASSWORD);
-        let ready = || demo_system::get(site.server(), self.jwks_path()).is_ok_and(|(status, _)| status == 200);
-        let mut program = Program::new(folder.join("better-auth.log"));
-        program.start(command, ready)?;
+        let ready = || responds(site.server(), self.jwks_path());
+        let program = Program::start(&folder.join("better-auth.log"), command, ready)?;
         self.program = Some(program);
         Ok(())
     }

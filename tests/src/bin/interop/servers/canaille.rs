@@ -176,8 +176,11 @@ impl Server for Canaille {
         let request = Request::new("GET", self.jwks_path());
         let authority = authority(site);
         let ready = || send_plain_as(site.server(), &authority, &request).is_ok_and(|response| response.status == 200);
-        let mut program = Program::new(self.folder.join("canaille.log"));
-        program.start(self.command(&["run", "--bind", &site.server().to_string()]), ready)?;
+        let program = Program::start(
+            &self.folder.join("canaille.log"),
+            self.command(&["run", "--bind", &site.server().to_string()]),
+            ready,
+        )?;
         self.program = Some(program);
         Ok(())
     }

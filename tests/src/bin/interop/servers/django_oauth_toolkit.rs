@@ -9,7 +9,7 @@ use bff_tests::repository;
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::Walk;
@@ -93,9 +93,8 @@ impl DjangoOauthToolkit {
     fn serve(&self, site: &Site) -> Result<(), String> {
         // Dropped, the program of before stops.
         self.program.replace(None);
-        let ready = || demo_system::get(site.server(), self.jwks_path()).is_ok_and(|(status, _)| status == 200);
-        let mut program = Program::new(self.folder.join("django.log"));
-        program.start(self.command(site, "serve"), ready)?;
+        let ready = || responds(site.server(), self.jwks_path());
+        let program = Program::start(&self.folder.join("django.log"), self.command(site, "serve"), ready)?;
         self.program.replace(Some(program));
         Ok(())
     }

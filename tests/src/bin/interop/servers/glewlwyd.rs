@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Offered, Server, fetched, folder_in};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, shown};
@@ -142,9 +142,8 @@ impl Server for Glewlwyd {
         command
             .arg(format!("--config-file={}", self.folder.join("glewlwyd.conf").display()))
             .env("LD_LIBRARY_PATH", folder_in(&root.join("usr/lib"), "-linux-gnu")?);
-        let ready = || demo_system::get(site.server(), "/config").is_ok_and(|(status, _)| status == 200);
-        let mut program = Program::new(self.folder.join("glewlwyd.log"));
-        program.start(command, ready)?;
+        let ready = || responds(site.server(), "/config");
+        let program = Program::start(&self.folder.join("glewlwyd.log"), command, ready)?;
         self.program = Some(program);
         Ok(())
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
@@ -161,12 +161,14 @@ impl Server for Hydra {
         if self.hydra.is_some() {
             return Ok(());
         }
-        let ready = || demo_system::get(admin(site), "/health/ready").is_ok_and(|(status, _)| status == 200);
-        let mut hydra = Program::new(self.folder.join("hydra.log"));
-        hydra.start(self.command(site, &["serve", "all"]), ready)?;
-        let ready = || demo_system::get(site.server(), self.jwks_path()).is_ok_and(|(status, _)| status == 200);
-        let mut pages = Program::new(self.folder.join("pages.log"));
-        pages.start(self.login_pages(site), ready)?;
+        let ready = || responds(admin(site), "/health/ready");
+        let hydra = Program::start(
+            &self.folder.join("hydra.log"),
+            self.command(site, &["serve", "all"]),
+            ready,
+        )?;
+        let ready = || responds(site.server(), self.jwks_path());
+        let pages = Program::start(&self.folder.join("pages.log"), self.login_pages(site), ready)?;
         (self.hydra, self.pages) = (Some(hydra), Some(pages));
         Ok(())
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{Site, USERNAME};
 use crate::steps::{Done, Outcome};
 use crate::variant::{Form, Variant};
@@ -54,15 +54,12 @@ const VARIANTS: [Variant; 4] = [
 
 struct Keycloak {
     home: PathBuf,
-    program: Program,
+    program: Option<Program>,
 }
 
 pub(crate) fn new() -> Result<Box<dyn Server>, String> {
     let home = fetched("INTEROP_KEYCLOAK")?;
-    Ok(Box::new(Keycloak {
-        program: Program::new(home.join("server.log")),
-        home,
-    }))
+    Ok(Box::new(Keycloak { home, program: None }))
 }
 
 impl Server for Keycloak {
@@ -115,12 +112,13 @@ impl Server for Keycloak {
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
             .env("JAVA_OPTS_KC_HEAP", "-Xms128m -Xmx768m");
         let path = format!("/realms/{REALM}/.well-known/openid-configuration");
-        let is_ready = || demo_system::get(site.server(), &path).is_ok_and(|(status, _)| status == 200);
-        self.program.start(command, is_ready)
+        let is_ready = || responds(site.server(), &path);
+        self.program = Some(Program::start(&self.home.join("server.log"), command, is_ready)?);
+        Ok(())
     }
 
     fn stop(&mut self) {
-        self.program.stop();
+        self.program = None;
     }
 
     fn jwks_path(&self) -> &'static str {

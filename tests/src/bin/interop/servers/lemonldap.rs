@@ -13,7 +13,7 @@ use url::{Position, Url};
 
 use super::{Offered, Server, fetched, folder_in};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
@@ -193,9 +193,8 @@ impl LemonLdap {
             .arg("--disable-keepalive")
             .arg(format!("--listen=127.0.0.1:{}", site.ports.authorization_server))
             .arg(repository::path("tests/interop/lemonldap/portal.psgi"));
-        let ready = || demo_system::get(site.server(), self.jwks_path()).is_ok_and(|(status, _)| status == 200);
-        let mut program = Program::new(self.folder.join("portal.log"));
-        program.start(starman, ready)?;
+        let ready = || responds(site.server(), self.jwks_path());
+        let program = Program::start(&self.folder.join("portal.log"), starman, ready)?;
         self.program.replace(Some(program));
         Ok(())
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Offered, Server};
 use crate::page::Page;
-use crate::program::Program;
+use crate::program::{Program, responds};
 use crate::site::{Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
@@ -97,9 +97,8 @@ impl Server for OidcProvider {
             .env("ADMIN_TOKEN_FILE", self.folder.join("admin-token"))
             .env("API_AUDIENCE", self.audience(site))
             .env("BACKCHANNEL_LOGOUT_URI", site.back_channel());
-        let ready = || demo_system::get(site.server(), self.jwks_path()).is_ok_and(|(status, _)| status == 200);
-        let mut program = Program::new(self.folder.join("server.log"));
-        program.start(command, ready)?;
+        let ready = || responds(site.server(), self.jwks_path());
+        let program = Program::start(&self.folder.join("server.log"), command, ready)?;
         self.program = Some(program);
         Ok(())
     }
