@@ -10,6 +10,7 @@
 pub mod bounded;
 pub mod brands;
 pub mod client_credentials;
+pub mod cookie_keys;
 pub mod disclosure;
 pub mod discovered_filter;
 pub mod dynamic_listeners;
@@ -24,6 +25,7 @@ pub mod mounted_volume;
 pub mod nginx;
 pub mod otlp_receiver;
 pub mod partner;
+pub mod program;
 pub mod promql;
 mod proxy;
 pub mod random;

@@ -2,32 +2,19 @@
 //! a new configuration over Envoy's extension configuration discovery, as in `docs/operations/key-rotation.md`.
 
 use std::net::SocketAddr;
-use std::process::Command;
 
 use bff_core::crypto::key_ring::KeyRing;
+use bff_tests::cookie_keys;
 use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::http1::send_plain;
 use bff_tests::mounted_volume::MountedVolume;
 use bff_tests::setup::{TestSystem, eventually, start, statistic};
 use bff_tests::steady_load::{Progress, under_load};
 use bff_tests::user_agent::UserAgent;
-use demo_system::{Artifacts, Component};
+use demo_system::Component;
 
 const USERS: usize = 3;
 const FROM_ENVIRONMENT: &str = "{\"env\": \"BFF_COOKIE_KEYS\"}";
-
-/// The output of `bff-service keys`, with this on its standard input.
-fn keys(arguments: &[&str], ring: &str) -> String {
-    let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
-    let output = Command::new(artifacts.bff_service)
-        .arg("keys")
-        .args(arguments)
-        .env("BFF_COOKIE_KEYS", ring)
-        .output()
-        .expect("bff-service");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
 
 /// Two replicas whose keys are in a mounted volume; the second one reloads them only on SIGHUP.
 fn two_replicas(ring: &str) -> (TestSystem, MountedVolume) {
@@ -62,31 +49,11 @@ fn metrics(admin: SocketAddr) -> String {
 /// Gives a ring to the service and then to the filter; returns when it is in force in both.
 fn give(test: &TestSystem, volume: &mut MountedVolume, filter: &mut DiscoveredFilter<'_>, ring: &str) {
     volume.write("cookie-keys", &format!("{ring}\n"));
-    hang_up(test);
-    // The command prints the same for the ring as the service logs.
-    let fingerprints = keys(&["fingerprint"], ring);
-    let mut expected: Vec<String> = Vec::new();
-    for line in fingerprints.lines() {
-        let (key, does) = line.split_once(' ').expect("a key and what it does");
-        expected.push(format!("bff_cookie_keys{{key=\"{key}\",does=\"{does}\"}} 1"));
-    }
+    cookie_keys::reload(&test.system, Component::SecondBff);
     for admin in admins(test) {
-        eventually("the service has the ring", || {
-            let text = metrics(admin);
-            let found: Vec<&str> = text
-                .lines()
-                .filter(|line| line.starts_with("bff_cookie_keys{"))
-                .collect();
-            found == expected
-        });
+        cookie_keys::wait_until_in_force(admin, ring);
     }
     assert!(filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{ring}\"}}")));
-}
-
-fn hang_up(test: &TestSystem) {
-    let pid = test.system.pid(Component::SecondBff).expect("it runs");
-    let sent = Command::new("kill").args(["-HUP", &pid.to_string()]).status();
-    assert!(sent.expect("kill").success());
 }
 
 /// No worker of the service or of the filter opens a cookie that was sealed with a removed key.
@@ -114,7 +81,7 @@ fn a_bad_ring_is_refused_by_both(
 ) {
     let bad = format!("{ring},{}", "00".repeat(32));
     volume.write("cookie-keys", &bad);
-    hang_up(test);
+    cookie_keys::reload(&test.system, Component::SecondBff);
     for admin in admins(test) {
         eventually("the service refuses the ring", || {
             metrics(admin).contains("\nbff_reread_refused 1\n")
@@ -137,7 +104,7 @@ fn a_bad_ring_is_refused_by_both(
 
 #[test]
 fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refused_at_once() {
-    let made = keys(&["generate", "--count", "3"], "");
+    let made = cookie_keys::command(&["generate", "--count", "3"], "");
     let made: Vec<&str> = made.lines().collect();
     let [one, two, three] = made.try_into().expect("three keys");
     let (test, mut volume) = two_replicas(one);

@@ -52,11 +52,11 @@ fn main() -> ExitCode {
         Some((&"bench", filters)) => bench::run(filters),
         Some((&"deny", [])) => deny::run(),
         Some((&"client-matrix", frameworks)) => client_matrix::run(frameworks),
-        Some((&"control-planes", [])) => control_planes::run(),
+        Some((&"control-planes", names)) => control_planes::run(names),
         Some((&"interop", servers)) => interop::run(servers),
         Some((&"newcomer", browsers)) => newcomer::run(browsers),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
-        Some((command @ (&"check" | &"wasm" | &"deny" | &"control-planes"), [argument, ..])) => Err(format!(
+        Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => Err(format!(
             "unexpected argument `{argument}`: {command} takes no arguments"
         )),
         Some((command, _)) => Err(unknown(command)),

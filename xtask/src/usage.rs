@@ -60,10 +60,11 @@ const COMMANDS: [Command; 15] = [
     },
     Command {
         name: "control-planes",
-        synopsis: "control-planes",
+        synopsis: "control-planes [NAME…]",
         text: &[
             "applies the chart and the manifests for Istio and Envoy Gateway to a real Kubernetes API server, which it",
-            "fetches and starts, with the resource definitions of both",
+            "fetches and starts, and walks through the system behind the Envoy that each control plane configures; NAMEs:",
+            "istio, envoy-gateway",
         ],
     },
     Command {

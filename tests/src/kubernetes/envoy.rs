@@ -104,6 +104,24 @@ impl Local<'_> {
         self.system.resume(Component::Envoy).expect("Envoy starts");
     }
 
+    /// A filter chain and a cluster for the host of the authorization server, which is outside the cluster.
+    pub fn outside(&self) -> (Value, Value) {
+        let outside = "outside_authorization_server";
+        let host = format!("login.{}", self.system.options().domain);
+        let virtual_host = json!({
+            "name": "outside",
+            "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": outside}}],
+        });
+        let chain = self.chain(&[&host], false, manager("outside", vec![virtual_host], vec![]));
+        let endpoint = endpoint(self.system.authorization_server_addr());
+        let cluster = json!({
+            "name": outside,
+            "load_assignment": {"cluster_name": outside, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        });
+        (chain, cluster)
+    }
+
     /// Writes the file that Envoy starts with. In addition to the translation it has the host of the authorization
     /// server, which is outside the cluster.
     pub fn write(&self, translation: Translation) {
@@ -113,28 +131,9 @@ impl Local<'_> {
             listener: settings,
             bootstrap,
         } = translation;
-        let outside = "outside_authorization_server";
-        let host = format!("login.{}", self.system.options().domain);
-        chains.push(self.chain(
-            &[&host],
-            false,
-            manager(
-                "outside",
-                vec![json!({
-                    "name": "outside",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": outside}}],
-                })],
-                vec![],
-            ),
-        ));
-        clusters.push(json!({
-            "name": outside,
-            "load_assignment": {
-                "cluster_name": outside,
-                "endpoints": [{"lb_endpoints": [endpoint(self.system.authorization_server_addr())]}],
-            },
-        }));
+        let (chain, cluster) = self.outside();
+        chains.push(chain);
+        clusters.push(cluster);
         let mut listener = json!({
             "name": "https",
             "address": address(self.system.public_addr()),

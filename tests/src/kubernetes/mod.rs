@@ -1,6 +1,8 @@
 //! The manifests of `envoy/` for Kubernetes: their content, their schemas, and the Envoy configuration that
 //! results from them.
 
+pub mod cluster;
+pub mod entry_points;
 pub mod envoy;
 pub mod gateway;
 pub mod istio;

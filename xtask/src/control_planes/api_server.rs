@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use demo_system::{ChildGroup, Signal, files, free_port};
+use serde_json::json;
 
 use super::programs::Programs;
 use crate::command;
@@ -19,7 +20,7 @@ const TOKEN: &str = "administers-the-api-server-of-this-run";
 /// A running API server. Dropping it stops it, and its etcd.
 pub(super) struct ApiServer {
     kubectl: PathBuf,
-    address: String,
+    configuration: PathBuf,
     running: Vec<ChildGroup>,
 }
 
@@ -35,9 +36,10 @@ impl ApiServer {
         let peers = format!("http://127.0.0.1:{}", free_port());
         let mut server = ApiServer {
             kubectl: programs.kubectl.clone(),
-            address: format!("https://127.0.0.1:{port}"),
+            configuration: folder.join("kubeconfig"),
             running: Vec::new(),
         };
+        files::write(&server.configuration, configuration(port))?;
         let mut database = Command::new(&programs.etcd);
         database
             .arg("--data-dir")
@@ -98,17 +100,39 @@ impl ApiServer {
         Ok(())
     }
 
+    /// The file with its address and the administrator's credential.
+    pub(super) fn configuration(&self) -> &Path {
+        &self.configuration
+    }
+
     /// Runs kubectl as an administrator.
     pub(super) fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
         Command::new(&self.kubectl)
-            .args(["--server", &self.address, "--token", TOKEN])
-            // Its certificate is its own, and the connection stays on this machine.
-            .arg("--insecure-skip-tls-verify")
+            .arg("--kubeconfig")
+            .arg(&self.configuration)
             .args(arguments)
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("starting kubectl failed: {error}"))
     }
+}
+
+/// A configuration of kubectl.
+fn configuration(port: u16) -> String {
+    // The server's certificate is its own, and the connection stays on this machine.
+    let configuration = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{
+            "name": "local",
+            "cluster": {"server": format!("https://127.0.0.1:{port}"), "insecure-skip-tls-verify": true},
+        }],
+        "users": [{"name": "admin", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
+        "current-context": "local",
+    });
+    // JSON is YAML.
+    configuration.to_string()
 }
 
 impl Drop for ApiServer {

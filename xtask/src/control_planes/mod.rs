@@ -3,9 +3,11 @@
 //!
 //! * [`programs`]: what is fetched.
 //! * [`api_server`]: the server.
+//! * [`walks`]: through the system behind the control planes, which read the manifests from that server.
 
 mod api_server;
 mod programs;
+mod walks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -27,7 +29,15 @@ const RESTRICTED: [&str; 2] = [
 /// Values of Istio's own chart, and no manifest.
 const NO_MANIFEST: &str = "gateway-values.yaml";
 
-pub(crate) fn run() -> Result<ExitCode> {
+/// The control planes whose walks there are.
+const CONTROL_PLANES: [&str; 2] = ["istio", "envoy-gateway"];
+
+/// With names: only the walks behind these control planes.
+pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
+    if let Some(unknown) = names.iter().find(|name| !CONTROL_PLANES.contains(name)) {
+        let known = CONTROL_PLANES.join(", ");
+        return Err(format!("unknown control plane `{unknown}`: write one of {known}"));
+    }
     let programs = Programs::fetch()?;
     let folder = workspace::target().join("control-planes");
     files::create_dir(&folder)?;
@@ -38,8 +48,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         apply(&server, file).map_err(|fault| format!("{}: {fault}", file.display()))?;
     }
     // A kind is served a moment after its definition is.
-    let names = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
-    succeeded(server.kubectl(&names)?)?;
+    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    succeeded(server.kubectl(&wait)?)?;
     for name in NAMESPACES {
         succeeded(server.kubectl(&["create", "namespace", name])?)?;
     }
@@ -63,19 +73,19 @@ pub(crate) fn run() -> Result<ExitCode> {
             Err(fault) => faults.push(format!("{}: {fault}", shown(file))),
         }
     }
-    match faults.is_empty() {
-        true => {
-            let definitions = definitions.len();
-            command::progress(&format!(
-                "the API server took {applied} objects without a warning, with {definitions} files of resource definitions"
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
-        false => Err(format!(
+    if !faults.is_empty() {
+        return Err(format!(
             "the API server refused manifests:\n    {}",
             faults.join("\n    ")
-        )),
+        ));
     }
+    let definitions = definitions.len();
+    command::progress(&format!(
+        "the API server took {applied} objects without a warning, with {definitions} files of resource definitions"
+    ));
+    let names = if names.is_empty() { &CONTROL_PLANES[..] } else { names };
+    walks::run(names, &programs, &server, &folder)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn restrict(server: &ApiServer, namespace: &str) -> Result<()> {

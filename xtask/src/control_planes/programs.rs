@@ -15,6 +15,8 @@ const GATEWAY_API: &str = "sigs.k8s.io/gateway-api@v1.4.1";
 const ISTIO_API: &str = "istio.io/api@v1.31.4";
 const PROMETHEUS_OPERATOR: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
 const ENVOY_GATEWAY: &str = "github.com/envoyproxy/gateway@v1.9.1";
+/// Istio's releases are no versions of its module: this is its main branch of 27 August 2026, between 1.31 and 1.32.
+const ISTIO: &str = "istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad";
 
 /// What `cargo xtask control-planes` runs.
 pub(super) struct Programs {
@@ -22,6 +24,8 @@ pub(super) struct Programs {
     pub(super) api_server: PathBuf,
     pub(super) kubectl: PathBuf,
     pub(super) helm: PathBuf,
+    pub(super) pilot_discovery: PathBuf,
+    pub(super) envoy_gateway: PathBuf,
 }
 
 impl Programs {
@@ -37,16 +41,14 @@ impl Programs {
             api_server: api_server()?,
             kubectl: helm::kubectl()?,
             helm: helm::find()?,
+            pilot_discovery: built(ISTIO, "pilot/cmd/pilot-discovery", &[], &[])?,
+            envoy_gateway: built(ENVOY_GATEWAY, "cmd/envoy-gateway", &[], &[])?,
         })
     }
 }
 
 /// `kube-apiserver`, built from Kubernetes' module.
 fn api_server() -> Result<PathBuf> {
-    let program = workspace::tools().join(format!("kube-apiserver-{KUBERNETES}/kube-apiserver"));
-    if program.is_file() {
-        return Ok(program);
-    }
     let module = format!("k8s.io/kubernetes@{KUBERNETES}");
     // Its module takes those that are developed beside it from its own folders, as v0.0.0; they are published as v0.N.
     let published = KUBERNETES.replacen("v1.", "v0.", 1);
@@ -59,13 +61,23 @@ fn api_server() -> Result<PathBuf> {
     replaced.dedup();
     // Helm and others compare versions with this one.
     let version = format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES}");
-    go::Program {
-        module: &module,
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-        replaced: &replaced,
-        arguments: &["-ldflags", &version],
+    built(&module, "cmd/kube-apiserver", &replaced, &["-ldflags", &version])
+}
+
+/// The program of a package of a module, built in a folder with its version.
+fn built(module: &str, package: &str, replaced: &[String], arguments: &[&str]) -> Result<PathBuf> {
+    let (path, version) = module.split_once('@').unwrap_or((module, ""));
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let program = workspace::tools().join(format!("{name}-{version}/{name}"));
+    if !program.is_file() {
+        go::Program {
+            module,
+            package: &format!("{path}/{package}"),
+            replaced,
+            arguments,
+        }
+        .build(&program)?;
     }
-    .build(&program)?;
     Ok(program)
 }
 

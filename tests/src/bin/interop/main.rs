@@ -10,7 +10,7 @@
 mod gateway;
 mod page;
 mod pages;
-mod program;
+
 mod report;
 mod servers;
 mod site;

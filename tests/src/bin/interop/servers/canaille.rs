@@ -11,10 +11,10 @@ use bff_tests::renamed_server;
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::Program;
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::Walk;
+use bff_tests::program::Program;
 
 pub(crate) const NAME: &str = "canaille";
 

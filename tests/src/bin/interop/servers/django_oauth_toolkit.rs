@@ -9,10 +9,10 @@ use bff_tests::repository;
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::Walk;
+use bff_tests::program::{Program, responds};
 
 pub(crate) const NAME: &str = "django-oauth-toolkit";
 

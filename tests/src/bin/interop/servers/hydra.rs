@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
-use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
+use bff_tests::program::{Program, responds};
 
 pub(crate) const NAME: &str = "hydra";
 

@@ -13,10 +13,10 @@ use url::{Position, Url};
 
 use super::{Offered, Server, fetched, folder_in};
 use crate::page::Page;
-use crate::program::{Program, responds};
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
+use bff_tests::program::{Program, responds};
 
 pub(crate) const NAME: &str = "lemonldap";
 

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::{Offered, Server};
 use crate::page::Page;
-use crate::program::{Program, responds};
 use crate::site::{Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
+use bff_tests::program::{Program, responds};
 
 pub(crate) const NAME: &str = "oidc-provider";
 

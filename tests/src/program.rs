@@ -13,13 +13,13 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running program. Dropped, it is asked to exit, and its end is awaited.
-pub(crate) struct Program {
+pub struct Program {
     running: ChildGroup,
 }
 
 impl Program {
     /// Starts it, with its output at the end of a log, and waits until it is ready.
-    pub(crate) fn start(log: &Path, mut command: Command, is_ready: impl Fn() -> bool) -> Result<Program, String> {
+    pub fn start(log: &Path, mut command: Command, is_ready: impl Fn() -> bool) -> Result<Program, String> {
         let name = command.get_program().to_string_lossy().into_owned();
         let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
         let open = || File::options().create(true).append(true).open(log);
@@ -43,7 +43,7 @@ impl Program {
 }
 
 /// Whether a program responds to GET at this path with 200.
-pub(crate) fn responds(address: SocketAddr, path: &str) -> bool {
+pub fn responds(address: SocketAddr, path: &str) -> bool {
     demo_system::get(address, path).is_ok_and(|(status, _)| status == 200)
 }
 

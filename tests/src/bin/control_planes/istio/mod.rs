@@ -1,0 +1,161 @@
+//! Istio: its `pilot-discovery` translates the manifests, and the real Envoy takes what it sends.
+//!
+//! istiod writes for istio-proxy, an Envoy with further extensions and an agent beside it. Envoy itself refuses what needs
+//! these, so listeners and clusters are taken from istiod's dump and [`only_istio_proxy`] takes out what only istio-proxy has;
+//! routes, endpoints and certificates come over istiod's own stream, as long as the walk takes. The filters' configurations are
+//! in files, with the module as a file, because the agent and not Envoy fetches it.
+//!
+//! * [`istiod`]: the program.
+//! * [`proxy`]: the gateway's Envoy, as istiod knows it.
+//! * [`only_istio_proxy`]: the list.
+
+mod istiod;
+mod only_istio_proxy;
+mod proxy;
+
+use std::path::Path;
+
+use bff_tests::http1::{Client, Request};
+use bff_tests::kubernetes::cluster::Cluster;
+use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
+use bff_tests::kubernetes::manifests::{self, Manifest};
+use bff_tests::setup::eventually;
+use bff_tests::user_agent::UserAgent;
+use serde_json::{Value, json};
+
+use self::istiod::Istiod;
+use self::proxy::Proxy;
+use crate::kubernetes::Kubernetes;
+use crate::objects::{authority, certificate, secret, service, services};
+use crate::{keys, network, passed};
+
+const NAMESPACE: &str = "istio-ingress";
+/// The gateway's service account, in the name of Istio's own chart.
+const ACCOUNT: &str = "bff-gateway";
+const OURS: &str = "wasmplugins,trafficextensions,envoyfilters,virtualservices,gateways.networking.istio.io,\
+                    serviceentries,destinationrules";
+
+/// Walks through the system behind Istio.
+pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
+    let cluster = Cluster::start();
+    let istiod = Istiod::start(kubernetes, folder);
+    kubernetes.delete(OURS, NAMESPACE, "--all");
+    kubernetes.apply(&around(&cluster));
+    let manifests = named(&cluster, &manifests::of_folder("istio"));
+    kubernetes.apply(&contents(&manifests));
+    let proxy = Proxy {
+        cluster: &cluster,
+        istiod: &istiod,
+        token: kubernetes.token(NAMESPACE, ACCOUNT, "istio-ca"),
+    };
+    let changes = proxy.configure(folder);
+    assert!(
+        !istiod.log().contains("failed to build envoy filter value"),
+        "see {}",
+        folder.display()
+    );
+    for change in changes {
+        println!("  {change}");
+    }
+    // There the filters come before the routes.
+    all_three_entry_points_answer_right(&cluster, 401);
+    passed("three entry points, refusals, CORS, other spellings, the end of a session");
+    keys::rotate(&cluster);
+    a_route_that_nobody_named(kubernetes, &cluster, &manifests);
+}
+
+/// A route without an entry in filter-routes.yaml lets nothing through; nor does any route without that file.
+fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
+    let system = &cluster.test.system;
+    let find = |name: &str| {
+        manifests
+            .iter()
+            .find(|manifest| manifest.name() == name)
+            .expect("a manifest")
+    };
+    let mut routes = find("bff-api").content.clone();
+    let rules = routes["spec"]["http"].as_array_mut().expect("rules");
+    let mut other = rules
+        .iter()
+        .find(|rule| rule["name"] == "api-default")
+        .expect("a rule")
+        .clone();
+    other["name"] = json!("forgotten");
+    other["match"] = json!([{"uri": {"prefix": "/forgotten/"}}]);
+    rules.push(other);
+    kubernetes.apply(&[routes]);
+    let has_route = |text: &str| {
+        let (_, dump) = demo_system::get(system.envoy_admin(), "/config_dump?resource=dynamic_route_configs")
+            .expect("Envoy's admin");
+        dump.contains(text)
+    };
+    eventually("Envoy has the route", || has_route("\"/forgotten/\""));
+    let user = UserAgent::signed_in(system);
+    let token = cluster.token_of(&user);
+    let with_cookies = |path: &str| {
+        Request::new("GET", path)
+            .header("origin", &user.origin)
+            .header("cookie", user.cookie_header())
+    };
+    assert_eq!(user.get_data().status, 200);
+    cluster.api.clear();
+    assert_eq!(user.send(&with_cookies("/forgotten/data")).status, 401);
+    assert_eq!(get(&Client::new(system), "api", "/forgotten/data", &token).status, 401);
+    kubernetes.delete("envoyfilters", NAMESPACE, "bff-filter-routes");
+    eventually("Envoy has the routes without exceptions", || !has_route("\"disabled\""));
+    for path in ["/api/data", "/default/data", "/bff/session"] {
+        assert_eq!(user.send(&with_cookies(path)).status, 401, "{path}");
+        assert_eq!(get(&Client::new(system), "api", path, &token).status, 401, "{path}");
+    }
+    assert_eq!(cluster.api.heads().len(), 0);
+    passed("a route that nobody named lets nothing through, nor does any without filter-routes.yaml");
+}
+
+/// What a cluster has beside our manifests. The Role is that of Istio's chart for gateways.
+fn around(cluster: &Cluster) -> Vec<Value> {
+    let metadata = json!({"name": ACCOUNT, "namespace": NAMESPACE});
+    let mut objects = vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": metadata,
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch", "list"]}],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT}],
+        }),
+    ];
+    // istiod takes a gateway's ports from the Service that selects it: port 443 is this system's there.
+    let gateway = (network::own_address(), cluster.test.system.public_addr().port());
+    let mut parts = service(NAMESPACE, ACCOUNT, 443, gateway.into());
+    parts[0]["spec"]["selector"] = json!({"istio": "bff-gateway"});
+    objects.extend(parts);
+    objects.extend(services(cluster));
+    let certificate = certificate(cluster);
+    objects.push(secret(NAMESPACE, "api-example-com", "kubernetes.io/tls", &certificate));
+    let [chain, key] = certificate;
+    let with_authority = [chain, key, ("ca.crt", authority(cluster))];
+    objects.push(secret(NAMESPACE, "mtls-example-com", "Opaque", &with_authority));
+    objects
+}
+
+/// The manifests with this system's names, and its port of the authorization server.
+fn named(cluster: &Cluster, manifests: &[Manifest]) -> Vec<Manifest> {
+    let mut manifests = cluster.local().named(manifests);
+    for manifest in manifests
+        .iter_mut()
+        .filter(|manifest| manifest.kind() == "ServiceEntry")
+    {
+        manifest.content["spec"]["ports"][0]["targetPort"] = json!(cluster.test.system.public_addr().port());
+    }
+    manifests
+}
+
+fn contents(manifests: &[Manifest]) -> Vec<Value> {
+    manifests.iter().map(|manifest| manifest.content.clone()).collect()
+}
