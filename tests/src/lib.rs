@@ -20,6 +20,7 @@ pub mod guarding_api;
 pub mod hostile_client;
 pub mod http1;
 pub mod http2;
+pub mod image_registry;
 pub mod kubernetes;
 pub mod mounted_volume;
 pub mod nginx;
