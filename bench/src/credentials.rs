@@ -16,6 +16,7 @@ use crate::result::Result;
 pub(crate) const ORIGIN: &str = "https://www.example.com";
 pub(crate) const PREFIX: &str = "example";
 pub(crate) const CSRF: &str = "lkz3gFJ4jzCyoLhnQEBmE4v1Hq9dTtVv3g7XgVqXo1w";
+const SUBJECT: &str = "8d7f1e2c-0b7a-4e0e-9b47-1f3f0b3e1c55";
 
 /// The keys that the service and the filter share, generated for each run.
 pub(crate) struct Deployment {
@@ -112,36 +113,68 @@ pub(crate) fn token(length: usize) -> Result<String> {
     Ok(text)
 }
 
-fn random<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
-/// A JWT with a real signature, and the keys to check it with.
-pub(crate) fn signed_jwt() -> Result<(String, Value)> {
-    let failed = |_| "generating the signing key failed".to_owned();
-    let key = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
-    let header = base64url::encode(br#"{"alg":"RS256","kid":"1","typ":"at+jwt"}"#);
-    let claims = json!({
-        "iss": "https://login.example.com", "aud": "api.example.com", "sub": "8d7f1e2c-0b7a-4e0e-9b47-1f3f0b3e1c55",
-        "scope": "openid profile data", "exp": 4_000_000_000_u64, "client_id": "spa-client",
-    });
-    let signed = format!("{header}.{}", base64url::encode(claims.to_string().as_bytes()));
-    let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        signed.as_bytes(),
-        &mut signature,
-    )
-    .map_err(failed)?;
-    let public = key.public_key();
-    let number = |bytes: &[u8]| base64url::encode(bytes);
-    let jwks = json!({"keys": [{
-        "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1",
-        "n": number(public.modulus().big_endian_without_leading_zero()),
-        "e": number(public.exponent().big_endian_without_leading_zero()),
-    }]});
-    Ok((format!("{signed}.{}", base64url::encode(&signature)), jwks))
+/// The key with which the authorization server signs.
+pub(crate) struct SigningKey(KeyPair);
+
+impl SigningKey {
+    pub(crate) fn new() -> Result<Self> {
+        let key = KeyPair::generate(KeySize::Rsa2048);
+        key.map(Self)
+            .map_err(|_| "generating the signing key failed".to_owned())
+    }
+
+    /// The access token that the API gets, as a JWT.
+    pub(crate) fn access_token(&self) -> Result<String> {
+        self.sign(
+            "at+jwt",
+            &json!({
+                "iss": "https://login.example.com", "aud": "api.example.com", "sub": SUBJECT,
+                "scope": "openid profile data", "exp": 4_000_000_000_u64, "client_id": "spa-client",
+            }),
+        )
+    }
+
+    /// An ID token for the client `client`, with the claims of the scopes `profile` and `email`.
+    pub(crate) fn id_token(&self, issuer: &str) -> Result<String> {
+        self.sign(
+            "JWT",
+            &json!({
+                "iss": issuer, "aud": "client", "sub": SUBJECT, "iat": 1_700_000_000_u64, "exp": 4_000_000_000_u64,
+                "name": "Ada Example", "preferred_username": "ada", "email": "ada@example.com", "email_verified": true,
+            }),
+        )
+    }
+
+    /// The public key.
+    pub(crate) fn jwks(&self) -> Value {
+        let public = self.0.public_key();
+        let number = |bytes: &[u8]| base64url::encode(bytes);
+        json!({"keys": [{
+            "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "1",
+            "n": number(public.modulus().big_endian_without_leading_zero()),
+            "e": number(public.exponent().big_endian_without_leading_zero()),
+        }]})
+    }
+
+    fn sign(&self, typ: &str, claims: &Value) -> Result<String> {
+        let header = json!({"alg": "RS256", "kid": "1", "typ": typ});
+        let encoded = |value: &Value| base64url::encode(value.to_string().as_bytes());
+        let signed = format!("{}.{}", encoded(&header), encoded(claims));
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        self.0
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                signed.as_bytes(),
+                &mut signature,
+            )
+            .map_err(|_| "signing a JWT failed".to_owned())?;
+        Ok(format!("{signed}.{}", base64url::encode(&signature)))
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::counter::Meter;
 use crate::credentials::{Deployment, ORIGIN, PREFIX};
+use crate::oauth2_proxy::{self, Server};
 use crate::process::{Program, answers};
 use crate::result::Result;
 
@@ -19,6 +20,8 @@ pub(crate) struct Artifacts {
     pub(crate) noop_filter: PathBuf,
     pub(crate) bff_service: PathBuf,
     pub(crate) this_program: PathBuf,
+    /// `None` if oauth2-proxy is not measured.
+    pub(crate) oauth2_proxy: Option<oauth2_proxy::Programs>,
     /// What is measured.
     pub(crate) meter: Meter,
 }
@@ -27,6 +30,8 @@ pub(crate) struct Artifacts {
 pub(crate) struct Listener {
     pub(crate) port: u16,
     filters: Vec<Value>,
+    /// The server that the filters ask.
+    pub(crate) server: Option<Server>,
 }
 
 impl Listener {
@@ -35,6 +40,15 @@ impl Listener {
         Self {
             port: free_port(),
             filters,
+            server: None,
+        }
+    }
+
+    /// A listener that asks oauth2-proxy.
+    pub(crate) fn asking(server: Server) -> Self {
+        Self {
+            server: Some(server),
+            ..Self::new(vec![server.filter()])
         }
     }
 }
@@ -76,6 +90,18 @@ impl Envoy {
 
 fn configuration(listeners: &[Listener], upstream: u16, admin: u16) -> Value {
     let address = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+    let cluster = |name: &str, port: u16| {
+        json!({
+            "name": name,
+            "connect_timeout": "2s",
+            "circuit_breakers": {"thresholds": [{"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096}]},
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]},
+        })
+    };
+    let servers = listeners.iter().filter_map(|listener| listener.server);
+    let clusters: Vec<Value> = std::iter::once(cluster("upstream", upstream))
+        .chain(servers.map(|server| cluster(&server.cluster(), server.port)))
+        .collect();
     let listeners = listeners.iter().map(|listener| {
         let mut filters = listener.filters.clone();
         filters.push(json!({
@@ -109,12 +135,7 @@ fn configuration(listeners: &[Listener], upstream: u16, admin: u16) -> Value {
         "static_resources": {
             "listeners": listeners.collect::<Vec<_>>(),
             "secrets": [secret("token", "secret"), secret("hmac", "a-secret-of-this-run-that-guards-nothing")],
-            "clusters": [{
-                "name": "upstream",
-                "connect_timeout": "2s",
-                "circuit_breakers": {"thresholds": [{"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096}]},
-                "load_assignment": {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]},
-            }],
+            "clusters": clusters,
         },
     })
 }

@@ -6,18 +6,21 @@ mod actix;
 mod counter;
 mod credentials;
 mod envoy;
+mod ground;
 mod http;
 mod load;
 mod lua;
 mod measure;
 mod memory;
 mod oauth2;
+mod oauth2_proxy;
 mod process;
 mod report;
 mod result;
 mod service;
 mod slow;
 mod upstream;
+mod variant;
 mod variants;
 
 use std::collections::BTreeMap;
@@ -31,12 +34,14 @@ use crate::result::Result;
 use tokio::task::LocalSet;
 
 use crate::counter::Meter;
-use crate::credentials::Deployment;
+use crate::credentials::{Deployment, SigningKey};
 use crate::envoy::{Artifacts, Envoy};
+use crate::ground::Ground;
 use crate::measure::{Plan, Subject};
+use crate::oauth2_proxy::Running;
 use crate::report::Report;
 use crate::upstream::Upstream;
-use crate::variants::{Ground, Variants};
+use crate::variants::Variants;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,7 +59,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The variants whose latencies are measured.
+/// The variants whose latencies are measured. oauth2-proxy is not among them: it cannot take half of the base's load, so that
+/// requests would queue for as long as they are sent.
 const AT_HALF_LOAD: [&str; 5] = ["noop", "web-hit-200", "web-hit-2000", "ext_authz", "oauth2"];
 
 /// With filters: the variants whose names contain one of them, and their bases; no results are written then.
@@ -80,10 +86,13 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     };
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let deployment = Deployment::new()?;
-    let (jwt, jwks) = credentials::signed_jwt()?;
+    let key = SigningKey::new()?;
+    let (jwt, jwks) = (key.access_token()?, key.jwks());
+    let port = demo_system::free_port();
     let upstream = Rc::new(Upstream {
-        port: demo_system::free_port(),
+        port,
         jwt: jwt.clone(),
+        id_token: key.id_token(&upstream::issuer(port))?,
         jwks: jwks.to_string(),
     });
     upstream::serve(Rc::clone(&upstream)).await?;
@@ -112,13 +121,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
             names.join(", ")
         ));
     }
-    let wanted: Vec<String> = variants
-        .list
-        .iter()
-        .filter(|variant| is_wanted(&variant.name))
-        .flat_map(|variant| [variant.name.clone(), variant.base.clone()])
-        .collect();
-    variants.list.retain(|variant| wanted.contains(&variant.name));
+    variants.retain(is_wanted);
     if !variants.list.is_empty() {
         let envoy = Envoy::start(
             artifacts,
@@ -128,7 +131,11 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
             &deployment,
             1,
         )?;
-        variants.sign_in_to_oauth2(&ground).await?;
+        let oauth2_proxy = match &artifacts.oauth2_proxy {
+            Some(programs) => Running::start(programs, &variants.servers(), folder.path(), upstream.port).await?,
+            None => Running::default(),
+        };
+        variants.sign_in(&ground).await?;
         for variant in &mut variants.list {
             variant.check().await?;
         }
@@ -139,7 +146,9 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
                 name: &variant.name,
                 base: &variant.base,
                 requests: &variant.requests,
-                program: &envoy.program,
+                programs: std::iter::once(&envoy.program)
+                    .chain(oauth2_proxy.of(variants.server_of(variant)))
+                    .collect(),
             })
             .collect();
         figures = measure::costs(&subjects, plan).await?;
@@ -184,8 +193,21 @@ fn artifacts(meter: Meter) -> Result<Artifacts> {
         filter: path("BENCH_FILTER")?.into(),
         noop_filter: path("BENCH_NOOP_FILTER")?.into(),
         bff_service: path("BENCH_BFF_SERVICE")?.into(),
+        oauth2_proxy: match meter {
+            Meter::CpuTime => oauth2_proxy(),
+            // Go's programs do not run under valgrind.
+            Meter::Instructions => None,
+        },
         this_program: std::env::current_exe().map_err(|error| error.to_string())?,
         meter,
+    })
+}
+
+/// oauth2-proxy and its Redis, if both were found.
+fn oauth2_proxy() -> Option<oauth2_proxy::Programs> {
+    Some(oauth2_proxy::Programs {
+        oauth2_proxy: std::env::var_os("BENCH_OAUTH2_PROXY")?.into(),
+        redis: std::env::var_os("BENCH_REDIS")?.into(),
     })
 }
 

@@ -24,8 +24,14 @@ pub(crate) struct Subject<'a> {
     /// The name of its base; its own name if it has none. A base has no base.
     pub(crate) base: &'a str,
     pub(crate) requests: &'a Requests,
-    /// The program whose cost counts.
-    pub(crate) program: &'a Program,
+    /// The programs whose cost counts.
+    pub(crate) programs: Vec<&'a Program>,
+}
+
+impl Subject<'_> {
+    fn used(&self) -> Result<f64> {
+        self.programs.iter().map(|program| program.used()).sum()
+    }
 }
 
 /// The results: medians.
@@ -143,9 +149,9 @@ async fn side_by_side(
 
 async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
     load::run(subject.requests, pace, plan.warm_up).await?;
-    let before = subject.program.used()?;
+    let before = subject.used()?;
     let outcome = load::run(subject.requests, pace, plan.slice).await?;
-    let used = subject.program.used()? - before;
+    let used = subject.used()? - before;
     if outcome.count == 0 {
         return Err(format!(
             "{}: no response within {} ms",

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::envoy::{self, Envoy, Listener};
+use crate::ground::Ground;
 use crate::load::{self, Pace, Requests};
 use crate::result::Result;
-use crate::variants::Ground;
 
 /// The results.
 pub(crate) struct Memory {

@@ -1,4 +1,4 @@
-//! Sessions of Envoy's own OAuth filter, which is measured beside the others.
+//! Sign-ins through the products that are measured beside the filter: Envoy's own OAuth filter and oauth2-proxy.
 
 use crate::credentials::token_length;
 use crate::http::Connection;
@@ -14,12 +14,32 @@ pub(crate) fn tokens(jwt: &str) -> [(&'static str, usize); 3] {
     ]
 }
 
-/// Signs in through it, as a browser does. Returns the Cookie line of the session.
-pub(crate) async fn sign_in(port: u16, token_length: usize) -> Result<String> {
-    let failed = |error: std::io::Error| format!("oauth2: {error}");
+/// A product with which a browser signs in.
+pub(crate) struct Product {
+    pub(crate) name: &'static str,
+    /// The path to which the authorization server redirects.
+    pub(crate) callback: &'static str,
+    /// The end of the code: the content of the token response.
+    pub(crate) code: &'static str,
+    /// The cookie of a session, or the beginning of its name if it has several.
+    pub(crate) cookie: &'static str,
+}
+
+/// Envoy's own filter.
+pub(crate) const ENVOY: Product = Product {
+    name: "Envoy's oauth2 filter",
+    callback: "/callback",
+    code: "code",
+    cookie: "BearerToken",
+};
+
+/// Signs in as a browser does. Returns the Cookie line of the session.
+pub(crate) async fn sign_in(product: &Product, port: u16, token_length: usize) -> Result<String> {
+    let failed = |error: std::io::Error| format!("sign-in with {} failed: {error}", product.name);
     let mut connection = Connection::to(port).await.map_err(failed)?;
     let mut cookies: Vec<(String, String)> = Vec::new();
     let mut target = "/api".to_owned();
+    let mut last = String::new();
     for _ in 0..2 {
         let line = cookie_line(&cookies);
         let request = format!(
@@ -40,13 +60,20 @@ pub(crate) async fn sign_in(port: u16, token_length: usize) -> Result<String> {
         }
         let location = answer.header("location").pop().unwrap_or_default();
         if let Some(state) = location.split(['?', '&']).find_map(|pair| pair.strip_prefix("state=")) {
-            target = format!("/callback?code={token_length}-code&state={state}");
+            target = format!(
+                "{}?code={token_length}-{}&state={state}",
+                product.callback, product.code
+            );
         }
+        last = answer.head();
     }
     cookies.retain(|(_, value)| !value.is_empty() && value != "deleted");
-    match cookies.iter().any(|(name, _)| name == "BearerToken") {
+    match cookies.iter().any(|(name, _)| name.starts_with(product.cookie)) {
         true => Ok(cookie_line(&cookies)),
-        false => Err("Envoy's oauth2 filter did not sign in".to_owned()),
+        false => Err(format!(
+            "sign-in with {} failed: no session cookie in the response {last}",
+            product.name
+        )),
     }
 }
 

@@ -71,15 +71,34 @@ impl Program {
     pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<Duration> {
         let started = Instant::now();
         while !ready() {
-            if !self.is_running() {
-                return Err(format!("{what} has exited: see its output above"));
-            }
-            if started.elapsed() > READY_WITHIN {
-                return Err(format!("{what} is not ready after {} s", READY_WITHIN.as_secs()));
-            }
+            self.check(what, started)?;
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(started.elapsed())
+    }
+
+    /// Waits until a server of the program responds with 200 to `path`. The servers of this thread respond while this waits.
+    pub(crate) async fn wait_until_ready(&mut self, what: &str, port: u16, path: &'static str) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let ready = tokio::task::spawn_blocking(move || answers(port, path));
+            if ready.await.unwrap_or(false) {
+                return Ok(());
+            }
+            self.check(what, started)?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Whether waiting for it still makes sense.
+    fn check(&mut self, what: &str, started: Instant) -> Result<()> {
+        if !self.is_running() {
+            return Err(format!("{what} has exited: see its output above"));
+        }
+        if started.elapsed() > READY_WITHIN {
+            return Err(format!("{what} is not ready after {} s", READY_WITHIN.as_secs()));
+        }
+        Ok(())
     }
 }
 

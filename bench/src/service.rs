@@ -10,9 +10,9 @@ use crate::credentials::{CSRF, Deployment, ORIGIN, Session};
 use crate::envoy::Artifacts;
 use crate::load::Requests;
 use crate::measure::{self, Figures, Plan, Subject};
-use crate::process::{Program, answers};
+use crate::process::Program;
 use crate::result::Result;
-use crate::upstream::Upstream;
+use crate::upstream::{self, Upstream};
 
 /// Further results.
 pub(crate) struct Service {
@@ -34,7 +34,7 @@ pub(crate) async fn measure(
     eprintln!("==> the service");
     let (port, admin, bare_port) = (free_port(), free_port(), free_port());
     let file = folder.join("bff.toml");
-    let issuer = format!("http://127.0.0.1:{}", upstream.port);
+    let issuer = upstream::issuer(upstream.port);
     let text = format!(
         "trusted_web_origins = [\"{ORIGIN}\"]\ncookie_name_prefix = \"{prefix}\"\ndemo = true\n\
          [server]\nport = {port}\nadmin_port = {admin}\nworkers = 1\n\
@@ -57,8 +57,7 @@ pub(crate) async fn measure(
                 .env("RUST_LOG", "error");
         },
     )?;
-    // The authorization server is in this thread: it must be able to respond while this waits.
-    wait(&mut program, admin, "/readyz").await?;
+    program.wait_until_ready("the service", admin, "/readyz").await?;
     let mut bare = Program::start(
         artifacts.meter,
         "0",
@@ -67,7 +66,7 @@ pub(crate) async fn measure(
             command.args(["bare-actix", &bare_port.to_string()]);
         },
     )?;
-    wait(&mut bare, bare_port, "/").await?;
+    bare.wait_until_ready("the actix-web handler", bare_port, "/").await?;
     let before = program.rss_kib();
 
     let session = deployment.session(200)?;
@@ -124,31 +123,17 @@ pub(crate) async fn measure(
         name,
         base: name,
         requests,
-        program: &bare,
+        programs: vec![&bare],
     });
     let ours = list.iter().zip(&bases).map(|((name, requests), (base, _))| Subject {
         name,
         base,
         requests,
-        program: &program,
+        programs: vec![&program],
     });
     let subjects: Vec<Subject<'_>> = of_bases.chain(ours).collect();
     figures.extend(measure::costs(&subjects, plan).await?);
     Ok(Service {
         rss_kib: (before, program.rss_kib()),
     })
-}
-
-async fn wait(program: &mut Program, port: u16, path: &'static str) -> Result<()> {
-    for _ in 0..600 {
-        let ready = tokio::task::spawn_blocking(move || answers(port, path))
-            .await
-            .unwrap_or(false);
-        if ready {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    program.wait_until("the service", || true)?;
-    Err("the service is not ready after 30 s".to_owned())
 }

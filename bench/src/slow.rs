@@ -9,10 +9,10 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::envoy::{self, Envoy, Listener};
+use crate::ground::Ground;
 use crate::load::Requests;
 use crate::measure::{self, Figures, Plan, Subject};
 use crate::result::Result;
-use crate::variants::Ground;
 
 /// The variant, and its base.
 pub(crate) const NAMES: [&str; 2] = ["web-hit-slow-clients", "web-hit-no-slow-clients"];
@@ -59,7 +59,7 @@ pub(crate) async fn measure(
         name: NAMES[number],
         base: NAMES[1],
         requests,
-        program,
+        programs: vec![program],
     };
     let subjects = [
         subject(0, of_with, &with.program),

@@ -6,16 +6,27 @@ use std::rc::Rc;
 
 use tokio::net::TcpListener;
 
+use crate::credentials::token;
 use crate::http::{Connection, Message};
 use crate::result::Result;
+
+/// The lifetime of an access token.
+pub(crate) const EXPIRES_IN_SECONDS: u32 = 36_000;
 
 /// The content of the server's responses.
 pub(crate) struct Upstream {
     pub(crate) port: u16,
     /// The introspection response.
     pub(crate) jwt: String,
+    /// The ID token, for clients whose code asks for one.
+    pub(crate) id_token: String,
     /// The client's JWKS, for `jwt_authn` and for the service.
     pub(crate) jwks: String,
+}
+
+/// The authorization server at this port.
+pub(crate) fn issuer(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// Starts to serve, on the current `LocalSet`.
@@ -50,12 +61,12 @@ impl Upstream {
     fn answer(&self, request: &Message) -> Vec<u8> {
         let target = request.target();
         let path = target.split('?').next().unwrap_or_default();
-        let issuer = format!("http://127.0.0.1:{}", self.port);
         match path {
             "/introspect" => response("application/jwt", "", &self.jwt),
             "/token" => response("application/json", "", &self.token_response(&request.body())),
             "/jwks" => response("application/json", "", &self.jwks),
             "/.well-known/openid-configuration" => {
+                let issuer = issuer(self.port);
                 let metadata = serde_json::json!({
                     "issuer": issuer,
                     "authorization_endpoint": format!("{issuer}/authorize"),
@@ -76,26 +87,32 @@ impl Upstream {
         }
     }
 
-    /// The code or the refresh token determines the length of the access token (`<length>-…`).
+    /// The code or the refresh token determines the length of the access token (`<length>-…`); the code also whether there is
+    /// an ID token (`…-id_token`).
     fn token_response(&self, form: &str) -> String {
         let value = |name: &str| {
             form.split('&')
                 .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
-        let length = value("code").or_else(|| value("refresh_token")).unwrap_or_default();
+        let code = value("code");
+        let length = code.or_else(|| value("refresh_token")).unwrap_or_default();
         let length = length
             .split('-')
             .next()
             .and_then(|length| length.parse().ok())
             .unwrap_or(40);
         let refresh_token = value("refresh_token").unwrap_or("none");
-        serde_json::json!({
-            "access_token": "t".repeat(length),
+        let mut response = serde_json::json!({
+            // Random, since oauth2-proxy compresses it.
+            "access_token": token(length).unwrap_or_default(),
             "refresh_token": format!("{refresh_token}x"),
             "token_type": "Bearer",
-            "expires_in": 36_000,
-        })
-        .to_string()
+            "expires_in": EXPIRES_IN_SECONDS,
+        });
+        if code.is_some_and(|code| code.ends_with("-id_token")) {
+            response["id_token"] = self.id_token.as_str().into();
+        }
+        response.to_string()
     }
 }
 
@@ -105,4 +122,33 @@ fn response(content_type: &str, headers: &str, body: &str) -> Vec<u8> {
         body.len()
     )
     .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_decides_the_length_of_the_access_token_and_whether_there_is_an_id_token() {
+        let upstream = Upstream {
+            port: 0,
+            jwt: String::new(),
+            id_token: "an ID token".to_owned(),
+            jwks: String::new(),
+        };
+        let response = |form: &str| -> serde_json::Value {
+            serde_json::from_str(&upstream.token_response(form)).expect("a token response")
+        };
+        let length = |response: &serde_json::Value| response["access_token"].as_str().map(str::len);
+        let with = response("grant_type=authorization_code&code=1407-id_token");
+        assert_eq!(
+            (length(&with), with["id_token"].as_str()),
+            (Some(1407), Some("an ID token"))
+        );
+        let without = response("grant_type=authorization_code&code=57-code");
+        assert_eq!((length(&without), without["id_token"].as_str()), (Some(57), None));
+        let refreshed = response("grant_type=refresh_token&refresh_token=40-x");
+        assert_eq!((length(&refreshed), refreshed["id_token"].as_str()), (Some(40), None));
+        assert_eq!(refreshed["refresh_token"], "40-xx");
+    }
 }

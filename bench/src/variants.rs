@@ -1,49 +1,36 @@
 //! The variants that are measured beside bare Envoy: name, filters, requests.
 
-use std::rc::Rc;
-
 use serde_json::{Value, json};
 
-use crate::credentials::{CSRF, Deployment, ORIGIN, Session, token};
-use crate::envoy::{self, Artifacts, Listener};
-use crate::http::Connection;
+use crate::credentials::token;
+use crate::envoy::{self, Listener};
+use crate::ground::Ground;
 use crate::load::Requests;
+use crate::oauth2::Product;
+use crate::oauth2_proxy::{Server, Store};
 use crate::result::Result;
-use crate::{lua, oauth2};
+use crate::variant::{Expected, Variant};
+use crate::{lua, oauth2, oauth2_proxy};
 
 /// The number of sessions in turn, by default.
 const SESSIONS: usize = 64;
 /// More than the cache holds, so that each request is a cache miss.
 const MORE_THAN_ARE_KEPT: usize = 20_500;
 
-/// A variant.
-pub(crate) struct Variant {
-    pub(crate) name: String,
-    /// Its base: bare Envoy with the same requests.
-    pub(crate) base: String,
-    pub(crate) requests: Requests,
-    /// What must and must not reach the API; `None` if the request must not reach it.
-    expected: Option<Expected>,
-}
-
-struct Expected {
-    authorization: bool,
-    our_cookies: bool,
-}
-
 /// All variants, and the listeners for them.
 pub(crate) struct Variants {
     pub(crate) list: Vec<Variant>,
     pub(crate) listeners: Vec<Listener>,
+    signed_in: Vec<SignedIn>,
 }
 
-/// The data that the variants are made from.
-pub(crate) struct Ground<'a> {
-    pub(crate) artifacts: &'a Artifacts,
-    pub(crate) deployment: &'a Deployment,
-    pub(crate) upstream: u16,
-    pub(crate) jwt: &'a str,
-    pub(crate) jwks: &'a Value,
+/// A variant whose cookies come from a sign-in, after Envoy has started.
+struct SignedIn {
+    name: &'static str,
+    product: &'static Product,
+    port: u16,
+    /// In bytes.
+    token_length: usize,
 }
 
 /// Cookie sizes, in bytes of the access token cookie's value.
@@ -54,6 +41,7 @@ impl Variants {
         let mut all = Self {
             list: Vec::new(),
             listeners: Vec::new(),
+            signed_in: Vec::new(),
         };
         let ours = |configuration: Value| vec![envoy::wasm(&ground.artifacts.filter, &configuration)];
         let web = |entries: usize| {
@@ -94,6 +82,9 @@ impl Variants {
         }
         all.web_variants(ground, bare, web_port, &ours, &web)?;
         all.other_filters(ground, bare);
+        if ground.artifacts.oauth2_proxy.is_some() {
+            all.oauth2_proxy(bare);
+        }
         Ok(all)
     }
 
@@ -188,19 +179,41 @@ impl Variants {
             let port = self.listener(vec![envoy::jwt_authn(ground.jwks, cached)]);
             self.add(name, "bare-jwt", port, jwt(), 200, Some((true, false)));
         }
-        for (name, _) in oauth2::tokens(ground.jwt) {
+        for (name, token_length) in oauth2::tokens(ground.jwt) {
             let port = self.listener(vec![envoy::oauth2(ground.upstream)]);
-            // Its cookies come from a sign-in, after Envoy has started.
-            self.add(name, &format!("bare-{name}"), port, Vec::new(), 200, Some((true, true)));
-            self.add(
-                &format!("bare-{name}"),
-                &format!("bare-{name}"),
-                bare,
-                Vec::new(),
-                200,
-                Some((false, true)),
-            );
+            self.add_signed_in(name, &oauth2::ENVOY, token_length, port, bare);
         }
+    }
+
+    fn oauth2_proxy(&mut self, bare: u16) {
+        for store in Store::ALL {
+            let server = Server::new(store);
+            let listener = Listener::asking(server);
+            let port = listener.port;
+            self.listeners.push(listener);
+            for (name, token_length) in store.variants() {
+                self.add_signed_in(name, &oauth2_proxy::PRODUCT, token_length, port, bare);
+            }
+        }
+    }
+
+    fn add_signed_in(
+        &mut self,
+        name: &'static str,
+        product: &'static Product,
+        token_length: usize,
+        port: u16,
+        bare: u16,
+    ) {
+        let base = bare_of(name);
+        self.add(name, &base, port, Vec::new(), 200, Some((true, true)));
+        self.add(&base, &base, bare, Vec::new(), 200, Some((false, true)));
+        self.signed_in.push(SignedIn {
+            name,
+            product,
+            port,
+            token_length,
+        });
     }
 
     fn listener(&mut self, filters: Vec<Value>) -> u16 {
@@ -225,102 +238,68 @@ impl Variants {
             requests: Requests::new(port, requests, status),
             expected: upstream.map(|(authorization, our_cookies)| Expected {
                 authorization,
+                token_length: None,
                 our_cookies,
             }),
         });
     }
 
-    /// Signs in through Envoy's oauth2 filter, as a browser does, and gives its cookies to the variants of that filter.
-    pub(crate) async fn sign_in_to_oauth2(&mut self, ground: &Ground<'_>) -> Result<()> {
-        for (name, token_length) in oauth2::tokens(ground.jwt) {
-            let Some(port) = self
-                .list
-                .iter()
-                .find(|variant| variant.name == name)
-                .map(|variant| variant.requests.port)
-            else {
-                continue;
-            };
-            let cookies = oauth2::sign_in(port, token_length).await?;
+    /// Keeps the variants whose names are wanted, their bases and their listeners.
+    pub(crate) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        let named = self.list.iter().filter(|variant| is_wanted(&variant.name));
+        let mut wanted: Vec<String> = named
+            .flat_map(|variant| [variant.name.clone(), variant.base.clone()])
+            .collect();
+        // A base has the cookies of its variant's sign-in.
+        let bases = self
+            .signed_in
+            .iter()
+            .filter(|variant| wanted.contains(&bare_of(variant.name)));
+        let signed_in: Vec<String> = bases.map(|variant| variant.name.to_owned()).collect();
+        wanted.extend(signed_in);
+        self.list.retain(|variant| wanted.contains(&variant.name));
+        let ports: Vec<u16> = self.list.iter().map(|variant| variant.requests.port).collect();
+        self.listeners.retain(|listener| ports.contains(&listener.port));
+        self.signed_in
+            .retain(|variant| wanted.iter().any(|name| name == variant.name));
+    }
+
+    /// The servers of oauth2-proxy that the listeners need.
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        self.listeners.iter().filter_map(|listener| listener.server).collect()
+    }
+
+    /// The server of oauth2-proxy that is asked for the requests of a variant.
+    pub(crate) fn server_of(&self, variant: &Variant) -> Option<Server> {
+        let listener = |listener: &&Listener| listener.port == variant.requests.port;
+        self.listeners.iter().find(listener)?.server
+    }
+
+    /// Signs in as a browser does, and gives the cookies to the variants that need them and to their bases.
+    pub(crate) async fn sign_in(&mut self, ground: &Ground<'_>) -> Result<()> {
+        for SignedIn {
+            name,
+            product,
+            port,
+            token_length,
+        } in &self.signed_in
+        {
+            let cookies = oauth2::sign_in(product, *port, *token_length).await?;
             let requests = vec![ground.request("GET", &format!("cookie: {cookies}\r\n"))];
-            for variant in self
-                .list
-                .iter_mut()
-                .filter(|variant| variant.base == format!("bare-{name}"))
-            {
+            for variant in self.list.iter_mut().filter(|variant| variant.base == bare_of(name)) {
                 variant.requests = Requests::new(variant.requests.port, requests.clone(), 200);
+                if let Some(expected) = variant.expected.as_mut().filter(|expected| expected.authorization) {
+                    expected.token_length = Some(*token_length);
+                }
             }
         }
         Ok(())
     }
 }
 
-impl Ground<'_> {
-    pub(crate) fn sessions(&self, size: usize, count: usize) -> Result<Vec<Session>> {
-        (0..count).map(|_| self.deployment.session(size)).collect()
-    }
-
-    /// Approximately a browser's request, with these lines.
-    fn request(&self, method: &str, lines: &str) -> Vec<u8> {
-        format!(
-            "{method} /echo HTTP/1.1\r\nhost: api.example.com\r\nuser-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
-             accept: application/json\r\naccept-language: en-US,en;q=0.5\r\naccept-encoding: gzip, deflate, br\r\n\
-             origin: {ORIGIN}\r\nreferer: {ORIGIN}/\r\nsec-fetch-dest: empty\r\nsec-fetch-mode: cors\r\nsec-fetch-site: same-site\r\n\
-             {lines}content-length: 0\r\n\r\n"
-        )
-        .into_bytes()
-    }
-
-    pub(crate) fn get(&self, session: &Session) -> Vec<u8> {
-        self.request("GET", &format!("cookie: {}\r\n", self.deployment.api_cookies(session)))
-    }
-
-    fn post(&self, session: &Session) -> Vec<u8> {
-        let lines = format!(
-            "cookie: {}\r\nx-example-csrf: {CSRF}\r\n",
-            self.deployment.api_cookies(session)
-        );
-        self.request("POST", &lines)
-    }
-
-    fn bearer(&self, token: &str) -> Vec<u8> {
-        self.request("GET", &format!("authorization: Bearer {token}\r\n"))
-    }
-}
-
-impl Variant {
-    /// Sends one request, and checks that the filter did its work; after that the API no longer returns the requests that it
-    /// receives.
-    pub(crate) async fn check(&mut self) -> Result<()> {
-        let failed = |what: String| format!("{}: {what}", self.name);
-        let request = self.requests.list.first().cloned().unwrap_or_default();
-        let mut connection = Connection::to(self.requests.port)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let answer = connection
-            .exchange(&request)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        if answer.status() != self.requests.status {
-            return Err(failed(format!("answered with {}{}", answer.head(), answer.body())));
-        }
-        if let Some(expected) = &self.expected {
-            let seen = answer.body();
-            let lines = || seen.lines().filter_map(|line| line.split_once(": "));
-            let authorization = lines().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-            let our_cookies = lines().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
-            if (authorization, our_cookies) != (expected.authorization, expected.our_cookies) {
-                return Err(failed(format!("the API received\n{seen}")));
-            }
-        }
-        let quiet = |request: &Vec<u8>| {
-            let text = String::from_utf8_lossy(request).replacen(" /echo ", " /api/data ", 1);
-            text.into_bytes()
-        };
-        let list = self.requests.list.iter().map(quiet).collect();
-        self.requests.list = Rc::new(list);
-        Ok(())
-    }
+/// The base of a variant whose cookies come from a sign-in.
+fn bare_of(name: &str) -> String {
+    format!("bare-{name}")
 }
 
 pub(crate) fn bare_name(size: usize) -> String {
@@ -341,4 +320,31 @@ fn noop_name(size: usize) -> String {
 
 fn suffix(size: usize) -> String {
     if size == 200 { String::new() } else { format!("-{size}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_keeps_bases_and_the_variants_that_sign_in_for_them() {
+        let kept = |filter: &str| {
+            let mut all = Variants {
+                list: Vec::new(),
+                listeners: Vec::new(),
+                signed_in: Vec::new(),
+            };
+            let (bare, other) = (all.listener(Vec::new()), all.listener(Vec::new()));
+            all.add("bare", "bare", bare, Vec::new(), 200, None);
+            all.add("lua", "bare", other, Vec::new(), 200, None);
+            all.oauth2_proxy(bare);
+            all.retain(|name| name.contains(filter));
+            let names: Vec<String> = all.list.iter().map(|variant| variant.name.clone()).collect();
+            (names.join(" "), all.listeners.len(), all.servers().len())
+        };
+        assert_eq!(kept("lua"), ("bare lua".to_owned(), 2, 0));
+        let of_redis = "oauth2-proxy-redis-2000 bare-oauth2-proxy-redis-2000";
+        assert_eq!(kept("redis-2000"), (of_redis.to_owned(), 2, 1));
+        assert_eq!(kept("bare-oauth2-proxy-redis-2000"), (of_redis.to_owned(), 2, 1));
+    }
 }

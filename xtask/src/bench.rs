@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: builds what the measurements need, and runs them.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use demo_system::files;
@@ -25,6 +26,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     if counts {
         tools::valgrind::find()?;
     }
+    // Go's programs do not run under valgrind.
+    let oauth2_proxy = match !counts && needs_oauth2_proxy(filters) {
+        true => oauth2_proxy(),
+        false => None,
+    };
     let envoy: Vec<OsString> = tools::envoy::find()?;
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
@@ -54,9 +60,47 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         .env("BENCH_FILTER", filter)
         .env("BENCH_NOOP_FILTER", noop_filter)
         .env("BENCH_BFF_SERVICE", programs::release("bff-service"))
-        .env("BENCH_RESULTS", results);
+        .env("BENCH_RESULTS", results)
+        // Without them oauth2-proxy is not measured.
+        .env_remove("BENCH_OAUTH2_PROXY")
+        .env_remove("BENCH_REDIS");
+    if let Some((oauth2_proxy, redis)) = oauth2_proxy {
+        bench.env("BENCH_OAUTH2_PROXY", oauth2_proxy).env("BENCH_REDIS", redis);
+    }
     match command::status(&mut bench)?.success() {
         true => Ok(ExitCode::SUCCESS),
         false => Err("the measurements failed: see the message above".to_owned()),
+    }
+}
+
+/// The variants of oauth2-proxy: a part of their names is a part of one of these.
+const OAUTH2_PROXY: [&str; 2] = ["oauth2-proxy-cookie-2000", "oauth2-proxy-redis-2000"];
+
+fn needs_oauth2_proxy(filters: &[&str]) -> bool {
+    let is_of_it = |filter: &&str| OAUTH2_PROXY.iter().any(|name| name.contains(filter));
+    filters.is_empty() || filters.iter().any(is_of_it)
+}
+
+/// oauth2-proxy and Redis; a warning if one of them is missing, since all else can be measured without.
+fn oauth2_proxy() -> Option<(PathBuf, PathBuf)> {
+    let redis = tools::redis::find();
+    redis
+        .and_then(|redis| Ok((tools::oauth2_proxy::find()?, redis)))
+        .inspect_err(|message| command::warning(&format!("oauth2-proxy is not measured: {message}")))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oauth2_proxy_is_built_only_for_its_variants() {
+        for filters in [&[][..], &["oauth2"], &["web-hit", "redis"], &["2000"]] {
+            assert!(needs_oauth2_proxy(filters), "{filters:?}");
+        }
+        for filters in [&["web-hit"][..], &["lua", "oauth2-jwt"], &["service"]] {
+            assert!(!needs_oauth2_proxy(filters), "{filters:?}");
+        }
     }
 }

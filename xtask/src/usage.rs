@@ -77,6 +77,7 @@ const COMMANDS: [Command; 15] = [
         synopsis: "bench [--instructions] [FILTER…]",
         text: &[
             "measures the filter and the service beside others (about 15 minutes) and writes bench/results;",
+            "oauth2-proxy beside them needs Go and Redis, and is left out without;",
             "with FILTERs: only the variants whose names contain one, and writes only to the terminal;",
             "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
             "machine, and writes only to the terminal",

@@ -10,6 +10,7 @@ pub(crate) mod helm;
 pub(crate) mod kubernetes;
 pub(crate) mod nginx;
 pub(crate) mod node;
+pub(crate) mod oauth2_proxy;
 pub(crate) mod previous_release;
 pub(crate) mod promtool;
 pub(crate) mod redis;

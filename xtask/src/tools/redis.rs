@@ -1,4 +1,4 @@
-//! Redis for the tests of several replicas: `$REDIS_SERVER`, PATH, or Debian's package.
+//! Redis for the tests of several replicas and for `bench`: `$REDIS_SERVER`, PATH, or Debian's package.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     command::named_or_found(
         "REDIS_SERVER",
         || find().or_else(|| apt::installed(PROGRAM, find)),
-        "missing redis-server or valkey-server for the tests of several replicas: install one, for example with \
+        "missing redis-server or valkey-server: install one, for example with \
          `apt-get install redis-server` or `brew install redis`, or set REDIS_SERVER to its path",
     )
 }
