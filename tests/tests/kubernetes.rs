@@ -12,7 +12,7 @@ use bff_tests::kubernetes::istio;
 use bff_tests::kubernetes::manifests::{self, Manifest};
 use bff_tests::setup::eventually;
 use bff_tests::user_agent::UserAgent;
-use demo_system::{Artifacts, Component, Ports};
+use demo_system::{Artifacts, Component};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -167,74 +167,4 @@ fn behind_envoy_gateway_a_module_that_is_not_the_expected_one_lets_nothing_throu
     assert!(refused.status >= 500, "{refused:?}");
     assert!(get(&Client::new(&test.system), "api", "/default/data", &token).status >= 500);
     assert_eq!(api.heads().len(), 0);
-}
-
-#[test]
-fn the_service_starts_with_what_the_chart_gives_its_pods_and_answers_their_probes() {
-    let manifests = manifests::of_chart("least-values.yaml");
-    let of_kind = |kind: &str| {
-        manifests
-            .iter()
-            .find(|manifest| manifest.kind() == kind)
-            .expect("in the chart")
-    };
-    let pod = &of_kind("Deployment").content["spec"]["template"]["spec"];
-    let container = &pod["containers"][0];
-    let folder = tempfile::tempdir().expect("a folder");
-    // The files that the kubelet would mount.
-    let file = |path: &str| folder.path().join(path.trim_start_matches('/'));
-    let write = |path: &str, text: &str| {
-        fs::create_dir_all(file(path).parent().expect("a folder")).expect("made");
-        fs::write(file(path), text).expect("written");
-    };
-    let configuration = &of_kind("ConfigMap").content["data"];
-    for (name, text) in configuration.as_object().expect("data") {
-        write(&format!("/etc/bff/config/{name}"), text.as_str().expect("text"));
-    }
-    for source in pod["volumes"][1]["projected"]["sources"].as_array().expect("sources") {
-        let path = source["secret"]["items"][0]["path"].as_str().expect("a path");
-        write(&format!("/etc/bff/secrets/{path}"), &hex_digest(path.as_bytes()));
-    }
-    let local = |text: &str| match text.starts_with("/etc/bff/") {
-        true => file(text).to_string_lossy().into_owned(),
-        false => text.to_owned(),
-    };
-    let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
-    let arguments = container["args"].as_array().expect("arguments");
-    let mut command = Command::new(artifacts.bff_service);
-    command.args(arguments.iter().map(|argument| local(argument.as_str().expect("text"))));
-    let ports = Ports::free();
-    for variable in container["env"].as_array().expect("variables") {
-        let (name, value) = (
-            variable["name"].as_str().expect("a name"),
-            variable["value"].as_str().expect("a value"),
-        );
-        let value = match name {
-            "BFF_SERVER__ADDRESS" | "BFF_SERVER__ADMIN_ADDRESS" => "127.0.0.1".to_owned(),
-            "BFF_SERVER__PORT" => ports.bff.to_string(),
-            "BFF_SERVER__ADMIN_PORT" => ports.bff_admin.to_string(),
-            _ => local(value),
-        };
-        command.env(name, value);
-    }
-    let log = folder.path().join("log");
-    command
-        .stderr(fs::File::create(&log).expect("a log"))
-        .stdout(Stdio::null());
-    let mut service = command.spawn().expect("the service starts");
-    let probe = |name: &str| {
-        let path = container[name]["httpGet"]["path"].as_str().expect("a path");
-        demo_system::get(std::net::SocketAddr::from(([127, 0, 0, 1], ports.bff_admin)), path).map(|(status, _)| status)
-    };
-    eventually("it is alive", || {
-        if let Some(status) = service.try_wait().expect("a status") {
-            panic!("{status}: {}", fs::read_to_string(&log).unwrap_or_default());
-        }
-        probe("startupProbe").is_ok_and(|status| status == 200)
-    });
-    let alive_but_not_ready = (probe("livenessProbe").ok(), probe("readinessProbe").ok());
-    let _ = service.kill();
-    let _ = service.wait();
-    // No authorization server is at example.com.
-    assert_eq!(alive_but_not_ready, (Some(200), Some(503)));
 }

@@ -8,4 +8,5 @@ pub mod gateway;
 pub mod istio;
 pub mod manifests;
 pub mod mutations;
+pub mod pod;
 pub mod schemas;
