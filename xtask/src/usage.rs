@@ -63,8 +63,8 @@ const COMMANDS: [Command; 15] = [
         synopsis: "control-planes [NAME…]",
         text: &[
             "applies the chart and the manifests for Istio and Envoy Gateway to a real Kubernetes API server, which it",
-            "fetches and starts, and walks through the system behind the Envoy that each control plane configures; NAMEs:",
-            "istio, envoy-gateway",
+            "fetches and starts, upgrades releases and rolls them back, and walks through the system behind the Envoy that",
+            "each control plane configures; NAMEs: only these of chart, istio and envoy-gateway",
         ],
     },
     Command {

@@ -3,10 +3,12 @@
 //!
 //! * [`programs`]: what is fetched.
 //! * [`api_server`]: the server.
+//! * [`releases`]: upgrades and rollbacks of the chart.
 //! * [`walks`]: through the system behind the control planes, which read the manifests from that server.
 
 mod api_server;
 mod programs;
+mod releases;
 mod walks;
 
 use std::path::{Path, PathBuf};
@@ -29,14 +31,17 @@ const RESTRICTED: [&str; 2] = [
 /// Values of Istio's own chart, and no manifest.
 const NO_MANIFEST: &str = "gateway-values.yaml";
 
-/// The control planes whose walks there are.
-const CONTROL_PLANES: [&str; 2] = ["istio", "envoy-gateway"];
+/// Releases of the chart, and the control planes behind which there is a walk.
+const PARTS: [&str; 3] = [CHART, "istio", "envoy-gateway"];
+const CHART: &str = "chart";
 
-/// With names: only the walks behind these control planes.
+/// With names: after the manifests, only these parts.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
-    if let Some(unknown) = names.iter().find(|name| !CONTROL_PLANES.contains(name)) {
-        let known = CONTROL_PLANES.join(", ");
-        return Err(format!("unknown control plane `{unknown}`: write one of {known}"));
+    if let Some(unknown) = names.iter().find(|name| !PARTS.contains(name)) {
+        let known = PARTS.join(", ");
+        return Err(format!(
+            "unknown part `{unknown}` of control-planes: write one of {known}"
+        ));
     }
     let programs = Programs::fetch()?;
     let folder = workspace::target().join("control-planes");
@@ -58,8 +63,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     for values in yaml_files(&workspace::path("envoy/helm/ci"))? {
         // Each in a namespace of its own: a Pod does not become another.
         let namespace = values.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        succeeded(server.kubectl(&["create", "namespace", &namespace])?)?;
-        restrict(&server, &namespace)?;
+        create_restricted(&server, &namespace)?;
         applicable.push(rendered(&programs, &values, &namespace, &folder)?);
     }
     applicable.extend(manifests()?);
@@ -83,9 +87,21 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     command::progress(&format!(
         "the API server took {applied} objects without a warning, with {definitions} files of resource definitions"
     ));
-    let names = if names.is_empty() { &CONTROL_PLANES[..] } else { names };
-    walks::run(names, &programs, &server, &folder)?;
+    let parts = if names.is_empty() { &PARTS[..] } else { names };
+    if parts.contains(&CHART) {
+        releases::upgrade_and_roll_back(&server, &programs, &folder)?;
+    }
+    let control_planes: Vec<&str> = parts.iter().copied().filter(|part| *part != CHART).collect();
+    if !control_planes.is_empty() {
+        walks::run(&control_planes, &programs, &server, &folder)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Creates a namespace with the strictest pod security.
+fn create_restricted(server: &ApiServer, namespace: &str) -> Result<()> {
+    succeeded(server.kubectl(&["create", "namespace", namespace])?)?;
+    restrict(server, namespace)
 }
 
 fn restrict(server: &ApiServer, namespace: &str) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The service of the last release, for the test that its sessions survive an upgrade.
+//! The service of the last release, for the test that its sessions survive an upgrade, and its chart, from which releases are
+//! upgraded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub(crate) fn find() -> Result<PathBuf> {
 
 fn build(folder: &Path, program: &Path) -> Result<()> {
     let (source, target) = (folder.join("source"), folder.join("target"));
-    extract(&source)?;
+    extract(&source, &[])?;
     let mut cargo = command::cargo();
     // A target folder of its own: cargo takes packages of two checkouts for the same if their paths below the workspace
     // are equal, and would not notice that one of them must be built again.
@@ -59,8 +60,15 @@ fn build(folder: &Path, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the files of the commit into a new folder.
-fn extract(source: &Path) -> Result<()> {
+/// The chart of the last release, written into a new folder.
+pub(crate) fn chart(folder: &Path) -> Result<PathBuf> {
+    let chart = "envoy/helm";
+    extract(folder, &[chart])?;
+    Ok(folder.join(chart))
+}
+
+/// Writes files of the commit into a new folder: those below these paths, or all.
+fn extract(source: &Path, paths: &[&str]) -> Result<()> {
     let _ = fs::remove_dir_all(source);
     files::create_dir(source)?;
     let missing = || {
@@ -71,6 +79,7 @@ fn extract(source: &Path) -> Result<()> {
     };
     let mut git = Command::new("git")
         .args(["archive", COMMIT])
+        .args(paths)
         .current_dir(workspace::root())
         .stdout(Stdio::piped())
         .spawn()
