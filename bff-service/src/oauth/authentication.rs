@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bff_core::encoding::form;
 use oauth2::HttpRequest;
 use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::json;
@@ -116,10 +117,8 @@ impl ClientAuthenticator {
         let secret = secret.as_ref().map(|secret| secret.expose());
         match metadata.profile.authentication {
             ClientAuthentication::ClientSecretBasic => {
-                // Form-encoded before the Basic encoding (RFC 6749, section 2.3.1).
-                let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let credentials = format!("{}:{}", encode(client_id), encode(secret.unwrap_or_default()));
-                request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(credentials)));
+                let credentials = form::credentials(client_id.as_bytes(), secret.unwrap_or_default().as_bytes());
+                request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(&*credentials)));
             }
             ClientAuthentication::ClientSecretPost => {
                 set(&mut form, "client_id", client_id);

@@ -46,8 +46,11 @@ fn the_request_is_a_form_with_encoded_credentials() {
             .as_str()
     };
     assert_eq!(&*request.body, b"token_type_hint=access_token&token=to%2Bke%2Fn%3D");
-    // base64 of `a+client:a+secret%3A%26%25`
-    assert_eq!(header("authorization"), "Basic YStjbGllbnQ6YStzZWNyZXQlM0ElMjYlMjU=");
+    // base64 of `a%20client:a%20secret%3A%26%25`
+    assert_eq!(
+        header("authorization"),
+        "Basic YSUyMGNsaWVudDphJTIwc2VjcmV0JTNBJTI2JTI1"
+    );
     assert_eq!(header("accept"), "application/jwt");
     assert_eq!(header("accept-encoding"), "identity");
     assert_eq!(header(":authority"), "login.example.com");

@@ -31,7 +31,7 @@ fn with_client_secret_post_id_and_secret_are_in_the_form_and_in_no_header() {
     assert_eq!(header(&request, "authorization"), None);
     assert_eq!(
         std::str::from_utf8(&request.body).unwrap(),
-        "token_type_hint=access_token&token=token&client_id=a+client&client_secret=a+secret%3A%26%25"
+        "token_type_hint=access_token&token=token&client_id=a%20client&client_secret=a%20secret%3A%26%25"
     );
 }
 

@@ -100,7 +100,7 @@ async fn client_secret_basic_is_form_encoded_first() {
     let credentials = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
     assert_eq!(
         String::from_utf8(credentials).unwrap(),
-        "spa+client:s3cret%3A%25%26%2B%C3%A4"
+        "spa%20client:s3cret%3A%25%26%2B%C3%A4"
     );
 }
 

@@ -247,10 +247,10 @@ fn oidcc_client_test_client_secret_basic() {
     let app = TestApp::start();
     app.signed_in();
     let headers = app.authorization_server.state().last_headers["token"].clone();
-    // Form-encoded first: spaces have become plus signs.
+    // Form-encoded first.
     let expected = base64::Engine::encode(
         &base64::engine::general_purpose::STANDARD,
-        "spa-client:the+client+secret+of+the+tests",
+        "spa-client:the%20client%20secret%20of%20the%20tests",
     );
     assert_eq!(headers["authorization"], format!("Basic {expected}"));
 }

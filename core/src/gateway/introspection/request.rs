@@ -50,12 +50,7 @@ pub fn request(stage: &PhantomToken, token: &[u8], on_behalf_of: Option<&Request
     }
     match stage.client_authentication {
         ClientAuthentication::ClientSecretBasic => {
-            // RFC 6749, section 2.3.1: client identifier and secret are form-encoded before they are joined.
-            let mut credentials = Zeroizing::new(Vec::new());
-            form::encode(id, &mut credentials);
-            credentials.push(b':');
-            form::encode(secret, &mut credentials);
-            let credentials = Zeroizing::new(STANDARD.encode(&*credentials));
+            let credentials = Zeroizing::new(STANDARD.encode(&*form::credentials(id, secret)));
             headers.push(("authorization", Zeroizing::new(format!("Basic {}", *credentials))));
         }
         ClientAuthentication::ClientSecretPost => {

@@ -148,13 +148,7 @@ impl Server for Canaille {
         self.add_key()?;
         self.run(&["db", "upgrade"], "")?;
         self.run(&["install"], "")?;
-        // The page says so: Canaille takes the `+` in which the service encodes a space for a `+`.
-        let clients = [site.client_secret(), site.gateway_secret()]
-            .iter()
-            .fold(page.block(CLIENTS)?.to_owned(), |text, secret| {
-                text.replace(secret, &secret.replace(' ', "+"))
-            });
-        self.run(&["restore"], &clients)?;
+        self.run(&["restore"], page.block(CLIENTS)?)?;
         let user = [
             "--user-name",
             USERNAME,
