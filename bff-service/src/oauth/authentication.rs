@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bff_core::encoding::form;
 use oauth2::HttpRequest;
+use oauth2::http::HeaderValue;
 use oauth2::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::json;
 use url::{Url, form_urlencoded};
@@ -76,29 +77,48 @@ impl ClientAuthenticator {
         Ok(key.sign(typ, algorithm, &claims)?)
     }
 
-    /// Adds a client assertion to a request of the `oauth2` crate if that is the authentication method: a new one for
-    /// each attempt, because an assertion can be used once.
-    pub(super) fn with_assertion(
+    /// Completes a request of the `oauth2` crate: with a client assertion, a new one for each attempt because an assertion can be
+    /// used once, or with HTTP Basic in this service's encoding, which differs from that of the crate in spaces.
+    pub(super) fn authenticated(
         &self,
         metadata: &Metadata,
         mut request: HttpRequest,
     ) -> Result<HttpRequest, HttpError> {
-        if metadata.profile.authentication == ClientAuthentication::PrivateKeyJwt {
-            let assertion = self
-                .assertion(metadata)
-                .map_err(|error| HttpError::Request(error.to_string()))?;
-            let pairs = [
-                ("client_assertion_type", ASSERTION_TYPE),
-                ("client_assertion", &assertion),
-            ];
-            let more = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(pairs)
-                .finish();
-            let body = request.body_mut();
-            body.push(b'&');
-            body.extend_from_slice(more.as_bytes());
+        let failed = |error: OAuthError| HttpError::Request(error.to_string());
+        match metadata.profile.authentication {
+            ClientAuthentication::ClientSecretBasic => {
+                let credentials = self.basic_credentials().map_err(failed)?;
+                request.headers_mut().insert(AUTHORIZATION, credentials);
+            }
+            ClientAuthentication::PrivateKeyJwt => {
+                let assertion = self.assertion(metadata).map_err(failed)?;
+                let pairs = [
+                    ("client_assertion_type", ASSERTION_TYPE),
+                    ("client_assertion", &assertion),
+                ];
+                let more = form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(pairs)
+                    .finish();
+                let body = request.body_mut();
+                body.push(b'&');
+                body.extend_from_slice(more.as_bytes());
+            }
+            ClientAuthentication::ClientSecretPost
+            | ClientAuthentication::TlsClientAuth
+            | ClientAuthentication::SelfSignedTlsClientAuth => {}
         }
         Ok(request)
+    }
+
+    /// The header of HTTP Basic (RFC 6749, section 2.3.1).
+    fn basic_credentials(&self) -> Result<HeaderValue, OAuthError> {
+        let secret = self.secret();
+        let secret = secret.as_ref().map_or("", |secret| secret.expose());
+        let credentials = form::credentials(self.config.client.id.as_bytes(), secret.as_bytes());
+        let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(&*credentials)))
+            .map_err(|error| OAuthError::Internal(format!("building a header failed: {error}")))?;
+        header.set_sensitive(true);
+        Ok(header)
     }
 
     /// Sends a POST request with a form and client authentication. A response with status 4xx is an error.
@@ -117,8 +137,7 @@ impl ClientAuthenticator {
         let secret = secret.as_ref().map(|secret| secret.expose());
         match metadata.profile.authentication {
             ClientAuthentication::ClientSecretBasic => {
-                let credentials = form::credentials(client_id.as_bytes(), secret.unwrap_or_default().as_bytes());
-                request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(&*credentials)));
+                request = request.header(AUTHORIZATION, self.basic_credentials()?);
             }
             ClientAuthentication::ClientSecretPost => {
                 set(&mut form, "client_id", client_id);

@@ -180,7 +180,7 @@ impl OAuthClient {
             None => {
                 http.send(
                     ServerEndpoint::Token,
-                    self.authenticator().with_assertion(metadata, request)?,
+                    self.authenticator().authenticated(metadata, request)?,
                 )
                 .await?
             }
@@ -225,7 +225,7 @@ impl OAuthClient {
                 .ok()
                 .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
                 .ok_or_else(|| HttpError::Request("making a DPoP proof failed".to_owned()))?;
-            let mut request = self.authenticator().with_assertion(metadata, request.clone())?;
+            let mut request = self.authenticator().authenticated(metadata, request.clone())?;
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };

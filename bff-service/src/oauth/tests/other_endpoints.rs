@@ -303,7 +303,7 @@ async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
     );
     assert_eq!(
         basic.headers["authorization"],
-        "Basic c3BhK2NsaWVudDpzM2NyZXQlM0ElMjUlMjYlMkIlQzMlQTQ="
+        "Basic c3BhJTIwY2xpZW50OnMzY3JldCUzQSUyNSUyNiUyQiVDMyVBNA=="
     );
     assert_eq!((basic.method.as_str(), basic.form().len()), ("POST", 2));
     assert_eq!(post.form()["client_secret"], "s3cret:%&+ä");
