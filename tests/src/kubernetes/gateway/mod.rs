@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::bootstrap::{bootstrap_clusters, overload_manager};
 pub use self::filters::ModuleServer;
-use self::filters::{buffer_filter, wasm_filter};
+use self::filters::{buffer_filter, has_wasm, wasm_filter};
 use self::listeners::{client_policy, limit_connections, settings};
 use self::routes::{cluster, translated};
 use self::values::{bytes, text};
@@ -35,7 +35,11 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
             .map(buffer_filter)
             .take(1),
     );
-    filters.extend(of_kind(&manifests, "EnvoyExtensionPolicy").map(|policy| wasm_filter(module, policy)));
+    filters.extend(
+        of_kind(&manifests, "EnvoyExtensionPolicy")
+            .filter(|policy| has_wasm(policy))
+            .map(|policy| wasm_filter(module, policy)),
+    );
     let gateway = of_kind(&manifests, "Gateway").next().expect("a Gateway");
     let listeners = gateway.content["spec"]["listeners"].as_array().expect("listeners");
     let mut clusters = bootstrap_clusters(local, &manifests);
