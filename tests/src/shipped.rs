@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::kubernetes::envoy::Local;
 use crate::kubernetes::gateway::{self, ModuleServer};
-use crate::kubernetes::{istio, manifests};
+use crate::kubernetes::istio;
 use crate::setup::{TestSystem, start};
 use crate::streaming_api;
 
@@ -36,13 +36,13 @@ pub fn start_with(shipped: Shipped) -> TestSystem {
     };
     match shipped {
         Shipped::Envoy => {}
-        Shipped::Istio => local.run(istio::translate(&local, &manifests::of_folder("istio"))),
+        Shipped::Istio => local.run(istio::translate(&local, &local.manifests("istio/wasm-plugin"))),
         Shipped::Gateway => {
             let module = std::fs::read(&artifacts.filter).expect("the module");
             let digest = Sha256::digest(&module);
             let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             let served = ModuleServer::start(module, &sha256);
-            local.run(gateway::translate(&local, &served, &manifests::of_folder("gateway")));
+            local.run(gateway::translate(&local, &served, &local.manifests("gateway/v1.9")));
         }
     }
     test

@@ -9,7 +9,8 @@ use bff_tests::kubernetes::cluster::{Cluster, module};
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
 use bff_tests::kubernetes::gateway::{self, ModuleServer};
 use bff_tests::kubernetes::istio;
-use bff_tests::kubernetes::manifests::{self, Manifest};
+use bff_tests::kubernetes::manifests::Manifest;
+use bff_tests::partner;
 use bff_tests::setup::eventually;
 use bff_tests::user_agent::UserAgent;
 use demo_system::{Artifacts, Component};
@@ -23,7 +24,7 @@ fn run_istio(cluster: &Cluster, manifests: &[Manifest]) {
 
 fn run_gateway(cluster: &Cluster, served: &ModuleServer) {
     let local = cluster.local();
-    local.run(gateway::translate(&local, served, &manifests::of_folder("gateway")));
+    local.run(gateway::translate(&local, served, &local.manifests("gateway/v1.9")));
 }
 
 fn hex_digest(bytes: &[u8]) -> String {
@@ -33,9 +34,41 @@ fn hex_digest(bytes: &[u8]) -> String {
 #[test]
 fn istios_manifests_lead_to_an_envoy_whose_three_entry_points_answer_right() {
     let cluster = Cluster::start();
-    run_istio(&cluster, &manifests::of_folder("istio"));
+    run_istio(&cluster, &cluster.local().manifests("istio/wasm-plugin"));
     // There the filters come before the routes.
     all_three_entry_points_answer_right(&cluster, 401);
+}
+
+#[test]
+fn istios_traffic_extensions_lead_to_an_envoy_whose_three_entry_points_answer_right() {
+    let cluster = Cluster::start();
+    run_istio(&cluster, &cluster.local().manifests("istio/traffic-extension"));
+    all_three_entry_points_answer_right(&cluster, 401);
+}
+
+#[test]
+fn behind_istio_wasm_plugins_and_traffic_extensions_together_let_nothing_through_to_the_api() {
+    let cluster = Cluster::start();
+    let Cluster {
+        test, api, mtls_port, ..
+    } = &cluster;
+    let system = &test.system;
+    let mut manifests = cluster.local().manifests("istio/wasm-plugin");
+    let of_both = cluster.local().manifests("istio/traffic-extension");
+    let extensions = of_both
+        .into_iter()
+        .filter(|manifest| manifest.kind() == "TrafficExtension");
+    manifests.extend(extensions);
+    run_istio(&cluster, &manifests);
+    let (mut user, partner) = (UserAgent::signed_in(system), partner::client(system));
+    let (of_user, of_partner) = (cluster.token_of(&user), partner::token(system, *mtls_port));
+    api.clear();
+    // The service has no filter before it.
+    assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
+    assert_eq!(user.get_data().status, 401);
+    assert_eq!(get(&Client::new(system), "api", "/default/data", &of_user).status, 401);
+    assert_eq!(get(&partner, "mtls", "/api/data", &of_partner).status, 401);
+    assert_eq!(api.heads().len(), 0);
 }
 
 #[test]
@@ -52,7 +85,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     let cluster = Cluster::start();
     let Cluster { test, api, .. } = &cluster;
     let system = &test.system;
-    let mut manifests = manifests::of_folder("istio");
+    let mut manifests = cluster.local().manifests("istio/wasm-plugin");
     let routes = manifests
         .iter_mut()
         .find(|manifest| manifest.name() == "bff-api")
@@ -90,7 +123,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     assert_eq!(api.heads().len(), 0);
 
     // One plugin of three has an error in its configuration: the listener does not open.
-    let mut manifests = manifests::of_folder("istio");
+    let mut manifests = cluster.local().manifests("istio/wasm-plugin");
     istio::configure(&mut manifests, "bff-mtls", |configuration| {
         configuration["phantom_token"]["client_secrets"] = json!({"env": "GATEWAY_CLIENT_SECRET"});
     });

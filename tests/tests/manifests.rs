@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use bff_tests::kubernetes::kustomize;
 use bff_tests::kubernetes::manifests::{self, Manifest};
 use bff_tests::kubernetes::mutations::{self, Mutation};
 use bff_tests::kubernetes::schemas::{Schemas, Verdict};
@@ -11,7 +12,7 @@ fn all() -> Vec<Manifest> {
     manifests::values_of_chart()
         .iter()
         .flat_map(|values| manifests::of_chart(values))
-        .chain(["istio", "gateway"].into_iter().flat_map(manifests::of_folder))
+        .chain(kustomize::BASES.into_iter().flat_map(kustomize::of_base))
         .collect()
 }
 
@@ -29,7 +30,7 @@ fn is_known_to_lack_a_schema(schemas: &Schemas, manifest: &Manifest) -> bool {
     }
     match schemas.has_custom() {
         true => manifest.kind() == "EnvoyProxy",
-        false => api.starts_with("gateway.envoyproxy.io/"),
+        false => api.starts_with("gateway.envoyproxy.io/") || manifest.kind() == "TrafficExtension",
     }
 }
 
@@ -93,7 +94,7 @@ fn is_open(manifest: &Manifest, place: &str) -> bool {
     ];
     match manifest.kind() {
         "ConfigMap" => ends(&["/data"]) || ends(&maps),
-        "WasmPlugin" => ends(&["/pluginConfig"]) || ends(&maps),
+        "WasmPlugin" | "TrafficExtension" => ends(&["/pluginConfig"]) || ends(&maps),
         "EnvoyExtensionPolicy" => ends(&["/config"]) || ends(&maps),
         "EnvoyFilter" => ends(&["/patch/value"]) || ends(&maps),
         "VirtualService" => ends(&["/response/add"]) || ends(&maps),

@@ -21,6 +21,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         ("NGINX", tools::nginx::find()?.into()),
         ("NPM", node.npm.clone().into()),
         ("HELM", tools::helm::find()?.into()),
+        ("KUBECTL", tools::helm::kubectl()?.into()),
         ("PROMTOOL", tools::promtool::find()?.into()),
     ]);
     let schemas = tools::kubernetes::schemas(&node)?;

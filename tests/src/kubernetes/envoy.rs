@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use demo_system::{Component, System};
 use serde_json::{Value, json};
 
+use super::kustomize::{self, Names};
 use super::manifests::Manifest;
 
 /// A system that represents the cluster.
@@ -19,19 +20,15 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
-    /// The manifests with this system's names in place of `example.com`.
-    pub fn named(&self, manifests: &[Manifest]) -> Vec<Manifest> {
-        let domain = &self.system.options().domain;
-        let names = [
-            ("https://www.example.com", self.system.www()),
-            ("https://login.example.com", self.system.login()),
-            ("example.com", domain.clone()),
-        ];
-        let mut manifests = manifests.to_vec();
-        for manifest in &mut manifests {
-            replace(&mut manifest.content, &names);
-        }
-        manifests
+    /// The resources of a base, with this system's names.
+    pub fn manifests(&self, base: &str) -> Vec<Manifest> {
+        let system = self.system;
+        let names = Names::of_example(base).replaced(&[
+            ("https://www.example.com", system.www()),
+            ("https://login.example.com", system.login()),
+            ("example.com", system.options().domain.clone()),
+        ]);
+        kustomize::render(base, &names).unwrap_or_else(|error| panic!("{base}: {error}"))
     }
 
     /// The address behind a host name of the manifests.
@@ -261,17 +258,4 @@ pub fn address(address: SocketAddr) -> Value {
 /// An endpoint of a cluster.
 pub fn endpoint(to: SocketAddr) -> Value {
     json!({"endpoint": {"address": address(to)}})
-}
-
-fn replace(value: &mut Value, names: &[(&str, String)]) {
-    match value {
-        Value::String(text) => {
-            for (find, with) in names {
-                *text = text.replace(find, with);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, names)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| replace(field, names)),
-        _ => {}
-    }
 }

@@ -2,9 +2,9 @@
 //! manifests have. Any other field panics, so that a new field must be added here.
 //!
 //! From istiod's source: HTTP filters are in the order of the phases, higher priorities first, with CORS after them;
-//! each WasmPlugin is before every route, named as here, its configuration a JSON string and delivered over the
-//! extension configuration discovery service, for which the listener waits without limit; EnvoyFilters are applied
-//! last.
+//! each WasmPlugin and each TrafficExtension is before every route, named as here, its configuration a JSON string and
+//! delivered over the extension configuration discovery service, for which the listener waits without limit;
+//! EnvoyFilters are applied last.
 
 use serde_json::{Map, Value, json};
 
@@ -15,29 +15,31 @@ use super::manifests::Manifest;
 
 /// Translates all manifests.
 pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
-    let manifests = local.named(manifests);
-    let mut plugins: Vec<&Manifest> = of_kind(&manifests, "WasmPlugin").collect();
-    plugins.sort_by_key(|plugin| std::cmp::Reverse(plugin.content["spec"]["priority"].as_i64()));
-    let mut filters: Vec<Value> = plugins.iter().map(|plugin| wasm_filter(local, plugin)).collect();
+    let mut extensions = extensions(manifests);
+    extensions.sort_by_key(|extension| std::cmp::Reverse(extension.manifest.content["spec"]["priority"].as_i64()));
+    let mut filters: Vec<Value> = extensions
+        .iter()
+        .map(|extension| wasm_filter(local, extension))
+        .collect();
     filters.push(cors_filter());
-    let gateway = of_kind(&manifests, "Gateway").next().expect("a Gateway");
+    let gateway = of_kind(manifests, "Gateway").next().expect("a Gateway");
     let servers = gateway.content["spec"]["servers"].as_array().expect("servers");
     let mut chains: Vec<Value> = servers
         .iter()
         .map(|server| {
             let hosts = texts(&server["hosts"]);
-            let virtual_hosts = of_kind(&manifests, "VirtualService")
+            let virtual_hosts = of_kind(manifests, "VirtualService")
                 .filter(|service| {
                     texts(&service.content["spec"]["hosts"])
                         .iter()
                         .all(|host| hosts.contains(host))
                 })
-                .map(|service| virtual_host(service, &manifests))
+                .map(|service| virtual_host(service, manifests))
                 .collect();
             let name = server["name"].as_str().expect("a name");
             let mut connection_manager = manager(name, virtual_hosts, filters.clone());
             merge(&mut connection_manager, &defaults());
-            patch(&mut connection_manager, &manifests);
+            patch(&mut connection_manager, manifests);
             let mutual = match server["tls"]["mode"].as_str() {
                 Some("MUTUAL") => true,
                 Some("SIMPLE") => false,
@@ -46,20 +48,20 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
             local.chain(&hosts, mutual, connection_manager)
         })
         .collect();
-    for (place, value) in patches(&manifests, "FILTER_CHAIN", "MERGE") {
+    for (place, value) in patches(manifests, "FILTER_CHAIN", "MERGE") {
         assert!(place.get("listener").is_none(), "all of the gateway's");
         chains.iter_mut().for_each(|chain| merge(chain, value));
     }
     let (mut listener, mut bootstrap) = (json!({}), json!({}));
-    for (place, value) in patches(&manifests, "LISTENER", "MERGE") {
+    for (place, value) in patches(manifests, "LISTENER", "MERGE") {
         assert!(place.get("listener").is_none(), "all of the gateway's");
         merge(&mut listener, value);
     }
-    for (_, value) in patches(&manifests, "BOOTSTRAP", "MERGE") {
+    for (_, value) in patches(manifests, "BOOTSTRAP", "MERGE") {
         merge(&mut bootstrap, value);
     }
-    let mut clusters = clusters(local, &manifests);
-    for (place, value) in patches(&manifests, "CLUSTER", "MERGE") {
+    let mut clusters = clusters(local, manifests);
+    for (place, value) in patches(manifests, "CLUSTER", "MERGE") {
         assert!(place.get("cluster").is_none(), "all of the gateway's");
         clusters.iter_mut().for_each(|cluster| merge(cluster, value));
     }
@@ -93,26 +95,47 @@ fn defaults() -> Value {
     })
 }
 
-/// A WasmPlugin's name in Envoy.
-fn filter_name(plugin: &Manifest) -> String {
-    let namespace = plugin.text("/metadata/namespace");
-    let name = plugin.name();
-    format!("extensions.istio.io/trafficextension/{namespace}.{name}~istio-translated-wasmplugin")
+/// A filter of either kind.
+struct Extension<'a> {
+    manifest: &'a Manifest,
+    /// Its name in Envoy.
+    name: String,
+    /// The fields that a WasmPlugin has in its `spec`, and a TrafficExtension in `spec.wasm`.
+    wasm: &'a Value,
 }
 
-/// The file from which Envoy reads a plugin's configuration in this test.
-pub fn discovery_file(local: &Local<'_>, plugin: &Manifest) -> std::path::PathBuf {
-    local.system.directory().join(format!("{}.yaml", plugin.name()))
+/// The filters of both kinds. istiod makes a TrafficExtension of each WasmPlugin, with a longer name.
+fn extensions(manifests: &[Manifest]) -> Vec<Extension<'_>> {
+    let of = |kind: &'static str, place: &'static str, end: &'static str| {
+        of_kind(manifests, kind).map(move |manifest| Extension {
+            manifest,
+            name: format!(
+                "extensions.istio.io/trafficextension/{}.{}{end}",
+                manifest.text("/metadata/namespace"),
+                manifest.name()
+            ),
+            wasm: manifest.content.pointer(place).expect("the module's fields"),
+        })
+    };
+    of("TrafficExtension", "/spec/wasm", "")
+        .chain(of("WasmPlugin", "/spec", "~istio-translated-wasmplugin"))
+        .collect()
+}
+
+/// The file from which Envoy reads a filter's configuration in this test.
+fn discovery_file(local: &Local<'_>, filter: &Manifest) -> std::path::PathBuf {
+    let file = format!("{}-{}.yaml", filter.kind(), filter.name());
+    local.system.directory().join(file)
 }
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-fn wasm_filter(local: &Local<'_>, plugin: &Manifest) -> Value {
-    let spec = &plugin.content["spec"];
+fn wasm_filter(local: &Local<'_>, extension: &Extension<'_>) -> Value {
+    let Extension { manifest, name, wasm } = extension;
+    let spec = &manifest.content["spec"];
     assert_eq!(spec["phase"], "AUTHN");
     assert!(spec.get("match").is_none(), "in front of everything");
-    let name = filter_name(plugin);
-    let variables = spec["vmConfig"]["env"].as_array().expect("variables");
+    let variables = wasm["vmConfig"]["env"].as_array().expect("variables");
     let keys: Vec<&Value> = variables
         .iter()
         .inspect(|variable| assert_eq!(variable["valueFrom"], "HOST"))
@@ -121,13 +144,13 @@ fn wasm_filter(local: &Local<'_>, plugin: &Manifest) -> Value {
     let configuration = json!({
         "@type": WASM,
         "config": {
-            "name": format!("{}.{}", plugin.text("/metadata/namespace"), plugin.name()),
-            "root_id": spec["pluginName"],
-            "failure_policy": spec["failStrategy"],
+            "name": format!("{}.{}", manifest.text("/metadata/namespace"), manifest.name()),
+            "root_id": wasm["pluginName"],
+            "failure_policy": wasm["failStrategy"],
             // A Struct as JSON in a string.
             "configuration": {
                 "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": spec["pluginConfig"].to_string(),
+                "value": wasm["pluginConfig"].to_string(),
             },
             "vm_config": {
                 "runtime": "envoy.wasm.runtime.v8",
@@ -137,7 +160,7 @@ fn wasm_filter(local: &Local<'_>, plugin: &Manifest) -> Value {
             },
         },
     });
-    let file = discovery_file(local, plugin);
+    let file = discovery_file(local, manifest);
     let discovered = json!({
         "version_info": "1",
         "resources": [{
@@ -223,7 +246,7 @@ fn consistent_hash<'a>(host: &'a str, manifests: &'a [Manifest]) -> Option<&'a V
     rule_of(host, manifests)?.pointer("/loadBalancer/consistentHash")
 }
 
-/// One cluster for each destination of the routes and for each cluster that a plugin names.
+/// One cluster for each destination of the routes and for each cluster that a filter names.
 fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
     let mut names = Vec::new();
     for service in of_kind(manifests, "VirtualService") {
@@ -233,9 +256,9 @@ fn clusters(local: &Local<'_>, manifests: &[Manifest]) -> Vec<Value> {
             names.push(format!("outbound|{}||{host}", destination["port"]["number"]));
         }
     }
-    for plugin in of_kind(manifests, "WasmPlugin") {
+    for extension in extensions(manifests) {
         for place in ["/phantom_token/cluster", "/bff_token/ended_sessions/cluster"] {
-            let name = plugin.content["spec"]["pluginConfig"].pointer(place);
+            let name = extension.wasm["pluginConfig"].pointer(place);
             names.extend(name.and_then(Value::as_str).map(str::to_owned));
         }
     }
@@ -335,7 +358,7 @@ fn all_routes(connection_manager: &mut Value) -> impl Iterator<Item = &mut Value
         .flat_map(|host| host["routes"].as_array_mut().into_iter().flatten())
 }
 
-/// Changes a plugin's configuration.
+/// Changes a WasmPlugin's configuration.
 pub fn configure(manifests: &mut [Manifest], plugin: &str, change: impl FnOnce(&mut Map<String, Value>)) {
     let plugin = manifests.iter_mut().find(|manifest| manifest.name() == plugin);
     let configuration = &mut plugin.expect("the plugin").content["spec"]["pluginConfig"];

@@ -10,7 +10,7 @@ use crate::repository;
 /// One resource.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// The source file.
+    /// Where it comes from: a kustomize base, or Helm with a file of values.
     pub file: String,
     /// The resource.
     pub content: Value,
@@ -44,27 +44,6 @@ impl Manifest {
 /// `envoy/` in the repository.
 pub fn folder() -> PathBuf {
     repository::path("envoy")
-}
-
-/// The resources of a folder below `envoy`. Files with values of a chart are skipped.
-pub fn of_folder(name: &str) -> Vec<Manifest> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join(name))
-        .expect("the folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
-        .filter(|path| !path.to_string_lossy().ends_with("-values.yaml"))
-        .collect();
-    files.sort();
-    let manifests: Vec<Manifest> = files
-        .iter()
-        .flat_map(|file| {
-            let text = std::fs::read_to_string(file).expect("text");
-            let file = file.file_name().unwrap_or_default().to_string_lossy();
-            parse(&format!("{name}/{file}"), &text)
-        })
-        .collect();
-    assert!(!manifests.is_empty(), "nothing in {name}");
-    manifests
 }
 
 /// The resources of the chart with one of the values files in its folder `ci`, rendered by Helm as the release

@@ -6,6 +6,7 @@ pub mod entry_points;
 pub mod envoy;
 pub mod gateway;
 pub mod istio;
+pub mod kustomize;
 pub mod manifests;
 pub mod mutations;
 pub mod pod;

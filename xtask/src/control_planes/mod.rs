@@ -3,10 +3,12 @@
 //!
 //! * [`programs`]: what is fetched.
 //! * [`api_server`]: the server.
+//! * [`kustomize`]: the manifests.
 //! * [`releases`]: upgrades and rollbacks of the chart.
 //! * [`walks`]: through the system behind the control planes, which read the manifests from that server.
 
 mod api_server;
+mod kustomize;
 mod programs;
 mod releases;
 mod walks;
@@ -28,8 +30,6 @@ const RESTRICTED: [&str; 2] = [
     "pod-security.kubernetes.io/enforce=restricted",
     "pod-security.kubernetes.io/warn=restricted",
 ];
-/// Values of Istio's own chart, and no manifest.
-const NO_MANIFEST: &str = "gateway-values.yaml";
 
 /// Releases of the chart, and the control planes behind which there is a walk.
 const PARTS: [&str; 3] = [CHART, "istio", "envoy-gateway"];
@@ -50,7 +50,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     command::progress("starting a Kubernetes API server");
     let server = ApiServer::start(&programs, &folder.join("server"))?;
     for file in &definitions {
-        apply(&server, file).map_err(|fault| format!("{}: {fault}", file.display()))?;
+        apply(&server, file, Mode::Applied).map_err(|fault| format!("{}: {fault}", file.display()))?;
     }
     // A kind is served a moment after its definition is.
     let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
@@ -66,10 +66,15 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         create_restricted(&server, &namespace)?;
         applicable.push(rendered(&programs, &values, &namespace, &folder)?);
     }
-    applicable.extend(manifests()?);
+    applicable.extend(kustomize::examples(&programs.kubectl, &folder)?);
+    let mut applicable: Vec<(PathBuf, Mode)> = applicable.into_iter().map(|file| (file, Mode::Applied)).collect();
+    applicable.push((
+        kustomize::with_traffic_extensions(&programs.kubectl, &folder)?,
+        Mode::Checked,
+    ));
     let (mut applied, mut faults) = (0, Vec::new());
-    for file in &applicable {
-        match apply(&server, file) {
+    for (file, mode) in &applicable {
+        match apply(&server, file, *mode) {
             Ok(objects) => {
                 command::progress(&format!("{}: {objects} objects", shown(file)));
                 applied += objects;
@@ -109,9 +114,23 @@ fn restrict(server: &ApiServer, namespace: &str) -> Result<()> {
     succeeded(server.kubectl(&[&label[..], &RESTRICTED].concat())?)
 }
 
+/// What the API server does with objects that it takes.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// It stores them.
+    Applied,
+    /// Nothing: TrafficExtensions are never beside WasmPlugins.
+    Checked,
+}
+
 /// Applies a file by server-side apply; returns the number of objects. A warning is a failure.
-fn apply(server: &ApiServer, file: &Path) -> Result<usize> {
-    let output = server.kubectl(&["apply", "--server-side", "--filename", &file.to_string_lossy()])?;
+fn apply(server: &ApiServer, file: &Path, mode: Mode) -> Result<usize> {
+    let dry_run = match mode {
+        Mode::Applied => "--dry-run=none",
+        Mode::Checked => "--dry-run=server",
+    };
+    let file = file.to_string_lossy();
+    let output = server.kubectl(&["apply", "--server-side", dry_run, "--filename", &file])?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     match output.status.success() && said.is_empty() {
         true => Ok(String::from_utf8_lossy(&output.stdout).lines().count()),
@@ -140,14 +159,6 @@ fn rendered(programs: &Programs, values: &Path, namespace: &str, folder: &Path) 
     let file = folder.join(format!("{namespace}.yaml"));
     files::write(&file, text)?;
     Ok(file)
-}
-
-/// The manifests of both gateways.
-fn manifests() -> Result<Vec<PathBuf>> {
-    let mut found = yaml_files(&workspace::path("envoy/istio"))?;
-    found.extend(yaml_files(&workspace::path("envoy/gateway"))?);
-    found.retain(|file| !file.ends_with(NO_MANIFEST));
-    Ok(found)
 }
 
 fn succeeded(output: std::process::Output) -> Result<()> {

@@ -52,6 +52,11 @@ pub(super) fn filter_name(policy: &Manifest) -> String {
     )
 }
 
+/// Whether a policy has a filter. One without keeps the Gateway's away from its routes.
+pub(super) fn has_wasm(policy: &Manifest) -> bool {
+    policy.content["spec"].get("wasm").is_some()
+}
+
 pub(super) fn wasm_filter(module: &ModuleServer, policy: &Manifest) -> Value {
     let [wasm] = policy.content["spec"]["wasm"].as_array().expect("filters").as_slice() else {
         panic!("one filter for a route");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::bootstrap::{bootstrap_clusters, overload_manager};
 pub use self::filters::ModuleServer;
-use self::filters::{buffer_filter, wasm_filter};
+use self::filters::{buffer_filter, has_wasm, wasm_filter};
 use self::listeners::{client_policy, limit_connections, settings};
 use self::routes::{cluster, translated};
 use self::values::{bytes, text};
@@ -24,21 +24,24 @@ use super::manifests::Manifest;
 
 /// Translates all manifests.
 pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest]) -> Translation {
-    let manifests = local.named(manifests);
-    let mut filters: Vec<Value> = of_kind(&manifests, "SecurityPolicy")
+    let mut filters: Vec<Value> = of_kind(manifests, "SecurityPolicy")
         .map(|_| cors_filter())
         .take(1)
         .collect();
     filters.extend(
-        of_kind(&manifests, "BackendTrafficPolicy")
+        of_kind(manifests, "BackendTrafficPolicy")
             .filter_map(|policy| policy.content.pointer("/spec/requestBuffer/limit"))
             .map(buffer_filter)
             .take(1),
     );
-    filters.extend(of_kind(&manifests, "EnvoyExtensionPolicy").map(|policy| wasm_filter(module, policy)));
-    let gateway = of_kind(&manifests, "Gateway").next().expect("a Gateway");
+    filters.extend(
+        of_kind(manifests, "EnvoyExtensionPolicy")
+            .filter(|policy| has_wasm(policy))
+            .map(|policy| wasm_filter(module, policy)),
+    );
+    let gateway = of_kind(manifests, "Gateway").next().expect("a Gateway");
     let listeners = gateway.content["spec"]["listeners"].as_array().expect("listeners");
-    let mut clusters = bootstrap_clusters(local, &manifests);
+    let mut clusters = bootstrap_clusters(local, manifests);
     let wasm = "wasm_cluster";
     clusters.push(json!({
         "name": wasm,
@@ -49,15 +52,15 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
         let (name, host) = (text(listener, "name"), text(listener, "hostname"));
         let mut routes = Vec::new();
         for route in
-            of_kind(&manifests, "HTTPRoute").filter(|route| route.text("/spec/parentRefs/0/sectionName") == name)
+            of_kind(manifests, "HTTPRoute").filter(|route| route.text("/spec/parentRefs/0/sectionName") == name)
         {
             assert_eq!(texts(&route.content["spec"]["hostnames"]), [host]);
-            routes.extend(translated(route, &manifests));
-            clusters.push(cluster(local, route, &manifests));
+            routes.extend(translated(route, manifests));
+            clusters.push(cluster(local, route, manifests));
         }
         let host_of_all = json!({"name": host, "domains": domains(&[host]), "routes": routes});
         let mut connection_manager = manager(name, vec![host_of_all], filters.clone());
-        let policy = client_policy(&manifests, name);
+        let policy = client_policy(manifests, name);
         settings(&mut connection_manager, policy);
         let mutual = match policy.pointer("/tls/clientValidation/mode").and_then(Value::as_str) {
             Some("RequireAndVerify") => true,
@@ -69,7 +72,7 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
         chains.push(chain);
     }
     // The listener's settings come from the Gateway's policy.
-    let policy = client_policy(&manifests, "");
+    let policy = client_policy(manifests, "");
     let tcp = &policy["timeout"]["tcp"];
     let listener = json!({
         "per_connection_buffer_limit_bytes": bytes(&policy["connection"]["bufferLimit"]),
@@ -79,6 +82,6 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
         chains,
         clusters,
         listener,
-        bootstrap: overload_manager(&manifests),
+        bootstrap: overload_manager(manifests),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::filters::{BUFFER, filter_name};
+use super::filters::{BUFFER, filter_name, has_wasm};
 use super::values::{bytes, text};
 use crate::kubernetes::envoy::{Local, circuit_breakers, cors_policy, of_kind, texts};
 use crate::kubernetes::manifests::Manifest;
@@ -70,7 +70,7 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
         }
         None => action["upgrade_configs"] = json!([{"upgrade_type": "websocket"}]),
     }
-    for policy in of_kind(manifests, "EnvoyExtensionPolicy").filter(|policy| targets(policy, route)) {
+    if let Some(policy) = extension_policy(route, manifests).filter(|policy| has_wasm(policy)) {
         let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
         by_filter.insert(filter_name(policy), on);
     }
@@ -89,6 +89,14 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
         "response_headers_to_add": headers,
         "typed_per_filter_config": by_filter,
     })]
+}
+
+/// The policy of a route, or else of the Gateway: never a merge of both.
+fn extension_policy<'a>(route: &Manifest, manifests: &'a [Manifest]) -> Option<&'a Manifest> {
+    let policies = || of_kind(manifests, "EnvoyExtensionPolicy");
+    policies()
+        .find(|policy| targets(policy, route))
+        .or_else(|| policies().find(|policy| policy.text("/spec/targetRefs/0/kind") == "Gateway"))
 }
 
 fn traffic_policy<'a>(route: &Manifest, manifests: &'a [Manifest]) -> Option<&'a Value> {

@@ -15,7 +15,7 @@ use bff_tests::http1::{Client, Request};
 use bff_tests::image_registry;
 use bff_tests::kubernetes::cluster::Cluster;
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
-use bff_tests::kubernetes::manifests::{self, Manifest};
+use bff_tests::kubernetes::manifests::Manifest;
 use bff_tests::repository;
 use bff_tests::setup::eventually;
 use bff_tests::user_agent::UserAgent;
@@ -142,7 +142,7 @@ fn around(cluster: &Cluster) -> Vec<Value> {
 /// here.
 fn named(cluster: &Cluster, image: &str) -> Vec<Manifest> {
     let system = &cluster.test.system;
-    let mut manifests = cluster.local().named(&manifests::of_folder("gateway"));
+    let mut manifests = cluster.local().manifests("gateway/v1.9");
     for manifest in &mut manifests {
         let spec = &mut manifest.content["spec"];
         if let Some(wasm) = spec.pointer_mut("/wasm/0") {

@@ -18,7 +18,7 @@ use std::path::Path;
 use bff_tests::http1::{Client, Request};
 use bff_tests::kubernetes::cluster::Cluster;
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
-use bff_tests::kubernetes::manifests::{self, Manifest};
+use bff_tests::kubernetes::manifests::Manifest;
 use bff_tests::setup::eventually;
 use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
     let istiod = Istiod::start(kubernetes, folder);
     kubernetes.delete(OURS, NAMESPACE, "--all");
     kubernetes.apply(&around(&cluster));
-    let manifests = named(&cluster, &manifests::of_folder("istio"));
+    let manifests = named(&cluster, "istio/wasm-plugin");
     kubernetes.apply(&contents(&manifests));
     let proxy = Proxy {
         cluster: &cluster,
@@ -144,9 +144,9 @@ fn around(cluster: &Cluster) -> Vec<Value> {
     objects
 }
 
-/// The manifests with this system's names, and its port of the authorization server.
-fn named(cluster: &Cluster, manifests: &[Manifest]) -> Vec<Manifest> {
-    let mut manifests = cluster.local().named(manifests);
+/// A base with this system's names, and its port of the authorization server.
+fn named(cluster: &Cluster, base: &str) -> Vec<Manifest> {
+    let mut manifests = cluster.local().manifests(base);
     for manifest in manifests
         .iter_mut()
         .filter(|manifest| manifest.kind() == "ServiceEntry")

@@ -1,0 +1,113 @@
+//! The kustomize bases of `envoy/istio` and `envoy/gateway`, rendered by kubectl in an overlay like the examples'.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::manifests::{self, Manifest};
+
+/// The bases that have filters, each of which an overlay can be made of. The part before the slash is the gateway.
+pub const BASES: [&str; 3] = ["istio/wasm-plugin", "istio/traffic-extension", "gateway/v1.9"];
+
+/// What an overlay's `names.yaml` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(pub BTreeMap<String, String>);
+
+impl Names {
+    /// Those of the example for a base's gateway.
+    pub fn of_example(base: &str) -> Self {
+        let text = fs::read_to_string(example(base).join("names.yaml")).expect("the example's names");
+        let [map] = manifests::parse("names.yaml", &text)
+            .try_into()
+            .expect("one ConfigMap in names.yaml");
+        let data = map.content["data"].as_object().expect("data");
+        let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
+        Self(data.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+    }
+
+    /// With each of these strings in the values replaced.
+    pub fn replaced(mut self, replacements: &[(&str, String)]) -> Self {
+        for value in self.0.values_mut() {
+            for (find, with) in replacements {
+                *value = value.replace(find, with);
+            }
+        }
+        self
+    }
+
+    /// The file.
+    fn file(&self) -> String {
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "bff-names", "annotations": {"config.kubernetes.io/local-config": "true"}},
+            "data": self.0,
+        })
+        .to_string()
+    }
+}
+
+/// The resources of a base, in an overlay with these names.
+///
+/// # Errors
+/// What kubectl says.
+pub fn render(base: &str, names: &Names) -> Result<Vec<Manifest>, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The example's, with the paths from this folder.
+    let text = fs::read_to_string(example(base).join("kustomization.yaml")).expect("the example's kustomization");
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| match line.trim_start().strip_prefix("- ../") {
+            None => line.to_owned(),
+            Some("names") => format!("  - {}", relative(folder.path(), &example(base).join("../names"))),
+            Some(_) => format!("  - {}", relative(folder.path(), &manifests::folder().join(base))),
+        })
+        .collect();
+    fs::write(folder.path().join("kustomization.yaml"), lines.join("\n")).expect("written");
+    fs::write(folder.path().join("names.yaml"), names.file()).expect("written");
+    let rendered = kustomize(folder.path())?;
+    Ok(manifests::parse(base, &rendered))
+}
+
+/// The resources of a base, with the example's names.
+pub fn of_base(base: &str) -> Vec<Manifest> {
+    render(base, &Names::of_example(base)).unwrap_or_else(|error| panic!("{base}: {error}"))
+}
+
+/// What `kubectl kustomize` makes of a folder.
+///
+/// # Errors
+/// What kubectl says.
+pub fn kustomize(folder: &Path) -> Result<String, String> {
+    let program = std::env::var_os("KUBECTL").expect("KUBECTL is set by `cargo xtask test`");
+    let output = Command::new(program)
+        .arg("kustomize")
+        .arg(folder)
+        .env_remove("KUBECONFIG")
+        .output()
+        .expect("kubectl starts");
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// The example for a base's gateway.
+pub fn example(base: &str) -> PathBuf {
+    let (gateway, _) = base.split_once('/').expect("GATEWAY/BASE");
+    manifests::folder().join(gateway).join("example")
+}
+
+/// A path from one folder to another, since kustomize takes no absolute ones.
+fn relative(from: &Path, to: &Path) -> String {
+    let (from, to) = (
+        from.canonicalize().expect("a folder"),
+        to.canonicalize().expect("a folder"),
+    );
+    // The root is the first component.
+    let up = "../".repeat(from.components().count() - 1);
+    format!("{up}{}", to.strip_prefix("/").expect("an absolute path").display())
+}
