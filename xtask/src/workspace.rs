@@ -29,3 +29,8 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }
+
+/// A path as messages show it: below the repository, if it is there.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}

@@ -16,6 +16,11 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(10);
 /// The only user's, in the folder of a server that lives for a minute.
 const TOKEN: &str = "administers-the-api-server-of-this-run";
+/// The strictest pod security; its warnings are failures here.
+const RESTRICTED: [&str; 2] = [
+    "pod-security.kubernetes.io/enforce=restricted",
+    "pod-security.kubernetes.io/warn=restricted",
+];
 
 /// A running API server. Dropping it stops it, and its etcd.
 pub(super) struct ApiServer {
@@ -103,6 +108,26 @@ impl ApiServer {
     /// The file with its address and the administrator's credential.
     pub(super) fn configuration(&self) -> &Path {
         &self.configuration
+    }
+
+    /// Creates a namespace.
+    pub(super) fn create_namespace(&self, name: &str) -> Result<()> {
+        self.succeed(&["create", "namespace", name]).map(|_| ())
+    }
+
+    /// Gives a namespace the strictest pod security.
+    pub(super) fn restrict(&self, namespace: &str) -> Result<()> {
+        let label = ["label", "namespace", namespace];
+        self.succeed(&[&label[..], &RESTRICTED].concat()).map(|_| ())
+    }
+
+    /// Runs kubectl as an administrator; returns its output. A failure is an error.
+    pub(super) fn succeed(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.kubectl(arguments)?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        }
     }
 
     /// Runs kubectl as an administrator.

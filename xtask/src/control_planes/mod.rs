@@ -25,11 +25,6 @@ use crate::{command, workspace};
 
 /// The namespaces of the manifests. The service's is a restricted one.
 const NAMESPACES: [&str; 5] = ["bff", "api", "envoy-gateway-system", "istio-ingress", "istio-system"];
-/// The strictest pod security, whose warnings are failures here.
-const RESTRICTED: [&str; 2] = [
-    "pod-security.kubernetes.io/enforce=restricted",
-    "pod-security.kubernetes.io/warn=restricted",
-];
 
 /// Releases of the chart, and the control planes behind which there is a walk.
 const PARTS: [&str; 3] = [CHART, "istio", "envoy-gateway"];
@@ -54,16 +49,17 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     // A kind is served a moment after its definition is.
     let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
-    succeeded(server.kubectl(&wait)?)?;
+    server.succeed(&wait)?;
     for name in NAMESPACES {
-        succeeded(server.kubectl(&["create", "namespace", name])?)?;
+        server.create_namespace(name)?;
     }
-    restrict(&server, "bff")?;
+    server.restrict("bff")?;
     let mut applicable = Vec::new();
     for values in yaml_files(&workspace::path("envoy/helm/ci"))? {
         // Each in a namespace of its own: a Pod does not become another.
         let namespace = values.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        create_restricted(&server, &namespace)?;
+        server.create_namespace(&namespace)?;
+        server.restrict(&namespace)?;
         applicable.push(rendered(&programs, &values, &namespace, &folder)?);
     }
     applicable.extend(kustomize::examples(&programs.kubectl, &folder)?);
@@ -76,10 +72,10 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     for (file, mode) in &applicable {
         match apply(&server, file, *mode) {
             Ok(objects) => {
-                command::progress(&format!("{}: {objects} objects", shown(file)));
+                command::progress(&format!("{}: {objects} objects", workspace::shown(file)));
                 applied += objects;
             }
-            Err(fault) => faults.push(format!("{}: {fault}", shown(file))),
+            Err(fault) => faults.push(format!("{}: {fault}", workspace::shown(file))),
         }
     }
     if !faults.is_empty() {
@@ -101,17 +97,6 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         walks::run(&control_planes, &programs, &server, &folder)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Creates a namespace with the strictest pod security.
-fn create_restricted(server: &ApiServer, namespace: &str) -> Result<()> {
-    succeeded(server.kubectl(&["create", "namespace", namespace])?)?;
-    restrict(server, namespace)
-}
-
-fn restrict(server: &ApiServer, namespace: &str) -> Result<()> {
-    let label = ["label", "namespace", namespace];
-    succeeded(server.kubectl(&[&label[..], &RESTRICTED].concat())?)
 }
 
 /// What the API server does with objects that it takes.
@@ -152,26 +137,11 @@ fn rendered(programs: &Programs, values: &Path, namespace: &str, folder: &Path) 
     .arg(values)
     .arg(workspace::path("envoy/helm"));
     let text = command::run_for_output(
-        &format!("rendering the chart with {}", shown(values)),
+        &format!("rendering the chart with {}", workspace::shown(values)),
         &mut helm,
         "see above",
     )?;
     let file = folder.join(format!("{namespace}.yaml"));
     files::write(&file, text)?;
     Ok(file)
-}
-
-fn succeeded(output: std::process::Output) -> Result<()> {
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-    }
-}
-
-/// A path below the repository.
-fn shown(file: &Path) -> String {
-    file.strip_prefix(workspace::root())
-        .unwrap_or(file)
-        .display()
-        .to_string()
 }

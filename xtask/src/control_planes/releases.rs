@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::api_server::ApiServer;
 use super::programs::{Programs, yaml_files};
-use super::{create_restricted, shown, succeeded};
 use crate::result::Result;
 use crate::tools::previous_release;
 use crate::{command, workspace};
@@ -60,7 +59,11 @@ pub(super) fn upgrade_and_roll_back(server: &ApiServer, programs: &Programs, fol
         upgraded.helm(&["install", RELEASE], Some(from))?;
         let before = upgraded.objects()?;
         upgraded.helm(&["upgrade", RELEASE], Some(to))?;
-        let title = format!("from {} to {}", shown(&from.values), shown(&to.values));
+        let title = format!(
+            "from {} to {}",
+            workspace::shown(&from.values),
+            workspace::shown(&to.values)
+        );
         compare(&format!("the upgrade {title}"), &upgraded.objects()?, &fresh.objects()?)?;
         upgraded.helm(&["rollback", RELEASE, "1"], None)?;
         compare(
@@ -82,7 +85,8 @@ struct Release<'a> {
 
 impl Release<'_> {
     fn create(&self) -> Result<()> {
-        create_restricted(self.server, &self.namespace)
+        self.server.create_namespace(&self.namespace)?;
+        self.server.restrict(&self.namespace)
     }
 
     fn helm(&self, arguments: &[&str], version: Option<&Version>) -> Result<()> {
@@ -98,11 +102,8 @@ impl Release<'_> {
 
     /// The release's objects, by kind and name, without what the API server, Helm and the namespace write into them.
     fn objects(&self) -> Result<Map<String, Value>> {
-        let output = self
-            .server
-            .kubectl(&["get", KINDS, "--namespace", &self.namespace, "--output", "json"])?;
-        let text = String::from_utf8_lossy(&output.stdout).replace(&self.namespace, "namespace");
-        succeeded(output)?;
+        let arguments = ["get", KINDS, "--namespace", &self.namespace, "--output", "json"];
+        let text = self.server.succeed(&arguments)?.replace(&self.namespace, "namespace");
         let list: Value = serde_json::from_str(&text).map_err(|error| format!("kubectl's output: {error}"))?;
         let items = list["items"].as_array().cloned().unwrap_or_default();
         Ok(items.into_iter().map(own_part).collect())

@@ -35,33 +35,38 @@ const ACCOUNT: &str = "bff-gateway";
 const OURS: &str = "wasmplugins,trafficextensions,envoyfilters,virtualservices,gateways.networking.istio.io,\
                     serviceentries,destinationrules";
 
-/// Walks through the system behind Istio.
+/// Walks through the system behind Istio, with each kind of filters.
 pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
     let cluster = Cluster::start();
     let istiod = Istiod::start(kubernetes, folder);
-    kubernetes.delete(OURS, NAMESPACE, "--all");
     kubernetes.apply(&around(&cluster));
-    let manifests = named(&cluster, "istio/wasm-plugin");
-    kubernetes.apply(&contents(&manifests));
-    let proxy = Proxy {
-        cluster: &cluster,
-        istiod: &istiod,
-        token: kubernetes.token(NAMESPACE, ACCOUNT, "istio-ca"),
-    };
-    let changes = proxy.configure(folder);
-    assert!(
-        !istiod.log().contains("failed to build envoy filter value"),
-        "see {}",
-        folder.display()
-    );
-    for change in changes {
-        println!("  {change}");
+    for base in ["istio/wasm-plugin", "istio/traffic-extension"] {
+        println!("  {base}");
+        kubernetes.delete(OURS, NAMESPACE, "--all");
+        let manifests = named(&cluster, base);
+        kubernetes.apply(&contents(&manifests));
+        let proxy = Proxy {
+            cluster: &cluster,
+            istiod: &istiod,
+            token: kubernetes.token(NAMESPACE, ACCOUNT, "istio-ca"),
+        };
+        let changes = proxy.configure(folder, |dump| is_whole(dump, &manifests));
+        let refused = istiod.log().contains("failed to build envoy filter value");
+        assert!(!refused, "istiod refuses an EnvoyFilter: see {}", folder.display());
+        for change in changes {
+            println!("  {change}");
+        }
+        eventually("Envoy has the routes with their exceptions", || {
+            ["api-default", "api-mtls", "BufferPerRoute"]
+                .iter()
+                .all(|part| has_route(&cluster, part))
+        });
+        // There the filters come before the routes.
+        all_three_entry_points_answer_right(&cluster, 401);
+        passed("three entry points, refusals, CORS, other spellings, the end of a session");
+        keys::rotate(&cluster);
+        a_route_that_nobody_named(kubernetes, &cluster, &manifests);
     }
-    // There the filters come before the routes.
-    all_three_entry_points_answer_right(&cluster, 401);
-    passed("three entry points, refusals, CORS, other spellings, the end of a session");
-    keys::rotate(&cluster);
-    a_route_that_nobody_named(kubernetes, &cluster, &manifests);
 }
 
 /// A route without an entry in filter-routes.yaml lets nothing through; nor does any route without that file.
@@ -84,12 +89,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifes
     other["match"] = json!([{"uri": {"prefix": "/forgotten/"}}]);
     rules.push(other);
     kubernetes.apply(&[routes]);
-    let has_route = |text: &str| {
-        let (_, dump) = demo_system::get(system.envoy_admin(), "/config_dump?resource=dynamic_route_configs")
-            .expect("Envoy's admin");
-        dump.contains(text)
-    };
-    eventually("Envoy has the route", || has_route("\"/forgotten/\""));
+    eventually("Envoy has the route", || has_route(cluster, "\"/forgotten/\""));
     let user = UserAgent::signed_in(system);
     let token = cluster.token_of(&user);
     let with_cookies = |path: &str| {
@@ -102,13 +102,43 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifes
     assert_eq!(user.send(&with_cookies("/forgotten/data")).status, 401);
     assert_eq!(get(&Client::new(system), "api", "/forgotten/data", &token).status, 401);
     kubernetes.delete("envoyfilters", NAMESPACE, "bff-filter-routes");
-    eventually("Envoy has the routes without exceptions", || !has_route("\"disabled\""));
+    eventually("Envoy has the routes without exceptions", || {
+        !has_route(cluster, "\"disabled\"")
+    });
     for path in ["/api/data", "/default/data", "/bff/session"] {
         assert_eq!(user.send(&with_cookies(path)).status, 401, "{path}");
         assert_eq!(get(&Client::new(system), "api", path, &token).status, 401, "{path}");
     }
     assert_eq!(cluster.api.heads().len(), 0);
     passed("a route that nobody named lets nothing through, nor does any without filter-routes.yaml");
+}
+
+/// Whether Envoy's routes contain a text.
+fn has_route(cluster: &Cluster, text: &str) -> bool {
+    let path = "/config_dump?resource=dynamic_route_configs";
+    let (_, dump) = demo_system::get(cluster.test.system.envoy_admin(), path).expect("Envoy's admin");
+    dump.contains(text)
+}
+
+/// Whether listeners and clusters in a dump are of all manifests: both servers, the filters in their order of names, what
+/// bff-connections adds, and the clusters with the settings of their DestinationRules.
+fn is_whole(dump: &Value, manifests: &[Manifest]) -> bool {
+    let of_kind = |kind: &'static str, end: &'static str| {
+        let found = manifests.iter().filter(move |manifest| manifest.kind() == kind);
+        found.map(move |manifest| format!("/{NAMESPACE}.{}{end}\"", manifest.name()))
+    };
+    let filters = of_kind("WasmPlugin", "~istio-translated-wasmplugin").chain(of_kind("TrafficExtension", ""));
+    let others = [
+        "https-api",
+        "https-mtls",
+        "envoy.filters.http.buffer",
+        "RING_HASH",
+        "file-root:system",
+    ];
+    let text = dump.to_string();
+    filters
+        .chain(others.map(str::to_owned))
+        .all(|part| text.contains(&part))
 }
 
 /// What a cluster has beside our manifests. The Role is that of Istio's chart for gateways.

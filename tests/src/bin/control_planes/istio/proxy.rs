@@ -1,5 +1,6 @@
 //! The gateway's Envoy, as istiod knows it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,6 +19,8 @@ use super::{ACCOUNT, NAMESPACE};
 use crate::network;
 
 const NAME: &str = "bff-gateway-1";
+/// One at each entry point.
+const FILTERS: usize = 3;
 
 /// The gateway's pod.
 pub(super) struct Proxy<'a> {
@@ -28,15 +31,16 @@ pub(super) struct Proxy<'a> {
 }
 
 impl Proxy<'_> {
-    /// Configures the system's Envoy with what istiod sends for this pod, and starts it; returns what was changed.
-    pub(super) fn configure(&self, folder: &Path) -> Vec<String> {
+    /// Configures the system's Envoy with what istiod sends for this pod, and starts it; returns what was changed. `is_whole` says
+    /// whether a dump is of all manifests: istiod reads them one after the other.
+    pub(super) fn configure(&self, folder: &Path, is_whole: impl Fn(&Value) -> bool) -> Vec<String> {
         let system = &self.cluster.test.system;
         system.stop(Component::Envoy);
         // istiod tells what it would send only of what a proxy has asked for: listeners and clusters first.
         let mut asking = self.bootstrap();
         asking["dynamic_resources"]["cds_config"] = json!({"ads": {}, "resource_api_version": "V3"});
         asking["dynamic_resources"]["lds_config"] = json!({"ads": {}, "resource_api_version": "V3"});
-        let dump = self.asked(folder, &asking, "ListenersConfigDump", "dynamicListeners");
+        let dump = self.asked(folder, &asking, &is_whole);
         let mut changes = Changes::default();
         let mut clusters = parts(&dump, "ClustersConfigDump", "dynamicActiveClusters", "/cluster");
         for cluster in &mut clusters {
@@ -57,8 +61,9 @@ impl Proxy<'_> {
         resources["clusters"].as_array_mut().expect("clusters").extend(clusters);
         resources.insert("listeners".to_owned(), json!(listeners));
         // Then the filters' configurations.
-        let dump = self.asked(folder, &configuration, "EcdsConfigDump", "ecdsFilters");
-        let filters = parts_with_types(&dump, "EcdsConfigDump", "ecdsFilters", "/ecdsFilter");
+        let filters = |dump: &Value| parts_with_types(dump, "EcdsConfigDump", "ecdsFilters", "/ecdsFilter");
+        let dump = self.asked(folder, &configuration, |dump| filters(dump).len() == FILTERS);
+        let filters = filters(&dump);
         for mut filter in filters {
             changes.module_as_file(&mut filter, &module());
             let name = filter["config"]["name"].as_str().expect("a name").to_owned();
@@ -123,8 +128,8 @@ impl Proxy<'_> {
         })
     }
 
-    /// istiod's dump for an Envoy with this configuration, as soon as this part of it is there. Envoy refuses what it is sent.
-    fn asked(&self, folder: &Path, configuration: &Value, dump_type: &str, list: &str) -> Value {
+    /// istiod's dump for an Envoy with this configuration, as soon as it is whole. Envoy refuses what it is sent.
+    fn asked(&self, folder: &Path, configuration: &Value, is_whole: impl Fn(&Value) -> bool) -> Value {
         let file = folder.join("asking.json");
         let mut configuration = configuration.clone();
         configuration["admin"]["address"] = address(SocketAddr::from(([127, 0, 0, 1], free_port())));
@@ -135,10 +140,14 @@ impl Proxy<'_> {
         command.args(arguments).arg("--config-path").arg(&file);
         command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"]);
         let proxy = format!("{NAME}.{NAMESPACE}");
-        let is_there = || !parts_with_types(&self.istiod.dump(&proxy), dump_type, list, "").is_empty();
+        let dump = RefCell::new(Value::Null);
+        let is_there = || {
+            *dump.borrow_mut() = self.istiod.dump(&proxy);
+            is_whole(&dump.borrow())
+        };
         let _envoy = Program::start(&folder.join("asking.log"), command, is_there)
-            .unwrap_or_else(|error| panic!("istiod sends no {list}: {error}"));
-        self.istiod.dump(&proxy)
+            .unwrap_or_else(|error| panic!("istiod does not send all: {error}"));
+        dump.into_inner()
     }
 
     /// In addition, the host of the authorization server, which is outside the cluster.
