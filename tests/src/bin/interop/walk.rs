@@ -155,16 +155,16 @@ impl Walk<'_> {
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let service = self.settings.service("BFF_CLIENT__ID");
         let secret = self.site.secret_of(Some(&self.introspection), service);
-        let mut form = format!("token={}", encoded(token));
+        let mut body = format!("token={}", encoded(token));
         let mut request = Request::new("POST", endpoint.path()).header("x-forwarded-proto", "https");
         if self.introspection["client_authentication"] == "client_secret_post" {
-            form += &format!("&client_id={}&client_secret={}", encoded(client), encoded(secret));
+            body += &format!("&client_id={}&client_secret={}", encoded(client), encoded(secret));
         } else {
-            let basic = STANDARD.encode(format!("{}:{}", encoded(client), encoded(secret)));
+            let basic = STANDARD.encode(&*form::credentials(client.as_bytes(), secret.as_bytes()));
             request = request.header("authorization", format!("Basic {basic}"));
         }
         let authority = &endpoint[url::Position::BeforeHost..url::Position::AfterPort];
-        let response = send_plain_as(address, authority, &request.form(&form))
+        let response = send_plain_as(address, authority, &request.form(&body))
             .map_err(|error| format!("introspection failed: {error}"))?;
         match (response.status, response.json()["active"].as_bool()) {
             (204, _) => Ok(false),
