@@ -51,7 +51,8 @@ pub(crate) fn build_packages(step: &str, packages: &[&str], arguments: &[&str]) 
     command::run(step, &mut cargo, "see the compiler's message above")
 }
 
-fn program(name: &str) -> PathBuf {
+/// A program of the workspace that was built without `--release`.
+pub(crate) fn program(name: &str) -> PathBuf {
     in_folder("debug", name)
 }
 
