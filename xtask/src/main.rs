@@ -16,6 +16,7 @@ mod jobs;
 mod newcomer;
 mod programs;
 mod result;
+mod scale;
 mod spa;
 mod stamp;
 mod terminal;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Some((&"image", rest)) => image::Flags::parse(rest).and_then(image::run),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
         Some((&"bench", filters)) => bench::run(filters),
+        Some((&"scale", sizes)) => scale::run(sizes),
         Some((&"deny", [])) => deny::run(),
         Some((&"client-matrix", frameworks)) => client_matrix::run(frameworks),
         Some((&"control-planes", names)) => control_planes::run(names),

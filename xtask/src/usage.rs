@@ -7,7 +7,7 @@ struct Command {
     text: &'static [&'static str],
 }
 
-const COMMANDS: [Command; 15] = [
+const COMMANDS: [Command; 16] = [
     Command {
         name: "up",
         synopsis: "up [--check] [--no-envoy] [--replicas]",
@@ -81,6 +81,16 @@ const COMMANDS: [Command; 15] = [
             "with FILTERs: only the variants whose names contain one, and writes only to the terminal;",
             "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
             "machine, and writes only to the terminal",
+        ],
+    },
+    Command {
+        name: "scale",
+        synopsis: "scale [--NAME VALUE…]",
+        text: &[
+            "simulates 102,000 sessions at 4 Envoys and 3 replicas with a modelled authorization server, while parts",
+            "are replaced, killed and away (about 15 minutes), and writes bench/results/scale.md;",
+            "with sizes, such as --sessions 2000 --minutes 2: writes only to the terminal; the NAMEs are sessions,",
+            "sign-ins, minutes, factor, visits-per-second, limit-per-second, replay-seconds, envoys and seed",
         ],
     },
     Command {

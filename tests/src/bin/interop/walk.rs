@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bff_core::cookie::purpose::Purpose;
+use bff_core::encoding::form;
 use bff_tests::http1::{Client, Request, Response, send_plain_as};
 use bff_tests::sealing::Seals;
 use bff_tests::user_agent::{AT, AUTH, ID, UserAgent};
