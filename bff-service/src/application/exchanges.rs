@@ -9,11 +9,11 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::oauth::exchange_times::{ExchangeTimes, MAX_BACKGROUND_EXCHANGES};
 use crate::oauth::{OAuthClient, OAuthError};
@@ -39,6 +39,30 @@ pub struct TimedOut(Duration);
 impl From<TimedOut> for OAuthError {
     fn from(error: TimedOut) -> OAuthError {
         OAuthError::Unavailable(error.to_string())
+    }
+}
+
+/// The caller of an exchange, as the exchange sees it.
+pub struct Caller {
+    waits: Weak<()>,
+    /// Later, it may have been answered by the time it would get the result.
+    surely_until: Instant,
+}
+
+impl Caller {
+    /// A caller that waits for as long as the first value exists, and at most for this time.
+    fn new(at_most: Duration) -> (Arc<()>, Caller) {
+        let waits = Arc::new(());
+        let caller = Caller {
+            waits: Arc::downgrade(&waits),
+            surely_until: Instant::now() + at_most / 2,
+        };
+        (waits, caller)
+    }
+
+    /// Whether it will surely get a result that is there now.
+    pub fn is_waiting(&self) -> bool {
+        self.waits.strong_count() > 0 && Instant::now() < self.surely_until
     }
 }
 
@@ -87,9 +111,11 @@ impl Exchanges {
     where
         T: Send + 'static,
         F: Future<Output = T> + 'static,
-        W: FnOnce(Rc<OAuthClient>) -> F + Send + 'static,
+        W: FnOnce(Rc<OAuthClient>, Caller) -> F + Send + 'static,
     {
-        let answered = self.begin_in_background(work);
+        // Dropped with this future, so also if the client disconnects.
+        let (_waits, caller) = Caller::new(self.times.answer);
+        let answered = self.begin_in_background(move |client| work(client, caller));
         timeout(self.times.answer, answered).await.ok()?.ok()
     }
 
@@ -233,6 +259,21 @@ mod tests {
             timed_out.map_err(|error| error.to_string()),
             Err("token request timed out after 30000 ms".to_owned())
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_waits_surely_for_half_of_its_time_and_unless_it_disconnects() {
+        let (waits, caller) = Caller::new(TIMES.answer);
+        assert!(caller.is_waiting());
+        tokio::time::sleep(TIMES.answer / 2).await;
+        assert!(
+            !caller.is_waiting(),
+            "it may be answered by the time it would get a result"
+        );
+        drop(waits);
+        let (waits, caller) = Caller::new(TIMES.answer);
+        drop(waits);
+        assert!(!caller.is_waiting(), "it has disconnected");
     }
 
     #[tokio::test(start_paused = true)]

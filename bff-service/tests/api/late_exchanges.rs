@@ -1,6 +1,8 @@
 //! Exchanges at the token endpoint that outlast the time limit of their caller: the code or the refresh token is used up
 //! by then, so the result must not be lost, and must reach no other user.
 
+use std::time::Duration;
+
 use bff_core::cookie::purpose::Purpose;
 
 use crate::support::app::{AT, AUTH, Setup, TestApp, wait_until};
@@ -36,6 +38,29 @@ fn a_refresh_that_outlasts_its_time_limit_is_there_for_the_next_caller() {
     );
     assert_eq!(app.authorization_server.state().rotations, 2);
     assert_eq!(app.authorization_server.state().reuses, 0);
+}
+
+#[test]
+fn a_refresh_that_outlasted_its_caller_is_there_after_the_replay_window_as_well() {
+    let app = TestApp::start_with(Setup {
+        session: "refresh_replay_seconds = 1",
+        ..Setup::default()
+    });
+    let mut browser = app.signed_in();
+    app.authorization_server.misbehave("token", Misbehaviour::Hang);
+    assert_eq!(browser.post("/refresh").outcome(), NOT_IN_TIME);
+    app.authorization_server.behave();
+    app.authorization_server
+        .wait_until("the late rotation", |state| state.rotations == 1);
+    std::thread::sleep(Duration::from_millis(1500));
+    let late = browser.clone();
+    assert_eq!(browser.post("/refresh").status, 204);
+    assert_eq!(app.authorization_server.state().reuses, 0);
+    assert_eq!(browser.get("/claims").status, 200);
+    // From its delivery on it has the replay window, as every other.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(late.clone().post("/refresh").outcome(), "401 session_expired");
+    assert_eq!(app.authorization_server.state().reuses, 1);
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl LoginExchange {
     /// Leads the exchange, or waits for its result.
     pub(in crate::api) async fn run(self) -> Exchanged {
         let exchanges = Arc::clone(&self.application.exchanges);
-        let exchanged = exchanges.begin(|client| self.join(client)).await;
+        let exchanged = exchanges.begin(|client, _| self.join(client)).await;
         exchanged.unwrap_or_else(|| {
             let why = format!(
                 "token request timed out after {} ms",
@@ -167,6 +167,8 @@ impl LoginExchange {
             access_token: tokens.access_token.into(),
             refresh_token: tokens.refresh_token.unwrap_or_default().into(),
             rotated: true,
+            // A page begins another login.
+            is_undelivered: false,
             // The granted scope is the requested one unless the response says otherwise (RFC 6749, section 5.1).
             scope: tokens.scope.or_else(|| Some(application.config.client.scope.clone())),
             refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::api::error::code_of_failed_refresh;
 use crate::application::Application;
-use crate::application::exchanges::Exchange;
+use crate::application::exchanges::{Caller, Exchange};
 use crate::clock;
 use crate::oauth::OAuthClient;
 use crate::session::identity::{ReplicaId, Session};
@@ -38,7 +38,10 @@ pub(in crate::api) async fn renew(
         scope: content.scope,
         id_token,
     };
-    let outcome = application.exchanges.begin(|client| exchange.run(client)).await;
+    let outcome = application
+        .exchanges
+        .begin(|client, caller| exchange.run(client, caller))
+        .await;
     outcome.unwrap_or_else(|| {
         // Then it may still be waiting for Redis.
         Err(match application.is_redis_unavailable() {
@@ -81,8 +84,8 @@ struct RefreshExchange {
 }
 
 impl RefreshExchange {
-    async fn run(mut self, client: Rc<OAuthClient>) -> RefreshOutcome {
-        let (outcome, how) = self.join(&client).await;
+    async fn run(mut self, client: Rc<OAuthClient>, caller: Caller) -> RefreshOutcome {
+        let (outcome, how) = self.join(&client, &caller).await;
         let outcome = match outcome {
             Ok(_) if self.is_over() => Err(ErrorCode::SessionExpired),
             outcome => outcome,
@@ -92,7 +95,7 @@ impl RefreshExchange {
         outcome
     }
 
-    async fn join(&mut self, client: &Rc<OAuthClient>) -> (RefreshOutcome, Refreshed) {
+    async fn join(&mut self, client: &Rc<OAuthClient>, caller: &Caller) -> (RefreshOutcome, Refreshed) {
         for _ in 0..MAX_ROTATIONS {
             let key = RefreshKey::new(self.session, &self.refresh_token);
             match self.application.refreshes.join(key, self.holder()).await {
@@ -100,7 +103,7 @@ impl RefreshExchange {
                 Role::Replay(Ok(tokens)) if self.is_outdated(&tokens).await => self.follow(&tokens),
                 Role::Replay(outcome) => return (outcome, Refreshed::Replayed),
                 Role::Leader(lease) => {
-                    let outcome = self.lead(client).await;
+                    let outcome = self.lead(client, caller).await;
                     let outcome = self.application.refreshes.publish(key, lease, outcome).await;
                     let outcome = self.unless_ended(outcome).await;
                     let how = match &outcome {
@@ -160,7 +163,7 @@ impl RefreshExchange {
     }
 
     /// Sends the token request on behalf of all callers that wait.
-    async fn lead(&self, client: &Rc<OAuthClient>) -> RefreshOutcome {
+    async fn lead(&self, client: &Rc<OAuthClient>, caller: &Caller) -> RefreshOutcome {
         // Boxed: a caller that only waits does not need this memory.
         let scope = self.scope.as_deref();
         let refresh = Box::pin(client.refresh(&self.refresh_token, self.id_token.as_deref(), scope));
@@ -204,6 +207,7 @@ impl RefreshExchange {
             access_token_expires_at: self.application.access_token_expires_at(tokens.expires_in, now),
             access_token,
             rotated: refresh_token != self.refresh_token,
+            is_undelivered: !caller.is_waiting(),
             refresh_token,
             scope: tokens.scope,
             refresh_token_expires_at: tokens.refresh_expires_in.map(|seconds| now.saturating_add(seconds)),

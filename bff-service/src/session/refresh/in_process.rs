@@ -8,7 +8,7 @@ use crate::error_code::ErrorCode;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::replay_window::replay_window;
+use super::replay_window::{replay_window, until_delivered};
 use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
 use crate::clock;
 
@@ -92,7 +92,12 @@ impl InProcessRefreshStore {
             Some(Flight {
                 state: FlightState::Published(outcome),
                 ..
-            }) => return Joined::Late(outcome.clone()),
+            }) => {
+                let outcome = outcome.clone();
+                let window = replay_window(&outcome, self.limits.replay_window, clock::now());
+                flights.end_at_latest(key, now + window);
+                return Joined::Late(outcome);
+            }
             None => {}
         }
         let lease = Lease(flights.leases);
@@ -107,13 +112,18 @@ impl InProcessRefreshStore {
 
     /// Publishes the result. Returns whether the caller must start the task that removes expired flights.
     fn publish_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
-        let window = replay_window(outcome, self.limits.replay_window, clock::now());
         let mut flights = self.flights();
         // A leader that another caller has replaced does not publish.
         let led = |flight: &&mut Flight| matches!(flight.state, FlightState::Led(holder, _) if holder == lease);
         let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
             return false;
         };
+        let somebody_waits = matches!(&flight.state, FlightState::Led(_, waiting) if waiting.receiver_count() > 0);
+        let window = match somebody_waits {
+            true => replay_window,
+            false => until_delivered,
+        };
+        let window = window(outcome, self.limits.replay_window, clock::now());
         let ends = now + window;
         flight.ends = ends;
         if let FlightState::Led(_, waiting) =
@@ -125,11 +135,7 @@ impl InProcessRefreshStore {
             flights.by_key.remove(&key);
             return false;
         }
-        // Windows differ, and a short one must not wait for earlier ones.
-        let later = flights.published.iter().rposition(|(other, _)| *other <= ends);
-        flights
-            .published
-            .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
+        flights.order(ends, key);
         while flights.published.len() > self.limits.entries {
             flights.forget_oldest();
         }
@@ -156,6 +162,23 @@ impl InProcessRefreshStore {
 }
 
 impl Flights {
+    /// Adds a completed flight where its end belongs: windows differ, and a short one must not wait for earlier ones.
+    fn order(&mut self, ends: Instant, key: Digest) {
+        let later = self.published.iter().rposition(|(other, _)| *other <= ends);
+        self.published
+            .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
+    }
+
+    /// Ends a completed flight earlier than planned.
+    fn end_at_latest(&mut self, key: Digest, latest: Instant) {
+        let Some(flight) = self.by_key.get_mut(&key).filter(|flight| flight.ends > latest) else {
+            return;
+        };
+        let planned = std::mem::replace(&mut flight.ends, latest);
+        self.published.retain(|entry| *entry != (planned, key));
+        self.order(latest, key);
+    }
+
     fn forget_ended(&mut self, now: Instant) {
         while self.published.front().is_some_and(|(ends, _)| *ends <= now) {
             self.forget_oldest();
@@ -276,6 +299,39 @@ mod tests {
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(1)).await;
         lead(&store, key("a")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_nobody_waited_for_are_there_for_the_next_caller_and_then_for_the_replay_window() {
+        let undelivered = |access_token: &str| -> RefreshOutcome {
+            Ok(Arc::new(RenewedTokens {
+                is_undelivered: true,
+                ..(*renewed(access_token)?).clone()
+            }))
+        };
+        let store = InProcessRefreshStore::new(LIMITS);
+        let lease = lead(&store, key("a")).await;
+        let _ = store.publish(key("a"), lease, undelivered("new")).await;
+        tokio::time::advance(Duration::from_secs(1_000)).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
+        tokio::time::advance(Duration::from_millis(900)).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(
+            access_token_of(&store, key("a")).await.as_deref(),
+            Some("new"),
+            "the window is not extended"
+        );
+        tokio::time::advance(Duration::from_secs(1)).await;
+        lead(&store, key("a")).await;
+
+        // Another caller waited for these.
+        let lease = lead(&store, key("b")).await;
+        let follower = follow(&store, key("b")).await;
+        let _ = store.publish(key("b"), lease, undelivered("new")).await;
+        assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        lead(&store, key("b")).await;
     }
 
     #[tokio::test(start_paused = true)]

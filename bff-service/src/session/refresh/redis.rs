@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use super::in_process::InProcessRefreshStore;
 use super::redis_lock::{Joined, LOCK_LIFETIME, RedisLock};
-use super::replay_window::{is_for_late_callers, replay_window};
+use super::replay_window::{is_for_late_callers, replay_window, until_delivered};
 use super::sealed_outcome;
 use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
 use crate::session::cookies::keys::RotatingSealer;
@@ -125,6 +125,10 @@ impl RedisRefreshStore {
             match self.lock.join(key, &token, may_lead).await {
                 Ok(Joined::Outcome(sealed)) => {
                     let outcome = self.open(key, &sealed);
+                    if outcome.as_ref().is_ok_and(|tokens| tokens.is_undelivered) {
+                        let window = replay_window(&outcome, self.settings.replay_window, clock::now());
+                        self.lock.shorten(key, window.max(MIN_OUTCOME_LIFETIME)).await;
+                    }
                     if waited {
                         return ReplicaRole::Follower(outcome);
                     }
@@ -204,7 +208,7 @@ impl RedisRefreshStore {
 
     async fn share(&self, key: RefreshKey, lock: &Lock, outcome: &RefreshOutcome) -> Published {
         lock.prolonging.abort();
-        let window = replay_window(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
+        let window = until_delivered(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
             log::error!("sealing the outcome of a refresh for the other replicas failed");
             return Published::Yes;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redis::{Script, ScriptInvocation, Value};
 
-use super::redis_scripts::{DISCARD, JOIN, KEEP, PUBLISH};
+use super::redis_scripts::{DISCARD, JOIN, KEEP, PUBLISH, SHORTEN};
 use super::store::RefreshKey;
 use crate::session::redis::{Redis, Unavailable};
 use bff_core::encoding::hex;
@@ -75,6 +75,14 @@ impl RedisLock {
         call.arg(token).arg(sealed).arg(millis(window));
         let published: u64 = self.0.invoke(&call).await?;
         Ok(published == 1)
+    }
+
+    /// Stores a result no longer than this from now on. After a failure, it stays as long as planned.
+    pub(super) async fn shorten(&self, key: RefreshKey, window: Duration) {
+        let script = Script::new(SHORTEN);
+        let mut call = self.keyed(&script, key);
+        call.arg(millis(window));
+        let _: Result<u64, Unavailable> = self.0.invoke(&call).await;
     }
 
     /// Removes an outdated result. A failure becomes visible at the next poll.

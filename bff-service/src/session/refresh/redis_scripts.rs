@@ -36,6 +36,11 @@ pub const PUBLISH: &str = "
     redis.call('DEL', KEYS[2], KEYS[3])
     return 1";
 
+/// `ARGV`: a lifetime in milliseconds. The result is stored no longer than that from now on.
+pub const SHORTEN: &str = "
+    if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+    return 0";
+
 /// `ARGV`: an outdated result. Removes the result if it is still stored.
 pub const DISCARD: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

@@ -7,6 +7,19 @@ use super::store::RefreshOutcome;
 /// The window of results that need no longer one: for callers at the same moment.
 const SHORT: Duration = Duration::from_secs(2);
 
+/// How long a result waits that nobody has: the page comes back when its user does, and the token that it still has is used up.
+const UNDELIVERED: Duration = Duration::from_secs(3_600);
+
+/// How long a result that nobody may have waits for its first caller, at `now` (seconds since 1970); `replay` is the configured
+/// window. From then on it has its [`replay_window`]: a token that was stolen before must not be good for longer than that.
+pub fn until_delivered(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
+    let window = replay_window(outcome, replay, now);
+    match outcome {
+        Ok(tokens) if tokens.rotated && tokens.is_undelivered && !replay.is_zero() => window.max(UNDELIVERED),
+        Ok(_) | Err(_) => window,
+    }
+}
+
 /// The window of a result at `now` (seconds since 1970); `replay` is the configured window.
 ///
 /// A result that used up a token has the whole window, because a second use would end the session. A refresh token that
@@ -34,6 +47,7 @@ pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
 mod tests {
     use crate::error_code::ErrorCode;
 
+    use super::super::store::RenewedTokens;
     use super::super::store::tests::renewed;
     use super::*;
 
@@ -61,6 +75,25 @@ mod tests {
         );
         assert!(is_for_late_callers(&renewed("new", false, NOW + 1), NOW));
         assert!(!is_for_late_callers(&renewed("new", false, NOW), NOW));
+    }
+
+    #[test]
+    fn tokens_that_nobody_has_wait_for_an_hour_if_the_refresh_token_is_used_up_and_late_callers_get_any() {
+        let outcome = |rotated, is_undelivered| -> RefreshOutcome {
+            let tokens = renewed("new", rotated, NOW + 500)?;
+            Ok(std::sync::Arc::new(RenewedTokens {
+                is_undelivered,
+                ..(*tokens).clone()
+            }))
+        };
+        assert_eq!(until_delivered(&outcome(true, true), REPLAY, NOW), UNDELIVERED);
+        assert_eq!(until_delivered(&outcome(true, false), REPLAY, NOW), REPLAY);
+        assert_eq!(until_delivered(&outcome(false, true), REPLAY, NOW), SHORT);
+        assert_eq!(
+            until_delivered(&outcome(true, true), Duration::ZERO, NOW),
+            Duration::ZERO
+        );
+        assert_eq!(replay_window(&outcome(true, true), REPLAY, NOW), REPLAY);
     }
 
     #[test]

@@ -26,6 +26,9 @@ enum Stored {
         /// A replica of an earlier version does not write this member.
         #[serde(default = "yes")]
         rotated: bool,
+        /// Unknown to a replica of an earlier version.
+        #[serde(default)]
+        is_undelivered: bool,
         refresh_token_expires_at: Option<u64>,
         id_token: Option<String>,
         renewed_by: ReplicaId,
@@ -69,6 +72,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             access_token_expires_at: tokens.access_token_expires_at,
             refresh_token: tokens.refresh_token.to_string(),
             rotated: tokens.rotated,
+            is_undelivered: tokens.is_undelivered,
             refresh_token_expires_at: tokens.refresh_token_expires_at,
             id_token: tokens.id_token.as_ref().map(|token| token.to_string()),
             renewed_by: tokens.renewed_by,
@@ -124,6 +128,7 @@ pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> O
             access_token_expires_at,
             refresh_token,
             rotated,
+            is_undelivered,
             refresh_token_expires_at,
             id_token,
             renewed_by,
@@ -135,6 +140,7 @@ pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> O
             access_token_expires_at,
             refresh_token: refresh_token.into(),
             rotated,
+            is_undelivered,
             refresh_token_expires_at,
             id_token: id_token.map(Into::into),
             renewed_by,

@@ -80,6 +80,8 @@ pub struct RenewedTokens {
     pub refresh_token: Zeroizing<String>,
     /// Whether the refresh token was rotated: the old one must not be used again.
     pub rotated: bool,
+    /// Whether the caller that led the exchange did not wait for the tokens: unless another one did, nobody has them.
+    pub is_undelivered: bool,
     /// When the refresh token expires, in seconds since 1970, if known.
     pub refresh_token_expires_at: Option<u64>,
     /// The scope for the next refresh, if known.
@@ -185,6 +187,7 @@ pub(super) mod tests {
             access_token_expires_at,
             refresh_token: String::new().into(),
             rotated,
+            is_undelivered: false,
             refresh_token_expires_at: None,
             scope: None,
             id_token: None,
