@@ -40,7 +40,7 @@ enum Stored {
         scope: Option<String>,
         /// Present after a login.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        begun: Option<StoredSession>,
+        begun: Option<Box<StoredSession>>,
     },
     /// A failure: whether the session has ended.
     Refused(Ended),
@@ -78,10 +78,12 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             renewed_by: tokens.renewed_by,
             renewed_at: tokens.renewed_at,
             scope: tokens.scope.clone(),
-            begun: tokens.begun.as_ref().map(|begun| StoredSession {
-                id: begun.session.id.0,
-                started_at: begun.session.started_at,
-                csrf: begun.csrf.to_vec(),
+            begun: tokens.begun.as_ref().map(|begun| {
+                Box::new(StoredSession {
+                    id: begun.session.id.0,
+                    started_at: begun.session.started_at,
+                    csrf: begun.csrf.to_vec(),
+                })
             }),
         },
         Err(ErrorCode::SessionExpired) => Stored::Refused(Ended::SessionExpired),
