@@ -1,6 +1,5 @@
 //! The refresh store of a single process.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use crate::error_code::ErrorCode;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::flights::{Digest, Flight, FlightState, Flights};
 use super::replay_window::{replay_window, until_delivered};
 use super::store::{Holder, Lease, RefreshKey, RefreshOutcome, RefreshStore, RenewedTokens, Role, StoreFuture};
 use crate::clock;
@@ -34,32 +34,6 @@ pub struct InProcessRefreshStore {
 
 /// How long a completed flight may stay after its window.
 const SWEEP: Duration = Duration::from_secs(1);
-
-/// The digest of a [`RefreshKey`]: there may be many, and the digest covers the session.
-type Digest = [u8; 32];
-
-#[derive(Default)]
-struct Flights {
-    by_key: HashMap<Digest, Flight>,
-    /// Completed flights in the order in which their windows end.
-    published: VecDeque<(Instant, Digest)>,
-    /// Number of leaders so far.
-    leases: u64,
-    /// Whether a task removes expired flights.
-    swept: bool,
-}
-
-struct Flight {
-    ends: Instant,
-    state: FlightState,
-}
-
-enum FlightState {
-    /// A caller leads; the others wait on this channel.
-    Led(Lease, watch::Sender<Option<RefreshOutcome>>),
-    /// Completed. There may be many of these, so they contain only the result.
-    Published(RefreshOutcome),
-}
 
 enum Joined {
     Leads(Lease),
@@ -113,13 +87,15 @@ impl InProcessRefreshStore {
     /// Publishes the result. Returns whether the caller must start the task that removes expired flights.
     fn publish_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
         let mut flights = self.flights();
+        let has_no_room = flights.ending_after(now + self.limits.replay_window) >= self.limits.entries / 2;
         // A leader that another caller has replaced does not publish.
         let led = |flight: &&mut Flight| matches!(flight.state, FlightState::Led(holder, _) if holder == lease);
         let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
             return false;
         };
         let somebody_waits = matches!(&flight.state, FlightState::Led(_, waiting) if waiting.receiver_count() > 0);
-        let window = match somebody_waits {
+        // Those that wait for their first caller leave room for those that a late tab may need in a moment.
+        let window = match somebody_waits || has_no_room {
             true => replay_window,
             false => until_delivered,
         };
@@ -157,41 +133,6 @@ impl InProcessRefreshStore {
                 Some(ends) => tokio::time::sleep_until(ends.min(Instant::now() + SWEEP)).await,
                 None => return,
             }
-        }
-    }
-}
-
-impl Flights {
-    /// Adds a completed flight where its end belongs: windows differ, and a short one must not wait for earlier ones.
-    fn order(&mut self, ends: Instant, key: Digest) {
-        let later = self.published.iter().rposition(|(other, _)| *other <= ends);
-        self.published
-            .insert(later.map_or(0, |index| index.saturating_add(1)), (ends, key));
-    }
-
-    /// Ends a completed flight earlier than planned.
-    fn end_at_latest(&mut self, key: Digest, latest: Instant) {
-        let Some(flight) = self.by_key.get_mut(&key).filter(|flight| flight.ends > latest) else {
-            return;
-        };
-        let planned = std::mem::replace(&mut flight.ends, latest);
-        self.published.retain(|entry| *entry != (planned, key));
-        self.order(latest, key);
-    }
-
-    fn forget_ended(&mut self, now: Instant) {
-        while self.published.front().is_some_and(|(ends, _)| *ends <= now) {
-            self.forget_oldest();
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        let Some((ends, key)) = self.published.pop_front() else {
-            return;
-        };
-        // A key with a newer flight has another end, and stays.
-        if self.by_key.get(&key).is_some_and(|flight| flight.ends == ends) {
-            self.by_key.remove(&key);
         }
     }
 }
@@ -331,6 +272,22 @@ mod tests {
         let _ = store.publish(key("b"), lease, undelivered("new")).await;
         assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(30)).await;
+        lead(&store, key("b")).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_nobody_waited_for_take_half_of_the_room_at_most() {
+        let store = InProcessRefreshStore::new(LIMITS);
+        for name in ["a", "b"] {
+            let lease = lead(&store, key(name)).await;
+            let outcome = Ok(Arc::new(RenewedTokens {
+                is_undelivered: true,
+                ..(*renewed(name).ok().unwrap()).clone()
+            }));
+            let _ = store.publish(key(name), lease, outcome).await;
+        }
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("a"));
         lead(&store, key("b")).await;
     }
 

@@ -1,9 +1,10 @@
 //! Combines concurrent refreshes.
 //!
 //! * [`store`]: the interface; [`replay_window`]: how long late callers get a result.
-//! * [`in_process`]: the store of one process.
+//! * [`in_process`]: the store of one process (`flights`: its exchanges).
 //! * [`redis`]: the store of several replicas, with a lock (`redis_lock`) of [scripts](redis_scripts) in Redis.
 
+mod flights;
 pub mod in_process;
 pub mod redis;
 mod redis_lock;
