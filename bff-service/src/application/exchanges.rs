@@ -55,7 +55,7 @@ impl Caller {
         let waits = Arc::new(());
         let caller = Caller {
             waits: Arc::downgrade(&waits),
-            surely_until: Instant::now() + at_most / 2,
+            surely_until: Instant::now() + at_most * 9 / 10,
         };
         (waits, caller)
     }
@@ -262,10 +262,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_waits_surely_for_half_of_its_time_and_unless_it_disconnects() {
+    async fn a_caller_waits_surely_for_nine_tenths_of_its_time_and_unless_it_disconnects() {
         let (waits, caller) = Caller::new(TIMES.answer);
         assert!(caller.is_waiting());
-        tokio::time::sleep(TIMES.answer / 2).await;
+        tokio::time::sleep(TIMES.answer * 8 / 10).await;
+        assert!(caller.is_waiting());
+        tokio::time::sleep(TIMES.answer / 10).await;
         assert!(
             !caller.is_waiting(),
             "it may be answered by the time it would get a result"
