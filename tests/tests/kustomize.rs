@@ -5,7 +5,7 @@ use std::fs;
 
 use bff_tests::kubernetes::kustomize::{self, BASES, Names};
 use bff_tests::kubernetes::manifests::{self, Manifest};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The kinds of the filters.
 const FILTERS: [&str; 3] = ["WasmPlugin", "TrafficExtension", "EnvoyExtensionPolicy"];
@@ -65,6 +65,24 @@ fn an_overlay_with_other_names_has_all_of_them_and_none_of_the_examples() {
         }
         let all: BTreeSet<&String> = names.0.keys().collect();
         assert_eq!(found, all, "{base}");
+    }
+}
+
+#[test]
+fn filters_of_the_overlays_own_stay_as_they_are() {
+    for base in BASES {
+        let own = FILTERS.map(|kind| {
+            json!({
+                "apiVersion": "extensions.istio.io/v1alpha1",
+                "kind": kind,
+                "metadata": {"name": "of-somebody-else", "namespace": "elsewhere"},
+                "spec": {"url": "oci://registry.example.com/another:1"},
+            })
+        });
+        let rendered = kustomize::render_with(base, &others(base), &own).expect("rendered");
+        for resource in &own {
+            assert!(rendered.iter().any(|manifest| manifest.content == *resource), "{base}: {resource}");
+        }
     }
 }
 

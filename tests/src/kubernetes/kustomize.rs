@@ -55,6 +55,14 @@ impl Names {
 /// # Errors
 /// What kubectl says.
 pub fn render(base: &str, names: &Names) -> Result<Vec<Manifest>, String> {
+    render_with(base, names, &[])
+}
+
+/// Like [`render`], in an overlay that has further resources.
+///
+/// # Errors
+/// What kubectl says.
+pub fn render_with(base: &str, names: &Names, further: &[serde_json::Value]) -> Result<Vec<Manifest>, String> {
     let folder = tempfile::tempdir().expect("a folder");
     // The example's, with the paths from this folder.
     let text = fs::read_to_string(example(base).join("kustomization.yaml")).expect("the example's kustomization");
@@ -66,7 +74,13 @@ pub fn render(base: &str, names: &Names) -> Result<Vec<Manifest>, String> {
             Some(_) => format!("  - {}", relative(folder.path(), &manifests::folder().join(base))),
         })
         .collect();
-    fs::write(folder.path().join("kustomization.yaml"), lines.join("\n")).expect("written");
+    let mut text = lines.join("\n");
+    for (number, resource) in further.iter().enumerate() {
+        let file = format!("further-{number}.yaml");
+        fs::write(folder.path().join(&file), resource.to_string()).expect("written");
+        text = text.replace("  - names.yaml", &format!("  - names.yaml\n  - {file}"));
+    }
+    fs::write(folder.path().join("kustomization.yaml"), text).expect("written");
     fs::write(folder.path().join("names.yaml"), names.file()).expect("written");
     let rendered = kustomize(folder.path())?;
     Ok(manifests::parse(base, &rendered))
