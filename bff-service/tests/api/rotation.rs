@@ -109,7 +109,7 @@ fn the_client_secret_is_exchanged_too() {
     let mut browser = app.signed_in();
     let old = "the client secret of the tests";
     change(&app, old, "another secret");
-    let expected = format!("Basic {}", STANDARD.encode(format!("{CLIENT_ID}:another+secret")));
+    let expected = format!("Basic {}", STANDARD.encode(format!("{CLIENT_ID}:another%20secret")));
     wait_until("the new secret is used", || {
         assert_eq!(browser.post("/refresh").status, 204);
         app.authorization_server.state().last_headers["token"]["authorization"] == expected
