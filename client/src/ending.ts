@@ -80,13 +80,19 @@ export class Ending {
     return Math.max(Date.now() - this.#date, performance.now() - this.#ticks);
   }
 
-  #wait(): void {
+  /** The milliseconds until the session is near its end, or has come to it. */
+  get #restMs(): number {
+    return (this.at ? this.#leftMs : this.#leftMs - this.#nearMs) - this.#age;
+  }
+
+  #wait(hasLooked = this.#restMs <= 0): void {
     clearTimeout(this.#timer);
-    const restMs = () => (this.at ? this.#leftMs : this.#leftMs - this.#nearMs) - this.#age;
     this.#timer = setTimeout(() => {
+      // A timer may be early: then it is not yet time, although it may be a moment later.
+      const isDue = this.#restMs <= 0;
       // If this fails, the next tick tries again.
-      if (restMs() <= 0 || (this.#age >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});
-      this.#wait();
-    }, restMs() > 0 ? Math.min(restMs(), TICK_MS) : TICK_MS);
+      if (isDue || (this.#age >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});
+      this.#wait(isDue);
+    }, hasLooked ? TICK_MS : Math.min(this.#restMs, TICK_MS));
   }
 }

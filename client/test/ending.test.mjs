@@ -63,6 +63,23 @@ test('the end of a session is announced and shown without a failed call', async 
   assert.deepEqual([events.length, lines(page)], [2, [SESSION, SESSION]]);
 });
 
+test('a timer that is a moment early does not put off the look at the session', async () => {
+  const { page } = await signedIn({ seconds: 300 });
+  const date = Date.now();
+  mock.method(Date, 'now', () => date);
+  let [ticks, step] = [0, 0];
+  mock.method(performance, 'now', () => (ticks += step));
+  for (ticks = 10_000; ticks < 240_000; ticks += 10_000) {
+    mock.timers.tick(10_000);
+    await settled();
+  }
+  // Not yet when the timer looks, and a moment later when it waits again.
+  [ticks, step] = [239_999.5, 0.3];
+  mock.timers.tick(10_001);
+  await settled();
+  assert.deepEqual(lines(page), [SESSION]);
+});
+
 test('the application says how long before the end', async () => {
   const { events } = await signedIn({ seconds: 300, warnSeconds: 120 });
   await pass(179);
