@@ -81,7 +81,10 @@ fn filters_of_the_overlays_own_stay_as_they_are() {
         });
         let rendered = kustomize::render_with(base, &others(base), &own).expect("rendered");
         for resource in &own {
-            assert!(rendered.iter().any(|manifest| manifest.content == *resource), "{base}: {resource}");
+            assert!(
+                rendered.iter().any(|manifest| manifest.content == *resource),
+                "{base}: {resource}"
+            );
         }
     }
 }
