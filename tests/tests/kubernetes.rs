@@ -22,9 +22,9 @@ fn run_istio(cluster: &Cluster, manifests: &[Manifest]) {
     local.run(istio::translate(&local, manifests));
 }
 
-fn run_gateway(cluster: &Cluster, served: &ModuleServer) {
+fn run_gateway(cluster: &Cluster, served: &ModuleServer, manifests: &[Manifest]) {
     let local = cluster.local();
-    local.run(gateway::translate(&local, served, &local.manifests("gateway/v1.9")));
+    local.run(gateway::translate(&local, served, manifests));
 }
 
 fn hex_digest(bytes: &[u8]) -> String {
@@ -76,7 +76,11 @@ fn envoy_gateways_manifests_lead_to_an_envoy_whose_three_entry_points_answer_rig
     let cluster = Cluster::start();
     let bytes = fs::read(module()).expect("the module");
     let sha256 = hex_digest(&bytes);
-    run_gateway(&cluster, &ModuleServer::start(bytes, &sha256));
+    run_gateway(
+        &cluster,
+        &ModuleServer::start(bytes, &sha256),
+        &cluster.local().manifests("gateway/v1.9"),
+    );
     all_three_entry_points_answer_right(&cluster, 404);
 }
 
@@ -192,12 +196,55 @@ fn behind_envoy_gateway_a_module_that_is_not_the_expected_one_lets_nothing_throu
     let cluster = Cluster::start();
     let Cluster { test, api, .. } = &cluster;
     let bytes = fs::read(module()).expect("the module");
-    run_gateway(&cluster, &ModuleServer::start(bytes, &"0".repeat(64)));
+    run_gateway(
+        &cluster,
+        &ModuleServer::start(bytes, &"0".repeat(64)),
+        &cluster.local().manifests("gateway/v1.9"),
+    );
     let user = UserAgent::signed_in(&test.system);
     let token = cluster.token_of(&user);
     api.clear();
     let refused = user.get_data();
     assert!(refused.status >= 500, "{refused:?}");
     assert!(get(&Client::new(&test.system), "api", "/default/data", &token).status >= 500);
+    assert_eq!(api.heads().len(), 0);
+}
+
+#[test]
+fn behind_envoy_gateway_a_route_without_a_policy_of_its_own_lets_nothing_through() {
+    let cluster = Cluster::start();
+    let Cluster { test, api, .. } = &cluster;
+    let mut manifests = cluster.local().manifests("gateway/v1.9");
+    let find = |kind: &str, name: &str| {
+        let found = manifests
+            .iter()
+            .position(|manifest| manifest.kind() == kind && manifest.name() == name);
+        found.expect("a manifest")
+    };
+    let (route, limits) = (find("HTTPRoute", "api-default"), find("BackendTrafficPolicy", "business-api"));
+    let mut forgotten = manifests[route].clone();
+    forgotten.content["metadata"]["name"] = json!("forgotten");
+    forgotten.content["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/forgotten");
+    manifests.push(forgotten);
+    // The translation needs limits of each route.
+    let mut target = manifests[limits].content["spec"]["targetRefs"][0].clone();
+    target["name"] = json!("forgotten");
+    let targets = manifests[limits].content["spec"]["targetRefs"].as_array_mut();
+    targets.expect("targets").push(target);
+    let bytes = fs::read(module()).expect("the module");
+    let sha256 = hex_digest(&bytes);
+    run_gateway(&cluster, &ModuleServer::start(bytes, &sha256), &manifests);
+    let user = UserAgent::signed_in(&test.system);
+    let token = cluster.token_of(&user);
+    assert_eq!(user.get_data().status, 200);
+    api.clear();
+    let request = Request::new("GET", "/forgotten/data")
+        .header("origin", &user.origin)
+        .header("cookie", user.cookie_header());
+    assert_eq!(user.send(&request).status, 401);
+    assert_eq!(
+        get(&Client::new(&test.system), "api", "/forgotten/data", &token).status,
+        401
+    );
     assert_eq!(api.heads().len(), 0);
 }
