@@ -221,7 +221,10 @@ fn behind_envoy_gateway_a_route_without_a_policy_of_its_own_lets_nothing_through
             .position(|manifest| manifest.kind() == kind && manifest.name() == name);
         found.expect("a manifest")
     };
-    let (route, limits) = (find("HTTPRoute", "api-default"), find("BackendTrafficPolicy", "business-api"));
+    let (route, limits) = (
+        find("HTTPRoute", "api-default"),
+        find("BackendTrafficPolicy", "business-api"),
+    );
     let mut forgotten = manifests[route].clone();
     forgotten.content["metadata"]["name"] = json!("forgotten");
     forgotten.content["spec"]["rules"][0]["matches"][0]["path"]["value"] = json!("/forgotten");
