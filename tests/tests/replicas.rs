@@ -11,7 +11,7 @@ use bff_tests::faulty_authorization_server::{Fault, FaultyAuthorizationServer, T
 use bff_tests::http1::{Response, send_plain};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually};
-use bff_tests::two_replicas::{two_replicas, with_redis_and_no_affinity};
+use bff_tests::two_replicas::{redis, two_replicas, with_redis_and_no_affinity};
 use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Component, Options};
 
@@ -314,6 +314,50 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
     user.replace_cookies(&response);
     let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
     assert_eq!(response.status, 204, "the session goes on");
+}
+
+/// The longest time for which Redis still stores an outcome, in milliseconds.
+fn longest_outcome(test: &TestSystem) -> i64 {
+    let keys = redis(test, "KEYS *:refreshed:*");
+    let keys = keys.lines().filter(|line| line.contains(":refreshed:"));
+    let left = keys.map(|key| {
+        let answer = redis(test, &format!("PTTL {key}"));
+        answer.trim_start_matches(':').trim().parse().expect("a number")
+    });
+    left.max().unwrap_or(0)
+}
+
+#[test]
+fn an_outcome_that_nobody_waited_for_is_for_its_first_caller_at_any_replica_and_then_for_the_replay_window_at_all() {
+    const REPLAY_SECONDS: u64 = 2;
+    let (test, server) = two_replicas(|options| {
+        with_redis_and_no_affinity(options);
+        options.bff_request_timeout_ms = 2000;
+        for replica in [Component::Bff, Component::SecondBff] {
+            let seconds = REPLAY_SECONDS.to_string();
+            set(options, replica, "BFF_SESSION__REFRESH_REPLAY_SECONDS", &seconds);
+        }
+    });
+    let replicas = [test.system.bff_addr(), test.system.second_bff().0];
+    for delivered_at in replicas {
+        let user = UserAgent::signed_in(&test.system);
+        let refresh = user.bff_request("POST", "/bff/refresh");
+        let ask = |replica| send_plain(replica, &refresh).expect("a response");
+        server.set(TOKEN, Fault::HeldBack);
+        assert_eq!(ask(replicas[0]).code(), "authorization_server_error");
+        server.set(TOKEN, Fault::None);
+        eventually("the outcome waits", || longest_outcome(&test) > 60_000);
+        assert_eq!(ask(delivered_at).status, 204);
+        let left = longest_outcome(&test);
+        assert!(
+            left <= 1000 * i64::try_from(REPLAY_SECONDS).expect("small"),
+            "{left} ms"
+        );
+        thread::sleep(Duration::from_secs(REPLAY_SECONDS) + Duration::from_millis(500));
+        for replica in replicas {
+            assert_eq!(ask(replica).status, 401, "the refresh token was used up");
+        }
+    }
 }
 
 #[test]

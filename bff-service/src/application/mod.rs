@@ -123,6 +123,7 @@ impl Application {
             lead: times.over(),
             wait: times.answer,
             entries: config.session.refresh_replay_entries,
+            undelivered_elsewhere: config.redis.url.is_some(),
         };
         let redis = match &config.redis.url {
             Some(url) => {

@@ -23,6 +23,8 @@ pub struct RefreshStoreLimits {
     pub wait: Duration,
     /// Maximum number of completed refreshes; the oldest are dropped first.
     pub entries: usize,
+    /// Whether another store keeps results until somebody has them.
+    pub undelivered_elsewhere: bool,
 }
 
 /// The store of a single process: a map behind a mutex, which all workers share.
@@ -95,7 +97,7 @@ impl InProcessRefreshStore {
         };
         let somebody_waits = matches!(&flight.state, FlightState::Led(_, waiting) if waiting.receiver_count() > 0);
         // Those that wait for their first caller leave room for those that a late tab may need in a moment.
-        let window = match somebody_waits || has_no_room {
+        let window = match somebody_waits || has_no_room || self.limits.undelivered_elsewhere {
             true => replay_window,
             false => until_delivered,
         };
@@ -189,6 +191,7 @@ mod tests {
         lead: Duration::from_secs(20),
         wait: Duration::from_secs(5),
         entries: 2,
+        undelivered_elsewhere: false,
     };
 
     fn key(name: &str) -> RefreshKey {

@@ -125,10 +125,7 @@ impl RedisRefreshStore {
             match self.lock.join(key, &token, may_lead).await {
                 Ok(Joined::Outcome(sealed)) => {
                     let outcome = self.open(key, &sealed);
-                    if outcome.as_ref().is_ok_and(|tokens| tokens.is_undelivered) {
-                        let window = replay_window(&outcome, self.settings.replay_window, clock::now());
-                        self.lock.shorten(key, window.max(MIN_OUTCOME_LIFETIME)).await;
-                    }
+                    self.deliver(key, &outcome).await;
                     if waited {
                         return ReplicaRole::Follower(outcome);
                     }
@@ -230,6 +227,14 @@ impl RedisRefreshStore {
         }
     }
 
+    /// Shortens the lifetime of a result that waits in Redis for its first caller, who gets it now.
+    async fn deliver(&self, key: RefreshKey, outcome: &RefreshOutcome) {
+        if outcome.as_ref().is_ok_and(|tokens| tokens.is_undelivered) {
+            let window = replay_window(outcome, self.settings.replay_window, clock::now());
+            self.lock.shorten(key, window.max(MIN_OUTCOME_LIFETIME)).await;
+        }
+    }
+
     /// Publishes new tokens when Redis is available again, as long as a caller may need them: a late tab at another
     /// replica would use the refresh token again.
     fn publish_later(&self, key: RefreshKey, token: Arc<str>, sealed: String, window: Duration) {
@@ -286,7 +291,12 @@ impl RefreshStore for RedisRefreshStore {
         Box::pin(async move {
             let lease = match self.local.join(key, holder).await {
                 Role::Leader(lease) => lease,
-                role @ (Role::Follower(_) | Role::Replay(_)) => return role,
+                role @ (Role::Follower(_) | Role::Replay(_)) => {
+                    if let Role::Follower(outcome) | Role::Replay(outcome) = &role {
+                        self.deliver(key, outcome).await;
+                    }
+                    return role;
+                }
             };
             let role = match self.join_others(key, holder).await {
                 ReplicaRole::Leader(lock) => {
