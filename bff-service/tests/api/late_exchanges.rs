@@ -20,15 +20,20 @@ fn refresh_token_cookie(browser: &Browser<'_>) -> Vec<u8> {
     open(Purpose::RefreshToken, browser.cookie(AUTH)).value.to_vec()
 }
 
-#[test]
-fn a_refresh_that_outlasts_its_time_limit_is_there_for_the_next_caller() {
-    let app = TestApp::start();
-    let mut browser = app.signed_in();
+/// A refresh that the authorization server answers only after the caller's time limit.
+fn refresh_late(app: &TestApp, browser: &mut Browser<'_>) {
     app.authorization_server.misbehave("token", Misbehaviour::Hang);
     assert_eq!(browser.post("/refresh").outcome(), NOT_IN_TIME);
     app.authorization_server.behave();
     app.authorization_server
         .wait_until("the late rotation", |state| state.rotations == 1);
+}
+
+#[test]
+fn a_refresh_that_outlasts_its_time_limit_is_there_for_the_next_caller() {
+    let app = TestApp::start();
+    let mut browser = app.signed_in();
+    refresh_late(&app, &mut browser);
     assert_eq!(browser.post("/refresh").status, 204);
     assert_eq!(app.authorization_server.state().rotations, 1);
     assert_eq!(
@@ -47,11 +52,7 @@ fn a_refresh_that_outlasted_its_caller_is_there_after_the_replay_window_as_well(
         ..Setup::default()
     });
     let mut browser = app.signed_in();
-    app.authorization_server.misbehave("token", Misbehaviour::Hang);
-    assert_eq!(browser.post("/refresh").outcome(), NOT_IN_TIME);
-    app.authorization_server.behave();
-    app.authorization_server
-        .wait_until("the late rotation", |state| state.rotations == 1);
+    refresh_late(&app, &mut browser);
     std::thread::sleep(Duration::from_millis(1500));
     let late = browser.clone();
     assert_eq!(browser.post("/refresh").status, 204);
@@ -87,11 +88,7 @@ fn a_late_refresh_is_for_its_own_session_alone() {
     let app = TestApp::start();
     let mut alice = app.signed_in();
     let mut bob = app.browser().sign_in_as("bob");
-    app.authorization_server.misbehave("token", Misbehaviour::Hang);
-    assert_eq!(alice.post("/refresh").outcome(), NOT_IN_TIME);
-    app.authorization_server.behave();
-    app.authorization_server
-        .wait_until("the late rotation", |state| state.rotations == 1);
+    refresh_late(&app, &mut alice);
     assert_eq!(bob.post("/refresh").status, 204);
     assert_eq!(app.authorization_server.state().rotations, 2, "his own");
     assert_eq!(alice.post("/refresh").status, 204);
@@ -111,11 +108,7 @@ fn a_late_refresh_gives_nothing_to_another_session_that_comes_with_the_same_refr
         ..Forgery::of(&open(Purpose::RefreshToken, alice.cookie(AUTH)))
     };
     bob.replace_cookie(AUTH, &in_bobs_session.seal(Purpose::RefreshToken));
-    app.authorization_server.misbehave("token", Misbehaviour::Hang);
-    assert_eq!(alice.post("/refresh").outcome(), NOT_IN_TIME);
-    app.authorization_server.behave();
-    app.authorization_server
-        .wait_until("the late rotation", |state| state.rotations == 1);
+    refresh_late(&app, &mut alice);
     let response = bob.post("/refresh");
     assert_eq!(response.outcome(), "401 session_expired");
     assert_eq!(

@@ -184,7 +184,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::session::refresh::store::tests::renewed as renewed_until;
+    use crate::session::refresh::store::tests::{renewed as renewed_until, undelivered};
 
     const LIMITS: RefreshStoreLimits = RefreshStoreLimits {
         replay_window: Duration::from_secs(30),
@@ -247,15 +247,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tokens_that_nobody_waited_for_are_there_for_the_next_caller_and_then_for_the_replay_window() {
-        let undelivered = |access_token: &str| -> RefreshOutcome {
-            Ok(Arc::new(RenewedTokens {
-                is_undelivered: true,
-                ..(*renewed(access_token)?).clone()
-            }))
-        };
         let store = InProcessRefreshStore::new(LIMITS);
         let lease = lead(&store, key("a")).await;
-        let _ = store.publish(key("a"), lease, undelivered("new")).await;
+        let _ = store.publish(key("a"), lease, undelivered(renewed("new"))).await;
         tokio::time::advance(Duration::from_secs(1_000)).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("new"));
         tokio::time::advance(Duration::from_millis(900)).await;
@@ -272,7 +266,7 @@ mod tests {
         // Another caller waited for these.
         let lease = lead(&store, key("b")).await;
         let follower = follow(&store, key("b")).await;
-        let _ = store.publish(key("b"), lease, undelivered("new")).await;
+        let _ = store.publish(key("b"), lease, undelivered(renewed("new"))).await;
         assert_eq!(follower.await.unwrap().as_deref(), Some("new"));
         tokio::time::advance(Duration::from_secs(30)).await;
         lead(&store, key("b")).await;
@@ -283,11 +277,7 @@ mod tests {
         let store = InProcessRefreshStore::new(LIMITS);
         for name in ["a", "b"] {
             let lease = lead(&store, key(name)).await;
-            let outcome = Ok(Arc::new(RenewedTokens {
-                is_undelivered: true,
-                ..(*renewed(name).ok().unwrap()).clone()
-            }));
-            let _ = store.publish(key(name), lease, outcome).await;
+            let _ = store.publish(key(name), lease, undelivered(renewed(name))).await;
         }
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!(access_token_of(&store, key("a")).await.as_deref(), Some("a"));

@@ -47,8 +47,7 @@ pub fn is_for_late_callers(outcome: &RefreshOutcome, now: u64) -> bool {
 mod tests {
     use crate::error_code::ErrorCode;
 
-    use super::super::store::RenewedTokens;
-    use super::super::store::tests::renewed;
+    use super::super::store::tests::{renewed, undelivered};
     use super::*;
 
     const NOW: u64 = 1_000;
@@ -79,21 +78,13 @@ mod tests {
 
     #[test]
     fn tokens_that_nobody_has_wait_for_an_hour_if_the_refresh_token_is_used_up_and_late_callers_get_any() {
-        let outcome = |rotated, is_undelivered| -> RefreshOutcome {
-            let tokens = renewed("new", rotated, NOW + 500)?;
-            Ok(std::sync::Arc::new(RenewedTokens {
-                is_undelivered,
-                ..(*tokens).clone()
-            }))
-        };
-        assert_eq!(until_delivered(&outcome(true, true), REPLAY, NOW), UNDELIVERED);
-        assert_eq!(until_delivered(&outcome(true, false), REPLAY, NOW), REPLAY);
-        assert_eq!(until_delivered(&outcome(false, true), REPLAY, NOW), SHORT);
-        assert_eq!(
-            until_delivered(&outcome(true, true), Duration::ZERO, NOW),
-            Duration::ZERO
-        );
-        assert_eq!(replay_window(&outcome(true, true), REPLAY, NOW), REPLAY);
+        let outcome = |rotated| renewed("new", rotated, NOW + 500);
+        let waiting = |rotated| undelivered(outcome(rotated));
+        assert_eq!(until_delivered(&waiting(true), REPLAY, NOW), UNDELIVERED);
+        assert_eq!(until_delivered(&outcome(true), REPLAY, NOW), REPLAY);
+        assert_eq!(until_delivered(&waiting(false), REPLAY, NOW), SHORT);
+        assert_eq!(until_delivered(&waiting(true), Duration::ZERO, NOW), Duration::ZERO);
+        assert_eq!(replay_window(&waiting(true), REPLAY, NOW), REPLAY);
     }
 
     #[test]

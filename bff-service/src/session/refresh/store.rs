@@ -197,6 +197,15 @@ pub(super) mod tests {
         }))
     }
 
+    /// The same tokens, for which nobody waited.
+    pub(in crate::session) fn undelivered(outcome: RefreshOutcome) -> RefreshOutcome {
+        let tokens = outcome?;
+        Ok(Arc::new(RenewedTokens {
+            is_undelivered: true,
+            ..(*tokens).clone()
+        }))
+    }
+
     #[test]
     fn the_key_depends_on_the_session_and_on_the_token() {
         let key = |session, token| RefreshKey::new(SessionId([session; 32]), token);
