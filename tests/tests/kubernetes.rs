@@ -90,19 +90,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     let Cluster { test, api, .. } = &cluster;
     let system = &test.system;
     let mut manifests = cluster.local().manifests("istio/wasm-plugin");
-    let routes = manifests
-        .iter_mut()
-        .find(|manifest| manifest.name() == "bff-api")
-        .expect("routes");
-    let rules = routes.content["spec"]["http"].as_array_mut().expect("rules");
-    let mut other = rules
-        .iter()
-        .find(|rule| rule["name"] == "api-default")
-        .expect("a rule")
-        .clone();
-    other["name"] = json!("forgotten");
-    other["match"] = json!([{"uri": {"prefix": "/forgotten/"}}]);
-    rules.push(other);
+    istio::add_forgotten_route(&mut manifests);
     run_istio(&cluster, &manifests);
     let user = UserAgent::signed_in(system);
     let token = cluster.token_of(&user);

@@ -55,6 +55,13 @@ impl Cluster {
         }
     }
 
+    /// Whether the routes that Envoy has got from its control plane contain a text.
+    pub fn has_route(&self, text: &str) -> bool {
+        let path = "/config_dump?resource=dynamic_route_configs";
+        let (_, dump) = demo_system::get(self.test.system.envoy_admin(), path).expect("Envoy's admin");
+        dump.contains(text)
+    }
+
     /// The opaque access token of a session.
     pub fn token_of(&self, user: &UserAgent) -> String {
         let seals = Seals::of(&self.test.system, "example");

@@ -364,3 +364,16 @@ pub fn configure(manifests: &mut [Manifest], plugin: &str, change: impl FnOnce(&
     let configuration = &mut plugin.expect("the plugin").content["spec"]["pluginConfig"];
     change(configuration.as_object_mut().expect("a configuration"));
 }
+
+/// Adds a route to the API, below `/forgotten/`, that `filter-routes.yaml` does not name.
+pub fn add_forgotten_route(manifests: &mut [Manifest]) {
+    let routes = manifests.iter_mut().find(|manifest| manifest.name() == "bff-api");
+    let rules = routes.expect("routes").content["spec"]["http"]
+        .as_array_mut()
+        .expect("rules");
+    let known = rules.iter().find(|rule| rule["name"] == "api-default");
+    let mut other = known.expect("a rule").clone();
+    other["name"] = json!("forgotten");
+    other["match"] = json!([{"uri": {"prefix": "/forgotten/"}}]);
+    rules.push(other);
+}

@@ -8,6 +8,7 @@ use std::process::Command;
 use demo_system::Ports;
 use serde_json::Value;
 
+use super::envoy::of_kind;
 use super::manifests::Manifest;
 use crate::setup::artifacts;
 
@@ -29,7 +30,7 @@ impl Pods {
             ports: Ports::free(),
             environment: Vec::new(),
         };
-        let configuration = &pods.of_kind("ConfigMap").content["data"];
+        let configuration = &pods.first("ConfigMap").content["data"];
         for (name, text) in configuration.as_object().expect("data") {
             pods.write(
                 &format!("/etc/bff/config/{name}"),
@@ -45,19 +46,19 @@ impl Pods {
         pods
     }
 
-    fn of_kind(&self, kind: &str) -> &Manifest {
-        let found = self.manifests.iter().find(|manifest| manifest.kind() == kind);
+    fn first(&self, kind: &'static str) -> &Manifest {
+        let found = of_kind(&self.manifests, kind).next();
         found.unwrap_or_else(|| panic!("no {kind} in the chart"))
     }
 
     /// The specification of the service's pods.
     pub fn service(&self) -> &Value {
-        &self.of_kind("Deployment").content["spec"]["template"]["spec"]
+        &self.first("Deployment").content["spec"]["template"]["spec"]
     }
 
     /// The specification of the pod of `helm test`.
     pub fn test(&self) -> &Value {
-        &self.of_kind("Pod").content["spec"]
+        &self.first("Pod").content["spec"]
     }
 
     /// The address of the service's admin listener.

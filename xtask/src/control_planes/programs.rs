@@ -6,9 +6,9 @@ use std::process::Command;
 
 use demo_system::files;
 
+use crate::command;
 use crate::result::Result;
 use crate::tools::{apt, go, helm};
-use crate::{command, workspace};
 
 const KUBERNETES: &str = "v1.36.3";
 const GATEWAY_API: &str = "sigs.k8s.io/gateway-api@v1.4.1";
@@ -64,21 +64,16 @@ fn api_server() -> Result<PathBuf> {
     built(&module, "cmd/kube-apiserver", &replaced, &["-ldflags", &version])
 }
 
-/// The program of a package of a module, built in a folder with its version.
+/// The program of a package of a module.
 fn built(module: &str, package: &str, replaced: &[String], arguments: &[&str]) -> Result<PathBuf> {
-    let (path, version) = module.split_once('@').unwrap_or((module, ""));
-    let name = package.rsplit('/').next().unwrap_or(package);
-    let program = workspace::tools().join(format!("{name}-{version}/{name}"));
-    if !program.is_file() {
-        go::Program {
-            module,
-            package: &format!("{path}/{package}"),
-            replaced,
-            arguments,
-        }
-        .build(&program)?;
+    let (path, _) = module.split_once('@').unwrap_or((module, ""));
+    go::Program {
+        module,
+        package: &format!("{path}/{package}"),
+        replaced,
+        arguments,
     }
-    Ok(program)
+    .find_or_build(package.rsplit('/').next().unwrap_or(package))
 }
 
 /// The files of the resource definitions of Gateway API, Istio, the Prometheus Operator and Envoy Gateway. The last are in a chart, which is rendered into

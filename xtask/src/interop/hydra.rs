@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use crate::result::Result;
 use crate::tools::go::Program;
 use crate::tools::node::Node;
-use crate::workspace;
 
 const VERSION: &str = "v2.3.0";
 /// What Hydra's own module replaces.
@@ -13,17 +12,14 @@ const REPLACED: &str = "github.com/gobuffalo/pop/v6=github.com/ory/pop/v6@v6.2.1
 
 /// The program.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
-    let program = workspace::tools().join(format!("hydra-{VERSION}/hydra"));
-    if !program.is_file() {
-        let package = "github.com/ory/hydra/v2";
-        let version = format!("-s -w -X {package}/driver/config.Version={VERSION}");
-        Program {
-            module: &format!("{package}@{VERSION}"),
-            package,
-            replaced: &[REPLACED.to_owned()],
-            arguments: &["-tags", "sqlite", "-ldflags", &version],
-        }
-        .build(&program)?;
+    let package = "github.com/ory/hydra/v2";
+    let version = format!("-s -w -X {package}/driver/config.Version={VERSION}");
+    let program = Program {
+        module: &format!("{package}@{VERSION}"),
+        package,
+        replaced: &[REPLACED.to_owned()],
+        arguments: &["-tags", "sqlite", "-ldflags", &version],
     }
+    .find_or_build("hydra")?;
     Ok(("INTEROP_HYDRA", program.into()))
 }

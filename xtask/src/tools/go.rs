@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::command;
 use crate::result::Result;
+use crate::workspace;
 
 /// A program in a Go module, at a pinned version.
 pub(crate) struct Program<'a> {
@@ -22,9 +23,19 @@ pub(crate) struct Program<'a> {
 }
 
 impl Program<'_> {
+    /// The program with this name in `target/tools`, in a folder with its version; built first if it is not there.
+    pub(crate) fn find_or_build(&self, name: &str) -> Result<PathBuf> {
+        let version = self.module.rsplit('@').next().unwrap_or_default();
+        let program = workspace::tools().join(format!("{name}-{version}/{name}"));
+        if !program.is_file() {
+            self.build(&program)?;
+        }
+        Ok(program)
+    }
+
     /// Builds it as `program`, in a folder of its own with an empty main module, because a module that replaces others cannot
     /// be installed as it is.
-    pub(crate) fn build(&self, program: &Path) -> Result<()> {
+    fn build(&self, program: &Path) -> Result<()> {
         let folder = program.parent().unwrap_or(program);
         if folder.exists() {
             std::fs::remove_dir_all(folder)

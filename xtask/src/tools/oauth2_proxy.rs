@@ -4,23 +4,18 @@ use std::path::PathBuf;
 
 use super::go::Program;
 use crate::result::Result;
-use crate::workspace;
 
 const PACKAGE: &str = "github.com/oauth2-proxy/oauth2-proxy/v7";
 const VERSION: &str = "v7.15.6";
 
 /// The program.
 pub(crate) fn find() -> Result<PathBuf> {
-    let program = workspace::tools().join(format!("oauth2-proxy-{VERSION}/oauth2-proxy"));
-    if !program.is_file() {
-        let version = format!("-s -w -X {PACKAGE}/pkg/version.VERSION={VERSION}");
-        Program {
-            module: &format!("{PACKAGE}@{VERSION}"),
-            package: PACKAGE,
-            replaced: &[],
-            arguments: &["-ldflags", &version],
-        }
-        .build(&program)?;
+    let version = format!("-s -w -X {PACKAGE}/pkg/version.VERSION={VERSION}");
+    Program {
+        module: &format!("{PACKAGE}@{VERSION}"),
+        package: PACKAGE,
+        replaced: &[],
+        arguments: &["-ldflags", &version],
     }
-    Ok(program)
+    .find_or_build("oauth2-proxy")
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use bff_tests::kubernetes::manifests::Manifest;
 use serde_json::{Value, json};
 
 /// The API server, for its administrator.
@@ -53,6 +54,12 @@ impl Kubernetes {
             &["apply", "--server-side", "--force-conflicts", "--filename", "-"],
             &list,
         );
+    }
+
+    /// Applies manifests.
+    pub(crate) fn apply_manifests(&self, manifests: &[Manifest]) {
+        let contents: Vec<Value> = manifests.iter().map(|manifest| manifest.content.clone()).collect();
+        self.apply(&contents);
     }
 
     /// Deletes objects of these kinds in a namespace: all, or the one with this name.

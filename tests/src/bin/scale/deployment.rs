@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
+use bff_tests::program::responds;
 use demo_system::{Artifacts, Component, Options, System, free_port};
 use serde_json::{Value, json};
 
@@ -169,7 +170,7 @@ fn start(
     ports: Ports,
     path: &'static str,
 ) -> Result<Part, String> {
-    let is_ready = move || demo_system::get(loopback(ports.admin), path).is_ok_and(|(status, _)| status == 200);
+    let is_ready = move || responds(loopback(ports.admin), path);
     Part::start(name, logs, Box::new(command), Box::new(is_ready))
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
     let registry = image_registry::start(&repository::path("target/image/oci"), "compat");
     let manifests = named(&cluster, &format!("{registry}/bff-filter:0.1.0"));
     kubernetes.apply(&around(&cluster));
-    kubernetes.apply(&contents(&manifests));
+    kubernetes.apply_manifests(&manifests);
     let _controller = Controller::start(kubernetes, folder);
     eventually("Envoy Gateway accepts the manifests", || refused(kubernetes).is_empty());
     for change in pod::configure(kubernetes, &cluster, folder) {
@@ -78,12 +78,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster) {
         })
     };
     kubernetes.apply(&[route("elsewhere", "api"), route("forgotten", NAMESPACE)]);
-    let has_route = || {
-        let path = "/config_dump?resource=dynamic_route_configs";
-        let (_, dump) = demo_system::get(system.envoy_admin(), path).expect("Envoy's admin");
-        dump.contains("\"/forgotten\"")
-    };
-    eventually("Envoy has the route", has_route);
+    eventually("Envoy has the route", || cluster.has_route("\"/forgotten\""));
     let user = UserAgent::signed_in(system);
     let token = cluster.token_of(&user);
     assert_eq!(user.get_data().status, 200);
@@ -184,10 +179,6 @@ fn named(cluster: &Cluster, image: &str) -> Vec<Manifest> {
         content,
     }));
     manifests
-}
-
-fn contents(manifests: &[Manifest]) -> Vec<Value> {
-    manifests.iter().map(|manifest| manifest.content.clone()).collect()
 }
 
 /// The conditions with which Envoy Gateway refuses objects, and objects without conditions.

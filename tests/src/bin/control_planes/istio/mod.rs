@@ -18,6 +18,7 @@ use std::path::Path;
 use bff_tests::http1::{Client, Request};
 use bff_tests::kubernetes::cluster::Cluster;
 use bff_tests::kubernetes::entry_points::{all_three_entry_points_answer_right, get};
+use bff_tests::kubernetes::istio::add_forgotten_route;
 use bff_tests::kubernetes::manifests::Manifest;
 use bff_tests::setup::eventually;
 use bff_tests::user_agent::UserAgent;
@@ -44,7 +45,7 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         println!("  {base}");
         kubernetes.delete(OURS, NAMESPACE, "--all");
         let manifests = named(&cluster, base);
-        kubernetes.apply(&contents(&manifests));
+        kubernetes.apply_manifests(&manifests);
         let proxy = Proxy {
             cluster: &cluster,
             istiod: &istiod,
@@ -59,7 +60,7 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         eventually("Envoy has the routes with their exceptions", || {
             ["api-default", "api-mtls", "BufferPerRoute"]
                 .iter()
-                .all(|part| has_route(&cluster, part))
+                .all(|part| cluster.has_route(part))
         });
         // There the filters come before the routes.
         all_three_entry_points_answer_right(&cluster, 401);
@@ -72,24 +73,10 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
 /// A route without an entry in filter-routes.yaml lets nothing through; nor does any route without that file.
 fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
     let system = &cluster.test.system;
-    let find = |name: &str| {
-        manifests
-            .iter()
-            .find(|manifest| manifest.name() == name)
-            .expect("a manifest")
-    };
-    let mut routes = find("bff-api").content.clone();
-    let rules = routes["spec"]["http"].as_array_mut().expect("rules");
-    let mut other = rules
-        .iter()
-        .find(|rule| rule["name"] == "api-default")
-        .expect("a rule")
-        .clone();
-    other["name"] = json!("forgotten");
-    other["match"] = json!([{"uri": {"prefix": "/forgotten/"}}]);
-    rules.push(other);
-    kubernetes.apply(&[routes]);
-    eventually("Envoy has the route", || has_route(cluster, "\"/forgotten/\""));
+    let mut manifests = manifests.to_vec();
+    add_forgotten_route(&mut manifests);
+    kubernetes.apply_manifests(&manifests);
+    eventually("Envoy has the route", || cluster.has_route("\"/forgotten/\""));
     let user = UserAgent::signed_in(system);
     let token = cluster.token_of(&user);
     let with_cookies = |path: &str| {
@@ -103,7 +90,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifes
     assert_eq!(get(&Client::new(system), "api", "/forgotten/data", &token).status, 401);
     kubernetes.delete("envoyfilters", NAMESPACE, "bff-filter-routes");
     eventually("Envoy has the routes without exceptions", || {
-        !has_route(cluster, "\"disabled\"")
+        !cluster.has_route("\"disabled\"")
     });
     for path in ["/api/data", "/default/data", "/bff/session"] {
         assert_eq!(user.send(&with_cookies(path)).status, 401, "{path}");
@@ -111,13 +98,6 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifes
     }
     assert_eq!(cluster.api.heads().len(), 0);
     passed("a route that nobody named lets nothing through, nor does any without filter-routes.yaml");
-}
-
-/// Whether Envoy's routes contain a text.
-fn has_route(cluster: &Cluster, text: &str) -> bool {
-    let path = "/config_dump?resource=dynamic_route_configs";
-    let (_, dump) = demo_system::get(cluster.test.system.envoy_admin(), path).expect("Envoy's admin");
-    dump.contains(text)
 }
 
 /// Whether listeners and clusters in a dump are of all manifests: both servers, the filters in their order of names, what
@@ -184,8 +164,4 @@ fn named(cluster: &Cluster, base: &str) -> Vec<Manifest> {
         manifest.content["spec"]["ports"][0]["targetPort"] = json!(cluster.test.system.public_addr().port());
     }
     manifests
-}
-
-fn contents(manifests: &[Manifest]) -> Vec<Value> {
-    manifests.iter().map(|manifest| manifest.content.clone()).collect()
 }
