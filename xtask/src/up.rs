@@ -58,7 +58,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     options.check()?;
     if !workspace::target().join("spa.stamp").is_file() {
         command::progress(
-            "the first run fetches Envoy and npm packages, and builds everything: about three minutes on two cores",
+            "fetching Envoy and npm packages, and building everything, for the first run: about three minutes on two cores",
         );
     }
     let (mut artifacts, node) = programs::build(!flags.no_envoy)?;

@@ -1,7 +1,7 @@
 //! `bff-service ready`: asks the service that runs with this configuration whether it is ready. For the health check of
 //! a container, whose image has no HTTP client.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -14,12 +14,7 @@ const MAX_RESPONSE_BYTES: u64 = 16 * 1024;
 /// # Errors
 /// The response if the service is not ready, or why the request failed.
 pub fn ask(admin: SocketAddr) -> Result<(), String> {
-    let unreachable = |error: std::io::Error| {
-        format!(
-            "connecting to the admin listener at {admin} failed: {error}: start the service, or check `server.admin_address`"
-        )
-    };
-    let answer = get(admin).map_err(unreachable)?;
+    let answer = get(admin)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
@@ -28,7 +23,8 @@ pub fn ask(admin: SocketAddr) -> Result<(), String> {
     }
 }
 
-fn get(mut target: SocketAddr) -> std::io::Result<String> {
+fn get(admin: SocketAddr) -> Result<String, String> {
+    let mut target = admin;
     // A listener on the unspecified address accepts connections to loopback.
     if target.ip().is_unspecified() {
         target.set_ip(match target.ip() {
@@ -36,7 +32,22 @@ fn get(mut target: SocketAddr) -> std::io::Result<String> {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    let stream = TcpStream::connect_timeout(&target, TIMEOUT).map_err(|error| {
+        format!(
+            "connecting to the admin listener at {admin} failed: {error}: start the service, or check `server.admin_address` and \
+             `server.admin_port`"
+        )
+    })?;
+    exchange(stream, target).map_err(|error| {
+        let how = match matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            true => format!("timed out after {} ms", TIMEOUT.as_millis()),
+            false => format!("failed: {error}"),
+        };
+        format!("the request to the admin listener at {admin} {how}: see the log of the service")
+    })
+}
+
+fn exchange(mut stream: TcpStream, target: SocketAddr) -> std::io::Result<String> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     write!(
@@ -83,6 +94,13 @@ mod tests {
             Err("not ready: HTTP 503: the metadata are not loaded".to_owned())
         );
         assert!(asked("SSH-2.0").is_err_and(|error| error.contains("does not speak HTTP")));
+    }
+
+    #[test]
+    fn a_service_that_does_not_respond_is_told_from_one_that_does_not_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = ask(listener.local_addr().unwrap()).unwrap_err();
+        assert!(error.contains("timed out after 2000 ms"), "{error}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::pem_file;
+
 /// Certificate chain and private key, from two files.
 pub struct ClientCertificate {
     certificate: PathBuf,
@@ -60,10 +62,8 @@ impl ClientCertificate {
 fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
     let changed = changed(certificate, key);
     let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
-        format!(
-            "{} is not valid PEM: {error}: write the certificate and its key in PEM",
-            path.display()
-        )
+        let fault = pem_file::fault(&error, "the certificate and its key");
+        format!("{} {fault}", path.display())
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -15,6 +15,7 @@ pub mod client_certificate;
 mod connector;
 pub mod exchange_stream;
 mod host;
+mod pem_file;
 pub mod proxy;
 mod resolver;
 mod response;

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::client_certificate::ClientCertificate;
+use super::pem_file;
 
 /// The settings of the TLS configuration.
 #[derive(Clone, Debug, Default)]
@@ -76,11 +77,7 @@ impl ClientTls {
             let fault = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| {
-                    fault(format!(
-                        "is not valid PEM: {error}: write the certificates of the authorities in PEM"
-                    ))
-                })?;
+                .map_err(|error| fault(pem_file::fault(&error, "the certificates of the authorities")))?;
             if certificates.is_empty() {
                 return Err(fault("contains no certificate: write at least one in PEM".to_owned()));
             }
@@ -139,6 +136,9 @@ mod tests {
         };
         let error = tls.load().unwrap_err();
         assert!(matches!(error, TlsError::Authorities(_)), "{error}");
-        assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
+        assert!(
+            error.to_string().contains("/nowhere/ca.pem cannot be read: "),
+            "{error}"
+        );
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     for (file, mode) in &applicable {
         match apply(&server, file, *mode) {
             Ok(objects) => {
-                command::progress(&format!("{}: {objects} objects", workspace::shown(file)));
+                command::progress(&format!("{mode}: {objects} objects of {}", workspace::shown(file)));
                 applied += objects;
             }
             Err(fault) => faults.push(format!("{}: {fault}", workspace::shown(file))),
@@ -106,6 +106,15 @@ enum Mode {
     Applied,
     /// Nothing: TrafficExtensions are never beside WasmPlugins.
     Checked,
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Mode::Applied => "applied",
+            Mode::Checked => "checked",
+        })
+    }
 }
 
 /// Applies a file by server-side apply; returns the number of objects. A warning is a failure.

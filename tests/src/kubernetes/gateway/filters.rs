@@ -59,7 +59,7 @@ pub(super) fn has_wasm(policy: &Manifest) -> bool {
 
 pub(super) fn wasm_filter(module: &ModuleServer, policy: &Manifest) -> Value {
     let [wasm] = policy.content["spec"]["wasm"].as_array().expect("filters").as_slice() else {
-        panic!("one filter for a route");
+        panic!("{}: more filters than one: the translation knows one", policy.title());
     };
     let name = filter_name(policy);
     json!({

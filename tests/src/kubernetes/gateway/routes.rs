@@ -28,10 +28,16 @@ fn cluster_name(route: &Manifest) -> String {
 /// Envoy's routes for an HTTPRoute.
 pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value> {
     let [rule] = route.content["spec"]["rules"].as_array().expect("rules").as_slice() else {
-        panic!("one rule for a route: policies are for all of it");
+        panic!(
+            "{}: more rules than one: a policy is for the whole HTTPRoute, so write one for each rule",
+            route.title()
+        );
     };
     let [matched] = rule["matches"].as_array().expect("matches").as_slice() else {
-        panic!("one match for a rule");
+        panic!(
+            "{}: more matches than one in a rule: the translation knows one",
+            route.title()
+        );
     };
     assert_eq!(matched["path"]["type"], "PathPrefix");
     let mut action = json!({"cluster": cluster_name(route), "timeout": rule["timeouts"]["request"]});

@@ -170,7 +170,9 @@ fn limited_session(walk: &Walk<'_>) -> Outcome {
     std::thread::sleep(Duration::from_secs(SHORT_SESSION + 1));
     let session = walk.session(&mut user)?;
     if session["isLoggedIn"] != false {
-        return Err(format!("/session after the limit: {session}"));
+        return Err(format!(
+            "/session still has a session after its limit of {SHORT_SESSION} s at the server: {session}"
+        ));
     }
     let response = user.bff("POST", "/bff/refresh");
     expect("/refresh after the limit", &response, 401)?;
@@ -189,7 +191,12 @@ impl<'a> Admin<'a> {
         let request = Request::new("POST", "/realms/master/protocol/openid-connect/token").form(&form);
         let response = walk.send_to_server(&request)?;
         let token = response.json()["access_token"].as_str().map(str::to_owned);
-        let token = token.ok_or_else(|| format!("the administrator of Keycloak: {}", shown(&response)))?;
+        let token = token.ok_or_else(|| {
+            format!(
+                "the token request of Keycloak's administrator failed: {}",
+                shown(&response)
+            )
+        })?;
         Ok(Self { walk, token })
     }
 

@@ -21,13 +21,16 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     // The page load after sign-out: the `state` is the service's own.
     let end = user.end_login(&passage.url);
     if end.json()["handled"] != true || end.json()["isLoggedIn"] != false {
-        return Err(format!("after the return from sign-out: {}", shown(&end)));
+        return Err(format!(
+            "the return from the sign-out was not handled as one: {}",
+            shown(&end)
+        ));
     }
     let SignIn { passage, end, .. } = walk.sign_in(&[])?;
     match (passage.password, end.json()["isLoggedIn"] == true) {
         (true, true) => Ok(Done::Passed),
         (false, _) => Err("the session at the server goes on: the next sign-in asks for no password".to_owned()),
-        _ => Err(format!("the next sign-in: {}", shown(&end))),
+        _ => Err(format!("the sign-in after the sign-out failed: {}", shown(&end))),
     }
 }
 
