@@ -74,7 +74,7 @@ impl Pages {
         self.answers.read_line(&mut line).map_err(failed)?;
         let answer: Value = serde_json::from_str(&line).map_err(|_| "the browser has exited".to_owned())?;
         match answer["error"].as_str() {
-            Some(error) => Err(format!("in the browser: {error}")),
+            Some(error) => Err(format!("the browser failed: {error}")),
             None => Ok(answer),
         }
     }

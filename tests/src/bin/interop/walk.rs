@@ -83,7 +83,7 @@ impl Walk<'_> {
         let answer = response.json();
         let url = answer["authorizationRequestUrl"]
             .as_str()
-            .ok_or_else(|| format!("login start: {}", shown(&response)))?;
+            .ok_or_else(|| format!("/login/start returned no URL: {}", shown(&response)))?;
         let passage = self.pages.borrow_mut().open(url)?;
         let end = user.end_login(&passage.url);
         Ok(SignIn { user, passage, end })
@@ -170,7 +170,7 @@ impl Walk<'_> {
         match (response.status, response.json()["active"].as_bool()) {
             (204, _) => Ok(false),
             (200, Some(active)) => Ok(active),
-            _ => Err(format!("introspection: {}", shown(&response))),
+            _ => Err(format!("introspection failed: {}", shown(&response))),
         }
     }
 
@@ -208,7 +208,7 @@ impl Walk<'_> {
         let end = Instant::now() + PATIENCE;
         while !holds()? {
             if Instant::now() > end {
-                return Err(format!("not within {} s: {what}", PATIENCE.as_secs()));
+                return Err(format!("waiting timed out after {} s: {what}", PATIENCE.as_secs()));
             }
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -175,7 +175,7 @@ fn start(
 }
 
 fn model(settings: &Settings, logs: &Path, port: u16, control_port: u16) -> Result<Part, String> {
-    let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+    let program = std::env::current_exe().map_err(|error| format!("finding this program failed: {error}"))?;
     let settings = settings.for_the_model(port, control_port).to_string();
     let command = move || {
         let mut command = Command::new(&program);

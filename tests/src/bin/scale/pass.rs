@@ -56,7 +56,8 @@ impl Pass {
         eprintln!("==> {name}");
         let folder = settings.folder.join(name);
         let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("logs")).map_err(|error| format!("{}: {error}", folder.display()))?;
+        fs::create_dir_all(folder.join("logs"))
+            .map_err(|error| format!("creating {} failed: {error}", folder.display()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -86,7 +87,7 @@ impl Pass {
         };
         runtime
             .block_on(visits)
-            .map_err(|error| format!("the visits have ended: {error}"))?;
+            .map_err(|error| format!("running the visits failed: {error}"))?;
         let took = begun.elapsed();
         let mut used = used(&mut deployment);
         for (now, before) in used.iter_mut().zip(before) {

@@ -66,7 +66,11 @@ fn admin(site: &Site) -> SocketAddr {
 /// An act of the administrator.
 fn act(walk: &Walk<'_>, path: &str) -> Result<(), String> {
     let response = send_plain(admin(walk.site), &Request::new("POST", path));
-    expect(path, &response.map_err(|error| format!("{path}: {error}"))?, 204)
+    expect(
+        path,
+        &response.map_err(|error| format!("the request to {path} failed: {error}"))?,
+        204,
+    )
 }
 
 impl Server for BetterAuth {

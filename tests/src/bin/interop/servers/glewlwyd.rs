@@ -178,7 +178,8 @@ impl Server for Glewlwyd {
         let admin = Admin::new(walk.site)?;
         let mut plugin = admin.get(PLUGIN)?;
         let keys = plugin["parameters"]["jwks-private"].as_str().unwrap_or_default();
-        let mut keys: Value = serde_json::from_str(keys).map_err(|error| format!("the keys of Glewlwyd: {error}"))?;
+        let mut keys: Value =
+            serde_json::from_str(keys).map_err(|error| format!("reading the keys of Glewlwyd failed: {error}"))?;
         let list = keys["keys"].as_array_mut().ok_or("Glewlwyd has no keys")?;
         list.insert(0, new_key("second")?);
         plugin["parameters"]["jwks-private"] = keys.to_string().into();
@@ -258,10 +259,11 @@ impl Admin {
             Value::Null => request,
             body => request.json(body),
         };
-        let response = send_plain(self.address, &request).map_err(|error| format!("{path}: {error}"))?;
+        let response =
+            send_plain(self.address, &request).map_err(|error| format!("the request to {path} failed: {error}"))?;
         match response.status {
             200 => Ok(response),
-            _ => Err(format!("{method} {path}: {}", shown(&response))),
+            _ => Err(format!("{method} {path} failed: {}", shown(&response))),
         }
     }
 

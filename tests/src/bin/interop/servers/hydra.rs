@@ -228,6 +228,7 @@ fn send(site: &Site, method: &str, path: &str, body: Option<&Value>, status: u16
         Some(body) => request.json(body),
         None => request,
     };
-    let response: Response = send_plain(admin(site), &request).map_err(|error| format!("{path}: {error}"))?;
+    let response: Response =
+        send_plain(admin(site), &request).map_err(|error| format!("the request to {path} failed: {error}"))?;
     expect(path, &response, status)
 }

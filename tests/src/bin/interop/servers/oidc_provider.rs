@@ -116,7 +116,7 @@ impl Server for OidcProvider {
             .header("authorization", format!("Bearer {ADMIN_TOKEN}"))
             .form(&format!("username={USERNAME}"));
         let response =
-            send_plain(walk.site.server(), &request).map_err(|error| format!("ending the sessions: {error}"))?;
+            send_plain(walk.site.server(), &request).map_err(|error| format!("ending the sessions failed: {error}"))?;
         expect("ending the sessions", &response, 200).map(|()| None)
     }
 

@@ -21,7 +21,7 @@ pub(super) fn session(walk: &Walk<'_>) -> Outcome {
     let session = walk.session(&mut user)?;
     let text = |claim: &str| session["claims"][claim].as_str().unwrap_or_default().to_owned();
     if session["isLoggedIn"] != true || session["accessTokenExpiresIn"].as_u64().is_none_or(|left| left == 0) {
-        return Err(format!("/session: {session}"));
+        return Err(format!("/session has no session after the sign-in: {session}"));
     }
     let (issuer, subject) = (walk.setting("BFF_AUTHORIZATION_SERVER__ISSUER"), text("sub"));
     let response = user.bff("GET", "/bff/claims");
@@ -43,7 +43,7 @@ fn user_info(walk: &Walk<'_>, from_endpoint: bool) -> Outcome {
     expect("/userInfo", &response, 200)?;
     match response.json()["sub"] == subject && subject.is_string() {
         true => Ok(Done::Passed),
-        false => Err(format!("/userInfo: {}, expected sub {subject}", shown(&response))),
+        false => Err(format!("/userInfo does not have sub {subject}: {}", shown(&response))),
     }
 }
 
@@ -60,7 +60,11 @@ pub(super) fn silent(walk: &Walk<'_>) -> Outcome {
     let SignIn { passage, end, .. } = walk.sign_in(&[("prompt", "none")])?;
     match end.json()["isLoggedIn"] == true && passage.pages == 0 {
         true => Ok(Done::Passed),
-        false => Err(format!("after {} pages: {}", passage.pages, shown(&end))),
+        false => Err(format!(
+            "the sign-in failed after {} pages of the server: {}",
+            passage.pages,
+            shown(&end)
+        )),
     }
 }
 
@@ -69,7 +73,11 @@ pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
     let SignIn { passage, end, .. } = walk.sign_in(&[("prompt", "none")])?;
     match end.status == 401 && end.code() == "login_required" && passage.pages == 0 {
         true => Ok(Done::Passed),
-        false => Err(format!("after {} pages: {}", passage.pages, shown(&end))),
+        false => Err(format!(
+            "the sign-in failed after {} pages of the server: {}",
+            passage.pages,
+            shown(&end)
+        )),
     }
 }
 
@@ -80,11 +88,17 @@ pub(super) fn max_age(walk: &Walk<'_>) -> Outcome {
     std::thread::sleep(Duration::from_millis(2_500));
     let SignIn { user, passage, end } = walk.sign_in(&[("max_age", "1")])?;
     if end.json()["isLoggedIn"] != true || !passage.password {
-        return Err(format!("password asked for: {}; {}", passage.password, shown(&end)));
+        return Err(format!(
+            "the server did not ask for the password, or the sign-in failed: asked {}; {}",
+            passage.password,
+            shown(&end)
+        ));
     }
     let again = walk.id_token_claims(&user)?["auth_time"].as_f64();
     match again.is_some() && again > signed_in_at {
         true => Ok(Done::Passed),
-        false => Err(format!("auth_time was {signed_in_at:?} and is {again:?}")),
+        false => Err(format!(
+            "`auth_time` is not later than before: it was {signed_in_at:?} and is {again:?}"
+        )),
     }
 }

@@ -97,7 +97,9 @@ pub(super) fn caching(walk: &Walk<'_>) -> Outcome {
     }
     match callouts() - before {
         0 => Ok(Done::Passed),
-        count => Err(format!("{count} introspections for ten requests after the first")),
+        count => Err(format!(
+            "the filter did not cache: {count} introspections for ten requests after the first"
+        )),
     }
 }
 
@@ -114,7 +116,7 @@ pub(super) fn refresh_twice(walk: &Walk<'_>) -> Outcome {
         // Other calls find the same session.
         let claims = walk.session(&mut user)?["claims"].clone();
         if claims["sub"] != subject {
-            return Err(format!("/session after a refresh has {claims}"));
+            return Err(format!("/session lost claims at the refresh: it has {claims}"));
         }
     }
     Ok(Done::Passed)
@@ -150,7 +152,7 @@ pub(super) fn refresh_at_once(walk: &Walk<'_>) -> Outcome {
     tokens.dedup();
     match tokens.len() {
         1 => Ok(Done::Passed),
-        count => Err(format!("the tabs got {count} access tokens")),
+        count => Err(format!("the tabs did not get one access token: they got {count}")),
     }
 }
 

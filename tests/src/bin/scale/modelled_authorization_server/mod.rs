@@ -60,7 +60,7 @@ pub(crate) struct Model {
 /// A setting is missing, or a port cannot be used.
 pub(crate) fn run(settings: &str) -> Result<(), String> {
     let settings: Value = serde_json::from_str(settings).map_err(|error| format!("invalid settings: {error}"))?;
-    let number = |name: &str| settings[name].as_u64().ok_or_else(|| format!("missing {name}"));
+    let number = |name: &str| settings[name].as_u64().ok_or_else(|| format!("missing setting {name}"));
     let port = |name: &str| Ok::<_, String>(u16::try_from(number(name)?).unwrap_or(0));
     let (own, control_port) = (port("port")?, port("control_port")?);
     let limit = settings["limit_per_second"].as_f64().unwrap_or(f64::MAX);
@@ -73,7 +73,8 @@ pub(crate) fn run(settings: &str) -> Result<(), String> {
             token_limit: RateLimit::new(limit),
             introspection_limit: RateLimit::new(limit),
         }),
-        signing_key: KeyPair::generate_for(&PKCS_ED25519).map_err(|error| format!("no signing key: {error}"))?,
+        signing_key: KeyPair::generate_for(&PKCS_ED25519)
+            .map_err(|error| format!("generating the signing key failed: {error}"))?,
         issuer: format!("http://127.0.0.1:{own}"),
         token_seconds: number("token_seconds")?,
         latency: Duration::from_millis(number("latency_ms")?),
