@@ -19,7 +19,7 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it in a folder, in front of an API and of the service's admin listener.
     pub fn start(folder: &Path, api: SocketAddr, bff_admin: SocketAddr) -> Self {
-        let program = std::env::var_os("NGINX").expect("NGINX is set by `cargo xtask test`");
+        let program = std::env::var_os("NGINX").expect("missing NGINX: run the tests with `cargo xtask test`");
         let address = SocketAddr::from(([127, 0, 0, 1], Ports::free().public));
         let mut text = repository::text("docs/authorize/nginx.conf");
         for (find, with) in [

@@ -207,7 +207,7 @@ pub fn allow_files(files: u64) {
     let maximum = limit.maximum.unwrap_or(u64::MAX);
     assert!(
         maximum >= files,
-        "this test needs {files} open files, and `ulimit -Hn` allows {maximum}"
+        "too few open files: `ulimit -Hn` is {maximum}: raise it to {files}"
     );
 }
 

@@ -34,8 +34,8 @@ const COMMANDS: [Command; 16] = [
     },
     Command {
         name: "test",
-        synopsis: "test [FILTER…]",
-        text: &["all tests (about 15 minutes), or the Rust and browser tests whose names contain a FILTER"],
+        synopsis: "test [NAME…]",
+        text: &["all tests (about 15 minutes), or the Rust and browser tests whose names contain a NAME"],
     },
     Command {
         name: "newcomer",
@@ -74,11 +74,11 @@ const COMMANDS: [Command; 16] = [
     },
     Command {
         name: "bench",
-        synopsis: "bench [--instructions] [FILTER…]",
+        synopsis: "bench [--instructions] [NAME…]",
         text: &[
             "measures the filter and the service beside others (about 15 minutes) and writes bench/results;",
             "oauth2-proxy beside them needs Go and Redis, and is left out without;",
-            "with FILTERs: only the variants whose names contain one, and writes only to the terminal;",
+            "with NAMEs: only the variants whose names contain one, and writes only to the terminal;",
             "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
             "machine, and writes only to the terminal",
         ],

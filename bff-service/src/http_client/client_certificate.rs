@@ -77,7 +77,7 @@ fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loa
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, error))?;
     let key = CertifiedKey::from_der(chain, private, provider).map_err(|error| {
         format!(
-            "certificate {} and key {} do not match: {error}",
+            "certificate {} and key {} do not match, or cannot be used: {error}: write a certificate and its own private key",
             certificate.display(),
             key.display()
         )

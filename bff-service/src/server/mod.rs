@@ -156,7 +156,10 @@ async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draini
             how = again;
         }
     }
-    log::info!("shutting down");
+    match how {
+        Shutdown::Graceful => log::info!("shutting down: requests in progress have {SHUTDOWN_SECONDS} s"),
+        Shutdown::Immediate => log::info!("received SIGINT, SIGQUIT or a second signal: shutting down at once"),
+    }
     api.stop(how == Shutdown::Graceful).await;
     how
 }

@@ -96,7 +96,7 @@ pub fn of_base(base: &str) -> Vec<Manifest> {
 /// # Errors
 /// What kubectl says.
 pub fn kustomize(folder: &Path) -> Result<String, String> {
-    let program = std::env::var_os("KUBECTL").expect("KUBECTL is set by `cargo xtask test`");
+    let program = std::env::var_os("KUBECTL").expect("missing KUBECTL: run the tests with `cargo xtask test`");
     let output = Command::new(program)
         .arg("kustomize")
         .arg(folder)

@@ -73,7 +73,7 @@ pub fn values_of_chart() -> Vec<String> {
 
 /// A command of Helm that ignores the user's settings.
 pub fn helm(arguments: &[&str]) -> Command {
-    let program = std::env::var_os("HELM").expect("HELM is set by `cargo xtask test`");
+    let program = std::env::var_os("HELM").expect("missing HELM: run the tests with `cargo xtask test`");
     let mut command = Command::new(program);
     command.args(arguments).env_remove("KUBECONFIG");
     command

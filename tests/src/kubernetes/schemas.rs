@@ -36,7 +36,8 @@ impl Schemas {
     /// The schemas that `cargo xtask test` has found.
     pub fn from_env() -> Self {
         let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let core = variable("KUBERNETES_SCHEMAS").expect("KUBERNETES_SCHEMAS is set by `cargo xtask test`");
+        let core =
+            variable("KUBERNETES_SCHEMAS").expect("missing KUBERNETES_SCHEMAS: run the tests with `cargo xtask test`");
         let text = std::fs::read_to_string(core).expect("Kubernetes' schemas");
         let mut file: Value = serde_json::from_str(&text).expect("JSON");
         let Value::Object(definitions) = file["$defs"].take() else {
@@ -217,7 +218,7 @@ fn strict(schema: &mut Value) {
 
 /// Validates by `tests/kubernetes-models`: the errors of each resource, or `None` without a schema.
 fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
-    let node = std::env::var_os("BFF_TEST_NODE").expect("BFF_TEST_NODE is set by `cargo xtask test`");
+    let node = std::env::var_os("BFF_TEST_NODE").expect("missing BFF_TEST_NODE: run the tests with `cargo xtask test`");
     let script = repository::path("tests/kubernetes-models/check.mjs");
     let mut child = Command::new(node)
         .arg(script)

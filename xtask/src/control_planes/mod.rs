@@ -86,7 +86,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     let definitions = definitions.len();
     command::progress(&format!(
-        "the API server took {applied} objects without a warning, with {definitions} files of resource definitions"
+        "applied {applied} objects and {definitions} files of resource definitions to the API server, without a warning"
     ));
     let parts = if names.is_empty() { &PARTS[..] } else { names };
     if parts.contains(&CHART) {

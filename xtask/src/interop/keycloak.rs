@@ -68,11 +68,16 @@ fn download() -> Result<PathBuf> {
         "check that Maven reaches Maven Central",
     )?;
     let archive = folder.join(name);
-    let sum = command::output(Command::new("sha256sum").arg(&archive)).unwrap_or_default();
+    let sum = command::output(Command::new("sha256sum").arg(&archive)).ok_or_else(|| {
+        format!(
+            "computing the checksum of {} failed: install sha256sum",
+            archive.display()
+        )
+    })?;
     match sum.starts_with(SHA256) {
         true => Ok(archive),
         false => Err(format!(
-            "the checksum of {} is not {SHA256}: remove the file and try again",
+            "the SHA-256 checksum of {} is not {SHA256}: remove the file and try again",
             archive.display()
         )),
     }

@@ -153,11 +153,11 @@ fn read(
             }
         }
         (ResponseFormat::Jwt, _) => Err(UnusableClaims(
-            "introspection response: Content-Type is neither application/jwt nor application/json",
+            "introspection response: Content-Type is neither application/jwt nor application/json: check `response`",
         )),
         (ResponseFormat::Claims(headers), b"application/json") => of_members(&object(body)?, headers),
         (ResponseFormat::Claims(_), _) => Err(UnusableClaims(
-            "introspection response: Content-Type is not application/json",
+            "introspection response: Content-Type is not application/json: check `response`",
         )),
         (ResponseFormat::Rfc9701 { issuer, headers }, b"application/token-introspection+jwt") => {
             let claims = jwt::introspection_claims(body.trim_ascii()).ok_or(UnusableClaims(
@@ -182,7 +182,7 @@ fn read(
             }
         }
         (ResponseFormat::Rfc9701 { .. }, _) => Err(UnusableClaims(
-            "introspection response: Content-Type is not application/token-introspection+jwt",
+            "introspection response: Content-Type is not application/token-introspection+jwt: check `response`",
         )),
     }
 }
