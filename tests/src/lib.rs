@@ -23,6 +23,7 @@ pub mod http2;
 pub mod image_registry;
 pub mod kubernetes;
 pub mod mounted_volume;
+pub mod named_blocks;
 pub mod nginx;
 pub mod otlp_receiver;
 pub mod partner;

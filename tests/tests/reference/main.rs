@@ -2,6 +2,7 @@
 
 mod examples;
 mod parsers;
+mod providers;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -125,13 +125,17 @@ fn good_service() -> Value {
     serde_json::to_value(table).expect("JSON")
 }
 
-fn faults_of_the_service(instance: &Value) -> Vec<String> {
-    let table: toml::Table = serde_json::from_value(instance.clone()).expect("a table");
-    let secrets = |name: &str| match name {
+/// The service's secrets, by the names of their environment variables.
+pub(crate) fn secrets(name: &str) -> Option<String> {
+    match name {
         "BFF_COOKIE_KEYS" => Some(KEY.to_owned()),
         "BFF_CLIENT_SECRET" => Some("a-secret".to_owned()),
         _ => None,
-    };
+    }
+}
+
+fn faults_of_the_service(instance: &Value) -> Vec<String> {
+    let table: toml::Table = serde_json::from_value(instance.clone()).expect("a table");
     match bff_service::config::parse(&table.to_string(), secrets) {
         Ok(_) => Vec::new(),
         Err(error) => error.faults().iter().map(|fault| fault.field().to_owned()).collect(),
@@ -139,7 +143,7 @@ fn faults_of_the_service(instance: &Value) -> Vec<String> {
 }
 
 /// A plugin configuration that the filter accepts, with one response that may become headers.
-fn good_filter() -> Value {
+pub(crate) fn good_filter() -> Value {
     json!({
         "bff_token": {
             "cookie_name_prefix": "example",
@@ -156,8 +160,8 @@ fn good_filter() -> Value {
     })
 }
 
-fn fault_of_the_filter(instance: &Value) -> Option<String> {
-    let env = |name: &str| (name == "SECRET").then(|| "a-secret".to_owned());
+pub(crate) fn fault_of_the_filter(instance: &Value) -> Option<String> {
+    let env = |name: &str| name.ends_with("SECRET").then(|| "a-secret".to_owned());
     let error = bff_core::gateway::config::Config::parse(instance.to_string().as_bytes(), env).err()?;
     Some(error.to_string())
 }
