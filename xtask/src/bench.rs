@@ -11,8 +11,8 @@ use crate::{command, programs, tools, workspace};
 
 const INSTRUCTIONS: &str = "--instructions";
 
-/// With filters: runs only the variants whose names contain one of them, and writes no results. With `--instructions`
-/// before them: counts instructions instead of CPU time.
+/// With filters: runs only the variants whose names contain one of them, and their bases, and writes no results. With
+/// `--instructions` before them: counts instructions instead of CPU time, and writes no results either.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let (counts, filters) = match arguments {
         [INSTRUCTIONS, filters @ ..] => (true, filters),
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     };
     if let Some(flag) = filters.iter().find(|filter| filter.starts_with('-')) {
         return Err(format!(
-            "unknown option `{flag}` of bench: the only option is {INSTRUCTIONS}, before the filters"
+            "unknown option `{flag}` of bench: write only {INSTRUCTIONS}, before the names of variants"
         ));
     }
     if counts {
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     }
     match command::status(&mut bench)?.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err("the measurements failed: see the message above".to_owned()),
+        false => Err("the measurements failed: see the messages of bff-bench above".to_owned()),
     }
 }
 

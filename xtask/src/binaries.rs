@@ -138,7 +138,10 @@ mod tests {
     fn the_tests_that_are_named_are_there() {
         let without_programs = WITHOUT_PROGRAMS.map(|(name, _)| name);
         for name in without_programs.iter().chain(&WAITING).chain(&ALONE) {
-            assert!(workspace::path(name).is_file(), "{name}");
+            assert!(
+                workspace::path(name).is_file(),
+                "missing tests {name}: correct the lists in xtask/src/binaries.rs"
+            );
         }
     }
 }

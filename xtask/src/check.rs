@@ -15,10 +15,14 @@ pub(crate) fn run() -> Result<ExitCode> {
     };
     let format = "run `cargo fmt --all` and `cargo fmt --manifest-path fuzz/Cargo.toml`";
     let mut fuzz = cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]);
-    step("formatting", &mut cargo(&["fmt", "--all", "--check"]), format)?;
-    step("formatting of the fuzz targets", &mut fuzz, format)?;
     step(
-        "clippy",
+        "checking the formatting",
+        &mut cargo(&["fmt", "--all", "--check"]),
+        format,
+    )?;
+    step("checking the formatting of the fuzz targets", &mut fuzz, format)?;
+    step(
+        "running clippy",
         &mut cargo(&[
             "clippy",
             "--quiet",
@@ -37,7 +41,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut jobs = binaries::without_programs(tests)?;
     jobs.push(binaries::examples(&[]));
     jobs::run(jobs)?;
-    took("testing", testing);
+    took("running the tests", testing);
     took("all checks", begun);
     Ok(ExitCode::SUCCESS)
 }
@@ -50,5 +54,5 @@ fn step(name: &str, command: &mut Command, hint: &str) -> Result<()> {
 }
 
 fn took(what: &str, begun: Instant) {
-    command::progress(&format!("{what}: {:.1} s", begun.elapsed().as_secs_f64()));
+    command::progress(&format!("finished {what} in {:.1} s", begun.elapsed().as_secs_f64()));
 }

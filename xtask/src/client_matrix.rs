@@ -38,7 +38,7 @@ pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
             continue;
         }
         command::progress(&format!(
-            "the client package in {framework}: installs, builds and starts an application"
+            "trying the client package in {framework}: installing, building and starting an application"
         ));
         let status = command::status(
             Command::new(&node.node)
@@ -63,6 +63,9 @@ pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
     }
     match failed.is_empty() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err(format!("the client package failed in {}: see above", failed.join(", "))),
+        false => Err(format!(
+            "trying the client package failed in {}: see the messages of the walk above",
+            failed.join(", ")
+        )),
     }
 }

@@ -52,9 +52,16 @@ pub(crate) fn run_for_output(step: &str, command: &mut Command, hint: &str) -> R
 
 /// Runs a program whose exit status is the result.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
-    command
-        .status()
-        .map_err(|error| format!("starting `{}` failed: {error}", shown(command)))
+    command.status().map_err(|error| not_started(command, &error))
+}
+
+/// The error of a program that cannot be started.
+pub(crate) fn not_started(command: &Command, error: &io::Error) -> String {
+    let program = command.get_program().to_string_lossy();
+    format!(
+        "starting `{}` failed: {error}: check that {program} exists and is executable",
+        shown(command)
+    )
 }
 
 /// The standard output of a program, without surrounding white space; `None` if the program fails.
@@ -119,7 +126,15 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-fn shown(command: &Command) -> String {
+/// A command as messages show it and a shell takes it: the program and its arguments.
+pub(crate) fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    let quoted = words.map(|word| {
+        let word = word.to_string_lossy();
+        match word.is_empty() || word.contains(char::is_whitespace) {
+            true => format!("'{word}'"),
+            false => word.into_owned(),
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
 }

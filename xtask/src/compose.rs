@@ -37,7 +37,7 @@ impl Flags {
                 "--drill" => flags.drill = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of compose: the options are --check and --drill"
+                        "unknown option `{other}` of compose: write --check, --drill or both"
                     ));
                 }
             }
@@ -110,10 +110,12 @@ impl Containers {
             match verdict(&states) {
                 Verdict::Healthy => return Ok(()),
                 Verdict::Failed(what) => return Err(what),
-                Verdict::Starting(_) if interrupted.load(Ordering::Relaxed) => return Err("interrupted".to_owned()),
+                Verdict::Starting(what) if interrupted.load(Ordering::Relaxed) => {
+                    return Err(format!("interrupted while waiting for healthy containers: {what}"));
+                }
                 Verdict::Starting(what) if started.elapsed() > HEALTHY_WITHIN => {
                     return Err(format!(
-                        "waiting for healthy containers timed out after {} s: {what}",
+                        "waiting for healthy containers timed out after {} s: {what}: see the ends of the logs above",
                         HEALTHY_WITHIN.as_secs()
                     ));
                 }
@@ -148,12 +150,14 @@ impl Containers {
             let left = self.docker.list(kind)?;
             if !left.is_empty() {
                 return Err(format!(
-                    "removing the containers failed: a {kind} is left: {}: run `docker {kind} rm`",
-                    left.join(", ")
+                    "removing the containers failed: a {kind} is left: run `docker {kind} rm {}`",
+                    left.join(" ")
                 ));
             }
         }
-        command::progress("removed all containers, networks and volumes");
+        command::progress(&format!(
+            "removed all containers, networks and volumes of the project {PROJECT}"
+        ));
         Ok(())
     }
 }
@@ -172,7 +176,9 @@ fn verdict(states: &[State]) -> Verdict {
         (has_ended && !(service == "setup" && is_done(status))) || status.contains("(unhealthy)")
     });
     if let Some((service, status)) = failed {
-        return Verdict::Failed(format!("{service} failed: {status}"));
+        return Verdict::Failed(format!(
+            "the container of {service} failed: {status}: see the ends of the logs above"
+        ));
     }
     let replicas = states.iter().filter(|(service, _)| service == "bff").count();
     let waiting = states

@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let output = advisories
         .args(["check", "--hide-inclusion-graph", "advisories"])
         .output()
-        .map_err(|error| format!("starting {} failed: {error}", cargo_deny.display()))?;
+        .map_err(|error| command::not_started(&advisories, &error))?;
     let text = String::from_utf8_lossy(&output.stderr);
     eprint!("{text}");
     if output.status.success() {

@@ -43,12 +43,12 @@ impl Flags {
                 "--seconds" => {
                     let seconds = arguments.next().and_then(|seconds| seconds.parse().ok());
                     flags.seconds =
-                        seconds.ok_or("invalid value of --seconds: write a number of seconds, such as 60")?;
+                        seconds.ok_or("invalid value of --seconds: write a whole number of seconds, such as 60")?;
                 }
                 target if all.iter().any(|name| name == target) => flags.targets.push(target.to_owned()),
                 other => {
                     return Err(format!(
-                        "unknown fuzz target `{other}`: the targets are {}",
+                        "unknown fuzz target or option `{other}`: write --seconds N, --minimise, or targets among {}",
                         all.join(", ")
                     ));
                 }
@@ -148,7 +148,8 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     let findings = workspace::target().join("fuzz-findings").join(target);
     files::create_dir(&findings)?;
     files::create_dir(&kept(target))?;
-    let output = program(target)?
+    let mut fuzz = program(target)?;
+    let output = fuzz
         .arg(format!("-max_total_time={seconds}"))
         .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .arg(format!("-artifact_prefix={}/", findings.display()))
@@ -156,7 +157,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
         .arg(kept(target))
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| format!("starting the fuzz target {target} failed: {error}"))?;
+        .map_err(|error| command::not_started(&fuzz, &error))?;
     let report = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         command::progress(&format!("fuzzed {target}: {}", summary(&report)));
@@ -165,10 +166,11 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
     let end: Vec<&str> = report.lines().rev().take(30).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
     Err(format!(
-        "{}\nfuzzing {target} found a failure: the input is in {}: run it again with:\n    {} FILE",
-        end.join("\n"),
+        "fuzzing {target} found a failure: the input is in {}: run it again with:\n    {} FILE\n\
+         the end of the output:\n{}",
         findings.display(),
-        Path::new(program(target)?.get_program()).display()
+        Path::new(fuzz.get_program()).display(),
+        end.join("\n")
     ))
 }
 
@@ -213,11 +215,11 @@ fn minimise(target: &str) -> Result<()> {
     command::run(
         &format!("minimising the corpus of {target}"),
         &mut merge,
-        "run the command to see why",
+        "run this command to see why",
     )?;
     let _ = std::fs::remove_dir_all(&kept);
     files::create_dir(&kept)?;
-    let failed = |error: std::io::Error| format!("writing {} failed: {error}", kept.display());
+    let failed = |error: std::io::Error| format!("copying {} to {} failed: {error}", fresh.display(), kept.display());
     for file in std::fs::read_dir(&fresh).map_err(failed)?.flatten() {
         std::fs::copy(file.path(), kept.join(file.file_name())).map_err(failed)?;
     }

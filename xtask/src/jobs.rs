@@ -65,7 +65,10 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     while !(waiting.is_empty() && running.is_empty()) {
         // Running jobs are stopped when they are dropped.
         if interrupted.load(Ordering::Relaxed) {
-            return Err("interrupted".to_owned());
+            return Err(format!(
+                "interrupted while {} of {count} jobs were running or waiting",
+                running.len() + waiting.len()
+            ));
         }
         while waiting.front().is_some_and(|job| may_start(job, &running)) {
             running.extend(waiting.pop_front().map(|job| Running::start(job, &logs)).transpose()?);
@@ -85,7 +88,11 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
             command::progress(&format!("all {count} jobs succeeded"));
             Ok(())
         }
-        failures => Err(format!("{failures} of {count} jobs failed:\n{}", failed.join("\n"))),
+        failures => Err(format!(
+            "{failures} of {count} jobs failed:\n{}\nsee their output above, or the logs in {}",
+            failed.join("\n"),
+            logs.display()
+        )),
     }
 }
 
@@ -111,13 +118,16 @@ impl Running {
             company,
         } = job;
         let log = logs.join(format!("{}.log", name.replace(['/', ' '], "-")));
-        let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
-        let output = File::create(&log).map_err(failed)?;
+        let unwritable = |error: std::io::Error| format!("writing {} failed: {error}", log.display());
+        let output = File::create(&log).map_err(unwritable)?;
         command
             .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(failed)?)
+            .stdout(output.try_clone().map_err(unwritable)?)
             .stderr(output);
-        let group = ChildGroup::start(command).map_err(failed)?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        let group = ChildGroup::start(command).map_err(|error| {
+            format!("starting {name} failed: {error}: check that {program} exists and is executable")
+        })?;
         Ok(Running {
             name,
             company,
@@ -133,10 +143,10 @@ impl Running {
         let output = String::from_utf8_lossy(&output);
         let seconds = self.started.elapsed().as_secs_f64();
         let (verdict, how) = match status.success() {
-            true => ("", String::new()),
-            false => ("FAILED: ", format!(", {status}")),
+            true => ("succeeded", String::new()),
+            false => ("failed", format!(", {status}")),
         };
-        command::progress(&format!("{verdict}{} ({seconds:.1} s{how})", self.name));
+        command::progress(&format!("{verdict}: {} ({seconds:.1} s{how})", self.name));
         println!("{}", output.trim_matches('\n'));
         if status.success() {
             return None;

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         Some((&"newcomer", browsers)) => newcomer::run(browsers),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
         Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => Err(format!(
-            "unexpected argument `{argument}`: {command} takes no arguments"
+            "unexpected argument `{argument}` of {command}: write `cargo xtask {command}` without arguments"
         )),
         Some((command, _)) => Err(unknown(command)),
     };

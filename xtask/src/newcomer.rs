@@ -71,7 +71,10 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     }
     match failed.is_empty() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err(format!("the walk failed in {}: see above", failed.join(", "))),
+        false => Err(format!(
+            "walking through the demo failed in {}: see the messages of the walk above",
+            failed.join(", ")
+        )),
     }
 }
 

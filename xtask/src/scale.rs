@@ -25,6 +25,6 @@ pub(crate) fn run(sizes: &[&str]) -> Result<ExitCode> {
     command::progress("simulating; an idle machine gives steady latencies");
     match command::status(&mut simulation)?.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err("the simulation failed: see the message above".to_owned()),
+        false => Err("the simulation failed: see the messages above, and the logs below target/scale".to_owned()),
     }
 }

@@ -31,7 +31,7 @@ impl Flags {
                 "--replicas" => flags.replicas = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of up: the options are --check, --no-envoy and --replicas"
+                        "unknown option `{other}` of up: write --check, --no-envoy or --replicas"
                     ));
                 }
             }
@@ -58,7 +58,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     options.check()?;
     if !workspace::target().join("spa.stamp").is_file() {
         command::progress(
-            "fetching Envoy and npm packages, and building everything, for the first run: about three minutes on two cores",
+            "fetching what is missing, and building everything, for the first run: about three minutes on two cores",
         );
     }
     let (mut artifacts, node) = programs::build(!flags.no_envoy)?;
@@ -105,7 +105,7 @@ fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result
     while !interrupted.load(Ordering::Relaxed) {
         for (component, error) in system.take_failures() {
             command::warning(&format!(
-                "{error}\n    The rest of the demo goes on. To start {component} again, press Enter here or use the page"
+                "{error}\n    the rest of the demo continues: press Enter here or use the page to start {component} again"
             ));
         }
         control.answer(system);
@@ -114,7 +114,7 @@ fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result
         }
         std::thread::sleep(POLL);
     }
-    command::progress("stopping");
+    command::progress("stopping the system");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,9 +20,9 @@ const COMMANDS: [Command; 16] = [
     },
     Command {
         name: "compose",
-        synopsis: "compose --check | --drill",
+        synopsis: "compose [--check] [--drill]",
         text: &[
-            "starts the demo in containers and removes it afterwards; in between:",
+            "starts the demo in containers and removes it afterwards; in between, one of these or both:",
             "--check: walks through it in a browser",
             "--drill: kills a replica of the service under load, and looks for lost sessions",
         ],
@@ -30,32 +30,38 @@ const COMMANDS: [Command; 16] = [
     Command {
         name: "check",
         synopsis: "check",
-        text: &["formatting, clippy, and all tests that need no program except Rust's own: about two minutes"],
+        text: &[
+            "checks the formatting, and runs clippy and all tests that need no program except Rust's own (about two minutes)",
+        ],
     },
     Command {
         name: "test",
         synopsis: "test [NAME…]",
-        text: &["all tests (about 15 minutes), or the Rust and browser tests whose names contain a NAME"],
+        text: &["runs all tests (about 15 minutes), or the Rust and browser tests whose names contain a NAME"],
     },
     Command {
         name: "newcomer",
         synopsis: "newcomer [BROWSER…]",
         text: &[
             "walks through the demo in Chromium, Firefox and WebKitGTK, as somebody whose browser does not trust",
-            "the demo's certificates; BROWSER is chromium, firefox or webkit",
+            "the demo's certificates; with BROWSERs: only in these of chromium, firefox and webkit",
         ],
     },
     Command {
         name: "client-matrix",
         synopsis: "client-matrix [FRAMEWORK…]",
-        text: &["tries the client package in next, vue, svelte and angular: an application of each, in a browser"],
+        text: &[
+            "tries the client package in next, vue, svelte and angular: an application of each, in a browser;",
+            "with FRAMEWORKs: only in these",
+        ],
     },
     Command {
         name: "interop",
         synopsis: "interop [SERVER…]",
         text: &[
             "walks through the system with real authorization servers, which it fetches, and writes the results to",
-            "docs/providers/tested.md; with SERVERs (the names of pages in docs/providers): only to the terminal",
+            "docs/providers/tested.md; with SERVERs (named as their pages in docs/providers): only these, and only to the",
+            "terminal",
         ],
     },
     Command {
@@ -64,21 +70,26 @@ const COMMANDS: [Command; 16] = [
         text: &[
             "applies the chart and the manifests for Istio and Envoy Gateway to a real Kubernetes API server, which it",
             "fetches and starts, upgrades releases and rolls them back, and walks through the system behind the Envoy that",
-            "each control plane configures; NAMEs: only these of chart, istio and envoy-gateway",
+            "each control plane configures; with NAMEs: after the manifests, only the upgrades and rollbacks (chart) and",
+            "the walks (istio, envoy-gateway) with these names",
         ],
     },
     Command {
         name: "fuzz",
         synopsis: "fuzz [TARGET…] [--seconds N] [--minimise]",
-        text: &["fuzzes each target (120 s); --minimise: keeps in fuzz/corpus what adds coverage"],
+        text: &[
+            "fuzzes each TARGET, or all targets, for N seconds each (default: 120);",
+            "--minimise: does not fuzz, and keeps in fuzz/corpus the fewest inputs with the same coverage",
+        ],
     },
     Command {
         name: "bench",
         synopsis: "bench [--instructions] [NAME…]",
         text: &[
             "measures the filter and the service beside others (about 15 minutes) and writes bench/results;",
-            "oauth2-proxy beside them needs Go and Redis, and is left out without;",
-            "with NAMEs: only the variants whose names contain one, and writes only to the terminal;",
+            "oauth2-proxy, one of these others, is left out if Go or Redis is missing;",
+            "with NAMEs: only the variants whose names contain one and those with which these are compared, and",
+            "writes only to the terminal;",
             "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
             "machine, and writes only to the terminal",
         ],
@@ -102,7 +113,7 @@ const COMMANDS: [Command; 16] = [
         name: "image",
         synopsis: "image [--reproduce]",
         text: &[
-            "writes the filter for publication to target/image: OCI images, bill of materials, checksums",
+            "writes the filter for publication to target/image: module, images, bill of materials, checksums",
             "--reproduce: builds the module in another folder too, and compares",
         ],
     },
@@ -122,25 +133,29 @@ const COMMANDS: [Command; 16] = [
     Command {
         name: "help",
         synopsis: "help [COMMAND]",
-        text: &["this text, or that of one command, like COMMAND --help"],
+        text: &["prints this text, or that of one COMMAND, as COMMAND --help does"],
     },
 ];
 
 const ENVIRONMENT: &str = "\
 environment of up and compose:
-  BFF_DEMO_DOMAIN      the parent domain of the demo's hosts (example.localhost)
-  BFF_DEMO_PORT        Envoy's TLS port (8443)
+  BFF_DEMO_DOMAIN      the parent domain of the demo's hosts (default: example.localhost)
+  BFF_DEMO_PORT        Envoy's TLS port (default: 8443)
 environment of up alone:
-  BFF_DEMO_PORTS       the first of nine consecutive ports for everything behind Envoy, instead of 3001 to 3005, 3013, 3015,
-                       6379 and 9901
-  BFF_DEMO_DIRECTORY   the folder of its certificates, secrets and logs (target/demo); a second demo needs another one
+  BFF_DEMO_PORTS       the first of nine consecutive ports for everything behind Envoy and for Envoy's admin interface
+                       (default: 3001 to 3005, 3013, 3015, 6379 and 9901)
+  BFF_DEMO_DIRECTORY   the folder of the demo's certificates, secrets and logs (default: target/demo); a second demo needs
+                       another one
   BFF_DEMO_ONE_ORIGIN  1: the service and the API are on the page's own origin, as Safari needs it below localhost
-  BFF_DEMO_WEB_ORIGIN  the origin of your own page for the demo, such as http://localhost:5173
-  BFF_DEMO_OTLP        the address to which it sends spans, by OTLP over HTTP, such as 127.0.0.1:4318 (default: none)
+  BFF_DEMO_WEB_ORIGIN  the origin of your own page for the demo, such as http://localhost:5173 (default: none)
+  BFF_DEMO_OTLP        the address to which the demo sends spans, by OTLP over HTTP, such as 127.0.0.1:4318 (default: none)
 environment of test:
   PREVIOUS_BFF_SERVICE a bff-service of the last release, if it cannot be built from the history
-environment of all:
-  ENVOY, CHROMIUM      the programs to use instead of those that are found";
+  CUSTOM_RESOURCE_DEFINITIONS
+                       a folder with the custom resource definitions of Istio and Envoy Gateway
+environment of all that run these programs:
+  CHROMIUM, ENVOY, ETCD, HELM, KUBECTL, NGINX, PROMTOOL, REDIS_SERVER, SCHEMATHESIS
+                       the path of the program to use instead of the one that is found";
 
 /// The synopsis stands in front of the text if it is shorter than this.
 const COLUMN: usize = 28;

@@ -32,7 +32,7 @@ pub(super) struct ApiServer {
 impl ApiServer {
     /// Starts both, with an empty database, and waits until the server is ready.
     pub(super) fn start(programs: &Programs, folder: &Path) -> Result<ApiServer> {
-        let failed = |error: std::io::Error| format!("preparing {} failed: {error}", folder.display());
+        let failed = |error: std::io::Error| format!("removing {} failed: {error}", folder.display());
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(failed)?;
         }
@@ -59,7 +59,7 @@ impl ApiServer {
             Command::new("openssl")
                 .args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"])
                 .arg(&key),
-            "install openssl",
+            "see the message above; if openssl is missing, install OpenSSL 3",
         )?;
         let tokens = folder.join("tokens.csv");
         files::write(&tokens, format!("{TOKEN},admin,admin,\"system:masters\"\n"))?;
@@ -80,13 +80,15 @@ impl ApiServer {
 
     fn run(&mut self, mut program: Command, log: &Path) -> Result<()> {
         let name = program.get_program().to_string_lossy().into_owned();
-        let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
-        let output = File::create(log).map_err(failed)?;
+        let unwritable = |error: std::io::Error| format!("writing {} failed: {error}", log.display());
+        let output = File::create(log).map_err(unwritable)?;
         program
             .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(failed)?)
+            .stdout(output.try_clone().map_err(unwritable)?)
             .stderr(output);
-        self.running.push(ChildGroup::start(program).map_err(failed)?);
+        let group = ChildGroup::start(program);
+        self.running
+            .push(group.map_err(|error| format!("starting {name} failed: {error}: check that it is executable"))?);
         Ok(())
     }
 
@@ -95,8 +97,12 @@ impl ApiServer {
         while !self.kubectl(&["get", "--raw", "/readyz"])?.status.success() {
             let exited = self.running.iter_mut().any(|program| program.ended().is_some());
             if exited || started.elapsed() > READY_WITHIN {
+                let how = match exited {
+                    true => "failed: it or etcd exited".to_owned(),
+                    false => format!("timed out after {} s", READY_WITHIN.as_secs()),
+                };
                 return Err(format!(
-                    "the API server is not ready: see the logs in {}",
+                    "starting the API server {how}: see etcd.log and api-server.log in {}",
                     folder.display()
                 ));
             }
@@ -126,7 +132,11 @@ impl ApiServer {
         let output = self.kubectl(arguments)?;
         match output.status.success() {
             true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            false => Err(format!(
+                "`kubectl {}` failed: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            )),
         }
     }
 
@@ -138,7 +148,10 @@ impl ApiServer {
             .args(arguments)
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| format!("starting kubectl failed: {error}"))
+            .map_err(|error| {
+                let program = self.kubectl.display();
+                format!("starting {program} failed: {error}: check that it is executable")
+            })
     }
 }
 

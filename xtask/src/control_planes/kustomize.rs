@@ -27,7 +27,7 @@ pub(super) fn with_traffic_extensions(kubectl: &Path, folder: &Path) -> Result<P
     // kustomize takes no absolute paths.
     let absolute = |path: &Path| {
         path.canonicalize()
-            .map_err(|error| format!("{}: {error}", path.display()))
+            .map_err(|error| format!("resolving the path {} failed: {error}", path.display()))
     };
     let up = "../".repeat(absolute(&overlay)?.components().count() - 1);
     let istio = absolute(&workspace::path("envoy/istio"))?;
@@ -44,7 +44,7 @@ fn render(kubectl: &Path, overlay: &Path, file: &Path) -> Result<PathBuf> {
     let text = command::run_for_output(
         &format!("rendering {}", overlay.display()),
         Command::new(kubectl).arg("kustomize").arg(overlay),
-        "see above",
+        "see the message of kubectl above",
     )?;
     files::write(file, text)?;
     Ok(file.to_owned())

@@ -45,7 +45,8 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     command::progress("starting a Kubernetes API server");
     let server = ApiServer::start(&programs, &folder.join("server"))?;
     for file in &definitions {
-        apply(&server, file, Mode::Applied).map_err(|fault| format!("{}: {fault}", file.display()))?;
+        apply(&server, file, Mode::Applied)
+            .map_err(|fault| format!("applying the resource definitions {} failed: {fault}", file.display()))?;
     }
     // A kind is served a moment after its definition is.
     let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
@@ -80,13 +81,13 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     if !faults.is_empty() {
         return Err(format!(
-            "the API server refused manifests:\n    {}",
+            "the API server refused manifests or warned about them: correct them:\n    {}",
             faults.join("\n    ")
         ));
     }
     let definitions = definitions.len();
     command::progress(&format!(
-        "applied {applied} objects and {definitions} files of resource definitions to the API server, without a warning"
+        "applied or checked {applied} objects, and applied {definitions} files of resource definitions, without a warning"
     ));
     let parts = if names.is_empty() { &PARTS[..] } else { names };
     if parts.contains(&CHART) {
@@ -148,7 +149,7 @@ fn rendered(programs: &Programs, values: &Path, namespace: &str, folder: &Path) 
     let text = command::run_for_output(
         &format!("rendering the chart with {}", workspace::shown(values)),
         &mut helm,
-        "see above",
+        "see the message of Helm above",
     )?;
     let file = folder.join(format!("{namespace}.yaml"));
     files::write(&file, text)?;

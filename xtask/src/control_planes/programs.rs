@@ -76,8 +76,8 @@ fn built(module: &str, package: &str, replaced: &[String], arguments: &[&str]) -
     .find_or_build(package.rsplit('/').next().unwrap_or(package))
 }
 
-/// The files of the resource definitions of Gateway API, Istio, the Prometheus Operator and Envoy Gateway. The last are in a chart, which is rendered into
-/// `folder`.
+/// The files of the resource definitions of Gateway API, Istio, the Prometheus Operator and Envoy Gateway. The last are in a
+/// chart, which is rendered into `folder`.
 pub(super) fn resource_definitions(helm: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut definitions = yaml_files(&go::folder(GATEWAY_API)?.join("config/crd/standard"))?;
     definitions.push(go::folder(ISTIO_API)?.join("kubernetes/customresourcedefinitions.gen.yaml"));
@@ -92,7 +92,7 @@ pub(super) fn resource_definitions(helm: &Path, folder: &Path) -> Result<Vec<Pat
     let text = command::run_for_output(
         "rendering Envoy Gateway's resource definitions",
         &mut render,
-        "see above",
+        "see the message of Helm above",
     )?;
     let file = folder.join("envoy-gateway-definitions.yaml");
     files::write(&file, text)?;

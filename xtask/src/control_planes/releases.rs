@@ -96,15 +96,16 @@ impl Release<'_> {
         if let Some(version) = version {
             helm.arg(&version.chart).arg("--values").arg(&version.values);
         }
-        let step = format!("helm {}", arguments.join(" "));
-        command::run_for_output(&step, &mut helm, "see above").map(|_| ())
+        let step = format!("running helm {} in {}", arguments.join(" "), self.namespace);
+        command::run_for_output(&step, &mut helm, "see the message of Helm above").map(|_| ())
     }
 
     /// The release's objects, by kind and name, without what the API server, Helm and the namespace write into them.
     fn objects(&self) -> Result<Map<String, Value>> {
         let arguments = ["get", KINDS, "--namespace", &self.namespace, "--output", "json"];
         let text = self.server.succeed(&arguments)?.replace(&self.namespace, "namespace");
-        let list: Value = serde_json::from_str(&text).map_err(|error| format!("kubectl's output: {error}"))?;
+        let list: Value = serde_json::from_str(&text)
+            .map_err(|error| format!("parsing the output of `kubectl get` failed: {error}"))?;
         let items = list["items"].as_array().cloned().unwrap_or_default();
         Ok(items.into_iter().map(own_part).collect())
     }
@@ -148,7 +149,7 @@ fn compare(what: &str, found: &Map<String, Value>, expected: &Map<String, Value>
     match faults.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "{what} leaves other objects than an installation:\n    {}",
+            "{what} leaves other objects than an installation: correct the templates in envoy/helm:\n    {}",
             faults.join("\n    ")
         )),
     }

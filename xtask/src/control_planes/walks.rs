@@ -25,6 +25,6 @@ pub(super) fn run(names: &[&str], found: &Programs, server: &ApiServer, folder: 
     command::run(
         "walking through the system behind each control plane",
         &mut walk,
-        "see above",
+        "see the messages of the walk above",
     )
 }

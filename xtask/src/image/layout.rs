@@ -36,8 +36,8 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
     let directory = Blobs(docker.clone());
     files::create_dir(&layout.0)?;
     files::create_dir(&docker)?;
-    let tar = tar(module).map_err(|error| format!("writing the layer failed: {error}"))?;
-    let layer = gzip(&tar).map_err(|error| format!("compressing the layer failed: {error}"))?;
+    let tar = tar(module).map_err(|error| format!("writing the layer of the images failed: {error}"))?;
+    let layer = gzip(&tar).map_err(|error| format!("compressing the layer of the images failed: {error}"))?;
     // No time and no history: they would differ between builds. The module runs on any platform, but these fields are
     // required; `docker build` writes these values.
     let config = json!({

@@ -32,7 +32,7 @@ impl Flags {
             [] => Ok(Flags::default()),
             ["--reproduce"] => Ok(Flags { reproduce: true }),
             [other, ..] => Err(format!(
-                "unknown option `{other}` of image: the only option is --reproduce"
+                "unexpected argument `{other}` of image: write only --reproduce, or nothing"
             )),
         }
     }
@@ -78,7 +78,7 @@ fn write(folder: &Path, module: &[u8], sbom: &str) -> Result<()> {
 /// Builds the module a second time, from a copy of the sources in another folder, and compares.
 fn reproduce(first: &[u8]) -> Result<()> {
     let copy = workspace::target().join("reproduce");
-    let failed = |error: std::io::Error| format!("reproducing the build in {} failed: {error}", copy.display());
+    let failed = |error: std::io::Error| format!("removing {} failed: {error}", copy.display());
     if copy.exists() {
         fs::remove_dir_all(&copy).map_err(failed)?;
     }
@@ -96,7 +96,8 @@ fn reproduce(first: &[u8]) -> Result<()> {
             continue;
         }
         files::create_dir(to.parent().unwrap_or(&copy))?;
-        fs::copy(&from, &to).map_err(failed)?;
+        let copied = fs::copy(&from, &to);
+        copied.map_err(|error| format!("copying {} to {} failed: {error}", from.display(), to.display()))?;
     }
     command::run(
         "building the filter a second time, in another folder",
@@ -105,7 +106,7 @@ fn reproduce(first: &[u8]) -> Result<()> {
             // No output of the first build is used.
             .env_remove("CARGO_TARGET_DIR")
             .current_dir(&copy),
-        "see the error above",
+        "see the messages of the second build above",
     )?;
     let second = files::read_bytes(&copy.join("target/wasm").join(MODULE))?;
     fs::remove_dir_all(&copy).map_err(failed)?;
@@ -115,7 +116,8 @@ fn reproduce(first: &[u8]) -> Result<()> {
             Ok(())
         }
         false => Err(format!(
-            "the build is not reproducible: the SHA-256 of the module is {}, and {} if it is built in another folder",
+            "the build is not reproducible: the SHA-256 of the module is {}, and {} if it is built in another folder: \
+             search the modules for names of folders, which xtask/src/tools/reproducible.rs replaces",
             sha256(first),
             sha256(&second)
         )),

@@ -15,37 +15,31 @@ const PACKAGE: &str = "bff-filter";
 
 /// The document.
 pub(super) fn of_the_filter() -> Result<String> {
-    let ask = |what: &str, cargo: &mut Command| {
+    let ask = |cargo: &mut Command| {
         command::output(cargo.current_dir(workspace::root()))
-            .ok_or_else(|| format!("`cargo {what}` failed: run it to see why"))
+            .ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(cargo)))
     };
     // `cargo tree` resolves features as `cargo build --package` does, `cargo metadata` for the whole workspace at once.
     // Macros run during the build and are not part of the module.
-    let tree = ask(
-        "tree",
-        command::cargo()
-            .args([
-                "tree",
-                "--locked",
-                "--package",
-                PACKAGE,
-                "--target",
-                TARGET,
-                "--no-dedupe",
-            ])
-            .args([
-                "--edges",
-                "normal,no-proc-macro",
-                "--prefix",
-                "depth",
-                "--format",
-                " {p}",
-            ]),
-    )?;
-    let metadata = ask(
-        "metadata",
-        command::cargo().args(["metadata", "--locked", "--format-version", "1"]),
-    )?;
+    let tree = ask(command::cargo()
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            PACKAGE,
+            "--target",
+            TARGET,
+            "--no-dedupe",
+        ])
+        .args([
+            "--edges",
+            "normal,no-proc-macro",
+            "--prefix",
+            "depth",
+            "--format",
+            " {p}",
+        ]))?;
+    let metadata = ask(command::cargo().args(["metadata", "--locked", "--format-version", "1"]))?;
     let metadata = serde_json::from_str(&metadata)
         .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}"))?;
     let lock = files::read(&workspace::path("Cargo.lock"))?;
@@ -65,7 +59,7 @@ fn graph(tree: &str) -> Result<Graph> {
     let mut graph = Graph::new();
     let mut above: Vec<Package> = Vec::new();
     for line in tree.lines() {
-        let unexpected = || format!("unexpected line of `cargo tree`: `{line}`");
+        let unexpected = || format!("unexpected line of `cargo tree`: `{line}`: check the version of cargo");
         let mut words = line.split_whitespace();
         let depth: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(unexpected)?;
         let name = words.next().ok_or_else(unexpected)?;
@@ -103,7 +97,7 @@ fn checksums(lock: &str) -> BTreeMap<Package, String> {
 fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, String>) -> Result<Value> {
     let packages = metadata["packages"]
         .as_array()
-        .ok_or("the output of `cargo metadata` has no packages")?;
+        .ok_or("the output of `cargo metadata` has no `packages`: check the version of cargo")?;
     let licence = |(name, version): &Package| {
         let found = packages
             .iter()
@@ -132,7 +126,7 @@ fn document(graph: &Graph, metadata: &Value, checksums: &BTreeMap<Package, Strin
     let root = graph
         .keys()
         .find(|(name, _)| name == PACKAGE)
-        .ok_or_else(|| format!("the output of `cargo tree` does not contain {PACKAGE}"))?;
+        .ok_or_else(|| format!("the output of `cargo tree` does not contain {PACKAGE}: check the version of cargo"))?;
     let mut main = component(root);
     main["type"] = json!("application");
     if let Some(fields) = main.as_object_mut() {

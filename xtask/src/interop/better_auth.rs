@@ -15,8 +15,9 @@ pub(super) fn fetch(node: &Node) -> Result<(&'static str, OsString)> {
     let folder = workspace::tools().join("better-auth");
     files::create_dir(&folder)?;
     for name in ["package.json", "package-lock.json", "server.mjs"] {
-        let copy = fs::copy(source.join(name), folder.join(name));
-        copy.map_err(|error| format!("copying {name} of Better Auth failed: {error}"))?;
+        let (from, to) = (source.join(name), folder.join(name));
+        let copied = fs::copy(&from, &to);
+        copied.map_err(|error| format!("copying {} to {} failed: {error}", from.display(), to.display()))?;
     }
     node.install(&folder)?;
     Ok(("INTEROP_BETTER_AUTH", folder.into()))

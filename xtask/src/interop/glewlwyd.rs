@@ -32,7 +32,7 @@ pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
 
 fn prepare(folder: &Path) -> Result<()> {
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| format!("preparing {} failed: {error}", folder.display()))?;
+        fs::remove_dir_all(folder).map_err(|error| format!("removing {} failed: {error}", folder.display()))?;
     }
     let (archives, root) = (folder.join("archives"), folder.join("root"));
     debian::download_all(&PACKAGES, &archives)?;
@@ -51,14 +51,15 @@ fn prepare(folder: &Path) -> Result<()> {
 /// installed.
 fn copy_web_application(root: &Path, from: &Path, to: &Path) -> Result<()> {
     files::create_dir(to)?;
-    let failed = |error: std::io::Error| format!("copying {} failed: {error}", from.display());
+    let failed = |error: std::io::Error| format!("reading {} failed: {error}", from.display());
     for entry in fs::read_dir(from).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().map_err(failed)?.is_dir() {
             copy_web_application(root, &source, &target)?;
         } else if let Some(file) = resolved(root, source) {
-            fs::copy(file, target).map_err(failed)?;
+            let copied = fs::copy(&file, &target);
+            copied.map_err(|error| format!("copying {} to {} failed: {error}", file.display(), target.display()))?;
         }
     }
     Ok(())

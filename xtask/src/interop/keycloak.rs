@@ -26,7 +26,8 @@ pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
         command::run(
             "building Keycloak for its database (takes half a minute)",
             Command::new(home.join("bin/kc.sh")).args(["build", "--db=dev-file"]),
-            "install Java 17 or 21, for example with `apt-get install openjdk-17-jre-headless`",
+            "see the message above; if Java is missing, install version 17 or 21, for example with \
+             `apt-get install openjdk-17-jre-headless`",
         )?;
         stamp.set()?;
     }
@@ -34,9 +35,8 @@ pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
 }
 
 fn unpack(home: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| format!("unpacking Keycloak failed: {error}");
     if home.exists() {
-        fs::remove_dir_all(home).map_err(failed)?;
+        fs::remove_dir_all(home).map_err(|error| format!("removing {} failed: {error}", home.display()))?;
     }
     let archive = download()?;
     let tools = workspace::tools();

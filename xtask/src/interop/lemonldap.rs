@@ -54,7 +54,7 @@ pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
 
 fn prepare(folder: &Path) -> Result<()> {
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| format!("preparing {} failed: {error}", folder.display()))?;
+        fs::remove_dir_all(folder).map_err(|error| format!("removing {} failed: {error}", folder.display()))?;
     }
     let (own, needed, root) = (folder.join("own"), folder.join("needed"), folder.join("root"));
     debian::download_all(&NEEDED, &needed)?;

@@ -1,6 +1,7 @@
 //! `cargo xtask interop`: walks through the system with real authorization servers (`tests/src/bin/interop`).
 //!
-//! Each server has a file here, which fetches it: from a package registry, at a pinned version, into `target/tools`.
+//! Each server except the demo's has a file here, which fetches it into `target/tools`: from a package registry at a pinned
+//! version, or from Debian's packages.
 
 mod better_auth;
 mod canaille;
@@ -94,7 +95,7 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     let output = walk
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| format!("starting the walk failed: {error}"))?;
+        .map_err(|error| command::not_started(&walk, &error))?;
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     println!("{table}");
     if names.is_empty() {
@@ -102,7 +103,9 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     match output.status.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err("a step failed for which its server has no explanation: see above".to_owned()),
+        false => {
+            Err("a step failed for which its server has no explanation: see the messages of the walk above".to_owned())
+        }
     }
 }
 
@@ -110,9 +113,12 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
 fn write(table: &str) -> Result<()> {
     let path = workspace::path(RESULTS);
     let page = files::read(&path)?;
-    let (before, _) = page
-        .split_once(MARK)
-        .ok_or_else(|| format!("{RESULTS}: missing the line `{}`", MARK.trim_end()))?;
+    let (before, _) = page.split_once(MARK).ok_or_else(|| {
+        format!(
+            "missing line `{}` in {RESULTS}: write it before the table",
+            MARK.trim_end()
+        )
+    })?;
     let date = command::output(Command::new("date").args(["-u", "+%Y-%m-%d"])).unwrap_or_default();
     Ok(files::write(
         &path,

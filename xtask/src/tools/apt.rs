@@ -15,8 +15,8 @@ pub(crate) fn is_usable() -> bool {
 }
 
 /// A program from a package that is unpacked beside the other tools and not installed, because that would start a server.
-/// `path` is its place in the package, and `version` the argument that prints its version. `None`, with a line on
-/// the terminal, if it is unavailable.
+/// `path` is its place in the package, and `version` the argument that prints its version. `None` if it is unavailable:
+/// without `dpkg-deb`, or, with a warning, after a failure.
 pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathBuf> {
     let folder = workspace::tools().join(package);
     let program = folder.join(path);
@@ -36,7 +36,8 @@ pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathB
     None
 }
 
-/// The program that `find` finds after a package is installed; `None`, with a line on the terminal, if it is unavailable.
+/// The program that `find` finds after a package is installed. `None` if it is unavailable: where packages cannot be
+/// installed, or, with a warning, after a failure.
 pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Option<PathBuf> {
     if !is_usable() {
         return None;

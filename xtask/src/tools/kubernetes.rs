@@ -22,8 +22,8 @@ pub(crate) fn schemas(node: &Node) -> Result<Vec<(&'static str, PathBuf)>> {
     match custom_resource_definitions()? {
         Some(folder) => variables.push(("CUSTOM_RESOURCE_DEFINITIONS", folder)),
         None => command::warning(
-            "manifests not checked: those of Envoy Gateway not at all, those of Istio only against the schemas at npm: \
-             missing custom resource definitions: set CUSTOM_RESOURCE_DEFINITIONS to a folder with those of both \
+            "missing custom resource definitions: the kinds of Envoy Gateway in the manifests are not checked, and those \
+             of Istio only against the schemas at npm: set CUSTOM_RESOURCE_DEFINITIONS to a folder with those of both \
              (istio/api: kubernetes/customresourcedefinitions.gen.yaml; envoyproxy/gateway: \
              charts/gateway-crds-helm/templates/generated)",
         ),

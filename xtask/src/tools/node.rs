@@ -9,7 +9,7 @@ use crate::command;
 use crate::result::Result;
 use crate::stamp::Stamp;
 
-/// The oldest supported version, as in the folders' package.json.
+/// The oldest supported version, as in `client/package.json`.
 const LEAST: (u32, u32) = (20, 19);
 
 /// The programs of Node.js.

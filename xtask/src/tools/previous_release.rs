@@ -36,7 +36,7 @@ pub(crate) fn find() -> Result<PathBuf> {
 
 fn build(folder: &Path, program: &Path) -> Result<()> {
     let (source, target) = (folder.join("source"), folder.join("target"));
-    extract(&source, &[])?;
+    extract(&source, &[]).map_err(|error| format!("{error}, or set {VARIABLE} to a bff-service of that release"))?;
     let mut cargo = command::cargo();
     // A target folder of its own: cargo takes packages of two checkouts for the same if their paths below the workspace
     // are equal, and would not notice that one of them must be built again.
@@ -53,7 +53,8 @@ fn build(folder: &Path, program: &Path) -> Result<()> {
         &format!("see the compiler's message above, or set {VARIABLE} to a bff-service of that release"),
     )?;
     let built = target.join("debug").join(program.file_name().unwrap_or_default());
-    fs::copy(&built, program).map_err(|error| format!("copying {} failed: {error}", built.display()))?;
+    fs::copy(&built, program)
+        .map_err(|error| format!("copying {} to {} failed: {error}", built.display(), program.display()))?;
     for done in [source, target] {
         let _ = fs::remove_dir_all(done);
     }
@@ -74,7 +75,7 @@ fn extract(source: &Path, paths: &[&str]) -> Result<()> {
     let missing = || {
         format!(
             "missing commit {COMMIT}, the last release, in this checkout: fetch the whole history with \
-             `git fetch --unshallow`, or set {VARIABLE} to a bff-service of that release"
+             `git fetch --unshallow`"
         )
     };
     let mut git = Command::new("git")
@@ -88,7 +89,8 @@ fn extract(source: &Path, paths: &[&str]) -> Result<()> {
     let unpacked = tar::Archive::new(archive).unpack(source);
     match git.wait() {
         Ok(status) if status.success() => {
-            unpacked.map_err(|error| format!("writing {} failed: {error}", source.display()))
+            let hint = "check that the disk has space left";
+            unpacked.map_err(|error| format!("unpacking into {} failed: {error}: {hint}", source.display()))
         }
         _ => Err(missing()),
     }

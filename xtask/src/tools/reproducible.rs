@@ -25,7 +25,8 @@ fn crates(target: &str) -> Result<BTreeSet<PathBuf>> {
     cargo
         .args(["metadata", "--format-version", "1", "--filter-platform", target])
         .current_dir(workspace::root());
-    let text = command::output(&mut cargo).ok_or("`cargo metadata` failed: run it to see why")?;
+    let text =
+        command::output(&mut cargo).ok_or_else(|| format!("`{}` failed: run it to see why", command::shown(&cargo)))?;
     let metadata: Value = serde_json::from_str(&text)
         .map_err(|error| format!("parsing the output of `cargo metadata` failed: {error}"))?;
     let packages = metadata["packages"].as_array().into_iter().flatten();

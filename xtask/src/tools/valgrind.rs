@@ -6,7 +6,7 @@ use super::apt;
 use crate::command;
 use crate::result::Result;
 
-/// Checks that valgrind is installed, and with it vgdb, which is in the same package.
+/// Finds valgrind and vgdb, which is in the same package, or installs them.
 pub(crate) fn find() -> Result<()> {
     if installed().or_else(|| apt::installed("valgrind", installed)).is_some() {
         return Ok(());

@@ -34,7 +34,7 @@ impl Environment {
             return Ok(programs);
         }
         if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(|error| format!("preparing {} failed: {error}", folder.display()))?;
+            fs::remove_dir_all(&folder).map_err(|error| format!("removing {} failed: {error}", folder.display()))?;
         }
         self.create(&folder)?;
         command::run(
@@ -42,7 +42,7 @@ impl Environment {
             Command::new(programs.join("pip"))
                 .args(["install", "--quiet", "--disable-pip-version-check"])
                 .args(*packages),
-            "check that pip reaches the Python Package Index",
+            "check that pip reaches PyPI",
         )?;
         stamp.set()?;
         Ok(programs)
@@ -62,12 +62,14 @@ impl Environment {
         }
         if !apt::is_usable() {
             return Err(format!(
-                "missing Python's venv for {name}: install it, for example with `apt-get install python3-venv`"
+                "creating a virtual environment for {name} in {} failed: see the message above, and install Python's venv \
+                 if it is missing, for example with `apt-get install python3-venv`",
+                folder.display()
             ));
         }
         apt::install(&["python3-venv"])?;
         command::run(
-            "creating a virtual environment",
+            &format!("creating a virtual environment for {name}"),
             &mut make(),
             "check that Python's venv is installed",
         )

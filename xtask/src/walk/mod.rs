@@ -48,7 +48,7 @@ impl Flags {
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "unknown option `{option}` of walk: the options are --with and --into"
+                        "unknown option `{option}` of walk: write --with WORD or --into FOLDER"
                     ));
                 }
                 document => flags.documents.push(document.to_owned()),
@@ -167,10 +167,15 @@ fn clone(folder: &Path) -> Result<()> {
 /// The documents of a clone, with their blocks.
 fn documents(root: &Path) -> Result<Vec<Document>> {
     let listed = command::output(Command::new("git").args(["ls-files", "*.md"]).current_dir(root));
-    let listed = listed.ok_or("listing the documents failed: run `git ls-files` to see why")?;
+    let listed = listed.ok_or_else(|| {
+        format!(
+            "listing the documents of {} failed: run `git ls-files` there to see why",
+            root.display()
+        )
+    })?;
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
     for path in listed.lines() {
-        let text = fs::read_to_string(root.join(path)).map_err(|error| format!("reading {path} failed: {error}"))?;
+        let text = files::read(&root.join(path))?;
         match parse(&text) {
             Ok(blocks) => documents.push(Document {
                 path: path.to_owned(),

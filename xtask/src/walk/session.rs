@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
             Some(true) => Ok(()),
             Some(false) => Err("the block failed: see its output above".to_owned()),
             None => Err(format!(
-                "the block timed out after {} minutes",
+                "the block timed out after {} minutes: see its output above",
                 BLOCK_TIMEOUT.as_secs() / 60
             )),
         }
@@ -84,8 +84,9 @@ impl<'a> Session<'a> {
             Some(Ok(())) => Ok(program),
             Some(Err(ended)) => Err(format!("the block did not print `{text}`, but {ended}")),
             None => Err(format!(
-                "waiting for `{text}` in the output of the block timed out after {} minutes",
-                BLOCK_TIMEOUT.as_secs() / 60
+                "waiting for `{text}` in the output of the block timed out after {} minutes: {}",
+                BLOCK_TIMEOUT.as_secs() / 60,
+                program.end_of_log()
             )),
         }
     }
@@ -111,7 +112,7 @@ impl<'a> Session<'a> {
         let begin = Instant::now();
         while begin.elapsed() < BLOCK_TIMEOUT {
             if self.interrupted.load(Ordering::Relaxed) {
-                return Err("interrupted".to_owned());
+                return Err("the block was interrupted".to_owned());
             }
             if let Some(answer) = ask() {
                 return Ok(Some(answer));
@@ -143,14 +144,16 @@ impl Program {
     /// The exit status and the end of the output, in a sentence; `None` while it runs.
     fn failure(&mut self) -> Option<String> {
         let status = self.group.ended()?;
-        let output = self
-            .log
-            .as_ref()
-            .and_then(|log| fs::read_to_string(log).ok())
-            .unwrap_or_default();
+        Some(format!("exited ({status}): {}", self.end_of_log()))
+    }
+
+    /// The end of the output, after the name of its file.
+    fn end_of_log(&self) -> String {
+        let log = self.log.clone().unwrap_or_default();
+        let output = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = output.lines().collect();
         let end = lines[lines.len().saturating_sub(20)..].join("\n");
-        Some(format!("exited ({status}):\n{end}"))
+        format!("the end of {}:\n{end}", log.display())
     }
 }
 
