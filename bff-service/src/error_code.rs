@@ -34,7 +34,7 @@ pub enum ErrorCode {
     AuthorizationError,
     /// The authorization server no longer accepts the access token.
     TokenExpired,
-    /// The session is over: the refresh token is no longer accepted, or the session was ended.
+    /// The session has ended: its refresh token is no longer accepted, or it was ended before its cookies expired.
     SessionExpired,
     /// The authorization server requires the user to sign in.
     LoginRequired,

@@ -1,5 +1,5 @@
-//! The BFF service: an HTTP API that is the OpenID Connect client of a single page application, and gives the browser
-//! sealed, HttpOnly cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
+//! The BFF service: the OpenID Connect client of a single page application, which gives the browser sealed, HttpOnly
+//! cookies instead of tokens. `docs/CONTRACT.md`, sections 1 and 2, is its specification.
 //!
 //! From the top down; no module imports one that is above it:
 //!

@@ -1,4 +1,4 @@
-//! `bff-service`: serves the BFF's API, or checks its configuration.
+//! `bff-service`: serves the BFF's endpoints, checks its configuration, or makes cookie keys.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -17,6 +17,8 @@ use bff_service::server::reload::ReadConfig;
 use bff_service::server::{self, Listeners};
 use bff_service::telemetry::logging::{self, LogFormat};
 use bff_service::version::{COMMIT, VERSION};
+
+const NO_APPLICATION: &str = "missing application: configure one, or several as [applications.<name>]";
 
 fn main() -> ExitCode {
     // Both TLS and signatures use this provider; without one the first connection would panic.
@@ -93,10 +95,10 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
     let configs = config::load(path, environment).map_err(|error| format!("invalid configuration:\n{error}"))?;
     if command == Command::Ready {
         let admin = configs.first().map(Config::admin_address);
-        ready::ask(admin.ok_or("missing application")?)?;
+        ready::ask(admin.ok_or(NO_APPLICATION)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    log::info!("bff-service {VERSION} (commit {COMMIT})");
+    log::info!("starting bff-service {VERSION} (commit {COMMIT})");
     for warning in configs.iter().flat_map(Config::warnings).chain(&variables.warnings()) {
         log::warn!("{warning}");
     }
@@ -108,7 +110,7 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
 
 async fn serve(configs: Vec<Config>, read_config: ReadConfig) -> Result<(), String> {
     // All applications share the listeners.
-    let config = configs.first().ok_or("missing application")?;
+    let config = configs.first().ok_or(NO_APPLICATION)?;
     let listeners = Listeners {
         api: listen("server", config.api_address())?,
         admin: listen("server.admin", config.admin_address())?,
@@ -125,8 +127,8 @@ fn listen(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
     let listener = TcpListener::bind(address)
         .map_err(|error| format!("{what}: listening on {address} failed: {error}: write another address or port"))?;
     match listener.local_addr() {
-        Ok(bound) => log::info!("{what} listens on {bound}"),
-        Err(error) => log::warn!("{what} listens on an unknown address: {error}"),
+        Ok(bound) => log::info!("{what}: listening on {bound}"),
+        Err(error) => log::warn!("{what}: reading the address of the listener failed: {error}"),
     }
     Ok(listener)
 }

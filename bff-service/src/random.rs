@@ -7,10 +7,13 @@ use zeroize::Zeroizing;
 
 /// No random bytes are available. The request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system's random number generator failed")]
+#[error("generating random bytes failed")]
 pub struct RandomError;
 
 /// `N` random bytes.
+///
+/// # Errors
+/// The generator failed.
 pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| RandomError)?;
@@ -18,6 +21,9 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
 }
 
 /// 256 random bits as 43 characters of base64url: a `state`, a `nonce`, a PKCE code verifier.
+///
+/// # Errors
+/// The generator failed.
 pub fn token() -> Result<String, RandomError> {
     Ok(URL_SAFE_NO_PAD.encode(Zeroizing::new(bytes::<32>()?)))
 }

@@ -9,8 +9,8 @@ use crate::encoding::base64url;
 const MAX_JWT_BYTES: usize = 16 * 1024;
 
 /// Returns the claims of a signed JWT that may be forwarded as an access token; `None` for anything else: not three
-/// strict base64url parts, an unsigned JWT, or a token that is not for APIs (RFC 9701 introspection responses, ID
-/// tokens and logout tokens by their `typ`).
+/// strict base64url parts, an unsigned JWT, or a token that is not for APIs by its `typ`, such as an introspection
+/// response (RFC 9701) or a logout token.
 pub(crate) fn access_token_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ.is_none_or(|typ| matches!(typ, "at+jwt" | "jwt")))
 }

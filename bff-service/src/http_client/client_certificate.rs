@@ -31,7 +31,10 @@ struct Loaded {
 type Changed = [Option<SystemTime>; 2];
 
 impl ClientCertificate {
-    /// Reads both files. The error names the file.
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// A file cannot be read or is invalid, or the key is not that of the certificate; the string names the file.
     pub fn load(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<ClientCertificate, String> {
         let current = Mutex::new(read(certificate, key, &provider)?);
         Ok(ClientCertificate {
@@ -52,7 +55,7 @@ impl ClientCertificate {
                     log::info!("reloaded client certificate");
                     *current = loaded;
                 }
-                Err(error) => log::warn!("reloading the client certificate failed; keeping the previous one: {error}"),
+                Err(error) => log::warn!("reloading the client certificate failed: {error}; keeping the previous one"),
             }
         }
         Arc::clone(&current.key)

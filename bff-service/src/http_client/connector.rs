@@ -75,8 +75,11 @@ impl ConnectorSettings {
             return Ok(Transport::Plain(EagerTcp::new(self.open(host, port).await?)));
         };
         let server = ServerName::try_from(without_brackets(host).to_owned());
-        let server =
-            server.map_err(|_| io::Error::other("the host of the URL is not a valid name for a certificate"))?;
+        let server = server.map_err(|_| {
+            io::Error::other(format!(
+                "invalid host `{host}`: write a URL with a host that a certificate can name"
+            ))
+        })?;
         let tcp = match self.proxy.server_for(host, port) {
             None => self.open(host, port).await?,
             Some(proxy) => self
@@ -95,7 +98,9 @@ impl ConnectorSettings {
                 .map_err(|error| io::Error::new(error.kind(), format!("resolving {host} failed: {error}")))?;
             let mut outcome = Err(io::Error::other(format!("resolving {host} failed: no address")));
             for address in addresses {
-                outcome = TcpStream::connect(address).await;
+                outcome = TcpStream::connect(address)
+                    .await
+                    .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")));
                 if outcome.is_ok() {
                     break;
                 }

@@ -111,6 +111,9 @@ impl Client {
     }
 
     /// Sends a GET or POST request once, and reads the whole response, whose body must not exceed `limit` bytes.
+    ///
+    /// # Errors
+    /// See [`HttpError`]. A response with status 4xx is not an error.
     pub async fn exchange(
         &self,
         request: &http::Request<Vec<u8>>,
@@ -129,7 +132,7 @@ impl Client {
             "GET" => Method::GET,
             "POST" => Method::POST,
             // A response to HEAD has another form.
-            _ => return Err(refused("unsupported method")),
+            method => return Err(refused(&format!("unsupported method {method}"))),
         };
         let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(&error.to_string()))?;
         let pools = match sharing {
@@ -139,7 +142,11 @@ impl Client {
         let (client, default_port) = match url.scheme() {
             "https" => (&pools.tls, 443),
             "http" => (&pools.plain, 80),
-            _ => return Err(refused("the URL is neither https nor http")),
+            scheme => {
+                return Err(refused(&format!(
+                    "the scheme of the URL is {scheme}, neither https nor http"
+                )));
+            }
         };
         let host = url.host_str().ok_or_else(|| refused("the URL has no host"))?;
         let authority = match url.port() {
@@ -223,7 +230,7 @@ fn send_error(error: SendRequestError, limits: &Limits) -> HttpError {
             connecting(limits.connect_timeout)
         }
         // The connection was established, and closed before the response.
-        SendRequestError::Connect(ConnectError::Disconnected) => HttpError::Broken("no answer".to_owned()),
+        SendRequestError::Connect(ConnectError::Disconnected) => HttpError::Broken("no response".to_owned()),
         SendRequestError::Connect(error) => HttpError::Connect(error.to_string()),
         SendRequestError::Url(error) => HttpError::Request(error.to_string()),
         SendRequestError::Http(error) => HttpError::Request(error.to_string()),

@@ -50,6 +50,9 @@ enum Exception {
 
 impl Proxy {
     /// Reads the variables.
+    ///
+    /// # Errors
+    /// A variable is invalid.
     pub fn from_env(env: impl Fn(&str) -> Option<String>) -> Result<Self, ProxyError> {
         let first = |names: [&'static str; 2]| {
             names.into_iter().find_map(|name| {

@@ -85,6 +85,9 @@ impl ResponseReader {
 
     /// Processes `input`, and appends the output to `out`. Returns how many bytes belong to the response: those after
     /// them belong to no requested response.
+    ///
+    /// # Errors
+    /// The bytes are not a response, or exceed a limit.
     pub fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Malformed> {
         let mut rest = input;
         while !rest.is_empty() && !self.is_complete() {
@@ -119,6 +122,9 @@ impl ResponseReader {
 
     /// The connection was closed regularly. This ends a body without length or chunks (RFC 9112, section 6.3, rule 8);
     /// any other response is truncated.
+    ///
+    /// # Errors
+    /// The response has not arrived completely.
     pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         match self.state {
             ReadState::Complete => Ok(()),

@@ -32,7 +32,7 @@ fn meaning(error: &Error) -> String {
         Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
             format!(
                 "{error}: the server may require a client certificate, or support none of the TLS versions and cipher \
-                 suites of the service"
+                 suites of the service: configure the certificate, or enable TLS 1.2 or 1.3 at the server"
             )
         }
         error => error.to_string(),
@@ -51,7 +51,9 @@ fn reason(error: &CertificateError) -> String {
                                            may have a new key: set `ca_file` to a PEM file with its present certificate"
                 .to_owned()
         }
-        CertificateError::ExpiredContext { not_after, .. } => format!("it expired on {}", date(*not_after)),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("it expired on {}: configure the server with a new one", date(*not_after))
+        }
         CertificateError::NotValidYetContext { time, not_before } => format!(
             "it is not valid before {}, and this machine's clock says {}: compare the clocks",
             date(*not_before),
@@ -96,7 +98,10 @@ mod tests {
             time: at(1_800_000_000),
             not_after: at(1_700_000_000),
         };
-        assert_eq!(reason(&expired), "it expired on Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(
+            reason(&expired),
+            "it expired on Tue, 14 Nov 2023 22:13:20 GMT: configure the server with a new one"
+        );
         let early = CertificateError::NotValidYetContext {
             time: at(1_700_000_000),
             not_before: at(1_800_000_000),

@@ -8,17 +8,26 @@ use serde_json::{Map, Value};
 use super::error::{ClaimError, JwsError};
 
 /// A claim of type string.
+///
+/// # Errors
+/// The claim is missing or of another type.
 pub fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, ClaimError> {
     claims.get(name).and_then(Value::as_str).ok_or(ClaimError(name))
 }
 
-/// A claim of type NumericDate (RFC 7519, section 2): seconds, possibly with a fraction. A float, so that no date can
-/// overflow.
+/// A claim of type NumericDate (RFC 7519, section 2): seconds since 1970, possibly with a fraction. A float, so
+/// that no date can overflow.
+///
+/// # Errors
+/// The claim is missing or of another type.
 pub fn time(claims: &Map<String, Value>, name: &'static str) -> Result<f64, ClaimError> {
     jwt::numeric_date(claims, name).ok().flatten().ok_or(ClaimError(name))
 }
 
 /// The audiences in `aud`.
+///
+/// # Errors
+/// `aud` is missing, or neither a string nor a list of strings.
 pub fn audience(claims: &Map<String, Value>) -> Result<Vec<&str>, ClaimError> {
     jwt::audiences(claims).ok_or(ClaimError("aud"))
 }

@@ -55,7 +55,10 @@ struct Jwk {
 
 impl KeySet {
     /// Parses a JWKS. Omits keys that cannot verify a signature here (for encryption, symmetric, too short, of unknown
-    /// form), because servers publish other keys as well. The error says what is wrong.
+    /// form), because servers publish other keys as well.
+    ///
+    /// # Errors
+    /// The document is not a JWKS, or has no usable key; the string says what is wrong.
     pub fn parse(body: &[u8]) -> Result<KeySet, String> {
         let set: JwkSet = serde_json::from_slice(body).map_err(|error| format!("not a JWKS: {error}"))?;
         let mut seen = HashSet::new();

@@ -25,6 +25,9 @@ pub struct UnverifiedToken<'a> {
 
 impl<'a> UnverifiedToken<'a> {
     /// Parses a token. `types` are the accepted values of `typ`, in lower case; a token without `typ` is accepted.
+    ///
+    /// # Errors
+    /// The token is not a signed JWT, or its `typ`, `crit` or `alg` is not accepted.
     pub fn parse(token: &'a str, types: &[&str], allowed: &[Algorithm]) -> Result<UnverifiedToken<'a>, JwsError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(JwsError::Malformed);
@@ -69,6 +72,9 @@ impl<'a> UnverifiedToken<'a> {
 
     /// The claims, if a key of the issuer verifies the signature. A token without a key id may be signed with any of
     /// the keys; if two verify it, one key is published with two ids.
+    ///
+    /// # Errors
+    /// No key fits the header, or none verifies the signature.
     pub fn verify(&self, keys: &KeySet) -> Result<&Map<String, Value>, JwsError> {
         let mut refused = JwsError::NoKey;
         for candidate in keys.candidates(self.key_id.as_deref(), self.algorithm) {

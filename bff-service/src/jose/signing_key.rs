@@ -38,16 +38,22 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a PEM file. The error is the end of a sentence that begins with the field's name.
+    /// Reads a PEM file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no usable key. The string is what follows the name of the field.
     pub fn from_file(path: &Path) -> Result<SigningKey, String> {
         let shown = path.display();
-        let pem = std::fs::read(path)
-            .map(Zeroizing::new)
-            .map_err(|error| format!("reading {shown} failed: {error}"))?;
+        let pem = std::fs::read(path).map(Zeroizing::new).map_err(|error| {
+            format!("reading {shown} failed: {error}: write the path of a file that the service may read")
+        })?;
         SigningKey::from_pem(&pem).map_err(|what| format!("the file {shown} {what}"))
     }
 
     /// Parses a private key in PEM: PKCS#8, or PKCS#1 for RSA.
+    ///
+    /// # Errors
+    /// There is no usable key. The string is what follows the name of the file.
     pub fn from_pem(pem: &[u8]) -> Result<SigningKey, &'static str> {
         use Algorithm::{ES256, ES384, Ed25519, PS256, RS256};
         let candidates = [
@@ -127,12 +133,18 @@ impl SigningKey {
     }
 
     /// A JWT with this `typ`, and with the key id in its header.
+    ///
+    /// # Errors
+    /// The claims cannot be serialized, or the key cannot sign with the algorithm.
     pub fn sign(&self, typ: &str, algorithm: NamedAlgorithm, claims: &impl Serialize) -> Result<String, SigningError> {
         let header = json!({"typ": typ, "alg": algorithm.name, "kid": self.id()});
         self.encode(&header, algorithm, claims)
     }
 
     /// A JWT with this `typ`, and with the public key in its header, like a DPoP proof (RFC 9449, section 4.2).
+    ///
+    /// # Errors
+    /// The claims cannot be serialized, or the key cannot sign with the algorithm.
     pub fn sign_with_public_key(
         &self,
         typ: &str,

@@ -56,7 +56,9 @@ impl ClientAuthenticator {
     fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config.client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
-            return Err(OAuthError::Internal("missing key for a client assertion".to_owned()));
+            return Err(OAuthError::Internal(
+                "missing key for a client assertion: set `client.signing_key_files`".to_owned(),
+            ));
         };
         let (client_id, now) = (&self.config.client.id, clock::now());
         let (audience, typ) = match self.config.client.assertion_audience {
@@ -116,7 +118,7 @@ impl ClientAuthenticator {
         let secret = secret.as_ref().map_or("", |secret| secret.expose());
         let credentials = form::credentials(self.config.client.id.as_bytes(), secret.as_bytes());
         let mut header = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(&*credentials)))
-            .map_err(|error| OAuthError::Internal(format!("building a header failed: {error}")))?;
+            .map_err(|error| OAuthError::Internal(format!("building the Authorization header failed: {error}")))?;
         header.set_sensitive(true);
         Ok(header)
     }

@@ -36,6 +36,11 @@ pub struct AuthorizationRequest {
 impl OAuthClient {
     /// Creates a request with new `state`, `nonce` and code verifier, and with `redirect_uri`. `extra` are parameters
     /// of the page, which are checked against `client.allowed_extra_params` and encoded.
+    ///
+    /// # Errors
+    /// [`OAuthError::ExtraParam`] for a parameter that is not allowed; [`OAuthError::Unavailable`] without metadata, or
+    /// if pushing the request fails; [`OAuthError::Rejected`] if the server refuses a pushed request;
+    /// [`OAuthError::Internal`] for an error of the service.
     pub async fn authorization_request(
         &self,
         redirect_uri: &RedirectUrl,
@@ -102,7 +107,9 @@ impl OAuthClient {
     fn request_object(&self, metadata: &Metadata, parameters: &Form) -> Result<String, OAuthError> {
         let key = self.config().client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.request_object) else {
-            return Err(OAuthError::Internal("missing key for a request object".to_owned()));
+            return Err(OAuthError::Internal(
+                "missing key for a request object: set `client.signing_key_files`".to_owned(),
+            ));
         };
         let mut claims: Map<String, Value> = Map::new();
         for (name, value) in parameters {
@@ -143,8 +150,11 @@ impl OAuthClient {
             request_uri: String,
         }
         let endpoint = metadata.pushed_authorization_request_endpoint.as_ref();
-        let endpoint = endpoint
-            .ok_or_else(|| OAuthError::Internal("missing `pushed_authorization_request_endpoint`".to_owned()))?;
+        let endpoint = endpoint.ok_or_else(|| {
+            let what = "missing `pushed_authorization_request_endpoint`: set \
+                        `authorization_server.pushed_authorization_request_endpoint`";
+            OAuthError::Internal(what.to_owned())
+        })?;
         let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
         let answer = self
             .authenticator()

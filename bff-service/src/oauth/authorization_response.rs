@@ -13,6 +13,9 @@ use crate::jose::error::{ClaimError, shown};
 impl OAuthClient {
     /// Checks `iss` of an authorization response (RFC 9207): another issuer is always refused, a missing one if the
     /// authorization server announces that it sends `iss`.
+    ///
+    /// # Errors
+    /// [`OAuthError::AuthorizationResponse`] for a refused response; [`OAuthError::Unavailable`] without metadata.
     pub async fn check_response_issuer(&self, iss: Option<&str>) -> Result<(), OAuthError> {
         match iss {
             Some(iss) if iss == self.config().authorization_server.issuer => Ok(()),
@@ -24,6 +27,9 @@ impl OAuthClient {
 
     /// Verifies a response that is a JWT (JARM, section 2.4): its parameters are valid only if the server signed them,
     /// for this client, and the JWT has not expired.
+    ///
+    /// # Errors
+    /// [`OAuthError::AuthorizationResponse`] for a refused response; [`OAuthError::Unavailable`] without keys.
     pub async fn open_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
         let verified = self
             .verify_signature(response, TokenSender::Anybody, &signed_jwt::TYPES)

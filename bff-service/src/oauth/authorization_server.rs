@@ -64,6 +64,10 @@ struct UnknownKeyFetch {
 
 impl AuthorizationServer {
     /// Reads the certificate authorities; sends no request.
+    ///
+    /// # Errors
+    /// The certificate authorities or the client certificate cannot be used; without discovery, also if the configured
+    /// endpoints do not fit the configuration.
     pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<AuthorizationServer, ConfigError> {
         let settings = &config.authorization_server;
         let tls = tls_of(config).load().map_err(tls_fault)?;
@@ -154,6 +158,9 @@ impl AuthorizationServer {
     }
 
     /// The metadata, fetched if not yet loaded.
+    ///
+    /// # Errors
+    /// [`OAuthError::Unavailable`] if the metadata cannot be fetched or do not fit the configuration.
     pub async fn metadata(&self, http: &HttpClient) -> Result<Arc<Metadata>, OAuthError> {
         self.0
             .metadata
@@ -163,6 +170,9 @@ impl AuthorizationServer {
     }
 
     /// The JWKS, fetched if not yet loaded.
+    ///
+    /// # Errors
+    /// [`OAuthError::Unavailable`] if the JWKS cannot be fetched or has no usable key.
     pub async fn keys(&self, http: &HttpClient) -> Result<Arc<KeySet>, OAuthError> {
         self.0
             .keys
@@ -175,6 +185,9 @@ impl AuthorizationServer {
     /// there are no newer ones. For this reason they are fetched at most once in
     /// `authorization_server.unknown_key_seconds`, so that made-up key ids cannot flood the server with requests.
     /// Tokens of other clients have a separate interval, so that they cannot delay keys for tokens of the server.
+    ///
+    /// # Errors
+    /// [`OAuthError::Unavailable`] if the last fetch failed.
     pub async fn keys_after(
         &self,
         http: &HttpClient,

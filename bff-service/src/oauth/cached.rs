@@ -38,6 +38,9 @@ impl<T> Cached<T> {
     }
 
     /// The cached document, which is fetched if there is none.
+    ///
+    /// # Errors
+    /// The error of the fetch, also if another caller made it.
     pub async fn get_or_fetch<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, String>
     where
         F: Future<Output = Result<T, String>>,
@@ -51,6 +54,9 @@ impl<T> Cached<T> {
     /// Fetches the document again. A caller during a fetch waits for its result, success or failure, and does not start
     /// another one: a server that is down must not get one request after the other, each until its timeout. After a
     /// failure the previous document stays.
+    ///
+    /// # Errors
+    /// The error of the fetch, also if another caller made it.
     pub async fn fetch<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, String>
     where
         F: Future<Output = Result<T, String>>,

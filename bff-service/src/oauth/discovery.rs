@@ -22,18 +22,25 @@ pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     Some(url.into())
 }
 
-/// Fetches the document from the first URL, or otherwise from the second. The error is a sentence.
+/// Fetches the document from [`openid_configuration_url`], or otherwise from [`oauth_authorization_server_url`].
+///
+/// # Errors
+/// The URL, what is wrong, and what to do, for the log.
 pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> {
     let first = openid_configuration_url(issuer);
     let answer = get(http, &first).await?;
     if answer.status == 200 {
         return parse(&first, &answer);
     }
-    let second = oauth_authorization_server_url(issuer).ok_or("the issuer is not a URL")?;
+    let second = oauth_authorization_server_url(issuer)
+        .ok_or_else(|| format!("invalid issuer `{issuer}`: write a URL as `authorization_server.issuer`"))?;
     let other = get(http, &second).await?;
     match other.status {
         200 => parse(&second, &other),
-        status => Err(format!("{first}: HTTP {}, and {second}: HTTP {status}", answer.status)),
+        status => Err(format!(
+            "{first}: HTTP {}, and {second}: HTTP {status}: check `authorization_server.issuer`",
+            answer.status
+        )),
     }
 }
 
@@ -44,5 +51,6 @@ async fn get(http: &HttpClient, url: &str) -> Result<ServerResponse, String> {
 }
 
 fn parse(url: &str, answer: &ServerResponse) -> Result<Document, String> {
-    serde_json::from_slice(&answer.body).map_err(|error| format!("{url} is not a metadata document: {error}"))
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| format!("{url} is not a metadata document: {error}: check `authorization_server.issuer`"))
 }

@@ -1,4 +1,4 @@
-//! Errors of the authorization server. One variant for each response of the API.
+//! Errors of the authorization server. One variant for each error response of the service.
 
 use std::time::SystemTime;
 
@@ -172,7 +172,7 @@ impl ErrorResponse {
     }
 }
 
-/// The field of the configuration that an error code refers to, if it is a single one.
+/// The fields of the configuration that an error code is about, if the code tells which.
 pub(crate) fn settings_behind(code: OAuthErrorCode) -> Option<&'static str> {
     const CLIENT: &str = "`client.id`, with the client secret or key and `client.authentication`,";
     let settings = [

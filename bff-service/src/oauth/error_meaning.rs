@@ -1,5 +1,5 @@
 //! The meaning of an error of the authorization server: the only table of HTTP statuses and OAuth error codes, which
-//! decides the response of the API (`docs/CONTRACT.md`, section 1.2).
+//! decides the response of the service (`docs/CONTRACT.md`, section 1.2).
 
 /// What an error means for the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -23,10 +23,10 @@ pub enum ExtraParamError {
     #[error("a key is not in `client.allowed_extra_params`")]
     NotAllowed,
     /// This allowed key is repeated.
-    #[error("`{0}` comes more than once")]
+    #[error("`{0}` is repeated")]
     Repeated(String),
     /// The value of this key is too long or contains control characters.
-    #[error("the value of `{0}` is too long or contains control characters")]
+    #[error("the value of `{0}` is longer than {MAX_VALUE_BYTES} bytes or contains control characters")]
     Value(String),
     /// `max_age` is not a number of seconds.
     #[error("`max_age` is not a number of seconds")]
@@ -52,7 +52,11 @@ pub struct IdTokenRequirements {
     pub acr: Option<Vec<String>>,
 }
 
-/// Checks the parameters of a page, and returns their requirements for the ID token.
+/// Checks the parameters of a page, and returns their requirements for the ID token. `allowed` is
+/// `client.allowed_extra_params`.
+///
+/// # Errors
+/// The first rule that the parameters violate.
 pub fn check(extra: &[(String, String)], allowed: &[String]) -> Result<IdTokenRequirements, ExtraParamError> {
     if extra.len() > MAX_PARAMS {
         return Err(ExtraParamError::TooMany);

@@ -43,6 +43,11 @@ pub(super) type Grants = oauth2::Client<
 impl OAuthClient {
     /// Exchanges an authorization code (RFC 6749, section 4.1.3), and validates the ID token in the response.
     /// `redirect_uri`, `nonce` and `requirements` are those of the authorization request.
+    ///
+    /// # Errors
+    /// [`OAuthError::Rejected`] if the server refuses the code; [`OAuthError::InvalidIdToken`] if the ID token is
+    /// missing or invalid; [`OAuthError::Unavailable`] if the server is unreachable or its response cannot be used;
+    /// [`OAuthError::Internal`] for an error of the service.
     pub async fn exchange_code(
         &self,
         code: &str,
@@ -74,6 +79,9 @@ impl OAuthClient {
     /// Uses a refresh token (RFC 6749, section 6). An ID token in the response must belong to the same user as
     /// `previous_id_token`, which has been validated. `scope` is the granted scope, if known: some servers require it,
     /// and a wider scope is an error.
+    ///
+    /// # Errors
+    /// The same as those of [`exchange_code`](OAuthClient::exchange_code).
     pub async fn refresh(
         &self,
         refresh_token: &str,
@@ -167,7 +175,7 @@ impl OAuthClient {
         grants
     }
 
-    /// Sends a request of the `oauth2` crate; `rejection` receives the error of a response with status 4xx.
+    /// Sends a request of the `oauth2` crate; `error_response` receives the error of a response with status 4xx.
     async fn send_grant(
         &self,
         http: &HttpClient,
@@ -193,7 +201,7 @@ impl OAuthClient {
         }
         let mut response = HttpResponse::new(answer.body.to_vec());
         *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
-            .map_err(|_| HttpError::Broken("invalid HTTP status".to_owned()))?;
+            .map_err(|_| HttpError::Broken(format!("invalid HTTP status {}", answer.status)))?;
         if let Ok(content_type) = answer.content_type.parse()
             && !answer.content_type.is_empty()
         {
@@ -213,6 +221,7 @@ impl OAuthClient {
         metadata: &Metadata,
         request: HttpRequest,
     ) -> Result<ServerResponse, HttpError> {
+        let failed = |error: String| HttpError::Request(format!("making a DPoP proof failed: {error}"));
         let with_proof = || {
             let proof = dpop
                 .proof(
@@ -222,9 +231,8 @@ impl OAuthClient {
                     &metadata.token_endpoint,
                     None,
                 )
-                .ok()
-                .and_then(|proof| oauth2::http::HeaderValue::try_from(proof).ok())
-                .ok_or_else(|| HttpError::Request("making a DPoP proof failed".to_owned()))?;
+                .map_err(|error| failed(error.to_string()))?;
+            let proof = oauth2::http::HeaderValue::try_from(proof).map_err(|error| failed(error.to_string()))?;
             let mut request = self.authenticator().authenticated(metadata, request.clone())?;
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
@@ -298,9 +306,10 @@ fn grant_error(
         (Some(error_response), _) => OAuthError::Rejected(error_response),
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
         // The path is the name of a member; the message may quote a value.
-        (None, RequestTokenError::Parse(error, _)) => {
-            OAuthError::Unavailable(format!("malformed token response: `{}`", error.path()))
-        }
+        (None, RequestTokenError::Parse(error, _)) => OAuthError::Unavailable(format!(
+            "malformed token response: a member is missing or invalid, at `{}`",
+            error.path()
+        )),
         (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => {
             OAuthError::Unavailable("malformed token response: not JSON".to_owned())
         }

@@ -35,8 +35,12 @@ impl HttpClient {
         }
     }
 
-    /// Sends a GET request with these additional headers. GET has no side effects, so it is repeated once if the
-    /// connection breaks: a server may close an idle connection at that moment.
+    /// Sends a GET request with these additional headers; the body of the response must not exceed `limit` bytes. GET
+    /// has no side effects, so it is repeated once if the connection breaks: a server may close an idle connection at
+    /// that moment.
+    ///
+    /// # Errors
+    /// See [`HttpError`]. A response with status 4xx is not an error.
     pub async fn get(
         &self,
         endpoint: ServerEndpoint,
@@ -64,6 +68,9 @@ impl HttpClient {
     }
 
     /// Sends a request of the `oauth2` crate. Never repeated: a code, and a rotating refresh token, can be used once.
+    ///
+    /// # Errors
+    /// See [`HttpError`]. A response with status 4xx is not an error.
     pub async fn send(
         &self,
         endpoint: ServerEndpoint,

@@ -84,6 +84,9 @@ impl From<ClaimError> for IdTokenError {
 }
 
 /// Validates the claims at `now`, in seconds since 1970.
+///
+/// # Errors
+/// The first rule that the claims violate.
 pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) -> Result<(), IdTokenError> {
     validate_addressee(
         claims,

@@ -105,7 +105,11 @@ impl OAuthClient {
         let metadata = self
             .metadata()
             .await
-            .inspect_err(|error| log::warn!("no logout URL for the authorization server: {error}"))
+            .inspect_err(|error| {
+                log::warn!(
+                    "building the logout URL failed: {error}; the user stays signed in at the authorization server"
+                )
+            })
             .ok()?;
         let settings = &self.config().client;
         let mut url = metadata.end_session_endpoint.clone()?;

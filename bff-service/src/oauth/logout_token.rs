@@ -31,14 +31,17 @@ pub struct LogoutToken {
 }
 
 impl OAuthClient {
-    /// Verifies a logout token. Every error is [`OAuthError::LogoutToken`], including unavailable keys: the response
-    /// then has the status for a failed logout (OpenID Connect Back-Channel Logout 1.0, section 2.8).
+    /// Verifies a logout token.
+    ///
+    /// # Errors
+    /// Always [`OAuthError::LogoutToken`], also if the keys are not available: the response then has the status for a
+    /// failed logout (OpenID Connect Back-Channel Logout 1.0, section 2.8).
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
         let verified = self.verify_signature(raw, TokenSender::Anybody, &TYPES).await;
         let (_, claims) = verified.map_err(|error| match error {
             VerificationError::Refused(error) => LogoutTokenError::Jwt(error),
             VerificationError::NoKeys(error) => {
-                log::error!("back-channel logout: the token cannot be verified: {error}");
+                log::error!("back-channel logout: verifying the logout token failed: {error}");
                 LogoutTokenError::NoKeys
             }
         })?;
@@ -48,8 +51,11 @@ impl OAuthClient {
     }
 }
 
-/// Validates the claims at `now`, in seconds since 1970. `exp` is required by the specification, but servers that
-/// follow its drafts send none, and `iat` limits the age of a token in any case.
+/// Validates the claims at `now`, in seconds since 1970; `clock_skew` is in seconds. `exp` is required by the
+/// specification, but servers that follow its drafts send none, and `iat` limits the age of a token in any case.
+///
+/// # Errors
+/// The first rule that the claims violate.
 pub fn validate(
     claims: &Map<String, Value>,
     expected: Addressee<'_>,

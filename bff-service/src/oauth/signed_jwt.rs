@@ -34,14 +34,18 @@ pub enum JwtError {
     #[error("`exp` has passed")]
     Expired,
     /// `iat` or `nbf` is in the future.
-    #[error("`iat` or `nbf` is in the future: are the clocks right?")]
+    #[error("`iat` or `nbf` is in the future: compare the clocks of this machine and of the authorization server")]
     NotYetValid,
 }
 
 /// The expected issuer and audience of a JWT: the issuer, the client identifier, and further trusted audiences.
 pub type Addressee<'a> = (&'a str, &'a str, &'a [String]);
 
-/// The rules for tokens without rules of their own. Times may be absent, and are checked if present.
+/// The rules for tokens without rules of their own, at `now`, in seconds since 1970; `clock_skew` is in seconds. Times
+/// may be absent, and are checked if present.
+///
+/// # Errors
+/// The first rule that the claims violate.
 pub fn validate_addressed(
     claims: &Map<String, Value>,
     addressee: Addressee<'_>,

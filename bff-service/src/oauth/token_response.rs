@@ -118,12 +118,16 @@ impl TokenResponse {
     }
 
     /// The tokens, if cookies and headers can contain them. The caller validates the ID token.
+    ///
+    /// # Errors
+    /// [`OAuthError::Unavailable`] if a token is empty, too long, or contains other characters than it may.
     pub fn into_tokens(self) -> Result<TokenSet, OAuthError> {
         let access_token = self.access_token.into_secret();
         // The token is sent in an Authorization header (RFC 6750, section 2.1).
         check(
             &access_token,
             "access_token",
+            "visible ASCII",
             bff_core::request::access_token::is_token_byte,
         )?;
         let refresh_token = self
@@ -132,7 +136,9 @@ impl TokenResponse {
             .filter(|token| !token.is_empty());
         if let Some(token) = &refresh_token {
             // RFC 6749, appendix A.17.
-            check(token, "refresh_token", |byte| matches!(byte, 0x20..=0x7e))?;
+            check(token, "refresh_token", "printable ASCII", |byte| {
+                matches!(byte, 0x20..=0x7e)
+            })?;
         }
         let refresh_expires_in = self.refresh_expires_in.or(self.refresh_token_expires_in);
         Ok(TokenSet {
@@ -147,12 +153,12 @@ impl TokenResponse {
     }
 }
 
-fn check(token: &str, name: &str, allowed: fn(u8) -> bool) -> Result<(), OAuthError> {
-    let fault = |what| Err(OAuthError::Unavailable(format!("token response: `{name}` {what}")));
+fn check(token: &str, name: &str, characters: &str, allowed: fn(u8) -> bool) -> Result<(), OAuthError> {
+    let fault = |what: String| Err(OAuthError::Unavailable(format!("token response: `{name}` {what}")));
     match token {
-        "" => fault("is empty"),
-        token if token.len() > MAX_TOKEN_BYTES => fault("is too long"),
-        token if !token.bytes().all(allowed) => fault("contains characters other than visible ASCII"),
+        "" => fault("is empty".to_owned()),
+        token if token.len() > MAX_TOKEN_BYTES => fault(format!("is longer than {MAX_TOKEN_BYTES} bytes")),
+        token if !token.bytes().all(allowed) => fault(format!("contains characters other than {characters}")),
         _ => Ok(()),
     }
 }
@@ -177,7 +183,7 @@ fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
         Fraction(f64),
         Text(String),
     }
-    let fault = || serde::de::Error::custom("invalid `expires_in`: not a number of seconds");
+    let fault = || serde::de::Error::custom("invalid lifetime: not a number of seconds");
     match Option::deserialize(deserializer)? {
         None => Ok(None),
         Some(Lifetime::Whole(seconds)) => Ok(Some(seconds)),

@@ -18,6 +18,11 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 impl OAuthClient {
     /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token; if it is
     /// unknown, `sub` must be present.
+    ///
+    /// # Errors
+    /// [`OAuthError::TokenExpired`] for status 401; [`OAuthError::Rejected`] for any other status 4xx;
+    /// [`OAuthError::Unavailable`] if there is no endpoint or no usable response; [`OAuthError::Internal`] for an error
+    /// of the service.
     pub async fn userinfo(
         &self,
         access_token: &str,

@@ -37,8 +37,8 @@ pub enum NoSession {
     /// The session was ended before its cookies expired.
     #[error("the session has ended")]
     Ended,
-    /// The user was not active in time, or the lifetime of the session is over.
-    #[error("the session has ended: its user was not active for too long, or its lifetime is over")]
+    /// The user was not active in time, or the lifetime of the session has passed.
+    #[error("the session has ended: its user was not active for too long, or its lifetime has passed")]
     Over,
 }
 

@@ -49,6 +49,9 @@ pub struct Session {
 
 impl Session {
     /// A new session that begins at `now` (seconds since 1970), of the user `sub` and the login `sid` of `issuer`.
+    ///
+    /// # Errors
+    /// No random bytes are available.
     pub fn new(issuer: &str, sub: Option<&str>, sid: Option<&str>, now: u64) -> Result<Session, RandomError> {
         let digest = |name: Option<&str>| name.map_or(SubjectHash::NONE, |name| SubjectHash::of(issuer, name));
         Ok(Session {

@@ -23,6 +23,9 @@ impl LogoutStates {
     }
 
     /// A new state, created at `now` (seconds since 1970).
+    ///
+    /// # Errors
+    /// No random bytes are available, or sealing failed.
     pub fn make(&self, now: u64) -> Result<String, WriteError> {
         let content = Content {
             value: b"",

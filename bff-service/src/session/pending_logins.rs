@@ -154,6 +154,9 @@ impl PendingLogins {
     }
 
     /// The content of the login cookie.
+    ///
+    /// # Errors
+    /// Serialization failed.
     pub fn to_content(&self) -> serde_json::Result<Zeroizing<Vec<u8>>> {
         serde_json::to_vec(&self.logins).map(Zeroizing::new)
     }

@@ -39,6 +39,9 @@ pub struct Unavailable;
 impl Redis {
     /// Starts to connect to `url` in the background; `timeout` is the time limit of each command. `application` is part
     /// of the names of all keys. Must run where tokio runs.
+    ///
+    /// # Errors
+    /// `url` is invalid. The string has the form of a configuration error, and does not contain the URL.
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
         let unusable = |error: RedisError| {
             // The error's own message may quote the URL, which may contain a password.

@@ -66,6 +66,9 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     /// Writes all cookies of a session in the order of `docs/CONTRACT.md`, section 2: access token, CSRF value unless
     /// its cookie stays, pending logins if changed, refresh token, ID token. Clears cookies of an earlier session that
     /// this one does not have, and, before all others, cookies in other shapes.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
     pub fn write(
         &mut self,
         tokens: &Tokens<'_>,
@@ -118,6 +121,9 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
 
     /// Writes the CSRF cookie only, since the user is active. Returns when the session ends if the user is not active
     /// again, in seconds since 1970; `None` if it has no idle time.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
     pub fn active(&mut self, csrf: &[u8]) -> Result<Option<u64>, WriteError> {
         self.csrf(csrf, None)
     }
@@ -125,6 +131,9 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     /// Writes the CSRF cookie only, for a session that ends at `idle_ends_at` (seconds since 1970) if its user is not
     /// active. Returns that time, or that of a user who is active now if it is unknown; `None` if the session has no
     /// idle time.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
     pub fn csrf(&mut self, value: &[u8], idle_ends_at: Option<u64>) -> Result<Option<u64>, WriteError> {
         let idle_ends_at = self.idle_end(idle_ends_at);
         self.seal(Purpose::Csrf, value, idle_ends_at.unwrap_or(self.ends_at))?;

@@ -44,7 +44,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Installs the logger. `RUST_LOG` sets the levels; the default is `info`.
+/// Installs the logger. `RUST_LOG` sets the levels; the default is `info`, and `warn` for `actix_server`.
 pub fn init(format: LogFormat) {
     let environment = env_logger::Env::default().default_filter_or("info,actix_server=warn");
     let mut builder = env_logger::Builder::from_env(environment);
@@ -133,7 +133,7 @@ fn one_line(record: &Record<'_>) -> String {
         .collect()
 }
 
-/// The name of a session in the log, which identifies it and cannot be used to open anything.
+/// The name of a session in the log: 12 hexadecimal digits, which identify it and cannot be used to open anything.
 pub fn session_name(session: SessionId) -> String {
     let digest = Sha256::digest(session.0);
     hex::encode(digest.get(..6).unwrap_or_default())

@@ -12,7 +12,8 @@ use prometheus::{
 use prometheus::{Registry, TextEncoder};
 use std::time::Duration;
 
-/// Upper bounds of the histogram buckets, in seconds: from the shortest request to the longest allowed one.
+/// Upper bounds of the histogram buckets, in seconds: up to the default time limit of a request to the authorization
+/// server.
 const SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
@@ -249,8 +250,8 @@ impl Metrics {
         self.refreshes_without_redis.inc();
     }
 
-    /// All metrics as `text/plain; version=0.0.4`, with the current values of these two gauges: the number of entries
-    /// in the lists of ended sessions, whether the service is ready, and whether it lacks Redis.
+    /// All metrics as `text/plain; version=0.0.4`, with the current values of these three gauges: the number of
+    /// entries in the lists of ended sessions, whether the service is ready, and whether it lacks Redis.
     pub fn to_text(&self, ended_sessions: usize, ready: bool, redis_unavailable: bool) -> String {
         self.ended_sessions
             .set(i64::try_from(ended_sessions).unwrap_or(i64::MAX));

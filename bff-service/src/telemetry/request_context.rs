@@ -69,6 +69,9 @@ impl RequestId {
     }
 
     /// A new id.
+    ///
+    /// # Errors
+    /// No random bytes are available.
     pub fn random() -> Result<RequestId, RandomError> {
         Ok(RequestId(hex::encode(&random::bytes::<16>()?)))
     }

@@ -1,8 +1,8 @@
 //! Distributed tracing: propagation of W3C Trace Context, and spans for OpenTelemetry.
 //!
-//! A request with a `traceparent` propagates it to the authorization server, whether or not the service exports spans.
-//! The service creates and exports spans only with a configured exporter (see `server::otlp`): one for each request of
-//! the API, and a child span for each request to the authorization server on its behalf. The beginning of a trace
+//! The service propagates the `traceparent` of a request to the authorization server, whether or not it exports spans.
+//! It creates and exports spans only with a configured exporter (see `server::otlp`): one for each request that it
+//! receives, and a child span for each request to the authorization server on its behalf. The beginning of a trace
 //! decides whether it is recorded: the service respects the flag of the incoming `traceparent`.
 //!
 //! A span contains only names, methods and statuses: no query, no header, no body.
@@ -119,7 +119,7 @@ impl TraceContext {
     }
 }
 
-/// The headers of a request. Repeated `traceparent` lines are ignored (Trace Context, section 3.2).
+/// The headers of a request. Repeated `traceparent` lines are ignored (W3C Trace Context, section 3.2).
 struct Incoming<'a>(&'a HeaderMap);
 
 impl Extractor for Incoming<'_> {

@@ -23,7 +23,8 @@ use crate::encoding::base64url;
 /// The length of the random nonce of a sealed value, in bytes.
 pub const NONCE_BYTES: usize = crate::crypto::xaes256_gcm::NONCE_BYTES;
 
-/// The maximum length of a sealed value in its text form, in bytes; cookies that are split into parts stay far below.
+/// The maximum length of a sealed value in its text form, in bytes. Values stay far below, unless they are split into
+/// many more parts than by default.
 pub const MAX_SEALED_BYTES: usize = 64 * 1024;
 
 const VERSION_1: u8 = 1;

@@ -56,7 +56,7 @@ impl KeyRing {
     /// Parses comma-separated keys, with white space around them ignored. Each key is
     /// - 64 hexadecimal digits,
     /// - base64 or base64url of 32 bytes, padded or not, or
-    /// - 32 printable characters (the form of the tutorial), which cause a warning: such a key has little entropy.
+    /// - 32 visible ASCII characters (the form of the tutorial), which cause a warning: such a key has little entropy.
     ///
     /// # Errors
     /// A key has none of these forms, is weak or published (unless `demo`), or is a duplicate; or there are too many

@@ -10,7 +10,8 @@ use crate::request::values::Values;
 
 /// Version, trace id, parent id and flags, with `-` between them (W3C Trace Context, section 3.2.2).
 const TRACEPARENT_LEN: usize = 55;
-/// The maximum length of a `tracestate` that is propagated, in bytes (section 3.3.1.5 requires at least 512).
+/// The maximum length of a `tracestate` that is propagated, in bytes: the least that W3C Trace Context,
+/// section 3.3.1.5 recommends.
 pub const MAX_TRACESTATE_BYTES: usize = 512;
 /// The maximum length of a request id that is propagated, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;

@@ -12,7 +12,8 @@ pub struct TrustedOrigins {
 }
 
 impl TrustedOrigins {
-    /// Parses a list of `scheme://host[:port]`. Unless `demo`, http is accepted only for `localhost`.
+    /// Parses a list of `scheme://host[:port]`. Unless `demo`, http is accepted only for `localhost` and
+    /// names below it.
     ///
     /// # Errors
     /// The list is empty, or an entry is invalid; the message names the entry and says what to write.
@@ -149,7 +150,7 @@ pub enum InvalidOrigin {
         /// The host as browsers spell it.
         host: String,
     },
-    /// An entry has the scheme http, and its host is not `localhost`.
+    /// An entry has the scheme http, and its host is neither `localhost` nor a name below it.
     #[error("`{0}` uses http: write https, which secure cookies require")]
     Http(String),
 }

@@ -23,8 +23,8 @@ pub struct DifferentSessions;
 
 impl CurrentSession {
     /// Returns the session that the authentic access token and CSRF cookies identify; `None` if there is none. An
-    /// expired access token still identifies its session; an expired CSRF cookie must be left out, since its session is
-    /// over.
+    /// expired access token still identifies its session; an expired CSRF cookie must be left out, since its session
+    /// has ended.
     ///
     /// # Errors
     /// See [`DifferentSessions`].

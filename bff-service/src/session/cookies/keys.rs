@@ -115,6 +115,9 @@ fn in_force(config: &Config, ring: &KeyRing, before: &[(KeyId, Arc<AtomicU64>)])
 
 impl RotatingSealer {
     /// Like [`Sealer::seal`].
+    ///
+    /// # Errors
+    /// Those of [`Sealer::seal`].
     pub fn seal(&self, purpose: Purpose, content: &Content<'_>, nonce: [u8; NONCE_BYTES]) -> Result<String, SealError> {
         self.of(&self.keys.current.load()).seal(purpose, content, nonce)
     }
@@ -125,11 +128,17 @@ impl RotatingSealer {
     }
 
     /// Like [`Sealer::open`].
+    ///
+    /// # Errors
+    /// Those of [`Sealer::open`].
     pub fn open(&self, purpose: Purpose, sealed: &[u8], now: u64) -> Result<Opened, OpenError> {
         self.counted(self.of(&self.keys.current.load()).open(purpose, sealed, now))
     }
 
     /// Like [`Sealer::open_even_expired`].
+    ///
+    /// # Errors
+    /// Those of [`Sealer::open_even_expired`].
     pub fn open_even_expired(&self, purpose: Purpose, sealed: &[u8]) -> Result<Opened, OpenError> {
         self.counted(self.of(&self.keys.current.load()).open_even_expired(purpose, sealed))
     }

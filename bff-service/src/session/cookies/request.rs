@@ -21,7 +21,8 @@ pub enum CookieError {
     /// The cookie is authentic and belongs to another session.
     #[error("is of another session")]
     OfAnotherSession,
-    /// The cookie was not sealed by this service for this purpose.
+    /// The cookie lacks a part, cannot be decrypted, or has another content than its purpose requires; the string says
+    /// which.
     #[error("{0}")]
     Unusable(String),
 }

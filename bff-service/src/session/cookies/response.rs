@@ -82,11 +82,17 @@ impl<'a, 'b> SetCookies<'a, 'b> {
 
     /// Sets a cookie to a sealed value. With `lifetime` (seconds) the cookie persists for that time, otherwise until
     /// the browser closes.
+    ///
+    /// # Errors
+    /// The value does not fit into the allowed number of cookies.
     pub fn set(&mut self, purpose: Purpose, sealed: &str, lifetime: Option<u64>) -> Result<(), CookieTooLong> {
         self.set_with(purpose, sealed, lifetime, SameSite::Strict)
     }
 
     /// Like [`SetCookies::set`], with another `SameSite`.
+    ///
+    /// # Errors
+    /// The value does not fit into the allowed number of cookies.
     pub fn set_with(
         &mut self,
         purpose: Purpose,
@@ -168,7 +174,7 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Clears the four cookies of a session.
+    /// Clears the four cookies of a session, and before them cookies in other shapes.
     pub fn clear_session(&mut self) {
         self.clear_other_shapes();
         for purpose in [

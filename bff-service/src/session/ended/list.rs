@@ -74,7 +74,7 @@ impl List {
     }
 
     /// Like [`List::end`], for an unauthenticated caller: such entries may fill only half of the list, so that they
-    /// never displace others. `None`: there is no room.
+    /// never displace others. `None`: there is no room, or `ended` names nothing.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
         let room = state.ended.len() < self.limit / 2;

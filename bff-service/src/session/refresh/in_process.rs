@@ -21,7 +21,7 @@ pub struct RefreshStoreLimits {
     pub lead: Duration,
     /// How long a caller waits for the result of another caller.
     pub wait: Duration,
-    /// Maximum number of completed refreshes; the oldest are dropped first.
+    /// Maximum number of completed refreshes; those whose windows end first are dropped first.
     pub entries: usize,
     /// Whether another store keeps results until somebody has them.
     pub undelivered_elsewhere: bool,

@@ -1,4 +1,4 @@
-//! The refresh store of several replicas: a lock and the sealed result in Redis, for seconds.
+//! The refresh store of several replicas: in Redis, a lock, and the sealed result for as long as a caller may need it.
 //!
 //! Within the process the [in-process store](super::in_process) comes first, so Redis sees only one caller of each
 //! replica. The first of these takes the lock, refreshes, and publishes the new tokens for the others, sealed with the
@@ -207,7 +207,10 @@ impl RedisRefreshStore {
         lock.prolonging.abort();
         let window = until_delivered(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
-            log::error!("sealing the outcome of a refresh for the other replicas failed");
+            log::error!(
+                "sealing the outcome of a refresh for the other replicas failed: the tokens are too long, or there are \
+                 no random bytes"
+            );
             return Published::Yes;
         };
         match self.lock.publish(key, &lock.token, &sealed, window).await {
@@ -275,7 +278,10 @@ impl RedisRefreshStore {
 
     fn open(&self, key: RefreshKey, sealed: &[u8]) -> RefreshOutcome {
         sealed_outcome::open(&self.sealer, key, sealed).unwrap_or_else(|| {
-            log::error!("an outcome in Redis cannot be decrypted: check that all replicas have the same cookie keys");
+            log::error!(
+                "the outcome of a refresh in Redis cannot be decrypted: check that all replicas have the same cookie \
+                 keys"
+            );
             Err(ErrorCode::AuthorizationServerError)
         })
     }

@@ -10,8 +10,9 @@ const SHORT: Duration = Duration::from_secs(2);
 /// How long a result waits that nobody has: the page comes back when its user does, and the token that it still has is used up.
 const UNDELIVERED: Duration = Duration::from_secs(3_600);
 
-/// How long a result that nobody may have waits for its first caller, at `now` (seconds since 1970); `replay` is the configured
-/// window. From then on it has its [`replay_window`]: a token that was stolen before must not be good for longer than that.
+/// How long a result that perhaps nobody has waits for its first caller, at `now` (seconds since 1970); `replay` is the
+/// configured window. From then on it has its [`replay_window`]: a token that was stolen before must not be usable for
+/// longer than that.
 pub fn until_delivered(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
     let window = replay_window(outcome, replay, now);
     match outcome {

@@ -160,8 +160,9 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Selects the leader of an exchange, and keeps its result for late callers.
 pub trait RefreshStore: Send + Sync {
-    /// Takes the lead for `key`, or waits for the result of the leader, within a time limit after which the call is
-    /// refused as temporarily unavailable. The future must run to completion: a leader must publish.
+    /// Takes the lead for `key`, or waits for the result of the leader. After a time limit the result is
+    /// [`ErrorCode::AuthorizationServerError`] or [`ErrorCode::RefreshUnavailable`]. The future must run to completion:
+    /// a leader must publish.
     fn join(&self, key: RefreshKey, holder: Holder) -> StoreFuture<'_, Role>;
 
     /// Publishes the leader's result for its [replay window](super::replay_window), unless another leader has replaced

@@ -59,7 +59,7 @@ struct RawEndedSessions {
     /// Path of the list. If the service has several applications: `/ended-sessions/<application>`.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// Time between two polls, in seconds. The filter refuses an ended session after at most this time, or one second more if
+    /// Time between two polls, in seconds. The filter refuses an ended session after about this time, or one second more if
     /// several replicas of the service share Redis. Without Redis, each replica knows only the sessions that it ended itself, so
     /// it takes until the filter polls that replica.
     #[serde(default = "poll_seconds")]

@@ -26,7 +26,10 @@ impl Config {
     pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
+            let path = match error.path().to_string() {
+                root if root == "." => "configuration".to_owned(),
+                path => path,
+            };
             match ["encryption_key", "client_secret"]
                 .iter()
                 .any(|secret| path.contains(secret))

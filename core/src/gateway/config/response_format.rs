@@ -109,8 +109,9 @@ impl ResponseFormat {
             }
         }
         let times = |name: &str| headers.iter().filter(|header| header.header_name == name).count();
-        if headers.iter().any(|header| times(&header.header_name) > 1) {
-            return error("claim_to_headers", "duplicate header: write each header once");
+        if let Some(header) = headers.iter().find(|header| times(&header.header_name) > 1) {
+            let what = format!("duplicate header `{}`: write each header once", header.header_name);
+            return error("claim_to_headers", &what);
         }
         match (response, issuer) {
             (Response::Rfc9701, Some(issuer)) if !issuer.is_empty() => Ok(Self::Rfc9701 { issuer, headers }),

@@ -31,7 +31,7 @@ pub struct EndedSessions {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Sessions that began up to this time are over. In seconds since 1970.
+    /// Sessions that began up to this time have ended. In seconds since 1970.
     until: u64,
     /// The change of the list that set this time.
     change: u64,
@@ -51,8 +51,8 @@ impl EndedSessions {
         }
     }
 
-    /// Ends the sessions that have begun by `now` (seconds since 1970). Returns the time up to which they are over, for
-    /// other lists; `None` if `ended` names nothing.
+    /// Ends the sessions that have begun by `now` (seconds since 1970). Returns the time up to which it ends
+    /// sessions, for other lists; `None` if `ended` names nothing.
     pub fn end(&mut self, ended: Ended, now: u64) -> Option<u64> {
         if ended.is_nameless() {
             return None;
@@ -155,7 +155,7 @@ impl EndedSessions {
         }
     }
 
-    /// Whether this session, which began at `began_at` (seconds since 1970), is over. A user who was signed out may
+    /// Whether this session, which began at `began_at` (seconds since 1970), has ended. A user who was signed out may
     /// sign in again; an ended session does not come back.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         if self.entries.is_empty() {
