@@ -44,7 +44,8 @@ pub(super) enum Caller {
     Page,
     /// The browser, by a navigation.
     Navigation,
-    /// The authorization server, or a frame of it in the browser: the parameters prove the caller.
+    /// The authorization server, or a frame of it in the browser: the parameters prove the caller, except at `/jwks`,
+    /// which is public.
     AuthorizationServer,
 }
 

@@ -21,7 +21,7 @@ pub(super) enum Reason {
     Origin,
     /// Fetch Metadata show another site, or an unexpected kind of request.
     FetchMetadata,
-    /// The CSRF value is missing or wrong.
+    /// The CSRF value is missing or invalid.
     Csrf,
     /// A cookie is missing.
     CookieMissing,
@@ -33,7 +33,7 @@ pub(super) enum Reason {
     CookiesMixed,
     /// The session was ended before its cookies expired.
     SessionEnded,
-    /// The user was not active in time, or the lifetime of the session is over.
+    /// The user was not active in time, or the session has expired.
     SessionOver,
     /// The authorization server no longer accepts the refresh token.
     RefreshTokenRefused,

@@ -41,7 +41,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
             Ok(value) => headers.insert(name, value),
             // URLs are ASCII, without line breaks.
             Err(error) => {
-                log::error!("setting a response header failed: {error}");
+                log::error!("setting the response header {name} failed: {error}");
                 return HttpResponse::InternalServerError().finish();
             }
         };

@@ -163,8 +163,9 @@ impl Exchanges {
         }
         let Ok(_room) = room.try_acquire() else {
             log::error!(
-                "token request timed out after {} ms, and {MAX_BACKGROUND_EXCHANGES} others already continue in the background: \
-                 abandoned it; if the authorization server rotated the refresh token, the session is lost",
+                "token request timed out after {} ms and was abandoned, because {MAX_BACKGROUND_EXCHANGES} others \
+                 already continue in the background; if the authorization server rotated a refresh token, its session \
+                 is lost: check why the token endpoint is slow",
                 self.times.answer.as_millis()
             );
             return Err(TimedOut(self.times.answer));
@@ -178,7 +179,7 @@ impl Exchanges {
     }
 
     /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns
-    /// within the time limit of an exchange.
+    /// within [`ExchangeTimes::over`].
     pub async fn finish_all(applications: &[Arc<Exchanges>]) {
         let finishing: Vec<_> = applications
             .iter()
@@ -197,7 +198,7 @@ impl Exchanges {
         let count = *in_progress.borrow();
         if count > 0 {
             log::info!(
-                "waiting for {count} token requests in progress: at most {} s",
+                "waiting for {count} token requests and revocations in progress: at most {} s",
                 self.times.over().as_secs()
             );
         }
@@ -206,7 +207,7 @@ impl Exchanges {
             .is_err()
         {
             log::error!(
-                "shutting down before the token endpoint has answered: refresh tokens may be lost, or stay valid"
+                "shutting down before the authorization server has answered: refresh tokens may be lost, or stay valid"
             );
         }
     }

@@ -75,7 +75,10 @@ pub struct Application {
     redis: Option<Redis>,
 }
 
-/// Builds all applications of a configuration, with shared metrics. The error is a configuration error.
+/// Builds all applications of a configuration, with shared metrics. Must run where tokio runs.
+///
+/// # Errors
+/// The configuration is invalid, or the random number generator failed.
 pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
     let metrics = Arc::new(Metrics::default());
     let make = |config: Config| {
@@ -91,7 +94,10 @@ pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
 }
 
 impl Application {
-    /// Builds the application. The error is a configuration error. Must run where tokio runs.
+    /// Builds the application. Must run where tokio runs.
+    ///
+    /// # Errors
+    /// The configuration is invalid, or the random number generator failed.
     pub fn new(
         config: Arc<Config>,
         authorization_server: AuthorizationServer,
@@ -182,7 +188,8 @@ impl Application {
         })
     }
 
-    /// The redirect URI.
+    /// The redirect URI of the navigation variant if `by_navigation` is true and the variant is enabled, otherwise that
+    /// of logins that a page starts.
     pub fn redirect_uri(&self, by_navigation: bool) -> &RedirectUrl {
         match self.config.navigation_redirect_uri() {
             Some(uri) if by_navigation => uri,
@@ -196,7 +203,8 @@ impl Application {
         PendingLogin::digest(&config.authorization_server.issuer, &config.client.id, redirect_uri)
     }
 
-    /// The expiry time of an access token that was received at `now`, both in seconds since 1970.
+    /// The expiry time of an access token that was received at `now`, both in seconds since 1970. `expires_in` is its
+    /// lifetime in seconds, if the authorization server states one.
     pub fn access_token_expires_at(&self, expires_in: Option<u64>, now: u64) -> u64 {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }

@@ -28,8 +28,7 @@ pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: Introspection
     };
     let exchange = async {
         match attempt().await {
-            // The server may have closed an idle connection at this moment, and a repeated introspection has no side
-            // effect.
+            // A connection may break at any moment, and a repeated introspection has no side effect.
             Err(HttpError::Broken(_)) => attempt().await,
             other => other,
         }

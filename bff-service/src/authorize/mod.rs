@@ -3,7 +3,7 @@
 //!
 //! * `decision`: the response to the proxy; [`introspection`]: introspection requests.
 //!
-//! On the admin listener only: the response contains the token for the API, which a page must not get.
+//! On the admin listener only: the response contains the access token for the API, which a page must not get.
 
 mod decision;
 pub mod introspection;
@@ -135,7 +135,9 @@ impl Authorizer {
 
     async fn decide(self: Rc<Self>, request: &HttpRequest) -> Decision {
         let Some(head) = self.head(request) else {
-            return server_error("missing or repeated request method in the header of `authorize.method_header`");
+            return server_error(
+                "the header of `authorize.method_header` is missing, empty or repeated: configure the proxy to set it",
+            );
         };
         let stream = self.next.get().wrapping_add(1);
         self.next.set(stream);
@@ -199,7 +201,7 @@ impl Authorizer {
 
     fn end(&self, stream: StreamId, decision: Decision) {
         if let Some(decided) = self.waiting.borrow_mut().remove(&stream) {
-            // The caller has disconnected.
+            // Without a receiver, the caller has disconnected.
             let _ = decided.send(decision);
         }
     }

@@ -16,7 +16,9 @@ usage: bff-service [serve|check|ready] --config PATH
 environment: BFF_LOG_FORMAT=human|json, BFF_LOG_SUBJECT=true|false, RUST_LOG=info
              OTEL_EXPORTER_OTLP_ENDPOINT, and the other OTEL_ variables of docs/observability.md
              HTTPS_PROXY and NO_PROXY, for the authorization server
-             BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE";
+             BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, BFF_CLIENT_SECRET or BFF_CLIENT_SECRET_FILE,
+             BFF_REDIS_URL or BFF_REDIS_URL_FILE
+             a variable for each other field of the configuration, such as BFF_SERVER__PORT for server.port";
 
 /// The command to run.
 #[derive(PartialEq, Eq, Debug)]
@@ -62,14 +64,15 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, Pa
                     config = Some(PathBuf::from(path));
                     continue;
                 }
-                _ => return Err(format!("unknown argument `{other}`")),
+                Some(_) => return Err("repeated --config: write it once".to_owned()),
+                None => return Err(format!("unknown argument `{other}`: write one of the arguments below")),
             },
         };
         if command.replace(named).is_some() {
             return Err("more than one command: write one".to_owned());
         }
     }
-    let config = config.ok_or("missing --config PATH")?;
+    let config = config.ok_or("missing configuration file: write --config PATH")?;
     Ok((command.unwrap_or(Command::Serve), config))
 }
 
@@ -109,11 +112,15 @@ mod tests {
     #[test]
     fn a_wrong_call_is_told_what_is_wrong() {
         for (arguments, message) in [
-            (&[][..], "missing --config PATH"),
+            (&[][..], "missing configuration file: write --config PATH"),
             (&["--config"], "missing path after --config: write --config PATH"),
-            (&["start", "--config", "a"], "unknown argument `start`"),
+            (
+                &["start", "--config", "a"],
+                "unknown argument `start`: write one of the arguments below",
+            ),
             (&["serve", "check", "--config", "a"], "more than one command: write one"),
             (&["--config", "a", "--config", "b"], "repeated --config: write it once"),
+            (&["--config", "a", "--config=b"], "repeated --config: write it once"),
         ] {
             assert_eq!(parsed(arguments), Err(message.to_owned()));
         }

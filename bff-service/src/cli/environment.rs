@@ -20,7 +20,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// An environment with these names. Ignores names that are not UTF-8: none of ours is such a name.
+    /// An environment with these names. Ignores names that are not UTF-8: no variable of the service has such a
+    /// name.
     pub fn new(names: impl IntoIterator<Item = OsString>) -> Environment {
         Environment {
             names: names.into_iter().filter_map(|name| name.into_string().ok()).collect(),
@@ -33,14 +34,14 @@ impl Environment {
         Environment::new(std::env::vars_os().map(|(name, _)| name))
     }
 
-    /// The value of a variable of the process.
+    /// The value of a variable of the process. `None`: it is not set, or not UTF-8.
     pub fn get(&self, name: &str) -> Option<String> {
         self.read.borrow_mut().insert(name.to_owned());
         std::env::var(name).ok()
     }
 
-    /// A warning for each variable that begins like the service's and that nobody has read. Call it when the
-    /// configuration is loaded.
+    /// A warning for each variable that begins with `BFF_` and that nobody has read, except those of the demo and of
+    /// Kubernetes. Call it when the configuration is loaded.
     pub fn warnings(&self) -> Vec<String> {
         let read = self.read.borrow();
         let unread = self

@@ -41,6 +41,9 @@ enum KeySource {
 }
 
 /// Runs the command. Returns the text for standard output.
+///
+/// # Errors
+/// The arguments are invalid, a file cannot be read, or the keys are missing or invalid.
 pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, KeysError> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -57,7 +60,7 @@ pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result
         ["fingerprint", "--config", path] => fingerprint(&KeySource::Config(path.into()), env),
         ["--help" | "-h"] => Ok(Zeroizing::new(format!("{USAGE}\n"))),
         _ => Err(KeysError::Usage(format!(
-            "unknown command `keys {}`",
+            "invalid arguments `keys {}`: write one of the commands below",
             arguments.join(" ")
         ))),
     }

@@ -18,7 +18,13 @@ pub fn ask(admin: SocketAddr) -> Result<(), String> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
-        Some(status) => Err(format!("not ready: HTTP {status}: {}", body.trim())),
+        Some("503") => Err(format!(
+            "the service is not ready: HTTP 503: {}: see the log of the service",
+            body.trim()
+        )),
+        Some(status) => Err(format!(
+            "{admin} answered /readyz with HTTP {status}: check `server.admin_port`"
+        )),
         None => Err(format!("{admin} does not speak HTTP: check `server.admin_port`")),
     }
 }
@@ -91,7 +97,10 @@ mod tests {
         assert_eq!(asked("HTTP/1.1 200 OK\r\n\r\nready\n"), Ok(()));
         assert_eq!(
             asked("HTTP/1.1 503 Service Unavailable\r\n\r\nthe metadata are not loaded\n"),
-            Err("not ready: HTTP 503: the metadata are not loaded".to_owned())
+            Err(
+                "the service is not ready: HTTP 503: the metadata are not loaded: see the log of the service"
+                    .to_owned()
+            )
         );
         assert!(asked("SSH-2.0").is_err_and(|error| error.contains("does not speak HTTP")));
     }

@@ -33,7 +33,7 @@ use bff_core::encoding::hex;
 /// have a method.
 #[derive(Debug)]
 pub struct Config {
-    /// `demo`: plain http and published keys are accepted.
+    /// `demo`: plain http, published keys, and secrets in the file are accepted.
     pub demo: bool,
     /// `endpoints_prefix`.
     pub endpoints_prefix: String,
@@ -78,7 +78,7 @@ impl Config {
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<Config, ConfigError> {
         let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
-            .map_err(|error| FieldError::new(&error.path().to_string(), error.inner().message().to_owned()))?;
+            .map_err(|error| FieldError::new(&error.path().to_string(), reword(error.inner().message())))?;
         let mut faults = secrets::resolve(&mut settings, env);
         let checked = validate::check(&settings, &mut faults);
         let (authorize_rules, method_header) = authorize::load(&settings, env).unwrap_or_else(|fault| {
@@ -150,6 +150,16 @@ impl Config {
     /// What is allowed but should be changed, one sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+}
+
+/// The message of serde in the form of the other errors. A port is the only field with the type `u16`.
+fn reword(message: &str) -> String {
+    match message.ends_with(", expected u16") {
+        true => "out of range: write a number from 0 to 65535".to_owned(),
+        false => message
+            .replacen("unknown variant", "unknown value", 1)
+            .replacen(", expected ", ": write ", 1),
     }
 }
 

@@ -37,8 +37,8 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
         let fits = |named: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(named.algorithm));
         if !keys.algorithm.is_some_and(fits) {
             let what = format!(
-                "`{name}` is not an algorithm of the first key in `client.signing_key_files`: write one of that key, or remove \
-                 the field"
+                "`{name}` is unsupported, or does not fit the first key in `client.signing_key_files`: write an algorithm \
+                 of that key, or remove the field"
             );
             faults.push(fault("signing_algorithm", what));
         }

@@ -9,7 +9,10 @@ pub(super) fn parse(url: &str, demo: bool) -> Result<Url, String> {
     })
 }
 
-/// Checks the URL of an endpoint. The error says what is wrong.
+/// Checks the URL of an endpoint. `demo`: plain http is accepted.
+///
+/// # Errors
+/// What is wrong with the URL.
 pub fn check_endpoint(url: &str, demo: bool) -> Result<Url, &'static str> {
     let url = Url::parse(url).map_err(|_| "it is not an absolute URL with a host")?;
     match url.scheme() {

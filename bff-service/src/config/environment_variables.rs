@@ -13,7 +13,7 @@ pub fn variable(path: &str) -> Option<String> {
     }
 }
 
-/// Writes the values of the variables to `table`.
+/// Writes the values of the variables to `table`. Returns an error for each value of the wrong type.
 pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     for (path, kind) in FIELDS.iter() {

@@ -39,7 +39,7 @@ fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
     let Some((_, kind)) = FIELDS.iter().find(|(name, _)| *name == path) else {
         let hint = nearest(path)
             .map(|name| format!(": did you mean `{name}`?"))
-            .unwrap_or_default();
+            .unwrap_or_else(|| ": remove it".to_owned());
         faults.push(FieldError::new(path, format!("unknown field{hint}")));
         return;
     };

@@ -8,7 +8,11 @@ use super::error::{ConfigError, FieldError};
 use crate::http_client::Proxy;
 
 /// Reads the file at `path`, applies the overrides of `env` (normally `std::env::var`), reads the secrets and validates
-/// each application. The error lists all errors, not only the first.
+/// each application.
+///
+/// # Errors
+/// The file cannot be read, or the configuration is invalid: all errors that one step found, such as all unknown fields
+/// or all invalid values.
 pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| FieldError::new("", format!("reading {} failed: {error}", path.display())))?;
@@ -16,6 +20,9 @@ pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Con
 }
 
 /// Like [`load`], for a string.
+///
+/// # Errors
+/// See [`load`].
 pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error| not_toml(text, &error))?;
     let proxy = Proxy::from_env(&env).map_err(|error| FieldError::new(error.variable, error.what))?;
@@ -35,6 +42,9 @@ fn not_toml(text: &str, error: &toml::de::Error) -> FieldError {
 
 impl Config {
     /// Like [`load`], for a string with a single application.
+    ///
+    /// # Errors
+    /// See [`load`]; or there are several applications.
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let mut all = parse(text, env)?;
         match (all.pop(), all.is_empty()) {

@@ -42,7 +42,7 @@ const REDIS_URL: SecretSource = SecretSource {
 };
 
 /// Resolves the secrets and stores them in `client.secret`, `keys.ring` and `redis.url`. A client with a key or a
-/// certificate needs no secret.
+/// certificate needs no secret, unless `client.authentication` requires one. Returns the errors.
 pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);

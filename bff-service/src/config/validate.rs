@@ -1,4 +1,4 @@
-//! Validates and parses the values. All errors are reported, not only the first.
+//! Validates and parses the values, and collects the errors.
 //!
 //! [`sections`](super::sections) has the ranges of single numbers; this module has all other rules.
 
@@ -271,7 +271,7 @@ fn page(
     faults: &mut Vec<FieldError>,
 ) -> Option<RedirectUrl> {
     let problem = match value {
-        "" => "missing: write the page to which the authorization server returns the browser".to_owned(),
+        "" => "missing: write the URL of the page to which the authorization server returns the browser".to_owned(),
         value => match endpoint_url::parse(value, settings.demo) {
             Err(what) => what,
             Ok(url) if !trusted.is_trusted(url.origin().ascii_serialization().as_bytes()) => {

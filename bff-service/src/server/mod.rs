@@ -44,8 +44,11 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// Serves until SIGTERM or SIGINT, then finishes the requests in progress. `read_config` reads the configuration for a
-/// reload.
+/// Serves until SIGTERM, SIGINT or SIGQUIT. After SIGTERM, finishes the requests in progress. `read_config` reads the
+/// configuration for a reload.
+///
+/// # Errors
+/// A listener cannot be used, or the process cannot receive signals.
 pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read_config: ReadConfig) -> io::Result<()> {
     let (workers, drain, every) = applications.first().map_or((None, 0, 0), |application| {
         let server = &application.config.server;
@@ -157,7 +160,9 @@ async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draini
         }
     }
     match how {
-        Shutdown::Graceful => log::info!("shutting down: requests in progress have {SHUTDOWN_SECONDS} s"),
+        Shutdown::Graceful => {
+            log::info!("received SIGTERM: shutting down: requests in progress have {SHUTDOWN_SECONDS} s");
+        }
         Shutdown::Immediate => log::info!("received SIGINT, SIGQUIT or a second signal: shutting down at once"),
     }
     api.stop(how == Shutdown::Graceful).await;

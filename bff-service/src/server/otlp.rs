@@ -49,8 +49,10 @@ pub struct Export {
     provider: SdkTracerProvider,
 }
 
-/// Starts to export spans if the environment names a collector. Must run where actix runs, once in a process. The error
-/// names the variable and says what to write.
+/// Starts to export spans if the environment names a collector. Must run where actix runs, once in a process.
+///
+/// # Errors
+/// A variable has an invalid or unsupported value, or the exporter is already running.
 pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, String> {
     let Some(settings) = OtlpSettings::read(env)? else {
         return Ok(None);
@@ -61,7 +63,10 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         certificate: None,
     };
     let tls = tls.load().map_err(|error| {
-        format!("OTEL_EXPORTER_OTLP_CERTIFICATE: loading the certificate authorities for the collector failed: {error}")
+        format!(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE or OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE: loading the certificate \
+             authorities for the collector failed: {error}"
+        )
     })?;
     // The collector is in the internal network: the proxy is for the authorization server.
     let http = Client::new(&LIMITS, &tls, &Proxy::default());
@@ -76,7 +81,9 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
             failing: AtomicBool::new(false),
         })
         .build()
-        .map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {error}"))?;
+        .map_err(|error| {
+            format!("starting the span exporter failed: {error}: check the OTEL_EXPORTER_OTLP_ variables")
+        })?;
     let mut resource = Resource::builder().with_attribute(KeyValue::new("service.version", crate::version::VERSION));
     if !settings.is_named {
         resource = resource.with_service_name(SERVICE_NAME);
@@ -87,7 +94,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         .build();
     let scope = InstrumentationScope::builder(SERVICE_NAME).with_version(crate::version::VERSION);
     if !trace::install(provider.tracer_with_scope(scope.build())) {
-        return Err("the span exporter is already running".to_owned());
+        return Err("starting the span exporter failed: another one is already running".to_owned());
     }
     log::info!("exporting spans to {}", settings.shown());
     Ok(Some(Export { provider }))
@@ -99,7 +106,7 @@ impl Export {
         // `shutdown` waits for a request that this thread sends.
         let finished = actix_web::rt::task::spawn_blocking(move || self.provider.shutdown()).await;
         if !matches!(finished, Ok(Ok(()))) {
-            log::warn!("the last spans may not have been exported");
+            log::warn!("exporting the last spans failed: check that the collector runs");
         }
     }
 }
@@ -200,6 +207,11 @@ struct ActixOtlpClient {
 #[async_trait]
 impl OtlpClient for ActixOtlpClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, OtlpError> {
+        let collector = request
+            .uri()
+            .authority()
+            .map_or("the collector", |host| host.as_str())
+            .to_owned();
         let (answered, answer) = oneshot::channel();
         self.requests.send((request, answered)).await?;
         let outcome = answer.await?;
@@ -207,10 +219,15 @@ impl OtlpClient for ActixOtlpClient {
         if failed != self.failing.swap(failed, Relaxed) {
             match &outcome {
                 Ok(answer) if failed => {
-                    log::warn!("exporting spans failed: the collector answered HTTP {}", answer.status)
+                    log::warn!(
+                        "exporting spans to {collector} failed: HTTP {}: see the log of the collector",
+                        answer.status
+                    )
                 }
-                Ok(_) => log::info!("exporting spans succeeded again"),
-                Err(error) => log::warn!("exporting spans failed: {error}"),
+                Ok(_) => log::info!("exporting spans to {collector} succeeded again"),
+                Err(error) => {
+                    log::warn!("exporting spans to {collector} failed: {error}: check that the collector runs")
+                }
             }
         }
         let answer = outcome?;

@@ -1,9 +1,9 @@
 //! Reloads the configuration while the service runs.
 //!
-//! Every few seconds, and immediately on SIGHUP, the service reads the configuration with the files that it names, and
-//! validates it as at startup. It compares contents and not modification times, because Kubernetes replaces the files
-//! of a volume through a symbolic link to their directory. An invalid configuration is rejected as a whole: the
-//! previous one stays in force, and the error is logged.
+//! Every `server.reread_seconds`, unless that is 0, and immediately on SIGHUP, the service reads the configuration with
+//! the files that it names, and validates it as at startup. It compares contents and not modification times, because
+//! Kubernetes replaces the files of a volume through a symbolic link to their directory. An invalid configuration is
+//! rejected as a whole: the previous one stays in force, and the error is logged.
 //!
 //! [`live_settings`](crate::application::live_settings) are the settings that a reload changes.
 
@@ -94,7 +94,10 @@ impl ConfigReloader {
             let name = application.config.name();
             let index = configs.iter().position(|config| config.name() == name);
             let index = index.ok_or_else(|| {
-                let what = format!("`{}` was removed: restart the service", name.unwrap_or_default());
+                let what = match name {
+                    Some(name) => format!("`{name}` was removed: restart the service"),
+                    None => "the table was added: restart the service".to_owned(),
+                };
                 FieldError::new("applications", what)
             })?;
             matched.push(configs.swap_remove(index));

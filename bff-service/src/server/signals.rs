@@ -24,6 +24,9 @@ pub struct Signals {
 #[cfg(unix)]
 impl Signals {
     /// Starts to listen. Must run where tokio runs.
+    ///
+    /// # Errors
+    /// The system does not let the process handle a signal.
     pub fn listen() -> io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Signals {
@@ -56,6 +59,9 @@ pub struct Signals;
 #[cfg(not(unix))]
 impl Signals {
     /// Starts to listen.
+    ///
+    /// # Errors
+    /// None on these systems.
     pub fn listen() -> io::Result<Signals> {
         Ok(Signals)
     }

@@ -1,5 +1,5 @@
-//! `POST /backchannel-logout`: the authorization server ends a login or all sessions of a user (OpenID Connect
-//! Back-Channel Logout 1.0). Requires no cookie.
+//! `POST /backchannel-logout`: the authorization server ends the sessions with one `sid`, or all sessions of a user
+//! (OpenID Connect Back-Channel Logout 1.0). Requires no cookie.
 
 use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
@@ -28,18 +28,18 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         return Err(ApiError::invalid("the logout token has been used before").because(Reason::LogoutToken));
     }
     let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);
-    // With `sid`, only that login; without, all sessions of the user (OpenID Connect Back-Channel Logout 1.0, section
-    // 2.5).
+    // With `sid`, only the sessions with it; without, all sessions of the user (OpenID Connect Back-Channel Logout 1.0,
+    // section 2.5).
     let ended = match (&login, &subject) {
         (Some(login), _) => Ended::Login(digest(login)),
         (None, Some(subject)) => Ended::User(digest(subject)),
         // Verification has refused such a token.
-        (None, None) => return Err(ApiError::invalid("the logout token has neither sub nor sid")),
+        (None, None) => return Err(ApiError::invalid("the logout token has neither `sub` nor `sid`")),
     };
     application.end(ended, call.now).await;
     let what = match ended {
         Ended::User(_) => "all sessions of a user",
-        Ended::Login(_) => "the sessions of a login",
+        Ended::Login(_) => "the sessions with one `sid`",
         Ended::Session(_) => "a session",
     };
     let name = ended.to_text();

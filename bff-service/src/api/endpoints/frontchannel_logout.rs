@@ -1,6 +1,6 @@
 //! `GET /frontchannel-logout`: for a frame in the authorization server's logout page (OpenID Connect Front-Channel
-//! Logout 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the login. Both are
-//! required: only a party that knows the `sid` of a login can end it.
+//! Logout 1.0). Browsers do not send the SameSite=Strict cookies there, so `iss` and `sid` identify the session. Both
+//! are required: only a party that knows the `sid` of a session can end it.
 
 use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
@@ -13,7 +13,7 @@ use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 use bff_core::request::values::Values;
 
-/// Minimum length of `sid`, in bytes: an attacker could guess a shorter one and end the login of another user.
+/// Minimum length of `sid`, in bytes: an attacker could guess a shorter one and end the session of another user.
 pub(in crate::api) const MIN_SID_BYTES: usize = 16;
 
 pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
@@ -46,7 +46,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         target: AUDIT,
         event = "frontchannel_logout",
         ended = name.as_str();
-        "front-channel logout: the sessions of a login ended: {name}"
+        "front-channel logout: the sessions with one `sid` ended: {name}"
     );
     let origin = application.config.issuer_url().origin().ascii_serialization();
     Ok(Answer {

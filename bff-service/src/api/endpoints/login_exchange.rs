@@ -90,7 +90,7 @@ impl LoginExchange {
                     Err(failure.because(Reason::SessionEnded))
                 }
                 Ok(tokens) => Ok(self.newest(tokens).await),
-                Err(refusal) => Err(ApiError::new(refusal, "another call that completes this login failed")),
+                Err(refusal) => Err(ApiError::new(refusal, "another call failed to complete this login")),
             },
         }
     }

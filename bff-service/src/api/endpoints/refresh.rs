@@ -41,10 +41,15 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
                 "Redis is unavailable, and another replica may have used the refresh token: the session stays as it is",
             );
         }
-        let failure = ApiError::new(refusal, "the refresh failed");
         match refusal == ErrorCode::SessionExpired {
-            true => failure.because(Reason::RefreshTokenRefused),
-            false => failure,
+            true => {
+                let why = "the refresh token is not accepted any more, or the session was ended meanwhile";
+                ApiError::new(refusal, why).because(Reason::RefreshTokenRefused)
+            }
+            false => ApiError::new(
+                refusal,
+                "the token request failed or timed out: its own log line has the cause",
+            ),
         }
     })?;
 

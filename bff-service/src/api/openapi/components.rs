@@ -60,7 +60,7 @@ pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool)
         if refusals.iter().any(says_when) {
             let seconds = json!({"type": "integer", "minimum": 1, "maximum": 300});
             response["headers"] = json!({"Retry-After": {
-                "description": "If the authorization server says when to try again: the time to wait, in seconds.",
+                "description": "The time after which the same request may succeed, in seconds, if it is known.",
                 "schema": seconds,
             }});
         }

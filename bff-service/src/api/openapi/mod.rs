@@ -35,8 +35,8 @@ pub fn document(application: &Application) -> Value {
             "description": "Signs the users of a single page application in and out, and keeps the tokens in sealed cookies. \
                             In addition to the responses of each operation, an unknown path is answered with 404 \
                             `not_found`, an unsupported method with 405 `method_not_allowed` and `Allow`, both with an \
-                            `Error` body, and every CORS preflight with 204. Pages of the trusted web origins may read \
-                            every response (CORS).",
+                            `Error` body, and every CORS preflight at a known path with 204. Pages of the trusted web \
+                            origins may read every response (CORS).",
         },
         "servers": servers(application),
         "tags": tags,

@@ -100,7 +100,7 @@ impl Operation {
                 ..Operation::new(
                     "Complete a login, or return whether the user is signed in",
                     "Called with the URL of the page at every page load. `handled` is true if the URL contained an authorization \
-                     response, which the page must remove from the URL.",
+                     response, or the `state` of a logout: the page must then remove these parameters from the URL.",
                     json_200("Whether the user is signed in. `csrf` is present only if so.", &["handled", "isLoggedIn"], json!({
                         "handled": {"type": "boolean"},
                         "isLoggedIn": {"type": "boolean"},

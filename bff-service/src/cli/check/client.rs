@@ -13,7 +13,8 @@ pub(super) async fn check_credentials(config: &Arc<Config>, server: Authorizatio
     const MADE_UP: &str = "made-up-by-bff-service-check";
     let instead = match OAuthClient::new(config, server).refresh(MADE_UP, None, None).await {
         Ok(_) => {
-            let what = "the token endpoint issues tokens for a made-up refresh token";
+            let what = "the token endpoint issues tokens for a made-up refresh token: check that its URL is \
+                        right, and that the authorization server checks refresh tokens";
             return report.faults.push(what.to_owned());
         }
         Err(OAuthError::Rejected(error_response)) => {

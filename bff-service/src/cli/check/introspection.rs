@@ -77,13 +77,16 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             .good
             .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
         IntrospectionOutcome::Introspected { .. } => report.faults.push(format!(
-            "{url} says that a made-up token is active: its introspection is unusable"
+            "{url} says that a made-up token is active: check that `phantom_token` of `/authorize` names an \
+             introspection endpoint"
         )),
         IntrospectionOutcome::Unusable(why) => report
             .faults
-            .push(format!("{url}: introspection of a made-up token: {why}")),
+            .push(format!("{url}: introspection of a made-up token failed: {why}")),
         IntrospectionOutcome::TimedOut => report.faults.push(format!(
-            "{url}: introspection of a made-up token timed out after `phantom_token.timeout_ms`"
+            "{url}: introspection of a made-up token timed out after at most {} ms: check that the server responds, or \
+             raise `phantom_token.timeout_ms` of `/authorize`",
+            stage.timeout_ms
         )),
     }
 }

@@ -69,7 +69,10 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     report.faults.extend(examined.warnings);
     report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
-    report.good.push(format!("loaded metadata of {issuer}"));
+    report.good.push(match config.authorization_server.discovery {
+        true => format!("loaded metadata of {issuer}"),
+        false => format!("took the endpoints of {issuer} from the configuration"),
+    });
     describe(config, &metadata, report);
     check_endpoints(config, &metadata, report);
     introspection::check_encoding(config, &metadata, report);
@@ -158,30 +161,34 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
         && !introspection::credentials_are_changed(config)
     {
         report.warnings.push(
-            "`client.authentication` is `client_secret_post`, which RFC 6749, section 2.3.1 does not recommend: if the \
-             authorization server supports it, set `client_secret_basic`"
+            "the client authentication method is `client_secret_post`, which RFC 6749, section 2.3.1 does not \
+             recommend: if the authorization server supports `client_secret_basic`, set `client.authentication` to it"
                 .to_owned(),
         );
     }
 }
 
 async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, report: &mut Report) {
+    const CHECK_URL: &str = "check `jwks_uri` of the metadata, or set `authorization_server.jwks_uri`";
     let url = metadata.jwks_uri.as_str();
     let answer = match http.get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES).await {
         Ok(answer) if answer.status == 200 => answer,
         Ok(answer) => {
-            report
-                .faults
-                .push(format!("fetching the JWKS failed: {url}: HTTP {}", answer.status));
+            report.faults.push(format!(
+                "fetching the JWKS failed: {url}: HTTP {}: {CHECK_URL}",
+                answer.status
+            ));
             return;
         }
         Err(error) => {
-            report.faults.push(format!("fetching the JWKS failed: {url}: {error}"));
+            report
+                .faults
+                .push(format!("fetching the JWKS failed: {url}: {error}: {CHECK_URL}"));
             return;
         }
     };
     match KeySet::parse(&answer.body) {
-        Err(error) => report.faults.push(format!("invalid JWKS: {url}: {error}")),
+        Err(error) => report.faults.push(format!("invalid JWKS: {url}: {error}: {CHECK_URL}")),
         Ok(keys) if keys.supports_any(config.id_token_algorithms()) => {
             report.good.push(format!("JWKS: {} signing keys at {url}", keys.len()));
         }

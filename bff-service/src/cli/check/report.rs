@@ -7,7 +7,7 @@ pub struct Report {
     pub good: Vec<String>,
     /// What works but should be changed.
     pub warnings: Vec<String>,
-    /// What the check cannot find out, as a question.
+    /// What the check cannot find out.
     pub not_tested: Vec<String>,
     /// What must be corrected.
     pub faults: Vec<String>,

@@ -14,7 +14,8 @@ section! {
         pub ca_file: Option<PathBuf> = None;
         /// Whether the service fetches the metadata of the authorization server (OpenID Connect Discovery 1.0,
         /// otherwise RFC 8414). If `false`, the service uses only the endpoints in `[authorization_server]`;
-        /// `authorization_endpoint`, `token_endpoint` and `jwks_uri` are then required.
+        /// `authorization_endpoint`, `token_endpoint` and `jwks_uri` are then required, and the endpoints that
+        /// `userinfo_source` and `client.pushed_authorization_requests` need.
         pub discovery: bool = true;
         /// URL that replaces `authorization_endpoint` of the metadata.
         pub(in crate::config) authorization_endpoint: Option<String> = None;
@@ -33,12 +34,13 @@ section! {
         /// Whether authorization responses contain `iss` (RFC 9207) even if the metadata does not say so. If `true`,
         /// the service refuses an authorization response without `iss`. If `false`, the metadata decides.
         pub authorization_response_iss_parameter_supported: bool = false;
-        /// Time limit for establishing a connection, in milliseconds.
+        /// Time limit for each step of establishing a connection, in milliseconds.
         pub connect_timeout_ms: u64 = 2000, 1..=60_000;
         /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
-        /// Time limit for a request to the token endpoint, in seconds. Callers of `/login/end` and `/refresh` receive a
-        /// response after `request_timeout_ms`; the token request continues, and the next call receives its result.
+        /// Time limit for a request to the token endpoint, in seconds. Callers of `/login/end`, `/callback` and
+        /// `/refresh` receive a response after `request_timeout_ms`; the token request continues, and the next call
+        /// receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
         /// same number again applies to requests for metadata and JWKS.

@@ -54,8 +54,8 @@ section! {
         pub(in crate::config) trusted_web_origins: Vec<String> = Vec::new();
         /// Request headers that pages of `trusted_web_origins` may send in addition to `accept`,
         /// `content-type`, the CSRF header, `token-handler-version`, `traceparent`, `tracestate` and `x-request-id`.
-        /// Monitoring in the page adds such headers to each call. A `*` at the end matches every header with that
-        /// prefix.
+        /// Monitoring in the page adds such headers to each call. A name that ends with `-*` matches every longer name
+        /// with that prefix.
         pub(in crate::config) cors_allowed_headers: Vec<String> = strings(&[
             "b3",
             "baggage",
