@@ -55,7 +55,13 @@ impl Connection {
     /// Sends a request and reads the response.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Message> {
         self.write(request).await?;
-        self.read().await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        let closed = || {
+            io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the connection was closed without a response",
+            )
+        };
+        self.read().await?.ok_or_else(closed)
     }
 }
 

@@ -122,8 +122,8 @@ async fn side_by_side(
     let rounds = if pairs.is_empty() { 0 } else { plan.rounds };
     for round in 0..rounds {
         let what = match load {
-            Load::Full => "round",
-            Load::HalfOfBase => "half load, round",
+            Load::Full => "measuring at full load: round",
+            Load::HalfOfBase => "measuring at half load: round",
         };
         eprintln!("==> {what} {} of {rounds}", round + 1);
         for (subject, base) in in_turn(&pairs, round) {
@@ -148,13 +148,14 @@ async fn side_by_side(
 }
 
 async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
-    load::run(subject.requests, pace, plan.warm_up).await?;
-    let before = subject.used()?;
-    let outcome = load::run(subject.requests, pace, plan.slice).await?;
-    let used = subject.used()? - before;
+    let failed = |error: String| format!("measuring {} failed: {error}", subject.name);
+    load::run(subject.requests, pace, plan.warm_up).await.map_err(failed)?;
+    let before = subject.used().map_err(failed)?;
+    let outcome = load::run(subject.requests, pace, plan.slice).await.map_err(failed)?;
+    let used = subject.used().map_err(failed)? - before;
     if outcome.count == 0 {
         return Err(format!(
-            "{}: no response within {} ms",
+            "measuring {} failed: no response within {} ms",
             subject.name,
             plan.slice.as_millis()
         ));

@@ -14,9 +14,9 @@ use crate::result::Result;
 pub(crate) struct Memory {
     /// RSS in KiB by number of workers: without the filter, and with it.
     pub(crate) workers: Vec<(u32, u64, u64)>,
-    /// From start to ready: without the filter, and with it.
+    /// From start to ready, the median of the starts above: without the filter, and with it.
     pub(crate) start_up: (Duration, Duration),
-    /// RSS in KiB after numbers of requests with 100,000 distinct tokens.
+    /// RSS in KiB after numbers of requests with 100,000 different access tokens.
     pub(crate) after: Vec<(u64, u64)>,
     /// The size of the module in bytes.
     pub(crate) module: u64,
@@ -44,7 +44,7 @@ pub(crate) async fn measure(ground: &Ground<'_>, folder: &Path) -> Result<Memory
     let mut workers = Vec::new();
     let mut start_up = (Vec::new(), Vec::new());
     for count in [1, 2, 4] {
-        eprintln!("==> memory and start-up with {count} workers");
+        eprintln!("==> measuring memory and start-up: {count} workers");
         let (_, bare) = start(Vec::new(), count)?;
         start_up.0.push(bare.start_up);
         let bare = settled(&bare).await;
@@ -52,7 +52,7 @@ pub(crate) async fn measure(ground: &Ground<'_>, folder: &Path) -> Result<Memory
         start_up.1.push(ours.start_up);
         workers.push((count, bare, settled(&ours).await));
     }
-    eprintln!("==> {REQUESTS} requests with {TOKENS} tokens");
+    eprintln!("==> sending {REQUESTS} requests with {TOKENS} access tokens");
     let (port, envoy) = start(web(), 1)?;
     let mut list = Vec::with_capacity(TOKENS);
     for session in ground.sessions(200, TOKENS)? {

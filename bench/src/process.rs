@@ -34,7 +34,7 @@ impl Program {
         change(&mut command);
         let child = command
             .spawn()
-            .map_err(|error| format!("starting taskset (package util-linux) failed: {error}"))?;
+            .map_err(|error| format!("starting taskset failed: {error}: install util-linux"))?;
         Ok(Self { child, counter })
     }
 
@@ -96,7 +96,8 @@ impl Program {
             return Err(format!("{what} has exited: see its output above"));
         }
         if started.elapsed() > READY_WITHIN {
-            return Err(format!("{what} is not ready after {} s", READY_WITHIN.as_secs()));
+            let seconds = READY_WITHIN.as_secs();
+            return Err(format!("{what} is not ready after {seconds} s: see its output above"));
         }
         Ok(())
     }

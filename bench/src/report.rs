@@ -97,7 +97,9 @@ const ORDER: [(&str, &str); 44] = [
 impl Report {
     /// Prints instructions on the terminal.
     pub(crate) fn print_instructions(&self) {
-        println!("thousands of instructions in user space a request, and as a ratio to the same request without:");
+        println!(
+            "thousands of instructions in user space for each request, and the ratio to those of the variant's base:"
+        );
         for (name, figures) in &self.figures {
             println!("{name:24} {:8.1}  x {:5.2}", figures.cost, figures.cost_ratio);
         }
@@ -117,14 +119,15 @@ impl Report {
     /// Writes the files.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let rows: Vec<Value> = self.figures.iter().map(|(name, figures)| row(name, figures)).collect();
-        let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+        let json =
+            serde_json::to_string_pretty(&rows).map_err(|error| format!("serializing the results failed: {error}"))?;
         for (name, text) in [
             ("latest.json", format!("{json}\n")),
             ("latest.md", self.markdown()),
             ("latest.svg", self.svg()),
         ] {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            std::fs::write(&path, text).map_err(|error| format!("writing {} failed: {error}", path.display()))?;
             eprintln!("==> written: {}", path.display());
         }
         Ok(())

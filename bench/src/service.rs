@@ -31,7 +31,7 @@ pub(crate) async fn measure(
     plan: Plan,
     figures: &mut BTreeMap<String, Figures>,
 ) -> Result<Service> {
-    eprintln!("==> the service");
+    eprintln!("==> measuring the service");
     let (port, admin, bare_port) = (free_port(), free_port(), free_port());
     let file = folder.join("bff.toml");
     let issuer = upstream::issuer(upstream.port);
@@ -43,7 +43,7 @@ pub(crate) async fn measure(
          [session]\nrefresh_replay_seconds = 1\n",
         prefix = crate::credentials::PREFIX,
     );
-    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    std::fs::write(&file, text).map_err(|error| format!("writing {} failed: {error}", file.display()))?;
     let mut program = Program::start(
         artifacts.meter,
         "0",

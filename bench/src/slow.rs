@@ -26,7 +26,7 @@ pub(crate) async fn measure(
     plan: Plan,
     figures: &mut BTreeMap<String, Figures>,
 ) -> Result<()> {
-    eprintln!("==> {CLIENTS} slow clients");
+    eprintln!("==> measuring beside {CLIENTS} slow clients");
     let configuration = json!({"bff_token": envoy::bff_token(), "phantom_token": envoy::phantom_token(10_000)});
     let sessions = ground.sessions(200, SESSIONS)?;
     let requests: Vec<Vec<u8>> = sessions.iter().map(|session| ground.get(session)).collect();
@@ -54,7 +54,13 @@ pub(crate) async fn measure(
             Ok(client)
         })
         .collect::<std::io::Result<Vec<_>>>()
-        .map_err(|error| format!("a slow client was refused: {error}"))?;
+        .map_err(|error| {
+            format!(
+                "connecting {CLIENTS} slow clients to 127.0.0.1:{} failed: {error}: check the limit on open files, \
+                 `ulimit -n`",
+                of_with.port
+            )
+        })?;
     let subject = |number: usize, requests, program| Subject {
         name: NAMES[number],
         base: NAMES[1],

@@ -20,7 +20,7 @@ pub(crate) struct Upstream {
     pub(crate) jwt: String,
     /// The ID token, for clients whose code asks for one.
     pub(crate) id_token: String,
-    /// The client's JWKS, for `jwt_authn` and for the service.
+    /// The authorization server's JWKS, for `jwt_authn` and for the service.
     pub(crate) jwks: String,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn issuer(port: u16) -> String {
 pub(crate) async fn serve(upstream: Rc<Upstream>) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", upstream.port))
         .await
-        .map_err(|error| format!("port {}: {error}", upstream.port))?;
+        .map_err(|error| format!("listening at 127.0.0.1:{} failed: {error}", upstream.port))?;
     tokio::task::spawn_local(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {

@@ -9,7 +9,7 @@ use crate::result::Result;
 /// A variant.
 pub(crate) struct Variant {
     pub(crate) name: String,
-    /// Its base: bare Envoy with the same requests.
+    /// The name of its base, bare Envoy with the same requests; its own name if it is one.
     pub(crate) base: String,
     pub(crate) requests: Requests,
     /// What must and must not reach the API; `None` if the request must not reach it.
@@ -40,7 +40,7 @@ impl Variant {
     /// Sends one request, and checks that the filter did its work; after that the API no longer returns the requests that it
     /// receives.
     pub(crate) async fn check(&mut self) -> Result<()> {
-        let failed = |what: String| format!("{}: {what}", self.name);
+        let failed = |what: String| format!("checking the variant {} failed: {what}", self.name);
         let request = self.requests.list.first().cloned().unwrap_or_default();
         let mut connection = Connection::to(self.requests.port)
             .await
@@ -50,7 +50,8 @@ impl Variant {
             .await
             .map_err(|error| failed(error.to_string()))?;
         if answer.status() != self.requests.status {
-            return Err(failed(format!("answered with {}{}", answer.head(), answer.body())));
+            let (expected, head, body) = (self.requests.status, answer.head(), answer.body());
+            return Err(failed(format!("expected HTTP {expected}, received: {head}{body}")));
         }
         if let Some(expected) = &self.expected {
             let seen = answer.body();
@@ -61,7 +62,9 @@ impl Variant {
                     .map(|(_, value)| value)
             };
             if !expected.is_met_by(value("authorization"), value("cookie")) {
-                return Err(failed(format!("the API received\n{seen}")));
+                return Err(failed(format!(
+                    "the filter did not do its work: the API received\n{seen}"
+                )));
             }
         }
         let quiet = |request: &Vec<u8>| {

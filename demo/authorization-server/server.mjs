@@ -5,7 +5,6 @@ import { findOrCreateDemoUser } from './src/accounts.mjs';
 import { readConfig } from './src/config.mjs';
 import { openDatabase } from './src/database.mjs';
 import { loadOrCreateKeys } from './src/keys.mjs';
-import { log } from './src/log.mjs';
 import { mtlsServer } from './src/mtls.mjs';
 import { createProvider } from './src/provider.mjs';
 
@@ -27,7 +26,8 @@ const forCertificates = config.mtls && mtlsServer(config.mtls, provider.callback
 if (forCertificates) forCertificates.listen(config.mtls.port, config.host);
 
 server.on('error', (error) => {
-  log('error', 'cannot_listen', { code: error.code, address: `${config.host}:${config.port}` });
+  const address = `${config.host}:${config.port}`;
+  console.error(`error: listening at ${address} failed: ${error.code}: stop the program there, or set PORT to another port`);
   process.exit(1);
 });
 server.listen(config.port, config.host, () => {

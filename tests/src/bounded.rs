@@ -20,7 +20,8 @@ pub fn run(mut command: Command, limit: Duration) -> (Option<ExitStatus>, String
     let copy = |file: &File| file.try_clone().expect("a second handle");
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdout(copy(&output)).stderr(copy(&output));
-    let mut group = ChildGroup::start(command).unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut group = ChildGroup::start(command)
+        .unwrap_or_else(|error| panic!("starting {program} failed: {error}: check that it is installed"));
     let deadline = Instant::now() + limit;
     let status = loop {
         match group.ended() {

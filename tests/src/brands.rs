@@ -1,5 +1,5 @@
-//! Two brands with web domains of their own, `www` and `api` each, with one authorization server, one Envoy and one
-//! service: each brand is an application of the service and has an instance of the filter.
+//! Two applications with web domains of their own, `www` and `api` each, with one authorization server, one Envoy and one
+//! service: each application has an instance of the filter.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use demo_system::{Component, Options, System};
 
 use crate::setup::{TestSystem, start};
 
-/// A brand.
+/// An application.
 pub struct Brand {
     /// The name of the application, of its cookies, and of its resources in Envoy.
     pub name: &'static str,
@@ -19,7 +19,7 @@ pub struct Brand {
     keys_variable: &'static str,
 }
 
-/// The two brands.
+/// The two applications.
 pub const BRANDS: [Brand; 2] = [
     Brand {
         name: "brand-a",
@@ -35,7 +35,7 @@ pub const BRANDS: [Brand; 2] = [
     },
 ];
 
-/// Starts a system with the two brands. Only the host `login` is below the demo's domain.
+/// Starts a system with the two applications. Only the host `login` is below the demo's domain.
 pub fn start_brands() -> TestSystem {
     let test = start(|options| {
         options.further_domains = BRANDS.iter().map(|brand| brand.domain.to_owned()).collect();
@@ -112,7 +112,7 @@ scope = 'openid profile email data'
         } = brand;
         let page = format!("https://www.{domain}:{}", ports.public);
         let keys = keys_file(directory, brand);
-        // The first brand's client is the demo's; the service has its secret in the environment.
+        // The first application's client is the demo's; the service has its secret in the environment.
         let secret = match *name == second.name {
             true => format!(
                 "client.secret_file = '{}'\n",
@@ -136,7 +136,7 @@ client.post_logout_redirect_uri = '{page}/'
     text
 }
 
-/// The configuration of the demo's `www` and `api`, and of its filter for the entry point "web", once for each brand.
+/// The configuration of the demo's `www` and `api`, and of its filter for the entry point "web", once for each application.
 fn envoy_config(text: &str, options: &Options) -> String {
     let hosts = between(
         text,
@@ -157,7 +157,7 @@ fn envoy_config(text: &str, options: &Options) -> String {
             ..
         } = brand;
         part.replace(&options.domain, domain)
-            // Both brands use the same authorization server.
+            // Both applications use the same authorization server.
             .replace(
                 &format!("https://login.{domain}"),
                 &format!("https://login.{}", options.domain),
@@ -188,8 +188,12 @@ fn envoy_config(text: &str, options: &Options) -> String {
 
 /// The text from `from`, included, to `to`.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
-    let start = text.find(from).unwrap_or_else(|| panic!("`{from}`"));
+    let start = text
+        .find(from)
+        .unwrap_or_else(|| panic!("envoy/envoy.yaml has no `{from}`: change tests/src/brands.rs to what it has"));
     let rest = text.get(start..).unwrap_or_default();
-    let end = rest.find(to).unwrap_or_else(|| panic!("`{to}`"));
+    let end = rest.find(to).unwrap_or_else(|| {
+        panic!("envoy/envoy.yaml has no `{to}` after `{from}`: change tests/src/brands.rs to what it has")
+    });
     rest.get(..end).unwrap_or_default()
 }

@@ -15,7 +15,10 @@ pub struct Secret {
 impl Secret {
     /// A secret in use.
     pub fn new(what: &'static str, value: &str) -> Self {
-        assert!(value.len() >= 8, "{what} is too short to search for");
+        assert!(
+            value.len() >= 8,
+            "{what} is too short to search for: make it at least 8 bytes long"
+        );
         let mut forms = vec![
             value.as_bytes().to_vec(),
             form_urlencoded::byte_serialize(value.as_bytes())
@@ -51,7 +54,7 @@ impl Secret {
 
 /// Fails if `bytes` contain one of the secrets.
 pub fn assert_none(secrets: &[Secret], place: &str, bytes: &[u8]) {
-    assert!(!bytes.is_empty(), "{place} is empty");
+    assert!(!bytes.is_empty(), "{place} is empty: there is nothing to search");
     for secret in secrets {
         assert!(!secret.is_in(bytes), "{} is in {place}", secret.what);
     }

@@ -60,7 +60,11 @@ impl<'a> DiscoveredFilter<'a> {
     }
 
     fn write(&mut self, (find, with): (&str, &str)) {
-        assert_eq!(self.original.matches(find).count(), 1, "`{find}`");
+        assert_eq!(
+            self.original.matches(find).count(),
+            1,
+            "envoy/envoy.yaml must contain `{find}` once"
+        );
         self.version += 1;
         let text = format!(
             "version_info: \"{}\"

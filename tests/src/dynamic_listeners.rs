@@ -55,7 +55,11 @@ impl<'a> DynamicListeners<'a> {
 
     /// Replaces a text of the original listeners, which must occur once. Returns whether Envoy has accepted the change.
     pub fn change(&mut self, find: &str, with: &str) -> bool {
-        assert_eq!(self.original.matches(find).count(), 1, "`{find}`");
+        assert_eq!(
+            self.original.matches(find).count(),
+            1,
+            "envoy/envoy.yaml must contain `{find}` once"
+        );
         let outcome = |name: &str| statistic(self.system, &format!("listener_manager.lds.{name}"));
         let (taken, refused) = (outcome("update_success"), outcome("update_rejected"));
         let changed = self.original.replace(find, with);

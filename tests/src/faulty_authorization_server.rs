@@ -39,9 +39,9 @@ pub enum Fault {
     NonsenseJson,
     /// A server error.
     ServerError,
-    /// Two megabytes, of the right type.
+    /// Two MiB, of the right type.
     Huge,
-    /// Two megabytes without an announced length, as chunks.
+    /// Two MiB without an announced length, as chunks.
     HugeInChunks,
     /// A redirect to itself.
     Redirect,

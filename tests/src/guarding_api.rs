@@ -51,7 +51,7 @@ impl GuardingApi {
 fn fault(head: &[u8], is_good: impl Fn(&Value) -> bool) -> Option<&'static str> {
     let authorization = values(head, "authorization");
     let [bearer] = authorization.as_slice() else {
-        return Some("not one Authorization");
+        return Some("not exactly one Authorization header");
     };
     let Some(jwt) = bearer.strip_prefix(b"Bearer ") else {
         return Some("no bearer token");
@@ -59,7 +59,7 @@ fn fault(head: &[u8], is_good: impl Fn(&Value) -> bool) -> Option<&'static str> 
     let claims = jwt.split(|byte| *byte == b'.').nth(1).and_then(base64url::decode);
     let claims = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
     if !claims.is_some_and(|claims| is_good(&claims)) {
-        return Some("no proof");
+        return Some("no JWT with the expected claims");
     }
     let lines = values(head, "cookie");
     let mut pieces = lines.iter().flat_map(|line| line.split(|byte| *byte == b';'));
@@ -67,5 +67,5 @@ fn fault(head: &[u8], is_good: impl Fn(&Value) -> bool) -> Option<&'static str> 
         let name = piece.split(|byte| b"=.".contains(byte)).next().unwrap_or_default();
         piece.contains(&b'=') && [AT.as_bytes(), CSRF.as_bytes()].contains(&name.trim_ascii())
     };
-    pieces.any(is_ours).then_some("a cookie of ours")
+    pieces.any(is_ours).then_some("a cookie of the BFF")
 }

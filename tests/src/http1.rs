@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-/// A response that takes longer fails the test: far above every timeout of the system.
+/// Longer waiting for the next bytes fails the test: far above every timeout of the system.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A response.
@@ -166,7 +166,7 @@ impl Client {
         self
     }
 
-    /// The same client for the pages of another brand: `www` and `api` are below this domain, `login` does not change.
+    /// The same client for the pages of another application: `www` and `api` are below this domain, `login` does not change.
     #[must_use]
     pub fn of_brand(mut self, domain: &str) -> Self {
         self.domain = domain.to_owned();
@@ -190,7 +190,7 @@ impl Client {
     /// Sends a request to `www`, `api` or `login`.
     ///
     /// # Errors
-    /// No complete response within fifteen seconds.
+    /// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
     pub fn send(&self, host: &str, request: &Request) -> io::Result<Response> {
         let mut stream = self.send_only(host, request)?;
         read_response(&mut stream)
@@ -199,7 +199,7 @@ impl Client {
     /// Sends a request on a connection that is kept.
     ///
     /// # Errors
-    /// No complete response within fifteen seconds.
+    /// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
     pub fn send_on(&self, stream: &mut (impl Read + Write), host: &str, request: &Request) -> io::Result<Response> {
         stream.write_all(&request.bytes_to_keep(&self.authority(host)))?;
         read_response(stream)
@@ -216,7 +216,7 @@ impl Client {
     /// Connects as for one host, and sends a request for another.
     ///
     /// # Errors
-    /// No complete response within fifteen seconds.
+    /// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
     pub fn send_as(&self, host: &str, authority: &str, request: &Request) -> io::Result<Response> {
         let mut stream = self.connect(host)?;
         stream.write_all(&request.bytes(authority))?;
@@ -253,7 +253,7 @@ impl Client {
 /// Sends a request to a process of the system without TLS and without Envoy.
 ///
 /// # Errors
-/// No complete response within fifteen seconds.
+/// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
 pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response> {
     send_plain_as(address, &address.to_string(), request)
 }
@@ -261,7 +261,7 @@ pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response
 /// The same for a process that is to be addressed by another name.
 ///
 /// # Errors
-/// No complete response within fifteen seconds.
+/// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
 pub fn send_plain_as(address: SocketAddr, authority: &str, request: &Request) -> io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -290,7 +290,7 @@ fn tls_config_with(ca: &Path, alpn: &[&[u8]], certificate: Option<(&Path, &Path)
             let certificate = CertificateDer::from_pem_file(certificate).expect("a certificate");
             let key = PrivateKeyDer::from_pem_file(key).expect("a key");
             let config = builder.with_client_auth_cert(vec![certificate], key);
-            config.expect("a certificate and its key")
+            config.expect("using the client's certificate with its key failed")
         }
         None => builder.with_no_client_auth(),
     };
@@ -316,7 +316,12 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Response> {
             Err(error) => return Err(error),
         }
     }
-    parse(&bytes).ok_or_else(|| io::Error::other(format!("no response in {:?}", String::from_utf8_lossy(&bytes))))
+    parse(&bytes).ok_or_else(|| {
+        io::Error::other(format!(
+            "no complete response: the connection ended after {:?}",
+            String::from_utf8_lossy(&bytes)
+        ))
+    })
 }
 
 /// Whether the response is complete by its framing.

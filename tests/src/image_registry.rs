@@ -15,7 +15,12 @@ pub fn start(layout: &Path, name: &str) -> SocketAddr {
     let index: Value = serde_json::from_str(&index).expect("JSON");
     let is_named = |manifest: &&Value| manifest["annotations"]["org.opencontainers.image.ref.name"] == name;
     let manifest = index["manifests"].as_array().expect("manifests").iter().find(is_named);
-    let manifest = manifest.unwrap_or_else(|| panic!("no image {name} in {}", layout.display()));
+    let manifest = manifest.unwrap_or_else(|| {
+        panic!(
+            "no image {name} in {}: build it with `cargo xtask image`",
+            layout.display()
+        )
+    });
     let registry = Registry {
         blobs: layout.join("blobs/sha256"),
         tagged: manifest["digest"].as_str().expect("a digest").to_owned(),

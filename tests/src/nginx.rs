@@ -27,7 +27,11 @@ impl Nginx {
             ("http://127.0.0.1:3002", format!("http://{api}")),
             ("http://127.0.0.1:3005", format!("http://{bff_admin}")),
         ] {
-            assert_eq!(text.matches(find).count(), 1, "`{find}`");
+            assert_eq!(
+                text.matches(find).count(),
+                1,
+                "docs/authorize/nginx.conf must contain `{find}` once"
+            );
             text = text.replace(find, &with);
         }
         let file = folder.join("nginx.conf");

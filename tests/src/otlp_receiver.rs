@@ -74,7 +74,7 @@ impl OtlpReceiver {
 }
 
 fn spans(body: &[u8]) -> Vec<Span> {
-    let request = ExportTraceServiceRequest::decode(body).expect("an export request of OTLP");
+    let request = ExportTraceServiceRequest::decode(body).expect("decoding an export request of OTLP failed");
     let mut found = Vec::new();
     for of_resource in request.resource_spans {
         let resource = attributes(

@@ -37,7 +37,10 @@ pub fn token(system: &System, port: u16) -> String {
     let answer = client(system)
         .at_port(port)
         .send("login", &request)
-        .expect("a response of the authorization server");
+        .expect("requesting the partner's access token failed");
     let token = answer.json()["access_token"].as_str().map(str::to_owned);
-    token.unwrap_or_else(|| panic!("no token: {}", String::from_utf8_lossy(&answer.body)))
+    token.unwrap_or_else(|| {
+        let (status, body) = (answer.status, String::from_utf8_lossy(&answer.body));
+        panic!("requesting the partner's access token failed: HTTP {status} {body}")
+    })
 }

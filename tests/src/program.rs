@@ -19,19 +19,22 @@ pub struct Program {
 
 impl Program {
     /// Starts it, with its output at the end of a log, and waits until it is ready.
+    ///
+    /// # Errors
+    /// The log cannot be opened, or the program cannot be started, exits, or is not ready within three minutes.
     pub fn start(log: &Path, mut command: Command, is_ready: impl Fn() -> bool) -> Result<Program, String> {
         let name = command.get_program().to_string_lossy().into_owned();
-        let failed = |error: std::io::Error| format!("starting {name} failed: {error}");
-        let open = || File::options().create(true).append(true).open(log);
-        command
-            .stdin(Stdio::null())
-            .stdout(open().map_err(failed)?)
-            .stderr(open().map_err(failed)?);
-        let mut group = ChildGroup::start(command).map_err(failed)?;
+        let open = || {
+            let file = File::options().create(true).append(true).open(log);
+            file.map_err(|error| format!("opening the log {} failed: {error}", log.display()))
+        };
+        command.stdin(Stdio::null()).stdout(open()?).stderr(open()?);
+        let mut group = ChildGroup::start(command).map_err(|error| format!("starting {name} failed: {error}"))?;
         let started = Instant::now();
         while !is_ready() {
             let ended = group.ended().map(|status| status.to_string());
-            let late = (started.elapsed() > READY_WITHIN).then(|| format!("not ready after {READY_WITHIN:?}"));
+            let late =
+                (started.elapsed() > READY_WITHIN).then(|| format!("not ready after {} s", READY_WITHIN.as_secs()));
             if let Some(how) = ended.or(late) {
                 group.kill();
                 return Err(format!("{name}: {how}: see the end of {}", log.display()));

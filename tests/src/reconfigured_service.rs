@@ -15,11 +15,11 @@ use crate::sealing::Seals;
 type Asked = Option<(String, Vec<u8>, Sender<String>)>;
 
 /// Does `work`, which gets the address of a server: `POST /configure` with lines for the top of the service's
-/// configuration restarts the service with these; `POST /open/auth` or `/open/at` with a cookie's value returns its
-/// content.
+/// configuration restarts the service with these; `POST` to `/open/at`, `/open/auth`, `/open/id` or `/open/csrf` with the value of
+/// that cookie returns its content.
 pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Send) {
     let file = system.directory().join("bff.toml");
-    let original = fs::read_to_string(&file).expect("the service's configuration");
+    let original = fs::read_to_string(&file).expect("reading bff.toml failed");
     // Its path depends on the prefix.
     let original = original.split("[navigation]").next().unwrap_or_default();
     let (sender, receiver) = channel::<Asked>();
@@ -42,14 +42,14 @@ pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Sen
                     fs::write(&file, format!("{content}\n{original}")).expect("written");
                     system
                         .resume(Component::Bff)
-                        .unwrap_or_else(|error| panic!("{content}: {error}"));
+                        .unwrap_or_else(|error| panic!("starting the service with {content:?} failed: {error}"));
                     String::new()
                 }
                 "/open/at" => Seals::of(system, "example").open(Purpose::AccessToken, &content).0,
                 "/open/auth" => Seals::of(system, "example").open(Purpose::RefreshToken, &content).0,
                 "/open/id" => Seals::of(system, "example").open(Purpose::IdToken, &content).0,
                 "/open/csrf" => Seals::of(system, "example").open(Purpose::Csrf, &content).0,
-                path => panic!("asked for {path}"),
+                path => panic!("unknown path {path}: request /configure, /open/at, /open/auth, /open/id or /open/csrf"),
             };
             // The other program may have exited meanwhile.
             let _ = answer.send(text);

@@ -41,7 +41,7 @@ impl RecordingApi {
     /// The lines of the last head, names in lower case, values as bytes.
     pub fn last(&self) -> Vec<(String, Vec<u8>)> {
         let heads = self.heads();
-        let head = heads.last().expect("a request reached the API");
+        let head = heads.last().expect("no request has reached the API");
         let lines = head
             .split(|byte| *byte == b'\n')
             .skip(1)

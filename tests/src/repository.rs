@@ -16,7 +16,8 @@ pub fn path(relative: &str) -> PathBuf {
 
 /// The text of a file of the repository.
 pub fn text(relative: &str) -> String {
-    fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+    fs::read_to_string(path(relative))
+        .unwrap_or_else(|error| panic!("reading {} failed: {error}", path(relative).display()))
 }
 
 /// All files that belong to the repository and have one of these extensions.

@@ -16,9 +16,9 @@ pub enum Scripted {
     Active(Value),
     /// JSON (RFC 7662), unchanged.
     Json(Value),
-    /// 204.
+    /// HTTP 204.
     Inactive,
-    /// 500.
+    /// HTTP 500.
     Failing,
     /// The connection is reset.
     Reset,

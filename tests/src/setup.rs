@@ -15,7 +15,7 @@ pub struct TestSystem {
     _directory: TempDir,
 }
 
-/// A failed test prints the end of its system's logs.
+/// A failed test prints the end of the logs of its authorization server and of its service.
 impl Drop for TestSystem {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -105,7 +105,7 @@ pub fn vm_statistics(system: &System) -> Vec<String> {
         lines
             .iter()
             .any(|line| line.starts_with("wasm.envoy.wasm.runtime.v8.created: ")),
-        "{lines:?}"
+        "Envoy has no statistics of a wasm VM: {lines:?}"
     );
     lines
 }
@@ -132,7 +132,7 @@ fn folder() -> PathBuf {
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition() {
-        assert!(std::time::Instant::now() < end, "not within 30 s: {what}");
+        assert!(std::time::Instant::now() < end, "waiting timed out after 30 s: {what}");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
@@ -151,5 +151,8 @@ pub fn add_second_user(system: &System) {
         .env("DATABASE_FILE", system.directory().join("authorization-server.sqlite"))
         .status()
         .expect("Node.js starts");
-    assert!(status.success(), "the second user was made");
+    assert!(
+        status.success(),
+        "creating the second user failed: see the output above"
+    );
 }

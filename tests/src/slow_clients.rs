@@ -140,13 +140,13 @@ impl SlowConnection {
         })
     }
 
-    /// Checks that the other side has ended neither the connection nor its streams.
+    /// Checks that Envoy has ended neither the connection nor its streams.
     ///
     /// # Errors
-    /// What the other side has sent instead.
+    /// What Envoy has done or sent instead, or that the connection cannot be read.
     pub fn is_held(&mut self) -> Result<(), String> {
         let mut polled = [PollFd::new(&self.tcp, PollFlags::RDHUP)];
-        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_err(|error| error.to_string())?;
+        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_err(unpolled)?;
         let ended = polled[0].revents();
         if ended.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR) {
             return Err("the connection was ended".to_owned());
@@ -155,7 +155,7 @@ impl SlowConnection {
         let received = received(tls)?;
         match self.http2 {
             false if received.is_empty() => Ok(()),
-            false => Err(format!("answered: {}", received.escape_ascii())),
+            false => Err(format!("received a response: {}", received.escape_ascii())),
             true => ended_stream(&received).map_or(Ok(()), |what| Err(what.to_owned())),
         }
     }
@@ -163,24 +163,29 @@ impl SlowConnection {
     /// Waits until the connection is ended.
     ///
     /// # Errors
-    /// The connection is still held after the read timeout of [`Client`], several times in a row.
+    /// The connection is still held after eight waits of fifteen seconds each, or it cannot be polled.
     pub fn wait_for_its_end(&mut self) -> Result<(), String> {
         for _ in 0..8 {
             let waits = PollFlags::IN | PollFlags::RDHUP;
             let mut polled = [PollFd::from_borrowed_fd(self.tcp.as_fd(), waits)];
             let limit = Timespec { tv_sec: 15, tv_nsec: 0 };
-            poll(&mut polled, Some(&limit)).map_err(|error| error.to_string())?;
+            poll(&mut polled, Some(&limit)).map_err(unpolled)?;
             if self.is_held().is_err() {
                 return Ok(());
             }
         }
-        Err("it is still held after two minutes".to_owned())
+        Err("the connection is still held after eight waits of 15 s each".to_owned())
     }
+}
+
+fn unpolled(error: rustix::io::Errno) -> String {
+    format!("polling the connection failed: {error}")
 }
 
 /// Reads everything that has arrived.
 fn received(tls: &mut Connection) -> Result<Vec<u8>, String> {
-    tls.sock.set_nonblocking(true).map_err(|error| error.to_string())?;
+    let failed = |error: io::Error| format!("reading from the connection failed: {error}");
+    tls.sock.set_nonblocking(true).map_err(failed)?;
     let mut received = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -188,7 +193,7 @@ fn received(tls: &mut Connection) -> Result<Vec<u8>, String> {
             Ok(0) => return Err("the connection was ended".to_owned()),
             Ok(count) => received.extend_from_slice(buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(received),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(failed(error)),
         }
     }
 }
@@ -203,7 +208,7 @@ pub fn allow_files(files: u64) {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    setrlimit(Resource::Nofile, raised).expect("the limit on open files can be raised to its maximum");
+    setrlimit(Resource::Nofile, raised).expect("raising the limit on open files to its maximum failed");
     let maximum = limit.maximum.unwrap_or(u64::MAX);
     assert!(
         maximum >= files,
@@ -281,7 +286,7 @@ fn ended_stream(mut frames: &[u8]) -> Option<&'static str> {
         match (head[3], head[4] & END_STREAM) {
             (RST_STREAM, _) => return Some("a stream was reset"),
             (GOAWAY, _) => return Some("the connection is going away"),
-            (HEADERS | DATA, END_STREAM) => return Some("a stream was answered"),
+            (HEADERS | DATA, END_STREAM) => return Some("a stream has ended with a response"),
             _ => {}
         }
         frames = rest.get(length..).unwrap_or_default();

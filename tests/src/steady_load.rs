@@ -48,7 +48,7 @@ impl Progress {
                 return Some(response);
             }
             Ok(response) => format!(
-                "{what}: {} {}",
+                "{what}: HTTP {} {}",
                 response.status,
                 String::from_utf8_lossy(&response.body)
             ),
@@ -80,7 +80,7 @@ pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress))
         drop(stop);
     });
     let failures = progress.failures();
-    assert!(failures.is_empty(), "{} failed: {failures:#?}", failures.len());
+    assert!(failures.is_empty(), "{} requests failed: {failures:#?}", failures.len());
     progress.answered()
 }
 
@@ -110,7 +110,7 @@ fn work(number: usize, mut user: UserAgent, progress: &Progress) {
         {
             let failures = &progress.failures;
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-            failures.push(format!("session: {}", session.json()));
+            failures.push(format!("session: the user is not signed in: {}", session.json()));
         }
         let refresh = user.bff_request("POST", "/bff/refresh");
         let tab = || user.client.send("api", &refresh);

@@ -64,6 +64,6 @@ pub fn redis(test: &TestSystem, command: &str) -> String {
     write!(stream, "{command}\r\nQUIT\r\n").expect("written");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("a response");
-    assert!(!answer.starts_with('-'), "{answer}");
+    assert!(!answer.starts_with('-'), "`{command}` in Redis failed: {answer}");
     answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned()
 }

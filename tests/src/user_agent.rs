@@ -57,7 +57,7 @@ impl UserAgent {
         }
     }
 
-    /// A browser without a session at another brand's pages, with a cookie name prefix of its own.
+    /// A browser without a session at another application's pages, with a cookie name prefix of its own.
     pub fn of_brand(system: &System, domain: &str, prefix: &str) -> Self {
         let mut user = Self::new(system);
         user.client = user.client.of_brand(domain);
@@ -86,7 +86,7 @@ impl UserAgent {
         assert_eq!(
             response.status,
             200,
-            "login end: {}",
+            "`/login/end` failed: {}",
             String::from_utf8_lossy(&response.body)
         );
         assert_eq!(response.json()["isLoggedIn"], true);
@@ -98,7 +98,7 @@ impl UserAgent {
         assert_eq!(
             response.status,
             200,
-            "login start: {}",
+            "`/login/start` failed: {}",
             String::from_utf8_lossy(&response.body)
         );
         let url = response.json()["authorizationRequestUrl"]
@@ -110,7 +110,7 @@ impl UserAgent {
             .header("cookie", cookie_header(&self.login_cookies))
             .header("origin", page.origin().ascii_serialization())
             .form(&format!("username={}&password=Password1", self.username));
-        let response = self.client.send("login", &form).expect("a response to the login form");
+        let response = self.client.send("login", &form).expect("sending the login form failed");
         self.keep_login_cookies(&response);
         let location = response
             .header("location")
@@ -118,7 +118,7 @@ impl UserAgent {
         let next = page.join(location).expect("a URL");
         match self.follow(next.as_str()) {
             Ok(back) => back,
-            Err(stuck) => panic!("stuck at {}: HTTP {}", stuck.0.path(), stuck.1.status),
+            Err(stuck) => panic!("the sign-in stopped at {}: HTTP {}", stuck.0.path(), stuck.1.status),
         }
     }
 
@@ -139,14 +139,17 @@ impl UserAgent {
             let response = self
                 .client
                 .send("login", &request)
-                .expect("a response of the authorization server");
+                .expect("a request to the authorization server failed");
             self.keep_login_cookies(&response);
             match response.header("location") {
                 Some(location) => url = url.join(location).expect("a URL"),
                 None => return Err(Box::new((url, response))),
             }
         }
-        panic!("redirected too often")
+        panic!(
+            "the authorization server has redirected ten times, at last to {}",
+            url.path()
+        )
     }
 
     /// `POST /login/end`.

@@ -1,4 +1,4 @@
-//! A filter that lets every request go on as it is.
+//! A filter that forwards every request unchanged.
 #![allow(
     missing_docs,
     reason = "the SDK's macro makes a public function; nothing here is for other crates"

@@ -13,7 +13,7 @@ pub(crate) struct Config {
     pub(crate) audience: String,
     /// `TOKEN_TYPE`: the `typ` that access tokens must have; default `at+jwt` (RFC 9068).
     pub(crate) token_type: String,
-    /// `JWKS_URI`: the issuer's JWKS document. Plain http, since the request stays on the machine.
+    /// `JWKS_URI`: the issuer's JWKS document. Plain HTTP, since the request stays in the network behind the proxy.
     pub(crate) jwks_uri: String,
 }
 
@@ -36,7 +36,7 @@ impl Config {
         };
         let jwks_uri = required("JWKS_URI", "the http URL of the issuer's JWKS document")?;
         if !jwks_uri.starts_with("http://") {
-            return Err("invalid JWKS_URI: write an http URL on the loopback interface".to_owned());
+            return Err("invalid JWKS_URI: write an http URL, such as http://127.0.0.1:3004/oauth/v2/jwks".to_owned());
         }
         Ok(Config {
             host: env("HOST").unwrap_or_else(|| "127.0.0.1".to_owned()),

@@ -7,7 +7,7 @@ use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-/// Why a request is rejected. The client receives the error code; the reason inside `InvalidToken` is for the log.
+/// Why a request is rejected. The client receives the error code and its message; `Display` is for the log.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// No `Authorization` header.
@@ -39,7 +39,11 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ApiError::InvalidToken(reason) => write!(f, "invalid access token: {reason}"),
-            other => f.write_str(other.code().0),
+            ApiError::MissingToken => f.write_str("no Authorization header"),
+            ApiError::KeysUnavailable => f.write_str("no keys of the issuer to validate the access token with"),
+            ApiError::BodyTooLarge => f.write_str("the body is too large"),
+            ApiError::NotFound => f.write_str("no such path"),
+            ApiError::MethodNotAllowed => f.write_str("no such method at this path"),
         }
     }
 }

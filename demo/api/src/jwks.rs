@@ -1,5 +1,6 @@
-//! The issuer's public keys: fetched when they are first needed, when a token names an unknown key, and when they are
-//! older than [`MAX_AGE`]. A caller that invents key ids cannot make the API fetch more often than [`UNKNOWN_KEY_PAUSE`].
+//! The issuer's public keys: fetched when they are first needed, when an access token names an unknown key, and when they are
+//! older than [`MAX_AGE`]. A caller that invents key ids cannot make the API fetch more often than once in
+//! [`UNKNOWN_KEY_PAUSE`], or in [`FAILURE_PAUSE`] while fetching fails.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -102,16 +103,13 @@ impl KeyStore {
 }
 
 async fn read(client: &awc::Client, uri: &str) -> Result<JwkSet, String> {
-    let mut response = client.get(uri).send().await.map_err(|error| error.to_string())?;
+    let failed = |error: &dyn std::fmt::Display| format!("{uri}: {error}");
+    let mut response = client.get(uri).send().await.map_err(|error| failed(&error))?;
     if !response.status().is_success() {
-        return Err(format!("HTTP {}", response.status()));
+        return Err(format!("{uri}: HTTP {}", response.status()));
     }
-    let body = response
-        .body()
-        .limit(MAX_BYTES)
-        .await
-        .map_err(|error| error.to_string())?;
-    serde_json::from_slice(&body).map_err(|error| error.to_string())
+    let body = response.body().limit(MAX_BYTES).await;
+    serde_json::from_slice(&body.map_err(|error| failed(&error))?).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]

@@ -64,7 +64,13 @@ async fn run() -> std::io::Result<()> {
     .workers(2)
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
     .shutdown_timeout(3)
-    .bind((config.host.as_str(), config.port))?;
+    .bind((config.host.as_str(), config.port))
+    .map_err(|error| {
+        std::io::Error::other(format!(
+            "listening at {}:{} failed: {error}: stop the program there, or set PORT to another port",
+            config.host, config.port
+        ))
+    })?;
     println!(
         "demo API ready on http://{}:{} for {}",
         config.host, config.port, config.issuer

@@ -66,7 +66,7 @@ pub(crate) fn key_id(token: &str, token_type: &str) -> Result<String, ApiError> 
     // RFC 9068, section 2.1. The same issuer signs other types of JWT: ID tokens, logout tokens.
     let typ = header.typ.unwrap_or_default().to_ascii_lowercase();
     if typ.strip_prefix("application/").unwrap_or(&typ) != token_type.to_ascii_lowercase() {
-        return Err(ApiError::InvalidToken("its typ is another one"));
+        return Err(ApiError::InvalidToken("its typ is not that of an access token"));
     }
     // RFC 7515, section 4.1.11: no extension is understood.
     if header.crit.is_some() {

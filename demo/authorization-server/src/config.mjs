@@ -31,7 +31,7 @@ export function readConfig(env) {
       redirectUris: list(env, 'CLIENT_REDIRECT_URIS'),
       postLogoutRedirectUris: list(env, 'CLIENT_POST_LOGOUT_REDIRECT_URIS'),
     },
-    // A second client of the same kind: another brand's application.
+    // A second client of the same kind: another application.
     second: env.SECOND_CLIENT_ID && {
       id: env.SECOND_CLIENT_ID,
       secret: secret(env, 'SECOND_CLIENT_SECRET_FILE'),
@@ -104,7 +104,7 @@ function oneOf(env, name, values, fallback) {
 
 function secret(env, name) {
   const value = file(env, name, 'the path of a file that holds the secret').toString('utf8').trim();
-  if (!value) throw new Error(`invalid ${name}: the file is empty: write the secret into it`);
+  if (!value) throw new Error(`invalid ${name}: ${env[name]} is empty: write the secret into it`);
   return value;
 }
 
@@ -114,7 +114,7 @@ function json(env, name) {
     return JSON.parse(text);
   } catch {
     // The error of JSON.parse quotes the file.
-    throw new Error(`invalid ${name}: the file is not JSON: write a JWKS`);
+    throw new Error(`invalid ${name}: ${env[name]} is not JSON: write a JWKS`);
   }
 }
 

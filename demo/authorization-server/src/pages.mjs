@@ -58,7 +58,7 @@ export function logoutPage({ form, confirmed }) {
   const fields = new Markup(form);
   if (confirmed) {
     return page('Signing out', html`${fields}
-<noscript><p>JavaScript is off in this browser.</p></noscript>
+<noscript><p>JavaScript is off in this browser. Press the button to continue.</p></noscript>
 <button type="submit" form="op.logoutForm" name="logout" value="yes" id="confirm-logout">Continue</button>`, {
       script: '/assets/confirm-logout.js',
     });

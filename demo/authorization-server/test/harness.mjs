@@ -56,7 +56,7 @@ export class AuthorizationServer {
       };
       this.process.stdout.on('data', onData);
       this.process.stderr.on('data', onData);
-      this.exited.then(() => reject(new Error(`exited: ${this.output}`)));
+      this.exited.then(() => reject(new Error(`the authorization server exited before it was ready: ${this.output}`)));
     });
   }
 

@@ -97,5 +97,5 @@ function Trust({ url }: { url: string }) {
 
 function describe(failure: unknown): string {
   if (failure instanceof BffError) return `${failure.message} (${failure.code})`;
-  return 'An unexpected error occurred in this page.';
+  return 'An unexpected error occurred in this page. Reload it.';
 }

@@ -22,7 +22,7 @@ export function AuthenticatedView({ api, run }: Props) {
     <>
       <Action title="User info" button="getUserInfo" label="Get user info" result="getUserInfoResult" run={run}
         call={() => api.userInfo()}>
-        Claims about you, from the BFF.
+        Claims about you, from the service.
       </Action>
       <Action title="Claims" button="getClaims" label="Get claims" result="getClaimsResult" run={run}
         call={() => api.claims()}>

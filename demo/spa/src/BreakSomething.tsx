@@ -8,10 +8,10 @@ const SHORT_SECONDS = 10;
 
 /** What happens while a component is stopped. */
 const WITHOUT: Record<string, string> = {
-  'authorization-server': 'The API still answers for sessions that it has seen. Sign-in and refresh fail with 502 or 503, and nobody is signed out.',
-  api: 'Envoy answers 503 for it. The session goes on.',
-  bff: 'The API still answers, since the filter needs only the cookie. There is no refresh and no sign-in until the service is back.',
-  'bff-2': 'The other replica takes over. Nobody notices.',
+  'authorization-server': 'The API still responds for sessions whose access tokens the filter has seen. Sign-in and refresh fail with HTTP 502 or 503, and nobody is signed out.',
+  api: 'Envoy responds in its place, with HTTP 503. The session goes on.',
+  bff: 'The API still responds, since the filter opens the cookie itself. There is no refresh and no sign-in until the service is back.',
+  'bff-2': 'The other replica takes over. Users notice nothing.',
   redis: 'Each replica goes on alone; /metrics and the log of the service say so.',
 };
 
@@ -72,7 +72,7 @@ export function BreakSomething() {
       </div>
       <p>
         {isShort
-          ? `Press "Refresh token" once: the new access token expires after ${SHORT_SECONDS} s. The first call after that is refused, refreshed and sent again.`
+          ? `Press "Refresh token" once: the new access token expires after ${SHORT_SECONDS} s. The first call after that is refused; then the page refreshes the session and sends the call again.`
           : 'Ending the session does what an administrator of the authorization server would do: the filter refuses its cookies within seconds.'}
       </p>
     </section>

@@ -25,5 +25,5 @@ async function answer(sent: Promise<Response>): Promise<DemoState> {
   const response = await sent.catch(() => undefined);
   const body = (await response?.json().catch(() => undefined)) as (DemoState & { error?: string }) | undefined;
   if (response?.ok && body) return body;
-  throw new Error(body?.error ?? 'the demo does not respond');
+  throw new Error(body?.error ?? 'the demo does not respond: start it with `cargo xtask up`');
 }

@@ -31,7 +31,7 @@ async function start(): Promise<void> {
       </StrictMode>,
     );
   } catch {
-    root.render(<p id="error" role="alert">The application's configuration could not be loaded.</p>);
+    root.render(<p id="error" role="alert">The application's configuration (/config.json) could not be loaded. Reload the page.</p>);
   }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The built programs and files. All paths should be absolute: the caller's working directory is not used.
+/// The built programs and files. All paths should be absolute: a test runs in another working directory than
+/// `cargo xtask`.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
     /// Envoy: the program and its leading arguments, such as `["envoy"]` or `["func-e", "run"]`.

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::files;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest validity that browsers accept.
+/// Within the 398 days that browsers accept of public authorities.
 const VALID_FOR: Duration = DAY.saturating_mul(397);
 const RENEWED_BEFORE_EXPIRY: Duration = DAY.saturating_mul(30);
 
@@ -67,7 +67,7 @@ impl Certificates {
     }
 
     fn make(&self, domain: &str, further: &[String], now: SystemTime) -> Result<(), Error> {
-        let failed = |error| Error::new(format!("creating the demo's certificates failed: {error}"));
+        let failed = |error| Error::new(format!("creating the certificates for {domain} failed: {error}"));
         let ca_key = KeyPair::generate().map_err(failed)?;
         let mut ca = CertificateParams::default();
         ca.distinguished_name

@@ -122,7 +122,7 @@ impl Prepared {
         let mut words = self.artifacts.envoy.iter();
         let program = words
             .next()
-            .ok_or_else(|| Error::new("missing Envoy: set Artifacts::envoy"))?;
+            .ok_or_else(|| Error::new("missing Envoy: set BFF_TEST_ENVOY or `Artifacts::envoy`"))?;
         let mut command = Command::new(program);
         command.args(words);
         command.arg("-c").arg(self.options.directory.join("envoy.yaml"));
@@ -174,9 +174,9 @@ impl Prepared {
 
     /// Nothing on disk: the content lives for seconds.
     fn redis(&self) -> Result<Command, Error> {
-        let program = self.artifacts.redis.as_ref();
-        let mut command =
-            Command::new(program.ok_or_else(|| Error::new("missing redis-server: set Artifacts::redis"))?);
+        let missing = || Error::new("missing redis-server: set BFF_TEST_REDIS or `Artifacts::redis`");
+        let program = self.artifacts.redis.as_ref().ok_or_else(missing)?;
+        let mut command = Command::new(program);
         command
             .args(["--bind", "127.0.0.1", "--port"])
             .arg(self.options.ports.redis.to_string())

@@ -1,4 +1,4 @@
-//! The same system in containers (`docker-compose.yml`): a container writes the files of the services once, then exits.
+//! The same system in containers (`docker-compose.yml`): a container writes the files of the services, then exits.
 //!
 //! Names resolve to containers instead of loopback, and the service has two or more replicas. Each service gets a folder
 //! with its files, which is a volume of its own.
@@ -20,11 +20,11 @@ const FILTER: &str = "/etc/envoy/bff_filter.wasm";
 /// The path at which a service finds its folder.
 const MOUNTED: &str = "/run";
 
-/// Writes the missing files below `directory`: `state` holds all of them, `public` the CA's certificate, and a folder for
-/// each service its own.
+/// Writes the files below `directory`: `state` holds all secrets and certificates, `public` the CA's certificate, and a folder for
+/// each service its own files. Secrets of an earlier start are kept, as are certificates that are still valid.
 ///
 /// # Errors
-/// An invalid domain or port, or a folder that cannot be written.
+/// An invalid domain or port, or a file that cannot be read or written.
 pub fn prepare(directory: &Path, domain: &str, port: u16, redis: bool) -> Result<(), Error> {
     let state = directory.join("state");
     let options = options(&state, domain, port, redis);

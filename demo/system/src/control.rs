@@ -38,14 +38,16 @@ impl Control {
     /// Listens at a free port, and tells the web host and the authorization server of a system with these options about it.
     ///
     /// # Errors
-    /// No port is free, or the folder cannot be written.
+    /// No port is free, or a secret cannot be read or written.
     pub fn listen(options: &mut Options) -> Result<Control, Error> {
         let failed = |error| Error::new(format!("listening for the page's commands failed: {error}"));
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
-        let folder = std::path::absolute(options.directory.join("secrets")).map_err(failed)?;
+        let folder = options.directory.join("secrets");
+        let folder = std::path::absolute(&folder)
+            .map_err(|error| Error::new(format!("making {} an absolute path failed: {error}", folder.display())))?;
         files::create_dir(&folder)?;
         let admin_token_file = folder.join("admin-token");
         let control = Control {
@@ -121,7 +123,13 @@ impl Control {
             ["end-sessions"] => {
                 self.administer(system, "/admin/end-sessions", &format!("username={USER}"))?;
             }
-            _ => return Err(Error::new("unknown command")),
+            _ => {
+                return Err(Error::new(format!(
+                    "unknown command `{}`: write `state`, `stop NAME`, `start NAME`, `access-token-seconds SECONDS` or \
+                     `end-sessions`",
+                    words.join(" ")
+                )));
+            }
         }
         Ok(self.state(system))
     }
@@ -146,16 +154,17 @@ impl Control {
     fn administer(&self, system: &System, path: &str, form: &str) -> Result<Value, Error> {
         let address: SocketAddr = system.authorization_server_addr();
         match probe::post(address, path, &self.admin_token, form) {
-            Ok((200, body)) => serde_json::from_str(&body).map_err(|error| Error::new(error.to_string())),
+            Ok((200, body)) => serde_json::from_str(&body)
+                .map_err(|error| Error::new(format!("reading the response of {address}{path} failed: {error}"))),
             Ok((status, _)) => Err(Error::new(format!(
-                "the authorization server refused this with HTTP {status}"
+                "the request to {path} of the authorization server failed: HTTP {status}"
             ))),
             Err(_) => Err(Error::new("the authorization server does not respond: start it first")),
         }
     }
 }
 
-/// The line that the other side sends at once.
+/// The line that the web host sends at once.
 fn read_line(mut stream: &TcpStream) -> io::Result<String> {
     let until = Instant::now() + TIMEOUT;
     let (mut line, mut byte) = (Vec::new(), [0]);
@@ -188,5 +197,8 @@ fn breakable(system: &System) -> impl Iterator<Item = Component> {
 fn component(name: &str, system: &System) -> Result<Component, Error> {
     breakable(system)
         .find(|component| component.name() == name)
-        .ok_or_else(|| Error::new("unknown component"))
+        .ok_or_else(|| {
+            let names: Vec<&str> = breakable(system).map(Component::name).collect();
+            Error::new(format!("unknown component `{name}`: write one of {}", names.join(", ")))
+        })
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Why the system could not be started or changed. `Display` says what to do about it; it never contains a secret.
-#[derive(Debug)]
+/// Why the system could not be started or changed. `Display` says what to do about it; it never contains a secret. `Debug` is the
+/// same text, so that a log in it stays readable after a failed `expect`.
 pub struct Error(String);
 
 impl Error {
@@ -16,6 +16,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

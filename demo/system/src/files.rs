@@ -65,8 +65,8 @@ pub(crate) fn lock(directory: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::new(format!(
-            "another system is running or starting with the files of {}: stop it, or write another folder into \
-             BFF_DEMO_DIRECTORY",
+            "another system is running or starting with the files of {}: stop it, or set BFF_DEMO_DIRECTORY to another \
+             folder",
             directory.display()
         ))),
         Err(TryLockError::Error(error)) => Err(failed(&error)),

@@ -45,7 +45,7 @@ impl ChildGroup {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Asks the group to exit, and kills it if the child has not exited within this time.
+    /// Asks the group to exit, waits at most this time until the child has exited, and kills what is left of the group.
     pub fn stop(&mut self, request: Signal, within: Duration) {
         self.signal(request);
         let asked = Instant::now();

@@ -14,7 +14,7 @@ use crate::ports::Ports;
 pub struct Options {
     /// The parent domain of `www`, `api`, `login` and `mtls`. Default `example.localhost`.
     pub domain: String,
-    /// Domains of further brands, each with `www` and `api`: the servers' certificate covers them. Default: empty.
+    /// Domains of further applications, each with `www` and `api`: the servers' certificate covers them. Default: empty.
     pub further_domains: Vec<String>,
     /// The ports of all listeners.
     pub ports: Ports,
@@ -173,7 +173,7 @@ impl Options {
     /// Whether a system can start with these options. [`crate::System::start`] calls this before it starts anything.
     ///
     /// # Errors
-    /// An invalid domain or origin, host names that do not resolve to this machine, or a port that is in use.
+    /// An invalid domain or origin, host names that do not resolve to this machine, or a port that is in use or configured twice.
     pub fn check(&self) -> Result<(), Error> {
         check_domain(&self.domain)?;
         self.web_origin.as_deref().map_or(Ok(()), check_origin)?;

@@ -105,7 +105,11 @@ impl Ports {
             (Bff, self.bff_admin, "the BFF's admin listener"),
             (Envoy, self.envoy_admin, "Envoy's admin interface"),
             (SecondBff, self.second_bff, "the second replica of the BFF"),
-            (SecondBff, self.second_bff_admin, "its admin listener"),
+            (
+                SecondBff,
+                self.second_bff_admin,
+                "the admin listener of the second replica of the BFF",
+            ),
             (Redis, self.redis, "Redis"),
         ] {
             if without.contains(&component) {
@@ -113,7 +117,8 @@ impl Ports {
             }
             if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == port) {
                 return Err(Error::new(format!(
-                    "port {port} is configured for {other} and for {what}: write a different port for each"
+                    "port {port} is configured for {other} and for {what}: choose other ports by BFF_DEMO_PORT or \
+                     BFF_DEMO_PORTS"
                 )));
             }
             let variable = match port == self.public {
@@ -143,7 +148,7 @@ fn bound(port: u16, shared: bool) -> io::Result<OwnedFd> {
 }
 
 /// A port that is free now. It is below those that the system uses for outgoing connections, and no two calls return the
-/// same one, not even in two processes.
+/// same one, not even in two processes that run at the same time.
 ///
 /// # Panics
 /// If other processes hold every port.

@@ -7,10 +7,10 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
-/// Sends GET `path` over plain HTTP; returns status and body. For admin listeners and readiness checks.
+/// Sends GET `path` over plain HTTP; returns status and body, of at most 16 MiB in all. For admin listeners and readiness checks.
 ///
 /// # Errors
-/// Connecting, writing or reading failed (timeout 2 seconds each), or the response is not HTTP.
+/// Connecting, writing or reading failed (timeout 2 seconds each), or the response is not complete or not HTTP.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     exchange(address, &format!("GET {path}"), "", "")
 }
@@ -33,7 +33,8 @@ fn exchange(address: SocketAddr, target: &str, headers: &str, body: &str) -> io:
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut answer)?;
-    parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let malformed = || io::Error::new(io::ErrorKind::InvalidData, "the response is not complete or not HTTP");
+    parse(&String::from_utf8_lossy(&answer)).ok_or_else(malformed)
 }
 
 fn parse(answer: &str) -> Option<(u16, String)> {

@@ -33,8 +33,11 @@ impl Process {
             outputs.map_err(|error| Error::new(format!("opening the log {} failed: {error}", log.display())))?;
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(out).stderr(err);
-        let child = ChildGroup::start(command)
-            .map_err(|error| Error::new(format!("starting {component} failed: {program}: {error}")))?;
+        let child = ChildGroup::start(command).map_err(|error| {
+            Error::new(format!(
+                "starting {component} failed: {program}: {error}: check that this program exists and may be executed"
+            ))
+        })?;
         Ok(Process {
             component,
             child,
@@ -80,7 +83,7 @@ impl Process {
         let started = Instant::now();
         while self.exited().is_none() {
             if started.elapsed() > READY_WITHIN {
-                return Err(self.failure("does not exit"));
+                return Err(self.failure(&format!("has not exited after {} s", READY_WITHIN.as_secs())));
             }
             std::thread::sleep(POLL);
         }

@@ -32,8 +32,8 @@ impl System {
     /// Prepares the directory, then starts the components one after the other and waits for each until it is ready.
     ///
     /// # Errors
-    /// A port that is in use, before anything starts; a component that exits or is not ready within a minute, with the
-    /// end of its log; `options.interrupted`. No process stays running.
+    /// Options with which no system can start, such as a port that is in use; a file that cannot be read or written; a component
+    /// that exits or is not ready within a minute, with the end of its log; `options.interrupted`. No process stays running.
     pub fn start(artifacts: &Artifacts, options: Options) -> Result<System, Error> {
         options.check()?;
         let prepared = prepare(artifacts, options)?;
@@ -166,7 +166,7 @@ impl System {
     /// Like [`System::resume`], without waiting: what the component needs may be stopped as well.
     ///
     /// # Errors
-    /// The component's program cannot be started.
+    /// The component's program cannot be started, or its log cannot be opened.
     pub fn launch(&self, component: Component) -> Result<(), Error> {
         if self.pid(component).is_none() {
             let process = self.process(component)?;
@@ -192,7 +192,7 @@ impl System {
         let component = Component::Envoy;
         let mut old = self
             .take(component)
-            .ok_or_else(|| Error::new("Envoy is not running: start it with System::resume"))?;
+            .ok_or_else(|| Error::new("Envoy is not running: start it with `System::resume`"))?;
         let epoch = self.envoy_epoch.fetch_add(1, Ordering::Relaxed) + 1;
         let command = self.prepared.command(component, epoch)?;
         let mut process = Process::start(component, command, &self.log(component))?;

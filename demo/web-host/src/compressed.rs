@@ -1,4 +1,5 @@
-//! The app's scripts and styles as gzip, compressed once at startup: a third of the bytes on the way to a browser.
+//! The application's scripts, styles and SVG images as gzip, compressed once at startup: a third of the bytes on the way to a
+//! browser.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -26,15 +27,17 @@ impl Compressed {
     /// Compresses the files in `assets` of the site's folder, whose names change with their content.
     ///
     /// # Errors
-    /// A file cannot be read.
+    /// Names the file or folder that cannot be read.
     pub(crate) fn of(content_dir: &Path) -> io::Result<Self> {
+        let failed =
+            |path: &Path, error: io::Error| io::Error::other(format!("reading {} failed: {error}", path.display()));
         let folder = content_dir.join("assets");
         let mut assets = HashMap::new();
         if !folder.is_dir() {
             return Ok(Self(assets));
         }
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
+        for entry in std::fs::read_dir(&folder).map_err(|error| failed(&folder, error))? {
+            let path = entry.map_err(|error| failed(&folder, error))?.path();
             let extension = path
                 .extension()
                 .and_then(|extension| extension.to_str())
@@ -44,7 +47,7 @@ impl Compressed {
                 continue;
             };
             let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-            gzip.write_all(&std::fs::read(&path)?)?;
+            gzip.write_all(&std::fs::read(&path).map_err(|error| failed(&path, error))?)?;
             let asset = Asset {
                 content_type: file_extension_to_mime(extension).to_string(),
                 gzip: gzip.finish()?.into(),

@@ -43,7 +43,7 @@ impl Config {
         )?);
         if !content_dir.join("index.html").is_file() {
             return Err(format!(
-                "invalid CONTENT_DIR: {} has no index.html: build the single page application first",
+                "invalid CONTENT_DIR: {} has no index.html: build the page with `npm run build` in demo/spa",
                 content_dir.display()
             ));
         }
@@ -61,7 +61,7 @@ impl Config {
                     .parse()
                     .ok()
                     .filter(|address: &SocketAddr| address.ip().is_loopback())
-                    .ok_or("invalid CONTROL_ADDRESS: write an address and port on the loopback interface")?,
+                    .ok_or("invalid CONTROL_ADDRESS: write a loopback address and a port, such as 127.0.0.1:4000")?,
                 token: required("CONTROL_TOKEN", "the token of the program that runs the demo")?,
                 page_origin: required("PAGE_ORIGIN", "the page's own origin")?,
             }),

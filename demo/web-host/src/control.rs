@@ -36,7 +36,7 @@ pub(crate) fn configure(control: Control) -> impl FnOnce(&mut web::ServiceConfig
 }
 
 async fn state(request: HttpRequest, control: web::Data<Control>) -> HttpResponse {
-    // Each answer takes the program some work: no other site may ask for one, such as by an image.
+    // Each response takes the program some work: no other site may ask for one, such as by an image.
     let site = request.headers().get("sec-fetch-site");
     match site.is_none_or(|site| site == "same-origin" || site == "none") {
         true => give(control, "state".to_owned()).await,
@@ -45,7 +45,7 @@ async fn state(request: HttpRequest, control: web::Data<Control>) -> HttpRespons
 }
 
 fn refused() -> HttpResponse {
-    HttpResponse::Forbidden().json(json!({ "error": "this page may not give commands" }))
+    HttpResponse::Forbidden().json(json!({ "error": "only the demo's own page may give commands: open it" }))
 }
 
 async fn command(request: HttpRequest, control: web::Data<Control>) -> HttpResponse {
@@ -58,7 +58,8 @@ async fn command(request: HttpRequest, control: web::Data<Control>) -> HttpRespo
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     match words.iter().all(is_word) {
         true => give(control, words.join(" ")).await,
-        false => HttpResponse::BadRequest().json(json!({ "error": "unknown command" })),
+        false => HttpResponse::BadRequest()
+            .json(json!({ "error": "invalid command: write words of letters, digits and hyphens" })),
     }
 }
 
@@ -67,7 +68,8 @@ async fn give(control: web::Data<Control>, command: String) -> HttpResponse {
         Ok(Ok(answer)) if answer["error"].is_null() => HttpResponse::Ok().json(answer),
         Ok(Ok(answer)) => HttpResponse::Conflict().json(answer),
         // The program that runs the demo is shutting down.
-        _ => HttpResponse::ServiceUnavailable().json(json!({ "error": "the demo does not respond" })),
+        _ => HttpResponse::ServiceUnavailable()
+            .json(json!({ "error": "the demo does not respond: start it with `cargo xtask up`" })),
     }
 }
 

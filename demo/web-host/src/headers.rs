@@ -10,8 +10,8 @@ use actix_web::{Error, web};
 
 use crate::config::Config;
 
-/// The page loads only its own files and sends requests only to the API. No inline script or style, no frames in either
-/// direction, no forms, and no string may become markup or script (Trusted Types).
+/// The page loads only its own files, and sends requests only to its own origin and to the API. No inline script or style, no
+/// frames in either direction, no forms, and no string may become markup or script (Trusted Types).
 fn content_security_policy(api_origin: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {api_origin}; \

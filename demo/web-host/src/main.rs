@@ -56,7 +56,12 @@ async fn run() -> std::io::Result<()> {
     .workers(1)
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
     .shutdown_timeout(3)
-    .bind((host.as_str(), port))?;
+    .bind((host.as_str(), port))
+    .map_err(|error| {
+        std::io::Error::other(format!(
+            "listening at {host}:{port} failed: {error}: stop the program there, or set PORT to another port"
+        ))
+    })?;
     println!("demo web host ready on http://{host}:{port}");
     server.run().await
 }

@@ -1,4 +1,4 @@
-//! The site: the app's files, its runtime configuration, and the fallback for deep links.
+//! The site: the application's files, its runtime configuration, and the fallback for deep links.
 
 use actix_files::{Files, NamedFile};
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
@@ -41,8 +41,8 @@ async fn runtime_config(config: web::Data<Config>) -> HttpResponse {
     }))
 }
 
-/// If there is no such file, a path that could be a view of the app gets the app, any other path 404. The response for
-/// a missing script must not be a page.
+/// If there is no such file, a path that could be a view of the application gets its page, any other path 404. The response
+/// for a missing script must not be a page.
 async fn fallback(request: ServiceRequest, index: std::path::PathBuf) -> Result<ServiceResponse, actix_web::Error> {
     let (request, _) = request.into_parts();
     let response = if !matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -28,7 +28,7 @@ impl Local<'_> {
             ("https://login.example.com", system.login()),
             ("example.com", system.options().domain.clone()),
         ]);
-        kustomize::render(base, &names).unwrap_or_else(|error| panic!("{base}: {error}"))
+        kustomize::render(base, &names).unwrap_or_else(|error| panic!("rendering {base} failed: {error}"))
     }
 
     /// The address behind a host name of the manifests.
@@ -40,7 +40,7 @@ impl Local<'_> {
             "business-api.api.svc.cluster.local" => vec![self.api],
             // Through the public listener, as from anywhere else, so with TLS.
             host if host == format!("login.{}", system.options().domain) => vec![system.public_addr()],
-            other => panic!("unknown host {other}"),
+            other => panic!("unknown host {other}: add its address to `Local::endpoints`"),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Translates Istio's resources to Envoy's configuration, as istiod does for a gateway: only the fields that our
-//! manifests have. Any other field panics, so that a new field must be added here.
+//! manifests have. Another TLS mode, match or kind of patch panics, so that it must be added here.
 //!
 //! From istiod's source: HTTP filters are in the order of the phases, higher priorities first, with CORS after them;
 //! each WasmPlugin and each TrafficExtension is before every route, named as here, its configuration a JSON string and
@@ -43,18 +43,24 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
             let mutual = match server["tls"]["mode"].as_str() {
                 Some("MUTUAL") => true,
                 Some("SIMPLE") => false,
-                other => panic!("the TLS mode {other:?} is not translated"),
+                other => panic!("the TLS mode {other:?} is not translated: add it to tests/src/kubernetes/istio.rs"),
             };
             local.chain(&hosts, mutual, connection_manager)
         })
         .collect();
     for (place, value) in patches(manifests, "FILTER_CHAIN", "MERGE") {
-        assert!(place.get("listener").is_none(), "all of the gateway's");
+        assert!(
+            place.get("listener").is_none(),
+            "a patch of one listener is not translated: {place}"
+        );
         chains.iter_mut().for_each(|chain| merge(chain, value));
     }
     let (mut listener, mut bootstrap) = (json!({}), json!({}));
     for (place, value) in patches(manifests, "LISTENER", "MERGE") {
-        assert!(place.get("listener").is_none(), "all of the gateway's");
+        assert!(
+            place.get("listener").is_none(),
+            "a patch of one listener is not translated: {place}"
+        );
         merge(&mut listener, value);
     }
     for (_, value) in patches(manifests, "BOOTSTRAP", "MERGE") {
@@ -62,7 +68,10 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     }
     let mut clusters = clusters(local, manifests);
     for (place, value) in patches(manifests, "CLUSTER", "MERGE") {
-        assert!(place.get("cluster").is_none(), "all of the gateway's");
+        assert!(
+            place.get("cluster").is_none(),
+            "a patch of one cluster is not translated: {place}"
+        );
         clusters.iter_mut().for_each(|cluster| merge(cluster, value));
     }
     Translation {
@@ -134,7 +143,7 @@ fn wasm_filter(local: &Local<'_>, extension: &Extension<'_>) -> Value {
     let Extension { manifest, name, wasm } = extension;
     let spec = &manifest.content["spec"];
     assert_eq!(spec["phase"], "AUTHN");
-    assert!(spec.get("match").is_none(), "in front of everything");
+    assert!(spec.get("match").is_none(), "the `match` of {name} is not translated");
     let variables = wasm["vmConfig"]["env"].as_array().expect("variables");
     let keys: Vec<&Value> = variables
         .iter()
@@ -193,10 +202,13 @@ fn virtual_host(service: &Manifest, manifests: &[Manifest]) -> Value {
 fn routes(rule: &Value, manifests: &[Manifest]) -> Vec<Value> {
     let destination = &rule["route"][0]["destination"];
     let host = destination["host"].as_str().expect("a host");
-    assert_eq!(rule["retries"]["attempts"], 0, "Istio's default tries again");
+    assert_eq!(
+        rule["retries"]["attempts"], 0,
+        "Istio tries again by default: set `retries.attempts` to 0"
+    );
     assert_ne!(
         rule["timeout"], "0s",
-        "a rule of the resource definition refuses it: leave it out"
+        "a rule of the resource definition refuses `timeout: 0s`: leave it out"
     );
     let mut action = json!({
         "cluster": format!("outbound|{}||{host}", destination["port"]["number"]),
@@ -230,7 +242,7 @@ fn routes(rule: &Value, manifests: &[Manifest]) -> Vec<Value> {
             route["match"] = match (matched["uri"].get("exact"), matched["uri"].get("prefix")) {
                 (Some(path), None) => json!({"path": path}),
                 (None, Some(prefix)) => json!({"prefix": prefix}),
-                _ => panic!("the match {matched} is not translated"),
+                _ => panic!("the match {matched} is not translated: add it to tests/src/kubernetes/istio.rs"),
             };
             route
         })
@@ -294,7 +306,7 @@ fn cluster(local: &Local<'_>, name: &str, manifests: &[Manifest]) -> Value {
         let entries: Vec<&str> = of_kind(manifests, "ServiceEntry")
             .flat_map(|entry| texts(&entry.content["spec"]["hosts"]))
             .collect();
-        assert!(entries.contains(&host), "{host} has no ServiceEntry");
+        assert!(entries.contains(&host), "{host} has no ServiceEntry: add one");
         let names: Vec<Value> = texts(&tls["subjectAltNames"])
             .into_iter()
             .map(|name| json!({"san_type": "DNS", "matcher": {"exact": name}}))
@@ -344,7 +356,7 @@ fn patch(connection_manager: &mut Value, manifests: &[Manifest]) {
                 // They do not belong to the connection manager: see `translate`.
                 (Some("LISTENER" | "FILTER_CHAIN" | "CLUSTER" | "BOOTSTRAP"), Some("MERGE")) => {}
                 (Some("NETWORK_FILTER"), Some("MERGE")) => merge(connection_manager, &value["typed_config"]),
-                other => panic!("the patch {other:?} is not translated"),
+                other => panic!("the patch {other:?} is not translated: add it to tests/src/kubernetes/istio.rs"),
             }
         }
     }

@@ -19,10 +19,10 @@ pub struct Names(pub BTreeMap<String, String>);
 impl Names {
     /// Those of the example for a base's gateway.
     pub fn of_example(base: &str) -> Self {
-        let text = fs::read_to_string(example(base).join("names.yaml")).expect("the example's names");
+        let text = read(&example(base).join("names.yaml"));
         let [map] = manifests::parse("names.yaml", &text)
             .try_into()
-            .expect("one ConfigMap in names.yaml");
+            .expect("names.yaml does not have exactly one ConfigMap");
         let data = map.content["data"].as_object().expect("data");
         let text = |value: &serde_json::Value| value.as_str().expect("a string").to_owned();
         Self(data.iter().map(|(key, value)| (key.clone(), text(value))).collect())
@@ -65,7 +65,7 @@ pub fn render(base: &str, names: &Names) -> Result<Vec<Manifest>, String> {
 pub fn render_with(base: &str, names: &Names, further: &[serde_json::Value]) -> Result<Vec<Manifest>, String> {
     let folder = tempfile::tempdir().expect("a folder");
     // The example's, with the paths from this folder.
-    let text = fs::read_to_string(example(base).join("kustomization.yaml")).expect("the example's kustomization");
+    let text = read(&example(base).join("kustomization.yaml"));
     let lines: Vec<String> = text
         .lines()
         .map(|line| match line.trim_start().strip_prefix("- ../") {
@@ -88,7 +88,7 @@ pub fn render_with(base: &str, names: &Names, further: &[serde_json::Value]) -> 
 
 /// The resources of a base, with the example's names.
 pub fn of_base(base: &str) -> Vec<Manifest> {
-    render(base, &Names::of_example(base)).unwrap_or_else(|error| panic!("{base}: {error}"))
+    render(base, &Names::of_example(base)).unwrap_or_else(|error| panic!("rendering {base} failed: {error}"))
 }
 
 /// What `kubectl kustomize` makes of a folder.
@@ -105,8 +105,16 @@ pub fn kustomize(folder: &Path) -> Result<String, String> {
         .expect("kubectl starts");
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        false => Err(format!(
+            "`kubectl kustomize {}` failed: {}",
+            folder.display(),
+            String::from_utf8_lossy(&output.stderr)
+        )),
     }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("reading {} failed: {error}", path.display()))
 }
 
 /// The example for a base's gateway.

@@ -56,7 +56,8 @@ pub fn of_chart(values: &str) -> Vec<Manifest> {
         .arg(chart.join("ci").join(values))
         .output()
         .expect("Helm starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`helm template` with {values} failed: {said}");
     parse(&format!("helm with {values}"), &String::from_utf8_lossy(&output.stdout))
 }
 
@@ -67,7 +68,10 @@ pub fn values_of_chart() -> Vec<String> {
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    assert!(names.len() >= 5, "{names:?}");
+    assert!(
+        names.len() >= 5,
+        "fewer than five values files in envoy/helm/ci: {names:?}"
+    );
     names
 }
 
@@ -81,7 +85,8 @@ pub fn helm(arguments: &[&str]) -> Command {
 
 /// The resources in a YAML text. A duplicate key is an error.
 pub fn parse(file: &str, text: &str) -> Vec<Manifest> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("parsing {file} failed: {error}"));
     documents
         .into_iter()
         .filter(|content| !content.is_null())

@@ -69,7 +69,10 @@ impl Pods {
     /// The command of a pod's container.
     pub fn command(&self, pod: &Value) -> Command {
         let container = &pod["containers"][0];
-        assert!(container.get("command").is_none(), "the image's own program");
+        assert!(
+            container.get("command").is_none(),
+            "the container has a `command`: the image's own program must run"
+        );
         let arguments = container["args"].as_array().expect("arguments");
         let mut command = Command::new(artifacts().bff_service);
         command.args(
@@ -92,7 +95,9 @@ impl Pods {
             ("BFF_SERVER__ADDRESS" | "BFF_SERVER__ADMIN_ADDRESS", "0.0.0.0") => "127.0.0.1".to_owned(),
             // The address of a Service, in a variable of the kubelet.
             ("BFF_SERVER__ADMIN_ADDRESS", "$(BFF_SERVICE_ADMIN_SERVICE_HOST)") => "127.0.0.1".to_owned(),
-            ("BFF_SERVER__ADDRESS" | "BFF_SERVER__ADMIN_ADDRESS", other) => panic!("{name} is {other}"),
+            ("BFF_SERVER__ADDRESS" | "BFF_SERVER__ADMIN_ADDRESS", other) => {
+                panic!("{name} is {other}: add its translation to tests/src/kubernetes/pod.rs")
+            }
             ("BFF_SERVER__PORT", _) => self.ports.bff.to_string(),
             ("BFF_SERVER__ADMIN_PORT", _) => self.ports.bff_admin.to_string(),
             (_, other) => self.local(other),

@@ -41,7 +41,7 @@ impl Schemas {
         let text = std::fs::read_to_string(core).expect("Kubernetes' schemas");
         let mut file: Value = serde_json::from_str(&text).expect("JSON");
         let Value::Object(definitions) = file["$defs"].take() else {
-            panic!("the schemas of Kubernetes have no `$defs`");
+            panic!("the file in KUBERNETES_SCHEMAS has no `$defs`");
         };
         let custom = variable("CUSTOM_RESOURCE_DEFINITIONS").map(|folder| read_custom(&folder));
         Self {
@@ -157,7 +157,7 @@ fn references(schema: &Value) -> Vec<String> {
                 ("$ref", Value::String(reference)) => {
                     let name = reference
                         .strip_prefix("#/$defs/")
-                        .expect("a definition of the same file");
+                        .expect("a `$ref` leads out of its file");
                     vec![name.to_owned()]
                 }
                 _ => references(child),
@@ -170,7 +170,8 @@ fn references(schema: &Value) -> Vec<String> {
 
 fn read_custom(folder: &Path) -> BTreeMap<(String, String), Value> {
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).expect("the folder of custom resource definitions") {
+    let entries = std::fs::read_dir(folder);
+    for entry in entries.unwrap_or_else(|error| panic!("reading {} failed: {error}", folder.display())) {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|end| end != "yaml") {
             continue;
@@ -229,7 +230,10 @@ fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
     let input = serde_json::to_vec(resources).expect("JSON");
     child.stdin.take().expect("piped").write_all(&input).expect("written");
     let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "tests/kubernetes-models/check.mjs failed");
+    assert!(
+        output.status.success(),
+        "tests/kubernetes-models/check.mjs failed: see its output above"
+    );
     let answers: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(answers.len(), resources.len());
     answers

@@ -8,10 +8,11 @@ use demo_system::{Options, variable};
 
 const USAGE: &str = "\
 usage: demo-containers setup FOLDER                          writes certificates, secrets and configuration
-       demo-containers probe ADDRESS PATH                    requests a health check over http, prints the response
+       demo-containers probe ADDRESS PATH                    requests a health check over HTTP, prints the response
        demo-containers exec --env-file FILE -- PROGRAM ARG…  replaces itself by a program, with the variables of a file
 
-environment of setup: BFF_DEMO_DOMAIN (example.localhost), BFF_DEMO_PORT (8443), COMPOSE_PROFILES (redis)";
+environment of setup: BFF_DEMO_DOMAIN (default example.localhost), BFF_DEMO_PORT (default 8443),
+                      COMPOSE_PROFILES (with redis in the list, the replicas share Redis)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -43,7 +43,11 @@ impl Kubernetes {
         drop(stdin);
         let output = kubectl.wait_with_output().expect("kubectl ends");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kubectl {}: {said}", arguments.join(" "));
+        assert!(
+            output.status.success(),
+            "`kubectl {}` failed: {said}",
+            arguments.join(" ")
+        );
         String::from_utf8(output.stdout).expect("text")
     }
 

@@ -24,7 +24,8 @@ fn main() {
     let kubernetes = Kubernetes::from_env();
     for name in arguments {
         let folder = folder.join(&name);
-        std::fs::create_dir_all(&folder).expect("a folder for the control plane's files");
+        std::fs::create_dir_all(&folder)
+            .unwrap_or_else(|error| panic!("creating {} failed: {error}", folder.display()));
         match name.as_str() {
             "istio" => istio::walk(&kubernetes, &folder),
             "envoy-gateway" => envoy_gateway::walk(&kubernetes, &folder),

@@ -75,5 +75,5 @@ pub(crate) fn authority(cluster: &Cluster) -> String {
 
 /// A file's text.
 pub(crate) fn text(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("reading {} failed: {error}", path.display()))
 }

@@ -21,9 +21,10 @@ pub(crate) fn with_stage(template: &str, stage: Option<&Value>) -> Result<String
             continue;
         }
         let start = text.find(entry_point).and_then(|at| Some(at + text[at..].find(STAGE)?));
-        let start = start.ok_or_else(|| format!("envoy/envoy.yaml: missing {STAGE} below {entry_point}"))?;
+        let start =
+            start.ok_or_else(|| format!("missing {STAGE} below {entry_point} in envoy/envoy.yaml: restore it"))?;
         let open = start + STAGE.len() - 1;
-        let close = matching(&text[open..]).ok_or("envoy/envoy.yaml: an object does not end")? + open;
+        let close = matching(&text[open..]).ok_or("invalid envoy/envoy.yaml: a `{` has no `}`: write it")? + open;
         let replacement = match stage {
             Some(stage) => {
                 let mut merged: Value = serde_json::from_str(&text[open..=close])
@@ -50,7 +51,7 @@ pub(crate) fn with_stage(template: &str, stage: Option<&Value>) -> Result<String
 pub(crate) fn with_introspection_at(template: &str, address: SocketAddr) -> Result<String, String> {
     let (before, cluster) = template
         .split_once(INTROSPECTION)
-        .ok_or("envoy/envoy.yaml: missing cluster introspection")?;
+        .ok_or("missing cluster introspection in envoy/envoy.yaml: restore it")?;
     let address = format!("{{ address: {}, port_value: {} }}", address.ip(), address.port());
     Ok(format!(
         "{before}{INTROSPECTION}{}",

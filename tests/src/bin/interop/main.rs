@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         .filter(|known| names.is_empty() || names.iter().any(|name| name == known.name));
     let mut columns = Vec::new();
     for known in chosen {
-        eprintln!("==> {}", known.name);
+        eprintln!("==> walking through the system with {}", known.name);
         match run(known, folder.join(known.name)) {
             Ok(column) => columns.push(column),
             Err(error) => {

@@ -242,7 +242,7 @@ fn part(jwt: &str, number: usize) -> Result<Value, String> {
         .nth(number)
         .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let part = part.and_then(|part| serde_json::from_slice(&part).ok());
-    part.ok_or_else(|| "the token is not a JWT".to_owned())
+    part.ok_or_else(|| "the token that the step reads is not a JWT".to_owned())
 }
 
 /// The `kid` of a JWT.

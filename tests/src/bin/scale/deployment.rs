@@ -103,7 +103,8 @@ impl Deployment {
         ports: Ports,
         replicas: &[Ports],
     ) -> Result<impl Fn() -> Command + Send + 'static, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("the configuration of Envoy {number}: {error}");
+        let failed =
+            |error: &dyn std::fmt::Display| format!("preparing the configuration of Envoy {number} failed: {error}");
         let folder = self.files.directory();
         let text = fs::read_to_string(folder.join("envoy.yaml")).map_err(|error| failed(&error))?;
         let mut configuration: Value = serde_saphyr::from_str(&text).map_err(|error| failed(&error))?;
@@ -199,7 +200,7 @@ fn redis(artifacts: &Artifacts, logs: &Path, folder: &Path, port: u16) -> Result
     let program = artifacts
         .redis
         .clone()
-        .ok_or("missing redis-server: set BFF_TEST_REDIS")?;
+        .ok_or("missing redis-server: set BFF_TEST_REDIS, or run this with `cargo xtask scale`")?;
     let folder = folder.to_owned();
     let command = move || {
         let mut command = Command::new(&program);

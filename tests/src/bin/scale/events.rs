@@ -89,7 +89,10 @@ pub(crate) fn run(deployment: &mut Deployment, world: &World) -> Result<Vec<Happ
 }
 
 fn replace_replica(deployment: &mut Deployment) -> Result<u64, String> {
-    let (_, replica) = deployment.replicas.first_mut().ok_or("no replica")?;
+    let (_, replica) = deployment
+        .replicas
+        .first_mut()
+        .ok_or("replacing a replica failed: the deployment has none")?;
     let at = now_ms();
     let took = replica.terminate();
     eprintln!("      it has exited after {:.1} s", took.as_secs_f64());
@@ -99,8 +102,9 @@ fn replace_replica(deployment: &mut Deployment) -> Result<u64, String> {
 }
 
 fn replace_envoy(deployment: &mut Deployment, world: &World) -> Result<u64, String> {
-    let (ports, envoy) = deployment.envoys.first_mut().ok_or("no Envoy")?;
-    let door = world.doors.first().ok_or("no Envoy")?;
+    let missing = "replacing an Envoy failed: the deployment has none";
+    let (ports, envoy) = deployment.envoys.first_mut().ok_or(missing)?;
+    let door = world.doors.first().ok_or(missing)?;
     door.open.store(false, Ordering::Relaxed);
     send_plain(
         loopback(ports.admin),
@@ -117,7 +121,10 @@ fn replace_envoy(deployment: &mut Deployment, world: &World) -> Result<u64, Stri
 }
 
 fn kill_replica(deployment: &mut Deployment) -> Result<u64, String> {
-    let (_, replica) = deployment.replicas.get_mut(1).ok_or("no second replica")?;
+    let (_, replica) = deployment
+        .replicas
+        .get_mut(1)
+        .ok_or("killing a replica failed: the deployment has no second one")?;
     let at = now_ms();
     replica.kill();
     sleep(NOTICED_AFTER);

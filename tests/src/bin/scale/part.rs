@@ -80,7 +80,11 @@ impl Part {
         while !(self.is_ready)() {
             let has_ended = self.process.as_mut().is_none_or(|process| process.ended().is_some());
             if has_ended || begun.elapsed() > READY_WITHIN {
-                return Err(format!("{} is not ready: see {}", self.name, self.log.display()));
+                let (name, log) = (&self.name, self.log.display());
+                return Err(match has_ended {
+                    true => format!("{name} has exited: see {log}"),
+                    false => format!("{name} is not ready after {} s: see {log}", READY_WITHIN.as_secs()),
+                });
             }
             std::thread::sleep(POLL);
         }

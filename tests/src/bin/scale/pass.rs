@@ -53,7 +53,7 @@ impl Pass {
     /// A part does not start, or does not respond at the end.
     pub(crate) fn run(settings: &Settings, with_events: bool) -> Result<Self, String> {
         let name = if with_events { "with-events" } else { "quiet" };
-        eprintln!("==> {name}");
+        eprintln!("==> running the pass {name}");
         let folder = settings.folder.join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("logs"))
@@ -75,7 +75,7 @@ impl Pass {
         let (own_before, before) = (own_cpu_seconds(), used(&mut deployment));
         let redis_before = commands(&deployment)?;
         eprintln!(
-            "    {} visits a second for {:.0} s",
+            "    beginning {} visits a second for {:.0} s",
             settings.visits_per_second,
             settings.length().as_secs_f64()
         );

@@ -19,14 +19,14 @@ pub(crate) fn faults(name: &str, pass: &Pass) -> Vec<String> {
     let mut faults = Vec::new();
     for account in pass.accounts.iter().filter(|account| !account.by_kill) {
         faults.push(format!(
-            "{name}: a session was lost that was not in mid-refresh at the SIGKILL: family {:?}: {}",
+            "{name}: a session was lost whose refresh was not in progress at the SIGKILL: family {:?}: {}",
             account.family, account.story
         ));
     }
     let by_kill = pass.accounts.iter().filter(|account| account.by_kill).count();
     if by_kill > pass.in_progress_at_kill {
         faults.push(format!(
-            "{name}: {by_kill} sessions were lost by the SIGKILL, more than the {} that were in mid-refresh",
+            "{name}: {by_kill} sessions were lost by the SIGKILL, more than the {} whose refresh was in progress",
             pass.in_progress_at_kill
         ));
     }

@@ -75,7 +75,7 @@ impl Settings {
             let count = || {
                 value
                     .parse::<u32>()
-                    .map_err(|_| format!("invalid {name}: write a number"))
+                    .map_err(|_| format!("invalid {name}: write an integer from 0 to 4294967295"))
             };
             match name.as_str() {
                 "--sessions" => settings.sealed = count()?,
@@ -89,7 +89,13 @@ impl Settings {
                 "--seed" => settings.seed = count()?.into(),
                 "--folder" => settings.folder = PathBuf::from(value),
                 "--page" => settings.page = Some(PathBuf::from(value)),
-                unknown => return Err(format!("unknown argument `{unknown}`: see the fields of Settings")),
+                unknown => {
+                    return Err(format!(
+                        "unknown argument `{unknown}`: write --sessions, --sign-ins, --minutes, --factor, \
+                         --visits-per-second, --limit-per-second, --replay-seconds, --envoys, --seed, --folder or \
+                         --page"
+                    ));
+                }
             }
         }
         Ok(settings)

@@ -51,7 +51,7 @@ fn bootstrap(manifests: &[Manifest]) -> (&Manifest, Value) {
     assert_eq!(proxy.text("/spec/bootstrap/type"), "Merge");
     let bootstrap = manifests::parse("the bootstrap", proxy.text("/spec/bootstrap/value"));
     let [bootstrap] = bootstrap.as_slice() else {
-        panic!("one bootstrap")
+        panic!("{}: the bootstrap must be one document", proxy.title())
     };
     (proxy, bootstrap.content.clone())
 }

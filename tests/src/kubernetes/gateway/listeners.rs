@@ -40,12 +40,15 @@ pub(super) fn settings(connection_manager: &mut Value, policy: &Value) {
     connection_manager["merge_slashes"] = json!(path["disableMergeSlashes"] == false);
     connection_manager["path_with_escaped_slashes_action"] = match text(path, "escapedSlashesAction") {
         "RejectRequest" => json!("REJECT_REQUEST"),
-        other => panic!("{other} is not translated"),
+        other => panic!(
+            "`escapedSlashesAction: {other}` is not translated: add it to {}",
+            file!()
+        ),
     };
     connection_manager["common_http_protocol_options"] = json!({
         "headers_with_underscores_action": match text(headers, "withUnderscoresAction") {
             "DropHeader" => "DROP_HEADER",
-            other => panic!("{other} is not translated"),
+            other => panic!("`withUnderscoresAction: {other}` is not translated: add it to {}", file!()),
         },
         "idle_timeout": http["idleTimeout"],
     });
@@ -64,7 +67,10 @@ pub(super) fn settings(connection_manager: &mut Value, policy: &Value) {
         },
     }]);
     connection_manager["request_headers_timeout"] = http["requestHeadersReceivedTimeout"].clone();
-    assert!(http.get("requestReceivedTimeout").is_none(), "it would end streams");
+    assert!(
+        http.get("requestReceivedTimeout").is_none(),
+        "`requestReceivedTimeout` would end streams: leave it out"
+    );
     connection_manager["stream_idle_timeout"] = http["streamIdleTimeout"].clone();
     connection_manager["http2_protocol_options"] = json!({
         "max_concurrent_streams": policy["http2"]["maxConcurrentStreams"],

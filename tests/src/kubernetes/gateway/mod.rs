@@ -65,7 +65,9 @@ pub fn translate(local: &Local<'_>, module: &ModuleServer, manifests: &[Manifest
         let mutual = match policy.pointer("/tls/clientValidation/mode").and_then(Value::as_str) {
             Some("RequireAndVerify") => true,
             None => false,
-            other => panic!("{other:?} is not translated"),
+            other => {
+                panic!("the client validation {other:?} is not translated: add it to tests/src/kubernetes/gateway")
+            }
         };
         let mut chain = local.chain(&[host], mutual, connection_manager);
         limit_connections(&mut chain, name, policy);

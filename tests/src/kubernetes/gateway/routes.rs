@@ -54,7 +54,7 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
                     headers.push(json!({"header": {"key": header["name"], "value": header["value"]}}));
                 }
             }
-            other => panic!("{other} is not translated"),
+            other => panic!("the filter {other} is not translated: add it to tests/src/kubernetes/gateway/routes.rs"),
         }
     }
     if let Some(hash) = consistent_hash(route, manifests) {

@@ -24,7 +24,8 @@ pub(super) struct Controller {
 impl Controller {
     /// Lets it make its certificates, starts it, and waits until it listens for proxies.
     pub(super) fn start(kubernetes: &Kubernetes, folder: &Path) -> Self {
-        let program = std::env::var_os("ENVOY_GATEWAY").expect("ENVOY_GATEWAY");
+        let program = std::env::var_os("ENVOY_GATEWAY")
+            .expect("missing ENVOY_GATEWAY: run this with `cargo xtask control-planes`");
         let command = || {
             let mut command = Command::new(&program);
             command
@@ -37,7 +38,7 @@ impl Controller {
             .output()
             .expect("it starts");
         let said = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "Envoy Gateway makes no certificates: {said}");
+        assert!(made.status.success(), "`envoy-gateway certgen` failed: {said}");
         write_certificates(kubernetes, "envoy-gateway", Path::new(CERTIFICATES));
         let configuration = folder.join("envoy-gateway.yaml");
         let text = "apiVersion: gateway.envoyproxy.io/v1alpha1\n\
@@ -70,7 +71,8 @@ pub(super) fn write_certificates(kubernetes: &Kubernetes, name: &str, folder: &P
     });
     let secrets = kubernetes.list("secrets", SYSTEM);
     let secret = secrets.iter().find(|secret| secret["metadata"]["name"] == name);
-    let secret = secret.unwrap_or_else(|| panic!("no Secret {name}"));
+    let secret =
+        secret.unwrap_or_else(|| panic!("no Secret {name} in the namespace {SYSTEM}, where Envoy Gateway makes it"));
     for file in ["tls.crt", "tls.key", "ca.crt"] {
         fs::write(folder.join(file), decoded(&secret["data"][file])).expect("written");
     }

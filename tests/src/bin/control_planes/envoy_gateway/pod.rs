@@ -33,7 +33,7 @@ pub(super) fn configure(kubernetes: &Kubernetes, cluster: &Cluster, folder: &Pat
             (&json!("BFF_COOKIE_KEYS"), &json!("cookie-keys")),
             (&json!("GATEWAY_CLIENT_SECRET"), &json!("gateway-client-secret")),
         ],
-        "Envoy's environment, which this walk fills"
+        "other variables in Envoy's environment than those that this walk fills"
     );
     let mut bootstrap: Value = serde_saphyr::from_str(argument(&container, "--config-yaml")).expect("YAML");
     let mut changes = Vec::new();
@@ -76,7 +76,7 @@ pub(super) fn configure(kubernetes: &Kubernetes, cluster: &Cluster, folder: &Pat
     fs::write(system.directory().join("envoy.yaml"), bootstrap.to_string()).expect("written");
     system
         .resume(Component::Envoy)
-        .expect("Envoy starts with what Envoy Gateway sends");
+        .unwrap_or_else(|error| panic!("starting Envoy with what Envoy Gateway sends failed: {error}"));
     changes.into_iter().map(str::to_owned).collect()
 }
 
@@ -107,7 +107,7 @@ fn argument<'a>(container: &'a Value, name: &str) -> &'a str {
         .collect();
     let place = arguments.iter().position(|argument| *argument == name);
     let value = place.and_then(|place| arguments.get(place + 1));
-    value.unwrap_or_else(|| panic!("no {name} in {arguments:?}"))
+    value.unwrap_or_else(|| panic!("Envoy's container has no argument {name}: it has {arguments:?}"))
 }
 
 /// The proxy's certificate and its authority, as the ConfigMap beside the Deployment says, with files of this run.
@@ -119,7 +119,7 @@ fn secrets_of_proxy(kubernetes: &Kubernetes, folder: &Path) -> [std::path::PathB
         let text = maps
             .iter()
             .find_map(|map| map["data"][name].as_str())
-            .expect("in a ConfigMap");
+            .unwrap_or_else(|| panic!("no ConfigMap in the namespace {SYSTEM} has {name}"));
         let file = folder.join(name);
         fs::write(&file, text.replace("/certs/", &format!("{}/", certificates.display()))).expect("written");
         file

@@ -29,7 +29,10 @@ impl Istiod {
         let (mesh, log) = (folder.join("mesh.yaml"), folder.join("istiod.log"));
         fs::write(&mesh, "trustDomain: cluster.local\n").expect("written");
         fs::write(&log, "").expect("written");
-        let mut command = Command::new(std::env::var_os("PILOT_DISCOVERY").expect("PILOT_DISCOVERY"));
+        let mut command = Command::new(
+            std::env::var_os("PILOT_DISCOVERY")
+                .expect("missing PILOT_DISCOVERY: run this with `cargo xtask control-planes`"),
+        );
         command
             .arg("discovery")
             .args(["--kubeconfig".as_ref(), kubernetes.configuration.as_os_str()])

@@ -53,7 +53,11 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         };
         let changes = proxy.configure(folder, |dump| is_whole(dump, &manifests));
         let refused = istiod.log().contains("failed to build envoy filter value");
-        assert!(!refused, "istiod refuses an EnvoyFilter: see {}", folder.display());
+        assert!(
+            !refused,
+            "istiod refuses an EnvoyFilter: see istiod.log in {}",
+            folder.display()
+        );
         for change in changes {
             println!("  {change}");
         }

@@ -82,7 +82,7 @@ impl Proxy<'_> {
         fs::write(system.directory().join("envoy.yaml"), configuration.to_string()).expect("written");
         system
             .resume(Component::Envoy)
-            .expect("Envoy starts with what istiod sends");
+            .unwrap_or_else(|error| panic!("starting Envoy with what istiod sends failed: {error}"));
         changes.lines()
     }
 
@@ -146,7 +146,7 @@ impl Proxy<'_> {
             is_whole(&dump.borrow())
         };
         let _envoy = Program::start(&folder.join("asking.log"), command, is_there)
-            .unwrap_or_else(|error| panic!("istiod does not send all: {error}"));
+            .unwrap_or_else(|error| panic!("waiting for istiod's whole configuration failed: {error}"));
         dump.into_inner()
     }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bff_tests::http1::{Request, send_plain};
 use bff_tests::setup;
+use demo_system::files;
 use serde_json::Value;
 
 use super::{Offered, Server, fetched};
@@ -94,8 +95,7 @@ impl Server for BetterAuth {
 
     fn prepare(&mut self, site: &Site, page: &Page) -> Result<(), String> {
         self.settings = site.folder.join("server/settings.mjs");
-        fs::write(&self.settings, page.block("settings.mjs")?)
-            .map_err(|error| format!("preparing Better Auth failed: {error}"))
+        files::write(&self.settings, page.block("settings.mjs")?).map_err(String::from)
     }
 
     fn start(&mut self, site: &Site) -> Result<(), String> {
@@ -162,7 +162,8 @@ fn rate_limit(walk: &Walk<'_>) -> Outcome {
     let mut refreshes = (0..TOKEN_REQUESTS).map(|_| user.bff("POST", "/bff/refresh"));
     let limited = refreshes.find(|response| response.status != 204);
     act(walk, "/limit?on=0")?;
-    let limited = limited.ok_or("the server sets no limit")?;
+    let limited =
+        limited.ok_or_else(|| format!("the server has no rate limit: {TOKEN_REQUESTS} refreshes succeeded"))?;
     expect("/refresh beyond the limit", &limited, 503)?;
     if walk.session(&mut user)?["isLoggedIn"] != true {
         return Err("the session has ended with the limit".to_owned());

@@ -128,7 +128,9 @@ impl Server for Keycloak {
     fn end_sessions(&self, walk: &Walk<'_>, _: &[String]) -> Offered {
         let admin = Admin::new(walk)?;
         let users = admin.get(&format!("/users?exact=true&username={USERNAME}"))?;
-        let id = users[0]["id"].as_str().ok_or("Keycloak does not know the user")?;
+        let id = users[0]["id"]
+            .as_str()
+            .ok_or_else(|| format!("Keycloak has no user {USERNAME}"))?;
         admin.post(&format!("/users/{id}/logout"), &json!({}), 204)?;
         Ok(None)
     }
@@ -164,7 +166,9 @@ fn limited_session(walk: &Walk<'_>) -> Outcome {
     let session = walk.session(&mut user)?;
     let left = session["sessionExpiresIn"].as_u64();
     if left.is_none_or(|left| left > SHORT_SESSION) {
-        return Err(format!("/session does not know the limit: {session}"));
+        return Err(format!(
+            "the limit of {SHORT_SESSION} s is not in the response of /session: {session}"
+        ));
     }
     walk.refresh(&mut user)?;
     std::thread::sleep(Duration::from_secs(SHORT_SESSION + 1));
@@ -223,7 +227,7 @@ impl<'a> Admin<'a> {
     fn set_attribute(&self, name: &str, value: &str) -> Result<(), String> {
         let clients = self.get("/clients?clientId=spa-client")?;
         let mut client = clients[0].clone();
-        let id = client["id"].as_str().ok_or("Keycloak does not know the client")?;
+        let id = client["id"].as_str().ok_or("Keycloak has no client of the service")?;
         let path = format!("/clients/{id}");
         client["attributes"][name] = value.into();
         expect(&path, &self.send("PUT", &path, Some(&client))?, 204)

@@ -136,7 +136,7 @@ impl Server for OidcProvider {
         self.start(walk.site)?;
         match status.is_ok_and(|status| status.success()) {
             true => Ok(None),
-            false => Err("removing the keys of oidc-provider failed".to_owned()),
+            false => Err("removing the keys of oidc-provider failed: see the output of node above".to_owned()),
         }
     }
 }

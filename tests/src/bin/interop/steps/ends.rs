@@ -16,7 +16,10 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     let url = walk.log_out(&mut user)?;
     let passage = walk.pages.borrow_mut().open(&url)?;
     if with_hint && (passage.pages > 0) != walk.server.borrow().asks_at_sign_out() {
-        return Err(format!("the server asked the user on {} pages", passage.pages));
+        return Err(format!(
+            "the server showed {} pages at a sign-out with the ID token as a hint",
+            passage.pages
+        ));
     }
     // The page load after sign-out: the `state` is the service's own.
     let end = user.end_login(&passage.url);

@@ -12,7 +12,7 @@ pub(super) fn sign_in(walk: &Walk<'_>) -> Outcome {
     match (end.json()["isLoggedIn"] == true, passage.password) {
         (true, true) => Ok(Done::Passed),
         (true, false) => Err("the server did not ask for a password".to_owned()),
-        _ => Err(shown(&end)),
+        _ => Err(format!("/login/end signed nobody in: {}", shown(&end))),
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
     match end.status == 401 && end.code() == "login_required" && passage.pages == 0 {
         true => Ok(Done::Passed),
         false => Err(format!(
-            "the sign-in failed after {} pages of the server: {}",
+            "the sign-in must end with `login_required` before any page of the server, but ended after {} pages: {}",
             passage.pages,
             shown(&end)
         )),
@@ -89,7 +89,7 @@ pub(super) fn max_age(walk: &Walk<'_>) -> Outcome {
     let SignIn { user, passage, end } = walk.sign_in(&[("max_age", "1")])?;
     if end.json()["isLoggedIn"] != true || !passage.password {
         return Err(format!(
-            "the server did not ask for the password, or the sign-in failed: asked {}; {}",
+            "the server did not ask for the password, or the sign-in failed: it asked for the password: {}; {}",
             passage.password,
             shown(&end)
         ));

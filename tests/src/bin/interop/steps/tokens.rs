@@ -71,7 +71,10 @@ fn introspection(walk: &Walk<'_>, by_own_client: bool) -> Outcome {
     let token = walk.token(&user, Purpose::AccessToken)?;
     match walk.is_active(&token)? && !walk.is_active("not-a-token")? {
         true => Ok(Done::Passed),
-        false => Err("an active token is inactive to this client, or an unknown one active".to_owned()),
+        false => Err(
+            "introspection returned `active: false` for an active access token, or `active: true` for an unknown one"
+                .to_owned(),
+        ),
     }
 }
 

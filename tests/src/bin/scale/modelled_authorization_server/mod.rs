@@ -59,7 +59,8 @@ pub(crate) struct Model {
 /// # Errors
 /// A setting is missing, or a port cannot be used.
 pub(crate) fn run(settings: &str) -> Result<(), String> {
-    let settings: Value = serde_json::from_str(settings).map_err(|error| format!("invalid settings: {error}"))?;
+    let settings: Value = serde_json::from_str(settings)
+        .map_err(|error| format!("invalid settings of the modelled authorization server: {error}"))?;
     let number = |name: &str| settings[name].as_u64().ok_or_else(|| format!("missing setting {name}"));
     let port = |name: &str| Ok::<_, String>(u16::try_from(number(name)?).unwrap_or(0));
     let (own, control_port) = (port("port")?, port("control_port")?);
@@ -91,7 +92,7 @@ pub(crate) fn run(settings: &str) -> Result<(), String> {
 
 async fn listen(port: u16) -> Result<TcpListener, String> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
-    listener.map_err(|error| format!("listening at port {port} failed: {error}"))
+    listener.map_err(|error| format!("listening at 127.0.0.1:{port} failed: {error}"))
 }
 
 /// Listens whenever the server is not away.
