@@ -15,7 +15,7 @@ async function until(what, condition) {
   for (;;) {
     const found = await condition().catch(() => undefined);
     if (found) return found;
-    assert.ok(Date.now() < end, `not within 30 s: ${what}`);
+    assert.ok(Date.now() < end, `waiting timed out after 30 s: ${what}`);
     await new Promise((resolve) => { setTimeout(resolve, 100); });
   }
 }
