@@ -6,15 +6,15 @@ use super::purpose::Purpose;
 use crate::encoding::bytes;
 
 /// Cookie name prefixes. They make the browser refuse a cookie that was set without the required attributes, or by a
-/// sibling domain (RFC 6265bis, section 4.1.3; the layered cookies draft for those with `Http`).
+/// sibling domain (RFC 6265bis, section 4.1.3; draft-ietf-httpbis-layered-cookies for those with `Http`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum NamePrefixes {
-    /// `__Host-Http-` if the Path is `/` and there is no Domain, else `__Http-`.
+    /// `__Host-Http-` if `Path` is `/` and there is no `Domain`, otherwise `__Http-`.
     #[default]
     Host,
-    /// `__Host-` if the Path is `/` and there is no Domain, else `__Secure-`.
+    /// `__Host-` if `Path` is `/` and there is no `Domain`, otherwise `__Secure-`.
     Secure,
     /// No prefix.
     None,
