@@ -31,9 +31,9 @@ pub struct PhantomToken {
     pub cache_seconds: u64,
     /// Whether `Cache-Control` of an introspection response has no effect.
     pub ignore_cache_control: bool,
-    /// Maximum number of cached introspection responses.
+    /// Maximum number of cached introspection responses about active tokens, and again about inactive ones.
     pub cache_entries: usize,
-    /// Maximum size of the cached introspection responses, in bytes.
+    /// Maximum size of the cached introspection responses about active tokens, in bytes.
     pub cache_bytes: usize,
     /// Scopes and audience that every access token must have at this entry point.
     pub requirement: Requirement,
