@@ -11,10 +11,10 @@ use crate::encoding::bytes;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum NamePrefixes {
-    /// `__Host-Http-` if the Path is `/` and there is no Domain, else `__Http-`.
+    /// `__Host-Http-` if `Path` is `/` and there is no `Domain`, otherwise `__Http-`.
     #[default]
     Host,
-    /// `__Host-` if the Path is `/` and there is no Domain, else `__Secure-`.
+    /// `__Host-` if `Path` is `/` and there is no `Domain`, otherwise `__Secure-`.
     Secure,
     /// No prefix.
     None,

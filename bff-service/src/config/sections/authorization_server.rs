@@ -39,8 +39,8 @@ section! {
         /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
         /// Time limit for a request to the token endpoint, in seconds. Callers of `/login/end`, `/callback` and
-        /// `/refresh` receive a response after `request_timeout_ms`; the token request continues, and the next call
-        /// receives its result.
+        /// `/refresh` receive a response after `request_timeout_ms` at the latest; the token request then continues, and
+        /// the next call receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
         /// same number again applies to requests for metadata and JWKS.
@@ -49,7 +49,9 @@ section! {
         /// connections. Set a value below the keep-alive timeout of the server (Node.js: 5 s), so that no request is
         /// sent on a connection that the server is closing.
         pub idle_connection_seconds: u64 = 4, 0..=3600;
-        /// How often the service fetches metadata and JWKS again, in seconds.
+        /// Maximum time until the service fetches metadata and JWKS again, in seconds. If the authorization server lets
+        /// the JWKS be cached for a shorter time (`Cache-Control`), the service fetches them after that time, but not
+        /// within 60 seconds.
         pub refresh_seconds: u64 = 3600, 1..=86_400;
         /// Minimum time between two fetches of the JWKS because of an unknown key id, in seconds.
         pub unknown_key_seconds: u64 = 10, 0..=3600;
@@ -57,7 +59,8 @@ section! {
         /// server signs: userinfo responses, authorization responses (`client.response_mode`) and logout tokens.
         /// `Ed25519` and `EdDSA` are synonyms; `ES512` is not supported.
         pub id_token_algorithms: Vec<String> = strings(&["RS256", "PS256", "ES256", "EdDSA"]);
-        /// Maximum difference between the clocks of the service and the authorization server, in seconds.
+        /// Maximum difference between the clocks of the service and the authorization server, and between those of
+        /// replicas of the service, in seconds.
         pub clock_skew_seconds: u64 = 10, 0..=60;
     }
 }

@@ -14,7 +14,7 @@ section! {
         pub id: String = String::new();
         /// Client secret. Demo mode only.
         pub(in crate::config) secret: Option<Secret> = None;
-        /// File that contains the client secret; a line break at the end is ignored.
+        /// File that contains the client secret; line breaks at the end are ignored.
         pub(in crate::config) secret_file: Option<PathBuf> = None;
         /// Client authentication method at the authorization server. If unset, the strongest method that the client has
         /// credentials for and the authorization server supports.
@@ -65,7 +65,8 @@ section! {
             "resource",
         ]);
         /// Audiences that the `aud` of an ID token may contain besides the client identifier. If empty, the service
-        /// refuses an ID token that has another audience as well.
+        /// refuses an ID token that has another audience as well. The same applies to logout tokens, signed
+        /// authorization responses and signed userinfo responses.
         pub trusted_audiences: Vec<String> = Vec::new();
         /// Whether the service sends the ID token as `id_token_hint` at logout, for authorization servers that require
         /// the hint. The ID token is then part of a URL, which browser histories and logs contain.

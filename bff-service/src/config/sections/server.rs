@@ -7,7 +7,7 @@ section! {
         pub(in crate::config) address: String = "127.0.0.1".to_owned();
         /// Port that the endpoints of the service listen on. `0`: any free port.
         pub(in crate::config) port: u16 = 3003;
-        /// Address of the admin listener (health checks, readiness, metrics, ended sessions, `/authorize`).
+        /// Address of the admin listener (health checks, readiness, metrics, the list of ended sessions, `/authorize`).
         pub(in crate::config) admin_address: String = "127.0.0.1".to_owned();
         /// Port of the admin listener. `0`: any free port.
         pub(in crate::config) admin_port: u16 = 3005;
@@ -15,7 +15,7 @@ section! {
         pub workers: Option<usize> = None, 1..=1024;
         /// How long the service continues to serve requests after SIGTERM, in seconds, while `/readyz` reports that the
         /// service is shutting down: the time that the proxy in front of the service needs to notice. The service then
-        /// finishes the requests in progress and exits.
+        /// finishes the requests and the token requests in progress, and exits.
         pub drain_seconds: u64 = 0, 0..=3600;
         /// How often the service reloads cookie keys, client secrets and the rules of `/authorize`, in seconds. `0`:
         /// only on SIGHUP.

@@ -11,7 +11,8 @@ section! {
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum duration of a login, in seconds.
         pub login_seconds: u64 = 600, 1..=86_400;
-        /// How long later callers with the same refresh token receive the outcome of a refresh, in seconds.
+        /// How long later callers with the same refresh token receive the outcome of a refresh, in seconds; at most 2 if
+        /// the authorization server does not rotate refresh tokens.
         pub refresh_replay_seconds: u64 = 30, 0..=600;
         /// Maximum number of refresh outcomes that the service keeps for later callers with the same refresh token.
         pub refresh_replay_entries: usize = 10_000, 1..=10_000_000;

@@ -28,8 +28,8 @@ section! {
         pub demo: bool = false;
         /// Path prefix of the service's endpoints.
         pub endpoints_prefix: String = DEFAULT_ENDPOINTS_PREFIX.to_owned();
-        /// Former values of `endpoints_prefix`. The service clears cookies at these paths at sign-in and sign-out.
-        /// `/bff` is always one of these paths.
+        /// Former values of `endpoints_prefix`. The service clears cookies at these paths at sign-in, refresh and
+        /// sign-out. `/bff` is always one of these paths.
         pub(in crate::config) former_endpoints_prefixes: Vec<String> = Vec::new();
         /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). The filter's
         /// configuration must have the same value.
@@ -48,9 +48,9 @@ section! {
         /// Whether the service also accepts cookies that are sealed in the format of version 1.
         pub(in crate::config) accept_v1_cookies: bool = false;
         /// Hosts that this application is reached at, such as `api.example.com`. A host with a port matches only that
-        /// port. If empty, any host.
+        /// port. If empty, any host that no other application names.
         pub hosts: Vec<String> = Vec::new();
-        /// Origins whose pages may call the API, such as `https://www.example.com`. At least one is required.
+        /// Origins whose pages may call the service, such as `https://www.example.com`. At least one is required.
         pub(in crate::config) trusted_web_origins: Vec<String> = Vec::new();
         /// Request headers that pages of `trusted_web_origins` may send in addition to `accept`,
         /// `content-type`, the CSRF header, `token-handler-version`, `traceparent`, `tracestate` and `x-request-id`.

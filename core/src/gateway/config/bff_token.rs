@@ -26,9 +26,9 @@ pub struct BffToken {
     /// Whether requests with safe methods (GET, HEAD and OPTIONS) must also have the CSRF header. Requires
     /// `verify_csrf`.
     pub require_header: bool,
-    /// Whether a request with a bearer token and without session cookies skips this stage.
+    /// Whether a request with `Authorization`, and with neither access token cookie nor CSRF cookie, skips this stage.
     pub allow_tokens: bool,
-    /// Whether a navigation (`Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
+    /// Whether a navigation (GET with `Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
     pub allow_navigation: bool,
     /// Names of further cookies that are not forwarded.
     pub drop_cookies: Vec<String>,
@@ -48,7 +48,7 @@ pub struct EndedSessionsSource {
 }
 
 /// Where the filter polls the list of ended sessions. If unset, the filter accepts an ended session until its access token
-/// expires.
+/// expires or introspection calls the token inactive.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -59,9 +59,9 @@ struct RawEndedSessions {
     /// Path of the list. If the service has several applications: `/ended-sessions/<application>`.
     #[serde(default = "ended_sessions_path")]
     path: String,
-    /// Time between two polls, in seconds. The filter refuses an ended session after about this time, or one second more if
-    /// several replicas of the service share Redis. Without Redis, each replica knows only the sessions that it ended itself, so
-    /// it takes until the filter polls that replica.
+    /// Time between two polls, in seconds. The filter refuses an ended session within this time and the duration of a poll, or
+    /// one second later if several replicas of the service share Redis. Without Redis, each replica knows only the sessions that
+    /// it ended itself, so it takes until the filter polls that replica.
     #[serde(default = "poll_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 3600)))]
     poll_seconds: u64,
@@ -131,10 +131,10 @@ pub(super) struct RawBffToken {
     /// Whether requests with safe methods (GET, HEAD and OPTIONS) must also have the CSRF header. Requires `verify_csrf`.
     #[serde(default)]
     require_header: bool,
-    /// Whether a request with a bearer token and without session cookies skips this stage.
+    /// Whether a request with `Authorization`, and with neither access token cookie nor CSRF cookie, skips this stage.
     #[serde(default)]
     allow_tokens: bool,
-    /// Whether a navigation (`Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
+    /// Whether a navigation (GET with `Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
     #[serde(default)]
     allow_navigation: bool,
     /// Whether the filter also accepts cookies that are sealed in the format of version 1. Must equal `accept_v1_cookies` of the

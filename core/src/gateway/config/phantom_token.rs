@@ -31,9 +31,9 @@ pub struct PhantomToken {
     pub cache_seconds: u64,
     /// Whether `Cache-Control` of an introspection response has no effect.
     pub ignore_cache_control: bool,
-    /// Maximum number of cached introspection responses.
+    /// Maximum number of cached introspection responses about active tokens, and again about inactive ones.
     pub cache_entries: usize,
-    /// Maximum size of the cached introspection responses, in bytes.
+    /// Maximum size of the cached introspection responses about active tokens, in bytes.
     pub cache_bytes: usize,
     /// Scopes and audience that every access token must have at this entry point.
     pub requirement: Requirement,
@@ -82,7 +82,8 @@ pub enum ClientAuthentication {
 enum JwtAccessTokens {
     /// The filter forwards it unchanged. The API validates it.
     Pass,
-    /// The filter introspects it like any other token, and forwards it unchanged if it is active and the response contains no JWT.
+    /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active and
+    /// the response contains no JWT.
     Introspect,
 }
 
@@ -111,20 +112,22 @@ pub(super) struct RawPhantomToken {
     /// otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// Maximum time for which the filter caches an introspection response, in seconds. Its `exp` and `Cache-Control` shorten it.
+    /// Maximum time for which the filter caches an introspection response, in seconds. Its `exp` and `Cache-Control` shorten it. The
+    /// filter caches a response about an inactive token for at most 5 seconds.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,
-    /// Whether `Cache-Control` does not shorten that time. Some authorization servers forbid caching in every response, whatever it
-    /// is.
+    /// Whether `Cache-Control` does not shorten the time for which the filter caches an introspection response. Some authorization
+    /// servers forbid caching in every response, whatever it is.
     #[serde(default)]
     ignore_cache_control: bool,
-    /// Maximum number of introspection responses that each worker caches.
+    /// Maximum number of introspection responses about active tokens that each worker caches. The same number again applies to
+    /// responses about inactive tokens, and twice this number to opened cookies.
     #[serde(default = "default_cache_entries")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000000)))]
     token_cache_entries: u64,
-    /// Maximum size of the introspection responses that each worker caches, in bytes. The same number again applies to opened
-    /// cookies.
+    /// Maximum size of the introspection responses about active tokens that each worker caches, in bytes. The same number again
+    /// applies to opened cookies, and an eighth of it to responses about inactive tokens.
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
