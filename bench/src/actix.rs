@@ -20,5 +20,5 @@ pub(crate) fn serve(port: &str) -> Result<()> {
                 .run()
                 .await
         })
-        .map_err(|error| error.to_string())
+        .map_err(|error| format!("serving on port {port} failed: {error}"))
 }

@@ -27,7 +27,7 @@ pub(crate) struct Counter {
 impl Counter {
     /// Wraps the command, whose instructions are then counted.
     pub(crate) fn under_valgrind(command: &mut Command) -> Result<Self> {
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let folder = tempfile::tempdir().map_err(|error| format!("creating a temporary folder failed: {error}"))?;
         command.args(["valgrind", "--tool=callgrind", "--quiet"]).arg(format!(
             "--callgrind-out-file={}",
             folder.path().join("counts").display()
@@ -47,16 +47,20 @@ impl Counter {
             .stderr(Stdio::null())
             .status();
         if !dumped.is_ok_and(|status| status.success()) {
-            return Err("vgdb (package valgrind) failed to reach the counted program".to_owned());
+            return Err(format!(
+                "dumping the counts of process {process} failed: check that vgdb (package valgrind) is installed"
+            ));
         }
-        let files = fs::read_dir(self.folder.path()).map_err(|error| error.to_string())?;
+        let failed =
+            |error: std::io::Error| format!("reading the counts in {} failed: {error}", self.folder.path().display());
+        let files = fs::read_dir(self.folder.path()).map_err(failed)?;
         for file in files.flatten() {
-            let text = fs::read_to_string(file.path()).map_err(|error| error.to_string())?;
+            let text = fs::read_to_string(file.path()).map_err(failed)?;
             // The file that callgrind creates at the start is empty until the program exits.
             let summary = text.lines().find_map(|line| line.strip_prefix("summary: "));
             if let Some(count) = summary.and_then(|count| count.trim().parse::<f64>().ok()) {
                 self.counted.set(self.counted.get() + count);
-                fs::remove_file(file.path()).map_err(|error| error.to_string())?;
+                fs::remove_file(file.path()).map_err(failed)?;
             }
         }
         Ok(self.counted.get())

@@ -41,7 +41,7 @@ impl Deployment {
         let names = CookieNames::new(PREFIX, NamePrefixes::Host, false, false).map_err(|error| error.to_string())?;
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
-            .map_err(|error| error.to_string())?
+            .map_err(|error| format!("reading the clock failed: {error}"))?
             .as_secs();
         Ok(Self {
             sealer: Sealer::new(ring, PREFIX, false),
@@ -63,7 +63,7 @@ impl Deployment {
             };
             let nonce = random::<NONCE_BYTES>()?;
             let sealed = self.sealer.seal(purpose, &content, nonce);
-            sealed.map_err(|error| error.to_string())
+            sealed.map_err(|error| format!("sealing a cookie failed: {error}"))
         };
         let claims = json!({"iss": "https://login.example.com", "sub": "user", "aud": "client", "iat": self.now, "exp": self.now + 36_000});
         let id_token = format!(
@@ -107,7 +107,7 @@ pub(crate) fn token_length(size: usize) -> usize {
 /// A random token.
 pub(crate) fn token(length: usize) -> Result<String> {
     let mut bytes = vec![0; length];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    getrandom::fill(&mut bytes).map_err(|error| format!("drawing random numbers failed: {error}"))?;
     let mut text = base64url::encode(&bytes);
     text.truncate(length);
     Ok(text)
@@ -115,7 +115,7 @@ pub(crate) fn token(length: usize) -> Result<String> {
 
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    getrandom::fill(&mut bytes).map_err(|error| format!("drawing random numbers failed: {error}"))?;
     Ok(bytes)
 }
 

@@ -73,7 +73,7 @@ impl Envoy {
         let admin = free_port();
         let file = folder.join("envoy.json");
         std::fs::write(&file, configuration(listeners, upstream, admin).to_string())
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+            .map_err(|error| format!("writing {} failed: {error}", file.display()))?;
         let mut program = Program::start(artifacts.meter, "0", &artifacts.envoy, |command| {
             command
                 .arg("-c")

@@ -95,7 +95,7 @@ pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Resu
         handles.push(tasks.spawn_local(async move {
             let mut connection = Connection::to(requests.port)
                 .await
-                .map_err(|error| format!("port {}: {error}", requests.port))?;
+                .map_err(|error| format!("connecting to port {} failed: {error}", requests.port))?;
             #[allow(clippy::cast_precision_loss, reason = "small numbers")]
             let (number, connections) = (number as f64, CONNECTIONS as f64);
             let mut due = started;
@@ -117,10 +117,11 @@ pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Resu
                 let answer = connection
                     .exchange(requests.next())
                     .await
-                    .map_err(|error| format!("port {}: {error}", requests.port))?;
+                    .map_err(|error| format!("a request to port {} failed: {error}", requests.port))?;
                 if answer.status() != requests.status {
                     return Err(format!(
-                        "instead of {}: {}{}",
+                        "port {}: expected HTTP {}, received {}{}",
+                        requests.port,
                         requests.status,
                         answer.head(),
                         answer.body()
@@ -139,7 +140,9 @@ pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Resu
     }
     tasks.await;
     for handle in handles {
-        handle.await.map_err(|error| error.to_string())??;
+        handle
+            .await
+            .map_err(|error| format!("sending requests failed: {error}"))??;
     }
     let mut outcome = outcome.take();
     outcome.latencies.sort_unstable();

@@ -69,7 +69,7 @@ fn run(meter: Meter, filters: &[&str]) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("starting the runtime failed: {error}"))?;
     LocalSet::new().block_on(&runtime, measure_all(&artifacts, filters))
 }
 
@@ -84,7 +84,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
         warm_up: Duration::from_millis(warm_up),
         slice: Duration::from_millis(slice.unwrap_or(usual_slice)),
     };
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let folder = tempfile::tempdir().map_err(|error| format!("creating a temporary folder failed: {error}"))?;
     let deployment = Deployment::new()?;
     let key = SigningKey::new()?;
     let (jwt, jwks) = (key.access_token()?, key.jwks());
@@ -198,7 +198,7 @@ fn artifacts(meter: Meter) -> Result<Artifacts> {
             // Go's programs do not run under valgrind.
             Meter::Instructions => None,
         },
-        this_program: std::env::current_exe().map_err(|error| error.to_string())?,
+        this_program: std::env::current_exe().map_err(|error| format!("finding this program failed: {error}"))?,
         meter,
     })
 }

@@ -103,7 +103,7 @@ impl Server {
         };
         let file = folder.join(format!("{}.yaml", self.cluster()));
         std::fs::write(&file, configuration(self.port, upstream).to_string())
-            .map_err(|error| format!("{}: {error}", file.display()))?;
+            .map_err(|error| format!("writing {} failed: {error}", file.display()))?;
         let key = base64url::encode(&random::<32>()?);
         let program = programs.oauth2_proxy.clone().into();
         let mut proxy = Program::start(Meter::CpuTime, "0", &[program], |command| {

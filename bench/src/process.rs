@@ -96,7 +96,10 @@ impl Program {
             return Err(format!("{what} has exited: see its output above"));
         }
         if started.elapsed() > READY_WITHIN {
-            return Err(format!("{what} is not ready after {} s", READY_WITHIN.as_secs()));
+            return Err(format!(
+                "{what} is not ready after {} s: see its output above",
+                READY_WITHIN.as_secs()
+            ));
         }
         Ok(())
     }

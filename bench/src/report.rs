@@ -117,15 +117,16 @@ impl Report {
     /// Writes the files.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let rows: Vec<Value> = self.figures.iter().map(|(name, figures)| row(name, figures)).collect();
-        let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+        let json =
+            serde_json::to_string_pretty(&rows).map_err(|error| format!("serializing the results failed: {error}"))?;
         for (name, text) in [
             ("latest.json", format!("{json}\n")),
             ("latest.md", self.markdown()),
             ("latest.svg", self.svg()),
         ] {
             let path = folder.join(name);
-            std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-            eprintln!("==> written: {}", path.display());
+            std::fs::write(&path, text).map_err(|error| format!("writing {} failed: {error}", path.display()))?;
+            eprintln!("==> wrote {}", path.display());
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ pub(crate) async fn measure(
          [session]\nrefresh_replay_seconds = 1\n",
         prefix = crate::credentials::PREFIX,
     );
-    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    std::fs::write(&file, text).map_err(|error| format!("writing {} failed: {error}", file.display()))?;
     let mut program = Program::start(
         artifacts.meter,
         "0",

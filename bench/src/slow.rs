@@ -54,7 +54,7 @@ pub(crate) async fn measure(
             Ok(client)
         })
         .collect::<std::io::Result<Vec<_>>>()
-        .map_err(|error| format!("a slow client was refused: {error}"))?;
+        .map_err(|error| format!("connecting a slow client to port {} failed: {error}", of_with.port))?;
     let subject = |number: usize, requests, program| Subject {
         name: NAMES[number],
         base: NAMES[1],

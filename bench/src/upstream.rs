@@ -33,7 +33,7 @@ pub(crate) fn issuer(port: u16) -> String {
 pub(crate) async fn serve(upstream: Rc<Upstream>) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", upstream.port))
         .await
-        .map_err(|error| format!("port {}: {error}", upstream.port))?;
+        .map_err(|error| format!("listening on port {} failed: {error}", upstream.port))?;
     tokio::task::spawn_local(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {

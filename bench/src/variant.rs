@@ -42,15 +42,21 @@ impl Variant {
     pub(crate) async fn check(&mut self) -> Result<()> {
         let failed = |what: String| format!("{}: {what}", self.name);
         let request = self.requests.list.first().cloned().unwrap_or_default();
-        let mut connection = Connection::to(self.requests.port)
+        let port = self.requests.port;
+        let mut connection = Connection::to(port)
             .await
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(format!("connecting to port {port} failed: {error}")))?;
         let answer = connection
             .exchange(&request)
             .await
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(format!("the request to port {port} failed: {error}")))?;
         if answer.status() != self.requests.status {
-            return Err(failed(format!("answered with {}{}", answer.head(), answer.body())));
+            let expected = self.requests.status;
+            return Err(failed(format!(
+                "expected HTTP {expected}, received {}{}",
+                answer.head(),
+                answer.body()
+            )));
         }
         if let Some(expected) = &self.expected {
             let seen = answer.body();
@@ -61,7 +67,9 @@ impl Variant {
                     .map(|(_, value)| value)
             };
             if !expected.is_met_by(value("authorization"), value("cookie")) {
-                return Err(failed(format!("the API received\n{seen}")));
+                return Err(failed(format!(
+                    "the API received another request than expected:\n{seen}"
+                )));
             }
         }
         let quiet = |request: &Vec<u8>| {

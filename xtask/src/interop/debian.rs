@@ -108,7 +108,7 @@ fn source_of(release: &str) -> Result<String> {
 }
 
 fn apt_get(options: &[OsString]) -> Result<Command> {
-    let program = command::find("apt-get").ok_or("missing apt-get: this server comes from Debian's packages")?;
+    let program = command::find("apt-get").ok_or("missing apt-get, which fetches this server: use Debian 12 or 13")?;
     let mut command = Command::new(program);
     // Neither an installation elsewhere nor the user is disturbed, and nothing of the system is written.
     command.env("DEBIAN_FRONTEND", "noninteractive").args([

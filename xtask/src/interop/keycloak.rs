@@ -34,9 +34,8 @@ pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
 }
 
 fn unpack(home: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| format!("unpacking Keycloak failed: {error}");
     if home.exists() {
-        fs::remove_dir_all(home).map_err(failed)?;
+        fs::remove_dir_all(home).map_err(|error| format!("removing {} failed: {error}", home.display()))?;
     }
     let archive = download()?;
     let tools = workspace::tools();

@@ -23,7 +23,7 @@ pub(crate) fn with_stage(template: &str, stage: Option<&Value>) -> Result<String
         let start = text.find(entry_point).and_then(|at| Some(at + text[at..].find(STAGE)?));
         let start = start.ok_or_else(|| format!("envoy/envoy.yaml: missing {STAGE} below {entry_point}"))?;
         let open = start + STAGE.len() - 1;
-        let close = matching(&text[open..]).ok_or("envoy/envoy.yaml: an object does not end")? + open;
+        let close = matching(&text[open..]).ok_or("envoy/envoy.yaml: missing the end of \"phantom_token\": {")? + open;
         let replacement = match stage {
             Some(stage) => {
                 let mut merged: Value = serde_json::from_str(&text[open..=close])

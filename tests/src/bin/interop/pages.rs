@@ -72,7 +72,8 @@ impl Pages {
         writeln!(self.requests, "{request}").map_err(failed)?;
         let mut line = String::new();
         self.answers.read_line(&mut line).map_err(failed)?;
-        let answer: Value = serde_json::from_str(&line).map_err(|_| "the browser has exited".to_owned())?;
+        let answer: Value =
+            serde_json::from_str(&line).map_err(|_| "the browser has exited: see its output above".to_owned())?;
         match answer["error"].as_str() {
             Some(error) => Err(format!("the browser failed: {error}")),
             None => Ok(answer),

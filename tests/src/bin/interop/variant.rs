@@ -2,7 +2,7 @@
 
 use bff_tests::echoing_api::EchoingApi;
 use bff_tests::setup;
-use demo_system::{Component, System};
+use demo_system::{Component, System, files};
 use serde_json::Value;
 
 use crate::gateway;
@@ -94,19 +94,18 @@ pub(crate) fn start(
 ) -> Result<System, String> {
     let mut options = site.options();
     let mut artifacts = setup::artifacts();
-    let failed = |error: std::io::Error| format!("preparing the system failed: {error}");
     let secrets = options.directory.join("secrets");
-    std::fs::create_dir_all(&secrets).map_err(failed)?;
-    std::fs::write(secrets.join("client-secret"), site.client_secret()).map_err(failed)?;
+    files::create_dir(&secrets)?;
+    files::write(&secrets.join("client-secret"), site.client_secret())?;
     let gateway = site.secret_of(settings.stage.as_ref(), settings.service("BFF_CLIENT__ID"));
-    std::fs::write(secrets.join("gateway-client-secret"), gateway).map_err(failed)?;
-    let template = std::fs::read_to_string(&artifacts.envoy_config).map_err(failed)?;
+    files::write(&secrets.join("gateway-client-secret"), gateway)?;
+    let template = files::read(&artifacts.envoy_config)?;
     let mut template = gateway::with_stage(&template, settings.stage.as_ref())?;
     if let Some(address) = server.introspection(site) {
         template = gateway::with_introspection_at(&template, address)?;
     }
     artifacts.envoy_config = options.directory.join("envoy-template.yaml");
-    std::fs::write(&artifacts.envoy_config, template).map_err(failed)?;
+    files::write(&artifacts.envoy_config, template)?;
     options.without.push(Component::AuthorizationServer);
     if variant.form == Form::Claims {
         options.dial_api = Some(EchoingApi::start().1);

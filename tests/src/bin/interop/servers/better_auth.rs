@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bff_tests::http1::{Request, send_plain};
 use bff_tests::setup;
+use demo_system::files;
 use serde_json::Value;
 
 use super::{Offered, Server, fetched};
@@ -94,8 +95,7 @@ impl Server for BetterAuth {
 
     fn prepare(&mut self, site: &Site, page: &Page) -> Result<(), String> {
         self.settings = site.folder.join("server/settings.mjs");
-        fs::write(&self.settings, page.block("settings.mjs")?)
-            .map_err(|error| format!("preparing Better Auth failed: {error}"))
+        Ok(files::write(&self.settings, page.block("settings.mjs")?)?)
     }
 
     fn start(&mut self, site: &Site) -> Result<(), String> {
@@ -148,7 +148,7 @@ impl Server for BetterAuth {
             }
             "the API refuses a revoked access token" => {
                 "it revokes no JWT access token: it answers 400 `unsupported_token_type`, and introspection goes on to call the \
-                 token active (@better-auth/oauth-provider, revokeEndpoint): keep access tokens short"
+                 token active (@better-auth/oauth-provider, revokeEndpoint): configure a short lifetime of access tokens"
             }
             _ => return None,
         })
@@ -162,10 +162,10 @@ fn rate_limit(walk: &Walk<'_>) -> Outcome {
     let mut refreshes = (0..TOKEN_REQUESTS).map(|_| user.bff("POST", "/bff/refresh"));
     let limited = refreshes.find(|response| response.status != 204);
     act(walk, "/limit?on=0")?;
-    let limited = limited.ok_or("the server sets no limit")?;
+    let limited = limited.ok_or_else(|| format!("the server refused none of {TOKEN_REQUESTS} token requests"))?;
     expect("/refresh beyond the limit", &limited, 503)?;
     if walk.session(&mut user)?["isLoggedIn"] != true {
-        return Err("the session has ended with the limit".to_owned());
+        return Err("the session has ended at the rate limit".to_owned());
     }
     walk.refresh(&mut user)?;
     walk.call_api(&user)?;

@@ -1,6 +1,5 @@
 //! Canaille, with its database in a file and the configuration of the page.
 
-use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use bff_tests::http1::{Request, send_plain_as};
 use bff_tests::renamed_server;
+use demo_system::files;
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
@@ -109,12 +109,12 @@ impl Canaille {
     fn add_key(&mut self) -> Result<(), String> {
         let key = self.run(&["jwk", "create", "rsa", "--format", "toml"], "")?;
         self.keys.push(key.trim().to_owned());
-        let (newest, former) = self.keys.split_last().ok_or("there is no key")?;
+        let (newest, former) = self.keys.split_last().ok_or("Canaille has no key")?;
         let text = self
             .configuration
             .replace("THE_SIGNING_KEY", newest)
             .replace("THE_FORMER_KEYS", &former.join(", "));
-        fs::write(self.folder.join(CONFIGURATION), text).map_err(|error| format!("preparing Canaille failed: {error}"))
+        Ok(files::write(&self.folder.join(CONFIGURATION), text)?)
     }
 }
 

@@ -1,11 +1,11 @@
 //! django-oauth-toolkit, in the Django project in `tests/interop/django-oauth-toolkit`, with the settings of the page.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use bff_tests::repository;
+use demo_system::files;
 
 use super::{Offered, Server, fetched};
 use crate::page::Page;
@@ -132,8 +132,7 @@ impl Server for DjangoOauthToolkit {
     fn prepare(&mut self, site: &Site, page: &Page) -> Result<(), String> {
         self.folder = site.folder.join("server");
         for file in FILES {
-            fs::write(self.folder.join(file), page.block(file)?)
-                .map_err(|error| format!("preparing Django failed: {error}"))?;
+            files::write(&self.folder.join(file), page.block(file)?)?;
         }
         self.run(site, "prepare")
     }

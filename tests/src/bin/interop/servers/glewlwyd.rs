@@ -7,6 +7,7 @@ use std::process::Command;
 
 use bff_tests::http1::{Request, send_plain};
 use bff_tests::{repository, setup};
+use demo_system::files;
 use serde_json::{Value, json};
 
 use super::{Offered, Server, fetched, folder_in};
@@ -64,7 +65,7 @@ pub(crate) fn new() -> Result<Box<dyn Server>, String> {
 impl Glewlwyd {
     /// The package's sample, with the settings of the page and of the run.
     fn configuration(&self, site: &Site, page: &Page) -> Result<String, String> {
-        let sample = fs::read_to_string(self.home.join("glewlwyd.conf")).map_err(failed)?;
+        let sample = files::read(&self.home.join("glewlwyd.conf"))?;
         let root = self.home.join("root");
         let own = format!(
             "port={}\nbind_address=\"127.0.0.1\"\nstatic_files_path=\"{}/\"\n",
@@ -127,8 +128,10 @@ impl Server for Glewlwyd {
 
     fn prepare(&mut self, site: &Site, page: &Page) -> Result<(), String> {
         self.folder = site.folder.join("server");
-        fs::copy(self.home.join("glewlwyd.db"), self.folder.join("glewlwyd.db")).map_err(failed)?;
-        fs::write(self.folder.join("glewlwyd.conf"), self.configuration(site, page)?).map_err(failed)?;
+        let database = self.home.join("glewlwyd.db");
+        fs::copy(&database, self.folder.join("glewlwyd.db"))
+            .map_err(|error| format!("copying {} failed: {error}", database.display()))?;
+        files::write(&self.folder.join("glewlwyd.conf"), self.configuration(site, page)?)?;
         self.start(site)?;
         self.set_up(site, page)
     }
@@ -217,16 +220,13 @@ fn with_setting(text: &str, setting: &str) -> String {
     others.fold(setting.to_owned() + "\n", |text, line| text + line + "\n")
 }
 
-fn failed(error: std::io::Error) -> String {
-    format!("preparing Glewlwyd failed: {error}")
-}
-
 /// A private key as a JWK.
 fn new_key(kid: &str) -> Result<Value, String> {
     let script = repository::path("tests/interop/glewlwyd/key.mjs");
     let output = Command::new(setup::artifacts().node).arg(script).arg(kid).output();
     let output = output.map_err(|error| format!("generating a key failed: {error}"))?;
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("generating a key failed: {error}"))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("reading the output of tests/interop/glewlwyd/key.mjs failed: {error}"))
 }
 
 /// The interface for administrators, `/api`.
@@ -249,7 +249,9 @@ impl Admin {
         let cookie = response
             .header("set-cookie")
             .and_then(|cookie| cookie.split(';').next());
-        admin.cookie = cookie.ok_or("Glewlwyd does not sign the administrator in")?.to_owned();
+        admin.cookie = cookie
+            .ok_or("the sign-in of Glewlwyd's administrator failed: missing cookie in the response")?
+            .to_owned();
         Ok(admin)
     }
 

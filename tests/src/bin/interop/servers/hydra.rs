@@ -1,12 +1,12 @@
 //! Ory Hydra, with its database in a file, and the login and consent application in `tests/interop/hydra`.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
 use bff_tests::http1::{Request, Response, send_plain};
 use bff_tests::{repository, setup};
+use demo_system::files;
 use serde_json::{Value, json};
 
 use super::{Offered, Server, fetched};
@@ -138,15 +138,14 @@ impl Server for Hydra {
 
     fn prepare(&mut self, site: &Site, page: &Page) -> Result<(), String> {
         self.folder = site.folder.join("server");
-        let failed = |error: std::io::Error| format!("preparing Hydra failed: {error}");
-        fs::write(self.folder.join("hydra.yml"), page.block("hydra.yml")?).map_err(failed)?;
+        files::write(&self.folder.join("hydra.yml"), page.block("hydra.yml")?)?;
         let migrated = self
             .command(site, &["migrate", "sql", "up", "-e", "--yes"])
             .output()
-            .map_err(failed)?;
+            .map_err(|error| format!("starting `hydra migrate sql up` failed: {error}"))?;
         if !migrated.status.success() {
             return Err(format!(
-                "preparing Hydra failed: {}",
+                "`hydra migrate sql up` failed: {}",
                 String::from_utf8_lossy(&migrated.stderr)
             ));
         }

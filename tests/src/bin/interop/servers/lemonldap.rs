@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bff_tests::http1::Request;
 use bff_tests::repository;
+use demo_system::files;
 use serde_json::{Value, json};
 use url::{Position, Url};
 
@@ -99,7 +100,8 @@ impl LemonLdap {
                 "generateModule": "Lemonldap::NG::Common::Apache::Session::Generate::SHA256",
             })
         };
-        let portal = Url::parse(&site.options().origin("login")).map_err(|error| error.to_string())?;
+        let portal = Url::parse(&site.options().origin("login"));
+        let portal = portal.map_err(|error| format!("invalid origin of the portal: {error}"))?;
         let rest = json!({
             "cfgAuthor": "interop",
             "cfgVersion": self.version().split('+').next(),
@@ -133,7 +135,7 @@ impl LemonLdap {
         });
         let members = configuration
             .as_object_mut()
-            .ok_or("the block lmConf.json is no object")?;
+            .ok_or("docs/providers/lemonldap.md: invalid block `lmConf.json`: write an object")?;
         members.extend(rest.as_object().cloned().unwrap_or_default());
         set_key(&mut configuration, "first")?;
         Ok(configuration)
@@ -170,7 +172,7 @@ impl LemonLdap {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         configuration["cfgDate"] = now.as_secs().into();
         let path = self.folder.join(format!("conf/lmConf-{number}.json"));
-        fs::write(path, configuration.to_string()).map_err(failed)
+        Ok(files::write(&path, configuration.to_string())?)
     }
 
     /// Changes the configuration of the portal.
@@ -228,7 +230,7 @@ impl Server for LemonLdap {
     fn prepare(&mut self, site: &Site, page: &Page) -> Result<(), String> {
         self.folder = site.folder.join("server");
         for folder in ["conf", "sessions/lock", "psessions/lock"] {
-            fs::create_dir_all(self.folder.join(folder)).map_err(failed)?;
+            files::create_dir(&self.folder.join(folder))?;
         }
         let settings = format!(
             "[all]\nlogLevel = info\n[configuration]\ntype = File\ndirName = {}\n\
@@ -236,7 +238,7 @@ impl Server for LemonLdap {
             self.folder.join("conf").display(),
             self.root().join("usr/share/lemonldap-ng/portal/templates").display(),
         );
-        fs::write(self.folder.join("lemonldap-ng.ini"), settings).map_err(failed)?;
+        files::write(&self.folder.join("lemonldap-ng.ini"), settings)?;
         self.create_users()?;
         let configuration = serde_json::from_str(page.block("lmConf.json")?)
             .map_err(|error| format!("docs/providers/lemonldap.md: invalid block `lmConf.json`: {error}"))?;
@@ -283,13 +285,13 @@ impl Server for LemonLdap {
 
 /// The names of the user's sessions at the portal.
 fn sessions(folder: &Path) -> Result<Vec<String>, String> {
-    let entries = fs::read_dir(folder).map_err(failed)?.flatten();
+    let entries = fs::read_dir(folder).map_err(|error| format!("reading {} failed: {error}", folder.display()))?;
     let is_sign_in = |path: &PathBuf| {
         let content = fs::read(path).unwrap_or_default();
         let session: Value = serde_json::from_slice(&content).unwrap_or_default();
         session["_session_kind"] == "SSO"
     };
-    let files = entries.map(|entry| entry.path()).filter(is_sign_in);
+    let files = entries.flatten().map(|entry| entry.path()).filter(is_sign_in);
     Ok(files
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect())
@@ -303,8 +305,4 @@ fn set_key(configuration: &mut Value, kid: &str) -> Result<(), String> {
     configuration["oidcServicePublicKeySig"] = key.public_key_pem().into();
     configuration["oidcServiceKeyIdSig"] = kid.into();
     Ok(())
-}
-
-fn failed(error: std::io::Error) -> String {
-    format!("preparing LemonLDAP::NG failed: {error}")
 }

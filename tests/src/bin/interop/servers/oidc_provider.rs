@@ -7,6 +7,7 @@ use std::process::Command;
 use bff_tests::client_credentials::ADMIN_TOKEN;
 use bff_tests::http1::{Request, send_plain};
 use bff_tests::setup;
+use demo_system::files;
 use serde_json::Value;
 
 use super::{Offered, Server};
@@ -75,11 +76,10 @@ impl Server for OidcProvider {
 
     fn prepare(&mut self, site: &Site, _: &Page) -> Result<(), String> {
         self.folder = site.folder.join("server");
-        let write = |name: &str, content: &str| fs::write(self.folder.join(name), content);
-        write("client-secret", site.client_secret())
-            .and_then(|()| write("gateway-secret", site.gateway_secret()))
-            .and_then(|()| write("admin-token", ADMIN_TOKEN))
-            .map_err(|error| format!("preparing oidc-provider failed: {error}"))
+        let write = |name: &str, content: &str| files::write(&self.folder.join(name), content);
+        write("client-secret", site.client_secret())?;
+        write("gateway-secret", site.gateway_secret())?;
+        Ok(write("admin-token", ADMIN_TOKEN)?)
     }
 
     fn start(&mut self, site: &Site) -> Result<(), String> {
@@ -136,7 +136,7 @@ impl Server for OidcProvider {
         self.start(walk.site)?;
         match status.is_ok_and(|status| status.success()) {
             true => Ok(None),
-            false => Err("removing the keys of oidc-provider failed".to_owned()),
+            false => Err("removing the keys of oidc-provider failed: see the output of Node.js above".to_owned()),
         }
     }
 }

@@ -16,7 +16,10 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     let url = walk.log_out(&mut user)?;
     let passage = walk.pages.borrow_mut().open(&url)?;
     if with_hint && (passage.pages > 0) != walk.server.borrow().asks_at_sign_out() {
-        return Err(format!("the server asked the user on {} pages", passage.pages));
+        return Err(format!(
+            "at the sign-out with the ID token hint, the server asked the user on {} pages",
+            passage.pages
+        ));
     }
     // The page load after sign-out: the `state` is the service's own.
     let end = user.end_login(&passage.url);
@@ -70,7 +73,7 @@ pub(super) fn back_channel_logout(walk: &Walk<'_>) -> Outcome {
 pub(super) fn session_limit(walk: &Walk<'_>) -> Outcome {
     let server = walk.server.borrow();
     let Some(limit) = server.session_limit() else {
-        return Ok(Done::NotOffered("it has no limit below a minute"));
+        return Ok(Done::NotOffered("it has no session limit below a minute"));
     };
     limit(walk)
 }

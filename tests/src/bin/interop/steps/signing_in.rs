@@ -12,7 +12,7 @@ pub(super) fn sign_in(walk: &Walk<'_>) -> Outcome {
     match (end.json()["isLoggedIn"] == true, passage.password) {
         (true, true) => Ok(Done::Passed),
         (true, false) => Err("the server did not ask for a password".to_owned()),
-        _ => Err(shown(&end)),
+        _ => Err(format!("/login/end returned no session: {}", shown(&end))),
     }
 }
 
