@@ -278,7 +278,7 @@ fn what_published_configurations_become_on_the_migration_pages_is_accepted_by_se
         "curity-token-handler",
     ] {
         let text = repository::text(&format!("docs/migration/{page}.md"));
-        assert!(text.contains("\n## Is this for you?\n"), "{page}");
+        assert!(text.contains("\n## When to migrate\n"), "{page}");
         let (service, filter) = (blocks(&text, "toml"), blocks(&text, "json"));
         assert_eq!((service.len(), filter.len()), (1, 1), "{page}");
         let table: toml::Table = service[0].parse().unwrap_or_else(|error| panic!("{page}: {error}"));

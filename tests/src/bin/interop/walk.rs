@@ -114,7 +114,8 @@ impl Walk<'_> {
         let response = user.bff("POST", "/bff/logout");
         expect("/logout", &response, 200)?;
         let answer = response.json();
-        let url = answer["url"].as_str().ok_or("/logout returned no URL")?;
+        let url = answer["url"].as_str();
+        let url = url.ok_or_else(|| format!("/logout returned no URL: {}", shown(&response)))?;
         Ok(url.to_owned())
     }
 
@@ -131,7 +132,7 @@ impl Walk<'_> {
             None => (1..).map_while(part).map(String::as_str).collect(),
         };
         match sealed.is_empty() {
-            true => Err(format!("there is no cookie {name}")),
+            true => Err(format!("missing cookie {name}")),
             false => Ok(Seals::of(self.system, "example").open(purpose, &sealed).0),
         }
     }
@@ -146,7 +147,8 @@ impl Walk<'_> {
         let endpoint = self.introspection["introspection_endpoint"]
             .as_str()
             .unwrap_or_default();
-        let endpoint = Url::parse(endpoint).map_err(|error| format!("invalid introspection_endpoint: {error}"))?;
+        let endpoint = Url::parse(endpoint)
+            .map_err(|error| format!("phantom_token.introspection_endpoint: invalid URL: {error}"))?;
         let address = self
             .server
             .borrow()
@@ -186,7 +188,7 @@ impl Walk<'_> {
             return Ok(true);
         }
         let issuer = Url::parse(self.setting("BFF_AUTHORIZATION_SERVER__ISSUER"))
-            .map_err(|error| format!("invalid issuer: {error}"))?;
+            .map_err(|error| format!("authorization_server.issuer: invalid URL: {error}"))?;
         let path = format!(
             "{}/.well-known/openid-configuration",
             issuer.path().trim_end_matches('/')
@@ -200,7 +202,7 @@ impl Walk<'_> {
     pub(crate) fn send_to_server(&self, request: &Request) -> Result<Response, String> {
         Client::new(self.system)
             .send("login", request)
-            .map_err(|error| format!("a request to the server failed: {error}"))
+            .map_err(|error| format!("a request through Envoy to the authorization server failed: {error}"))
     }
 
     /// Waits until the condition holds.

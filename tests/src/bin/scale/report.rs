@@ -335,7 +335,7 @@ fn more_sessions(page: &mut String, settings: &Settings, quiet: &Pass) {
     let tokens = per_second(quiet.tokens_used() as f64);
     let refreshes = per_second(quiet.counted("refreshes that pages needed") as f64);
     let connections = quiet.connections_of_a_token();
-    line!(page, "## Ten and a hundred times as many sessions\n");
+    line!(page, "## Extrapolation to more sessions\n");
     line!(
         page,
         "In a second of the users' time, with the same users: {connections:.2} connections a token. On the wall the run had {} times \

@@ -53,7 +53,7 @@ fn without_server(walk: &Walk<'_>, user: &mut bff_tests::user_agent::UserAgent) 
     }
     match walk.session(user)?["isLoggedIn"] == true {
         true => Ok(()),
-        false => Err("the session has ended with the server".to_owned()),
+        false => Err("the session has ended while the server was away".to_owned()),
     }
 }
 
@@ -61,6 +61,6 @@ pub(super) fn rate_limit(walk: &Walk<'_>) -> Outcome {
     let limit = walk.server.borrow().rate_limit();
     match limit {
         Some(limit) => limit(walk),
-        None => Ok(Done::NotOffered("it has none by itself")),
+        None => Ok(Done::NotOffered("it has no rate limit by itself")),
     }
 }
