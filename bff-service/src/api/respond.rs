@@ -60,7 +60,7 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
         match HeaderValue::try_from(line) {
             Ok(line) => headers.append(SET_COOKIE, line),
             // Names and paths were checked with the configuration, and values are base64url.
-            Err(error) => log::error!("setting a cookie failed: {error}"),
+            Err(error) => log::error!("setting a cookie of this response failed: {error}"),
         }
     }
     response

@@ -171,7 +171,7 @@ impl Exchanges {
             return Err(TimedOut(self.times.answer));
         };
         log::warn!(
-            "token request timed out after {} ms; it continues in the background",
+            "token request timed out after {} ms and continues in the background: check why the token endpoint is slow",
             self.times.answer.as_millis()
         );
         let rest = self.times.total.saturating_sub(self.times.answer);

@@ -51,7 +51,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     for (place, value) in patches(manifests, "FILTER_CHAIN", "MERGE") {
         assert!(
             place.get("listener").is_none(),
-            "a patch of one listener is not translated: {place}"
+            "a patch of one listener is not translated: {place}: add it to tests/src/kubernetes/istio.rs"
         );
         chains.iter_mut().for_each(|chain| merge(chain, value));
     }
@@ -59,7 +59,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     for (place, value) in patches(manifests, "LISTENER", "MERGE") {
         assert!(
             place.get("listener").is_none(),
-            "a patch of one listener is not translated: {place}"
+            "a patch of one listener is not translated: {place}: add it to tests/src/kubernetes/istio.rs"
         );
         merge(&mut listener, value);
     }

@@ -104,7 +104,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
                 left_out.push(format!("{place} needs {need}: {first}"));
                 continue;
             }
-            command::progress(&format!("{place}: {first}"));
+            command::progress(&format!("running {place}: {first}"));
             if let Err(message) = session.walk(block) {
                 failures.push(format!("{place}: `{first}`: {message}"));
                 // The blocks that follow in this document depend on it.

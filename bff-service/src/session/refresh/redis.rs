@@ -138,7 +138,8 @@ impl RedisRefreshStore {
                     if instead {
                         log::warn!(
                             "another replica began a refresh with this refresh token and did not complete it: using the token \
-                             again, which ends the session at an authorization server without a grace period"
+                             again, which ends the session at an authorization server without a grace period: check why \
+                             that replica failed"
                         );
                     }
                     return ReplicaRole::Leader(self.hold(key, &token, false));

@@ -148,7 +148,7 @@ impl Server for BetterAuth {
             }
             "the API refuses a revoked access token" => {
                 "it revokes no JWT access token: it answers 400 `unsupported_token_type`, and introspection goes on to call the \
-                 token active (@better-auth/oauth-provider, revokeEndpoint): keep access tokens short"
+                 token active (@better-auth/oauth-provider, revokeEndpoint): configure a short lifetime of access tokens"
             }
             _ => return None,
         })

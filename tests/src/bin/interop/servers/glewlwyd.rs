@@ -227,7 +227,7 @@ fn new_key(kid: &str) -> Result<Value, String> {
     let output = output.map_err(|error| format!("starting node for a new key of Glewlwyd failed: {error}"))?;
     serde_json::from_slice(&output.stdout).map_err(|error| {
         let said = String::from_utf8_lossy(&output.stderr);
-        format!("tests/interop/glewlwyd/key.mjs made no key: {error}: {said}")
+        format!("creating a key with tests/interop/glewlwyd/key.mjs failed: {error}: {said}")
     })
 }
 

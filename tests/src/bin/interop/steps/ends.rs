@@ -25,7 +25,7 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     let end = user.end_login(&passage.url);
     if end.json()["handled"] != true || end.json()["isLoggedIn"] != false {
         return Err(format!(
-            "the return from the sign-out was not handled as one: {}",
+            "/login/end did not handle the return from the sign-out: {}",
             shown(&end)
         ));
     }
@@ -73,7 +73,7 @@ pub(super) fn back_channel_logout(walk: &Walk<'_>) -> Outcome {
 pub(super) fn session_limit(walk: &Walk<'_>) -> Outcome {
     let server = walk.server.borrow();
     let Some(limit) = server.session_limit() else {
-        return Ok(Done::NotOffered("it has no limit below a minute"));
+        return Ok(Done::NotOffered("it has no session limit below a minute"));
     };
     limit(walk)
 }
