@@ -15,7 +15,7 @@
 {{- $names := list -}}
 {{- range include "bff.env" (dict "root" . "adminAddress" "") | fromYamlArray -}}
 {{- if has .name $names -}}
-{{- $faults = append $faults (printf "extraEnv: %s is set twice: remove it, and use the chart's own value" .name) -}}
+{{- $faults = append $faults (printf "extraEnv: %s is set twice: remove one of the two entries, or use the chart's own value instead" .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}

@@ -103,9 +103,11 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     }
     match output.status.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => {
-            Err("a step failed for which its server has no explanation: see the messages of the walk above".to_owned())
-        }
+        false => Err(
+            "a server did not start, or a step went another way than tests/src/bin/interop/servers explains: see the \
+                 messages of the walk above"
+                .to_owned(),
+        ),
     }
 }
 

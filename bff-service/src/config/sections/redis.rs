@@ -8,7 +8,8 @@ section! {
     /// The Redis that several replicas share.
     pub struct Redis at "redis." {
         /// URL of Redis: `redis://HOST:PORT`, or `rediss://HOST:PORT` for TLS. If the URL contains a password, set
-        /// `BFF_REDIS_URL`, `BFF_REDIS_URL_FILE` or `redis.url_file` instead. If unset, the service runs without Redis.
+        /// `BFF_REDIS_URL`, `BFF_REDIS_URL_FILE` or `redis.url_file` instead. If there is no URL, the service runs without
+        /// Redis.
         pub url: Option<Secret> = None;
         /// File that contains the URL of Redis.
         pub(in crate::config) url_file: Option<PathBuf> = None;

@@ -119,8 +119,8 @@ pub(super) struct RawBffToken {
     /// Prefix of the cookie names and of the name of the CSRF header (`x-<prefix>-csrf`). Must equal `cookie_name_prefix` of the
     /// service.
     cookie_name_prefix: String,
-    /// Key ring that opens the cookies: comma-separated keys of 64 hexadecimal digits each. Must contain every key of the
-    /// service's key ring, whose first key seals.
+    /// Key ring that opens the cookies: comma-separated keys, each of 64 hexadecimal digits or of 32 bytes in base64. Must contain
+    /// every key of the service's key ring, whose first key seals.
     encryption_key: Source,
     /// Origins whose pages may call the API, such as `https://www.example.com`. At least one is required.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
@@ -156,8 +156,8 @@ pub(super) struct RawBffToken {
     #[serde(default)]
     drop_cookies: Vec<String>,
     ended_sessions: Option<RawEndedSessions>,
-    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys and http
-    /// origins.
+    /// Whether demo mode is on, for trying the filter on one machine only. In demo mode the filter accepts published keys, and http
+    /// origins of every host; otherwise http origins of `localhost` and of names below it only.
     #[serde(default)]
     demo: bool,
 }

@@ -112,8 +112,9 @@ pub(super) struct RawPhantomToken {
     /// otherwise.
     #[serde(default)]
     claim_to_headers: Vec<ClaimToHeader>,
-    /// Maximum time for which the filter caches an introspection response, in seconds. Its `exp` and `Cache-Control` shorten it. The
-    /// filter caches a response about an inactive token for at most 5 seconds.
+    /// Maximum time for which the filter caches an introspection response, in seconds. The response's `exp` shortens this time, and
+    /// so does its `Cache-Control` unless `ignore_cache_control` is `true`. The filter caches a response about an inactive token for
+    /// at most 5 seconds.
     #[serde(default = "default_cache_seconds")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 86400)))]
     token_cache_seconds: u64,

@@ -73,7 +73,10 @@ impl ResponseFormat {
     ) -> Result<Self, ConfigError> {
         let error = |field: &str, what: &str| Err(ConfigError::new(&format!("phantom_token.{field}"), what));
         if response != Response::Rfc9701 && issuer.is_some() {
-            return error("issuer", "has no effect without `response: rfc9701`: remove it");
+            return error(
+                "issuer",
+                "has no effect without `response: rfc9701`: write that, or remove `issuer`",
+            );
         }
         if response == Response::Auto {
             return match headers.is_empty() {
@@ -103,7 +106,8 @@ impl ResponseFormat {
                 return Err(ConfigError::new(
                     "phantom_token.claim_to_headers",
                     format!(
-                        "invalid header `{name}` or its claim: write a header of your own with hyphens, for example `x-user-sub`, and a claim"
+                        "invalid header `{name}` or claim `{}`: write a header of your own with hyphens, for example `x-user-sub`, and a claim",
+                        header.claim_name
                     ),
                 ));
             }

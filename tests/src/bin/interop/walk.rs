@@ -58,7 +58,7 @@ impl Walk<'_> {
         match end.json()["isLoggedIn"] == true {
             true => Ok(user),
             false => Err(format!(
-                "the sign-in that returned to {}: {}",
+                "the sign-in failed: it returned to {}: {}",
                 without_values(&passage.url),
                 shown(&end)
             )),

@@ -251,7 +251,9 @@ impl Admin {
         let cookie = response
             .header("set-cookie")
             .and_then(|cookie| cookie.split(';').next());
-        admin.cookie = cookie.ok_or("Glewlwyd does not sign the administrator in")?.to_owned();
+        admin.cookie = cookie
+            .ok_or("the sign-in of Glewlwyd's administrator failed: no cookie in the response")?
+            .to_owned();
         Ok(admin)
     }
 
