@@ -99,7 +99,15 @@ fn run(command: Command, path: &Path) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     log::info!("starting bff-service {VERSION} (commit {COMMIT})");
-    for warning in configs.iter().flat_map(Config::warnings).chain(&variables.warnings()) {
+    for config in &configs {
+        let name = config
+            .name()
+            .map_or_else(String::new, |name| format!("application `{name}`: "));
+        for warning in config.warnings() {
+            log::warn!("{name}{warning}");
+        }
+    }
+    for warning in variables.warnings() {
         log::warn!("{warning}");
     }
     let path = path.to_owned();
@@ -112,8 +120,8 @@ async fn serve(configs: Vec<Config>, read_config: ReadConfig) -> Result<(), Stri
     // All applications share the listeners.
     let config = configs.first().ok_or(NO_APPLICATION)?;
     let listeners = Listeners {
-        api: listen("server", config.api_address())?,
-        admin: listen("server.admin", config.admin_address())?,
+        api: listen("server.port", config.api_address())?,
+        admin: listen("server.admin_port", config.admin_address())?,
     };
     let export = otlp::start(|name| std::env::var(name).ok())?;
     let served = server::run(application::all(configs)?, listeners, read_config).await;

@@ -207,7 +207,8 @@ impl Exchanges {
             .is_err()
         {
             log::error!(
-                "shutting down before the authorization server has answered: refresh tokens may be lost, or stay valid"
+                "shutting down before all token requests and revocations have a response: refresh tokens may be lost, or stay \
+                 valid: check why the authorization server is slow"
             );
         }
     }

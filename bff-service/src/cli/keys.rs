@@ -59,10 +59,10 @@ pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result
         ["fingerprint", "--file", path] => fingerprint(&KeySource::File(path.into()), env),
         ["fingerprint", "--config", path] => fingerprint(&KeySource::Config(path.into()), env),
         ["--help" | "-h"] => Ok(Zeroizing::new(format!("{USAGE}\n"))),
-        _ => Err(KeysError::Usage(format!(
-            "invalid arguments `keys {}`: write one of the commands below",
-            arguments.join(" ")
-        ))),
+        // Without the arguments: one of them may be a key.
+        _ => Err(KeysError::Usage(
+            "invalid arguments of `keys`: write one of the commands below".to_owned(),
+        )),
     }
 }
 
@@ -114,7 +114,12 @@ fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Resu
 
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    text.map_err(|error| KeysError::Refused(format!("reading {} failed: {error}", path.display())))
+    text.map_err(|error| {
+        let shown = path.display();
+        KeysError::Refused(format!(
+            "reading {shown} failed: {error}: write the path of a file that you may read"
+        ))
+    })
 }
 
 /// A line for each key, in the order of the ring.

@@ -165,7 +165,7 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
                     .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
             };
             if shares_host && one.endpoints_prefix == other.endpoints_prefix {
-                fault("have the same `hosts` and `endpoints_prefix`: change one of them".to_owned());
+                fault("share a host and `endpoints_prefix`: set different `hosts` or different prefixes".to_owned());
             } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
                 fault("share a host and `cookie_name_prefix`: set different prefixes".to_owned());
             }

@@ -47,8 +47,11 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
         let what = "invalid header name: write a name such as `x-original-method`";
         FieldError::new("authorize.method_header", what)
     })?;
-    let text = std::fs::read(path)
-        .map_err(|error| FieldError::new(FILE, format!("reading {} failed: {error}", path.display())))?;
+    let text = std::fs::read(path).map_err(|error| {
+        let shown = path.display();
+        let what = format!("reading {shown} failed: {error}: write the path of a file that the service may read");
+        FieldError::new(FILE, what)
+    })?;
     let digest = RefCell::new(Sha256::new_with_prefix(&text));
     let secret = |name: &str| {
         let found = env(name).or_else(|| {

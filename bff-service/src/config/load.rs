@@ -14,8 +14,11 @@ use crate::http_client::Proxy;
 /// The file cannot be read, or the configuration is invalid: all errors that one step found, such as all unknown fields
 /// or all invalid values.
 pub fn load(path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| FieldError::new("", format!("reading {} failed: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let shown = path.display();
+        let what = format!("reading {shown} failed: {error}: write --config with the path of a file that can be read");
+        FieldError::new("", what)
+    })?;
     parse(&text, env)
 }
 

@@ -127,7 +127,10 @@ fn find(
 fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|error| FieldError::new(field, format!("reading {shown} failed: {error}")))?;
+    let text = text.map_err(|error| {
+        let what = format!("reading {shown} failed: {error}: write the path of a file that the service may read");
+        FieldError::new(field, what)
+    })?;
     checked(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))
 }
 

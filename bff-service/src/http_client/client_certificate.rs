@@ -52,10 +52,10 @@ impl ClientCertificate {
         if current.changed != changed(&self.certificate, &self.key) {
             match read(&self.certificate, &self.key, &self.provider) {
                 Ok(loaded) => {
-                    log::info!("reloaded client certificate");
+                    log::info!("reloaded client certificate {}", self.certificate.display());
                     *current = loaded;
                 }
-                Err(error) => log::warn!("reloading the client certificate failed: {error}; keeping the previous one"),
+                Err(error) => log::warn!("reloading the client certificate failed; keeping the previous one: {error}"),
             }
         }
         Arc::clone(&current.key)

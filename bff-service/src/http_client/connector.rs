@@ -133,7 +133,11 @@ impl ConnectorSettings {
                              ones into the URL, as `user:password@` before the host",
                         ));
                     }
-                    status => return Err(io::Error::other(format!("HTTP {status} for CONNECT"))),
+                    status => {
+                        return Err(io::Error::other(format!(
+                            "HTTP {status} for CONNECT: check that the proxy allows connections to {host}:{port}, and can open them"
+                        )));
+                    }
                 }
             }
         })
@@ -151,7 +155,7 @@ impl ConnectorSettings {
 
 /// Reads the head and no byte more: what follows belongs to the tunnel.
 async fn read_status(tcp: &mut TcpStream) -> io::Result<u16> {
-    let malformed = || io::Error::other("malformed response to CONNECT");
+    let malformed = || io::Error::other("malformed response to CONNECT: write the URL of an HTTP proxy");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MAX_PROXY_HEAD_BYTES {

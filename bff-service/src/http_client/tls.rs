@@ -70,7 +70,10 @@ impl ClientTls {
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         for error in &system.errors {
-            log::warn!("loading the system's certificate authorities failed: {error}");
+            log::warn!(
+                "loading the system's certificate authorities failed: {error}: let the service read them, or set \
+                 `authorization_server.ca_file` (for a collector, OTEL_EXPORTER_OTLP_CERTIFICATE)"
+            );
         }
         roots.add_parsable_certificates(system.certs);
         if let Some(path) = &self.ca_file {

@@ -25,14 +25,14 @@ fn meaning(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(error) => format!("invalid server certificate: {}", reason(error)),
         Error::InvalidMessage(_) => {
-            "the server does not speak TLS: check the port, or write a URL with `http` if the server \
-                                     speaks HTTP"
+            "the server does not speak TLS: check the port, or, if the server speaks HTTP, write a URL \
+                                     with `http` (for the authorization server in demo mode only)"
                 .to_owned()
         }
         Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => {
             format!(
                 "{error}: the server may require a client certificate, or support none of the TLS versions and cipher \
-                 suites of the service: configure the certificate, or enable TLS 1.2 or 1.3 at the server"
+                 suites of the service: set `client.certificate_file`, or enable TLS 1.2 or 1.3 at the server"
             )
         }
         error => error.to_string(),
@@ -43,12 +43,14 @@ fn reason(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => {
             "no trusted certificate authority has signed it, or the server does not send the \
-                                            intermediate certificate: set `ca_file` to a PEM file with the certificate of the authority"
+                                            intermediate certificate: set `authorization_server.ca_file` (for a collector, \
+                                            OTEL_EXPORTER_OTLP_CERTIFICATE) to a PEM file with the certificate of the authority"
                 .to_owned()
         }
         CertificateError::BadSignature => {
             "its signature is not that of the trusted certificate authority with the same name, which \
-                                           may have a new key: set `ca_file` to a PEM file with its present certificate"
+                                           may have a new key: set `authorization_server.ca_file` (for a collector, \
+                                           OTEL_EXPORTER_OTLP_CERTIFICATE) to a PEM file with its present certificate"
                 .to_owned()
         }
         CertificateError::ExpiredContext { not_after, .. } => {

@@ -233,15 +233,20 @@ impl AuthorizationServer {
     async fn fetch_keys(&self, http: &HttpClient) -> Result<KeySet, String> {
         let metadata = self.0.metadata.get_or_fetch(|| self.fetch_metadata(http)).await?;
         let url = metadata.jwks_uri.as_str();
+        let failed = |cause: &str| {
+            format!(
+                "{url}: {cause}: check `jwks_uri` of the metadata and `authorization_server.jwks_uri`, and check that the server runs"
+            )
+        };
         let answer = http
             .get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES)
             .await
-            .map_err(|error| format!("{url}: {error}"))?;
+            .map_err(|error| failed(&error.to_string()))?;
         if answer.status != 200 {
-            return Err(format!("{url}: HTTP {}", answer.status));
+            return Err(failed(&format!("HTTP {}", answer.status)));
         }
         self.0.keys_max_age.store(answer.lifetime(), Relaxed);
-        let keys = KeySet::parse(&answer.body).map_err(|error| format!("{url}: {error}"))?;
+        let keys = KeySet::parse(&answer.body).map_err(|error| failed(&error))?;
         for unusable in keys.unusable() {
             log::debug!("{url}: {unusable}");
         }

@@ -47,7 +47,7 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
 async fn get(http: &HttpClient, url: &str) -> Result<ServerResponse, String> {
     http.get(ServerEndpoint::Metadata, url, &[], MAX_DOCUMENT_BYTES)
         .await
-        .map_err(|error| format!("{url}: {error}"))
+        .map_err(|error| format!("{url}: {error}: check `authorization_server.issuer`, and check that the server runs"))
 }
 
 fn parse(url: &str, answer: &ServerResponse) -> Result<Document, String> {

@@ -57,7 +57,8 @@ impl OAuthClient {
                 Attempt::Later(_) => {
                     log::warn!(
                         "revoking the {name} failed: the authorization server is temporarily unavailable; gave up after \
-                         {ATTEMPTS} attempts"
+                         {ATTEMPTS} attempts, so the token stays valid until it expires: check why the revocation endpoint \
+                         is unavailable"
                     );
                 }
                 Attempt::Failed(error @ OAuthError::Rejected(_)) => {
@@ -107,7 +108,7 @@ impl OAuthClient {
             .await
             .inspect_err(|error| {
                 log::warn!(
-                    "building the logout URL failed: {error}; the user stays signed in at the authorization server"
+                    "building the logout URL failed, so the user stays signed in at the authorization server: {error}"
                 )
             })
             .ok()?;

@@ -115,9 +115,11 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
         };
         check_endpoint(url, config.demo)
             .map_err(|what| {
-                found
-                    .faults
-                    .push(format!("invalid {name} `{}`: {what}", url.escape_debug()))
+                found.faults.push(format!(
+                    "invalid {name} `{}`: {what}: correct the metadata at the authorization server, or set \
+                     `authorization_server.{name}`",
+                    url.escape_debug()
+                ))
             })
             .ok()
     };

@@ -159,7 +159,8 @@ fn authentication(
             // A server may support more than it publishes, which is why the field exists.
             found.overridden.push(format!(
                 "`client.authentication` is `{}`, which the authorization server does not list \
-                 (token_endpoint_auth_methods_supported); it is used as configured",
+                 (token_endpoint_auth_methods_supported); it is used as configured: if the authorization server answers \
+                 `invalid_client`, remove the field",
                 method.as_str()
             ));
         }

@@ -157,7 +157,9 @@ fn check(token: &str, name: &str, characters: &str, allowed: fn(u8) -> bool) -> 
     let fault = |what: String| Err(OAuthError::Unavailable(format!("token response: `{name}` {what}")));
     match token {
         "" => fault("is empty".to_owned()),
-        token if token.len() > MAX_TOKEN_BYTES => fault(format!("is longer than {MAX_TOKEN_BYTES} bytes")),
+        token if token.len() > MAX_TOKEN_BYTES => fault(format!(
+            "is longer than {MAX_TOKEN_BYTES} bytes: configure the authorization server to issue shorter tokens"
+        )),
         token if !token.bytes().all(allowed) => fault(format!("contains characters other than {characters}")),
         _ => Ok(()),
     }

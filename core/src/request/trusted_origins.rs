@@ -143,7 +143,7 @@ pub enum InvalidOrigin {
     )]
     Malformed(String),
     /// An entry has an address that browsers spell differently.
-    #[error("no browser sends `{entry}`: write `{host}`, as browsers write this address")]
+    #[error("no browser sends `{entry}`: write its host as `{host}`, as browsers do")]
     Spelling {
         /// The entry.
         entry: String,

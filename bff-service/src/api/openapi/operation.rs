@@ -131,15 +131,15 @@ impl Operation {
             .refusing(&[SessionExpired]),
             Endpoint::Refresh => Operation::new(
                 "Refresh the session",
-                "Concurrent calls, for example of several tabs, all succeed with the same new tokens. `session_expired` clears the cookies.",
+                "Concurrent calls with the same refresh token, for example of several tabs, share one refresh. `session_expired` clears the cookies.",
                 (204, json!({"description": "The session has new cookies."})),
             )
             .showing(&[&["refreshToken", "csrf", "csrfHeader"]])
             .refusing(&[InvalidRequest, SessionExpired, AuthorizationServerError, RefreshUnavailable, busy]),
             Endpoint::Logout => Operation::new(
                 "End the session",
-                "Clears the cookies, revokes the tokens at the authorization server, and makes copies of the cookies unusable. The page \
-                 then navigates to the URL.",
+                "Clears the cookies, revokes the tokens if the authorization server has a revocation endpoint, and makes copies of the \
+                 cookies unusable. The page then navigates to the URL.",
                 json_200("The URL to navigate to; the cookies are cleared.", &["url"], json!({
                     "url": {"type": "string", "format": "uri"},
                 })),
@@ -192,7 +192,7 @@ impl Operation {
             Endpoint::LogoutByNavigation => Operation::new(
                 "End the session by navigation",
                 "Like `POST /logout`, with the CSRF value in the query.",
-                redirect("Redirect to the logout of the authorization server; the cookies are cleared."),
+                redirect("Redirect to the logout of the authorization server, or to a page of the application if there is none; the cookies are cleared."),
             )
             .showing(&[&["refreshToken", "csrf"], &["accessToken", "csrf"], &["idToken", "csrf"]])
             .with(vec![query("csrf", true, "The CSRF value of the session.", json!({"type": "string"}))])

@@ -24,15 +24,25 @@ pub(super) async fn check_credentials(config: &Arc<Config>, server: Authorizatio
                 return report.good.push(what.to_owned());
             }
             if code == Some(OAuthErrorCode::InvalidClient) || error_response.status == 401 {
-                return report.faults.push(format!(
-                    "the authorization server rejected the client's credentials: {error_response}"
-                ));
+                let what = format!("the authorization server rejected the client's credentials: {error_response}");
+                // The texts of these codes say what to check.
+                let is_explained = matches!(
+                    code,
+                    Some(OAuthErrorCode::InvalidClient | OAuthErrorCode::UnauthorizedClient)
+                );
+                return report.faults.push(match is_explained {
+                    true => what,
+                    false => {
+                        format!("{what}: check `client.id`, the client secret or key, and `client.authentication`")
+                    }
+                });
             }
             error_response.to_string()
         }
         Err(error) => error.to_string(),
     };
     report.not_tested.push(format!(
-        "the client's credentials: expected `invalid_grant` for a made-up refresh token, received: {instead}"
+        "the client's credentials: expected `invalid_grant` for a made-up refresh token, received: {instead}: \
+         sign in once to test them"
     ));
 }

@@ -80,9 +80,7 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             "{url} says that a made-up token is active: check that `phantom_token` of `/authorize` names an \
              introspection endpoint"
         )),
-        IntrospectionOutcome::Unusable(why) => report
-            .faults
-            .push(format!("{url}: introspection of a made-up token failed: {why}")),
+        IntrospectionOutcome::Unusable(why) => report.faults.push(format!("{url}, with a made-up token: {why}")),
         IntrospectionOutcome::TimedOut => report.faults.push(format!(
             "{url}: introspection of a made-up token timed out after at most {} ms: check that the server responds, or \
              raise `phantom_token.timeout_ms` of `/authorize`",

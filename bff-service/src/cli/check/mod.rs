@@ -26,12 +26,12 @@ pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report 
         Ok(configs) => {
             report.good.push(format!("{} is valid", path.display()));
             for config in configs {
-                if let Some(name) = config.name() {
-                    report.good.push(format!("application `{name}`:"));
-                }
-                report.warnings.extend(config.warnings().iter().cloned());
-                redis::check_redis(&config, &mut report).await;
-                check_authorization_server(&Arc::new(config), &mut report).await;
+                let name = config.name().map(str::to_owned);
+                let mut own = Report::default();
+                own.warnings.extend(config.warnings().iter().cloned());
+                redis::check_redis(&config, &mut own).await;
+                check_authorization_server(&Arc::new(config), &mut own).await;
+                report.add(own, name.as_deref());
             }
         }
     }
@@ -56,10 +56,9 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
         true => match discovery::fetch(&http, issuer).await {
             Ok(document) => metadata::examine(&document, config, has_secret),
             Err(error) => {
-                report.faults.push(format!(
-                    "fetching the authorization server's metadata failed: {error}: check `authorization_server.issuer`, and \
-                     check that the server runs"
-                ));
+                report
+                    .faults
+                    .push(format!("fetching the authorization server's metadata failed: {error}"));
                 return;
             }
         },
@@ -190,7 +189,7 @@ async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, rep
     match KeySet::parse(&answer.body) {
         Err(error) => report.faults.push(format!("invalid JWKS: {url}: {error}: {CHECK_URL}")),
         Ok(keys) if keys.supports_any(config.id_token_algorithms()) => {
-            report.good.push(format!("JWKS: {} signing keys at {url}", keys.len()));
+            report.good.push(format!("loaded JWKS from {url} (usable signing keys: {})", keys.len()));
         }
         Ok(_) => report.faults.push(format!(
             "no key of the JWKS at {url} fits `authorization_server.id_token_algorithms`: add an algorithm of these keys"

@@ -14,6 +14,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds the findings about an application, with its name if there are several.
+    pub fn add(&mut self, findings: Report, application: Option<&str>) {
+        let named = |line: String| match application {
+            Some(name) => format!("application `{name}`: {line}"),
+            None => line,
+        };
+        self.good.extend(findings.good.into_iter().map(named));
+        self.warnings.extend(findings.warnings.into_iter().map(named));
+        self.not_tested.extend(findings.not_tested.into_iter().map(named));
+        self.faults.extend(findings.faults.into_iter().map(named));
+    }
+
     /// Whether there is no error.
     pub fn is_good(&self) -> bool {
         self.faults.is_empty()

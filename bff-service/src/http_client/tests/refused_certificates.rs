@@ -47,7 +47,7 @@ async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_na
     let (_, trusting) = tls("login.example.localhost");
     let refusal = refusal_of(other, &trusting).await;
     assert!(
-        refusal.contains("set `ca_file` to a PEM file with its present certificate"),
+        refusal.contains("set `authorization_server.ca_file`") && refusal.contains("with its present certificate"),
         "{refusal}"
     );
     let key = KeyPair::generate().unwrap();
@@ -58,7 +58,8 @@ async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_na
     let certificate = parameters.self_signed(&key).unwrap().der().clone();
     let refusal = refusal_of(showing(certificate, &key), &trusting).await;
     assert!(
-        refusal.contains("set `ca_file` to a PEM file with the certificate of the authority")
+        refusal.contains("set `authorization_server.ca_file`")
+            && refusal.contains("with the certificate of the authority")
             && !refusal.contains("UnknownIssuer"),
         "{refusal}"
     );

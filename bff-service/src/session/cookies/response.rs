@@ -22,7 +22,7 @@ const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the cookie {name} is too long: {bytes} bytes of at most {max_bytes}: configure the authorization server to issue \
-     shorter tokens"
+     shorter tokens, or raise `max_cookie_parts`"
 )]
 pub struct CookieTooLong {
     /// The cookie's name.

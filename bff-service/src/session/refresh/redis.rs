@@ -210,7 +210,7 @@ impl RedisRefreshStore {
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
             log::error!(
                 "sealing the outcome of a refresh for the other replicas failed: the tokens are too long, or there are \
-                 no random bytes"
+                 no random bytes: configure the authorization server to issue shorter tokens"
             );
             return Published::Yes;
         };
@@ -218,7 +218,8 @@ impl RedisRefreshStore {
             Ok(true) => Published::Yes,
             Ok(false) => {
                 log::warn!(
-                    "another replica has taken over a refresh; the outcome of this replica's refresh is not shared"
+                    "another replica has taken over a refresh, so the outcome of this replica's refresh is not shared: check \
+                     why this replica or Redis was slow"
                 );
                 Published::LockLost
             }

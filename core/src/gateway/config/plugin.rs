@@ -39,12 +39,12 @@ impl Config {
                     &path,
                     "invalid type: write {\"env\": \"THE_VARIABLE\"} or {\"inline\": \"…\"}",
                 ),
-                false => ConfigError::new(&path, error.inner()),
+                false => ConfigError::new(&path, error.inner().to_string().replacen(", expected ", ": write ", 1)),
             }
         })?;
         deserializer
             .end()
-            .map_err(|error| ConfigError::new("configuration", error))?;
+            .map_err(|error| ConfigError::new("configuration", format!("{error}: write one JSON object")))?;
         if raw.bff_token.is_none() && raw.phantom_token.is_none() {
             return Err(ConfigError::new(
                 "configuration",

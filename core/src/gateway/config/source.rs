@@ -29,7 +29,7 @@ impl Source {
             ),
             Self::Env(name) => {
                 let what = format!(
-                    "the environment variable {name} is missing or empty in the VM: set it for Envoy, and list it in vm_config.environment_variables.host_env_keys"
+                    "the environment variable {name} is missing or empty: set it for Envoy, and list it in vm_config.environment_variables.host_env_keys; for `/authorize`, set it for the service"
                 );
                 (env(&name).unwrap_or_default(), what)
             }

@@ -92,7 +92,7 @@ impl fmt::Display for Notice {
             Self::UntrustedOrigin { origin, requests } => write!(
                 f,
                 "{requests} requests were refused because their Origin is not trusted, such as `{origin}`: if it is the origin of \
-                 your page, add it to bff_token.trusted_web_origins, to the service and to Envoy's CORS policy"
+                 your page, add it to bff_token.trusted_web_origins, to the service and to the proxy's CORS policy"
             ),
             Self::EndedSessionsFailed {
                 failures,
