@@ -1,4 +1,4 @@
-//! Measured programs: each starts on a CPU of its own, and Linux reports what it uses.
+//! Measured programs: each is bound to a CPU when it starts, and Linux reports what it uses.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -97,7 +97,9 @@ impl Program {
         }
         if started.elapsed() > READY_WITHIN {
             let seconds = READY_WITHIN.as_secs();
-            return Err(format!("{what} is not ready after {seconds} s: see its output above"));
+            return Err(format!(
+                "starting {what} timed out after {seconds} s: see its output above"
+            ));
         }
         Ok(())
     }

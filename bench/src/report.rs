@@ -156,8 +156,9 @@ impl Report {
         if self.figures.keys().any(|name| name.starts_with("oauth2-proxy")) {
             text.push_str(
                 "The rows of oauth2-proxy count the CPU time of Envoy, of oauth2-proxy and, with Redis sessions, of Redis, which \
-                 share one CPU. Its access token is as long as the one in the filter's cookie of 200 B or 2 KB. Its session also \
-                 holds an ID token, which makes its cookie larger; Envoy without a filter gets the same cookie.\n\n",
+                 share one CPU. The access token of oauth2-proxy is as long as the one in the filter's cookie of 200 B or 2 KB. A \
+                 session of oauth2-proxy also holds an ID token, which makes the cookie of a cookie session larger; Envoy \
+                 without a filter gets the same cookie.\n\n",
             );
         }
         text.push_str("| | CPU | throughput | p50, p99 at half load |\n|---|---|---|---|\n");

@@ -45,7 +45,7 @@ pub(crate) async fn measure(
         envoys.push((envoy, Requests::new(port, requests.clone(), 200)));
     }
     let [(with, of_with), (without, of_without)] = envoys.as_slice() else {
-        return Err("the variant needs two Envoys".to_owned());
+        return Err("measuring web-hit-slow-clients failed: it needs two Envoys".to_owned());
     };
     let held = (0..CLIENTS)
         .map(|_| {

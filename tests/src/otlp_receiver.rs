@@ -10,7 +10,7 @@ use prost::Message;
 
 use crate::proxy;
 
-/// A span. Ids are in hex.
+/// A span. Ids are in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// `service.name` of the program that made it.

@@ -138,7 +138,7 @@ fn describe(system: &System) {
     }
     match &options.web_origin {
         Some(origin) => println!(
-            "  Open      {origin}/, which you serve; it must forward /bff and /api to {}",
+            "  Open      {origin}/, which you serve; your server must forward /bff and /api to {}",
             system.api()
         ),
         None => println!("  Open      {}/", system.www()),
@@ -157,9 +157,13 @@ fn describe(system: &System) {
 
 /// How often a browser warns that does not trust the CA: once for each host that it opens.
 fn warnings(options: &Options) -> &'static str {
-    match options.one_origin {
-        true => "twice: about the page and the login page.",
-        false => "three times: about the page, about the API (the page has the link), and about the login page.",
+    match (options.web_origin.is_some(), options.one_origin) {
+        // The browser opens the user's own server, which forwards to the API.
+        (true, _) => "once: about the login page.",
+        (false, true) => "twice: about the page and the login page.",
+        (false, false) => {
+            "three times: about the page, about the API (the page has the link), and about the login page."
+        }
     }
 }
 

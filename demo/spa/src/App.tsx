@@ -85,8 +85,8 @@ function Trust({ url }: { url: string }) {
     <section id="trust">
       <h2>Is the certificate trusted?</h2>
       <p>
-        The page cannot connect to <code>{host}</code>. If you have accepted a warning for this page, your browser wants one more for
-        that host: open it, accept the warning, and it leads back here. The login page asks once more.
+        The page cannot connect to <code>{host}</code>. If you have accepted a warning for this page, your browser shows
+        another for that host: open the host, accept the warning, and you return to this page. The login page has one more.
       </p>
       <a className="button" href={url}>
         Open {host}

@@ -10,8 +10,8 @@ const SHORT_SECONDS = 10;
 const WITHOUT: Record<string, string> = {
   'authorization-server': 'The API still responds for sessions whose access tokens the filter has seen. Sign-in and refresh fail with HTTP 502 or 503, and nobody is signed out.',
   api: 'Envoy responds in its place, with HTTP 503. The session goes on.',
-  bff: 'The API still responds, since the filter opens the cookie itself. There is no refresh and no sign-in until the service is back.',
-  'bff-2': 'The other replica takes over. Users notice nothing.',
+  bff: 'The API still responds, since the filter opens the cookie itself. If no other replica runs, there is no refresh and no sign-in until the service is back.',
+  'bff-2': 'If the other replica runs, it takes over, and users notice nothing.',
   redis: 'Each replica goes on alone; /metrics and the log of the service say so.',
 };
 
@@ -73,7 +73,7 @@ export function BreakSomething() {
       <p>
         {isShort
           ? `Press "Refresh token" once: the new access token expires after ${SHORT_SECONDS} s. The first call after that is refused; then the page refreshes the session and sends the call again.`
-          : 'Ending the session does what an administrator of the authorization server would do: the filter refuses its cookies within seconds.'}
+          : 'Ending the session does what an administrator of the authorization server would do: the filter refuses the cookies of the session within seconds.'}
       </p>
     </section>
   );

@@ -26,7 +26,7 @@ export function SessionEnd({ client, expiresAt, run }: Props) {
     <section id="sessionEnd">
       <h2>Your session is about to end</h2>
       {/* Read aloud once, not every second. */}
-      <p role="alert">{isFinal ? 'It has reached its lifetime: sign in again afterwards.' : 'Stay signed in to continue.'}</p>
+      <p role="alert">{isFinal ? 'The session cannot be prolonged: sign in again when it has ended.' : 'Stay signed in to continue.'}</p>
       <p>
         <span id="secondsLeft">{seconds}</span> seconds left
       </p>

@@ -54,23 +54,23 @@ impl Process {
                 return Ok(());
             }
             if interrupted.load(Ordering::Relaxed) {
-                return Err(Error::new("interrupted"));
+                return Err(Error::new(format!("interrupted while starting {}", self.component)));
             }
             if started.elapsed() > READY_WITHIN {
-                let what = format!("is not ready after {} s", READY_WITHIN.as_secs());
-                return Err(self.failure(&what));
+                let (component, seconds) = (self.component, READY_WITHIN.as_secs());
+                return Err(self.failure(&format!("starting {component} timed out after {seconds} s")));
             }
             std::thread::sleep(POLL);
         }
         Err(self
             .death()
-            .unwrap_or_else(|| self.failure("exited before it was ready")))
+            .unwrap_or_else(|| self.failure(&format!("{} exited before it was ready", self.component))))
     }
 
     /// Why the process has exited, with the end of its log; `None` while it runs.
     pub(crate) fn death(&mut self) -> Option<Error> {
         let status = self.exited()?;
-        Some(self.failure(&format!("has exited ({status})")))
+        Some(self.failure(&format!("{} has exited ({status})", self.component)))
     }
 
     /// Asks the process to exit, and kills it if it does not.
@@ -83,7 +83,10 @@ impl Process {
         let started = Instant::now();
         while self.exited().is_none() {
             if started.elapsed() > READY_WITHIN {
-                return Err(self.failure(&format!("has not exited after {} s", READY_WITHIN.as_secs())));
+                let (component, seconds) = (self.component, READY_WITHIN.as_secs());
+                return Err(self.failure(&format!(
+                    "waiting for the exit of {component} timed out after {seconds} s"
+                )));
             }
             std::thread::sleep(POLL);
         }
@@ -108,8 +111,7 @@ impl Process {
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n    ");
-        let (component, path) = (self.component, self.log.display());
-        Error::new(format!("{component} {what}: see the end of {path}:\n    {tail}"))
+        Error::new(format!("{what}: see the end of {}:\n    {tail}", self.log.display()))
     }
 }
 
@@ -145,7 +147,7 @@ mod tests {
         let error = process
             .wait_until(|| false, &AtomicBool::new(true))
             .expect_err("interrupted");
-        assert_eq!(error.to_string(), "interrupted");
+        assert_eq!(error.to_string(), "interrupted while starting api");
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) fn keep_or_generate(path: &Path) -> Result<String, Error> {
     }
 }
 
-/// A random secret of 256 bits, in hex.
+/// A random secret of 256 bits, in hexadecimal digits.
 pub(crate) fn random_hex() -> Result<String, Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| Error::new(format!("generating a secret failed: {error}")))?;

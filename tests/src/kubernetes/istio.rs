@@ -70,7 +70,7 @@ pub fn translate(local: &Local<'_>, manifests: &[Manifest]) -> Translation {
     for (place, value) in patches(manifests, "CLUSTER", "MERGE") {
         assert!(
             place.get("cluster").is_none(),
-            "a patch of one cluster is not translated: {place}"
+            "a patch of one cluster is not translated: {place}: add it to tests/src/kubernetes/istio.rs"
         );
         clusters.iter_mut().for_each(|cluster| merge(cluster, value));
     }
@@ -143,7 +143,10 @@ fn wasm_filter(local: &Local<'_>, extension: &Extension<'_>) -> Value {
     let Extension { manifest, name, wasm } = extension;
     let spec = &manifest.content["spec"];
     assert_eq!(spec["phase"], "AUTHN");
-    assert!(spec.get("match").is_none(), "the `match` of {name} is not translated");
+    assert!(
+        spec.get("match").is_none(),
+        "the `match` of {name} is not translated: add it to tests/src/kubernetes/istio.rs"
+    );
     let variables = wasm["vmConfig"]["env"].as_array().expect("variables");
     let keys: Vec<&Value> = variables
         .iter()

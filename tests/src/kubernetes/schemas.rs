@@ -41,7 +41,7 @@ impl Schemas {
         let text = std::fs::read_to_string(core).expect("Kubernetes' schemas");
         let mut file: Value = serde_json::from_str(&text).expect("JSON");
         let Value::Object(definitions) = file["$defs"].take() else {
-            panic!("the file in KUBERNETES_SCHEMAS has no `$defs`");
+            panic!("invalid KUBERNETES_SCHEMAS: the file has no `$defs`: run the tests with `cargo xtask test`");
         };
         let custom = variable("CUSTOM_RESOURCE_DEFINITIONS").map(|folder| read_custom(&folder));
         Self {

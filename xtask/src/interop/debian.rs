@@ -109,7 +109,7 @@ fn source_of(release: &str) -> Result<String> {
 
 fn apt_get(options: &[OsString]) -> Result<Command> {
     let program = command::find("apt-get").ok_or(
-        "missing apt-get: this server comes from Debian's packages: run this on Debian 12 or 13, or name other servers",
+        "missing apt-get, which fetches glewlwyd and lemonldap: run this on Debian 12 or 13, or name other servers",
     )?;
     let mut command = Command::new(program);
     // Neither an installation elsewhere nor the user is disturbed, and nothing of the system is written.

@@ -13,7 +13,7 @@ use crate::{command, workspace};
 pub(crate) struct Wheel {
     pub(crate) package: &'static str,
     pub(crate) version: &'static str,
-    /// Of the wheel, in hex.
+    /// Of the wheel, in lower-case hexadecimal digits.
     pub(crate) sha256: &'static str,
     /// Its path inside.
     pub(crate) program: &'static str,

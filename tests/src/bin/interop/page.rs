@@ -30,7 +30,12 @@ impl Page {
     pub(crate) fn block(&self, name: &str) -> Result<&str, String> {
         let block = self.blocks.iter().find(|block| block.name == name);
         let text = block.map(|block| block.text.as_str());
-        text.ok_or_else(|| format!("{}: missing block `{name}`", self.path))
+        text.ok_or_else(|| {
+            format!(
+                "{}: missing block `{name}`: write this name after the language of a code block",
+                self.path
+            )
+        })
     }
 
     /// The settings of the service, the block `service`, as environment variables.
@@ -45,6 +50,6 @@ impl Page {
         let filter: Value = serde_json::from_str(self.block(name)?)
             .map_err(|error| format!("{}: invalid block `{name}`: {error}", self.path))?;
         let stage = filter.get("phantom_token").cloned();
-        stage.ok_or_else(|| format!("{}: missing phantom_token in block `{name}`", self.path))
+        stage.ok_or_else(|| format!("{}: missing phantom_token in block `{name}`: write it there", self.path))
     }
 }

@@ -58,7 +58,7 @@ impl Walk<'_> {
         match end.json()["isLoggedIn"] == true {
             true => Ok(user),
             false => Err(format!(
-                "the sign-in failed: it returned to {}: {}",
+                "the sign-in that returned to {} failed: {}",
                 without_values(&passage.url),
                 shown(&end)
             )),
@@ -226,7 +226,7 @@ pub(crate) fn with_bearer(token: &str) -> Request {
 pub(crate) fn expect(what: &str, response: &Response, status: u16) -> Result<(), String> {
     match response.status == status {
         true => Ok(()),
-        false => Err(format!("{what}: {}, expected {status}", shown(response))),
+        false => Err(format!("{what}: expected HTTP {status}, received: {}", shown(response))),
     }
 }
 

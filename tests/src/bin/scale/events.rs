@@ -95,7 +95,7 @@ fn replace_replica(deployment: &mut Deployment) -> Result<u64, String> {
         .ok_or("replacing a replica failed: the deployment has none")?;
     let at = now_ms();
     let took = replica.terminate();
-    eprintln!("      it has exited after {:.1} s", took.as_secs_f64());
+    eprintln!("      the replica has exited after {:.1} s", took.as_secs_f64());
     replica.start_again()?;
     replica.wait()?;
     Ok(at)
@@ -110,7 +110,7 @@ fn replace_envoy(deployment: &mut Deployment, world: &World) -> Result<u64, Stri
         loopback(ports.admin),
         &Request::new("POST", "/drain_listeners?graceful"),
     )
-    .map_err(|error| format!("draining an Envoy failed: {error}"))?;
+    .map_err(|error| format!("draining {} failed: {error}", envoy.name))?;
     sleep(Duration::from_secs(ENVOY_DRAIN_SECONDS));
     let at = now_ms();
     envoy.terminate();

@@ -83,7 +83,10 @@ impl Part {
                 let (name, log) = (&self.name, self.log.display());
                 return Err(match has_ended {
                     true => format!("{name} has exited: see {log}"),
-                    false => format!("{name} is not ready after {} s: see {log}", READY_WITHIN.as_secs()),
+                    false => format!(
+                        "starting {name} timed out after {} s: see {log}",
+                        READY_WITHIN.as_secs()
+                    ),
                 });
             }
             std::thread::sleep(POLL);

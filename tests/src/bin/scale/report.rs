@@ -247,7 +247,7 @@ fn latencies(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pa
 }
 
 fn costs(page: &mut String, settings: &Settings, quiet: &Pass) {
-    line!(page, "## What it takes\n");
+    line!(page, "## CPU time and memory\n");
     line!(
         page,
         "The quiet pass. CPU time of debug builds except for Envoy, the filter and Redis.\n"

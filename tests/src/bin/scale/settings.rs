@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     pub(crate) limit_per_second: f64,
     /// The service's `session.refresh_replay_seconds`, in simulated seconds.
     pub(crate) replay_seconds: f64,
-    /// The number of Envoys.
+    /// The number of Envoys, at least 2.
     pub(crate) envoys: u32,
     /// The seed of all choices of the users.
     pub(crate) seed: u64,

@@ -11,7 +11,7 @@ use crate::proxy;
 /// In place of Envoy Gateway's controller: serves the module.
 pub struct ModuleServer {
     address: SocketAddr,
-    /// The SHA-256 of the module that the configuration requests, in hex.
+    /// The SHA-256 of the module that the configuration requests, in hexadecimal digits.
     sha256: String,
 }
 
@@ -59,7 +59,11 @@ pub(super) fn has_wasm(policy: &Manifest) -> bool {
 
 pub(super) fn wasm_filter(module: &ModuleServer, policy: &Manifest) -> Value {
     let [wasm] = policy.content["spec"]["wasm"].as_array().expect("filters").as_slice() else {
-        panic!("{}: more filters than one: the translation knows one", policy.title());
+        panic!(
+            "{}: only one filter is translated: add others to {}",
+            policy.title(),
+            file!()
+        );
     };
     let name = filter_name(policy);
     json!({

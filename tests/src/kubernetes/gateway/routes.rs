@@ -29,14 +29,15 @@ fn cluster_name(route: &Manifest) -> String {
 pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value> {
     let [rule] = route.content["spec"]["rules"].as_array().expect("rules").as_slice() else {
         panic!(
-            "{}: more rules than one: a policy is for the whole HTTPRoute, so write one for each rule",
+            "{}: not exactly one rule: a policy is for the whole HTTPRoute, so write an HTTPRoute for each rule",
             route.title()
         );
     };
     let [matched] = rule["matches"].as_array().expect("matches").as_slice() else {
         panic!(
-            "{}: more matches than one in a rule: the translation knows one",
-            route.title()
+            "{}: only one match in a rule is translated: add others to {}",
+            route.title(),
+            file!()
         );
     };
     assert_eq!(matched["path"]["type"], "PathPrefix");
@@ -127,7 +128,10 @@ pub(super) fn cluster(local: &Local<'_>, route: &Manifest, manifests: &[Manifest
         let mut grants = of_kind(manifests, "ReferenceGrant");
         let granted = grants
             .any(|grant| grant.text("/metadata/namespace") == namespace && grant.text("/spec/to/0/name") == service);
-        assert!(granted, "{namespace} grants no reference to {service}");
+        assert!(
+            granted,
+            "{namespace} grants no reference to {service}: add a ReferenceGrant"
+        );
     }
     let mut cluster = local.cluster(
         &cluster_name(route),

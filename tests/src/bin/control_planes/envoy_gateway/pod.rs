@@ -33,7 +33,8 @@ pub(super) fn configure(kubernetes: &Kubernetes, cluster: &Cluster, folder: &Pat
             (&json!("BFF_COOKIE_KEYS"), &json!("cookie-keys")),
             (&json!("GATEWAY_CLIENT_SECRET"), &json!("gateway-client-secret")),
         ],
-        "other variables in Envoy's environment than those that this walk fills"
+        "other variables in Envoy's environment than those that this walk fills: change {}",
+        file!()
     );
     let mut bootstrap: Value = serde_saphyr::from_str(argument(&container, "--config-yaml")).expect("YAML");
     let mut changes = Vec::new();

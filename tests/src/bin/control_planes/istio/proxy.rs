@@ -188,7 +188,8 @@ fn discovered(listeners: &mut Value, end: &str, mut change: impl FnMut(&mut Valu
             }
         }
     }
-    full_name.unwrap_or_else(|| panic!("no filter's name ends with {end}"))
+    full_name
+        .unwrap_or_else(|| panic!("no filter in istiod's listeners has a name that ends with /{end}: see istiod.log"))
 }
 
 fn items(list: &mut Value) -> impl Iterator<Item = &mut Value> {

@@ -109,7 +109,10 @@ impl Canaille {
     fn add_key(&mut self) -> Result<(), String> {
         let key = self.run(&["jwk", "create", "rsa", "--format", "toml"], "")?;
         self.keys.push(key.trim().to_owned());
-        let (newest, former) = self.keys.split_last().ok_or("Canaille has no key")?;
+        let (newest, former) = self
+            .keys
+            .split_last()
+            .ok_or("adding a signing key failed: Canaille has none")?;
         let text = self
             .configuration
             .replace("THE_SIGNING_KEY", newest)
@@ -216,7 +219,8 @@ impl Server for Canaille {
         Some(match step {
             "`prompt=none` without one: `login_required`" => {
                 "its error responses have no `iss`, although its metadata announces it (canaille/oidc/endpoints/oauth.py: authorize \
-                 returns handle_error_response, without Authlib's IssuerParameter), so the service refuses them, with 400"
+                 returns handle_error_response, without Authlib's IssuerParameter), so the service refuses them with \
+                 HTTP 400 `invalid_request`: treat this response to `prompt=none` as `login_required`"
             }
             _ => return None,
         })

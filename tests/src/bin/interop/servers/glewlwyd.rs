@@ -183,7 +183,9 @@ impl Server for Glewlwyd {
         let keys = plugin["parameters"]["jwks-private"].as_str().unwrap_or_default();
         let mut keys: Value =
             serde_json::from_str(keys).map_err(|error| format!("reading the keys of Glewlwyd failed: {error}"))?;
-        let list = keys["keys"].as_array_mut().ok_or("Glewlwyd has no keys")?;
+        let list = keys["keys"]
+            .as_array_mut()
+            .ok_or("replacing the signing key failed: Glewlwyd has none")?;
         list.insert(0, new_key("second")?);
         plugin["parameters"]["jwks-private"] = keys.to_string().into();
         admin.change_module(PLUGIN, &plugin)?;
@@ -194,17 +196,17 @@ impl Server for Glewlwyd {
         Some(match step {
             "`prompt=none` with a session at the server" => {
                 "it answers `invalid_request` unless `id_token_hint` is the newest ID token (protocol_oidc.c, \
-                 validate_endpoint_auth), and a page that has just been opened has none"
+                 validate_endpoint_auth), and a page that has just been opened has none: do not send `prompt=none`"
             }
             "`prompt=none` without one: `login_required`" => {
-                "its error is `interaction_required` (protocol_oidc.c, validate_endpoint_auth)"
+                "its error is `interaction_required` (protocol_oidc.c, validate_endpoint_auth): do not send `prompt=none`"
             }
             "`max_age`: the password is asked for again" => {
                 "it asks for the password, but `auth_time` is always 0: it looks for the user's session in the cookies of the \
-                 token request (protocol_oidc.c, check_auth_type_access_token_request)"
+                 token request (protocol_oidc.c, check_auth_type_access_token_request): do not send `max_age`"
             }
             "sign-out without ID token hint" => {
-                "without `id_token_hint` it answers 200 with an empty page, and the session goes on (protocol_oidc.c, \
+                "without `id_token_hint` it answers HTTP 200 with an empty page, and the session goes on (protocol_oidc.c, \
                  callback_oidc_end_session): keep `send_id_token_hint` on"
             }
             _ => return None,
@@ -252,7 +254,7 @@ impl Admin {
             .header("set-cookie")
             .and_then(|cookie| cookie.split(';').next());
         admin.cookie = cookie
-            .ok_or("the sign-in of Glewlwyd's administrator failed: no cookie in the response")?
+            .ok_or("the sign-in of Glewlwyd's administrator failed: no cookie in the response to /auth/")?
             .to_owned();
         Ok(admin)
     }

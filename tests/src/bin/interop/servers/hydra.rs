@@ -208,8 +208,8 @@ impl Server for Hydra {
     fn explained(&self, step: &str) -> Option<&'static str> {
         Some(match step {
             "sign-out without ID token hint" => {
-                "without `id_token_hint` it answers 400 to `post_logout_redirect_uri` and `state`, whatever the `client_id` \
-                 (consent/strategy_default.go, issueLogoutVerifier): keep `send_id_token_hint` on"
+                "without `id_token_hint` it answers HTTP 400 to `post_logout_redirect_uri` and `state`, whatever the \
+                 `client_id` (consent/strategy_default.go, issueLogoutVerifier): keep `send_id_token_hint` on"
             }
             "new signing key: refresh of a session from before" => {
                 "it signs the ID token with the new key under the `kid` of the old one (oauth2/handler.go keeps the `kid` in the \

@@ -128,9 +128,9 @@ impl Server for Keycloak {
     fn end_sessions(&self, walk: &Walk<'_>, _: &[String]) -> Offered {
         let admin = Admin::new(walk)?;
         let users = admin.get(&format!("/users?exact=true&username={USERNAME}"))?;
-        let id = users[0]["id"]
-            .as_str()
-            .ok_or_else(|| format!("Keycloak has no user {USERNAME}"))?;
+        let id = users[0]["id"].as_str().ok_or_else(|| {
+            format!("missing user {USERNAME} in Keycloak: add it to the realm in docs/providers/keycloak.md")
+        })?;
         admin.post(&format!("/users/{id}/logout"), &json!({}), 204)?;
         Ok(None)
     }
@@ -227,7 +227,9 @@ impl<'a> Admin<'a> {
     fn set_attribute(&self, name: &str, value: &str) -> Result<(), String> {
         let clients = self.get("/clients?clientId=spa-client")?;
         let mut client = clients[0].clone();
-        let id = client["id"].as_str().ok_or("Keycloak has no client of the service")?;
+        let id = client["id"]
+            .as_str()
+            .ok_or("missing client spa-client in Keycloak: add it to the realm in docs/providers/keycloak.md")?;
         let path = format!("/clients/{id}");
         client["attributes"][name] = value.into();
         expect(&path, &self.send("PUT", &path, Some(&client))?, 204)

@@ -80,8 +80,8 @@ impl LemonLdap {
             root.join("usr/share/perl5"),
             versions,
         ];
-        let modules =
-            std::env::join_paths(modules).map_err(|error| format!("preparing LemonLDAP::NG failed: {error}"))?;
+        let modules = std::env::join_paths(modules)
+            .map_err(|error| format!("setting PERL5LIB for LemonLDAP::NG failed: {error}"))?;
         let mut perl = Command::new("perl");
         perl.env("PERL5LIB", modules)
             .env("LD_LIBRARY_PATH", compiled)
@@ -100,8 +100,9 @@ impl LemonLdap {
                 "generateModule": "Lemonldap::NG::Common::Apache::Session::Generate::SHA256",
             })
         };
-        let portal = Url::parse(&site.options().origin("login"))
-            .map_err(|error| format!("invalid origin of the portal: {error}"))?;
+        let origin = site.options().origin("login");
+        let portal =
+            Url::parse(&origin).map_err(|error| format!("invalid origin `{origin}` of the portal: {error}"))?;
         let rest = json!({
             "cfgAuthor": "interop",
             "cfgVersion": self.version().split('+').next(),
@@ -300,7 +301,7 @@ fn sessions(folder: &Path) -> Result<Vec<String>, String> {
 /// A new key that signs from now on.
 fn set_key(configuration: &mut Value, kid: &str) -> Result<(), String> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256);
-    let key = key.map_err(|error| format!("generating a key failed: {error}"))?;
+    let key = key.map_err(|error| format!("generating a signing key for LemonLDAP::NG failed: {error}"))?;
     configuration["oidcServicePrivateKeySig"] = key.serialize_pem().into();
     configuration["oidcServicePublicKeySig"] = key.public_key_pem().into();
     configuration["oidcServiceKeyIdSig"] = kid.into();

@@ -79,7 +79,12 @@ impl Server for OidcProvider {
         write("client-secret", site.client_secret())
             .and_then(|()| write("gateway-secret", site.gateway_secret()))
             .and_then(|()| write("admin-token", ADMIN_TOKEN))
-            .map_err(|error| format!("preparing oidc-provider failed: {error}"))
+            .map_err(|error| {
+                format!(
+                    "writing the secrets of oidc-provider to {} failed: {error}",
+                    self.folder.display()
+                )
+            })
     }
 
     fn start(&mut self, site: &Site) -> Result<(), String> {
