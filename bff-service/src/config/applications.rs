@@ -229,7 +229,7 @@ mod tests {
         assert!(error.contains("`brand-a` and `brand-b` share a cookie key"), "{error}");
         let same_host = two("", "").replace("api.brand-b.com", "API.brand-a.com");
         let error = parse(&same_host, env).unwrap_err().to_string();
-        assert!(error.contains("the same `hosts` and `endpoints_prefix`"), "{error}");
+        assert!(error.contains("share a host and `endpoints_prefix`"), "{error}");
         let by_prefix = same_host.replace(
             "[applications.brand-b]",
             "[applications.brand-b]\nendpoints_prefix = \"/b\"",
