@@ -46,7 +46,7 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push(
-            "`demo` is true: the service accepts plain http and published keys: remove it in production".to_owned(),
+            "`demo` is true: the service accepts plain http, published keys, and secrets in this file: remove it in production".to_owned(),
         );
     }
     check_prefixes(settings, faults);
@@ -112,14 +112,13 @@ fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
             "invalid path: write a path such as `/bff`, with a leading and without a trailing slash",
         );
     }
-    if !settings
-        .former_endpoints_prefixes
-        .iter()
-        .all(|prefix| is_prefix(prefix))
-    {
+    let former = settings.former_endpoints_prefixes.iter();
+    for prefix in former.filter(|prefix| !is_prefix(prefix)) {
         fault(
             "former_endpoints_prefixes",
-            "invalid path: write paths such as `/bff`, with a leading and without a trailing slash",
+            &format!(
+                "invalid path `{prefix}`: write a path such as `/bff`, with a leading and without a trailing slash"
+            ),
         );
     }
 }

@@ -84,7 +84,12 @@ pub(super) fn version(package: &str, archives: &Path) -> Result<String> {
     let files = packages_in(archives)?;
     let file = files.iter().find(is_named);
     let version = file.and_then(|file| command::output(Command::new("dpkg-deb").arg("-f").arg(file).arg("Version")));
-    version.ok_or_else(|| format!("apt-get downloaded no {package} into {}: {HINT}", archives.display()))
+    version.ok_or_else(|| {
+        format!(
+            "reading the version of {package} from its package in {} failed: {HINT}",
+            archives.display()
+        )
+    })
 }
 
 fn packages_in(archives: &Path) -> Result<Vec<PathBuf>> {

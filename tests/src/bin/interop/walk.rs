@@ -142,7 +142,7 @@ impl Walk<'_> {
         part(&self.token(user, Purpose::IdToken)?, 1)
     }
 
-    /// What the server's introspection says about a token to the gateway's client: whether it is active.
+    /// What the server's introspection says about a token to the filter's client: whether it is active.
     pub(crate) fn is_active(&self, token: &str) -> Result<bool, String> {
         let endpoint = self.introspection["introspection_endpoint"]
             .as_str()

@@ -66,7 +66,7 @@ pub(crate) const ALL: [Step; 26] = [
     each("API, JWT access token without introspection", tokens::api_with_jwt),
     each("API, claims in headers", tokens::api_with_claims),
     each(
-        "introspection by a client of the gateway's own",
+        "introspection by a client of the filter's own",
         tokens::introspection_by_second_client,
     ),
     each(
