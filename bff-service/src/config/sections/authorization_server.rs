@@ -43,8 +43,8 @@ section! {
         /// the next call receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
-        /// same number again applies to exchanges of codes and to refreshes, each without those that continue in the
-        /// background, and to requests for metadata and JWKS.
+        /// same number applies separately to all exchanges of codes of a replica and to all its refreshes, each without
+        /// those that continue in the background, and to the requests of each worker for metadata and JWKS.
         pub max_connections: usize = 50, 1..=10_000;
         /// How long an idle connection for metadata and JWKS stays open, in seconds. Requests about a user do not reuse
         /// connections. Set a value below the keep-alive timeout of the server (Node.js: 5 s), so that no request is
