@@ -1,4 +1,4 @@
-//! Several applications in one service, such as branded domains, each of them a separate client.
+//! Several applications in one service, such as one for each domain, each of them a separate client.
 //!
 //! Fields outside of `[applications]` apply to all applications; `[applications.<name>]` has the same fields and
 //! overrides them. So do variables: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and

@@ -38,13 +38,13 @@ section! {
         pub connect_timeout_ms: u64 = 2000, 1..=60_000;
         /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
-        /// Time limit for a request to the token endpoint, in seconds. Callers of `/login/end`, `/callback` and
-        /// `/refresh` receive a response after `request_timeout_ms` at the latest; the token request then continues, and
-        /// the next call receives its result.
+        /// Time limit for a request to the token endpoint, in seconds; at least `request_timeout_ms` applies. Callers
+        /// of `/login/end`, `/callback` and `/refresh` wait for the token request for at most `request_timeout_ms`; it
+        /// then continues, and the next call receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
-        /// same number again applies to exchanges of codes and to refreshes, each without those that continue in the
-        /// background, and to requests for metadata and JWKS.
+        /// same number applies separately to all exchanges of codes of a replica and to all its refreshes, each without
+        /// those that continue in the background, and to the requests of each worker for metadata and JWKS.
         pub max_connections: usize = 50, 1..=10_000;
         /// How long an idle connection for metadata and JWKS stays open, in seconds. Requests about a user do not reuse
         /// connections. Set a value below the keep-alive timeout of the server (Node.js: 5 s), so that no request is
@@ -54,7 +54,9 @@ section! {
         /// the JWKS be cached for a shorter time (`Cache-Control`), the service fetches them after that time, but not
         /// within 60 seconds.
         pub refresh_seconds: u64 = 3600, 1..=86_400;
-        /// Minimum time between two fetches of the JWKS because of an unknown key id, in seconds.
+        /// Minimum time between two fetches of the JWKS because of an unknown key id, in seconds. It applies separately
+        /// to JWTs that the service requested from the authorization server, and to those that anybody can send, such
+        /// as logout tokens.
         pub unknown_key_seconds: u64 = 10, 0..=3600;
         /// Signature algorithms that the service accepts for ID tokens and for everything else that the authorization
         /// server signs: userinfo responses, authorization responses (`client.response_mode`) and logout tokens.

@@ -134,7 +134,8 @@ pub(super) struct RawBffToken {
     /// Whether a request with `Authorization`, and with neither access token cookie nor CSRF cookie, skips this stage.
     #[serde(default)]
     allow_tokens: bool,
-    /// Whether a navigation (GET with `Sec-Fetch-Mode: navigate`) from a sibling domain is accepted without an Origin.
+    /// Whether a navigation (GET with `Sec-Fetch-Mode: navigate`) from another host of the same site
+    /// (`Sec-Fetch-Site: same-site`) is accepted without an Origin.
     #[serde(default)]
     allow_navigation: bool,
     /// Whether the filter also accepts cookies that are sealed in the format of version 1. Must equal `accept_v1_cookies` of the

@@ -39,7 +39,7 @@ pub struct PhantomToken {
     pub requirement: Requirement,
     /// Namespace of the route metadata with further requirements. `None`: routes have none.
     pub route_metadata: Option<String>,
-    /// Whether a bearer token must be bound to the client's certificate.
+    /// Whether a bearer token must be bound to the client certificate of its connection.
     pub require_certificate_binding: bool,
     /// Form of the introspection responses, and what the API receives.
     pub response: ResponseFormat,
@@ -80,14 +80,15 @@ pub enum ClientAuthentication {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 enum JwtAccessTokens {
-    /// The filter forwards it unchanged. The API validates it.
+    /// The filter does not introspect it, but checks its claims (expiry, scopes, audience, certificate), and forwards it unchanged.
+    /// The API validates it.
     Pass,
     /// The filter introspects it like any other token. With `response: auto` the filter forwards it unchanged if it is active and
     /// the response contains no JWT.
     Introspect,
 }
 
-/// The introspection stage: replaces the opaque access token by a JWT, or by claims in headers.
+/// The introspection stage: introspects the access token, so that the API receives a JWT, or claims in headers.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -141,7 +142,7 @@ pub(super) struct RawPhantomToken {
     /// If unset, routes have no further requirements.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     route_metadata: Option<String>,
-    /// Whether a bearer token must be bound to the client's certificate (RFC 8705, section 3.1).
+    /// Whether a bearer token must be bound to the client certificate of its connection (RFC 8705, section 3.1).
     #[serde(default)]
     require_certificate_binding: bool,
     /// Time limit for an introspection, in milliseconds.

@@ -26,6 +26,7 @@ const IDLE: Duration = Duration::from_secs(10);
 pub(crate) struct Used {
     pub(crate) name: String,
     pub(crate) cpu_seconds: f64,
+    /// The largest resident set; 0: not measured.
     pub(crate) peak_mib: f64,
 }
 

@@ -87,8 +87,9 @@ fn head(page: &mut String, settings: &Settings) {
     line!(
         page,
         "{} Envoys with {} workers each, {} replicas of the service with {} workers each (debug builds), Redis, and a **model** of an \
-         authorization server (rotation with detection of reuse, {} ms, 429 with `Retry-After` over {} requests a second), each \
-         in a process of its own. Browsers and API are one more process. No TLS. Seed {}.\n",
+         authorization server, each in a process of its own. The model rotates refresh tokens and detects a second use, delays each \
+         response by {} ms, and answers HTTP 429 with `Retry-After` over {} requests a second to the token endpoint or to the \
+         introspection endpoint. Browsers and API are one more process. No TLS. The seed of the users' choices is {}.\n",
         settings.envoys,
         Settings::WORKERS,
         Settings::REPLICAS,
@@ -99,9 +100,11 @@ fn head(page: &mut String, settings: &Settings) {
     );
     line!(
         page,
-        "{} sessions were sealed before, {} sign in through the flow. The users' time is {} times as fast as the wall's: access \
-         tokens live {} s instead of 300 s, outcomes of refreshes {} s instead of {} s, the server is away {:.1} s instead of \
-         120 s. Latencies, drains and health checks are not faster. A pass takes {:.0} s on the wall.\n",
+        "The cookies of {} sessions were sealed before each pass, and {} users sign in during it. The users' time is {} times as fast \
+         as the wall's: access tokens live {} s instead of 300 s, outcomes of refreshes are kept {} s instead of {} s, and the \
+         authorization server is away {:.1} s instead of 120 s. Latencies, drains and health checks are not faster. A pass takes \
+         {:.0} s on the wall. In the quiet pass nothing is replaced, killed or away. In the pass with the events, the four events \
+         below happen one after the other.\n",
         settings.sealed,
         settings.sign_ins,
         settings.factor,
@@ -115,6 +118,12 @@ fn head(page: &mut String, settings: &Settings) {
 
 fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass) {
     line!(page, "## At the authorization server\n");
+    line!(
+        page,
+        "Visits, calls, connections, access tokens used and refreshes needed are counted by the pages, the other requests by the \
+         authorization server. The formula is that of [sizing](../../docs/operations/sizing.md), with each access token's own \
+         number of connections, and then with the average.\n"
+    );
     line!(page, "| | quiet | with the events |");
     line!(page, "|---|---|---|");
     let mut row = |what: &str, of: &dyn Fn(&Pass) -> String| {
@@ -124,18 +133,20 @@ fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass)
     let rotations = |pass: &Pass| pass.at_server("refresh_rotated");
     let needed = |pass: &Pass| pass.counted("refreshes that pages needed");
     row("visits", &|pass| pass.counted("visits").to_string());
-    row("sign-ins", &|pass| pass.at_server("signed_in").to_string());
-    row("calls of the API", &|pass| {
+    row("codes exchanged", &|pass| pass.at_server("signed_in").to_string());
+    row("successful calls of the API", &|pass| {
         whole(settings, pass, Kind::Api).count.to_string()
     });
     row("access tokens used: the fewest introspections possible", &|pass| {
         pass.tokens_used().to_string()
     });
-    row("**introspections**", &|pass| introspections(pass).to_string());
+    row("**introspections of active access tokens**", &|pass| {
+        introspections(pass).to_string()
+    });
     row("ratio", &|pass| {
         ratio(introspections(pass) as f64, pass.tokens_used() as f64)
     });
-    row("connections on which a token was used, on average", &|pass| {
+    row("connections on which an access token was used, on average", &|pass| {
         format!("{:.2}", pass.connections_of_a_token())
     });
     row("introspections by the formula, and its error", &|pass| {
@@ -147,10 +158,10 @@ fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass)
             error(average)
         )
     });
-    row("introspections answered 429", &|pass| {
+    row("introspections answered HTTP 429", &|pass| {
         pass.at_server("introspection_limited").to_string()
     });
-    row("introspections of inactive tokens", &|pass| {
+    row("introspections of inactive access tokens", &|pass| {
         pass.at_server("introspection_inactive").to_string()
     });
     row("refreshes that pages needed: the fewest rotations possible", &|pass| {
@@ -158,10 +169,10 @@ fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass)
     });
     row("**rotations**", &|pass| rotations(pass).to_string());
     row("ratio", &|pass| ratio(rotations(pass) as f64, needed(pass) as f64));
-    row("refresh tokens used twice (each ends a session)", &|pass| {
+    row("second uses of a refresh token (each ends a session)", &|pass| {
         pass.at_server("refresh_reused").to_string()
     });
-    row("token requests answered 429", &|pass| {
+    row("token requests answered HTTP 429", &|pass| {
         pass.at_server("token_limited").to_string()
     });
     row("most token requests in a second", &|pass| {
@@ -183,14 +194,17 @@ fn sessions(page: &mut String, pass: &Pass) {
     );
     line!(
         page,
-        "- by SIGKILL: {by_kill}; at that moment {} refreshes were in progress at the three replicas\n",
+        "- by SIGKILL: {by_kill}; at that moment {} refreshes were in progress at the three replicas\n\n\
+         Each lost session, by its family of refresh tokens, with its last attempts to refresh as the page and the authorization \
+         server noted them; a family is the refresh tokens since a sign-in, each with the number of its generation. Then the \
+         events. Times are in milliseconds since 1970.\n",
         pass.in_progress_at_kill
     );
     for account in &pass.accounts {
         let family = account
             .family
             .map_or_else(|| "?".to_owned(), |family| family.to_string());
-        line!(page, "  - family {family}: {}", account.story);
+        line!(page, "- family {family}: {}", account.story);
     }
     for happened in &pass.happened {
         line!(
@@ -203,7 +217,7 @@ fn sessions(page: &mut String, pass: &Pass) {
     }
     line!(
         page,
-        "\nTimes are in milliseconds since 1970. Numbers that the pages noted:\n"
+        "\nNumbers that the pages noted in the pass with the events; a pause is the time between two calls of a user:\n"
     );
     for (name, count) in &pass.notes.counts {
         line!(page, "- {name}: {count}");
@@ -215,7 +229,8 @@ fn latencies(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pa
     line!(page, "## Latency\n");
     line!(
         page,
-        "p99 of successful requests in the time from an event to the next, in ms, beside the same time of the quiet pass.\n"
+        "p99 of the successful requests from one moment of the first column to the next, in ms, in the quiet pass and with the \
+         event. `failed`: of the requests in the pass with the events whose response was not HTTP 401, those without success.\n"
     );
     line!(
         page,
@@ -252,16 +267,14 @@ fn costs(page: &mut String, settings: &Settings, quiet: &Pass) {
         page,
         "The quiet pass. CPU time of debug builds except for Envoy, the filter and Redis.\n"
     );
-    line!(page, "| process | CPU seconds | most memory, MiB |");
+    line!(page, "| process | CPU seconds | largest resident set, MiB |");
     line!(page, "|---|---|---|");
     for used in &quiet.used {
-        line!(
-            page,
-            "| {} | {:.1} | {:.0} |",
-            used.name,
-            used.cpu_seconds,
-            used.peak_mib
-        );
+        let memory = match used.peak_mib > 0.0 {
+            true => format!("{:.0}", used.peak_mib),
+            false => "not measured".to_owned(),
+        };
+        line!(page, "| {} | {:.1} | {memory} |", used.name, used.cpu_seconds);
     }
     let took = quiet.took.as_secs_f64();
     let all: f64 = quiet.used.iter().map(|used| used.cpu_seconds).sum();
@@ -303,7 +316,8 @@ fn costs(page: &mut String, settings: &Settings, quiet: &Pass) {
 fn failures(page: &mut String, settings: &Settings, eventful: &Pass) {
     line!(
         page,
-        "Responses other than success and 401, in the same times (status 0: no response):\n"
+        "Requests in the pass with the events whose response was neither success nor HTTP 401, with its status (0: no \
+         response), in the same times:\n"
     );
     line!(page, "| from | requests |");
     line!(page, "|---|---|");
@@ -338,8 +352,8 @@ fn more_sessions(page: &mut String, settings: &Settings, quiet: &Pass) {
     line!(page, "## Extrapolation to more sessions\n");
     line!(
         page,
-        "In a second of the users' time, with the same users: {connections:.2} connections a token. On the wall the run had {} times \
-         the rates of the first row.\n",
+        "In a second of the users' time, with the same users: {connections:.2} connections for each access token. On the wall the run \
+         had {} times the rates of the first row, apart from the Redis commands without any refresh.\n",
         settings.factor
     );
     line!(
