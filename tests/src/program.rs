@@ -32,15 +32,12 @@ impl Program {
         let mut group = ChildGroup::start(command).map_err(|error| format!("starting {name} failed: {error}"))?;
         let started = Instant::now();
         while !is_ready() {
-            let ended = group.ended().map(|status| format!("exited ({status})"));
+            let ended = group.ended().map(|status| format!("failed: it exited ({status})"));
             let late =
                 (started.elapsed() > READY_WITHIN).then(|| format!("timed out after {} s", READY_WITHIN.as_secs()));
             if let Some(how) = ended.or(late) {
                 group.kill();
-                return Err(format!(
-                    "starting {name} failed: it {how}: see the end of {}",
-                    log.display()
-                ));
+                return Err(format!("starting {name} {how}: see the end of {}", log.display()));
             }
             std::thread::sleep(Duration::from_millis(100));
         }

@@ -99,8 +99,8 @@ const COMMANDS: [Command; 16] = [
         synopsis: "scale [--NAME VALUE…]",
         text: &[
             "simulates 102,000 sessions at 4 Envoys and 3 replicas with a modelled authorization server, while parts",
-            "are replaced, killed and away (about 15 minutes), and writes bench/results/scale.md;",
-            "with sizes, such as --sessions 2000 --minutes 2: writes only to the terminal; the NAMEs are sessions,",
+            "are replaced, killed and unreachable (about 15 minutes), and writes bench/results/scale.md;",
+            "with NAMEs, such as --sessions 2000 --minutes 2: writes only to the terminal; they are sessions,",
             "sign-ins, minutes, factor, visits-per-second, limit-per-second, replay-seconds, envoys and seed",
         ],
     },

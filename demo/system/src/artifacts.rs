@@ -43,8 +43,7 @@ impl Artifacts {
     /// Names the missing variable and the command that sets it.
     pub fn from_env() -> Result<Artifacts, Error> {
         let read = |name: &str| {
-            std::env::var_os(name)
-                .ok_or_else(|| Error::new(format!("missing {name}: run the tests with `cargo xtask test`")))
+            std::env::var_os(name).ok_or_else(|| Error::new(format!("missing {name}: start this with `cargo xtask`")))
         };
         let path = |name: &str| read(name).map(PathBuf::from);
         let envoy = read(ENVOY)?;

@@ -19,7 +19,7 @@ const HINT: &str = "check that apt-get reaches its mirror; this works on Debian 
 /// Downloads packages of this machine's release into `archives`, with those of their dependencies that are not installed.
 pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
     create_all(&[archives.join("partial")])?;
-    let step = format!("apt-get: downloading {} and what it needs", packages.join(", "));
+    let step = format!("apt-get: downloading {} and their dependencies", packages.join(", "));
     let mut download = apt_get(&[option("Dir::Cache::archives", archives)])?;
     download
         .args(["install", "-y", "--no-install-recommends", "--download-only"])

@@ -160,7 +160,7 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
         && !introspection::credentials_are_changed(config)
     {
         report.warnings.push(
-            "the client authentication method is `client_secret_post`, which RFC 6749, section 2.3.1 does not \
+            "the client authentication method is `client_secret_post`, which RFC 6749, section 2.3.1, does not \
              recommend: if the authorization server supports `client_secret_basic`, set `client.authentication` to it"
                 .to_owned(),
         );

@@ -44,7 +44,7 @@ fn names_that_only_look_like_localhost_are_not() {
 
 #[tokio::test]
 async fn an_address_is_no_question() {
-    let names = Names::new(|name| panic!("{name}"));
+    let names = Names::new(|name| panic!("asked for the address of {name}"));
     for (host, ip) in [
         ("[::1]", IpAddr::from(Ipv6Addr::LOCALHOST)),
         ("192.0.2.1", FIRST.into()),

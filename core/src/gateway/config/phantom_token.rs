@@ -189,7 +189,10 @@ impl RawPhantomToken {
         if let Some(scope) = self.required_scopes.iter().find(|scope| !is_scope(scope)) {
             return Err(ConfigError::new(
                 "phantom_token.required_scopes",
-                format!("invalid scope `{scope}`: write one scope for each entry"),
+                format!(
+                    "invalid scope `{scope}`: write one scope of printable ASCII characters, without spaces, `\"` and `\\`, \
+                     in each entry"
+                ),
             ));
         }
         Ok(PhantomToken {

@@ -48,7 +48,7 @@ impl Config {
         if raw.bff_token.is_none() && raw.phantom_token.is_none() {
             return Err(ConfigError::new(
                 "configuration",
-                "no section: write `bff_token`, `phantom_token`, or both",
+                "missing section: write `bff_token`, `phantom_token`, or both",
             ));
         }
         let mut warnings = Vec::new();

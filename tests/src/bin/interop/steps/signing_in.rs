@@ -74,7 +74,7 @@ pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
     match end.status == 401 && end.code() == "login_required" && passage.pages == 0 {
         true => Ok(Done::Passed),
         false => Err(format!(
-            "the sign-in must end with `login_required` before any page of the server, but ended after {} pages: {}",
+            "the sign-in must end with `login_required` before any page of the authorization server, but ended after {} pages: {}",
             passage.pages,
             shown(&end)
         )),
@@ -87,12 +87,11 @@ pub(super) fn max_age(walk: &Walk<'_>) -> Outcome {
     let signed_in_at = walk.id_token_claims(&first)?["auth_time"].as_f64();
     std::thread::sleep(Duration::from_millis(2_500));
     let SignIn { user, passage, end } = walk.sign_in(&[("max_age", "1")])?;
-    if end.json()["isLoggedIn"] != true || !passage.password {
-        return Err(format!(
-            "the server did not ask for the password, or the sign-in failed: it asked for the password: {}; {}",
-            passage.password,
-            shown(&end)
-        ));
+    if end.json()["isLoggedIn"] != true {
+        return Err(format!("the sign-in with `max_age` failed: {}", shown(&end)));
+    }
+    if !passage.password {
+        return Err("the authorization server did not ask for the password, although `max_age` had passed".to_owned());
     }
     let again = walk.id_token_claims(&user)?["auth_time"].as_f64();
     match again.is_some() && again > signed_in_at {

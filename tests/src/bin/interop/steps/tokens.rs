@@ -100,7 +100,7 @@ pub(super) fn caching(walk: &Walk<'_>) -> Outcome {
     match callouts() - before {
         0 => Ok(Done::Passed),
         count => Err(format!(
-            "the filter did not cache: {count} introspections for ten requests after the first"
+            "the filter did not cache: {count} introspections for ten requests with an access token that it had introspected"
         )),
     }
 }
