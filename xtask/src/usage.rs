@@ -68,9 +68,9 @@ const COMMANDS: [Command; 16] = [
         name: "control-planes",
         synopsis: "control-planes [NAME…]",
         text: &[
-            "applies the chart and the manifests for Istio and Envoy Gateway to a real Kubernetes API server, which it",
-            "fetches and starts, upgrades releases and rolls them back, and walks through the system behind the Envoy that",
-            "each control plane configures; with NAMEs: after the manifests, only the upgrades and rollbacks (chart) and",
+            "fetches and starts a Kubernetes API server, istiod and Envoy Gateway; applies the chart and the manifests;",
+            "upgrades releases and rolls them back; walks through the system behind the Envoy that each control plane",
+            "configures; with NAMEs: after the manifests, only the upgrades and rollbacks (chart) and",
             "the walks (istio, envoy-gateway) with these names",
         ],
     },

@@ -29,7 +29,7 @@ pub struct RequestSession {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
     /// No host-locked cookie can be opened; the error is that of the CSRF cookie.
-    #[error("no access token cookie can be decrypted, and the CSRF cookie {0}")]
+    #[error("the access token cookie is missing or cannot be decrypted, and the CSRF cookie {0}")]
     Nobody(CookieError),
     /// The cookies belong to different sessions.
     #[error("{0}")]

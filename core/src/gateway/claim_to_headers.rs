@@ -30,7 +30,7 @@ pub(super) fn headers_of_claims(
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if HeaderValue::from_bytes(text.as_bytes()).is_err() {
             return Err(UnusableClaims(
-                "introspection response: a claim is not a valid header value",
+                "introspection response: a claim of `claim_to_headers` is not a valid header value",
             ));
         }
         lines.push((header_name.clone(), text.into_bytes()));

@@ -70,7 +70,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     let Some(metadata) = examined.metadata else { return };
     report.good.push(match config.authorization_server.discovery {
         true => format!("loaded metadata of {issuer}"),
-        false => format!("took the endpoints of {issuer} from the configuration"),
+        false => format!("read the endpoints of {issuer} from the configuration"),
     });
     describe(config, &metadata, report);
     check_endpoints(config, &metadata, report);

@@ -149,7 +149,7 @@ impl Deployment {
             write!(stream, "INFO {section}\r\nQUIT\r\n")?;
             stream.read_to_string(&mut text)
         });
-        asked.map_err(|error| format!("asking Redis failed: {error}"))?;
+        asked.map_err(|error| format!("reading `INFO {section}` of Redis failed: {error}"))?;
         let figure = |line: &str| {
             let (name, value) = line.split_once(':')?;
             let value = value.strip_prefix("calls=").unwrap_or(value);

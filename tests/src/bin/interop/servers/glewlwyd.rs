@@ -265,11 +265,11 @@ impl Admin {
             Value::Null => request,
             body => request.json(body),
         };
-        let response =
-            send_plain(self.address, &request).map_err(|error| format!("the request to {path} failed: {error}"))?;
+        let response = send_plain(self.address, &request)
+            .map_err(|error| format!("{method} /api{path} of Glewlwyd failed: {error}"))?;
         match response.status {
             200 => Ok(response),
-            _ => Err(format!("{method} {path} failed: {}", shown(&response))),
+            _ => Err(format!("{method} /api{path} of Glewlwyd failed: {}", shown(&response))),
         }
     }
 

@@ -15,10 +15,12 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     let mut user = walk.signed_in()?;
     let url = walk.log_out(&mut user)?;
     let passage = walk.pages.borrow_mut().open(&url)?;
-    if with_hint && (passage.pages > 0) != walk.server.borrow().asks_at_sign_out() {
+    let asks = walk.server.borrow().asks_at_sign_out();
+    if with_hint && (passage.pages > 0) != asks {
+        let (expected, received) = if asks { ("a", "none") } else { ("no", "one") };
         return Err(format!(
-            "the server showed {} pages at a sign-out with the ID token as a hint",
-            passage.pages
+            "expected {expected} page of the authorization server at a sign-out with `id_token_hint`, and got {received}: \
+             correct `asks_at_sign_out` if the server has changed"
         ));
     }
     // The page load after sign-out: the `state` is the service's own.
