@@ -114,7 +114,7 @@ impl UserAgent {
         self.keep_login_cookies(&response);
         let location = response
             .header("location")
-            .unwrap_or_else(|| panic!("the password was rejected: HTTP {}", response.status));
+            .unwrap_or_else(|| panic!("the password was refused: HTTP {}", response.status));
         let next = page.join(location).expect("a URL");
         match self.follow(next.as_str()) {
             Ok(back) => back,

@@ -22,7 +22,7 @@ pub(crate) fn build(node: &Node) -> Result<()> {
         command::run(
             "building the browser client",
             &mut npm(node, &["run", "build"]),
-            "correct the error above, which is in client",
+            "correct the error above, which is in the folder `client`",
         )?;
         stamp.set()?;
     }

@@ -39,7 +39,7 @@ const WALKS: [Walk; 4] = [
     },
 ];
 
-/// With filters: only the browsers with these names.
+/// With `browsers`: only those with these names.
 pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = browsers
         .iter()

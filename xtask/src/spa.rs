@@ -20,7 +20,7 @@ pub(crate) fn build(node: &Node) -> Result<PathBuf> {
         command::run(
             "building the single page application",
             npm(node).args(["run", "--silent", "build"]).current_dir(&folder),
-            "correct the error above, which is in demo/spa",
+            "correct the error above, which is in the folder `demo/spa`",
         )?;
         stamp.set()?;
     }

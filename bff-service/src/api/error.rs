@@ -109,7 +109,7 @@ impl ApiError {
             );
         }
         let code = error_code(error);
-        let mut why = "the authorization server rejected the authorization request".to_owned();
+        let mut why = "the authorization server refused the authorization request".to_owned();
         if let Some(code) = code {
             why = format!("the authorization server answered the login with error `{code}`");
             if let Some(settings) = settings_behind(OAuthErrorCode::of(code)) {

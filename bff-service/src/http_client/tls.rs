@@ -22,7 +22,7 @@ pub struct ClientTls {
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// Why TLS cannot be configured. `Display` names the file.
+/// Why TLS cannot be configured. `Display` names the file, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// The certificate authorities of [`ClientTls::ca_file`] are invalid, or there are none.

@@ -36,7 +36,7 @@ pub enum OAuthError {
     #[error(transparent)]
     Rejected(ErrorResponse),
     /// The userinfo endpoint answered 401. (401 `token_expired`)
-    #[error("the userinfo endpoint rejected the access token")]
+    #[error("the userinfo endpoint refused the access token")]
     TokenExpired,
     /// The ID token is invalid. (400 `invalid_request`)
     #[error("ID token: {0}")]

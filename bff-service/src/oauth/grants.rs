@@ -96,7 +96,7 @@ impl OAuthClient {
                 if scope.is_some() && error_response.error_code() == Some(OAuthErrorCode::InvalidScope) =>
             {
                 log::warn!(
-                    "the authorization server rejected the granted scope at a refresh; repeating the refresh without a scope: \
+                    "the authorization server refused the granted scope at a refresh; repeating the refresh without a scope: \
                      set `client.send_scope_at_refresh` to false"
                 );
                 self.refresh_with_scope(refresh_token, previous_id_token, None).await

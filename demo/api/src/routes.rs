@@ -41,7 +41,7 @@ async fn data(
 ) -> Result<HttpResponse, ApiError> {
     let Accepted { claims, token_bytes } = authorize(&request, &client, &keys, &validator)
         .await
-        .inspect_err(|error| log::info!("rejected {}: {error}", request.path()))?;
+        .inspect_err(|error| log::info!("refused {}: {error}", request.path()))?;
     let message = match *request.method() {
         Method::GET | Method::HEAD => format!("Success response from the API, for subject {}", claims.sub),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {

@@ -48,7 +48,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         target: AUDIT,
         event = "backchannel_logout",
         ended = name.as_str();
-        "back-channel logout: {what} ended: {name}"
+        "back-channel logout: ended {what}: {name}"
     );
     Ok(Answer::json(serde_json::json!({})))
 }

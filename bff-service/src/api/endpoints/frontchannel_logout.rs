@@ -46,7 +46,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         target: AUDIT,
         event = "frontchannel_logout",
         ended = name.as_str();
-        "front-channel logout: the sessions with one `sid` ended: {name}"
+        "front-channel logout: ended the sessions with one `sid`: {name}"
     );
     let origin = application.config.issuer_url().origin().ascii_serialization();
     Ok(Answer {

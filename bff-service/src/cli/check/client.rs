@@ -20,11 +20,11 @@ pub(super) async fn check_credentials(config: &Arc<Config>, server: Authorizatio
         Err(OAuthError::Rejected(error_response)) => {
             let code = error_response.error_code();
             if code == Some(OAuthErrorCode::InvalidGrant) {
-                let what = "the token endpoint accepts the client's credentials and rejects a made-up refresh token";
+                let what = "the token endpoint accepts the client's credentials and refuses a made-up refresh token";
                 return report.good.push(what.to_owned());
             }
             if code == Some(OAuthErrorCode::InvalidClient) || error_response.status == 401 {
-                let what = format!("the authorization server rejected the client's credentials: {error_response}");
+                let what = format!("the authorization server refused the client's credentials: {error_response}");
                 // The texts of these codes say what to check.
                 let is_explained = matches!(
                     code,

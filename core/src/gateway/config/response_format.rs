@@ -90,7 +90,7 @@ impl ResponseFormat {
         if headers.is_empty() {
             return error(
                 "claim_to_headers",
-                "missing, and the API gets no JWT: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}]",
+                "missing, although `response` gives the API no JWT: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}]",
             );
         }
         for header in &mut headers {

@@ -211,7 +211,7 @@ impl Server for Hydra {
                 "without `id_token_hint` it answers HTTP 400 to `post_logout_redirect_uri` and `state`, whatever the \
                  `client_id` (consent/strategy_default.go, issueLogoutVerifier): keep `send_id_token_hint` on"
             }
-            "new signing key: refresh of a session from before" => {
+            "new signing key: refresh of a session from before the change" => {
                 "it signs the ID token with the new key under the `kid` of the old one (oauth2/handler.go keeps the `kid` in the \
                  session; hydra #3573), so the service ends the session"
             }

@@ -156,7 +156,7 @@ fn folder_in(parent: &Path, end: &str) -> Result<PathBuf, String> {
         .find(|path| path.is_dir() && path.to_string_lossy().ends_with(end))
         .ok_or_else(|| {
             format!(
-                "missing a folder `*{end}` in {}: remove its server from target/tools, and run this again",
+                "missing folder `*{end}` in {}: remove this server's folder from `target/tools`, and run this again",
                 parent.display()
             )
         })

@@ -84,7 +84,7 @@ pub(crate) const ALL: [Step; 26] = [
     once("limit of the session at the server", ends::session_limit),
     once("new signing key: sign-in", operation::new_key),
     once(
-        "new signing key: refresh of a session from before",
+        "new signing key: refresh of a session from before the change",
         operation::new_key_in_session,
     ),
     once("restart of the server during a session", operation::restart),
