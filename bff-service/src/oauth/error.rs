@@ -25,7 +25,7 @@ const SECRET_PARAMETERS: [&str; 6] = [
     "client_assertion",
 ];
 
-/// An error. `Display` is for the log, never for the client, and contains no token, code or secret. It contains strings
+/// An error. `Display` is for the log, never for the browser, and contains no token, code or secret. It contains strings
 /// of the authorization server only if they are names (an error code, an algorithm, an audience), and truncated.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {

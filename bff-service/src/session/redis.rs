@@ -45,7 +45,10 @@ impl Redis {
     pub fn new(url: &str, timeout: Duration, application: &str, metrics: Arc<Metrics>) -> Result<Redis, String> {
         let unusable = |error: RedisError| {
             // The error's own message may quote the URL, which may contain a password.
-            format!("redis.url: invalid URL ({:?}): write redis://HOST:PORT", error.kind())
+            format!(
+                "redis.url: invalid URL ({:?}): write redis://HOST:PORT, or rediss://HOST:PORT for TLS",
+                error.kind()
+            )
         };
         let client = redis::Client::open(url).map_err(unusable)?;
         let settings = ConnectionManagerConfig::new()

@@ -61,7 +61,7 @@ pub(super) fn silent(walk: &Walk<'_>) -> Outcome {
     match end.json()["isLoggedIn"] == true && passage.pages == 0 {
         true => Ok(Done::Passed),
         false => Err(format!(
-            "the sign-in failed after {} pages of the server: {}",
+            "the sign-in was not silent, or failed: it ended after {} pages of the authorization server: {}",
             passage.pages,
             shown(&end)
         )),
