@@ -18,6 +18,8 @@ pub(crate) struct Artifacts {
     pub(crate) envoy: Vec<OsString>,
     pub(crate) filter: PathBuf,
     pub(crate) noop_filter: PathBuf,
+    /// The filter as a native module.
+    pub(crate) native_module: PathBuf,
     pub(crate) bff_service: PathBuf,
     pub(crate) this_program: PathBuf,
     /// `None` if oauth2-proxy is not measured.
@@ -157,6 +159,19 @@ pub(crate) fn wasm(module: &Path, configuration: &Value) -> Value {
                 },
                 "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration.to_string()},
             },
+        },
+    })
+}
+
+/// The filter as a native module, and its configuration.
+pub(crate) fn native(module: &Path, configuration: &Value) -> Value {
+    json!({
+        "name": "native",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+            "dynamic_module_config": {"module": {"local": {"filename": module}}, "do_not_close": true},
+            "filter_name": "bench",
+            "filter_config": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration.to_string()},
         },
     })
 }

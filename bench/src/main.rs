@@ -12,6 +12,7 @@ mod load;
 mod lua;
 mod measure;
 mod memory;
+mod native;
 mod oauth2;
 mod oauth2_proxy;
 mod process;
@@ -108,6 +109,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     let is_wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
     eprintln!("==> sealing cookies");
     let mut variants = Variants::new(&ground)?;
+    native::add(&mut variants, &ground)?;
     let names: Vec<&str> = variants.list.iter().map(|variant| variant.name.as_str()).collect();
     // Memory is not measured in instructions.
     let others: &[&str] = if counts { &["service"] } else { &["service", "memory"] };
@@ -192,6 +194,7 @@ fn artifacts(meter: Meter) -> Result<Artifacts> {
         envoy: envoy.to_string_lossy().lines().map(Into::into).collect(),
         filter: path("BENCH_FILTER")?.into(),
         noop_filter: path("BENCH_NOOP_FILTER")?.into(),
+        native_module: path("BENCH_NATIVE_MODULE")?.into(),
         bff_service: path("BENCH_BFF_SERVICE")?.into(),
         oauth2_proxy: match meter {
             Meter::CpuTime => oauth2_proxy(),

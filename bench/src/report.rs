@@ -20,7 +20,7 @@ pub(crate) struct Report {
 }
 
 /// The labels of the variants in table and chart, in this order; other names come at the end.
-const ORDER: [(&str, &str); 44] = [
+const ORDER: [(&str, &str); 51] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),
     ("web-hit-100", "**the filter**, known session, 100 B cookie"),
@@ -51,6 +51,22 @@ const ORDER: [(&str, &str); 44] = [
     ("bearer-hit", "**the filter**, bearer token, known"),
     ("refuse", "**the filter**, refused: no cookie"),
     ("refuse-altered-cookie", "**the filter**, refused: altered cookie"),
+    ("native-hit-200", "**the native module**, known session, 200 B cookie"),
+    ("native-hit-2000", "**the native module**, known session, 2 KB cookie"),
+    (
+        "native-first-200",
+        "**the native module**, session seen first, no callout, 200 B",
+    ),
+    (
+        "native-first-2000",
+        "**the native module**, session seen first, no callout, 2 KB",
+    ),
+    (
+        "native-sessions-100000",
+        "**the native module**, 100,000 sessions in turn, 10,000 cached",
+    ),
+    ("native-bearer-hit", "**the native module**, bearer token, known"),
+    ("native-refuse", "**the native module**, refused: no cookie"),
     ("oauth2", "Envoy's `oauth2`, valid session, 200 B access token cookie"),
     (
         "oauth2-jwt",

@@ -13,9 +13,9 @@ use crate::variant::{Expected, Variant};
 use crate::{lua, oauth2, oauth2_proxy};
 
 /// The number of sessions in turn, by default.
-const SESSIONS: usize = 64;
+pub(crate) const SESSIONS: usize = 64;
 /// More than the cache holds, so that each request is a cache miss.
-const MORE_THAN_ARE_KEPT: usize = 20_500;
+pub(crate) const MORE_THAN_ARE_KEPT: usize = 20_500;
 
 /// All variants, and the listeners for them.
 pub(crate) struct Variants {
@@ -216,14 +216,16 @@ impl Variants {
         });
     }
 
-    fn listener(&mut self, filters: Vec<Value>) -> u16 {
+    pub(crate) fn listener(&mut self, filters: Vec<Value>) -> u16 {
         let listener = Listener::new(filters);
         let port = listener.port;
         self.listeners.push(listener);
         port
     }
 
-    fn add(
+    /// Adds a variant. `status` is what the client must get, and `upstream` whether `Authorization` and our cookies must
+    /// reach the API; `None` if the request must not.
+    pub(crate) fn add(
         &mut self,
         name: &str,
         base: &str,

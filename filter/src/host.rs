@@ -1,15 +1,16 @@
 //! All host calls of the filter except reading the environment and reporting metrics. Header values are bytes. If the
 //! SDK would panic on a result of the host, the call is made only when the host cannot return that result.
 
+use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bff_core::encoding::hex;
-use bff_core::gateway::attributes::RequestAttributes;
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse, MAX_RESPONSE_BYTES};
+use bff_core::gateway::introspection::{IntrospectionResponse, MAX_RESPONSE_BYTES};
 use bff_core::request::cache_control;
 use bff_core::request::head::RequestHead;
-use http::HeaderValue;
+use bff_shell::host::{CalloutRequest, Level};
+use bff_shell::local_reply::LocalReply;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
@@ -24,22 +25,19 @@ pub(crate) fn now() -> Duration {
 }
 
 /// Writes a line to Envoy's log.
-pub(crate) fn log(level: LogLevel, message: &str) {
-    let _ = hostcalls::log(level, message);
+pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
+    let level = match level {
+        Level::Debug => LogLevel::Debug,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    let _ = hostcalls::log(level, &message.to_string());
 }
 
 pub(crate) fn plugin_configuration() -> Vec<u8> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
         .ok()
         .flatten()
-        .unwrap_or_default()
-}
-
-/// Returns the head of the current request; if the host does not provide it, an empty one, for which nothing is
-/// forwarded. Must be called in the header phase.
-pub(crate) fn request_head() -> RequestHead {
-    abi::request_header_map()
-        .and_then(RequestHead::from_proxy_wasm)
         .unwrap_or_default()
 }
 
@@ -61,8 +59,9 @@ pub(crate) fn add_private() {
         Ok(Some(first)) if cache_control::is_for_anybody([first.as_slice()]) => {
             // Another line may say more. The whole head is read only now, since that costs more than everything else
             // for a response.
-            let head = abi::response_header_map().and_then(RequestHead::from_proxy_wasm);
-            cache_control::is_for_anybody(head.unwrap_or_default().all(NAME))
+            let bytes = abi::response_header_map().unwrap_or_default();
+            let head = RequestHead::from_proxy_wasm(&bytes).unwrap_or_default();
+            cache_control::is_for_anybody(head.all(NAME))
         }
         Ok(Some(_)) => false,
         Ok(None) | Err(_) => true,
@@ -73,34 +72,28 @@ pub(crate) fn add_private() {
     }
 }
 
-/// Envoy's attributes of the current request.
-pub(crate) struct Attributes;
+/// Returns the SHA-256 hash of the client certificate of the current request's connection.
+pub(crate) fn peer_certificate() -> Option<[u8; 32]> {
+    let digest = abi::property(&["connection", "sha256_peer_certificate_digest"]).ok()??;
+    hex::decode(std::str::from_utf8(&digest).ok()?)
+}
 
-impl RequestAttributes for Attributes {
-    fn peer_certificate(&self) -> Option<[u8; 32]> {
-        let digest = abi::property(&["connection", "sha256_peer_certificate_digest"]).ok()??;
-        hex::decode(std::str::from_utf8(&digest).ok()?)
-    }
-
-    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
-        let path = ["xds", "route_metadata", "filter_metadata", namespace, name];
-        // A value without bytes is not a string. A zero byte is no valid requirement, so the gateway closes the route.
-        abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
-    }
+/// Returns the metadata of the current request's route.
+pub(crate) fn route_metadata(namespace: &str, name: &str) -> Option<Vec<u8>> {
+    let path = ["xds", "route_metadata", "filter_metadata", namespace, name];
+    // A value without bytes is not a string. A zero byte is no valid requirement, so the gateway closes the route.
+    abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
 }
 
 pub(crate) fn resume_request() {
     let _ = hostcalls::resume_http_request();
 }
 
-/// Answers the current request. `details` are for the access log. Envoy does not check the headers of a local reply, so
-/// invalid values are omitted.
-pub(crate) fn reply(status: u16, details: &str, headers: &[(&str, &str)], body: &str) {
-    let is_value = |value: &str| HeaderValue::from_str(value).is_ok();
-    let headers: Vec<_> = headers.iter().filter(|(_, value)| is_value(value)).collect();
-    let texts = || headers.iter().flat_map(|(name, value)| [name, value]);
+/// Answers the current request, or replaces its response.
+pub(crate) fn reply(reply: &LocalReply<'_>) {
+    let texts = || reply.headers.iter().flat_map(|(name, value)| [*name, *value]);
     let number = |number: usize| u32::try_from(number).unwrap_or(0).to_le_bytes();
-    let mut serialized = number(headers.len()).to_vec();
+    let mut serialized = number(reply.headers.len()).to_vec();
     for text in texts() {
         serialized.extend_from_slice(&number(text.len()));
     }
@@ -108,11 +101,11 @@ pub(crate) fn reply(status: u16, details: &str, headers: &[(&str, &str)], body: 
         serialized.extend_from_slice(text.as_bytes());
         serialized.push(0);
     }
-    let details = format!("bff:{}", details.replace(char::is_whitespace, "_"));
-    if let Err(status) = abi::send_local_response(u32::from(status), &details, body, &serialized) {
+    let status = u32::from(reply.status);
+    if let Err(status) = abi::send_local_response(status, &reply.details, reply.body, &serialized) {
         log(
-            LogLevel::Error,
-            &format!("bff: sending a local reply failed: proxy-wasm status {status}"),
+            Level::Error,
+            format_args!("bff: sending a local reply failed: proxy-wasm status {status}"),
         );
     }
 }
@@ -124,19 +117,10 @@ pub(crate) fn set_effective_context(context_id: u32) -> bool {
 
 /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no
 /// more requests.
-pub(crate) fn introspect(cluster: &str, request: &IntrospectionRequest, timeout: Duration) -> Option<u32> {
-    let headers = request
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    hostcalls::dispatch_http_call(cluster, headers, Some(&request.body), Vec::new(), timeout).ok()
-}
-
-/// Sends a GET request to a cluster. Returns the same as [`introspect`].
-pub(crate) fn get(cluster: &str, path: &str, timeout: Duration) -> Option<u32> {
-    let headers = vec![(":method", "GET"), (":path", path), (":authority", cluster)];
-    hostcalls::dispatch_http_call(cluster, headers, None, Vec::new(), timeout).ok()
+pub(crate) fn call_out(request: &CalloutRequest<'_>) -> Option<u32> {
+    let body = (!request.body.is_empty()).then_some(request.body);
+    let headers = request.headers.to_vec();
+    hostcalls::dispatch_http_call(request.cluster, headers, body, Vec::new(), request.timeout).ok()
 }
 
 /// Returns the status and the body of the response to the callout whose callback this is. If the connection was reset,
@@ -146,8 +130,7 @@ pub(crate) fn callout_response(num_headers: usize, body_size: usize, limit: usiz
     if num_headers == 0 {
         return (0, None);
     }
-    let head = callout_head();
-    (status(&head), body(body_size, limit))
+    (status(&head(&callout_head())), body(body_size, limit))
 }
 
 /// Returns the same as [`callout_response`], with the headers that introspection needs.
@@ -155,7 +138,8 @@ pub(crate) fn introspection_response(num_headers: usize, body_size: usize) -> In
     if num_headers == 0 {
         return IntrospectionResponse::Failed;
     }
-    let head = callout_head();
+    let lines = callout_head();
+    let head = head(&lines);
     IntrospectionResponse::Http {
         status: status(&head),
         content_type: head.all("content-type").next().unwrap_or_default().to_vec(),
@@ -164,12 +148,18 @@ pub(crate) fn introspection_response(num_headers: usize, body_size: usize) -> In
     }
 }
 
-fn callout_head() -> RequestHead {
-    RequestHead::new(hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default())
+type Lines = Vec<(String, Vec<u8>)>;
+
+fn callout_head() -> Lines {
+    hostcalls::get_map_bytes(MapType::HttpCallResponseHeaders).unwrap_or_default()
+}
+
+fn head(lines: &Lines) -> RequestHead<'_> {
+    RequestHead::new(lines.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
 }
 
 /// Returns the HTTP status; 0 if there is none.
-fn status(head: &RequestHead) -> u16 {
+fn status(head: &RequestHead<'_>) -> u16 {
     let status = head.all(":status").next().unwrap_or_default();
     std::str::from_utf8(status)
         .ok()

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use bff_core::gateway::config::Config;
+use bff_shell::host::Level;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{ContextType, LogLevel};
+use proxy_wasm::types::ContextType;
 
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -40,13 +41,13 @@ impl RootContext for Root {
         match Config::parse(&host::plugin_configuration(), environment::read) {
             Ok(config) => {
                 for warning in &config.warnings {
-                    host::log(LogLevel::Warn, &format!("bff: bff_token.encryption_key: {warning}"));
+                    host::log(Level::Warn, format_args!("bff: bff_token.encryption_key: {warning}"));
                 }
                 self.worker = Some(Rc::new(Worker::new(config)));
                 true
             }
             Err(error) => {
-                host::log(LogLevel::Error, &format!("bff: invalid configuration: {error}"));
+                host::log(Level::Error, format_args!("bff: invalid configuration: {error}"));
                 false
             }
         }

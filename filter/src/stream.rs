@@ -3,20 +3,22 @@
 use std::rc::Rc;
 
 use bff_core::gateway::effect::ResponseContext;
-use bff_core::gateway::error_code::ErrorCode;
+use bff_core::request::head::RequestHead;
+use bff_shell::local_reply::{self, RejectionTexts};
+use bff_shell::worker::Action;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action as FilterHeadersStatus;
 
-use crate::host;
-use crate::worker::{Action, Worker};
+use crate::worker::Worker;
+use crate::{abi, host};
 
 pub(crate) struct Stream {
     context_id: u32,
     worker: Option<Rc<Worker>>,
     /// Whether the request was paused, and may be waiting in the gateway.
     is_paused: bool,
-    /// For the response, unless the request was paused: then the worker has it.
-    response: ResponseContext,
+    /// For the response; `None` if the request was paused: then the worker has it.
+    response: Option<ResponseContext>,
 }
 
 impl Stream {
@@ -25,7 +27,7 @@ impl Stream {
             context_id,
             worker,
             is_paused: false,
-            response: ResponseContext::default(),
+            response: Some(ResponseContext::default()),
         }
     }
 }
@@ -40,28 +42,24 @@ impl Context for Stream {
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> FilterHeadersStatus {
-        let action = match &self.worker {
-            Some(worker) => worker.on_request(self.context_id, &host::request_head()),
-            None => {
-                // Without a configuration, no request is forwarded.
-                host::reply(
-                    ErrorCode::ServerError.status(),
-                    "the filter has no configuration",
-                    &[("content-type", "application/json")],
-                    &ErrorCode::ServerError.body(),
-                );
-                Action::Pause
-            }
+        let Some(worker) = &self.worker else {
+            host::reply(&RejectionTexts::new(&local_reply::without_configuration()).reply());
+            return FilterHeadersStatus::Pause;
         };
-        match action {
+        // If the host does not provide the head, it is empty, and nothing is forwarded for an empty one.
+        let bytes = abi::request_header_map().unwrap_or_default();
+        let head = RequestHead::from_proxy_wasm(&bytes).unwrap_or_default();
+        match worker.on_request(self.context_id, head) {
             Action::Continue(response) => {
-                self.response = response;
+                self.response = Some(response);
                 FilterHeadersStatus::Continue
             }
             Action::Pause => {
                 self.is_paused = true;
+                self.response = None;
                 FilterHeadersStatus::Pause
             }
+            Action::Answered => FilterHeadersStatus::Pause,
         }
     }
 
@@ -70,11 +68,7 @@ impl HttpContext for Stream {
         let Some(worker) = &self.worker else {
             return FilterHeadersStatus::Continue;
         };
-        let response = match self.is_paused {
-            true => worker.take_response_context(self.context_id),
-            false => std::mem::take(&mut self.response),
-        };
-        match worker.on_response(&response) {
+        match worker.on_response(self.context_id, self.response.take()) {
             true => FilterHeadersStatus::Continue,
             false => FilterHeadersStatus::Pause,
         }

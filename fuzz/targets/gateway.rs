@@ -148,7 +148,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
-                let effects = Vec::from_iter(world.gateway.on_request(last, &RequestHead::new(lines), &Plain, now));
+                let effects = Vec::from_iter(world.gateway.on_request(last, &head_of(&lines), &Plain, now));
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }
@@ -196,7 +196,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 world.gateway.on_stream_end(stream);
             }
             5 => {
-                let effects = world.gateway.on_tick(now);
+                let mut effects = world.gateway.on_tick(now);
+                effects.extend(world.gateway.repeat_lost());
                 world.effects(effects, None);
             }
             6 => now += u64::from(argument),
@@ -214,7 +215,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         assert!(world.gateway.in_flight() <= TOKENS.len());
     }
     // In every case, no request waits after all remaining callouts have a response.
-    let effects = world.gateway.on_tick(now);
+    let mut effects = world.gateway.on_tick(now);
+    effects.extend(world.gateway.repeat_lost());
     world.effects(effects, None);
     let left: Vec<FlightId> = world.callouts.keys().copied().collect();
     for id in left {
@@ -226,3 +228,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         "a request waits for ever"
     );
 });
+
+fn head_of(lines: &[(String, Vec<u8>)]) -> RequestHead<'_> {
+    RequestHead::new(lines.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
+}

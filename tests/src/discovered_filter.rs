@@ -4,10 +4,11 @@
 use demo_system::{Component, System};
 
 use crate::mounted_volume::MountedVolume;
-use crate::setup::eventually;
+use crate::setup::{artifacts, eventually};
 
 const FILE: &str = "bff_filter_web.yaml";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
+const NATIVE: &str = "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter";
 
 /// The filter `bff_filter_web` of a system's Envoy.
 pub struct DiscoveredFilter<'a> {
@@ -26,12 +27,11 @@ impl<'a> DiscoveredFilter<'a> {
         let name = "                  - name: bff_filter_web\n                    disabled: true\n";
         let (before, rest) = text.split_once(name).expect("the filter");
         let (typed, after) = rest.split_once("\n\n").expect("the filter's end");
-        // The other instances refer to it.
-        let (_, vm) = typed.split_once("vm_config: &vm_config\n").expect("the VM");
-        let (vm, _) = vm
-            .split_once("                        configuration:")
-            .expect("the VM's end");
-        let after = after.replacen("vm_config: *vm_config\n", &format!("vm_config: &vm_config\n{vm}"), 1);
+        let is_native = artifacts().is_native();
+        let after = match is_native {
+            true => after.to_owned(),
+            false => with_vm(typed, after),
+        };
         let volume = MountedVolume::new(system.directory().join("filter"), FILE, "");
         let (path, folder) = (volume.path(FILE), system.directory().join("filter"));
         let discovery = format!(
@@ -41,10 +41,11 @@ impl<'a> DiscoveredFilter<'a> {
                         path_config_source:
                           path: \"{}\"
                           watched_directory: {{ path: \"{}\" }}
-                      type_urls: [{WASM}]
+                      type_urls: [{}]
 ",
             path.display(),
-            folder.display()
+            folder.display(),
+            if is_native { NATIVE } else { WASM },
         );
         let mut filter = Self {
             system,
@@ -101,4 +102,13 @@ resources:
         // `config_reload` counts rejected configurations as well.
         (sum("update_success"), sum("update_rejected"))
     }
+}
+
+/// The other filters' part of a configuration, with the settings of the VM to which they refer: those of the first filter.
+fn with_vm(first: &str, others: &str) -> String {
+    let (_, vm) = first.split_once("vm_config: &vm_config\n").expect("the VM");
+    let (vm, _) = vm
+        .split_once("                        configuration:")
+        .expect("the VM's end");
+    others.replacen("vm_config: *vm_config\n", &format!("vm_config: &vm_config\n{vm}"), 1)
 }

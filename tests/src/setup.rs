@@ -97,14 +97,28 @@ pub fn statistic(system: &System, name: &str) -> u64 {
     value.unwrap_or(0)
 }
 
-/// Envoy's statistics of wasm VMs and their failures: if they do not change, no VM has failed.
+/// A statistic of the filter, by its name without `bff_filter_`; 0 if there is none yet.
+pub fn filter_statistic(system: &System, name: &str) -> u64 {
+    statistic(system, &format!("{}.bff_filter_{name}", custom_namespace()))
+}
+
+/// The first part of the names of Envoy's statistics that the filter has defined.
+fn custom_namespace() -> &'static str {
+    match artifacts().is_native() {
+        true => "dynamicmodulescustom",
+        false => "wasmcustom",
+    }
+}
+
+/// Envoy's statistics of wasm VMs and their failures: if they do not change, no VM has failed. The native module has none.
 pub fn vm_statistics(system: &System) -> Vec<String> {
     let (_, text) = demo_system::get(system.envoy_admin(), "/stats?filter=^wasm\\.").expect("Envoy's admin");
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("wasm.envoy.wasm.runtime.v8.created: ")),
+        artifacts().is_native()
+            || lines
+                .iter()
+                .any(|line| line.starts_with("wasm.envoy.wasm.runtime.v8.created: ")),
         "Envoy has no statistics of a wasm VM: {lines:?}"
     );
     lines

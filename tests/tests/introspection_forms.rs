@@ -9,7 +9,7 @@ use bff_tests::http1::{Client, Request, Response};
 use bff_tests::recording_api::RecordingApi;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection, jwt};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{TestSystem, eventually, start, start_envoy, statistic};
+use bff_tests::setup::{TestSystem, eventually, filter_statistic, start, start_envoy};
 use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Component, Options};
 use serde_json::json;
@@ -233,7 +233,7 @@ fn with_bearer(test: &TestSystem, token: &str) -> Response {
 }
 
 fn filter_count(test: &TestSystem, name: &str) -> u64 {
-    statistic(&test.system, &format!("wasmcustom.bff_filter_{name}"))
+    filter_statistic(&test.system, name)
 }
 
 #[test]

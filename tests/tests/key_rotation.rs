@@ -8,7 +8,7 @@ use bff_tests::cookie_keys;
 use bff_tests::discovered_filter::DiscoveredFilter;
 use bff_tests::http1::send_plain;
 use bff_tests::mounted_volume::MountedVolume;
-use bff_tests::setup::{TestSystem, eventually, start, statistic};
+use bff_tests::setup::{TestSystem, eventually, filter_statistic, start};
 use bff_tests::steady_load::{Progress, under_load};
 use bff_tests::user_agent::UserAgent;
 use demo_system::Component;
@@ -135,7 +135,7 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
     let (ring, _) = KeyRing::parse(three, false).expect("a ring");
     let id = ring.key_ids().next().expect("a key");
     eventually("the filter counts", || {
-        statistic(&test.system, &format!("wasmcustom.bff_filter_cookies_opened_by_{id}")) > 0
+        filter_statistic(&test.system, &format!("cookies_opened_by_{id}")) > 0
     });
     assert_eq!(
         test.system.pid(Component::Envoy),

@@ -25,8 +25,8 @@ fn scrape() -> Scraped {
     live(&test);
     // The filter reports twice a second.
     bff_tests::setup::eventually("the filter has reported", || {
-        bff_tests::setup::statistic(&test.system, "wasmcustom.bff_filter_requests_forwarded") >= 2
-            && bff_tests::setup::statistic(&test.system, "wasmcustom.bff_filter_requests_refused_401") >= 1
+        bff_tests::setup::filter_statistic(&test.system, "requests_forwarded") >= 2
+            && bff_tests::setup::filter_statistic(&test.system, "requests_refused_401") >= 1
     });
     let mut scraped = Scraped::new();
     for (address, path) in [

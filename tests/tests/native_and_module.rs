@@ -92,7 +92,7 @@ fn native(gateway: &mut Gateway, sent: &Sent) -> End {
         .expect("after 1970")
         .as_secs();
     let seen = sent.seen();
-    let mut effects = Vec::from_iter(gateway.on_request(1, &RequestHead::new(seen.clone()), &NoRoute, now));
+    let mut effects = Vec::from_iter(gateway.on_request(1, &head_of(&seen), &NoRoute, now));
     if let Some(Effect::Run(Command::Introspect { flight, request, .. })) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();
@@ -226,4 +226,8 @@ fn the_module_in_envoy_and_the_gate_natively_say_the_same_of_one_corpus_of_reque
     for status in [401, 502] {
         assert!(refused.contains_key(&status), "{refused:?}");
     }
+}
+
+fn head_of(lines: &[(String, Vec<u8>)]) -> RequestHead<'_> {
+    RequestHead::new(lines.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
 }

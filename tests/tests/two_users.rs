@@ -14,7 +14,7 @@ use bff_tests::http1::{Client, Request, Response};
 use bff_tests::random::Random;
 use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
 use bff_tests::sealing::Seals;
-use bff_tests::setup::{eventually, start_envoy, statistic};
+use bff_tests::setup::{eventually, filter_statistic, start_envoy};
 use bff_tests::user_agent::AT;
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -156,6 +156,6 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
     assert!(failed > 0 && failed < all / 20, "{failed} resets");
     assert!(server.count() >= USERS * ROUNDS, "{} introspections", server.count());
     eventually("requests waited together: else nothing was tried", || {
-        statistic(system, "wasmcustom.bff_filter_introspections_joined") > 1000
+        filter_statistic(system, "introspections_joined") > 1000
     });
 }

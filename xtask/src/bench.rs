@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let envoy: Vec<OsString> = tools::envoy::find()?;
     let filter = tools::wasm::build()?;
     let noop_filter = tools::wasm::build_noop()?;
+    let native_module = tools::native::build()?;
     programs::build_packages(
         "building the service and the measurements, optimized (takes a few minutes the first time)",
         &["bff-service", "bff-bench"],
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         .env("BENCH_ENVOY", envoy.join(OsStr::new("\n")))
         .env("BENCH_FILTER", filter)
         .env("BENCH_NOOP_FILTER", noop_filter)
+        .env("BENCH_NATIVE_MODULE", native_module)
         .env("BENCH_BFF_SERVICE", programs::release("bff-service"))
         .env("BENCH_RESULTS", results)
         // Without them oauth2-proxy is not measured.

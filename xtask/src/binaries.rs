@@ -37,6 +37,26 @@ const WAITING_TO_A_PROCESSOR: usize = 4;
 /// Tests that load the whole machine and measure memory or time.
 const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
 
+/// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
+/// deployments have nothing to do with it.
+const OF_THE_FILTER: [&str; 15] = [
+    "tests/tests/api_through_envoy.rs",
+    "tests/tests/bytes.rs",
+    "tests/tests/concurrency.rs",
+    "tests/tests/entry_points.rs",
+    "tests/tests/faults.rs",
+    "tests/tests/hostile_traffic.rs",
+    "tests/tests/introspection_forms.rs",
+    "tests/tests/key_rotation.rs",
+    "tests/tests/native_and_module.rs",
+    "tests/tests/protocols.rs",
+    "tests/tests/refusals.rs",
+    "tests/tests/route_requirements.rs",
+    "tests/tests/shared_caches.rs",
+    "tests/tests/streams.rs",
+    "tests/tests/two_users.rs",
+];
+
 /// The variable that limits how many tests Rust's test harness runs at once.
 const THREADS: &str = "RUST_TEST_THREADS";
 
@@ -79,8 +99,13 @@ fn binary(message: &str) -> Option<Binary> {
 }
 
 impl Binary {
+    /// Whether its tests run with the native module too.
+    pub(crate) fn is_of_the_filter(&self) -> bool {
+        OF_THE_FILTER.contains(&self.name.as_str())
+    }
+
     /// Runs its tests, as `cargo test` would. `arguments` are those after cargo's `--`.
-    pub(crate) fn job(self, arguments: &[&str]) -> Job {
+    pub(crate) fn job(&self, arguments: &[&str]) -> Job {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
@@ -96,7 +121,7 @@ impl Binary {
         };
         Job {
             company,
-            ..Job::new(self.name, command)
+            ..Job::new(self.name.clone(), command)
         }
     }
 }
@@ -137,7 +162,12 @@ mod tests {
     #[test]
     fn the_tests_that_are_named_are_there() {
         let without_programs = WITHOUT_PROGRAMS.map(|(name, _)| name);
-        for name in without_programs.iter().chain(&WAITING).chain(&ALONE) {
+        for name in without_programs
+            .iter()
+            .chain(&WAITING)
+            .chain(&ALONE)
+            .chain(&OF_THE_FILTER)
+        {
             assert!(
                 workspace::path(name).is_file(),
                 "missing tests {name}: correct the lists in xtask/src/binaries.rs"

@@ -48,6 +48,10 @@ fn main() -> ExitCode {
             command::progress(&format!("built the filter: {}", path.display()));
             ExitCode::SUCCESS
         }),
+        Some((&"module", [])) => tools::native::build().map(|path| {
+            command::progress(&format!("built the native module: {}", path.display()));
+            ExitCode::SUCCESS
+        }),
         Some((&"image", rest)) => image::Flags::parse(rest).and_then(image::run),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
         Some((&"bench", filters)) => bench::run(filters),
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
         Some((&"interop", servers)) => interop::run(servers),
         Some((&"newcomer", browsers)) => newcomer::run(browsers),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
-        Some((command @ (&"check" | &"wasm" | &"deny"), [argument, ..])) => Err(format!(
+        Some((command @ (&"check" | &"wasm" | &"module" | &"deny"), [argument, ..])) => Err(format!(
             "unexpected argument `{argument}` of {command}: write `cargo xtask {command}` without arguments"
         )),
         Some((command, _)) => Err(unknown(command)),

@@ -2,6 +2,8 @@
 
 use std::process::{Command, ExitCode};
 
+use demo_system::Artifacts;
+
 use crate::jobs::{self, Company, Job};
 use crate::result::Result;
 use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
@@ -26,11 +28,21 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     ]);
     let schemas = tools::kubernetes::schemas(&node)?;
     environment.extend(schemas.into_iter().map(|(name, path)| (name, path.into())));
+    let native = Artifacts {
+        filter: tools::native::build()?,
+        ..artifacts.clone()
+    };
     let mut jobs = Vec::new();
     for binary in binaries::build()? {
         let mut job = binary.job(filters);
         job.command.envs(environment.iter().cloned());
         jobs.push(job);
+        if binary.is_of_the_filter() {
+            let mut job = binary.job(filters);
+            job.name.push_str(" (native module)");
+            job.command.envs(environment.iter().cloned()).envs(native.to_env());
+            jobs.push(job);
+        }
     }
     jobs.push(binaries::examples(filters));
     if filters.is_empty() {

@@ -7,7 +7,7 @@ struct Command {
     text: &'static [&'static str],
 }
 
-const COMMANDS: [Command; 16] = [
+const COMMANDS: [Command; 17] = [
     Command {
         name: "up",
         synopsis: "up [--check] [--no-envoy] [--replicas]",
@@ -108,6 +108,11 @@ const COMMANDS: [Command; 16] = [
         name: "wasm",
         synopsis: "wasm",
         text: &["builds the filter: target/wasm/bff_filter.wasm"],
+    },
+    Command {
+        name: "module",
+        synopsis: "module",
+        text: &["builds the filter as a native module for Envoy: target/native/libbff_module.so"],
     },
     Command {
         name: "image",

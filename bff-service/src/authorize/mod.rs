@@ -159,11 +159,11 @@ impl Authorizer {
     }
 
     /// The head of the original request.
-    fn head(&self, request: &HttpRequest) -> Option<RequestHead> {
-        let mut method = request.method().as_str().as_bytes().to_vec();
+    fn head<'a>(&self, request: &'a HttpRequest) -> Option<RequestHead<'a>> {
+        let mut method = request.method().as_str().as_bytes();
         if let Some(name) = &self.method_header {
             let value = Values::of(request.headers().get_all(name)).single()?;
-            method = value.as_bytes().to_vec();
+            method = value.as_bytes();
             if method.is_empty() {
                 return None;
             }
@@ -172,9 +172,9 @@ impl Authorizer {
             .headers()
             .iter()
             .filter(|(name, _)| Some(*name) != self.method_header.as_ref());
-        let lines = lines.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+        let lines = lines.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         Some(RequestHead::new(
-            std::iter::once((":method".to_owned(), method)).chain(lines).collect(),
+            std::iter::once((&b":method"[..], method)).chain(lines),
         ))
     }
 

@@ -1,7 +1,7 @@
 //! Attributes of a request that are not in its head.
 
 /// The number by which the host identifies a request.
-pub type StreamId = u32;
+pub type StreamId = u64;
 
 /// Request attributes, in Envoy's sense. Each is read only if a rule needs it.
 pub trait RequestAttributes {

@@ -3,7 +3,7 @@
 //! of ended sessions by the caller. Only a new configuration removes a key from the ring, and it starts with an empty
 //! cache.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::bounded_lru::BoundedLru;
 use super::token_info::TokenInfo;
@@ -25,9 +25,9 @@ pub(crate) struct OpenedCookie {
 pub(crate) struct CacheSlot(u64);
 
 struct Entry {
-    cookie: Rc<OpenedCookie>,
+    cookie: Arc<OpenedCookie>,
     /// Information about its access token, and when that expires, in seconds since 1970.
-    token: Option<(Rc<TokenInfo>, u64)>,
+    token: Option<(Arc<TokenInfo>, u64)>,
 }
 
 pub(crate) struct CookieCache {
@@ -39,9 +39,9 @@ pub(crate) struct CookieCache {
 /// An opened cookie, from the cache or just decrypted.
 pub(crate) struct CachedCookie {
     pub(crate) slot: CacheSlot,
-    pub(crate) cookie: Rc<OpenedCookie>,
+    pub(crate) cookie: Arc<OpenedCookie>,
     /// Information about its access token, if it is cached and has not expired.
-    pub(crate) token: Option<Rc<TokenInfo>>,
+    pub(crate) token: Option<Arc<TokenInfo>>,
 }
 
 impl std::hash::Hash for CacheSlot {
@@ -79,8 +79,8 @@ impl CookieCache {
             let known = entry.token.as_ref().filter(|(_, until)| *until > now);
             return Ok(CachedCookie {
                 slot,
-                cookie: Rc::clone(&entry.cookie),
-                token: known.map(|(token, _)| Rc::clone(token)),
+                cookie: Arc::clone(&entry.cookie),
+                token: known.map(|(token, _)| Arc::clone(token)),
             });
         }
         let content = sealer.open(purpose, sealed, now).inspect_err(|error| {
@@ -88,13 +88,13 @@ impl CookieCache {
                 self.unknown_key = Some(*key);
             }
         })?;
-        let cookie = Rc::new(OpenedCookie {
+        let cookie = Arc::new(OpenedCookie {
             purpose,
             sealed: sealed.into(),
             content,
         });
         let entry = Entry {
-            cookie: Rc::clone(&cookie),
+            cookie: Arc::clone(&cookie),
             token: None,
         };
         self.entries.put(slot, entry, cookie.size());
@@ -106,16 +106,16 @@ impl CookieCache {
     }
 
     /// Caches information about the access token in a cookie until `until`, in seconds since 1970.
-    pub(crate) fn put_token(&mut self, found: &CachedCookie, token: &Rc<TokenInfo>, until: u64) {
+    pub(crate) fn put_token(&mut self, found: &CachedCookie, token: &Arc<TokenInfo>, until: u64) {
         // Another cookie may have taken the slot.
         let is_there = self
             .entries
             .get(&found.slot)
-            .is_some_and(|entry| Rc::ptr_eq(&entry.cookie, &found.cookie));
+            .is_some_and(|entry| Arc::ptr_eq(&entry.cookie, &found.cookie));
         if is_there {
             let entry = Entry {
-                cookie: Rc::clone(&found.cookie),
-                token: Some((Rc::clone(token), until)),
+                cookie: Arc::clone(&found.cookie),
+                token: Some((Arc::clone(token), until)),
             };
             self.entries
                 .put(found.slot, entry, found.cookie.size().saturating_add(token.size()));
@@ -189,7 +189,7 @@ mod tests {
         let text = sealed("token");
         let first = open(&mut cookies, &text, NOW).unwrap();
         let again = open(&mut cookies, &text, NOW + 299).unwrap();
-        assert!(Rc::ptr_eq(&first.cookie, &again.cookie), "not decrypted again");
+        assert!(Arc::ptr_eq(&first.cookie, &again.cookie), "not decrypted again");
         let other = cookies.open(&sealer(), Purpose::Csrf, text.as_bytes(), NOW);
         assert_eq!(other.err(), Some(OpenError::NotAuthentic));
         assert_eq!(open(&mut cookies, &text, NOW + 300).err(), Some(OpenError::Expired));
@@ -217,7 +217,7 @@ mod tests {
     fn a_grant_is_known_until_its_time_and_goes_with_its_cookie() {
         let mut cookies = CookieCache::new(1, 10_000);
         let (one, two) = (sealed("one"), sealed("two"));
-        let token = Rc::new(TokenInfo::bearer(b"jwt"));
+        let token = Arc::new(TokenInfo::bearer(b"jwt"));
         let found = open(&mut cookies, &one, NOW).unwrap();
         cookies.put_token(&found, &token, NOW + 10);
         assert!(open(&mut cookies, &one, NOW + 9).unwrap().token.is_some());

@@ -1,5 +1,7 @@
 //! The list of ended sessions in one worker, and when to poll it.
 
+use std::sync::Arc;
+
 use super::config::EndedSessionsSource;
 use crate::session::ended_sessions::EndedSessions;
 
@@ -7,7 +9,7 @@ use crate::session::ended_sessions::EndedSessions;
 const MAX_ENDED_SESSIONS: usize = 10_000;
 
 pub(crate) struct EndedSessionsPoll {
-    list: EndedSessions,
+    list: Arc<EndedSessions>,
     /// The service's version of the list that was read last.
     version: String,
     /// Time of the next poll, in seconds since 1970.
@@ -18,14 +20,20 @@ impl EndedSessionsPoll {
     /// Creates an empty list that is due at once.
     pub(crate) fn new() -> Self {
         Self {
-            list: EndedSessions::new(MAX_ENDED_SESSIONS, 0),
+            list: Arc::new(EndedSessions::new(MAX_ENDED_SESSIONS, 0)),
             version: String::new(),
             due_at: 0,
         }
     }
 
-    pub(crate) fn list(&self) -> &EndedSessions {
+    pub(crate) fn list(&self) -> &Arc<EndedSessions> {
         &self.list
+    }
+
+    /// Takes a list that somebody else polls, so that no poll is due here.
+    pub(crate) fn share(&mut self, list: &Arc<EndedSessions>) {
+        self.list = Arc::clone(list);
+        self.due_at = u64::MAX;
     }
 
     /// Returns the path and query of the list, if a poll is due. The query has the known version, so that an unchanged
@@ -46,7 +54,7 @@ impl EndedSessionsPoll {
             (200, Some(body)) => match EndedSessions::from_json(body, MAX_ENDED_SESSIONS) {
                 Some((list, version)) if is_version(&version) => {
                     // Replicas of the service may know different ended sessions, and an ended session stays ended.
-                    self.list.merge(&list);
+                    Arc::make_mut(&mut self.list).merge(&list);
                     self.version = version;
                     true
                 }

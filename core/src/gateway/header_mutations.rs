@@ -1,7 +1,7 @@
 //! Changes to a request's headers before it is forwarded.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -15,7 +15,7 @@ pub struct HeaderMutations {
     /// New value of `Cookie`, if cookies are removed from it.
     cookie: Option<Vec<u8>>,
     /// The token whose headers replace the client's credential.
-    token: Option<Rc<TokenInfo>>,
+    token: Option<Arc<TokenInfo>>,
 }
 
 impl HeaderMutations {
@@ -42,7 +42,7 @@ impl HeaderMutations {
     }
 
     /// Sets the token's headers. The client's own `Authorization` is never forwarded beside them.
-    pub(crate) fn with_token(mut self, token: Rc<TokenInfo>) -> Self {
+    pub(crate) fn with_token(mut self, token: Arc<TokenInfo>) -> Self {
         if !token.headers().any(|(name, _)| name == "authorization") {
             self.remove.push(Cow::Borrowed("authorization"));
         }

@@ -1,6 +1,6 @@
 //! A cache of introspection responses.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::bounded_lru::BoundedLru;
 use super::cache_key::CacheKey;
@@ -10,7 +10,7 @@ use super::token_info::TokenInfo;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenState {
     /// The token is active. Each request checks whether it is sufficient.
-    Active(Rc<TokenInfo>),
+    Active(Arc<TokenInfo>),
     /// The token is inactive.
     Inactive(InactiveReason),
 }
@@ -53,7 +53,7 @@ const INACTIVE_SHARE: usize = 8;
 ///
 /// Anybody can make up tokens, so inactive responses have room of their own: they evict no active response.
 pub(crate) struct IntrospectionCache {
-    active: BoundedLru<CacheKey, (Rc<TokenInfo>, u64)>,
+    active: BoundedLru<CacheKey, (Arc<TokenInfo>, u64)>,
     inactive: BoundedLru<CacheKey, (InactiveReason, u64)>,
 }
 
@@ -71,7 +71,7 @@ impl IntrospectionCache {
     pub(crate) fn get(&mut self, key: &CacheKey, now: u64) -> Option<(TokenState, u64)> {
         if let Some((token, expires_at)) = self.active.get(key) {
             if *expires_at > now {
-                return Some((TokenState::Active(Rc::clone(token)), *expires_at));
+                return Some((TokenState::Active(Arc::clone(token)), *expires_at));
             }
             self.active.remove(key);
         }
@@ -134,7 +134,7 @@ mod tests {
     fn a_token_that_was_good_and_is_not_any_more_is_inactive() {
         let mut cache = IntrospectionCache::new(10, 10_000);
         let (good, bad) = (
-            TokenState::Active(Rc::default()),
+            TokenState::Active(Arc::default()),
             TokenState::Inactive(InactiveReason::NotActive),
         );
         cache.put([1; 32], good.clone(), 100, 50);
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn inactive_answers_push_no_active_one_out_and_are_bounded_themselves() {
         let mut cache = IntrospectionCache::new(5, 100_000);
-        let good = TokenState::Active(Rc::default());
+        let good = TokenState::Active(Arc::default());
         cache.put([0; 32], good.clone(), 100, 50);
         for made_up in 1..=255 {
             cache.put([made_up; 32], TokenState::Inactive(InactiveReason::NotActive), 55, 50);

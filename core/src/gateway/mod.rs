@@ -24,6 +24,7 @@ mod pending_request;
 pub mod rejection;
 pub mod requirement;
 pub mod single_flight;
+mod ticks;
 pub mod token_info;
 mod token_lookup;
 pub mod untrusted_headers;
@@ -42,7 +43,7 @@ use self::error_code::ErrorCode;
 use self::header_mutations::HeaderMutations;
 use self::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use self::introspection_cache::{InactiveReason, IntrospectionCache, TokenState};
-use self::notices::{Notice, Notices};
+use self::notices::Notices;
 use self::pending_request::PendingRequest;
 use self::rejection::Rejection;
 use self::requirement::Requirement;
@@ -276,65 +277,37 @@ impl Gateway {
         Some(rejection)
     }
 
-    /// Handles the end of a request: it was answered, its response has ended, or its client has left. Returns whether
-    /// [`Gateway::on_tick`] must be called as soon as possible: the introspection that others wait for was lost with
-    /// this request.
-    pub fn on_stream_end(&mut self, stream: StreamId) -> bool {
+    /// Handles the end of a request: it was answered, its response has ended, or its client has left. `Some`: the
+    /// introspection that this other request waits for was lost. Call [`Gateway::take_over`] for it, or
+    /// [`Gateway::repeat_lost`], as soon as possible.
+    pub fn on_stream_end(&mut self, stream: StreamId) -> Option<StreamId> {
         self.flights.leave(stream)
     }
 
-    /// Handles a tick at the time `now`, in seconds since 1970: the list of ended sessions or a warning may be due, and
-    /// introspections that were lost with their requests are repeated.
-    pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
-        let mut commands = Vec::from_iter(self.read_ended_sessions(now));
-        commands.extend(self.due_notices(now).into_iter().map(Command::Warn));
-        if let Some(stage) = &self.config.phantom_token {
-            commands.extend(self.flights.lost().map(|(flight, token)| Command::Introspect {
+    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request.
+    pub fn take_over(&mut self, stream: StreamId) -> Option<Effect> {
+        let stage = self.config.phantom_token.as_ref()?;
+        let (flight, token) = self.flights.take_over(stream)?;
+        Some(Effect::Run(Command::Introspect {
+            stream: Some(stream),
+            flight,
+            request: introspection::request(stage, token, None),
+        }))
+    }
+
+    /// Repeats the introspections that were lost with their requests, on behalf of no request.
+    pub fn repeat_lost(&mut self) -> Vec<Effect> {
+        let Some(stage) = &self.config.phantom_token else {
+            return Vec::new();
+        };
+        let lost = self.flights.lost().map(|(flight, token)| {
+            Effect::Run(Command::Introspect {
                 stream: None,
                 flight,
                 request: introspection::request(stage, token, None),
-            }));
-        }
-        commands.into_iter().map(Effect::Run).collect()
-    }
-
-    fn due_notices(&mut self, now: u64) -> Vec<Notice> {
-        let keys = self.config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
-        let client_id = self.config.phantom_token.as_ref().map_or("", |stage| &stage.client_id);
-        let list = self
-            .config
-            .bff_token
-            .as_ref()
-            .and_then(|stage| stage.ended_sessions.as_ref());
-        let list = list.map_or("", |source| &source.cluster);
-        let requests = self.counters.cookies_opened();
-        self.notices.due(now, keys, client_id, list, requests)
-    }
-
-    fn read_ended_sessions(&mut self, now: u64) -> Option<Command> {
-        let source = self.config.bff_token.as_ref()?.ended_sessions.as_ref()?;
-        let path = self.ended.due(source, now)?;
-        Some(Command::ReadEndedSessions {
-            cluster: source.cluster.clone(),
-            path,
-        })
-    }
-
-    /// Handles the list of ended sessions. `body` is `None` if it could not be read. HTTP 204: the list has not
-    /// changed.
-    pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
-        if self.ended.merge(status, body) {
-            self.notices.ended_sessions_read();
-            self.counters.add(Counter::EndedSessionsRead);
-        } else {
-            self.notices.ended_sessions_failed(status);
-            self.counters.add(Counter::EndedSessionsFailed);
-        }
-    }
-
-    /// Returns the number of entries in the list of ended sessions.
-    pub fn ended_sessions(&self) -> usize {
-        self.ended.list().len()
+            })
+        });
+        lost.collect()
     }
 
     /// Returns the totals since the start.

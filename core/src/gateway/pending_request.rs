@@ -1,6 +1,6 @@
 //! A request with a credential, until the state of its access token is known.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::config::PhantomToken;
 use super::effect::{Decision, Forward, ResponseContext};
@@ -21,14 +21,14 @@ impl PendingRequest {
     pub(crate) fn with_active_token(
         self,
         stage: Option<&PhantomToken>,
-        token: &Rc<TokenInfo>,
+        token: &Arc<TokenInfo>,
         certificate: impl FnOnce() -> Option<[u8; 32]>,
     ) -> Decision {
         let entry_point = stage.map(|stage| &stage.requirement);
         let requirements = entry_point.into_iter().chain(&self.route);
         match token.check(self.source, requirements, certificate) {
             Ok(()) => Decision::Forward(Forward {
-                mutations: self.mutations.with_token(Rc::clone(token)),
+                mutations: self.mutations.with_token(Arc::clone(token)),
                 context: ResponseContext {
                     by_cookie: self.source == TokenSource::Cookie,
                     route: self.route,

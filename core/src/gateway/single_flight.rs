@@ -93,25 +93,40 @@ impl<W> SingleFlight<W> {
         })
     }
 
-    /// Removes a request that has ended. Returns whether a flight that others wait for has lost its callout with it.
-    pub(crate) fn leave(&mut self, stream: StreamId) -> bool {
-        let Some(key) = self.waiting.remove(&stream) else {
-            return false;
-        };
-        let Some(flight) = self.flights.get_mut(&key) else {
-            return false;
-        };
+    /// Removes a request that has ended. If its flight has lost its callout, with this request or before, returns a request
+    /// that waits for it.
+    pub(crate) fn leave(&mut self, stream: StreamId) -> Option<StreamId> {
+        let key = self.waiting.remove(&stream)?;
+        let flight = self.flights.get_mut(&key)?;
         flight.waiters.retain(|(waiting, _)| *waiting != stream);
-        let lost = flight.callout == Callout::Of(stream);
-        if lost {
+        if flight.callout == Callout::Of(stream) {
             flight.callout = Callout::Lost;
         }
-        if lost && flight.waiters.is_empty() {
-            // No request waits, and no response will arrive. A flight whose response will arrive stays, since that
-            // response is worth caching.
+        if flight.callout != Callout::Lost {
+            // A flight whose response will arrive stays, even if no request waits: that response is worth caching.
+            return None;
+        }
+        let next = flight.waiters.first().map(|(waiting, _)| *waiting);
+        if next.is_none() {
             self.flights.remove(&key);
         }
-        lost && self.flights.contains_key(&key)
+        next
+    }
+
+    /// Makes this request the leader of the flight that it waits for, if that flight has lost its callout. Returns the flight
+    /// and its token. The caller must repeat the callout.
+    pub(crate) fn take_over(&mut self, stream: StreamId) -> Option<(FlightId, &[u8])> {
+        let key = self.waiting.get(&stream)?;
+        let flight = self.flights.get_mut(key)?;
+        if flight.callout != Callout::Lost {
+            return None;
+        }
+        flight.callout = Callout::Of(stream);
+        let id = FlightId {
+            key: *key,
+            number: flight.number,
+        };
+        Some((id, flight.token.as_slice()))
     }
 
     /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.

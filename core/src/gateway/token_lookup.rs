@@ -1,6 +1,6 @@
 //! What is known about an access token before introspection.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::bearer;
 use super::cache_key::{CacheKey, CacheKeys};
@@ -13,7 +13,7 @@ use crate::jwt;
 /// What is known about an access token before introspection.
 pub(crate) enum Lookup<'a> {
     /// The token is active, or there is no introspection; with the time when this expires, in seconds since 1970.
-    Active(Rc<TokenInfo>, u64),
+    Active(Arc<TokenInfo>, u64),
     /// A cached response calls the token inactive.
     Inactive(InactiveReason),
     /// The token is invalid by its own content. The text is for the log.
@@ -32,13 +32,13 @@ pub(crate) fn look_up<'a>(
     now: u64,
 ) -> Lookup<'a> {
     let Some((stage, keys)) = introspection else {
-        return Lookup::Active(Rc::new(TokenInfo::bearer(token)), u64::MAX);
+        return Lookup::Active(Arc::new(TokenInfo::bearer(token)), u64::MAX);
     };
     if !stage.introspect_jwts
         && let Some(read) = self_contained(token, now)
     {
         return match read {
-            Ok((info, expires_at)) => Lookup::Active(Rc::new(info), expires_at),
+            Ok((info, expires_at)) => Lookup::Active(Arc::new(info), expires_at),
             Err(details) => Lookup::Invalid(details),
         };
     }

@@ -4,109 +4,90 @@ use super::values::Values;
 use crate::encoding::bytes;
 
 /// Pseudo-headers and headers. Names are in lower case, as Envoy keeps them.
+///
+/// The lines stay where the host has them: copying them is a large part of a request's cost.
 #[derive(Clone, Debug, Default)]
-pub struct RequestHead {
-    /// All lines in one buffer: copying them out of the proxy is a large part of a request's cost.
-    bytes: Vec<u8>,
-    lines: Vec<Line>,
+pub struct RequestHead<'a> {
+    lines: Vec<Line<'a>>,
     /// One bit for each tag of a line. Most names that are looked up are absent, and the bits tell that at once.
     tags: u64,
 }
 
-/// The position of a line in the bytes: the name, a zero byte, the value.
 #[derive(Clone, Copy, Debug)]
-struct Line {
-    at: u32,
-    name_len: u32,
-    value_len: u32,
+struct Line<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
     tag: u8,
 }
 
-impl RequestHead {
-    /// Builds a head from its lines, which must have less than 4 GiB in total.
-    pub fn new(lines: Vec<(String, Vec<u8>)>) -> Self {
-        let len = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let mut head = Self::default();
-        for (name, value) in lines {
-            let (at, name) = (len(&head.bytes), name.as_bytes());
-            head.bytes.extend_from_slice(name);
-            head.bytes.push(0);
-            head.bytes.extend_from_slice(&value);
-            head.add(Line {
-                at,
-                name_len: len(name),
-                value_len: len(&value),
-                tag: tag(name.len(), name.first()),
-            });
-        }
+impl<'a> RequestHead<'a> {
+    /// Builds a head from its lines: names and values.
+    pub fn new(lines: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let lines = lines.into_iter();
+        let mut head = Self {
+            lines: Vec::with_capacity(lines.size_hint().0),
+            tags: 0,
+        };
+        lines.for_each(|(name, value)| head.add(name, value));
         head
     }
 
     /// Parses a header map of proxy-wasm: the number of lines and the lengths of each name and value, as 32-bit
     /// little-endian integers; then the names and values, each followed by a zero byte. `None` if it is cut short.
-    pub fn from_proxy_wasm(bytes: Vec<u8>) -> Option<Self> {
+    pub fn from_proxy_wasm(bytes: &'a [u8]) -> Option<Self> {
         let (count, rest) = bytes.split_first_chunk::<4>()?;
         let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
         let sizes_len = count.checked_mul(8)?;
-        let (sizes, _) = rest.get(..sizes_len)?.as_chunks::<8>();
+        let (sizes, rest) = rest.split_at_checked(sizes_len)?;
+        // `None` after the last text: its zero byte may be missing, since nothing follows it.
+        let mut rest = Some(rest);
         let mut head = Self {
-            bytes: Vec::new(),
             lines: Vec::with_capacity(count),
             tags: 0,
         };
-        let mut at = u32::try_from(sizes_len).ok()?.checked_add(4)?;
-        for size in sizes {
+        let mut text = |len: u32| {
+            let (text, behind) = rest?.split_at_checked(usize::try_from(len).ok()?)?;
+            rest = behind.get(1..);
+            Some(text)
+        };
+        for size in sizes.as_chunks::<8>().0 {
             // The name's length is in the lower half, the value's in the upper half.
             let sizes = u64::from_le_bytes(*size);
-            let (name_len, value_len) = (
-                u32::try_from(sizes & 0xffff_ffff).ok()?,
-                u32::try_from(sizes >> 32).ok()?,
-            );
-            let (name, first) = (usize::try_from(name_len).ok()?, usize::try_from(at).ok()?);
-            head.add(Line {
-                at,
-                name_len,
-                value_len,
-                tag: tag(name, bytes.get(first)),
-            });
-            at = at.checked_add(name_len)?.checked_add(value_len)?.checked_add(2)?;
+            let name = text(u32::try_from(sizes & 0xffff_ffff).ok()?)?;
+            let value = text(u32::try_from(sizes >> 32).ok()?)?;
+            head.add(name, value);
         }
-        // Only the last zero byte may be missing: nothing follows it, so the text is complete without it.
-        let end = usize::try_from(at).ok()?.checked_sub(usize::from(count > 0))?;
-        let is_whole = end <= bytes.len();
-        head.bytes = bytes;
-        is_whole.then_some(head)
+        Some(head)
     }
 
-    fn add(&mut self, line: Line) {
-        self.tags |= bit(line.tag);
-        self.lines.push(line);
+    fn add(&mut self, name: &'a [u8], value: &'a [u8]) {
+        let tag = tag(name.len(), name.first());
+        self.tags |= bit(tag);
+        self.lines.push(Line { name, value, tag });
     }
 
     /// Returns the values of a name, which must be in lower case.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    pub fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + 'b {
         self.lines_tagged(name)
-            .filter(move |line| bytes::equal(self.name(line), name.as_bytes()))
-            .map(|line| self.value(line))
+            .filter(move |line| bytes::equal(line.name, name.as_bytes()))
+            .map(|line| line.value)
     }
 
     /// Returns the value of a name that may occur once.
-    pub fn one<'a>(&'a self, name: &'a str) -> Values<&'a [u8]> {
+    pub fn one(&self, name: &str) -> Values<&'a [u8]> {
         Values::of(self.all(name))
     }
 
     /// Returns the names in the head that frameworks may read as `name`, which must be in lower case: every byte other
     /// than a letter or digit counts as `-`.
-    pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.lines_tagged(name)
-            .map(|line| self.name(line))
-            .filter(move |spelling| {
-                spelling.len() == name.len()
-                    && spelling
-                        .iter()
-                        .zip(name.as_bytes())
-                        .all(|(one, other)| dash(*one) == *other)
-            })
+    pub fn spellings<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + 'b {
+        self.lines_tagged(name).map(|line| line.name).filter(move |spelling| {
+            spelling.len() == name.len()
+                && spelling
+                    .iter()
+                    .zip(name.as_bytes())
+                    .all(|(one, other)| dash(*one) == *other)
+        })
     }
 
     /// Whether the method is safe: GET, HEAD or OPTIONS. Anything else, including a missing method, is not.
@@ -119,7 +100,7 @@ impl RequestHead {
         self.one("upgrade") != Values::Absent || self.one(":protocol") != Values::Absent
     }
 
-    fn lines_tagged(&self, name: &str) -> impl Iterator<Item = &Line> {
+    fn lines_tagged(&self, name: &str) -> impl Iterator<Item = &Line<'a>> {
         let tag = tag(name.len(), name.as_bytes().first());
         let lines = if self.tags & bit(tag) == 0 {
             &[][..]
@@ -127,22 +108,6 @@ impl RequestHead {
             self.lines.as_slice()
         };
         lines.iter().filter(move |line| line.tag == tag)
-    }
-
-    fn name(&self, line: &Line) -> &[u8] {
-        self.text(line.at, line.name_len)
-    }
-
-    fn value(&self, line: &Line) -> &[u8] {
-        let at = line.at.saturating_add(line.name_len).saturating_add(1);
-        self.text(at, line.value_len)
-    }
-
-    fn text(&self, at: u32, len: u32) -> &[u8] {
-        let range = usize::try_from(at).ok().zip(usize::try_from(len).ok());
-        range
-            .and_then(|(at, len)| self.bytes.get(at..)?.get(..len))
-            .unwrap_or_default()
     }
 }
 
@@ -183,7 +148,8 @@ mod tests {
     #[test]
     fn a_header_map_of_the_proxy_is_read_as_it_is() {
         let lines = [(":method", "GET"), ("cookie", "a=b"), ("empty", ""), ("cookie", "c=d")];
-        let head = RequestHead::from_proxy_wasm(serialized(&lines)).unwrap();
+        let bytes = serialized(&lines);
+        let head = RequestHead::from_proxy_wasm(&bytes).unwrap();
         assert_eq!(head.one(":method"), Values::Single(&b"GET"[..]));
         assert_eq!(head.all("cookie").collect::<Vec<_>>(), [b"a=b", b"c=d"]);
         assert_eq!(
@@ -191,7 +157,7 @@ mod tests {
             (Values::Single(&b""[..]), Values::Absent)
         );
         assert_eq!(head.one("cookie"), Values::Repeated);
-        assert!(RequestHead::from_proxy_wasm(serialized(&[])).unwrap().lines.is_empty());
+        assert!(RequestHead::from_proxy_wasm(&serialized(&[])).unwrap().lines.is_empty());
     }
 
     #[test]
@@ -208,7 +174,8 @@ mod tests {
             ("x-a0b", "9"),
             (".a+", "10"),
         ];
-        let head = RequestHead::from_proxy_wasm(serialized(&lines)).unwrap();
+        let bytes = serialized(&lines);
+        let head = RequestHead::from_proxy_wasm(&bytes).unwrap();
         assert_eq!(
             head.spellings("x-a-b").collect::<Vec<_>>(),
             [&b"x-a-b"[..], b"x_a-b", b"x-a_b", b"x.a.b", b"x~a!b"]
@@ -221,18 +188,17 @@ mod tests {
     #[test]
     fn a_header_map_that_is_cut_short_or_lies_about_its_lengths_is_none() {
         let whole = serialized(&[("name", "value"), ("a", "b")]);
-        // Without the last zero byte, no text is missing.
-        for length in 0..whole.len() - 1 {
-            assert!(
-                RequestHead::from_proxy_wasm(whole[..length].to_vec()).is_none(),
-                "{length}"
-            );
+        for whole in [&whole, &serialized(&[("name", ""), ("a", "")])] {
+            // Without the last zero byte, no text is missing.
+            for length in 0..whole.len() - 1 {
+                assert!(RequestHead::from_proxy_wasm(&whole[..length]).is_none(), "{length}");
+            }
         }
         for at in 0..4 {
             for lie in [u32::MAX, u32::MAX / 8, 1 << 20] {
                 let mut lying = whole.clone();
                 lying[at * 4..at * 4 + 4].copy_from_slice(&lie.to_le_bytes());
-                assert!(RequestHead::from_proxy_wasm(lying).is_none());
+                assert!(RequestHead::from_proxy_wasm(&lying).is_none());
             }
         }
     }

@@ -88,8 +88,8 @@ mod tests {
     const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     fn of(lines: &[(&str, &[u8])]) -> Vec<(&'static str, String)> {
-        let lines = lines.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
-        headers(&RequestHead::new(lines.collect()))
+        let lines = lines.iter().map(|(name, value)| (name.as_bytes(), *value));
+        headers(&RequestHead::new(lines))
             .map(|(name, value)| (name, value.to_string()))
             .collect()
     }

@@ -37,7 +37,7 @@ impl RequestAttributes for TestAttributes {
     }
 }
 
-pub(crate) fn asked(gate: &mut Gateway, stream: u32, head: &RequestHead, attributes: &TestAttributes) -> Vec<Effect> {
+pub(crate) fn asked(gate: &mut Gateway, stream: u64, head: &RequestHead, attributes: &TestAttributes) -> Vec<Effect> {
     Vec::from_iter(gate.on_request(stream, head, attributes, NOW))
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::attributes::*;
 use crate::support::*;
 
-fn bearer(token: &str) -> RequestHead {
+fn bearer(token: &str) -> RequestHead<'static> {
     head("GET", &[("authorization", &format!("Bearer {token}"))])
 }
 

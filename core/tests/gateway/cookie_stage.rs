@@ -51,11 +51,8 @@ fn an_unsafe_method_needs_origin_csrf_header_and_csrf_cookie() {
 #[test]
 fn a_missing_method_counts_as_unsafe() {
     let lines = [("cookie".to_owned(), at("token").into_bytes())];
-    assert_eq!(
-        refused(&mut gate(json!({})), &RequestHead::new(lines.to_vec())),
-        Some(401)
-    );
-    assert_eq!(refused(&mut gate(json!({})), &RequestHead::new(Vec::new())), Some(401));
+    assert_eq!(refused(&mut gate(json!({})), &head_of(lines.to_vec())), Some(401));
+    assert_eq!(refused(&mut gate(json!({})), &RequestHead::default()), Some(401));
 }
 
 #[test]

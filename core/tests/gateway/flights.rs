@@ -65,12 +65,12 @@ fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
     let mut gate = gate(json!({}));
     gate.ask(1, &good("GET", "token"), NOW);
     gate.ask(2, &good("GET", "token"), NOW);
-    assert!(gate.on_stream_end(1), "the callout is to be made again soon");
+    assert_eq!(gate.on_stream_end(1), Some(2), "the callout is to be made again soon");
     // A request that comes in between waits too.
     assert!(flight(&gate.ask(3, &good("GET", "token"), NOW)).is_none());
-    let (behalf, id) = flight(&gate.on_tick(NOW)).unwrap();
+    let (behalf, id) = flight(&gate.repeat_lost()).unwrap();
     assert_eq!(behalf, None);
-    assert!(gate.on_tick(NOW).is_empty(), "once is enough");
+    assert!(gate.repeat_lost().is_empty(), "once is enough");
     let claims = json!({"sub": "a"});
     assert_eq!(
         ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
@@ -79,14 +79,42 @@ fn when_the_leader_leaves_the_callout_is_made_again_on_nobodys_behalf() {
 }
 
 #[test]
+fn when_the_leader_leaves_one_of_those_who_wait_can_take_over_and_after_it_the_next() {
+    let mut gate = gate(json!({}));
+    for stream in 1..=4 {
+        gate.ask(stream, &good("GET", "token"), NOW);
+    }
+    assert!(gate.take_over(2).is_none(), "the callout is in progress");
+    assert_eq!(gate.on_stream_end(1), Some(2));
+    // The one that was to take over leaves before it does.
+    assert_eq!(gate.on_stream_end(2), Some(3));
+    let (behalf, lost) = flight(&Vec::from_iter(gate.take_over(3))).unwrap();
+    assert_eq!(behalf, Some(3));
+    assert!(
+        gate.take_over(4).is_none() && gate.repeat_lost().is_empty(),
+        "once is enough"
+    );
+    // The one that has taken over leaves with the callout.
+    assert_eq!(gate.on_stream_end(3), Some(4));
+    let (behalf, id) = flight(&Vec::from_iter(gate.take_over(4))).unwrap();
+    assert_eq!((behalf, id), (Some(4), lost), "it is the same flight");
+    let claims = json!({"sub": "a"});
+    assert_eq!(
+        ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
+        [(4, forwarded(&claims))]
+    );
+    assert!(gate.take_over(4).is_none() && gate.take_over(9).is_none());
+}
+
+#[test]
 fn when_everybody_leaves_nothing_is_left() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     gate.ask(2, &good("GET", "token"), NOW);
-    assert!(!gate.on_stream_end(2));
-    assert!(!gate.on_stream_end(1));
+    assert_eq!(gate.on_stream_end(2), None);
+    assert_eq!(gate.on_stream_end(1), None);
     assert_eq!(gate.in_flight(), 0);
-    assert!(gate.on_tick(NOW).is_empty());
+    assert!(gate.repeat_lost().is_empty());
     assert!(
         gate.on_introspection(id, &active(json!({})), NOW).is_empty(),
         "an answer that comes all the same is nobody's"
@@ -98,7 +126,7 @@ fn a_follower_that_leaves_is_not_woken() {
     let mut gate = gate(json!({}));
     let (_, id) = flight(&gate.ask(1, &good("GET", "token"), NOW)).unwrap();
     gate.ask(2, &good("GET", "token"), NOW);
-    assert!(!gate.on_stream_end(2));
+    assert_eq!(gate.on_stream_end(2), None);
     let claims = json!({});
     assert_eq!(
         ends(&gate.on_introspection(id, &active(claims.clone()), NOW)),
@@ -127,8 +155,8 @@ fn a_callout_is_of_the_trace_of_the_request_that_it_was_made_for_and_of_no_other
     let expected = [("traceparent", TRACEPARENT), ("x-request-id", "one")];
     assert_eq!(said(&begun), expected.map(|(name, value)| (name, value.to_owned())));
     gate.ask(2, &with(&[("x-request-id", "two")]), NOW);
-    assert!(gate.on_stream_end(1), "the callout is to be made again soon");
-    assert_eq!(said(&gate.on_tick(NOW)), [], "made again, it is of no request");
+    assert_eq!(gate.on_stream_end(1), Some(2), "the callout is to be made again soon");
+    assert_eq!(said(&gate.repeat_lost()), [], "made again, it is of no request");
 
     let mut untraced = crate::support::gate(json!({}));
     assert_eq!(said(&untraced.ask(1, &with(&[("traceparent", "no trace")]), NOW)), []);

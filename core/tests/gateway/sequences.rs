@@ -25,6 +25,8 @@ enum Event {
     /// The client of the nth waiting request disconnects.
     Gone(usize),
     Tick,
+    /// The request that was named when the last leader left takes over.
+    TakeOver,
     /// This many seconds pass.
     Later(u64),
 }
@@ -36,6 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (0usize..8, 0u8..3).prop_map(|(which, kind)| Event::Answer(which, kind)),
         2 => (0usize..8).prop_map(Event::Gone),
         2 => Just(Event::Tick),
+        2 => Just(Event::TakeOver),
         1 => (1u64..20).prop_map(Event::Later),
     ]
 }
@@ -52,6 +55,8 @@ struct World {
     callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
     /// Whether a lost callout is to be made again.
     tick_due: bool,
+    /// The request that was named when the last leader left.
+    next: Option<StreamId>,
 }
 
 impl World {
@@ -153,7 +158,13 @@ impl World {
                 };
                 self.open.remove(&stream);
                 self.ended.insert(stream);
-                self.tick_due |= self.gate.on_stream_end(stream);
+                let next = self.gate.on_stream_end(stream);
+                assert!(
+                    next.is_none_or(|next| self.open.contains_key(&next)),
+                    "somebody who has left"
+                );
+                self.tick_due |= next.is_some();
+                self.next = next.or(self.next);
                 let open = &self.open;
                 if !self.tick_due {
                     self.callouts
@@ -162,8 +173,13 @@ impl World {
             }
             Event::Tick => {
                 self.tick_due = false;
-                let effects = self.gate.on_tick(NOW);
+                let mut effects = self.gate.on_tick(NOW);
+                effects.extend(self.gate.repeat_lost());
                 self.effects(effects, None);
+            }
+            Event::TakeOver => {
+                let effect = self.next.take().and_then(|next| self.gate.take_over(next));
+                self.effects(Vec::from_iter(effect), None);
             }
             Event::Later(seconds) => self.now += seconds,
         }
@@ -175,7 +191,7 @@ proptest! {
     #[test]
     fn each_request_ends_once_with_its_own_token_and_nobody_waits_for_ever(events in proptest::collection::vec(event(), 0..60)) {
         let gate = gate(json!({"phantom_token": {"token_cache_entries": 2}}));
-        let mut world = World { gate, now: NOW, last: 0, open: BTreeMap::new(), ended: BTreeSet::new(), callouts: BTreeMap::new(), tick_due: false };
+        let mut world = World { gate, now: NOW, last: 0, open: BTreeMap::new(), ended: BTreeSet::new(), callouts: BTreeMap::new(), tick_due: false, next: None };
         for event in events {
             world.apply(event);
             // Two active tokens and two inactive ones.

@@ -115,18 +115,26 @@ pub(crate) fn csrf() -> String {
 }
 
 /// Builds a head; entries `("", …)` are left out, so that a table can omit a header.
-pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> RequestHead {
+pub(crate) fn head(method: &str, lines: &[(&str, &str)]) -> RequestHead<'static> {
     let lines = lines.iter().filter(|(name, _)| !name.is_empty());
     let lines = lines.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     let pseudo = [
         (":method".to_owned(), method.as_bytes().to_vec()),
         (":path".to_owned(), b"/api/data".to_vec()),
     ];
-    RequestHead::new(pseudo.into_iter().chain(lines).collect())
+    head_of(pseudo.into_iter().chain(lines))
+}
+
+/// Builds a head of these lines. It borrows them, so they are leaked, which a test can afford.
+pub(crate) fn head_of(lines: impl IntoIterator<Item = (String, Vec<u8>)>) -> RequestHead<'static> {
+    RequestHead::new(lines.into_iter().map(|(name, value)| {
+        let (name, value): (&'static str, &'static [u8]) = (name.leak(), value.leak());
+        (name.as_bytes(), value)
+    }))
 }
 
 /// Builds a head that passes every check of the cookie stage.
-pub(crate) fn good(method: &str, token: &str) -> RequestHead {
+pub(crate) fn good(method: &str, token: &str) -> RequestHead<'static> {
     head(
         method,
         &[
@@ -138,7 +146,7 @@ pub(crate) fn good(method: &str, token: &str) -> RequestHead {
 }
 
 /// Builds a head with this bearer token and nothing else.
-pub(crate) fn bearer(token: &str) -> RequestHead {
+pub(crate) fn bearer(token: &str) -> RequestHead<'static> {
     head("GET", &[("authorization", &format!("Bearer {token}"))])
 }
 

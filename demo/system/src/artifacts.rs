@@ -13,7 +13,7 @@ pub struct Artifacts {
     pub envoy: Vec<OsString>,
     /// `envoy/envoy.yaml`.
     pub envoy_config: PathBuf,
-    /// The filter's module, `bff_filter.wasm`.
+    /// The filter: the proxy-wasm module `bff_filter.wasm`, or the native module `libbff_module.so`.
     pub filter: PathBuf,
     /// The `bff-service` program.
     pub bff_service: PathBuf,
@@ -59,6 +59,11 @@ impl Artifacts {
             spa: path("BFF_TEST_SPA")?,
             redis: std::env::var_os(REDIS).map(PathBuf::from),
         })
+    }
+
+    /// Whether the filter is the native module.
+    pub fn is_native(&self) -> bool {
+        self.filter.extension().is_some_and(|ending| ending == "so")
     }
 
     /// The variables that [`Artifacts::from_env`] reads.

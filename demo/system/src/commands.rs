@@ -126,7 +126,8 @@ impl Prepared {
         let mut command = Command::new(program);
         command.args(words);
         command.arg("-c").arg(self.options.directory.join("envoy.yaml"));
-        command.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
+        let log = "wasm:info,dynamic_modules:info";
+        command.args(["--log-level", "warning", "--component-log-level", log]);
         match self.options.envoy_hot_restart {
             // Two Envoys on one machine share memory by their base id. The old one drains its connections within the first time,
             // and exits after the second: by then clients have closed their idle connections to it.

@@ -10,6 +10,7 @@ use crate::certificates::Certificates;
 use crate::commands::{self, Prepared};
 use crate::component::Component;
 use crate::error::Error;
+use crate::native_module::with_native_module;
 use crate::options::Options;
 use crate::probe;
 use crate::process::Process;
@@ -291,7 +292,10 @@ fn prepare(artifacts: &Artifacts, mut options: Options) -> Result<Prepared, Erro
         bff_config::bff_toml(&options, &certificates.ca, "127.0.0.1"),
     )?;
     let template = files::read(&artifacts.envoy_config)?;
-    let envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;
+    let mut envoy = envoy_config::render(&template, &options, &certificates, &artifacts.filter)?;
+    if artifacts.is_native() {
+        envoy = with_native_module(&envoy, &artifacts.filter.to_string_lossy())?;
+    }
     files::write(&directory.join("envoy.yaml"), &envoy)?;
     // For an Envoy that is started by hand.
     files::write_secret(&directory.join("envoy.env"), &secrets.envoy_file()?)?;

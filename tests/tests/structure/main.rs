@@ -11,9 +11,11 @@ use bff_tests::repository;
 use self::module_graph::{ModuleGraph, ModulePath};
 
 /// The crates, each by its root file.
-const ROOTS: [&str; 12] = [
+const ROOTS: [&str; 14] = [
     "core/src/lib.rs",
+    "shell/src/lib.rs",
     "filter/src/lib.rs",
+    "module/src/lib.rs",
     "bff-service/src/lib.rs",
     "bff-service/src/main.rs",
     "demo/api/src/main.rs",

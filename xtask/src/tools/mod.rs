@@ -8,6 +8,7 @@ pub(crate) mod envoy;
 pub(crate) mod go;
 pub(crate) mod helm;
 pub(crate) mod kubernetes;
+pub(crate) mod native;
 pub(crate) mod nginx;
 pub(crate) mod node;
 pub(crate) mod oauth2_proxy;

@@ -1,6 +1,6 @@
 //! The meaning of an introspection response (RFC 7662, section 2.2), in each form that authorization servers use.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -107,7 +107,7 @@ pub fn classify(
     };
     let kept_until = now.saturating_add(allowed.min(stage.cache_seconds));
     IntrospectionOutcome::Introspected {
-        state: TokenState::Active(Rc::new(known.info)),
+        state: TokenState::Active(Arc::new(known.info)),
         expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
     }
 }

@@ -1,0 +1,286 @@
+//! Envoy in a hook: pointers that live until the hook returns.
+
+use std::fmt;
+
+use bff_core::request::head::RequestHead;
+use bff_shell::host::{CalloutRequest, Level};
+use bff_shell::metrics::Meter;
+
+use super::callbacks::{
+    self, Buffer, ChangeMetric, ConfigPtr, DefineMetric, FilterPtr, Header, HeaderType, LogLevel, SUCCESS, SchedulerPtr,
+};
+use crate::configuration::Mode;
+use crate::envoy::{Envoy, MetricId, Wake};
+
+/// A request, in one of its hooks.
+pub(super) struct FilterHook(FilterPtr);
+
+/// A configuration, in one of its hooks.
+pub(super) struct ConfigHook(ConfigPtr);
+
+impl FilterHook {
+    /// # Safety
+    /// A hook of this filter got the pointer, and the value does not outlive the hook.
+    pub(super) const unsafe fn new(filter: FilterPtr) -> FilterHook {
+        FilterHook(filter)
+    }
+
+    pub(super) const fn ptr(&self) -> FilterPtr {
+        self.0
+    }
+
+    /// Returns the request's head, which lies in Envoy.
+    ///
+    /// # Safety
+    /// The head is dropped before the request's headers are changed.
+    pub(super) unsafe fn request_head(&self) -> RequestHead<'_> {
+        // SAFETY: the contract of `FilterHook::new`.
+        unsafe { head(self.0, HeaderType::Request) }
+    }
+
+    /// Returns Envoy's number of this worker thread.
+    pub(super) fn worker_index(&self) -> usize {
+        // SAFETY: as above.
+        let index = unsafe { callbacks::worker_index(self.0) };
+        usize::try_from(index).unwrap_or(usize::MAX)
+    }
+}
+
+impl ConfigHook {
+    /// # Safety
+    /// A hook of this configuration got the pointer, and the value does not outlive the hook.
+    pub(super) const unsafe fn new(config: ConfigPtr) -> ConfigHook {
+        ConfigHook(config)
+    }
+
+    /// Returns what Envoy is going to do with the configuration. On the main thread.
+    pub(super) fn mode() -> Mode {
+        // SAFETY: on the main thread, where Envoy creates configurations.
+        match unsafe { callbacks::is_validation_mode() } {
+            true => Mode::Validate,
+            // SAFETY: as above.
+            false => Mode::Serve(usize::try_from(unsafe { callbacks::concurrency() }).unwrap_or(1)),
+        }
+    }
+}
+
+/// # Safety
+/// The pointer is valid, and the head is dropped before the headers are changed.
+unsafe fn head<'a>(filter: FilterPtr, kind: HeaderType) -> RequestHead<'a> {
+    let empty = Header {
+        name: Buffer::EMPTY,
+        value: Buffer::EMPTY,
+    };
+    // SAFETY: the pointer is valid.
+    let mut lines = vec![empty; unsafe { callbacks::headers_size(filter, kind) }];
+    // SAFETY: Envoy fills as many lines as it has just counted.
+    if !unsafe { callbacks::headers(filter, kind, lines.as_mut_ptr()) } {
+        return RequestHead::default();
+    }
+    // SAFETY: Envoy has filled them, and they live as long as the head.
+    RequestHead::new(
+        lines
+            .iter()
+            .map(|line| unsafe { (line.name.bytes(), line.value.bytes()) }),
+    )
+}
+
+/// Calls `work` with the lines of a head of ours.
+pub(super) fn with_lines<'a, T>(lines: &[(&'a str, &'a str)], work: impl FnOnce(*const Header<'a>, usize) -> T) -> T {
+    let header = |line: &(&'a str, &'a str)| Header {
+        name: Buffer::of(line.0.as_bytes()),
+        value: Buffer::of(line.1.as_bytes()),
+    };
+    let lines: Vec<Header<'a>> = lines.iter().map(header).collect();
+    work(lines.as_ptr(), lines.len())
+}
+
+fn write_line(level: Level, message: fmt::Arguments<'_>) {
+    let level = match level {
+        Level::Debug => LogLevel::Debug,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    // SAFETY: from any thread.
+    if unsafe { callbacks::log_enabled(level) } {
+        let message = message.to_string();
+        // SAFETY: from any thread; the message is copied.
+        unsafe { callbacks::log(level, Buffer::of(message.as_bytes())) };
+    }
+}
+
+fn millis(request: &CalloutRequest<'_>) -> u64 {
+    u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Wakes a request.
+struct FilterScheduler(SchedulerPtr);
+/// Wakes a configuration.
+struct ConfigScheduler(SchedulerPtr);
+
+// SAFETY: a scheduler can be used and deleted on any thread.
+unsafe impl Send for FilterScheduler {}
+// SAFETY: as above.
+unsafe impl Sync for FilterScheduler {}
+// SAFETY: as above.
+unsafe impl Send for ConfigScheduler {}
+// SAFETY: as above.
+unsafe impl Sync for ConfigScheduler {}
+
+impl Wake for FilterScheduler {
+    fn wake(&self) {
+        // SAFETY: it is deleted only when this value is dropped.
+        unsafe { callbacks::scheduler_commit(self.0, 0) };
+    }
+}
+
+impl Drop for FilterScheduler {
+    fn drop(&mut self) {
+        // SAFETY: once, and nobody has the pointer afterwards.
+        unsafe { callbacks::scheduler_delete(self.0) };
+    }
+}
+
+impl Wake for ConfigScheduler {
+    fn wake(&self) {
+        // SAFETY: it is deleted only when this value is dropped.
+        unsafe { callbacks::config_scheduler_commit(self.0, 0) };
+    }
+}
+
+impl Drop for ConfigScheduler {
+    fn drop(&mut self) {
+        // SAFETY: once, and nobody has the pointer afterwards.
+        unsafe { callbacks::config_scheduler_delete(self.0) };
+    }
+}
+
+/// A metric that cannot be changed is not worth a request: the result is ignored.
+fn change_metric(of: *mut std::ffi::c_void, change: ChangeMetric, id: MetricId, value: u64) {
+    // SAFETY: the pointer is that of a hook, and the metric has no labels.
+    let _ = unsafe { change(of, id.0, std::ptr::null(), 0, value) };
+}
+
+fn define_metric(config: ConfigPtr, define: DefineMetric, name: &str) -> Option<MetricId> {
+    let mut number = 0;
+    // SAFETY: the pointer is that of a hook, and the number has a place.
+    let result = unsafe {
+        define(
+            config,
+            Buffer::of(name.as_bytes()),
+            std::ptr::null(),
+            0,
+            &raw mut number,
+        )
+    };
+    (result == SUCCESS).then_some(MetricId(number))
+}
+
+impl Meter for ConfigHook {
+    type Id = MetricId;
+
+    fn counter(&self, name: &str) -> Option<MetricId> {
+        define_metric(self.0, callbacks::define_counter, name)
+    }
+
+    fn gauge(&self, name: &str) -> Option<MetricId> {
+        define_metric(self.0, callbacks::define_gauge, name)
+    }
+
+    fn histogram(&self, name: &str) -> Option<MetricId> {
+        define_metric(self.0, callbacks::define_histogram, name)
+    }
+
+    fn count(&self, id: MetricId, increment: u64) {
+        change_metric(self.0, callbacks::config_increment_counter, id, increment);
+    }
+
+    fn change(&self, id: MetricId, change: i64) {
+        let gauge = match change < 0 {
+            true => callbacks::config_decrement_gauge,
+            false => callbacks::config_increment_gauge,
+        };
+        change_metric(self.0, gauge, id, change.unsigned_abs());
+    }
+
+    fn record(&self, id: MetricId, value: u64) {
+        change_metric(self.0, callbacks::config_record_histogram, id, value);
+    }
+}
+
+impl Meter for FilterHook {
+    type Id = MetricId;
+
+    /// Metrics are defined with the configuration.
+    fn counter(&self, _: &str) -> Option<MetricId> {
+        None
+    }
+
+    fn gauge(&self, _: &str) -> Option<MetricId> {
+        None
+    }
+
+    fn histogram(&self, _: &str) -> Option<MetricId> {
+        None
+    }
+
+    fn count(&self, id: MetricId, increment: u64) {
+        change_metric(self.0, callbacks::increment_counter, id, increment);
+    }
+
+    fn change(&self, id: MetricId, change: i64) {
+        let gauge = match change < 0 {
+            true => callbacks::decrement_gauge,
+            false => callbacks::increment_gauge,
+        };
+        change_metric(self.0, gauge, id, change.unsigned_abs());
+    }
+
+    fn record(&self, id: MetricId, value: u64) {
+        change_metric(self.0, callbacks::record_histogram, id, value);
+    }
+}
+
+impl Envoy for ConfigHook {
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        write_line(level, message);
+    }
+
+    fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64> {
+        let mut number = 0;
+        let (cluster, body) = (Buffer::of(request.cluster.as_bytes()), Buffer::of(request.body));
+        let result = with_lines(request.headers, |lines, count| {
+            // SAFETY: the pointer is that of a hook on the main thread; everything else lives until the call returns.
+            unsafe {
+                callbacks::config_http_callout(self.0, &raw mut number, cluster, lines, count, body, millis(request))
+            }
+        });
+        (result == SUCCESS).then_some(number)
+    }
+
+    fn wake(&self) -> Box<dyn Wake> {
+        // SAFETY: the pointer is that of a hook.
+        Box::new(ConfigScheduler(unsafe { callbacks::config_scheduler_new(self.0) }))
+    }
+}
+
+impl Envoy for FilterHook {
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        write_line(level, message);
+    }
+
+    fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64> {
+        let mut number = 0;
+        let (cluster, body) = (Buffer::of(request.cluster.as_bytes()), Buffer::of(request.body));
+        let result = with_lines(request.headers, |lines, count| {
+            // SAFETY: the pointer is that of a hook; everything else lives until the call returns.
+            unsafe { callbacks::http_callout(self.0, &raw mut number, cluster, lines, count, body, millis(request)) }
+        });
+        (result == SUCCESS).then_some(number)
+    }
+
+    fn wake(&self) -> Box<dyn Wake> {
+        // SAFETY: the pointer is that of a hook.
+        Box::new(FilterScheduler(unsafe { callbacks::scheduler_new(self.0) }))
+    }
+}

@@ -1,0 +1,48 @@
+//! What the shell needs of Envoy, in a hook.
+
+use std::fmt;
+
+use bff_core::gateway::attributes::RequestAttributes;
+use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_shell::host::{CalloutRequest, Level};
+use bff_shell::local_reply::LocalReply;
+use bff_shell::metrics::Meter;
+
+/// The number of a metric. Those of counters, gauges and histograms are independent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MetricId(pub(crate) usize);
+
+/// Wakes a request or a configuration from any thread: its hook for scheduled events follows on its own thread, unless it
+/// has ended.
+pub(crate) trait Wake: Send + Sync {
+    /// Schedules the event. It never runs inside this call.
+    fn wake(&self);
+}
+
+/// Envoy in a hook of a configuration or of a request.
+pub(crate) trait Envoy: Meter<Id = MetricId> {
+    /// Writes a line to Envoy's log, if it has lines of this level.
+    fn log(&self, level: Level, message: fmt::Arguments<'_>);
+
+    /// Sends a request to a cluster. Returns the number of the callout; `None` if the cluster does not exist or accepts no
+    /// more requests.
+    fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64>;
+
+    /// Returns what wakes this configuration or request.
+    fn wake(&self) -> Box<dyn Wake>;
+}
+
+/// Envoy in a hook of a request.
+pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
+    /// Changes the head of the request, which has not been forwarded yet.
+    fn mutate_request_headers(&self, mutations: &HeaderMutations);
+
+    /// Resumes the request, which was paused. The request may end inside this call.
+    fn resume(&self);
+
+    /// Answers the request, or replaces its response. The request may end inside this call.
+    fn reply(&self, reply: &LocalReply<'_>);
+
+    /// Adds `Cache-Control: private` to the response unless the API says who may cache it.
+    fn add_private(&self);
+}

@@ -1,0 +1,21 @@
+//! The Envoy filter as a native module: a thin shell around `bff-core` for Envoy's dynamic modules.
+//!
+//! Envoy's hooks become events of the gateway, and its effects become callbacks. All rules are in the core, and what every
+//! shell does alike is in `bff-shell`. `abi` declares Envoy's functions and is the only place that is not safe Rust; it
+//! offers [`envoy::Envoy`] to everything else. A panic is caught at each hook: it would take down the whole of Envoy.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unreachable,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod abi;
+mod configuration;
+mod envoy;
+mod stream;
+mod ticker;
+mod waiting;

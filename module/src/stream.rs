@@ -1,0 +1,255 @@
+//! One request.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::effect::{Decision, ResponseContext};
+use bff_core::gateway::error_code::ErrorCode;
+use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::rejection::Rejection;
+use bff_core::request::head::RequestHead;
+use bff_shell::host::{Callout, CalloutRequest, Host, Level};
+use bff_shell::local_reply::LocalReply;
+use bff_shell::worker::{self, Action, Worker};
+
+use crate::configuration::{self, Configuration};
+use crate::envoy::EnvoyStream;
+use crate::waiting::Task;
+
+/// A request, on one worker thread. The call that may end it is the last one in each hook.
+pub(crate) struct Stream {
+    configuration: Arc<Configuration>,
+    /// Envoy's number of the worker thread.
+    worker: usize,
+    id: StreamId,
+    state: Cell<State>,
+    /// What is stored for the response.
+    response: Cell<ResponseContext>,
+    /// The callout of this request that is in progress, and its number.
+    callout: Cell<Option<(u64, Callout)>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its head has not come yet.
+    New,
+    /// It is paused: nothing of it may go on.
+    Paused,
+    /// It was answered: nothing of it may go on.
+    Answered,
+    Forwarded,
+}
+
+/// What Envoy must do with a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadStatus {
+    /// Go on.
+    Continue,
+    /// Stop: there is a reply.
+    Stop,
+    /// Stop the request with its body until it is resumed. Its body must not resume it.
+    Pause,
+}
+
+impl Stream {
+    /// Creates a request on a worker thread.
+    pub(crate) fn new(configuration: Arc<Configuration>, worker: usize) -> Stream {
+        Stream {
+            id: configuration.next_stream(),
+            configuration,
+            worker,
+            state: Cell::new(State::New),
+            response: Cell::default(),
+            callout: Cell::new(None),
+        }
+    }
+
+    fn worker(&self) -> Option<&Worker> {
+        self.configuration.worker(self.worker)
+    }
+
+    fn host<'a, E>(&'a self, envoy: &'a E) -> StreamHost<'a, E> {
+        StreamHost {
+            stream: self,
+            envoy,
+            decision: Cell::new(None),
+        }
+    }
+
+    /// Handles the request's head. `lines`: its names and values, which are dead after a change of the head.
+    pub(crate) fn on_request(&self, envoy: &impl EnvoyStream, head: RequestHead<'_>) -> HeadStatus {
+        let Some(worker) = self.worker() else {
+            drop(head);
+            return self.fail(envoy, "internal error: Envoy has more workers than it said");
+        };
+        match worker.on_request(&self.host(envoy), self.id, head) {
+            Action::Continue(context) => {
+                self.state.set(State::Forwarded);
+                self.response.set(context);
+                HeadStatus::Continue
+            }
+            Action::Answered => {
+                self.state.set(State::Answered);
+                HeadStatus::Stop
+            }
+            Action::Pause => {
+                self.state.set(State::Paused);
+                self.configuration.waiting.add(self.id, envoy.wake());
+                HeadStatus::Pause
+            }
+        }
+    }
+
+    /// Whether data and trailers of the request may go on.
+    pub(crate) fn may_continue(&self) -> bool {
+        self.state.get() == State::Forwarded
+    }
+
+    /// Handles the response to a callout.
+    pub(crate) fn on_callout(&self, envoy: &impl EnvoyStream, number: u64, response: &IntrospectionResponse) {
+        let Some((_, callout)) = self.callout.take().filter(|(expected, _)| *expected == number) else {
+            return;
+        };
+        match callout {
+            Callout::Introspection { flight, started } => {
+                let took = configuration::now().saturating_sub(started);
+                self.configuration.metrics.introspected(envoy, took);
+                let host = self.host(envoy);
+                if let Some(worker) = self.worker() {
+                    worker.on_introspection(&host, flight, response);
+                }
+                self.settle(&host);
+            }
+            // The configuration polls.
+            Callout::EndedSessions => {}
+        }
+    }
+
+    /// Handles what another request or thread has for this one.
+    pub(crate) fn on_woken(&self, envoy: &impl EnvoyStream) {
+        let host = self.host(envoy);
+        match self.configuration.waiting.next(self.id) {
+            Some(Task::Decide(decision)) => host.decision.set(Some(decision)),
+            Some(Task::TakeOver) => {
+                if let Some(worker) = self.worker() {
+                    worker.take_over(&host, self.id);
+                }
+            }
+            None => {}
+        }
+        self.settle(&host);
+    }
+
+    /// Carries out the decision on this request, if there is one.
+    fn settle(&self, host: &StreamHost<'_, impl EnvoyStream>) {
+        let Some(decision) = host.decision.take() else { return };
+        if self.state.get() != State::Paused {
+            return;
+        }
+        self.configuration.waiting.remove(self.id);
+        // Before the calls that may end the request.
+        self.state.set(match &decision {
+            Decision::Forward(forward) => {
+                self.response.set(forward.context.clone());
+                State::Forwarded
+            }
+            Decision::Reject(_) => State::Answered,
+        });
+        if worker::carry_out(host, decision).is_some() {
+            host.envoy.resume();
+        }
+    }
+
+    /// Handles the head of the response.
+    pub(crate) fn on_response(&self, envoy: &impl EnvoyStream) -> HeadStatus {
+        let context = self.response.take();
+        let is_unchanged = self
+            .worker()
+            .is_none_or(|worker| worker.on_response(&self.host(envoy), &context));
+        match is_unchanged {
+            true => HeadStatus::Continue,
+            false => HeadStatus::Stop,
+        }
+    }
+
+    /// Answers with an error, after a fault of ours.
+    pub(crate) fn fail(&self, envoy: &impl EnvoyStream, what: &'static str) -> HeadStatus {
+        self.configuration.waiting.remove(self.id);
+        self.state.set(State::Answered);
+        worker::reject(&self.host(envoy), &Rejection::new(ErrorCode::ServerError, what));
+        HeadStatus::Stop
+    }
+}
+
+/// The gateway must learn of every paused request that ends, since the client may have left. Envoy is not called here.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.configuration.waiting.remove(self.id);
+        if matches!(self.state.get(), State::Paused | State::Answered)
+            && let Some(next) = self.worker().and_then(|worker| worker.on_stream_end(self.id))
+        {
+            self.configuration.waiting.give(next, Task::TakeOver);
+        }
+    }
+}
+
+/// Envoy in a hook of this request.
+struct StreamHost<'a, E> {
+    stream: &'a Stream,
+    envoy: &'a E,
+    /// The decision on this request, which is carried out at the end of the hook.
+    decision: Cell<Option<Decision>>,
+}
+
+impl<E: RequestAttributes> RequestAttributes for StreamHost<'_, E> {
+    fn peer_certificate(&self) -> Option<[u8; 32]> {
+        self.envoy.peer_certificate()
+    }
+
+    fn route_metadata(&self, namespace: &str, name: &str) -> Option<Vec<u8>> {
+        self.envoy.route_metadata(namespace, name)
+    }
+}
+
+impl<E: EnvoyStream> Host for StreamHost<'_, E> {
+    fn now(&self) -> Duration {
+        configuration::now()
+    }
+
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        self.envoy.log(level, message);
+    }
+
+    fn mutate_request_headers(&self, mutations: &HeaderMutations) {
+        self.envoy.mutate_request_headers(mutations);
+    }
+
+    fn reply(&self, reply: &LocalReply<'_>) {
+        self.envoy.reply(reply);
+    }
+
+    fn add_private(&self) {
+        self.envoy.add_private();
+    }
+
+    fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
+        match callout {
+            Callout::Introspection { .. } => self.stream.configuration.metrics.introspection(self.envoy),
+            Callout::EndedSessions => return false,
+        }
+        let number = self.envoy.call_out(request);
+        self.stream.callout.set(number.map(|number| (number, callout)));
+        number.is_some()
+    }
+
+    fn decide(&self, stream: StreamId, decision: Decision) {
+        match stream == self.stream.id {
+            true => self.decision.set(Some(decision)),
+            false => self.stream.configuration.waiting.give(stream, Task::Decide(decision)),
+        }
+    }
+}

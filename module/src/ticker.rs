@@ -1,0 +1,63 @@
+//! A thread that wakes every configuration twice a second: Envoy has no timer for modules.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::envoy::Wake;
+
+/// Period of a configuration's ticks, for metrics, warnings and the list of ended sessions.
+const TICK: Duration = Duration::from_millis(500);
+
+static CONFIGURATIONS: Mutex<Vec<(u64, Arc<dyn Wake>)>> = Mutex::new(Vec::new());
+static LAST: AtomicU64 = AtomicU64::new(0);
+/// Whether the thread could be started. It runs as long as the process: the library is never unloaded.
+static THREAD: OnceLock<bool> = OnceLock::new();
+
+/// Ticks of a configuration, until it is dropped.
+pub(crate) struct Ticks(u64);
+
+fn configurations() -> MutexGuard<'static, Vec<(u64, Arc<dyn Wake>)>> {
+    CONFIGURATIONS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ticks {
+    /// Begins to tick, at once and then twice a second. `None` if the thread cannot be started.
+    pub(crate) fn start(wake: Box<dyn Wake>) -> Option<Ticks> {
+        let started = THREAD.get_or_init(|| {
+            let thread = std::thread::Builder::new().name("bff-ticks".to_owned());
+            thread.spawn(run).is_ok()
+        });
+        if !started {
+            return None;
+        }
+        wake.wake();
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        configurations().push((number, Arc::from(wake)));
+        Some(Ticks(number))
+    }
+}
+
+impl Drop for Ticks {
+    fn drop(&mut self) {
+        // Its scheduler is deleted outside of the lock.
+        let mut removed = Vec::new();
+        {
+            let mut all = configurations();
+            if let Some(index) = all.iter().position(|(number, _)| *number == self.0) {
+                removed.push(all.swap_remove(index));
+            }
+        }
+        drop(removed);
+    }
+}
+
+fn run() {
+    loop {
+        std::thread::sleep(TICK);
+        // Not under the lock: Envoy may drop the last reference to a configuration on this thread, inside `wake`, which
+        // removes it from the list.
+        let all: Vec<_> = configurations().iter().map(|(_, wake)| Arc::clone(wake)).collect();
+        all.iter().for_each(|wake| wake.wake());
+    }
+}

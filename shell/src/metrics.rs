@@ -1,0 +1,150 @@
+//! Metrics as Envoy stats. Envoy's Prometheus endpoint shows the names that are written here.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bff_core::crypto::key_ring::KeyId;
+use bff_core::gateway::Gateway;
+use bff_core::gateway::counters::{Counter, Counters};
+use bff_core::gateway::error_code::ErrorCode;
+
+/// What a host must offer for metrics.
+pub trait Meter {
+    /// How the host names a metric.
+    type Id: Copy;
+
+    /// Defines a counter. `None` if the host rejects it.
+    fn counter(&self, name: &str) -> Option<Self::Id>;
+    /// Defines a gauge.
+    fn gauge(&self, name: &str) -> Option<Self::Id>;
+    /// Defines a histogram.
+    fn histogram(&self, name: &str) -> Option<Self::Id>;
+    /// Adds to a counter.
+    fn count(&self, id: Self::Id, increment: u64);
+    /// Adds to a gauge.
+    fn change(&self, id: Self::Id, change: i64);
+    /// Records a value in a histogram.
+    fn record(&self, id: Self::Id, value: u64);
+}
+
+/// The metrics of a configuration. Envoy adds up those of all workers and configurations.
+pub struct Metrics<Id> {
+    forwarded: Option<Id>,
+    /// By HTTP status, since error codes may share one.
+    rejected: HashMap<u16, Option<Id>>,
+    cache_hits: Option<Id>,
+    cache_misses: Option<Id>,
+    cache_entries: Option<Id>,
+    introspections: Option<Id>,
+    introspections_joined: Option<Id>,
+    introspection_failures: Option<Id>,
+    introspection_ms: Option<Id>,
+    clocks_differ: Option<Id>,
+    session_tokens_inactive: Option<Id>,
+    ended_sessions_read: Option<Id>,
+    ended_sessions_failures: Option<Id>,
+    opened_by: HashMap<KeyId, Option<Id>>,
+    opened: Option<Id>,
+    unknown_keys: Option<Id>,
+    untrusted_origins: Option<Id>,
+}
+
+/// What was last reported of a worker.
+#[derive(Default)]
+pub struct Reported {
+    totals: Counters,
+    cache_entries: usize,
+}
+
+impl<Id: Copy> Metrics<Id> {
+    /// Defines the metrics, with one for each cookie key.
+    pub fn define(meter: &impl Meter<Id = Id>, keys: impl Iterator<Item = KeyId>) -> Self {
+        let counter = |name: &str| meter.counter(&format!("bff_filter_{name}"));
+        let mut rejected = HashMap::new();
+        for status in ErrorCode::ALL.map(ErrorCode::status) {
+            let name = || format!("requests_refused_{status}");
+            rejected.entry(status).or_insert_with(|| counter(&name()));
+        }
+        Self {
+            forwarded: counter("requests_forwarded"),
+            rejected,
+            cache_hits: counter("cache_hits"),
+            cache_misses: counter("cache_misses"),
+            cache_entries: meter.gauge("bff_filter_cache_entries"),
+            introspections: counter("introspections"),
+            introspections_joined: counter("introspections_joined"),
+            introspection_failures: counter("introspection_failures"),
+            introspection_ms: meter.histogram("bff_filter_introspection_ms"),
+            clocks_differ: counter("introspection_clocks_differ"),
+            session_tokens_inactive: counter("session_tokens_inactive"),
+            ended_sessions_read: counter("ended_sessions_read"),
+            ended_sessions_failures: counter("ended_sessions_failures"),
+            opened_by: keys
+                .map(|key| (key, counter(&format!("cookies_opened_by_{key}"))))
+                .collect(),
+            opened: counter("cookies_opened"),
+            unknown_keys: counter("cookies_of_unknown_keys"),
+            untrusted_origins: counter("untrusted_origins"),
+        }
+    }
+
+    /// Counts an introspection that begins.
+    pub fn introspection(&self, meter: &impl Meter<Id = Id>) {
+        count(meter, self.introspections, 1);
+    }
+
+    /// Records the duration of an introspection.
+    pub fn introspected(&self, meter: &impl Meter<Id = Id>, time: Duration) {
+        if let Some(id) = self.introspection_ms {
+            meter.record(id, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Reports what has changed in a worker's gateway since the last report. The workers share each metric, so each adds
+    /// its changes.
+    pub fn report(&self, meter: &impl Meter<Id = Id>, reported: &mut Reported, gateway: &Gateway) {
+        let counters = gateway.counters();
+        for (counter, total) in counters.iter() {
+            count(meter, self.id(counter), total.wrapping_sub(reported.totals.of(counter)));
+        }
+        let opened = counters.cookies_opened().wrapping_sub(reported.totals.cookies_opened());
+        count(meter, self.opened, opened);
+        reported.totals.clone_from(counters);
+
+        let entries = gateway.cached_responses();
+        let before = std::mem::replace(&mut reported.cache_entries, entries);
+        let signed = |entries: usize| i64::try_from(entries).unwrap_or(0);
+        let change = signed(entries).saturating_sub(signed(before));
+        if let Some(id) = self.cache_entries
+            && change != 0
+        {
+            meter.change(id, change);
+        }
+    }
+
+    fn id(&self, counter: Counter) -> Option<Id> {
+        match counter {
+            Counter::Forwarded => self.forwarded,
+            Counter::Rejected(code) => self.rejected.get(&code.status()).copied().flatten(),
+            Counter::CookieOpened(key) => self.opened_by.get(&key).copied().flatten(),
+            Counter::CookieOfUnknownKey => self.unknown_keys,
+            Counter::UntrustedOrigin => self.untrusted_origins,
+            Counter::CacheHit => self.cache_hits,
+            Counter::CacheMiss => self.cache_misses,
+            Counter::Joined => self.introspections_joined,
+            Counter::IntrospectionFailed => self.introspection_failures,
+            Counter::ClocksDiffer => self.clocks_differ,
+            Counter::SessionTokenInactive => self.session_tokens_inactive,
+            Counter::EndedSessionsRead => self.ended_sessions_read,
+            Counter::EndedSessionsFailed => self.ended_sessions_failures,
+        }
+    }
+}
+
+fn count<M: Meter>(meter: &M, id: Option<M::Id>, increment: u64) {
+    if let Some(id) = id
+        && increment > 0
+    {
+        meter.count(id, increment);
+    }
+}

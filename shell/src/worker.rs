@@ -1,0 +1,228 @@
+//! A worker: a gateway, and the execution of its effects.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::StreamId;
+use bff_core::gateway::config::{Config, PhantomToken};
+use bff_core::gateway::effect::{Command, Decision, Effect, Forward, ResponseContext};
+use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
+use bff_core::gateway::rejection::Rejection;
+use bff_core::gateway::single_flight::FlightId;
+use bff_core::request::head::RequestHead;
+
+use crate::host::{Callout, CalloutRequest, Host, Level};
+use crate::local_reply::RejectionTexts;
+
+/// Time limit for reading the list of ended sessions.
+const LIST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum length of that list, in bytes: room for 10,000 entries of about 50 bytes.
+pub const MAX_LIST_BYTES: usize = 1024 * 1024;
+
+/// There is one for each worker thread of Envoy and each configuration.
+pub struct Worker {
+    /// Not locked while the host is called, which may call back, except to read attributes.
+    gateway: Mutex<Gateway>,
+    phantom_token: Option<PhantomToken>,
+}
+
+/// What becomes of a request at the end of its head's callback.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The request is forwarded; this is stored for its response.
+    Continue(ResponseContext),
+    /// The request has been answered.
+    Answered,
+    /// The request is paused until [`Host::decide`].
+    Pause,
+}
+
+impl Worker {
+    /// Creates a worker with empty caches.
+    pub fn new(config: Config) -> Self {
+        Self {
+            phantom_token: config.phantom_token.clone(),
+            gateway: Mutex::new(Gateway::new(config)),
+        }
+    }
+
+    /// Handles the head of a request, in its own callback.
+    pub fn on_request(&self, host: &impl Host, stream: StreamId, head: RequestHead<'_>) -> Action {
+        let now = host.now().as_secs();
+        let effect = self.with_gateway(|gateway| gateway.on_request(stream, &head, host, now));
+        // The head lies in the host, which is going to change it.
+        drop(head);
+        let mut action = Action::Pause;
+        let mut effects = VecDeque::from_iter(effect);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                // The callback's return value forwards the request: only a paused request is resumed.
+                Effect::Decide { decision, .. } => {
+                    action = match carry_out(host, decision) {
+                        Some(context) => Action::Continue(context),
+                        None => Action::Answered,
+                    };
+                }
+                // If a callout cannot be made, the decision follows at once.
+                Effect::Run(command) => effects.extend(self.run(host, command)),
+            }
+        }
+        action
+    }
+
+    /// Handles the response to an introspection.
+    pub fn on_introspection(&self, host: &impl Host, flight: FlightId, response: &IntrospectionResponse) {
+        let now = host.now().as_secs();
+        let effects = self.with_gateway(|gateway| gateway.on_introspection(flight, response, now));
+        self.run_effects(host, effects);
+    }
+
+    /// Handles the response to a poll of the list of ended sessions. `body` is `None` if it is longer than
+    /// [`MAX_LIST_BYTES`].
+    pub fn on_ended_sessions(&self, status: u16, body: Option<&[u8]>) {
+        self.with_gateway(|gateway| gateway.on_ended_sessions(status, body));
+    }
+
+    /// Handles a tick, twice a second, on behalf of no request.
+    pub fn on_tick(&self, host: &impl Host) {
+        let now = host.now().as_secs();
+        let effects = self.with_gateway(|gateway| gateway.on_tick(now));
+        self.run_effects(host, effects);
+    }
+
+    /// Repeats the introspections that were lost with their requests, on behalf of no request.
+    pub fn repeat_lost(&self, host: &impl Host) {
+        let effects = self.with_gateway(Gateway::repeat_lost);
+        self.run_effects(host, effects);
+    }
+
+    /// Repeats the introspection that this request waits for, if it was lost with another request.
+    pub fn take_over(&self, host: &impl Host, stream: StreamId) {
+        let effect = self.with_gateway(|gateway| gateway.take_over(stream));
+        self.run_effects(host, Vec::from_iter(effect));
+    }
+
+    /// Handles the head of a response, in its callback. Returns `false` if an error has replaced the response.
+    pub fn on_response(&self, host: &impl Host, context: &ResponseContext) -> bool {
+        if let Some(required) = &context.route
+            && let Some(rejection) = self.with_gateway(|gateway| gateway.on_response(required, host))
+        {
+            reject(host, &rejection);
+            return false;
+        }
+        if context.by_cookie {
+            host.add_private();
+        }
+        true
+    }
+
+    /// Handles the end of a paused request. `Some`: the introspection that this other request waits for was lost. Call
+    /// [`Worker::take_over`] for it, or [`Worker::repeat_lost`], as soon as possible.
+    pub fn on_stream_end(&self, stream: StreamId) -> Option<StreamId> {
+        self.with_gateway(|gateway| gateway.on_stream_end(stream))
+    }
+
+    /// Gives access to the gateway. `work` must not call the host, except to read attributes.
+    pub fn with_gateway<T>(&self, work: impl FnOnce(&mut Gateway) -> T) -> T {
+        work(&mut self.gateway.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn run_effects(&self, host: &impl Host, effects: Vec<Effect>) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Decide { stream, decision } => host.decide(stream, decision),
+                Effect::Run(command) => effects.extend(self.run(host, command)),
+            }
+        }
+    }
+
+    /// Runs a command. Returns the effects that follow at once.
+    fn run(&self, host: &impl Host, command: Command) -> Vec<Effect> {
+        match command {
+            Command::Introspect { flight, request, .. } => {
+                if self.introspect(host, flight, &request) {
+                    return Vec::new();
+                }
+                let now = host.now().as_secs();
+                self.with_gateway(|gateway| gateway.on_introspection(flight, &IntrospectionResponse::Failed, now))
+            }
+            Command::ReadEndedSessions { cluster, path } => {
+                let request = CalloutRequest {
+                    cluster: &cluster,
+                    headers: &[(":method", "GET"), (":path", &path), (":authority", &cluster)],
+                    body: &[],
+                    timeout: LIST_TIMEOUT,
+                };
+                if !host.call_out(&request, Callout::EndedSessions) {
+                    self.on_ended_sessions(0, None);
+                }
+                Vec::new()
+            }
+            Command::Warn(notice) => {
+                host.log(Level::Warn, format_args!("bff: {notice}"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Starts an introspection. Returns whether it is in progress.
+    fn introspect(&self, host: &impl Host, flight: FlightId, request: &IntrospectionRequest) -> bool {
+        let Some(stage) = &self.phantom_token else { return false };
+        let headers: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let request = CalloutRequest {
+            cluster: &stage.cluster,
+            headers: &headers,
+            body: &request.body,
+            timeout: Duration::from_millis(stage.timeout_ms),
+        };
+        let started = host.now();
+        let is_in_progress = host.call_out(&request, Callout::Introspection { flight, started });
+        if !is_in_progress {
+            host.log(
+                Level::Error,
+                format_args!(
+                    "bff: phantom_token.cluster: cluster `{}` does not exist, or its circuit breaker is open: write the name of a cluster, or raise its limits",
+                    stage.cluster
+                ),
+            );
+        }
+        is_in_progress
+    }
+}
+
+/// Carries out a decision on this request. Returns what is stored for its response; `None` if the request was answered.
+/// If it was paused, the host must then resume it.
+pub fn carry_out(host: &impl Host, decision: Decision) -> Option<ResponseContext> {
+    match decision {
+        Decision::Forward(Forward { mutations, context }) => {
+            host.mutate_request_headers(&mutations);
+            Some(context)
+        }
+        Decision::Reject(rejection) => {
+            reject(host, &rejection);
+            None
+        }
+    }
+}
+
+/// Answers this request with an error, or replaces its response.
+pub fn reject(host: &impl Host, rejection: &Rejection) {
+    host.log(level(rejection), format_args!("bff: refused {rejection}"));
+    host.reply(&RejectionTexts::new(rejection).reply());
+}
+
+/// Returns the level of the line about a rejection. Client errors are in the access log: with a line for each at a higher
+/// level, clients could fill this log.
+fn level(rejection: &Rejection) -> Level {
+    match rejection.code.status() < 500 {
+        true => Level::Debug,
+        false => Level::Warn,
+    }
+}
