@@ -8,6 +8,9 @@ use crate::jobs::{self, Company, Job};
 use crate::result::Result;
 use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 
+/// The tests of manifests, which name the proxy-wasm module: the native module has none yet.
+const WITH_MANIFESTS: [&str; 4] = ["--skip", "behind_istio", "--skip", "behind_envoy_gateway"];
+
 /// With filters: the Rust tests, including those of the whole system and in the browser, whose names contain one of them.
 pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
@@ -38,7 +41,8 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
         job.command.envs(environment.iter().cloned());
         jobs.push(job);
         if binary.is_of_the_filter() {
-            let mut job = binary.job(filters);
+            let arguments = [filters, &WITH_MANIFESTS].concat();
+            let mut job = binary.job(&arguments);
             job.name.push_str(" (native module)");
             job.command.envs(environment.iter().cloned()).envs(native.to_env());
             jobs.push(job);
