@@ -176,23 +176,29 @@ impl Stream {
         }
     }
 
+    /// Waits for nothing any more. If an introspection was lost with this request, another one that waits for it takes over.
+    fn leave(&self) {
+        self.configuration.waiting.remove(self.id);
+        if let Some(next) = self.worker().and_then(|worker| worker.on_stream_end(self.id)) {
+            self.configuration.waiting.give(next, Task::TakeOver);
+        }
+    }
+
     /// Answers with an error, after a fault of ours.
     pub(crate) fn fail(&self, envoy: &impl EnvoyStream, what: &'static str) -> HeadStatus {
-        self.configuration.waiting.remove(self.id);
+        self.leave();
         self.state.set(State::Answered);
         worker::reject(&self.host(envoy), &Rejection::new(ErrorCode::ServerError, what));
         HeadStatus::Stop
     }
 }
 
-/// The gateway must learn of every paused request that ends, since the client may have left. Envoy is not called here.
+/// The gateway must learn of every paused request that ends, since the client may have left. Envoy is not called here. Nothing
+/// waits for any other request: it takes no lock that the workers share.
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.configuration.waiting.remove(self.id);
-        if matches!(self.state.get(), State::Paused | State::Answered)
-            && let Some(next) = self.worker().and_then(|worker| worker.on_stream_end(self.id))
-        {
-            self.configuration.waiting.give(next, Task::TakeOver);
+        if self.state.get() == State::Paused {
+            self.leave();
         }
     }
 }

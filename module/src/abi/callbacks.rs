@@ -91,6 +91,15 @@ pub(super) type DefineMetric = unsafe extern "C" fn(ConfigPtr, Buffer<'_>, *cons
 /// Changes a metric without labels: number, label values, value.
 pub(super) type ChangeMetric = unsafe extern "C" fn(*mut c_void, usize, *const Buffer<'_>, usize, u64) -> u32;
 
+/// Sends a request to a cluster: the place for the callout's number, cluster, headers, body, and time limit in milliseconds.
+pub(super) type HttpCallout =
+    unsafe extern "C" fn(*mut c_void, *mut u64, Buffer<'_>, *const Header<'_>, usize, Buffer<'_>, u64) -> u32;
+
+/// Schedules an event of this number. From any thread.
+pub(super) type CommitScheduler = unsafe extern "C" fn(SchedulerPtr, u64);
+/// Deletes a scheduler. From any thread.
+pub(super) type DeleteScheduler = unsafe extern "C" fn(SchedulerPtr);
+
 macro_rules! callbacks {
     ($($(#[$about:meta])* $name:ident = $envoy:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         unsafe extern "C" {

@@ -7,7 +7,8 @@ use bff_shell::host::{CalloutRequest, Level};
 use bff_shell::metrics::Meter;
 
 use super::callbacks::{
-    self, Buffer, ChangeMetric, ConfigPtr, DefineMetric, FilterPtr, Header, HeaderType, LogLevel, SUCCESS, SchedulerPtr,
+    self, Buffer, ChangeMetric, CommitScheduler, ConfigPtr, DefineMetric, DeleteScheduler, FilterPtr, Header,
+    HeaderType, HttpCallout, LogLevel, SUCCESS, SchedulerPtr,
 };
 use crate::configuration::Mode;
 use crate::envoy::{Envoy, MetricId, Wake};
@@ -109,50 +110,42 @@ fn write_line(level: Level, message: fmt::Arguments<'_>) {
     }
 }
 
-fn millis(request: &CalloutRequest<'_>) -> u64 {
-    u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX)
+/// Wakes a request or a configuration. Both have functions of their own for the same.
+struct Scheduler {
+    pointer: SchedulerPtr,
+    commit: CommitScheduler,
+    delete: DeleteScheduler,
 }
-
-/// Wakes a request.
-struct FilterScheduler(SchedulerPtr);
-/// Wakes a configuration.
-struct ConfigScheduler(SchedulerPtr);
 
 // SAFETY: a scheduler can be used and deleted on any thread.
-unsafe impl Send for FilterScheduler {}
+unsafe impl Send for Scheduler {}
 // SAFETY: as above.
-unsafe impl Sync for FilterScheduler {}
-// SAFETY: as above.
-unsafe impl Send for ConfigScheduler {}
-// SAFETY: as above.
-unsafe impl Sync for ConfigScheduler {}
+unsafe impl Sync for Scheduler {}
 
-impl Wake for FilterScheduler {
+impl Wake for Scheduler {
     fn wake(&self) {
         // SAFETY: it is deleted only when this value is dropped.
-        unsafe { callbacks::scheduler_commit(self.0, 0) };
+        unsafe { (self.commit)(self.pointer, 0) };
     }
 }
 
-impl Drop for FilterScheduler {
+impl Drop for Scheduler {
     fn drop(&mut self) {
         // SAFETY: once, and nobody has the pointer afterwards.
-        unsafe { callbacks::scheduler_delete(self.0) };
+        unsafe { (self.delete)(self.pointer) };
     }
 }
 
-impl Wake for ConfigScheduler {
-    fn wake(&self) {
-        // SAFETY: it is deleted only when this value is dropped.
-        unsafe { callbacks::config_scheduler_commit(self.0, 0) };
-    }
-}
-
-impl Drop for ConfigScheduler {
-    fn drop(&mut self) {
-        // SAFETY: once, and nobody has the pointer afterwards.
-        unsafe { callbacks::config_scheduler_delete(self.0) };
-    }
+/// Sends a request on behalf of a filter or of a configuration.
+fn call_out(of: *mut std::ffi::c_void, send: HttpCallout, request: &CalloutRequest<'_>) -> Option<u64> {
+    let mut number = 0;
+    let timeout_ms = u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX);
+    let (cluster, body) = (Buffer::of(request.cluster.as_bytes()), Buffer::of(request.body));
+    let result = with_lines(request.headers, |lines, count| {
+        // SAFETY: the pointer is that of a hook on its thread; everything else lives until the call returns.
+        unsafe { send(of, &raw mut number, cluster, lines, count, body, timeout_ms) }
+    });
+    (result == SUCCESS).then_some(number)
 }
 
 /// A metric that cannot be changed is not worth a request: the result is ignored.
@@ -247,20 +240,16 @@ impl Envoy for ConfigHook {
     }
 
     fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64> {
-        let mut number = 0;
-        let (cluster, body) = (Buffer::of(request.cluster.as_bytes()), Buffer::of(request.body));
-        let result = with_lines(request.headers, |lines, count| {
-            // SAFETY: the pointer is that of a hook on the main thread; everything else lives until the call returns.
-            unsafe {
-                callbacks::config_http_callout(self.0, &raw mut number, cluster, lines, count, body, millis(request))
-            }
-        });
-        (result == SUCCESS).then_some(number)
+        call_out(self.0, callbacks::config_http_callout, request)
     }
 
     fn wake(&self) -> Box<dyn Wake> {
-        // SAFETY: the pointer is that of a hook.
-        Box::new(ConfigScheduler(unsafe { callbacks::config_scheduler_new(self.0) }))
+        Box::new(Scheduler {
+            // SAFETY: the pointer is that of a hook.
+            pointer: unsafe { callbacks::config_scheduler_new(self.0) },
+            commit: callbacks::config_scheduler_commit,
+            delete: callbacks::config_scheduler_delete,
+        })
     }
 }
 
@@ -270,17 +259,15 @@ impl Envoy for FilterHook {
     }
 
     fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64> {
-        let mut number = 0;
-        let (cluster, body) = (Buffer::of(request.cluster.as_bytes()), Buffer::of(request.body));
-        let result = with_lines(request.headers, |lines, count| {
-            // SAFETY: the pointer is that of a hook; everything else lives until the call returns.
-            unsafe { callbacks::http_callout(self.0, &raw mut number, cluster, lines, count, body, millis(request)) }
-        });
-        (result == SUCCESS).then_some(number)
+        call_out(self.0, callbacks::http_callout, request)
     }
 
     fn wake(&self) -> Box<dyn Wake> {
-        // SAFETY: the pointer is that of a hook.
-        Box::new(FilterScheduler(unsafe { callbacks::scheduler_new(self.0) }))
+        Box::new(Scheduler {
+            // SAFETY: the pointer is that of a hook.
+            pointer: unsafe { callbacks::scheduler_new(self.0) },
+            commit: callbacks::scheduler_commit,
+            delete: callbacks::scheduler_delete,
+        })
     }
 }
