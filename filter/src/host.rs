@@ -9,7 +9,7 @@ use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_core::gateway::introspection::{IntrospectionResponse, MAX_RESPONSE_BYTES};
 use bff_core::request::cache_control;
 use bff_core::request::head::RequestHead;
-use bff_shell::host::{CalloutRequest, Level};
+use bff_shell::host::{CalloutRequest, Level, SharedValue};
 use bff_shell::local_reply::LocalReply;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
@@ -180,4 +180,16 @@ fn body(body_size: usize, limit: usize) -> Option<Vec<u8>> {
 /// Sets the period of the root context's ticks; zero stops them.
 pub(crate) fn tick_every(period: Duration) {
     let _ = hostcalls::set_tick_period(period);
+}
+
+/// Returns a value of the data that the VMs with this VM's `vm_id` share.
+pub(crate) fn shared_value(name: &str) -> Option<SharedValue> {
+    let (bytes, version) = hostcalls::get_shared_data(name).ok()?;
+    let bytes = bytes?;
+    Some(SharedValue { bytes, version })
+}
+
+/// Stores such a value, unless its version is no longer this one. Returns whether it did.
+pub(crate) fn set_shared_value(name: &str, value: &[u8], version: Option<u32>) -> bool {
+    hostcalls::set_shared_data(name, Some(value), version).is_ok()
 }

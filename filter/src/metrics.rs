@@ -1,13 +1,13 @@
 //! Metrics through proxy-wasm, which has no labels.
 
-use bff_shell::metrics::Meter;
+use bff_shell::metrics::{Meter, MetricRegistry};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 
 /// Envoy's stats.
 pub(crate) struct Stats;
 
-impl Meter for Stats {
+impl MetricRegistry for Stats {
     type Id = u32;
 
     fn counter(&self, name: &str) -> Option<u32> {
@@ -21,6 +21,10 @@ impl Meter for Stats {
     fn histogram(&self, name: &str) -> Option<u32> {
         hostcalls::define_metric(MetricType::Histogram, name).ok()
     }
+}
+
+impl Meter for Stats {
+    type Id = u32;
 
     fn count(&self, id: u32, increment: u64) {
         self.change(id, i64::try_from(increment).unwrap_or(i64::MAX));

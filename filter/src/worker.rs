@@ -3,14 +3,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::{Decision, ResponseContext};
 use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::IntrospectionOutcome;
 use bff_core::request::head::RequestHead;
-use bff_shell::host::{Callout, CalloutRequest, Host, Level};
+use bff_shell::host::{Callout, CalloutRequest, Host, Level, RequestHost, SharedValue};
 use bff_shell::local_reply::LocalReply;
 use bff_shell::metrics::{Metrics, Reported};
 use bff_shell::worker::{self, Action, MAX_LIST_BYTES};
@@ -42,7 +45,7 @@ impl Worker {
         let keys: Vec<_> = stages.flat_map(|stage| stage.sealer.key_ids()).collect();
         host::tick_every(NEXT_TICK);
         Self {
-            gateway: worker::Worker::new(config),
+            gateway: worker::Worker::new(Gateway::with_shared_cache(config.clone()), &config),
             callouts: RefCell::default(),
             responses: RefCell::default(),
             metrics: Metrics::define(&Stats, keys.into_iter()),
@@ -152,18 +155,6 @@ impl Host for ContextHost<'_> {
         host::log(level, message);
     }
 
-    fn mutate_request_headers(&self, mutations: &HeaderMutations) {
-        host::mutate_request_headers(mutations);
-    }
-
-    fn reply(&self, reply: &LocalReply<'_>) {
-        host::reply(reply);
-    }
-
-    fn add_private(&self) {
-        host::add_private();
-    }
-
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
             Callout::Introspection { .. } => self.worker.metrics.introspection(&Stats),
@@ -190,5 +181,38 @@ impl Host for ContextHost<'_> {
             host::resume_request();
         }
         host::set_effective_context(self.context_id);
+    }
+
+    fn shared_value(&self, name: &str) -> Option<SharedValue> {
+        host::shared_value(name)
+    }
+
+    fn set_shared_value(&self, name: &str, value: &[u8], version: Option<u32>) -> bool {
+        host::set_shared_value(name, value, version)
+    }
+
+    // Every request of this worker waits in its gateway.
+    fn share(&self, _: StreamId, _: Arc<IntrospectionOutcome>) {}
+
+    // The root context repeats a lost introspection at its next tick.
+    fn take_over(&self, _: StreamId) {
+        host::tick_every(NEXT_TICK);
+    }
+}
+
+impl RequestHost for ContextHost<'_> {
+    // Envoy finds a paused request by its context.
+    fn prepare_to_wait(&self, _: StreamId) {}
+
+    fn mutate_request_headers(&self, mutations: &HeaderMutations) {
+        host::mutate_request_headers(mutations);
+    }
+
+    fn reply(&self, reply: &LocalReply<'_>) {
+        host::reply(reply);
+    }
+
+    fn add_private(&self) {
+        host::add_private();
     }
 }

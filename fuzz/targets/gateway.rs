@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use base64::Engine;
 use bff_core::cookie::purpose::Purpose;
@@ -87,7 +88,13 @@ impl World {
                     self.callouts
                         .insert(flight, (stream, cause.or(known).expect("a cause")));
                 }
-                Effect::Run(Command::ReadEndedSessions { .. } | Command::Warn(_)) => {}
+                Effect::Run(
+                    Command::Share { .. }
+                    | Command::TakeOver { .. }
+                    | Command::Store(_)
+                    | Command::ReadEndedSessions { .. }
+                    | Command::Warn(_),
+                ) => {}
             }
         }
     }
@@ -148,7 +155,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
-                let effects = Vec::from_iter(world.gateway.on_request(last, &head_of(&lines), &Plain, now));
+                let effect = world.gateway.on_request(last, &head_of(&lines), &Plain, now);
+                let effect = effect.or_else(|| world.gateway.introspect(last, Duration::from_secs(now)));
+                let effects = Vec::from_iter(effect);
                 world.effects(effects, Some(token));
                 assert!(proven || !world.open.contains_key(&last), "it waits without proof");
             }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse, classify};
-use bff_core::gateway::introspection_cache::TokenState;
+use bff_core::gateway::token_state::TokenState;
 use bff_fuzz::NOW;
 
 static STAGE: LazyLock<PhantomToken> = LazyLock::new(|| {

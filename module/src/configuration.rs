@@ -2,33 +2,42 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bff_core::gateway::attributes::{RequestAttributes, StreamId};
+use bff_core::gateway::Gateway;
+use bff_core::gateway::attributes::StreamId;
 use bff_core::gateway::config::Config;
 use bff_core::gateway::effect::Decision;
-use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::IntrospectionOutcome;
+use bff_core::session::ended_sessions::EndedSessions;
 use bff_shell::host::{Callout, CalloutRequest, Host, Level};
-use bff_shell::local_reply::LocalReply;
 use bff_shell::metrics::{Metrics, Reported};
 use bff_shell::worker::{MAX_LIST_BYTES, Worker};
 
-use crate::envoy::{Envoy, MetricId};
+use crate::ended_sessions::{Role, Subscription};
+use crate::envoy::{Envoy, EnvoyConfiguration, MetricId};
 use crate::ticker::Ticks;
-use crate::waiting::Waiting;
+use crate::waiting::Task;
+use crate::{memories, waiting};
 
 /// There is one for each place at which Envoy has the filter, and each version of its settings there.
 pub(crate) struct Configuration {
     /// By Envoy's number of the worker thread.
-    workers: Vec<Worker>,
-    pub(crate) waiting: Waiting,
-    pub(crate) metrics: Metrics<MetricId>,
+    workers: Vec<Arc<Thread>>,
+    metrics: Arc<Metrics<MetricId>>,
     /// By worker.
     reported: Mutex<Vec<Reported>>,
-    last_stream: AtomicU64,
+    ended: Option<Subscription>,
     /// `None` when Envoy only validates its configuration.
     _ticks: Option<Ticks>,
+}
+
+/// What one worker thread of Envoy uses of a configuration. Other threads lock its gateway only in ticks.
+pub(crate) struct Thread {
+    pub(crate) worker: Worker,
+    pub(crate) metrics: Arc<Metrics<MetricId>>,
+    next_stream: AtomicU64,
 }
 
 /// Whether Envoy serves requests with a configuration, or only validates it (`--mode validate`).
@@ -45,7 +54,7 @@ impl Configuration {
     ///
     /// # Errors
     /// What is wrong, for the log.
-    pub(crate) fn new(json: &[u8], mode: Mode, envoy: &impl Envoy) -> Result<Configuration, String> {
+    pub(crate) fn new(json: &[u8], mode: Mode, envoy: &impl EnvoyConfiguration) -> Result<Configuration, String> {
         let env = |name: &str| std::env::var(name).ok();
         let config = Config::parse(json, env).map_err(|error| format!("invalid configuration: {error}"))?;
         for warning in &config.warnings {
@@ -56,40 +65,52 @@ impl Configuration {
             Mode::Validate => 1,
         };
         let keys = config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
-        let metrics = Metrics::define(envoy, keys);
+        let metrics = Arc::new(Metrics::define(envoy, keys));
         let ticks = match mode {
             Mode::Serve(_) => Some(Ticks::start(envoy.wake()).ok_or("starting a thread failed")?),
             Mode::Validate => None,
         };
+        let source = config
+            .bff_token
+            .as_ref()
+            .and_then(|stage| stage.ended_sessions.as_ref());
         let configuration = Configuration {
-            workers: (0..count).map(|_| Worker::new(config.clone())).collect(),
-            waiting: Waiting::default(),
+            workers: (0..count).map(|_| Arc::new(Thread::new(&config, &metrics))).collect(),
             metrics,
             reported: Mutex::new((0..count).map(|_| Reported::default()).collect()),
-            last_stream: AtomicU64::new(0),
+            ended: source.map(Subscription::new),
             _ticks: ticks,
         };
-        configuration.share_ended_sessions();
+        if let Some(list) = configuration.ended.as_ref().and_then(Subscription::list) {
+            configuration.share_ended_sessions(&list);
+        }
         Ok(configuration)
     }
 
-    /// Returns the worker of a thread of Envoy.
-    pub(crate) fn worker(&self, index: usize) -> Option<&Worker> {
-        self.workers.get(index)
-    }
-
-    /// Returns a number for a request that no other has.
-    pub(crate) fn next_stream(&self) -> StreamId {
-        self.last_stream.fetch_add(1, Ordering::Relaxed)
+    /// Returns the part of a worker thread of Envoy.
+    pub(crate) fn thread(&self, index: usize) -> Option<&Arc<Thread>> {
+        // Envoy has no more workers than it said.
+        self.workers.get(index.checked_rem(self.workers.len())?)
     }
 
     /// Handles a tick, on the main thread.
     pub(crate) fn on_tick(&self, envoy: &impl Envoy) {
+        match self.ended.as_ref().map(Subscription::role) {
+            Some(Role::Begins) => {
+                if let Some(first) = self.workers.first() {
+                    first.worker.with_gateway(Gateway::poll_ended_sessions);
+                }
+            }
+            Some(Role::Follows(Some(list))) => self.share_ended_sessions(&list),
+            Some(Role::Polls | Role::Follows(None)) | None => {}
+        }
         let host = TickHost { envoy };
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        for (worker, reported) in self.workers.iter().zip(reported.iter_mut()) {
-            worker.on_tick(&host);
-            worker.with_gateway(|gateway| self.metrics.report(envoy, reported, gateway));
+        for (thread, reported) in self.workers.iter().zip(reported.iter_mut()) {
+            thread.worker.on_tick(&host);
+            thread
+                .worker
+                .with_gateway(|gateway| self.metrics.report(envoy, reported, gateway));
         }
     }
 
@@ -98,19 +119,45 @@ impl Configuration {
     pub(crate) fn on_ended_sessions(&self, response: Option<(u16, &[u8])>) {
         let Some(first) = self.workers.first() else { return };
         let (status, body) = response.unwrap_or((0, &[]));
-        first.on_ended_sessions(status, (body.len() <= MAX_LIST_BYTES).then_some(body));
-        self.share_ended_sessions();
+        first
+            .worker
+            .on_ended_sessions(status, (body.len() <= MAX_LIST_BYTES).then_some(body));
+        let list = first
+            .worker
+            .with_gateway(|gateway| Arc::clone(gateway.ended_sessions()));
+        self.share_ended_sessions(&list);
+        if let Some(subscription) = &self.ended {
+            subscription.publish(list);
+        }
     }
 
-    /// Only the first worker's gateway polls the list of ended sessions. The others get its list.
-    fn share_ended_sessions(&self) {
-        let Some((first, others)) = self.workers.split_first() else {
-            return;
-        };
-        let list = first.with_gateway(|gateway| gateway.ended_sessions().clone());
-        for worker in others {
-            worker.with_gateway(|gateway| gateway.share_ended_sessions(&list));
+    /// Gives the list of ended sessions to all gateways but the first, if this one polls it.
+    fn share_ended_sessions(&self, list: &Arc<EndedSessions>) {
+        for thread in &self.workers {
+            thread.worker.with_gateway(|gateway| {
+                if !Arc::ptr_eq(gateway.ended_sessions(), list) {
+                    gateway.share_ended_sessions(list);
+                }
+            });
         }
+    }
+}
+
+impl Thread {
+    fn new(config: &Config, metrics: &Arc<Metrics<MetricId>>) -> Thread {
+        /// Requests have numbers of their own in the whole process, by a number for each thread and configuration.
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        const STREAMS_BITS: u32 = 40;
+        Thread {
+            worker: Worker::new(Gateway::with_memory(config.clone(), memories::of), config),
+            metrics: Arc::clone(metrics),
+            next_stream: AtomicU64::new(LAST.fetch_add(1, Ordering::Relaxed).wrapping_shl(STREAMS_BITS)),
+        }
+    }
+
+    /// Returns a number for a request that no other has.
+    pub(crate) fn next_stream(&self) -> StreamId {
+        self.next_stream.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -124,16 +171,6 @@ struct TickHost<'a, E> {
     envoy: &'a E,
 }
 
-impl<E> RequestAttributes for TickHost<'_, E> {
-    fn peer_certificate(&self) -> Option<[u8; 32]> {
-        None
-    }
-
-    fn route_metadata(&self, _: &str, _: &str) -> Option<Vec<u8>> {
-        None
-    }
-}
-
 impl<E: Envoy> Host for TickHost<'_, E> {
     fn now(&self) -> Duration {
         now()
@@ -143,12 +180,6 @@ impl<E: Envoy> Host for TickHost<'_, E> {
         self.envoy.log(level, message);
     }
 
-    fn mutate_request_headers(&self, _: &HeaderMutations) {}
-
-    fn reply(&self, _: &LocalReply<'_>) {}
-
-    fn add_private(&self) {}
-
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
             Callout::EndedSessions => self.envoy.call_out(request).is_some(),
@@ -157,5 +188,15 @@ impl<E: Envoy> Host for TickHost<'_, E> {
         }
     }
 
-    fn decide(&self, _: StreamId, _: Decision) {}
+    fn decide(&self, stream: StreamId, decision: Decision) {
+        waiting::give(stream, Task::Decide(decision));
+    }
+
+    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
+        waiting::give(stream, Task::Learn(outcome));
+    }
+
+    fn take_over(&self, stream: StreamId) {
+        waiting::give(stream, Task::TakeOver);
+    }
 }

@@ -1,12 +1,13 @@
 //! What the shell needs of Envoy, in a hook.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bff_core::gateway::attributes::RequestAttributes;
 use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_shell::host::{CalloutRequest, Level};
 use bff_shell::local_reply::LocalReply;
-use bff_shell::metrics::Meter;
+use bff_shell::metrics::{Meter, MetricRegistry};
 
 /// The number of a metric. Those of counters, gauges and histograms are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,11 @@ pub(crate) trait Envoy: Meter<Id = MetricId> {
     fn call_out(&self, request: &CalloutRequest<'_>) -> Option<u64>;
 
     /// Returns what wakes this configuration or request.
-    fn wake(&self) -> Box<dyn Wake>;
+    fn wake(&self) -> Arc<dyn Wake>;
 }
+
+/// Envoy while it creates a configuration.
+pub(crate) trait EnvoyConfiguration: Envoy + MetricRegistry<Id = MetricId> {}
 
 /// Envoy in a hook of a request.
 pub(crate) trait EnvoyStream: Envoy + RequestAttributes {

@@ -15,7 +15,9 @@
 
 mod abi;
 mod configuration;
+mod ended_sessions;
 mod envoy;
+mod memories;
 mod stream;
 mod ticker;
 mod waiting;

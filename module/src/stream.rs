@@ -9,22 +9,20 @@ use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::effect::{Decision, ResponseContext};
 use bff_core::gateway::error_code::ErrorCode;
 use bff_core::gateway::header_mutations::HeaderMutations;
-use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use bff_core::gateway::rejection::Rejection;
 use bff_core::request::head::RequestHead;
-use bff_shell::host::{Callout, CalloutRequest, Host, Level};
+use bff_shell::host::{Callout, CalloutRequest, Host, Level, RequestHost};
 use bff_shell::local_reply::LocalReply;
-use bff_shell::worker::{self, Action, Worker};
+use bff_shell::worker::{self, Action};
 
-use crate::configuration::{self, Configuration};
+use crate::configuration::{self, Thread};
 use crate::envoy::EnvoyStream;
-use crate::waiting::Task;
+use crate::waiting::{self, Task};
 
 /// A request, on one worker thread. The call that may end it is the last one in each hook.
 pub(crate) struct Stream {
-    configuration: Arc<Configuration>,
-    /// Envoy's number of the worker thread.
-    worker: usize,
+    thread: Arc<Thread>,
     id: StreamId,
     state: Cell<State>,
     /// What is stored for the response.
@@ -57,19 +55,14 @@ pub(crate) enum HeadStatus {
 
 impl Stream {
     /// Creates a request on a worker thread.
-    pub(crate) fn new(configuration: Arc<Configuration>, worker: usize) -> Stream {
+    pub(crate) fn new(thread: Arc<Thread>) -> Stream {
         Stream {
-            id: configuration.next_stream(),
-            configuration,
-            worker,
+            id: thread.next_stream(),
+            thread,
             state: Cell::new(State::New),
             response: Cell::default(),
             callout: Cell::new(None),
         }
-    }
-
-    fn worker(&self) -> Option<&Worker> {
-        self.configuration.worker(self.worker)
     }
 
     fn host<'a, E>(&'a self, envoy: &'a E) -> StreamHost<'a, E> {
@@ -82,11 +75,12 @@ impl Stream {
 
     /// Handles the request's head. `lines`: its names and values, which are dead after a change of the head.
     pub(crate) fn on_request(&self, envoy: &impl EnvoyStream, head: RequestHead<'_>) -> HeadStatus {
-        let Some(worker) = self.worker() else {
-            drop(head);
-            return self.fail(envoy, "internal error: Envoy has more workers than it said");
-        };
-        match worker.on_request(&self.host(envoy), self.id, head) {
+        let action = self.thread.worker.on_request(&self.host(envoy), self.id, head);
+        if action != Action::Pause && self.state.get() == State::Paused {
+            // What it was going to wait for has come in the meantime.
+            waiting::remove(self.id);
+        }
+        match action {
             Action::Continue(context) => {
                 self.state.set(State::Forwarded);
                 self.response.set(context);
@@ -96,11 +90,7 @@ impl Stream {
                 self.state.set(State::Answered);
                 HeadStatus::Stop
             }
-            Action::Pause => {
-                self.state.set(State::Paused);
-                self.configuration.waiting.add(self.id, envoy.wake());
-                HeadStatus::Pause
-            }
+            Action::Pause => HeadStatus::Pause,
         }
     }
 
@@ -117,11 +107,9 @@ impl Stream {
         match callout {
             Callout::Introspection { flight, started } => {
                 let took = configuration::now().saturating_sub(started);
-                self.configuration.metrics.introspected(envoy, took);
+                self.thread.metrics.introspected(envoy, took);
                 let host = self.host(envoy);
-                if let Some(worker) = self.worker() {
-                    worker.on_introspection(&host, flight, response);
-                }
+                self.thread.worker.on_introspection(&host, flight, response);
                 self.settle(&host);
             }
             // The configuration polls.
@@ -132,13 +120,10 @@ impl Stream {
     /// Handles what another request or thread has for this one.
     pub(crate) fn on_woken(&self, envoy: &impl EnvoyStream) {
         let host = self.host(envoy);
-        match self.configuration.waiting.next(self.id) {
+        match waiting::next(self.id) {
             Some(Task::Decide(decision)) => host.decision.set(Some(decision)),
-            Some(Task::TakeOver) => {
-                if let Some(worker) = self.worker() {
-                    worker.take_over(&host, self.id);
-                }
-            }
+            Some(Task::Learn(outcome)) => self.thread.worker.on_outcome(&host, self.id, &outcome),
+            Some(Task::TakeOver) => self.thread.worker.take_over(&host, self.id),
             None => {}
         }
         self.settle(&host);
@@ -150,7 +135,7 @@ impl Stream {
         if self.state.get() != State::Paused {
             return;
         }
-        self.configuration.waiting.remove(self.id);
+        waiting::remove(self.id);
         // Before the calls that may end the request.
         self.state.set(match &decision {
             Decision::Forward(forward) => {
@@ -167,10 +152,7 @@ impl Stream {
     /// Handles the head of the response.
     pub(crate) fn on_response(&self, envoy: &impl EnvoyStream) -> HeadStatus {
         let context = self.response.take();
-        let is_unchanged = self
-            .worker()
-            .is_none_or(|worker| worker.on_response(&self.host(envoy), &context));
-        match is_unchanged {
+        match self.thread.worker.on_response(&self.host(envoy), &context) {
             true => HeadStatus::Continue,
             false => HeadStatus::Stop,
         }
@@ -178,9 +160,9 @@ impl Stream {
 
     /// Waits for nothing any more. If an introspection was lost with this request, another one that waits for it takes over.
     fn leave(&self) {
-        self.configuration.waiting.remove(self.id);
-        if let Some(next) = self.worker().and_then(|worker| worker.on_stream_end(self.id)) {
-            self.configuration.waiting.give(next, Task::TakeOver);
+        waiting::remove(self.id);
+        if let Some(next) = self.thread.worker.on_stream_end(self.id) {
+            waiting::give(next, Task::TakeOver);
         }
     }
 
@@ -230,21 +212,9 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
         self.envoy.log(level, message);
     }
 
-    fn mutate_request_headers(&self, mutations: &HeaderMutations) {
-        self.envoy.mutate_request_headers(mutations);
-    }
-
-    fn reply(&self, reply: &LocalReply<'_>) {
-        self.envoy.reply(reply);
-    }
-
-    fn add_private(&self) {
-        self.envoy.add_private();
-    }
-
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
-            Callout::Introspection { .. } => self.stream.configuration.metrics.introspection(self.envoy),
+            Callout::Introspection { .. } => self.stream.thread.metrics.introspection(self.envoy),
             Callout::EndedSessions => return false,
         }
         let number = self.envoy.call_out(request);
@@ -255,7 +225,34 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
     fn decide(&self, stream: StreamId, decision: Decision) {
         match stream == self.stream.id {
             true => self.decision.set(Some(decision)),
-            false => self.stream.configuration.waiting.give(stream, Task::Decide(decision)),
+            false => waiting::give(stream, Task::Decide(decision)),
         }
+    }
+
+    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
+        waiting::give(stream, Task::Learn(outcome));
+    }
+
+    fn take_over(&self, stream: StreamId) {
+        waiting::give(stream, Task::TakeOver);
+    }
+}
+
+impl<E: EnvoyStream> RequestHost for StreamHost<'_, E> {
+    fn prepare_to_wait(&self, stream: StreamId) {
+        self.stream.state.set(State::Paused);
+        waiting::add(stream, self.envoy.wake());
+    }
+
+    fn mutate_request_headers(&self, mutations: &HeaderMutations) {
+        self.envoy.mutate_request_headers(mutations);
+    }
+
+    fn reply(&self, reply: &LocalReply<'_>) {
+        self.envoy.reply(reply);
+    }
+
+    fn add_private(&self) {
+        self.envoy.add_private();
     }
 }

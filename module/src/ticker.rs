@@ -23,7 +23,7 @@ fn configurations() -> MutexGuard<'static, Vec<(u64, Arc<dyn Wake>)>> {
 
 impl Ticks {
     /// Begins to tick, at once and then twice a second. `None` if the thread cannot be started.
-    pub(crate) fn start(wake: Box<dyn Wake>) -> Option<Ticks> {
+    pub(crate) fn start(wake: Arc<dyn Wake>) -> Option<Ticks> {
         let started = THREAD.get_or_init(|| {
             let thread = std::thread::Builder::new().name("bff-ticks".to_owned());
             thread.spawn(run).is_ok()
@@ -33,7 +33,7 @@ impl Ticks {
         }
         wake.wake();
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        configurations().push((number, Arc::from(wake)));
+        configurations().push((number, wake));
         Some(Ticks(number))
     }
 }

@@ -1,10 +1,11 @@
-//! The requests that are paused, and what other requests or threads have for them.
+//! The requests of all configurations and workers that are paused, and what others have for them.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bff_core::gateway::attributes::StreamId;
 use bff_core::gateway::effect::Decision;
+use bff_core::gateway::introspection::IntrospectionOutcome;
 
 use crate::envoy::Wake;
 
@@ -12,48 +13,50 @@ use crate::envoy::Wake;
 pub(crate) enum Task {
     /// Carry out the decision.
     Decide(Decision),
+    /// Decide by the outcome of an introspection that another request has made.
+    Learn(Arc<IntrospectionOutcome>),
     /// Repeat the introspection that was lost with another request.
     TakeOver,
 }
 
 struct Waiter {
-    wake: Box<dyn Wake>,
+    wake: Arc<dyn Wake>,
     tasks: VecDeque<Task>,
 }
 
-/// The paused requests of a configuration.
-#[derive(Default)]
-pub(crate) struct Waiting(Mutex<HashMap<StreamId, Waiter>>);
+/// No code of others runs under the lock: a waker calls Envoy, and is deleted by Envoy, only outside of it.
+static WAITERS: Mutex<Option<HashMap<StreamId, Waiter>>> = Mutex::new(None);
 
-impl Waiting {
-    /// No code of others runs under the lock, so a poisoned one can be used.
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Waiter>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn with_waiters<T>(work: impl FnOnce(&mut HashMap<StreamId, Waiter>) -> T) -> T {
+    let mut waiters: MutexGuard<'_, Option<_>> = WAITERS.lock().unwrap_or_else(PoisonError::into_inner);
+    work(waiters.get_or_insert_with(HashMap::new))
+}
 
-    /// Adds a request that is paused.
-    pub(crate) fn add(&self, stream: StreamId, wake: Box<dyn Wake>) {
-        let tasks = VecDeque::new();
-        self.lock().insert(stream, Waiter { wake, tasks });
-    }
+/// Adds a request that is going to be paused.
+pub(crate) fn add(stream: StreamId, wake: Arc<dyn Wake>) {
+    let tasks = VecDeque::new();
+    with_waiters(|waiters| waiters.insert(stream, Waiter { wake, tasks }));
+}
 
-    /// Gives a request something to do. Without such a request, it has ended.
-    pub(crate) fn give(&self, stream: StreamId, task: Task) {
-        if let Some(waiter) = self.lock().get_mut(&stream) {
-            waiter.tasks.push_back(task);
-            waiter.wake.wake();
-        }
+/// Gives a request something to do. Without such a request, it has been decided or has ended.
+pub(crate) fn give(stream: StreamId, task: Task) {
+    let wake = with_waiters(|waiters| {
+        let waiter = waiters.get_mut(&stream)?;
+        waiter.tasks.push_back(task);
+        Some(Arc::clone(&waiter.wake))
+    });
+    if let Some(wake) = wake {
+        wake.wake();
     }
+}
 
-    /// Returns the next task of a request.
-    pub(crate) fn next(&self, stream: StreamId) -> Option<Task> {
-        self.lock().get_mut(&stream)?.tasks.pop_front()
-    }
+/// Returns the next task of a request.
+pub(crate) fn next(stream: StreamId) -> Option<Task> {
+    with_waiters(|waiters| waiters.get_mut(&stream)?.tasks.pop_front())
+}
 
-    /// Removes a request that has been decided, or has ended. Returns whether it was there.
-    pub(crate) fn remove(&self, stream: StreamId) -> bool {
-        // Its scheduler is deleted outside of the lock.
-        let waiter = self.lock().remove(&stream);
-        waiter.is_some()
-    }
+/// Removes a request that has been decided, or has ended.
+pub(crate) fn remove(stream: StreamId) {
+    let waiter = with_waiters(|waiters| waiters.remove(&stream));
+    drop(waiter);
 }

@@ -1,11 +1,13 @@
 //! What a shell must offer.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bff_core::gateway::attributes::{RequestAttributes, StreamId};
 use bff_core::gateway::effect::Decision;
 use bff_core::gateway::header_mutations::HeaderMutations;
+use bff_core::gateway::introspection::IntrospectionOutcome;
 use bff_core::gateway::single_flight::FlightId;
 
 use crate::local_reply::LocalReply;
@@ -48,13 +50,56 @@ pub struct CalloutRequest<'a> {
     pub timeout: Duration,
 }
 
-/// Envoy, in a callback. "This request" is the one whose callback it is.
-pub trait Host: RequestAttributes {
+/// A value of the data that the VMs of the process share.
+pub struct SharedValue {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// Its version, which changes with each write.
+    pub version: Option<u32>,
+}
+
+/// Envoy, in a callback.
+pub trait Host {
     /// Returns the time since 1970.
     fn now(&self) -> Duration;
 
     /// Writes a line to Envoy's log, if it has lines of this level.
     fn log(&self, level: Level, message: fmt::Arguments<'_>);
+
+    /// Sends a request to a cluster on behalf of the request whose callback it is, if it is one's. The host passes the response
+    /// to [`Worker::on_introspection`](crate::worker::Worker::on_introspection) or
+    /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not exist
+    /// or accepts no more requests; then there is no response.
+    fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool;
+
+    /// Carries out a decision on a paused request, which may be another than that of this callback and may have ended.
+    fn decide(&self, stream: StreamId, decision: Decision);
+
+    /// Returns a value of the data that the VMs of the process share, and its version. `None`: there is none, or the host has no
+    /// such data.
+    fn shared_value(&self, _name: &str) -> Option<SharedValue> {
+        None
+    }
+
+    /// Stores such a value, unless its version is no longer this one; `None`: whatever its version. Returns whether it did.
+    fn set_shared_value(&self, _name: &str, _value: &[u8], _version: Option<u32>) -> bool {
+        false
+    }
+
+    /// Passes the outcome of an introspection to [`Worker::on_outcome`](crate::worker::Worker::on_outcome) of the worker of
+    /// another paused request, which may have ended.
+    fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>);
+
+    /// Calls [`Worker::take_over`](crate::worker::Worker::take_over) of the worker of another paused request, which may have
+    /// ended, or [`Worker::repeat_lost`](crate::worker::Worker::repeat_lost), as soon as possible.
+    fn take_over(&self, stream: StreamId);
+}
+
+/// Envoy, in a callback of a request.
+pub trait RequestHost: Host + RequestAttributes {
+    /// Arranges that [`Host::decide`], [`Host::share`] and [`Host::take_over`] reach this request, which may be paused. Its
+    /// callback has not ended yet.
+    fn prepare_to_wait(&self, stream: StreamId);
 
     /// Changes the head of this request, which has not been forwarded yet.
     fn mutate_request_headers(&self, mutations: &HeaderMutations);
@@ -65,13 +110,4 @@ pub trait Host: RequestAttributes {
     /// Adds `Cache-Control: private` to this response unless the API says who may cache it, so that shared caches do not
     /// store it for everybody. In the callback of the response's head.
     fn add_private(&self);
-
-    /// Sends a request to a cluster on behalf of this request. The host passes the response to
-    /// [`Worker::on_introspection`](crate::worker::Worker::on_introspection) or
-    /// [`Worker::on_ended_sessions`](crate::worker::Worker::on_ended_sessions). Returns `false` if the cluster does not exist
-    /// or accepts no more requests; then there is no response.
-    fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool;
-
-    /// Carries out a decision on a paused request, which may be another than this one and may have ended.
-    fn decide(&self, stream: StreamId, decision: Decision);
 }

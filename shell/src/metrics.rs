@@ -8,17 +8,24 @@ use bff_core::gateway::Gateway;
 use bff_core::gateway::counters::{Counter, Counters};
 use bff_core::gateway::error_code::ErrorCode;
 
-/// What a host must offer for metrics.
-pub trait Meter {
+/// What a host must offer to define metrics, each once for a configuration. `None` if the host rejects one.
+pub trait MetricRegistry {
     /// How the host names a metric.
     type Id: Copy;
 
-    /// Defines a counter. `None` if the host rejects it.
+    /// Defines a counter.
     fn counter(&self, name: &str) -> Option<Self::Id>;
     /// Defines a gauge.
     fn gauge(&self, name: &str) -> Option<Self::Id>;
     /// Defines a histogram.
     fn histogram(&self, name: &str) -> Option<Self::Id>;
+}
+
+/// What a host must offer to change metrics.
+pub trait Meter {
+    /// How the host names a metric.
+    type Id: Copy;
+
     /// Adds to a counter.
     fn count(&self, id: Self::Id, increment: u64);
     /// Adds to a gauge.
@@ -34,6 +41,7 @@ pub struct Metrics<Id> {
     rejected: HashMap<u16, Option<Id>>,
     cache_hits: Option<Id>,
     cache_misses: Option<Id>,
+    shared_cache_hits: Option<Id>,
     cache_entries: Option<Id>,
     introspections: Option<Id>,
     introspections_joined: Option<Id>,
@@ -53,13 +61,13 @@ pub struct Metrics<Id> {
 #[derive(Default)]
 pub struct Reported {
     totals: Counters,
-    cache_entries: usize,
+    cached_inactive: usize,
 }
 
 impl<Id: Copy> Metrics<Id> {
     /// Defines the metrics, with one for each cookie key.
-    pub fn define(meter: &impl Meter<Id = Id>, keys: impl Iterator<Item = KeyId>) -> Self {
-        let counter = |name: &str| meter.counter(&format!("bff_filter_{name}"));
+    pub fn define(registry: &impl MetricRegistry<Id = Id>, keys: impl Iterator<Item = KeyId>) -> Self {
+        let counter = |name: &str| registry.counter(&format!("bff_filter_{name}"));
         let mut rejected = HashMap::new();
         for status in ErrorCode::ALL.map(ErrorCode::status) {
             let name = || format!("requests_refused_{status}");
@@ -70,11 +78,12 @@ impl<Id: Copy> Metrics<Id> {
             rejected,
             cache_hits: counter("cache_hits"),
             cache_misses: counter("cache_misses"),
-            cache_entries: meter.gauge("bff_filter_cache_entries"),
+            shared_cache_hits: counter("shared_cache_hits"),
+            cache_entries: registry.gauge("bff_filter_cache_entries"),
             introspections: counter("introspections"),
             introspections_joined: counter("introspections_joined"),
             introspection_failures: counter("introspection_failures"),
-            introspection_ms: meter.histogram("bff_filter_introspection_ms"),
+            introspection_ms: registry.histogram("bff_filter_introspection_ms"),
             clocks_differ: counter("introspection_clocks_differ"),
             session_tokens_inactive: counter("session_tokens_inactive"),
             ended_sessions_read: counter("ended_sessions_read"),
@@ -111,10 +120,12 @@ impl<Id: Copy> Metrics<Id> {
         count(meter, self.opened, opened);
         reported.totals.clone_from(counters);
 
-        let entries = gateway.cached_responses();
-        let before = std::mem::replace(&mut reported.cache_entries, entries);
+        let inactive = gateway.cached_inactive();
+        let before = std::mem::replace(&mut reported.cached_inactive, inactive);
         let signed = |entries: usize| i64::try_from(entries).unwrap_or(0);
-        let change = signed(entries).saturating_sub(signed(before));
+        // Several gateways may have one memory: whichever reports first reports its change.
+        let active = gateway.memory().map_or(0, |memory| memory.unreported());
+        let change = signed(inactive).saturating_sub(signed(before)).saturating_add(active);
         if let Some(id) = self.cache_entries
             && change != 0
         {
@@ -131,6 +142,7 @@ impl<Id: Copy> Metrics<Id> {
             Counter::UntrustedOrigin => self.untrusted_origins,
             Counter::CacheHit => self.cache_hits,
             Counter::CacheMiss => self.cache_misses,
+            Counter::SharedCacheHit => self.shared_cache_hits,
             Counter::Joined => self.introspections_joined,
             Counter::IntrospectionFailed => self.introspection_failures,
             Counter::ClocksDiffer => self.clocks_differ,

@@ -8,12 +8,13 @@ use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::StreamId;
 use bff_core::gateway::config::{Config, PhantomToken};
 use bff_core::gateway::effect::{Command, Decision, Effect, Forward, ResponseContext};
-use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
+use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionRequest, IntrospectionResponse};
 use bff_core::gateway::rejection::Rejection;
+use bff_core::gateway::shared_cache::SharedEntry;
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::request::head::RequestHead;
 
-use crate::host::{Callout, CalloutRequest, Host, Level};
+use crate::host::{Callout, CalloutRequest, Host, Level, RequestHost};
 use crate::local_reply::RejectionTexts;
 
 /// Time limit for reading the list of ended sessions.
@@ -40,20 +41,28 @@ pub enum Action {
 }
 
 impl Worker {
-    /// Creates a worker with empty caches.
-    pub fn new(config: Config) -> Self {
+    /// Creates the worker of a gateway with this configuration.
+    pub fn new(gateway: Gateway, config: &Config) -> Self {
         Self {
             phantom_token: config.phantom_token.clone(),
-            gateway: Mutex::new(Gateway::new(config)),
+            gateway: Mutex::new(gateway),
         }
     }
 
     /// Handles the head of a request, in its own callback.
-    pub fn on_request(&self, host: &impl Host, stream: StreamId, head: RequestHead<'_>) -> Action {
-        let now = host.now().as_secs();
-        let effect = self.with_gateway(|gateway| gateway.on_request(stream, &head, host, now));
+    pub fn on_request(&self, host: &impl RequestHost, stream: StreamId, head: RequestHead<'_>) -> Action {
+        let now = host.now();
+        let mut effect = self.with_gateway(|gateway| gateway.on_request(stream, &head, host, now.as_secs()));
         // The head lies in the host, which is going to change it.
         drop(head);
+        if effect.is_none() {
+            effect = self.find_shared(host, stream, now.as_secs());
+        }
+        if effect.is_none() {
+            // Before it waits for another thread, which may wake it at once.
+            host.prepare_to_wait(stream);
+            effect = self.with_gateway(|gateway| gateway.introspect(stream, now));
+        }
         let mut action = Action::Pause;
         let mut effects = VecDeque::from_iter(effect);
         while let Some(effect) = effects.pop_front() {
@@ -72,11 +81,27 @@ impl Worker {
         action
     }
 
+    /// Looks for the token of a request that waits in the host's shared data.
+    fn find_shared(&self, host: &impl Host, stream: StreamId, now: u64) -> Option<Effect> {
+        let slots = self.with_gateway(|gateway| gateway.shared_slots(stream))?;
+        slots.into_iter().find_map(|slot| {
+            let value = host.shared_value(&slot.name())?;
+            self.with_gateway(|gateway| gateway.on_shared_value(stream, slot, &value.bytes, now))
+        })
+    }
+
     /// Handles the response to an introspection.
     pub fn on_introspection(&self, host: &impl Host, flight: FlightId, response: &IntrospectionResponse) {
         let now = host.now().as_secs();
         let effects = self.with_gateway(|gateway| gateway.on_introspection(flight, response, now));
         self.run_effects(host, effects);
+    }
+
+    /// Handles the outcome of an introspection of another worker, for a request that waits here.
+    pub fn on_outcome(&self, host: &impl Host, stream: StreamId, outcome: &IntrospectionOutcome) {
+        let now = host.now().as_secs();
+        let effect = self.with_gateway(|gateway| gateway.on_outcome(stream, outcome, now));
+        self.run_effects(host, Vec::from_iter(effect));
     }
 
     /// Handles the response to a poll of the list of ended sessions. `body` is `None` if it is longer than
@@ -87,8 +112,12 @@ impl Worker {
 
     /// Handles a tick, twice a second, on behalf of no request.
     pub fn on_tick(&self, host: &impl Host) {
-        let now = host.now().as_secs();
-        let effects = self.with_gateway(|gateway| gateway.on_tick(now));
+        let now = host.now();
+        let effects = self.with_gateway(|gateway| {
+            let mut effects = gateway.on_tick(now.as_secs());
+            effects.extend(gateway.on_deadlines(now));
+            effects
+        });
         self.run_effects(host, effects);
     }
 
@@ -105,7 +134,7 @@ impl Worker {
     }
 
     /// Handles the head of a response, in its callback. Returns `false` if an error has replaced the response.
-    pub fn on_response(&self, host: &impl Host, context: &ResponseContext) -> bool {
+    pub fn on_response(&self, host: &impl RequestHost, context: &ResponseContext) -> bool {
         if let Some(required) = &context.route
             && let Some(rejection) = self.with_gateway(|gateway| gateway.on_response(required, host))
         {
@@ -118,8 +147,8 @@ impl Worker {
         true
     }
 
-    /// Handles the end of a paused request. `Some`: the introspection that this other request waits for was lost. Call
-    /// [`Worker::take_over`] for it, or [`Worker::repeat_lost`], as soon as possible.
+    /// Handles the end of a paused request, in which the host may not be called. `Some`: the introspection that this other
+    /// request waits for was lost. Call [`Worker::take_over`] of its worker, or [`Worker::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&self, stream: StreamId) -> Option<StreamId> {
         self.with_gateway(|gateway| gateway.on_stream_end(stream))
     }
@@ -161,6 +190,18 @@ impl Worker {
                 }
                 Vec::new()
             }
+            Command::Share { stream, outcome } => {
+                host.share(stream, outcome);
+                Vec::new()
+            }
+            Command::Store(entry) => {
+                store(host, &entry);
+                Vec::new()
+            }
+            Command::TakeOver { stream } => {
+                host.take_over(stream);
+                Vec::new()
+            }
             Command::Warn(notice) => {
                 host.log(Level::Warn, format_args!("bff: {notice}"));
                 Vec::new()
@@ -199,7 +240,7 @@ impl Worker {
 
 /// Carries out a decision on this request. Returns what is stored for its response; `None` if the request was answered.
 /// If it was paused, the host must then resume it.
-pub fn carry_out(host: &impl Host, decision: Decision) -> Option<ResponseContext> {
+pub fn carry_out(host: &impl RequestHost, decision: Decision) -> Option<ResponseContext> {
     match decision {
         Decision::Forward(Forward { mutations, context }) => {
             host.mutate_request_headers(&mutations);
@@ -213,7 +254,7 @@ pub fn carry_out(host: &impl Host, decision: Decision) -> Option<ResponseContext
 }
 
 /// Answers this request with an error, or replaces its response.
-pub fn reject(host: &impl Host, rejection: &Rejection) {
+pub fn reject(host: &impl RequestHost, rejection: &Rejection) {
     host.log(level(rejection), format_args!("bff: refused {rejection}"));
     host.reply(&RejectionTexts::new(rejection).reply());
 }
@@ -224,5 +265,28 @@ fn level(rejection: &Rejection) -> Level {
     match rejection.code.status() < 500 {
         true => Level::Debug,
         false => Level::Warn,
+    }
+}
+
+/// Stores an entry in the host's shared data. If another VM always writes at the same time, it is not stored.
+fn store(host: &impl Host, entry: &SharedEntry) {
+    const ATTEMPTS: usize = 3;
+    let slots = entry.slots();
+    let now = host.now().as_secs();
+    for _ in 0..ATTEMPTS {
+        let values = slots.map(|slot| host.shared_value(&slot.name()));
+        let bytes = values
+            .each_ref()
+            .map(|value| value.as_ref().map_or(&[][..], |value| &value.bytes));
+        let (chosen, value) = entry.choose(bytes, now);
+        let [one, other] = values.map(|value| value.and_then(|value| value.version));
+        let [first, second] = slots;
+        let (slot, version) = match chosen {
+            0 => (first, one),
+            _ => (second, other),
+        };
+        if host.set_shared_value(&slot.name(), &value, version) {
+            return;
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -147,10 +147,11 @@ impl Authorizer {
         // First, because nothing else drives this gateway: the list of ended sessions must be current.
         let due = self.gateway.borrow_mut().on_tick(now);
         self.carry_out(due);
-        let effect = self
-            .gateway
-            .borrow_mut()
-            .on_request(stream, &head, &ElsewhereConnected, now);
+        let effect = {
+            let mut gateway = self.gateway.borrow_mut();
+            let effect = gateway.on_request(stream, &head, &ElsewhereConnected, now);
+            effect.or_else(|| gateway.introspect(stream, Duration::from_secs(now)))
+        };
         self.carry_out(Vec::from_iter(effect));
         // If a caller disconnects, its introspection continues for other requests with the same token, within the
         // timeout.
@@ -186,6 +187,8 @@ impl Authorizer {
                 Effect::Run(Command::Introspect { flight, request, .. }) => {
                     actix_web::rt::spawn(RequestContext::inherit(Rc::clone(self).introspect(flight, request)));
                 }
+                // A request whose caller has left waits on, so no introspection is lost. Nothing is shared with others.
+                Effect::Run(Command::Share { .. } | Command::TakeOver { .. } | Command::Store(_)) => {}
                 // The service has the list itself.
                 Effect::Run(Command::ReadEndedSessions { path, .. }) => {
                     let known = path.rsplit_once("known=").map_or("", |(_, known)| known);

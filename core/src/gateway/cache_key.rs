@@ -3,10 +3,13 @@
 
 use sha2::{Digest, Sha256};
 
-use super::config::{ClaimToHeader, PhantomToken, ResponseFormat};
+use super::config::{ClaimToHeader, ClientAuthentication, PhantomToken, ResponseFormat};
 
 /// An untruncated SHA-256 hash over everything that an introspection response depends on.
 pub(crate) type CacheKey = [u8; 32];
+
+/// A hash over everything of a stage that its responses depend on. Two stages with the same one can share what they know.
+pub type StageId = [u8; 32];
 
 /// The cache keys of one stage: a hash that already covers its configuration.
 #[derive(Clone)]
@@ -14,13 +17,44 @@ pub(crate) struct CacheKeys(Sha256);
 
 impl CacheKeys {
     pub(crate) fn new(stage: &PhantomToken) -> Self {
+        // A new field must be considered: does what is stored depend on it?
+        let PhantomToken {
+            authority,
+            path,
+            scheme,
+            cluster,
+            client_id,
+            client_secret,
+            client_authentication,
+            cache_seconds,
+            ignore_cache_control,
+            response,
+            // Limits of memory, not of responses.
+            cache_entries: _,
+            cache_bytes: _,
+            shared_cache_bytes: _,
+            // Each request checks them against what is stored.
+            requirement: _,
+            route_metadata: _,
+            require_certificate_binding: _,
+            // How long a request waits.
+            timeout_ms: _,
+            // Which tokens are looked up at all.
+            introspect_jwts: _,
+        } = stage;
         let mut parts = Parts(Sha256::new());
-        for text in [&stage.authority, &stage.path, &stage.cluster, &stage.client_id] {
+        for text in [authority, path, *scheme, cluster, client_id] {
             parts.add(text);
         }
-        parts.add(stage.requirement.audience.as_deref().unwrap_or_default());
-        parts.add(&stage.requirement.scopes.join(" "));
-        match &stage.response {
+        // Whoever may not introspect a token must not learn what somebody else may.
+        parts.0.update(Sha256::digest(client_secret.as_bytes()));
+        parts.add(match client_authentication {
+            ClientAuthentication::ClientSecretBasic => "client_secret_basic",
+            ClientAuthentication::ClientSecretPost => "client_secret_post",
+        });
+        parts.0.update(cache_seconds.to_be_bytes());
+        parts.0.update([u8::from(*ignore_cache_control)]);
+        match response {
             ResponseFormat::Jwt => parts.add("jwt"),
             ResponseFormat::Claims(headers) => {
                 parts.add("claims");
@@ -40,6 +74,13 @@ impl CacheKeys {
         let mut hash = self.0.clone();
         hash.update(token);
         hash.finalize().into()
+    }
+}
+
+impl PhantomToken {
+    /// Returns the identity of this stage.
+    pub fn id(&self) -> StageId {
+        CacheKeys::new(self).0.finalize().into()
     }
 }
 
@@ -97,9 +138,11 @@ mod tests {
             json!({"introspection_endpoint": "https://other.example.com/introspect"}),
             json!({"cluster": "another"}),
             json!({"client_id": "another"}),
-            json!({"required_audience": "orders"}),
-            json!({"required_scopes": ["orders"]}),
-            json!({"required_scopes": ["orders", "write"]}),
+            json!({"client_secret": {"inline": "another secret that is long enough"}}),
+            json!({"client_authentication": "client_secret_post"}),
+            json!({"introspection_endpoint": "http://login.example.com/introspect"}),
+            json!({"token_cache_seconds": 5}),
+            json!({"ignore_cache_control": true}),
             json!({"response": "claims", "claim_to_headers": headers}),
             json!({"response": "claims", "claim_to_headers": [{"header_name": "x-sub", "claim_name": "name"}]}),
             json!({"response": "claims", "claim_to_headers": [{"header_name": "x-name", "claim_name": "sub"}]}),
@@ -111,6 +154,20 @@ mod tests {
         ];
         let keys: std::collections::BTreeSet<CacheKey> = stages.iter().cloned().map(key).collect();
         assert_eq!(keys.len(), stages.len());
-        assert_eq!(key(json!({})), key(json!({"token_cache_seconds": 5})));
+    }
+
+    #[test]
+    fn stages_with_different_requirements_find_the_same_response() {
+        let same = [
+            json!({"required_audience": "orders"}),
+            json!({"required_scopes": ["orders", "write"]}),
+            json!({"route_metadata": "bff_filter"}),
+            json!({"require_certificate_binding": true}),
+            json!({"timeout_ms": 1}),
+            json!({"token_cache_bytes": 1}),
+        ];
+        for changes in same {
+            assert_eq!(key(json!({})), key(changes.clone()), "{changes}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::bounded_lru::BoundedLru;
 use super::token_info::TokenInfo;
 use crate::cookie::purpose::Purpose;
 use crate::cookie::seal::{OpenError, Opened, Sealer};
+use crate::cookie::session_id::SessionId;
 use crate::crypto::key_ring::KeyId;
 use crate::encoding::bytes;
 
@@ -134,6 +135,11 @@ impl CookieCache {
 }
 
 impl OpenedCookie {
+    /// Returns the session, and when it began, in seconds since 1970; `None` for a cookie of version 1.
+    pub(crate) fn session(&self) -> Option<(SessionId, u64)> {
+        self.content.session.map(|session| (session, self.content.began_at))
+    }
+
     fn size(&self) -> usize {
         self.sealed
             .len()

@@ -21,6 +21,8 @@ pub enum Counter {
     CacheHit,
     /// The state of the access token was not cached, or had expired.
     CacheMiss,
+    /// The state of the access token was in the shared cache, after a miss of the gateway's own.
+    SharedCacheHit,
     /// A request joined the introspection of another request.
     Joined,
     /// An introspection had no usable response, or none in time.

@@ -36,10 +36,8 @@ pub(crate) fn of_request(
         None => None,
     };
     let has_ended = |cookie: &CachedCookie| {
-        let content = &cookie.cookie.content;
-        content
-            .session
-            .is_some_and(|session| ended.contains(&session, content.began_at))
+        let session = cookie.cookie.session();
+        session.is_some_and(|(session, began_at)| ended.contains(&session, began_at))
     };
     if cookie.as_ref().is_some_and(has_ended) {
         return Err(Rejection::unauthorized("the session has ended"));

@@ -1,11 +1,14 @@
 //! What the gateway returns to its host: decisions and commands.
 
+use std::sync::Arc;
+
 use super::attributes::StreamId;
 use super::header_mutations::HeaderMutations;
-use super::introspection::IntrospectionRequest;
+use super::introspection::{IntrospectionOutcome, IntrospectionRequest};
 use super::notices::Notice;
 use super::rejection::Rejection;
 use super::requirement::Requirement;
+use super::shared_cache::SharedEntry;
 use super::single_flight::FlightId;
 
 /// A decision or a command, which the host must carry out.
@@ -48,6 +51,25 @@ pub enum Command {
         flight: FlightId,
         /// The introspection request.
         request: IntrospectionRequest,
+    },
+    /// Pass the outcome of an introspection to the gateway of another request that waits for it
+    /// ([`Gateway::on_outcome`](super::Gateway::on_outcome)). Only for gateways that share a
+    /// [`TokenMemory`](super::token_memory::TokenMemory).
+    Share {
+        /// The other request, which may have ended.
+        stream: StreamId,
+        /// The outcome.
+        outcome: Arc<IntrospectionOutcome>,
+    },
+    /// Store an entry in the host's shared data, in one of two slots ([`SharedEntry::choose`]). Only for gateways with a shared
+    /// cache.
+    Store(SharedEntry),
+    /// Tell the gateway of another request that the introspection that it waits for was lost
+    /// ([`Gateway::take_over`](super::Gateway::take_over)), unless [`Gateway::repeat_lost`](super::Gateway::repeat_lost)
+    /// is called soon.
+    TakeOver {
+        /// The other request, which may have ended.
+        stream: StreamId,
     },
     /// Read the list of ended sessions, and pass the response to
     /// [`Gateway::on_ended_sessions`](super::Gateway::on_ended_sessions).

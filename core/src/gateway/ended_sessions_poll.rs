@@ -36,6 +36,11 @@ impl EndedSessionsPoll {
         self.due_at = u64::MAX;
     }
 
+    /// Makes a poll due at once: nobody else polls any more.
+    pub(crate) fn resume(&mut self) {
+        self.due_at = 0;
+    }
+
     /// Returns the path and query of the list, if a poll is due. The query has the known version, so that an unchanged
     /// list is not sent again.
     pub(crate) fn due(&mut self, source: &EndedSessionsSource, now: u64) -> Option<String> {

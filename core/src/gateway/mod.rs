@@ -6,7 +6,7 @@
 pub mod attributes;
 mod bearer;
 mod bounded_lru;
-mod cache_key;
+pub mod cache_key;
 mod claim_to_headers;
 pub mod config;
 mod cookie_cache;
@@ -18,83 +18,104 @@ mod ended_sessions_poll;
 pub mod error_code;
 pub mod header_mutations;
 pub mod introspection;
-pub mod introspection_cache;
+mod introspection_cache;
 pub mod notices;
 mod pending_request;
 pub mod rejection;
 pub mod requirement;
+pub mod shared_cache;
 pub mod single_flight;
 mod ticks;
+mod token_codec;
 pub mod token_info;
 mod token_lookup;
+pub mod token_memory;
+pub mod token_state;
 pub mod untrusted_headers;
+mod waiting;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use self::attributes::{RequestAttributes, StreamId};
-use self::cache_key::CacheKeys;
 use self::config::{Config, PhantomToken};
 use self::cookie_cache::CookieCache;
 use self::counters::{Counter, Counters};
 use self::credential::Credential;
-use self::effect::{Command, Decision, Effect};
+use self::effect::{Decision, Effect};
 use self::ended_sessions_poll::EndedSessionsPoll;
 use self::error_code::ErrorCode;
 use self::header_mutations::HeaderMutations;
-use self::introspection::{IntrospectionOutcome, IntrospectionResponse};
-use self::introspection_cache::{InactiveReason, IntrospectionCache, TokenState};
+use self::introspection_cache::IntrospectionCache;
 use self::notices::Notices;
 use self::pending_request::PendingRequest;
 use self::rejection::Rejection;
 use self::requirement::Requirement;
-use self::single_flight::{FlightId, Landed, SingleFlight};
+use self::shared_cache::SharedCache;
 use self::token_info::TokenSource;
 use self::token_lookup::Lookup;
+use self::token_memory::TokenMemory;
+use self::waiting::Waiting;
 use crate::request::head::RequestHead;
 use crate::request::origin::OriginError;
+use crate::request::trace_context;
 use crate::request::values::Values;
-
-/// A request that waits for an introspection. The client certificate is included, since the proxy cannot be asked for
-/// it later.
-struct Waiting {
-    request: PendingRequest,
-    peer_certificate: Option<[u8; 32]>,
-}
 
 /// The gateway of one worker.
 pub struct Gateway {
     config: Config,
-    cache_keys: Option<CacheKeys>,
     cookies: CookieCache,
-    cache: IntrospectionCache,
-    flights: SingleFlight<Waiting>,
+    /// `None` without an introspection stage.
+    cache: Option<IntrospectionCache>,
+    waiting: HashMap<StreamId, Waiting>,
     counters: Counters,
     notices: Notices,
     ended: EndedSessionsPoll,
 }
 
 impl Gateway {
-    /// Creates a gateway with empty caches.
+    /// Creates a gateway with empty caches, which shares nothing.
     pub fn new(config: Config) -> Self {
+        Self::create(config, TokenMemory::of_stage, |_| None)
+    }
+
+    /// Creates a gateway with empty caches of its own over a memory that other gateways of its stage have too.
+    pub fn with_memory(config: Config, memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>) -> Self {
+        Self::create(config, memory, |_| None)
+    }
+
+    /// Creates a gateway with empty caches, and with a shared cache behind them, for a host with shared data. See
+    /// [`Gateway::shared_slots`].
+    pub fn with_shared_cache(config: Config) -> Self {
+        Self::create(config, TokenMemory::of_stage, SharedCache::new)
+    }
+
+    fn create(
+        config: Config,
+        memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>,
+        shared: impl FnOnce(&PhantomToken) -> Option<SharedCache>,
+    ) -> Self {
         let stage = config.phantom_token.as_ref();
         let (entries, bytes) = stage.map_or((10_000, 32 * 1024 * 1024), |stage| {
             (stage.cache_entries, stage.cache_bytes)
         });
         Self {
-            cache_keys: stage.map(CacheKeys::new),
             // Two cookies of a session are opened: access token and CSRF.
             cookies: CookieCache::new(entries.saturating_mul(2), bytes),
-            cache: IntrospectionCache::new(entries, bytes),
+            cache: stage.map(|stage| IntrospectionCache::new(stage, memory(stage), shared(stage))),
             config,
-            flights: SingleFlight::new(),
+            waiting: HashMap::new(),
             counters: Counters::default(),
             notices: Notices::default(),
             ended: EndedSessionsPoll::new(),
         }
     }
 
-    /// Handles the head of a request at the time `now`, in seconds since 1970. Unless the effect is a decision, the
-    /// request is paused.
+    /// Handles the head of a request at the time `now`, in seconds since 1970. `None`: the request waits for an introspection.
+    /// Pause it, and call [`Gateway::introspect`] as soon as it can be woken.
     pub fn on_request(
         &mut self,
         stream: StreamId,
@@ -126,7 +147,7 @@ impl Gateway {
         Some(effect)
     }
 
-    /// Handles a request with a credential. `None`: it joins the introspection of another request.
+    /// Handles a request with a credential. `None`: it waits for an introspection.
     fn authenticated(
         &mut self,
         stream: StreamId,
@@ -166,8 +187,8 @@ impl Gateway {
             }
             Credential::Bearer(token) => token,
         };
-        let introspection = stage.zip(self.cache_keys.as_ref());
-        match token_lookup::look_up(introspection, &mut self.cache, &mut self.counters, token, now) {
+        let introspection = stage.zip(self.cache.as_mut());
+        match token_lookup::look_up(introspection, &mut self.counters, token, now) {
             Lookup::Active(info, until) => {
                 if let Credential::Cookie(found) = &credential {
                     self.cookies.put_token(found, &info, until);
@@ -179,85 +200,26 @@ impl Gateway {
                 count_inactive(&mut self.counters, &mut self.notices, source);
                 decide(request.with_invalid_token(reason.details()))
             }
-            Lookup::Miss(stage, key) => {
-                let introspection = introspection::request(stage, token, Some(head));
-                let peer_certificate = match source {
-                    TokenSource::Cookie => None,
-                    TokenSource::Bearer { .. } => attributes.peer_certificate(),
-                };
+            Lookup::Miss(key) => {
                 let waiting = Waiting {
                     request,
-                    peer_certificate,
+                    peer_certificate: match source {
+                        TokenSource::Cookie => None,
+                        TokenSource::Bearer { .. } => attributes.peer_certificate(),
+                    },
+                    session: match &credential {
+                        Credential::Cookie(found) => found.cookie.session(),
+                        Credential::Bearer(_) => None,
+                    },
+                    trace: trace_context::headers(head).collect(),
+                    token: Zeroizing::clone(token),
+                    key,
+                    deadline: Duration::MAX,
                 };
-                let Some(flight) = self.flights.join(key, Zeroizing::clone(token), stream, waiting) else {
-                    self.counters.add(Counter::Joined);
-                    return None;
-                };
-                Some(Effect::Run(Command::Introspect {
-                    stream: Some(stream),
-                    flight,
-                    request: introspection,
-                }))
+                self.waiting.insert(stream, waiting);
+                None
             }
         }
-    }
-
-    /// Handles the response of the authorization server, or the failure of the callout, at the time `now`, in seconds
-    /// since 1970.
-    pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
-        let Some(Landed { token, waiters }) = self.flights.land(flight) else {
-            return Vec::new();
-        };
-        let Some(stage) = &self.config.phantom_token else {
-            return Vec::new();
-        };
-        let outcome = introspection::classify(stage, &token, response, now);
-        match &outcome {
-            IntrospectionOutcome::Introspected {
-                state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds }),
-                ..
-            } => {
-                self.counters.add(Counter::ClocksDiffer);
-                self.notices.clocks_differ(*seconds);
-            }
-            // An active token has not expired, so only the response's `Cache-Control` can forbid to cache it.
-            IntrospectionOutcome::Introspected {
-                state: TokenState::Active(_),
-                expires_at,
-            } if *expires_at <= now && stage.cache_seconds > 0 => self.notices.not_cached(),
-            IntrospectionOutcome::Introspected { .. } => {}
-            IntrospectionOutcome::Unusable(_) | IntrospectionOutcome::TimedOut => {
-                self.counters.add(Counter::IntrospectionFailed);
-            }
-        }
-        let mut effects = Vec::with_capacity(waiters.len());
-        for (stream, waiting) in waiters {
-            let decision = match &outcome {
-                IntrospectionOutcome::Introspected { state, .. } => match state {
-                    TokenState::Active(info) => {
-                        let certificate = || waiting.peer_certificate;
-                        waiting.request.with_active_token(Some(stage), info, certificate)
-                    }
-                    TokenState::Inactive(reason) => {
-                        count_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
-                        waiting.request.with_invalid_token(reason.details())
-                    }
-                },
-                IntrospectionOutcome::Unusable(details) => {
-                    Decision::Reject(Rejection::new(ErrorCode::AuthorizationServerError, details))
-                }
-                IntrospectionOutcome::TimedOut => Decision::Reject(Rejection::new(
-                    ErrorCode::AuthorizationServerTimeout,
-                    "introspection timed out: no response within timeout_ms, or HTTP 504",
-                )),
-            };
-            count(&mut self.counters, &decision);
-            effects.push(Effect::Decide { stream, decision });
-        }
-        if let IntrospectionOutcome::Introspected { state, expires_at } = outcome {
-            self.cache.put(flight.key, state, expires_at, now);
-        }
-        effects
     }
 
     /// Handles the response to a request whose route had this requirement. Envoy selects the route again if headers
@@ -277,57 +239,35 @@ impl Gateway {
         Some(rejection)
     }
 
-    /// Handles the end of a request: it was answered, its response has ended, or its client has left. `Some`: the
-    /// introspection that this other request waits for was lost. Call [`Gateway::take_over`] for it, or
-    /// [`Gateway::repeat_lost`], as soon as possible.
-    pub fn on_stream_end(&mut self, stream: StreamId) -> Option<StreamId> {
-        self.flights.leave(stream)
-    }
-
-    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request.
-    pub fn take_over(&mut self, stream: StreamId) -> Option<Effect> {
-        let stage = self.config.phantom_token.as_ref()?;
-        let (flight, token) = self.flights.take_over(stream)?;
-        Some(Effect::Run(Command::Introspect {
-            stream: Some(stream),
-            flight,
-            request: introspection::request(stage, token, None),
-        }))
-    }
-
-    /// Repeats the introspections that were lost with their requests, on behalf of no request.
-    pub fn repeat_lost(&mut self) -> Vec<Effect> {
-        let Some(stage) = &self.config.phantom_token else {
-            return Vec::new();
-        };
-        let lost = self.flights.lost().map(|(flight, token)| {
-            Effect::Run(Command::Introspect {
-                stream: None,
-                flight,
-                request: introspection::request(stage, token, None),
-            })
-        });
-        lost.collect()
-    }
-
     /// Returns the totals since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Returns the number of introspection responses in the cache.
+    /// Returns the number of introspection responses that this gateway knows.
     pub fn cached_responses(&self) -> usize {
-        self.cache.len()
+        let active = self.memory().map_or(0, |memory| memory.active_responses());
+        active.saturating_add(self.cached_inactive())
+    }
+
+    /// Returns the number of introspections in progress, in its memory.
+    pub fn in_flight(&self) -> usize {
+        self.memory().map_or(0, |memory| memory.in_flight())
+    }
+
+    /// Returns the number of cached responses about inactive tokens, which are in no memory.
+    pub fn cached_inactive(&self) -> usize {
+        self.cache.as_ref().map_or(0, IntrospectionCache::inactive)
+    }
+
+    /// Returns the memory of the introspection stage, if there is one.
+    pub fn memory(&self) -> Option<&Arc<TokenMemory>> {
+        self.cache.as_ref().map(|cache| &cache.memory)
     }
 
     /// Returns the number of opened cookies in the cache.
     pub fn cached_cookies(&self) -> usize {
         self.cookies.len()
-    }
-
-    /// Returns the number of introspections in progress.
-    pub fn in_flight(&self) -> usize {
-        self.flights.len()
     }
 }
 

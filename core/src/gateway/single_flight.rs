@@ -1,7 +1,7 @@
 //! Single flight: concurrent requests with the same token share one introspection, a *flight*.
 //!
 //! In a proxy, a callout belongs to the request that makes it, the leader, and ends with it. If the leader ends first,
-//! the flight has lost its callout, and the next tick repeats it for the followers, on behalf of no request.
+//! the flight has lost its callout, and one of the requests that wait must repeat it, or the host on behalf of no request.
 
 use std::collections::HashMap;
 
@@ -17,17 +17,14 @@ pub struct FlightId {
     number: u64,
 }
 
-struct Flight<W> {
-    number: u64,
-    token: Zeroizing<Vec<u8>>,
-    callout: Callout,
-    waiters: Vec<(StreamId, W)>,
-}
+/// A token, which is erased from memory when it is dropped.
+pub(crate) type Token = Zeroizing<Vec<u8>>;
 
-/// A flight that has ended.
-pub(crate) struct Landed<W> {
-    pub(crate) token: Zeroizing<Vec<u8>>,
-    pub(crate) waiters: Vec<(StreamId, W)>,
+struct Flight {
+    number: u64,
+    token: Token,
+    callout: Callout,
+    waiters: Vec<StreamId>,
 }
 
 /// The request on whose behalf a callout was made.
@@ -39,66 +36,48 @@ enum Callout {
     Lost,
 }
 
-/// The flights in progress, and the requests that wait for them. `W` is the state of a waiting request.
-pub(crate) struct SingleFlight<W> {
-    flights: HashMap<CacheKey, Flight<W>>,
-    /// The flight that each request waits for.
-    waiting: HashMap<StreamId, CacheKey>,
+/// The flights in progress, and the requests that wait for them.
+#[derive(Default)]
+pub(crate) struct SingleFlight {
+    flights: HashMap<CacheKey, Flight>,
     last: u64,
 }
 
-impl<W> SingleFlight<W> {
-    pub(crate) fn new() -> Self {
-        Self {
-            flights: HashMap::new(),
-            waiting: HashMap::new(),
-            last: 0,
-        }
-    }
-
+impl SingleFlight {
     /// Adds a request. Returns the flight to begin for it, unless one is in progress.
-    pub(crate) fn join(
-        &mut self,
-        key: CacheKey,
-        token: Zeroizing<Vec<u8>>,
-        stream: StreamId,
-        waiter: W,
-    ) -> Option<FlightId> {
-        self.waiting.insert(stream, key);
+    pub(crate) fn join(&mut self, key: CacheKey, token: &[u8], stream: StreamId) -> Option<FlightId> {
         if let Some(flight) = self.flights.get_mut(&key) {
-            flight.waiters.push((stream, waiter));
+            flight.waiters.push(stream);
             return None;
         }
         self.last = self.last.wrapping_add(1);
         let flight = Flight {
             number: self.last,
-            token,
+            token: Zeroizing::new(token.to_vec()),
             callout: Callout::Of(stream),
-            waiters: vec![(stream, waiter)],
+            waiters: vec![stream],
         };
         self.flights.insert(key, flight);
         Some(FlightId { key, number: self.last })
     }
 
-    /// Ends a flight. Returns its token and the requests that waited; `None` if it has already ended.
-    pub(crate) fn land(&mut self, id: FlightId) -> Option<Landed<W>> {
-        self.flights.get(&id.key).filter(|flight| flight.number == id.number)?;
-        let flight = self.flights.remove(&id.key)?;
-        for (stream, _) in &flight.waiters {
-            self.waiting.remove(stream);
-        }
-        Some(Landed {
-            token: flight.token,
-            waiters: flight.waiters,
-        })
+    /// Returns the token of a flight; `None` if it has already ended.
+    pub(crate) fn token(&self, id: FlightId) -> Option<Token> {
+        let flight = self.flights.get(&id.key)?;
+        (flight.number == id.number).then(|| flight.token.clone())
     }
 
-    /// Removes a request that has ended. If its flight has lost its callout, with this request or before, returns a request
-    /// that waits for it.
-    pub(crate) fn leave(&mut self, stream: StreamId) -> Option<StreamId> {
-        let key = self.waiting.remove(&stream)?;
-        let flight = self.flights.get_mut(&key)?;
-        flight.waiters.retain(|(waiting, _)| *waiting != stream);
+    /// Ends a flight. Returns the requests that waited; `None` if it has already ended.
+    pub(crate) fn land(&mut self, id: FlightId) -> Option<Vec<StreamId>> {
+        self.flights.get(&id.key).filter(|flight| flight.number == id.number)?;
+        self.flights.remove(&id.key).map(|flight| flight.waiters)
+    }
+
+    /// Removes a request that waits no longer. If its flight has lost its callout, with this request or before, returns a
+    /// request that waits for it.
+    pub(crate) fn leave(&mut self, key: &CacheKey, stream: StreamId) -> Option<StreamId> {
+        let flight = self.flights.get_mut(key)?;
+        flight.waiters.retain(|waiting| *waiting != stream);
         if flight.callout == Callout::Of(stream) {
             flight.callout = Callout::Lost;
         }
@@ -106,19 +85,18 @@ impl<W> SingleFlight<W> {
             // A flight whose response will arrive stays, even if no request waits: that response is worth caching.
             return None;
         }
-        let next = flight.waiters.first().map(|(waiting, _)| *waiting);
+        let next = flight.waiters.first().copied();
         if next.is_none() {
-            self.flights.remove(&key);
+            self.flights.remove(key);
         }
         next
     }
 
-    /// Makes this request the leader of the flight that it waits for, if that flight has lost its callout. Returns the flight
-    /// and its token. The caller must repeat the callout.
-    pub(crate) fn take_over(&mut self, stream: StreamId) -> Option<(FlightId, &[u8])> {
-        let key = self.waiting.get(&stream)?;
+    /// Makes a request that waits the leader of its flight, if that flight has lost its callout. Returns the flight and its
+    /// token. The caller must repeat the callout.
+    pub(crate) fn take_over(&mut self, key: &CacheKey, stream: StreamId) -> Option<(FlightId, Token)> {
         let flight = self.flights.get_mut(key)?;
-        if flight.callout != Callout::Lost {
+        if flight.callout != Callout::Lost || !flight.waiters.contains(&stream) {
             return None;
         }
         flight.callout = Callout::Of(stream);
@@ -126,11 +104,11 @@ impl<W> SingleFlight<W> {
             key: *key,
             number: flight.number,
         };
-        Some((id, flight.token.as_slice()))
+        Some((id, flight.token.clone()))
     }
 
     /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.
-    pub(crate) fn lost(&mut self) -> impl Iterator<Item = (FlightId, &[u8])> {
+    pub(crate) fn lost(&mut self) -> impl Iterator<Item = (FlightId, Token)> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {
                 return None;
@@ -140,10 +118,16 @@ impl<W> SingleFlight<W> {
                 key: *key,
                 number: flight.number,
             };
-            Some((id, flight.token.as_slice()))
+            Some((id, flight.token.clone()))
         })
     }
 
+    /// Removes all flights. Returns the requests that waited.
+    pub(crate) fn clear(&mut self) -> Vec<StreamId> {
+        self.flights.drain().flat_map(|(_, flight)| flight.waiters).collect()
+    }
+
+    /// Returns the number of flights in progress.
     pub(crate) fn len(&self) -> usize {
         self.flights.len()
     }

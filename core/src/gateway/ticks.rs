@@ -1,10 +1,12 @@
-//! What a gateway does in a tick, on behalf of no request: it polls the list of ended sessions, and warns.
+//! What a gateway does in a tick, on behalf of no request: it polls the list of ended sessions, warns, and decides on
+//! requests whose introspection was lost by a fault.
 
 use std::sync::Arc;
 
 use super::Gateway;
 use super::counters::Counter;
 use super::effect::{Command, Effect};
+use super::introspection::IntrospectionOutcome;
 use super::notices::Notice;
 use crate::session::ended_sessions::EndedSessions;
 
@@ -13,7 +15,17 @@ impl Gateway {
     pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
         let mut commands = Vec::from_iter(self.read_ended_sessions(now));
         commands.extend(self.due_notices(now).into_iter().map(Command::Warn));
-        commands.into_iter().map(Effect::Run).collect()
+        let mut effects: Vec<_> = commands.into_iter().map(Effect::Run).collect();
+        let outcome = Arc::new(IntrospectionOutcome::Unusable(
+            "internal error: the introspection was lost",
+        ));
+        let abandoned = self.memory().map(|memory| memory.take_abandoned());
+        for stream in abandoned.unwrap_or_default() {
+            let outcome = Arc::clone(&outcome);
+            let decided = self.decide(stream, &outcome);
+            effects.push(decided.unwrap_or(Effect::Run(Command::Share { stream, outcome })));
+        }
+        effects
     }
 
     fn due_notices(&mut self, now: u64) -> Vec<Notice> {
@@ -58,5 +70,10 @@ impl Gateway {
     /// Takes the list of another gateway, which polls for this one too: from now on, this one does not poll.
     pub fn share_ended_sessions(&mut self, list: &Arc<EndedSessions>) {
         self.ended.share(list);
+    }
+
+    /// Polls the list of ended sessions again, after it has shared that of another gateway.
+    pub fn poll_ended_sessions(&mut self) {
+        self.ended.resume();
     }
 }

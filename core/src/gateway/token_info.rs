@@ -11,17 +11,17 @@ use crate::jwt;
 /// Information about an active access token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenInfo {
-    headers: Vec<(String, Vec<u8>)>,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
     /// From `scope` (RFC 8693, section 4.2) and `scp`, as some servers call it.
-    scopes: Vec<String>,
+    pub(super) scopes: Vec<String>,
     /// From `aud` (RFC 7519, section 4.1.3).
-    audiences: Vec<String>,
-    binding: Binding,
+    pub(super) audiences: Vec<String>,
+    pub(super) binding: Binding,
 }
 
 /// The key that a client must possess to use a token (`cnf`, RFC 7800).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Binding {
+pub(super) enum Binding {
     /// No key: any client may use the token.
     #[default]
     None,

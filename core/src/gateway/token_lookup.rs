@@ -3,35 +3,35 @@
 use std::sync::Arc;
 
 use super::bearer;
-use super::cache_key::{CacheKey, CacheKeys};
+use super::cache_key::CacheKey;
 use super::config::PhantomToken;
 use super::counters::{Counter, Counters};
-use super::introspection_cache::{InactiveReason, IntrospectionCache, TokenState};
+use super::introspection_cache::IntrospectionCache;
 use super::token_info::TokenInfo;
+use super::token_state::{InactiveReason, TokenState};
 use crate::jwt;
 
 /// What is known about an access token before introspection.
-pub(crate) enum Lookup<'a> {
+pub(crate) enum Lookup {
     /// The token is active, or there is no introspection; with the time when this expires, in seconds since 1970.
     Active(Arc<TokenInfo>, u64),
     /// A cached response calls the token inactive.
     Inactive(InactiveReason),
     /// The token is invalid by its own content. The text is for the log.
     Invalid(&'static str),
-    /// Nothing: the token must be introspected at the authorization server of this stage.
-    Miss(&'a PhantomToken, CacheKey),
+    /// Nothing: the token must be introspected.
+    Miss(CacheKey),
 }
 
 /// Looks up an access token, and counts hits and misses of the cache. Without an introspection stage, every token is
 /// forwarded unchanged.
-pub(crate) fn look_up<'a>(
-    introspection: Option<(&'a PhantomToken, &CacheKeys)>,
-    cache: &mut IntrospectionCache,
+pub(crate) fn look_up(
+    introspection: Option<(&PhantomToken, &mut IntrospectionCache)>,
     counters: &mut Counters,
     token: &[u8],
     now: u64,
-) -> Lookup<'a> {
-    let Some((stage, keys)) = introspection else {
+) -> Lookup {
+    let Some((stage, cache)) = introspection else {
         return Lookup::Active(Arc::new(TokenInfo::bearer(token)), u64::MAX);
     };
     if !stage.introspect_jwts
@@ -42,7 +42,7 @@ pub(crate) fn look_up<'a>(
             Err(details) => Lookup::Invalid(details),
         };
     }
-    let key = keys.key(token);
+    let key = cache.key(token);
     let cached = cache.get(&key, now);
     counters.add(match cached {
         Some(_) => Counter::CacheHit,
@@ -52,7 +52,7 @@ pub(crate) fn look_up<'a>(
         Some((TokenState::Active(info), until)) => Lookup::Active(info, until),
         Some((TokenState::Inactive(reason), _)) => Lookup::Inactive(reason),
         None if jwt::is_unsecured(token) => Lookup::Invalid("the token is an unsecured JWT (alg none)"),
-        None => Lookup::Miss(stage, key),
+        None => Lookup::Miss(key),
     }
 }
 

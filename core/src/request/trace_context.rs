@@ -16,8 +16,11 @@ pub const MAX_TRACESTATE_BYTES: usize = 512;
 /// The maximum length of a request id that is propagated, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
+/// A header of a request that is made on behalf of another one: name and value.
+pub type TraceHeader = (&'static str, Zeroizing<String>);
+
 /// Returns the headers of a request that is made on behalf of this one.
-pub(crate) fn headers(head: &RequestHead) -> impl Iterator<Item = (&'static str, Zeroizing<String>)> {
+pub(crate) fn headers(head: &RequestHead) -> impl Iterator<Item = TraceHeader> {
     let traceparent = traceparent(head);
     let tracestate = traceparent.as_ref().and_then(|_| tracestate(head));
     let headers = [

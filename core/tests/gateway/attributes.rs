@@ -2,7 +2,6 @@
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::RequestAttributes;
-use bff_core::gateway::effect::Effect;
 use bff_core::gateway::introspection::IntrospectionResponse;
 use bff_core::request::head::RequestHead;
 
@@ -37,10 +36,6 @@ impl RequestAttributes for TestAttributes {
     }
 }
 
-pub(crate) fn asked(gate: &mut Gateway, stream: u64, head: &RequestHead, attributes: &TestAttributes) -> Vec<Effect> {
-    Vec::from_iter(gate.on_request(stream, head, attributes, NOW))
-}
-
 /// Sends a request with a token, answers its introspection, then sends one for which the response is cached.
 pub(crate) fn both(
     gate: &mut Gateway,
@@ -48,13 +43,13 @@ pub(crate) fn both(
     attributes: &TestAttributes,
     answer: &IntrospectionResponse,
 ) -> (End, End) {
-    let mut effects = asked(gate, 1, head, attributes);
+    let mut effects = asked(gate, 1, head, attributes, NOW);
     if let Some((_, id)) = flight(&effects) {
         effects = gate.on_introspection(id, answer, NOW);
     }
     let first = ends(&effects).pop().unwrap().1;
     // The second request has the token in the cache, and the third also the opened cookie.
-    asked(gate, 2, head, attributes);
-    let second = ends(&asked(gate, 3, head, attributes)).pop().unwrap().1;
+    asked(gate, 2, head, attributes, NOW);
+    let second = ends(&asked(gate, 3, head, attributes, NOW)).pop().unwrap().1;
     (first, second)
 }

@@ -54,7 +54,10 @@ fn a_token_that_one_client_has_bound_serves_no_other_although_the_answer_is_kept
         certificate: Some([6; 32]),
         ..NOWHERE
     };
-    let stolen = ends(&asked(&mut gate, 9, &bearer("token"), &thief)).pop().unwrap().1;
+    let stolen = ends(&asked(&mut gate, 9, &bearer("token"), &thief, NOW))
+        .pop()
+        .unwrap()
+        .1;
     assert_eq!(
         stolen,
         End::Refused(401, Some("Bearer realm=\"api\", error=\"invalid_token\"".to_owned()))
@@ -68,8 +71,8 @@ fn requests_that_wait_together_are_judged_each_by_its_own_certificate() {
         certificate: Some([byte; 32]),
         ..NOWHERE
     };
-    let (_, id) = flight(&asked(&mut gate, 1, &bearer("token"), &with(6))).unwrap();
-    assert!(asked(&mut gate, 2, &bearer("token"), &with(5)).is_empty());
+    let (_, id) = flight(&asked(&mut gate, 1, &bearer("token"), &with(6), NOW)).unwrap();
+    assert!(asked(&mut gate, 2, &bearer("token"), &with(5), NOW).is_empty());
     let ends = ends(&gate.on_introspection(id, &active(bound_to(5)), NOW));
     assert!(
         matches!(&ends[..], [(1, End::Refused(401, _)), (2, End::Forwarded(_))]),

@@ -22,6 +22,7 @@ mod refused_introspection;
 mod route_requirements;
 mod sequences;
 mod several_cookies;
+mod shared_memory;
 mod strangers;
 mod support;
 mod upstream_headers;

@@ -59,7 +59,7 @@ fn one_answer_serves_routes_with_different_requirements() {
     let answer = active(json!({"scope": "orders", "exp": NOW + 100}));
     let (first, _) = both(&mut gate, &good("GET", "token"), &on("orders"), &answer);
     assert!(matches!(first, End::Forwarded(_)));
-    let effects = asked(&mut gate, 7, &good("GET", "token"), &on("admin"));
+    let effects = asked(&mut gate, 7, &good("GET", "token"), &on("admin"), NOW);
     assert!(flight(&effects).is_none(), "the answer is known");
     assert_eq!(ends(&effects).pop().unwrap().1, End::Refused(403, None));
 }
@@ -88,7 +88,7 @@ fn a_refusal_for_a_scope_names_every_scope_that_the_entry_point_and_the_route_re
 
 /// A forwarded request on a route whose metadata is read again when the response comes.
 fn forwarded(gate: &mut Gateway, head: &RequestHead, attributes: &TestAttributes) -> ResponseContext {
-    let mut effects = asked(gate, 1, head, attributes);
+    let mut effects = asked(gate, 1, head, attributes, NOW);
     if let Some((_, id)) = flight(&effects) {
         effects = gate.on_introspection(
             id,

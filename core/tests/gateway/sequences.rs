@@ -1,11 +1,12 @@
 //! The invariants hold under any sequence of events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::StreamId;
 use bff_core::gateway::effect::{Command, Decision, Effect};
-use bff_core::gateway::introspection::IntrospectionResponse;
+use bff_core::gateway::introspection::{IntrospectionOutcome, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
 use proptest::prelude::*;
 use serde_json::json;
@@ -25,8 +26,8 @@ enum Event {
     /// The client of the nth waiting request disconnects.
     Gone(usize),
     Tick,
-    /// The request that was named when the last leader left takes over.
-    TakeOver,
+    /// The nth message between the requests arrives.
+    Message(usize),
     /// This many seconds pass.
     Later(u64),
 }
@@ -38,25 +39,28 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (0usize..8, 0u8..3).prop_map(|(which, kind)| Event::Answer(which, kind)),
         2 => (0usize..8).prop_map(Event::Gone),
         2 => Just(Event::Tick),
-        2 => Just(Event::TakeOver),
+        3 => (0usize..4).prop_map(Event::Message),
         1 => (1u64..20).prop_map(Event::Later),
     ]
 }
 
-/// The environment of a gateway: the callouts that it made, and the requests that wait.
+/// What a request has for another one.
+enum Message {
+    Learn(Arc<IntrospectionOutcome>),
+    TakeOver,
+}
+
+/// The environment of gateways with one memory: the callouts that they made, and the requests that wait.
 struct World {
-    gate: Gateway,
+    gates: Vec<Gateway>,
     now: u64,
     last: StreamId,
-    /// Requests that have not ended, with their tokens.
+    /// Requests that have not ended, with their tokens. Each is of one of the gateways, by its number.
     open: BTreeMap<StreamId, usize>,
     ended: BTreeSet<StreamId>,
-    /// Callouts in progress: on whose behalf, and for which token.
+    /// Callouts: on whose behalf, and for which token.
     callouts: BTreeMap<FlightId, (Option<StreamId>, usize)>,
-    /// Whether a lost callout is to be made again.
-    tick_due: bool,
-    /// The request that was named when the last leader left.
-    next: Option<StreamId>,
+    messages: VecDeque<(StreamId, Message)>,
 }
 
 impl World {
@@ -80,9 +84,19 @@ impl World {
                         .expect("a callout has a cause");
                     self.callouts.insert(flight, (stream, token));
                 }
-                Effect::Run(Command::ReadEndedSessions { .. } | Command::Warn(_)) => {}
+                Effect::Run(Command::Share { stream, outcome }) => {
+                    self.messages.push_back((stream, Message::Learn(outcome)));
+                }
+                Effect::Run(Command::TakeOver { stream }) => self.messages.push_back((stream, Message::TakeOver)),
+                Effect::Run(Command::Store(_) | Command::ReadEndedSessions { .. } | Command::Warn(_)) => {}
             }
         }
+    }
+
+    /// The gateway of a request.
+    fn gate(&mut self, stream: StreamId) -> &mut Gateway {
+        let index = usize::try_from(stream).unwrap() % self.gates.len();
+        &mut self.gates[index]
     }
 
     /// A callout that is made again was lost, and its record was kept.
@@ -110,13 +124,15 @@ impl World {
                         ),
                     )],
                 );
-                let effects = self.gate.ask(self.last, &lines, self.now);
+                let (last, now) = (self.last, self.now);
+                let effects = self.gate(last).ask(last, &lines, now);
                 self.effects(effects, Some(token));
             }
             Event::Unproven => {
                 self.last += 1;
                 self.open.insert(self.last, usize::MAX);
-                let effects = self.gate.ask(self.last, &head("GET", &[]), self.now);
+                let (last, now) = (self.last, self.now);
+                let effects = self.gate(last).ask(last, &head("GET", &[]), now);
                 assert!(
                     matches!(
                         effects.as_slice(),
@@ -139,16 +155,21 @@ impl World {
                 let Some(id) = alive.get(which % alive.len().max(1)).copied() else {
                     return;
                 };
-                let (_, token) = self.callouts.remove(&id).unwrap();
+                let (owner, token) = self.callouts.remove(&id).unwrap();
                 let answer = match kind {
                     0 => active(json!({"sub": TOKENS[token], "exp": NOW + 100_000})),
                     1 => answer(204, "", &[], ""),
                     _ => IntrospectionResponse::Failed,
                 };
-                let effects = self.gate.on_introspection(id, &answer, self.now);
+                let now = self.now;
+                let effects = self.gate(owner.unwrap_or(0)).on_introspection(id, &answer, now);
                 self.effects(effects, None);
+                let told: BTreeSet<StreamId> = self.messages.iter().map(|(stream, _)| *stream).collect();
                 assert!(
-                    !self.open.values().any(|waiting| *waiting == token),
+                    !self
+                        .open
+                        .iter()
+                        .any(|(stream, waiting)| *waiting == token && !told.contains(stream)),
                     "somebody still waits for an answer that came"
                 );
             }
@@ -158,27 +179,33 @@ impl World {
                 };
                 self.open.remove(&stream);
                 self.ended.insert(stream);
-                let next = self.gate.on_stream_end(stream);
+                let next = self.gate(stream).on_stream_end(stream);
                 assert!(
                     next.is_none_or(|next| self.open.contains_key(&next)),
                     "somebody who has left"
                 );
-                self.tick_due |= next.is_some();
-                self.next = next.or(self.next);
-                let open = &self.open;
-                if !self.tick_due {
-                    self.callouts
-                        .retain(|_, (owner, _)| owner.is_none_or(|owner| open.contains_key(&owner)));
-                }
+                self.messages.extend(next.map(|next| (next, Message::TakeOver)));
             }
             Event::Tick => {
-                self.tick_due = false;
-                let mut effects = self.gate.on_tick(NOW);
-                effects.extend(self.gate.repeat_lost());
+                let mut effects = Vec::new();
+                for gate in &mut self.gates {
+                    effects.extend(gate.on_tick(NOW));
+                }
+                // A worker of its own repeats what was lost, on behalf of no request.
+                if self.gates.len() == 1 {
+                    effects.extend(self.gates[0].repeat_lost());
+                }
                 self.effects(effects, None);
             }
-            Event::TakeOver => {
-                let effect = self.next.take().and_then(|next| self.gate.take_over(next));
+            Event::Message(which) => {
+                let Some((stream, message)) = self.messages.remove(which % self.messages.len().max(1)) else {
+                    return;
+                };
+                let now = self.now;
+                let effect = match message {
+                    Message::Learn(outcome) => self.gate(stream).on_outcome(stream, &outcome, now),
+                    Message::TakeOver => self.gate(stream).take_over(stream),
+                };
                 self.effects(Vec::from_iter(effect), None);
             }
             Event::Later(seconds) => self.now += seconds,
@@ -186,24 +213,50 @@ impl World {
     }
 }
 
+fn run(gates: Vec<Gateway>, events: Vec<Event>) {
+    let count = gates.len();
+    let mut world = World {
+        gates,
+        now: NOW,
+        last: 0,
+        open: BTreeMap::new(),
+        ended: BTreeSet::new(),
+        callouts: BTreeMap::new(),
+        messages: VecDeque::new(),
+    };
+    for event in events {
+        world.apply(event);
+        for gate in &world.gates {
+            // Of a gateway with a memory of its own: two active tokens and two inactive ones.
+            assert!(count > 1 || gate.cached_responses() <= 4);
+            assert!(gate.cached_inactive() <= 2 && gate.cached_cookies() <= 4);
+            assert!(gate.in_flight() <= TOKENS.len());
+        }
+    }
+    // After a tick, all messages and a response to every callout, no request waits.
+    world.apply(Event::Tick);
+    for _ in 0..TOKENS.len() {
+        while !world.messages.is_empty() {
+            world.apply(Event::Message(0));
+        }
+        world.apply(Event::Answer(0, 0));
+    }
+    while !world.messages.is_empty() {
+        world.apply(Event::Message(0));
+    }
+    assert!(world.open.is_empty(), "waiting for ever: {:?}", world.open);
+    assert!(world.gates.iter().all(|gate| gate.in_flight() == 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn each_request_ends_once_with_its_own_token_and_nobody_waits_for_ever(events in proptest::collection::vec(event(), 0..60)) {
-        let gate = gate(json!({"phantom_token": {"token_cache_entries": 2}}));
-        let mut world = World { gate, now: NOW, last: 0, open: BTreeMap::new(), ended: BTreeSet::new(), callouts: BTreeMap::new(), tick_due: false, next: None };
-        for event in events {
-            world.apply(event);
-            // Two active tokens and two inactive ones.
-            prop_assert!(world.gate.cached_responses() <= 4 && world.gate.cached_cookies() <= 4);
-            prop_assert!(world.gate.in_flight() <= TOKENS.len());
-        }
-        // After a tick and a response to every callout, no request waits.
-        world.apply(Event::Tick);
-        for _ in 0..TOKENS.len() {
-            world.apply(Event::Answer(0, 0));
-        }
-        prop_assert!(world.open.is_empty(), "waiting for ever: {:?}", world.open);
-        prop_assert_eq!(world.gate.in_flight(), 0);
+        run(vec![gate(json!({"phantom_token": {"token_cache_entries": 2}}))], events);
+    }
+
+    #[test]
+    fn the_same_holds_for_gateways_that_share_a_memory(events in proptest::collection::vec(event(), 0..60)) {
+        run(gates_with_one_memory(3, json!({"phantom_token": {"token_cache_entries": 2}})), events);
     }
 }

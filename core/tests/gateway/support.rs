@@ -1,5 +1,8 @@
 //! A gateway with a known configuration, requests, and what becomes of them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::{Content, NONCE_BYTES, Sealer};
 use bff_core::cookie::session_id::SessionId;
@@ -12,6 +15,7 @@ use bff_core::gateway::effect::{Command, Decision, Effect};
 use bff_core::gateway::header_mutations::HeaderMutations;
 use bff_core::gateway::introspection::{IntrospectionRequest, IntrospectionResponse};
 use bff_core::gateway::single_flight::FlightId;
+use bff_core::gateway::token_memory::TokenMemory;
 use bff_core::request::head::RequestHead;
 use serde_json::{Value, json};
 
@@ -41,8 +45,20 @@ pub(crate) trait Ask {
 
 impl Ask for Gateway {
     fn ask(&mut self, stream: StreamId, head: &RequestHead, now: u64) -> Vec<Effect> {
-        Vec::from_iter(self.on_request(stream, head, &Plain, now))
+        asked(self, stream, head, &Plain, now)
     }
+}
+
+/// Sends a request, which waits for an introspection if it must.
+pub(crate) fn asked(
+    gate: &mut Gateway,
+    stream: StreamId,
+    head: &RequestHead,
+    attributes: &dyn RequestAttributes,
+    now: u64,
+) -> Vec<Effect> {
+    let effect = gate.on_request(stream, head, attributes, now);
+    Vec::from_iter(effect.or_else(|| gate.introspect(stream, Duration::from_secs(now))))
 }
 
 /// Returns a complete configuration, changed by a merge.
@@ -90,6 +106,14 @@ pub(crate) fn env(name: &str) -> Option<String> {
 
 pub(crate) fn gate(changes: Value) -> Gateway {
     Gateway::new(Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap())
+}
+
+/// Returns gateways of one configuration and one memory.
+pub(crate) fn gates_with_one_memory(count: usize, changes: Value) -> Vec<Gateway> {
+    let config = Config::parse(configuration(changes).to_string().as_bytes(), env).unwrap();
+    let memory = TokenMemory::of_process(config.phantom_token.as_ref().unwrap());
+    let gate = |_| Gateway::with_memory(config.clone(), |_| Arc::clone(&memory));
+    (0..count).map(gate).collect()
 }
 
 pub(crate) fn seal_as(purpose: Purpose, value: &str, session: SessionId, expires_at: u64) -> String {

@@ -1,6 +1,6 @@
 //! The functions that Envoy calls.
 //!
-//! A configuration is an [`Arc`] that Envoy holds: its requests hold others, so it outlives them. A request is an [`Rc`]
+//! A configuration is an [`Arc`] that Envoy holds, and destroys after its last request. A request is an [`Rc`]
 //! that Envoy holds, on one thread: Envoy 1.39 destroys a request inside the call that ends it, so each hook holds another
 //! one until it returns.
 
@@ -160,10 +160,17 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
     module: *const c_void,
     filter: FilterPtr,
 ) -> *const c_void {
-    // SAFETY: Envoy has passed both pointers to this hook.
-    let (envoy, configuration) = unsafe { (FilterHook::new(filter), configuration(module)) };
-    let made = caught(|| Rc::new(Stream::new(configuration, envoy.worker_index())));
-    made.map_or(std::ptr::null(), |stream| Rc::into_raw(stream).cast())
+    // SAFETY: Envoy has passed the pointer to this hook.
+    let envoy = unsafe { FilterHook::new(filter) };
+    let made = caught(|| {
+        // Without a count of its own, which all workers would share.
+        // SAFETY: the pointer is from `config_new`, and Envoy holds the configuration in this hook.
+        let configuration = unsafe { module.cast::<Configuration>().as_ref() }?;
+        let thread = configuration.thread(envoy.worker_index())?;
+        Some(Rc::new(Stream::new(Arc::clone(thread))))
+    });
+    made.flatten()
+        .map_or(std::ptr::null(), |stream| Rc::into_raw(stream).cast())
 }
 
 #[unsafe(no_mangle)]

@@ -1,17 +1,18 @@
 //! Envoy in a hook: pointers that live until the hook returns.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bff_core::request::head::RequestHead;
 use bff_shell::host::{CalloutRequest, Level};
-use bff_shell::metrics::Meter;
+use bff_shell::metrics::{Meter, MetricRegistry};
 
 use super::callbacks::{
     self, Buffer, ChangeMetric, CommitScheduler, ConfigPtr, DefineMetric, DeleteScheduler, FilterPtr, Header,
     HeaderType, HttpCallout, LogLevel, SUCCESS, SchedulerPtr,
 };
 use crate::configuration::Mode;
-use crate::envoy::{Envoy, MetricId, Wake};
+use crate::envoy::{Envoy, EnvoyConfiguration, MetricId, Wake};
 
 /// A request, in one of its hooks.
 pub(super) struct FilterHook(FilterPtr);
@@ -169,7 +170,7 @@ fn define_metric(config: ConfigPtr, define: DefineMetric, name: &str) -> Option<
     (result == SUCCESS).then_some(MetricId(number))
 }
 
-impl Meter for ConfigHook {
+impl MetricRegistry for ConfigHook {
     type Id = MetricId;
 
     fn counter(&self, name: &str) -> Option<MetricId> {
@@ -183,6 +184,10 @@ impl Meter for ConfigHook {
     fn histogram(&self, name: &str) -> Option<MetricId> {
         define_metric(self.0, callbacks::define_histogram, name)
     }
+}
+
+impl Meter for ConfigHook {
+    type Id = MetricId;
 
     fn count(&self, id: MetricId, increment: u64) {
         change_metric(self.0, callbacks::config_increment_counter, id, increment);
@@ -203,19 +208,6 @@ impl Meter for ConfigHook {
 
 impl Meter for FilterHook {
     type Id = MetricId;
-
-    /// Metrics are defined with the configuration.
-    fn counter(&self, _: &str) -> Option<MetricId> {
-        None
-    }
-
-    fn gauge(&self, _: &str) -> Option<MetricId> {
-        None
-    }
-
-    fn histogram(&self, _: &str) -> Option<MetricId> {
-        None
-    }
 
     fn count(&self, id: MetricId, increment: u64) {
         change_metric(self.0, callbacks::increment_counter, id, increment);
@@ -243,8 +235,8 @@ impl Envoy for ConfigHook {
         call_out(self.0, callbacks::config_http_callout, request)
     }
 
-    fn wake(&self) -> Box<dyn Wake> {
-        Box::new(Scheduler {
+    fn wake(&self) -> Arc<dyn Wake> {
+        Arc::new(Scheduler {
             // SAFETY: the pointer is that of a hook.
             pointer: unsafe { callbacks::config_scheduler_new(self.0) },
             commit: callbacks::config_scheduler_commit,
@@ -252,6 +244,8 @@ impl Envoy for ConfigHook {
         })
     }
 }
+
+impl EnvoyConfiguration for ConfigHook {}
 
 impl Envoy for FilterHook {
     fn log(&self, level: Level, message: fmt::Arguments<'_>) {
@@ -262,8 +256,8 @@ impl Envoy for FilterHook {
         call_out(self.0, callbacks::http_callout, request)
     }
 
-    fn wake(&self) -> Box<dyn Wake> {
-        Box::new(Scheduler {
+    fn wake(&self) -> Arc<dyn Wake> {
+        Arc::new(Scheduler {
             // SAFETY: the pointer is that of a hook.
             pointer: unsafe { callbacks::scheduler_new(self.0) },
             commit: callbacks::scheduler_commit,

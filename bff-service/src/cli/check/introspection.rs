@@ -3,7 +3,7 @@
 use bff_core::encoding::form::is_changed_by_encoding;
 use bff_core::gateway::config::{ClientAuthentication as GatewayAuthentication, PhantomToken};
 use bff_core::gateway::introspection::{self, IntrospectionOutcome};
-use bff_core::gateway::introspection_cache::{InactiveReason, TokenState};
+use bff_core::gateway::token_state::{InactiveReason, TokenState};
 
 use super::report::Report;
 use crate::authorize::introspection::ask;
@@ -66,7 +66,7 @@ async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Repor
             "\"client_authentication\": \"client_secret_post\"",
         ));
     }
-    let request = introspection::request(stage, MADE_UP_TOKEN, None);
+    let request = introspection::request(stage, MADE_UP_TOKEN, []);
     let answer = ask(http, stage, request).await;
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     match introspection::classify(stage, MADE_UP_TOKEN, &answer, clock::now()) {

@@ -35,6 +35,8 @@ pub struct PhantomToken {
     pub cache_entries: usize,
     /// Maximum size of the cached introspection responses about active tokens, in bytes.
     pub cache_bytes: usize,
+    /// Maximum size of the introspection responses about active tokens that all workers share, in bytes. 0: they share none.
+    pub shared_cache_bytes: usize,
     /// Scopes and audience that every access token must have at this entry point.
     pub requirement: Requirement,
     /// Namespace of the route metadata with further requirements. `None`: routes have none.
@@ -133,6 +135,13 @@ pub(super) struct RawPhantomToken {
     #[serde(default = "default_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 536870912)))]
     token_cache_bytes: u64,
+    /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes. The
+    /// native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in Envoy's shared
+    /// data, beside what each worker caches. Entry points with the same introspection settings share them, apart from what they
+    /// require of a token. 0: workers share nothing.
+    #[serde(default = "default_shared_cache_bytes")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
+    shared_cache_bytes: u64,
     /// Scopes that every access token must have, one scope for each entry.
     #[serde(default)]
     required_scopes: Vec<String>,
@@ -205,11 +214,23 @@ impl RawPhantomToken {
             client_id: self.client_id,
             cache_seconds: in_range("phantom_token.token_cache_seconds", self.token_cache_seconds, 0, 86_400)?,
             ignore_cache_control: self.ignore_cache_control,
-            cache_entries: size("phantom_token.token_cache_entries", self.token_cache_entries, 1_000_000)?,
-            cache_bytes: size(
+            cache_entries: usize_in_range(
+                "phantom_token.token_cache_entries",
+                self.token_cache_entries,
+                1,
+                1_000_000,
+            )?,
+            cache_bytes: usize_in_range(
                 "phantom_token.token_cache_bytes",
                 self.token_cache_bytes,
+                1,
                 512 * 1024 * 1024,
+            )?,
+            shared_cache_bytes: usize_in_range(
+                "phantom_token.shared_cache_bytes",
+                self.shared_cache_bytes,
+                0,
+                1024 * 1024 * 1024,
             )?,
             requirement: Requirement {
                 scopes: self.required_scopes,
@@ -279,8 +300,8 @@ fn in_range(field: &str, value: u64, least: u64, most: u64) -> Result<u64, Confi
     }
 }
 
-fn size(field: &str, value: u64, most: u64) -> Result<usize, ConfigError> {
-    let value = in_range(field, value, 1, most)?;
+fn usize_in_range(field: &str, value: u64, least: u64, most: u64) -> Result<usize, ConfigError> {
+    let value = in_range(field, value, least, most)?;
     usize::try_from(value).map_err(|_| ConfigError::new(field, "too large for this machine: write a smaller number"))
 }
 
@@ -294,6 +315,10 @@ fn default_cache_entries() -> u64 {
 
 fn default_cache_bytes() -> u64 {
     32 * 1024 * 1024
+}
+
+fn default_shared_cache_bytes() -> u64 {
+    192 * 1024 * 1024
 }
 
 fn default_timeout_ms() -> u64 {

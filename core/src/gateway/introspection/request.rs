@@ -6,8 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::encoding::form;
 use crate::gateway::config::{ClientAuthentication, PhantomToken, ResponseFormat};
-use crate::request::head::RequestHead;
-use crate::request::trace_context;
+use crate::request::trace_context::TraceHeader;
 
 /// Header that tells the server the scheme of its endpoint. A host that connects with this scheme itself omits it.
 pub const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -20,9 +19,13 @@ pub struct IntrospectionRequest {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// Creates the introspection request for a token. It propagates the trace context of `on_behalf_of`, the request that
-/// needs it.
-pub fn request(stage: &PhantomToken, token: &[u8], on_behalf_of: Option<&RequestHead>) -> IntrospectionRequest {
+/// Creates the introspection request for a token. It propagates the trace context of the request that needs it: `trace` has
+/// the headers.
+pub fn request(
+    stage: &PhantomToken,
+    token: &[u8],
+    trace: impl IntoIterator<Item = TraceHeader>,
+) -> IntrospectionRequest {
     let mut body = Zeroizing::new(b"token_type_hint=access_token&token=".to_vec());
     form::encode(token, &mut body);
     let (id, secret) = (stage.client_id.as_bytes(), stage.client_secret.as_bytes());
@@ -60,6 +63,6 @@ pub fn request(stage: &PhantomToken, token: &[u8], on_behalf_of: Option<&Request
             form::encode(secret, &mut body);
         }
     }
-    headers.extend(on_behalf_of.into_iter().flat_map(trace_context::headers));
+    headers.extend(trace);
     IntrospectionRequest { headers, body }
 }

@@ -8,13 +8,17 @@ use super::error_response::{ErrorResponse, error_response};
 use crate::gateway::bearer;
 use crate::gateway::claim_to_headers::headers_of_claims;
 use crate::gateway::config::{ClaimToHeader, PhantomToken, ResponseFormat};
-use crate::gateway::introspection_cache::{INACTIVE_SECONDS, InactiveReason, TokenState};
 use crate::gateway::token_info::{TokenInfo, UnusableClaims};
+use crate::gateway::token_state::{InactiveReason, TokenState};
 use crate::jwt;
 use crate::request::cache_control::lifetime;
 
 /// Maximum length of a response body, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
+
+/// Time for which an inactive response is cached, in seconds; at most `token_cache_seconds`. `Cache-Control` does not
+/// count: if `no-store` did, every request with an invalid token would cause an introspection.
+const INACTIVE_SECONDS: u64 = 5;
 
 /// What the host received for an introspection request.
 pub enum IntrospectionResponse {

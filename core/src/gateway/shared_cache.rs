@@ -1,0 +1,299 @@
+//! Introspection responses about active tokens in a store of the proxy that several VMs of one process share: a second level
+//! behind what each gateway knows by itself.
+//!
+//! Values of the store can be replaced but not deleted, so there is a fixed number of *slots*, each a value with several
+//! entries. A token has two slots: an entry goes to the emptier one, so that slots fill evenly.
+//!
+//! Other extensions of the proxy can read and write the store. Entries are sealed with a key that only those know who know
+//! the client secret, for their stage, token, slot and expiry: what was made up, changed or moved does not open. Whoever
+//! writes there can only take entries away, or bring back one that has not expired.
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::cache_key::CacheKey;
+use super::config::PhantomToken;
+use super::token_codec;
+use super::token_info::TokenInfo;
+use crate::crypto::xaes256_gcm::{NONCE_BYTES, Xaes256Gcm};
+
+/// The maximum length of a slot, in bytes.
+const SLOT_BYTES: usize = 16 * 1024;
+/// The length of what stands before the sealed bytes of an entry.
+const PREFIX_BYTES: usize = 8 + 8 + 4;
+
+/// The number of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// Returns the name of the value in the store.
+    pub fn name(self) -> String {
+        format!("bff_introspection_{}", self.0)
+    }
+}
+
+/// The keys of a stage, and the number of slots.
+pub(crate) struct SharedCache {
+    cipher: Xaes256Gcm,
+    nonce_key: Zeroizing<[u8; 32]>,
+    slots: u32,
+}
+
+/// An entry that is to be stored.
+pub struct SharedEntry {
+    key: CacheKey,
+    slots: [Slot; 2],
+    /// By slot: the whole entry.
+    sealed: [Vec<u8>; 2],
+}
+
+/// The parts of an entry: `start of the key (8) ‖ expires at (8) ‖ length (4) ‖ nonce (24) ‖ sealed`, numbers big-endian, times
+/// in seconds since 1970.
+struct Entry<'a> {
+    start: [u8; 8],
+    expires_at: u64,
+    /// Nonce and sealed bytes.
+    sealed: &'a [u8],
+    /// All of it.
+    whole: &'a [u8],
+}
+
+impl SharedCache {
+    /// Creates the shared cache of a stage; `None` if it is not configured.
+    pub(crate) fn new(stage: &PhantomToken) -> Option<Self> {
+        let slots = u32::try_from(stage.shared_cache_bytes / SLOT_BYTES).unwrap_or(u32::MAX);
+        let derive = |purpose: &str| -> Zeroizing<[u8; 32]> {
+            let mut hash = Sha256::new();
+            hash.update(purpose);
+            hash.update(stage.id());
+            hash.update(stage.client_secret.as_bytes());
+            Zeroizing::new(hash.finalize().into())
+        };
+        (slots > 0).then(|| Self {
+            cipher: Xaes256Gcm::new(&derive("bff introspection cache: encryption")),
+            nonce_key: derive("bff introspection cache: nonces"),
+            slots,
+        })
+    }
+
+    /// Returns the slots of a token.
+    pub(crate) fn slots(&self, key: &CacheKey) -> [Slot; 2] {
+        let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = *key;
+        [[a, b, c, d], [e, f, g, h]].map(|bytes| Slot(u32::from_be_bytes(bytes).checked_rem(self.slots).unwrap_or(0)))
+    }
+
+    /// Finds the entry of a token in the value of one of its slots, at the time `now`. Returns the information about the token,
+    /// and when it expires, in seconds since 1970.
+    pub(crate) fn find(&self, key: &CacheKey, slot: Slot, value: &[u8], now: u64) -> Option<(TokenInfo, u64)> {
+        let entry = entries(value).find(|entry| entry.start == start(key) && entry.expires_at > now)?;
+        let (nonce, sealed) = entry.sealed.split_first_chunk::<NONCE_BYTES>()?;
+        let bound = associated_data(key, slot, entry.expires_at);
+        let opened = self.cipher.decrypt(nonce, sealed, &bound).ok()?;
+        Some((token_codec::decode(&opened)?, entry.expires_at))
+    }
+
+    /// Seals the information about a token until `expires_at`, in seconds since 1970. `None` if it is too long.
+    pub(crate) fn seal(&self, key: CacheKey, token: &TokenInfo, expires_at: u64) -> Option<SharedEntry> {
+        let plaintext = token_codec::encode(token)?;
+        let slots = self.slots(&key);
+        let seal = |slot: Slot| -> Option<Vec<u8>> {
+            let bound = associated_data(&key, slot, expires_at);
+            // Nothing here generates random numbers. A nonce that depends on everything that is sealed repeats only for the
+            // same bytes.
+            let mut hash = Sha256::new();
+            hash.update(*self.nonce_key);
+            hash.update(&bound);
+            hash.update(&*plaintext);
+            let hash: [u8; 32] = hash.finalize().into();
+            let (nonce, _) = hash.split_first_chunk::<NONCE_BYTES>()?;
+            let sealed = self.cipher.encrypt(nonce, &plaintext, &bound).ok()?;
+            let length = u32::try_from(sealed.len().saturating_add(NONCE_BYTES)).ok()?;
+            let entry = [
+                &start(&key)[..],
+                &expires_at.to_be_bytes(),
+                &length.to_be_bytes(),
+                nonce,
+                &sealed,
+            ]
+            .concat();
+            (entry.len() <= SLOT_BYTES).then_some(entry)
+        };
+        let [one, other] = slots;
+        Some(SharedEntry {
+            key,
+            slots,
+            sealed: [seal(one)?, seal(other)?],
+        })
+    }
+}
+
+impl SharedEntry {
+    /// Returns the slots between which [`SharedEntry::choose`] chooses.
+    pub fn slots(&self) -> [Slot; 2] {
+        self.slots
+    }
+
+    /// Returns the slot in which the entry is to be stored, by its place in [`SharedEntry::slots`], and the value with it, at
+    /// the time `now`, in seconds since 1970. `values` are those of the slots.
+    pub fn choose(&self, values: [&[u8]; 2], now: u64) -> (usize, Vec<u8>) {
+        let [one, other] = values.map(|value| self.others(value, now));
+        let length = |entries: &[Entry<'_>]| entries.iter().map(|entry| entry.whole.len()).sum::<usize>();
+        let [in_one, in_other] = &self.sealed;
+        let (chosen, entry, mut kept) = match length(&other) < length(&one) {
+            false => (0, in_one, one),
+            true => (1, in_other, other),
+        };
+        // Those that expire last stay, as long as there is room.
+        kept.sort_by_key(|entry| std::cmp::Reverse(entry.expires_at));
+        let mut value = entry.clone();
+        for other in kept {
+            if value.len().saturating_add(other.whole.len()) <= SLOT_BYTES {
+                value.extend_from_slice(other.whole);
+            }
+        }
+        (chosen, value)
+    }
+
+    /// Returns the entries of a slot that have not expired, without that of this token.
+    fn others<'a>(&self, value: &'a [u8], now: u64) -> Vec<Entry<'a>> {
+        entries(value)
+            .filter(|entry| entry.start != start(&self.key) && entry.expires_at > now)
+            .collect()
+    }
+}
+
+/// Returns the start of a key, by which an entry is found. The whole key is in the associated data.
+fn start(key: &CacheKey) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = *key;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Returns the entries of a slot, up to the first that is malformed.
+fn entries(value: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        let (start, after) = rest.split_first_chunk::<8>()?;
+        let (expires_at, after) = after.split_first_chunk::<8>()?;
+        let (length, after) = after.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (sealed, after) = after.split_at_checked(length)?;
+        let whole = rest.get(..length.saturating_add(PREFIX_BYTES))?;
+        rest = after;
+        Some(Entry {
+            start: *start,
+            expires_at: u64::from_be_bytes(*expires_at),
+            sealed,
+            whole,
+        })
+    })
+}
+
+fn associated_data(key: &CacheKey, slot: Slot, expires_at: u64) -> Vec<u8> {
+    [&key[..], &slot.0.to_be_bytes(), &expires_at.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::config::Config;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn stage(secret: &str, shared_cache_bytes: usize) -> PhantomToken {
+        let text = format!(
+            r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
+                "client_id": "gateway", "client_secret": {{"inline": "{secret}"}},
+                "shared_cache_bytes": {shared_cache_bytes}}}}}"#
+        );
+        Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap()
+    }
+
+    fn cache() -> SharedCache {
+        SharedCache::new(&stage("a secret", 1024 * 1024)).unwrap()
+    }
+
+    fn info(subject: &str) -> TokenInfo {
+        TokenInfo::bearer(subject.as_bytes())
+    }
+
+    #[test]
+    fn what_was_stored_is_found_until_it_expires() {
+        let cache = cache();
+        let key = [7; 32];
+        let entry = cache.seal(key, &info("jwt"), NOW + 10).unwrap();
+        let (chosen, value) = entry.choose([&[], &[]], NOW);
+        let slot = entry.slots()[chosen];
+        assert_eq!(cache.find(&key, slot, &value, NOW + 9), Some((info("jwt"), NOW + 10)));
+        assert_eq!(cache.find(&key, slot, &value, NOW + 10), None);
+        assert_eq!(cache.find(&[8; 32], slot, &value, NOW), None);
+    }
+
+    #[test]
+    fn what_somebody_else_has_changed_or_moved_does_not_open() {
+        let cache = cache();
+        let key = [7; 32];
+        let (_, value) = cache.seal(key, &info("jwt"), NOW + 10).unwrap().choose([&[], &[]], NOW);
+        let slot = cache.slots(&key)[0];
+        assert!(cache.find(&key, slot, &value, NOW).is_some());
+        for at in 0..value.len() {
+            let mut changed = value.clone();
+            changed[at] ^= 1;
+            assert_eq!(cache.find(&key, slot, &changed, NOW), None, "byte {at}");
+        }
+        assert_eq!(cache.find(&key, Slot(slot.0 + 1), &value, NOW), None, "another slot");
+        // The same start of another key.
+        let mut other = key;
+        other[31] ^= 1;
+        assert_eq!(cache.find(&other, slot, &value, NOW), None, "another token");
+        let stranger = SharedCache::new(&stage("another secret", 1024 * 1024)).unwrap();
+        assert_eq!(stranger.find(&key, slot, &value, NOW), None, "another stage");
+        for cut in 0..value.len() {
+            assert_eq!(cache.find(&key, slot, &value[..cut], NOW), None, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_tokens_have_room_with_the_default_size() {
+        let cache = SharedCache::new(&stage("a secret", 192 * 1024 * 1024)).unwrap();
+        let mut lengths = vec![0usize; usize::try_from(cache.slots).unwrap()];
+        // An entry with a JWT that is signed with RS256.
+        let length = 900;
+        for number in 0..100_000u32 {
+            let key: CacheKey = Sha256::digest(number.to_be_bytes()).into();
+            let [one, other] = cache.slots(&key).map(|slot| usize::try_from(slot.0).unwrap());
+            let chosen = if lengths[other] < lengths[one] { other } else { one };
+            lengths[chosen] += length;
+        }
+        let longest = lengths.iter().max().unwrap();
+        assert!(*longest <= SLOT_BYTES, "{longest} bytes in one slot");
+    }
+
+    #[test]
+    fn a_full_slot_keeps_what_expires_last() {
+        let cache = SharedCache::new(&stage("a secret", SLOT_BYTES)).unwrap();
+        let mut value = Vec::new();
+        for number in 0..30u8 {
+            let token = info(&"x".repeat(1000));
+            let entry = cache.seal([number; 32], &token, NOW + 10 + u64::from(number)).unwrap();
+            value = entry.choose([&value, &value], NOW).1;
+            assert!(value.len() <= SLOT_BYTES);
+        }
+        let found = |number: u8| cache.find(&[number; 32], Slot(0), &value, NOW).is_some();
+        assert!(found(29) && found(20) && !found(0));
+        // An entry of the same token takes the place of the previous one.
+        let before = entries(&value).count();
+        let again = cache
+            .seal([29; 32], &info("y"), NOW + 100)
+            .unwrap()
+            .choose([&value, &value], NOW)
+            .1;
+        assert_eq!(entries(&again).count(), before);
+    }
+
+    #[test]
+    fn a_token_that_is_longer_than_a_slot_is_not_stored() {
+        let token = info(&"x".repeat(SLOT_BYTES));
+        assert!(cache().seal([1; 32], &token, NOW + 10).is_none());
+    }
+}

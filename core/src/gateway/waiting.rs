@@ -1,0 +1,219 @@
+//! The requests of a gateway that wait for an introspection: its own, or that of another request, which may be one of
+//! another gateway.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attributes::StreamId;
+use super::cache_key::CacheKey;
+use super::counters::Counter;
+use super::effect::{Command, Decision, Effect};
+use super::error_code::ErrorCode;
+use super::introspection::{self, IntrospectionOutcome, IntrospectionResponse};
+use super::pending_request::PendingRequest;
+use super::rejection::Rejection;
+use super::shared_cache::Slot;
+use super::single_flight::{FlightId, Token};
+use super::token_memory::Joined;
+use super::token_state::{InactiveReason, TokenState};
+use super::{Gateway, count, count_inactive};
+use crate::cookie::session_id::SessionId;
+use crate::request::trace_context::TraceHeader;
+
+/// A request that waits. What the proxy cannot be asked for later is included.
+pub(crate) struct Waiting {
+    pub(crate) request: PendingRequest,
+    pub(crate) peer_certificate: Option<[u8; 32]>,
+    /// The session of its cookie, and when it began, in seconds since 1970.
+    pub(crate) session: Option<(SessionId, u64)>,
+    pub(crate) trace: Vec<TraceHeader>,
+    pub(crate) token: Token,
+    pub(crate) key: CacheKey,
+    /// When it has waited for too long: the time since 1970. Its own introspection has timed out by then.
+    pub(crate) deadline: Duration,
+}
+
+/// Time between the time limit of an introspection and the deadline of a request that waits for it. A shell looks for
+/// deadlines twice a second, so that no request waits a second longer than the time limit.
+const MARGIN: Duration = Duration::from_millis(400);
+
+impl Gateway {
+    /// Returns where the shared data of the host may have the information about the token of a request that waits. Pass their
+    /// values to [`Gateway::on_shared_value`] before [`Gateway::introspect`].
+    pub fn shared_slots(&self, stream: StreamId) -> Option<[Slot; 2]> {
+        let shared = self.cache.as_ref()?.shared.as_ref()?;
+        Some(shared.slots(&self.waiting.get(&stream)?.key))
+    }
+
+    /// Handles a value of the host's shared data for a request that waits, at the time `now`, in seconds since 1970. `None`:
+    /// it does not have the information about the token.
+    pub fn on_shared_value(&mut self, stream: StreamId, slot: Slot, value: &[u8], now: u64) -> Option<Effect> {
+        let key = self.waiting.get(&stream)?.key;
+        let cache = self.cache.as_ref()?;
+        let (info, expires_at) = cache.shared.as_ref()?.find(&key, slot, value, now)?;
+        let info = Arc::new(info);
+        cache.memory.put(key, Arc::clone(&info), expires_at);
+        self.counters.add(Counter::SharedCacheHit);
+        let state = TokenState::Active(info);
+        self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at })
+    }
+
+    /// Begins an introspection for a request that waits for one, or lets it wait for that of another request, at the time
+    /// `now` since 1970. `None`: the effect follows when that one ends.
+    pub fn introspect(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
+        let stage = self.config.phantom_token.as_ref()?;
+        let cache = self.cache.as_ref()?;
+        let waiting = self.waiting.get_mut(&stream)?;
+        let limit = Duration::from_millis(stage.timeout_ms).saturating_add(MARGIN);
+        waiting.deadline = now.saturating_add(limit);
+        let token = std::mem::take(&mut waiting.token);
+        match cache.memory.join(&waiting.key, &token, stream, now.as_secs()) {
+            Joined::Leads(flight) => Some(Effect::Run(Command::Introspect {
+                stream: Some(stream),
+                flight,
+                request: introspection::request(stage, &token, std::mem::take(&mut waiting.trace)),
+            })),
+            Joined::Waits => {
+                self.counters.add(Counter::Joined);
+                None
+            }
+            Joined::Active(info, expires_at) => {
+                let state = TokenState::Active(info);
+                self.decide(stream, &IntrospectionOutcome::Introspected { state, expires_at })
+            }
+        }
+    }
+
+    /// Handles the response of the authorization server, or the failure of the callout, at the time `now`, in seconds
+    /// since 1970.
+    pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
+        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &mut self.cache) else {
+            return Vec::new();
+        };
+        let Some(token) = cache.memory.token(flight) else {
+            return Vec::new();
+        };
+        let outcome = introspection::classify(stage, &token, response, now);
+        match &outcome {
+            IntrospectionOutcome::Introspected {
+                state: TokenState::Inactive(InactiveReason::ExpiredHere { seconds }),
+                ..
+            } => {
+                self.counters.add(Counter::ClocksDiffer);
+                self.notices.clocks_differ(*seconds);
+            }
+            // An active token has not expired, so only the response's `Cache-Control` can forbid to cache it.
+            IntrospectionOutcome::Introspected {
+                state: TokenState::Active(_),
+                expires_at,
+            } if *expires_at <= now && stage.cache_seconds > 0 => self.notices.not_cached(),
+            IntrospectionOutcome::Introspected { .. } => {}
+            IntrospectionOutcome::Unusable(_) | IntrospectionOutcome::TimedOut => {
+                self.counters.add(Counter::IntrospectionFailed);
+            }
+        }
+        let entry = cache.shared_entry(flight, &outcome, now);
+        let waiters = cache.land(flight, &outcome, now);
+        let outcome = Arc::new(outcome);
+        let share = |stream| {
+            let outcome = Arc::clone(&outcome);
+            Effect::Run(Command::Share { stream, outcome })
+        };
+        let decisions = waiters
+            .into_iter()
+            .map(|stream| self.decide(stream, &outcome).unwrap_or_else(|| share(stream)));
+        let store = entry.map(|entry| Effect::Run(Command::Store(entry)));
+        decisions.chain(store).collect()
+    }
+
+    /// Handles the outcome of an introspection that another gateway has made, for a request that waits here
+    /// ([`Command::Share`]), at the time `now`, in seconds since 1970.
+    pub fn on_outcome(&mut self, stream: StreamId, outcome: &IntrospectionOutcome, now: u64) -> Option<Effect> {
+        let key = self.waiting.get(&stream)?.key;
+        self.cache.as_mut()?.learn(key, outcome, now);
+        self.decide(stream, outcome)
+    }
+
+    /// Decides on a request that waits here; `None` if it does not.
+    pub(super) fn decide(&mut self, stream: StreamId, outcome: &IntrospectionOutcome) -> Option<Effect> {
+        let waiting = self.waiting.remove(&stream)?;
+        let has_ended = |(session, began_at): &(SessionId, u64)| self.ended.list().contains(session, *began_at);
+        let decision = if waiting.session.as_ref().is_some_and(has_ended) {
+            // While it waited.
+            Decision::Reject(Rejection::unauthorized("the session has ended"))
+        } else {
+            match outcome {
+                IntrospectionOutcome::Introspected { state, .. } => match state {
+                    TokenState::Active(info) => {
+                        let stage = self.config.phantom_token.as_ref();
+                        let certificate = || waiting.peer_certificate;
+                        waiting.request.with_active_token(stage, info, certificate)
+                    }
+                    TokenState::Inactive(reason) => {
+                        count_inactive(&mut self.counters, &mut self.notices, waiting.request.source);
+                        waiting.request.with_invalid_token(reason.details())
+                    }
+                },
+                IntrospectionOutcome::Unusable(details) => {
+                    Decision::Reject(Rejection::new(ErrorCode::AuthorizationServerError, details))
+                }
+                IntrospectionOutcome::TimedOut => Decision::Reject(Rejection::new(
+                    ErrorCode::AuthorizationServerTimeout,
+                    "introspection timed out: no response within timeout_ms, or HTTP 504",
+                )),
+            }
+        };
+        count(&mut self.counters, &decision);
+        Some(Effect::Decide { stream, decision })
+    }
+
+    /// Handles the end of a request: it was answered, its response has ended, or its client has left. `Some`: the
+    /// introspection that this other request waits for was lost. Call [`Gateway::take_over`] of its gateway, or
+    /// [`Gateway::repeat_lost`], as soon as possible.
+    pub fn on_stream_end(&mut self, stream: StreamId) -> Option<StreamId> {
+        let waiting = self.waiting.remove(&stream)?;
+        self.cache.as_ref()?.memory.leave(&waiting.key, stream)
+    }
+
+    /// Decides on the requests that have waited for too long, at the time `now` since 1970. Their flights go on for others.
+    pub fn on_deadlines(&mut self, now: Duration) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some((stream, key)) = self
+            .waiting
+            .iter()
+            .find_map(|(stream, waiting)| (waiting.deadline <= now).then_some((*stream, waiting.key)))
+        {
+            let next = self.cache.as_ref().and_then(|cache| cache.memory.leave(&key, stream));
+            effects.extend(self.decide(stream, &IntrospectionOutcome::TimedOut));
+            effects.extend(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
+        }
+        effects
+    }
+
+    /// Repeats the introspection that this request waits for, on its behalf, if it was lost with another request.
+    pub fn take_over(&mut self, stream: StreamId) -> Option<Effect> {
+        let stage = self.config.phantom_token.as_ref()?;
+        let waiting = self.waiting.get_mut(&stream)?;
+        let (flight, token) = self.cache.as_ref()?.memory.take_over(&waiting.key, stream)?;
+        Some(Effect::Run(Command::Introspect {
+            stream: Some(stream),
+            flight,
+            request: introspection::request(stage, &token, std::mem::take(&mut waiting.trace)),
+        }))
+    }
+
+    /// Repeats the introspections that were lost with their requests, on behalf of no request.
+    pub fn repeat_lost(&mut self) -> Vec<Effect> {
+        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
+            return Vec::new();
+        };
+        let lost = cache.memory.lost().into_iter().map(|(flight, token)| {
+            Effect::Run(Command::Introspect {
+                stream: None,
+                flight,
+                request: introspection::request(stage, &token, []),
+            })
+        });
+        lost.collect()
+    }
+}

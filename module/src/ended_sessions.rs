@@ -1,0 +1,93 @@
+//! One list of ended sessions for all configurations that poll it from the same source: one of them polls.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bff_core::gateway::config::EndedSessionsSource;
+use bff_core::session::ended_sessions::EndedSessions;
+
+/// Cluster, path, and period in seconds.
+type SourceKey = (String, String, u64);
+
+static SOURCES: Mutex<Option<HashMap<SourceKey, Weak<Mutex<Source>>>>> = Mutex::new(None);
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Default)]
+struct Source {
+    /// The configuration that polls.
+    owner: Option<u64>,
+    list: Option<Arc<EndedSessions>>,
+}
+
+/// What a configuration has to do with the list.
+pub(crate) enum Role {
+    /// It polls, and has done so before.
+    Polls,
+    /// It polls from now on, since nobody else does.
+    Begins,
+    /// Another one polls. This is its list, if it has one.
+    Follows(Option<Arc<EndedSessions>>),
+}
+
+/// The part of a configuration in the list.
+pub(crate) struct Subscription {
+    source: Arc<Mutex<Source>>,
+    number: u64,
+}
+
+impl Subscription {
+    /// Subscribes a configuration.
+    pub(crate) fn new(source: &EndedSessionsSource) -> Subscription {
+        let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
+        let sources = sources.get_or_insert_with(HashMap::new);
+        sources.retain(|_, source| source.strong_count() > 0);
+        let key = (source.cluster.clone(), source.path.clone(), source.poll_seconds);
+        let entry = sources.entry(key).or_default();
+        let source = entry.upgrade().unwrap_or_else(|| {
+            let created = Arc::default();
+            *entry = Arc::downgrade(&created);
+            created
+        });
+        Subscription {
+            source,
+            number: LAST.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the role of this configuration now.
+    pub(crate) fn role(&self) -> Role {
+        let mut source = self.source();
+        match source.owner {
+            Some(owner) if owner == self.number => Role::Polls,
+            Some(_) => Role::Follows(source.list.clone()),
+            None => {
+                source.owner = Some(self.number);
+                Role::Begins
+            }
+        }
+    }
+
+    /// Returns the list, if somebody has polled it.
+    pub(crate) fn list(&self) -> Option<Arc<EndedSessions>> {
+        self.source().list.clone()
+    }
+
+    /// Gives the others the list that this configuration has polled.
+    pub(crate) fn publish(&self, list: Arc<EndedSessions>) {
+        self.source().list = Some(list);
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut source = self.source();
+        if source.owner == Some(self.number) {
+            source.owner = None;
+        }
+    }
+}
