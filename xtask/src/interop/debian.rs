@@ -14,7 +14,7 @@ use crate::result::Result;
 const PERL: [&str; 4] = ["perl_", "perl-base_", "perl-modules-", "libperl5"];
 /// Debian's keys, also of releases that are newer than this machine's.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const HINT: &str = "check that apt-get reaches its mirror; this works on Debian 12 or 13";
+const HINT: &str = "check that apt-get reaches its mirror, and that this is Debian 12 or 13";
 
 /// Downloads packages of this machine's release into `archives`, with those of their dependencies that are not installed.
 pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
 }
 
 /// Downloads packages of another release of Debian into `archives`, without what they need. The package lists are in a
-/// folder of their own there, so this machine's are as before.
+/// folder of their own there, so this machine's do not change.
 pub(super) fn download_from(release: &str, packages: &[&str], archives: &Path) -> Result<()> {
     let state = archives.join("apt");
     create_all(&[state.join("lists/partial"), state.join("cache/archives/partial")])?;

@@ -14,7 +14,7 @@ pub(crate) const NEEDS: [(&str, &str); 7] = [
     ("cluster", "a Kubernetes cluster"),
     ("docker", "a container engine and its registries"),
     ("func-e", "func-e"),
-    ("provider", "another authorization server"),
+    ("authorization-server", "another authorization server"),
     ("redis", "the reader's own Redis"),
     ("time", "only time: 15 minutes or more"),
     ("values", "the reader's own names, files or addresses"),
@@ -46,7 +46,10 @@ pub(crate) struct Block {
     pub(crate) script: String,
 }
 
-/// The blocks of a document, or the errors in its marks, a sentence for each, which begins with the line.
+/// Parses the blocks of a document.
+///
+/// # Errors
+/// The errors in its marks. Each begins with the number of the line.
 pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
     let (mut blocks, mut faults) = (Vec::new(), Vec::new());
     let mut lines = document
