@@ -1,5 +1,5 @@
 //! Rounds of slices: every variant in turn, each next to a slice of its base, in an order that each round reverses, so that
-//! other load on the machine affects both alike. A ratio compares two slices side by side; the result is the median over
+//! other load on the machine affects both alike. A ratio compares two slices side by side. The result is the median over
 //! the rounds.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The filter's memory at rest and under load, by number of workers; start-up time; size.
+//! The filter's memory at rest and under load, by number of workers, with the time of the start and the size of the module.
 
 use std::path::Path;
 use std::time::Duration;

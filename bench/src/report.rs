@@ -19,7 +19,7 @@ pub(crate) struct Report {
     pub(crate) service: Option<Service>,
 }
 
-/// The labels of the variants in table and chart, in this order; other names come at the end.
+/// The labels of the variants in the table and the chart, in this order. Variants without a label are left out there.
 const ORDER: [(&str, &str); 51] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),

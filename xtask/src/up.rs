@@ -167,7 +167,7 @@ fn warnings(options: &Options) -> &'static str {
     }
 }
 
-/// Walks through the demo in a browser; the exit status is the result.
+/// Walks through the demo in a browser, and returns the exit status.
 fn check(system: &System, control: &Control, walkthrough: &Walkthrough) -> Result<ExitCode> {
     let code = control.answer_during(system, || walkthrough.run(system.options(), &system.ca_pem()))?;
     match system.failure() {

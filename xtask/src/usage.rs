@@ -13,7 +13,7 @@ const COMMANDS: [Command; 17] = [
         synopsis: "up [--check] [--no-envoy] [--replicas]",
         text: &[
             "starts the demo system and keeps it running until Ctrl-C, even if a part of it exits",
-            "--check: walks through it in a browser instead; the exit status is the result",
+            "--check: walks through it in a browser instead, and exits with the result",
             "--no-envoy: does not start Envoy, which you start by hand",
             "--replicas: starts two replicas of the service, which share a Redis",
         ],

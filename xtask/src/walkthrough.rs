@@ -23,7 +23,7 @@ impl Walkthrough {
         Ok(Walkthrough { node, chromium })
     }
 
-    /// Walks through the demo at the domain and port of these options; the exit status is the result.
+    /// Walks through the demo at the domain and port of these options, and returns the exit status.
     pub(crate) fn run(&self, options: &Options, ca: &Path) -> Result<ExitCode> {
         command::progress("walking through the demo in a browser");
         let status = command::status(

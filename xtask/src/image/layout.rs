@@ -40,7 +40,7 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
     let tar = tar(module).map_err(|error| format!("writing the layer of the images failed: {error}"))?;
     let layer = gzip(&tar).map_err(|error| format!("compressing the layer of the images failed: {error}"))?;
     // No time and no history: they would differ between builds. The module runs on any platform, but these fields are
-    // required; `docker build` writes these values.
+    // required, with the values of `docker build`.
     let config = json!({
         "architecture": "amd64",
         "os": "linux",

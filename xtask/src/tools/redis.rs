@@ -1,4 +1,4 @@
-//! Redis for the tests of several replicas and for `bench`: `$REDIS_SERVER`, PATH, or Debian's package.
+//! Redis for several replicas and for `bench`: `$REDIS_SERVER`, PATH, or Debian's package.
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@
 //! | `run` | runs it, and expects success |
 //! | `until "TEXT"` | runs it until it has printed the text, then stops it |
 //! | `background "TEXT"` | the same, but keeps it running until the end of the document |
-//! | `needs-WORD` | skips it, unless `--with WORD` says that the machine has what it needs; the words are [`NEEDS`] |
+//! | `needs-WORD` | skips it, unless `--with WORD` says that the machine has what it needs. The words are [`NEEDS`] |
 //!
 //! A block that needs something may be `until` or `background` as well: `needs-cluster until "TEXT"`.
 
