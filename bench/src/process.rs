@@ -94,7 +94,7 @@ impl Program {
     /// Ends the wait if the program has exited, or is not ready in time.
     fn check(&mut self, what: &str, started: Instant) -> Result<()> {
         if !self.is_running() {
-            return Err(format!("{what} has exited: see its output above"));
+            return Err(format!("starting {what} failed: it exited: see its output above"));
         }
         if started.elapsed() > READY_WITHIN {
             let seconds = READY_WITHIN.as_secs();

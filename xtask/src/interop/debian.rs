@@ -108,7 +108,8 @@ fn source_of(release: &str) -> Result<String> {
     let targets = command::output(Command::new("apt-get").args(["indextargets", "--format", format]));
     let targets = targets.unwrap_or_default();
     let mirror = targets.lines().find_map(|line| line.strip_prefix("Debian|main|"));
-    let mirror = mirror.ok_or_else(|| format!("apt-get knows no mirror of Debian's component main: {HINT}"))?;
+    let mirror = mirror
+        .ok_or_else(|| format!("finding Debian's mirror failed: apt-get lists none with the component main: {HINT}"))?;
     Ok(format!("deb [signed-by={KEYS}] {mirror} {release} main\n"))
 }
 

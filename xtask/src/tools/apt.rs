@@ -73,7 +73,12 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
     let file = files
         .map(|file| file.path())
         .find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let file = file.ok_or_else(|| format!("apt-get downloaded no package into {}: {hint}", folder.display()))?;
+    let file = file.ok_or_else(|| {
+        format!(
+            "downloading {package} into {} failed: it is not there: {hint}",
+            folder.display()
+        )
+    })?;
     command::run(
         &format!("unpacking {package}"),
         Command::new("dpkg-deb").arg("-x").arg(file).arg(folder),

