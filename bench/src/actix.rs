@@ -8,13 +8,13 @@ use crate::result::Result;
 pub(crate) fn serve(port: &str) -> Result<()> {
     let port: u16 = port
         .parse()
-        .map_err(|_| format!("invalid port `{port}`: write a number from 0 to 65535"))?;
+        .map_err(|_| format!("invalid port `{port}`: write a number from 1 to 65535"))?;
     // It reads the body, as every handler of a POST does.
-    let answer =
+    let respond =
         |_: web::Bytes| async { HttpResponse::Ok().json(serde_json::json!({"code": "ok", "message": "nothing"})) };
     actix_web::rt::System::new()
         .block_on(async move {
-            HttpServer::new(move || App::new().default_service(web::to(answer)))
+            HttpServer::new(move || App::new().default_service(web::to(respond)))
                 .workers(1)
                 .bind(("127.0.0.1", port))?
                 .run()

@@ -25,7 +25,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Wraps the command, whose instructions are then counted.
+    /// Puts valgrind in front of the command, and counts the instructions of the command.
     pub(crate) fn under_valgrind(command: &mut Command) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|error| format!("creating a temporary folder failed: {error}"))?;
         command.args(["valgrind", "--tool=callgrind", "--quiet"]).arg(format!(
@@ -38,7 +38,10 @@ impl Counter {
         })
     }
 
-    /// The number since the start.
+    /// The number of instructions since the start of the program.
+    ///
+    /// # Errors
+    /// `vgdb` fails, or the file with the counts cannot be read.
     pub(crate) fn instructions(&self, process: u32) -> Result<f64> {
         // A dump contains the instructions since the previous one.
         let dumped = Command::new("vgdb")

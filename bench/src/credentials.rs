@@ -13,8 +13,11 @@ use serde_json::{Value, json};
 
 use crate::result::Result;
 
+/// The Origin of the page.
 pub(crate) const ORIGIN: &str = "https://www.example.com";
+/// The prefix of the cookie names.
 pub(crate) const PREFIX: &str = "example";
+/// The CSRF value of every session.
 pub(crate) const CSRF: &str = "lkz3gFJ4jzCyoLhnQEBmE4v1Hq9dTtVv3g7XgVqXo1w";
 const SUBJECT: &str = "8d7f1e2c-0b7a-4e0e-9b47-1f3f0b3e1c55";
 
@@ -23,6 +26,7 @@ pub(crate) struct Deployment {
     pub(crate) key: String,
     sealer: Sealer,
     pub(crate) names: CookieNames,
+    /// Seconds since 1970.
     now: u64,
 }
 
@@ -84,7 +88,7 @@ impl Deployment {
         })
     }
 
-    /// The Cookie header of a request to the API; an access token cookie of more than 4,000 bytes has several parts.
+    /// The `Cookie` header of a request to the API. An access token cookie of more than 4,000 bytes has several parts.
     pub(crate) fn api_cookies(&self, session: &Session) -> String {
         let name = self.names.of(Purpose::AccessToken);
         let value = &session.access_token;
@@ -100,13 +104,13 @@ impl Deployment {
     }
 }
 
-/// The length of a token whose sealed cookie has this size.
+/// The length of an access token whose sealed cookie has this size, both in bytes.
 pub(crate) fn token_length(size: usize) -> usize {
-    const SEALED_AROUND: usize = 1 + 4 + 24 + 48 + 16;
-    (size * 3 / 4).saturating_sub(SEALED_AROUND).max(16)
+    const SEALED_AROUND_BYTES: usize = 1 + 4 + 24 + 48 + 16;
+    (size * 3 / 4).saturating_sub(SEALED_AROUND_BYTES).max(16)
 }
 
-/// A random token.
+/// A random token of this length, in bytes.
 pub(crate) fn token(length: usize) -> Result<String> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(|error| format!("generating random bytes failed: {error}"))?;
@@ -115,6 +119,7 @@ pub(crate) fn token(length: usize) -> Result<String> {
     Ok(text)
 }
 
+/// Random bytes.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| format!("generating random bytes failed: {error}"))?;

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::counter::Meter;
 use crate::credentials::{Deployment, ORIGIN, PREFIX};
 use crate::oauth2_proxy::{self, Server};
-use crate::process::{Program, answers};
+use crate::process::{Program, is_ready};
 use crate::result::Result;
 
 /// The programs and files that the measurements need.
 pub(crate) struct Artifacts {
     pub(crate) envoy: Vec<OsString>,
+    /// The filter as a proxy-wasm module.
     pub(crate) filter: PathBuf,
     pub(crate) noop_filter: PathBuf,
     /// The filter as a native module.
@@ -85,7 +86,7 @@ impl Envoy {
                 .env("BFF_COOKIE_KEYS", &deployment.key)
                 .env("GATEWAY_CLIENT_SECRET", "secret");
         })?;
-        let start_up = program.wait_until("Envoy", || answers(admin, "/ready"))?;
+        let start_up = program.wait_until("Envoy", || is_ready(admin, "/ready"))?;
         Ok(Self { program, start_up })
     }
 }
@@ -142,7 +143,7 @@ fn configuration(listeners: &[Listener], upstream: u16, admin: u16) -> Value {
     })
 }
 
-/// The filter for a module and its configuration.
+/// A proxy-wasm module as an HTTP filter, with its configuration.
 pub(crate) fn wasm(module: &Path, configuration: &Value) -> Value {
     json!({
         "name": "wasm",
@@ -163,7 +164,7 @@ pub(crate) fn wasm(module: &Path, configuration: &Value) -> Value {
     })
 }
 
-/// The filter as a native module, and its configuration.
+/// The native module as an HTTP filter, with its configuration.
 pub(crate) fn native(module: &Path, configuration: &Value) -> Value {
     json!({
         "name": "native",

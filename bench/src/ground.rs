@@ -16,11 +16,12 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Ground<'_> {
+    /// New sessions, whose access token cookies have values of about `size` bytes.
     pub(crate) fn sessions(&self, size: usize, count: usize) -> Result<Vec<Session>> {
         (0..count).map(|_| self.deployment.session(size)).collect()
     }
 
-    /// Approximately a browser's request, with these lines.
+    /// A request approximately as a browser sends it, with these header lines.
     pub(crate) fn request(&self, method: &str, lines: &str) -> Vec<u8> {
         format!(
             "{method} /echo HTTP/1.1\r\nhost: api.example.com\r\nuser-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\

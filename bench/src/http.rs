@@ -1,4 +1,5 @@
-//! The part of HTTP/1.1 that both ends of a measurement need: messages with a Content-Length, over connections that stay open.
+//! The part of HTTP/1.1 that both ends of a measurement need: messages with a `Content-Length`, over connections that stay
+//! open.
 
 use std::io;
 
@@ -11,6 +12,7 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
 }
 
+/// A request or a response.
 pub(crate) struct Message {
     /// All bytes, including the body.
     bytes: Vec<u8>,
@@ -84,12 +86,12 @@ impl Message {
             .unwrap_or_default()
     }
 
-    /// The head as text.
+    /// The head as a string.
     pub(crate) fn head(&self) -> String {
         String::from_utf8_lossy(self.bytes.get(..self.body_at).unwrap_or_default()).into_owned()
     }
 
-    /// The values of a header, whose name is in lower case.
+    /// The values of a header, whose name may be in any case.
     pub(crate) fn header(&self, name: &str) -> Vec<String> {
         let head = self.head();
         let lines = head.lines().filter_map(|line| line.split_once(':'));
@@ -99,7 +101,7 @@ impl Message {
             .collect()
     }
 
-    /// The body as text.
+    /// The body as a string.
     pub(crate) fn body(&self) -> String {
         String::from_utf8_lossy(self.bytes.get(self.body_at..).unwrap_or_default()).into_owned()
     }

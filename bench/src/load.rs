@@ -9,7 +9,7 @@ use tokio::task::LocalSet;
 use crate::http::Connection;
 use crate::result::Result;
 
-/// Connections that are kept busy.
+/// The number of connections.
 pub(crate) const CONNECTIONS: usize = 32;
 
 /// Requests that are sent one after the other, repeatedly.
@@ -32,7 +32,7 @@ impl Requests {
         }
     }
 
-    /// The place where the sequence continues, so that a list may be longer than one run.
+    /// The next request. Each run continues where the previous one ended, so that a list may be longer than a run.
     fn next(&self) -> &[u8] {
         let at = self.next.get();
         self.next.set((at + 1) % self.list.len());
@@ -42,13 +42,13 @@ impl Requests {
 
 /// The result of a run.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Measured {
     pub(crate) count: u64,
     /// In microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
 }
 
-impl Outcome {
+impl Measured {
     /// In microseconds.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         #[allow(
@@ -68,7 +68,8 @@ impl Outcome {
 pub(crate) enum Pace {
     /// Each connection sends the next one when it has received a response.
     Full,
-    /// This number per second in all, whether the responses come or not; a latency counts from the time when a request was due.
+    /// This number per second in all, whether the responses come or not. A latency counts from the time when the request was
+    /// due.
     PerSecond(f64),
 }
 
@@ -83,15 +84,15 @@ async fn wait_until(due: Instant) {
 /// Sends requests for a time.
 ///
 /// # Errors
-/// A response has an unexpected status, or a connection broke.
-pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Result<Outcome> {
-    let outcome = Rc::new(RefCell::new(Outcome::default()));
+/// A connection cannot be opened or breaks, or a response has an unexpected status.
+pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Result<Measured> {
+    let measured = Rc::new(RefCell::new(Measured::default()));
     let started = Instant::now();
     let end = started + time;
     let tasks = LocalSet::new();
     let mut handles = Vec::new();
     for number in 0..CONNECTIONS {
-        let (requests, outcome) = (requests.clone(), Rc::clone(&outcome));
+        let (requests, measured) = (requests.clone(), Rc::clone(&measured));
         handles.push(tasks.spawn_local(async move {
             let mut connection = Connection::to(requests.port)
                 .await
@@ -114,22 +115,22 @@ pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Resu
                 if due >= end || Instant::now() >= end + Duration::from_secs(1) {
                     return Ok(());
                 }
-                let answer = connection
+                let response = connection
                     .exchange(requests.next())
                     .await
                     .map_err(|error| format!("a request to 127.0.0.1:{} failed: {error}", requests.port))?;
-                if answer.status() != requests.status {
+                if response.status() != requests.status {
                     return Err(format!(
                         "a request to 127.0.0.1:{} failed: expected HTTP {}, received: {}{}",
                         requests.port,
                         requests.status,
-                        answer.head(),
-                        answer.body()
+                        response.head(),
+                        response.body()
                     ));
                 }
-                let mut outcome = outcome.borrow_mut();
-                outcome.count += 1;
-                outcome
+                let mut measured = measured.borrow_mut();
+                measured.count += 1;
+                measured
                     .latencies
                     .push(u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX));
                 if let Some(interval) = interval {
@@ -144,7 +145,7 @@ pub(crate) async fn run(requests: &Requests, pace: Pace, time: Duration) -> Resu
             .await
             .map_err(|error| format!("sending requests failed: {error}"))??;
     }
-    let mut outcome = outcome.take();
-    outcome.latencies.sort_unstable();
-    Ok(outcome)
+    let mut measured = measured.take();
+    measured.latencies.sort_unstable();
+    Ok(measured)
 }

@@ -22,8 +22,9 @@ pub(crate) fn script(deployment: &Deployment, sessions: &[Session], jwt: &str) -
         text,
         r#"}}
 local origin_trusted = "{ORIGIN}"
-local at_name, csrf_name = "{at}", "{csrf}"
-local ours = {{ ["{at}"] = true, ["{csrf}"] = true, ["{login}"] = true, ["{auth}"] = true, ["{id}"] = true }}
+local access_token_name, csrf_name = "{access_token}", "{csrf}"
+local ours = {{ ["{access_token}"] = true, ["{csrf}"] = true, ["{login}"] = true, ["{refresh_token}"] = true,
+  ["{id_token}"] = true }}
 local safe = {{ GET = true, HEAD = true, OPTIONS = true }}
 
 local function refuse(handle)
@@ -47,7 +48,7 @@ function envoy_on_request(handle)
       rest[#rest + 1] = piece
     end
   end
-  local session = sessions[found[at_name] or ""]
+  local session = sessions[found[access_token_name] or ""]
   if session == nil or session.expires <= os.time() then return refuse(handle) end
   if not is_safe and (found[csrf_name] ~= session.csrf_cookie or headers:get("x-example-csrf") ~= session.csrf) then
     return refuse(handle)
@@ -57,11 +58,11 @@ function envoy_on_request(handle)
   headers:replace("authorization", session.header)
 end
 "#,
-        at = names.of(Purpose::AccessToken),
+        access_token = names.of(Purpose::AccessToken),
         csrf = names.of(Purpose::Csrf),
         login = names.of(Purpose::Login),
-        auth = names.of(Purpose::RefreshToken),
-        id = names.of(Purpose::IdToken),
+        refresh_token = names.of(Purpose::RefreshToken),
+        id_token = names.of(Purpose::IdToken),
     );
     text
 }

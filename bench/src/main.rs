@@ -46,12 +46,12 @@ use crate::variants::Variants;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bare-actix", port] => actix::serve(port),
-        ["--instructions", filters @ ..] => run(Meter::Instructions, filters),
-        filters => run(Meter::CpuTime, filters),
+        ["--instructions", parts @ ..] => run(Meter::Instructions, parts),
+        parts => run(Meter::CpuTime, parts),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -64,17 +64,18 @@ fn main() -> ExitCode {
 /// requests would queue for as long as they are sent.
 const AT_HALF_LOAD: [&str; 5] = ["noop", "web-hit-200", "web-hit-2000", "ext_authz", "oauth2"];
 
-/// With filters: the variants whose names contain one of them, and their bases; no results are written then.
-fn run(meter: Meter, filters: &[&str]) -> Result<()> {
+/// Measures everything and writes the results. With parts of names: measures only the variants whose names contain one of them,
+/// and their bases, and writes no results.
+fn run(meter: Meter, parts: &[&str]) -> Result<()> {
     let artifacts = artifacts(meter)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("starting the runtime failed: {error}"))?;
-    LocalSet::new().block_on(&runtime, measure_all(&artifacts, filters))
+    LocalSet::new().block_on(&runtime, measure_all(&artifacts, parts))
 }
 
-async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
+async fn measure_all(artifacts: &Artifacts, parts: &[&str]) -> Result<()> {
     let slice = std::env::var("BENCH_SLICE_MS").ok().and_then(|text| text.parse().ok());
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok());
     let counts = artifacts.meter == Meter::Instructions;
@@ -106,7 +107,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     };
 
     let mut figures = BTreeMap::new();
-    let is_wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    let is_wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| name.contains(part));
     eprintln!("==> sealing cookies");
     let mut variants = Variants::new(&ground)?;
     native::add(&mut variants, &ground)?;
@@ -114,12 +115,12 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
     // Memory is not measured in instructions.
     let others: &[&str] = if counts { &["service"] } else { &["service", "memory"] };
     let names = [&names[..], &slow::NAMES[..1], others].concat();
-    if let Some(unknown) = filters
+    if let Some(unknown) = parts
         .iter()
-        .find(|filter| !names.iter().any(|name| name.contains(**filter)))
+        .find(|part| !names.iter().any(|name| name.contains(**part)))
     {
         return Err(format!(
-            "unknown variant `{unknown}`: write one of these, or a part of one: {}",
+            "invalid variant `{unknown}`: write one of these, or a part of one: {}",
             names.join(", ")
         ));
     }
@@ -179,7 +180,7 @@ async fn measure_all(artifacts: &Artifacts, filters: &[&str]) -> Result<()> {
         return Ok(());
     }
     report.print();
-    match filters.is_empty() {
+    match parts.is_empty() {
         true => report.write(&results()?),
         false => Ok(()),
     }

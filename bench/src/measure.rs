@@ -1,5 +1,5 @@
 //! Rounds of slices: every variant in turn, each next to a slice of its base, in an order that each round reverses, so that
-//! other load on the machine affects both alike. A ratio compares two slices side by side; the result is the median over
+//! other load on the machine affects both alike. A ratio compares two slices side by side. The result is the median over
 //! the rounds.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::result::Result;
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// Before each slice, not counted.
+    /// Load before each slice, which is not counted.
     pub(crate) warm_up: Duration,
     pub(crate) slice: Duration,
 }
@@ -24,11 +24,12 @@ pub(crate) struct Subject<'a> {
     /// The name of its base; its own name if it has none. A base has no base.
     pub(crate) base: &'a str,
     pub(crate) requests: &'a Requests,
-    /// The programs whose cost counts.
+    /// The programs whose cost is counted.
     pub(crate) programs: Vec<&'a Program>,
 }
 
 impl Subject<'_> {
+    /// What its programs have used so far.
     fn used(&self) -> Result<f64> {
         self.programs.iter().map(|program| program.used()).sum()
     }
@@ -52,8 +53,8 @@ pub(crate) struct Figures {
 pub(crate) async fn costs(subjects: &[Subject<'_>], plan: Plan) -> Result<BTreeMap<String, Figures>> {
     let is_a_base = |name: &str| subjects.iter().any(|other| other.base == name && other.name != name);
     // A base is measured beside every one of its subjects.
-    let wanted = |subject: &Subject<'_>| !is_a_base(subject.name);
-    let slices = side_by_side(subjects, wanted, Load::Full, plan).await?;
+    let is_wanted = |subject: &Subject<'_>| !is_a_base(subject.name);
+    let slices = side_by_side(subjects, is_wanted, Load::Full, plan).await?;
     let figures = slices.into_iter().map(|(name, pairs)| {
         let found = Figures {
             cost: median(&pairs, |own, _| own.cost),
@@ -73,15 +74,15 @@ pub(crate) async fn latencies(
     plan: Plan,
     figures: &mut BTreeMap<String, Figures>,
 ) -> Result<()> {
-    let wanted = |subject: &Subject<'_>| names.contains(&subject.name);
-    for (name, pairs) in side_by_side(subjects, wanted, Load::HalfOfBase, plan).await? {
+    let is_wanted = |subject: &Subject<'_>| names.contains(&subject.name);
+    for (name, pairs) in side_by_side(subjects, is_wanted, Load::HalfOfBase, plan).await? {
         let Some(figure) = figures.get_mut(&name) else {
             continue;
         };
-        figure.p50_us = median(&pairs, |own, _| own.p50);
-        figure.p99_us = median(&pairs, |own, _| own.p99);
-        figure.p50_ratio = median(&pairs, |own, base| own.p50 / base.p50);
-        figure.p99_ratio = median(&pairs, |own, base| own.p99 / base.p99);
+        figure.p50_us = median(&pairs, |own, _| own.p50_us);
+        figure.p99_us = median(&pairs, |own, _| own.p99_us);
+        figure.p50_ratio = median(&pairs, |own, base| own.p50_us / base.p50_us);
+        figure.p99_ratio = median(&pairs, |own, base| own.p99_us / base.p99_us);
     }
     Ok(())
 }
@@ -97,11 +98,12 @@ enum Load {
 
 #[derive(Clone, Copy)]
 struct Slice {
+    /// Per request: microseconds of CPU time, or thousands of instructions.
     cost: f64,
+    /// Requests in a second.
     per_second: f64,
-    /// In microseconds.
-    p50: f64,
-    p99: f64,
+    p50_us: f64,
+    p99_us: f64,
 }
 
 /// Measures each wanted subject together with its base, one right after the other, the base first in every second
@@ -109,13 +111,13 @@ struct Slice {
 /// of its subjects, each paired with itself.
 async fn side_by_side(
     subjects: &[Subject<'_>],
-    wanted: impl Fn(&Subject<'_>) -> bool,
+    is_wanted: impl Fn(&Subject<'_>) -> bool,
     load: Load,
     plan: Plan,
 ) -> Result<BTreeMap<String, Vec<(Slice, Slice)>>> {
     let pairs: Vec<_> = subjects
         .iter()
-        .filter(|subject| wanted(subject))
+        .filter(|subject| is_wanted(subject))
         .filter_map(|subject| Some((subject, subjects.iter().find(|base| base.name == subject.base)?)))
         .collect();
     let mut slices: BTreeMap<String, Vec<(Slice, Slice)>> = BTreeMap::new();
@@ -151,9 +153,9 @@ async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
     let failed = |error: String| format!("measuring {} failed: {error}", subject.name);
     load::run(subject.requests, pace, plan.warm_up).await.map_err(failed)?;
     let before = subject.used().map_err(failed)?;
-    let outcome = load::run(subject.requests, pace, plan.slice).await.map_err(failed)?;
+    let measured = load::run(subject.requests, pace, plan.slice).await.map_err(failed)?;
     let used = subject.used().map_err(failed)? - before;
-    if outcome.count == 0 {
+    if measured.count == 0 {
         return Err(format!(
             "measuring {} failed: no response within {} ms",
             subject.name,
@@ -161,12 +163,12 @@ async fn slice(subject: &Subject<'_>, pace: Pace, plan: Plan) -> Result<Slice> {
         ));
     }
     #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let count = outcome.count as f64;
+    let count = measured.count as f64;
     Ok(Slice {
         cost: used / count,
         per_second: count / plan.slice.as_secs_f64(),
-        p50: outcome.percentile(50.0),
-        p99: outcome.percentile(99.0),
+        p50_us: measured.percentile(50.0),
+        p99_us: measured.percentile(99.0),
     })
 }
 

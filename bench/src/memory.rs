@@ -1,4 +1,4 @@
-//! The filter's memory at rest and under load, by number of workers; start-up time; size.
+//! The filter's memory at rest and under load, by number of workers, with the time of the start and the size of the module.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub(crate) struct Memory {
     pub(crate) start_up: (Duration, Duration),
     /// RSS in KiB after numbers of requests with 100,000 different access tokens.
     pub(crate) after: Vec<(u64, u64)>,
-    /// The size of the module in bytes.
-    pub(crate) module: u64,
+    /// The size of the proxy-wasm module.
+    pub(crate) module_bytes: u64,
 }
 
 const TOKENS: usize = 100_000;
@@ -44,13 +44,13 @@ pub(crate) async fn measure(ground: &Ground<'_>, folder: &Path) -> Result<Memory
     let mut workers = Vec::new();
     let mut start_up = (Vec::new(), Vec::new());
     for count in [1, 2, 4] {
-        eprintln!("==> measuring memory and start-up: {count} workers");
+        eprintln!("==> measuring memory and start-up, number of workers: {count}");
         let (_, bare) = start(Vec::new(), count)?;
         start_up.0.push(bare.start_up);
-        let bare = settled(&bare).await;
+        let bare = read_settled_rss_kib(&bare).await;
         let (_, ours) = start(web(), count)?;
         start_up.1.push(ours.start_up);
-        workers.push((count, bare, settled(&ours).await));
+        workers.push((count, bare, read_settled_rss_kib(&ours).await));
     }
     eprintln!("==> sending {REQUESTS} requests with {TOKENS} access tokens");
     let (port, envoy) = start(web(), 1)?;
@@ -79,12 +79,12 @@ pub(crate) async fn measure(ground: &Ground<'_>, folder: &Path) -> Result<Memory
             start_up.1.get(1).copied().unwrap_or_default(),
         ),
         after,
-        module: std::fs::metadata(&ground.artifacts.filter).map_or(0, |metadata| metadata.len()),
+        module_bytes: std::fs::metadata(&ground.artifacts.filter).map_or(0, |metadata| metadata.len()),
     })
 }
 
-/// Memory when the start is over.
-async fn settled(envoy: &Envoy) -> u64 {
+/// The memory in KiB, a second after Envoy is ready.
+async fn read_settled_rss_kib(envoy: &Envoy) -> u64 {
     tokio::time::sleep(Duration::from_secs(1)).await;
     envoy.program.rss_kib()
 }

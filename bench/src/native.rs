@@ -6,7 +6,7 @@ use crate::credentials::token;
 use crate::envoy;
 use crate::ground::Ground;
 use crate::result::Result;
-use crate::variants::{MORE_THAN_ARE_KEPT, SESSIONS, Variants, bare_name};
+use crate::variants::{MORE_THAN_ARE_CACHED, SESSIONS, Variants, bare_name};
 
 /// Adds the variants, whose bases are those of the proxy-wasm module.
 pub(crate) fn add(all: &mut Variants, ground: &Ground<'_>) -> Result<()> {
@@ -18,7 +18,7 @@ pub(crate) fn add(all: &mut Variants, ground: &Ground<'_>) -> Result<()> {
     let forwarded = Some((true, false));
     for size in [200, 2000] {
         let base = bare_name(size);
-        for (name, port, count) in [("hit", web, SESSIONS), ("first", opened, MORE_THAN_ARE_KEPT)] {
+        for (name, port, count) in [("hit", web, SESSIONS), ("first", opened, MORE_THAN_ARE_CACHED)] {
             let sessions = ground.sessions(size, count)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             all.add(&format!("native-{name}-{size}"), &base, port, requests, 200, forwarded);

@@ -4,8 +4,9 @@ use crate::credentials::token_length;
 use crate::http::Connection;
 use crate::result::Result;
 
-/// Envoy's oauth2 filter forwards the token in its cookie: a token as long as the one in our cookie of 200 B or 2 KB, or one
-/// as long as the JWT that our filter forwards in its place, so that the API receives the same.
+/// The variants with Envoy's oauth2 filter, and the lengths of their access tokens in bytes. That filter forwards the access
+/// token in its cookie. It is as long as the one in our cookie of 200 B or 2 KB, or as long as the JWT that our filter forwards
+/// in its place, so that the API receives as many bytes.
 pub(crate) fn tokens(jwt: &str) -> [(&'static str, usize); 3] {
     [
         ("oauth2", token_length(200)),
@@ -33,7 +34,7 @@ pub(crate) const ENVOY: Product = Product {
     cookie: "BearerToken",
 };
 
-/// Signs in as a browser does. Returns the Cookie line of the session.
+/// Signs in as a browser does, and returns the value of the `Cookie` header of the session.
 pub(crate) async fn sign_in(product: &Product, port: u16, token_length: usize) -> Result<String> {
     let failed = |error: std::io::Error| format!("sign-in with {} failed: {error}", product.name);
     let mut connection = Connection::to(port).await.map_err(failed)?;
@@ -50,22 +51,22 @@ pub(crate) async fn sign_in(product: &Product, port: u16, token_length: usize) -
                 format!("cookie: {line}\r\n")
             }
         );
-        let answer = connection.exchange(request.as_bytes()).await.map_err(failed)?;
-        for set in answer.header("set-cookie") {
+        let response = connection.exchange(request.as_bytes()).await.map_err(failed)?;
+        for set in response.header("set-cookie") {
             let pair = set.split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=') {
                 cookies.retain(|(other, _)| other != name);
                 cookies.push((name.to_owned(), value.to_owned()));
             }
         }
-        let location = answer.header("location").pop().unwrap_or_default();
+        let location = response.header("location").pop().unwrap_or_default();
         if let Some(state) = location.split(['?', '&']).find_map(|pair| pair.strip_prefix("state=")) {
             target = format!(
                 "{}?code={token_length}-{}&state={state}",
                 product.callback, product.code
             );
         }
-        last = answer.head();
+        last = response.head();
     }
     cookies.retain(|(_, value)| !value.is_empty() && value != "deleted");
     match cookies.iter().any(|(name, _)| name.starts_with(product.cookie)) {

@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// The filter that asks it, with the headers that its users list in Envoy and Istio. Its path is that of the request, since
-    /// `/oauth2/auth` responds with 202, which Envoy takes for a refusal.
+    /// `/oauth2/auth` responds with HTTP 202, and Envoy forwards a request only after HTTP 200.
     pub(crate) fn filter(self) -> Value {
         let headers = |names: &[&str]| {
             let patterns: Vec<Value> = names.iter().map(|name| json!({"exact": name})).collect();
@@ -144,7 +144,7 @@ impl Running {
 fn start_redis(program: &Path, folder: &Path) -> Result<(Program, u16)> {
     let port = free_port();
     let mut redis = Program::start(Meter::CpuTime, "0", &[program.into()], |command| {
-        // Its warnings about the machine; it writes errors of its configuration to the other stream.
+        // Redis writes warnings about the machine to stdout, and errors of its configuration to stderr.
         command
             .stdout(Stdio::null())
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
@@ -157,8 +157,8 @@ fn start_redis(program: &Path, folder: &Path) -> Result<(Program, u16)> {
 
 /// Arguments for what the structured configuration does not contain.
 fn arguments(key: &str) -> Vec<String> {
-    // A minute before the end, as the documentation recommends.
-    let refresh = EXPIRES_IN_SECONDS - 60;
+    // A minute before the access token expires, as the documentation recommends.
+    let refresh_seconds = EXPIRES_IN_SECONDS - 60;
     [
         "--redirect-url=https://api.example.com/oauth2/callback",
         "--email-domain=*",
@@ -174,7 +174,7 @@ fn arguments(key: &str) -> Vec<String> {
     .chain([
         format!("--cookie-secret={key}"),
         format!("--cookie-name={}", PRODUCT.cookie),
-        format!("--cookie-refresh={refresh}s"),
+        format!("--cookie-refresh={refresh_seconds}s"),
     ])
     .collect()
 }

@@ -10,7 +10,7 @@ use crate::result::Result;
 /// Long enough for programs whose instructions are counted.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
-/// A running program; it is killed when this value is dropped.
+/// A running program. It is killed when this value is dropped.
 pub(crate) struct Program {
     child: Child,
     counter: Option<Counter>,
@@ -67,21 +67,22 @@ impl Program {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits until `ready` returns true; returns the time.
-    pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<Duration> {
+    /// Waits until `is_ready` returns true, and returns how long that took.
+    pub(crate) fn wait_until(&mut self, what: &str, mut is_ready: impl FnMut() -> bool) -> Result<Duration> {
         let started = Instant::now();
-        while !ready() {
+        while !is_ready() {
             self.check(what, started)?;
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(started.elapsed())
     }
 
-    /// Waits until a server of the program responds with 200 to `path`. The servers of this thread respond while this waits.
+    /// Waits until a server of the program responds with HTTP 200 to `path`. The servers of this thread respond while this
+    /// waits.
     pub(crate) async fn wait_until_ready(&mut self, what: &str, port: u16, path: &'static str) -> Result<()> {
         let started = Instant::now();
         loop {
-            let ready = tokio::task::spawn_blocking(move || answers(port, path));
+            let ready = tokio::task::spawn_blocking(move || is_ready(port, path));
             if ready.await.unwrap_or(false) {
                 return Ok(());
             }
@@ -90,10 +91,10 @@ impl Program {
         }
     }
 
-    /// Whether waiting for it still makes sense.
+    /// Ends the wait if the program has exited, or is not ready in time.
     fn check(&mut self, what: &str, started: Instant) -> Result<()> {
         if !self.is_running() {
-            return Err(format!("{what} has exited: see its output above"));
+            return Err(format!("starting {what} failed: it exited: see its output above"));
         }
         if started.elapsed() > READY_WITHIN {
             let seconds = READY_WITHIN.as_secs();
@@ -112,15 +113,15 @@ impl Drop for Program {
     }
 }
 
-/// Whether a server at the port responds with 200 to `path`.
-pub(crate) fn answers(port: u16, path: &str) -> bool {
+/// Whether a server at the port responds with HTTP 200 to `path`.
+pub(crate) fn is_ready(port: u16, path: &str) -> bool {
     use std::io::{Read, Write};
     let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
         return false;
     };
-    let mut answer = String::new();
+    let mut response = String::new();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+        && stream.read_to_string(&mut response).is_ok()
+        && response.starts_with("HTTP/1.1 200")
 }

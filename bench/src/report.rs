@@ -19,7 +19,7 @@ pub(crate) struct Report {
     pub(crate) service: Option<Service>,
 }
 
-/// The labels of the variants in table and chart, in this order; other names come at the end.
+/// The labels of the variants in the table and the chart, in this order. Variants without a label are left out there.
 const ORDER: [(&str, &str); 51] = [
     ("bare", "Envoy without a filter (200 B cookie)"),
     ("noop", "a wasm filter that does nothing"),
@@ -158,14 +158,15 @@ impl Report {
     fn markdown(&self) -> String {
         let mut text = format!(
             "Measured on {} by `cargo xtask bench`: CPU time of Envoy (or of the service) for each request, as a ratio to \
-             Envoy without a filter (or to an actix-web handler that does nothing) with the same requests right before or after; medians. Differences under 4 % \
-             mean nothing.\n\n",
+             Envoy without a filter (or to an actix-web handler that does nothing) with the same requests right before or \
+             after; medians. Differences under 4 % mean nothing.\n\n",
             date()
         );
         if let Some(bare) = self.figures.get("bare") {
             let _ = writeln!(
                 text,
-                "Envoy without a filter took {:.1} µs of CPU time a request. The busier the machine, the more CPU time a request takes, and the larger the ratios are.\n",
+                "Envoy without a filter took {:.1} µs of CPU time a request. The busier the machine, the more CPU time a \
+                 request takes, and the larger the ratios are.\n",
                 bare.cost
             );
         }
@@ -173,7 +174,7 @@ impl Report {
             text.push_str(
                 "The rows of oauth2-proxy count the CPU time of Envoy, of oauth2-proxy and, with Redis sessions, of Redis, which \
                  share one CPU. The access token of oauth2-proxy is as long as the one in the filter's cookie of 200 B or 2 KB. A \
-                 session of oauth2-proxy also holds an ID token, which makes the cookie of a cookie session larger; Envoy \
+                 session of oauth2-proxy also holds an ID token, which makes the cookie of a cookie session larger. Envoy \
                  without a filter gets the same cookie.\n\n",
             );
         }
@@ -191,7 +192,7 @@ impl Report {
         }
         text.push_str("\n| | |\n|---|---|\n");
         if let Some(memory) = &self.memory {
-            let _ = writeln!(text, "| the module | {} KB |", memory.module / 1000);
+            let _ = writeln!(text, "| the proxy-wasm module | {} KB |", memory.module_bytes / 1000);
             let (bare, ours) = memory.start_up;
             let _ = writeln!(
                 text,
@@ -230,19 +231,19 @@ impl Report {
 
     /// A bar chart of the CPU ratios.
     fn svg(&self) -> String {
-        const ROW: usize = 22;
+        const ROW_PIXELS: usize = 22;
         let rows: Vec<_> = self
             .ordered()
             .filter(|(name, ..)| !name.starts_with("bff") && !name.starts_with("actix"))
             .collect();
-        let height = rows.len() * ROW + 40;
+        let height = rows.len() * ROW_PIXELS + 40;
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
              <rect width=\"860\" height=\"{height}\" fill=\"#ffffff\"/>\n\
              <text x=\"10\" y=\"20\" font-weight=\"bold\">CPU time a request, Envoy without a filter = 1</text>\n"
         );
         for (number, (name, label, figures)) in rows.iter().enumerate() {
-            let y = 40 + number * ROW;
+            let y = 40 + number * ROW_PIXELS;
             let colour = if label.contains("**") { "#2b6cb0" } else { "#a0aec0" };
             let (width, cut) = bar(figures.cost_ratio);
             let label = label.replace("**", "").replace('`', "").replace('&', "&amp;");
@@ -264,10 +265,10 @@ impl Report {
 /// The width of a ratio's bar, in pixels, and the sign of a bar that is cut.
 fn bar(ratio: f64) -> (f64, &'static str) {
     const PIXELS_OF_ONE: f64 = 160.0;
-    const WIDEST: f64 = 380.0;
+    const WIDEST_PIXELS: f64 = 380.0;
     let width = ratio * PIXELS_OF_ONE;
-    match width > WIDEST {
-        true => (WIDEST, "… "),
+    match width > WIDEST_PIXELS {
+        true => (WIDEST_PIXELS, "… "),
         false => (width.max(1.0), ""),
     }
 }

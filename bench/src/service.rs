@@ -23,6 +23,7 @@ pub(crate) struct Service {
 /// The number of sessions that refresh in turn: so many that no refresh replays an earlier result.
 const REFRESHING_SESSIONS: usize = 60_000;
 
+/// Measures the endpoints, adds their figures, and returns the further results.
 pub(crate) async fn measure(
     artifacts: &Artifacts,
     folder: &Path,

@@ -20,6 +20,7 @@ pub(crate) const NAMES: [&str; 2] = ["web-hit-slow-clients", "web-hit-no-slow-cl
 const CLIENTS: usize = 1000;
 const SESSIONS: usize = 64;
 
+/// Measures the variant and its base, and adds their figures.
 pub(crate) async fn measure(
     ground: &Ground<'_>,
     folder: &Path,

@@ -10,7 +10,7 @@ use crate::credentials::token;
 use crate::http::{Connection, Message};
 use crate::result::Result;
 
-/// The lifetime of an access token.
+/// The lifetime of an access token, in seconds.
 pub(crate) const EXPIRES_IN_SECONDS: u32 = 36_000;
 
 /// The content of the server's responses.
@@ -46,7 +46,7 @@ pub(crate) async fn serve(upstream: Rc<Upstream>) -> Result<()> {
                 };
                 let _: io::Result<()> = async {
                     while let Some(request) = connection.read().await? {
-                        connection.write(&upstream.answer(&request)).await?;
+                        connection.write(&upstream.respond(&request)).await?;
                     }
                     Ok(())
                 }
@@ -58,7 +58,7 @@ pub(crate) async fn serve(upstream: Rc<Upstream>) -> Result<()> {
 }
 
 impl Upstream {
-    fn answer(&self, request: &Message) -> Vec<u8> {
+    fn respond(&self, request: &Message) -> Vec<u8> {
         let target = request.target();
         let path = target.split('?').next().unwrap_or_default();
         match path {
@@ -87,8 +87,8 @@ impl Upstream {
         }
     }
 
-    /// The code or the refresh token determines the length of the access token (`<length>-…`); the code also whether there is
-    /// an ID token (`…-id_token`).
+    /// The code or the refresh token determines the length of the access token (`<length>-…`). The code also determines
+    /// whether there is an ID token (`…-id_token`).
     fn token_response(&self, form: &str) -> String {
         let value = |name: &str| {
             form.split('&')

@@ -28,16 +28,16 @@ impl Expected {
     /// Whether the API received what it must receive, and nothing else.
     fn is_met_by(&self, authorization: Option<&str>, cookie: Option<&str>) -> bool {
         let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
-        let length_is_right = match self.token_length {
+        let has_right_length = match self.token_length {
             None => true,
             Some(length) => token.is_some_and(|token| token.len() == length),
         };
-        authorization.is_some() == self.authorization && length_is_right && cookie.is_some() == self.our_cookies
+        authorization.is_some() == self.authorization && has_right_length && cookie.is_some() == self.our_cookies
     }
 }
 
 impl Variant {
-    /// Sends one request, and checks that the filter did its work; after that the API no longer returns the requests that it
+    /// Sends one request, and checks that the filter did its work. After that the API no longer returns the requests that it
     /// receives.
     pub(crate) async fn check(&mut self) -> Result<()> {
         let failed = |what: String| format!("checking the variant {} failed: {what}", self.name);
@@ -45,16 +45,16 @@ impl Variant {
         let mut connection = Connection::to(self.requests.port)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        let answer = connection
+        let response = connection
             .exchange(&request)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        if answer.status() != self.requests.status {
-            let (expected, head, body) = (self.requests.status, answer.head(), answer.body());
+        if response.status() != self.requests.status {
+            let (expected, head, body) = (self.requests.status, response.head(), response.body());
             return Err(failed(format!("expected HTTP {expected}, received: {head}{body}")));
         }
         if let Some(expected) = &self.expected {
-            let seen = answer.body();
+            let seen = response.body();
             let lines = || seen.lines().filter_map(|line| line.split_once(": "));
             let value = |header: &str| {
                 lines()

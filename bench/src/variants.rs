@@ -12,10 +12,10 @@ use crate::result::Result;
 use crate::variant::{Expected, Variant};
 use crate::{lua, oauth2, oauth2_proxy};
 
-/// The number of sessions in turn, by default.
+/// The number of sessions in turn, unless the name of the variant has another number.
 pub(crate) const SESSIONS: usize = 64;
-/// More than the cache holds, so that each request is a cache miss.
-pub(crate) const MORE_THAN_ARE_KEPT: usize = 20_500;
+/// More sessions than the cache of opened cookies holds, so that each request is a cache miss.
+pub(crate) const MORE_THAN_ARE_CACHED: usize = 20_500;
 
 /// All variants, and the listeners for them.
 pub(crate) struct Variants {
@@ -34,7 +34,7 @@ struct SignedIn {
 }
 
 /// Cookie sizes, in bytes of the access token cookie's value.
-const SIZES: [usize; 7] = [100, 200, 500, 1000, 2000, 4000, 8000];
+const SIZES_BYTES: [usize; 7] = [100, 200, 500, 1000, 2000, 4000, 8000];
 
 impl Variants {
     pub(crate) fn new(ground: &Ground<'_>) -> Result<Self> {
@@ -50,7 +50,7 @@ impl Variants {
         let bare = all.listener(Vec::new());
         let noop = all.listener(vec![envoy::wasm(&ground.artifacts.noop_filter, &json!({}))]);
         let web_port = all.listener(web(10_000));
-        for size in SIZES {
+        for size in SIZES_BYTES {
             let sessions = ground.sessions(size, SESSIONS)?;
             let requests = || sessions.iter().map(|session| ground.get(session)).collect::<Vec<_>>();
             let base = bare_name(size);
@@ -110,7 +110,7 @@ impl Variants {
 
         let opened = self.listener(ours(json!({"bff_token": envoy::bff_token()})));
         for size in [200, 2000] {
-            let sessions = ground.sessions(size, MORE_THAN_ARE_KEPT)?;
+            let sessions = ground.sessions(size, MORE_THAN_ARE_CACHED)?;
             let requests = sessions.iter().map(|session| ground.get(session)).collect();
             let name = format!("web-first-{size}");
             self.add(&name, &bare_name(size), opened, requests, 200, Some((true, false)));
@@ -126,7 +126,7 @@ impl Variants {
             Some((true, false)),
         );
         for count in [10, 1000, 10_000, 100_000] {
-            // Plugins with the same configuration are one plugin to Envoy, with one cache.
+            // To Envoy, two proxy-wasm filters with the same configuration are one, with one cache.
             let mut stage = envoy::phantom_token(10_000);
             stage["token_cache_bytes"] = json!(32 * 1024 * 1024 + count);
             let port = self.listener(ours(json!({"bff_token": envoy::bff_token(), "phantom_token": stage})));
@@ -156,7 +156,7 @@ impl Variants {
         );
 
         self.add("refuse", "bare", web_port, vec![ground.request("GET", "")], 401, None);
-        let strange: Vec<Vec<u8>> = sessions
+        let altered: Vec<Vec<u8>> = sessions
             .iter()
             .map(|session| {
                 ground.request(
@@ -168,7 +168,7 @@ impl Variants {
                 )
             })
             .collect();
-        self.add("refuse-altered-cookie", "bare", web_port, strange, 401, None);
+        self.add("refuse-altered-cookie", "bare", web_port, altered, 401, None);
         Ok(())
     }
 
@@ -216,6 +216,7 @@ impl Variants {
         });
     }
 
+    /// Adds a listener with these HTTP filters, and returns its port.
     pub(crate) fn listener(&mut self, filters: Vec<Value>) -> u16 {
         let listener = Listener::new(filters);
         let port = listener.port;

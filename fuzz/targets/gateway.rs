@@ -16,17 +16,17 @@ use bff_core::gateway::introspection::IntrospectionResponse;
 use bff_core::gateway::single_flight::FlightId;
 use bff_core::request::head::RequestHead;
 use bff_core::session::ended_sessions::{Ended, EndedSessions};
-use bff_fuzz::{KEY, NOW, encode, sealed};
+use bff_fuzz::{KEY, NOW, encode, seal};
 
 const TOKENS: [&str; 3] = ["one", "two", "three"];
 const CSRF: &str = "csrf-value";
 
 static COOKIES: LazyLock<Vec<String>> = LazyLock::new(|| {
     TOKENS
-        .map(|token| sealed(Purpose::AccessToken, token.as_bytes()))
+        .map(|token| seal(Purpose::AccessToken, token.as_bytes()))
         .to_vec()
 });
-static CSRF_COOKIE: LazyLock<String> = LazyLock::new(|| sealed(Purpose::Csrf, CSRF.as_bytes()));
+static CSRF_COOKIE: LazyLock<String> = LazyLock::new(|| seal(Purpose::Csrf, CSRF.as_bytes()));
 static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let json = br#"{
         "bff_token": {"cookie_name_prefix": "example", "cookie_hardening": "none", "encryption_key": {"env": "KEYS"},
@@ -108,7 +108,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         callouts: BTreeMap::new(),
     };
     let (mut now, mut last) = (NOW, 0);
-    let mut over = false;
+    let mut has_session_ended = false;
     let mut bytes = data.iter().copied();
     while let (Some(kind), Some(argument)) = (bytes.next(), bytes.next()) {
         match kind % 8 {
@@ -151,7 +151,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let proven = (!has(1) || has(7))
                     && !has(5)
                     && !has(6)
-                    && !over
+                    && !has_session_ended
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
@@ -173,7 +173,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 let (_, token) = world.callouts.remove(&id).expect("alive");
                 let body = bytes.next().unwrap_or(0);
-                let answer = match body % 4 {
+                let response = match body % 4 {
                     0 | 1 => IntrospectionResponse::Http {
                         status: 200,
                         content_type: b"application/jwt".to_vec(),
@@ -188,7 +188,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     },
                     _ => IntrospectionResponse::Failed,
                 };
-                let effects = world.gateway.on_introspection(id, &answer, now);
+                let effects = world.gateway.on_introspection(id, &response, now);
                 world.effects(effects, None);
             }
             4 => {
@@ -214,7 +214,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let mut list = EndedSessions::new(4, 0);
                 if argument % 4 == 0 {
                     list.end(Ended::Session([7; 16]), now);
-                    over = true;
+                    has_session_ended = true;
                 }
                 world.gateway.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
             }

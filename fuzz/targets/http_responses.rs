@@ -60,7 +60,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// The connection of a pool, which is replaced when the pool would replace it.
+/// A connection of a pool, which is replaced when the pool would replace it.
 struct Pool {
     server: Connection,
     stream: ExchangeStream<Connection>,
@@ -73,7 +73,7 @@ impl Pool {
         Self { server, stream }
     }
 
-    /// The server sends this in the turn of the user with this mark; after 255 it closes the connection.
+    /// The server sends this in the turn of the user with this mark. After the byte 255 it closes the connection.
     fn deliver(&self, sent: &[u8], mark: u8) {
         let mut received = self.server.0.borrow_mut();
         for byte in sent {
@@ -86,7 +86,7 @@ impl Pool {
         }
     }
 
-    /// Whether awc would reuse it.
+    /// Whether `awc`, the HTTP client, would reuse it.
     fn is_usable(&mut self) -> bool {
         let mut space = [0; 2];
         let mut cx = Context::from_waker(Waker::noop());
@@ -99,7 +99,7 @@ impl Pool {
         matches!(Pin::new(&mut self.stream).poll_write(&mut cx, part), Poll::Ready(Ok(_)))
     }
 
-    /// Reads all available bytes; returns whether more may follow.
+    /// Reads all available bytes, and returns whether more may follow.
     fn read(&mut self, into: &mut Vec<u8>) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         loop {

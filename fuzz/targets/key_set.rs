@@ -1,4 +1,4 @@
-//! Key sets: the number of keys is limited, and each key is usable with some algorithm.
+//! Key sets: the number of keys is limited, and a key is usable with a known algorithm.
 #![no_main]
 
 use bff_service::jose::algorithm::Algorithm;

@@ -11,14 +11,15 @@ use crate::{command, programs, tools, workspace};
 
 const INSTRUCTIONS: &str = "--instructions";
 
-/// With filters: runs only the variants whose names contain one of them, and their bases, and writes no results. With
-/// `--instructions` before them: counts instructions instead of CPU time, and writes no results either.
+/// Runs all measurements and writes the results. With parts of names: runs only the variants whose names contain one of them,
+/// and their bases, and writes no results. With `--instructions` before them: counts instructions instead of CPU time, and
+/// writes no results either.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
-    let (counts, filters) = match arguments {
-        [INSTRUCTIONS, filters @ ..] => (true, filters),
-        filters => (false, filters),
+    let (counts, parts) = match arguments {
+        [INSTRUCTIONS, parts @ ..] => (true, parts),
+        parts => (false, parts),
     };
-    if let Some(flag) = filters.iter().find(|filter| filter.starts_with('-')) {
+    if let Some(flag) = parts.iter().find(|part| part.starts_with('-')) {
         return Err(format!(
             "unknown option `{flag}` of bench: write only {INSTRUCTIONS}, before the names of variants"
         ));
@@ -27,7 +28,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         tools::valgrind::find()?;
     }
     // Go's programs do not run under valgrind.
-    let oauth2_proxy = match !counts && needs_oauth2_proxy(filters) {
+    let oauth2_proxy = match !counts && needs_oauth2_proxy(parts) {
         true => oauth2_proxy(),
         false => None,
     };
@@ -49,8 +50,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     let results = workspace::path("bench/results");
     files::create_dir(&results)?;
     command::progress(match counts {
-        true => "counting instructions; under valgrind this takes about fifty times as long",
-        false => "measuring; an idle machine gives steady results",
+        true => "counting instructions (takes about fifty times as long, under valgrind)",
+        false => "measuring (an idle machine gives steady results)",
     });
     let mut bench = Command::new("taskset");
     bench
@@ -63,7 +64,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
         .env("BENCH_NATIVE_MODULE", native_module)
         .env("BENCH_BFF_SERVICE", programs::release("bff-service"))
         .env("BENCH_RESULTS", results)
-        // Without them oauth2-proxy is not measured.
+        // Only if both are set, oauth2-proxy is measured.
         .env_remove("BENCH_OAUTH2_PROXY")
         .env_remove("BENCH_REDIS");
     if let Some((oauth2_proxy, redis)) = oauth2_proxy {
@@ -71,19 +72,19 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     }
     match command::status(&mut bench)?.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err("the measurements failed: see the messages of bff-bench above".to_owned()),
+        false => Err("measuring failed: see the messages of bff-bench above".to_owned()),
     }
 }
 
 /// The variants of oauth2-proxy: a part of their names is a part of one of these.
 const OAUTH2_PROXY: [&str; 2] = ["oauth2-proxy-cookie-2000", "oauth2-proxy-redis-2000"];
 
-fn needs_oauth2_proxy(filters: &[&str]) -> bool {
-    let is_of_it = |filter: &&str| OAUTH2_PROXY.iter().any(|name| name.contains(filter));
-    filters.is_empty() || filters.iter().any(is_of_it)
+fn needs_oauth2_proxy(parts: &[&str]) -> bool {
+    let is_of_it = |part: &&str| OAUTH2_PROXY.iter().any(|name| name.contains(part));
+    parts.is_empty() || parts.iter().any(is_of_it)
 }
 
-/// oauth2-proxy and Redis; a warning if one of them is missing, since all else can be measured without.
+/// Finds oauth2-proxy and Redis. If one of them is missing, warns and returns `None`, since all else can be measured without.
 fn oauth2_proxy() -> Option<(PathBuf, PathBuf)> {
     let redis = tools::redis::find();
     redis
@@ -98,11 +99,11 @@ mod tests {
 
     #[test]
     fn oauth2_proxy_is_built_only_for_its_variants() {
-        for filters in [&[][..], &["oauth2"], &["web-hit", "redis"], &["2000"]] {
-            assert!(needs_oauth2_proxy(filters), "{filters:?}");
+        for parts in [&[][..], &["oauth2"], &["web-hit", "redis"], &["2000"]] {
+            assert!(needs_oauth2_proxy(parts), "{parts:?}");
         }
-        for filters in [&["web-hit"][..], &["lua", "oauth2-jwt"], &["service"]] {
-            assert!(!needs_oauth2_proxy(filters), "{filters:?}");
+        for parts in [&["web-hit"][..], &["lua", "oauth2-jwt"], &["service"]] {
+            assert!(!needs_oauth2_proxy(parts), "{parts:?}");
         }
     }
 }

@@ -33,7 +33,7 @@ const WAITING: [&str; 3] = [
     "tests/tests/streams.rs",
     "tests/tests/tracing.rs",
 ];
-const WAITING_TO_A_PROCESSOR: usize = 4;
+const WAITING_TESTS_PER_PROCESSOR: usize = 4;
 /// Tests that load the whole machine and measure memory or time.
 const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
 
@@ -69,7 +69,7 @@ pub(crate) struct Binary {
     folder: PathBuf,
 }
 
-/// Builds all of them.
+/// Builds all test programs.
 pub(crate) fn build() -> Result<Vec<Binary>> {
     let mut cargo = command::cargo();
     cargo
@@ -104,7 +104,7 @@ impl Binary {
         OF_THE_FILTER.contains(&self.name.as_str())
     }
 
-    /// Runs its tests, as `cargo test` would. `arguments` are those after cargo's `--`.
+    /// The job that runs its tests, as `cargo test` does. `arguments` are those after cargo's `--`.
     pub(crate) fn job(&self, arguments: &[&str]) -> Job {
         let mut command = Command::new(&self.program);
         command
@@ -113,7 +113,7 @@ impl Binary {
             .current_dir(&self.folder);
         if WAITING.contains(&self.name.as_str()) && std::env::var_os(THREADS).is_none() {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
-            command.env(THREADS, (WAITING_TO_A_PROCESSOR * processors).to_string());
+            command.env(THREADS, (WAITING_TESTS_PER_PROCESSOR * processors).to_string());
         }
         let company = match ALONE.contains(&self.name.as_str()) {
             true => Company::None,
@@ -126,10 +126,10 @@ impl Binary {
     }
 }
 
-/// Runs the tests that need no program.
+/// The jobs that run the tests that need no program.
 ///
 /// # Errors
-/// Names a listed file that does not exist.
+/// A file in the list does not exist.
 pub(crate) fn without_programs(mut binaries: Vec<Binary>) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for (name, others) in WITHOUT_PROGRAMS {
@@ -145,7 +145,7 @@ pub(crate) fn without_programs(mut binaries: Vec<Binary>) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// The examples in doc comments.
+/// The job that runs the examples in doc comments.
 pub(crate) fn examples(arguments: &[&str]) -> Job {
     let mut cargo = command::cargo();
     cargo

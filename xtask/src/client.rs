@@ -9,7 +9,7 @@ use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
 use crate::{command, workspace};
 
-/// Builds `client/dist` if its sources have changed; the build checks its types.
+/// If the sources of `client/dist` have changed, builds it and checks its types.
 pub(crate) fn build(node: &Node) -> Result<()> {
     let folder = workspace::path("client");
     node.install(&folder)?;
@@ -29,7 +29,7 @@ pub(crate) fn build(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// The package's tests, including the test of its size.
+/// The job that runs the package's tests, including the test of its size.
 pub(crate) fn tests(node: &Node) -> Job {
     Job::new("tests of the browser client", npm(node, &["test"]))
 }

@@ -11,11 +11,11 @@ use crate::{client, command, programs, tools, workspace};
 
 const FRAMEWORKS: [&str; 4] = ["next", "vue", "svelte", "angular"];
 
-/// With filters: only the frameworks with these names.
+/// Tries the client package in all frameworks, or only in those with these names.
 pub(crate) fn run(frameworks: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = frameworks.iter().find(|name| !FRAMEWORKS.contains(name)) {
         return Err(format!(
-            "unknown framework `{unknown}`: write one of {}",
+            "invalid framework `{unknown}`: write one of {}",
             FRAMEWORKS.join(", ")
         ));
     }

@@ -23,15 +23,15 @@ pub(crate) fn warning(message: &str) {
 /// Runs a step that must succeed. The error contains the command and ends with `hint`: what to do, without a full stop.
 pub(crate) fn run(step: &str, command: &mut Command, hint: &str) -> Result<()> {
     progress(step);
-    let outcome = command.status();
-    succeeded(step, command, hint, outcome)
+    let result = command.status();
+    check(step, command, hint, result)
 }
 
-fn succeeded(step: &str, command: &Command, hint: &str, outcome: io::Result<ExitStatus>) -> Result<()> {
-    match outcome {
+fn check(step: &str, command: &Command, hint: &str, result: io::Result<ExitStatus>) -> Result<()> {
+    match result {
         Ok(status) if status.success() => Ok(()),
-        outcome => {
-            let how = outcome.map_or_else(|error| error.to_string(), |status| status.to_string());
+        result => {
+            let how = result.map_or_else(|error| error.to_string(), |status| status.to_string());
             Err(format!("{step} failed: `{}`: {how}: {hint}", shown(command)))
         }
     }
@@ -41,13 +41,13 @@ fn succeeded(step: &str, command: &Command, hint: &str, outcome: io::Result<Exit
 pub(crate) fn run_for_output(step: &str, command: &mut Command, hint: &str) -> Result<String> {
     progress(step);
     let mut text = String::new();
-    let outcome = command.stdout(Stdio::piped()).spawn().and_then(|mut child| {
+    let result = command.stdout(Stdio::piped()).spawn().and_then(|mut child| {
         if let Some(output) = &mut child.stdout {
             output.read_to_string(&mut text)?;
         }
         child.wait()
     });
-    succeeded(step, command, hint, outcome).map(|()| text)
+    check(step, command, hint, result).map(|()| text)
 }
 
 /// Runs a program whose exit status is the result.
@@ -81,7 +81,10 @@ pub(crate) fn find(name: impl AsRef<Path>) -> Option<PathBuf> {
         .find(|path| is_executable(path))
 }
 
-/// The program that an environment variable names, if it is set; an error if that is not an executable file.
+/// The program that an environment variable names, if it is set.
+///
+/// # Errors
+/// The variable does not name an executable file.
 pub(crate) fn named_by(variable: &str) -> Result<Option<PathBuf>> {
     match std::env::var_os(variable).filter(|program| !program.is_empty()) {
         None => Ok(None),
@@ -94,7 +97,10 @@ pub(crate) fn named_by(variable: &str) -> Result<Option<PathBuf>> {
     }
 }
 
-/// The program that an environment variable names, or else the one that `find` returns; `missing` says what to do without.
+/// The program that an environment variable names, or else the one that `find` returns.
+///
+/// # Errors
+/// `missing` if there is none, or the variable does not name an executable file.
 pub(crate) fn named_or_found(variable: &str, find: impl FnOnce() -> Option<PathBuf>, missing: &str) -> Result<PathBuf> {
     match named_by(variable)? {
         Some(program) => Ok(program),
@@ -104,12 +110,12 @@ pub(crate) fn named_or_found(variable: &str, find: impl FnOnce() -> Option<PathB
 
 fn is_executable(path: &Path) -> bool {
     #[cfg(unix)]
-    let executable =
+    let has_mode =
         |metadata: &std::fs::Metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
     #[cfg(not(unix))]
-    let executable = |_: &std::fs::Metadata| true;
+    let has_mode = |_: &std::fs::Metadata| true;
     path.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && executable(&metadata))
+        .is_ok_and(|metadata| metadata.is_file() && has_mode(&metadata))
 }
 
 /// From now on Ctrl-C and similar signals set the flag, and do not end this process.

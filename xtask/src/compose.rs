@@ -45,8 +45,8 @@ impl Flags {
         match flags.check || flags.drill {
             true => Ok(flags),
             false => Err(
-                "missing option of compose: write --check, --drill or both, which remove the containers afterwards; \
-                 to use the demo, run `docker compose up --build`"
+                "missing option of compose: write --check, --drill or both, which remove the containers afterwards, or run \
+                 `docker compose up --build` to use the demo"
                     .to_owned(),
             ),
         }
@@ -60,20 +60,20 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         true => Some(Walkthrough::prepare(Node::find()?)?),
         false => None,
     };
-    // The running commands receive the signal too and fail; the containers are removed even then.
+    // The running commands receive the signal too and fail. The containers are removed even then.
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;
     docker.run("building the images (takes a few minutes the first time)", &["build"])?;
     let containers = Containers { docker };
     // A killed run may have left containers.
     containers.down()?;
-    let outcome = containers.look(&flags, &options, walkthrough.as_ref(), &interrupted);
-    if outcome.is_err() {
+    let result = containers.look(&flags, &options, walkthrough.as_ref(), &interrupted);
+    if result.is_err() {
         containers.show_logs();
     }
     containers.down()?;
-    containers.nothing_is_left()?;
-    outcome
+    containers.check_nothing_is_left()?;
+    result
 }
 
 struct Containers {
@@ -134,7 +134,7 @@ impl Containers {
     }
 
     fn show_logs(&self) {
-        // The earlier failure is the error; a failure here would hide it.
+        // The earlier failure is the error, which a failure here would hide.
         let _ = self.docker.run("showing the ends of the logs", &["logs", "--tail=40"]);
     }
 
@@ -145,7 +145,7 @@ impl Containers {
         )
     }
 
-    fn nothing_is_left(&self) -> Result<()> {
+    fn check_nothing_is_left(&self) -> Result<()> {
         for kind in KINDS {
             let left = self.docker.list(kind)?;
             if !left.is_empty() {

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::result::Result;
 use crate::{command, tools, workspace};
 
-/// Licences, sources and bans always; advisories if their database can be reached.
+/// Checks licences, sources and bans, and, if their database is reachable, advisories.
 pub(crate) fn run() -> Result<ExitCode> {
     let cargo_deny = tools::cargo_deny::find()?;
     command::run(
@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     // The only failure that is not about the dependencies.
     if text.contains("failed to fetch advisory database") {
         command::warning(
-            "advisories not checked: the advisory database is unreachable: run `cargo xtask deny` when it is reachable",
+            "checking advisories failed: the advisory database is unreachable: run `cargo xtask deny` when it is reachable",
         );
         return Ok(ExitCode::SUCCESS);
     }

@@ -11,10 +11,10 @@ use crate::result::Result;
 use crate::tools::apt;
 use crate::{command, workspace};
 
-/// How long each target runs as part of `cargo xtask test`, in seconds.
-const SHORT: u32 = 3;
-/// How long each target runs without `--seconds`, in seconds.
-const DEFAULT: u32 = 120;
+/// How long each target runs as part of `cargo xtask test`.
+const SHORT_SECONDS: u32 = 3;
+/// How long each target runs without `--seconds`.
+const DEFAULT_SECONDS: u32 = 120;
 
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -32,7 +32,7 @@ impl Flags {
     pub(crate) fn parse(arguments: &[&str]) -> Result<Flags> {
         let mut flags = Flags {
             targets: Vec::new(),
-            seconds: DEFAULT,
+            seconds: DEFAULT_SECONDS,
             minimise: false,
         };
         let all = targets()?;
@@ -72,11 +72,11 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A short run of every target, in a process of its own.
+/// The job that runs every target for a short time, in a process of its own.
 pub(crate) fn short_run() -> Result<Job> {
     let this = std::env::current_exe().map_err(|error| format!("finding the program of xtask failed: {error}"))?;
     let mut fuzz = Command::new(this);
-    fuzz.args(["fuzz", "--seconds", &SHORT.to_string()])
+    fuzz.args(["fuzz", "--seconds", &SHORT_SECONDS.to_string()])
         // One processor only: building the targets takes minutes, and tests run beside it.
         .env("CARGO_BUILD_JOBS", "1");
     Ok(Job::new("fuzz targets", fuzz))
@@ -119,7 +119,7 @@ fn folder() -> PathBuf {
     workspace::target().join("fuzz-build")
 }
 
-/// With `--target`, build scripts and macros are built without the flags.
+/// The target of this machine, for `--target`: without `--target`, build scripts and macros would be built with the flags too.
 fn host() -> Result<String> {
     let version = command::output(Command::new("rustc").arg("-vV"))
         .ok_or("running `rustc -vV` failed: check that rustc is on PATH")?;
@@ -215,7 +215,7 @@ fn minimise(target: &str) -> Result<()> {
     command::run(
         &format!("minimising the corpus of {target}"),
         &mut merge,
-        "run this command to see why",
+        "run the command to see why",
     )?;
     let _ = std::fs::remove_dir_all(&kept);
     files::create_dir(&kept)?;

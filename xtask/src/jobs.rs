@@ -48,10 +48,10 @@ impl Job {
 /// of its tests at once as there are processors.
 const AT_ONCE: usize = 2;
 
-/// Runs all jobs in this order, two at once; those that run alone come last. All run, even if one fails.
+/// Runs all jobs in this order, two at once, and at the end those that run alone. All run, even if one fails.
 ///
 /// # Errors
-/// Names the failed jobs and their failed tests.
+/// Jobs have failed, which the error names with their failed tests, or the run was interrupted.
 pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
     command::set_when_interrupted(&interrupted)?;
@@ -97,9 +97,9 @@ pub(crate) fn run(mut jobs: Vec<Job>) -> Result<()> {
 }
 
 fn may_start(job: &Job, running: &[Running]) -> bool {
-    let alone = |company| company == Company::None;
+    let is_alone = |company| company == Company::None;
     running.is_empty()
-        || running.len() < AT_ONCE && !alone(job.company) && !running.iter().any(|other| alone(other.company))
+        || running.len() < AT_ONCE && !is_alone(job.company) && !running.iter().any(|other| is_alone(other.company))
 }
 
 struct Running {
@@ -137,7 +137,7 @@ impl Running {
         })
     }
 
-    /// Shows the output; returns a line if the job has failed.
+    /// Shows the output. If the job has failed, returns a line about it.
     fn report(&self, status: ExitStatus) -> Option<String> {
         let output = fs::read(&self.log).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
@@ -192,13 +192,13 @@ mod tests {
     fn all_jobs_run_and_those_that_fail_are_named_with_their_tests() {
         let folder = tempfile::tempdir().expect("a folder");
         let last = folder.path().join("last");
-        let outcome = run(vec![
+        let result = run(vec![
             shell("good", "echo 'test a ... ok'"),
             shell("bad", "echo 'test b::c ... FAILED'; echo 'not ok 3 - a page'; exit 101"),
             shell("worse", "kill -KILL $$"),
             shell("last", &format!("touch {}", last.display())),
         ]);
-        let error = outcome.expect_err("two have failed");
+        let error = result.expect_err("two have failed");
         assert!(error.starts_with("2 of 4 jobs failed:\n"), "{error}");
         assert!(
             error.contains("    bad: b::c, a page") && error.contains("    worse"),

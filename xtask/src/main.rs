@@ -33,7 +33,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match arguments.split_first() {
+    let result = match arguments.split_first() {
         None | Some((&("help" | "--help" | "-h"), [])) => {
             println!("{}", usage::all());
             return ExitCode::SUCCESS;
@@ -43,9 +43,9 @@ fn main() -> ExitCode {
         Some((&"up", rest)) => up::Flags::parse(rest).and_then(up::run),
         Some((&"compose", rest)) => compose::Flags::parse(rest).and_then(compose::run),
         Some((&"check", [])) => check::run(),
-        Some((&"test", filters)) => test::run(filters),
+        Some((&"test", names)) => test::run(names),
         Some((&"wasm", [])) => tools::wasm::build().map(|path| {
-            command::progress(&format!("built the filter: {}", path.display()));
+            command::progress(&format!("built the proxy-wasm module: {}", path.display()));
             ExitCode::SUCCESS
         }),
         Some((&"module", [])) => tools::native::build().map(|path| {
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         }),
         Some((&"image", rest)) => image::Flags::parse(rest).and_then(image::run),
         Some((&"fuzz", rest)) => fuzz::Flags::parse(rest).and_then(fuzz::run),
-        Some((&"bench", filters)) => bench::run(filters),
+        Some((&"bench", arguments)) => bench::run(arguments),
         Some((&"scale", sizes)) => scale::run(sizes),
         Some((&"deny", [])) => deny::run(),
         Some((&"client-matrix", frameworks)) => client_matrix::run(frameworks),
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         )),
         Some((command, _)) => Err(unknown(command)),
     };
-    outcome.unwrap_or_else(|message| {
+    result.unwrap_or_else(|message| {
         eprintln!("error: {message}");
         ExitCode::FAILURE
     })

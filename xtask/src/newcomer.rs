@@ -39,14 +39,14 @@ const WALKS: [Walk; 4] = [
     },
 ];
 
-/// With `browsers`: only those with these names.
+/// Walks through the demo in all browsers, or only in those with these names.
 pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = browsers
         .iter()
         .find(|name| WALKS.iter().all(|walk| walk.browser != **name))
     {
         return Err(format!(
-            "unknown browser `{unknown}`: write chromium, firefox or webkit"
+            "invalid browser `{unknown}`: write chromium, firefox or webkit"
         ));
     }
     let (artifacts, node) = programs::build(true)?;
@@ -54,8 +54,8 @@ pub(crate) fn run(browsers: &[&str]) -> Result<ExitCode> {
     let interrupted = Arc::default();
     command::set_when_interrupted(&interrupted)?;
     let mut failed = Vec::new();
-    let chosen = |walk: &&Walk| browsers.is_empty() || browsers.contains(&walk.browser);
-    for walk in WALKS.iter().filter(chosen) {
+    let is_chosen = |walk: &&Walk| browsers.is_empty() || browsers.contains(&walk.browser);
+    for walk in WALKS.iter().filter(is_chosen) {
         let program = program(walk, &node)?;
         let name = match walk.one_origin {
             true => format!("{} with one origin", walk.browser),
@@ -103,7 +103,7 @@ fn program(walk: &Walk, node: &Node) -> Result<Command> {
         let find =
             || command::find(name).or_else(|| Some(PathBuf::from("/usr/bin").join(name)).filter(|path| path.is_file()));
         find()
-            .or_else(|| apt::installed(package, find))
+            .or_else(|| apt::install_and_find(package, find))
             .ok_or_else(|| format!("missing {name}: install it, for example with `apt-get install {package}`"))
     };
     let mut command = Command::new(&node.node);

@@ -8,7 +8,7 @@ use crate::{command, programs, tools, workspace};
 /// The page with the figures.
 const RESULTS: &str = "bench/results/scale.md";
 
-/// With sizes, which are the simulation's own arguments: the page is not written.
+/// Runs the simulation and writes the page. With sizes, which are the simulation's own arguments, it does not write the page.
 pub(crate) fn run(sizes: &[&str]) -> Result<ExitCode> {
     let (mut artifacts, _) = programs::build(true)?;
     artifacts.redis = Some(tools::redis::find()?);
@@ -22,9 +22,9 @@ pub(crate) fn run(sizes: &[&str]) -> Result<ExitCode> {
     if sizes.is_empty() {
         simulation.arg("--page").arg(workspace::path(RESULTS));
     }
-    command::progress("simulating; an idle machine gives steady latencies");
+    command::progress("simulating (an idle machine gives steady latencies)");
     match command::status(&mut simulation)?.success() {
         true => Ok(ExitCode::SUCCESS),
-        false => Err("the simulation failed: see the messages above, and the logs below target/scale".to_owned()),
+        false => Err("simulating failed: see the messages above, and the logs below target/scale".to_owned()),
     }
 }

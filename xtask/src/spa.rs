@@ -9,7 +9,7 @@ use crate::stamp::{self, Stamp};
 use crate::tools::node::Node;
 use crate::{client, command, workspace};
 
-/// Builds the single page application if its sources have changed; returns `demo/spa/dist`.
+/// If the sources of the single page application have changed, builds it. Returns `demo/spa/dist`.
 pub(crate) fn build(node: &Node) -> Result<PathBuf> {
     let folder = workspace::path("demo/spa");
     node.install(&folder)?;
@@ -27,7 +27,7 @@ pub(crate) fn build(node: &Node) -> Result<PathBuf> {
     Ok(dist)
 }
 
-/// The check of the types of the single page application.
+/// The job that checks the types of the single page application.
 pub(crate) fn type_check(node: &Node) -> Job {
     let mut check = npm(node);
     check

@@ -7,7 +7,7 @@ use rustix::termios::{isatty, tcgetpgrp};
 
 /// Whether a line was entered since the last call. It never waits, and takes nothing from a terminal that belongs to another
 /// program at the moment, such as the shell that has put this one into the background.
-pub(crate) fn line_entered() -> bool {
+pub(crate) fn is_line_entered() -> bool {
     let stdin = stdin();
     if !isatty(stdin) || tcgetpgrp(stdin).is_ok_and(|foreground| foreground != getpgrp()) {
         return false;
@@ -17,7 +17,7 @@ pub(crate) fn line_entered() -> bool {
     if !poll(&mut descriptors, Some(&no_time)).is_ok_and(|ready| ready > 0) {
         return false;
     }
-    // The terminal has a whole line; at its end (Ctrl-D) there is none.
+    // The terminal has a whole line, or after Ctrl-D nothing.
     let mut line = [0; 1024];
     rustix::io::read(stdin, &mut line).is_ok_and(|length| length > 0)
 }

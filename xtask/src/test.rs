@@ -11,8 +11,9 @@ use crate::{binaries, client, fuzz, programs, spa, tools, workspace};
 /// The tests of manifests, which name the proxy-wasm module: the native module has none yet.
 const WITH_MANIFESTS: [&str; 4] = ["--skip", "behind_istio", "--skip", "behind_envoy_gateway"];
 
-/// With filters: the Rust tests, including those of the whole system and in the browser, whose names contain one of them.
-pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
+/// Runs all tests. With names: only the Rust tests, including those of the whole system and in the browser, whose names contain
+/// one of them.
+pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     let previous = tools::previous_release::find()?;
     let (mut artifacts, node) = programs::build(true)?;
     artifacts.redis = Some(tools::redis::find()?);
@@ -37,19 +38,19 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
     };
     let mut jobs = Vec::new();
     for binary in binaries::build()? {
-        let mut job = binary.job(filters);
+        let mut job = binary.job(names);
         job.command.envs(environment.iter().cloned());
         jobs.push(job);
         if binary.is_of_the_filter() {
-            let arguments = [filters, &WITH_MANIFESTS].concat();
+            let arguments = [names, &WITH_MANIFESTS].concat();
             let mut job = binary.job(&arguments);
             job.name.push_str(" (native module)");
             job.command.envs(environment.iter().cloned()).envs(native.to_env());
             jobs.push(job);
         }
     }
-    jobs.push(binaries::examples(filters));
-    if filters.is_empty() {
+    jobs.push(binaries::examples(names));
+    if names.is_empty() {
         jobs.push(spa::type_check(&node));
         // A test in the browser builds the client as well.
         jobs.push(Job {
@@ -61,7 +62,7 @@ pub(crate) fn run(filters: &[&str]) -> Result<ExitCode> {
             .args(["test", "--silent"])
             .current_dir(&artifacts.authorization_server);
         jobs.push(Job::new("tests of the authorization server", server));
-        // The fuzz targets take longest if they must be built.
+        // If the fuzz targets must be built, they take longest.
         jobs.insert(0, fuzz::short_run()?);
     }
     jobs::run(jobs)?;

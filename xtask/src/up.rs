@@ -99,7 +99,7 @@ pub(crate) fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// Runs until Ctrl-C. If a component exits by itself, the others go on, so that its absence can be seen.
+/// Runs until Ctrl-C. If a component exits by itself, the others continue, so that its absence can be seen.
 fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result<ExitCode> {
     describe(system);
     while !interrupted.load(Ordering::Relaxed) {
@@ -109,7 +109,7 @@ fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result
             ));
         }
         control.answer(system);
-        if terminal::line_entered() {
+        if terminal::is_line_entered() {
             start_what_is_stopped(system);
         }
         std::thread::sleep(POLL);
@@ -119,8 +119,8 @@ fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result
 }
 
 fn start_what_is_stopped(system: &System) {
-    let stopped = |component: &Component| system.options().has(*component) && system.pid(*component).is_none();
-    for component in Component::ALL.into_iter().filter(stopped) {
+    let is_stopped = |component: &Component| system.options().has(*component) && system.pid(*component).is_none();
+    for component in Component::ALL.into_iter().filter(is_stopped) {
         command::progress(&format!("starting {component} again"));
         if let Err(error) = system.launch(component) {
             command::warning(&error.to_string());
@@ -138,7 +138,7 @@ fn describe(system: &System) {
     }
     match &options.web_origin {
         Some(origin) => println!(
-            "  Open      {origin}/, which you serve; your server must forward /bff and /api to {}",
+            "  Open      {origin}/, which you serve. Your server must forward /bff and /api to {}",
             system.api()
         ),
         None => println!("  Open      {}/", system.www()),
@@ -167,7 +167,7 @@ fn warnings(options: &Options) -> &'static str {
     }
 }
 
-/// The walkthrough in a browser; its status is the result.
+/// Walks through the demo in a browser, and returns the exit status.
 fn check(system: &System, control: &Control, walkthrough: &Walkthrough) -> Result<ExitCode> {
     let code = control.answer_during(system, || walkthrough.run(system.options(), &system.ca_pem()))?;
     match system.failure() {

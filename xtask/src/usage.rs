@@ -13,7 +13,7 @@ const COMMANDS: [Command; 17] = [
         synopsis: "up [--check] [--no-envoy] [--replicas]",
         text: &[
             "starts the demo system and keeps it running until Ctrl-C, even if a part of it exits",
-            "--check: walks through it in a browser instead; the exit status is the result",
+            "--check: walks through it in a browser instead, and exits with the result",
             "--no-envoy: does not start Envoy, which you start by hand",
             "--replicas: starts two replicas of the service, which share a Redis",
         ],
@@ -88,7 +88,7 @@ const COMMANDS: [Command; 17] = [
         text: &[
             "measures the filter and the service beside others (about 15 minutes) and writes bench/results;",
             "oauth2-proxy, one of these others, is left out if Go or Redis is missing;",
-            "with NAMEs: only the variants whose names contain one and those with which these are compared, and",
+            "with NAMEs: only the variants whose names contain a NAME, and those with which these are compared, and",
             "writes only to the terminal;",
             "--instructions: instead of CPU time, counts instructions, which are the same on a busy",
             "machine, and writes only to the terminal",
@@ -107,19 +107,19 @@ const COMMANDS: [Command; 17] = [
     Command {
         name: "wasm",
         synopsis: "wasm",
-        text: &["builds the filter: target/wasm/bff_filter.wasm"],
+        text: &["builds the filter as a proxy-wasm module: target/wasm/bff_filter.wasm"],
     },
     Command {
         name: "module",
         synopsis: "module",
-        text: &["builds the filter as a native module for Envoy: target/native/libbff_module.so"],
+        text: &["builds the filter as a native module: target/native/libbff_module.so"],
     },
     Command {
         name: "image",
         synopsis: "image [--reproduce]",
         text: &[
-            "writes the filter for publication to target/image: module, images, bill of materials, checksums",
-            "--reproduce: builds the module in another folder too, and compares",
+            "writes the filter for publication to target/image: proxy-wasm module, images, bill of materials, checksums",
+            "--reproduce: builds the module in another folder too, and compares both",
         ],
     },
     Command {
@@ -158,12 +158,12 @@ environment of test:
   PREVIOUS_BFF_SERVICE a bff-service of the last release, if it cannot be built from the history
   CUSTOM_RESOURCE_DEFINITIONS
                        a folder with the custom resource definitions of Istio and Envoy Gateway
-environment of all that run these programs:
+environment of all commands that run these programs:
   CHROMIUM, ENVOY, ETCD, HELM, KUBECTL, NGINX, PROMTOOL, REDIS_SERVER, SCHEMATHESIS
                        the path of the program to use instead of the one that is found";
 
-/// The synopsis stands in front of the text if it is shorter than this.
-const COLUMN: usize = 28;
+/// The width of the column before the text. A longer synopsis has a line of its own.
+const COLUMN_CHARS: usize = 28;
 
 /// All commands.
 pub(crate) fn all() -> String {
@@ -171,7 +171,7 @@ pub(crate) fn all() -> String {
     format!("usage: cargo xtask COMMAND\n\n{commands}\n{ENVIRONMENT}")
 }
 
-/// One command; `None` if there is none of this name.
+/// One command; `None` if no command has this name.
 pub(crate) fn of(name: &str) -> Option<String> {
     let command = COMMANDS.iter().find(|command| command.name == name)?;
     let environment = match name {
@@ -184,14 +184,14 @@ pub(crate) fn of(name: &str) -> Option<String> {
 impl Command {
     fn help(&self) -> String {
         let mut lines = String::new();
-        let (first, rest) = match (self.synopsis.len() < COLUMN, self.text) {
+        let (first, rest) = match (self.synopsis.len() < COLUMN_CHARS, self.text) {
             (true, [first, rest @ ..]) => (*first, rest),
             (_, all) => ("", all),
         };
-        lines.push_str(format!("  {:COLUMN$}{first}", self.synopsis).trim_end());
+        lines.push_str(format!("  {:COLUMN_CHARS$}{first}", self.synopsis).trim_end());
         lines.push('\n');
         for line in rest {
-            lines.push_str(&format!("  {:COLUMN$}{line}\n", ""));
+            lines.push_str(&format!("  {:COLUMN_CHARS$}{line}\n", ""));
         }
         lines
     }

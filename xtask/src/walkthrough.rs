@@ -16,14 +16,14 @@ pub(crate) struct Walkthrough {
 }
 
 impl Walkthrough {
-    /// Finds them, or fetches them.
+    /// Finds or fetches them.
     pub(crate) fn prepare(node: Node) -> Result<Walkthrough> {
         node.install(&folder())?;
         let chromium = tools::chromium::find(&node)?;
         Ok(Walkthrough { node, chromium })
     }
 
-    /// Walks through the demo at the domain and port of these options; the exit status is the result.
+    /// Walks through the demo at the domain and port of these options, and returns the exit status.
     pub(crate) fn run(&self, options: &Options, ca: &Path) -> Result<ExitCode> {
         command::progress("walking through the demo in a browser");
         let status = command::status(

@@ -30,7 +30,7 @@ pub(crate) fn tools() -> PathBuf {
     target().join("tools")
 }
 
-/// A path as messages show it: below the repository, if it is there.
+/// A path as messages show it: if it is in the repository, relative to its root.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }

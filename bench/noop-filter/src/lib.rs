@@ -1,7 +1,7 @@
 //! A filter that forwards every request unchanged.
 #![allow(
     missing_docs,
-    reason = "the SDK's macro makes a public function; nothing here is for other crates"
+    reason = "the SDK's macro makes a public function, and nothing here is for other crates"
 )]
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};

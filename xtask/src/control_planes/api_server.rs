@@ -14,9 +14,9 @@ use crate::result::Result;
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(10);
-/// The only user's, in the folder of a server that lives for a minute.
+/// The bearer token of the only user, in the folder of a server that lives for a minute.
 const TOKEN: &str = "administers-the-api-server-of-this-run";
-/// The strictest pod security; its warnings are failures here.
+/// The strictest pod security, whose warnings are failures here.
 const RESTRICTED: [&str; 2] = [
     "pod-security.kubernetes.io/enforce=restricted",
     "pod-security.kubernetes.io/warn=restricted",
@@ -59,7 +59,7 @@ impl ApiServer {
             Command::new("openssl")
                 .args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"])
                 .arg(&key),
-            "see the message above; if openssl is missing, install OpenSSL 3",
+            "see the message above, and install OpenSSL 3 if openssl is missing",
         )?;
         let tokens = folder.join("tokens.csv");
         files::write(&tokens, format!("{TOKEN},admin,admin,\"system:masters\"\n"))?;
@@ -127,7 +127,7 @@ impl ApiServer {
         self.succeed(&[&label[..], &RESTRICTED].concat()).map(|_| ())
     }
 
-    /// Runs kubectl as an administrator; returns its output. A failure is an error.
+    /// Runs kubectl as an administrator, and returns its output. A failure is an error.
     pub(super) fn succeed(&self, arguments: &[&str]) -> Result<String> {
         let output = self.kubectl(arguments)?;
         match output.status.success() {
@@ -157,7 +157,7 @@ impl ApiServer {
 
 /// A configuration of kubectl.
 fn configuration(port: u16) -> String {
-    // The server's certificate is its own, and the connection stays on this machine.
+    // The server's certificate is self-signed, and the connection stays on this machine.
     let configuration = json!({
         "apiVersion": "v1",
         "kind": "Config",

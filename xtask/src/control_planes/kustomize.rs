@@ -8,8 +8,8 @@ use demo_system::files;
 use crate::result::Result;
 use crate::{command, workspace};
 
-/// The examples, rendered into `folder`.
-pub(super) fn examples(kubectl: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+/// Renders the examples into `folder`.
+pub(super) fn render_examples(kubectl: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     ["istio", "gateway"]
         .into_iter()
         .map(|gateway| {
@@ -19,8 +19,8 @@ pub(super) fn examples(kubectl: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// Istio's example with the other kind of filters, rendered into `folder`.
-pub(super) fn with_traffic_extensions(kubectl: &Path, folder: &Path) -> Result<PathBuf> {
+/// Renders Istio's example with TrafficExtensions instead of WasmPlugins into `folder`.
+pub(super) fn render_with_traffic_extensions(kubectl: &Path, folder: &Path) -> Result<PathBuf> {
     let example = workspace::path("envoy/istio/example");
     let overlay = folder.join("traffic-extension");
     files::create_dir(&overlay)?;

@@ -5,7 +5,7 @@
 //! * [`api_server`]: the server.
 //! * [`kustomize`]: the manifests.
 //! * [`releases`]: upgrades and rollbacks of the chart.
-//! * [`walks`]: through the system behind the control planes, which read the manifests from that server.
+//! * [`walks`]: walks through the system behind the control planes, which read the manifests from that server.
 
 mod api_server;
 mod kustomize;
@@ -30,12 +30,12 @@ const NAMESPACES: [&str; 5] = ["bff", "api", "envoy-gateway-system", "istio-ingr
 const PARTS: [&str; 3] = [CHART, "istio", "envoy-gateway"];
 const CHART: &str = "chart";
 
-/// With names: after the manifests, only these parts.
+/// Applies the manifests, and then runs all parts, or only those with these names.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = names.iter().find(|name| !PARTS.contains(name)) {
         let known = PARTS.join(", ");
         return Err(format!(
-            "unknown part `{unknown}` of control-planes: write one of {known}"
+            "invalid part `{unknown}` of control-planes: write one of {known}"
         ));
     }
     let programs = Programs::fetch()?;
@@ -61,12 +61,12 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
         let namespace = values.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         server.create_namespace(&namespace)?;
         server.restrict(&namespace)?;
-        applicable.push(rendered(&programs, &values, &namespace, &folder)?);
+        applicable.push(render(&programs, &values, &namespace, &folder)?);
     }
-    applicable.extend(kustomize::examples(&programs.kubectl, &folder)?);
+    applicable.extend(kustomize::render_examples(&programs.kubectl, &folder)?);
     let mut applicable: Vec<(PathBuf, Mode)> = applicable.into_iter().map(|file| (file, Mode::Applied)).collect();
     applicable.push((
-        kustomize::with_traffic_extensions(&programs.kubectl, &folder)?,
+        kustomize::render_with_traffic_extensions(&programs.kubectl, &folder)?,
         Mode::Checked,
     ));
     let (mut applied, mut faults) = (0, Vec::new());
@@ -118,7 +118,7 @@ impl std::fmt::Display for Mode {
     }
 }
 
-/// Applies a file by server-side apply; returns the number of objects. A warning is a failure.
+/// Applies a file by server-side apply, and returns the number of objects. A warning is a failure.
 fn apply(server: &ApiServer, file: &Path, mode: Mode) -> Result<usize> {
     let dry_run = match mode {
         Mode::Applied => "--dry-run=none",
@@ -133,8 +133,8 @@ fn apply(server: &ApiServer, file: &Path, mode: Mode) -> Result<usize> {
     }
 }
 
-/// The chart with these values, for a namespace.
-fn rendered(programs: &Programs, values: &Path, namespace: &str, folder: &Path) -> Result<PathBuf> {
+/// Renders the chart with these values, for a namespace.
+fn render(programs: &Programs, values: &Path, namespace: &str, folder: &Path) -> Result<PathBuf> {
     let mut helm = Command::new(&programs.helm);
     helm.args([
         "template",

@@ -33,7 +33,7 @@ impl Programs {
     pub(super) fn fetch() -> Result<Programs> {
         let etcd = command::named_or_found(
             "ETCD",
-            || command::find("etcd").or_else(|| apt::unpacked("etcd-server", "usr/bin/etcd", "--version")),
+            || command::find("etcd").or_else(|| apt::find_or_unpack("etcd-server", "usr/bin/etcd", "--version")),
             "missing etcd: install it, for example with `apt-get install etcd-server`, or set ETCD to its path",
         )?;
         Ok(Programs {
@@ -41,8 +41,8 @@ impl Programs {
             api_server: api_server()?,
             kubectl: helm::kubectl()?,
             helm: helm::find()?,
-            pilot_discovery: built(ISTIO, "pilot/cmd/pilot-discovery", &[], &[])?,
-            envoy_gateway: built(ENVOY_GATEWAY, "cmd/envoy-gateway", &[], &[])?,
+            pilot_discovery: find_or_build(ISTIO, "pilot/cmd/pilot-discovery", &[], &[])?,
+            envoy_gateway: find_or_build(ENVOY_GATEWAY, "cmd/envoy-gateway", &[], &[])?,
         })
     }
 }
@@ -50,7 +50,7 @@ impl Programs {
 /// `kube-apiserver`, built from Kubernetes' module.
 fn api_server() -> Result<PathBuf> {
     let module = format!("k8s.io/kubernetes@{KUBERNETES}");
-    // Its module takes those that are developed beside it from its own folders, as v0.0.0; they are published as v0.N.
+    // Its module takes those that are developed beside it from its own folders, as v0.0.0. They are published as v0.N.
     let published = KUBERNETES.replacen("v1.", "v0.", 1);
     let requirements = go::requirements(&module)?;
     let staged = requirements
@@ -61,11 +61,11 @@ fn api_server() -> Result<PathBuf> {
     replaced.dedup();
     // Helm and others compare versions with this one.
     let version = format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES}");
-    built(&module, "cmd/kube-apiserver", &replaced, &["-ldflags", &version])
+    find_or_build(&module, "cmd/kube-apiserver", &replaced, &["-ldflags", &version])
 }
 
-/// The program of a package of a module.
-fn built(module: &str, package: &str, replaced: &[String], arguments: &[&str]) -> Result<PathBuf> {
+/// The program of a package of a module, built first if it is not there.
+fn find_or_build(module: &str, package: &str, replaced: &[String], arguments: &[&str]) -> Result<PathBuf> {
     let (path, _) = module.split_once('@').unwrap_or((module, ""));
     go::Program {
         module,

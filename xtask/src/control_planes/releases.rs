@@ -11,7 +11,7 @@ use crate::result::Result;
 use crate::tools::previous_release;
 use crate::{command, workspace};
 
-/// The kinds of the chart.
+/// The kinds of objects in the chart.
 const KINDS: &str = "configmaps,deployments,horizontalpodautoscalers,httproutes,ingresses,networkpolicies,podmonitors,\
                      poddisruptionbudgets,prometheusrules,serviceaccounts,servicemonitors,services";
 /// What the API server writes into every object.
@@ -30,8 +30,8 @@ struct Version {
     values: PathBuf,
 }
 
-/// For each file of values: a release with the fewest values is upgraded to it, and rolled back. Then a release of the last
-/// version's chart is. After each step the objects must be those of a release that was never anything else.
+/// Upgrades a release with the fewest values to each file of values, and rolls it back. Then upgrades a release of the last
+/// version's chart, and rolls it back. After each step the objects must be those of a release that was never anything else.
 pub(super) fn upgrade_and_roll_back(server: &ApiServer, programs: &Programs, folder: &Path) -> Result<()> {
     let chart = workspace::path("envoy/helm");
     let old_chart = previous_release::chart(&folder.join("previous-chart"))?;

@@ -1,5 +1,6 @@
-//! The module in the forms of the Wasm image specification (<https://github.com/solo-io/wasm/blob/master/spec/README.md>),
-//! which Istio and Envoy Gateway accept. In `oci`, an OCI image layout, under these names:
+//! The proxy-wasm module in the forms of the Wasm image specification
+//! (<https://github.com/solo-io/wasm/blob/master/spec/README.md>), which Istio and Envoy Gateway accept.
+//! In `oci`, an OCI image layout, under these names:
 //!
 //! * `compat`: one ordinary layer that contains `plugin.wasm`, with OCI's media types. For any registry and tool.
 //! * `artifact`: the module itself as a layer, with media types of its own (the specification's variant "oci").
@@ -29,7 +30,7 @@ const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 const WASM_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
 const WASM_LAYER: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
-/// Writes both folders; returns the names of the images and their digests.
+/// Writes both folders, and returns the names of the images and their digests.
 pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, String)>> {
     let (oci, docker) = (folder.join("oci"), folder.join("docker"));
     let layout = Blobs(oci.join("blobs/sha256"));
@@ -39,7 +40,7 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
     let tar = tar(module).map_err(|error| format!("writing the layer of the images failed: {error}"))?;
     let layer = gzip(&tar).map_err(|error| format!("compressing the layer of the images failed: {error}"))?;
     // No time and no history: they would differ between builds. The module runs on any platform, but these fields are
-    // required; `docker build` writes these values.
+    // required, with the values of `docker build`.
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
@@ -53,15 +54,15 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
     let compat = json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "config": layout.blob(OCI_CONFIG, config.as_bytes())?,
-        "layers": [layout.blob(OCI_LAYER, &layer)?],
+        "config": layout.store(OCI_CONFIG, config.as_bytes())?,
+        "layers": [layout.store(OCI_LAYER, &layer)?],
         "annotations": compat_annotations,
     });
     let for_docker = json!({
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
-        "config": directory.blob(DOCKER_CONFIG, config.as_bytes())?,
-        "layers": [directory.blob(DOCKER_LAYER, &layer)?],
+        "config": directory.store(DOCKER_CONFIG, config.as_bytes())?,
+        "layers": [directory.store(DOCKER_LAYER, &layer)?],
     })
     .to_string();
     files::write(&docker.join("version"), b"Directory Transport Version: 1.1\n")?;
@@ -72,15 +73,15 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
         "config": {"rootIds": ["bff_filter"]},
     })
     .to_string();
-    let mut runtime = layout.blob(WASM_CONFIG, runtime.as_bytes())?;
+    let mut runtime = layout.store(WASM_CONFIG, runtime.as_bytes())?;
     runtime["annotations"] = json!({"org.opencontainers.image.title": "runtime-config.json"});
-    let mut plugin = layout.blob(WASM_LAYER, module)?;
+    let mut plugin = layout.store(WASM_LAYER, module)?;
     plugin["annotations"] = json!({"org.opencontainers.image.title": PLUGIN});
     let artifact = json!({
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "artifactType": WASM_CONFIG,
-        "config": layout.blob(OCI_EMPTY, b"{}")?,
+        "config": layout.store(OCI_EMPTY, b"{}")?,
         "layers": [runtime, plugin],
         "annotations": annotations(),
     });
@@ -91,7 +92,7 @@ pub(super) fn write(folder: &Path, module: &[u8]) -> Result<Vec<(&'static str, S
         ("compat", "oci:oci:compat", compat),
         ("artifact", "oci:oci:artifact", artifact),
     ] {
-        let mut entry = layout.blob(OCI_MANIFEST, manifest.to_string().as_bytes())?;
+        let mut entry = layout.store(OCI_MANIFEST, manifest.to_string().as_bytes())?;
         digests.push((image, entry["digest"].as_str().unwrap_or_default().to_owned()));
         entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
         index.push(entry);
@@ -116,8 +117,8 @@ fn annotations() -> Value {
 struct Blobs(PathBuf);
 
 impl Blobs {
-    /// Stores the bytes under their digest; returns the descriptor.
-    fn blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
+    /// Stores the bytes under their digest, and returns the descriptor.
+    fn store(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let digest = sha256(bytes);
         files::write(&self.0.join(&digest), bytes)?;
         Ok(json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()}))

@@ -1,4 +1,4 @@
-//! `cargo xtask image`: the published form of the filter, in `target/image`: the module, the images that Istio and
+//! `cargo xtask image`: the published form of the filter, in `target/image`: the proxy-wasm module, the images that Istio and
 //! Envoy Gateway accept, a bill of materials, and checksums. The same sources result in the same bytes.
 
 mod digest;
@@ -46,7 +46,7 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let folder = workspace::target().join("image");
     write(&folder, &files::read_bytes(&module)?, &sbom::of_the_filter()?)?;
     command::progress(&format!(
-        "wrote the module, images, bill of materials and checksums to {}",
+        "written to {}: module, images, bill of materials and checksums",
         folder.display()
     ));
     Ok(ExitCode::SUCCESS)
@@ -100,7 +100,7 @@ fn reproduce(first: &[u8]) -> Result<()> {
         copied.map_err(|error| format!("copying {} to {} failed: {error}", from.display(), to.display()))?;
     }
     command::run(
-        "building the filter a second time, in another folder",
+        "building the module a second time, in another folder",
         command::cargo()
             .args(["run", "--quiet", "--package", "xtask", "--", "wasm"])
             // No output of the first build is used.
@@ -112,7 +112,7 @@ fn reproduce(first: &[u8]) -> Result<()> {
     fs::remove_dir_all(&copy).map_err(failed)?;
     match first == second {
         true => {
-            command::progress(&format!("both builds are identical: SHA-256 {}", sha256(first)));
+            command::progress(&format!("compared both builds: identical, SHA-256 {}", sha256(first)));
             Ok(())
         }
         false => Err(format!(

@@ -46,7 +46,7 @@ pub(super) fn of_the_filter() -> Result<String> {
     let document = document(&graph(&tree)?, &metadata, &checksums(&lock))?;
     serde_json::to_string_pretty(&document)
         .map(|text| text + "\n")
-        .map_err(|error| format!("writing the bill of materials failed: {error}"))
+        .map_err(|error| format!("serializing the bill of materials failed: {error}"))
 }
 
 /// A package's name and version.
@@ -59,7 +59,9 @@ fn graph(tree: &str) -> Result<Graph> {
     let mut graph = Graph::new();
     let mut above: Vec<Package> = Vec::new();
     for line in tree.lines() {
-        let unexpected = || format!("unexpected line of `cargo tree`: `{line}`: check the version of cargo");
+        let unexpected = || {
+            format!("parsing the output of `cargo tree` failed: unexpected line `{line}`: check the version of cargo")
+        };
         let mut words = line.split_whitespace();
         let depth: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(unexpected)?;
         let name = words.next().ok_or_else(unexpected)?;

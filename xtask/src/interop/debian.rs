@@ -14,7 +14,7 @@ use crate::result::Result;
 const PERL: [&str; 4] = ["perl_", "perl-base_", "perl-modules-", "libperl5"];
 /// Debian's keys, also of releases that are newer than this machine's.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-const HINT: &str = "check that apt-get reaches its mirror; this works on Debian 12 or 13";
+const HINT: &str = "check that apt-get reaches its mirror, and that this is Debian 12 or 13";
 
 /// Downloads packages of this machine's release into `archives`, with those of their dependencies that are not installed.
 pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
@@ -34,7 +34,7 @@ pub(super) fn download_all(packages: &[&str], archives: &Path) -> Result<()> {
 }
 
 /// Downloads packages of another release of Debian into `archives`, without what they need. The package lists are in a
-/// folder of their own there, so this machine's are as before.
+/// folder of their own there, so this machine's do not change.
 pub(super) fn download_from(release: &str, packages: &[&str], archives: &Path) -> Result<()> {
     let state = archives.join("apt");
     create_all(&[state.join("lists/partial"), state.join("cache/archives/partial")])?;
@@ -108,7 +108,8 @@ fn source_of(release: &str) -> Result<String> {
     let targets = command::output(Command::new("apt-get").args(["indextargets", "--format", format]));
     let targets = targets.unwrap_or_default();
     let mirror = targets.lines().find_map(|line| line.strip_prefix("Debian|main|"));
-    let mirror = mirror.ok_or_else(|| format!("apt-get knows no mirror of Debian's component main: {HINT}"))?;
+    let mirror = mirror
+        .ok_or_else(|| format!("finding Debian's mirror failed: apt-get lists none with the component main: {HINT}"))?;
     Ok(format!("deb [signed-by={KEYS}] {mirror} {release} main\n"))
 }
 

@@ -19,7 +19,8 @@ const PACKAGES: [&str; 3] = ["glewlwyd", "glewlwyd-common", "dbconfig-no-thanks"
 const WEB_APPLICATION: &str = "usr/share/glewlwyd/webapp";
 const DOCUMENTS: &str = "usr/share/doc/glewlwyd";
 
-/// The folder with the packages in `root`, the web application, the sample of the configuration, and an empty database.
+/// Fetches it. The value is the folder with the packages in `root`, the web application, the sample of the configuration, and
+/// an empty database.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let folder = workspace::tools().join("glewlwyd");
     let stamp = Stamp::new(folder.join("stamp"), PACKAGES.join("\n"));
@@ -40,14 +41,14 @@ fn prepare(folder: &Path) -> Result<()> {
     files::write(&folder.join("version"), debian::version("glewlwyd", &archives)?)?;
     copy_web_application(&root, &root.join(WEB_APPLICATION), &folder.join("webapp"))?;
     let documents = root.join(DOCUMENTS);
-    let sample = unzipped(&documents.join("glewlwyd.conf.sample.gz"))?;
+    let sample = unzip(&documents.join("glewlwyd.conf.sample.gz"))?;
     files::write(&folder.join("glewlwyd.conf"), sample)?;
     let sql = folder.join("init.sql");
-    files::write(&sql, unzipped(&documents.join("database/init.sqlite3.sql.gz"))?)?;
+    files::write(&sql, unzip(&documents.join("database/init.sqlite3.sql.gz"))?)?;
     create_database(&sql, &folder.join("glewlwyd.db"))
 }
 
-/// A copy without symbolic links, which Glewlwyd does not follow out of the folder, and which lead to where packages are
+/// Copies it without symbolic links, which Glewlwyd does not follow out of the folder, and which lead to where packages are
 /// installed.
 fn copy_web_application(root: &Path, from: &Path, to: &Path) -> Result<()> {
     files::create_dir(to)?;
@@ -57,7 +58,7 @@ fn copy_web_application(root: &Path, from: &Path, to: &Path) -> Result<()> {
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type().map_err(failed)?.is_dir() {
             copy_web_application(root, &source, &target)?;
-        } else if let Some(file) = resolved(root, source) {
+        } else if let Some(file) = resolve(root, source) {
             let copied = fs::copy(&file, &target);
             copied.map_err(|error| format!("copying {} to {} failed: {error}", file.display(), target.display()))?;
         }
@@ -66,7 +67,7 @@ fn copy_web_application(root: &Path, from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The file that a path leads to, in one of the unpacked packages or one that is installed.
-fn resolved(root: &Path, mut path: PathBuf) -> Option<PathBuf> {
+fn resolve(root: &Path, mut path: PathBuf) -> Option<PathBuf> {
     while let Ok(target) = fs::read_link(&path) {
         let target = without_dots(&path.parent()?.join(target));
         let installed = match target.strip_prefix(root) {
@@ -99,7 +100,7 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-fn unzipped(path: &Path) -> Result<String> {
+fn unzip(path: &Path) -> Result<String> {
     command::output(Command::new("gzip").arg("-dc").arg(path))
         .ok_or_else(|| format!("unpacking {} failed: check that gzip is installed", path.display()))
 }
@@ -107,7 +108,7 @@ fn unzipped(path: &Path) -> Result<String> {
 fn create_database(sql: &Path, database: &Path) -> Result<()> {
     let find = || command::find("sqlite3");
     let program = find()
-        .or_else(|| apt::installed("sqlite3", find))
+        .or_else(|| apt::install_and_find("sqlite3", find))
         .ok_or("missing sqlite3 for Glewlwyd's database: install it, for example with `apt-get install sqlite3`")?;
     let script = fs::File::open(sql).map_err(|error| format!("reading {} failed: {error}", sql.display()))?;
     command::run(

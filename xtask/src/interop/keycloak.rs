@@ -14,10 +14,10 @@ use crate::tools::node::Node;
 use crate::{command, workspace};
 
 const VERSION: &str = "26.7.3";
-/// Of the archive.
+/// The checksum of the archive.
 const SHA256: &str = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47";
 
-/// The folder of the distribution, built for the database in a file.
+/// Fetches it. The value is the folder of the distribution, built for the database in a file.
 pub(super) fn fetch(_: &Node) -> Result<(&'static str, OsString)> {
     let home = workspace::tools().join(format!("keycloak-{VERSION}"));
     let stamp = Stamp::new(home.join("stamp"), home.display().to_string());
@@ -54,7 +54,7 @@ fn download() -> Result<PathBuf> {
     files::create_dir(&folder)?;
     let name = format!("keycloak-quarkus-dist-{VERSION}.tar.gz");
     let maven = command::find("mvn")
-        .or_else(|| apt::installed("maven", || command::find("mvn")))
+        .or_else(|| apt::install_and_find("maven", || command::find("mvn")))
         .ok_or("missing Maven, which fetches Keycloak: install it, for example with `apt-get install maven`")?;
     let plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
     command::run(

@@ -68,14 +68,15 @@ const SERVERS: [Server; 8] = [
     },
 ];
 
-/// With filters: only the servers with these names, and the page is not written.
+/// Walks through the system with all servers and writes the page. With names: only with these servers, and does not write the
+/// page.
 pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     if let Some(unknown) = names
         .iter()
         .find(|name| SERVERS.iter().all(|server| server.name != **name))
     {
         let known: Vec<&str> = SERVERS.iter().map(|server| server.name).collect();
-        return Err(format!("unknown server `{unknown}`: write one of {}", known.join(", ")));
+        return Err(format!("invalid server `{unknown}`: write one of {}", known.join(", ")));
     }
     let (artifacts, node) = programs::build(true)?;
     node.install(&workspace::path("tests/browser"))?;
@@ -104,8 +105,8 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     match output.status.success() {
         true => Ok(ExitCode::SUCCESS),
         false => Err(
-            "a server did not start, or a step went another way than tests/src/bin/interop/servers explains: see the \
-                 messages of the walk above"
+            "walking through the system failed: a server did not start, or the result of a step is not the one that \
+             tests/src/bin/interop/servers explains: see the messages of the walk above"
                 .to_owned(),
         ),
     }

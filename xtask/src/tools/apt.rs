@@ -17,7 +17,7 @@ pub(crate) fn is_usable() -> bool {
 /// A program from a package that is unpacked beside the other tools and not installed, because that would start a server.
 /// `path` is its place in the package, and `version` the argument that prints its version. `None` if it is unavailable:
 /// without `dpkg-deb`, or, with a warning, after a failure.
-pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathBuf> {
+pub(crate) fn find_or_unpack(package: &str, path: &str, version: &str) -> Option<PathBuf> {
     let folder = workspace::tools().join(package);
     let program = folder.join(path);
     if program.is_file() {
@@ -36,9 +36,9 @@ pub(crate) fn unpacked(package: &str, path: &str, version: &str) -> Option<PathB
     None
 }
 
-/// The program that `find` finds after a package is installed. `None` if it is unavailable: where packages cannot be
-/// installed, or, with a warning, after a failure.
-pub(crate) fn installed(package: &str, find: impl Fn() -> Option<PathBuf>) -> Option<PathBuf> {
+/// Installs a package, and returns the program that `find` finds after that. `None` if it is unavailable: where packages
+/// cannot be installed, or, with a warning, after a failure.
+pub(crate) fn install_and_find(package: &str, find: impl Fn() -> Option<PathBuf>) -> Option<PathBuf> {
     if !is_usable() {
         return None;
     }
@@ -73,7 +73,12 @@ fn unpack(package: &str, folder: &Path) -> Result<()> {
     let file = files
         .map(|file| file.path())
         .find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let file = file.ok_or_else(|| format!("apt-get downloaded no package into {}: {hint}", folder.display()))?;
+    let file = file.ok_or_else(|| {
+        format!(
+            "downloading {package} into {} failed: it is not there: {hint}",
+            folder.display()
+        )
+    })?;
     command::run(
         &format!("unpacking {package}"),
         Command::new("dpkg-deb").arg("-x").arg(file).arg(folder),
@@ -90,7 +95,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("-qq");
         command
     };
-    // Old lists may suffice; the installation shows whether they do.
+    // Old lists may suffice: the installation shows whether they do.
     if let Err(message) = command::run("apt-get: updating the package lists", apt_get().arg("update"), &hint) {
         command::warning(&message);
     }
@@ -99,7 +104,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         apt_get()
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages)
-            // It prints a line for every file; errors are on standard error.
+            // It prints a line for every file. Errors are on standard error.
             .stdout(Stdio::null()),
         &hint,
     )

@@ -22,8 +22,8 @@ pub(crate) fn find(node: &Node) -> Result<PathBuf> {
     if let Some(found) = command::named_by("CHROMIUM")? {
         return Ok(found);
     }
-    let found = installed().or_else(|| playwrights(node));
-    if let Some(found) = found.or_else(|| apt::installed("chromium", installed)) {
+    let found = find_installed().or_else(|| playwrights(node));
+    if let Some(found) = found.or_else(|| apt::install_and_find("chromium", find_installed)) {
         return Ok(found);
     }
     command::run(
@@ -38,7 +38,7 @@ pub(crate) fn find(node: &Node) -> Result<PathBuf> {
         .ok_or_else(|| "missing Chromium, which Playwright did not install: set CHROMIUM to its path".to_owned())
 }
 
-fn installed() -> Option<PathBuf> {
+fn find_installed() -> Option<PathBuf> {
     NAMES.iter().find_map(|name| command::find(Path::new(name)))
 }
 

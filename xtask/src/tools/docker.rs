@@ -35,7 +35,10 @@ impl Docker {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let why = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("no Docker engine responds: {}: {INSTALL}", why.trim()));
+                return Err(format!(
+                    "connecting to the Docker engine failed: {}: {INSTALL}",
+                    why.trim()
+                ));
             }
             Err(error) => return Err(format!("starting {} failed: {error}: {INSTALL}", docker.display())),
         }

@@ -23,7 +23,7 @@ pub(crate) struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// The program with this name in `target/tools`, in a folder with its version; built first if it is not there.
+    /// The program with this name in `target/tools`, in a folder with its version. If it is not there, builds it first.
     pub(crate) fn find_or_build(&self, name: &str) -> Result<PathBuf> {
         let version = self.module.rsplit('@').next().unwrap_or_default();
         let program = workspace::tools().join(format!("{name}-{version}/{name}"));
@@ -87,7 +87,7 @@ pub(crate) fn folder(module: &str) -> Result<PathBuf> {
     folder.ok_or_else(|| missing(module, "Dir"))
 }
 
-/// The text of a module's own go.mod.
+/// The content of a module's own go.mod.
 pub(crate) fn requirements(module: &str) -> Result<String> {
     let information = download(module)?;
     let path = information["GoMod"].as_str().ok_or_else(|| missing(module, "GoMod"))?;

@@ -9,7 +9,7 @@ use crate::{command, workspace};
 const PROFILE: &str = "native";
 const FILE: &str = "libbff_module.so";
 
-/// Builds the module; returns its path.
+/// Builds the module, and returns its path.
 pub(crate) fn build() -> Result<PathBuf> {
     let mut cargo = command::cargo();
     cargo

@@ -12,7 +12,7 @@ const PROGRAM: &str = "nginx";
 pub(crate) fn find() -> Result<PathBuf> {
     command::named_or_found(
         "NGINX",
-        || command::find(PROGRAM).or_else(|| apt::unpacked(PROGRAM, "usr/sbin/nginx", "-v")),
+        || command::find(PROGRAM).or_else(|| apt::find_or_unpack(PROGRAM, "usr/sbin/nginx", "-v")),
         "missing nginx for the test of /authorize: install it, for example with `apt-get install nginx` or \
          `brew install nginx`, or set NGINX to its path",
     )

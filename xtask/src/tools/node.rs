@@ -49,7 +49,7 @@ impl Node {
             Command::new(&self.npm)
                 .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
                 .current_dir(folder),
-            "check with `npm ping` that npm reaches its registry; configure a proxy or a mirror in ~/.npmrc",
+            "check with `npm ping` that npm reaches its registry, and configure a proxy or a mirror in ~/.npmrc if it does not",
         )?;
         stamp.set()
     }

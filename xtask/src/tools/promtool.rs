@@ -13,7 +13,7 @@ const PROGRAM: &str = "promtool";
 pub(crate) fn find() -> Result<PathBuf> {
     command::named_or_found(
         "PROMTOOL",
-        || command::find(PROGRAM).or_else(|| apt::unpacked("prometheus", "usr/bin/promtool", "--version")),
+        || command::find(PROGRAM).or_else(|| apt::find_or_unpack("prometheus", "usr/bin/promtool", "--version")),
         "missing promtool for the tests of the alert rules: install Prometheus, for example with \
          `apt-get install prometheus` or `brew install prometheus`, or set PROMTOOL to its path",
     )

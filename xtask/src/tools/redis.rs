@@ -1,4 +1,4 @@
-//! Redis for the tests of several replicas and for `bench`: `$REDIS_SERVER`, PATH, or Debian's package.
+//! Redis for several replicas and for `bench`: `$REDIS_SERVER`, PATH, or Debian's package.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     let find = || command::find(PROGRAM).or_else(|| command::find("valkey-server"));
     command::named_or_found(
         "REDIS_SERVER",
-        || find().or_else(|| apt::installed(PROGRAM, find)),
+        || find().or_else(|| apt::install_and_find(PROGRAM, find)),
         "missing redis-server or valkey-server: install one, for example with \
          `apt-get install redis-server` or `brew install redis`, or set REDIS_SERVER to its path",
     )

@@ -8,7 +8,10 @@ use crate::result::Result;
 
 /// Finds valgrind and vgdb, which is in the same package, or installs them.
 pub(crate) fn find() -> Result<()> {
-    if installed().or_else(|| apt::installed("valgrind", installed)).is_some() {
+    if find_installed()
+        .or_else(|| apt::install_and_find("valgrind", find_installed))
+        .is_some()
+    {
         return Ok(());
     }
     Err(
@@ -17,7 +20,7 @@ pub(crate) fn find() -> Result<()> {
     )
 }
 
-fn installed() -> Option<PathBuf> {
+fn find_installed() -> Option<PathBuf> {
     command::find("vgdb")?;
     command::find("valgrind")
 }

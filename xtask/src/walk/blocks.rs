@@ -5,7 +5,7 @@
 //! | `run` | runs it, and expects success |
 //! | `until "TEXT"` | runs it until it has printed the text, then stops it |
 //! | `background "TEXT"` | the same, but keeps it running until the end of the document |
-//! | `needs-WORD` | skips it, unless `--with WORD` says that the machine has what it needs; the words are [`NEEDS`] |
+//! | `needs-WORD` | skips it, unless `--with WORD` says that the machine has what it needs. The words are [`NEEDS`] |
 //!
 //! A block that needs something may be `until` or `background` as well: `needs-cluster until "TEXT"`.
 
@@ -14,7 +14,7 @@ pub(crate) const NEEDS: [(&str, &str); 7] = [
     ("cluster", "a Kubernetes cluster"),
     ("docker", "a container engine and its registries"),
     ("func-e", "func-e"),
-    ("provider", "another authorization server"),
+    ("authorization-server", "another authorization server"),
     ("redis", "the reader's own Redis"),
     ("time", "only time: 15 minutes or more"),
     ("values", "the reader's own names, files or addresses"),
@@ -46,7 +46,10 @@ pub(crate) struct Block {
     pub(crate) script: String,
 }
 
-/// The blocks of a document, or the errors in its marks, a sentence for each, which begins with the line.
+/// Parses the blocks of a document.
+///
+/// # Errors
+/// The errors in its marks. Each begins with the number of the line.
 pub(crate) fn parse(document: &str) -> Result<Vec<Block>, Vec<String>> {
     let (mut blocks, mut faults) = (Vec::new(), Vec::new());
     let mut lines = document

@@ -72,12 +72,12 @@ pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
         None => std::env::temp_dir().join(format!("bff-walk-{}", std::process::id())),
     };
     clone(&folder)?;
-    let outcome = walk(&flags, &folder, &interrupted);
+    let result = walk(&flags, &folder, &interrupted);
     if flags.into.is_none() {
         // The folder for temporary files holds what remains.
         let _ = fs::remove_dir_all(&folder);
     }
-    outcome
+    result
 }
 
 fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCode> {
@@ -88,7 +88,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
         .find(|name| !documents.iter().any(|document| document.path == **name))
     {
         return Err(format!(
-            "unknown document `{unknown}`: write the path of a Markdown file of the repository, such as README.md"
+            "invalid document `{unknown}`: write the path of a Markdown file of the repository, such as README.md"
         ));
     }
     documents.retain(|document| flags.documents.is_empty() || flags.documents.contains(&document.path));
@@ -120,7 +120,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
         command::progress(&format!("skipped: {line}"));
     }
     command::progress(&format!(
-        "ran {walked} blocks of {} documents, skipped {}",
+        "walked through {walked} blocks of {} documents, skipped {}",
         documents.len(),
         left_out.len()
     ));
@@ -130,7 +130,7 @@ fn walk(flags: &Flags, folder: &Path, interrupted: &AtomicBool) -> Result<ExitCo
     }
 }
 
-/// The commit that is checked out here, without uncommitted changes and untracked files.
+/// Clones the commit that is checked out here, without uncommitted changes and untracked files.
 fn clone(folder: &Path) -> Result<()> {
     let root = workspace::root();
     let git = |folder: &Path, arguments: &[&str]| {

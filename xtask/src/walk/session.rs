@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
 
     fn run(&self, script: &str) -> Result<()> {
         let mut program = Program::start(self.command(script), None)?;
-        let status = self.wait(|| program.status())?;
+        let status = self.wait(|| program.has_succeeded())?;
         match status {
             Some(true) => Ok(()),
             Some(false) => Err("the block failed: see its output above".to_owned()),
@@ -107,15 +107,15 @@ impl<'a> Session<'a> {
         command
     }
 
-    /// Calls `ask` until it returns a value. `None`: it did not in time.
+    /// Calls `ask` until it returns a value, which it must do within [`BLOCK_TIMEOUT`]. `None`: it did not.
     fn wait<T>(&self, mut ask: impl FnMut() -> Option<T>) -> Result<Option<T>> {
         let begin = Instant::now();
         while begin.elapsed() < BLOCK_TIMEOUT {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err("the block was interrupted".to_owned());
             }
-            if let Some(answer) = ask() {
-                return Ok(Some(answer));
+            if let Some(value) = ask() {
+                return Ok(Some(value));
             }
             std::thread::sleep(POLL);
         }
@@ -137,7 +137,7 @@ impl Program {
     }
 
     /// Whether it has succeeded; `None` while it runs.
-    fn status(&mut self) -> Option<bool> {
+    fn has_succeeded(&mut self) -> Option<bool> {
         self.group.ended().map(|status| status.success())
     }
 
