@@ -91,7 +91,7 @@ pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSe
         NoSession::Nobody(fault) => cookie_error(cookies.settings(), Purpose::Csrf, &fault),
         NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
         NoSession::Ended => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionEnded),
-        NoSession::Over => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionOver),
+        NoSession::Expired => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionExpired),
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Reason {
     /// The session was ended before its cookies expired.
     SessionEnded,
     /// The user was not active in time, or the session has expired.
-    SessionOver,
+    SessionExpired,
     /// The authorization server no longer accepts the refresh token.
     RefreshTokenRefused,
     /// No login is pending in this browser, or none with this state.
@@ -57,7 +57,7 @@ impl Reason {
             Reason::CookieUnreadable => "cookie_unreadable",
             Reason::CookiesMixed => "cookies_mixed",
             Reason::SessionEnded => "session_ended",
-            Reason::SessionOver => "session_over",
+            Reason::SessionExpired => "session_over",
             Reason::RefreshTokenRefused => "refresh_token_refused",
             Reason::LoginUnknown => "login_unknown",
             Reason::IdToken => "id_token",

@@ -114,9 +114,9 @@ impl Exchanges {
         W: FnOnce(Rc<OAuthClient>, Caller) -> F + Send + 'static,
     {
         // Dropped with this future, so also if the client disconnects.
-        let (_waits, caller) = Caller::new(self.times.answer);
+        let (_waits, caller) = Caller::new(self.times.wait);
         let answered = self.begin_in_background(move |client| work(client, caller));
-        timeout(self.times.answer, answered).await.ok()?.ok()
+        timeout(self.times.wait, answered).await.ok()?.ok()
     }
 
     /// Starts `work` for the current request, which need not wait for it.
@@ -158,7 +158,7 @@ impl Exchanges {
             Exchange::RefreshToken => of_refresh_tokens,
         };
         let mut exchange = pin!(exchange);
-        if let Ok(outcome) = timeout(self.times.answer, exchange.as_mut()).await {
+        if let Ok(outcome) = timeout(self.times.wait, exchange.as_mut()).await {
             return Ok(outcome);
         }
         let Ok(_room) = room.try_acquire() else {
@@ -166,20 +166,20 @@ impl Exchanges {
                 "token request timed out after {} ms and was abandoned, because {MAX_BACKGROUND_EXCHANGES} others \
                  already continue in the background; if the authorization server rotated a refresh token, its session \
                  is lost: check why the token endpoint is slow",
-                self.times.answer.as_millis()
+                self.times.wait.as_millis()
             );
-            return Err(TimedOut(self.times.answer));
+            return Err(TimedOut(self.times.wait));
         };
         log::warn!(
             "token request timed out after {} ms and continues in the background: check why the token endpoint is slow",
-            self.times.answer.as_millis()
+            self.times.wait.as_millis()
         );
-        let rest = self.times.total.saturating_sub(self.times.answer);
+        let rest = self.times.total.saturating_sub(self.times.wait);
         timeout(rest, exchange).await.map_err(|_| TimedOut(self.times.total))
     }
 
     /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns
-    /// within [`ExchangeTimes::over`].
+    /// within [`ExchangeTimes::complete_after`].
     pub async fn finish_all(applications: &[Arc<Exchanges>]) {
         let finishing: Vec<_> = applications
             .iter()
@@ -199,10 +199,10 @@ impl Exchanges {
         if count > 0 {
             log::info!(
                 "waiting for {count} token requests and revocations in progress: at most {} s",
-                self.times.over().as_secs()
+                self.times.complete_after().as_secs()
             );
         }
-        if timeout(self.times.over(), in_progress.wait_for(|count| *count == 0))
+        if timeout(self.times.complete_after(), in_progress.wait_for(|count| *count == 0))
             .await
             .is_err()
         {
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     const TIMES: ExchangeTimes = ExchangeTimes {
-        answer: Duration::from_secs(5),
+        wait: Duration::from_secs(5),
         total: Duration::from_secs(30),
     };
 
@@ -265,17 +265,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_waits_surely_for_nine_tenths_of_its_time_and_unless_it_disconnects() {
-        let (waits, caller) = Caller::new(TIMES.answer);
+        let (waits, caller) = Caller::new(TIMES.wait);
         assert!(caller.is_waiting());
-        tokio::time::sleep(TIMES.answer * 8 / 10).await;
+        tokio::time::sleep(TIMES.wait * 8 / 10).await;
         assert!(caller.is_waiting());
-        tokio::time::sleep(TIMES.answer / 10).await;
+        tokio::time::sleep(TIMES.wait / 10).await;
         assert!(
             !caller.is_waiting(),
             "it may be answered by the time it would get a result"
         );
         drop(waits);
-        let (waits, caller) = Caller::new(TIMES.answer);
+        let (waits, caller) = Caller::new(TIMES.wait);
         drop(waits);
         assert!(!caller.is_waiting(), "it has disconnected");
     }
@@ -291,9 +291,9 @@ mod tests {
         let began = tokio::time::Instant::now();
         assert_eq!(
             exchanges.in_time(RefreshToken, exchange(6)).await,
-            Err(TimedOut(TIMES.answer))
+            Err(TimedOut(TIMES.wait))
         );
-        assert_eq!(began.elapsed(), TIMES.answer);
+        assert_eq!(began.elapsed(), TIMES.wait);
         assert_eq!(
             exchanges.in_time(Code, exchange(6)).await,
             Ok(6),
@@ -318,7 +318,7 @@ mod tests {
         let _in_progress = applications.clone().map(InProgress::one_more);
         let began = tokio::time::Instant::now();
         Exchanges::finish_all(&applications).await;
-        assert_eq!(began.elapsed(), TIMES.over());
+        assert_eq!(began.elapsed(), TIMES.complete_after());
     }
 
     #[tokio::test(start_paused = true)]

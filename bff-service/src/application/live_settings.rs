@@ -39,7 +39,7 @@ impl LiveSettings {
     pub fn take(&self, config: &Config) -> Vec<String> {
         let mut changes: Vec<String> = self
             .cookie_keys
-            .exchange(config, config.key_ring())
+            .replace(config, config.key_ring())
             .into_iter()
             .collect();
         if self.client_secret.replace(config.client_secret()) {

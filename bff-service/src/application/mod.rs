@@ -126,8 +126,8 @@ impl Application {
         let replay_window = Duration::from_secs(config.session.refresh_replay_seconds);
         let limits = RefreshStoreLimits {
             replay_window,
-            lead: times.over(),
-            wait: times.answer,
+            lead: times.complete_after(),
+            wait: times.wait,
             entries: config.session.refresh_replay_entries,
             undelivered_elsewhere: config.redis.url.is_some(),
         };
@@ -152,8 +152,8 @@ impl Application {
                 cookie_keys.for_refreshes(),
                 redis::RedisRefreshSettings {
                     replay_window,
-                    wait: times.answer,
-                    over: times.over(),
+                    wait: times.wait,
+                    complete_after: times.complete_after(),
                     session_affinity: config.redis.session_affinity,
                 },
                 Arc::clone(&metrics),

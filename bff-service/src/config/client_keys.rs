@@ -34,7 +34,11 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
     }
     if let Some(name) = &client.signing_algorithm {
         keys.algorithm = NamedAlgorithm::of(name);
-        let fits = |named: NamedAlgorithm| keys.signing.first().is_none_or(|key| key.supports(named.algorithm));
+        let fits = |named: NamedAlgorithm| {
+            keys.signing
+                .first()
+                .is_none_or(|key| key.can_sign_with(named.algorithm))
+        };
         if !keys.algorithm.is_some_and(fits) {
             let what = format!(
                 "`{name}` is unsupported, or does not fit the first key in `client.signing_key_files`: write an algorithm \

@@ -34,7 +34,7 @@ impl ClientCertificate {
     /// Reads both files.
     ///
     /// # Errors
-    /// A file cannot be read or is invalid, or the key is not that of the certificate; the string names the file.
+    /// A file cannot be read or is invalid, or the key is not that of the certificate. The string names the file.
     pub fn load(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<ClientCertificate, String> {
         let current = Mutex::new(read(certificate, key, &provider)?);
         Ok(ClientCertificate {
@@ -55,7 +55,9 @@ impl ClientCertificate {
                     log::info!("reloaded client certificate {}", self.certificate.display());
                     *current = loaded;
                 }
-                Err(error) => log::warn!("reloading the client certificate failed; keeping the previous one: {error}"),
+                Err(error) => {
+                    log::warn!("reloading the client certificate failed, so the previous one stays in use: {error}");
+                }
             }
         }
         Arc::clone(&current.key)
@@ -65,8 +67,8 @@ impl ClientCertificate {
 fn read(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Loaded, String> {
     let changed = changed(certificate, key);
     let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| {
-        let fault = pem_file::fault(&error, "the certificate and its key");
-        format!("{} {fault}", path.display())
+        let what = pem_file::describe(&error, "the certificate and its key");
+        format!("{} {what}", path.display())
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -20,10 +20,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::exchange_stream::ExchangeStream;
-use super::host::without_brackets;
+use super::host::strip_brackets;
 use super::proxy::{Proxy, ProxyServer};
 use super::resolver;
-use super::tls_error::explained;
+use super::tls_error::explain;
 use super::transport::{EagerTcp, Transport};
 
 /// Maximum length of the head of a proxy's response to CONNECT, in bytes.
@@ -74,7 +74,7 @@ impl ConnectorSettings {
         let Some(tls) = &self.tls else {
             return Ok(Transport::Plain(EagerTcp::new(self.open(host, port).await?)));
         };
-        let server = ServerName::try_from(without_brackets(host).to_owned());
+        let server = ServerName::try_from(strip_brackets(host).to_owned());
         let server = server.map_err(|_| {
             io::Error::other(format!(
                 "invalid host `{host}`: write a URL with a host that a certificate can name"
@@ -88,7 +88,7 @@ impl ConnectorSettings {
                 .map_err(|error| io::Error::new(error.kind(), format!("through the proxy {proxy}: {error}")))?,
         };
         let handshake = Transport::secure(EagerTcp::new(tcp), server, tls);
-        self.in_time(handshake).await.map_err(explained)
+        self.in_time(handshake).await.map_err(explain)
     }
 
     async fn open(&self, host: &str, port: u16) -> io::Result<TcpStream> {
@@ -125,7 +125,7 @@ impl ConnectorSettings {
             loop {
                 match read_status(&mut tcp).await? {
                     200..=299 => return Ok(()),
-                    // Interim responses; their time is limited.
+                    // Interim responses, whose time is limited.
                     100..=199 => {}
                     407 => {
                         return Err(io::Error::other(

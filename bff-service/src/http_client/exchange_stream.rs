@@ -1,7 +1,7 @@
 //! A connection that returns exactly one response for each request, and nothing else that the server sent.
 //!
 //! awc treats any data on a connection as the response to its request. On a connection of this type, nothing can be
-//! read between two requests; if the server has sent anything that could be mistaken for the response to another
+//! read between two requests. If the server has sent anything that could be mistaken for the response to another
 //! request, the connection ends instead of being reused.
 
 use std::fmt;
@@ -15,7 +15,7 @@ use super::response_reader::ResponseReader;
 
 /// The underlying connection.
 pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
-    /// Whether no data was received that cannot be read yet, such as half of a TLS record.
+    /// Whether no data was received that cannot be read yet, such as a part of a TLS record.
     fn is_at_rest(&self) -> bool;
 }
 
@@ -24,12 +24,12 @@ pub struct ExchangeStream<Io> {
     io: Io,
     phase: Phase,
     /// The response as [`ResponseReader`] writes it, unread from `given` on.
-    answer: Vec<u8>,
+    response: Vec<u8>,
     given: usize,
     /// Whether a response began to arrive before the whole request was sent.
     is_early: bool,
     /// Whether there was an earlier exchange.
-    was_used: bool,
+    is_used: bool,
 }
 
 enum Phase {
@@ -47,10 +47,10 @@ impl<Io: Carrier> ExchangeStream<Io> {
         Self {
             io,
             phase: Phase::Idle,
-            answer: Vec::new(),
+            response: Vec::new(),
             given: 0,
             is_early: false,
-            was_used: false,
+            is_used: false,
         }
     }
 
@@ -65,7 +65,7 @@ impl<Io: Carrier> ExchangeStream<Io> {
     }
 
     fn is_drained(&self) -> bool {
-        self.given == self.answer.len()
+        self.given == self.response.len()
     }
 
     /// Whether a request may be sent now. Reads without waiting: any data, or the end of the connection, makes the
@@ -74,7 +74,7 @@ impl<Io: Carrier> ExchangeStream<Io> {
         let mut space = [0; 1];
         let found = Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut space));
         // A partial TLS record on a new connection is a session ticket: there was no response yet.
-        found.is_pending() && self.is_drained() && (!self.was_used || self.io.is_at_rest())
+        found.is_pending() && self.is_drained() && (!self.is_used || self.io.is_at_rest())
     }
 
     /// Reads once, and processes the data.
@@ -82,8 +82,8 @@ impl<Io: Carrier> ExchangeStream<Io> {
         let Phase::Exchange(reader) = &mut self.phase else {
             return Poll::Ready(Ok(()));
         };
-        if self.given == self.answer.len() {
-            self.answer.clear();
+        if self.given == self.response.len() {
+            self.response.clear();
             self.given = 0;
         }
         let mut space = [0; 8192];
@@ -91,10 +91,10 @@ impl<Io: Carrier> ExchangeStream<Io> {
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut received));
         let received = received.filled();
         let outcome = read.and_then(|()| match received {
-            [] => reader.end(&mut self.answer).map(|()| false).map_err(invalid),
+            [] => reader.end(&mut self.response).map(|()| false).map_err(invalid),
             received => {
-                let of_answer = reader.read(received, &mut self.answer).map_err(invalid)?;
-                Ok(of_answer == received.len())
+                let of_response = reader.read(received, &mut self.response).map_err(invalid)?;
+                Ok(of_response == received.len())
             }
         });
         let is_alone = match outcome {
@@ -123,7 +123,7 @@ impl<Io: Carrier> AsyncRead for ExchangeStream<Io> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
-            let ready = this.answer.get(this.given..).unwrap_or_default();
+            let ready = this.response.get(this.given..).unwrap_or_default();
             if !ready.is_empty() {
                 let length = ready.len().min(buf.remaining());
                 buf.put_slice(ready.get(..length).unwrap_or_default());
@@ -149,7 +149,7 @@ impl<Io: Carrier> AsyncWrite for ExchangeStream<Io> {
         match this.phase {
             Phase::Idle if may_begin => {
                 this.is_early = false;
-                this.was_used = true;
+                this.is_used = true;
                 this.phase = Phase::Exchange(Box::default());
             }
             Phase::Idle => this.phase = Phase::Ended,

@@ -1,7 +1,7 @@
 //! Hosts in URLs.
 
 /// Removes the brackets of an IPv6 address in a URL.
-pub(super) fn without_brackets(host: &str) -> &str {
+pub(super) fn strip_brackets(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host)

@@ -1,6 +1,6 @@
 //! HTTP/1.1 requests to the authorization server and the OpenTelemetry collector.
 //!
-//! awc is the client; this module provides its connections. Everything is limited: the time to connect, the time of an
+//! awc is the client, and this module provides its connections. Everything is limited: the time to connect, the time of an
 //! exchange, the length of a response, the number of connections. Redirects are not followed, because no endpoint has a
 //! reason for one and a request may contain credentials. Compression is neither offered nor decoded, so a response
 //! cannot grow.
@@ -62,7 +62,7 @@ pub enum Sharing {
     Own,
 }
 
-/// A thread's connections. Cheap to clone; not `Send`, like most of actix.
+/// A thread's connections. Cheap to clone, and not `Send`, like most of actix.
 #[derive(Clone)]
 pub struct Client {
     shared: Pools,
@@ -127,14 +127,14 @@ impl Client {
     }
 
     fn prepare(&self, request: &http::Request<Vec<u8>>, sharing: Sharing) -> Result<awc::ClientRequest, HttpError> {
-        let refused = |what: &str| HttpError::Request(what.to_owned());
+        let invalid = |what: &str| HttpError::Request(what.to_owned());
         let method = match request.method().as_str() {
             "GET" => Method::GET,
             "POST" => Method::POST,
             // A response to HEAD has another form.
-            method => return Err(refused(&format!("unsupported method {method}"))),
+            method => return Err(invalid(&format!("unsupported method {method}"))),
         };
-        let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(&error.to_string()))?;
+        let url = Url::parse(&request.uri().to_string()).map_err(|error| invalid(&error.to_string()))?;
         let pools = match sharing {
             Sharing::Shared => &self.shared,
             Sharing::Own => &self.own,
@@ -143,12 +143,12 @@ impl Client {
             "https" => (&pools.tls, 443),
             "http" => (&pools.plain, 80),
             scheme => {
-                return Err(refused(&format!(
+                return Err(invalid(&format!(
                     "the scheme of the URL is {scheme}, neither https nor http"
                 )));
             }
         };
-        let host = url.host_str().ok_or_else(|| refused("the URL has no host"))?;
+        let host = url.host_str().ok_or_else(|| invalid("the URL has no host"))?;
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),

@@ -1,6 +1,6 @@
 //! The proxy for connections to the authorization server, from the environment.
 //!
-//! `https_proxy` or `HTTPS_PROXY` is its URL; `no_proxy` or `NO_PROXY` lists hosts without a proxy. If both spellings
+//! `https_proxy` or `HTTPS_PROXY` is its URL, and `no_proxy` or `NO_PROXY` lists hosts without a proxy. If both spellings
 //! are set, the lower-case one counts, as in curl. `HTTP_PROXY` is ignored: an authorization server uses `https`.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
-use super::host::{is_localhost, without_brackets};
+use super::host::{is_localhost, strip_brackets};
 
 /// Selects the connections that use a proxy.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ impl Proxy {
 
     /// The proxy for connections to this host, if any. Loopback has none, because a proxy cannot reach it.
     pub fn server_for(&self, host: &str, port: u16) -> Option<&ProxyServer> {
-        let host = without_brackets(host).trim_end_matches('.').to_ascii_lowercase();
+        let host = strip_brackets(host).trim_end_matches('.').to_ascii_lowercase();
         let address: Option<IpAddr> = host.parse().ok();
         let is_loopback = address.map_or_else(|| is_localhost(&host), |address| address.to_canonical().is_loopback());
         let is_exception = || {
@@ -100,12 +100,12 @@ impl Proxy {
 }
 
 impl ProxyServer {
-    fn parse(variable: &'static str, text: &str) -> Result<Self, &'static str> {
+    fn parse(variable: &'static str, value: &str) -> Result<Self, &'static str> {
         const FORM: &str = "invalid proxy URL: write http://proxy.example.com:3128, with user:password@ before the host \
-                            if the proxy asks for them";
-        let url = match text.contains("://") {
-            true => Url::parse(text),
-            false => Url::parse(&format!("http://{text}")),
+                            if the proxy requires them";
+        let url = match value.contains("://") {
+            true => Url::parse(value),
+            false => Url::parse(&format!("http://{value}")),
         };
         let url = url.map_err(|_| FORM)?;
         if url.scheme() != "http" {
@@ -113,8 +113,8 @@ impl ProxyServer {
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(
-                "invalid proxy URL: write http://proxy.example.com:3128 without a path; proxy auto-configuration is \
-                 not supported",
+                "invalid proxy URL: it has a path, and proxy auto-configuration is not supported: write \
+                 http://proxy.example.com:3128",
             );
         }
         let host = match url.host() {
@@ -123,8 +123,8 @@ impl ProxyServer {
             Some(Host::Ipv6(address)) => address.to_string(),
             None => return Err(FORM),
         };
-        let decoded = |text: &str| percent_decoded(text).ok_or(FORM);
-        let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
+        let decode = |value: &str| percent_decode(value).ok_or(FORM);
+        let (user, password) = (decode(url.username())?, decode(url.password().unwrap_or_default())?);
         if user.contains(&b':') {
             return Err("the user name contains a colon, which HTTP Basic does not allow: write another user name");
         }
@@ -178,17 +178,17 @@ impl Exception {
             return Some(Self::Everything);
         }
         if let Some((network, bits)) = entry.split_once('/') {
-            let (network, bits): (IpAddr, u8) = (without_brackets(network).parse().ok()?, bits.parse().ok()?);
+            let (network, bits): (IpAddr, u8) = (strip_brackets(network).parse().ok()?, bits.parse().ok()?);
             return (bits <= width(network)).then_some(Self::Network(network, bits, None));
         }
-        if let Ok(address) = without_brackets(entry).parse::<IpAddr>() {
+        if let Ok(address) = strip_brackets(entry).parse::<IpAddr>() {
             return Some(Self::Network(address, width(address), None));
         }
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) => (host, Some(port.parse().ok()?)),
             None => (entry, None),
         };
-        if let Ok(address) = without_brackets(host).parse::<IpAddr>() {
+        if let Ok(address) = strip_brackets(host).parse::<IpAddr>() {
             return Some(Self::Network(address, width(address), port));
         }
         // `example.com`, `.example.com` and `*.example.com` are synonyms: the name and all names below it.
@@ -237,9 +237,9 @@ fn is_within(address: IpAddr, network: IpAddr, bits: u8) -> bool {
     }
 }
 
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
+fn percent_decode(value: &str) -> Option<Vec<u8>> {
+    let mut bytes = value.bytes();
+    let mut decoded = Vec::with_capacity(value.len());
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'%' => {

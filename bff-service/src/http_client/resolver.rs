@@ -2,7 +2,7 @@
 //!
 //! A separate connection for each exchange about a user would cause a DNS query for each, and a lost query costs the C
 //! library five seconds: longer than a user waits for a refresh. So cached addresses are used for a while without a
-//! query, and for longer if a query is not answered (RFC 8767).
+//! query, and for longer if there is no response to a query (RFC 8767).
 
 use std::collections::HashMap;
 use std::io;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::host::{is_localhost, without_brackets};
+use super::host::{is_localhost, strip_brackets};
 
 /// How long cached addresses are used without a query. The C library does not return the TTL.
 const FRESH: Duration = Duration::from_secs(5);
@@ -24,15 +24,15 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// shorter, because the C library does not distinguish a removed name from an unresponsive server, and an address may
 /// be assigned to another host.
 const STALE: Duration = Duration::from_secs(5 * 60);
-/// Maximum number of cached names. A configuration has few; others must not exhaust memory.
+/// Maximum number of cached names. A configuration has few, and others must not exhaust memory.
 const MAX_NAMES: usize = 64;
 
 /// The resolver of the process, which workers, applications and pools share.
-static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(ask_system));
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(query_system));
 
-/// Resolves a name; may block.
-type Ask = fn(&str) -> io::Result<Vec<IpAddr>>;
-/// The result of a query; an error is a string, because all waiting callers get it.
+/// Resolves a name, and may block.
+type Resolve = fn(&str) -> io::Result<Vec<IpAddr>>;
+/// The result of a query. An error is a string, because all waiting callers get it.
 type Outcome = Result<Vec<IpAddr>, String>;
 /// Set once.
 type PendingResponse = watch::Receiver<Option<Outcome>>;
@@ -50,7 +50,7 @@ pub(super) fn doubt(host: &str) {
 /// The cache of names.
 #[derive(Clone)]
 struct Names {
-    ask: Ask,
+    resolve: Resolve,
     known: Arc<Mutex<HashMap<String, Name>>>,
 }
 
@@ -61,27 +61,27 @@ struct Name {
     /// The time of the last response, including errors.
     settled: Option<Instant>,
     /// The query in progress, and its start.
-    question: Option<(Instant, PendingResponse)>,
+    query: Option<(Instant, PendingResponse)>,
 }
 
 /// The source of addresses for a lookup.
-enum Way {
+enum AddressSource {
     /// The cache.
-    Known(Vec<IpAddr>),
+    Cache(Vec<IpAddr>),
     /// This query, or the cached addresses after a timeout.
-    Answer(PendingResponse, Option<(Instant, Vec<IpAddr>)>),
+    Query(PendingResponse, Option<(Instant, Vec<IpAddr>)>),
 }
 
 impl Names {
-    fn new(ask: Ask) -> Names {
+    fn new(resolve: Resolve) -> Names {
         Names {
-            ask,
+            resolve,
             known: Arc::default(),
         }
     }
 
     async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let name = without_brackets(host);
+        let name = strip_brackets(host);
         let addresses = match name.parse() {
             Ok(address) => vec![address],
             Err(_) => self.addresses(name).await.map_err(io::Error::other)?,
@@ -90,28 +90,31 @@ impl Names {
     }
 
     async fn addresses(&self, name: &str) -> Outcome {
-        let (mut answer, instead) = match self.way(name) {
-            Way::Known(addresses) => return Ok(addresses),
-            Way::Answer(answer, instead) => (answer, instead),
+        let (mut response, instead) = match self.select_source(name) {
+            AddressSource::Cache(addresses) => return Ok(addresses),
+            AddressSource::Query(response, instead) => (response, instead),
         };
-        let answered = async {
-            let outcome = answer.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
+        let resolved = async {
+            let outcome = response
+                .wait_for(Option::is_some)
+                .await
+                .map(|outcome| (*outcome).clone());
             outcome
                 .ok()
                 .flatten()
                 .unwrap_or_else(|| Err("internal error: the DNS query was not sent".to_owned()))
         };
         let Some((until, instead)) = instead else {
-            return answered.await;
+            return resolved.await;
         };
-        match timeout_at(until, answered).await {
+        match timeout_at(until, resolved).await {
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(_)) | Err(_) => Ok(instead),
         }
     }
 
     /// Joins the query in progress, or starts one if necessary.
-    fn way(&self, name: &str) -> Way {
+    fn select_source(&self, name: &str) -> AddressSource {
         let now = Instant::now();
         let mut known = self.known();
         if known.len() >= MAX_NAMES && !known.contains_key(name) {
@@ -126,14 +129,14 @@ impl Names {
         if entry.settled.is_some_and(|at| now.duration_since(at) < FRESH)
             && let Some(addresses) = &instead
         {
-            return Way::Known(addresses.clone());
+            return AddressSource::Cache(addresses.clone());
         }
-        let (begun, (since, answer)) = match &entry.question {
-            Some(question) => (None, question.clone()),
+        let (begun, (since, response)) = match &entry.query {
+            Some(query) => (None, query.clone()),
             None => {
-                let (sender, answer) = watch::channel(None);
-                entry.question = Some((now, answer.clone()));
-                (Some(sender), (now, answer))
+                let (sender, response) = watch::channel(None);
+                entry.query = Some((now, response.clone()));
+                (Some(sender), (now, response))
             }
         };
         // A query that cannot be started completes immediately, which takes this lock.
@@ -141,22 +144,22 @@ impl Names {
         if let Some(sender) = begun {
             self.begin(name, sender);
         }
-        Way::Answer(answer, instead.map(|addresses| (since + RESPONSE_TIMEOUT, addresses)))
+        AddressSource::Query(response, instead.map(|addresses| (since + RESPONSE_TIMEOUT, addresses)))
     }
 
     /// Sends the query on a separate thread: a slow DNS server must not block the worker.
     fn begin(&self, name: &str, sender: watch::Sender<Option<Outcome>>) {
-        let question = Question {
+        let query = Query {
             names: self.clone(),
             name: name.to_owned(),
             outcome: Err("the DNS query was aborted".to_owned()),
             sender,
         };
-        tokio::task::spawn_blocking(move || question.ask());
+        tokio::task::spawn_blocking(move || query.run());
     }
 
     fn doubt(&self, host: &str) {
-        if let Some(entry) = self.known().get_mut(without_brackets(host)) {
+        if let Some(entry) = self.known().get_mut(strip_brackets(host)) {
             entry.settled = None;
         }
     }
@@ -167,16 +170,16 @@ impl Names {
 }
 
 /// A query in progress. Dropping it completes the query, also after a panic.
-struct Question {
+struct Query {
     names: Names,
     name: String,
     outcome: Outcome,
     sender: watch::Sender<Option<Outcome>>,
 }
 
-impl Question {
-    fn ask(mut self) {
-        self.outcome = match (self.names.ask)(&self.name) {
+impl Query {
+    fn run(mut self) {
+        self.outcome = match (self.names.resolve)(&self.name) {
             Ok(addresses) if !addresses.is_empty() => Ok(addresses),
             Ok(_) => Err("no address".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -184,12 +187,12 @@ impl Question {
     }
 }
 
-impl Drop for Question {
+impl Drop for Query {
     fn drop(&mut self) {
         let now = Instant::now();
         // Before the result is published, so that a new lookup does not join this query.
         if let Some(entry) = self.names.known().get_mut(&self.name) {
-            entry.question = None;
+            entry.query = None;
             entry.settled = Some(now);
             if let Ok(addresses) = &self.outcome {
                 entry.last = Some((now, addresses.clone()));
@@ -200,7 +203,7 @@ impl Drop for Question {
     }
 }
 
-fn ask_system(name: &str) -> io::Result<Vec<IpAddr>> {
+fn query_system(name: &str) -> io::Result<Vec<IpAddr>> {
     Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
 }
 

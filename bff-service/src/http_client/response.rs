@@ -26,7 +26,7 @@ pub enum HttpError {
     #[error("the response is longer than {0} bytes")]
     TooLarge(usize),
     /// The response is a redirect, or has another unexpected status.
-    #[error("HTTP {status}{}", if (300..400).contains(status) { "; redirects are not followed" } else { "" })]
+    #[error("HTTP {status}{}", if (300..400).contains(status) { " (redirects are not followed)" } else { "" })]
     Status {
         /// The status.
         status: u16,
@@ -60,7 +60,7 @@ impl HttpError {
     }
 }
 
-/// A response with status 200, 201 or 4xx; every other status is an [`HttpError`].
+/// A response with HTTP 200, 201 or 4xx. Every other status is an [`HttpError`].
 pub struct ServerResponse {
     /// The status.
     pub status: u16,
@@ -83,7 +83,7 @@ impl ServerResponse {
     }
 
     /// Whether `Content-Type` is this media type, with any parameters.
-    pub fn is(&self, media_type: &str) -> bool {
+    pub fn has_media_type(&self, media_type: &str) -> bool {
         self.content_type
             .split(';')
             .next()

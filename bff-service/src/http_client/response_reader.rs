@@ -14,8 +14,8 @@ const MAX_INTERIM_RESPONSES: usize = 32;
 const MAX_CHUNK_LINE_BYTES: usize = 4096;
 /// The end of a chunked body: the last chunk, without trailers.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// Fields of the connection (RFC 9110, section 7.6.1) and of the framing.
-const NOT_PASSED_ON: [&str; 8] = [
+/// Fields of the connection (RFC 9110, section 7.6.1) and of the framing, which the output does not have.
+const OMITTED_FIELDS: [&str; 8] = [
     "connection",
     "content-length",
     "keep-alive",
@@ -77,8 +77,8 @@ impl ResponseReader {
         self.state == ReadState::Complete
     }
 
-    /// Whether the connection may be used for another request. Not after an interim response: a server that sends those
-    /// may also send more than one final response.
+    /// Whether the connection may be used for another request. After an interim response it must not be: a server that
+    /// sends those may also send more than one final response.
     pub fn is_reusable(&self) -> bool {
         self.is_reusable
     }
@@ -120,8 +120,8 @@ impl ResponseReader {
         Ok(input.len() - rest.len())
     }
 
-    /// The connection was closed regularly. This ends a body without length or chunks (RFC 9112, section 6.3, rule 8);
-    /// any other response is truncated.
+    /// The connection was closed regularly. This ends a body without length or chunks (RFC 9112, section 6.3, rule 8).
+    /// Any other response is truncated.
     ///
     /// # Errors
     /// The response has not arrived completely.
@@ -201,14 +201,14 @@ impl ResponseReader {
                     false => Ok(()),
                 };
             }
-            101 => return Err(Malformed("the server switched protocols without a request to")),
+            101 => return Err(Malformed("the server switched protocols, which was not requested")),
             _ => {}
         }
         let body = self.framing(version, status, response.headers)?;
         self.is_reusable &= version == 1 && body != ReadState::UntilClose;
         out.extend(format!("HTTP/1.1 {status} \r\n").bytes());
         for field in response.headers.iter() {
-            if !NOT_PASSED_ON.iter().any(|name| field.name.eq_ignore_ascii_case(name)) {
+            if !OMITTED_FIELDS.iter().any(|name| field.name.eq_ignore_ascii_case(name)) {
                 out.extend(field.name.bytes());
                 out.extend(b": ");
                 // A folded value is one line (RFC 9112, section 5.2).

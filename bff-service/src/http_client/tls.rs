@@ -43,7 +43,7 @@ impl ClientTls {
     /// installed. HTTP/1.1 only: the service needs one request at a time on a connection.
     ///
     /// # Errors
-    /// If a file cannot be read or is invalid, or there is no trusted certificate authority.
+    /// A file cannot be read or is invalid, or there is no trusted certificate authority.
     pub fn load(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let roots = self.roots()?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -80,7 +80,7 @@ impl ClientTls {
             let fault = |what: String| TlsError::Authorities(format!("{} {what}", path.display()));
             let certificates = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| fault(pem_file::fault(&error, "the certificates of the authorities")))?;
+                .map_err(|error| fault(pem_file::describe(&error, "the certificates of the authorities")))?;
             if certificates.is_empty() {
                 return Err(fault("contains no certificate: write at least one in PEM".to_owned()));
             }
@@ -91,7 +91,8 @@ impl ClientTls {
             }
         }
         if roots.is_empty() && self.needs_authorities {
-            let what = "missing, and this system has no certificate authorities: name a PEM file with those to trust";
+            let what =
+                "missing, and this system has no certificate authorities: set it to a PEM file with those to trust";
             return Err(TlsError::Authorities(what.to_owned()));
         }
         Ok(roots)

@@ -12,8 +12,8 @@ use actix_web::http::header::HttpDate;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error};
 
-/// The error of a handshake, with what to do.
-pub(super) fn explained(error: io::Error) -> io::Error {
+/// Adds to the error of a handshake what to do.
+pub(super) fn explain(error: io::Error) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner.map(meaning) {
         Some(meaning) => io::Error::new(error.kind(), meaning),

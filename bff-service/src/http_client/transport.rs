@@ -36,7 +36,7 @@ impl AsyncRead for EagerTcp {
                 buf.advance(length);
                 Poll::Ready(Ok(()))
             }
-            // No data now; tokio reports when there is.
+            // No data now. tokio reports when there is some.
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Pin::new(&mut this.0).poll_read(cx, buf),
             Err(error) => Poll::Ready(Err(error.into())),
         }

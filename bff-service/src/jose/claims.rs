@@ -11,7 +11,7 @@ use super::error::{ClaimError, JwsError};
 ///
 /// # Errors
 /// The claim is missing or of another type.
-pub fn text<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, ClaimError> {
+pub fn string<'a>(claims: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, ClaimError> {
     claims.get(name).and_then(Value::as_str).ok_or(ClaimError(name))
 }
 

@@ -1,12 +1,12 @@
 //! Errors of signed tokens.
 
 /// Maximum length of external strings in a log line, in characters.
-const MAX_SHOWN: usize = 200;
+const MAX_SHOWN_CHARS: usize = 200;
 
-/// Why a token or its signature is refused.
+/// Why a token or its signature is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// The token does not have three base64url parts with JSON objects in the first two; it may be encrypted.
+    /// The token does not have three base64url parts with JSON objects in the first two. It may be encrypted.
     #[error("not a signed JWT")]
     Malformed,
     /// The header has the `typ` of another kind of token.
@@ -26,9 +26,9 @@ pub enum JwsError {
     Signature,
 }
 
-/// A claim is missing or has the wrong type.
+/// A claim is missing or has an invalid type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is missing or of the wrong type")]
+#[error("`{0}` is missing or has an invalid type")]
 pub struct ClaimError(pub &'static str);
 
 /// A token could not be signed.
@@ -37,9 +37,13 @@ pub struct ClaimError(pub &'static str);
 pub struct SigningError(pub(super) String);
 
 /// An external string for the log: truncated, on one line, without control characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_SHOWN).is_some() {
+pub(crate) fn shown(value: &str) -> String {
+    let mut shown: String = value
+        .chars()
+        .take(MAX_SHOWN_CHARS)
+        .flat_map(char::escape_debug)
+        .collect();
+    if value.chars().nth(MAX_SHOWN_CHARS).is_some() {
         shown.push('…');
     }
     shown
@@ -52,7 +56,7 @@ mod tests {
     #[test]
     fn what_somebody_else_wrote_is_shown_on_one_line_and_bounded() {
         assert_eq!(shown("a\r\nb\0\u{1b}[2J\u{202e}"), "a\\r\\nb\\0\\u{1b}[2J\\u{202e}");
-        assert_eq!(shown(&"x".repeat(MAX_SHOWN)), "x".repeat(MAX_SHOWN));
-        assert_eq!(shown(&"x".repeat(100_000)), "x".repeat(MAX_SHOWN) + "…");
+        assert_eq!(shown(&"x".repeat(MAX_SHOWN_CHARS)), "x".repeat(MAX_SHOWN_CHARS));
+        assert_eq!(shown(&"x".repeat(100_000)), "x".repeat(MAX_SHOWN_CHARS) + "…");
     }
 }

@@ -58,16 +58,14 @@ impl KeySet {
     /// form), because servers publish other keys as well.
     ///
     /// # Errors
-    /// The document is not a JWKS, or has no usable key; the string says what is wrong.
+    /// The document is not a JWKS, or has no usable key. The string says what is wrong.
     pub fn parse(body: &[u8]) -> Result<KeySet, String> {
         let set: JwkSet = serde_json::from_slice(body).map_err(|error| format!("not a JWKS: {error}"))?;
         let mut seen = HashSet::new();
         let mut result = KeySet::default();
         for (index, value) in set.keys.into_iter().enumerate() {
             if result.keys.len() == MAX_KEYS {
-                result
-                    .unusable
-                    .push(format!("ignored all keys after the first {MAX_KEYS}"));
+                result.unusable.push(format!("there are more than {MAX_KEYS} keys"));
                 break;
             }
             let usable = serde_json::from_value::<Jwk>(value)
@@ -110,8 +108,8 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// Whether a key supports one of these algorithms.
-    pub fn supports_any(&self, algorithms: &[Algorithm]) -> bool {
+    /// Whether a key can verify signatures with one of these algorithms.
+    pub fn has_key_for_any(&self, algorithms: &[Algorithm]) -> bool {
         algorithms
             .iter()
             .any(|algorithm| self.candidates(None, *algorithm).next().is_some())
@@ -123,7 +121,7 @@ impl KeySet {
     }
 }
 
-/// The key, or why it is unusable for signatures.
+/// Returns the key, or why it is unusable for signatures.
 fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
     if jwk.r#use.as_deref().is_some_and(|usage| usage != "sig") {
         return Err("has another `use` than `sig`".to_owned());
@@ -136,20 +134,20 @@ fn verification_key(jwk: &Jwk) -> Result<VerificationKey, String> {
         return Err("has `key_ops` without `verify`".to_owned());
     }
     let part = |name: &str, value: &Option<String>| {
-        let text = value.as_deref().ok_or_else(|| format!("has no `{name}`"))?;
+        let encoded = value.as_deref().ok_or_else(|| format!("has no `{name}`"))?;
         let bytes = URL_SAFE_NO_PAD
-            .decode(text)
+            .decode(encoded)
             .map_err(|_| format!("has an invalid `{name}`: not base64url"))?;
-        Ok::<_, String>((text.to_owned(), bytes))
+        Ok::<_, String>((encoded.to_owned(), bytes))
     };
     let kind = KeyType::of(&jwk.kty, jwk.crv.as_deref()).ok_or("has an unsupported `kty` or `crv`")?;
     let key = match kind {
         KeyType::Rsa => {
             let ((n, modulus), (e, exponent)) = (part("n", &jwk.n)?, part("e", &jwk.e)?);
             let bits = bit_length(&modulus);
-            // RFC 7518, section 3.3; the upper bound is that of the cryptographic library.
+            // RFC 7518, section 3.3. The upper bound is that of the cryptographic library.
             if !(2048..=8192).contains(&bits) {
-                return Err(format!("is an RSA key of {bits} bits; 2048 to 8192 are accepted"));
+                return Err(format!("is an RSA key of {bits} bits, not of 2048 to 8192 bits"));
             }
             if bit_length(&exponent) < 2 || exponent.last().is_none_or(|last| last % 2 == 0) {
                 return Err("has an invalid RSA exponent".to_owned());

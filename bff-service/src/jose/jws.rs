@@ -24,7 +24,7 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Parses a token. `types` are the accepted values of `typ`, in lower case; a token without `typ` is accepted.
+    /// Parses a token. `types` are the accepted values of `typ`, in lower case. A token without `typ` is accepted.
     ///
     /// # Errors
     /// The token is not a signed JWT, or its `typ`, `crit` or `alg` is not accepted.
@@ -71,12 +71,12 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// The claims, if a key of the issuer verifies the signature. A token without a key id may be signed with any of
-    /// the keys; if two verify it, one key is published with two ids.
+    /// the keys. If two verify it, one key is published with two ids.
     ///
     /// # Errors
     /// No key fits the header, or none verifies the signature.
     pub fn verify(&self, keys: &KeySet) -> Result<&Map<String, Value>, JwsError> {
-        let mut refused = JwsError::NoKey;
+        let mut error = JwsError::NoKey;
         for candidate in keys.candidates(self.key_id.as_deref(), self.algorithm) {
             let outcome = crypto::verify(
                 self.signature,
@@ -84,11 +84,11 @@ impl<'a> UnverifiedToken<'a> {
                 candidate.key(),
                 self.algorithm.library(),
             );
-            if outcome.is_ok_and(|good| good) {
+            if outcome.is_ok_and(|is_valid| is_valid) {
                 return Ok(&self.claims);
             }
-            refused = JwsError::Signature;
+            error = JwsError::Signature;
         }
-        Err(refused)
+        Err(error)
     }
 }

@@ -105,12 +105,12 @@ impl SigningKey {
         &self.jwk
     }
 
-    /// Whether the key supports the algorithm.
-    pub fn supports(&self, algorithm: Algorithm) -> bool {
+    /// Whether the key can sign with the algorithm.
+    pub fn can_sign_with(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
     }
 
-    /// The best supported algorithm that the server published, with the server's name for it; without a published list,
+    /// The best supported algorithm that the server published, with the server's name for it. Without a published list:
     /// the most common one.
     pub fn choose(&self, published: Option<&[String]>) -> Option<NamedAlgorithm> {
         match published {
@@ -177,7 +177,7 @@ impl SigningKey {
     }
 }
 
-/// PKCS#8 files may or may not contain the public key; `jsonwebtoken` accepts only those without.
+/// PKCS#8 files may or may not contain the public key. `jsonwebtoken` accepts only those without.
 fn ed25519(pem: &[u8]) -> jsonwebtoken::errors::Result<EncodingKey> {
     let unusable = || jsonwebtoken::errors::new_error(ErrorKind::InvalidEddsaKey);
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| unusable())?;
@@ -203,13 +203,13 @@ mod tests {
             (&rcgen::PKCS_RSA_SHA256, Algorithm::PS256),
         ] {
             let key = SigningKey::from_pem(pem(algorithm).as_bytes()).unwrap();
-            assert!(key.supports(expected), "{expected:?}");
+            assert!(key.can_sign_with(expected), "{expected:?}");
             let named = NamedAlgorithm::well_known(expected).unwrap();
             let token = key.sign("JWT", named, &serde_json::json!({"a": 1})).unwrap();
             let verifier = jsonwebtoken::DecodingKey::from_jwk(key.public()).unwrap();
             let (signed, signature) = token.rsplit_once('.').unwrap();
-            let good = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, expected.library());
-            assert_eq!(good.ok(), Some(true), "{expected:?}");
+            let verified = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, expected.library());
+            assert_eq!(verified.ok(), Some(true), "{expected:?}");
         }
     }
 
@@ -261,9 +261,9 @@ mod tests {
             assert_eq!(header["alg"], algorithm.name);
             let verifier = jsonwebtoken::DecodingKey::from_jwk(key.public()).unwrap();
             let (signed, signature) = token.rsplit_once('.').unwrap();
-            let good =
+            let verified =
                 jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &verifier, Algorithm::Ed25519.library());
-            assert_eq!(good.ok(), Some(true), "{algorithm:?}");
+            assert_eq!(verified.ok(), Some(true), "{algorithm:?}");
         }
     }
 
@@ -277,8 +277,8 @@ mod tests {
     #[test]
     fn what_is_no_private_key_is_refused() {
         let certificate = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
-        for text in ["", "hello", &certificate.cert.pem()] {
-            assert!(SigningKey::from_pem(text.as_bytes()).is_err(), "{text}");
+        for pem in ["", "hello", &certificate.cert.pem()] {
+            assert!(SigningKey::from_pem(pem.as_bytes()).is_err(), "{pem}");
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct ClientAuthenticator {
 }
 
 impl ClientAuthenticator {
-    /// With the keys of the configuration, and the client secret in force.
+    /// An authenticator with the keys of the configuration, and the client secret in force.
     pub(super) fn new(config: &Arc<Config>, secret: &ClientSecret) -> ClientAuthenticator {
         ClientAuthenticator {
             config: Arc::clone(config),
@@ -51,8 +51,8 @@ impl ClientAuthenticator {
     }
 
     /// A signed client assertion. By default its audience is the issuer and not an endpoint: an assertion for one
-    /// server must not be valid at another one that lures the client to its endpoints. Only the configuration changes
-    /// that, and never the metadata of a server.
+    /// server must not be valid at another one that lures the client to its endpoints. Only the configuration, never the
+    /// metadata of a server, changes the audience.
     fn assertion(&self, metadata: &Metadata) -> Result<String, OAuthError> {
         let key = self.config.client_keys().signing.first();
         let (Some(key), Some(algorithm)) = (key, metadata.profile.assertion) else {
@@ -81,11 +81,7 @@ impl ClientAuthenticator {
 
     /// Completes a request of the `oauth2` crate: with a client assertion, a new one for each attempt because an assertion can be
     /// used once, or with HTTP Basic in this service's encoding, which differs from that of the crate in spaces.
-    pub(super) fn authenticated(
-        &self,
-        metadata: &Metadata,
-        mut request: HttpRequest,
-    ) -> Result<HttpRequest, HttpError> {
+    pub(super) fn authenticate(&self, metadata: &Metadata, mut request: HttpRequest) -> Result<HttpRequest, HttpError> {
         let failed = |error: OAuthError| HttpError::Request(error.to_string());
         match metadata.profile.authentication {
             ClientAuthentication::ClientSecretBasic => {
@@ -161,17 +157,17 @@ impl ClientAuthenticator {
         let request = request
             .body(body.clone().into_bytes())
             .map_err(|error| OAuthError::Internal(format!("building a request to {endpoint} failed: {error}")))?;
-        let answer = http.send(what, request).await;
-        let answer = answer.map_err(|error| OAuthError::http(what, error))?;
-        if answer.status >= 400 {
+        let response = http.send(what, request).await;
+        let response = response.map_err(|error| OAuthError::http(what, error))?;
+        if response.status >= 400 {
             return Err(OAuthError::Rejected(ErrorResponse::of(
                 what,
-                &answer,
+                &response,
                 body.as_bytes(),
                 secret,
             )));
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 

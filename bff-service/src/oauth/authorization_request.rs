@@ -39,7 +39,7 @@ impl OAuthClient {
     ///
     /// # Errors
     /// [`OAuthError::ExtraParam`] for a parameter that is not allowed; [`OAuthError::Unavailable`] without metadata, or
-    /// if pushing the request fails; [`OAuthError::Rejected`] if the server refuses a pushed request;
+    /// if pushing the request fails; [`OAuthError::Rejected`] if the server refuses a pushed request or is busy;
     /// [`OAuthError::Internal`] for an error of the service.
     pub async fn authorization_request(
         &self,
@@ -156,14 +156,16 @@ impl OAuthClient {
             OAuthError::Internal(what.to_owned())
         })?;
         let endpoint = (ServerEndpoint::PushedAuthorizationRequest, endpoint);
-        let answer = self
+        let response = self
             .authenticator()
             .post_form(self.http(), metadata, endpoint, parameters)
             .await?;
-        match serde_json::from_slice::<Pushed>(&answer.body) {
+        match serde_json::from_slice::<Pushed>(&response.body) {
             Ok(pushed) if !pushed.request_uri.is_empty() => Ok(pushed.request_uri),
             _ => Err(OAuthError::Unavailable(
-                "malformed response to the pushed authorization request: missing `request_uri`".to_owned(),
+                "malformed response to the pushed authorization request: missing `request_uri`: check \
+                 `authorization_server.pushed_authorization_request_endpoint` and the metadata"
+                    .to_owned(),
             )),
         }
     }

@@ -11,11 +11,11 @@ use crate::clock;
 use crate::jose::error::{ClaimError, shown};
 
 impl OAuthClient {
-    /// Checks `iss` of an authorization response (RFC 9207): another issuer is always refused, a missing one if the
-    /// authorization server announces that it sends `iss`.
+    /// Checks `iss` of an authorization response (RFC 9207). Another issuer is always invalid. If the authorization server
+    /// announces that it sends `iss`, a missing one is invalid too.
     ///
     /// # Errors
-    /// [`OAuthError::AuthorizationResponse`] for a refused response; [`OAuthError::Unavailable`] without metadata.
+    /// [`OAuthError::AuthorizationResponse`] for an invalid response; [`OAuthError::Unavailable`] without metadata.
     pub async fn check_response_issuer(&self, iss: Option<&str>) -> Result<(), OAuthError> {
         match iss {
             Some(iss) if iss == self.config().authorization_server.issuer => Ok(()),
@@ -29,23 +29,23 @@ impl OAuthClient {
     /// for this client, and the JWT has not expired.
     ///
     /// # Errors
-    /// [`OAuthError::AuthorizationResponse`] for a refused response; [`OAuthError::Unavailable`] without keys.
+    /// [`OAuthError::AuthorizationResponse`] for an invalid response; [`OAuthError::Unavailable`] without keys.
     pub async fn open_response(&self, response: &str) -> Result<Map<String, Value>, OAuthError> {
         let verified = self
             .verify_signature(response, TokenSender::Anybody, &signed_jwt::TYPES)
             .await;
-        let (_, claims) = verified.map_err(|error| error.into_oauth_error(refused))?;
+        let (_, claims) = verified.map_err(|error| error.into_oauth_error(invalid))?;
         let config = self.config();
-        // JARM, section 2.1.
+        // JARM, section 2.1 requires `exp`.
         if !claims.contains_key("exp") {
-            return Err(refused(ClaimError("exp").into()));
+            return Err(invalid(ClaimError("exp").into()));
         }
         let skew = config.authorization_server.clock_skew_seconds;
-        validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(refused)?;
+        validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(invalid)?;
         Ok(claims)
     }
 }
 
-fn refused(error: JwtError) -> OAuthError {
+fn invalid(error: JwtError) -> OAuthError {
     AuthorizationResponseError::Jwt(error).into()
 }

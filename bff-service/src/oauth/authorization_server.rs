@@ -1,7 +1,7 @@
 //! The metadata and the JWKS of the authorization server, shared by all workers.
 //!
 //! Both are fetched in the background at startup and refreshed periodically. The service starts without them, and a
-//! request that needs them fetches them, so the service needs no restart if the authorization server starts later. The
+//! request that needs them fetches them, so the service needs no restart after the authorization server has started. The
 //! previous documents stay in use while a refresh fails.
 
 use std::sync::Arc;
@@ -24,13 +24,14 @@ use crate::jose::jwks::KeySet;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// First and maximum pause of the background task after a failure.
+/// First pause of the background task after a failure.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// Maximum pause of the background task after failures.
 const LAST_RETRY: Duration = Duration::from_secs(5);
 /// Minimum time between two fetches of the JWKS, in seconds, whatever its `Cache-Control`.
 const MIN_REFRESH_SECONDS: u64 = 60;
 
-/// Shared by all workers; clones are the same server.
+/// The metadata and the JWKS, which all workers share, as do clones.
 #[derive(Clone)]
 pub struct AuthorizationServer(Arc<Shared>);
 
@@ -63,14 +64,14 @@ struct UnknownKeyFetch {
 }
 
 impl AuthorizationServer {
-    /// Reads the certificate authorities; sends no request.
+    /// Reads the certificate authorities, and sends no request.
     ///
     /// # Errors
-    /// The certificate authorities or the client certificate cannot be used; without discovery, also if the configured
-    /// endpoints do not fit the configuration.
+    /// The certificate authorities or the client certificate cannot be used. Without discovery: the configured endpoints
+    /// do not fit the configuration.
     pub fn new(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<AuthorizationServer, ConfigError> {
         let settings = &config.authorization_server;
-        let tls = tls_of(config).load().map_err(tls_fault)?;
+        let tls = tls_of(config).load().map_err(add_field)?;
         let metadata = match settings.discovery {
             true => None,
             false => {
@@ -99,7 +100,7 @@ impl AuthorizationServer {
         self.http_client_with(&limits_of(&self.0.config.authorization_server))
     }
 
-    /// Connections for exchanges at the token endpoint, each with the time limit of [`ExchangeTimes`]; those in the
+    /// Connections for exchanges at the token endpoint, each with the time limit of [`ExchangeTimes`]. Those in the
     /// background take no connections from others.
     pub fn http_client_for_exchanges(&self) -> HttpClient {
         let settings = &self.0.config.authorization_server;
@@ -121,7 +122,7 @@ impl AuthorizationServer {
     }
 
     /// Whether metadata and JWKS are loaded.
-    pub fn ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.0.metadata.get().is_some() && self.0.keys.get().is_some()
     }
 
@@ -135,8 +136,8 @@ impl AuthorizationServer {
                 Ok(()) => {
                     log::info!("loaded authorization server metadata and JWKS");
                     retry = FIRST_RETRY;
-                    let most = self.0.config.authorization_server.refresh_seconds;
-                    Duration::from_secs(refresh_after(most, self.0.keys_max_age.load(Relaxed)))
+                    let max_seconds = self.0.config.authorization_server.refresh_seconds;
+                    Duration::from_secs(refresh_after(max_seconds, self.0.keys_max_age.load(Relaxed)))
                 }
                 Err(error) => {
                     log::warn!("loading authorization server metadata and JWKS failed: {error}");
@@ -182,7 +183,7 @@ impl AuthorizationServer {
     }
 
     /// The keys that replace `used`, which did not verify a token: the server may have changed its keys. `None` if
-    /// there are no newer ones. For this reason they are fetched at most once in
+    /// there are no newer ones. Keys are fetched for this reason at most once in
     /// `authorization_server.unknown_key_seconds`, so that made-up key ids cannot flood the server with requests.
     /// Tokens of other clients have a separate interval, so that they cannot delay keys for tokens of the server.
     ///
@@ -235,20 +236,21 @@ impl AuthorizationServer {
         let url = metadata.jwks_uri.as_str();
         let failed = |cause: &str| {
             format!(
-                "{url}: {cause}: check `jwks_uri` of the metadata and `authorization_server.jwks_uri`, and check that the server runs"
+                "fetching {url} failed: {cause}: check `jwks_uri` of the metadata and `authorization_server.jwks_uri`, and \
+                 check that the server runs"
             )
         };
-        let answer = http
+        let response = http
             .get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES)
             .await
             .map_err(|error| failed(&error.to_string()))?;
-        if answer.status != 200 {
-            return Err(failed(&format!("HTTP {}", answer.status)));
+        if response.status != 200 {
+            return Err(failed(&format!("HTTP {}", response.status)));
         }
-        self.0.keys_max_age.store(answer.lifetime(), Relaxed);
-        let keys = KeySet::parse(&answer.body).map_err(|error| failed(&error))?;
+        self.0.keys_max_age.store(response.lifetime(), Relaxed);
+        let keys = KeySet::parse(&response.body).map_err(|error| failed(&error))?;
         for unusable in keys.unusable() {
-            log::debug!("{url}: {unusable}");
+            log::debug!("ignored keys of {url}: {unusable}");
         }
         Ok(keys)
     }
@@ -272,8 +274,8 @@ fn tls_of(config: &Config) -> ClientTls {
     }
 }
 
-/// The error with its field.
-fn tls_fault(error: TlsError) -> FieldError {
+/// Adds the field to the error.
+fn add_field(error: TlsError) -> FieldError {
     let field = match &error {
         TlsError::Authorities(_) => "authorization_server.ca_file",
         TlsError::ClientCertificate(_) => "client.certificate_file",
@@ -283,8 +285,8 @@ fn tls_fault(error: TlsError) -> FieldError {
 }
 
 /// When to fetch again, in seconds: at the end of the server's cache lifetime, but within bounds.
-fn refresh_after(most: u64, max_age: u64) -> u64 {
-    most.min(max_age.max(MIN_REFRESH_SECONDS))
+fn refresh_after(max_seconds: u64, max_age: u64) -> u64 {
+    max_seconds.min(max_age.max(MIN_REFRESH_SECONDS))
 }
 
 #[cfg(test)]

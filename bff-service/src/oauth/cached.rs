@@ -53,7 +53,7 @@ impl<T> Cached<T> {
 
     /// Fetches the document again. A caller during a fetch waits for its result, success or failure, and does not start
     /// another one: a server that is down must not get one request after the other, each until its timeout. After a
-    /// failure the previous document stays.
+    /// failure, the previous document stays.
     ///
     /// # Errors
     /// The error of the fetch, also if another caller made it.
@@ -142,7 +142,7 @@ mod tests {
             let mut abandoned = std::pin::pin!(abandoned);
             tokio::select! {
                 biased;
-                _ = &mut abandoned => unreachable!("it never ends"),
+                _ = &mut abandoned => unreachable!("the abandoned fetch completed"),
                 () = tokio::task::yield_now() => {}
             }
         }

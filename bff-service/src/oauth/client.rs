@@ -49,8 +49,8 @@ impl OAuthClient {
     }
 
     /// Whether the metadata and JWKS of the authorization server are loaded.
-    pub fn ready(&self) -> bool {
-        self.server.ready()
+    pub fn is_ready(&self) -> bool {
+        self.server.is_ready()
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -85,15 +85,15 @@ impl OAuthClient {
         from: TokenSender,
         types: &[&str],
     ) -> Result<(Algorithm, Map<String, Value>), VerificationError> {
-        let refused = |error: JwsError| VerificationError::Refused(error.into());
-        let token = UnverifiedToken::parse(raw, types, self.config.id_token_algorithms()).map_err(refused)?;
+        let invalid = |error: JwsError| VerificationError::Invalid(error.into());
+        let token = UnverifiedToken::parse(raw, types, self.config.id_token_algorithms()).map_err(invalid)?;
         let keys = self.server.keys(&self.http).await?;
         let claims = match token.verify(&keys) {
             Ok(claims) => claims,
             // The server may sign with a key that is newer than the cached JWKS.
             Err(error) => match self.server.keys_after(&self.http, &keys, from).await? {
-                Some(newer) => token.verify(&newer).map_err(refused)?,
-                None => return Err(refused(error)),
+                Some(newer) => token.verify(&newer).map_err(invalid)?,
+                None => return Err(invalid(error)),
             },
         };
         Ok((token.algorithm(), claims.clone()))
@@ -103,16 +103,16 @@ impl OAuthClient {
 /// Why the signature of a JWT could not be verified.
 pub(super) enum VerificationError {
     /// The JWT is invalid.
-    Refused(JwtError),
+    Invalid(JwtError),
     /// The keys are not available.
     NoKeys(OAuthError),
 }
 
 impl VerificationError {
-    /// Returns the error of the caller: `refused` creates it for an invalid JWT.
-    pub(super) fn into_oauth_error(self, refused: impl FnOnce(JwtError) -> OAuthError) -> OAuthError {
+    /// Returns the error of the caller: `invalid` creates it for an invalid JWT.
+    pub(super) fn into_oauth_error(self, invalid: impl FnOnce(JwtError) -> OAuthError) -> OAuthError {
         match self {
-            VerificationError::Refused(error) => refused(error),
+            VerificationError::Invalid(error) => invalid(error),
             VerificationError::NoKeys(error) => error,
         }
     }

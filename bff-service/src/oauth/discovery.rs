@@ -22,15 +22,16 @@ pub fn oauth_authorization_server_url(issuer: &str) -> Option<String> {
     Some(url.into())
 }
 
-/// Fetches the document from [`openid_configuration_url`], or otherwise from [`oauth_authorization_server_url`].
+/// Fetches the document from [`openid_configuration_url`]. If the server has none there (HTTP 4xx), fetches it from
+/// [`oauth_authorization_server_url`].
 ///
 /// # Errors
 /// The URL, what is wrong, and what to do, for the log.
 pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> {
     let first = openid_configuration_url(issuer);
-    let answer = get(http, &first).await?;
-    if answer.status == 200 {
-        return parse(&first, &answer);
+    let response = get(http, &first).await?;
+    if response.status == 200 {
+        return parse(&first, &response);
     }
     let second = oauth_authorization_server_url(issuer)
         .ok_or_else(|| format!("invalid issuer `{issuer}`: write a URL as `authorization_server.issuer`"))?;
@@ -38,8 +39,9 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
     match other.status {
         200 => parse(&second, &other),
         status => Err(format!(
-            "{first}: HTTP {}, and {second}: HTTP {status}: check `authorization_server.issuer`",
-            answer.status
+            "fetching the metadata failed: HTTP {} for {first}, and HTTP {status} for {second}: check \
+             `authorization_server.issuer`",
+            response.status
         )),
     }
 }
@@ -47,10 +49,14 @@ pub async fn fetch(http: &HttpClient, issuer: &str) -> Result<Document, String> 
 async fn get(http: &HttpClient, url: &str) -> Result<ServerResponse, String> {
     http.get(ServerEndpoint::Metadata, url, &[], MAX_DOCUMENT_BYTES)
         .await
-        .map_err(|error| format!("{url}: {error}: check `authorization_server.issuer`, and check that the server runs"))
+        .map_err(|error| {
+            format!(
+                "fetching {url} failed: {error}: check `authorization_server.issuer`, and check that the server runs"
+            )
+        })
 }
 
-fn parse(url: &str, answer: &ServerResponse) -> Result<Document, String> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| format!("{url} is not a metadata document: {error}: check `authorization_server.issuer`"))
+fn parse(url: &str, response: &ServerResponse) -> Result<Document, String> {
+    serde_json::from_slice(&response.body)
+        .map_err(|error| format!("malformed metadata at {url}: {error}: check `authorization_server.issuer`"))
 }

@@ -46,13 +46,14 @@ impl Dpop {
 
     /// `dpop_jkt` of an authorization request: only the holder of this key can use the code.
     pub(super) fn thumbprint(&self) -> Result<String, OAuthError> {
-        self.key
-            .public()
-            .thumbprint(ThumbprintHash::SHA256)
-            .map_err(|error| OAuthError::Internal(format!("the DPoP key has no thumbprint: {error}")))
+        self.key.public().thumbprint(ThumbprintHash::SHA256).map_err(|error| {
+            OAuthError::Internal(format!(
+                "the key of `client.dpop_key_file` has no thumbprint: {error}: write another key"
+            ))
+        })
     }
 
-    /// A proof for one request, signed with `algorithm` if the metadata determine one; `access_token` is that of the
+    /// A proof for one request, signed with `algorithm` if the metadata determine one. `access_token` is that of the
     /// request, if any.
     pub(super) fn proof(
         &self,
@@ -77,22 +78,22 @@ impl Dpop {
         if let Some(nonce) = self.nonce(role).borrow().as_deref() {
             claims["nonce"] = json!(nonce);
         }
-        let algorithm = algorithm
-            .or_else(|| self.key.best())
-            .ok_or_else(|| OAuthError::Internal("the DPoP key has no algorithm".to_owned()))?;
+        let algorithm = algorithm.or_else(|| self.key.best()).ok_or_else(|| {
+            OAuthError::Internal("the key of `client.dpop_key_file` has no algorithm: write another key".to_owned())
+        })?;
         Ok(self.key.sign_with_public_key("dpop+jwt", algorithm, &claims)?)
     }
 
     /// Stores the nonce of a response for the next proof. Returns whether the response has one.
-    pub(super) fn learn(&self, role: ServerRole, answer: &ServerResponse) -> bool {
+    pub(super) fn store_nonce(&self, role: ServerRole, response: &ServerResponse) -> bool {
         // RFC 9449, section 8.1.
-        let sane = |nonce: &&String| {
+        let is_valid = |nonce: &&String| {
             (1..=MAX_NONCE_BYTES).contains(&nonce.len())
                 && nonce
                     .bytes()
                     .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
         };
-        match answer.dpop_nonce.as_ref().filter(sane) {
+        match response.dpop_nonce.as_ref().filter(is_valid) {
             Some(nonce) => {
                 *self.nonce(role).borrow_mut() = Some(nonce.clone());
                 true
@@ -110,11 +111,11 @@ impl Dpop {
 }
 
 /// Whether the token endpoint requires a proof with its nonce.
-pub(super) fn wants_nonce(answer: &ServerResponse) -> bool {
+pub(super) fn is_nonce_required(response: &ServerResponse) -> bool {
     #[derive(serde::Deserialize)]
     struct ErrorCode {
         error: String,
     }
-    matches!(answer.status, 400 | 401)
-        && serde_json::from_slice::<ErrorCode>(&answer.body).is_ok_and(|refusal| refusal.error == "use_dpop_nonce")
+    matches!(response.status, 400 | 401)
+        && serde_json::from_slice::<ErrorCode>(&response.body).is_ok_and(|body| body.error == "use_dpop_nonce")
 }

@@ -29,33 +29,34 @@ const SECRET_PARAMETERS: [&str; 6] = [
 /// of the authorization server only if they are names (an error code, an algorithm, an audience), and truncated.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
-    /// The authorization server is unreachable, timed out, answered 5xx, or sent an unusable response. (502)
+    /// The authorization server is unreachable, timed out, answered with another HTTP 5xx than 503, or sent an unusable
+    /// response. (HTTP 502)
     #[error("authorization server: {0}")]
     Unavailable(String),
-    /// The authorization server answered with an error; [`ErrorResponse::meaning`] is its meaning.
+    /// The authorization server answered with an error, whose meaning is [`ErrorResponse::meaning`].
     #[error(transparent)]
     Rejected(ErrorResponse),
-    /// The userinfo endpoint answered 401. (401 `token_expired`)
+    /// The userinfo endpoint answered HTTP 401. (HTTP 401 `token_expired`)
     #[error("the userinfo endpoint refused the access token")]
     TokenExpired,
-    /// The ID token is invalid. (400 `invalid_request`)
+    /// The ID token is invalid. (HTTP 400 `invalid_request`)
     #[error("ID token: {0}")]
     InvalidIdToken(#[from] IdTokenError),
-    /// The issuer (RFC 9207) or the signature (JARM) of the authorization response is invalid. (400 `invalid_request`)
+    /// The issuer (RFC 9207) or the signature (JARM) of the authorization response is invalid. (HTTP 400 `invalid_request`)
     #[error("authorization response: {0}")]
     AuthorizationResponse(#[from] AuthorizationResponseError),
-    /// The logout token is invalid. (400 `invalid_request`)
+    /// The logout token is invalid. (HTTP 400 `invalid_request`)
     #[error("logout token: {0}")]
     LogoutToken(#[from] LogoutTokenError),
-    /// A parameter of the page is not allowed in the authorization request. (400 `invalid_request`)
+    /// A parameter of the page is not allowed in the authorization request. (HTTP 400 `invalid_request`)
     #[error("extraParams: {0}")]
     ExtraParam(#[from] ExtraParamError),
-    /// An internal error. (500)
+    /// An internal error. (HTTP 500)
     #[error("{0}")]
     Internal(String),
 }
 
-/// Why an authorization response is refused.
+/// Why an authorization response is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationResponseError {
     /// `iss`, escaped for the log, is another issuer.
@@ -65,11 +66,11 @@ pub enum AuthorizationResponseError {
     #[error("`iss` is missing, although the authorization server announces it")]
     NoIssuer,
     /// The JWT of the response is invalid (JARM).
-    #[error("its JWT: {0}")]
+    #[error("invalid JWT: {0}")]
     Jwt(#[from] JwtError),
 }
 
-/// Why a logout token is refused.
+/// Why a logout token is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogoutTokenError {
     /// A common rule for JWTs of the authorization server.
@@ -89,7 +90,7 @@ pub enum LogoutTokenError {
     Nonce,
     /// This claim is empty or not a string.
     #[error("`{0}` is empty or not a string")]
-    NotText(&'static str),
+    NotString(&'static str),
     /// The token has neither `sub` nor `sid`.
     #[error("both `sub` and `sid` are missing")]
     NamesNothing,
@@ -117,7 +118,7 @@ impl ErrorResponse {
     /// the request: of the form `sent`, or the client secret.
     pub fn of(
         endpoint: ServerEndpoint,
-        answer: &ServerResponse,
+        response: &ServerResponse,
         sent: &[u8],
         client_secret: Option<&str>,
     ) -> ErrorResponse {
@@ -127,7 +128,7 @@ impl ErrorResponse {
             error: Option<String>,
             error_description: Option<String>,
         }
-        let body: Body = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let body: Body = serde_json::from_slice(&response.body).unwrap_or_default();
         if let Some(description) = &body.error_description {
             let secrets = form_urlencoded::parse(sent)
                 .filter(|(name, _)| SECRET_PARAMETERS.contains(&name.as_ref()))
@@ -140,9 +141,9 @@ impl ErrorResponse {
         }
         ErrorResponse {
             endpoint,
-            status: answer.status,
+            status: response.status,
             code: body.error.as_deref().and_then(error_code).map(str::to_owned),
-            retry_after: seconds(answer.retry_after.as_deref()),
+            retry_after: seconds(response.retry_after.as_deref()),
         }
     }
 
@@ -228,9 +229,9 @@ fn seconds(retry_after: Option<&str>) -> Option<u64> {
 
 /// An OAuth error code that is safe to log: RFC 6749, section 5.2 allows printable ASCII without `"` and `\`, and codes
 /// are short. `None` for any other string.
-pub(crate) fn error_code(text: &str) -> Option<&str> {
-    let printable = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
-    ((1..=100).contains(&text.len()) && text.bytes().all(printable)).then_some(text)
+pub(crate) fn error_code(value: &str) -> Option<&str> {
+    let is_legal = |byte: u8| matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
+    ((1..=100).contains(&value.len()) && value.bytes().all(is_legal)).then_some(value)
 }
 
 #[cfg(test)]

@@ -15,15 +15,15 @@ pub enum Meaning {
 /// HTTP statuses with different meanings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Status {
-    /// 408, RFC 9110, section 15.5.9.
+    /// HTTP 408, RFC 9110, section 15.5.9.
     RequestTimeout,
-    /// 425, RFC 8470, section 5.2.
+    /// HTTP 425, RFC 8470, section 5.2.
     TooEarly,
-    /// 429, RFC 6585, section 4.
+    /// HTTP 429, RFC 6585, section 4.
     TooManyRequests,
-    /// 503, RFC 9110, section 15.6.4.
+    /// HTTP 503, RFC 9110, section 15.6.4.
     ServiceUnavailable,
-    /// Any other 4xx: the error code decides.
+    /// Any other HTTP 4xx: the error code decides.
     ErrorCode,
     /// Any other status, for which no error code is defined.
     Other,
@@ -124,7 +124,7 @@ error_codes! {
     UnsupportedTokenType = "unsupported_token_type",
     /// RFC 8628, section 3.5.
     AuthorizationPending = "authorization_pending",
-    /// RFC 8628, section 3.5; some servers send it for every grant.
+    /// RFC 8628, section 3.5. Some servers send it for every grant.
     SlowDown = "slow_down",
     /// RFC 8628, section 3.5.
     ExpiredToken = "expired_token",
@@ -141,7 +141,7 @@ error_codes! {
 }
 
 impl OAuthErrorCode {
-    /// The meaning of the code with a 4xx status that has no meaning of its own.
+    /// The meaning of the code with an HTTP 4xx that has no meaning of its own.
     fn meaning(self) -> Meaning {
         use OAuthErrorCode::*;
         match self {
@@ -239,7 +239,7 @@ mod tests {
         let contract = include_str!("../../../docs/CONTRACT.md");
         let row = |beginning: &str| {
             let found = contract.lines().find(|line| line.starts_with(beginning));
-            found.unwrap_or_else(|| panic!("no row {beginning}"))
+            found.unwrap_or_else(|| panic!("docs/CONTRACT.md has no row `{beginning}`"))
         };
         let (temporary, sign_in) = (row("| temporary |"), row("| sign-in required |"));
         for status in ["408", "425", "429", "503"] {

@@ -11,7 +11,7 @@ pub const MAX_BACKGROUND_EXCHANGES: usize = 100;
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeTimes {
     /// How long a caller waits.
-    pub answer: Duration,
+    pub wait: Duration,
     /// Total time limit of an exchange.
     pub total: Duration,
 }
@@ -19,16 +19,16 @@ pub struct ExchangeTimes {
 impl ExchangeTimes {
     /// The configured time limits. The total is at least the time that the caller waits.
     pub fn of(settings: &AuthorizationServer) -> ExchangeTimes {
-        let answer = settings.request_timeout();
+        let wait = settings.request_timeout();
         ExchangeTimes {
-            answer,
-            total: Duration::from_secs(settings.exchange_seconds).max(answer),
+            wait,
+            total: Duration::from_secs(settings.exchange_seconds).max(wait),
         }
     }
 
     /// Time limit after which an exchange and everything that belongs to it is complete: the total, plus two requests
     /// to revoke tokens that are not accepted.
-    pub fn over(&self) -> Duration {
-        self.total.saturating_add(self.answer).saturating_add(self.answer)
+    pub fn complete_after(&self) -> Duration {
+        self.total.saturating_add(self.wait).saturating_add(self.wait)
     }
 }

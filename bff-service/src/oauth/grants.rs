@@ -96,8 +96,8 @@ impl OAuthClient {
                 if scope.is_some() && error_response.error_code() == Some(OAuthErrorCode::InvalidScope) =>
             {
                 log::warn!(
-                    "the authorization server refused the granted scope at a refresh; repeating the refresh without a scope: \
-                     set `client.send_scope_at_refresh` to false"
+                    "the authorization server refused the granted scope at a refresh, so the refresh is repeated without a \
+                     scope: set `client.send_scope_at_refresh` to false"
                 );
                 self.refresh_with_scope(refresh_token, previous_id_token, None).await
             }
@@ -175,7 +175,7 @@ impl OAuthClient {
         grants
     }
 
-    /// Sends a request of the `oauth2` crate; `error_response` receives the error of a response with status 4xx.
+    /// Sends a request of the `oauth2` crate. `error_response` receives the error of a response with status 4xx.
     async fn send_grant(
         &self,
         http: &HttpClient,
@@ -184,32 +184,32 @@ impl OAuthClient {
         error_response: &Cell<Option<ErrorResponse>>,
     ) -> Result<HttpResponse, HttpError> {
         let form = Zeroizing::new(request.body().clone());
-        let answer = match self.dpop() {
+        let response = match self.dpop() {
             None => {
                 http.send(
                     ServerEndpoint::Token,
-                    self.authenticator().authenticated(metadata, request)?,
+                    self.authenticator().authenticate(metadata, request)?,
                 )
                 .await?
             }
             Some(dpop) => self.send_with_proof(http, dpop, metadata, request).await?,
         };
-        if answer.status >= 400 {
+        if response.status >= 400 {
             let secret = self.authenticator().secret();
             let secret = secret.as_ref().map(|secret| secret.expose());
-            error_response.set(Some(ErrorResponse::of(ServerEndpoint::Token, &answer, &form, secret)));
+            error_response.set(Some(ErrorResponse::of(ServerEndpoint::Token, &response, &form, secret)));
         }
-        let mut response = HttpResponse::new(answer.body.to_vec());
-        *response.status_mut() = oauth2::http::StatusCode::from_u16(answer.status)
-            .map_err(|_| HttpError::Broken(format!("invalid HTTP status {}", answer.status)))?;
-        if let Ok(content_type) = answer.content_type.parse()
-            && !answer.content_type.is_empty()
+        let mut converted = HttpResponse::new(response.body.to_vec());
+        *converted.status_mut() = oauth2::http::StatusCode::from_u16(response.status)
+            .map_err(|_| HttpError::Broken(format!("invalid HTTP status {}", response.status)))?;
+        if let Ok(content_type) = response.content_type.parse()
+            && !response.content_type.is_empty()
         {
-            response
+            converted
                 .headers_mut()
                 .insert(oauth2::http::header::CONTENT_TYPE, content_type);
         }
-        Ok(response)
+        Ok(converted)
     }
 
     /// Sends a grant with a DPoP proof, and again if the server requires its nonce before it uses the code or the
@@ -233,18 +233,18 @@ impl OAuthClient {
                 )
                 .map_err(|error| failed(error.to_string()))?;
             let proof = oauth2::http::HeaderValue::try_from(proof).map_err(|error| failed(error.to_string()))?;
-            let mut request = self.authenticator().authenticated(metadata, request.clone())?;
+            let mut request = self.authenticator().authenticate(metadata, request.clone())?;
             request.headers_mut().insert("dpop", proof);
             Ok::<_, HttpError>(request)
         };
-        let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
-        let learned = dpop.learn(ServerRole::AuthorizationServer, &answer);
-        if !learned || !dpop::wants_nonce(&answer) {
-            return Ok(answer);
+        let response = http.send(ServerEndpoint::Token, with_proof()?).await?;
+        let has_nonce = dpop.store_nonce(ServerRole::AuthorizationServer, &response);
+        if !has_nonce || !dpop::is_nonce_required(&response) {
+            return Ok(response);
         }
-        let answer = http.send(ServerEndpoint::Token, with_proof()?).await?;
-        dpop.learn(ServerRole::AuthorizationServer, &answer);
-        Ok(answer)
+        let response = http.send(ServerEndpoint::Token, with_proof()?).await?;
+        dpop.store_nonce(ServerRole::AuthorizationServer, &response);
+        Ok(response)
     }
 
     /// Validates a token response, including its ID token.
@@ -278,8 +278,8 @@ impl OAuthClient {
         let verified = self
             .verify_signature(raw, TokenSender::AuthorizationServer, &signed_jwt::TYPES)
             .await;
-        let refused = |error| IdTokenError::Jwt(error).into();
-        let (algorithm, claims) = verified.map_err(|error| error.into_oauth_error(refused))?;
+        let invalid = |error| IdTokenError::Jwt(error).into();
+        let (algorithm, claims) = verified.map_err(|error| error.into_oauth_error(invalid))?;
         let settings = &self.config().client;
         let expected = Expected {
             issuer: &self.config().authorization_server.issuer,
@@ -302,16 +302,17 @@ fn grant_error(
     error_response: Option<ErrorResponse>,
 ) -> OAuthError {
     match (error_response, error) {
-        // A 4xx that is not in the form of OAuth is still a rejection.
+        // An HTTP 4xx that is not in the form of OAuth is still a rejection.
         (Some(error_response), _) => OAuthError::Rejected(error_response),
         (None, RequestTokenError::Request(error)) => OAuthError::http(ServerEndpoint::Token, error),
-        // The path is the name of a member; the message may quote a value.
+        // The path is the name of a member. The error's own message may quote a value.
         (None, RequestTokenError::Parse(error, _)) => OAuthError::Unavailable(format!(
             "malformed token response: a member is missing or invalid, at `{}`",
             error.path()
         )),
-        (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => {
-            OAuthError::Unavailable("malformed token response: not JSON".to_owned())
-        }
+        (None, RequestTokenError::Other(_) | RequestTokenError::ServerResponse(_)) => OAuthError::Unavailable(
+            "malformed token response: not JSON: check `authorization_server.token_endpoint` and the metadata"
+                .to_owned(),
+        ),
     }
 }

@@ -17,7 +17,7 @@ pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Maximum length of any other response, in bytes.
 pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
-/// A worker's connections. Cheap to clone; not `Send`, like most of actix.
+/// A worker's connections. Cheap to clone, and not `Send`, like most of actix.
 #[derive(Clone)]
 pub struct HttpClient {
     client: Client,
@@ -35,7 +35,7 @@ impl HttpClient {
         }
     }
 
-    /// Sends a GET request with these additional headers; the body of the response must not exceed `limit` bytes. GET
+    /// Sends a GET request with these additional headers. The body of the response must not exceed `limit` bytes. GET
     /// has no side effects, so it is repeated once if the connection breaks: a server may close an idle connection at
     /// that moment.
     ///
@@ -56,7 +56,7 @@ impl HttpClient {
         let request = request
             .body(Vec::new())
             .map_err(|error| HttpError::Request(error.to_string()))?;
-        let request = traced(request, trace.as_ref());
+        let request = add_trace(request, trace.as_ref());
         let attempt = || self.client.exchange(&request, sharing(endpoint), limit);
         let exchange = async {
             match attempt().await {
@@ -64,7 +64,7 @@ impl HttpClient {
                 other => other,
             }
         };
-        self.watched(endpoint, trace.as_ref(), exchange).await
+        self.observe(endpoint, trace.as_ref(), exchange).await
     }
 
     /// Sends a request of the `oauth2` crate. Never repeated: a code, and a rotating refresh token, can be used once.
@@ -77,13 +77,13 @@ impl HttpClient {
         request: oauth2::HttpRequest,
     ) -> Result<ServerResponse, HttpError> {
         let trace = RequestContext::current_trace().map(|trace| trace.to_server(endpoint, "POST"));
-        let request = traced(request, trace.as_ref());
+        let request = add_trace(request, trace.as_ref());
         let exchange = self.client.exchange(&request, sharing(endpoint), MAX_RESPONSE_BYTES);
-        self.watched(endpoint, trace.as_ref(), exchange).await
+        self.observe(endpoint, trace.as_ref(), exchange).await
     }
 
     /// Limits, counts and times a request, and ends its span.
-    async fn watched(
+    async fn observe(
         &self,
         endpoint: ServerEndpoint,
         trace: Option<&TraceContext>,
@@ -94,8 +94,8 @@ impl HttpClient {
             .await
             .unwrap_or_else(|_| Err(HttpError::request_timeout(self.request_timeout)));
         let (status, error) = match &outcome {
-            Ok(answer) if answer.status < 400 => (answer.status, None),
-            Ok(answer) => (answer.status, Some("rejected")),
+            Ok(response) if response.status < 400 => (response.status, None),
+            Ok(response) => (response.status, Some("rejected")),
             Err(error @ HttpError::Status { status, .. }) => (*status, Some(error.name())),
             Err(error) => (0, Some(error.name())),
         };
@@ -108,7 +108,7 @@ impl HttpClient {
     }
 }
 
-/// Documents are not about a user; all other requests are.
+/// Documents are not about a user, but all other requests are.
 fn sharing(endpoint: ServerEndpoint) -> Sharing {
     match endpoint {
         ServerEndpoint::Metadata | ServerEndpoint::Jwks => Sharing::Shared,
@@ -121,7 +121,7 @@ fn sharing(endpoint: ServerEndpoint) -> Sharing {
 }
 
 /// Adds the trace context to the request.
-fn traced(mut request: oauth2::HttpRequest, trace: Option<&TraceContext>) -> oauth2::HttpRequest {
+fn add_trace(mut request: oauth2::HttpRequest, trace: Option<&TraceContext>) -> oauth2::HttpRequest {
     for (name, value) in trace.map(TraceContext::headers).unwrap_or_default() {
         if let Ok(value) = value.parse() {
             request.headers_mut().insert(name, value);

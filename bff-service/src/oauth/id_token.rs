@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::extra_params::IdTokenRequirements;
 use super::signed_jwt::{JwtError, seconds, validate_addressee, validate_time};
 use crate::jose::algorithm::Algorithm;
-use crate::jose::claims::{audience, text, time};
+use crate::jose::claims::{audience, string, time};
 use crate::jose::error::ClaimError;
 
 /// The expected values for an ID token.
@@ -48,11 +48,11 @@ pub enum Flow<'a> {
     },
 }
 
-/// Why an ID token is refused.
+/// Why an ID token is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
     /// The token response of a login has no ID token.
-    #[error("missing in the token response")]
+    #[error("missing in the token response: check that the authorization server issues ID tokens to this client")]
     Missing,
     /// A common rule for JWTs of the authorization server.
     #[error(transparent)]
@@ -92,10 +92,10 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
         claims,
         (expected.issuer, expected.client_id, expected.trusted_audiences),
     )?;
-    if text(claims, "sub")?.is_empty() {
+    if string(claims, "sub")?.is_empty() {
         return Err(ClaimError("sub").into());
     }
-    // Only if it is present: several audiences do not require it (OpenID Connect Core 1.0, errata set 2).
+    // It may be absent, also with several audiences (OpenID Connect Core 1.0, errata set 2).
     if let Some(party) = claims.get("azp")
         && party.as_str() != Some(expected.client_id)
     {
@@ -108,18 +108,18 @@ pub fn validate(claims: &Map<String, Value>, expected: &Expected<'_>, now: u64) 
     }
     if claims.contains_key("at_hash") {
         let hash = access_token_hash(expected.access_token, expected.algorithm);
-        if text(claims, "at_hash")? != hash {
+        if string(claims, "at_hash")? != hash {
             return Err(IdTokenError::AccessTokenHash);
         }
     }
     match expected.flow {
         Flow::Login { nonce, requirements } => {
-            if nonce.is_empty() || text(claims, "nonce")? != nonce {
+            if nonce.is_empty() || string(claims, "nonce")? != nonce {
                 return Err(IdTokenError::Nonce);
             }
-            if let Some(wanted) = &requirements.acr {
-                let acr = text(claims, "acr")?;
-                if !wanted.is_empty() && !wanted.iter().any(|name| name == acr) {
+            if let Some(requested) = &requirements.acr {
+                let acr = string(claims, "acr")?;
+                if !requested.is_empty() && !requested.iter().any(|name| name == acr) {
                     return Err(IdTokenError::AuthenticationContext);
                 }
             }

@@ -9,37 +9,37 @@ use super::error::OAuthError;
 use super::error_meaning::Meaning;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// Maximum number of attempts for a revocation if the server is temporarily unavailable.
-const ATTEMPTS: u32 = 3;
-/// Maximum pause between attempts, in seconds; a longer `Retry-After` is shortened.
-const MAX_PAUSE: u64 = 60;
+/// Maximum number of attempts for a revocation, if the server is temporarily unavailable.
+const MAX_ATTEMPTS: u32 = 3;
+/// Maximum pause between attempts, in seconds. A longer `Retry-After` is shortened.
+const MAX_PAUSE_SECONDS: u64 = 60;
 /// Pause without `Retry-After`, in seconds.
-const PAUSE: u64 = 2;
+const DEFAULT_PAUSE_SECONDS: u64 = 2;
 
 /// The result of one attempt to revoke a token.
 enum Attempt {
-    /// The server answered 200, or has no revocation endpoint.
+    /// The server answered HTTP 200, or has no revocation endpoint.
     Done,
-    /// The server is temporarily unavailable; try again after this time.
+    /// The server is temporarily unavailable. Another attempt after this time may succeed.
     Later(Duration),
     /// The server rejected the request, or is unreachable.
     Failed(OAuthError),
 }
 
 impl OAuthClient {
-    /// Revokes tokens if the server has a revocation endpoint (RFC 7009). A failure is only logged, because the logout
+    /// If the server has a revocation endpoint (RFC 7009), revokes tokens. A failure is only logged, because the logout
     /// must succeed in any case. If the server is temporarily unavailable, the request is repeated later (RFC 7009,
     /// section 2.2.1).
     pub async fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
-        let mut grant_is_over = false;
+        let mut is_refresh_token_revoked = false;
         // A login without a refresh token has an empty one.
         if let Some(token) = refresh_token.filter(|token| !token.is_empty()) {
-            grant_is_over = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
+            is_refresh_token_revoked = self.revoke_one(&token, "refresh_token", log::Level::Warn).await;
         }
         if let Some(token) = access_token {
             // The server may have revoked it with the refresh token, and may then answer with any error (RFC 7009,
             // section 2.1).
-            let level = match grant_is_over {
+            let level = match is_refresh_token_revoked {
                 true => log::Level::Debug,
                 false => log::Level::Warn,
             };
@@ -50,15 +50,14 @@ impl OAuthClient {
     /// Returns whether the token is revoked. A rejection is logged at `level`.
     async fn revoke_one(&self, token: &str, hint: &'static str, level: log::Level) -> bool {
         let name = hint.replace('_', " ");
-        for attempt in 1..=ATTEMPTS {
+        for attempt in 1..=MAX_ATTEMPTS {
             match self.try_revoke(token, hint).await {
                 Attempt::Done => return true,
-                Attempt::Later(pause) if attempt < ATTEMPTS => tokio::time::sleep(pause).await,
+                Attempt::Later(pause) if attempt < MAX_ATTEMPTS => tokio::time::sleep(pause).await,
                 Attempt::Later(_) => {
                     log::warn!(
-                        "revoking the {name} failed: the authorization server is temporarily unavailable; gave up after \
-                         {ATTEMPTS} attempts, so the token stays valid until it expires: check why the revocation endpoint \
-                         is unavailable"
+                        "revoking the {name} failed: the revocation endpoint was unavailable at {MAX_ATTEMPTS} attempts, so \
+                         the token stays valid until it expires: check why the endpoint is unavailable"
                     );
                 }
                 Attempt::Failed(error @ OAuthError::Rejected(_)) => {
@@ -93,7 +92,10 @@ impl OAuthClient {
         {
             Ok(_) => Attempt::Done,
             Err(OAuthError::Rejected(error_response)) if error_response.meaning() == Meaning::Temporary => {
-                let seconds = error_response.retry_after.unwrap_or(PAUSE).min(MAX_PAUSE);
+                let seconds = error_response
+                    .retry_after
+                    .unwrap_or(DEFAULT_PAUSE_SECONDS)
+                    .min(MAX_PAUSE_SECONDS);
                 Attempt::Later(Duration::from_secs(seconds))
             }
             Err(error) => Attempt::Failed(error),

@@ -24,9 +24,9 @@ const MAX_ID_BYTES: usize = 1024;
 pub struct LogoutToken {
     /// The user.
     pub subject: Option<String>,
-    /// The login (`sid`) at the server; without it, all logins of the user.
+    /// The session at the authorization server (`sid`). Without it, all sessions of the user end.
     pub login: Option<String>,
-    /// The token id: the token can be used once.
+    /// The id of the token, which can be used once.
     pub id: String,
 }
 
@@ -39,7 +39,7 @@ impl OAuthClient {
     pub async fn logout_token(&self, raw: &str) -> Result<LogoutToken, OAuthError> {
         let verified = self.verify_signature(raw, TokenSender::Anybody, &TYPES).await;
         let (_, claims) = verified.map_err(|error| match error {
-            VerificationError::Refused(error) => LogoutTokenError::Jwt(error),
+            VerificationError::Invalid(error) => LogoutTokenError::Jwt(error),
             VerificationError::NoKeys(error) => {
                 log::error!("back-channel logout: verifying the logout token failed: {error}");
                 LogoutTokenError::NoKeys
@@ -51,7 +51,7 @@ impl OAuthClient {
     }
 }
 
-/// Validates the claims at `now`, in seconds since 1970; `clock_skew` is in seconds. `exp` is required by the
+/// Validates the claims at `now`, in seconds since 1970. `clock_skew` is in seconds. `exp` is required by the
 /// specification, but servers that follow its drafts send none, and `iat` limits the age of a token in any case.
 ///
 /// # Errors
@@ -74,16 +74,16 @@ pub fn validate(
     if claims.contains_key("nonce") {
         return Err(LogoutTokenError::Nonce);
     }
-    let text = |name: &'static str| match claims.get(name) {
+    let string = |name: &'static str| match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(_) => Err(LogoutTokenError::NotText(name)),
+        Some(Value::String(value)) if !value.is_empty() => Ok(Some(value.clone())),
+        Some(_) => Err(LogoutTokenError::NotString(name)),
     };
-    let (subject, login) = (text("sub")?, text("sid")?);
+    let (subject, login) = (string("sub")?, string("sid")?);
     if subject.is_none() && login.is_none() {
         return Err(LogoutTokenError::NamesNothing);
     }
-    match text("jti")? {
+    match string("jti")? {
         Some(id) if id.len() <= MAX_ID_BYTES => Ok(LogoutToken { subject, login, id }),
         Some(_) | None => Err(LogoutTokenError::Id),
     }
@@ -97,7 +97,7 @@ mod tests {
 
     const NOW: u64 = 1_700_000_000;
 
-    fn judged(changes: Value) -> Result<LogoutToken, String> {
+    fn validate_changed(changes: Value) -> Result<LogoutToken, String> {
         let mut claims = json!({
             "iss": "https://issuer", "aud": "client", "iat": NOW, "exp": NOW + 120, "jti": "id", "sid": "login",
             "sub": "alice", "events": {EVENT: {}},
@@ -115,27 +115,29 @@ mod tests {
 
     #[test]
     fn a_proper_token_names_user_and_login() {
-        let token = judged(json!({})).unwrap();
+        let token = validate_changed(json!({})).unwrap();
         assert_eq!(
             (token.subject.as_deref(), token.login.as_deref()),
             (Some("alice"), Some("login"))
         );
-        assert!(judged(json!({"sub": null})).is_ok() && judged(json!({"sid": null})).is_ok());
-        assert!(judged(json!({"aud": ["client"]})).is_ok() && judged(json!({"further": 1})).is_ok());
+        assert!(validate_changed(json!({"sub": null})).is_ok() && validate_changed(json!({"sid": null})).is_ok());
+        assert!(
+            validate_changed(json!({"aud": ["client"]})).is_ok() && validate_changed(json!({"further": 1})).is_ok()
+        );
     }
 
     #[test]
     fn a_token_of_a_draft_without_exp_is_good_as_long_as_its_iat_is_young() {
-        assert!(judged(json!({"exp": null})).is_ok());
-        assert!(judged(json!({"exp": null, "iat": NOW - 310})).is_ok());
-        assert!(judged(json!({"exp": null, "iat": NOW - 311})).is_err());
+        assert!(validate_changed(json!({"exp": null})).is_ok());
+        assert!(validate_changed(json!({"exp": null, "iat": NOW - 310})).is_ok());
+        assert!(validate_changed(json!({"exp": null, "iat": NOW - 311})).is_err());
     }
 
     #[test]
     fn another_audience_must_be_trusted_as_in_an_id_token() {
-        assert!(judged(json!({"aud": ["client", "trusted"]})).is_ok());
-        assert!(judged(json!({"aud": ["client", "trusted", "other"]})).is_err());
-        assert!(judged(json!({"aud": ["trusted"]})).is_err());
+        assert!(validate_changed(json!({"aud": ["client", "trusted"]})).is_ok());
+        assert!(validate_changed(json!({"aud": ["client", "trusted", "other"]})).is_err());
+        assert!(validate_changed(json!({"aud": ["trusted"]})).is_err());
     }
 
     #[test]
@@ -152,11 +154,11 @@ mod tests {
             (json!({"jti": 1}), "`jti`"),
             (json!({"nonce": "n"}), "`nonce`"),
         ] {
-            let refusal = judged(changes.clone()).unwrap_err();
-            assert!(refusal.contains(claim), "{changes}: {refusal}");
+            let error = validate_changed(changes.clone()).unwrap_err();
+            assert!(error.contains(claim), "{changes}: {error}");
             let others = ["`iss`", "`aud`", "`exp`", "`iat`", "`sid`", "`sub`", "`jti`", "`nonce`"];
-            let named = others.iter().filter(|other| refusal.contains(**other)).count();
-            assert_eq!(named, 1, "{refusal}");
+            let named = others.iter().filter(|other| error.contains(**other)).count();
+            assert_eq!(named, 1, "{error}");
         }
     }
 
@@ -189,7 +191,7 @@ mod tests {
             json!({"nonce": "n"}),
             json!({"nonce": null, "events": []}),
         ] {
-            assert!(judged(changes.clone()).is_err(), "{changes}");
+            assert!(validate_changed(changes.clone()).is_err(), "{changes}");
         }
     }
 }

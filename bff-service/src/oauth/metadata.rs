@@ -64,7 +64,7 @@ struct MtlsEndpointAliases {
 pub struct MetadataReport {
     /// The metadata, if usable.
     pub metadata: Option<Metadata>,
-    /// The errors, one sentence each.
+    /// The errors, one message each.
     pub faults: Vec<String>,
     /// What probably does not work, although the metadata are usable.
     pub warnings: Vec<String>,
@@ -84,8 +84,8 @@ pub fn from_config(config: &Config, has_secret: bool) -> MetadataReport {
     )
 }
 
-/// Checks a document and merges the configured endpoints into it. `has_secret`: whether there is a client secret, which
-/// a reload may have added or removed.
+/// Checks a document and merges the configured endpoints into it. `has_secret` says whether there is a client secret,
+/// which a reload may have added or removed.
 pub fn examine(document: &Document, config: &Config, has_secret: bool) -> MetadataReport {
     let settings = &config.authorization_server;
     let mut found = Findings::default();
@@ -178,7 +178,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     // A signed response contains its issuer in any case.
     if config.shares_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
         let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
-                    not announce `iss` in its responses (RFC 9207): the service could not tell which of the two sent a \
+                    not announce `iss` in its responses (RFC 9207), so the service cannot tell which of the two sent a \
                     response: register a different redirect_uri for each";
         found.faults.push(what.to_owned());
     }

@@ -1,5 +1,5 @@
-//! Negotiates the features of the client and the authorization server: from the configuration, or otherwise from the
-//! metadata.
+//! Negotiates the features of the client and the authorization server: from the configuration, and what it leaves out
+//! from the metadata.
 
 use serde::Deserialize;
 
@@ -37,7 +37,7 @@ pub struct Profile {
     pub dpop: Option<NamedAlgorithm>,
 }
 
-/// Findings, one sentence each.
+/// Findings, one message each.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// Why the metadata are unusable.
@@ -48,7 +48,7 @@ pub(super) struct Findings {
     pub(super) overridden: Vec<String>,
 }
 
-/// Negotiates the features; conflicts are added to `found`.
+/// Negotiates the features, and adds conflicts to `found`.
 pub(super) fn negotiate(
     published: &Capabilities,
     has_push_endpoint: bool,
@@ -57,19 +57,19 @@ pub(super) fn negotiate(
     found: &mut Findings,
 ) -> Option<Profile> {
     let (client, keys) = (&config.client, config.client_keys());
-    if lacks(&published.code_challenge_methods_supported, "S256") {
+    if is_missing(&published.code_challenge_methods_supported, "S256") {
         let what = "the authorization server does not support PKCE with S256 (code_challenge_methods_supported): \
                     enable it there for this client";
         found.faults.push(what.to_owned());
     }
-    if lacks(&published.response_types_supported, "code") {
+    if is_missing(&published.response_types_supported, "code") {
         let what = "the authorization server does not support response_type `code` (response_types_supported): \
                     enable the authorization code flow there";
         found.warnings.push(what.to_owned());
     }
     if client.response_mode == ResponseMode::Jwt
-        && lacks(&published.response_modes_supported, "jwt")
-        && lacks(&published.response_modes_supported, "query.jwt")
+        && is_missing(&published.response_modes_supported, "jwt")
+        && is_missing(&published.response_modes_supported, "query.jwt")
     {
         let what = "`client.response_mode` is `jwt`, which the authorization server does not support \
                     (response_modes_supported): remove `client.response_mode`";
@@ -140,14 +140,14 @@ pub(super) fn negotiate(
     })
 }
 
-/// The configured method, or otherwise the strongest one that the client has credentials for and the server supports.
+/// The configured method. Without one, the strongest that the client has credentials for and the server supports.
 fn authentication(
     published: &Capabilities,
     config: &Config,
     has_secret: bool,
     found: &mut Findings,
 ) -> Option<ClientAuthentication> {
-    let supported = |method: &ClientAuthentication| {
+    let is_supported = |method: &ClientAuthentication| {
         // The default is `client_secret_basic` (RFC 8414, section 2).
         match &published.token_endpoint_auth_methods_supported {
             Some(names) => names.iter().any(|name| name == method.as_str()),
@@ -155,11 +155,11 @@ fn authentication(
         }
     };
     if let Some(method) = config.client.authentication {
-        if published.token_endpoint_auth_methods_supported.is_some() && !supported(&method) {
+        if published.token_endpoint_auth_methods_supported.is_some() && !is_supported(&method) {
             // A server may support more than it publishes, which is why the field exists.
             found.overridden.push(format!(
                 "`client.authentication` is `{}`, which the authorization server does not list \
-                 (token_endpoint_auth_methods_supported); it is used as configured: if the authorization server answers \
+                 (token_endpoint_auth_methods_supported), and it is used as configured: if the authorization server answers \
                  `invalid_client`, remove the field",
                 method.as_str()
             ));
@@ -176,7 +176,7 @@ fn authentication(
             ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => has_secret,
         })
         .collect();
-    let chosen = possible.iter().copied().find(supported);
+    let chosen = possible.iter().copied().find(is_supported);
     if chosen.is_none() {
         let names: Vec<&str> = possible.iter().map(|method| method.as_str()).collect();
         found.faults.push(format!(
@@ -216,7 +216,8 @@ fn algorithm(config: &Config, published: Option<&[String]>) -> Option<NamedAlgor
     keys.algorithm.or_else(|| key.choose(published))
 }
 
-fn lacks(published: &Option<Vec<String>>, value: &str) -> bool {
+/// Whether the server publishes values, without this one.
+fn is_missing(published: &Option<Vec<String>>, value: &str) -> bool {
     published
         .as_ref()
         .is_some_and(|values| !values.iter().any(|candidate| candidate == value))

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use actix_web::http::header::HttpDate;
 
 /// Minimum and maximum for a response to a page, in seconds.
-const BOUNDS: (u64, u64) = (1, 300);
+const BOUNDS_SECONDS: (u64, u64) = (1, 300);
 
 /// The value of the header in seconds from `now`: a number of seconds, or a date. `None` if it is neither. A past date
 /// is 0.
@@ -22,8 +22,8 @@ pub fn seconds(value: &str, now: SystemTime) -> Option<u64> {
 
 /// The value for a response to a page: from 1 to 300 seconds.
 pub fn bounded(seconds: u64) -> u16 {
-    let (least, most) = BOUNDS;
-    u16::try_from(seconds.clamp(least, most)).unwrap_or(u16::MAX)
+    let (min, max) = BOUNDS_SECONDS;
+    u16::try_from(seconds.clamp(min, max)).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

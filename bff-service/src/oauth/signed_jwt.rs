@@ -6,19 +6,19 @@
 
 use serde_json::{Map, Value};
 
-use crate::jose::claims::{audience, text, time};
+use crate::jose::claims::{audience, string, time};
 use crate::jose::error::{ClaimError, JwsError, shown};
 
 /// The accepted `typ` of a JWT whose kind has no registered type, in lower case.
 pub const TYPES: [&str; 1] = ["jwt"];
 
-/// Why a JWT of the authorization server is refused.
+/// Why a JWT of the authorization server is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// The form or the signature is invalid.
     #[error(transparent)]
     Signature(#[from] JwsError),
-    /// A claim is missing or has the wrong type.
+    /// A claim is missing or has an invalid type.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// `iss` is another issuer.
@@ -41,8 +41,8 @@ pub enum JwtError {
 /// The expected issuer and audience of a JWT: the issuer, the client identifier, and further trusted audiences.
 pub type Addressee<'a> = (&'a str, &'a str, &'a [String]);
 
-/// The rules for tokens without rules of their own, at `now`, in seconds since 1970; `clock_skew` is in seconds. Times
-/// may be absent, and are checked if present.
+/// The rules for tokens without rules of their own, at `now`, in seconds since 1970. `clock_skew` is in seconds. Times
+/// may be absent.
 ///
 /// # Errors
 /// The first rule that the claims violate.
@@ -61,12 +61,12 @@ pub fn validate_addressed(
     Ok(())
 }
 
-/// `iss` must be the issuer; `aud` must contain this client, and otherwise only trusted audiences.
+/// `iss` must be the issuer. `aud` must contain this client, and otherwise only trusted audiences.
 pub(super) fn validate_addressee(
     claims: &Map<String, Value>,
     (issuer, client_id, trusted_audiences): Addressee<'_>,
 ) -> Result<(), JwtError> {
-    if text(claims, "iss")? != issuer {
+    if string(claims, "iss")? != issuer {
         return Err(JwtError::Issuer);
     }
     let audience = audience(claims)?;
@@ -80,7 +80,7 @@ pub(super) fn validate_addressee(
     }
 }
 
-/// `exp` must be in the future, and other times must not; clocks may differ by `clock_skew` seconds.
+/// `exp` must be in the future, and other times must not. Clocks may differ by `clock_skew` seconds.
 pub(super) fn validate_time(
     claims: &Map<String, Value>,
     name: &'static str,

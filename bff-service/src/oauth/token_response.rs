@@ -18,13 +18,13 @@ const MAX_SCOPE_BYTES: usize = 1024;
 pub struct TokenSet {
     /// The access token: visible ASCII characters.
     pub access_token: String,
-    /// Lifetime of the access token in seconds, if the server states it.
+    /// Lifetime of the access token, in seconds, if the server states it.
     pub expires_in: Option<u64>,
     /// The refresh token: printable ASCII characters. After a refresh, `None` means that the old one stays valid.
     pub refresh_token: Option<String>,
-    /// Lifetime of the refresh token in seconds, if the server states it.
+    /// Lifetime of the refresh token, in seconds, if the server states it.
     pub refresh_expires_in: Option<u64>,
-    /// The scope of the access token, if known: that of the response, or otherwise the requested one.
+    /// The scope of the access token, if known: that of the response, or the requested one if the response has none.
     pub scope: Option<String>,
     /// The validated ID token. Always present after a login.
     pub id_token: Option<IdToken>,
@@ -47,7 +47,7 @@ pub struct TokenResponse {
     #[serde(default, deserialize_with = "lifetime")]
     expires_in: Option<u64>,
     refresh_token: Option<RefreshToken>,
-    // The lifetime of a refresh token has no standard name; these two are common.
+    // The lifetime of a refresh token has no standard name. These two are common.
     #[serde(default, deserialize_with = "lifetime")]
     refresh_expires_in: Option<u64>,
     #[serde(default, deserialize_with = "lifetime")]
@@ -153,14 +153,14 @@ impl TokenResponse {
     }
 }
 
-fn check(token: &str, name: &str, characters: &str, allowed: fn(u8) -> bool) -> Result<(), OAuthError> {
+fn check(token: &str, name: &str, characters: &str, is_allowed: fn(u8) -> bool) -> Result<(), OAuthError> {
     let fault = |what: String| Err(OAuthError::Unavailable(format!("token response: `{name}` {what}")));
     match token {
         "" => fault("is empty".to_owned()),
         token if token.len() > MAX_TOKEN_BYTES => fault(format!(
             "is longer than {MAX_TOKEN_BYTES} bytes: configure the authorization server to issue shorter tokens"
         )),
-        token if !token.bytes().all(allowed) => fault(format!("contains characters other than {characters}")),
+        token if !token.bytes().all(is_allowed) => fault(format!("contains characters other than {characters}")),
         _ => Ok(()),
     }
 }
@@ -168,22 +168,22 @@ fn check(token: &str, name: &str, characters: &str, allowed: fn(u8) -> bool) -> 
 /// Scope names and spaces (RFC 6749, section 3.3). Any other value is ignored, because a request could not contain it.
 fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    let legal = |byte: u8| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    let is_legal = |byte: u8| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     let scope = value
         .as_str()
         .map(str::trim)
-        .filter(|scope| !scope.is_empty() && scope.len() <= MAX_SCOPE_BYTES && scope.bytes().all(legal));
+        .filter(|scope| !scope.is_empty() && scope.len() <= MAX_SCOPE_BYTES && scope.bytes().all(is_legal));
     Ok(scope.map(str::to_owned))
 }
 
-/// Seconds. RFC 6749 specifies a number; some servers send a string or a fraction.
+/// Seconds. RFC 6749 specifies a number, but some servers send a string or a fraction.
 fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Lifetime {
         Whole(u64),
         Fraction(f64),
-        Text(String),
+        Quoted(String),
     }
     let fault = || serde::de::Error::custom("invalid lifetime: not a number of seconds");
     match Option::deserialize(deserializer)? {
@@ -192,7 +192,7 @@ fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
         // The cast rounds down, and saturates.
         Some(Lifetime::Fraction(seconds)) if seconds >= 0.0 => Ok(Some(seconds as u64)),
         Some(Lifetime::Fraction(_)) => Err(fault()),
-        Some(Lifetime::Text(seconds)) => seconds.parse().map(Some).map_err(|_| fault()),
+        Some(Lifetime::Quoted(seconds)) => seconds.parse().map(Some).map_err(|_| fault()),
     }
 }
 

@@ -16,11 +16,11 @@ use crate::jose::error::JwsError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 impl OAuthClient {
-    /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token; if it is
+    /// The claims about the user of the access token. `sub` must be `expected_sub`, that of the ID token. If it is
     /// unknown, `sub` must be present.
     ///
     /// # Errors
-    /// [`OAuthError::TokenExpired`] for status 401; [`OAuthError::Rejected`] for any other status 4xx;
+    /// [`OAuthError::TokenExpired`] for HTTP 401; [`OAuthError::Rejected`] for any other HTTP 4xx, and HTTP 503;
     /// [`OAuthError::Unavailable`] if there is no endpoint or no usable response; [`OAuthError::Internal`] for an error
     /// of the service.
     pub async fn userinfo(
@@ -33,22 +33,29 @@ impl OAuthClient {
         let url = metadata.userinfo_endpoint.as_ref().ok_or_else(|| {
             unusable("missing: set `authorization_server.userinfo_endpoint`, or set `userinfo_source` to `id_token`")
         })?;
-        let answer = self.get_userinfo(&metadata, url, access_token).await?;
-        match answer.status {
+        let response = self.get_userinfo(&metadata, url, access_token).await?;
+        match response.status {
             200 => {}
             401 => return Err(OAuthError::TokenExpired),
             400..=499 => {
-                let error_response = ErrorResponse::of(ServerEndpoint::Userinfo, &answer, &[], Some(access_token));
+                let error_response = ErrorResponse::of(ServerEndpoint::Userinfo, &response, &[], Some(access_token));
                 return Err(OAuthError::Rejected(error_response));
             }
             status => return Err(unusable(&format!("HTTP {status}"))),
         }
-        let claims = match (answer.is("application/json"), answer.is("application/jwt")) {
+        let claims = match (
+            response.has_media_type("application/json"),
+            response.has_media_type("application/jwt"),
+        ) {
             (true, _) => {
-                serde_json::from_slice(&answer.body).map_err(|_| unusable("the response is not a JSON object"))?
+                serde_json::from_slice(&response.body).map_err(|_| unusable("the response is not a JSON object"))?
             }
-            (_, true) => self.open_userinfo(&answer.body).await?,
-            (false, false) => return Err(unusable("the response is neither JSON nor a JWT")),
+            (_, true) => self.open_userinfo(&response.body).await?,
+            (false, false) => {
+                return Err(unusable(
+                    "the response is neither JSON nor a JWT: check `authorization_server.userinfo_endpoint` and the metadata",
+                ));
+            }
         };
         let subject = claims
             .get("sub")
@@ -63,15 +70,15 @@ impl OAuthClient {
     /// The claims of a response that is a signed JWT (OpenID Connect Core 1.0, section 5.3.2): for this client, by the
     /// issuer, with one of `authorization_server.id_token_algorithms`.
     async fn open_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, OAuthError> {
-        let refused = |error: JwtError| OAuthError::Unavailable(format!("userinfo endpoint: its JWT: {error}"));
-        let raw = std::str::from_utf8(body).map_err(|_| refused(JwsError::Malformed.into()))?;
+        let invalid = |error: JwtError| OAuthError::Unavailable(format!("userinfo endpoint: invalid JWT: {error}"));
+        let raw = std::str::from_utf8(body).map_err(|_| invalid(JwsError::Malformed.into()))?;
         let verified = self
             .verify_signature(raw.trim(), TokenSender::AuthorizationServer, &signed_jwt::TYPES)
             .await;
-        let (_, claims) = verified.map_err(|error| error.into_oauth_error(refused))?;
+        let (_, claims) = verified.map_err(|error| error.into_oauth_error(invalid))?;
         let config = self.config();
         let skew = config.authorization_server.clock_skew_seconds;
-        validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(refused)?;
+        validate_addressed(&claims, config.addressee(), skew, clock::now()).map_err(invalid)?;
         Ok(claims)
     }
 
@@ -84,11 +91,11 @@ impl OAuthClient {
         let get = async |headers: &[(&str, &str)]| {
             // The client's registration decides which of the two the server sends.
             let headers = [&[("accept", "application/json, application/jwt")], headers].concat();
-            let answer = self
+            let response = self
                 .http()
                 .get(ServerEndpoint::Userinfo, url.as_str(), &headers, MAX_RESPONSE_BYTES)
                 .await;
-            answer.map_err(|error| OAuthError::http(ServerEndpoint::Userinfo, error))
+            response.map_err(|error| OAuthError::http(ServerEndpoint::Userinfo, error))
         };
         let Some(dpop) = self.dpop() else {
             return get(&[("authorization", &format!("Bearer {access_token}"))]).await;
@@ -103,10 +110,10 @@ impl OAuthClient {
                 Some(access_token),
             )
         };
-        let answer = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
+        let response = get(&[("authorization", &authorization), ("dpop", &proof()?)]).await?;
         // Repeat the request with the server's nonce (RFC 9449, section 9).
-        if !dpop.learn(ServerRole::ResourceServer, &answer) || answer.status != 401 {
-            return Ok(answer);
+        if !dpop.store_nonce(ServerRole::ResourceServer, &response) || response.status != 401 {
+            return Ok(response);
         }
         get(&[("authorization", &authorization), ("dpop", &proof()?)]).await
     }

@@ -73,7 +73,9 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
         app.route(
             "/readyz",
             web::get().to(move || {
-                let is_ready = ready.iter().all(|application| application.authorization_server.ready());
+                let is_ready = ready
+                    .iter()
+                    .all(|application| application.authorization_server.is_ready());
                 let is_draining = is_draining.load(Relaxed);
                 let is_redis_unavailable = ready.iter().any(|application| application.is_redis_unavailable());
                 async move {
@@ -96,7 +98,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
             "/metrics",
             web::get().to(move || {
                 let ended = measured.iter().map(|application| application.ended.len()).sum();
-                let ready = measured.iter().all(|application| application.authorization_server.ready());
+                let ready = measured.iter().all(|application| application.authorization_server.is_ready());
                 let redis_unavailable = measured.iter().any(|application| application.is_redis_unavailable());
                 let metrics = measured.first().map(|application| &application.metrics);
                 let mut metrics = metrics

@@ -9,8 +9,8 @@ use super::cookies::request::{Authentic, CookieError, RequestCookies};
 use super::identity::Session;
 use super::refresh_cookie::RefreshContent;
 
-/// The session of a request's cookies. Each cookie is present if it belongs to this session and has not expired;
-/// otherwise the error says why not.
+/// The session of a request's cookies. A cookie is present if it belongs to this session and has not expired. Instead of
+/// any other, the error says why.
 pub struct RequestSession {
     session: CurrentSession,
     /// The access token.
@@ -28,7 +28,7 @@ pub struct RequestSession {
 /// Why a request has no session.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSession {
-    /// No host-locked cookie can be opened; the error is that of the CSRF cookie.
+    /// No host-locked cookie can be opened. The error is that of the CSRF cookie.
     #[error("the access token cookie is missing or cannot be decrypted, and the CSRF cookie {0}")]
     Nobody(CookieError),
     /// The cookies belong to different sessions.
@@ -38,8 +38,8 @@ pub enum NoSession {
     #[error("the session has ended")]
     Ended,
     /// The user was not active in time, or the lifetime of the session has passed.
-    #[error("the session has ended: its user was not active for too long, or its lifetime has passed")]
-    Over,
+    #[error("the session has expired: its user was not active in time, or its lifetime has passed")]
+    Expired,
 }
 
 impl RequestSession {
@@ -52,8 +52,8 @@ impl RequestSession {
         let access_tokens = cookies.authentic(Purpose::AccessToken);
         let csrf = cookies.authentic(Purpose::Csrf);
         let ids = |authentic: &Authentic, at_least: u64| -> Vec<Option<SessionId>> {
-            let good = authentic.opened.iter().filter(|opened| opened.expires_at > at_least);
-            good.map(|opened| opened.session).collect()
+            let unexpired = authentic.opened.iter().filter(|opened| opened.expires_at > at_least);
+            unexpired.map(|opened| opened.session).collect()
         };
         let session =
             CurrentSession::named_by(ids(&access_tokens, 0), ids(&csrf, now)).map_err(NoSession::Different)?;
@@ -78,17 +78,16 @@ impl RequestSession {
                 RefreshContent::parse(&opened)
                     .ok_or_else(|| CookieError::Unusable("contains no refresh token".to_owned()))
             });
-        // Without its CSRF cookie, such as after somebody at an unattended browser deleted it, a session does not live
-        // longer.
+        // A session does not live longer without its CSRF cookie, which somebody at an unattended browser may have deleted.
         let idle_ends_at = csrf
             .latest_end(&session, Purpose::Csrf)
             .or(refresh_token.as_ref().ok().and_then(|content| content.idle_ends_at));
         if idle_ends_at.is_some_and(|at| at <= now) {
-            return Err(NoSession::Over);
+            return Err(NoSession::Expired);
         }
         let access_token = pick(Purpose::AccessToken, access_tokens);
         if access_token.is_err() && matches!(refresh_token, Err(CookieError::Expired)) {
-            return Err(NoSession::Over);
+            return Err(NoSession::Expired);
         }
         Ok(RequestSession {
             access_token,

@@ -13,7 +13,7 @@ use super::writer::{CsrfValue, SessionWriter, WriteError};
 /// calculation.
 ///
 /// # Errors
-/// If the tokens do not fit.
+/// The tokens do not fit.
 pub fn check(
     tokens: &Tokens<'_>,
     session: Session,

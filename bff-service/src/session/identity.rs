@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::{self, RandomError};
 
-/// Maximum lifetime of a session without a configured limit: 400 days, the limit of browsers for cookies (RFC 6265bis,
-/// section 5.5), in seconds.
-const UNBOUNDED: u64 = 400 * 24 * 60 * 60;
+/// Maximum lifetime of a session without a configured limit, in seconds: 400 days, the limit of browsers for cookies (RFC
+/// 6265bis, section 5.5).
+const MAX_LIFETIME_SECONDS: u64 = 400 * 24 * 60 * 60;
 
 /// Configured lifetimes of sessions, in addition to what the authorization server decides.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl SessionLifetimes {
         let absolute = self
             .absolute
             .map_or(u64::MAX, |seconds| started_at.saturating_add(seconds));
-        absolute.min(now.saturating_add(UNBOUNDED))
+        absolute.min(now.saturating_add(MAX_LIFETIME_SECONDS))
     }
 
     /// The end of a session whose user was last active at `now`, in seconds since 1970; `None` if it has no idle time.
@@ -33,7 +33,7 @@ impl SessionLifetimes {
     }
 
     /// Whether cookies have `Max-Age`. Without a configured lifetime they end with the browser session.
-    pub(super) fn persistent(&self) -> bool {
+    pub(super) fn is_persistent(&self) -> bool {
         self.absolute.is_some() || self.idle.is_some()
     }
 }
@@ -48,7 +48,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A new session that begins at `now` (seconds since 1970), of the user `sub` and the login `sid` of `issuer`.
+    /// A new session that begins at `now` (seconds since 1970), of the user `sub` in the session `sid` of `issuer`.
     ///
     /// # Errors
     /// No random bytes are available.

@@ -11,9 +11,9 @@ use super::writer::WriteError;
 use crate::random;
 
 /// Lifetime of a state, in seconds.
-const SECONDS: u64 = 600;
+const LIFETIME_SECONDS: u64 = 600;
 
-/// Creates and recognizes the states of one application.
+/// Creates and checks the states of one application.
 pub struct LogoutStates(RotatingSealer);
 
 impl LogoutStates {
@@ -31,13 +31,13 @@ impl LogoutStates {
             value: b"",
             session: SessionId::NONE,
             began_at: now,
-            expires_at: now.saturating_add(SECONDS),
+            expires_at: now.saturating_add(LIFETIME_SECONDS),
         };
         Ok(self.0.seal(Purpose::Login, &content, random::bytes()?)?)
     }
 
     /// Whether this service created the state, and the state has not expired.
-    pub fn recognise(&self, state: &str, now: u64) -> bool {
+    pub fn is_valid(&self, state: &str, now: u64) -> bool {
         self.0.open(Purpose::Login, state.as_bytes(), now).is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions, which are stored in the cookies of the browser only; this module reads and writes them.
+//! Sessions, which are stored in the cookies of the browser only. This module reads and writes them.
 //!
 //! A session has four cookies: access token, refresh token, ID token and CSRF value. Each is sealed for its own purpose
 //! and contains the session id, so that none can replace another, or one of another session. A fifth cookie contains

@@ -1,7 +1,7 @@
 //! The pending logins of a browser: the content of the login cookie.
 //!
-//! A list, because every tab may start a login; bounded, because a page may start logins in a loop, and cookies must
-//! not accumulate.
+//! It is a list, because every tab may start a login. It is bounded, because a page may start logins in a loop, and
+//! cookies must not accumulate.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::cookies::response::SameSite;
 use crate::oauth::IdTokenRequirements;
 
-/// Maximum number of pending logins; the newest are kept.
+/// Maximum number of pending logins: the newest stay.
 pub const MAX_PENDING_LOGINS: usize = 5;
 
 /// A pending login: an authorization request without a response.
@@ -130,11 +130,11 @@ impl PendingLogins {
 
     /// Drops the oldest of several logins. Returns whether it dropped one.
     pub fn drop_oldest(&mut self) -> bool {
-        let several = self.logins.len() > 1;
-        if several {
+        let has_several = self.logins.len() > 1;
+        if has_several {
             self.logins.remove(0);
         }
-        several
+        has_several
     }
 
     /// Removes and returns the login with this `state`. Compares every entry in constant time.

@@ -11,8 +11,8 @@ use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 use crate::clock;
 use crate::telemetry::metrics::Metrics;
 
-/// Every second some task sends a command. If Redis has not answered for longer than this, in seconds, entries with a
-/// short lifetime may have expired.
+/// Time without a response of Redis, in seconds, after which entries with a short lifetime may have expired. A task sends
+/// a command every second.
 const ABSENCE_SECONDS: u64 = 2;
 
 /// The connection to Redis.
@@ -32,12 +32,12 @@ pub struct Redis {
     is_unavailable: Arc<AtomicBool>,
 }
 
-/// A Redis command failed; the reason is logged.
+/// A Redis command failed. The reason is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
 impl Redis {
-    /// Starts to connect to `url` in the background; `timeout` is the time limit of each command. `application` is part
+    /// Starts to connect to `url` in the background. `timeout` is the time limit of each command. `application` is part
     /// of the names of all keys. Must run where tokio runs.
     ///
     /// # Errors
@@ -91,13 +91,13 @@ impl Redis {
     /// Runs a command.
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Unavailable> {
         let mut manager = self.manager.clone();
-        self.judged(command.query_async(&mut manager).await)
+        self.record(command.query_async(&mut manager).await)
     }
 
     /// Runs a script.
     pub(super) async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Unavailable> {
         let mut manager = self.manager.clone();
-        self.judged(script.invoke_async(&mut manager).await)
+        self.record(script.invoke_async(&mut manager).await)
     }
 
     /// The time of the last response of Redis, in seconds since 1970; initially the start of this process.
@@ -106,13 +106,13 @@ impl Redis {
     }
 
     /// Whether Redis was recently unavailable in such a way that stored data may be gone.
-    pub(super) fn came_back_within(&self, time: Duration) -> bool {
+    pub(super) fn has_come_back_within(&self, time: Duration) -> bool {
         let until = self.back_at.load(Relaxed).saturating_add(time.as_secs());
         // Times are rounded, so include this second.
         clock::now() <= until
     }
 
-    fn judged<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Unavailable> {
+    fn record<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Unavailable> {
         self.is_unavailable.store(outcome.is_err(), Relaxed);
         match outcome {
             Ok(value) => {

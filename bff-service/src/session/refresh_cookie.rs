@@ -26,8 +26,8 @@ pub struct RefreshContent {
     pub scope: Option<String>,
     /// The shape of the session's cookies, as [`CookieSettings::shape`]; `None` if unknown.
     pub shape: Option<String>,
-    /// When the session ends if the user is not active, in seconds since 1970, as known when the tokens were received;
-    /// the CSRF cookie knows it better. `None` if the session has no idle time.
+    /// When the session ends if the user is not active, in seconds since 1970, as known when the tokens were received.
+    /// The CSRF cookie has the current value. `None` if the session has no idle time.
     pub idle_ends_at: Option<u64>,
     /// When the session ends even if the user is active, in seconds since 1970.
     pub ends_at: u64,

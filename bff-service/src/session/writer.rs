@@ -98,7 +98,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         match csrf {
             CsrfValue::New(value) => self.seal(Purpose::Csrf, value, csrf_ends_at)?,
             CsrfValue::Kept(cookie)
-                if idle_ends_at.is_some() && !has_other_shapes && !self.differs(cookie, csrf_ends_at) => {}
+                if idle_ends_at.is_some() && !has_other_shapes && !self.is_changed(cookie, csrf_ends_at) => {}
             CsrfValue::Kept(cookie) => self.seal(Purpose::Csrf, &cookie.value, csrf_ends_at)?,
         }
         if let Some(logins) = logins {
@@ -120,21 +120,21 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Writes the CSRF cookie only, since the user is active. Returns when the session ends if the user is not active
-    /// again, in seconds since 1970; `None` if it has no idle time.
+    /// again, in seconds since 1970. `None`: the session has no idle time.
     ///
     /// # Errors
     /// See [`WriteError`].
-    pub fn active(&mut self, csrf: &[u8]) -> Result<Option<u64>, WriteError> {
-        self.csrf(csrf, None)
+    pub fn write_active(&mut self, csrf: &[u8]) -> Result<Option<u64>, WriteError> {
+        self.write_csrf(csrf, None)
     }
 
-    /// Writes the CSRF cookie only, for a session that ends at `idle_ends_at` (seconds since 1970) if its user is not
-    /// active. Returns that time, or that of a user who is active now if it is unknown; `None` if the session has no
-    /// idle time.
+    /// Writes the CSRF cookie only, for a session that ends at `idle_ends_at` (seconds since 1970) unless its user is
+    /// active. Returns that time, or that of a user who is active now if it is unknown. `None`: the session has no idle
+    /// time.
     ///
     /// # Errors
     /// See [`WriteError`].
-    pub fn csrf(&mut self, value: &[u8], idle_ends_at: Option<u64>) -> Result<Option<u64>, WriteError> {
+    pub fn write_csrf(&mut self, value: &[u8], idle_ends_at: Option<u64>) -> Result<Option<u64>, WriteError> {
         let idle_ends_at = self.idle_end(idle_ends_at);
         self.seal(Purpose::Csrf, value, idle_ends_at.unwrap_or(self.ends_at))?;
         Ok(idle_ends_at)
@@ -147,10 +147,10 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
     }
 
     /// Whether the session's CSRF cookie would be another one if it were written.
-    fn differs(&self, cookie: &Opened, expires_at: u64) -> bool {
+    fn is_changed(&self, cookie: &Opened, expires_at: u64) -> bool {
         cookie.expires_at != expires_at
             || cookie.session != Some(self.session.id)
-            || !self.cookies.settings().sealer.seals_with(cookie.key_id)
+            || !self.cookies.settings().sealer.is_sealing_key(cookie.key_id)
     }
 
     fn seal(&mut self, purpose: Purpose, value: &[u8], expires_at: u64) -> Result<(), WriteError> {
@@ -170,7 +170,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
         // The browser keeps an expired cookie: it still says to which session the others belong, or that it has ended.
         let lifetime = self
             .lifetimes
-            .persistent()
+            .is_persistent()
             .then(|| self.ends_at.saturating_sub(self.now));
         Ok(self.cookies.set(purpose, &sealed, lifetime)?)
     }
@@ -180,7 +180,7 @@ impl<'w, 'a, 'b> SessionWriter<'w, 'a, 'b> {
 /// dropped.
 ///
 /// # Errors
-/// If a single login does not fit.
+/// A single login does not fit.
 pub fn write_logins(cookies: &mut SetCookies<'_, '_>, logins: &PendingLogins, now: u64) -> Result<(), WriteError> {
     let mut logins = logins.clone();
     logins.keep_newest();

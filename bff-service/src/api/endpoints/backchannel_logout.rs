@@ -24,7 +24,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         Values::Repeated => return Err(ApiError::invalid("repeated logout_token")),
     };
     let LogoutToken { subject, login, id } = call.worker.client.logout_token(&raw).await?;
-    if !application.logout_tokens.first_use(&id, call.now).await {
+    if !application.logout_tokens.mark_used(&id, call.now).await {
         return Err(ApiError::invalid("the logout token has been used before").because(Reason::LogoutToken));
     }
     let digest = |name: &str| SubjectHash::of(&application.config.authorization_server.issuer, name);

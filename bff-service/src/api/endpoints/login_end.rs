@@ -45,7 +45,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
 /// browser returns from the authorization server. Any other `state` belongs to the page.
 fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, ApiError> {
     let states = &call.worker.application.logout_states;
-    let handled = state.is_some_and(|state| states.recognise(state, call.now));
+    let handled = state.is_some_and(|state| states.is_valid(state, call.now));
     match signed_in(call) {
         Some(session) => {
             let (csrf, set_cookies) = csrf_value(call, &session)?;

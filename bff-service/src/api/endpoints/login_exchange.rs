@@ -62,7 +62,7 @@ impl LoginExchange {
         exchanged.unwrap_or_else(|| {
             let why = format!(
                 "token request timed out after {} ms",
-                exchanges.times().answer.as_millis()
+                exchanges.times().wait.as_millis()
             );
             Err(ApiError::new(ErrorCode::AuthorizationServerError, why))
         })

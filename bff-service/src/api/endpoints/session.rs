@@ -66,6 +66,6 @@ pub(in crate::api) fn csrf_value(call: &Call<'_>, session: &RequestSession) -> R
     let mut set_cookies = SetCookies::new(&call.cookies);
     let lifetimes = call.worker.application.lifetimes;
     SessionWriter::new(&mut set_cookies, session.identity(call.now), lifetimes, call.now)
-        .csrf(value.as_bytes(), session.idle_ends_at)?;
+        .write_csrf(value.as_bytes(), session.idle_ends_at)?;
     Ok((value, set_cookies.into_lines()))
 }

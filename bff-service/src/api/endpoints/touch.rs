@@ -23,7 +23,7 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     )?;
     if !session.is_signed_in() {
         let failure = ApiError::new(ErrorCode::SessionExpired, "no token is left that the session could use");
-        return Err(failure.because(Reason::SessionOver));
+        return Err(failure.because(Reason::SessionExpired));
     }
     let mut set_cookies = SetCookies::new(&call.cookies);
     let mut writer = SessionWriter::new(
@@ -32,7 +32,7 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
         application.lifetimes,
         call.now,
     );
-    let idle_ends_at = writer.active(csrf)?;
+    let idle_ends_at = writer.write_active(csrf)?;
     let body = ends(call, session.ends_at(), idle_ends_at);
     Ok(Answer::json(body).with_cookies(set_cookies.into_lines()))
 }

@@ -188,7 +188,7 @@ async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, rep
     };
     match KeySet::parse(&answer.body) {
         Err(error) => report.faults.push(format!("invalid JWKS: {url}: {error}: {CHECK_URL}")),
-        Ok(keys) if keys.supports_any(config.id_token_algorithms()) => {
+        Ok(keys) if keys.has_key_for_any(config.id_token_algorithms()) => {
             report.good.push(format!("loaded JWKS from {url} (usable signing keys: {})", keys.len()));
         }
         Ok(_) => report.faults.push(format!(

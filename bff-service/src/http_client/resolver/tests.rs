@@ -44,7 +44,7 @@ fn names_that_only_look_like_localhost_are_not() {
 
 #[tokio::test]
 async fn an_address_is_no_question() {
-    let names = Names::new(|name| panic!("asked for the address of {name}"));
+    let names = Names::new(|name| panic!("sent a query for {name}"));
     for (host, ip) in [
         ("[::1]", IpAddr::from(Ipv6Addr::LOCALHOST)),
         ("192.0.2.1", FIRST.into()),
@@ -101,15 +101,15 @@ async fn a_question_that_is_lost_or_refused_leaves_what_was_known_and_costs_nobo
             "lost"
         );
     }
-    assert_eq!(ASKED.load(Ordering::Relaxed), 3, "one question at a time");
+    assert_eq!(ASKED.load(Ordering::Relaxed), 3, "one query at a time");
     drop(lost);
-    while names.known().values().any(|name| name.question.is_some()) {
+    while names.known().values().any(|name| name.query.is_some()) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(
         names.lookup("as.example.com", 443).await.unwrap(),
         address(SECOND),
-        "answered late"
+        "late response"
     );
 }
 
@@ -119,7 +119,7 @@ async fn a_name_of_which_nothing_is_known_is_an_error_with_its_reason_and_asked_
     let names = Names::new(|_| match ASKED.fetch_add(1, Ordering::Relaxed) {
         0 => Err(io::Error::other("no such name")),
         1 => Ok(Vec::new()),
-        2 => panic!("the question itself fails"),
+        2 => panic!("the query panics"),
         _ => Ok(vec![FIRST.into()]),
     });
     let outcome = async || {

@@ -39,9 +39,9 @@ async fn exchange(client: Client, lying: String, other: String, count: u64) -> u
                 };
                 match outcome {
                     // The response was sent before the request, on a new connection.
-                    Ok(answer) if sharing == Sharing::Own && answer.body == UNASKED => {}
-                    Ok(answer) => {
-                        assert_eq!(String::from_utf8_lossy(&answer.body), asked, "{sharing:?}");
+                    Ok(response) if sharing == Sharing::Own && response.body == UNASKED => {}
+                    Ok(response) => {
+                        assert_eq!(String::from_utf8_lossy(&response.body), asked, "{sharing:?}");
                         answered.set(answered.get() + 1);
                     }
                     Err(HttpError::Broken(_) | HttpError::Status { .. }) => {}

@@ -34,7 +34,7 @@ fn showing(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerCon
     Arc::new(config.unwrap())
 }
 
-async fn refusal_of(server_tls: Arc<ServerConfig>, client_tls: &Arc<rustls::ClientConfig>) -> String {
+async fn error_of(server_tls: Arc<ServerConfig>, client_tls: &Arc<rustls::ClientConfig>) -> String {
     let port = server(server_tls).port();
     let client = client(client_tls, &Proxy::default());
     let url = format!("https://login.example.localhost:{port}/");
@@ -45,10 +45,10 @@ async fn refusal_of(server_tls: Arc<ServerConfig>, client_tls: &Arc<rustls::Clie
 async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_name_names_both() {
     let (other, _) = tls("login.example.localhost");
     let (_, trusting) = tls("login.example.localhost");
-    let refusal = refusal_of(other, &trusting).await;
+    let error = error_of(other, &trusting).await;
     assert!(
-        refusal.contains("set `authorization_server.ca_file`") && refusal.contains("with its present certificate"),
-        "{refusal}"
+        error.contains("set `authorization_server.ca_file`") && error.contains("with its present certificate"),
+        "{error}"
     );
     let key = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(["login.example.localhost".to_owned()]).unwrap();
@@ -56,19 +56,18 @@ async fn a_certificate_of_another_authority_names_ca_file_and_one_for_another_na
         .distinguished_name
         .push(rcgen::DnType::CommonName, "nobody's authority");
     let certificate = parameters.self_signed(&key).unwrap().der().clone();
-    let refusal = refusal_of(showing(certificate, &key), &trusting).await;
+    let error = error_of(showing(certificate, &key), &trusting).await;
     assert!(
-        refusal.contains("set `authorization_server.ca_file`")
-            && refusal.contains("with the certificate of the authority")
-            && !refusal.contains("UnknownIssuer"),
-        "{refusal}"
+        error.contains("set `authorization_server.ca_file`")
+            && error.contains("with the certificate of the authority")
+            && !error.contains("UnknownIssuer"),
+        "{error}"
     );
     let (for_another, trusting) = tls("www.example.localhost");
-    let refusal = refusal_of(for_another, &trusting).await;
+    let error = error_of(for_another, &trusting).await;
     assert!(
-        refusal.contains("not for the name login.example.localhost, but for")
-            && refusal.contains("www.example.localhost"),
-        "{refusal}"
+        error.contains("not for the name login.example.localhost, but for") && error.contains("www.example.localhost"),
+        "{error}"
     );
 }
 
@@ -85,11 +84,8 @@ async fn the_certificate_of_an_authority_that_a_server_shows_as_its_own_is_calle
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let refusal = refusal_of(showing(certificate, &key), &Arc::new(trusting)).await;
-    assert!(
-        refusal.contains("`CA:TRUE`") && !refusal.contains("CaUsed"),
-        "{refusal}"
-    );
+    let error = error_of(showing(certificate, &key), &Arc::new(trusting)).await;
+    assert!(error.contains("`CA:TRUE`") && !error.contains("CaUsed"), "{error}");
 }
 
 #[actix_web::test]
@@ -105,6 +101,6 @@ async fn a_server_that_speaks_http_where_tls_is_spoken_is_told_so() {
     let (_, trusting) = tls("login.example.localhost");
     let client = client(&trusting, &Proxy::default());
     let url = format!("https://login.example.localhost:{port}/");
-    let refusal = get(&client, &url, Sharing::Own).await.err().unwrap().to_string();
-    assert!(refusal.contains("does not speak TLS"), "{refusal}");
+    let error = get(&client, &url, Sharing::Own).await.err().unwrap().to_string();
+    assert!(error.contains("does not speak TLS"), "{error}");
 }

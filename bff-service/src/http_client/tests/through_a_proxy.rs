@@ -52,8 +52,8 @@ fn fake_proxy(to: SocketAddr, status: u16) -> (SocketAddr, Arc<Mutex<Vec<String>
             while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|length| length > 0) {}
             seen.lock().unwrap().push(head);
             let interim = "HTTP/1.1 100 Continue\r\n\r\n";
-            let answer = format!("{interim}HTTP/1.1 {status} Said\r\nvia: fake\r\n\r\n");
-            client.write_all(answer.as_bytes()).unwrap();
+            let response = format!("{interim}HTTP/1.1 {status} Said\r\nvia: fake\r\n\r\n");
+            client.write_all(response.as_bytes()).unwrap();
             if status == 200 {
                 let server = TcpStream::connect(to).unwrap();
                 let pairs = [(&client, &server), (&server, &client)].map(|(from, to)| {
@@ -87,8 +87,8 @@ async fn https_goes_through_the_tunnel_of_the_proxy_with_its_credentials_and_tls
     let (address, heads) = fake_proxy(fake_server(server, HELLO, true), 200);
     let proxy = proxy(&format!("http://user:p%40ss@{address}"), "");
     for sharing in [Sharing::Own, Sharing::Shared] {
-        let answer = get(&client(&trusting, &proxy), "https://login.example.com/a?b", sharing).await;
-        assert_eq!(answer.unwrap().body.as_ref(), b"hello");
+        let response = get(&client(&trusting, &proxy), "https://login.example.com/a?b", sharing).await;
+        assert_eq!(response.unwrap().body.as_ref(), b"hello");
     }
     let head = heads.lock().unwrap()[0].clone();
     assert!(
@@ -100,8 +100,8 @@ async fn https_goes_through_the_tunnel_of_the_proxy_with_its_credentials_and_tls
         "{head}"
     );
     // A server with a certificate for another name is refused, whatever the proxy says.
-    let answer = get(&client(&trusting, &proxy), "https://other.example.com/", Sharing::Own).await;
-    assert!(matches!(answer, Err(HttpError::Connect(_))));
+    let response = get(&client(&trusting, &proxy), "https://other.example.com/", Sharing::Own).await;
+    assert!(matches!(response, Err(HttpError::Connect(_))));
 }
 
 #[actix_web::test]
@@ -115,8 +115,8 @@ async fn a_proxy_that_refuses_or_is_away_is_named_without_its_credentials() {
         (away, "refused"),
     ] {
         let proxy = proxy(&format!("http://user:passphrase@{address}"), "");
-        let answer = get(&client(&trusting, &proxy), "https://login.example.com/", Sharing::Own).await;
-        let Err(error @ HttpError::Connect(_)) = answer else {
+        let response = get(&client(&trusting, &proxy), "https://login.example.com/", Sharing::Own).await;
+        let Err(error @ HttpError::Connect(_)) = response else {
             panic!("{said}: there was a connection")
         };
         let error = error.to_string();
@@ -132,8 +132,8 @@ async fn loopback_and_what_no_proxy_names_are_reached_without_the_proxy() {
     let (address, heads) = fake_proxy(server, 503);
     let proxy = proxy(&format!("http://{address}"), "login.example.com");
     let url = format!("https://login.example.localhost:{}/", server.port());
-    let answer = get(&client(&trusting, &proxy), &url, Sharing::Own).await;
-    assert_eq!(answer.unwrap().body.as_ref(), b"hello");
+    let response = get(&client(&trusting, &proxy), &url, Sharing::Own).await;
+    assert_eq!(response.unwrap().body.as_ref(), b"hello");
     assert!(heads.lock().unwrap().is_empty());
 }
 

@@ -93,19 +93,19 @@ pub(super) fn start(seed: u64, tls: Option<Arc<ServerConfig>>, is_lying: bool) -
     address
 }
 
-fn answer(number: &str) -> String {
+fn respond(number: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{number}", number.len())
 }
 
 fn serve(stream: impl Read + Write, mut seeded: Seeded, is_lying: bool) {
     let mut reader = BufReader::new(stream);
     if is_lying && seeded.below(40) == 0 {
-        let _ = reader.get_mut().write_all(answer(UNASKED).as_bytes());
+        let _ = reader.get_mut().write_all(respond(UNASKED).as_bytes());
         let _ = reader.get_mut().flush();
     }
     while let Some(number) = read(&mut reader) {
         let manner = Manner::pick(&mut seeded, is_lying);
-        let whole = answer(&number);
+        let whole = respond(&number);
         let (sent, ends) = match manner {
             Manner::Length => (whole, false),
             Manner::Chunks => {
@@ -130,16 +130,16 @@ fn serve(stream: impl Read + Write, mut seeded: Seeded, is_lying: bool) {
                 std::thread::sleep(Duration::from_millis(2));
                 (whole, false)
             }
-            Manner::Surplus => (format!("{whole}{}", answer("surplus")), false),
+            Manner::Surplus => (format!("{whole}{}", respond("surplus")), false),
             Manner::LateSurplus => {
                 if reader.get_mut().write_all(whole.as_bytes()).is_err() {
                     return;
                 }
                 let _ = reader.get_mut().flush();
                 std::thread::sleep(Duration::from_millis(2));
-                (answer("late"), false)
+                (respond("late"), false)
             }
-            Manner::SurplusAfterNoContent => (format!("HTTP/1.1 204 No Content\r\n\r\n{}", answer("surplus")), false),
+            Manner::SurplusAfterNoContent => (format!("HTTP/1.1 204 No Content\r\n\r\n{}", respond("surplus")), false),
             Manner::Cut => (whole[..whole.len() - 1].to_owned(), true),
             Manner::CutChunks => {
                 let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -98,7 +98,7 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
             "{good}"
         );
         let [asked] = &server.requests("/introspect")[..] else {
-            panic!("asked once")
+            panic!("the introspection endpoint got another number of requests than one")
         };
         assert!(asked.form().contains_key("token"));
         assert!(

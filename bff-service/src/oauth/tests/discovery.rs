@@ -190,7 +190,7 @@ async fn a_server_that_comes_back_needs_no_restart() {
     server.answer_by(|_| Reply::Json(500, json!({})));
     let client = server.client(&[]);
     assert!(client.authorization_request(&redirect_uri(), &[]).await.is_err());
-    assert!(!client.ready());
+    assert!(!client.is_ready());
     server.answer_by(move |_| Reply::Json(200, good.clone()));
     assert!(client.authorization_request(&redirect_uri(), &[]).await.is_ok());
 }
@@ -214,9 +214,9 @@ async fn the_background_task_makes_the_provider_ready_once_the_server_is_there()
     let config = server.config(&[]);
     let server = AuthorizationServer::new(&config, &std::sync::Arc::default()).unwrap();
     let client = OAuthClient::new(&config, server.clone());
-    assert!(!client.ready());
+    assert!(!client.is_ready());
     let keeping = actix_web::rt::spawn(server.clone().keep_fresh());
-    while !client.ready() {
+    while !client.is_ready() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     keeping.abort();

@@ -50,11 +50,11 @@ fn nonce_server() -> FakeServer {
 /// The response of a token endpoint to a proof without this nonce.
 fn asks_for_nonce(nonce: &str) -> Reply {
     let body = r#"{"error":"use_dpop_nonce"}"#;
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ndpop-nonce: {nonce}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    Reply::Raw(answer.into_bytes())
+    Reply::Raw(response.into_bytes())
 }
 
 #[actix_web::test]

@@ -112,7 +112,7 @@ impl FakeServer {
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        panic!("{path} was asked {} times, not {count}", self.requests(path).len());
+        panic!("{path} was requested {} times, not {count}", self.requests(path).len());
     }
 
     /// Metadata of an authorization server with the issuer and the endpoints of this server.
@@ -247,8 +247,8 @@ fn serve(mut stream: &TcpStream, handler: &Mutex<Handler>, requests: &Mutex<Vec<
             }
         };
         let length = body.len();
-        let answer = format!("HTTP/1.1 {status} x\r\n{headers}\r\ncontent-length: {length}\r\n\r\n{body}");
-        if stream.write_all(answer.as_bytes()).is_err() {
+        let response = format!("HTTP/1.1 {status} x\r\n{headers}\r\ncontent-length: {length}\r\n\r\n{body}");
+        if stream.write_all(response.as_bytes()).is_err() {
             return;
         }
     }

@@ -63,13 +63,13 @@ async fn refresh(reply: Reply) -> OAuthError {
 }
 
 /// A working server: its token endpoint issues tokens with a valid ID token.
-pub(super) fn good_server() -> FakeServer {
+pub(super) fn working_server() -> FakeServer {
     let signer = Signer::es256("1");
     let server = FakeServer::authorization_server(&[&signer], unused);
-    let answer = tokens(&id_token(&signer, &server.url("")));
+    let response = tokens(&id_token(&signer, &server.url("")));
     let (metadata, keys) = (server.metadata(), jwks([&signer]));
     server.answer_by(move |request| match request.path() {
-        "/token" => Reply::Json(200, answer.clone()),
+        "/token" => Reply::Json(200, response.clone()),
         "/jwks" => Reply::Json(200, keys.clone()),
         _ => Reply::Json(200, metadata.clone()),
     });
@@ -78,7 +78,7 @@ pub(super) fn good_server() -> FakeServer {
 
 #[actix_web::test]
 async fn a_code_is_exchanged_with_verifier_and_exact_redirect_uri() {
-    let server = good_server();
+    let server = working_server();
     let tokens = exchange(&server, &[]).await.unwrap();
     assert_eq!(tokens.access_token, "at-1");
     assert_eq!(tokens.refresh_token.as_deref(), Some("rt-2"));
@@ -94,7 +94,7 @@ async fn a_code_is_exchanged_with_verifier_and_exact_redirect_uri() {
 
 #[actix_web::test]
 async fn client_secret_basic_is_form_encoded_first() {
-    let server = good_server();
+    let server = working_server();
     exchange(&server, &[]).await.unwrap();
     let header = server.requests("/token")[0].headers["authorization"].clone();
     let credentials = STANDARD.decode(header.strip_prefix("Basic ").unwrap()).unwrap();
@@ -106,7 +106,7 @@ async fn client_secret_basic_is_form_encoded_first() {
 
 #[actix_web::test]
 async fn client_secret_post_is_in_the_body_alone() {
-    let server = good_server();
+    let server = working_server();
     exchange(&server, &["client.authentication = \"client_secret_post\""])
         .await
         .unwrap();
@@ -202,7 +202,7 @@ async fn a_login_without_id_token_is_refused_and_a_refresh_without_is_not() {
 
 #[actix_web::test]
 async fn an_id_token_for_another_login_is_refused() {
-    let server = good_server();
+    let server = working_server();
     let error = server
         .client(&[])
         .exchange_code(
@@ -223,7 +223,7 @@ async fn an_id_token_for_another_login_is_refused() {
 
 #[actix_web::test]
 async fn an_id_token_of_another_user_after_a_refresh_is_refused() {
-    let server = good_server();
+    let server = working_server();
     let client = server.client(&[]);
     let bob = Signer::es256("1").sign(&json!({"iss": server.url(""), "sub": "bob", "aud": "spa client"}));
     let error = client.refresh("rt-1", Some(&bob), None).await.err().unwrap();
@@ -242,14 +242,14 @@ async fn an_id_token_of_another_user_after_a_refresh_is_refused() {
 async fn unusual_but_legal_answers_are_accepted() {
     let signer = Signer::rsa(None);
     let server = FakeServer::authorization_server(&[&signer], unused);
-    let mut answer = tokens(&id_token(&signer, &server.url("")));
-    answer["access_token"] = json!("x".repeat(6000));
-    answer["token_type"] = json!("BEARER");
-    answer["expires_in"] = json!("299");
-    answer["refresh_token"] = json!("with space ~!");
+    let mut response = tokens(&id_token(&signer, &server.url("")));
+    response["access_token"] = json!("x".repeat(6000));
+    response["token_type"] = json!("BEARER");
+    response["expires_in"] = json!("299");
+    response["refresh_token"] = json!("with space ~!");
     let (metadata, keys) = (server.metadata(), jwks([&signer]));
     server.answer_by(move |request| match request.path() {
-        "/token" => Reply::Text(200, "Application/JSON;charset=UTF-8", format!("\n {answer} \n")),
+        "/token" => Reply::Text(200, "Application/JSON;charset=UTF-8", format!("\n {response} \n")),
         "/jwks" => Reply::Text(200, "application/jwk-set+json", keys.to_string()),
         _ => Reply::Json(200, metadata.clone()),
     });
@@ -258,16 +258,20 @@ async fn unusual_but_legal_answers_are_accepted() {
 }
 
 /// The forms of the requests to a token endpoint with these responses, in order.
-async fn refreshed(answers: Vec<Reply>, lines: &[&str], scope: Option<&str>) -> (Option<String>, Vec<Option<String>>) {
-    let mut answers = answers.into_iter();
-    let server = FakeServer::authorization_server(&[&Signer::es256("1")], move |_| answers.next().unwrap());
+async fn refreshed(
+    responses: Vec<Reply>,
+    lines: &[&str],
+    scope: Option<&str>,
+) -> (Option<String>, Vec<Option<String>>) {
+    let mut responses = responses.into_iter();
+    let server = FakeServer::authorization_server(&[&Signer::es256("1")], move |_| responses.next().unwrap());
     let tokens = server.client(lines).refresh("rt-1", None, scope).await.unwrap();
     let requests = server.requests("/token");
     let asked = requests.iter().map(|request| request.form().get("scope").cloned());
     (tokens.scope, asked.collect())
 }
 
-fn answer_of_scope(scope: Option<&str>) -> Reply {
+fn response_with_scope(scope: Option<&str>) -> Reply {
     Reply::Json(
         200,
         json!({"access_token": "at", "token_type": "Bearer", "scope": scope}),
@@ -278,23 +282,23 @@ fn answer_of_scope(scope: Option<&str>) -> Reply {
 async fn a_refresh_asks_for_the_scope_that_was_granted_unless_the_configuration_leaves_it_out() {
     let some = |scope: &str| Some(scope.to_owned());
     let granted = Some("openid api");
-    let (scope, asked) = refreshed(vec![answer_of_scope(None)], &[], granted).await;
+    let (scope, asked) = refreshed(vec![response_with_scope(None)], &[], granted).await;
     assert_eq!((scope, asked), (some("openid api"), vec![some("openid api")]));
-    let (scope, asked) = refreshed(vec![answer_of_scope(Some("openid"))], &[], granted).await;
+    let (scope, asked) = refreshed(vec![response_with_scope(Some("openid"))], &[], granted).await;
     assert_eq!((scope, asked), (some("openid"), vec![some("openid api")]));
-    let (scope, asked) = refreshed(vec![answer_of_scope(None)], &[], None).await;
+    let (scope, asked) = refreshed(vec![response_with_scope(None)], &[], None).await;
     assert_eq!((scope, asked), (None, vec![None]));
     let off = ["client.send_scope_at_refresh = false"];
-    let (_, asked) = refreshed(vec![answer_of_scope(None)], &off, granted).await;
+    let (_, asked) = refreshed(vec![response_with_scope(None)], &off, granted).await;
     assert_eq!(asked, [None]);
 }
 
 #[actix_web::test]
 async fn a_server_that_does_not_take_back_the_scope_that_it_granted_is_asked_without_one() {
-    let refusal = || Reply::Json(400, json!({"error": "invalid_scope"}));
-    let (_, asked) = refreshed(vec![refusal(), answer_of_scope(None)], &[], Some("a b")).await;
+    let invalid_scope = || Reply::Json(400, json!({"error": "invalid_scope"}));
+    let (_, asked) = refreshed(vec![invalid_scope(), response_with_scope(None)], &[], Some("a b")).await;
     assert_eq!(asked, [Some("a b".to_owned()), None]);
-    let server = server_with_token_reply(refusal());
+    let server = server_with_token_reply(invalid_scope());
     assert!(server.client(&[]).refresh("rt-1", None, None).await.is_err());
     assert_eq!(server.requests("/token").len(), 1, "there is nothing to leave out");
 }
@@ -329,7 +333,7 @@ async fn an_error_description_is_in_the_log_for_debugging_unless_it_repeats_a_se
 async fn a_code_is_not_used_up_while_the_keys_cannot_be_had() {
     let signer = Signer::es256("1");
     let server = FakeServer::start(unused);
-    let (metadata, answer) = (server.metadata(), tokens(&id_token(&signer, &server.url(""))));
+    let (metadata, response) = (server.metadata(), tokens(&id_token(&signer, &server.url(""))));
     let down = metadata.clone();
     server.answer_by(move |request| match request.path() {
         "/jwks" => Reply::Json(500, json!({})),
@@ -348,7 +352,7 @@ async fn a_code_is_not_used_up_while_the_keys_cannot_be_had() {
     let keys = jwks([&signer]);
     server.answer_by(move |request| match request.path() {
         "/jwks" => Reply::Json(200, keys.clone()),
-        "/token" => Reply::Json(200, answer.clone()),
+        "/token" => Reply::Json(200, response.clone()),
         _ => Reply::Json(200, metadata.clone()),
     });
     assert!(login().await.is_ok(), "the same code");

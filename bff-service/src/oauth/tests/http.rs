@@ -16,10 +16,10 @@ fn client(lines: &[&str]) -> HttpClient {
 
 async fn get(reply: Reply) -> (Result<ServerResponse, HttpError>, FakeServer) {
     let server = FakeServer::start(move |_| reply.clone());
-    let answer = client(&["authorization_server.request_timeout_ms = 300"])
+    let response = client(&["authorization_server.request_timeout_ms = 300"])
         .get(ServerEndpoint::Jwks, &server.url("/"), &[], 1000)
         .await;
-    (answer, server)
+    (response, server)
 }
 
 async fn post(reply: Reply) -> (Result<ServerResponse, HttpError>, FakeServer) {
@@ -27,18 +27,18 @@ async fn post(reply: Reply) -> (Result<ServerResponse, HttpError>, FakeServer) {
     let request = oauth2::http::Request::post(server.url("/"))
         .body(b"a=b".to_vec())
         .unwrap();
-    let answer = client(&["authorization_server.request_timeout_ms = 300"])
+    let response = client(&["authorization_server.request_timeout_ms = 300"])
         .send(ServerEndpoint::Token, request)
         .await;
-    (answer, server)
+    (response, server)
 }
 
 #[actix_web::test]
 async fn an_answer_comes_whole() {
-    let (answer, server) = get(Reply::Json(200, "hello".into())).await;
-    let answer = answer.unwrap();
-    assert_eq!((answer.status, answer.body.as_ref()), (200, br#""hello""#.as_ref()));
-    assert!(answer.is("application/json"));
+    let (response, server) = get(Reply::Json(200, "hello".into())).await;
+    let response = response.unwrap();
+    assert_eq!((response.status, response.body.as_ref()), (200, br#""hello""#.as_ref()));
+    assert!(response.has_media_type("application/json"));
     assert_eq!(server.requests("/")[0].headers["accept-encoding"], "identity");
 }
 
@@ -55,9 +55,9 @@ async fn a_server_that_stops_in_the_middle_of_its_answer_is_a_timeout() {
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"acc\r\n",
     ];
     for beginning in beginnings {
-        let (answer, _) = get(Reply::Stall(beginning.to_vec())).await;
+        let (response, _) = get(Reply::Stall(beginning.to_vec())).await;
         assert!(
-            matches!(answer, Err(HttpError::Timeout { .. })),
+            matches!(response, Err(HttpError::Timeout { .. })),
             "{}",
             String::from_utf8_lossy(beginning)
         );
@@ -71,18 +71,21 @@ async fn a_server_that_is_not_there_is_no_connection() {
         .local_addr()
         .unwrap()
         .port();
-    let answer = client(&[])
+    let response = client(&[])
         .get(ServerEndpoint::Jwks, &format!("http://127.0.0.1:{port}/"), &[], 1000)
         .await;
-    assert!(matches!(answer, Err(HttpError::Connect(_))));
+    assert!(matches!(response, Err(HttpError::Connect(_))));
 }
 
 #[actix_web::test]
 async fn a_name_that_does_not_exist_is_no_connection() {
-    let answer = client(&[])
+    let response = client(&[])
         .get(ServerEndpoint::Jwks, "http://login.example.invalid/", &[], 1000)
         .await;
-    assert!(matches!(answer, Err(HttpError::Connect(_) | HttpError::Timeout { .. })));
+    assert!(matches!(
+        response,
+        Err(HttpError::Connect(_) | HttpError::Timeout { .. })
+    ));
 }
 
 #[actix_web::test]
@@ -94,9 +97,9 @@ async fn what_is_not_http_or_cut_is_a_broken_connection() {
         b"HTTP/1.1 200 OK\r\n",
     ];
     for reply in replies {
-        let (answer, _) = get(Reply::Raw(reply.to_vec())).await;
+        let (response, _) = get(Reply::Raw(reply.to_vec())).await;
         assert!(
-            matches!(answer, Err(HttpError::Broken(_))),
+            matches!(response, Err(HttpError::Broken(_))),
             "{}",
             String::from_utf8_lossy(reply)
         );
@@ -106,8 +109,8 @@ async fn what_is_not_http_or_cut_is_a_broken_connection() {
 #[actix_web::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = FakeServer::start(|_| Reply::Json(200, "believed".into()));
-    let (answer, _) = get(Reply::Redirect(elsewhere.url("/"))).await;
-    assert!(matches!(answer, Err(HttpError::Status { status: 302, .. })));
+    let (response, _) = get(Reply::Redirect(elsewhere.url("/"))).await;
+    assert!(matches!(response, Err(HttpError::Status { status: 302, .. })));
     assert!(elsewhere.requests("/").is_empty());
 }
 
@@ -135,22 +138,22 @@ async fn a_huge_answer_is_refused_whether_its_length_is_announced_or_not() {
 
 #[actix_web::test]
 async fn a_broken_connection_is_tried_again_once_for_get_and_never_for_post() {
-    let (answer, server) = get(Reply::Close).await;
-    assert!(matches!(answer, Err(HttpError::Broken(_))));
+    let (response, server) = get(Reply::Close).await;
+    assert!(matches!(response, Err(HttpError::Broken(_))));
     assert_eq!(server.requests("/").len(), 2);
-    let (answer, server) = post(Reply::Close).await;
-    assert!(matches!(answer, Err(HttpError::Broken(_))));
+    let (response, server) = post(Reply::Close).await;
+    assert!(matches!(response, Err(HttpError::Broken(_))));
     assert_eq!(server.requests("/").len(), 1);
 }
 
 #[actix_web::test]
 async fn a_compressed_answer_is_not_unpacked() {
-    let answer = Reply::Text(
+    let response = Reply::Text(
         200,
         "application/json\r\ncontent-encoding: gzip",
         "\u{1f}packed".to_owned(),
     );
-    assert_eq!(get(answer).await.0.unwrap().body.as_ref(), b"\x1fpacked");
+    assert_eq!(get(response).await.0.unwrap().body.as_ref(), b"\x1fpacked");
 }
 
 #[actix_web::test]
@@ -162,10 +165,10 @@ async fn retry_after_is_passed_on_as_the_server_wrote_it_whatever_the_status() {
             "text/plain\r\nretry-after: Fri, 27 Nov 2026 12:00:00 GMT",
         ),
     ] {
-        let answer = get(Reply::Text(429, headers, String::new())).await.0.unwrap();
-        assert_eq!(answer.retry_after.as_deref(), Some(said));
+        let response = get(Reply::Text(429, headers, String::new())).await.0.unwrap();
+        assert_eq!(response.retry_after.as_deref(), Some(said));
         let Err(HttpError::Status { retry_after, .. }) = get(Reply::Text(503, headers, String::new())).await.0 else {
-            panic!("a 503 is no answer");
+            panic!("HTTP 503 is not an error");
         };
         assert_eq!(retry_after.as_deref(), Some(said));
     }

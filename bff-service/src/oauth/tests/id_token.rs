@@ -18,7 +18,7 @@ const LOGIN: Flow<'static> = Flow::Login {
     requirements: &NO_REQUIREMENTS,
 };
 
-fn good() -> Map<String, Value> {
+fn valid_claims() -> Map<String, Value> {
     let claims = json!({
         "iss": "https://login.example.com",
         "sub": "alice",
@@ -34,7 +34,7 @@ fn good() -> Map<String, Value> {
 
 /// The valid claims with changes; null removes a claim.
 fn changed(changes: Value) -> Map<String, Value> {
-    let mut claims = good();
+    let mut claims = valid_claims();
     for (name, value) in changes.as_object().unwrap() {
         match value {
             Value::Null => claims.remove(name),
@@ -231,7 +231,7 @@ fn acr_must_be_what_was_asked_for_as_essential() {
 
 #[test]
 fn after_a_refresh_the_token_is_of_the_same_user_client_and_login() {
-    let before = good();
+    let before = valid_claims();
     let judge = |changes| {
         let flow = Flow::Refresh {
             previous: Some(&before),

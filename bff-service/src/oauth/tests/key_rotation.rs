@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 use super::fake_server::{FakeServer, Reply, redirect_uri};
-use super::grants::{NONCE, VERIFIER, exchange, good_server, id_token, tokens, unused};
+use super::grants::{NONCE, VERIFIER, exchange, id_token, tokens, unused, working_server};
 use super::signer::{Signer, jwks};
 use crate::oauth::id_token::IdTokenError;
 use crate::oauth::signed_jwt::JwtError;
@@ -110,13 +110,13 @@ async fn what_strangers_send_does_not_keep_a_new_key_from_the_servers_own_tokens
 
 #[actix_web::test]
 async fn keys_that_cannot_be_fetched_make_the_server_unavailable_and_not_the_token_invalid() {
-    let server = good_server();
-    let (metadata, answer) = (server.metadata(), tokens("a.b.c"));
+    let server = working_server();
+    let (metadata, response) = (server.metadata(), tokens("a.b.c"));
     let good = id_token(&Signer::es256("1"), &server.url(""));
     server.answer_by(move |request| match request.path() {
         "/token" => Reply::Json(
             200,
-            json!({"id_token": good, "access_token": "at", "token_type": answer["token_type"]}),
+            json!({"id_token": good, "access_token": "at", "token_type": response["token_type"]}),
         ),
         "/jwks" => Reply::Json(503, json!({})),
         _ => Reply::Json(200, metadata.clone()),

@@ -203,9 +203,9 @@ async fn signed_userinfo(signer: &Signer, header: Value, changes: Value, lines: 
             claims.as_object_mut().unwrap().remove(name);
         }
     }
-    let answer = format!("{}\n", signer.sign_with_header(&header, &claims));
+    let response = format!("{}\n", signer.sign_with_header(&header, &claims));
     server.answer_as_authorization_server(server.metadata(), &[&published], move |_| {
-        Reply::Text(200, "application/jwt;charset=utf-8", answer.clone())
+        Reply::Text(200, "application/jwt;charset=utf-8", response.clone())
     });
     let claims = server.client(lines).userinfo("at-1", Some("alice")).await;
     claims.map(Value::Object).map_err(|error| error.to_string())
@@ -295,7 +295,7 @@ async fn a_refresh_token_is_revoked_with_the_client_s_credentials() {
         server.wait_for("/revoke", count).await;
     }
     let [basic, post] = &server.requests("/revoke")[..] else {
-        panic!()
+        panic!("the revocation endpoint got another number of requests than two")
     };
     assert_eq!(
         (basic.form()["token"].as_str(), basic.form()["token_type_hint"].as_str()),

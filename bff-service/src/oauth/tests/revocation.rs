@@ -1,4 +1,4 @@
-//! Revocations in the background: repeated when the server asks for it, and of tokens that must not stay valid.
+//! Revocations in the background: repeated at a time that the server sends, and of tokens that must not stay valid.
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -58,7 +58,8 @@ async fn the_refresh_token_is_revoked_first_since_the_access_token_may_go_with_i
     );
 }
 
-/// The log lines if the server answers the refresh token with 200, or not, and the access token with an error.
+/// The log lines if the server answers the revocation of the refresh token with this status, and that of the access token
+/// with an error.
 async fn logged(refresh_token: u16) -> Vec<String> {
     let server = FakeServer::with_metadata(
         json!({}),

@@ -86,25 +86,25 @@ async fn get(url: &str, trusted: &Authority) -> Result<ServerResponse, HttpError
 async fn a_server_with_a_certificate_of_the_ca_file_is_believed() {
     let authority = authority();
     let port = start(&authority);
-    let answer = get(&format!("https://login.example.localhost:{port}/"), &authority)
+    let response = get(&format!("https://login.example.localhost:{port}/"), &authority)
         .await
         .unwrap();
-    assert_eq!(answer.body.as_ref(), b"hello");
+    assert_eq!(response.body.as_ref(), b"hello");
 }
 
 #[actix_web::test]
 async fn a_server_with_a_certificate_of_another_authority_is_not() {
     let port = start(&authority());
-    let answer = get(&format!("https://login.example.localhost:{port}/"), &authority()).await;
-    assert!(matches!(answer, Err(HttpError::Connect(_))), "{:?}", answer.err());
+    let response = get(&format!("https://login.example.localhost:{port}/"), &authority()).await;
+    assert!(matches!(response, Err(HttpError::Connect(_))), "{:?}", response.err());
 }
 
 #[actix_web::test]
 async fn a_server_with_a_certificate_for_another_name_is_not() {
     let authority = authority();
     let port = start(&authority);
-    let answer = get(&format!("https://www.example.localhost:{port}/"), &authority).await;
-    assert!(matches!(answer, Err(HttpError::Connect(_))), "{:?}", answer.err());
+    let response = get(&format!("https://www.example.localhost:{port}/"), &authority).await;
+    assert!(matches!(response, Err(HttpError::Connect(_))), "{:?}", response.err());
 }
 
 /// Requests client certificates, and accepts those of the authority.
@@ -147,10 +147,10 @@ async fn a_renewed_client_certificate_is_shown_on_the_next_connection_and_no_ses
     let (port, shown) = start_for_certificates(&authority);
     for later in [60, 120] {
         let request = oauth2::http::Request::post(format!("https://login.example.localhost:{port}/"));
-        let answer = http
+        let response = http
             .send(ServerEndpoint::Token, request.body(Vec::new()).unwrap())
             .await;
-        assert_eq!(answer.unwrap().body.as_ref(), b"hello");
+        assert_eq!(response.unwrap().body.as_ref(), b"hello");
         renew(later);
     }
     let shown = shown.lock().unwrap();

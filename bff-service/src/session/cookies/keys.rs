@@ -51,8 +51,8 @@ impl CookieKeys {
         })
     }
 
-    /// Puts another key ring in force if its keys or their order differ. Returns a log message.
-    pub fn exchange(&self, config: &Config, ring: &KeyRing) -> Option<String> {
+    /// If the keys of `ring` or their order differ, puts `ring` in force, and returns the log message of the change.
+    pub fn replace(&self, config: &Config, ring: &KeyRing) -> Option<String> {
         let before = self.current.load();
         let ids = |entries: &[(KeyId, Arc<AtomicU64>)]| entries.iter().map(|(id, _)| *id).collect::<Vec<_>>();
         let (old, new) = (ids(&before.opened), ring.key_ids().collect::<Vec<_>>());
@@ -60,13 +60,13 @@ impl CookieKeys {
             return None;
         }
         let names = |ids: &[KeyId]| ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(", ");
-        let said = format!(
-            "reloaded cookie keys: {} (previously {}); the first seals",
+        let message = format!(
+            "reloaded cookie keys, of which the first seals: {} (previously {})",
             names(&new),
             names(&old)
         );
         self.current.store(Arc::new(in_force(config, ring, &before.opened)));
-        Some(said)
+        Some(message)
     }
 
     /// The sealer for cookies.
@@ -91,7 +91,7 @@ impl CookieKeys {
         }
     }
 
-    fn opened_by(&self, key: KeyId) {
+    fn count_opened(&self, key: KeyId) {
         let current = self.current.load();
         if let Some((_, count)) = current.opened.iter().find(|(id, _)| *id == key) {
             count.fetch_add(1, Relaxed);
@@ -123,7 +123,7 @@ impl RotatingSealer {
     }
 
     /// Whether `key` is the one that seals.
-    pub fn seals_with(&self, key: KeyId) -> bool {
+    pub fn is_sealing_key(&self, key: KeyId) -> bool {
         self.of(&self.keys.current.load()).key_ids().next() == Some(key)
     }
 
@@ -132,7 +132,7 @@ impl RotatingSealer {
     /// # Errors
     /// Those of [`Sealer::open`].
     pub fn open(&self, purpose: Purpose, sealed: &[u8], now: u64) -> Result<Opened, OpenError> {
-        self.counted(self.of(&self.keys.current.load()).open(purpose, sealed, now))
+        self.count(self.of(&self.keys.current.load()).open(purpose, sealed, now))
     }
 
     /// Like [`Sealer::open_even_expired`].
@@ -140,13 +140,13 @@ impl RotatingSealer {
     /// # Errors
     /// Those of [`Sealer::open_even_expired`].
     pub fn open_even_expired(&self, purpose: Purpose, sealed: &[u8]) -> Result<Opened, OpenError> {
-        self.counted(self.of(&self.keys.current.load()).open_even_expired(purpose, sealed))
+        self.count(self.of(&self.keys.current.load()).open_even_expired(purpose, sealed))
     }
 
-    fn counted(&self, opened: Result<Opened, OpenError>) -> Result<Opened, OpenError> {
+    fn count(&self, opened: Result<Opened, OpenError>) -> Result<Opened, OpenError> {
         if matches!(self.used_for, SealerUse::Cookies) {
             match &opened {
-                Ok(opened) => self.keys.opened_by(opened.key_id),
+                Ok(opened) => self.keys.count_opened(opened.key_id),
                 Err(OpenError::UnknownKey(_)) => {
                     self.keys.unknown.fetch_add(1, Relaxed);
                 }

@@ -15,7 +15,7 @@ use super::request::RequestCookies;
 use super::settings::CookieSettings;
 use crate::session::refresh_cookie::RefreshContent;
 
-/// Maximum number of lines for other shapes in a response: proxies limit the size of a response head.
+/// Maximum number of `Set-Cookie` lines for other shapes in a response: proxies limit the size of a response head.
 pub const MAX_LINES: usize = 40;
 
 /// Maximum number of parent domains that are cleared.
@@ -134,7 +134,8 @@ impl<'a, 'b> Shapes<'a, 'b> {
         }
     }
 
-    /// `anywhere`: at every Path that matches the request, and not only at those of a configuration.
+    /// Adds the shapes of a name. `anywhere`: at every Path that matches the request, and not only at those of a
+    /// configuration.
     fn add(&mut self, purpose: Purpose, name: &str, anywhere: bool) {
         let mut paths: Vec<&str> = vec!["/"];
         if is_host_locked(name) {
@@ -181,8 +182,8 @@ fn domains_of(host: &str) -> Vec<String> {
         _ => host,
     };
     let is_label = |label: &str| {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty() && label.bytes().all(legal)
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(is_legal)
     };
     if name.parse::<IpAddr>().is_ok() || !name.split('.').all(is_label) {
         return Vec::new();

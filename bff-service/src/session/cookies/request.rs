@@ -9,7 +9,7 @@ use super::settings::CookieSettings;
 use crate::session::ended;
 
 /// Why a cookie cannot be used. The response distinguishes only [`CookieError::Missing`] and [`CookieError::Expired`]
-/// from the others; the log distinguishes all.
+/// from the others. The log distinguishes all.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CookieError {
     /// The request has no such cookie.
@@ -21,7 +21,7 @@ pub enum CookieError {
     /// The cookie is authentic and belongs to another session.
     #[error("is of another session")]
     OfAnotherSession,
-    /// The cookie lacks a part, cannot be decrypted, or has another content than its purpose requires; the string says
+    /// The cookie lacks a part, cannot be decrypted, or has another content than its purpose requires. The string says
     /// which.
     #[error("{0}")]
     Unusable(String),
@@ -130,7 +130,7 @@ impl<'a> RequestCookies<'a> {
 pub struct Authentic {
     /// In the order in which the browser sent them.
     pub opened: Vec<Opened>,
-    /// The error of the last cookie that is not authentic, or that the cookie is missing.
+    /// The error of the last cookie that is not authentic, or [`CookieError::Missing`].
     fault: CookieError,
 }
 
@@ -138,7 +138,7 @@ impl Authentic {
     /// The cookies that have not expired.
     ///
     /// # Errors
-    /// If there is none.
+    /// There is none.
     pub fn unexpired(mut self, now: u64) -> Result<Vec<Opened>, CookieError> {
         let any = !self.opened.is_empty();
         self.opened.retain(|opened| opened.expires_at > now);
@@ -158,7 +158,7 @@ impl Authentic {
     /// The cookie that counts in this session: if there are several, the newest one, with the greatest `made`.
     ///
     /// # Errors
-    /// If there is none, with the most specific reason.
+    /// There is none. The error is the most specific one.
     pub fn of_session(
         mut self,
         session: &CurrentSession,

@@ -8,12 +8,12 @@ use super::other_shapes::{self, Shape};
 use super::request::RequestCookies;
 use super::settings::CookieSettings;
 
-/// Maximum length of the value of one cookie, in bytes. Browsers accept 4,096 for name and value together (RFC 6265bis,
-/// section 5.6).
+/// Maximum length of the value of one cookie, in bytes. Browsers accept 4,096 bytes for name and value together (RFC
+/// 6265bis, section 5.6).
 const MAX_VALUE_BYTES: usize = 3_800;
 
-/// Common limit of servers for all headers of a request, in bytes (nginx, Node.js and others have 8 or 16 KiB).
-const COMMON_HEADER_LIMIT: usize = 8 * 1024;
+/// Maximum length of all headers of a request at common servers, in bytes (nginx, Node.js and others accept 8 or 16 KiB).
+const COMMON_MAX_HEADER_BYTES: usize = 8 * 1024;
 
 /// The attributes of a cleared cookie.
 const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
@@ -21,15 +21,15 @@ const CLEARED: &str = "; SameSite=Strict; Max-Age=0; Expires=Thu, 01 Jan 1970 00
 /// A value is longer than the allowed number of cookies can hold.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the cookie {name} is too long: {bytes} bytes of at most {max_bytes}: configure the authorization server to issue \
+    "the cookie {name} is too long: {bytes} bytes of at most {max_bytes} bytes: configure the authorization server to issue \
      shorter tokens, or raise `max_cookie_parts`"
 )]
 pub struct CookieTooLong {
     /// The cookie's name.
     pub name: String,
-    /// Its sealed length in bytes.
+    /// Its sealed length, in bytes.
     pub bytes: usize,
-    /// The maximum length in bytes.
+    /// The maximum length, in bytes.
     pub max_bytes: usize,
 }
 
@@ -71,8 +71,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// For the response to a navigation from another site. The browser sends no `SameSite=Strict` cookie with it, so
-    /// the request does not show the cookies of an earlier session: all possible ones are cleared.
+    /// Starts the cookies of the response to a navigation from another site. The browser sends no `SameSite=Strict` cookie
+    /// with it, so the request does not show the cookies of an earlier session, and all possible ones are cleared.
     pub fn for_navigation(request: &'a RequestCookies<'b>) -> SetCookies<'a, 'b> {
         SetCookies {
             withheld: true,
@@ -80,8 +80,8 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Sets a cookie to a sealed value. With `lifetime` (seconds) the cookie persists for that time, otherwise until
-    /// the browser closes.
+    /// Sets a cookie to a sealed value. With `lifetime`, the cookie persists for that time, in seconds. Without it, the
+    /// cookie persists until the browser closes.
     ///
     /// # Errors
     /// The value does not fit into the allowed number of cookies.
@@ -187,14 +187,14 @@ impl<'a, 'b> SetCookies<'a, 'b> {
         }
     }
 
-    /// Logs a warning if the browser will send more than common servers accept. The session may still work.
+    /// If the browser is to send more than common servers accept, logs a warning. The session may still work.
     pub fn warn_if_large(&self) {
         let sent = |line: &String| line.split(';').next().map_or(0, str::len);
         let bytes: usize = self.lines.iter().map(sent).sum();
-        if bytes > COMMON_HEADER_LIMIT {
+        if bytes > COMMON_MAX_HEADER_BYTES {
             log::warn!(
-                "the cookies of a session take {bytes} bytes, and many servers allow {COMMON_HEADER_LIMIT} bytes for all headers \
-                 of a request: configure the authorization server to issue shorter tokens"
+                "the cookies of a session take {bytes} bytes, and many servers allow {COMMON_MAX_HEADER_BYTES} bytes for all \
+                 headers of a request: configure the authorization server to issue shorter tokens"
             );
         }
     }

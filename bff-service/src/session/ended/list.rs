@@ -12,14 +12,14 @@ use bff_core::session::ended_sessions::{Ended, EndedSessions};
 
 use crate::clock;
 
-/// The list of one application. Cheap to clone; clones share the list.
+/// The list of one application. Cheap to clone: clones share the list.
 #[derive(Clone)]
 pub struct List {
     state: Arc<RwLock<Inner>>,
     limit: usize,
     clock_skew: u64,
     /// How long an entry is kept, in seconds.
-    keep: u64,
+    keep_seconds: u64,
     /// Whether other replicas may not have some of the entries.
     unpublished: Arc<AtomicBool>,
 }
@@ -31,17 +31,17 @@ struct Inner {
 }
 
 impl List {
-    /// An empty list of at most `limit` entries. Each entry is kept for `keep` seconds after the latest start of a
-    /// session that it ends. `clock_skew` is the maximum difference between the clocks of replicas, in seconds; `epoch`
+    /// An empty list of at most `limit` entries. Each entry is kept for `keep_seconds` after the latest start of a
+    /// session that it ends. `clock_skew` is the maximum difference between the clocks of replicas, in seconds. `epoch`
     /// is a random number.
-    pub fn new(limit: usize, keep: u64, clock_skew: u64, epoch: u32) -> List {
+    pub fn new(limit: usize, keep_seconds: u64, clock_skew: u64, epoch: u32) -> List {
         List {
             state: Arc::new(RwLock::new(Inner {
                 ended: EndedSessions::new(limit, clock_skew),
                 epoch,
             })),
             limit,
-            keep,
+            keep_seconds,
             clock_skew,
             unpublished: Arc::default(),
         }
@@ -58,8 +58,8 @@ impl List {
     }
 
     /// How long an entry is kept, in seconds.
-    pub fn keep(&self) -> u64 {
-        self.keep
+    pub fn keep_seconds(&self) -> u64 {
+        self.keep_seconds
     }
 
     /// Maximum difference between the clocks of replicas, in seconds.
@@ -67,8 +67,8 @@ impl List {
         self.clock_skew
     }
 
-    /// Ends the sessions that began by `now` (seconds since 1970). Returns the time up to which sessions are ended;
-    /// `None` if `ended` names nothing.
+    /// Ends the sessions that began by `now` (seconds since 1970). Returns the time up to which sessions are ended, in
+    /// seconds since 1970. `None`: `ended` names nothing.
     pub fn end(&self, ended: Ended, now: u64) -> Option<u64> {
         self.make_room().ended.end(ended, now)
     }
@@ -77,18 +77,20 @@ impl List {
     /// never displace others. `None`: there is no room, or `ended` names nothing.
     pub fn end_if_room(&self, ended: Ended, now: u64) -> Option<u64> {
         let mut state = self.make_room();
-        let room = state.ended.len() < self.limit / 2;
-        room.then(|| state.ended.end(ended, now)).flatten()
+        let has_room = state.ended.len() < self.limit / 2;
+        has_room.then(|| state.ended.end(ended, now)).flatten()
     }
 
-    /// Adds an entry of another replica.
+    /// Adds an entry of another replica, which ends sessions that began by `until` (seconds since 1970).
     pub fn learn(&self, ended: Ended, until: u64) {
         self.make_room().ended.learn(ended, until);
     }
 
     fn make_room(&self) -> RwLockWriteGuard<'_, Inner> {
         let mut state = self.write();
-        state.ended.forget_before(clock::now().saturating_sub(self.keep));
+        state
+            .ended
+            .forget_before(clock::now().saturating_sub(self.keep_seconds));
         state
     }
 
@@ -120,14 +122,14 @@ impl List {
         self.len() == 0
     }
 
-    /// All entries, with the times up to which they end sessions.
+    /// All entries, with the times up to which they end sessions, in seconds since 1970.
     pub fn entries(&self) -> Vec<(Ended, u64)> {
         self.read().ended.iter().collect()
     }
 
     /// The list as JSON for the filter; `None` if the filter has the current state, `known`.
     pub fn to_json(&self, known: &str) -> Option<String> {
-        let expired = clock::now().saturating_sub(self.keep);
+        let expired = clock::now().saturating_sub(self.keep_seconds);
         if self
             .read()
             .ended

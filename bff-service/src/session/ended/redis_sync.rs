@@ -1,6 +1,6 @@
 //! Shares ended sessions between replicas: a sorted set in Redis, whose scores are the times at which the sessions
 //! ended (the time up to which they are ended, minus the clock skew, which is the original format). Each replica adds
-//! its entries, and reads the recent entries of the others every second. An entry that could not be added in time is
+//! its entries, and polls the recent entries of the others every second. An entry that could not be added in time is
 //! added later with the time at which it ended, which the others no longer read: a changed marker tells them to read
 //! the whole set.
 
@@ -12,12 +12,12 @@ use super::list::List;
 use crate::session::redis::{Redis, Unavailable};
 use crate::{clock, random};
 
-/// How often a replica reads the entries of the others.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often a replica polls the entries of the others.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Entries of this age, in seconds, are read again each time, because the clocks of replicas differ.
 const OVERLAP_SECONDS: u64 = 120;
 /// Maximum number of entries.
-const LIMIT: isize = 10_000;
+const MAX_ENTRIES: isize = 10_000;
 
 /// The key of the sorted set.
 const ENDED: &str = "ended";
@@ -25,7 +25,7 @@ const ENDED: &str = "ended";
 const MARKER: &str = "ended-marker";
 
 /// Publishes an entry to the other replicas: ended up to `until` (seconds since 1970), here at `now`. A failure is
-/// logged and counted; this replica has the entry anyway, and publishes it when Redis is available again.
+/// logged and counted. This replica has the entry anyway, and publishes it when Redis is available again.
 pub async fn publish(redis: &Redis, list: &List, ended: Ended, now: u64, until: u64) {
     if try_publish(redis, list, ended, now, until).await.is_err() {
         list.set_unpublished();
@@ -63,12 +63,12 @@ async fn add(redis: &Redis, list: &List, entries: impl IntoIterator<Item = (Ende
         return Ok(());
     }
     redis.run::<i64>(&add).await?;
-    // Keep the newest entries, and no longer than needed.
+    // Redis stores only the newest entries, and no longer than needed.
     let mut trim = redis::cmd("ZREMRANGEBYRANK");
-    trim.arg(redis.key(ENDED)).arg(0).arg(-LIMIT - 1);
+    trim.arg(redis.key(ENDED)).arg(0).arg(-MAX_ENTRIES - 1);
     redis.run::<i64>(&trim).await?;
     let mut expire = redis::cmd("ZREMRANGEBYSCORE");
-    let oldest = clock::now().saturating_sub(list.keep());
+    let oldest = clock::now().saturating_sub(list.keep_seconds());
     expire.arg(redis.key(ENDED)).arg("-inf").arg(oldest);
     redis.run::<i64>(&expire).await?;
     Ok(())
@@ -87,7 +87,7 @@ pub async fn follow(redis: Redis, list: List) {
                 None
             }
         };
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -100,7 +100,7 @@ async fn follow_once(redis: &Redis, list: &List, marker: Option<String>) -> Resu
     let found: Option<String> = redis.run(&get).await?;
     let back = match found.is_some() && found == marker {
         true => OVERLAP_SECONDS,
-        false => list.keep(),
+        false => list.keep_seconds(),
     };
     read(redis, list, clock::now().saturating_sub(back)).await?;
     if found.is_none() {
@@ -130,8 +130,8 @@ async fn read(redis: &Redis, list: &List, since: u64) -> Result<(), Unavailable>
         .arg("+inf")
         .arg("BYSCORE")
         .arg("WITHSCORES");
-    for (text, score) in redis.run::<Vec<(String, f64)>>(&command).await? {
-        if let Some(ended) = Ended::from_text(&text) {
+    for (name, score) in redis.run::<Vec<(String, f64)>>(&command).await? {
+        if let Some(ended) = Ended::from_text(&name) {
             list.learn(ended, to_until(list, score));
         }
     }

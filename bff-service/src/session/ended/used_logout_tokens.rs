@@ -37,13 +37,13 @@ impl LogoutTokens {
     }
 
     /// Marks this id as used at `now` (seconds since 1970). Returns whether this is its first use.
-    pub async fn first_use(&self, id: &str, now: u64) -> bool {
+    pub async fn mark_used(&self, id: &str, now: u64) -> bool {
         let digest: [u8; 32] = Sha256::digest(id).into();
         if !self
             .used
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .first_use(digest, now)
+            .mark_used(digest, now)
         {
             return false;
         }
@@ -56,7 +56,7 @@ impl LogoutTokens {
             .arg("EX")
             .arg(KEEP_SECONDS);
         match redis.run::<Option<String>>(&command).await {
-            Ok(answer) => answer.is_some(),
+            Ok(set) => set.is_some(),
             // A second use at another replica only ends the same sessions again.
             Err(_) => true,
         }
@@ -64,7 +64,7 @@ impl LogoutTokens {
 }
 
 impl Used {
-    fn first_use(&mut self, id: [u8; 32], now: u64) -> bool {
+    fn mark_used(&mut self, id: [u8; 32], now: u64) -> bool {
         let is_old = |(at, _): &(u64, [u8; 32])| at.saturating_add(KEEP_SECONDS) < now;
         while self.order.front().is_some_and(is_old) || self.order.len() >= MAX_TOKENS {
             if let Some((_, id)) = self.order.pop_front() {
@@ -86,10 +86,10 @@ mod tests {
     #[tokio::test]
     async fn a_token_is_good_once_and_forgotten_when_it_is_too_old_anyway() {
         let tokens = LogoutTokens::new(None);
-        assert!(tokens.first_use("a", 1000).await);
-        assert!(tokens.first_use("b", 1000).await);
-        assert!(!tokens.first_use("a", 1000 + KEEP_SECONDS).await);
-        assert!(tokens.first_use("c", 1001 + KEEP_SECONDS).await);
+        assert!(tokens.mark_used("a", 1000).await);
+        assert!(tokens.mark_used("b", 1000).await);
+        assert!(!tokens.mark_used("a", 1000 + KEEP_SECONDS).await);
+        assert!(tokens.mark_used("c", 1001 + KEEP_SECONDS).await);
         assert_eq!(tokens.used.lock().unwrap().ids.len(), 1);
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Flights {
     /// Number of leaders so far.
     pub(super) leases: u64,
     /// Whether a task removes expired flights.
-    pub(super) swept: bool,
+    pub(super) is_swept: bool,
 }
 
 /// An exchange that a caller leads, or that is completed.
@@ -28,9 +28,9 @@ pub(super) struct Flight {
     pub(super) state: FlightState,
 }
 
-/// What a flight has.
+/// The state of a flight.
 pub(super) enum FlightState {
-    /// A caller leads; the others wait on this channel.
+    /// A caller leads, and the others wait on this channel.
     Led(Lease, watch::Sender<Option<RefreshOutcome>>),
     /// Completed. There may be many of these, so they contain only the result.
     Published(RefreshOutcome),
@@ -45,7 +45,7 @@ impl Flights {
     }
 
     /// The number of completed flights whose windows end after this.
-    pub(super) fn ending_after(&self, time: Instant) -> usize {
+    pub(super) fn count_ending_after(&self, time: Instant) -> usize {
         let earlier = self.published.partition_point(|(ends, _)| *ends <= time);
         self.published.len().saturating_sub(earlier)
     }

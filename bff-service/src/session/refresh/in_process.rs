@@ -17,11 +17,11 @@ use crate::clock;
 pub struct RefreshStoreLimits {
     /// How long late callers get the new tokens.
     pub replay_window: Duration,
-    /// Time limit of a leader; after that another caller may lead.
+    /// Time limit of a leader, after which another caller may lead.
     pub lead: Duration,
     /// How long a caller waits for the result of another caller.
     pub wait: Duration,
-    /// Maximum number of completed refreshes; those whose windows end first are dropped first.
+    /// Maximum number of completed refreshes. Those whose windows end first are dropped first.
     pub entries: usize,
     /// Whether another store keeps results until somebody has them.
     pub undelivered_elsewhere: bool,
@@ -89,10 +89,10 @@ impl InProcessRefreshStore {
     /// Publishes the result. Returns whether the caller must start the task that removes expired flights.
     fn publish_now(&self, key: Digest, lease: Lease, outcome: &RefreshOutcome, now: Instant) -> bool {
         let mut flights = self.flights();
-        let has_no_room = flights.ending_after(now + self.limits.replay_window) >= self.limits.entries / 2;
+        let has_no_room = flights.count_ending_after(now + self.limits.replay_window) >= self.limits.entries / 2;
         // A leader that another caller has replaced does not publish.
-        let led = |flight: &&mut Flight| matches!(flight.state, FlightState::Led(holder, _) if holder == lease);
-        let Some(flight) = flights.by_key.get_mut(&key).filter(led) else {
+        let is_led = |flight: &&mut Flight| matches!(flight.state, FlightState::Led(holder, _) if holder == lease);
+        let Some(flight) = flights.by_key.get_mut(&key).filter(is_led) else {
             return false;
         };
         let somebody_waits = matches!(&flight.state, FlightState::Led(_, waiting) if waiting.receiver_count() > 0);
@@ -117,7 +117,7 @@ impl InProcessRefreshStore {
         while flights.published.len() > self.limits.entries {
             flights.forget_oldest();
         }
-        !std::mem::replace(&mut flights.swept, true)
+        !std::mem::replace(&mut flights.is_swept, true)
     }
 
     /// Removes expired flights, so that tokens do not stay in memory until the next request.
@@ -127,7 +127,7 @@ impl InProcessRefreshStore {
                 let mut flights = self.flights();
                 flights.forget_ended(Instant::now());
                 let next = flights.published.front().map(|(ends, _)| *ends);
-                flights.swept = next.is_some();
+                flights.is_swept = next.is_some();
                 next
             };
             match next {
@@ -205,7 +205,7 @@ mod tests {
     async fn lead(store: &InProcessRefreshStore, key: RefreshKey) -> Lease {
         match store.join(key, Holder::AnyProcess).await {
             Role::Leader(lease) => lease,
-            Role::Follower(_) | Role::Replay(_) => panic!("somebody else leads, or has led"),
+            Role::Follower(_) | Role::Replay(_) => panic!("another caller leads, or has led"),
         }
     }
 
@@ -213,7 +213,7 @@ mod tests {
         match store.join(key, Holder::AnyProcess).await {
             Role::Leader(_) => None,
             Role::Follower(Ok(tokens)) | Role::Replay(Ok(tokens)) => Some(tokens.access_token.to_string()),
-            Role::Follower(Err(refusal)) | Role::Replay(Err(refusal)) => Some(refusal.code().to_owned()),
+            Role::Follower(Err(error)) | Role::Replay(Err(error)) => Some(error.code().to_owned()),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Within the process the [in-process store](super::in_process) comes first, so Redis sees only one caller of each
 //! replica. The first of these takes the lock, refreshes, and publishes the new tokens for the others, sealed with the
-//! cookie keys. The steps are [scripts](super::redis_scripts); the tests check a model of the whole protocol.
+//! cookie keys. The steps are [scripts](super::redis_scripts). The tests check a model of the whole protocol.
 //!
 //! * The lock has a short lifetime, and its holder renews it until the refresh is complete. If the holder crashes,
 //!   another replica leads a few seconds later with the same refresh token: an authorization server with a grace period
@@ -42,7 +42,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(30);
 /// Minimum lifetime of a result, for replicas that wait.
 const MIN_OUTCOME_LIFETIME: Duration = Duration::from_secs(2);
 
-/// See the [module](self).
+/// The refresh store of several replicas, as the [module](self) describes it.
 #[derive(Clone)]
 pub struct RedisRefreshStore {
     local: InProcessRefreshStore,
@@ -62,7 +62,7 @@ pub struct RedisRefreshSettings {
     /// How long a caller waits for the result of another caller.
     pub wait: Duration,
     /// Time limit after which a refresh is complete in any case.
-    pub over: Duration,
+    pub complete_after: Duration,
     /// Whether all requests of a session reach the same replica.
     pub session_affinity: bool,
 }
@@ -70,8 +70,8 @@ pub struct RedisRefreshSettings {
 struct Lock {
     token: Arc<str>,
     /// Whether the lock was unavailable, and no other replica can have used the refresh token.
-    alone: bool,
-    prolonging: JoinHandle<()>,
+    is_alone: bool,
+    renewal: JoinHandle<()>,
 }
 
 /// The role of this replica.
@@ -115,13 +115,13 @@ impl RedisRefreshStore {
 
     /// Takes the lead, or returns the result of another replica.
     async fn join_others(&self, key: RefreshKey, holder: Holder) -> ReplicaRole {
-        let refused = || ReplicaRole::Follower(Err(ErrorCode::AuthorizationServerError));
-        let Ok(token) = random::token() else { return refused() };
+        let failed = || ReplicaRole::Follower(Err(ErrorCode::AuthorizationServerError));
+        let Ok(token) = random::token() else { return failed() };
         let begun = Instant::now();
         let (mut waited, mut may_lead) = (false, true);
         while begun.elapsed() <= self.settings.wait {
             // In the meantime, a replica whose lock Redis has lost takes it again.
-            may_lead = self.settings.session_affinity || !self.lock.0.came_back_within(LOCK_LIFETIME);
+            may_lead = self.settings.session_affinity || !self.lock.0.has_come_back_within(LOCK_LIFETIME);
             match self.lock.join(key, &token, may_lead).await {
                 Ok(Joined::Outcome(sealed)) => {
                     let outcome = self.open(key, &sealed);
@@ -134,8 +134,8 @@ impl RedisRefreshStore {
                     }
                     self.lock.discard(key, &sealed).await;
                 }
-                Ok(Joined::Acquired { instead }) => {
-                    if instead {
+                Ok(Joined::Acquired { is_replacement }) => {
+                    if is_replacement {
                         log::warn!(
                             "another replica began a refresh with this refresh token and did not complete it: using the token \
                              again, which ends the session at an authorization server without a grace period: check why \
@@ -159,7 +159,7 @@ impl RedisRefreshStore {
             }
         }
         match may_lead {
-            true => refused(),
+            true => failed(),
             false => ReplicaRole::Follower(Err(ErrorCode::RefreshUnavailable)),
         }
     }
@@ -168,44 +168,47 @@ impl RedisRefreshStore {
     fn may_lead_alone(&self, holder: Holder) -> bool {
         let last_seen = self.lock.0.last_seen();
         let RedisRefreshSettings {
-            replay_window, over, ..
+            replay_window,
+            complete_after,
+            ..
         } = self.settings;
-        let over_since = last_seen.saturating_add(replay_window.saturating_add(over).as_secs());
+        let forgotten_at = last_seen.saturating_add(replay_window.saturating_add(complete_after).as_secs());
         // One second for the rounding of times.
-        let alone =
-            |obtained_at: u64| obtained_at > last_seen.saturating_add(1) || clock::now() > over_since.saturating_add(1);
+        let is_alone = |obtained_at: u64| {
+            obtained_at > last_seen.saturating_add(1) || clock::now() > forgotten_at.saturating_add(1)
+        };
         self.settings.session_affinity
             || match holder {
-                Holder::ThisProcess(since) => alone(since),
+                Holder::ThisProcess(since) => is_alone(since),
                 Holder::AnyProcess => false,
                 Holder::Nobody => true,
             }
     }
 
     /// Renews the lock until the result is [published](RedisRefreshStore::share).
-    fn hold(&self, key: RefreshKey, token: &str, alone: bool) -> Lock {
+    fn hold(&self, key: RefreshKey, token: &str, is_alone: bool) -> Lock {
         let token: Arc<str> = token.into();
-        let (store, prolonged) = (self.clone(), Arc::clone(&token));
+        let (store, renewed) = (self.clone(), Arc::clone(&token));
         // A refresh that never completes must not block its session for ever.
-        let until = Instant::now() + self.settings.over;
-        let prolonging = tokio::spawn(async move {
+        let until = Instant::now() + self.settings.complete_after;
+        let renewal = tokio::spawn(async move {
             while Instant::now() < until {
                 tokio::time::sleep(LOCK_RENEWAL).await;
-                // A failed renewal is repeated after a second; the lock lives for three.
-                if store.lock.keep(key, &prolonged).await == Ok(false) {
+                // A failed renewal is repeated after a second, and the lock lives for three seconds.
+                if store.lock.renew(key, &renewed).await == Ok(false) {
                     return;
                 }
             }
         });
         Lock {
             token,
-            alone,
-            prolonging,
+            is_alone,
+            renewal,
         }
     }
 
     async fn share(&self, key: RefreshKey, lock: &Lock, outcome: &RefreshOutcome) -> Published {
-        lock.prolonging.abort();
+        lock.renewal.abort();
         let window = until_delivered(outcome, self.settings.replay_window, clock::now()).max(MIN_OUTCOME_LIFETIME);
         let Some(sealed) = sealed_outcome::seal(&self.sealer, key, outcome, window.as_secs()) else {
             log::error!(
@@ -261,7 +264,7 @@ impl RedisRefreshStore {
         match self.share(key, lock, &outcome).await {
             Published::LockLost if outcome.is_err() => {}
             // Another replica may have had the lock before Redis became unavailable: the session may then still exist.
-            Published::Unknown if !lock.alone && matches!(outcome, Err(ErrorCode::SessionExpired)) => {
+            Published::Unknown if !lock.is_alone && matches!(outcome, Err(ErrorCode::SessionExpired)) => {
                 return Err(ErrorCode::RefreshUnavailable);
             }
             Published::Yes | Published::LockLost | Published::Unknown => return outcome,

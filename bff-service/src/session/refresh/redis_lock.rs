@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::wildcard_enum_match_arm,
-    reason = "the types of answers of Redis are not ours"
+    reason = "the types of responses of Redis are not ours"
 )]
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) enum Joined {
     /// The caller has the lock.
     Acquired {
         /// Whether it replaces another replica that did not complete the exchange.
-        instead: bool,
+        is_replacement: bool,
     },
     /// Another replica has the lock.
     Busy,
@@ -37,7 +37,8 @@ pub(super) enum Joined {
 pub(super) struct RedisLock(pub(super) Redis);
 
 impl RedisLock {
-    /// Takes the lock with this fencing token if it is free and `may_lead`, or returns the result.
+    /// Returns the result, if there is one. If there is none, the lock is free and `may_lead`, takes the lock with this
+    /// fencing token.
     pub(super) async fn join(&self, key: RefreshKey, token: &str, may_lead: bool) -> Result<Joined, Unavailable> {
         let script = Script::new(JOIN);
         let mut call = self.keyed(&script, key);
@@ -46,23 +47,25 @@ impl RedisLock {
             .arg(MARK_SECONDS)
             .arg(u8::from(may_lead));
         Ok(match self.0.invoke(&call).await? {
-            Value::Int(place) => Joined::Acquired { instead: place > 1 },
+            Value::Int(place) => Joined::Acquired {
+                is_replacement: place > 1,
+            },
             Value::BulkString(sealed) => Joined::Outcome(sealed),
             _ => Joined::Busy,
         })
     }
 
     /// Renews the lock. Returns whether the holder of this token still has it.
-    pub(super) async fn keep(&self, key: RefreshKey, token: &str) -> Result<bool, Unavailable> {
+    pub(super) async fn renew(&self, key: RefreshKey, token: &str) -> Result<bool, Unavailable> {
         let script = Script::new(KEEP);
         let mut call = self.keyed(&script, key);
         call.arg(token).arg(millis(LOCK_LIFETIME)).arg(MARK_SECONDS);
-        let kept: u64 = self.0.invoke(&call).await?;
-        Ok(kept == 1)
+        let renewed: u64 = self.0.invoke(&call).await?;
+        Ok(renewed == 1)
     }
 
-    /// Publishes a result with this lifetime, and releases the lock. Returns whether it was published, which fails if
-    /// another replica has the lock.
+    /// Publishes a result with this lifetime, and releases the lock. If another replica has the lock, publishes
+    /// nothing. Returns whether it published.
     pub(super) async fn publish(
         &self,
         key: RefreshKey,

@@ -15,7 +15,7 @@ pub const JOIN: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1 + begun";
 
-/// `ARGV`: as for [`JOIN`], without the last. Renews the lock; takes it again if it is gone and no other holder has
+/// `ARGV`: as for [`JOIN`], without the last. Renews the lock, or takes it again if it is gone and no other holder has
 /// taken it, after Redis has lost its data or was down. Returns 1, or 0 if another holder has the lock or has completed
 /// the exchange.
 pub const KEEP: &str = "
@@ -26,9 +26,8 @@ pub const KEEP: &str = "
     redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
     return 1";
 
-/// `ARGV`: fencing token, result, lifetime of the result in milliseconds. Publishes for the holder of the lock, or if
-/// no other holder has taken it, so that an old result never replaces a newer one. Returns 1, or 0 if another holder
-/// has taken it.
+/// `ARGV`: fencing token, result, lifetime of the result in milliseconds. If the caller holds the lock, or no other holder
+/// has taken it, publishes: an old result never replaces a newer one. Returns 1, or 0 if another holder has taken it.
 pub const PUBLISH: &str = "
     local holder = redis.call('GET', KEYS[2])
     if holder ~= ARGV[1] and (holder or redis.call('EXISTS', KEYS[1]) == 1) then return 0 end
@@ -41,7 +40,7 @@ pub const SHORTEN: &str = "
     if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
     return 0";
 
-/// `ARGV`: an outdated result. Removes the result if it is still stored.
+/// `ARGV`: an outdated result. If it is still stored, removes it.
 pub const DISCARD: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
     return 0";

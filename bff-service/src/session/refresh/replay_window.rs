@@ -7,10 +7,10 @@ use super::store::RefreshOutcome;
 /// The window of results that need no longer one: for callers at the same moment.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// How long a result waits that nobody has: the page comes back when its user does, and the token that it still has is used up.
+/// How long a result that nobody has waits: the page comes back with its user, and its token is used up.
 const UNDELIVERED: Duration = Duration::from_secs(3_600);
 
-/// How long a result that perhaps nobody has waits for its first caller, at `now` (seconds since 1970); `replay` is the
+/// How long a result that perhaps nobody has waits for its first caller, at `now` (seconds since 1970). `replay` is the
 /// configured window. From then on it has its [`replay_window`]: a token that was stolen before must not be usable for
 /// longer than that.
 pub fn until_delivered(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
@@ -21,10 +21,10 @@ pub fn until_delivered(outcome: &RefreshOutcome, replay: Duration, now: u64) -> 
     }
 }
 
-/// The window of a result at `now` (seconds since 1970); `replay` is the configured window.
+/// The window of a result at `now` (seconds since 1970). `replay` is the configured window.
 ///
 /// A result that used up a token has the whole window, because a second use would end the session. A refresh token that
-/// was not rotated can be used again; the window is then short, and ends with the access token. A failure is returned
+/// was not rotated can be used again: the window is then short, and ends with the access token. A failure is returned
 /// to callers that wait, and then forgotten: the next caller may succeed.
 pub fn replay_window(outcome: &RefreshOutcome, replay: Duration, now: u64) -> Duration {
     match outcome {

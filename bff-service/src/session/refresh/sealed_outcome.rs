@@ -14,8 +14,8 @@ use crate::session::cookies::keys::RotatingSealer;
 use crate::session::identity::{ReplicaId, Session};
 use crate::{clock, random};
 
-/// Maximum difference between the clocks of replicas, in seconds; Redis itself expires a result in time.
-const CLOCKS_SECONDS: u64 = 60;
+/// Maximum difference between the clocks of replicas, in seconds. Redis itself expires a result in time.
+const MAX_CLOCK_SKEW_SECONDS: u64 = 60;
 
 #[derive(Serialize, Deserialize)]
 enum Stored {
@@ -43,7 +43,7 @@ enum Stored {
         begun: Option<Box<StoredSession>>,
     },
     /// A failure: whether the session has ended.
-    Refused(Ended),
+    Refused(Failure),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,7 +54,7 @@ struct StoredSession {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
-enum Ended {
+enum Failure {
     SessionExpired,
     Rejected,
     Unavailable,
@@ -86,8 +86,8 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
                 })
             }),
         },
-        Err(ErrorCode::SessionExpired) => Stored::Refused(Ended::SessionExpired),
-        Err(ErrorCode::AuthorizationError) => Stored::Refused(Ended::Rejected),
+        Err(ErrorCode::SessionExpired) => Stored::Refused(Failure::SessionExpired),
+        Err(ErrorCode::AuthorizationError) => Stored::Refused(Failure::Rejected),
         Err(
             ErrorCode::AuthorizationServerError
             | ErrorCode::AuthorizationServerBusy { .. }
@@ -102,7 +102,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
             | ErrorCode::Prefetch
             | ErrorCode::NotFound
             | ErrorCode::MethodNotAllowed,
-        ) => Stored::Refused(Ended::Unavailable),
+        ) => Stored::Refused(Failure::Unavailable),
     };
     // The digest prevents an attacker with write access to Redis from replacing the result of one exchange with that of
     // another.
@@ -112,7 +112,7 @@ pub(super) fn seal(sealer: &RotatingSealer, key: RefreshKey, outcome: &RefreshOu
         value: &json,
         session: key.session(),
         began_at: now,
-        expires_at: now.saturating_add(seconds).saturating_add(CLOCKS_SECONDS),
+        expires_at: now.saturating_add(seconds).saturating_add(MAX_CLOCK_SKEW_SECONDS),
     };
     sealer.seal(Purpose::RefreshToken, &content, random::bytes().ok()?).ok()
 }
@@ -156,9 +156,9 @@ pub(super) fn open(sealer: &RotatingSealer, key: RefreshKey, sealed: &[u8]) -> O
                 csrf: begun.csrf.into(),
             }),
         })),
-        Stored::Refused(Ended::SessionExpired) => Err(ErrorCode::SessionExpired),
-        Stored::Refused(Ended::Rejected) => Err(ErrorCode::AuthorizationError),
-        Stored::Refused(Ended::Unavailable) => Err(ErrorCode::AuthorizationServerError),
+        Stored::Refused(Failure::SessionExpired) => Err(ErrorCode::SessionExpired),
+        Stored::Refused(Failure::Rejected) => Err(ErrorCode::AuthorizationError),
+        Stored::Refused(Failure::Unavailable) => Err(ErrorCode::AuthorizationServerError),
     })
 }
 

@@ -8,7 +8,7 @@
 //!
 //! [`RefreshStore`] is the interface. The [in-process store](super::in_process) serves all workers of one process.
 //! Replicas need either session affinity, or the store in [Redis](super::redis). This module has what both share: the
-//! result of an exchange; [`replay_window`](super::replay_window) says how long late callers get it.
+//! result of an exchange. [`replay_window`](super::replay_window) says how long late callers get it.
 
 use std::future::Future;
 use std::pin::Pin;
