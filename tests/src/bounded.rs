@@ -11,7 +11,7 @@ use demo_system::ChildGroup;
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Runs the program in a process group of its own until it exits; returns its status and output, including standard
+/// Runs the program in a process group of its own until it exits. Returns its status and output, including standard
 /// error. `None` for the status: it was killed after `limit`.
 ///
 /// The output goes to a file: a pipe would stay open as long as any process that the program left behind.
@@ -62,13 +62,13 @@ mod tests {
         let (status, output) = run(shell(script), Duration::from_secs(3));
         assert_eq!(status, None);
         let started: i32 = output.trim().parse().expect("a process number");
-        let gone =
+        let is_gone =
             || rustix::process::test_kill_process(rustix::process::Pid::from_raw(started).expect("a number")).is_err();
         // The init process removes it some time later.
-        crate::setup::eventually("what it started is gone", || gone() || zombie(started));
+        crate::setup::eventually("what it started is gone", || is_gone() || is_zombie(started));
     }
 
-    fn zombie(pid: i32) -> bool {
+    fn is_zombie(pid: i32) -> bool {
         std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
     }
 

@@ -1,5 +1,5 @@
 //! The credentials of a client of the authorization server, made for a test: keys, certificates, and the settings of
-//! both sides.
+//! the service and of that server.
 
 use std::path::{Path, PathBuf};
 
@@ -119,7 +119,7 @@ fn public_jwk(key: &KeyPair) -> serde_json::Value {
 }
 
 /// `private_key_jwt`, pushed and signed requests, signed responses, access tokens bound to a key.
-pub fn everything(options: &mut Options) {
+pub fn with_everything(options: &mut Options) {
     with_signing_key(options, &rcgen::PKCS_RSA_SHA256);
     with_dpop_key(options);
     set(

@@ -64,7 +64,7 @@ impl<'a> DiscoveredFilter<'a> {
         assert_eq!(
             self.original.matches(find).count(),
             1,
-            "envoy/envoy.yaml must contain `{find}` once"
+            "invalid envoy/envoy.yaml: it must contain `{find}` once: restore it, or change the test"
         );
         self.version += 1;
         let text = format!(
@@ -82,21 +82,19 @@ resources:
 
     /// Replaces a text of the original configuration, which must occur once. Returns whether Envoy accepted the change.
     pub fn change(&mut self, find: &str, with: &str) -> bool {
-        let before = self.outcomes();
+        let before = self.counts();
         self.write((find, with));
-        eventually("Envoy has read the filter's configuration", || {
-            self.outcomes() != before
-        });
-        self.outcomes().0 > before.0
+        eventually("Envoy has read the filter's configuration", || self.counts() != before);
+        self.counts().0 > before.0
     }
 
     /// The numbers of accepted and rejected configurations.
-    fn outcomes(&self) -> (u64, u64) {
+    fn counts(&self) -> (u64, u64) {
         let path = "/stats?filter=^extension_config_discovery.*bff_filter_web";
         let (_, text) = demo_system::get(self.system.envoy_admin(), path).expect("Envoy's admin");
         let sum = |name: &str| {
-            let counts = text.lines().filter_map(|line| line.split_once(&format!(".{name}: ")));
-            counts.filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
+            let lines = text.lines().filter_map(|line| line.split_once(&format!(".{name}: ")));
+            lines.filter_map(|(_, count)| count.parse::<u64>().ok()).sum()
         };
         assert!(text.contains(".update_success: "), "{text}");
         // `config_reload` counts rejected configurations as well.

@@ -58,16 +58,16 @@ impl<'a> DynamicListeners<'a> {
         assert_eq!(
             self.original.matches(find).count(),
             1,
-            "envoy/envoy.yaml must contain `{find}` once"
+            "invalid envoy/envoy.yaml: it must contain `{find}` once: restore it, or change the test"
         );
-        let outcome = |name: &str| statistic(self.system, &format!("listener_manager.lds.{name}"));
-        let (taken, refused) = (outcome("update_success"), outcome("update_rejected"));
+        let count = |name: &str| statistic(self.system, &format!("listener_manager.lds.{name}"));
+        let (accepted, rejected) = (count("update_success"), count("update_rejected"));
         let changed = self.original.replace(find, with);
         self.write(&changed);
-        let outcome = |name: &str| statistic(self.system, &format!("listener_manager.lds.{name}"));
+        let count = |name: &str| statistic(self.system, &format!("listener_manager.lds.{name}"));
         eventually("Envoy has read the listeners", || {
-            outcome("update_success") > taken || outcome("update_rejected") > refused
+            count("update_success") > accepted || count("update_rejected") > rejected
         });
-        outcome("update_success") > taken
+        count("update_success") > accepted
     }
 }

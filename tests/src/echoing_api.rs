@@ -16,7 +16,7 @@ pub struct EchoingApi {
 }
 
 impl EchoingApi {
-    /// Starts it; returns its address.
+    /// Starts it. Returns its address as well.
     pub fn start() -> (Self, SocketAddr) {
         let api = Self::default();
         let count = Arc::clone(&api.count);

@@ -21,11 +21,10 @@ pub enum Fault {
     /// They are forwarded to the authorization server after a while.
     Slow(Duration),
     /// They are forwarded at once, and the response comes after a while.
-    SlowAnswer(Duration),
-    /// They are forwarded at once, and the response never comes; see
-    /// [`FaultyAuthorizationServer::withheld`].
+    SlowResponse(Duration),
+    /// They are forwarded at once, and the response never comes. [`FaultyAuthorizationServer::withheld`] counts them.
     Withheld,
-    /// The same, until the path has another fault; then the response comes.
+    /// The same, until the path has another fault. Then the response comes.
     HeldBack,
     /// The response breaks off within the head: the connection is closed.
     CutHead,
@@ -84,7 +83,7 @@ pub const REVOCATION: &str = "/oauth/v2/oauth-revoke";
 pub const INTROSPECTION: &str = "/oauth/v2/oauth-introspect";
 
 impl FaultyAuthorizationServer {
-    /// Starts it in front of the authorization server, at a loopback port; returns its address.
+    /// Starts it in front of the authorization server, at a loopback port. Returns its address as well.
     pub fn start(port: u16) -> (Self, SocketAddr) {
         let faulty = Self::default();
         let state = Arc::clone(&faulty.state);
@@ -101,7 +100,7 @@ impl FaultyAuthorizationServer {
                 let length = body.len();
                 format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").into_bytes()
             };
-            let answer = match fault {
+            let response = match fault {
                 Fault::Down => return proxy::reset(stream),
                 Fault::Silent => {
                     thread::sleep(MINUTE);
@@ -114,10 +113,10 @@ impl FaultyAuthorizationServer {
                     "application/json",
                     "{\"error\":\"server_error\"}",
                 ),
-                Fault::Huge => page("200 OK", "application/jwt", &"a".repeat(HUGE)),
+                Fault::Huge => page("200 OK", "application/jwt", &"a".repeat(HUGE_BYTES)),
                 Fault::HugeInChunks => chunked(
                     b"HTTP/1.1 200 OK\r\ncontent-type: application/jwt\r\n\r\n",
-                    "a".repeat(HUGE).as_bytes(),
+                    "a".repeat(HUGE_BYTES).as_bytes(),
                     60_000,
                 ),
                 Fault::Redirect => format!(
@@ -129,7 +128,7 @@ impl FaultyAuthorizationServer {
                 | Fault::Chunks
                 | Fault::NoLength
                 | Fault::Slow(_)
-                | Fault::SlowAnswer(_)
+                | Fault::SlowResponse(_)
                 | Fault::Withheld
                 | Fault::HeldBack
                 | Fault::CutHead
@@ -138,29 +137,29 @@ impl FaultyAuthorizationServer {
                     if let Fault::Slow(delay) = fault {
                         thread::sleep(delay);
                     }
-                    let answer = proxy::forward(&incoming, upstream).unwrap_or_default();
-                    if let Fault::SlowAnswer(delay) = fault {
+                    let response = proxy::forward(&incoming, upstream).unwrap_or_default();
+                    if let Fault::SlowResponse(delay) = fault {
                         thread::sleep(delay);
                     }
                     if matches!(fault, Fault::Withheld | Fault::HeldBack) {
                         *locked(&state).withheld.entry(path.clone()).or_default() += 1;
                         let begun = Instant::now();
-                        let goes_on = || fault == Fault::HeldBack && locked(&state).fault(&path) != fault;
-                        while !goes_on() {
+                        let is_released = || fault == Fault::HeldBack && locked(&state).fault(&path) != fault;
+                        while !is_released() {
                             if begun.elapsed() > MINUTE {
                                 return;
                             }
                             thread::sleep(Duration::from_millis(10));
                         }
                     }
-                    answer
+                    response
                 }
             };
-            let head_end = answer
+            let head_end = response
                 .windows(4)
                 .position(|window| window == b"\r\n\r\n")
                 .map_or(0, |end| end + 4);
-            let (head, body) = answer.split_at(head_end);
+            let (head, body) = response.split_at(head_end);
             let sent = match fault {
                 Fault::CutHead => head[..head_end / 2].to_vec(),
                 Fault::CutBody | Fault::ResetBody => [head, &body[..body.len() / 2]].concat(),
@@ -172,7 +171,7 @@ impl FaultyAuthorizationServer {
                     let length = format!("content-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
                     [&head[..head.len() - 2], length.as_bytes(), &body].concat()
                 }
-                _ => answer,
+                _ => response,
             };
             let _ = stream.write_all(&sent);
             if fault == Fault::ResetBody {
@@ -200,7 +199,7 @@ impl FaultyAuthorizationServer {
     }
 }
 
-const HUGE: usize = 2 * 1024 * 1024;
+const HUGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Longer than any client waits.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -209,22 +208,22 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn without_length(head: &[u8]) -> Vec<u8> {
     let head = String::from_utf8_lossy(head);
     let lines = head.split_inclusive("\r\n");
-    let kept = lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
-    kept.collect::<String>().into_bytes()
+    let others = lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    others.collect::<String>().into_bytes()
 }
 
-/// RFC 9112, section 7.1.
+/// Sends the body in chunks of this many bytes (RFC 9112, section 7.1).
 fn chunked(head: &[u8], body: &[u8], size: usize) -> Vec<u8> {
-    let mut answer = without_length(head);
-    answer.truncate(answer.len() - 2);
-    answer.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+    let mut response = without_length(head);
+    response.truncate(response.len() - 2);
+    response.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
     for chunk in body.chunks(size) {
-        answer.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        answer.extend_from_slice(chunk);
-        answer.extend_from_slice(b"\r\n");
+        response.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        response.extend_from_slice(chunk);
+        response.extend_from_slice(b"\r\n");
     }
-    answer.extend_from_slice(b"0\r\n\r\n");
-    answer
+    response.extend_from_slice(b"0\r\n\r\n");
+    response
 }
 
 /// A gzip file (RFC 1952) with one stored block: compressed for every client that does not decompress it. It has no

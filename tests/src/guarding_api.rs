@@ -20,13 +20,13 @@ pub struct GuardingApi {
 }
 
 impl GuardingApi {
-    /// Starts it; returns its address. `is_good` checks the claims of the JWT in a request.
-    pub fn start(is_good: impl Fn(&Value) -> bool + Send + Sync + 'static) -> (Self, SocketAddr) {
+    /// Starts it. Returns its address as well. `is_expected` checks the claims of the JWT in a request.
+    pub fn start(is_expected: impl Fn(&Value) -> bool + Send + Sync + 'static) -> (Self, SocketAddr) {
         let api = Self::default();
         let (count, faults) = (Arc::clone(&api.count), Arc::clone(&api.faults));
         let address = proxy::serve_many(move |incoming| {
             count.fetch_add(1, Ordering::Relaxed);
-            if let Some(fault) = fault(&incoming.head, &is_good) {
+            if let Some(fault) = fault(&incoming.head, &is_expected) {
                 let mut faults = faults.lock().expect("no test panicked here");
                 if faults.len() < 10 {
                     faults.push(format!("{fault}: {}", incoming.head.escape_ascii()));
@@ -48,7 +48,7 @@ impl GuardingApi {
     }
 }
 
-fn fault(head: &[u8], is_good: impl Fn(&Value) -> bool) -> Option<&'static str> {
+fn fault(head: &[u8], is_expected: impl Fn(&Value) -> bool) -> Option<&'static str> {
     let authorization = values(head, "authorization");
     let [bearer] = authorization.as_slice() else {
         return Some("not exactly one Authorization header");
@@ -58,7 +58,7 @@ fn fault(head: &[u8], is_good: impl Fn(&Value) -> bool) -> Option<&'static str> 
     };
     let claims = jwt.split(|byte| *byte == b'.').nth(1).and_then(base64url::decode);
     let claims = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
-    if !claims.is_some_and(|claims| is_good(&claims)) {
+    if !claims.is_some_and(|claims| is_expected(&claims)) {
         return Some("no JWT with the expected claims");
     }
     let lines = values(head, "cookie");

@@ -40,10 +40,10 @@ pub struct Traffic {
 /// The expected result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// The request is valid: 200, or an error that the authorization server has caused.
+    /// The request is valid: HTTP 200, or an error that the authorization server has caused.
     Data,
-    /// The request is well-formed: a status below 500, or an error that the authorization server has caused.
-    Answer,
+    /// The request is well-formed: a status below HTTP 500, or an error that the authorization server has caused.
+    Response,
     /// The same, or the end of the connection, or no response for a moment: the bytes may not be a whole request.
     Anything,
     /// The client leaves without waiting.
@@ -72,10 +72,10 @@ impl HostileClient {
     /// The next request, or bytes that are not a request.
     pub fn request(&mut self) -> Traffic {
         let (mut bytes, mut expected) = match self.random.below(20) {
-            0..5 => return self.good(),
-            5..9 => (self.cookies(), Expected::Answer),
-            9..13 => (self.bearer(), Expected::Answer),
-            13..15 => (self.paths(), Expected::Answer),
+            0..5 => return self.valid(),
+            5..9 => (self.cookies(), Expected::Response),
+            9..13 => (self.bearer(), Expected::Response),
+            13..15 => (self.paths(), Expected::Response),
             15..17 => (self.head(), Expected::Anything),
             17 => (self.mutated(), Expected::Anything),
             18 => (self.framing(), Expected::Anything),
@@ -106,7 +106,7 @@ impl HostileClient {
     }
 
     /// A valid request.
-    pub fn good(&mut self) -> Traffic {
+    pub fn valid(&mut self) -> Traffic {
         let (at, csrf_cookie, csrf) = self.random.pick(&self.sessions).clone();
         let cookie = format!("{AT}={at}; {CSRF}={csrf_cookie}; theme=dark");
         let origin = self.origin.clone();
@@ -230,7 +230,7 @@ impl HostileClient {
 
     /// A valid request in which a few bytes are changed.
     fn mutated(&mut self) -> Vec<u8> {
-        let mut bytes = self.good().bytes;
+        let mut bytes = self.valid().bytes;
         for _ in 0..=self.random.below(4) {
             let place = self.random.below(bytes.len());
             match self.random.below(3) {
@@ -244,8 +244,8 @@ impl HostileClient {
 
     /// Bodies whose length is given twice, wrongly, or not at all.
     fn framing(&mut self) -> Vec<u8> {
-        let good = self.good().bytes;
-        let text = String::from_utf8_lossy(&good).into_owned();
+        let valid = self.valid().bytes;
+        let text = String::from_utf8_lossy(&valid).into_owned();
         let lines = [
             "transfer-encoding: chunked\r\n",
             "content-length: 5\r\n",

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
-/// Longer waiting for the next bytes fails the test: far above every timeout of the system.
+/// How long a test waits for the next bytes: far longer than every timeout of the system.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A response.
@@ -55,7 +55,7 @@ impl Response {
     }
 }
 
-/// A request that will be serialized.
+/// A request to send.
 #[derive(Clone, Debug)]
 pub struct Request {
     head: Vec<u8>,
@@ -99,7 +99,7 @@ impl Request {
         self.clone().header("connection", "close").bytes_to_keep(authority)
     }
 
-    /// Serializes the request for a connection that is kept.
+    /// Serializes the request for a connection that stays open.
     pub fn bytes_to_keep(&self, authority: &str) -> Vec<u8> {
         let mut bytes = self.head.clone();
         bytes.extend_from_slice(format!("host: {authority}\r\ncontent-length: {}\r\n\r\n", self.body.len()).as_bytes());
@@ -168,7 +168,7 @@ impl Client {
 
     /// The same client for the pages of another application: `www` and `api` are below this domain, `login` does not change.
     #[must_use]
-    pub fn of_brand(mut self, domain: &str) -> Self {
+    pub fn of_application(mut self, domain: &str) -> Self {
         self.domain = domain.to_owned();
         self
     }
@@ -196,7 +196,7 @@ impl Client {
         read_response(&mut stream)
     }
 
-    /// Sends a request on a connection that is kept.
+    /// Sends a request on a connection that stays open.
     ///
     /// # Errors
     /// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
@@ -258,7 +258,7 @@ pub fn send_plain(address: SocketAddr, request: &Request) -> io::Result<Response
     send_plain_as(address, &address.to_string(), request)
 }
 
-/// The same for a process that is to be addressed by another name.
+/// The same for a process that expects another name in `Host`.
 ///
 /// # Errors
 /// No connection, or no complete response: the connection ended, or was silent for fifteen seconds.
@@ -311,7 +311,7 @@ pub fn read_response(stream: &mut impl Read) -> io::Result<Response> {
         match stream.read(&mut buffer) {
             Ok(0) => ended = true,
             Ok(count) => bytes.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            // After some errors Envoy closes without close_notify; the received bytes count.
+            // After some errors Envoy closes without close_notify. The received bytes count.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !bytes.is_empty() => ended = true,
             Err(error) => return Err(error),
         }
@@ -347,14 +347,14 @@ fn parse(bytes: &[u8]) -> Option<Response> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let chunked = headers
+    let is_chunked = headers
         .iter()
         .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let body = if chunked { dechunk(body)? } else { body.to_vec() };
+    let body = if is_chunked { dechunk(body)? } else { body.to_vec() };
     Some(Response { status, headers, body })
 }
 
-/// RFC 9112, section 7.1.
+/// Decodes a chunked body (RFC 9112, section 7.1).
 pub(crate) fn dechunk(mut body: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {

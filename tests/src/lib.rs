@@ -1,14 +1,14 @@
 //! Helpers for the tests of the whole system: real Envoy with the real filter, real authorization server, real API.
 //!
-//! The tests are in `tests/tests`; `cargo xtask test` builds what they need and passes the paths. A helper that
+//! The tests are in `tests/tests`. `cargo xtask test` builds what they need and passes the paths. A helper that
 //! replaces a real part says so in its name.
 #![allow(
     clippy::missing_panics_doc,
     reason = "these are test helpers: a panic is how they report a failed expectation"
 )]
 
+pub mod applications;
 pub mod bounded;
-pub mod brands;
 pub mod client_credentials;
 pub mod cookie_keys;
 pub mod disclosure;

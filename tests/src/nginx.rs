@@ -30,7 +30,7 @@ impl Nginx {
             assert_eq!(
                 text.matches(find).count(),
                 1,
-                "docs/authorize/nginx.conf must contain `{find}` once"
+                "invalid docs/authorize/nginx.conf: it must contain `{find}` once: restore it, or change tests/src/nginx.rs"
             );
             text = text.replace(find, &with);
         }

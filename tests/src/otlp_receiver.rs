@@ -47,10 +47,10 @@ impl OtlpReceiver {
     /// Starts it.
     pub fn start() -> Self {
         let bodies: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
-        let kept = Arc::clone(&bodies);
+        let received = Arc::clone(&bodies);
         let address = proxy::serve_many(move |incoming| {
             assert_eq!(incoming.path(), "/v1/traces");
-            kept.lock().expect("no test panicked here").push(incoming.content());
+            received.lock().expect("no test panicked here").push(incoming.content());
             // An empty response message: all spans were accepted.
             Some(proxy::ok("application/x-protobuf", b""))
         });

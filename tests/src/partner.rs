@@ -5,7 +5,7 @@ use demo_system::{Component, Options, Ports, System};
 use crate::client_credentials::set;
 use crate::http1::{Client, Request};
 
-/// Makes the authorization server accept clients with certificates of the demo's authority; returns the port for them.
+/// Makes the authorization server accept clients with certificates of the demo's authority. Returns the port for them.
 pub fn set_up(options: &mut Options) -> u16 {
     let port = Ports::free().public;
     let server = Component::AuthorizationServer;
@@ -34,13 +34,13 @@ pub fn client(system: &System) -> Client {
 pub fn token(system: &System, port: u16) -> String {
     let request = Request::new("POST", "/oauth/v2/oauth-token")
         .form("grant_type=client_credentials&client_id=partner-client&scope=data");
-    let answer = client(system)
+    let response = client(system)
         .at_port(port)
         .send("login", &request)
         .expect("requesting the partner's access token failed");
-    let token = answer.json()["access_token"].as_str().map(str::to_owned);
+    let token = response.json()["access_token"].as_str().map(str::to_owned);
     token.unwrap_or_else(|| {
-        let (status, body) = (answer.status, String::from_utf8_lossy(&answer.body));
+        let (status, body) = (response.status, String::from_utf8_lossy(&response.body));
         panic!("requesting the partner's access token failed: HTTP {status} {body}")
     })
 }

@@ -12,7 +12,7 @@ use demo_system::{ChildGroup, Signal};
 const READY_WITHIN: Duration = Duration::from_secs(180);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A running program. Dropped, it is asked to exit, and its end is awaited.
+/// A running program. Dropping it asks it to exit, and waits for its end.
 pub struct Program {
     running: ChildGroup,
 }
@@ -45,8 +45,8 @@ impl Program {
     }
 }
 
-/// Whether a program responds to GET at this path with 200.
-pub fn responds(address: SocketAddr, path: &str) -> bool {
+/// Whether a program responds to GET at this path with HTTP 200.
+pub fn is_up(address: SocketAddr, path: &str) -> bool {
     demo_system::get(address, path).is_ok_and(|(status, _)| status == 200)
 }
 

@@ -52,11 +52,11 @@ pub(crate) fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> Socke
     address
 }
 
-/// Listens, and responds to the requests of a connection one after the other; `None` resets the connection.
-pub(crate) fn serve_many(answer: impl Fn(Incoming) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
+/// Listens, and responds to the requests of a connection one after the other. `None` resets the connection.
+pub(crate) fn serve_many(respond: impl Fn(Incoming) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
     serve(move |mut stream| {
         while let Ok(incoming) = read(&mut stream) {
-            match answer(incoming) {
+            match respond(incoming) {
                 Some(bytes) if stream.write_all(&bytes).is_ok() => {}
                 Some(_) => return,
                 None => return reset(stream),
@@ -65,7 +65,7 @@ pub(crate) fn serve_many(answer: impl Fn(Incoming) -> Option<Vec<u8>> + Send + S
     })
 }
 
-/// A response with status 200.
+/// A response with HTTP 200.
 pub(crate) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
     ok_with("", content_type, body)
 }

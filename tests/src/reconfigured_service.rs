@@ -11,30 +11,31 @@ use demo_system::{Component, System};
 use crate::proxy;
 use crate::sealing::Seals;
 
-/// The next request of the other program; `None`: it has exited.
-type Asked = Option<(String, Vec<u8>, Sender<String>)>;
+/// The next request of the other program. `None`: it has exited.
+type NextRequest = Option<(String, Vec<u8>, Sender<String>)>;
 
-/// Does `work`, which gets the address of a server: `POST /configure` with lines for the top of the service's
-/// configuration restarts the service with these; `POST` to `/open/at`, `/open/auth`, `/open/id` or `/open/csrf` with the value of
-/// that cookie returns its content.
+/// Does `work`, which gets the address of a server for two kinds of requests:
+///
+/// - `POST /configure`, with lines for the top of the service's configuration, restarts the service with these.
+/// - `POST` to `/open/at`, `/open/auth`, `/open/id` or `/open/csrf`, with the value of that cookie, returns its content.
 pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Send) {
     let file = system.directory().join("bff.toml");
     let original = fs::read_to_string(&file).expect("reading bff.toml failed");
     // Its path depends on the prefix.
     let original = original.split("[navigation]").next().unwrap_or_default();
-    let (sender, receiver) = channel::<Asked>();
+    let (sender, receiver) = channel::<NextRequest>();
     let end = End(sender.clone());
     let address = proxy::serve_many(move |incoming| {
-        let (answer, answered) = channel();
-        sender.send(Some((incoming.path(), incoming.content(), answer))).ok()?;
-        Some(proxy::ok("text/plain", answered.recv().ok()?.as_bytes()))
+        let (respond, response) = channel();
+        sender.send(Some((incoming.path(), incoming.content(), respond))).ok()?;
+        Some(proxy::ok("text/plain", response.recv().ok()?.as_bytes()))
     });
     thread::scope(|scope| {
         scope.spawn(move || {
             let _end = end;
             work(address);
         });
-        for (path, content, answer) in receiver.into_iter().map_while(|asked| asked) {
+        for (path, content, respond) in receiver.into_iter().map_while(|next| next) {
             let content = String::from_utf8(content).expect("text");
             let text = match path.as_str() {
                 "/configure" => {
@@ -49,16 +50,16 @@ pub fn with_reconfiguration(system: &System, work: impl FnOnce(SocketAddr) + Sen
                 "/open/auth" => Seals::of(system, "example").open(Purpose::RefreshToken, &content).0,
                 "/open/id" => Seals::of(system, "example").open(Purpose::IdToken, &content).0,
                 "/open/csrf" => Seals::of(system, "example").open(Purpose::Csrf, &content).0,
-                path => panic!("unknown path {path}: request /configure, /open/at, /open/auth, /open/id or /open/csrf"),
+                path => panic!("invalid path {path}: request /configure, /open/at, /open/auth, /open/id or /open/csrf"),
             };
             // The other program may have exited meanwhile.
-            let _ = answer.send(text);
+            let _ = respond.send(text);
         }
     });
 }
 
 /// Signals that the work is done, however it ended.
-struct End(Sender<Asked>);
+struct End(Sender<NextRequest>);
 
 impl Drop for End {
     fn drop(&mut self) {

@@ -13,7 +13,7 @@ pub struct RecordingApi {
 }
 
 impl RecordingApi {
-    /// Starts it in front of the API, at a loopback port; returns its address.
+    /// Starts it in front of the API, at a loopback port. Returns its address as well.
     pub fn start(api_port: u16) -> (Self, SocketAddr) {
         let recording = Self::default();
         let heads = Arc::clone(&recording.heads);

@@ -152,8 +152,8 @@ fn without_default(description: &str, default: Option<&Value>) -> String {
         said.is_some_and(|said| said.replace('`', "") == plain(default))
     };
     let sentences = description.split_inclusive(". ").map(str::trim);
-    let kept: Vec<&str> = sentences.filter(|sentence| !says_it(sentence)).collect();
-    kept.join(" ")
+    let others: Vec<&str> = sentences.filter(|sentence| !says_it(sentence)).collect();
+    others.join(" ")
 }
 
 /// A value without its quotes.

@@ -32,7 +32,7 @@ pub struct ScriptedIntrospection {
 }
 
 impl ScriptedIntrospection {
-    /// Starts it; `script` gets the token and its number, and may block. Returns its address.
+    /// Starts it. `script` gets the token and the number of the request, and may block. Returns its address as well.
     pub fn start(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) -> (Self, SocketAddr) {
         let server = Self::default();
         let (count, last_head) = (Arc::clone(&server.count), Arc::clone(&server.last_head));
@@ -43,7 +43,7 @@ impl ScriptedIntrospection {
             let token = form.into_owned().find(|(name, _)| name == "token")?.1;
             match script(&token, number) {
                 Scripted::Active(claims) => Some(proxy::ok("application/jwt", jwt(&claims).as_bytes())),
-                Scripted::Json(answer) => Some(proxy::ok("application/json", answer.to_string().as_bytes())),
+                Scripted::Json(body) => Some(proxy::ok("application/json", body.to_string().as_bytes())),
                 Scripted::Inactive => Some(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
                 Scripted::Failing => Some(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec()),
                 Scripted::Reset => None,
@@ -63,7 +63,7 @@ impl ScriptedIntrospection {
     }
 }
 
-/// The form of a JWT access token; no code here verifies its signature.
+/// A JWT with these claims, in the form of an access token. No code here verifies its signature.
 pub fn jwt(claims: &Value) -> String {
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
     let header = json!({"alg": "ES256", "typ": "at+jwt"});

@@ -36,7 +36,7 @@ impl Seals {
         (String::from_utf8(opened.value.to_vec()).expect("text"), session)
     }
 
-    /// Seals a value that expires in this number of seconds; a negative number is in the past.
+    /// Seals a value that expires in this number of seconds. A negative number is in the past.
     pub fn seal(&self, purpose: Purpose, value: &str, session: SessionId, expires_in: i64) -> String {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).expect("random bytes");

@@ -142,7 +142,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Waits until a condition holds; fails with the text if it does not within thirty seconds.
+/// Waits until a condition holds. If it does not hold within thirty seconds, fails with `what`.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition() {

@@ -234,7 +234,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The beginning of an HTTP/2 connection; `window` is the receive window of each stream.
+/// The beginning of an HTTP/2 connection. `window` is the receive window of each stream, in bytes.
 fn preface(window: u32) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     // SETTINGS_INITIAL_WINDOW_SIZE.
@@ -262,7 +262,7 @@ fn headers(method: &str, authority: &str, path: &str, fields: &[(String, String)
     frame(HEADERS, END_HEADERS | (u8::from(ends) * END_STREAM), stream, &block)
 }
 
-/// RFC 7541, section 5.2, without Huffman.
+/// Appends a string without Huffman coding (RFC 7541, section 5.2).
 fn text(block: &mut Vec<u8>, text: &str) {
     let mut length = text.len();
     if length < 127 {

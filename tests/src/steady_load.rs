@@ -13,7 +13,7 @@ use crate::user_agent::UserAgent;
 /// The progress.
 #[derive(Default)]
 pub struct Progress {
-    over: AtomicBool,
+    is_over: AtomicBool,
     answered: AtomicUsize,
     rounds: Mutex<Vec<usize>>,
     failures: Mutex<Vec<String>>,
@@ -25,8 +25,8 @@ impl Progress {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Waits until every user has completed a whole round of requests: then all cookies of all users are new.
-    pub fn everybody_has_refreshed(&self) {
+    /// Waits until every user has completed a whole round of requests. Then all cookies of all users are new.
+    pub fn wait_for_refreshes(&self) {
         let rounds = || self.rounds.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let before = rounds();
         eventually("every user has refreshed", || {
@@ -41,8 +41,8 @@ impl Progress {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, what: &str, outcome: std::io::Result<Response>, expected: u16) -> Option<Response> {
-        let failure = match outcome {
+    fn note(&self, what: &str, result: std::io::Result<Response>, expected: u16) -> Option<Response> {
+        let failure = match result {
             Ok(response) if response.status == expected => {
                 self.answered.fetch_add(1, Ordering::Relaxed);
                 return Some(response);
@@ -62,7 +62,7 @@ impl Progress {
     }
 }
 
-/// Signs users in and lets them work until `during` returns; then all their requests must have succeeded, and
+/// Signs users in and lets them work until `during` returns. Then all their requests must have succeeded, and
 /// all of them must still be signed in. Returns the number of their requests.
 pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress)) -> usize {
     let users: Vec<UserAgent> = (0..users).map(|_| UserAgent::signed_in(system)).collect();
@@ -75,7 +75,7 @@ pub fn under_load(system: &System, users: usize, during: impl FnOnce(&Progress))
             let progress = &progress;
             scope.spawn(move || work(number, user, progress));
         }
-        let stop = Stop(&progress.over);
+        let stop = Stop(&progress.is_over);
         during(&progress);
         drop(stop);
     });
@@ -93,16 +93,20 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Requests data on separate connections and on one that is kept, and the session, and refreshes in two tabs at once.
+/// Requests data on separate connections and on one that stays open, and the session, and refreshes in two tabs at once.
 fn work(number: usize, mut user: UserAgent, progress: &Progress) {
-    let mut kept = None;
-    while !progress.over.load(Ordering::Relaxed) {
+    let mut open = None;
+    while !progress.is_over.load(Ordering::Relaxed) {
         let get = user.api_request("GET");
         progress.note("GET data", user.client.send("api", &get), 200);
         let post = user.api_request("POST").json(&serde_json::json!({"item": "a thing"}));
         progress.note("POST data", user.client.send("api", &post), 200);
         for _ in 0..3 {
-            progress.note("GET data on a kept connection", on_kept(&user, &mut kept, &get), 200);
+            progress.note(
+                "GET data on an open connection",
+                send_on_open(&user, &mut open, &get),
+                200,
+            );
         }
         let session = user.client.send("api", &user.bff_request("GET", "/bff/session"));
         if let Some(session) = progress.note("session", session, 200)
@@ -114,11 +118,11 @@ fn work(number: usize, mut user: UserAgent, progress: &Progress) {
         }
         let refresh = user.bff_request("POST", "/bff/refresh");
         let tab = || user.client.send("api", &refresh);
-        let answers =
+        let responses =
             thread::scope(|scope| [scope.spawn(tab), scope.spawn(tab)].map(|tab| tab.join().expect("no panic")));
-        for answer in answers {
-            if let Some(answer) = progress.note("refresh", answer, 204) {
-                user.replace_cookies(&answer);
+        for response in responses {
+            if let Some(response) = progress.note("refresh", response, 204) {
+                user.replace_cookies(&response);
             }
         }
         let mut rounds = progress.rounds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,15 +132,15 @@ fn work(number: usize, mut user: UserAgent, progress: &Progress) {
     }
 }
 
-/// Sends on a connection that is kept as long as the server keeps it.
-fn on_kept(user: &UserAgent, kept: &mut Option<Connection>, request: &Request) -> std::io::Result<Response> {
-    let mut stream = match kept.take() {
+/// Sends on a connection that stays open as long as the server allows.
+fn send_on_open(user: &UserAgent, open: &mut Option<Connection>, request: &Request) -> std::io::Result<Response> {
+    let mut stream = match open.take() {
         Some(stream) => stream,
         None => user.client.connect("api")?,
     };
     let response = user.client.send_on(&mut stream, "api", request)?;
     if !response.all("connection").contains(&"close") {
-        *kept = Some(stream);
+        *open = Some(stream);
     }
     Ok(response)
 }

@@ -16,7 +16,7 @@ pub const DOWNLOAD_BYTES: usize = 32 << 20;
 static CHUNK: [u8; 64 << 10] = [b'x'; 64 << 10];
 const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// Starts it; returns its address. It serves until the process exits:
+/// Starts it, and returns its address. It serves until the process exits:
 ///
 /// - `/api/events`: an event at each [`EVENT_INTERVAL`], without end;
 /// - `/api/download`: [`DOWNLOAD_BYTES`], as fast as they are read;
@@ -46,7 +46,7 @@ pub fn start() -> SocketAddr {
     address.recv().expect("it listens")
 }
 
-/// Serves one connection; the error is why it ended.
+/// Serves one connection. The error is why it ended.
 async fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
@@ -79,13 +79,13 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
             }
             _ => {
                 let received = read_body(&mut stream, &head).await?;
-                answer(&mut stream, format!("{{\"received\":{received}}}").as_bytes()).await?;
+                respond(&mut stream, format!("{{\"received\":{received}}}").as_bytes()).await?;
             }
         }
     }
 }
 
-async fn answer(stream: &mut BufReader<TcpStream>, body: &[u8]) -> io::Result<()> {
+async fn respond(stream: &mut BufReader<TcpStream>, body: &[u8]) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -103,7 +103,7 @@ async fn read_head(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&head).to_ascii_lowercase())
 }
 
-/// Reads the body of a request; returns its length.
+/// Reads the body of a request, and returns its length in bytes.
 async fn read_body(stream: &mut BufReader<TcpStream>, head: &str) -> io::Result<usize> {
     let value = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     if let Some(length) = value("content-length:") {

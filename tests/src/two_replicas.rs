@@ -35,8 +35,8 @@ pub fn with_redis_and_no_affinity(options: &mut Options) {
 
 /// Whether a replica says that the user is signed in.
 pub fn is_logged_in(user: &UserAgent, replica: SocketAddr) -> bool {
-    let answer = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("a response");
-    answer.json()["isLoggedIn"].as_bool().expect("yes or no")
+    let response = send_plain(replica, &user.bff_request("GET", "/bff/session")).expect("a response");
+    response.json()["isLoggedIn"].as_bool().expect("yes or no")
 }
 
 /// The prefix of the service's keys in Redis.
@@ -62,8 +62,8 @@ pub fn redis(test: &TestSystem, command: &str) -> String {
     let port = test.system.options().ports.redis;
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("Redis");
     write!(stream, "{command}\r\nQUIT\r\n").expect("written");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("a response");
-    assert!(!answer.starts_with('-'), "`{command}` in Redis failed: {answer}");
-    answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    assert!(!response.starts_with('-'), "`{command}` in Redis failed: {response}");
+    response.strip_suffix("+OK\r\n").unwrap_or(&response).to_owned()
 }

@@ -58,9 +58,9 @@ impl UserAgent {
     }
 
     /// A browser without a session at another application's pages, with a cookie name prefix of its own.
-    pub fn of_brand(system: &System, domain: &str, prefix: &str) -> Self {
+    pub fn of_application(system: &System, domain: &str, prefix: &str) -> Self {
         let mut user = Self::new(system);
-        user.client = user.client.of_brand(domain);
+        user.client = user.client.of_application(domain);
         user.origin = format!("https://{}", user.client.authority("www"));
         user.csrf_header = format!("x-{prefix}-csrf");
         user
@@ -71,7 +71,7 @@ impl UserAgent {
         Self::signed_in_as(system, "demouser")
     }
 
-    /// A user with this name who has signed in; the password is the demo user's.
+    /// A user with this name who has signed in. The password is the demo user's.
     pub fn signed_in_as(system: &System, username: &str) -> Self {
         let mut user = Self::new(system);
         user.username = username.to_owned();
@@ -92,7 +92,7 @@ impl UserAgent {
         assert_eq!(response.json()["isLoggedIn"], true);
     }
 
-    /// Starts a login and signs in at the authorization server; returns the URL to which the browser was redirected.
+    /// Starts a login, signs in at the authorization server, and returns the URL to which the browser was redirected.
     pub fn go_through_login(&mut self) -> String {
         let response = self.bff("POST", "/bff/login/start");
         assert_eq!(
@@ -111,7 +111,7 @@ impl UserAgent {
             .header("origin", page.origin().ascii_serialization())
             .form(&format!("username={}&password=Password1", self.username));
         let response = self.client.send("login", &form).expect("sending the login form failed");
-        self.keep_login_cookies(&response);
+        self.store_login_cookies(&response);
         let location = response
             .header("location")
             .unwrap_or_else(|| panic!("the password was refused: HTTP {}", response.status));
@@ -122,7 +122,7 @@ impl UserAgent {
         }
     }
 
-    /// Follows redirects of the authorization server until one leaves it; `Err` with the page that is not a redirect.
+    /// Follows redirects of the authorization server until one leaves it. `Err` has the page that is not a redirect.
     fn follow(&mut self, url: &str) -> Result<String, Box<(Url, Response)>> {
         let mut url = Url::parse(url).expect("a URL");
         let login = url.origin();
@@ -140,7 +140,7 @@ impl UserAgent {
                 .client
                 .send("login", &request)
                 .expect("a request to the authorization server failed");
-            self.keep_login_cookies(&response);
+            self.store_login_cookies(&response);
             match response.header("location") {
                 Some(location) => url = url.join(location).expect("a URL"),
                 None => return Err(Box::new((url, response))),
@@ -158,7 +158,7 @@ impl UserAgent {
             .bff_request("POST", "/bff/login/end")
             .json(&json!({"pageUrl": page_url}));
         let response = self.client.send("api", &request).expect("a response to login end");
-        self.keep(&response);
+        self.store(&response);
         response
     }
 
@@ -180,7 +180,7 @@ impl UserAgent {
             .client
             .send("api", &self.bff_request(method, path))
             .expect("a response of the BFF");
-        self.keep(&response);
+        self.store(&response);
         response
     }
 
@@ -216,18 +216,18 @@ impl UserAgent {
 
     /// Stores the cookies of a response, as the browser does for every response.
     pub fn replace_cookies(&mut self, response: &Response) {
-        keep(&mut self.cookies, response);
+        store(&mut self.cookies, response);
     }
 
-    fn keep(&mut self, response: &Response) {
+    fn store(&mut self, response: &Response) {
         self.replace_cookies(response);
         if let Some(csrf) = response.json()["csrf"].as_str() {
             self.csrf = csrf.to_owned();
         }
     }
 
-    fn keep_login_cookies(&mut self, response: &Response) {
-        keep(&mut self.login_cookies, response);
+    fn store_login_cookies(&mut self, response: &Response) {
+        store(&mut self.login_cookies, response);
     }
 }
 
@@ -239,7 +239,7 @@ fn cookie_header(cookies: &BTreeMap<String, String>) -> String {
         .join("; ")
 }
 
-fn keep(cookies: &mut BTreeMap<String, String>, response: &Response) {
+fn store(cookies: &mut BTreeMap<String, String>, response: &Response) {
     for line in response.all("set-cookie") {
         let pair = line.split(';').next().unwrap_or_default();
         let Some((name, value)) = pair.split_once('=') else {

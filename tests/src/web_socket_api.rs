@@ -14,7 +14,7 @@ pub struct WebSocketApi {
 }
 
 impl WebSocketApi {
-    /// Starts it; returns its address.
+    /// Starts it. Returns its address as well.
     pub fn start() -> (Self, SocketAddr) {
         let api = Self::default();
         let count = Arc::clone(&api.count);

@@ -13,9 +13,9 @@ pub const UNSAFE: [&str; 6] = ["POST", "PUT", "PATCH", "DELETE", "PROPPATCH", "M
 
 /// Every way in which a cookie can be invalid, as Cookie headers, each with a description.
 pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Purpose) -> Vec<(String, String)> {
-    let good = &user.cookies[name];
+    let valid = &user.cookies[name];
     let seals = Seals::of(system, "example");
-    let (value, session) = seals.open(purpose, good);
+    let (value, session) = seals.open(purpose, valid);
     let foreign = Seals::of(system, "another");
     let unknown = Seals::with(
         "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
@@ -26,26 +26,26 @@ pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Pur
         ("empty".to_owned(), user.cookie_header_with(name, Some(""))),
     ];
     let mut change = |what: String, value: &str| cases.push((what, user.cookie_header_with(name, Some(value))));
-    let sealed = base64url::decode(good.as_bytes()).expect("base64url");
+    let sealed = base64url::decode(valid.as_bytes()).expect("base64url");
     // Version, key id, nonce, ciphertext, tag.
     for place in [0, 1, 5, 29, sealed.len() - 17, sealed.len() - 16, sealed.len() - 1] {
         let mut bytes = sealed.clone();
         bytes[place] ^= 1;
         change(format!("altered by a bit in byte {place}"), &base64url::encode(&bytes));
     }
-    for place in [0, good.len() / 2, good.len() - 1] {
-        let mut bytes = good.clone().into_bytes();
+    for place in [0, valid.len() / 2, valid.len() - 1] {
+        let mut bytes = valid.clone().into_bytes();
         bytes[place] ^= 1;
         change(
             format!("altered by a bit in character {place}"),
             &String::from_utf8(bytes).expect("text"),
         );
     }
-    for end in [1, 10, good.len() / 2, good.len() - 1] {
-        change(format!("cut at {end}"), &good[..end]);
+    for end in [1, 10, valid.len() / 2, valid.len() - 1] {
+        change(format!("cut at {end}"), &valid[..end]);
     }
     for junk in ["%%%%junk", "=", "A", ".", "AAAA"] {
-        change(format!("with {junk} behind it"), &format!("{good}{junk}"));
+        change(format!("with {junk} behind it"), &format!("{valid}{junk}"));
     }
     for other in [AT, CSRF, AUTH, ID].into_iter().filter(|other| *other != name) {
         change(format!("replaced by {other}"), &user.cookies[other]);
@@ -69,7 +69,7 @@ pub fn wrong_cookies(system: &System, user: &UserAgent, name: &str, purpose: Pur
     for other in [AT, CSRF, AUTH, ID].into_iter().filter(|other| *other != name) {
         let mut swapped = user.clone();
         swapped.cookies.insert(name.to_owned(), user.cookies[other].clone());
-        swapped.cookies.insert(other.to_owned(), good.clone());
+        swapped.cookies.insert(other.to_owned(), valid.clone());
         cases.push((format!("swapped with {other}"), swapped.cookie_header()));
     }
     cases

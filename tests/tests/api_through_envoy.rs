@@ -71,7 +71,7 @@ fn the_api_sees_one_authorization_and_nothing_of_ours() {
     let head = recorded.api.last();
     let authorization = values(&head, "authorization");
     let [bearer] = authorization.as_slice() else {
-        panic!("{} Authorization lines", authorization.len())
+        panic!("expected one Authorization line, received {}", authorization.len())
     };
     let jwt = bearer.strip_prefix(b"Bearer ").expect("a bearer token");
     assert_eq!(jwt.split(|byte| *byte == b'.').count(), 3, "a JWT");
@@ -147,14 +147,14 @@ fn no_spelling_of_a_protected_path_gets_by() {
     ] {
         for method in ["GET", "POST", "OPTIONS"] {
             let request = Request::new(method, path).header("origin", &user.origin);
-            // A connection error counts as refused; the test is about what the API received.
-            let answer = user.client.send("api", &request);
+            // A connection error counts as refused. The test is about what the API received.
+            let response = user.client.send("api", &request);
             assert!(
-                answer.is_err()
-                    || answer
+                response.is_err()
+                    || response
                         .as_ref()
-                        .is_ok_and(|answer| answer.status != 200 || method == "OPTIONS"),
-                "{method} {path}: {answer:?}"
+                        .is_ok_and(|response| response.status != 200 || method == "OPTIONS"),
+                "{method} {path}: {response:?}"
             );
         }
     }
@@ -181,8 +181,8 @@ fn a_clients_own_token_is_no_proof_with_cookies_or_without() {
     assert_eq!(user.send(&user.api_request("GET")).status, 200);
     // A valid one: the JWT that the API has just accepted.
     let authorization = values(&recorded.api.last(), "authorization");
-    let [good] = authorization.as_slice() else {
-        panic!("{} Authorization lines", authorization.len())
+    let [accepted] = authorization.as_slice() else {
+        panic!("expected one Authorization line, received {}", authorization.len())
     };
     recorded.api.clear();
     for cookies in [
@@ -193,7 +193,7 @@ fn a_clients_own_token_is_no_proof_with_cookies_or_without() {
         for method in ["GET", "OPTIONS", "POST"] {
             let request = Request::new(method, "/api/data")
                 .header("origin", &user.origin)
-                .header("authorization", good)
+                .header("authorization", accepted)
                 .header("cookie", format!("application=1; {cookies}"))
                 .header(CSRF_HEADER, &user.csrf);
             assert_eq!(user.send(&request).status, 401, "{method} with the cookies `{cookies}`");

@@ -1,4 +1,4 @@
-//! `/authorize`: the same rules without wasm, over HTTP; called by the real nginx, and by the test.
+//! `/authorize`: the same rules without wasm, over HTTP. The real nginx calls it, and so does the test.
 
 use std::thread;
 use std::time::Duration;
@@ -80,15 +80,18 @@ fn nginx_lets_by_what_the_filter_would_and_the_api_sees_the_same() {
         } else {
             request
         };
-        let answer = send(&request);
-        assert_eq!(answer.status, 200, "{method}");
-        let authorization = values(&answer.body, "authorization");
+        let response = send(&request);
+        assert_eq!(response.status, 200, "{method}");
+        let authorization = values(&response.body, "authorization");
         let [bearer] = authorization.as_slice() else {
-            panic!("{method}: {} Authorization lines", authorization.len())
+            panic!(
+                "{method}: expected one Authorization line, received {}",
+                authorization.len()
+            )
         };
         assert_eq!(bearer.split(|byte| *byte == b'.').count(), 3, "a JWT");
-        assert_eq!(values(&answer.body, "cookie"), [b"theme=dark; last=\"a b\"".to_vec()]);
-        assert!(values(&answer.body, CSRF_HEADER).is_empty());
+        assert_eq!(values(&response.body, "cookie"), [b"theme=dark; last=\"a b\"".to_vec()]);
+        assert!(values(&response.body, CSRF_HEADER).is_empty());
     }
     let private = send(&with_cookies(&user, "GET"));
     assert_eq!(private.all("cache-control"), ["private"], "the API leaves it open");
@@ -164,15 +167,15 @@ fn envoy_without_wasm_lets_by_what_the_filter_would_and_the_api_sees_the_same() 
             .header("cookie", format!("theme=dark; {}", user.cookie_header()))
             .header("authorization", "Bearer of-the-client")
     };
-    for answer in [
+    for response in [
         user.send(&request("GET")),
         user.send(&request("POST").header(CSRF_HEADER, &user.csrf)),
     ] {
-        assert_eq!(answer.status, 200);
-        let authorization = values(&answer.body, "authorization");
+        assert_eq!(response.status, 200);
+        let authorization = values(&response.body, "authorization");
         assert!(matches!(&authorization[..], [bearer] if bearer.starts_with(b"Bearer ey")));
-        assert_eq!(values(&answer.body, "cookie"), [b"theme=dark".to_vec()]);
-        assert!(values(&answer.body, CSRF_HEADER).is_empty());
+        assert_eq!(values(&response.body, "cookie"), [b"theme=dark".to_vec()]);
+        assert!(values(&response.body, CSRF_HEADER).is_empty());
     }
     let alone = Request::new("GET", "/default/data")
         .header("origin", &user.origin)
@@ -199,11 +202,11 @@ fn scripted(script: impl Fn(&str, usize) -> Scripted + Send + Sync + 'static) ->
     (test, server)
 }
 
-fn ask(test: &TestSystem, request: &Request) -> Response {
+fn exchange(test: &TestSystem, request: &Request) -> Response {
     send_plain(test.system.bff_admin(), request).expect("a response")
 }
 
-fn asking(test: &TestSystem, method: &str, token: &str) -> Request {
+fn authorize_request(test: &TestSystem, method: &str, token: &str) -> Request {
     let seals = Seals::of(&test.system, "example");
     let session = SessionId([1; 32]);
     let at = seals.seal(Purpose::AccessToken, token, session, 300);
@@ -227,15 +230,15 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
         }
         _ => Scripted::Inactive,
     });
-    let answer = ask(&test, &asking(&test, "POST", "good"));
-    assert_eq!(answer.status, 200);
+    let response = exchange(&test, &authorize_request(&test, "POST", "good"));
+    assert_eq!(response.status, 200);
     assert!(
-        answer
+        response
             .header("authorization")
             .is_some_and(|value| value.starts_with("Bearer ey"))
     );
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let removed = answer.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let removed = response.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
     let mut removed: Vec<&str> = removed.split(',').collect();
     removed.sort_unstable();
     assert!(
@@ -245,26 +248,29 @@ fn envoys_ext_authz_asks_with_the_method_itself_and_is_told_what_to_set_and_to_r
     );
     assert!(removed.contains(&"x.example.csrf"), "{removed:?}");
     // And every spelling that the proxy has sent.
-    let answer = ask(&test, &asking(&test, "POST", "good").header("x~example.csrf", "junk"));
-    let removed = answer.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
+    let response = exchange(
+        &test,
+        &authorize_request(&test, "POST", "good").header("x~example.csrf", "junk"),
+    );
+    let removed = response.header("x-envoy-auth-headers-to-remove").unwrap_or_default();
     assert!(removed.split(',').any(|name| name == "x~example.csrf"), "{removed}");
     let without_csrf = Request::new("POST", "/authorize/api/data").header("origin", test.system.www());
-    assert_eq!(ask(&test, &without_csrf).status, 401);
+    assert_eq!(exchange(&test, &without_csrf).status, 401);
     for (token, status, code) in [
         ("gone", 401, "unauthorized"),
         ("failing", 502, "authorization_server_error"),
         ("reset", 502, "authorization_server_error"),
         ("slow", 504, "authorization_server_error"),
     ] {
-        let answer = ask(&test, &asking(&test, "GET", token));
-        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{token}");
+        let response = exchange(&test, &authorize_request(&test, "GET", token));
+        assert_eq!((response.status, response.code().as_str()), (status, code), "{token}");
     }
 }
 
 #[test]
 fn a_refusal_of_authorize_is_as_the_filters_and_nobody_is_to_guess_what_it_is() {
     let test = start(|options| by_the_real_server(options, None));
-    let refused = ask(&test, &Request::new("GET", "/authorize/api/data"));
+    let refused = exchange(&test, &Request::new("GET", "/authorize/api/data"));
     assert_eq!((refused.status, refused.code().as_str()), (401, "unauthorized"));
     assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(refused.header("content-type"), Some("application/json"));
@@ -276,13 +282,15 @@ fn requests_at_once_make_one_introspection_and_who_leaves_takes_nobody_along() {
         thread::sleep(Duration::from_millis(500));
         Scripted::Active(json!({"exp": 4_000_000_000_u64}))
     });
-    let request = asking(&test, "GET", "token");
+    let request = authorize_request(&test, "GET", "token");
     thread::scope(|scope| {
         let leaving = std::net::TcpStream::connect(test.system.bff_admin()).expect("a connection");
         let head = request.bytes_to_keep("localhost");
         std::io::Write::write_all(&mut &leaving, &head).expect("sent");
         eventually("the introspection is in progress", || server.count() == 1);
-        let others: Vec<_> = (0..20).map(|_| scope.spawn(|| ask(&test, &request).status)).collect();
+        let others: Vec<_> = (0..20)
+            .map(|_| scope.spawn(|| exchange(&test, &request).status))
+            .collect();
         thread::sleep(Duration::from_millis(100));
         drop(leaving);
         for other in others {
@@ -297,20 +305,23 @@ fn requests_at_once_make_one_introspection_and_who_leaves_takes_nobody_along() {
 fn a_proxy_that_does_not_say_the_method_is_told_so_and_lets_nothing_by() {
     let test = start(|options| by_the_real_server(options, Some("x-original-method")));
     let user = UserAgent::signed_in(&test.system);
-    let asking = || {
+    let authorize_request = || {
         Request::new("GET", "/authorize")
             .header("origin", &user.origin)
             .header("cookie", user.cookie_header())
     };
-    assert_eq!(ask(&test, &asking().header("x-original-method", "GET")).status, 200);
+    assert_eq!(
+        exchange(&test, &authorize_request().header("x-original-method", "GET")).status,
+        200
+    );
     for request in [
-        asking(),
-        asking().header("x-original-method", ""),
-        asking()
+        authorize_request(),
+        authorize_request().header("x-original-method", ""),
+        authorize_request()
             .header("x-original-method", "GET")
             .header("x-original-method", "POST"),
     ] {
-        assert_eq!(ask(&test, &request).status, 500);
+        assert_eq!(exchange(&test, &request).status, 500);
     }
     let log = std::fs::read_to_string(test.system.log(Component::Bff)).expect("the log");
     assert!(log.contains("authorize.method_header"), "the log names the field");
@@ -334,7 +345,7 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
     for named_by in [None, Some("x-method-of-the-proxy")] {
         let test = start(|options| by_the_real_server(options, named_by));
         let user = UserAgent::signed_in(&test.system);
-        let asking = |method: &str, csrf: bool, header: (&str, &str)| {
+        let authorize_request = |method: &str, csrf: bool, header: (&str, &str)| {
             let request = Request::new(if named_by.is_some() { "GET" } else { method }, "/authorize")
                 .header("origin", &user.origin)
                 .header("cookie", user.cookie_header())
@@ -349,7 +360,7 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
             }
         };
         for header in forwarded {
-            let status = |method, csrf| ask(&test, &asking(method, csrf, header)).status;
+            let status = |method, csrf| exchange(&test, &authorize_request(method, csrf, header)).status;
             let decisions = [status("POST", false), status("POST", true), status("GET", false)];
             assert_eq!(decisions, [401, 200, 200], "{header:?} {named_by:?}");
         }
@@ -359,7 +370,7 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
             if let Some(name) = named_by {
                 request = request.header(name, "GET");
             }
-            assert_eq!(ask(&test, &request).status, 401, "{header:?} {named_by:?}");
+            assert_eq!(exchange(&test, &request).status, 401, "{header:?} {named_by:?}");
         }
     }
 }
@@ -367,7 +378,7 @@ fn what_a_client_says_of_its_method_target_and_address_changes_no_decision() {
 #[test]
 fn without_its_section_there_is_no_authorize() {
     let test = start(|_| {});
-    assert_eq!(ask(&test, &Request::new("GET", "/authorize")).status, 404);
+    assert_eq!(exchange(&test, &Request::new("GET", "/authorize")).status, 404);
     let elsewhere = send_plain(test.system.bff_addr(), &Request::new("GET", "/authorize")).expect("a response");
     assert_eq!(elsewhere.status, 404);
 }

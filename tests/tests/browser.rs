@@ -12,7 +12,7 @@ use demo_system::{Artifacts, Component, Control, System};
 /// Short enough to expire in a test, long enough for a test to finish its work before.
 const ACCESS_TOKEN_SECONDS: u32 = 12;
 
-/// Short enough to be over in a test, and several times what a sign-in takes.
+/// Short enough to expire in a test, and several times what a sign-in takes.
 const SESSION_IDLE_SECONDS: u32 = 20;
 const SESSION_SECONDS: u32 = 70;
 
@@ -52,7 +52,7 @@ fn run_with(system: &System, files: &[&str], environment: &[(&str, String)]) {
             system.options().access_token_seconds.to_string(),
         );
     let (status, report) = bounded::run(node, LIMIT);
-    let ended = format!("after {LIMIT:?} it was ended");
+    let ended = format!("running the browser's tests timed out after {} ms", LIMIT.as_millis());
     let how = status.map_or(ended, |status| status.to_string());
     assert!(status.is_some_and(|status| status.success()), "{report}\n{how}");
     assert!(report.contains("fail 0") && !report.contains("tests 0"), "{report}");
@@ -84,7 +84,7 @@ fn the_client_in_several_tabs_of_a_browser() {
 #[test]
 fn pushed_signed_and_bound_in_a_browser() {
     let _turn = turn();
-    let test = start(client_credentials::everything);
+    let test = start(client_credentials::with_everything);
     run(&test.system, &["session.test.mjs", "tabs.test.mjs"]);
 }
 
@@ -131,7 +131,7 @@ fn the_demos_page_in_a_browser() {
     let mut control = None;
     let test = start(|options| control = Some(Control::listen(options).expect("a port")));
     let control = control.expect("listening");
-    control.answer_during(&test.system, || {
+    control.respond_during(&test.system, || {
         run(
             &test.system,
             &["demo.test.mjs", "elements.test.mjs", "accessibility.test.mjs"],

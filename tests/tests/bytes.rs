@@ -118,7 +118,7 @@ fn many_and_long_cookies_are_handled_up_to_the_limits() {
         .header("origin", &user.origin)
         .header("cookie", parts.join("; "));
     assert_eq!(user.send(&alone).status, 401);
-    // Over Envoy's limit: Envoy rejects the request, and the next one succeeds.
+    // Above Envoy's limit: Envoy rejects the request, and the next one succeeds.
     let response = user.client.send("api", &with(format!("long={}", "x".repeat(200_000))));
     assert!(response.is_err() || response.is_ok_and(|response| response.status == 431 || response.status == 400));
     assert_eq!(user.get_data().status, 200);
@@ -136,13 +136,13 @@ fn odd_targets_and_methods_break_nothing() {
         ("A", "/api/data"),
     ] {
         let request = Request::new(method, path).header("origin", &user.origin);
-        let answer = user.client.send("api", &request);
+        let response = user.client.send("api", &request);
         assert!(
-            answer.is_err()
-                || answer
+            response.is_err()
+                || response
                     .as_ref()
-                    .is_ok_and(|answer| answer.status >= 400 && answer.status < 500),
-            "{method} {path}: {answer:?}"
+                    .is_ok_and(|response| response.status >= 400 && response.status < 500),
+            "{method} {path}: {response:?}"
         );
     }
     assert_eq!(user.get_data().status, 200);

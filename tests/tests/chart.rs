@@ -37,7 +37,11 @@ fn table(text: &str) -> String {
         path.retain(|(above, _)| *above < indentation);
         path.push((indentation, name));
         let names: Vec<&str> = path.iter().map(|(_, name)| *name).collect();
-        assert!(!meaning.is_empty(), "{}: missing comment", names.join("."));
+        assert!(
+            !meaning.is_empty(),
+            "{}: missing comment: write one above it",
+            names.join(".")
+        );
         let is_group = value.is_empty() && lines.peek().is_some_and(|next| next.trim_start().starts_with('#'));
         let default = match is_group {
             true => String::new(),

@@ -57,9 +57,12 @@ fn the_service_is_alive_and_then_ready_and_the_test_of_the_release_fails_until_t
             .expect("a path");
         demo_system::get(pods.admin(), path).map(|(status, _)| status).ok()
     };
-    eventually("it is alive", || {
+    eventually("the service is alive", || {
         if let Some(status) = service.0.try_wait().expect("a status") {
-            panic!("{status}: {}", fs::read_to_string(&log).unwrap_or_default());
+            panic!(
+                "the service has exited ({status}): {}",
+                fs::read_to_string(&log).unwrap_or_default()
+            );
         }
         probe("startupProbe") == Some(200)
     });
@@ -71,7 +74,7 @@ fn the_service_is_alive_and_then_ready_and_the_test_of_the_release_fails_until_t
     assert!(!passes && message.contains("error: "), "not ready: {message}");
 
     system.resume(Component::Envoy).expect("Envoy starts");
-    eventually("it is ready", || probe("readinessProbe") == Some(200));
+    eventually("the service is ready", || probe("readinessProbe") == Some(200));
     let (passes, message) = tested();
     assert!(passes, "{message}");
 }

@@ -12,16 +12,16 @@ use serde_json::json;
 const SERVER: Component = Component::AuthorizationServer;
 const BFF: Component = Component::Bff;
 
-fn is_refused(what: &str, change: impl FnOnce(&mut Options)) {
+fn assert_refused(what: &str, change: impl FnOnce(&mut Options)) {
     let test = start(change);
     let mut user = UserAgent::new(&test.system);
     let page_url = user.go_through_login();
     let end = user
         .bff_request("POST", "/bff/login/end")
         .json(&json!({ "pageUrl": page_url }));
-    let answer = user.send(&end);
+    let response = user.send(&end);
     assert_eq!(
-        (answer.status, answer.code().as_str()),
+        (response.status, response.code().as_str()),
         (502, "authorization_server_error"),
         "{what}"
     );
@@ -40,7 +40,7 @@ fn with_wrong_secret(options: &mut Options) {
 #[test]
 fn another_secret_is_refused_as_header_and_as_parameter() {
     for method in ["client_secret_basic", "client_secret_post"] {
-        is_refused(method, |options| {
+        assert_refused(method, |options| {
             with_wrong_secret(options);
             set(options, SERVER, "CLIENT_AUTHENTICATION", method);
             set(options, BFF, "BFF_CLIENT__AUTHENTICATION", method);
@@ -50,7 +50,7 @@ fn another_secret_is_refused_as_header_and_as_parameter() {
 
 #[test]
 fn another_key_is_refused() {
-    is_refused("private_key_jwt", |options| {
+    assert_refused("private_key_jwt", |options| {
         with_signing_key(options, &rcgen::PKCS_ECDSA_P256_SHA256);
         with_wrong_jwks(options);
         set(options, SERVER, "CLIENT_AUTHENTICATION", "private_key_jwt");
@@ -60,7 +60,7 @@ fn another_key_is_refused() {
 #[test]
 fn another_certificate_is_refused_of_the_same_name_and_self_signed() {
     for (method, by_authority) in [("tls_client_auth", true), ("self_signed_tls_client_auth", false)] {
-        is_refused(method, |options| {
+        assert_refused(method, |options| {
             with_certificate(options, by_authority);
             with_certificate_of_another(options);
             set(options, SERVER, "CLIENT_AUTHENTICATION", method);

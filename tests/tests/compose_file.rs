@@ -32,7 +32,7 @@ fn argument(name: &str) -> String {
         [arg, value] if arg == "ARG" => value.strip_prefix(&start).map(str::to_owned),
         _ => None,
     });
-    found.unwrap_or_else(|| panic!("the Dockerfile has no ARG {name}"))
+    found.unwrap_or_else(|| panic!("missing ARG {name} in the Dockerfile: write it"))
 }
 
 #[test]

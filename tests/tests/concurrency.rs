@@ -56,7 +56,7 @@ fn when_the_client_that_began_an_introspection_leaves_the_others_are_answered() 
     });
     thread::scope(|scope| {
         let followers: Vec<_> = (0..5).map(|_| scope.spawn(|| user.get_data().status)).collect();
-        // The followers must be waiting, which cannot be seen from outside. So they get a head start; the test is also correct
+        // The followers must be waiting, which cannot be seen from outside. So they get a head start. The test is also correct
         // for one that comes later.
         thread::sleep(Duration::from_millis(300));
         drop(leader);
@@ -182,9 +182,9 @@ fn users_at_once_get_their_own_data() {
 
 #[test]
 fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_nobody_along() {
-    static MAY_ANSWER: AtomicBool = AtomicBool::new(false);
+    static MAY_RESPOND: AtomicBool = AtomicBool::new(false);
     let (server, server_address) = ScriptedIntrospection::start(|_, _| {
-        while !MAY_ANSWER.load(Ordering::Relaxed) {
+        while !MAY_RESPOND.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(10));
         }
         Scripted::Active(json!({"sub": "user", "exp": 4_000_000_000_u64}))
@@ -201,11 +201,11 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
         let host = format!("api.{}:443", test.system.options().domain);
         let refused = async |connection: &mut http2::Connection| {
             for authority in [host.as_str(), "api.example.com:443", "127.0.0.1:80"] {
-                let answer = connection.connect_to(authority, &cookie).await;
+                let response = connection.connect_to(authority, &cookie).await;
                 // Reset, or rejected with a status.
                 assert!(
-                    answer.as_ref().map_or(true, |answer| answer.status >= 400),
-                    "{answer:?}"
+                    response.as_ref().map_or(true, |response| response.status >= 400),
+                    "{response:?}"
                 );
             }
         };
@@ -218,7 +218,7 @@ fn connect_which_has_no_path_is_refused_before_and_during_a_callout_and_takes_no
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         refused(&mut connection).await;
-        MAY_ANSWER.store(true, Ordering::Relaxed);
+        MAY_RESPOND.store(true, Ordering::Relaxed);
         assert_eq!(http2::whole(waiting).await.expect("a response").status, 200);
         refused(&mut connection).await;
     });

@@ -6,7 +6,7 @@ use std::process::Command;
 use bff_tests::setup::{TestSystem, start};
 use demo_system::Artifacts;
 
-/// Validates the system's own `envoy.yaml` with one text replaced, and some variables unset; returns whether it is valid,
+/// Validates the system's own `envoy.yaml` with one text replaced, and some variables unset. Returns whether it is valid,
 /// and Envoy's output.
 fn validate(test: &TestSystem, from: &str, to: &str, unset: &[&str]) -> (bool, String) {
     let artifacts = Artifacts::from_env().unwrap_or_else(|error| panic!("{error}"));
@@ -38,8 +38,8 @@ fn validate(test: &TestSystem, from: &str, to: &str, unset: &[&str]) -> (bool, S
 #[test]
 fn a_configuration_that_cannot_be_run_is_refused_by_its_field() {
     let test = start(|options| options.filter_timeout_ms = 2000);
-    let (good, log) = validate(&test, "\"timeout_ms\": 2000", "\"timeout_ms\": 2001", &[]);
-    assert!(good, "{log}");
+    let (is_valid, log) = validate(&test, "\"timeout_ms\": 2000", "\"timeout_ms\": 2001", &[]);
+    assert!(is_valid, "{log}");
     for (from, to, unset, field) in [
         (
             "\"timeout_ms\": 2000",
@@ -68,8 +68,8 @@ fn a_configuration_that_cannot_be_run_is_refused_by_its_field() {
             "phantom_token.client_secret: the environment variable GATEWAY_CLIENT_SECRET",
         ),
     ] {
-        let (good, log) = validate(&test, from, to, unset);
-        assert!(!good, "accepted: {to}");
+        let (is_valid, log) = validate(&test, from, to, unset);
+        assert!(!is_valid, "accepted: {to}");
         assert!(
             log.contains("bff: invalid configuration: ") && log.contains(field),
             "{field}: {log}"

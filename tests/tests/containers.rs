@@ -1,4 +1,4 @@
-//! The failure drill: a replica of the service is killed under load, in containers (`docker-compose.yml`); no session is lost.
+//! The failure drill: a replica of the service is killed under load, in containers (`docker-compose.yml`). No session is lost.
 //!
 //! `cargo xtask compose --drill` starts the containers and runs this.
 
@@ -15,20 +15,24 @@ use bff_tests::user_agent::UserAgent;
 const USERS: usize = 20;
 const REQUESTS_OF_EACH: usize = 50;
 const REQUESTS: usize = USERS * REQUESTS_OF_EACH;
-const KILLED_AFTER: usize = REQUESTS * 2 / 5;
+const KILLED_AFTER_REQUESTS: usize = REQUESTS * 2 / 5;
 /// The kill takes some time, and some requests must follow it.
-const NOT_WITHOUT_THE_KILL: usize = REQUESTS * 4 / 5;
+const MAX_REQUESTS_BEFORE_KILL: usize = REQUESTS * 4 / 5;
 /// A page tries again if a response is a temporary error.
 const TRIES: usize = 20;
 
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("missing {name}: run this by `cargo xtask compose --drill`"))
+    std::env::var(name).unwrap_or_else(|_| panic!("missing {name}: run this with `cargo xtask compose --drill`"))
 }
 
 fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("docker");
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "docker {arguments:?}: {error}");
+    assert!(
+        output.status.success(),
+        "`docker {}` failed: {error}",
+        arguments.join(" ")
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
@@ -66,29 +70,33 @@ fn request_of(user: &UserAgent, number: usize) -> (Request, u16) {
     }
 }
 
-/// Only these are temporary errors; any other would be a fault, and 401 the end of the session.
-fn is_for_a_moment(outcome: &io::Result<Response>) -> bool {
-    outcome
+/// Only these are temporary errors. Any other status is a fault, and HTTP 401 is the end of the session.
+fn is_temporary(result: &io::Result<Response>) -> bool {
+    result
         .as_ref()
         .map_or(true, |response| [502, 503, 504].contains(&response.status))
 }
 
 /// The progress.
 #[derive(Default)]
-struct SoFar {
+struct Progress {
     answered: AtomicUsize,
     killed: AtomicBool,
 }
 
-impl SoFar {
+impl Progress {
     fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }
 
-    fn wait(&self, until: impl Fn(&SoFar) -> bool) {
+    fn wait(&self, until: impl Fn(&Progress) -> bool) {
         let end = Instant::now() + Duration::from_secs(120);
         while !until(self) {
-            assert!(Instant::now() < end, "stuck after {} requests", self.answered());
+            assert!(
+                Instant::now() < end,
+                "waiting timed out after 120 s: {} requests were answered",
+                self.answered()
+            );
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -102,18 +110,19 @@ struct TriedAgain {
 }
 
 /// Sends the requests one after the other.
-fn use_it(user: &mut UserAgent, offset: usize, so_far: &SoFar, tried_again: &TriedAgain) {
+fn use_it(user: &mut UserAgent, offset: usize, progress: &Progress, tried_again: &TriedAgain) {
     for number in 0..REQUESTS_OF_EACH {
-        so_far.wait(|so_far| so_far.answered() < NOT_WITHOUT_THE_KILL || so_far.killed.load(Ordering::SeqCst));
+        progress
+            .wait(|progress| progress.answered() < MAX_REQUESTS_BEFORE_KILL || progress.killed.load(Ordering::SeqCst));
         let (request, expected) = request_of(user, number + offset);
-        let mut outcome = user.client.send("api", &request);
+        let mut result = user.client.send("api", &request);
         let mut tries = 1;
-        while is_for_a_moment(&outcome) && tries < TRIES {
+        while is_temporary(&result) && tries < TRIES {
             thread::sleep(Duration::from_millis(250));
-            outcome = user.client.send("api", &request);
+            result = user.client.send("api", &request);
             tries += 1;
         }
-        let response = outcome.unwrap_or_else(|error| panic!("after {tries} tries: {error}"));
+        let response = result.unwrap_or_else(|error| panic!("the request failed after {tries} tries: {error}"));
         let text = String::from_utf8_lossy(&response.body);
         assert_eq!(response.status, expected, "after {tries} tries: {text}");
         user.replace_cookies(&response);
@@ -124,7 +133,7 @@ fn use_it(user: &mut UserAgent, offset: usize, so_far: &SoFar, tried_again: &Tri
             };
             count.fetch_add(1, Ordering::SeqCst);
         }
-        so_far.answered.fetch_add(1, Ordering::SeqCst);
+        progress.answered.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -139,31 +148,31 @@ fn with_one_replica_killed_in_the_middle_of_1000_mixed_requests_no_session_is_lo
     let replicas = containers("bff");
     assert_eq!(replicas.len(), 2, "{replicas:?}");
 
-    let so_far = SoFar::default();
+    let progress = Progress::default();
     let tried_again = TriedAgain::default();
     let at_the_kill = thread::scope(|scope| {
-        let (so_far, tried_again) = (&so_far, &tried_again);
+        let (progress, tried_again) = (&progress, &tried_again);
         let calls: Vec<_> = users
             .iter_mut()
             .enumerate()
-            .map(|(offset, user)| scope.spawn(move || use_it(user, offset, so_far, tried_again)))
+            .map(|(offset, user)| scope.spawn(move || use_it(user, offset, progress, tried_again)))
             .collect();
-        so_far.wait(|so_far| so_far.answered() > KILLED_AFTER / 2);
+        progress.wait(|progress| progress.answered() > KILLED_AFTER_REQUESTS / 2);
         let counts = requests_of_replicas();
         assert!(
             counts.len() == 2 && counts.iter().all(|count| *count > 0),
             "both replicas had their part: {counts:?}"
         );
-        so_far.wait(|so_far| so_far.answered() >= KILLED_AFTER);
+        progress.wait(|progress| progress.answered() >= KILLED_AFTER_REQUESTS);
         docker(&["kill", "--signal", "KILL", &replicas[0]]);
-        let at_the_kill = so_far.answered();
-        so_far.killed.store(true, Ordering::SeqCst);
+        let at_the_kill = progress.answered();
+        progress.killed.store(true, Ordering::SeqCst);
         for call in calls {
             call.join().expect("a user's requests");
         }
         at_the_kill
     });
-    assert_eq!(so_far.answered(), REQUESTS);
+    assert_eq!(progress.answered(), REQUESTS);
     assert_eq!(containers("bff").len(), 1, "it is gone");
 
     for user in &mut users {

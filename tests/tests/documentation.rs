@@ -43,7 +43,10 @@ fn every_row_of_the_security_tables_names_tests_that_exist() {
         let tests: Vec<&str> = cells.last().expect("a cell").split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "no test in: {row}");
         for test in tests {
-            assert!(all_tests.contains(test), "unknown test `{test}`");
+            assert!(
+                all_tests.contains(test),
+                "docs/SECURITY.md: unknown test `{test}`: write the name of a test that exists"
+            );
             count += 1;
         }
     }
@@ -94,10 +97,14 @@ fn every_action_of_a_workflow_is_named_by_its_digest() {
             let (_, version) = line.split_once('@').unwrap_or_default();
             let digest = version.split_whitespace().next().unwrap_or_default();
             let is_digest = digest.len() == 40 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-            assert!(is_digest, "{}: a tag may be moved: {line}", workflow.display());
+            assert!(
+                is_digest,
+                "{}: missing digest, since a tag may be moved: write it after the @: {line}",
+                workflow.display()
+            );
             assert!(
                 version.contains(" # v"),
-                "{}: of which version: {line}",
+                "{}: missing version: write it as a comment, `# v…`: {line}",
                 workflow.display()
             );
             count += 1;
@@ -152,7 +159,9 @@ fn the_shipped_configurations_decide_nothing_by_patterns_rbac_or_upgrades_but_we
 fn one_version_is_released() {
     let version = |file: &str, before: &str| {
         let text = repository::text(file);
-        let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{file}: {before}"));
+        let (_, rest) = text
+            .split_once(before)
+            .unwrap_or_else(|| panic!("{file}: missing `{before}`"));
         rest.split('"').next().unwrap_or_default().trim().to_owned()
     };
     let released = version("Cargo.toml", "\nversion = \"");
@@ -179,7 +188,7 @@ fn every_advisory_that_is_ignored_has_a_statement_that_says_why() {
     for ignored in advisories.split('"').filter(|text| text.starts_with("RUSTSEC-")) {
         assert!(
             names.contains(ignored),
-            "docs/openvex.json does not say why {ignored} does not apply"
+            "docs/openvex.json does not say why {ignored} does not apply: add a statement"
         );
     }
 }

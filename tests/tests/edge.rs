@@ -10,7 +10,7 @@ use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
 /// The longest request target that the service's parser accepts (the `http` crate's `Uri`).
-const LONGEST: usize = 65_534;
+const LONGEST_BYTES: usize = 65_534;
 
 fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shipped) {
     let test = start_with(shipped);
@@ -19,11 +19,14 @@ fn a_request_target_that_the_service_cannot_parse_does_not_reach_it(shipped: Shi
     let target = |length: usize| format!("{path}{}", "x".repeat(length - path.len()));
     let origin = test.system.www();
     let get = |length| Request::new("GET", &target(length)).header("origin", &origin);
-    let answer = client.send("api", &get(60_000)).expect("a response");
-    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
-    for length in [LONGEST + 1, 66_000, 90_000] {
-        let answer = client.send("api", &get(length)).expect("a response");
-        assert_eq!(answer.status, 431, "{length}");
+    let response = client.send("api", &get(60_000)).expect("a response");
+    assert_eq!(
+        (response.status, response.header("cache-control")),
+        (200, Some("no-store"))
+    );
+    for length in [LONGEST_BYTES + 1, 66_000, 90_000] {
+        let response = client.send("api", &get(length)).expect("a response");
+        assert_eq!(response.status, 431, "{length}");
     }
 }
 
@@ -42,7 +45,7 @@ fn a_request_target_that_the_service_cannot_parse_is_refused_behind_envoy_gatewa
     a_request_target_that_the_service_cannot_parse_does_not_reach_it(Shipped::Gateway);
 }
 
-/// Sets all fields with this name; returns how many there are.
+/// Sets all fields with this name, and returns how many there are.
 fn set(value: &mut Value, name: &str, with: &Value) -> usize {
     match value {
         Value::Object(fields) => fields
@@ -61,7 +64,7 @@ fn set(value: &mut Value, name: &str, with: &Value) -> usize {
 }
 
 fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
-    const BODY: usize = 60_000;
+    const BODY_BYTES: usize = 60_000;
     allow_files(4096);
     let test = start_with(shipped);
     let system = &test.system;
@@ -82,14 +85,14 @@ fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
         .expect("text")
         .replace("content-length: 0\r\n", "");
     let mut held = Vec::new();
-    let attempts = usize::try_from(heap).expect("a size") / BODY + 100;
+    let attempts = usize::try_from(heap).expect("a size") / BODY_BYTES + 100;
     for _ in 0..attempts {
         let Ok(mut connection) = client.connect("api") else {
             continue;
         };
         let sent = connection
             .write_all(head.as_bytes())
-            .and_then(|()| connection.write_all(&[b'x'; BODY]));
+            .and_then(|()| connection.write_all(&[b'x'; BODY_BYTES]));
         if sent.is_ok() {
             held.push(SlowConnection::from_http1(connection).expect("a socket"));
         }
@@ -104,7 +107,7 @@ fn memory_is_taken_from_those_who_hold_the_most(shipped: Shipped) {
         stranger
             .client
             .send("api", &session)
-            .is_ok_and(|answer| answer.status == 200)
+            .is_ok_and(|response| response.status == 200)
     });
     drop(held);
     eventually("Envoy is live", || statistic(system, "server.live") == 1);
@@ -135,9 +138,9 @@ fn a_request_to_the_service_of_more_than_64_kib_is_refused_by_envoy(shipped: Shi
         let request = Request::new("POST", "/bff/login/end")
             .header("origin", &origin)
             .json(&json);
-        let answer = client.send("api", &request).expect("a response");
-        assert_eq!(answer.status, 413, "{length}");
-        let content_type = answer.header("content-type").unwrap_or_default();
+        let response = client.send("api", &request).expect("a response");
+        assert_eq!(response.status, 413, "{length}");
+        let content_type = response.header("content-type").unwrap_or_default();
         assert_eq!(content_type != "application/json", by_envoy, "{length}: {content_type}");
     }
 }
@@ -163,8 +166,8 @@ fn granted(client: &Client, origin: &str, path: &str, names: &[&str]) -> Vec<Str
         .header("origin", origin)
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", names.join(","));
-    let answer = client.send("api", &preflight).expect("a response");
-    let granted = answer.header("access-control-allow-headers").unwrap_or_default();
+    let response = client.send("api", &preflight).expect("a response");
+    let granted = response.header("access-control-allow-headers").unwrap_or_default();
     let granted: Vec<&str> = granted.split(',').map(str::trim).collect();
     let granted = names.iter().filter(|name| granted.contains(name));
     granted.map(|name| (*name).to_owned()).collect()
@@ -233,9 +236,9 @@ fn a_page_may_call_the_api_by_grpc_web_and_read_what_came_of_it() {
     let names = ["content-type", "grpc-timeout", "x-grpc-web", "x-user-agent"];
     assert_eq!(granted(&client, &origin, "/api/data", &names), names);
     let refused = Request::new("POST", "/api/data").header("origin", &origin);
-    let answer = client.send("api", &refused).expect("a response");
+    let response = client.send("api", &refused).expect("a response");
     assert_eq!(
-        answer.header("access-control-expose-headers"),
+        response.header("access-control-expose-headers"),
         Some("grpc-status,grpc-message,retry-after")
     );
 }

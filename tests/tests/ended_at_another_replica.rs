@@ -53,16 +53,16 @@ fn what_is_told_late_is_heard_however_long_ago_it_was() {
     let (test, _server) = two_replicas(with_redis_and_no_affinity);
     let user = UserAgent::signed_in(&test.system);
     let (_, session) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
-    let is_over = || !is_logged_in(&user, test.system.bff_addr());
+    let is_ended = || !is_logged_in(&user, test.system.bff_addr());
     let prefix = redis_prefix(&test);
     let long_ago = now() - 1000;
     let ended = Ended::session(&session).to_text();
     redis(&test, &format!("ZADD {prefix}ended {long_ago} {ended}"));
     // Twice the polling interval.
     thread::sleep(Duration::from_secs(2));
-    assert!(!is_over(), "nobody looks so far back without a reason");
+    assert!(!is_ended(), "nobody looks so far back without a reason");
     redis(&test, &format!("SET {prefix}ended-marker another"));
-    eventually("the replica has heard", is_over);
+    eventually("the replica has heard", is_ended);
 }
 
 #[test]

@@ -133,12 +133,12 @@ fn kinds(user: &UserAgent, leaving: &UserAgent) -> Vec<Kind> {
             1,
             request("POST", "/bff/backchannel-logout", &[], "{}"),
         ),
-        // The authorization server responds once; the outcome is replayed for a while.
+        // The authorization server responds once. The service replays the result for a while.
         kind("refresh", &[204], 50, request("POST", "/bff/refresh", &page, "")),
     ]
 }
 
-/// Sends on a connection that is kept, and reads one response.
+/// Sends on a connection that stays open, and reads one response.
 fn exchange(stream: &mut BufReader<TcpStream>, bytes: &[u8]) -> u16 {
     stream.get_mut().write_all(bytes).expect("sent");
     let (mut status, mut length) = (0, 0);
@@ -186,7 +186,7 @@ fn send_all(system: &System, kinds: &[Kind], count: usize) -> BTreeMap<&'static 
                 'all: for round in 0.. {
                     for kind in kinds.iter().filter(|kind| round % kind.every == 0) {
                         let status = exchange(&mut connection, &kind.bytes);
-                        assert!(kind.expected.contains(&status), "{}: {status}", kind.name);
+                        assert!(kind.expected.contains(&status), "{}: HTTP {status}", kind.name);
                         *mine.entry(kind.name).or_default() += 1;
                         number += 1;
                         if number == count / CONNECTIONS {
@@ -207,7 +207,7 @@ fn send_all(system: &System, kinds: &[Kind], count: usize) -> BTreeMap<&'static 
 #[test]
 fn the_memory_of_the_service_is_flat_over_200_000_mixed_requests() {
     let test = start(|options| {
-        // So long that every refresh of this test gets the same outcome.
+        // So long that every refresh of this test gets the same result.
         let replay = ("BFF_SESSION__REFRESH_REPLAY_SECONDS".to_owned(), "600".to_owned());
         options.environment.push((Component::Bff, replay.0, replay.1));
         options.access_token_seconds = 3600;
@@ -228,7 +228,7 @@ fn the_memory_of_the_service_is_flat_over_200_000_mixed_requests() {
     );
     assert_eq!(sent.values().sum::<usize>(), REQUESTS);
     assert_eq!(sent.len(), kinds.len(), "every kind had its part");
-    // A leak of ten bytes per request would be 1.5 MB; allocators keep a few pages more or less.
+    // A leak of ten bytes per request would be 1.5 MB. Allocators retain a few pages more or less.
     assert!(
         late < early + 1500,
         "{early} KiB after a quarter, {late} KiB at the end"

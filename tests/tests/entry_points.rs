@@ -43,7 +43,7 @@ fn get(client: &Client, host: &str, path: &str, token: &str) -> Response {
     client.send(host, &request).expect("a response")
 }
 
-fn refusal(response: &Response) -> (u16, &str) {
+fn status_and_challenge(response: &Response) -> (u16, &str) {
     (response.status, response.header("www-authenticate").unwrap_or_default())
 }
 
@@ -81,20 +81,41 @@ fn one_api_is_reached_from_the_web_by_applications_and_by_partners_each_with_its
     let with_cookies = Request::new("GET", "/default/data")
         .header("origin", &user.origin)
         .header("cookie", user.cookie_header());
-    assert_eq!(refusal(&user.send(&with_cookies)), (401, "Bearer realm=\"api\""));
+    assert_eq!(
+        status_and_challenge(&user.send(&with_cookies)),
+        (401, "Bearer realm=\"api\"")
+    );
     // A partner's token is valid only with the partner's certificate, however a client sends it.
-    assert_eq!(refusal(&get(&anyone, "api", "/default/data", &of_partner)), INVALID);
-    assert_eq!(refusal(&get(&partner, "api", "/default/data", &of_partner)), INVALID);
+    assert_eq!(
+        status_and_challenge(&get(&anyone, "api", "/default/data", &of_partner)),
+        INVALID
+    );
+    assert_eq!(
+        status_and_challenge(&get(&partner, "api", "/default/data", &of_partner)),
+        INVALID
+    );
     // A token of a client without a certificate is refused where certificates are required.
-    assert_eq!(refusal(&get(&partner, "mtls", "/api/data", &of_user)), INVALID);
-    assert_eq!(refusal(&get(&partner, "mtls", "/api/data", "no-token-at-all")), INVALID);
-    // Two tokens, or a value that is not a token, are a bad request.
-    let bad = (400, "Bearer realm=\"api\", error=\"invalid_request\"");
+    assert_eq!(
+        status_and_challenge(&get(&partner, "mtls", "/api/data", &of_user)),
+        INVALID
+    );
+    assert_eq!(
+        status_and_challenge(&get(&partner, "mtls", "/api/data", "no-token-at-all")),
+        INVALID
+    );
+    // Two tokens, or a value that is not a token, are a malformed request.
+    let malformed = (400, "Bearer realm=\"api\", error=\"invalid_request\"");
     let two = Request::new("GET", "/default/data")
         .header("authorization", format!("Bearer {of_user}"))
         .header("authorization", format!("Bearer {of_user}"));
-    assert_eq!(refusal(&anyone.send("api", &two).expect("a response")), bad);
-    assert_eq!(refusal(&get(&anyone, "api", "/default/data", "a b")), bad);
+    assert_eq!(
+        status_and_challenge(&anyone.send("api", &two).expect("a response")),
+        malformed
+    );
+    assert_eq!(
+        status_and_challenge(&get(&anyone, "api", "/default/data", "a b")),
+        malformed
+    );
     // Without a certificate the connection fails.
     let without = anyone.send("mtls", &Request::new("GET", "/api/data"));
     assert!(without.is_err(), "{without:?}");
@@ -129,7 +150,7 @@ fn a_stolen_token_is_of_no_use_to_another_partner_although_its_answer_is_kept() 
     let thief = Client::with_certificate(system, &certificate, &key);
     api.clear();
     for _ in 0..4 {
-        assert_eq!(refusal(&get(&thief, "mtls", "/api/data", &token)), INVALID);
+        assert_eq!(status_and_challenge(&get(&thief, "mtls", "/api/data", &token)), INVALID);
     }
     assert_eq!(api.heads().len(), 0);
     assert_eq!(get(&owner, "mtls", "/api/data", &token).status, 200);
@@ -141,7 +162,7 @@ fn a_spelling_of_the_entry_points_host_in_the_host_header_opens_none_of_the_othe
     let anyone = Client::new(&test.system);
     let authority = anyone.authority("mtls");
     let request = Request::new("GET", "/api/data");
-    let answer = anyone.send_as("api", &authority, &request).expect("a response");
-    assert_eq!(answer.status, 404, "the other listener's hosts are not known here");
+    let response = anyone.send_as("api", &authority, &request).expect("a response");
+    assert_eq!(response.status, 404, "the other listener's hosts are not known here");
     assert_eq!(api.heads().len(), 0);
 }

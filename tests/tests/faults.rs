@@ -1,4 +1,5 @@
-//! Faults of the authorization server: the contract's errors, in time; no user is signed out, and no restart is needed.
+//! Faults of the authorization server: clients receive the contract's errors, in time. No user is signed out, and no restart
+//! is needed.
 
 use std::thread;
 use std::time::Duration;
@@ -49,7 +50,7 @@ fn assert_unavailable(response: &Response, status: u16, what: &str) {
     assert!(response.all("set-cookie").is_empty(), "{what}: cookies are untouched");
 }
 
-/// The service's status for a fault of the token endpoint. Envoy is between the two and responds with 503 for a
+/// The service's status for a fault of the token endpoint. Envoy is between the two, and responds with HTTP 503 for a
 /// server that does not respond: the same request may succeed later. An invalid response is a fault.
 fn status_of(fault: Fault) -> u16 {
     match fault {
@@ -74,10 +75,10 @@ fn introspection_that_fails_is_502_and_not_remembered() {
     }
     faulty.set(INTROSPECTION, Fault::None);
     assert_eq!(user.get_data().status, 200, "it is back");
-    // Cached outcomes need no authorization server.
+    // Cached introspection responses need no authorization server.
     faulty.set(INTROSPECTION, Fault::Down);
     for _ in 0..3 {
-        // Each of Envoy's workers has a cache of its own: a miss is 502, a hit is 200, and no other status occurs.
+        // Each of Envoy's workers has a cache of its own: a miss is HTTP 502, a hit is HTTP 200, and no other status occurs.
         assert!([200, 502].contains(&user.get_data().status));
     }
 }
@@ -103,21 +104,21 @@ fn every_kind_of_answer_is_understood_or_refused_with_one_two_and_four_workers()
         let before = vms();
         for fault in BROKEN.into_iter().chain(UNUSABLE) {
             faulty.set(INTROSPECTION, fault);
-            let answers = thread::scope(|scope| {
+            let responses = thread::scope(|scope| {
                 let requests: Vec<_> = (0..8).map(|_| scope.spawn(|| user.get_data())).collect();
                 requests
                     .into_iter()
                     .map(|request| request.join().expect("no panic"))
                     .collect::<Vec<_>>()
             });
-            for answer in answers {
-                assert_unavailable(&answer, 502, &format!("{fault:?} with {workers} workers"));
+            for response in responses {
+                assert_unavailable(&response, 502, &format!("{fault:?} with {workers} workers"));
             }
         }
         for fault in [
             Fault::Chunks,
             Fault::NoLength,
-            Fault::SlowAnswer(Duration::from_millis(300)),
+            Fault::SlowResponse(Duration::from_millis(300)),
         ] {
             // A new token, for which nothing is cached yet.
             assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
@@ -157,7 +158,7 @@ fn a_refresh_that_fails_is_502_and_logs_nobody_out() {
             status_of(fault),
             &format!("{fault:?}"),
         );
-        assert_eq!(user.get_data().status, 200, "the session goes on after {fault:?}");
+        assert_eq!(user.get_data().status, 200, "the session continues after {fault:?}");
     }
     faulty.set(TOKEN, Fault::None);
     assert_eq!(user.bff("POST", "/bff/refresh").status, 204);
@@ -265,8 +266,12 @@ fn the_service_starts_without_the_authorization_server_and_is_ready_when_it_come
 fn a_service_that_is_told_to_end_just_after_a_logout_revokes_both_tokens_first() {
     let (test, server) = faulty_system();
     let mut user = UserAgent::signed_in(&test.system);
-    server.set(REVOCATION, Fault::SlowAnswer(Duration::from_millis(500)));
+    server.set(REVOCATION, Fault::SlowResponse(Duration::from_millis(500)));
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
     test.system.stop(Component::Bff);
-    assert_eq!(server.count(REVOCATION), 2, "the second after the answer to the first");
+    assert_eq!(
+        server.count(REVOCATION),
+        2,
+        "the second after the response to the first"
+    );
 }

@@ -26,16 +26,16 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// How long the client waits for a response to bytes that may not be a whole request.
 const MOMENT_FOR_ANYTHING: Duration = Duration::from_millis(30);
 
-/// The present fault of the authorization server; any other number means that it has no fault.
-static MOMENT: AtomicU64 = AtomicU64::new(GOOD);
-const GOOD: u64 = 0;
+/// The state of the authorization server. A number without a name below means that it has no fault.
+static MOMENT: AtomicU64 = AtomicU64::new(FAULTLESS);
+const FAULTLESS: u64 = 0;
 const FAILING: u64 = 1;
 const RESETTING: u64 = 2;
 /// Some responses take longer than the timeout.
 const SLOW: u64 = 3;
 /// No response until the fault ends.
 const SILENT: u64 = 6;
-/// The number of states of the authorization server; those from `SLOW` on are without a fault.
+/// The number of states among which the test chooses. Those after `SLOW` are without a fault.
 const MOMENTS: u64 = 6;
 
 fn script(token: &str, number: usize) -> Scripted {
@@ -61,8 +61,8 @@ fn script(token: &str, number: usize) -> Scripted {
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
-/// How often each outcome occurred.
-type Outcomes = BTreeMap<String, usize>;
+/// How often each result has occurred.
+type Results = BTreeMap<String, usize>;
 
 fn exchange(connection: &mut Connection, traffic: &Traffic) -> io::Result<Option<Response>> {
     connection.write_all(&traffic.bytes)?;
@@ -81,33 +81,33 @@ fn exchange(connection: &mut Connection, traffic: &Traffic) -> io::Result<Option
     let unserved = response.status == 503 && traffic.bytes.windows(3).any(|window| window == b"bff");
     assert!(
         response.status < 500 || earned || unserved,
-        "{} {}: {}",
+        "HTTP {} {}: {}",
         response.status,
         String::from_utf8_lossy(&response.body),
         traffic.bytes.escape_ascii()
     );
     if traffic.expected == Expected::Data {
-        assert!(response.status == 200 || earned, "{}", response.status);
+        assert!(response.status == 200 || earned, "HTTP {}", response.status);
     }
     Ok(Some(response))
 }
 
-fn attack(client: &Client, attacker: &mut HostileClient, left: &AtomicUsize, outcomes: &Mutex<Outcomes>) {
-    let mut mine = Outcomes::new();
-    let mut kept: Option<Connection> = None;
+fn attack(client: &Client, attacker: &mut HostileClient, left: &AtomicUsize, results: &Mutex<Results>) {
+    let mut mine = Results::new();
+    let mut open: Option<Connection> = None;
     let more = |left: usize| left.checked_sub(1);
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
         let traffic = attacker.request();
-        let was_kept = kept.is_some();
-        let mut connection = match kept.take() {
+        let was_open = open.is_some();
+        let mut connection = match open.take() {
             Some(connection) => connection,
             None => client.connect("api").expect("a connection"),
         };
-        let outcome = match exchange(&mut connection, &traffic) {
+        let result = match exchange(&mut connection, &traffic) {
             Ok(Some(response)) => {
                 let ends = response.header("connection") == Some("close");
                 if traffic.expected != Expected::Anything && !ends {
-                    kept = Some(connection);
+                    open = Some(connection);
                 }
                 response.status.to_string()
             }
@@ -117,28 +117,28 @@ fn attack(client: &Client, attacker: &mut HostileClient, left: &AtomicUsize, out
                 let anything = traffic.expected == Expected::Anything;
                 // Envoy may close a connection between requests.
                 assert!(
-                    anything || was_kept && !waits,
+                    anything || was_open && !waits,
                     "{error}: {}",
                     traffic.bytes.escape_ascii()
                 );
                 if waits { "waits" } else { "closed" }.to_owned()
             }
         };
-        *mine.entry(outcome).or_default() += 1;
+        *mine.entry(result).or_default() += 1;
     }
-    let mut outcomes = outcomes.lock().expect("no client panicked here");
-    for (outcome, count) in mine {
-        *outcomes.entry(outcome).or_default() += count;
+    let mut results = results.lock().expect("no client panicked here");
+    for (result, count) in mine {
+        *results.entry(result).or_default() += count;
     }
 }
 
-fn half(system: &System, seed: u64, outcomes: &Mutex<Outcomes>) {
+fn send_half(system: &System, seed: u64, results: &Mutex<Results>) {
     let client = Client::new(system);
     let left = AtomicUsize::new(REQUESTS / 2);
     thread::scope(|scope| {
         let attack = |mut attacker| {
             let (client, left) = (&client, &left);
-            scope.spawn(move || attack(client, &mut attacker, left, outcomes))
+            scope.spawn(move || attack(client, &mut attacker, left, results))
         };
         // All clients use the same cookies.
         let sessions = sessions(system);
@@ -150,27 +150,27 @@ fn half(system: &System, seed: u64, outcomes: &Mutex<Outcomes>) {
             MOMENT.store(random.number() % MOMENTS, Ordering::Relaxed);
             thread::sleep(Duration::from_millis(300));
         }
-        MOMENT.store(GOOD, Ordering::Relaxed);
+        MOMENT.store(FAULTLESS, Ordering::Relaxed);
     });
 }
 
 /// The response during each fault. Which faults the traffic meets is random, so this tests each of them.
-fn see_each_answer(system: &System) {
+fn check_each_response(system: &System) {
     let client = Client::new(system);
     let bearer = |token: &str| {
         let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
         client.send("api", &request).expect("a response").status
     };
     for (moment, token, status) in [
-        (GOOD, "good-0", 200),
-        (GOOD, "bad", 401),
+        (FAULTLESS, "good-0", 200),
+        (FAULTLESS, "bad", 401),
         (FAILING, "failing", 502),
         (RESETTING, "resetting", 502),
         (SILENT, "silent", 504),
     ] {
         MOMENT.store(moment, Ordering::Relaxed);
         assert_eq!(bearer(token), status, "{token}");
-        MOMENT.store(GOOD, Ordering::Relaxed);
+        MOMENT.store(FAULTLESS, Ordering::Relaxed);
     }
     let mut connection = client.connect("api").expect("a connection");
     connection.write_all(b"no request\r\n\r\n").expect("sent");
@@ -186,20 +186,20 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
     });
     let test = start_envoy(server_address, api_address, |options| options.filter_timeout_ms = 2000);
     let system = &test.system;
-    see_each_answer(system);
+    check_each_response(system);
     let vms = || vm_statistics(system);
     let before = vms();
-    let outcomes = Mutex::new(Outcomes::new());
-    half(system, 1, &outcomes);
+    let results = Mutex::new(Results::new());
+    send_half(system, 1, &results);
     let early = resident_kib(system, Component::Envoy);
-    half(system, 2, &outcomes);
+    send_half(system, 2, &results);
     let late = resident_kib(system, Component::Envoy);
-    let outcomes = outcomes.into_inner().expect("no client panicked");
+    let results = results.into_inner().expect("no client panicked");
     println!(
-        "{outcomes:?}; {} reached the API; {early} KiB after the first half, {late} KiB after the second",
+        "{results:?}; {} reached the API; {early} KiB after the first half, {late} KiB after the second",
         api.count()
     );
-    assert_eq!(outcomes.values().sum::<usize>(), REQUESTS);
+    assert_eq!(results.values().sum::<usize>(), REQUESTS);
     assert_eq!(api.faults(), [] as [String; 0]);
     assert!(
         late <= early + early / 10,
@@ -214,7 +214,7 @@ fn two_hundred_thousand_hostile_requests_leave_envoy_as_it_was() {
     let mut user = HostileClient::new(system, &client, &sessions(system), 3005);
     for _ in 0..50 {
         let mut connection = client.connect("api").expect("a connection");
-        let answer = exchange(&mut connection, &user.good()).expect("a response");
-        assert_eq!(answer.map(|answer| answer.status), Some(200));
+        let response = exchange(&mut connection, &user.valid()).expect("a response");
+        assert_eq!(response.map(|response| response.status), Some(200));
     }
 }

@@ -1,5 +1,4 @@
-//! Every form of an introspection response, from the real authorization server; and the requirements of a
-//! route.
+//! Every form of an introspection response, from the real authorization server, and the requirements of a route.
 
 use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::session_id::SessionId;
@@ -219,9 +218,9 @@ fn a_route_says_in_its_metadata_which_scopes_and_audience_it_requires() {
         let (token, _) = Seals::of(&test.system, "example").open(Purpose::AccessToken, &user.cookies[AT]);
         for _ in 0..3 {
             let request = Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"));
-            let answer = Client::new(&test.system).send("api", &request).expect("a response");
-            assert_eq!(answer.status, status, "{metadata}");
-            assert_eq!(answer.header("www-authenticate"), challenge, "{metadata}");
+            let response = Client::new(&test.system).send("api", &request).expect("a response");
+            assert_eq!(response.status, status, "{metadata}");
+            assert_eq!(response.header("www-authenticate"), challenge, "{metadata}");
         }
         assert_eq!(api.heads().len(), if status == 200 { 3 } else { 0 }, "{metadata}");
     }
@@ -243,9 +242,9 @@ fn made_up_jwts_are_401_and_neither_failures_nor_lines_in_the_log() {
     let made_up = jwt(&json!({"sub": "admin", "exp": 4_000_000_000_u64}));
     let unsigned = format!("{}.{}.", part(r#"{"alg":"none"}"#), part(r#"{"sub":"admin"}"#));
     for token in [&made_up, &made_up, &unsigned, &"a.b.c".to_owned()] {
-        let answer = with_bearer(&test, token);
+        let response = with_bearer(&test, token);
         assert_eq!(
-            (answer.status, answer.header("www-authenticate")),
+            (response.status, response.header("www-authenticate")),
             (401, Some("Bearer realm=\"api\", error=\"invalid_token\"")),
             "{token}"
         );
@@ -264,10 +263,10 @@ fn a_jwt_that_introspection_calls_active_reaches_the_api_itself_and_the_server_l
     let (_api, api_address) = EchoingApi::start();
     let test = start_envoy(server_address, api_address, |_| {});
     let token = jwt(&json!({"sub": "a", "scope": "data", "exp": 4_000_000_000_u64}));
-    let answer = with_bearer(&test, &token);
-    assert_eq!(answer.status, 200);
+    let response = with_bearer(&test, &token);
+    assert_eq!(response.status, 200);
     assert_eq!(
-        echoed(&answer.body, "authorization"),
+        echoed(&response.body, "authorization"),
         [format!("Bearer {token}").into_bytes()]
     );
     // The cluster leads to a port with plain http.
@@ -299,7 +298,7 @@ fn the_filter_names_the_key_that_it_does_not_have_and_counts_those_who_bring_coo
         filter_count(&test, "cookies_of_unknown_keys") == 3 && filter_count(&test, "cookies_opened") == 1
     });
     let (ring, _) = bff_core::crypto::key_ring::KeyRing::parse(&new_key, false).expect("a key");
-    let id = ring.key_ids().next().expect("its name").to_string();
+    let id = ring.key_ids().next().expect("its fingerprint").to_string();
     let log = || std::fs::read_to_string(test.system.log(Component::Envoy)).expect("Envoy's log");
     eventually("the log names the key", || log().contains(&format!("such as key {id}")));
     assert!(!log().contains(&new_key));

@@ -16,7 +16,7 @@ use demo_system::Component;
 const USERS: usize = 3;
 const FROM_ENVIRONMENT: &str = "{\"env\": \"BFF_COOKIE_KEYS\"}";
 
-/// Two replicas whose keys are in a mounted volume; the second one reloads them only on SIGHUP.
+/// Two replicas whose keys are in a mounted volume. The second one reloads them only on SIGHUP.
 fn two_replicas(ring: &str) -> (TestSystem, MountedVolume) {
     let mut volume = None;
     let test = start(|options| {
@@ -46,7 +46,7 @@ fn metrics(admin: SocketAddr) -> String {
     demo_system::get(admin, "/metrics").expect("the metrics").1
 }
 
-/// Gives a ring to the service and then to the filter; returns when it is in force in both.
+/// Gives a ring to the service and then to the filter, and returns when it is in force in both.
 fn give(test: &TestSystem, volume: &mut MountedVolume, filter: &mut DiscoveredFilter<'_>, ring: &str) {
     volume.write("cookie-keys", &format!("{ring}\n"));
     cookie_keys::reload(&test.system, Component::SecondBff);
@@ -57,7 +57,7 @@ fn give(test: &TestSystem, volume: &mut MountedVolume, filter: &mut DiscoveredFi
 }
 
 /// No worker of the service or of the filter opens a cookie that was sealed with a removed key.
-fn is_out_everywhere(test: &TestSystem, user: &UserAgent) {
+fn assert_refused_everywhere(test: &TestSystem, user: &UserAgent) {
     eventually("the filter refuses", || user.get_data().status == 401);
     for _ in 0..20 {
         assert_eq!(user.get_data().status, 401);
@@ -73,21 +73,21 @@ fn is_out_everywhere(test: &TestSystem, user: &UserAgent) {
 }
 
 /// A ring that is rejected leaves the previous one in force.
-fn a_bad_ring_is_refused_by_both(
+fn an_invalid_ring_is_refused_by_both(
     test: &TestSystem,
     volume: &mut MountedVolume,
     filter: &mut DiscoveredFilter<'_>,
     ring: &str,
 ) {
-    let bad = format!("{ring},{}", "00".repeat(32));
-    volume.write("cookie-keys", &bad);
+    let invalid = format!("{ring},{}", "00".repeat(32));
+    volume.write("cookie-keys", &invalid);
     cookie_keys::reload(&test.system, Component::SecondBff);
     for admin in admins(test) {
         eventually("the service refuses the ring", || {
             metrics(admin).contains("\nbff_reread_refused 1\n")
         });
     }
-    assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{bad}\"}}")));
+    assert!(!filter.change(FROM_ENVIRONMENT, &format!("{{\"inline\": \"{invalid}\"}}")));
     for (component, text) in [
         (Component::Bff, "keys: key 2 is weak (one byte repeated"),
         (Component::SecondBff, "keys: key 2 is weak (one byte repeated"),
@@ -112,22 +112,22 @@ fn over_two_rotations_under_load_nobody_is_logged_out_and_a_removed_key_is_refus
     let envoy = test.system.pid(Component::Envoy);
     let answered = under_load(&test.system, USERS, |progress: &Progress| {
         for (old, new) in [(one, two), (two, three)] {
-            progress.everybody_has_refreshed();
+            progress.wait_for_refreshes();
             let stale = UserAgent::signed_in(&test.system);
             assert_eq!(stale.get_data().status, 200);
             // The new key must open everywhere before it seals anywhere.
             give(&test, &mut volume, &mut filter, &format!("{old},{new}"));
-            progress.everybody_has_refreshed();
+            progress.wait_for_refreshes();
             give(&test, &mut volume, &mut filter, &format!("{new},{old}"));
-            progress.everybody_has_refreshed();
+            progress.wait_for_refreshes();
             assert_eq!(stale.get_data().status, 200, "the old key still opens");
-            a_bad_ring_is_refused_by_both(&test, &mut volume, &mut filter, new);
-            progress.everybody_has_refreshed();
+            an_invalid_ring_is_refused_by_both(&test, &mut volume, &mut filter, new);
+            progress.wait_for_refreshes();
             assert_eq!(stale.get_data().status, 200, "a ring that is refused changes nothing");
             // The cookies that the old key has sealed have expired, except those of the user who was away.
             give(&test, &mut volume, &mut filter, new);
-            is_out_everywhere(&test, &stale);
-            progress.everybody_has_refreshed();
+            assert_refused_everywhere(&test, &stale);
+            progress.wait_for_refreshes();
         }
     });
     assert!(answered > USERS * 100, "{answered} requests");

@@ -129,7 +129,7 @@ fn behind_istio_a_route_that_nobody_has_named_and_a_plugin_that_cannot_be_config
     });
     assert!(
         envoy.process.try_wait().expect("a status").is_none(),
-        "Envoy waits for a better one"
+        "Envoy waits for a valid one"
     );
     let request = Request::new("GET", "/api/data").header("origin", &user.origin);
     assert!(Client::new(system).send("api", &request).is_err(), "nothing listens");

@@ -152,7 +152,7 @@ fn no_base_has_a_name_of_the_example() {
     }
 }
 
-/// The filters of a base for Istio, by name, as WasmPlugins have their fields; and everything else.
+/// The filters of a base for Istio, by name, as WasmPlugins have their fields, and everything else.
 fn filters_as_wasm_plugins(base: &str) -> (Vec<Value>, Vec<Value>) {
     let all = kustomize::of_base(base).into_iter();
     let (filters, others): (Vec<Manifest>, Vec<Manifest>) = all.partition(|it| FILTERS.contains(&it.kind()));

@@ -44,12 +44,12 @@ fn every_manifest_fits_the_schema_of_its_kind() {
     let mut rules = BTreeMap::new();
     for (manifest, verdict) in manifests.iter().zip(schemas.check(&contents)) {
         match verdict {
-            Verdict::Good => *checked.entry(manifest.kind().to_owned()).or_insert(0) += 1,
-            Verdict::Refused(why) => refused.push(format!("{}: {why}", manifest.title())),
+            Verdict::Valid => *checked.entry(manifest.kind().to_owned()).or_insert(0) += 1,
+            Verdict::Invalid(why) => refused.push(format!("{}: {why}", manifest.title())),
             Verdict::Unchecked => {
                 assert!(
                     is_known_to_lack_a_schema(&schemas, manifest),
-                    "{}: no schema",
+                    "{}: missing schema",
                     manifest.title()
                 );
                 say(&format!("warning: {} not checked: missing schema", manifest.title()));
@@ -57,7 +57,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
         }
         rules.insert(manifest.kind(), schemas.rules(&manifest.content));
     }
-    assert!(refused.is_empty(), "refused are:\n{}", refused.join("\n"));
+    assert!(refused.is_empty(), "invalid manifests:\n{}", refused.join("\n"));
     let rules: usize = rules.values().sum();
     say(&format!("checked against their schemas: {checked:?}"));
     say(&format!(
@@ -75,7 +75,7 @@ fn every_manifest_fits_the_schema_of_its_kind() {
     }
 }
 
-/// Places where any field is allowed: labels and the like, and values that are passed on.
+/// Places where any field is allowed: labels and the like, and values for other programs.
 fn is_open(manifest: &Manifest, place: &str) -> bool {
     let ends = |names: &[&str]| {
         names
@@ -102,14 +102,14 @@ fn is_open(manifest: &Manifest, place: &str) -> bool {
     }
 }
 
-/// Validates all mutations at once; returns those that every schema accepts.
+/// Validates all mutations at once, and returns those that every schema accepts.
 fn accepted(schemas: &mut Schemas, mutated: Vec<(usize, Mutation)>) -> Vec<(usize, String)> {
     let contents: Vec<_> = mutated.iter().map(|(_, mutation)| mutation.content.clone()).collect();
     let verdicts = schemas.check(&contents);
     mutated
         .into_iter()
         .zip(verdicts)
-        .filter(|(_, verdict)| !matches!(verdict, Verdict::Refused(_)))
+        .filter(|(_, verdict)| !matches!(verdict, Verdict::Invalid(_)))
         .map(|((index, mutation), _)| (index, mutation.place))
         .collect()
 }
@@ -140,7 +140,7 @@ fn every_mutation_is_refused(make: fn(&serde_json::Value) -> Vec<Mutation>) {
         accepted.len(),
         accepted.join("\n")
     );
-    assert!(count > 200, "only {count}");
+    assert!(count > 200, "only {count} mutations");
 }
 
 #[test]

@@ -22,7 +22,7 @@ type Scraped = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 /// The service and the filter, after every counted event has occurred.
 fn scrape() -> Scraped {
     let test = start(|options| options.without.retain(|component| *component != Component::Redis));
-    live(&test);
+    use_system(&test);
     // The filter reports twice a second.
     bff_tests::setup::eventually("the filter has reported", || {
         bff_tests::setup::filter_statistic(&test.system, "requests_forwarded") >= 2
@@ -46,7 +46,7 @@ fn scrape() -> Scraped {
     scraped
 }
 
-fn live(test: &TestSystem) {
+fn use_system(test: &TestSystem) {
     let mut user = UserAgent::signed_in(&test.system);
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.get_data().status, 200);
@@ -60,7 +60,7 @@ fn live(test: &TestSystem) {
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
 }
 
-/// `name{label="value",…} number`.
+/// The name and the labels in a line `name{label="value",…} number`.
 fn series(line: &str) -> (String, Vec<(String, String)>) {
     let end = line.find(['{', ' ']).expect("a name");
     let (name, rest) = line.split_at(end);
@@ -286,7 +286,7 @@ fn promtool_accepts_every_expression_of_the_dashboard() {
 #[test]
 fn promtool_finds_no_fault_in_the_services_own_metrics() {
     let test = start(|_| {});
-    live(&test);
+    use_system(&test);
     let (_, text) = demo_system::get(test.system.bff_admin(), "/metrics").expect("metrics");
     let program = std::env::var_os("PROMTOOL").expect("missing PROMTOOL: run the tests with `cargo xtask test`");
     let mut process = Command::new(program)
@@ -299,7 +299,7 @@ fn promtool_finds_no_fault_in_the_services_own_metrics() {
     let mut input = process.stdin.take().expect("its input");
     std::io::Write::write_all(&mut input, text.as_bytes()).expect("written");
     drop(input);
-    let output = process.wait_with_output().expect("it ends");
+    let output = process.wait_with_output().expect("promtool ends");
     let report = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && report.is_empty(), "{report}");
 }

@@ -17,7 +17,7 @@ fn example(first_line: &str, indent: usize) -> String {
     let page = repository::text(PAGE);
     let (_, behind) = page
         .split_once(first_line)
-        .unwrap_or_else(|| panic!("`{first_line}` in {PAGE}"));
+        .unwrap_or_else(|| panic!("{PAGE} has no `{first_line}`: change this test to what it has"));
     let (yaml, _) = behind.split_once("```").expect("its end");
     let indent = " ".repeat(indent);
     let lines = yaml.lines().filter(|line| !line.trim().is_empty());
@@ -52,10 +52,10 @@ fn the_cors_policy_of_the_page_on_moving_over_grants_what_the_plugins_grant_by_d
          route: {{ cluster: business_api }}\n                          typed_per_filter_config:\n{policy}"
     );
     let test = with_route(&route, address);
-    let answer = preflight(&test, "/moved/data", "PATCH", "content-type,x-example-csrf");
-    assert_eq!(answer.status, 200);
+    let response = preflight(&test, "/moved/data", "PATCH", "content-type,x-example-csrf");
+    assert_eq!(response.status, 200);
     let listed = |name: &str| -> Vec<String> {
-        let value = answer.header(name).unwrap_or_default();
+        let value = response.header(name).unwrap_or_default();
         value.split(',').map(|item| item.trim().to_ascii_lowercase()).collect()
     };
     for method in ["options", "head", "get", "post", "put", "patch", "delete"] {
@@ -70,8 +70,8 @@ fn the_cors_policy_of_the_page_on_moving_over_grants_what_the_plugins_grant_by_d
             "{header}"
         );
     }
-    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert_eq!(answer.header("access-control-max-age"), Some("86400"));
+    assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(response.header("access-control-max-age"), Some("86400"));
 }
 
 #[test]
@@ -85,9 +85,9 @@ fn an_api_that_answers_preflight_requests_itself_gets_them_by_a_route_without_th
         .replacen("  match:", "- match:", 1)
         .replace("cluster: api", "cluster: business_api");
     let test = with_route(&route, address);
-    let answer = preflight(&test, "/api/data", "PUT", "x-of-the-api");
-    assert_eq!(answer.status, 200);
-    let seen = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
+    let response = preflight(&test, "/api/data", "PUT", "x-of-the-api");
+    assert_eq!(response.status, 200);
+    let seen = String::from_utf8_lossy(&response.body).to_ascii_lowercase();
     assert!(
         seen.contains("access-control-request-headers: x-of-the-api"),
         "the API answers: {seen}"
@@ -99,10 +99,10 @@ fn an_api_that_answers_preflight_requests_itself_gets_them_by_a_route_without_th
         Request::new("OPTIONS", "/api/data"),
         Request::new("GET", "/api/data").header("access-control-request-method", "GET"),
     ] {
-        let answer = client
+        let response = client
             .send("api", &request.header("origin", test.system.www()))
             .expect("a response");
-        assert_eq!(answer.status, 401);
+        assert_eq!(response.status, 401);
     }
     assert_eq!(api.count(), reached);
 }

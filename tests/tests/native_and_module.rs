@@ -1,5 +1,5 @@
 //! The rules are tested natively, and run as a module in Envoy. One corpus of requests goes through both, with the same
-//! outcome: forwarded with the same changes, or refused with the same response.
+//! decisions: forwarded with the same changes, or refused with the same response.
 
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,25 +48,25 @@ fn script(token: &str) -> Scripted {
     }
 }
 
-/// The same, as the module hands it to the gateway.
-fn native_answer(token: &str) -> IntrospectionResponse {
-    let answer = |status, content_type: &str, body: String| IntrospectionResponse::Http {
+/// The same, as the module gives it to the gateway.
+fn native_response(token: &str) -> IntrospectionResponse {
+    let http = |status, content_type: &str, body: String| IntrospectionResponse::Http {
         status,
         content_type: content_type.into(),
         cache_control: Vec::new(),
         body: Some(body.into_bytes()),
     };
     match script(token) {
-        Scripted::Active(claims) => answer(200, "application/jwt", jwt(&claims)),
-        Scripted::Json(members) => answer(200, "application/json", members.to_string()),
-        Scripted::Inactive => answer(204, "", String::new()),
-        Scripted::Failing => answer(500, "", String::new()),
+        Scripted::Active(claims) => http(200, "application/jwt", jwt(&claims)),
+        Scripted::Json(members) => http(200, "application/json", members.to_string()),
+        Scripted::Inactive => http(204, "", String::new()),
+        Scripted::Failing => http(500, "", String::new()),
         // Envoy's own response to the module when a connection breaks.
-        Scripted::Reset => answer(503, "text/plain", String::new()),
+        Scripted::Reset => http(503, "text/plain", String::new()),
     }
 }
 
-/// The outcome of a request.
+/// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     /// It reached the API with these values of the headers that the filter sets or removes.
@@ -96,7 +96,7 @@ fn native(gateway: &mut Gateway, sent: &Sent) -> End {
     if let Some(Effect::Run(Command::Introspect { flight, request, .. })) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();
-        effects = gateway.on_introspection(*flight, &native_answer(&token), now);
+        effects = gateway.on_introspection(*flight, &native_response(&token), now);
     }
     gateway.on_stream_end(1);
     let Some(Effect::Decide { decision, .. }) = effects.pop() else {

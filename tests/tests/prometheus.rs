@@ -9,7 +9,7 @@ use bff_tests::user_agent::UserAgent;
 use demo_system::{ChildGroup, Component, System, free_port, get};
 use serde_json::Value;
 
-/// A Prometheus that scrapes this system every second; it ends with the value.
+/// A Prometheus that scrapes this system every second. Dropping it ends it.
 struct Prometheus {
     process: ChildGroup,
     port: u16,
@@ -63,9 +63,9 @@ scrape_configs:
     fn api(&self, path: &str) -> Result<Value, String> {
         let address = ([127, 0, 0, 1], self.port).into();
         let (_, text) = get(address, path).map_err(|error| error.to_string())?;
-        let answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
-        match answer["status"] == "success" {
-            true => Ok(answer["data"].clone()),
+        let response: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        match response["status"] == "success" {
+            true => Ok(response["data"].clone()),
             false => Err(text),
         }
     }
@@ -109,7 +109,7 @@ fn every_query_of_the_dashboard_finds_series_and_every_rule_of_the_alerts_is_eva
         eventually(&format!("{expression} finds something"), || {
             let found = prometheus
                 .query(&expression)
-                .unwrap_or_else(|error| panic!("{expression}: {error}"));
+                .unwrap_or_else(|error| panic!("the query {expression} failed: {error}"));
             found.as_array().is_some_and(|series| !series.is_empty())
         });
     }

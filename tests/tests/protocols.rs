@@ -16,7 +16,7 @@ use bff_tests::user_agent::AT;
 use bff_tests::web_socket_api::WebSocketApi;
 use serde_json::json;
 
-/// Every token is active, after a while; tokens that begin with `poor` lack the scope.
+/// Every token is active, after a while. Tokens that begin with `poor` lack the scope.
 fn introspection(delay: Duration) -> (ScriptedIntrospection, std::net::SocketAddr) {
     ScriptedIntrospection::start(move |token, _| {
         std::thread::sleep(delay);
@@ -33,9 +33,9 @@ fn cookie(test: &TestSystem, token: &str) -> String {
 
 #[test]
 fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that_are_reset_take_nobody_along() {
-    static MAY_ANSWER: AtomicBool = AtomicBool::new(false);
+    static MAY_RESPOND: AtomicBool = AtomicBool::new(false);
     let (server, server_address) = ScriptedIntrospection::start(|token, _| {
-        while !MAY_ANSWER.load(Ordering::Relaxed) {
+        while !MAY_RESPOND.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(10));
         }
         Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64}))
@@ -76,7 +76,7 @@ fn a_hundred_streams_of_one_connection_wait_for_one_introspection_and_those_that
         while statistic(&test.system, "http.https.downstream_rq_rx_reset") < 30 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        MAY_ANSWER.store(true, Ordering::Relaxed);
+        MAY_RESPOND.store(true, Ordering::Relaxed);
         for response in waiting {
             statuses.push(http2::whole(response).await.expect("a response").status);
         }
@@ -125,7 +125,7 @@ fn a_grpc_client_gets_its_refusal_as_a_grpc_status() {
         options.envoy_changes.push((first.to_owned(), with_scope));
     });
     let origin = test.system.www();
-    let (good, poor) = (cookie(&test, "good"), cookie(&test, "poor"));
+    let (rich, poor) = (cookie(&test, "rich"), cookie(&test, "poor"));
     let call_at = |path: &str, headers: &[(&str, &[u8])]| {
         let grpc: [(&str, &[u8]); 2] = [("content-type", b"application/grpc"), ("te", b"trailers")];
         http2::send(&test.system, "GET", path, &[&grpc, headers].concat())
@@ -135,13 +135,13 @@ fn a_grpc_client_gets_its_refusal_as_a_grpc_status() {
         let value = response.headers.get("grpc-status");
         value.map(|value| value.to_str().expect("text").to_owned())
     };
-    // google.rpc.Code: 16 is UNAUTHENTICATED, 7 PERMISSION_DENIED; gRPC itself makes 13, INTERNAL, of 400.
+    // google.rpc.Code: 16 is UNAUTHENTICATED, 7 PERMISSION_DENIED. gRPC itself makes 13, INTERNAL, of HTTP 400.
     let malformed = call_at("/default/data", &[("authorization", b"Bearer a b")]);
     assert_eq!((malformed.status, status(&malformed).as_deref()), (200, Some("13")));
     for (headers, expected) in [
         (vec![("origin", origin.as_bytes())], "16"),
         (
-            vec![("cookie", good.as_bytes()), ("origin", b"https://evil.example")],
+            vec![("cookie", rich.as_bytes()), ("origin", b"https://evil.example")],
             "16",
         ),
         (vec![("cookie", poor.as_bytes()), ("origin", origin.as_bytes())], "7"),
@@ -150,7 +150,7 @@ fn a_grpc_client_gets_its_refusal_as_a_grpc_status() {
         assert_eq!((response.status, status(&response).as_deref()), (200, Some(expected)));
     }
     assert_eq!(api.count(), 0, "none of these reached the API");
-    let response = call(&[("cookie", good.as_bytes()), ("origin", origin.as_bytes())]);
+    let response = call(&[("cookie", rich.as_bytes()), ("origin", origin.as_bytes())]);
     assert_eq!(status(&response), None, "the API answers for itself");
     assert_eq!(api.count(), 1);
 }

@@ -28,8 +28,8 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
     let mut listeners = DynamicListeners::of(system);
     let origin = system.www();
     let seals = Seals::of(system, "example");
-    let over = AtomicBool::new(false);
-    let (good, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let is_over = AtomicBool::new(false);
+    let (forwarded, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let get = |cookie: &str| {
         let request = Request::new("GET", "/api/data")
             .header("origin", &origin)
@@ -43,40 +43,40 @@ fn the_configuration_changes_under_load_and_no_request_is_lost_or_let_by() {
     let entries = "\"token_cache_entries\": 10000";
     thread::scope(|scope| {
         for client in 0..4 {
-            let (get, cookie, over, good, refused) = (&get, &cookie, &over, &good, &refused);
+            let (get, cookie, is_over, forwarded, refused) = (&get, &cookie, &is_over, &forwarded, &refused);
             scope.spawn(move || {
                 for round in 0.. {
                     // New tokens and cached ones in turn.
                     assert_eq!(get(&cookie(&format!("token-{client}-{}", round / 3))), 200);
-                    good.fetch_add(1, Ordering::Relaxed);
+                    forwarded.fetch_add(1, Ordering::Relaxed);
                     assert_eq!(get(&format!("{AT}=nothing-of-ours")), 401);
                     refused.fetch_add(1, Ordering::Relaxed);
-                    if over.load(Ordering::Relaxed) {
+                    if is_over.load(Ordering::Relaxed) {
                         break;
                     }
                 }
             });
         }
         for change in 0..CHANGES {
-            let before = good.load(Ordering::Relaxed);
-            let taken = listeners.change(entries, &format!("\"token_cache_entries\": {}", 5000 + change));
-            assert!(taken || thread::panicking(), "change {change}");
-            eventually("requests go on", || {
-                good.load(Ordering::Relaxed) >= before + 20 || over.load(Ordering::Relaxed)
+            let before = forwarded.load(Ordering::Relaxed);
+            let is_accepted = listeners.change(entries, &format!("\"token_cache_entries\": {}", 5000 + change));
+            assert!(is_accepted || thread::panicking(), "change {change}");
+            eventually("requests continue", || {
+                forwarded.load(Ordering::Relaxed) >= before + 20 || is_over.load(Ordering::Relaxed)
             });
         }
         // Envoy rejects an invalid configuration, and the previous one stays in force.
         assert!(!listeners.change(entries, "\"token_cache_entries\": \"many\""));
-        let before = good.load(Ordering::Relaxed);
-        eventually("requests go on", || good.load(Ordering::Relaxed) >= before + 20);
-        over.store(true, Ordering::Relaxed);
+        let before = forwarded.load(Ordering::Relaxed);
+        eventually("requests continue", || forwarded.load(Ordering::Relaxed) >= before + 20);
+        is_over.store(true, Ordering::Relaxed);
     });
     let log = std::fs::read_to_string(system.log(Component::Envoy)).expect("Envoy's log");
     assert!(
         log.contains("phantom_token.token_cache_entries"),
         "the log names the field"
     );
-    assert!(good.into_inner() > CHANGES * 20 && refused.into_inner() > CHANGES * 20);
+    assert!(forwarded.into_inner() > CHANGES * 20 && refused.into_inner() > CHANGES * 20);
     // An accepted configuration applies at once, even to cookies that the previous one has opened.
     let known = cookie("known");
     assert_eq!(get(&known), 200);

@@ -1,4 +1,4 @@
-//! The filter's refusals, their exact form, and that nothing else is affected.
+//! The filter's rejections, their exact form, and that nothing else is affected.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ fn user() -> UserAgent {
     UserAgent::signed_in(&system().system)
 }
 
-/// The filter's refusal: exact status, JSON and CORS headers.
+/// The filter's rejection: exact status, JSON and CORS headers.
 fn assert_filter_refused(response: &Response, origin: Option<&str>, what: &str) {
     assert_eq!(response.status, 401, "{what}");
     let expected = json!({"code": "unauthorized", "message": "Access denied due to missing or invalid credentials"});

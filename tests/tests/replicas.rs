@@ -16,7 +16,7 @@ use bff_tests::user_agent::{AT, UserAgent};
 use demo_system::{Component, Options};
 
 const ROUNDS: usize = 20;
-const AT_ONCE: usize = 50;
+const TABS: usize = 50;
 
 fn set(options: &mut Options, component: Component, variable: &str, value: &str) {
     options
@@ -73,7 +73,7 @@ fn every_refresh_succeeds_and_the_server_sees_one_each_time(test: &TestSystem, s
     let before = server.count(TOKEN);
     let mut answered = 0;
     for round in 1..=ROUNDS {
-        let responses = refresh_at_once(&mut user, AT_ONCE);
+        let responses = refresh_at_once(&mut user, TABS);
         assert_eq!(statuses(&responses), BTreeSet::from([204]), "round {round}");
         assert_eq!(
             access_tokens(test, &responses).len(),
@@ -83,7 +83,7 @@ fn every_refresh_succeeds_and_the_server_sees_one_each_time(test: &TestSystem, s
         assert_eq!(server.count(TOKEN) - before, round, "one rotation a round");
         answered += responses.len();
     }
-    assert_eq!(answered, ROUNDS * AT_ONCE);
+    assert_eq!(answered, ROUNDS * TABS);
     assert_eq!(user.get_data().status, 200);
 }
 
@@ -126,12 +126,12 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
         }
     });
     let mut user = UserAgent::signed_in(&test.system);
-    refresh_at_once(&mut user, AT_ONCE);
+    refresh_at_once(&mut user, TABS);
     // The response comes after Redis was killed, so that it is down while callers wait for the outcome.
     server.set(TOKEN, Fault::HeldBack);
     let before = server.count(TOKEN);
     let responses = thread::scope(|scope| {
-        let waiting = scope.spawn(|| refresh_at_once(&mut user, AT_ONCE));
+        let waiting = scope.spawn(|| refresh_at_once(&mut user, TABS));
         eventually("the refresh token has been used", || server.withheld(TOKEN) == 1);
         test.system.kill(Component::Redis);
         server.set(TOKEN, Fault::None);
@@ -152,7 +152,7 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
     let mut rounds = 0;
     eventually("refreshes succeed without Redis", || {
         let before = server.count(TOKEN);
-        let responses = refresh_at_once(&mut user, AT_ONCE);
+        let responses = refresh_at_once(&mut user, TABS);
         assert!(statuses(&responses).is_subset(&temporary), "{:?}", statuses(&responses));
         assert!(
             server.count(TOKEN) - before <= 1,
@@ -199,7 +199,7 @@ fn when_redis_is_killed_in_the_middle_nobody_is_logged_out() {
         .resume(Component::Redis)
         .unwrap_or_else(|error| panic!("{error}"));
     eventually("every refresh succeeds again", || {
-        statuses(&refresh_at_once(&mut user, AT_ONCE)) == BTreeSet::from([204])
+        statuses(&refresh_at_once(&mut user, TABS)) == BTreeSet::from([204])
     });
     assert_eq!(user.get_data().status, 200);
 }
@@ -210,12 +210,12 @@ fn with_redis_killed_and_consistent_hashing_every_refresh_goes_on() {
         options.without.retain(|component| *component != Component::Redis);
     });
     let mut user = UserAgent::signed_in(&test.system);
-    refresh_at_once(&mut user, AT_ONCE);
+    refresh_at_once(&mut user, TABS);
     test.system.kill(Component::Redis);
     for round in 1..=5 {
         let before = server.count(TOKEN);
         assert_eq!(
-            statuses(&refresh_at_once(&mut user, AT_ONCE)),
+            statuses(&refresh_at_once(&mut user, TABS)),
             BTreeSet::from([204]),
             "round {round}"
         );
@@ -301,7 +301,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
         eventually("the first replica takes no connection any more", || {
             TcpStream::connect(first).is_err()
         });
-        assert!(!stopping.is_finished(), "it waits for the answer");
+        assert!(!stopping.is_finished(), "it waits for the response");
         server.set(TOKEN, Fault::None);
     });
     let response = send_plain(second, &request).expect("a response");
@@ -313,7 +313,7 @@ fn a_replica_that_is_told_to_end_waits_for_a_late_refresh_whose_outcome_is_there
     );
     user.replace_cookies(&response);
     let response = send_plain(second, &user.bff_request("POST", "/bff/refresh")).expect("a response");
-    assert_eq!(response.status, 204, "the session goes on");
+    assert_eq!(response.status, 204, "the session continues");
 }
 
 /// The longest time for which Redis still stores an outcome, in milliseconds.
@@ -321,8 +321,8 @@ fn longest_outcome(test: &TestSystem) -> i64 {
     let keys = redis(test, "KEYS *:refreshed:*");
     let keys = keys.lines().filter(|line| line.contains(":refreshed:"));
     let left = keys.map(|key| {
-        let answer = redis(test, &format!("PTTL {key}"));
-        answer.trim_start_matches(':').trim().parse().expect("a number")
+        let response = redis(test, &format!("PTTL {key}"));
+        response.trim_start_matches(':').trim().parse().expect("a number")
     });
     left.max().unwrap_or(0)
 }
@@ -342,12 +342,12 @@ fn an_outcome_that_nobody_waited_for_is_for_its_first_caller_at_any_replica_and_
     for delivered_at in replicas {
         let user = UserAgent::signed_in(&test.system);
         let refresh = user.bff_request("POST", "/bff/refresh");
-        let ask = |replica| send_plain(replica, &refresh).expect("a response");
+        let exchange = |replica| send_plain(replica, &refresh).expect("a response");
         server.set(TOKEN, Fault::HeldBack);
-        assert_eq!(ask(replicas[0]).code(), "authorization_server_error");
+        assert_eq!(exchange(replicas[0]).code(), "authorization_server_error");
         server.set(TOKEN, Fault::None);
         eventually("the outcome waits", || longest_outcome(&test) > 60_000);
-        assert_eq!(ask(delivered_at).status, 204);
+        assert_eq!(exchange(delivered_at).status, 204);
         let left = longest_outcome(&test);
         assert!(
             left <= 1000 * i64::try_from(REPLAY_SECONDS).expect("small"),
@@ -355,7 +355,7 @@ fn an_outcome_that_nobody_waited_for_is_for_its_first_caller_at_any_replica_and_
         );
         thread::sleep(Duration::from_secs(REPLAY_SECONDS) + Duration::from_millis(500));
         for replica in replicas {
-            assert_eq!(ask(replica).status, 401, "the refresh token was used up");
+            assert_eq!(exchange(replica).status, 401, "the refresh token was used up");
         }
     }
 }
@@ -368,7 +368,7 @@ fn a_callback_that_comes_to_two_replicas_at_once_is_one_exchange_and_one_session
     let request = user
         .bff_request("POST", "/bff/login/end")
         .json(&serde_json::json!({ "pageUrl": page_url }));
-    server.set(TOKEN, Fault::SlowAnswer(Duration::from_millis(500)));
+    server.set(TOKEN, Fault::SlowResponse(Duration::from_millis(500)));
     let before = server.count(TOKEN);
     let replicas = [test.system.bff_addr(), test.system.second_bff().0];
     let responses: Vec<Response> = thread::scope(|scope| {

@@ -7,8 +7,8 @@ use demo_system::Component;
 const USERS: usize = 3;
 const REPLICAS: [Component; 2] = [Component::Bff, Component::SecondBff];
 
-/// Two replicas that report for some seconds that they are shutting down, and Redis: a session moves from one to the other in the
-/// middle of its refreshes.
+/// Two replicas that report for some seconds that they are shutting down, and Redis: a session moves from one to the other
+/// in the middle of its refreshes.
 fn production() -> TestSystem {
     start(|options| {
         options
@@ -32,13 +32,13 @@ fn the_replicas_of_the_service_are_restarted_one_by_one_and_no_request_fails() {
     eventually("both replicas are healthy for Envoy", || healthy(&test) == 2);
     let answered = under_load(&test.system, USERS, |progress| {
         for replica in REPLICAS {
-            progress.everybody_has_refreshed();
+            progress.wait_for_refreshes();
             test.system.stop(replica);
-            progress.everybody_has_refreshed();
+            progress.wait_for_refreshes();
             test.system.resume(replica).unwrap_or_else(|error| panic!("{error}"));
             eventually("the replica is healthy for Envoy again", || healthy(&test) == 2);
         }
-        progress.everybody_has_refreshed();
+        progress.wait_for_refreshes();
     });
     assert!(answered > 100, "{answered} requests");
     for replica in REPLICAS {
@@ -53,10 +53,10 @@ fn envoy_is_replaced_by_another_one_and_no_request_fails() {
     let first = test.system.pid(Component::Envoy);
     let answered = under_load(&test.system, USERS, |progress| {
         for _ in 0..2 {
-            progress.everybody_has_refreshed();
+            progress.wait_for_refreshes();
             test.system.replace_envoy().unwrap_or_else(|error| panic!("{error}"));
         }
-        progress.everybody_has_refreshed();
+        progress.wait_for_refreshes();
     });
     assert!(answered > 100, "{answered} requests");
     assert_ne!(test.system.pid(Component::Envoy), first);

@@ -61,7 +61,7 @@ impl Pair {
     }
 }
 
-/// Envoy with these routes, whose entry points apply their requirements; `members` are further ones of the web entry
+/// Envoy with these routes, whose entry points apply their requirements. `members` are further ones of the web entry
 /// point's `phantom_token`.
 fn start(pairs: &[Pair], members: &str) -> TestSystem {
     let (_server, server_address) = ScriptedIntrospection::start(|_, _| {
@@ -101,7 +101,7 @@ fn with_routes(options: &mut Options, pairs: &[Pair], members: &str) {
         .extend(changes.map(|(find, with)| (find.to_owned(), with)));
 }
 
-/// The outcome of a request: its status, and the route that served it.
+/// What became of a request: its status, and the route that served it.
 fn end(response: &Response) -> (u16, &str) {
     let line = response.body.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     let route = match line {
@@ -113,7 +113,7 @@ fn end(response: &Response) -> (u16, &str) {
 }
 
 /// Sends the request with a new token three times: with an introspection callout, with the introspection in the cache,
-/// and with the cookie in the cache. The outcome is always the same.
+/// and with the cookie in the cache. The result is always the same.
 fn each_time(test: &TestSystem, path: &str, headers: &[(&str, &str)], expected: (u16, &str)) {
     let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, path, SessionId([1; 32]), 300);
     let client = Client::new(&test.system);

@@ -49,27 +49,27 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
     for (what, member) in [("the state", "state"), ("the nonce", "nonce")] {
         secrets.push((what, logins[0][member].as_str().expect(what).to_owned()));
     }
-    let mut answers: Vec<Response> = vec![user.end_login(&page_url)];
+    let mut responses: Vec<Response> = vec![user.end_login(&page_url)];
     remember(&mut secrets, system, &user);
-    answers.push(user.get_data());
-    answers.push(user.send(&user.api_request("POST")));
+    responses.push(user.get_data());
+    responses.push(user.send(&user.api_request("POST")));
     for (method, path) in [
         ("GET", "/bff/userInfo"),
         ("GET", "/bff/claims"),
         ("GET", "/bff/session"),
         ("POST", "/bff/refresh"),
     ] {
-        answers.push(user.bff(method, path));
+        responses.push(user.bff(method, path));
     }
     remember(&mut secrets, system, &user);
-    answers.push(user.get_data());
-    // Faults and refusals are logged more than successes.
-    answers.push(user.end_login(&page_url));
-    answers.push(user.send(&user.api_request("POST").header("origin", "https://evil.example")));
+    responses.push(user.get_data());
+    // Faults and rejections are logged in more detail than successes.
+    responses.push(user.end_login(&page_url));
+    responses.push(user.send(&user.api_request("POST").header("origin", "https://evil.example")));
     let stale = user.clone();
-    answers.push(user.bff("POST", "/bff/logout"));
-    answers.push(stale.clone().bff("POST", "/bff/refresh"));
-    answers.push(stale.get_data());
+    responses.push(user.bff("POST", "/bff/logout"));
+    responses.push(stale.clone().bff("POST", "/bff/refresh"));
+    responses.push(stale.get_data());
     for name in ["cookie-keys", "client-secret", "gateway-client-secret"] {
         let text = std::fs::read_to_string(system.directory().join("secrets").join(name)).expect(name);
         secrets.extend(
@@ -132,9 +132,9 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
     for body in collector.bodies() {
         assert_none(&all, "a trace", &body);
     }
-    for answer in &answers {
-        let body = String::from_utf8_lossy(&answer.body);
-        let headers: String = answer
+    for response in &responses {
+        let body = String::from_utf8_lossy(&response.body);
+        let headers: String = response
             .headers
             .iter()
             .filter(|(name, _)| name != "set-cookie")
@@ -142,15 +142,15 @@ fn after_a_whole_session_no_secret_is_in_a_log_or_in_an_answer() {
             .collect();
         assert!(
             !body.contains("eyJ") && !headers.contains("eyJ"),
-            "something like a JWT is in an answer"
+            "something like a JWT is in a response"
         );
         // The page must know the CSRF value, and the nonce is a claim of the ID token.
         let for_the_page = ["the CSRF value", "the nonce"];
         for (what, secret) in secrets.iter().filter(|(what, _)| !for_the_page.contains(what)) {
             assert!(
                 !body.contains(secret) && !headers.contains(secret),
-                "{what} is in an answer with status {}",
-                answer.status
+                "{what} is in a response with HTTP {}",
+                response.status
             );
         }
     }

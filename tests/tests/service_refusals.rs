@@ -1,4 +1,4 @@
-//! The service's refusals, their exact form, and that nothing else is affected.
+//! The service's rejections, their exact form, and that nothing else is affected.
 
 use std::sync::OnceLock;
 
@@ -18,7 +18,7 @@ fn user() -> UserAgent {
     UserAgent::signed_in(&system().system)
 }
 
-/// The service's refusal.
+/// The service's rejection.
 fn assert_service_refused(response: &Response, origin: Option<&str>, what: &str) {
     assert_eq!(response.status, 401, "{what}");
     let expected = ErrorCode::UnauthorizedRequest.body();

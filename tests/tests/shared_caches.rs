@@ -55,7 +55,7 @@ fn directives(response: &Response) -> Vec<&str> {
 fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_who_may_keep_it() {
     let (_server, server_address) =
         ScriptedIntrospection::start(|_, _| Scripted::Active(json!({"exp": 4_000_000_000_u64})));
-    let api_address = scripted_api::start(CASES.iter().map(|(answer, _)| *answer).collect());
+    let api_address = scripted_api::start(CASES.iter().map(|(script, _)| *script).collect());
     let test = start_envoy(server_address, api_address, |_| {});
     let client = Client::new(&test.system);
     let at = Seals::of(&test.system, "example").seal(Purpose::AccessToken, "token", SessionId([1; 32]), 300);
@@ -79,7 +79,7 @@ fn an_answer_to_a_request_that_a_cookie_let_in_is_private_unless_the_api_says_wh
         let said: Vec<&str> = said.flat_map(|line| line.split(", ")).collect();
         assert_eq!(directives(&response), said, "number {number}, a bearer token");
     }
-    // Envoy's own response, without one of the API, and a refusal, which must not be stored.
+    // Envoy's own response, without one of the API, and a rejection, which must not be stored.
     let response = by_cookie("/api/none");
     assert_eq!((response.status, directives(&response)), (503, vec!["private"]));
     let refused = client.send("api", &Request::new("GET", "/api/0")).expect("a response");

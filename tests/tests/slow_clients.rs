@@ -12,9 +12,10 @@ use demo_system::System;
 use serde_json::{Value, json};
 
 /// The number of clients of each kind, at each place.
-const MANY: usize = 1000;
+const CLIENTS: usize = 1000;
 
-/// The places of slow clients in a configuration: the hosts that it has. Holding a connection at the API needs a user's cookies.
+/// The places of slow clients in a configuration: the hosts that it has. Holding a connection at the API needs a user's
+/// cookies.
 fn places(shipped: Shipped, system: &System, user: &UserAgent) -> Vec<Target> {
     let place = |host, upload, download: &str| Target {
         host,
@@ -116,7 +117,7 @@ fn slow_clients_stop_nobody(shipped: Shipped) {
     for slow in Slow::ALL {
         let begun = Instant::now();
         let mut held: Vec<(&Target, SlowConnection)> = Vec::new();
-        for _ in 0..MANY {
+        for _ in 0..CLIENTS {
             for place in &places {
                 // At the API the streams belong to no session: the API itself limits those of its users.
                 let stranger = Target {

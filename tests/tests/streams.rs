@@ -13,7 +13,7 @@ use bff_tests::user_agent::UserAgent;
 use serde_json::{Value, json};
 
 /// What used to end after 15 and 60 seconds would end here after half a second and two.
-const FASTER: f64 = 30.0;
+const SPEEDUP_FACTOR: f64 = 30.0;
 /// How many steps of a tenth of a second each of them takes: more than twice the longer of these.
 const STEPS: usize = 50;
 
@@ -81,12 +81,12 @@ fn the_routes_to_the_service_and_to_the_login_host_bound_everything(configuratio
     assert!(found >= 1, "no route to the service");
 }
 
-/// The durations that limit a whole request to the API or its whole response, not silence.
-fn faster(configuration: &mut Value) {
+/// Shortens the durations that limit a whole request to the API or its whole response, not silence.
+fn shorten_durations(configuration: &mut Value) {
     let change = |duration: Option<&mut Value>| {
         if let Some((duration, value)) = duration.and_then(|duration| seconds(duration).map(|value| (duration, value)))
         {
-            *duration = json!(format!("{:.3}s", value / FASTER));
+            *duration = json!(format!("{:.3}s", value / SPEEDUP_FACTOR));
         }
     };
     for_each_route_to_the_api(configuration, &mut |action| {
@@ -163,7 +163,7 @@ impl Streams<'_> {
         let mut connection = self.begin("GET", "/api/events", &[("accept", "text/event-stream")]);
         let mut events = 0;
         while events < STEPS {
-            events += occurrences(&mut connection, b"data: x").expect("the stream goes on");
+            events += occurrences(&mut connection, b"data: x").expect("the stream continues");
         }
         connection
     }
@@ -180,7 +180,7 @@ impl Streams<'_> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            connection.read_exact(&mut byte).expect("the head of the answer");
+            connection.read_exact(&mut byte).expect("the head of the response");
             head.extend(byte);
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
@@ -195,7 +195,7 @@ impl Streams<'_> {
     }
 }
 
-/// Reads once; returns how often the text occurs. `Err` at the end.
+/// Reads once, and returns how often the text occurs. `Err` at the end.
 fn occurrences(connection: &mut Connection, text: &[u8]) -> io::Result<usize> {
     let mut buffer = [0; 8192];
     match connection.read(&mut buffer)? {
@@ -213,7 +213,7 @@ fn streams_take_as_long_as_they_take_up_to_a_bound(shipped: Shipped) {
     rewrite_envoy(system, |configuration| {
         the_routes_to_the_api_bound_silence_and_the_whole_alone(configuration);
         the_routes_to_the_service_and_to_the_login_host_bound_everything(configuration);
-        faster(configuration);
+        shorten_durations(configuration);
     });
     let mut user = UserAgent::signed_in(system);
     let streams = Streams { user: &user };
@@ -225,7 +225,7 @@ fn streams_take_as_long_as_they_take_up_to_a_bound(shipped: Shipped) {
         let events = scope.spawn(|| streams.events());
         (events.join().expect("events"), socket.join().expect("a web socket"))
     });
-    // They continue after a logout, since no new request is checked; but not for ever.
+    // They continue after a logout, since no new request is checked, but not for ever.
     assert_eq!(user.bff("POST", "/bff/logout").status, 200);
     events
         .sock

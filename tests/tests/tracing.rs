@@ -168,9 +168,9 @@ fn a_refresh_shows_envoy_the_service_and_what_it_asks_of_the_authorization_serve
     let request = user
         .bff_request("POST", "/bff/refresh")
         .header("traceparent", traceparent(TRACE, BROWSER, "01"));
-    let answer = user.send(&request);
-    assert_eq!(answer.status, 204);
-    user.replace_cookies(&answer);
+    let response = user.send(&request);
+    assert_eq!(response.status, 204);
+    user.replace_cookies(&response);
 
     let named = |service: &str, name: &str| {
         let spans = traced.collector.trace(TRACE);
@@ -204,15 +204,15 @@ fn a_refresh_shows_envoy_the_service_and_what_it_asks_of_the_authorization_serve
     );
     // The service reaches the authorization server through Envoy.
     let server = traced.line_members(Component::AuthorizationServer, TRACE);
-    let asked = server
+    let exchange = server
         .iter()
         .find(|line| value(line, "route") == "token")
-        .expect("asked");
+        .expect("a request for tokens");
     assert!(
         envoy
             .iter()
-            .any(|span| span.parent == tokens.id && span.id == value(asked, "parent_id")),
-        "service, Envoy, authorization server: {asked:?} {spans:?}"
+            .any(|span| span.parent == tokens.id && span.id == value(exchange, "parent_id")),
+        "service, Envoy, authorization server: {exchange:?} {spans:?}"
     );
 
     let envoy = traced.envoy_line(TRACE, "/bff/refresh");
@@ -247,9 +247,9 @@ fn a_trace_that_is_not_recorded_is_handed_on_and_not_exported() {
         let refresh = user
             .bff_request("POST", "/bff/refresh")
             .header("traceparent", &traceparent);
-        let answer = user.send(&refresh);
-        assert_eq!(answer.status, 204);
-        user.replace_cookies(&answer);
+        let response = user.send(&refresh);
+        assert_eq!(response.status, 204);
+        user.replace_cookies(&response);
         let data = user.api_request("GET").header("traceparent", &traceparent);
         assert_eq!(user.send(&data).status, 200);
     }
@@ -310,8 +310,8 @@ fn a_page_may_send_its_trace_context_to_the_service_and_to_the_api() {
             .header("origin", &user.origin)
             .header("access-control-request-method", "GET")
             .header("access-control-request-headers", "traceparent, tracestate");
-        let answer = user.send(&preflight);
-        let allowed = answer.header("access-control-allow-headers").unwrap_or_default();
+        let response = user.send(&preflight);
+        let allowed = response.header("access-control-allow-headers").unwrap_or_default();
         for name in ["traceparent", "tracestate"] {
             assert!(
                 allowed.split(',').any(|found| found.trim() == name),

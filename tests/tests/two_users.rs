@@ -52,7 +52,7 @@ impl Overtaking {
     }
 }
 
-/// All clients wait for each other before each round; a client that does not come, because its test has failed, ends the wait.
+/// All clients wait for each other before each round. A client that does not come, because its test has failed, ends the wait.
 #[derive(Default)]
 struct Start {
     arrivals: Mutex<usize>,
@@ -60,7 +60,7 @@ struct Start {
 }
 
 impl Start {
-    fn of_round(&self, round: usize) {
+    fn wait_for_round(&self, round: usize) {
         let mut arrivals = self.arrivals.lock().expect("no test panicked here");
         *arrivals += 1;
         self.all.notify_all();
@@ -80,7 +80,7 @@ impl Start {
 fn forwarded(response: &Response) -> Value {
     let authorization = values(&response.body, "authorization");
     let [bearer] = authorization.as_slice() else {
-        panic!("{} Authorization lines", authorization.len())
+        panic!("expected one Authorization line, received {}", authorization.len())
     };
     let payload = bearer.split(|byte| *byte == b'.').nth(1).expect("a JWT");
     serde_json::from_slice(&base64url::decode(payload).expect("base64url")).expect("JSON")
@@ -95,7 +95,7 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
         if random.once_in(3) {
             thread::sleep(Duration::from_micros(random.number() % 1500));
         }
-        // At times the connection is reset: that is 502 for the requests that wait for it, and does not affect any other.
+        // At times the connection is reset: that is HTTP 502 for the requests that wait for it, and does not affect any other.
         match random.once_in(100) {
             true => Scripted::Reset,
             false => Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64})),
@@ -108,38 +108,38 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
     let system = &test.system;
     let origin = system.www();
     let start = Start::default();
-    let (good, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (succeeded, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let seals = Seals::of(system, "example");
     let client = Client::new(system);
     let one = &|user: usize, connection: usize| {
         let mut random = Random::new(u64::try_from(user * CONNECTIONS + connection).expect("a number"));
         let mut stream: Connection = client.connect("api").expect("a connection");
         for round in 0..ROUNDS {
-            // A new token; the user's connections have it in cookies of their own.
+            // A new token. The user's connections have it in cookies of their own.
             let token = format!("user-{user}-round-{round}");
             let session = SessionId([u8::try_from(user).expect("few"); 32]);
             let sealed = seals.seal(Purpose::AccessToken, &token, session, 300);
             let request = Request::new("GET", "/api/data")
                 .header("origin", &origin)
                 .header("cookie", format!("{AT}={sealed}"));
-            start.of_round(round);
+            start.wait_for_round(round);
             if random.once_in(200) {
                 // This client leaves, and other requests that wait for the same token are not affected.
                 drop(client.send_only("api", &request).expect("sent"));
             }
             let response = client
                 .send_on(&mut stream, "api", &request)
-                .unwrap_or_else(|error| panic!("round {round}: {error}"));
+                .unwrap_or_else(|error| panic!("the request of round {round} failed: {error}"));
             match response.status {
                 200 => {
                     assert_eq!(forwarded(&response)["sub"], token.as_str(), "round {round}");
-                    good.fetch_add(1, Ordering::Relaxed);
+                    succeeded.fetch_add(1, Ordering::Relaxed);
                 }
                 502 => {
                     assert_eq!(response.code(), "authorization_server_error");
                     failed.fetch_add(1, Ordering::Relaxed);
                 }
-                other => panic!("round {round}: {other}"),
+                other => panic!("round {round}: HTTP {other}"),
             }
         }
     };
@@ -151,8 +151,8 @@ fn ten_thousand_times_two_users_ask_at_once_and_each_gets_what_is_their_own() {
         }
     });
     let all = USERS * CONNECTIONS * ROUNDS;
-    let (good, failed) = (good.into_inner(), failed.into_inner());
-    assert_eq!(good + failed, all);
+    let (succeeded, failed) = (succeeded.into_inner(), failed.into_inner());
+    assert_eq!(succeeded + failed, all);
     assert!(failed > 0 && failed < all / 20, "{failed} resets");
     assert!(server.count() >= USERS * ROUNDS, "{} introspections", server.count());
     eventually("requests waited together: else nothing was tried", || {

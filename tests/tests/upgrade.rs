@@ -10,7 +10,8 @@ use demo_system::Component;
 #[test]
 fn a_session_of_the_last_release_lives_on_in_this_one_until_it_is_signed_out() {
     let newer = artifacts();
-    let older = std::env::var_os("PREVIOUS_BFF_SERVICE").expect("set by `cargo xtask test`");
+    let older = std::env::var_os("PREVIOUS_BFF_SERVICE")
+        .expect("missing PREVIOUS_BFF_SERVICE: run the tests with `cargo xtask test`");
     let folder = tempfile::tempdir().expect("a folder");
     let program = folder.path().join("bff-service");
     symlink(PathBuf::from(older), &program).expect("a link");

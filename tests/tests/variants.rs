@@ -2,7 +2,7 @@
 //! signed, the response by query and signed, each kind of client authentication, tokens bound to a key.
 
 use bff_core::cookie::purpose::Purpose;
-use bff_tests::client_credentials::{everything, set, with_certificate, with_dpop_key, with_signing_key};
+use bff_tests::client_credentials::{set, with_certificate, with_dpop_key, with_everything, with_signing_key};
 use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, start};
 use bff_tests::user_agent::{AT, ID, UserAgent};
@@ -157,7 +157,7 @@ fn tokens_bound_to_a_key_with_the_servers_nonce() {
 
 #[test]
 fn everything_at_once() {
-    let (_test, url) = walk(everything);
+    let (_test, url) = walk(with_everything);
     assert_eq!(parameters(&url), ["client_id", "request_uri"]);
 }
 

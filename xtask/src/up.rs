@@ -108,7 +108,7 @@ fn serve(system: &System, control: &Control, interrupted: &AtomicBool) -> Result
                 "{error}\n    the rest of the demo continues: press Enter here or use the page to start {component} again"
             ));
         }
-        control.answer(system);
+        control.respond(system);
         if terminal::is_line_entered() {
             start_what_is_stopped(system);
         }
@@ -169,7 +169,7 @@ fn warnings(options: &Options) -> &'static str {
 
 /// Walks through the demo in a browser, and returns the exit status.
 fn check(system: &System, control: &Control, walkthrough: &Walkthrough) -> Result<ExitCode> {
-    let code = control.answer_during(system, || walkthrough.run(system.options(), &system.ca_pem()))?;
+    let code = control.respond_during(system, || walkthrough.run(system.options(), &system.ca_pem()))?;
     match system.failure() {
         Some(error) => Err(error.into()),
         None => Ok(code),

@@ -7,7 +7,7 @@ use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-/// Why a request is rejected. The client receives the error code and its message; `Display` is for the log.
+/// Why a request is rejected. The client receives the error code and its message. `Display` is for the log.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     /// No `Authorization` header.
@@ -18,7 +18,9 @@ pub(crate) enum ApiError {
     KeysUnavailable,
     /// The body is longer than the API accepts.
     BodyTooLarge,
+    /// No endpoint has the path.
     NotFound,
+    /// The endpoint does not support the method.
     MethodNotAllowed,
 }
 
@@ -40,7 +42,7 @@ impl fmt::Display for ApiError {
         match self {
             ApiError::InvalidToken(reason) => write!(f, "invalid access token: {reason}"),
             ApiError::MissingToken => f.write_str("no Authorization header"),
-            ApiError::KeysUnavailable => f.write_str("no keys of the issuer to validate the access token with"),
+            ApiError::KeysUnavailable => f.write_str("the issuer's keys are not available"),
             ApiError::BodyTooLarge => f.write_str("the body is too large"),
             ApiError::NotFound => f.write_str("no such path"),
             ApiError::MethodNotAllowed => f.write_str("no such method at this path"),

@@ -20,36 +20,36 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The keys, shared by all workers. One fetch at a time: a request whose key is missing waits for the fetch and shares
-/// its result; a request whose key is present continues with it.
+/// its result. A request whose key is present continues with it.
 pub(crate) struct KeyStore {
     uri: String,
     state: RwLock<State>,
-    reading: Mutex<()>,
+    fetch: Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     keys: Option<JwkSet>,
-    read_at: Option<Instant>,
+    fetched_at: Option<Instant>,
     /// The keys may not be fetched again before this moment.
     pause_until: Option<Instant>,
 }
 
 impl State {
-    fn knows(&self, kid: &str) -> bool {
+    fn has_key(&self, kid: &str) -> bool {
         self.keys.as_ref().is_some_and(|keys| keys.find(kid).is_some())
     }
 
-    fn wants_reading(&self, kid: &str, now: Instant) -> bool {
-        let stale = self.read_at.is_none_or(|at| now.duration_since(at) > MAX_AGE);
-        (!self.knows(kid) || stale) && self.pause_until.is_none_or(|until| now >= until)
+    fn is_fetch_due(&self, kid: &str, now: Instant) -> bool {
+        let stale = self.fetched_at.is_none_or(|at| now.duration_since(at) > MAX_AGE);
+        (!self.has_key(kid) || stale) && self.pause_until.is_none_or(|until| now >= until)
     }
 
-    fn record(&mut self, reading: Result<JwkSet, String>, now: Instant) {
-        match reading {
+    fn record(&mut self, fetched: Result<JwkSet, String>, now: Instant) {
+        match fetched {
             Ok(keys) => {
                 self.keys = Some(keys);
-                self.read_at = Some(now);
+                self.fetched_at = Some(now);
                 self.pause_until = Some(now + UNKNOWN_KEY_PAUSE);
             }
             Err(error) => {
@@ -71,7 +71,7 @@ impl KeyStore {
         KeyStore {
             uri,
             state: RwLock::default(),
-            reading: Mutex::default(),
+            fetch: Mutex::default(),
         }
     }
 
@@ -80,18 +80,18 @@ impl KeyStore {
     /// # Errors
     /// [`ApiError::KeysUnavailable`] if no key set could be fetched so far.
     pub(crate) async fn find(&self, kid: &str, client: &awc::Client) -> Result<Option<Jwk>, ApiError> {
-        if self.with_state(|state| state.wants_reading(kid, Instant::now())) {
-            let turn = match self.with_state(|state| state.knows(kid)) {
-                true => self.reading.try_lock().ok(),
-                false => Some(self.reading.lock().await),
+        if self.with_state(|state| state.is_fetch_due(kid, Instant::now())) {
+            let turn = match self.with_state(|state| state.has_key(kid)) {
+                true => self.fetch.try_lock().ok(),
+                false => Some(self.fetch.lock().await),
             };
             // The worker that held the lock before may have fetched them.
-            if turn.is_some() && self.with_state(|state| state.wants_reading(kid, Instant::now())) {
-                let reading = read(client, &self.uri).await;
+            if turn.is_some() && self.with_state(|state| state.is_fetch_due(kid, Instant::now())) {
+                let fetched = fetch(client, &self.uri).await;
                 self.state
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .record(reading, Instant::now());
+                    .record(fetched, Instant::now());
             }
         }
         self.with_state(|state| state.find(kid))
@@ -102,7 +102,7 @@ impl KeyStore {
     }
 }
 
-async fn read(client: &awc::Client, uri: &str) -> Result<JwkSet, String> {
+async fn fetch(client: &awc::Client, uri: &str) -> Result<JwkSet, String> {
     let failed = |error: &dyn std::fmt::Display| format!("{uri}: {error}");
     let mut response = client.get(uri).send().await.map_err(|error| failed(&error))?;
     if !response.status().is_success() {
@@ -127,11 +127,11 @@ mod tests {
     fn an_unknown_key_id_causes_one_reading_and_then_a_pause() {
         let start = Instant::now();
         let mut state = State::default();
-        assert!(state.wants_reading("a", start));
+        assert!(state.is_fetch_due("a", start));
         state.record(Ok(keys("a")), start);
-        assert!(!state.wants_reading("a", start));
-        assert!(!state.wants_reading("b", start + UNKNOWN_KEY_PAUSE - Duration::from_millis(1)));
-        assert!(state.wants_reading("b", start + UNKNOWN_KEY_PAUSE));
+        assert!(!state.is_fetch_due("a", start));
+        assert!(!state.is_fetch_due("b", start + UNKNOWN_KEY_PAUSE - Duration::from_millis(1)));
+        assert!(state.is_fetch_due("b", start + UNKNOWN_KEY_PAUSE));
     }
 
     #[test]
@@ -140,11 +140,11 @@ mod tests {
         let mut state = State::default();
         state.record(Ok(keys("a")), start);
         let later = start + MAX_AGE + Duration::from_secs(1);
-        assert!(state.wants_reading("a", later));
+        assert!(state.is_fetch_due("a", later));
         state.record(Err("connection refused".to_owned()), later);
         assert!(state.find("a").is_ok_and(|key| key.is_some()));
-        assert!(!state.wants_reading("a", later));
-        assert!(state.wants_reading("a", later + FAILURE_PAUSE));
+        assert!(!state.is_fetch_due("a", later));
+        assert!(state.is_fetch_due("a", later + FAILURE_PAUSE));
     }
 
     #[test]

@@ -72,7 +72,7 @@ async fn run() -> std::io::Result<()> {
         ))
     })?;
     println!(
-        "demo API ready on http://{}:{} for {}",
+        "started the demo API at http://{}:{} for {}",
         config.host, config.port, config.issuer
     );
     server.run().await

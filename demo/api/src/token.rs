@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
-/// Accepted signature algorithms. None is symmetric, since the verifier could forge such a signature; `none` is absent.
+/// Accepted signature algorithms. None is symmetric, since the verifier could forge such a signature. `none` is absent.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::RS256, Algorithm::PS256, Algorithm::EdDSA];
-/// Seconds by which this machine's clock and the issuer's may differ.
-const LEEWAY: u64 = 5;
+/// By how much this machine's clock and the issuer's may differ.
+const LEEWAY_SECONDS: u64 = 5;
 
 /// The claims that the API uses.
 #[derive(Debug, Deserialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Claims {
     pub(crate) sub: String,
     /// One issuer: RFC 7519 does not allow a list, which the library would accept.
     iss: String,
-    /// The others, which the API only shows.
+    /// The other claims, which the API only shows.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -90,7 +90,7 @@ impl Validator {
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        validation.leeway = LEEWAY_SECONDS;
         Validator {
             validation,
             token_type: token_type.to_owned(),
@@ -106,7 +106,7 @@ impl Validator {
         if !ALGORITHMS.contains(&header.alg) {
             return Err(ApiError::InvalidToken("its algorithm is not allowed"));
         }
-        // The key says which algorithm it is for; the token cannot choose another one.
+        // The key says which algorithm it is for, so the token cannot choose another one.
         if key
             .common
             .key_algorithm

@@ -5,10 +5,10 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 
 /// The request id that the proxy has set.
 pub(crate) fn request_id(headers: &HeaderMap) -> String {
-    let sane = |text: &&str| {
+    let is_safe = |text: &&str| {
         (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    one(headers, "x-request-id").filter(sane).unwrap_or("-").to_owned()
+    one(headers, "x-request-id").filter(is_safe).unwrap_or("-").to_owned()
 }
 
 /// The trace that the request belongs to.
@@ -22,9 +22,9 @@ pub(crate) fn parent_id(headers: &HeaderMap) -> String {
 }
 
 fn part(headers: &HeaderMap, index: usize, length: usize) -> String {
-    let hex = |text: &&str| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex = |text: &&str| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let part = one(headers, "traceparent").and_then(|text| text.split('-').nth(index));
-    part.filter(hex).unwrap_or("-").to_owned()
+    part.filter(is_hex).unwrap_or("-").to_owned()
 }
 
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

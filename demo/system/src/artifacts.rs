@@ -43,7 +43,8 @@ impl Artifacts {
     /// Names the missing variable and the command that sets it.
     pub fn from_env() -> Result<Artifacts, Error> {
         let read = |name: &str| {
-            std::env::var_os(name).ok_or_else(|| Error::new(format!("missing {name}: start this with `cargo xtask`")))
+            let missing = || Error::new(format!("missing {name}: run this with `cargo xtask`, which sets it"));
+            std::env::var_os(name).ok_or_else(missing)
         };
         let path = |name: &str| read(name).map(PathBuf::from);
         let envoy = read(ENVOY)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::component::Component;
 use crate::options::Options;
 
-/// The text of `bff.toml`. A field that is not in it has its default; secrets are in environment variables.
+/// The text of `bff.toml`. A field that is not in it has its default. Secrets are in files that environment variables name.
 pub fn bff_toml(options: &Options, ca: &Path, redis_host: &str) -> String {
     let Options {
         ports,

@@ -58,7 +58,7 @@ impl Certificates {
         let complete = [ca, server, server_key, client, client_key]
             .iter()
             .all(|path| path.is_file());
-        let valid = files::read_if_there(&note)?.is_some_and(|note| is_good(&note, &domains, now));
+        let valid = files::read_if_there(&note)?.is_some_and(|note| is_valid(&note, &domains, now));
         if !(complete && valid) {
             certificates.make(domain, further, now)?;
             files::write(&note, note_text(&domains, now + VALID_FOR))?;
@@ -120,7 +120,7 @@ fn note_text(domain: &str, expires: SystemTime) -> String {
     format!("domain {domain}\nexpires {}\n", seconds(expires))
 }
 
-fn is_good(note: &str, domain: &str, now: SystemTime) -> bool {
+fn is_valid(note: &str, domain: &str, now: SystemTime) -> bool {
     let field = |name: &str| note.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let expires = field("expires").and_then(|expires| expires.parse::<u64>().ok());
     field("domain") == Some(domain) && expires > Some(seconds(now + RENEWED_BEFORE_EXPIRY))
@@ -150,9 +150,9 @@ mod tests {
     fn certificates_are_renewed_in_good_time() {
         let now = SystemTime::now();
         let note = note_text("a.localhost", now + VALID_FOR);
-        assert!(is_good(&note, "a.localhost", now));
-        assert!(!is_good(&note, "a.localhost", now + VALID_FOR - DAY * 29));
-        assert!(!is_good("", "a.localhost", now));
+        assert!(is_valid(&note, "a.localhost", now));
+        assert!(!is_valid(&note, "a.localhost", now + VALID_FOR - DAY * 29));
+        assert!(!is_valid("", "a.localhost", now));
     }
 
     #[test]

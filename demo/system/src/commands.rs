@@ -39,8 +39,7 @@ impl Prepared {
         log_path(&self.options.directory, component)
     }
 
-    /// The command line and the environment of a component.
-    /// `epoch` counts how often Envoy was replaced.
+    /// The command line and the environment of a component. `epoch` counts how often Envoy was replaced.
     pub(crate) fn command(&self, component: Component, epoch: u32) -> Result<Command, Error> {
         let mut command = match component {
             Component::AuthorizationServer => self.authorization_server(),
@@ -129,8 +128,8 @@ impl Prepared {
         let log = "wasm:info,dynamic_modules:info";
         command.args(["--log-level", "warning", "--component-log-level", log]);
         match self.options.envoy_hot_restart {
-            // Two Envoys on one machine share memory by their base id. The old one drains its connections within the first time,
-            // and exits after the second: by then clients have closed their idle connections to it.
+            // Two Envoys on one machine share memory by their base id. The old one drains its connections within the first
+            // time, and exits after the second: by then clients have closed their idle connections to it.
             true => {
                 command.arg("--base-id").arg(self.options.ports.envoy_admin.to_string());
                 command.arg("--restart-epoch").arg(epoch.to_string());
@@ -152,7 +151,7 @@ impl Prepared {
         command
             .arg("--config")
             .arg(self.options.directory.join("bff.toml"))
-            // A shell may have set these for another BFF; the service rejects them beside the files.
+            // A shell may have set these for another BFF. The service rejects them beside the files.
             .env_remove("BFF_COOKIE_KEYS")
             .env_remove("BFF_CLIENT_SECRET")
             .env("BFF_COOKIE_KEYS_FILE", &self.secrets.cookie_keys)

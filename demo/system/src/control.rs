@@ -2,7 +2,7 @@
 //! access tokens live for a moment only, and ends the sessions of the user at the authorization server.
 //!
 //! The commands come from the web host, one in a connection: a line `TOKEN COMMAND [ARGUMENT]`, answered by a line of JSON.
-//! Only the web host has the token. It passes on the commands of the demo's own page: no page of another site can give any. A
+//! Only the web host has the token. It forwards the commands of the demo's own page: no page of another site can give any. A
 //! program on this machine can, since it can claim to be that page.
 
 use std::io::{self, Read, Write};
@@ -53,7 +53,7 @@ impl Control {
         let control = Control {
             listener,
             token: secrets::random_hex()?,
-            admin_token: secrets::keep_or_generate(&admin_token_file)?,
+            admin_token: secrets::read_or_generate(&admin_token_file)?,
         };
         for (component, name, value) in [
             (Component::WebHost, "CONTROL_ADDRESS", address.to_string()),
@@ -71,21 +71,21 @@ impl Control {
     }
 
     /// Carries out a command, if one has arrived.
-    pub fn answer(&self, system: &System) {
+    pub fn respond(&self, system: &System) {
         // The listener does not block.
         if let Ok((stream, _)) = self.listener.accept() {
             // The web host tells the page if the connection fails.
-            let _ = self.answer_one(&stream, system);
+            let _ = self.respond_to(&stream, system);
         }
     }
 
     /// Does `work`, and meanwhile carries out the commands that arrive.
-    pub fn answer_during<T>(&self, system: &System, work: impl FnOnce() -> T) -> T {
+    pub fn respond_during<T>(&self, system: &System, work: impl FnOnce() -> T) -> T {
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !is_done.load(Ordering::Relaxed) {
-                    self.answer(system);
+                    self.respond(system);
                     std::thread::sleep(POLL);
                 }
             });
@@ -95,7 +95,7 @@ impl Control {
         })
     }
 
-    fn answer_one(&self, mut stream: &TcpStream, system: &System) -> io::Result<()> {
+    fn respond_to(&self, mut stream: &TcpStream, system: &System) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
@@ -105,11 +105,11 @@ impl Control {
             return Ok(());
         }
         let words: Vec<&str> = words.collect();
-        let answer = match self.carry_out(&words, system) {
-            Ok(answer) => answer,
+        let response = match self.carry_out(&words, system) {
+            Ok(response) => response,
             Err(error) => json!({ "error": error.to_string() }),
         };
-        writeln!(stream, "{answer}")
+        writeln!(stream, "{response}")
     }
 
     fn carry_out(&self, words: &[&str], system: &System) -> Result<Value, Error> {
@@ -125,7 +125,7 @@ impl Control {
             }
             _ => {
                 return Err(Error::new(format!(
-                    "unknown command `{}`: write `state`, `stop NAME`, `start NAME`, `access-token-seconds SECONDS` or \
+                    "invalid command `{}`: write `state`, `stop NAME`, `start NAME`, `access-token-seconds SECONDS` or \
                      `end-sessions`",
                     words.join(" ")
                 )));
@@ -146,7 +146,7 @@ impl Control {
             })
             .collect();
         let lifetime = self.administer(system, "/admin/access-tokens", "");
-        let seconds = lifetime.map_or(Value::Null, |answer| answer["seconds"].clone());
+        let seconds = lifetime.map_or(Value::Null, |response| response["seconds"].clone());
         json!({ "components": components, "accessTokenSeconds": seconds })
     }
 
@@ -157,7 +157,7 @@ impl Control {
             Ok((200, body)) => serde_json::from_str(&body)
                 .map_err(|error| Error::new(format!("reading the response of {address}{path} failed: {error}"))),
             Ok((status, _)) => Err(Error::new(format!(
-                "the request to {path} of the authorization server failed: HTTP {status}"
+                "the request to {address}{path} failed: HTTP {status}"
             ))),
             Err(_) => Err(Error::new("the authorization server does not respond: start it first")),
         }
@@ -177,7 +177,7 @@ fn read_line(mut stream: &TcpStream) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// Sets the flag at its end.
+/// Sets the flag when it is dropped.
 struct Done<'a>(&'a AtomicBool);
 
 impl Drop for Done<'_> {
@@ -199,6 +199,6 @@ fn component(name: &str, system: &System) -> Result<Component, Error> {
         .find(|component| component.name() == name)
         .ok_or_else(|| {
             let names: Vec<&str> = breakable(system).map(Component::name).collect();
-            Error::new(format!("unknown component `{name}`: write one of {}", names.join(", ")))
+            Error::new(format!("invalid component `{name}`: write one of {}", names.join(", ")))
         })
 }

@@ -136,10 +136,10 @@ pub(crate) fn render(
     replace(&template.lines().map(without_mark).collect::<String>(), &replacements)
 }
 
-/// The text after each of `changes`; each text must occur once.
+/// Makes `changes`, in one pass. What is replaced must occur once.
 ///
 /// # Errors
-/// Names the text that does not.
+/// Names what does not.
 pub(crate) fn replace_once(text: &str, changes: &[(String, String)]) -> Result<String, Error> {
     let changes: Vec<_> = changes.iter().map(|(find, with)| once(find, with.clone())).collect();
     replace(text, &changes)
@@ -194,7 +194,7 @@ fn yaml_path(path: &Path) -> Result<String, Error> {
     }
 }
 
-/// All in one pass, so that no replacement is replaced again; the longer text first if two begin alike.
+/// All in one pass, so that no replacement is replaced again. If two begin alike, the longer one comes first.
 fn replace(template: &str, replacements: &[Replacement]) -> Result<String, Error> {
     let mut order: Vec<usize> = (0..replacements.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(replacements[index].find.len()));
@@ -221,7 +221,7 @@ fn replace(template: &str, replacements: &[Replacement]) -> Result<String, Error
             let expected = count.map_or_else(|| "at least once".to_owned(), |count| format!("{count} time(s)"));
             return Err(Error::new(format!(
                 "invalid envoy/envoy.yaml: it must contain `{find}` {expected}, but has it {found} time(s): restore this \
-                 text, which the demo replaces by its own names, ports and paths"
+                 text, which the demo replaces with its own names, ports and paths"
             )));
         }
     }

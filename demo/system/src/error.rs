@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Why the system could not be started or changed. `Display` says what to do about it; it never contains a secret. `Debug` is the
-/// same text, so that a log in it stays readable after a failed `expect`.
+/// Why the system could not be started or changed. `Display` says what to do about it, and never contains a secret. `Debug` is
+/// the same text, so that a log in it stays readable after a failed `expect`.
 pub struct Error(String);
 
 impl Error {

@@ -1,6 +1,6 @@
 //! Starts the whole demo system on one machine: certificates, secrets, configuration, and the processes in their order.
 //!
-//! `cargo xtask up` runs one system at the well-known ports; the tests run several at once, each with a directory and
+//! `cargo xtask up` runs one system at the well-known ports. The tests run several at once, each with a directory and
 //! ports of its own:
 //!
 //! ```no_run
@@ -13,7 +13,7 @@
 //! # Ok::<(), demo_system::Error>(())
 //! ```
 //!
-//! Dropping the [`System`] stops all of it; on Linux so does the death of this process, however it dies.
+//! Dropping the [`System`] stops all of it. On Linux so does the death of this process, however it dies.
 
 mod artifacts;
 mod bff_config;

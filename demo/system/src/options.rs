@@ -87,8 +87,8 @@ impl Options {
         }
     }
 
-    /// The same with what the environment says: `BFF_DEMO_DIRECTORY`, `BFF_DEMO_DOMAIN`, `BFF_DEMO_PORT`, `BFF_DEMO_PORTS` and
-    /// `BFF_DEMO_ONE_ORIGIN`.
+    /// The demo as the environment configures it: `BFF_DEMO_DIRECTORY`, `BFF_DEMO_DOMAIN`, `BFF_DEMO_PORT`, `BFF_DEMO_PORTS`
+    /// and `BFF_DEMO_ONE_ORIGIN`.
     ///
     /// # Errors
     /// Names the variable and says what to write.
@@ -125,7 +125,7 @@ impl Options {
     }
 
     /// The demo at free ports, with two worker threads in Envoy: the fewest that show differences between workers. Timeouts
-    /// are long, so that a busy machine does not reach them; a test of a timeout sets its own.
+    /// are long, so that a busy machine does not reach them. A test of a timeout sets its own.
     pub fn for_tests(directory: impl Into<PathBuf>) -> Options {
         Options {
             ports: Ports::free(),
@@ -173,7 +173,8 @@ impl Options {
     /// Whether a system can start with these options. [`crate::System::start`] calls this before it starts anything.
     ///
     /// # Errors
-    /// An invalid domain or origin, host names that do not resolve to this machine, or a port that is in use or configured twice.
+    /// An invalid domain or origin, host names that do not resolve to this machine, or a port that is in use or configured
+    /// twice.
     pub fn check(&self) -> Result<(), Error> {
         check_domain(&self.domain)?;
         self.web_origin.as_deref().map_or(Ok(()), check_origin)?;
@@ -183,13 +184,13 @@ impl Options {
 }
 
 pub(crate) fn check_domain(domain: &str) -> Result<(), Error> {
-    let good = |label: &str| {
+    let is_label = |label: &str| {
         let inside = label
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         inside && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
     };
-    match domain.len() <= 200 && domain.split('.').all(good) {
+    match domain.len() <= 200 && domain.split('.').all(is_label) {
         true => Ok(()),
         false => Err(Error::new(format!(
             "invalid domain `{domain}`: write labels of lower-case letters, digits and hyphens, separated by dots, such as \
@@ -203,9 +204,9 @@ fn check_origin(origin: &str) -> Result<(), Error> {
     let rest = origin
         .strip_prefix("https://")
         .or_else(|| origin.strip_prefix("http://"));
-    let good =
+    let is_host_port =
         |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
-    match rest.is_some_and(good) {
+    match rest.is_some_and(is_host_port) {
         true => Ok(()),
         false => Err(Error::new(format!(
             "invalid origin `{origin}`: write scheme://host[:port] without a path, such as http://localhost:5173"
@@ -214,7 +215,7 @@ fn check_origin(origin: &str) -> Result<(), Error> {
 }
 
 /// The names must resolve to Envoy. Those below `localhost` do so in every browser, and in the service (RFC 6761,
-/// section 6.3); any other domain must resolve on this machine.
+/// section 6.3). Any other domain must resolve on this machine.
 fn check_names(domain: &str, resolve: impl Fn(&str) -> Vec<IpAddr>) -> Result<(), Error> {
     if domain == "localhost" || domain.ends_with(".localhost") {
         return Ok(());
@@ -271,13 +272,13 @@ mod tests {
 
     #[test]
     fn an_origin_has_no_path_and_nothing_that_ends_a_text() {
-        for good in ["http://localhost:5173", "https://[::1]:8443", "https://dev.example.com"] {
-            assert!(check_origin(good).is_ok(), "{good}");
+        for valid in ["http://localhost:5173", "https://[::1]:8443", "https://dev.example.com"] {
+            assert!(check_origin(valid).is_ok(), "{valid}");
         }
-        for bad in ["localhost:5173", "http://", "http://localhost:5173/", "http://a\",\"b"] {
-            let message = check_origin(bad).expect_err("no origin").to_string();
+        for invalid in ["localhost:5173", "http://", "http://localhost:5173/", "http://a\",\"b"] {
+            let message = check_origin(invalid).expect_err("no origin").to_string();
             assert!(
-                message.contains(bad) && message.contains("http://localhost:5173"),
+                message.contains(invalid) && message.contains("http://localhost:5173"),
                 "{message}"
             );
         }
@@ -323,8 +324,8 @@ mod tests {
 
     #[test]
     fn a_domain_is_host_name_labels() {
-        for good in ["example.localhost", "localhost", "a-1.example.com"] {
-            assert!(check_domain(good).is_ok(), "{good}");
+        for valid in ["example.localhost", "localhost", "a-1.example.com"] {
+            assert!(check_domain(valid).is_ok(), "{valid}");
         }
         for wrong in [
             "",

@@ -117,7 +117,7 @@ impl Ports {
             }
             if let Some((_, other)) = seen.iter().find(|(taken, _)| *taken == port) {
                 return Err(Error::new(format!(
-                    "port {port} is configured for {other} and for {what}: choose other ports by BFF_DEMO_PORT or \
+                    "port {port} is configured for {other} and for {what}: choose other ports with BFF_DEMO_PORT or \
                      BFF_DEMO_PORTS"
                 )));
             }
@@ -128,7 +128,7 @@ impl Ports {
             bound(port, true).map_err(|error| {
                 Error::new(format!(
                     "port {port} of {what} is unavailable: {error}: stop the demo if it runs already, or the program that \
-                     listens at 127.0.0.1:{port}; or choose other ports by {variable}"
+                     listens at 127.0.0.1:{port}; or choose other ports with {variable}"
                 ))
             })?;
             seen.push((port, what));
@@ -137,7 +137,7 @@ impl Ports {
     }
 }
 
-/// A socket bound to this port. It does not listen: a process that another thread is starting has a copy of it for a
+/// A socket bound to this port. It does not listen: a process that another thread is starting inherits it for a
 /// moment, and would keep the port in use. With `shared`, other sockets may bind the port as well.
 fn bound(port: u16, shared: bool) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
@@ -164,8 +164,8 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Consecutive ports that belong to this process until it exits: it has bound the first of them, so that no other process
-/// can, and that port has no other use.
+/// Consecutive ports that belong to this process until it exits: it has bound the first of them, so no other process
+/// can bind it. That port has no other use.
 struct Block {
     _first: OwnedFd,
     left: Range<u16>,
@@ -173,13 +173,13 @@ struct Block {
 
 impl Block {
     const ALL: Range<u16> = 20_000..32_000;
-    const LENGTH: u16 = 60;
+    const PORT_COUNT: u16 = 60;
 
     fn acquire() -> Block {
         // Processes that start one after the other begin at different places: connections of the previous one may still be
         // closing.
         let start = std::process::id() as usize * 7;
-        let starts = || Block::ALL.step_by(Block::LENGTH.into());
+        let starts = || Block::ALL.step_by(Block::PORT_COUNT.into());
         let mut blocks = starts().cycle().skip(start % starts().len()).take(starts().len());
         blocks
             .find_map(Block::at)
@@ -190,7 +190,7 @@ impl Block {
         let first = bound(start, false).ok()?;
         Some(Block {
             _first: first,
-            left: start + 1..start + Block::LENGTH,
+            left: start + 1..start + Block::PORT_COUNT,
         })
     }
 
@@ -242,7 +242,7 @@ mod tests {
         );
     }
 
-    /// Between fork and exec, a child has a copy of every open socket.
+    /// Between fork and exec, a child has every open socket of its parent.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_port_is_free_also_while_another_thread_starts_a_process() {

@@ -7,7 +7,8 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
-/// Sends GET `path` over plain HTTP; returns status and body, of at most 16 MiB in all. For admin listeners and readiness checks.
+/// Sends GET `path` over plain HTTP, and returns status and body, of at most 16 MiB in all. For admin listeners and readiness
+/// checks.
 ///
 /// # Errors
 /// Connecting, writing or reading failed (timeout 2 seconds each), or the response is not complete or not HTTP.
@@ -15,7 +16,7 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     exchange(address, &format!("GET {path}"), "", "")
 }
 
-/// Sends a form by POST, with a bearer token; otherwise like [`get`].
+/// Sends a form by POST, with a bearer token. Otherwise like [`get`].
 pub(crate) fn post(address: SocketAddr, path: &str, token: &str, form: &str) -> io::Result<(u16, String)> {
     let headers = format!(
         "Authorization: Bearer {token}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
@@ -31,22 +32,26 @@ fn exchange(address: SocketAddr, target: &str, headers: &str, body: &str) -> io:
     // Envoy's admin interface rejects HTTP/1.0, so the response may be chunked.
     let request = format!("{target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n{body}");
     stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut answer)?;
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut response)?;
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, "the response is not complete or not HTTP");
-    parse(&String::from_utf8_lossy(&answer)).ok_or_else(malformed)
+    parse(&String::from_utf8_lossy(&response)).ok_or_else(malformed)
 }
 
-fn parse(answer: &str) -> Option<(u16, String)> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+fn parse(response: &str) -> Option<(u16, String)> {
+    let (head, body) = response.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let is_chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
-    let body = if is_chunked { joined(body)? } else { body.to_owned() };
+    let body = if is_chunked {
+        join_chunks(body)?
+    } else {
+        body.to_owned()
+    };
     Some((status, body))
 }
 
 /// Decodes a chunked body; `None` if its end is missing.
-fn joined(mut chunks: &str) -> Option<String> {
+fn join_chunks(mut chunks: &str) -> Option<String> {
     let mut body = String::new();
     loop {
         let (size, rest) = chunks.split_once("\r\n")?;
@@ -65,18 +70,18 @@ mod tests {
 
     #[test]
     fn a_body_may_be_chunked() {
-        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nlive\n\r\n2;x\r\nok\r\n0\r\n\r\n";
-        assert_eq!(parse(answer), Some((200, "live\nok".to_owned())));
+        let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nlive\n\r\n2;x\r\nok\r\n0\r\n\r\n";
+        assert_eq!(parse(response), Some((200, "live\nok".to_owned())));
     }
 
     #[test]
     fn half_an_answer_is_none() {
-        for answer in [
+        for response in [
             "",
             "HTTP/1.1 200 OK\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nli",
         ] {
-            assert_eq!(parse(answer), None, "{answer}");
+            assert_eq!(parse(response), None, "{response}");
         }
     }
 }

@@ -31,7 +31,7 @@ impl Secrets {
             &secrets.client_secret,
             &secrets.gateway_client_secret,
         ] {
-            keep_or_generate(path)?;
+            read_or_generate(path)?;
         }
         Ok(secrets)
     }
@@ -45,7 +45,7 @@ impl Secrets {
         ])
     }
 
-    /// The same as a file: one `NAME=value` per line.
+    /// The same variables as the text of a file: one `NAME=value` per line.
     pub(crate) fn envoy_file(&self) -> Result<String, Error> {
         let lines = self
             .envoy_environment()?
@@ -54,10 +54,10 @@ impl Secrets {
     }
 }
 
-/// The secret in this file; a random one is written there first if there is none.
-pub(crate) fn keep_or_generate(path: &Path) -> Result<String, Error> {
-    let kept = files::read_if_there(path)?.map(|text| text.trim().to_owned());
-    match kept.filter(|text| !text.is_empty()) {
+/// The secret in this file. If there is none, it writes a random one there first.
+pub(crate) fn read_or_generate(path: &Path) -> Result<String, Error> {
+    let existing = files::read_if_there(path)?.map(|text| text.trim().to_owned());
+    match existing.filter(|text| !text.is_empty()) {
         Some(secret) => Ok(secret),
         None => {
             let secret = random_hex()?;

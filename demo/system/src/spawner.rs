@@ -14,12 +14,12 @@ type Job = (Command, mpsc::SyncSender<io::Result<Child>>);
 /// stops its children in their order.
 pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     prepare(&mut command);
-    let (answer, child) = mpsc::sync_channel(1);
+    let (result, child) = mpsc::sync_channel(1);
     let gone = || io::Error::other("the thread that starts processes has ended");
     sender()
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .send((command, answer))
+        .send((command, result))
         .map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
@@ -29,9 +29,9 @@ fn sender() -> &'static Mutex<mpsc::Sender<Job>> {
     SENDER.get_or_init(|| {
         let (sender, jobs) = mpsc::channel::<Job>();
         std::thread::spawn(move || {
-            for (mut command, answer) in jobs {
+            for (mut command, result) in jobs {
                 // Sending fails only while the process exits.
-                let _ = answer.send(command.spawn());
+                let _ = result.send(command.spawn());
             }
         });
         Mutex::new(sender)
@@ -52,7 +52,7 @@ fn die_with_parent(command: &mut Command) {
     let parent = Some(getpid());
     let before_exec = move || {
         set_parent_process_death_signal(Some(Signal::TERM))?;
-        // The parent may have died before the call above; then the kernel sends no signal.
+        // If the parent died before the call above, the kernel sends no signal.
         match getppid() == parent {
             true => Ok(()),
             false => Err(io::ErrorKind::BrokenPipe.into()),

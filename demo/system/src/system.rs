@@ -33,8 +33,12 @@ impl System {
     /// Prepares the directory, then starts the components one after the other and waits for each until it is ready.
     ///
     /// # Errors
-    /// Options with which no system can start, such as a port that is in use; a file that cannot be read or written; a component
-    /// that exits or is not ready within a minute, with the end of its log; `options.interrupted`. No process stays running.
+    /// No process stays running.
+    ///
+    /// * Options with which no system can start, such as a port that is in use.
+    /// * A file that cannot be read or written.
+    /// * A component that exits or is not ready within a minute, with the end of its log.
+    /// * `options.interrupted`.
     pub fn start(artifacts: &Artifacts, options: Options) -> Result<System, Error> {
         options.check()?;
         let prepared = prepare(artifacts, options)?;
@@ -134,7 +138,7 @@ impl System {
         found.map(|(_, process)| process.id())
     }
 
-    /// Asks a component to exit (SIGTERM) and waits until it has; kills it after 25 seconds. Does nothing if it is
+    /// Asks a component to exit (SIGTERM), waits until it has exited, and kills it after 25 seconds. Does nothing if it is
     /// stopped.
     pub fn stop(&self, component: Component) {
         if let Some(mut process) = self.take(component) {
@@ -227,17 +231,17 @@ impl System {
 
     /// Whether a component runs and responds as it should.
     pub fn is_ready(&self, component: Component) -> bool {
-        let answers = |address, path| probe::get(address, path).is_ok_and(|(status, _)| status == 200);
+        let is_up = |address, path| probe::get(address, path).is_ok_and(|(status, _)| status == 200);
         let ports = &self.options().ports;
         match component {
             Component::AuthorizationServer => {
-                answers(self.authorization_server_addr(), "/.well-known/openid-configuration")
+                is_up(self.authorization_server_addr(), "/.well-known/openid-configuration")
             }
-            Component::Api => answers(self.api_addr(), "/healthz"),
-            Component::WebHost => answers(loopback(ports.web_host), "/"),
-            Component::Envoy => answers(self.envoy_admin(), "/ready"),
-            Component::Bff => answers(self.bff_admin(), self.bff_probe()),
-            Component::SecondBff => answers(loopback(ports.second_bff_admin), self.bff_probe()),
+            Component::Api => is_up(self.api_addr(), "/healthz"),
+            Component::WebHost => is_up(loopback(ports.web_host), "/"),
+            Component::Envoy => is_up(self.envoy_admin(), "/ready"),
+            Component::Bff => is_up(self.bff_admin(), self.bff_probe()),
+            Component::SecondBff => is_up(loopback(ports.second_bff_admin), self.bff_probe()),
             Component::Redis => std::net::TcpStream::connect(loopback(ports.redis)).is_ok(),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) struct Config {
     pub(crate) content_dir: PathBuf,
     /// `API_ORIGIN`: the only other origin that the page may send requests to.
     pub(crate) api_origin: String,
-    /// The variables of [`Control`]; without `CONTROL_ADDRESS` the page has no commands.
+    /// The variables of [`Control`]. Without `CONTROL_ADDRESS` the page has no commands.
     pub(crate) control: Option<Control>,
 }
 

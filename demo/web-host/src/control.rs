@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 /// Starting a program and asking each component for its state takes less.
 const TIMEOUT: Duration = Duration::from_secs(15);
-const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
 
 /// Where the commands go, and who may give them.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     /// `CONTROL_ADDRESS`, on this machine.
     pub(crate) address: SocketAddr,
-    /// `CONTROL_TOKEN`, which makes a command valid.
+    /// `CONTROL_TOKEN`, without which a command is invalid.
     pub(crate) token: String,
     /// `PAGE_ORIGIN`: commands of pages of any other origin are refused.
     pub(crate) page_origin: String,
@@ -36,7 +36,7 @@ pub(crate) fn configure(control: Control) -> impl FnOnce(&mut web::ServiceConfig
 }
 
 async fn state(request: HttpRequest, control: web::Data<Control>) -> HttpResponse {
-    // Each response takes the program some work: no other site may ask for one, such as by an image.
+    // Each response takes the program some work: no other site may request one, for example with an image.
     let site = request.headers().get("sec-fetch-site");
     match site.is_none_or(|site| site == "same-origin" || site == "none") {
         true => give(control, "state".to_owned()).await,
@@ -65,8 +65,8 @@ async fn command(request: HttpRequest, control: web::Data<Control>) -> HttpRespo
 
 async fn give(control: web::Data<Control>, command: String) -> HttpResponse {
     match web::block(move || exchange(&control, &command)).await {
-        Ok(Ok(answer)) if answer["error"].is_null() => HttpResponse::Ok().json(answer),
-        Ok(Ok(answer)) => HttpResponse::Conflict().json(answer),
+        Ok(Ok(response)) if response["error"].is_null() => HttpResponse::Ok().json(response),
+        Ok(Ok(response)) => HttpResponse::Conflict().json(response),
         // The program that runs the demo is shutting down.
         _ => HttpResponse::ServiceUnavailable()
             .json(json!({ "error": "the demo does not respond: start it with `cargo xtask up`" })),
@@ -78,7 +78,7 @@ fn exchange(control: &Control, command: &str) -> std::io::Result<Value> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     writeln!(stream, "{} {command}", control.token)?;
     let mut line = String::new();
-    BufReader::new(stream.take(MAX_ANSWER_BYTES)).read_line(&mut line)?;
+    BufReader::new(stream.take(MAX_RESPONSE_BYTES)).read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
 }
 
@@ -93,8 +93,8 @@ mod tests {
 
     const PAGE: &str = "https://www.example.localhost:8443";
 
-    /// What a program that answers `answer` receives, and the status of the page's request.
-    async fn given(request: test::TestRequest, answer: &'static str) -> (Option<String>, StatusCode) {
+    /// What a program that answers with `response` receives, and the status of the page's request.
+    async fn given(request: test::TestRequest, response: &'static str) -> (Option<String>, StatusCode) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let control = Control {
             address: listener.local_addr().expect("an address"),
@@ -105,7 +105,7 @@ mod tests {
             let (mut stream, _) = listener.accept().ok()?;
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).ok()?;
-            writeln!(stream, "{answer}").ok()?;
+            writeln!(stream, "{response}").ok()?;
             (!line.is_empty()).then_some(line)
         });
         let address = control.address;

@@ -42,7 +42,7 @@ pub(crate) async fn add<B: MessageBody + 'static>(
     let config = request.app_data::<web::Data<Config>>().cloned();
     let is_asset = request.path().starts_with("/assets/");
     let mut response = next.call(request).await?;
-    // Names of built assets change with their content; every other file is revalidated.
+    // Names of built assets change with their content. Every other file is revalidated.
     let status = response.status();
     let immutable = is_asset && (status.is_success() || status == StatusCode::NOT_MODIFIED);
     let cache = if immutable {

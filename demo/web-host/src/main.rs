@@ -1,4 +1,4 @@
-//! The demo's web host: static content of the single page application only. It receives no cookie and no token; its
+//! The demo's web host: static content of the single page application only. It receives no cookie and no token. Its
 //! headers keep other sites from framing the page and from running script in it.
 
 mod compressed;
@@ -43,7 +43,7 @@ async fn run() -> std::io::Result<()> {
             // The path only: the query of a page's URL may hold an authorization code.
             .wrap(
                 Logger::new("%{method}xi %U %s %Dms")
-                    // The page asks every two seconds.
+                    // The page polls it every two seconds.
                     .exclude("/demo/state")
                     .custom_request_replace("method", |request| request.method().to_string()),
             )
@@ -62,6 +62,6 @@ async fn run() -> std::io::Result<()> {
             "listening at {host}:{port} failed: {error}: stop the program there, or set PORT to another port"
         ))
     })?;
-    println!("demo web host ready on http://{host}:{port}");
+    println!("started the demo web host at http://{host}:{port}");
     server.run().await
 }

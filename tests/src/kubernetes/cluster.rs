@@ -46,7 +46,7 @@ impl Cluster {
         }
     }
 
-    /// For the translation of manifests.
+    /// The names and addresses for the translation of manifests.
     pub fn local(&self) -> Local<'_> {
         Local {
             system: &self.test.system,

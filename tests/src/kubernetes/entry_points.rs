@@ -18,7 +18,7 @@ pub fn get(client: &Client, host: &str, path: &str, token: &str) -> Response {
 /// Walks through the three entry points. `nowhere`: the status of a path without a route.
 ///
 /// # Panics
-/// If one of them does not answer right.
+/// If one of them responds otherwise.
 pub fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let Cluster {
         test, api, mtls_port, ..
@@ -29,7 +29,7 @@ pub fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
     let (of_user, of_partner) = (cluster.token_of(&user), partner::token(system, *mtls_port));
     api.clear();
 
-    // From the web: cookies; the API gets a JWT and no cookie.
+    // From the web, with cookies. The API gets a JWT and no cookie.
     assert_eq!(user.get_data().status, 200);
     assert_eq!(user.send(&user.api_request("POST")).status, 200);
     let head = api.last();
@@ -46,20 +46,20 @@ pub fn all_three_entry_points_answer_right(cluster: &Cluster, nowhere: u16) {
         .header("origin", &user.origin)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "x-example-csrf");
-    let answer = anyone.send("api", &preflight).expect("a response");
+    let response = anyone.send("api", &preflight).expect("a response");
     assert_eq!(
-        (answer.status, answer.header("access-control-allow-origin")),
+        (response.status, response.header("access-control-allow-origin")),
         (200, Some(&*user.origin))
     );
-    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    let list = |answer: &Response, name: &str| answer.header(name).unwrap_or_default().replace(", ", ",");
-    let granted = list(&answer, "access-control-allow-headers");
+    assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
+    let list = |response: &Response, name: &str| response.header(name).unwrap_or_default().replace(", ", ",");
+    let granted = list(&response, "access-control-allow-headers");
     assert!(granted.starts_with("content-type,x-example-csrf,"), "{granted}");
     let bare = Request::new("GET", "/api/data").header("origin", &user.origin);
-    let answer = anyone.send("api", &bare).expect("a response");
-    assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"));
-    assert_eq!(answer.header("access-control-allow-origin"), Some(&*user.origin));
-    let exposed = list(&answer, "access-control-expose-headers");
+    let response = anyone.send("api", &bare).expect("a response");
+    assert_eq!((response.status, response.code().as_str()), (401, "unauthorized"));
+    assert_eq!(response.header("access-control-allow-origin"), Some(&*user.origin));
+    let exposed = list(&response, "access-control-expose-headers");
     assert_eq!(exposed, "grpc-status,grpc-message,retry-after");
     api.clear();
 

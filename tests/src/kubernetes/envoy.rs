@@ -40,7 +40,7 @@ impl Local<'_> {
             "business-api.api.svc.cluster.local" => vec![self.api],
             // Through the public listener, as from anywhere else, so with TLS.
             host if host == format!("login.{}", system.options().domain) => vec![system.public_addr()],
-            other => panic!("unknown host {other}: add its address to `Local::endpoints`"),
+            other => panic!("missing address of {other}: add it to `Local::endpoints`"),
         }
     }
 
@@ -242,7 +242,7 @@ pub fn cors_policy(origins: Vec<Value>, policy: &Value) -> Value {
 /// The strings of a list.
 pub fn texts(list: &Value) -> Vec<&str> {
     let items = list.as_array().into_iter().flatten();
-    items.map(|item| item.as_str().expect("a text")).collect()
+    items.map(|item| item.as_str().expect("a string")).collect()
 }
 
 /// The manifests of a kind.

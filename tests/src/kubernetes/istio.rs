@@ -1,10 +1,12 @@
 //! Translates Istio's resources to Envoy's configuration, as istiod does for a gateway: only the fields that our
 //! manifests have. Another TLS mode, match or kind of patch panics, so that it must be added here.
 //!
-//! From istiod's source: HTTP filters are in the order of the phases, higher priorities first, with CORS after them;
-//! each WasmPlugin and each TrafficExtension is before every route, named as here, its configuration a JSON string and
-//! delivered over the extension configuration discovery service, for which the listener waits without limit;
-//! EnvoyFilters are applied last.
+//! From istiod's source:
+//!
+//! - HTTP filters are in the order of the phases, higher priorities first, with CORS after them.
+//! - Each WasmPlugin and each TrafficExtension is before every route, named as here. Its configuration is a JSON string,
+//!   delivered over the extension configuration discovery service, for which the listener waits without limit.
+//! - EnvoyFilters are applied last.
 
 use serde_json::{Map, Value, json};
 

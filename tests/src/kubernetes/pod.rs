@@ -48,7 +48,7 @@ impl Pods {
 
     fn first(&self, kind: &'static str) -> &Manifest {
         let found = of_kind(&self.manifests, kind).next();
-        found.unwrap_or_else(|| panic!("no {kind} in the chart"))
+        found.unwrap_or_else(|| panic!("missing {kind} in the chart"))
     }
 
     /// The specification of the service's pods.

@@ -1,4 +1,4 @@
-//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with strict
+//! The schemas of Kubernetes, Gateway API, Istio and Envoy Gateway, applied as strictly as `kubectl apply` with make_strict
 //! field validation: a field that is not in the schema is an error. CEL rules are not evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 
 use crate::repository;
 
-/// The outcome of a validation.
+/// The result of a validation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The resource is valid.
-    Good,
+    Valid,
     /// The resource is invalid, with the reason.
-    Refused(String),
+    Invalid(String),
     /// No schema of this kind was found.
     Unchecked,
 }
@@ -57,7 +57,7 @@ impl Schemas {
         !self.custom.is_empty()
     }
 
-    /// The number of CEL rules in the schemas of a kind; none of them is evaluated.
+    /// The number of CEL rules in the schemas of a kind, none of which is evaluated.
     pub fn rules(&self, resource: &Value) -> usize {
         fn count(value: &Value) -> usize {
             match value {
@@ -82,13 +82,13 @@ impl Schemas {
         let left: Vec<usize> = (0..resources.len())
             .filter(|index| verdicts[*index] == Verdict::Unchecked)
             .collect();
-        let asked: Vec<&Value> = left.iter().map(|index| &resources[*index]).collect();
-        if !asked.is_empty() {
-            for (index, faults) in left.into_iter().zip(check_in_node(&asked)) {
-                verdicts[index] = match faults {
+        let unchecked: Vec<&Value> = left.iter().map(|index| &resources[*index]).collect();
+        if !unchecked.is_empty() {
+            for (index, errors) in left.into_iter().zip(check_in_node(&unchecked)) {
+                verdicts[index] = match errors {
                     None => Verdict::Unchecked,
-                    Some(faults) if faults.is_empty() => Verdict::Good,
-                    Some(faults) => Verdict::Refused(faults.join("; ")),
+                    Some(errors) if errors.is_empty() => Verdict::Valid,
+                    Some(errors) => Verdict::Invalid(errors.join("; ")),
                 };
             }
         }
@@ -105,13 +105,13 @@ impl Schemas {
         let Some(validator) = &self.compiled[&kind] else {
             return Verdict::Unchecked;
         };
-        let faults: Vec<String> = validator
+        let errors: Vec<String> = validator
             .iter_errors(resource)
             .map(|error| format!("{} {error}", error.instance_path()))
             .collect();
-        match faults.is_empty() {
-            true => Verdict::Good,
-            false => Verdict::Refused(faults.join("; ")),
+        match errors.is_empty() {
+            true => Verdict::Valid,
+            false => Verdict::Invalid(errors.join("; ")),
         }
     }
 
@@ -182,7 +182,7 @@ fn read_custom(folder: &Path) -> BTreeMap<(String, String), Value> {
             for version in definition.content["spec"]["versions"].as_array().into_iter().flatten() {
                 let api_version = format!("{group}/{}", version["name"].as_str().unwrap_or_default());
                 let mut schema = version["schema"]["openAPIV3Schema"].clone();
-                strict(&mut schema);
+                make_strict(&mut schema);
                 schema["properties"]["apiVersion"] = json!({"const": api_version});
                 schema["properties"]["kind"] = json!({"const": kind});
                 let metadata = "#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -195,7 +195,7 @@ fn read_custom(folder: &Path) -> BTreeMap<(String, String), Value> {
 }
 
 /// Makes a structural schema, with which the API server drops unknown fields, reject them.
-fn strict(schema: &mut Value) {
+fn make_strict(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     let is_true = |value: Option<&Value>| value == Some(&Value::Bool(true));
     if fields.get("type") == Some(&json!("object"))
@@ -208,12 +208,12 @@ fn strict(schema: &mut Value) {
         let kind = fields.remove("type");
         fields.extend(kind.map(|kind| ("type".to_owned(), json!([kind, "null"]))));
     }
-    // Only these define the structure; `anyOf` and the like only restrict the same fields.
+    // Only these define the structure. `anyOf` and the like only restrict the same fields.
     if let Some(Value::Object(properties)) = fields.get_mut("properties") {
-        properties.values_mut().for_each(strict);
+        properties.values_mut().for_each(make_strict);
     }
     for part in ["items", "additionalProperties"] {
-        fields.get_mut(part).into_iter().for_each(strict);
+        fields.get_mut(part).into_iter().for_each(make_strict);
     }
 }
 
@@ -229,12 +229,12 @@ fn check_in_node(resources: &[&Value]) -> Vec<Option<Vec<String>>> {
         .expect("Node.js starts");
     let input = serde_json::to_vec(resources).expect("JSON");
     child.stdin.take().expect("piped").write_all(&input).expect("written");
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("Node.js ends");
     assert!(
         output.status.success(),
         "tests/kubernetes-models/check.mjs failed: see its output above"
     );
-    let answers: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(answers.len(), resources.len());
-    answers
+    let errors: Vec<Option<Vec<String>>> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(errors.len(), resources.len());
+    errors
 }

@@ -60,10 +60,10 @@ fn assert_alert(metric: &str, alert: &str) {
     let (_, rule) = rules.split_once(&format!("- alert: {alert}\n")).expect("the alert");
     let rule = rule.split("annotations:").next().unwrap_or_default();
     let name = metric.split('{').next().unwrap_or_default();
-    assert!(rule.contains(name), "{alert} does not look at {name}");
+    assert!(rule.contains(name), "the expression of {alert} does not have {name}");
 }
 
-/// The value of a series of the service or of Envoy; 0 if there is none.
+/// The value of a series of the service or of Envoy, 0 if there is none.
 fn value(test: &TestSystem, series: &str) -> f64 {
     let (address, path) = match series.starts_with("bff_filter_") {
         true => (test.system.envoy_admin(), "/stats/prometheus"),
@@ -82,7 +82,7 @@ fn set(options: &mut Options, component: Component, name: &str, value: impl Into
     options.environment.push((component, name.to_owned(), value.into()));
 }
 
-/// A secret that the other side does not have.
+/// A secret that the other server does not have.
 fn other_secret(options: &Options) -> String {
     let path = options.directory.join("other-secret");
     fs::write(&path, "another-secret-than-that-of-the-other-side").expect("written");

@@ -51,8 +51,8 @@ fn in_yaml(path: &Path, text: &str) -> Vec<Value> {
     };
     let mut found = Vec::new();
     for part in parts.into_iter().filter(|part| part.contains("_token:")) {
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(part).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let documents: Vec<Value> = serde_saphyr::from_multiple(part)
+            .unwrap_or_else(|error| panic!("parsing {} failed: {error}", path.display()));
         documents.into_iter().for_each(|document| collect(document, &mut found));
     }
     found

@@ -81,7 +81,7 @@ fn the_service_s_parser_and_its_schema_refuse_the_same_types_and_unknown_fields(
 #[test]
 fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
     let service = validator(&service_schema());
-    for (text, good) in [
+    for (text, is_valid) in [
         (
             "[applications.brand-a]\nhosts = ['api.brand-a.com']\n[applications.brand-a.client]\nid = 'a'",
             true,
@@ -101,8 +101,8 @@ fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
     ] {
         let table: toml::Table = text.parse().expect("TOML");
         let instance = serde_json::to_value(table).expect("JSON");
-        assert_eq!(service.is_valid(&instance), good, "{text}");
-        // The parser's errors about the structure have these forms; the file lacks many values.
+        assert_eq!(service.is_valid(&instance), is_valid, "{text}");
+        // The parser's errors about the structure have these forms. The file lacks many values.
         let error = bff_service::config::parse(text, |_| None).expect_err("too little");
         let structural = [
             "unknown field",
@@ -113,14 +113,14 @@ fn an_application_has_the_fields_of_the_whole_but_for_those_of_the_service() {
         ];
         assert_eq!(
             !structural.iter().any(|fault| error.to_string().contains(fault)),
-            good,
+            is_valid,
             "{text}: {error}"
         );
     }
 }
 
 /// A file that the service accepts.
-fn good_service() -> Value {
+fn valid_service() -> Value {
     let table: toml::Table = repository::text("bff-service/bff.example.toml").parse().expect("TOML");
     serde_json::to_value(table).expect("JSON")
 }
@@ -143,7 +143,7 @@ fn faults_of_the_service(instance: &Value) -> Vec<String> {
 }
 
 /// A plugin configuration that the filter accepts, with one response that may become headers.
-pub(crate) fn good_filter() -> Value {
+pub(crate) fn valid_filter() -> Value {
     json!({
         "bff_token": {
             "cookie_name_prefix": "example",
@@ -170,8 +170,8 @@ pub(crate) fn fault_of_the_filter(instance: &Value) -> Option<String> {
 fn the_bounds_of_the_schemas_are_those_of_the_parsers() {
     let mut count = 0;
     let (of_service, of_filter) = (service_schema(), filter_schema());
-    assert_eq!(faults_of_the_service(&good_service()), [""; 0]);
-    assert_eq!(fault_of_the_filter(&good_filter()), None);
+    assert_eq!(faults_of_the_service(&valid_service()), [""; 0]);
+    assert_eq!(fault_of_the_filter(&valid_filter()), None);
     for (name, schema) in [("service", &of_service), ("filter", &of_filter)] {
         let validator = validator(schema);
         for (path, field) in fields(schema) {
@@ -181,18 +181,18 @@ fn the_bounds_of_the_schemas_are_those_of_the_parsers() {
                 assert!(!numeric, "{path} has no bounds");
                 continue;
             };
-            for (value, good) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
+            for (value, is_valid) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
                 let (mut instance, refused) = match name {
-                    "service" => (good_service(), faults_of_the_service as fn(&Value) -> Vec<String>),
+                    "service" => (valid_service(), faults_of_the_service as fn(&Value) -> Vec<String>),
                     _ => (
-                        good_filter(),
+                        valid_filter(),
                         (|instance: &Value| fault_of_the_filter(instance).into_iter().collect()) as _,
                     ),
                 };
                 put(&mut instance, &path, json!(value));
-                assert_eq!(validator.is_valid(&instance), good, "{path} = {value}");
+                assert_eq!(validator.is_valid(&instance), is_valid, "{path} = {value}");
                 let faults = refused(&instance);
-                assert_eq!(faults.is_empty(), good, "{path} = {value}: {faults:?}");
+                assert_eq!(faults.is_empty(), is_valid, "{path} = {value}: {faults:?}");
                 count += 1;
             }
         }
@@ -206,7 +206,7 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
     let validator = validator(&schema);
     for (path, field) in fields(&schema) {
         for value in one_of_each_type().into_iter().chain([Value::Null]) {
-            let mut instance = good_filter();
+            let mut instance = valid_filter();
             put(&mut instance, &path, value.clone());
             // A string that must be a URL, an origin, a header or a choice is rejected for its content.
             let open = !value.is_string()
@@ -228,7 +228,7 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
                 );
             }
         }
-        let mut without = good_filter();
+        let mut without = valid_filter();
         let pointer = format!("/{}", path.replace('.', "/"));
         let (parent, name) = pointer.rsplit_once('/').expect("a slash");
         let removed = without
@@ -249,7 +249,7 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
         "phantom_token.colour",
         "bff_token.encryption_key",
     ] {
-        let mut instance = good_filter();
+        let mut instance = valid_filter();
         put(&mut instance, path, json!({"colour": "red"}));
         assert!(fault_of_the_filter(&instance).is_some(), "{path}");
         assert!(!validator.is_valid(&instance), "{path}");
@@ -281,7 +281,9 @@ fn what_published_configurations_become_on_the_migration_pages_is_accepted_by_se
         assert!(text.contains("\n## When to migrate\n"), "{page}");
         let (service, filter) = (blocks(&text, "toml"), blocks(&text, "json"));
         assert_eq!((service.len(), filter.len()), (1, 1), "{page}");
-        let table: toml::Table = service[0].parse().unwrap_or_else(|error| panic!("{page}: {error}"));
+        let table: toml::Table = service[0]
+            .parse()
+            .unwrap_or_else(|error| panic!("parsing the TOML of {page} failed: {error}"));
         let instance = serde_json::to_value(table).expect("JSON");
         assert_eq!(faults_of_the_service(&instance), [""; 0], "{page}");
         let env = |name: &str| match name {

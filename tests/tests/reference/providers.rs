@@ -1,11 +1,12 @@
-//! The settings on the pages of authorization servers can be read: by the service, by the filter, and as files of their language.
+//! The settings on the pages of authorization servers can be read: by the service, by the filter, and as files of their
+//! language.
 //! `cargo xtask interop` tries what they do, with the servers themselves.
 
 use bff_tests::named_blocks::{NamedBlock, environment_of, named_blocks};
 use bff_tests::repository;
 use serde_json::Value;
 
-use crate::parsers::{fault_of_the_filter, good_filter, secrets};
+use crate::parsers::{fault_of_the_filter, secrets, valid_filter};
 
 /// The named blocks of each page, with the page's name.
 fn settings() -> Vec<(String, NamedBlock)> {
@@ -69,7 +70,7 @@ fn the_service_takes_the_settings_of_every_authorization_server_s_page() {
             set.map(|(_, value)| value.clone()).or_else(|| secrets(name))
         };
         if let Err(error) = bff_service::config::parse(&example, env) {
-            panic!("{page}: {error}");
+            panic!("the service rejects the settings of {page}: {error}");
         }
         count += 1;
     }
@@ -83,7 +84,7 @@ fn the_filter_takes_the_settings_of_every_authorization_server_s_page() {
         if block.name.split(' ').next() != Some("filter") {
             continue;
         }
-        let mut configuration = good_filter();
+        let mut configuration = valid_filter();
         let stages: serde_json::Map<String, Value> = serde_json::from_str(&block.text).expect("JSON");
         for (name, stage) in stages {
             configuration[name] = stage;

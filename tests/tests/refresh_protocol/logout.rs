@@ -5,7 +5,7 @@ use stateright::{Model, Property};
 
 /// When the refreshing replica checks whether the session was ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Asks {
+pub enum Check {
     /// Before it publishes the new tokens: the former rule.
     BeforePublishing,
     /// After that as well: the present rule.
@@ -15,7 +15,8 @@ pub enum Asks {
 /// A refresh and a logout, each in its order.
 #[derive(Clone, Copy, Debug)]
 pub struct Logout {
-    pub asks: Asks,
+    /// When the refreshing replica checks.
+    pub check: Check,
     /// Whether the logout looks for the tokens of a refresh that its cookies do not contain yet.
     pub looks_for_tokens: bool,
 }
@@ -68,8 +69,8 @@ impl Model for Logout {
                     3 => state.is_published = true,
                     // Checks whether the session was ended, and revokes the new tokens.
                     2 | 4 => {
-                        let asks = state.refresh == 2 || self.asks == Asks::AfterPublishing;
-                        if asks && state.is_ended {
+                        let checks = state.refresh == 2 || self.check == Check::AfterPublishing;
+                        if checks && state.is_ended {
                             (state.is_refused, state.is_revoked) = (true, true);
                         }
                     }
@@ -97,4 +98,4 @@ impl Model for Logout {
     }
 }
 
-pub const NOTHING_STAYS: &str = "after a logout no tokens of the session are good at the authorization server";
+pub const NOTHING_STAYS: &str = "after a logout no tokens of the session are active at the authorization server";

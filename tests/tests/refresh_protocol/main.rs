@@ -13,7 +13,7 @@ mod scripts;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use self::logout::{Asks, Logout, NOTHING_STAYS};
+use self::logout::{Check, Logout, NOTHING_STAYS};
 use self::model::{Action, NO_LIE, ONLY_THE_HOLDER, RENEWED, TAKEN_OVER, USED_ONCE};
 use self::replicas::{Replicas, Reuse, Rules};
 
@@ -30,7 +30,7 @@ fn way_to_break(model: Replicas, rule: &'static str) -> Vec<Action> {
     let checker = model.checker().finish_when(found).spawn_bfs().join();
     let path = checker
         .discovery(rule)
-        .unwrap_or_else(|| panic!("it is not broken: {rule}"));
+        .unwrap_or_else(|| panic!("no order of the steps breaks the rule: {rule}"));
     path.into_actions()
 }
 
@@ -160,15 +160,18 @@ fn without_any_one_of_the_rules_the_model_finds_what_it_is_for() {
 
 #[test]
 fn a_logout_and_a_refresh_leave_no_tokens_behind_in_whatever_order_they_meet() {
-    let is_broken = |asks, looks_for_tokens| {
-        let model = Logout { asks, looks_for_tokens };
+    let is_broken = |check, looks_for_tokens| {
+        let model = Logout {
+            check,
+            looks_for_tokens,
+        };
         let checker = model.checker().spawn_bfs().join();
         checker.discovery(NOTHING_STAYS).is_some()
     };
-    assert!(!is_broken(Asks::AfterPublishing, true));
+    assert!(!is_broken(Check::AfterPublishing, true));
     // Neither of the two is enough by itself.
-    assert!(is_broken(Asks::BeforePublishing, true));
-    assert!(is_broken(Asks::AfterPublishing, false));
+    assert!(is_broken(Check::BeforePublishing, true));
+    assert!(is_broken(Check::AfterPublishing, false));
 }
 
 #[test]

@@ -27,7 +27,9 @@ pub enum Tokens {
 /// The entries.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Memory {
+    /// The published outcome.
     pub outcome: Option<Outcome>,
+    /// The fencing token of the lock's holder.
     pub lock: Option<Token>,
     /// The mark of an exchange in progress; with [`Tokens::Counted`], the counter.
     pub begun: Option<Token>,
@@ -36,12 +38,16 @@ pub struct Memory {
 /// The result of JOIN.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Found {
+    /// An outcome is published.
     Outcome(Outcome),
+    /// The caller leads. `instead`: another replica had begun.
     Leads { token: Token, instead: bool },
+    /// Another replica leads.
     Busy,
 }
 
 impl Memory {
+    /// Returns the outcome, or takes the lock if it is free and the caller may lead.
     pub fn join(&mut self, tokens: Tokens, may_lead: bool) -> Found {
         if let Some(outcome) = self.outcome {
             return Found::Outcome(outcome);

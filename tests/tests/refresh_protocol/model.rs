@@ -1,7 +1,7 @@
 //! The model: what can happen to the replicas, in every order.
 //!
-//! A step is one script, or one event: of a request, of a replica, of Redis. Time is only the order of the steps;
-//! where the protocol depends on a duration, the step that would end it too early is impossible, and its comment names the
+//! A step is one script, or one event: of a request, of a replica, of Redis. Time is only the order of the steps.
+//! Where the protocol depends on a duration, the step that would end it too early is impossible, and its comment names the
 //! duration.
 
 use stateright::{Model, Property};
@@ -43,7 +43,7 @@ pub enum Action {
     RedisIsBack {
         with_its_memory: bool,
     },
-    TimeAfterReturnIsOver,
+    TimeAfterReturnEnds,
 }
 
 impl Model for Replicas {
@@ -62,12 +62,12 @@ impl Model for Replicas {
             unpublished: vec![None; self.replicas],
             flights: 0,
             uses: 0,
-            session_is_over: false,
+            is_session_ended: false,
             is_news: !redis_is_up,
             may_crash: true,
             may_stall: true,
             may_fail: true,
-            may_lose_answer: true,
+            may_lose_response: true,
             may_go_away: redis_is_up && self.outages,
             is_excused: false,
             published_for_another: false,
@@ -94,7 +94,7 @@ impl Model for Replicas {
                 Phase::Leads(_) => actions.push(Action::Ask(replica)),
                 Phase::Asked(_) => {
                     actions.push(Action::Work(replica));
-                    if state.may_lose_answer {
+                    if state.may_lose_response {
                         actions.push(Action::WorkForNobody(replica));
                     }
                     if state.may_fail {
@@ -119,15 +119,15 @@ impl Model for Replicas {
         if state.memory.lock.is_some() {
             match Self::holder(state) {
                 Some(_) if state.redis_is_up && state.may_stall => actions.push(Action::Stall),
-                // Prolonged every second; its lifetime is three seconds.
+                // Prolonged every second. Its lifetime is three seconds.
                 Some(_) if state.redis_is_up => {}
                 Some(_) | None => actions.push(Action::LockEnds),
             }
         }
         let at_work = |phase: &Phase| Self::flight(*phase).is_some() || matches!(phase, Phase::Defers(..));
         let at_work = state.replicas.iter().any(at_work);
-        // New tokens are kept as long as an exchange may take (with the defaults of `refresh_replay_seconds` and
-        // `exchange_seconds`); a failure is not.
+        // New tokens stay as long as an exchange may take (with the defaults of `refresh_replay_seconds` and
+        // `exchange_seconds`). A failure does not.
         if state
             .memory
             .outcome
@@ -145,7 +145,7 @@ impl Model for Replicas {
         }
         // Three seconds, in which a lock is prolonged every second.
         if state.is_just_back && (!self.rules.lock_is_taken_again || Self::all_have_retaken_locks(state)) {
-            actions.push(Action::TimeAfterReturnIsOver);
+            actions.push(Action::TimeAfterReturnEnds);
         }
     }
 
@@ -179,7 +179,7 @@ impl Model for Replicas {
             Action::WorkForNobody(replica) => {
                 let flight = Self::flight(state.replicas[replica])?;
                 self.work(&mut state);
-                (state.may_lose_answer, state.is_excused) = (false, true);
+                (state.may_lose_response, state.is_excused) = (false, true);
                 state.replicas[replica] = Phase::Answered(flight, Outcome::ForNow);
             }
             Action::Fail(replica) => {
@@ -238,7 +238,7 @@ impl Model for Replicas {
                 }
             }
             Action::Crash(replica) => {
-                // A request on its way may still be processed; its response is lost.
+                // A request on its way may still be processed. Its response is lost.
                 state.is_excused |= !matches!(state.replicas[replica], Phase::Leads(_));
                 state.may_crash = false;
                 state.replicas[replica] = Phase::Dead;
@@ -270,7 +270,7 @@ impl Model for Replicas {
                     state.locked_by = None;
                 }
             }
-            Action::TimeAfterReturnIsOver => state.is_just_back = false,
+            Action::TimeAfterReturnEnds => state.is_just_back = false,
         }
         (state != *before).then_some(state)
     }

@@ -25,11 +25,11 @@ pub fn orders(model: Replicas) -> BTreeSet<Vec<Step>> {
     };
     model.checker().visitor(visit).spawn_bfs().join();
     let orders = found.lock().expect("no panic").clone();
-    let goes_on = |order: &Vec<Step>| {
+    let is_continued = |order: &Vec<Step>| {
         let next = orders.range::<Vec<Step>, _>((std::ops::Bound::Excluded(order), std::ops::Bound::Unbounded));
         next.take(1).any(|next| next.starts_with(order))
     };
-    orders.iter().filter(|order| !goes_on(order)).cloned().collect()
+    orders.iter().filter(|order| !is_continued(order)).cloned().collect()
 }
 
 /// The effect of an action on Redis.
@@ -43,7 +43,7 @@ fn steps_of(model: Replicas, before: &State, action: Action) -> Vec<Step> {
         Action::Join(replica) if before.remembered[replica] => Vec::new(),
         Action::Join(_) | Action::Defer(_) if before.redis_is_up => {
             let mut memory = before.memory.clone();
-            let waited = action_waited(before, action);
+            let waited = has_waited(before, action);
             match memory.join(model.tokens(before), may_lead) {
                 Found::Outcome(outcome) if !waited && outcome != Outcome::Renewed => {
                     vec![join(), Step::Discard(outcome)]
@@ -84,11 +84,11 @@ fn steps_of(model: Replicas, before: &State, action: Action) -> Vec<Step> {
         | Action::Defer(_)
         | Action::Crash(_)
         | Action::RedisGoes
-        | Action::TimeAfterReturnIsOver => Vec::new(),
+        | Action::TimeAfterReturnEnds => Vec::new(),
     }
 }
 
-fn action_waited(before: &State, action: Action) -> bool {
+fn has_waited(before: &State, action: Action) -> bool {
     match action {
         Action::Join(replica) => matches!(before.replicas[replica], Phase::Joins { waited: true }),
         _ => false,

@@ -15,13 +15,13 @@ pub enum Reuse {
 /// The rules that the replicas follow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rules {
-    /// Fencing tokens are random; otherwise a counter, which is deleted with the lock, makes them.
+    /// Fencing tokens are random. If false, a counter, which is deleted with the lock, makes them.
     pub random_tokens: bool,
-    /// The replica at work takes a lock that Redis has forgotten or never had; otherwise the lock stays lost.
+    /// The replica at work takes a lock that Redis has forgotten or never had. If false, the lock stays lost.
     pub lock_is_taken_again: bool,
     /// When Redis is back, no replica begins for as long as that takes.
     pub nobody_begins_at_once: bool,
-    /// The failure of a replica that may have lost the lock does not count; otherwise it does.
+    /// The failure of a replica that may have lost the lock does not count. If false, it does.
     pub failures_defer: bool,
     /// New tokens that could not be published are published when Redis is back.
     pub published_later: bool,
@@ -107,14 +107,14 @@ pub struct State {
     pub flights: u8,
     /// How often the authorization server has received the refresh token.
     pub uses: u8,
-    pub session_is_over: bool,
+    pub is_session_ended: bool,
     /// Replica 0 received the refresh token during the outage of Redis: no other replica can have seen it there.
     pub is_news: bool,
     /// The faults that may still occur, each once.
     pub may_crash: bool,
     pub may_stall: bool,
     pub may_fail: bool,
-    pub may_lose_answer: bool,
+    pub may_lose_response: bool,
     pub may_go_away: bool,
     /// Since an event, no replica can know that the refresh token was used.
     pub is_excused: bool,
@@ -171,7 +171,7 @@ impl Replicas {
         }
     }
 
-    /// With the lock that holds this token, or without any.
+    /// Lets a replica lead, with the lock that holds this token, or without any.
     pub fn lead(&self, state: &mut State, replica: usize, token: Option<Token>) {
         state.flights += 1;
         let number = state.flights;
@@ -189,7 +189,7 @@ impl Replicas {
         if outcome == Outcome::Renewed {
             (state.is_renewed, state.remembered[replica]) = (true, true);
         }
-        if outcome == Outcome::Ended && !state.session_is_over && !rightly {
+        if outcome == Outcome::Ended && !state.is_session_ended && !rightly {
             state.lied = true;
         }
         state.replicas[replica] = Phase::Idle;
@@ -212,8 +212,8 @@ impl Replicas {
     /// The authorization server receives the request.
     pub fn work(&self, state: &mut State) -> Outcome {
         state.uses += 1;
-        if state.session_is_over || state.uses > 1 {
-            state.session_is_over |= self.reuse == Reuse::EndsTheSession;
+        if state.is_session_ended || state.uses > 1 {
+            state.is_session_ended |= self.reuse == Reuse::EndsTheSession;
             return Outcome::Ended;
         }
         Outcome::Renewed

@@ -113,7 +113,7 @@ impl RealMemory {
 }
 
 impl Memory {
-    /// Makes the step; returns the script's result.
+    /// Makes the step, and returns the script's result.
     pub fn take(&mut self, step: Step) -> String {
         match step {
             Step::Join { token, may_lead } => match self.join(Tokens::Random(token), may_lead) {

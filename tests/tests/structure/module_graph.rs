@@ -62,10 +62,10 @@ impl ModuleGraph {
     }
 }
 
-/// Reads a module's file, and those of its child modules; one with a `#[path]` is of another crate.
+/// Reads a module's file, and those of its child modules. One with a `#[path]` is of another crate.
 fn collect(path: &Path, module: ModulePath, files: &mut BTreeMap<ModulePath, syn::File>) {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("reading {} failed: {error}", path.display()));
+    let file = syn::parse_file(&text).unwrap_or_else(|error| panic!("parsing {} failed: {error}", path.display()));
     let is_folder_root = matches!(
         path.file_stem().and_then(|stem| stem.to_str()),
         Some("lib" | "main" | "mod")
@@ -86,7 +86,7 @@ fn collect(path: &Path, module: ModulePath, files: &mut BTreeMap<ModulePath, syn
             let path: &PathBuf = candidates
                 .iter()
                 .find(|path| path.exists())
-                .unwrap_or_else(|| panic!("{}: the file of `mod {name}`", path.display()));
+                .unwrap_or_else(|| panic!("{}: missing file of `mod {name}`", path.display()));
             collect(path, [module.clone(), vec![name]].concat(), files);
         }
     }

@@ -17,13 +17,13 @@ environment of setup: BFF_DEMO_DOMAIN (default example.localhost), BFF_DEMO_PORT
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match words.as_slice() {
+    let result = match words.as_slice() {
         ["setup", folder] => setup(Path::new(folder)),
         ["probe", address, path] => probe(address, path),
         ["exec", "--env-file", file, "--", program, arguments @ ..] => exec(Path::new(file), program, arguments),
         _ => Err(format!("invalid arguments: write one of these:\n\n{USAGE}")),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");
@@ -42,7 +42,7 @@ fn setup(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Any status below 500 is healthy.
+/// Any status below HTTP 500 is healthy.
 fn probe(address: &str, path: &str) -> Result<(), String> {
     let address: SocketAddr = address
         .parse()

@@ -27,7 +27,7 @@ impl Kubernetes {
         }
     }
 
-    /// Runs kubectl, with an input; returns its output.
+    /// Runs kubectl with this input, and returns its output.
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> String {
         let mut kubectl = Command::new(&self.kubectl)
             .arg("--kubeconfig")
@@ -51,7 +51,7 @@ impl Kubernetes {
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// Applies objects by server-side apply. What another run owned is taken over.
+    /// Applies objects by server-side apply, and takes over what another run owned.
     pub(crate) fn apply(&self, objects: &[Value]) {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
         self.run(

@@ -1,7 +1,8 @@
 //! Walks through the system behind real control planes, which translate the manifests for the real Envoy:
 //! `cargo xtask control-planes`.
 //!
-//! * [`kubernetes`]: the API server, which `xtask` has started; [`objects`] are those that a cluster has beside our manifests.
+//! * [`kubernetes`]: the API server, which `xtask` has started.
+//! * [`objects`]: what a cluster has beside our manifests.
 //! * [`network`]: what a cluster's network does, on this machine.
 //! * [`istio`], [`envoy_gateway`]: the control planes, and the walks behind each.
 //! * [`keys`]: key rotation, the same behind both.
@@ -29,12 +30,12 @@ fn main() {
         match name.as_str() {
             "istio" => istio::walk(&kubernetes, &folder),
             "envoy-gateway" => envoy_gateway::walk(&kubernetes, &folder),
-            other => panic!("unknown control plane `{other}`: write istio or envoy-gateway"),
+            other => panic!("invalid control plane `{other}`: write istio or envoy-gateway"),
         }
     }
 }
 
-/// Says what was found to be so.
+/// Prints what was found to be true.
 fn passed(what: &str) {
     println!("  passed: {what}");
 }

@@ -50,7 +50,7 @@ pub(crate) fn name_server() -> SocketAddr {
     thread::spawn(move || {
         let mut query = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut query) {
-            if let Some(response) = query.get(..length).and_then(resolved) {
+            if let Some(response) = query.get(..length).and_then(resolve) {
                 let _ = socket.send_to(&response, from);
             }
         }
@@ -60,16 +60,16 @@ pub(crate) fn name_server() -> SocketAddr {
 
 /// The response to a query (RFC 1035, section 4): for names below `svc.cluster.local` and type A one address, for everything
 /// else none.
-fn resolved(query: &[u8]) -> Option<Vec<u8>> {
-    const HEADER: usize = 12;
+fn resolve(query: &[u8]) -> Option<Vec<u8>> {
+    const HEADER_BYTES: usize = 12;
     const TYPE_A: [u8; 2] = [0, 1];
-    let mut end = HEADER;
+    let mut end = HEADER_BYTES;
     let mut labels = Vec::new();
     while let length @ 1.. = usize::from(*query.get(end)?) {
         labels.push(query.get(end + 1..end + 1 + length)?.to_ascii_lowercase());
         end += 1 + length;
     }
-    let question = query.get(HEADER..end + 5)?;
+    let question = query.get(HEADER_BYTES..end + 5)?;
     let is_service = labels.ends_with(&[b"svc".to_vec(), b"cluster".to_vec(), b"local".to_vec()]);
     let is_known = is_service && query.get(end + 1..end + 3)? == TYPE_A;
     let mut response = query.get(..2)?.to_vec();

@@ -8,7 +8,7 @@ const STAGE: &str = "\"phantom_token\": {";
 /// The address that Envoy dials for introspection, the second of these in the file.
 const INTROSPECTION: &str = "- name: introspection\n";
 const ADDRESS: &str = "{ address: 127.0.0.1, port_value: 3004 }";
-/// The plugin's configurations, in the order of the file.
+/// The filter's configurations, in the order of the file.
 const WEB: &str = "- name: bff_filter_web";
 const DEFAULT: &str = "- name: bff_filter_default";
 

@@ -3,7 +3,8 @@
 //! * [`servers`]: how each server is started and administered.
 //! * [`page`]: its settings, which are those of its page in `docs/providers`.
 //! * [`site`]: names, ports and secrets of a run.
-//! * [`variant`]: a way to combine its settings and ours, and the system with these; [`gateway`] is Envoy's part.
+//! * [`variant`]: a way to combine its settings and ours, and the system with these.
+//! * [`gateway`]: Envoy's part of that.
 //! * [`steps`]: what is done and checked, by the means of [`walk`] and, for the server's pages, of [`pages`].
 //! * [`report`]: the table.
 

@@ -1,6 +1,6 @@
 //! The page of a server, `docs/providers/<server>.md`: the run takes its settings from there, as a reader would.
 //!
-//! The page shows the names of a reader's deployment; the run replaces them by its own.
+//! The page shows the names of a reader's deployment, which the run replaces with its own.
 
 use bff_tests::named_blocks::{NamedBlock, environment_of, named_blocks};
 use bff_tests::repository;
@@ -15,6 +15,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// Reads the page of a server.
     pub(crate) fn of(server: &str, site: &Site) -> Page {
         let path = format!("docs/providers/{server}.md");
         let names = site.names();

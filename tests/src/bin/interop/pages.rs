@@ -13,7 +13,7 @@ use crate::site::{PASSWORD, USERNAME};
 pub(crate) struct Pages {
     node: Child,
     requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
 }
 
 /// What happened on the way through the pages.
@@ -44,39 +44,39 @@ impl Pages {
             .spawn()
             .map_err(failed)?;
         let pipes = node.stdin.take().zip(node.stdout.take());
-        let (requests, answers) = pipes.ok_or("starting the browser failed: it has no pipes")?;
+        let (requests, responses) = pipes.ok_or("starting the browser failed: it has no pipes")?;
         Ok(Pages {
             node,
             requests,
-            answers: BufReader::new(answers),
+            responses: BufReader::new(responses),
         })
     }
 
     /// Goes through the pages from this URL, as the user, until the browser is led to the application.
     pub(crate) fn open(&mut self, url: &str) -> Result<Passage, String> {
-        let answer = self.ask(&json!({"open": url, "username": USERNAME, "password": PASSWORD}))?;
+        let response = self.exchange(&json!({"open": url, "username": USERNAME, "password": PASSWORD}))?;
         Ok(Passage {
-            url: answer["url"].as_str().unwrap_or_default().to_owned(),
-            password: answer["password"] == true,
-            pages: answer["pages"].as_array().map_or(0, Vec::len),
+            url: response["url"].as_str().unwrap_or_default().to_owned(),
+            password: response["password"] == true,
+            pages: response["pages"].as_array().map_or(0, Vec::len),
         })
     }
 
     /// From now on, a browser without the server's cookies.
     pub(crate) fn forget(&mut self) -> Result<(), String> {
-        self.ask(&json!({"forget": true})).map(|_| ())
+        self.exchange(&json!({"forget": true})).map(|_| ())
     }
 
-    fn ask(&mut self, request: &Value) -> Result<Value, String> {
+    fn exchange(&mut self, request: &Value) -> Result<Value, String> {
         let failed = |error: std::io::Error| format!("the browser failed: {error}");
         writeln!(self.requests, "{request}").map_err(failed)?;
         let mut line = String::new();
-        self.answers.read_line(&mut line).map_err(failed)?;
-        let answer: Value =
+        self.responses.read_line(&mut line).map_err(failed)?;
+        let response: Value =
             serde_json::from_str(&line).map_err(|_| "the browser has exited: see its output above".to_owned())?;
-        match answer["error"].as_str() {
+        match response["error"].as_str() {
             Some(error) => Err(format!("the browser failed: {error}")),
-            None => Ok(answer),
+            None => Ok(response),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::servers::Server;
 use crate::steps;
 
-/// What came out of a step.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cell {
     Passed,
@@ -23,7 +23,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// What came out for a server.
+/// The results for a server.
 pub(crate) struct Column {
     name: &'static str,
     title: &'static str,
@@ -43,7 +43,7 @@ impl Column {
         }
     }
 
-    /// Adds what came out in one variant: a failure counts more than a success, and that more than what is not offered.
+    /// Adds the result of one variant: a failure counts more than a success, and that more than what is not offered.
     pub(crate) fn add(&mut self, row: usize, cell: Cell) {
         let rank = |cell: &Option<Cell>| match cell {
             None => 0,

@@ -46,7 +46,7 @@ impl Site {
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::for_tests(self.folder.join("system"));
         options.ports = self.ports;
-        // What the filter keeps belongs to a worker: a step that depends on it needs one.
+        // The filter's cache belongs to a worker, so a step that depends on the cache needs a single worker.
         options.envoy_concurrency = Some(1);
         options
     }

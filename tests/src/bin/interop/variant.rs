@@ -30,7 +30,7 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
-    /// What a variant has if it says nothing else.
+    /// The defaults of a variant.
     pub(crate) const PLAIN: Variant = Variant {
         what: "",
         filter: None,
@@ -49,19 +49,20 @@ pub(crate) enum Form {
     Exchanged,
     /// It forwards the access token itself, a JWT that introspection has found active.
     Checked,
-    /// It forwards the access token itself, unseen.
+    /// It forwards the access token itself, a JWT, without introspection.
     Jwt,
     /// It forwards claims in headers, to an API that shows what it receives.
     Claims,
 }
 
-/// What a variant's settings come to.
+/// The settings of the page and of a variant together.
 pub(crate) struct Settings {
     service: Vec<(String, String)>,
     pub(crate) stage: Option<Value>,
 }
 
 impl Settings {
+    /// Combines the settings of a variant with those of the page.
     pub(crate) fn of(variant: &Variant, page: &Page) -> Result<Settings, String> {
         let mut service = page.service()?;
         let mut set = |name: &str, value: &str| service.push((name.to_owned(), value.to_owned()));

@@ -37,7 +37,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) before_new_key: RefCell<Option<UserAgent>>,
 }
 
-/// How a sign-in went.
+/// The result of a sign-in.
 pub(crate) struct SignIn {
     pub(crate) user: UserAgent,
     pub(crate) passage: Passage,
@@ -80,8 +80,8 @@ impl Walk<'_> {
             .json(&json!({"extraParams": parameters}));
         let response = user.send(&request);
         user.replace_cookies(&response);
-        let answer = response.json();
-        let url = answer["authorizationRequestUrl"]
+        let body = response.json();
+        let url = body["authorizationRequestUrl"]
             .as_str()
             .ok_or_else(|| format!("/login/start returned no URL: {}", shown(&response)))?;
         let passage = self.pages.borrow_mut().open(url)?;
@@ -113,8 +113,8 @@ impl Walk<'_> {
     pub(crate) fn log_out(&self, user: &mut UserAgent) -> Result<String, String> {
         let response = user.bff("POST", "/bff/logout");
         expect("/logout", &response, 200)?;
-        let answer = response.json();
-        let url = answer["url"].as_str();
+        let body = response.json();
+        let url = body["url"].as_str();
         let url = url.ok_or_else(|| format!("/logout returned no URL: {}", shown(&response)))?;
         Ok(url.to_owned())
     }
@@ -176,13 +176,13 @@ impl Walk<'_> {
         }
     }
 
-    /// A setting of the service, by the name of its environment variable; empty if the page does not have it.
+    /// A setting of the service, by the name of its environment variable. It is empty if the page does not have it.
     pub(crate) fn setting(&self, name: &str) -> &str {
         self.settings.service(name).unwrap_or_default()
     }
 
     /// Whether the server has this endpoint: by the service's settings, or by the member of this name in its metadata.
-    pub(crate) fn offers(&self, member: &str) -> Result<bool, String> {
+    pub(crate) fn has_endpoint(&self, member: &str) -> Result<bool, String> {
         let setting = format!("BFF_AUTHORIZATION_SERVER__{}", member.to_uppercase());
         if !self.setting(&setting).is_empty() {
             return Ok(true);
@@ -223,6 +223,7 @@ pub(crate) fn with_bearer(token: &str) -> Request {
     Request::new("GET", "/default/data").header("authorization", format!("Bearer {token}"))
 }
 
+/// Fails if the response to `what` has another status.
 pub(crate) fn expect(what: &str, response: &Response, status: u16) -> Result<(), String> {
     match response.status == status {
         true => Ok(()),

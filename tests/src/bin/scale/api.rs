@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::http::{Connection, Message};
 
-/// Serves until the runtime ends; returns its address.
+/// Serves until the runtime ends, and returns its address.
 ///
 /// # Errors
 /// No port is free.

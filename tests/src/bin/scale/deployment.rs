@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use bff_tests::program::responds;
+use bff_tests::program::is_up;
 use demo_system::{Artifacts, Component, Options, System, free_port};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ pub(crate) struct Deployment {
     pub(crate) model: Part,
     pub(crate) model_port: u16,
     model_control: u16,
-    /// Files and secrets; none of its own processes runs.
+    /// Files and secrets. None of its own processes runs.
     pub(crate) files: System,
 }
 
@@ -134,7 +134,7 @@ impl Deployment {
     /// # Errors
     /// It does not respond.
     pub(crate) fn ask_model(&self, path: &str) -> Result<Value, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("asking the model for {path} failed: {error}");
+        let failed = |error: &dyn std::fmt::Display| format!("the request to {path} of the model failed: {error}");
         let (_, text) = demo_system::get(loopback(self.model_control), path).map_err(|error| failed(&error))?;
         serde_json::from_str(&text).map_err(|error| failed(&error))
     }
@@ -171,7 +171,7 @@ fn start(
     ports: Ports,
     path: &'static str,
 ) -> Result<Part, String> {
-    let is_ready = move || responds(loopback(ports.admin), path);
+    let is_ready = move || is_up(loopback(ports.admin), path);
     Part::start(name, logs, Box::new(command), Box::new(is_ready))
 }
 
@@ -241,7 +241,7 @@ fn replica(
         ),
         ("BFF_REDIS_URL", format!("redis://127.0.0.1:{redis_port}")),
         ("BFF_REDIS__SESSION_AFFINITY", "true".to_owned()),
-        // A busy machine; the default is 250.
+        // The default, 250 ms, is too short on a busy machine.
         ("BFF_REDIS__TIMEOUT_MS", "2000".to_owned()),
     ];
     move || {

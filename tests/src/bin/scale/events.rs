@@ -18,7 +18,7 @@ const NOTICED_AFTER: Duration = Duration::from_secs(2);
 pub(crate) enum Event {
     /// A replica gets SIGTERM, and another one takes its place: at the same address, which Envoy's configuration names.
     ReplicaReplaced,
-    /// An Envoy gets no new connections, drains those that it has, and gets SIGTERM; another one takes its place.
+    /// An Envoy gets no new connections, drains those that it has, and gets SIGTERM. Another one takes its place.
     EnvoyReplaced,
     /// A replica gets SIGKILL.
     ReplicaKilled,

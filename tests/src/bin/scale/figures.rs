@@ -43,12 +43,13 @@ pub(crate) struct Sample {
 pub(crate) struct Summary {
     /// Successful ones.
     pub(crate) count: usize,
-    /// Those with 401: an access token that has expired.
+    /// Those with HTTP 401: an access token that has expired.
     pub(crate) unauthorized: usize,
     /// Those without a response, and those with any other.
     pub(crate) failed: usize,
-    /// Of the successful ones, in milliseconds.
+    /// The median of the successful ones, in milliseconds.
     pub(crate) p50: f64,
+    /// Their 99th percentile, in milliseconds.
     pub(crate) p99: f64,
 }
 
@@ -75,7 +76,7 @@ impl Summary {
     }
 }
 
-/// Of sorted values; 0 if there are none.
+/// A percentile of sorted values, 0 if there are none.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let index = (sorted.len() as f64 * share) as usize;
     sorted.get(index).or(sorted.last()).copied().unwrap_or(0.0)

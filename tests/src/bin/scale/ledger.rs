@@ -13,7 +13,8 @@ pub(crate) struct Account {
     pub(crate) story: String,
 }
 
-/// `uses` is the server's log of the family (`Grants::uses`), `killed_at` the time of the SIGKILL in milliseconds since 1970.
+/// Accounts for a loss. `uses` is the server's log of the family (`Grants::uses`), `killed_at` the time of the SIGKILL in
+/// milliseconds since 1970.
 pub(crate) fn account(loss: &Loss, uses: &Value, killed_at: Option<u64>) -> Account {
     let by_kill =
         killed_at.is_some_and(|killed_at| loss.attempts.iter().any(|attempt| is_cut_off(attempt, uses, killed_at)));

@@ -50,7 +50,7 @@ impl Line {
         let was_open = self.open.is_some();
         match self.once(request).await {
             Err(_) if was_open && may_repeat => self.once(request).await,
-            outcome => outcome,
+            result => result,
         }
     }
 

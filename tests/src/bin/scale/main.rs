@@ -1,16 +1,17 @@
 //! `cargo xtask scale`: how many introspections and refreshes the authorization server gets, what a failure costs, and
 //! whether a session is lost, with a hundred thousand sessions at several Envoys and replicas.
 //!
-//! Envoy, the filter, the service and Redis are real; the authorization server is a model, since only a model counts and
+//! Envoy, the filter, the service and Redis are real. The authorization server is a model, since only a model counts and
 //! logs what the accounts need, and is away on demand. Browsers and API are in this process.
 //!
 //! * [`settings`]: sizes, and how much faster the users' time is.
 //! * [`modelled_authorization_server`]: in a process of its own.
-//! * [`part`], [`deployment`]: the processes; [`api`]: in place of the API.
-//! * [`session`], [`line`], [`page`], [`population`]: cookies, connections, pages, and the users' plan; [`world`]: what
-//!   they share and note.
+//! * [`part`], [`deployment`]: the processes.
+//! * [`api`]: in place of the API.
+//! * [`session`], [`line`], [`page`], [`population`]: cookies, connections, pages, and the users' plan.
+//! * [`world`]: what they share and note.
 //! * [`events`]: what is replaced, killed, and away.
-//! * [`figures`], [`ledger`], [`pass`], [`report`]: what came of it.
+//! * [`figures`], [`ledger`], [`pass`], [`report`]: the results.
 
 mod api;
 mod deployment;
@@ -41,11 +42,11 @@ const MODEL: &str = "modelled-authorization-server";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match arguments.as_slice() {
+    let result = match arguments.as_slice() {
         [first, settings] if first == MODEL => modelled_authorization_server::run(settings).map(|()| true),
         arguments => run(arguments),
     };
-    match outcome {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

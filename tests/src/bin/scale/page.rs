@@ -1,6 +1,6 @@
-//! What a page does with the client package (`client/src/client.ts`): it calls the API; on 401 it reads the session,
+//! What a page does with the client package (`client/src/client.ts`): it calls the API. After HTTP 401 it reads the session,
 //! refreshes it once, reads it again and repeats the call. If the refresh fails for now, the call fails, and nobody is
-//! signed out; no attempt is made before `Retry-After`.
+//! signed out. The page does not try again before the time of `Retry-After`.
 
 use std::io;
 use std::sync::Arc;
@@ -16,11 +16,12 @@ use crate::modelled_authorization_server::now_ms;
 use crate::session::{FOR_THE_API, FOR_THE_SERVICE, Session};
 use crate::world::{Attempt, World};
 
-/// What became of an action of the user.
+/// The result of an action of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
+    /// It succeeded.
     Yes,
-    /// It failed for now; the page does not try again before this time has passed.
+    /// It failed for now. The page does not try again before this time has passed.
     NotNow(Duration),
     /// The user is signed out.
     SignedOut,
@@ -70,7 +71,7 @@ impl Page {
         }
     }
 
-    /// The status of the response; `None` for none.
+    /// The status of the response; `None` if there is none.
     async fn call_once(&mut self, method: &str) -> Option<u16> {
         let request = self.request(method, "/api/data", FOR_THE_API, None);
         let received = self.exchange(Kind::Api, &request, method == "GET").await.ok()?;
@@ -90,7 +91,7 @@ impl Page {
     async fn renew(&mut self) -> Done {
         match self.read_session().await {
             Some(session) if session["isLoggedIn"] == true => {}
-            Some(_) => return self.signed_out("the session is none"),
+            Some(_) => return self.signed_out("there is no session"),
             None => return NOT_NOW,
         }
         let done = self.refresh().await;
@@ -128,7 +129,7 @@ impl Page {
                 }
             };
             outcomes.push(format!("HTTP {status} {}", code(&response)));
-            self.session.keep(&response);
+            self.session.store_cookies(&response);
             done = match (status, done) {
                 (204, _) | (_, Done::Yes) => Done::Yes,
                 (401, _) | (_, Done::SignedOut) => Done::SignedOut,
@@ -161,7 +162,7 @@ impl Page {
     pub(crate) async fn read_session(&mut self) -> Option<Value> {
         let request = self.request("GET", "/bff/session", FOR_THE_SERVICE, None);
         let received = self.exchange(Kind::Session, &request, true).await.ok()?;
-        self.session.keep(&received.response);
+        self.session.store_cookies(&received.response);
         let session = serde_json::from_str(&received.response.body()).ok();
         session.filter(|_| received.response.status() == 200)
     }
@@ -178,7 +179,7 @@ impl Page {
         let unusable = || io::Error::from(io::ErrorKind::InvalidData);
         let request = self.request("POST", "/bff/login/start", FOR_THE_SERVICE, Some(&json!({})));
         let received = self.exchange(Kind::SignIn, &request, false).await?;
-        self.session.keep(&received.response);
+        self.session.store_cookies(&received.response);
         let started: Value = serde_json::from_str(&received.response.body())?;
         let url = started["authorizationRequestUrl"].as_str().ok_or_else(unusable)?;
         let url = url::Url::parse(url).map_err(io::Error::other)?;
@@ -194,7 +195,7 @@ impl Page {
         let body = json!({"pageUrl": page_url});
         let request = self.request("POST", "/bff/login/end", FOR_THE_SERVICE, Some(&body));
         let received = self.exchange(Kind::SignIn, &request, false).await?;
-        self.session.keep(&received.response);
+        self.session.store_cookies(&received.response);
         let ended: Value = serde_json::from_str(&received.response.body())?;
         match (ended["isLoggedIn"].as_bool(), ended["csrf"].as_str()) {
             (Some(true), Some(csrf)) => {
@@ -234,7 +235,7 @@ impl Page {
     }
 }
 
-/// The service's code in an error response.
+/// The error code in a response of the service.
 fn code(response: &Message) -> String {
     let body: Value = serde_json::from_str(&response.body()).unwrap_or_default();
     body["code"].as_str().unwrap_or_default().to_owned()

@@ -94,7 +94,7 @@ impl Part {
         Ok(())
     }
 
-    /// SIGTERM, and waits until the process has exited; returns how long that took.
+    /// Sends SIGTERM, waits until the process has exited, and returns how long that took.
     pub(crate) fn terminate(&mut self) -> Duration {
         let begun = Instant::now();
         if let Some(mut process) = self.take() {
@@ -103,7 +103,7 @@ impl Part {
         begun.elapsed()
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.take() {
             process.kill();
@@ -112,17 +112,17 @@ impl Part {
 
     /// CPU time of all its processes so far, in seconds.
     pub(crate) fn cpu_seconds(&mut self) -> f64 {
-        self.look();
+        self.update_peak();
         self.used_before + self.process.as_ref().map_or(0.0, |process| cpu_seconds(process.id()))
     }
 
     /// The largest resident set that was seen, in MiB.
     pub(crate) fn peak_mib(&mut self) -> f64 {
-        self.look();
+        self.update_peak();
         self.peak_kib as f64 / 1024.0
     }
 
-    fn look(&mut self) {
+    fn update_peak(&mut self) {
         if let Some(process) = &self.process {
             self.peak_kib = self.peak_kib.max(peak_kib(process.id()));
         }

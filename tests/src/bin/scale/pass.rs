@@ -30,7 +30,7 @@ pub(crate) struct Used {
     pub(crate) peak_mib: f64,
 }
 
-/// The outcome of a pass.
+/// The results of a pass.
 pub(crate) struct Pass {
     pub(crate) notes: Notes,
     pub(crate) happened: Vec<Happened>,
@@ -50,6 +50,8 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
+    /// Runs a pass.
+    ///
     /// # Errors
     /// A part does not start, or does not respond at the end.
     pub(crate) fn run(settings: &Settings, with_events: bool) -> Result<Self, String> {

@@ -81,12 +81,12 @@ fn plan(settings: &Settings) -> Vec<Visit> {
     visits
 }
 
-/// At least 0, less than 1.
+/// A random number: at least 0, less than 1.
 fn fraction(random: &mut Random) -> f64 {
     (random.number() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Runs all visits of a pass; returns when the last has ended.
+/// Runs all visits of a pass, and returns when the last has ended.
 pub(crate) async fn run(world: Arc<World>) {
     let mut visits = JoinSet::new();
     let begin = tokio::time::Instant::from_std(world.started);
@@ -96,7 +96,7 @@ pub(crate) async fn run(world: Arc<World>) {
         while visits.try_join_next().is_some() {}
     }
     sleep_until(begin + world.settings.length()).await;
-    world.over.store(true, Ordering::Relaxed);
+    world.is_ending.store(true, Ordering::Relaxed);
     while visits.join_next().await.is_some() {}
 }
 
@@ -106,7 +106,7 @@ async fn run_visit(world: Arc<World>, visit: Visit) {
     let session = match taken {
         None => Session::default(),
         Some(Some(session)) => session,
-        // Its last visit has not ended, or it is over.
+        // Its last visit has not ended, or the session has.
         Some(None) => return,
     };
     let mut page = Page::new(&world, session, visit.two_tabs, visit.seed);
@@ -154,13 +154,13 @@ async fn stay(world: &World, visit: &Visit, page: &mut Page) -> bool {
     true
 }
 
-fn is_over(world: &World) -> bool {
-    world.over.load(Ordering::Relaxed)
+fn is_ending(world: &World) -> bool {
+    world.is_ending.load(Ordering::Relaxed)
 }
 
-/// After the end of a pass, only pages go on that do not know whether they still have their session.
+/// After the end of a pass, only pages continue that do not know whether they still have their session.
 fn must_end(world: &World, page: &Page) -> bool {
-    if !is_over(world) {
+    if !is_ending(world) {
         return false;
     }
     let is_given_up = page.is_in_doubt() && is_late(world);

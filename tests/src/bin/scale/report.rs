@@ -88,7 +88,7 @@ fn head(page: &mut String, settings: &Settings) {
         page,
         "{} Envoys with {} workers each, {} replicas of the service with {} workers each (debug builds), Redis, and a **model** of an \
          authorization server, each in a process of its own. The model rotates refresh tokens and detects a second use, delays each \
-         response by {} ms, and answers HTTP 429 with `Retry-After` over {} requests a second to the token endpoint or to the \
+         response by {} ms, and answers HTTP 429 with `Retry-After` above {} requests a second to the token endpoint or to the \
          introspection endpoint. Browsers and API are one more process. No TLS. The seed of the users' choices is {}.\n",
         settings.envoys,
         Settings::WORKERS,
@@ -101,7 +101,7 @@ fn head(page: &mut String, settings: &Settings) {
     line!(
         page,
         "The cookies of {} sessions were sealed before each pass, and {} users sign in during it. The users' time is {} times as fast \
-         as the wall's: access tokens live {} s instead of 300 s, outcomes of refreshes are kept {} s instead of {} s, and the \
+         as the wall's: access tokens live {} s instead of 300 s, results of refreshes are cached {} s instead of {} s, and the \
          authorization server is away {:.1} s instead of 120 s. Latencies, drains and health checks are not faster. A pass takes \
          {:.0} s on the wall. In the quiet pass nothing is replaced, killed or away. In the pass with the events, the four events \
          below happen one after the other.\n",
@@ -196,7 +196,7 @@ fn sessions(page: &mut String, pass: &Pass) {
         page,
         "- by SIGKILL: {by_kill}; at that moment {} refreshes were in progress at the three replicas\n\n\
          Each lost session, by its family of refresh tokens, with its last attempts to refresh as the page and the authorization \
-         server noted them; a family is the refresh tokens since a sign-in, each with the number of its generation. Then the \
+         server noted them. A family is the refresh tokens since a sign-in, each with the number of its generation. Then the \
          events. Times are in milliseconds since 1970.\n",
         pass.in_progress_at_kill
     );
@@ -217,7 +217,7 @@ fn sessions(page: &mut String, pass: &Pass) {
     }
     line!(
         page,
-        "\nNumbers that the pages noted in the pass with the events; a pause is the time between two calls of a user:\n"
+        "\nNumbers that the pages noted in the pass with the events. A pause is the time between two calls of a user.\n"
     );
     for (name, count) in &pass.notes.counts {
         line!(page, "- {name}: {count}");

@@ -69,7 +69,7 @@ impl Session {
     }
 
     /// Stores and removes cookies as a response says.
-    pub(crate) fn keep(&mut self, response: &Message) {
+    pub(crate) fn store_cookies(&mut self, response: &Message) {
         for line in response.header("set-cookie") {
             let Some((name, value)) = line.split(';').next().and_then(|pair| pair.split_once('=')) else {
                 continue;

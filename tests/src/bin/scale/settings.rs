@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) factor: f64,
     /// Visits that begin in a second on the wall.
     pub(crate) visits_per_second: f64,
-    /// Requests to each endpoint of the authorization server in a second on the wall, above which it answers 429.
+    /// Requests to each endpoint of the authorization server in a second on the wall, above which it answers HTTP 429.
     pub(crate) limit_per_second: f64,
     /// The service's `session.refresh_replay_seconds`, in simulated seconds.
     pub(crate) replay_seconds: f64,
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// The folder of configuration and logs.
     pub(crate) folder: PathBuf,
-    /// The page that the run writes; none: the figures are only on standard output.
+    /// The page that the run writes. `None`: the figures are only on standard output.
     pub(crate) page: Option<PathBuf>,
 }
 
@@ -67,7 +67,7 @@ impl Settings {
         while let Some(name) = rest.next() {
             let value = rest
                 .next()
-                .ok_or_else(|| format!("missing value: write it after {name}"))?;
+                .ok_or_else(|| format!("missing value of {name}: write it after {name}"))?;
             let number = || {
                 let number = value.parse::<f64>().ok().filter(|number| *number > 0.0);
                 number.ok_or_else(|| format!("invalid {name}: write a positive number"))
@@ -91,7 +91,7 @@ impl Settings {
                 "--page" => settings.page = Some(PathBuf::from(value)),
                 unknown => {
                     return Err(format!(
-                        "unknown argument `{unknown}`: write --sessions, --sign-ins, --minutes, --factor, \
+                        "invalid argument `{unknown}`: write --sessions, --sign-ins, --minutes, --factor, \
                          --visits-per-second, --limit-per-second, --replay-seconds, --envoys, --seed, --folder or \
                          --page"
                     ));

@@ -26,7 +26,7 @@ pub(crate) struct Attempt {
     pub(crate) outcome: String,
 }
 
-/// A session that is over although nobody ended it.
+/// A session that was lost: nobody ended it.
 pub(crate) struct Loss {
     pub(crate) family: Option<u32>,
     /// The attempts since the last successful one, the last one included.
@@ -58,8 +58,8 @@ pub(crate) struct World {
     pub(crate) doors: Vec<Door>,
     pub(crate) sessions: Vec<Mutex<Option<Session>>>,
     pub(crate) started: Instant,
-    /// Whether visits come to their end.
-    pub(crate) over: AtomicBool,
+    /// Whether visits must end.
+    pub(crate) is_ending: AtomicBool,
     connections: AtomicU64,
     notes: Mutex<Notes>,
 }
@@ -81,7 +81,7 @@ impl World {
             doors,
             sessions: sessions.into_iter().map(|session| Mutex::new(Some(session))).collect(),
             started: Instant::now(),
-            over: AtomicBool::new(false),
+            is_ending: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             notes: Mutex::default(),
         }
@@ -105,7 +105,7 @@ impl World {
         *self.notes().counts.entry(name).or_default() += 1;
     }
 
-    /// Notes a request that began at this time and has got this status; 0 for none.
+    /// Notes a request that began at this time, and the status of its response. 0: no response.
     pub(crate) fn sample(&self, kind: Kind, began: Instant, status: u16) {
         let sample = Sample {
             kind,
@@ -116,7 +116,7 @@ impl World {
         self.notes().samples.push(sample);
     }
 
-    /// Notes that an access token, as `family.generation`, was used on a connection; returns the family.
+    /// Notes that an access token, as `family.generation`, was used on a connection. Returns the family.
     pub(crate) fn token_used(&self, token: &str, connection: u64) -> Option<u32> {
         let (family, generation) = token.split_once('.')?;
         let (family, generation) = (family.parse().ok()?, generation.parse().ok()?);
@@ -129,7 +129,7 @@ impl World {
         Some(family)
     }
 
-    /// Notes a session that is over.
+    /// Notes a lost session.
     pub(crate) fn lost(&self, family: Option<u32>, attempts: &[Attempt]) {
         let loss = Loss {
             family,

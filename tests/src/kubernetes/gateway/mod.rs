@@ -1,9 +1,13 @@
 //! Translates resources of Gateway API and Envoy Gateway to Envoy's configuration, as Envoy Gateway does: only the
 //! fields that our manifests have, where a request can tell the difference.
 //!
-//! From Envoy Gateway's source: the filters of all policies are in the connection manager, CORS before wasm, each wasm
-//! filter disabled until its routes enable it; `config` is a JSON string; Envoy fetches the module from the controller,
-//! with its checksum; the proxy's own clusters come from the bootstrap.
+//! From Envoy Gateway's source:
+//!
+//! - The filters of all policies are in the connection manager, CORS before wasm, each wasm filter disabled until its
+//!   routes enable it.
+//! - `config` is a JSON string.
+//! - Envoy fetches the module from the controller, with its checksum.
+//! - The proxy's own clusters come from the bootstrap.
 
 mod bootstrap;
 mod filters;

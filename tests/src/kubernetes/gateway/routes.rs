@@ -8,7 +8,7 @@ use crate::kubernetes::envoy::{Local, circuit_breakers, cors_policy, of_kind, te
 use crate::kubernetes::manifests::Manifest;
 
 /// Whether a policy is for an HTTPRoute.
-fn targets(policy: &Manifest, route: &Manifest) -> bool {
+fn is_for(policy: &Manifest, route: &Manifest) -> bool {
     let targets = policy.content["spec"]["targetRefs"].as_array().expect("targets");
     let found = targets
         .iter()
@@ -81,7 +81,7 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
         let on = json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
         by_filter.insert(filter_name(policy), on);
     }
-    for policy in of_kind(manifests, "SecurityPolicy").filter(|policy| targets(policy, route)) {
+    for policy in of_kind(manifests, "SecurityPolicy").filter(|policy| is_for(policy, route)) {
         let cors = &policy.content["spec"]["cors"];
         let origins = texts(&cors["allowOrigins"])
             .into_iter()
@@ -102,12 +102,12 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
 fn extension_policy<'a>(route: &Manifest, manifests: &'a [Manifest]) -> Option<&'a Manifest> {
     let policies = || of_kind(manifests, "EnvoyExtensionPolicy");
     policies()
-        .find(|policy| targets(policy, route))
+        .find(|policy| is_for(policy, route))
         .or_else(|| policies().find(|policy| policy.text("/spec/targetRefs/0/kind") == "Gateway"))
 }
 
 fn traffic_policy<'a>(route: &Manifest, manifests: &'a [Manifest]) -> Option<&'a Value> {
-    let mut policies = of_kind(manifests, "BackendTrafficPolicy").filter(|policy| targets(policy, route));
+    let mut policies = of_kind(manifests, "BackendTrafficPolicy").filter(|policy| is_for(policy, route));
     let policy = policies.next().map(|policy| &policy.content["spec"])?;
     assert_eq!(policy["retry"]["numRetries"], 0, "nothing is tried again");
     Some(policy)

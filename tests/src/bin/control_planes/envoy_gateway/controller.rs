@@ -14,7 +14,7 @@ use crate::kubernetes::Kubernetes;
 /// Where it reads its certificate: a name in its source.
 const CERTIFICATES: &str = "/certs";
 /// Where its discovery service listens: a number in its source.
-const DISCOVERY: u16 = 18000;
+const DISCOVERY_PORT: u16 = 18000;
 
 /// A running Envoy Gateway.
 pub(super) struct Controller {
@@ -50,11 +50,11 @@ impl Controller {
         fs::write(&log, "").expect("written");
         let mut server = command();
         server.arg("server").arg("--config-path").arg(&configuration);
-        let discovery = SocketAddr::from((Ipv4Addr::LOCALHOST, DISCOVERY));
+        let discovery = SocketAddr::from((Ipv4Addr::LOCALHOST, DISCOVERY_PORT));
         let listens = || std::net::TcpStream::connect(discovery).is_ok();
         assert!(
             !listens(),
-            "port {DISCOVERY} is in use, which Envoy Gateway needs: stop the program there"
+            "port {DISCOVERY_PORT} is in use, which Envoy Gateway needs: stop the program there"
         );
         let program = Program::start(&log, server, listens);
         Self {
@@ -67,7 +67,7 @@ impl Controller {
 pub(super) fn write_certificates(kubernetes: &Kubernetes, name: &str, folder: &Path) {
     fs::create_dir_all(folder).unwrap_or_else(|error| {
         let folder = folder.display();
-        panic!("creating {folder} failed, where Envoy Gateway reads its certificate: {error}: create it for this user")
+        panic!("creating {folder} failed: {error}: create this folder of Envoy Gateway's certificate for this user")
     });
     let secrets = kubernetes.list("secrets", SYSTEM);
     let secret = secrets.iter().find(|secret| secret["metadata"]["name"] == name);

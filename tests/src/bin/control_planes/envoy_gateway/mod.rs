@@ -1,6 +1,6 @@
 //! Envoy Gateway: it translates the manifests, fetches the module's image, and the real Envoy takes what it sends.
 //!
-//! The Deployment that it writes has Envoy's bootstrap configuration; [`pod`] changes there what a pod or a cluster's network
+//! The Deployment that it writes has Envoy's bootstrap configuration. [`pod`] changes there what a pod or a cluster's network
 //! would give, and everything else comes over Envoy Gateway's own stream.
 //!
 //! * [`controller`]: the program.
@@ -54,12 +54,12 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         println!("  {change}");
     }
     all_three_entry_points_answer_right(&cluster, 404);
-    passed("three entry points, refusals, CORS, other spellings, the end of a session");
+    passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
     keys::rotate(&cluster);
     a_route_that_nobody_named(kubernetes, &cluster);
 }
 
-/// An HTTPRoute without a policy of its own lets nothing through, nor does one of another namespace.
+/// An HTTPRoute without a policy of its own forwards nothing, nor does one of another namespace.
 fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster) {
     let system = &cluster.test.system;
     let route = |name: &str, namespace: &str| {
@@ -100,7 +100,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster) {
     assert_eq!(get(&Client::new(system), "api", "/api/data", &token).status, 401);
     assert_eq!(cluster.api.heads().len(), 0);
     passed(
-        "a route that nobody named lets nothing through, nor does one whose policy is gone, nor one of another namespace",
+        "a route that nobody named forwards nothing, nor does one whose policy is gone, nor one of another namespace",
     );
 }
 
@@ -191,10 +191,10 @@ fn refused(kubernetes: &Kubernetes) -> Vec<String> {
             if conditions.is_empty() {
                 found.push(format!("{title}: no status yet"));
             }
-            let bad = conditions.iter().filter(|condition| {
+            let unmet = conditions.iter().filter(|condition| {
                 matches!(condition["type"].as_str(), Some("Accepted" | "ResolvedRefs")) && condition["status"] != "True"
             });
-            found.extend(bad.map(|condition| format!("{title}: {condition}")));
+            found.extend(unmet.map(|condition| format!("{title}: {condition}")));
         }
     }
     found

@@ -17,7 +17,7 @@ use crate::network::name_server;
 /// Clusters that our manifests add to the bootstrap.
 const OURS: [&str; 2] = ["authorization_server", "bff_admin"];
 
-/// Configures the system's Envoy as the Deployment says, and starts it; returns what was changed.
+/// Configures the system's Envoy as the Deployment says, starts it, and returns what was changed.
 pub(super) fn configure(kubernetes: &Kubernetes, cluster: &Cluster, folder: &Path) -> Vec<String> {
     let system = &cluster.test.system;
     let container = container(kubernetes);
@@ -46,7 +46,7 @@ pub(super) fn configure(kubernetes: &Kubernetes, cluster: &Cluster, folder: &Pat
     changes.push("replaced: the port of the admin interface");
     let resources = &mut bootstrap["static_resources"];
     resources.as_object_mut().expect("resources").remove("listeners");
-    changes.push("taken out: the listener for Envoy's metrics, whose port is fixed");
+    changes.push("removed: the listener for Envoy's metrics, whose port is fixed");
     for cluster_of_bootstrap in resources["clusters"].as_array_mut().expect("clusters") {
         let name = cluster_of_bootstrap["name"].as_str().expect("a name").to_owned();
         if OURS.contains(&name.as_str()) {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 use demo_system::free_port;
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ impl Istiod {
             .env("POD_NAMESPACE", "istio-system")
             .env("POD_NAME", "istiod")
             .env("CLUSTER_ID", "Kubernetes");
-        let program = Program::start(&log, command, || responds(http, "/ready"));
+        let program = Program::start(&log, command, || is_up(http, "/ready"));
         Self {
             _program: program.unwrap_or_else(|error| panic!("{error}")),
             http,

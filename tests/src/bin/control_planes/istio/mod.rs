@@ -1,8 +1,8 @@
 //! Istio: its `pilot-discovery` translates the manifests, and the real Envoy takes what it sends.
 //!
 //! istiod writes for istio-proxy, an Envoy with further extensions and an agent beside it. Envoy itself refuses what needs
-//! these, so listeners and clusters are taken from istiod's dump and [`only_istio_proxy`] takes out what only istio-proxy has;
-//! routes, endpoints and certificates come over istiod's own stream, as long as the walk takes. The filters' configurations are
+//! these, so listeners and clusters are taken from istiod's dump, and [`only_istio_proxy`] removes what only istio-proxy has.
+//! Routes, endpoints and certificates come over istiod's own stream, as long as the walk takes. The filters' configurations are
 //! in files, with the module as a file, because the agent and not Envoy fetches it.
 //!
 //! * [`istiod`]: the program.
@@ -68,13 +68,13 @@ pub(crate) fn walk(kubernetes: &Kubernetes, folder: &Path) {
         });
         // There the filters come before the routes.
         all_three_entry_points_answer_right(&cluster, 401);
-        passed("three entry points, refusals, CORS, other spellings, the end of a session");
+        passed("three entry points, rejected requests, CORS, other spellings, the end of a session");
         keys::rotate(&cluster);
         a_route_that_nobody_named(kubernetes, &cluster, &manifests);
     }
 }
 
-/// A route without an entry in filter-routes.yaml lets nothing through; nor does any route without that file.
+/// A route without an entry in filter-routes.yaml forwards nothing, nor does any route without that file.
 fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifests: &[Manifest]) {
     let system = &cluster.test.system;
     let mut manifests = manifests.to_vec();
@@ -101,7 +101,7 @@ fn a_route_that_nobody_named(kubernetes: &Kubernetes, cluster: &Cluster, manifes
         assert_eq!(get(&Client::new(system), "api", path, &token).status, 401, "{path}");
     }
     assert_eq!(cluster.api.heads().len(), 0);
-    passed("a route that nobody named lets nothing through, nor does any without filter-routes.yaml");
+    passed("a route that nobody named forwards nothing, nor does any without filter-routes.yaml");
 }
 
 /// Whether listeners and clusters in a dump are of all manifests: both servers, the filters in their order of names, what

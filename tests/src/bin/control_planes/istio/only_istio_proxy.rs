@@ -8,36 +8,36 @@ use serde_json::{Map, Value, json};
 /// Extensions of istio-proxy: telemetry between sidecars, and the protocol between them.
 const EXTENSIONS: [&str; 3] = ["istio.metadata_exchange", "istio.alpn", "istio.stats"];
 
-/// What was taken out or replaced, and how often.
+/// What was removed or replaced, and how often.
 #[derive(Default)]
 pub(super) struct Changes(BTreeMap<String, usize>);
 
 impl Changes {
-    /// Takes out the extensions.
-    pub(super) fn without_extensions(&mut self, value: &mut Value) {
+    /// Removes the extensions.
+    pub(super) fn remove_extensions(&mut self, value: &mut Value) {
         match value {
             Value::Array(items) => {
                 items.retain(|item| {
                     let name = item["name"].as_str().unwrap_or_default();
                     let only_there = EXTENSIONS.contains(&name);
                     if only_there {
-                        self.add(&format!("taken out: {name}"));
+                        self.add(&format!("removed: {name}"));
                     }
                     !only_there
                 });
-                items.iter_mut().for_each(|item| self.without_extensions(item));
+                items.iter_mut().for_each(|item| self.remove_extensions(item));
             }
-            Value::Object(fields) => fields.values_mut().for_each(|field| self.without_extensions(field)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.remove_extensions(field)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 
-    /// Takes out the certificates that the agent has: of the mesh, and of public authorities, which `authorities` replace.
-    pub(super) fn without_agent(&mut self, cluster: &mut Value, authorities: &Path) {
+    /// Removes the certificates that the agent has: of the mesh, and of public authorities, which `authorities` replace.
+    pub(super) fn remove_agent(&mut self, cluster: &mut Value, authorities: &Path) {
         let fields = cluster.as_object_mut().expect("a cluster");
         // For pods with a sidecar. The service needs none, and is reached as `tlsMode-disabled` says: without TLS.
         if fields.remove("transportSocketMatches").is_some() {
-            self.add("taken out: mutual TLS to pods with sidecars");
+            self.add("removed: mutual TLS to pods with sidecars");
         }
         let context = cluster.pointer_mut("/transportSocket/typedConfig/commonTlsContext");
         let Some(context) = context.and_then(Value::as_object_mut) else {
@@ -55,7 +55,7 @@ impl Changes {
     }
 
     /// Points a filter to a file with its configuration.
-    pub(super) fn configuration_in_file(&mut self, filter: &mut Value, file: &Path) {
+    pub(super) fn move_configuration_to_file(&mut self, filter: &mut Value, file: &Path) {
         let source = json!({"pathConfigSource": {"path": file}, "resourceApiVersion": "V3"});
         let discovery = filter["configDiscovery"].as_object_mut().expect("by discovery");
         discovery.insert("configSource".to_owned(), source);
@@ -63,12 +63,12 @@ impl Changes {
     }
 
     /// Replaces the module's image in a filter's configuration by a file.
-    pub(super) fn module_as_file(&mut self, filter: &mut Value, module: &Path) {
+    pub(super) fn replace_image(&mut self, filter: &mut Value, module: &Path) {
         let machine = filter["config"]["vmConfig"].as_object_mut().expect("a VM");
         let image = machine["code"]["remote"]["httpUri"]["uri"].take();
         assert!(image.as_str().is_some_and(|uri| uri.starts_with("oci://")), "{image}");
         machine.insert("code".to_owned(), json!({"local": {"filename": module}}));
-        // For the agent, which takes them out.
+        // For the agent, which removes them.
         if let Some(variables) = machine.get_mut("environmentVariables") {
             variables.as_object_mut().map(|variables| variables.remove("keyValues"));
         }

@@ -19,8 +19,8 @@ use super::{ACCOUNT, NAMESPACE};
 use crate::network;
 
 const NAME: &str = "bff-gateway-1";
-/// One at each entry point.
-const FILTERS: usize = 3;
+/// One filter at each entry point.
+const FILTER_COUNT: usize = 3;
 
 /// The gateway's pod.
 pub(super) struct Proxy<'a> {
@@ -31,21 +31,21 @@ pub(super) struct Proxy<'a> {
 }
 
 impl Proxy<'_> {
-    /// Configures the system's Envoy with what istiod sends for this pod, and starts it; returns what was changed. `is_whole` says
-    /// whether a dump is of all manifests: istiod reads them one after the other.
+    /// Configures the system's Envoy with what istiod sends for this pod, starts it, and returns what was changed. `is_whole`
+    /// says whether a dump is of all manifests: istiod reads them one after the other.
     pub(super) fn configure(&self, folder: &Path, is_whole: impl Fn(&Value) -> bool) -> Vec<String> {
         let system = &self.cluster.test.system;
         system.stop(Component::Envoy);
-        // istiod tells what it would send only of what a proxy has asked for: listeners and clusters first.
+        // A dump has only what a proxy has requested: listeners and clusters first.
         let mut asking = self.bootstrap();
         asking["dynamic_resources"]["cds_config"] = json!({"ads": {}, "resource_api_version": "V3"});
         asking["dynamic_resources"]["lds_config"] = json!({"ads": {}, "resource_api_version": "V3"});
-        let dump = self.asked(folder, &asking, &is_whole);
+        let dump = self.dump_for(folder, &asking, &is_whole);
         let mut changes = Changes::default();
         let mut clusters = parts(&dump, "ClustersConfigDump", "dynamicActiveClusters", "/cluster");
         for cluster in &mut clusters {
-            changes.without_extensions(cluster);
-            changes.without_agent(cluster, &system.ca_pem());
+            changes.remove_extensions(cluster);
+            changes.remove_agent(cluster, &system.ca_pem());
         }
         let mut listeners = parts(
             &dump,
@@ -55,21 +55,23 @@ impl Proxy<'_> {
         );
         listeners
             .iter_mut()
-            .for_each(|listener| changes.without_extensions(listener));
+            .for_each(|listener| changes.remove_extensions(listener));
         let mut configuration = self.bootstrap();
         let resources = configuration["static_resources"].as_object_mut().expect("resources");
         resources["clusters"].as_array_mut().expect("clusters").extend(clusters);
         resources.insert("listeners".to_owned(), json!(listeners));
         // Then the filters' configurations.
         let filters = |dump: &Value| parts_with_types(dump, "EcdsConfigDump", "ecdsFilters", "/ecdsFilter");
-        let dump = self.asked(folder, &configuration, |dump| filters(dump).len() == FILTERS);
+        let dump = self.dump_for(folder, &configuration, |dump| filters(dump).len() == FILTER_COUNT);
         let filters = filters(&dump);
         for mut filter in filters {
-            changes.module_as_file(&mut filter, &module());
+            changes.replace_image(&mut filter, &module());
             let name = filter["config"]["name"].as_str().expect("a name").to_owned();
             let file = system.directory().join(format!("{name}.json"));
             let listeners = &mut configuration["static_resources"]["listeners"];
-            let full_name = discovered(listeners, &name, |found| changes.configuration_in_file(found, &file));
+            let full_name = change_discovered(listeners, &name, |found| {
+                changes.move_configuration_to_file(found, &file)
+            });
             let resource = json!({"resources": [{
                 "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
                 "name": full_name,
@@ -77,7 +79,7 @@ impl Proxy<'_> {
             }]});
             fs::write(&file, resource.to_string()).expect("written");
         }
-        self.with_authorization_server(&mut configuration);
+        self.add_authorization_server(&mut configuration);
         // JSON is YAML.
         fs::write(system.directory().join("envoy.yaml"), configuration.to_string()).expect("written");
         system
@@ -129,7 +131,7 @@ impl Proxy<'_> {
     }
 
     /// istiod's dump for an Envoy with this configuration, as soon as it is whole. Envoy refuses what it is sent.
-    fn asked(&self, folder: &Path, configuration: &Value, is_whole: impl Fn(&Value) -> bool) -> Value {
+    fn dump_for(&self, folder: &Path, configuration: &Value, is_whole: impl Fn(&Value) -> bool) -> Value {
         let file = folder.join("asking.json");
         let mut configuration = configuration.clone();
         configuration["admin"]["address"] = address(SocketAddr::from(([127, 0, 0, 1], free_port())));
@@ -150,8 +152,8 @@ impl Proxy<'_> {
         dump.into_inner()
     }
 
-    /// In addition, the host of the authorization server, which is outside the cluster.
-    fn with_authorization_server(&self, configuration: &mut Value) {
+    /// Adds the host of the authorization server, which is outside the cluster.
+    fn add_authorization_server(&self, configuration: &mut Value) {
         let (chain, cluster) = self.cluster.local().outside();
         let resources = &mut configuration["static_resources"];
         let chains = resources["listeners"][0]["filterChains"].as_array_mut();
@@ -175,8 +177,8 @@ fn parts(dump: &Value, dump_type: &str, list: &str, pointer: &str) -> Vec<Value>
     parts.iter().map(without_type).collect()
 }
 
-/// Calls `change` with every filter whose configuration is discovered under a name that ends with this one; returns that name.
-fn discovered(listeners: &mut Value, end: &str, mut change: impl FnMut(&mut Value)) -> String {
+/// Calls `change` with every filter whose configuration is discovered under a name that ends with `end`. Returns that name.
+fn change_discovered(listeners: &mut Value, end: &str, mut change: impl FnMut(&mut Value)) -> String {
     let mut full_name = None;
     let chains = items(listeners).flat_map(|listener| items(&mut listener["filterChains"]));
     for filter in chains.flat_map(|chain| items(&mut chain["filters"])) {

@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::{Offered, Server, fetched};
 use crate::page::Page;
 use crate::site::{PASSWORD, Site, USERNAME};
-use crate::steps::{Done, Outcome};
+use crate::steps::{Done, StepResult};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "better-auth";
 
@@ -110,7 +110,7 @@ impl Server for BetterAuth {
             .env("DATABASE", folder.join("better-auth.sqlite"))
             .env("USERNAME", USERNAME)
             .env("PASSWORD", PASSWORD);
-        let ready = || responds(site.server(), self.jwks_path());
+        let ready = || is_up(site.server(), self.jwks_path());
         let program = Program::start(&folder.join("better-auth.log"), command, ready)?;
         self.program = Some(program);
         Ok(())
@@ -136,7 +136,7 @@ impl Server for BetterAuth {
         act(walk, "/new-key").map(|()| None)
     }
 
-    fn rate_limit(&self) -> Option<fn(&Walk<'_>) -> Outcome> {
+    fn rate_limit(&self) -> Option<fn(&Walk<'_>) -> StepResult> {
         Some(rate_limit)
     }
 
@@ -155,8 +155,8 @@ impl Server for BetterAuth {
     }
 }
 
-/// The session outlives the limit, and goes on after it.
-fn rate_limit(walk: &Walk<'_>) -> Outcome {
+/// The session outlives the limit, and continues after it.
+fn rate_limit(walk: &Walk<'_>) -> StepResult {
     let mut user = walk.signed_in()?;
     act(walk, "/limit?on=1")?;
     let mut refreshes = (0..TOKEN_REQUESTS).map(|_| user.bff("POST", "/bff/refresh"));

@@ -183,7 +183,7 @@ impl Server for Canaille {
     }
 
     fn stop(&mut self) {
-        // Dropped, it stops.
+        // Dropping the program stops it.
         self.program = None;
     }
 

@@ -12,7 +12,7 @@ use crate::page::Page;
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::Walk;
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "django-oauth-toolkit";
 
@@ -91,9 +91,9 @@ impl DjangoOauthToolkit {
 
     /// Starts the project with its settings as they are now.
     fn serve(&self, site: &Site) -> Result<(), String> {
-        // Dropped, the program of before stops.
+        // Dropping the previous program stops it.
         self.program.replace(None);
-        let ready = || responds(site.server(), self.jwks_path());
+        let ready = || is_up(site.server(), self.jwks_path());
         let program = Program::start(&self.folder.join("django.log"), self.command(site, "serve"), ready)?;
         self.program.replace(Some(program));
         Ok(())

@@ -15,7 +15,7 @@ use crate::page::Page;
 use crate::site::{Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, shown};
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "glewlwyd";
 
@@ -145,7 +145,7 @@ impl Server for Glewlwyd {
         command
             .arg(format!("--config-file={}", self.folder.join("glewlwyd.conf").display()))
             .env("LD_LIBRARY_PATH", folder_in(&root.join("usr/lib"), "-linux-gnu")?);
-        let ready = || responds(site.server(), "/config");
+        let ready = || is_up(site.server(), "/config");
         let program = Program::start(&self.folder.join("glewlwyd.log"), command, ready)?;
         self.program = Some(program);
         Ok(())
@@ -163,7 +163,7 @@ impl Server for Glewlwyd {
         format!("{}/api", site.options().api_origin())
     }
 
-    fn asks_at_sign_out(&self) -> bool {
+    fn has_sign_out_page(&self) -> bool {
         true
     }
 
@@ -176,7 +176,7 @@ impl Server for Glewlwyd {
         Ok(None)
     }
 
-    /// The first key signs; the old one stays for tokens that it has signed.
+    /// The first key signs. The old one stays for tokens that it has signed.
     fn replace_key(&mut self, walk: &Walk<'_>) -> Offered {
         let admin = Admin::new(walk.site)?;
         let mut plugin = admin.get(PLUGIN)?;

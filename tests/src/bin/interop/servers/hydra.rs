@@ -14,7 +14,7 @@ use crate::page::Page;
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "hydra";
 
@@ -160,20 +160,20 @@ impl Server for Hydra {
         if self.hydra.is_some() {
             return Ok(());
         }
-        let ready = || responds(admin(site), "/health/ready");
+        let ready = || is_up(admin(site), "/health/ready");
         let hydra = Program::start(
             &self.folder.join("hydra.log"),
             self.command(site, &["serve", "all"]),
             ready,
         )?;
-        let ready = || responds(site.server(), self.jwks_path());
+        let ready = || is_up(site.server(), self.jwks_path());
         let pages = Program::start(&self.folder.join("pages.log"), self.login_pages(site), ready)?;
         (self.hydra, self.pages) = (Some(hydra), Some(pages));
         Ok(())
     }
 
     fn stop(&mut self) {
-        // Dropped, they stop.
+        // Dropping the programs stops them.
         (self.hydra, self.pages) = (None, None);
     }
 
@@ -220,7 +220,7 @@ impl Server for Hydra {
     }
 }
 
-/// A request to the administration port.
+/// Sends a request to the administration port.
 fn send(site: &Site, method: &str, path: &str, body: Option<&Value>, status: u16) -> Result<(), String> {
     let request = Request::new(method, path);
     let request = match body {

@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use super::{Offered, Server, fetched};
 use crate::page::Page;
 use crate::site::{Site, USERNAME};
-use crate::steps::{Done, Outcome};
+use crate::steps::{Done, StepResult};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect, shown};
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "keycloak";
 
 const REALM: &str = "example";
 /// The administrator of the first start.
 const ADMIN: &str = "administrator-of-the-tests";
-/// The client's attribute "Client Session Max", and its value in a step, in seconds.
+/// The client's attribute "Client Session Max", and its value in a step.
 const LIMIT: &str = "client.session.max.lifespan";
-const SHORT_SESSION: u64 = 20;
+const SHORT_SESSION_SECONDS: u64 = 20;
 
 const VARIANTS: [Variant; 4] = [
     Variant {
@@ -112,7 +112,7 @@ impl Server for Keycloak {
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
             .env("JAVA_OPTS_KC_HEAP", "-Xms128m -Xmx768m");
         let path = format!("/realms/{REALM}/.well-known/openid-configuration");
-        let is_ready = || responds(site.server(), &path);
+        let is_ready = || is_up(site.server(), &path);
         self.program = Some(Program::start(&self.home.join("server.log"), command, is_ready)?);
         Ok(())
     }
@@ -147,35 +147,35 @@ impl Server for Keycloak {
         Ok(None)
     }
 
-    fn session_limit(&self) -> Option<fn(&Walk<'_>) -> Outcome> {
+    fn session_limit(&self) -> Option<fn(&Walk<'_>) -> StepResult> {
         Some(session_limit)
     }
 }
 
 /// Tokens do not outlive the session, whose limit is set for the time of this step.
-fn session_limit(walk: &Walk<'_>) -> Outcome {
+fn session_limit(walk: &Walk<'_>) -> StepResult {
     let admin = Admin::new(walk)?;
-    admin.set_attribute(LIMIT, &SHORT_SESSION.to_string())?;
-    let outcome = limited_session(walk);
+    admin.set_attribute(LIMIT, &SHORT_SESSION_SECONDS.to_string())?;
+    let result = limited_session(walk);
     admin.set_attribute(LIMIT, "")?;
-    outcome
+    result
 }
 
-fn limited_session(walk: &Walk<'_>) -> Outcome {
+fn limited_session(walk: &Walk<'_>) -> StepResult {
     let mut user = walk.signed_in()?;
     let session = walk.session(&mut user)?;
     let left = session["sessionExpiresIn"].as_u64();
-    if left.is_none_or(|left| left > SHORT_SESSION) {
+    if left.is_none_or(|left| left > SHORT_SESSION_SECONDS) {
         return Err(format!(
-            "the limit of {SHORT_SESSION} s is not in the response of /session: {session}"
+            "the limit of {SHORT_SESSION_SECONDS} s is not in the response of /session: {session}"
         ));
     }
     walk.refresh(&mut user)?;
-    std::thread::sleep(Duration::from_secs(SHORT_SESSION + 1));
+    std::thread::sleep(Duration::from_secs(SHORT_SESSION_SECONDS + 1));
     let session = walk.session(&mut user)?;
     if session["isLoggedIn"] != false {
         return Err(format!(
-            "/session still has a session after its limit of {SHORT_SESSION} s at the server: {session}"
+            "/session still has a session after its limit of {SHORT_SESSION_SECONDS} s at the server: {session}"
         ));
     }
     let response = user.bff("POST", "/bff/refresh");

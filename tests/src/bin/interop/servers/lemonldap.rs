@@ -17,7 +17,7 @@ use crate::page::Page;
 use crate::site::{PASSWORD, Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "lemonldap";
 
@@ -196,7 +196,7 @@ impl LemonLdap {
             .arg("--disable-keepalive")
             .arg(format!("--listen=127.0.0.1:{}", site.ports.authorization_server))
             .arg(repository::path("tests/interop/lemonldap/portal.psgi"));
-        let ready = || responds(site.server(), self.jwks_path());
+        let ready = || is_up(site.server(), self.jwks_path());
         let program = Program::start(&self.folder.join("portal.log"), starman, ready)?;
         self.program.replace(Some(program));
         Ok(())
@@ -264,7 +264,7 @@ impl Server for LemonLdap {
         "at+JWT"
     }
 
-    /// The user signs out at the portal in each browser, which its files say the cookies of.
+    /// Signs the user out at the portal in each browser, whose cookie is the name of one of the portal's files.
     fn end_sessions(&self, walk: &Walk<'_>, _: &[String]) -> Offered {
         for id in sessions(&self.folder.join("sessions"))? {
             let request = Request::new("GET", "/?logout=1").header("cookie", format!("lemonldap={id}"));
@@ -298,7 +298,7 @@ fn sessions(folder: &Path) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// A new key that signs from now on.
+/// Sets a new key, which signs from now on.
 fn set_key(configuration: &mut Value, kid: &str) -> Result<(), String> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256);
     let key = key.map_err(|error| format!("generating a signing key for LemonLDAP::NG failed: {error}"))?;

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use crate::page::Page;
 use crate::site::Site;
-use crate::steps::Outcome;
+use crate::steps::StepResult;
 use crate::variant::Variant;
 use crate::walk::Walk;
 
-/// What the server does not offer, if it does not; otherwise it was done.
+/// What the server does not offer. `None`: it was done.
 pub(crate) type Offered = Result<Option<&'static str>, String>;
 
 /// An authorization server in this run.
@@ -32,7 +32,7 @@ pub(crate) trait Server {
     /// The version that was run.
     fn version(&self) -> String;
 
-    /// The variants of its settings; the first one goes through every step.
+    /// The variants of its settings. The first one goes through every step.
     fn variants(&self) -> &'static [Variant];
 
     /// Changes its settings to those of a variant.
@@ -46,7 +46,7 @@ pub(crate) trait Server {
     /// Starts it, and waits until it responds.
     fn start(&mut self, site: &Site) -> Result<(), String>;
 
-    /// Asks it to exit, and waits until it has.
+    /// Asks it to exit, and waits until it has exited.
     fn stop(&mut self);
 
     /// The path of its JWKS.
@@ -67,8 +67,8 @@ pub(crate) trait Server {
         "demo-api".to_owned()
     }
 
-    /// Whether it asks the user at sign-out, whatever the client sends: OpenID Connect RP-Initiated Logout 1.0, section 2, allows that.
-    fn asks_at_sign_out(&self) -> bool {
+    /// Whether it asks the user at sign-out, whatever the client sends (OpenID Connect RP-Initiated Logout 1.0, section 2).
+    fn has_sign_out_page(&self) -> bool {
         false
     }
 
@@ -84,12 +84,12 @@ pub(crate) trait Server {
     fn replace_key(&mut self, walk: &Walk<'_>) -> Offered;
 
     /// A step of its own about the limit of a session.
-    fn session_limit(&self) -> Option<fn(&Walk<'_>) -> Outcome> {
+    fn session_limit(&self) -> Option<fn(&Walk<'_>) -> StepResult> {
         None
     }
 
     /// A step of its own about the server's rate limit.
-    fn rate_limit(&self) -> Option<fn(&Walk<'_>) -> Outcome> {
+    fn rate_limit(&self) -> Option<fn(&Walk<'_>) -> StepResult> {
         None
     }
 

@@ -14,7 +14,7 @@ use crate::page::Page;
 use crate::site::{Site, USERNAME};
 use crate::variant::{Form, Variant};
 use crate::walk::{Walk, expect};
-use bff_tests::program::{Program, responds};
+use bff_tests::program::{Program, is_up};
 
 pub(crate) const NAME: &str = "oidc-provider";
 
@@ -102,7 +102,7 @@ impl Server for OidcProvider {
             .env("ADMIN_TOKEN_FILE", self.folder.join("admin-token"))
             .env("API_AUDIENCE", self.audience(site))
             .env("BACKCHANNEL_LOGOUT_URI", site.back_channel());
-        let ready = || responds(site.server(), self.jwks_path());
+        let ready = || is_up(site.server(), self.jwks_path());
         let program = Program::start(&self.folder.join("server.log"), command, ready)?;
         self.program = Some(program);
         Ok(())

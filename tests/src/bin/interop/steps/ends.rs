@@ -2,25 +2,25 @@
 
 use bff_tests::user_agent::UserAgent;
 
-use super::{Done, Outcome};
+use super::{Done, StepResult};
 use crate::walk::{SignIn, Walk, expect, shown};
 
-fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
+fn sign_out(walk: &Walk<'_>, with_hint: bool) -> StepResult {
     if walk.variant.hint != with_hint {
         return Ok(Done::NotHere);
     }
-    if !walk.offers("end_session_endpoint")? {
+    if !walk.has_endpoint("end_session_endpoint")? {
         return Ok(Done::NotOffered("it has no end session endpoint"));
     }
     let mut user = walk.signed_in()?;
     let url = walk.log_out(&mut user)?;
     let passage = walk.pages.borrow_mut().open(&url)?;
-    let asks = walk.server.borrow().asks_at_sign_out();
+    let asks = walk.server.borrow().has_sign_out_page();
     if with_hint && (passage.pages > 0) != asks {
         let (expected, received) = if asks { ("a", "none") } else { ("no", "one") };
         return Err(format!(
             "expected {expected} page of the authorization server at a sign-out with `id_token_hint`, and got {received}: \
-             correct `asks_at_sign_out` if the server has changed"
+             correct `has_sign_out_page` if the server has changed"
         ));
     }
     // The page load after sign-out: the `state` is the service's own.
@@ -34,21 +34,21 @@ fn sign_out(walk: &Walk<'_>, with_hint: bool) -> Outcome {
     let SignIn { passage, end, .. } = walk.sign_in(&[])?;
     match (passage.password, end.json()["isLoggedIn"] == true) {
         (true, true) => Ok(Done::Passed),
-        (false, _) => Err("the session at the server goes on: the next sign-in asks for no password".to_owned()),
+        (false, _) => Err("the session at the server did not end: the next sign-in asks for no password".to_owned()),
         _ => Err(format!("the sign-in after the sign-out failed: {}", shown(&end))),
     }
 }
 
-pub(super) fn sign_out_without_hint(walk: &Walk<'_>) -> Outcome {
+pub(super) fn sign_out_without_hint(walk: &Walk<'_>) -> StepResult {
     sign_out(walk, false)
 }
 
-pub(super) fn sign_out_with_hint(walk: &Walk<'_>) -> Outcome {
+pub(super) fn sign_out_with_hint(walk: &Walk<'_>) -> StepResult {
     sign_out(walk, true)
 }
 
 /// The administrator ends the user's sessions.
-pub(super) fn back_channel_logout(walk: &Walk<'_>) -> Outcome {
+pub(super) fn back_channel_logout(walk: &Walk<'_>) -> StepResult {
     let mut user = walk.signed_in()?;
     let mut other = walk.signed_in()?;
     walk.call_api(&user)?;
@@ -72,7 +72,7 @@ pub(super) fn back_channel_logout(walk: &Walk<'_>) -> Outcome {
 }
 
 /// The session at the server ends by itself, before its tokens do.
-pub(super) fn session_limit(walk: &Walk<'_>) -> Outcome {
+pub(super) fn session_limit(walk: &Walk<'_>) -> StepResult {
     let server = walk.server.borrow();
     let Some(limit) = server.session_limit() else {
         return Ok(Done::NotOffered("it has no session limit below a minute"));

@@ -12,7 +12,7 @@ mod tokens;
 
 use crate::walk::Walk;
 
-/// A step that went right.
+/// The result of a step that did not fail.
 pub(crate) enum Done {
     /// The step was done, and all was as it should be.
     Passed,
@@ -22,21 +22,22 @@ pub(crate) enum Done {
     NotHere,
 }
 
-pub(crate) type Outcome = Result<Done, String>;
+/// What a step returns: what happened, or why it failed.
+pub(crate) type StepResult = Result<Done, String>;
 
 /// A step, and the row of the table.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(&Walk<'_>) -> Outcome,
+    pub(crate) run: fn(&Walk<'_>) -> StepResult,
     /// Whether the first variant speaks for all.
     pub(crate) once: bool,
 }
 
-const fn each(name: &'static str, run: fn(&Walk<'_>) -> Outcome) -> Step {
+const fn each(name: &'static str, run: fn(&Walk<'_>) -> StepResult) -> Step {
     Step { name, run, once: false }
 }
 
-const fn once(name: &'static str, run: fn(&Walk<'_>) -> Outcome) -> Step {
+const fn once(name: &'static str, run: fn(&Walk<'_>) -> StepResult) -> Step {
     Step { name, run, once: true }
 }
 

@@ -2,11 +2,11 @@
 
 use bff_core::cookie::purpose::Purpose;
 
-use super::{Done, Outcome};
+use super::{Done, StepResult};
 use crate::walk::{Walk, expect, key_id};
 
 /// The service and the API get the new key when they first see it.
-pub(super) fn new_key(walk: &Walk<'_>) -> Outcome {
+pub(super) fn new_key(walk: &Walk<'_>) -> StepResult {
     let user = walk.signed_in()?;
     let before = key_id(&walk.token(&user, Purpose::IdToken)?)?;
     if let Some(reason) = walk.server.borrow_mut().replace_key(walk)? {
@@ -21,8 +21,8 @@ pub(super) fn new_key(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-/// Of the session before the step above.
-pub(super) fn new_key_in_session(walk: &Walk<'_>) -> Outcome {
+/// Refreshes a session that began before the step above.
+pub(super) fn new_key_in_session(walk: &Walk<'_>) -> StepResult {
     let Some(mut user) = walk.before_new_key.take() else {
         return Ok(Done::NotHere);
     };
@@ -32,8 +32,8 @@ pub(super) fn new_key_in_session(walk: &Walk<'_>) -> Outcome {
     Ok(Done::Passed)
 }
 
-/// While the server is away, the API goes on with what the filter keeps, and a refresh fails without an end of the session.
-pub(super) fn restart(walk: &Walk<'_>) -> Outcome {
+/// While the server is away, the API works with what the filter has cached, and a refresh fails without an end of the session.
+pub(super) fn restart(walk: &Walk<'_>) -> StepResult {
     let mut user = walk.signed_in()?;
     walk.call_api(&user)?;
     walk.server.borrow_mut().stop();
@@ -57,7 +57,7 @@ fn without_server(walk: &Walk<'_>, user: &mut bff_tests::user_agent::UserAgent) 
     }
 }
 
-pub(super) fn rate_limit(walk: &Walk<'_>) -> Outcome {
+pub(super) fn rate_limit(walk: &Walk<'_>) -> StepResult {
     let limit = walk.server.borrow().rate_limit();
     match limit {
         Some(limit) => limit(walk),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Done, Outcome};
+use super::{Done, StepResult};
 use crate::walk::{SignIn, Walk, expect, shown};
 
-pub(super) fn sign_in(walk: &Walk<'_>) -> Outcome {
+pub(super) fn sign_in(walk: &Walk<'_>) -> StepResult {
     walk.pages.borrow_mut().forget()?;
     let SignIn { passage, end, .. } = walk.sign_in(&[])?;
     expect("/login/end", &end, 200)?;
@@ -16,7 +16,7 @@ pub(super) fn sign_in(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-pub(super) fn session(walk: &Walk<'_>) -> Outcome {
+pub(super) fn session(walk: &Walk<'_>) -> StepResult {
     let mut user = walk.signed_in()?;
     let session = walk.session(&mut user)?;
     let text = |claim: &str| session["claims"][claim].as_str().unwrap_or_default().to_owned();
@@ -33,7 +33,7 @@ pub(super) fn session(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-fn user_info(walk: &Walk<'_>, from_endpoint: bool) -> Outcome {
+fn user_info(walk: &Walk<'_>, from_endpoint: bool) -> StepResult {
     if walk.variant.userinfo_endpoint != from_endpoint {
         return Ok(Done::NotHere);
     }
@@ -47,15 +47,15 @@ fn user_info(walk: &Walk<'_>, from_endpoint: bool) -> Outcome {
     }
 }
 
-pub(super) fn user_info_from_id_token(walk: &Walk<'_>) -> Outcome {
+pub(super) fn user_info_from_id_token(walk: &Walk<'_>) -> StepResult {
     user_info(walk, false)
 }
 
-pub(super) fn user_info_from_endpoint(walk: &Walk<'_>) -> Outcome {
+pub(super) fn user_info_from_endpoint(walk: &Walk<'_>) -> StepResult {
     user_info(walk, true)
 }
 
-pub(super) fn silent(walk: &Walk<'_>) -> Outcome {
+pub(super) fn silent(walk: &Walk<'_>) -> StepResult {
     walk.signed_in()?;
     let SignIn { passage, end, .. } = walk.sign_in(&[("prompt", "none")])?;
     match end.json()["isLoggedIn"] == true && passage.pages == 0 {
@@ -68,7 +68,7 @@ pub(super) fn silent(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
+pub(super) fn login_required(walk: &Walk<'_>) -> StepResult {
     walk.pages.borrow_mut().forget()?;
     let SignIn { passage, end, .. } = walk.sign_in(&[("prompt", "none")])?;
     match end.status == 401 && end.code() == "login_required" && passage.pages == 0 {
@@ -81,8 +81,8 @@ pub(super) fn login_required(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-/// The time of the first sign-in is over when the second one says how old it may be.
-pub(super) fn max_age(walk: &Walk<'_>) -> Outcome {
+/// The first sign-in is older than the second one allows.
+pub(super) fn max_age(walk: &Walk<'_>) -> StepResult {
     let first = walk.signed_in()?;
     let signed_in_at = walk.id_token_claims(&first)?["auth_time"].as_f64();
     std::thread::sleep(Duration::from_millis(2_500));

@@ -4,14 +4,14 @@ use bff_core::cookie::purpose::Purpose;
 use bff_tests::setup::statistic;
 use bff_tests::user_agent::AT;
 
-use super::{Done, Outcome};
+use super::{Done, StepResult};
 use crate::variant::Form;
 use crate::walk::{Walk, expect, shown, with_bearer};
 
 /// How many tabs refresh at once.
 const TABS: usize = 8;
 
-fn api(walk: &Walk<'_>, wanted: Form) -> Outcome {
+fn api(walk: &Walk<'_>, wanted: Form) -> StepResult {
     if walk.variant.form != wanted {
         return Ok(Done::NotHere);
     }
@@ -25,20 +25,20 @@ fn api(walk: &Walk<'_>, wanted: Form) -> Outcome {
     Ok(Done::Passed)
 }
 
-pub(super) fn api_with_exchanged_token(walk: &Walk<'_>) -> Outcome {
+pub(super) fn api_with_exchanged_token(walk: &Walk<'_>) -> StepResult {
     api(walk, Form::Exchanged)
 }
 
-pub(super) fn api_with_checked_jwt(walk: &Walk<'_>) -> Outcome {
+pub(super) fn api_with_checked_jwt(walk: &Walk<'_>) -> StepResult {
     api(walk, Form::Checked)
 }
 
-pub(super) fn api_with_jwt(walk: &Walk<'_>) -> Outcome {
+pub(super) fn api_with_jwt(walk: &Walk<'_>) -> StepResult {
     api(walk, Form::Jwt)
 }
 
 /// The API shows what reaches it.
-pub(super) fn api_with_claims(walk: &Walk<'_>) -> Outcome {
+pub(super) fn api_with_claims(walk: &Walk<'_>) -> StepResult {
     if walk.variant.form != Form::Claims {
         return Ok(Done::NotHere);
     }
@@ -62,7 +62,7 @@ pub(super) fn api_with_claims(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-fn introspection(walk: &Walk<'_>, by_own_client: bool) -> Outcome {
+fn introspection(walk: &Walk<'_>, by_own_client: bool) -> StepResult {
     let own = walk.introspection["client_id"] == *walk.setting("BFF_CLIENT__ID");
     if walk.settings.stage.is_none() || own != by_own_client {
         return Ok(Done::NotHere);
@@ -77,16 +77,16 @@ fn introspection(walk: &Walk<'_>, by_own_client: bool) -> Outcome {
     }
 }
 
-pub(super) fn introspection_by_second_client(walk: &Walk<'_>) -> Outcome {
+pub(super) fn introspection_by_second_client(walk: &Walk<'_>) -> StepResult {
     introspection(walk, false)
 }
 
-pub(super) fn introspection_by_own_client(walk: &Walk<'_>) -> Outcome {
+pub(super) fn introspection_by_own_client(walk: &Walk<'_>) -> StepResult {
     introspection(walk, true)
 }
 
 /// Some servers forbid caching in every response, which only a setting of the filter helps against.
-pub(super) fn caching(walk: &Walk<'_>) -> Outcome {
+pub(super) fn caching(walk: &Walk<'_>) -> StepResult {
     if walk.settings.stage.is_none() {
         return Ok(Done::NotHere);
     }
@@ -105,7 +105,7 @@ pub(super) fn caching(walk: &Walk<'_>) -> Outcome {
     }
 }
 
-pub(super) fn refresh_twice(walk: &Walk<'_>) -> Outcome {
+pub(super) fn refresh_twice(walk: &Walk<'_>) -> StepResult {
     let mut user = walk.signed_in()?;
     let subject = walk.id_token_claims(&user)?["sub"].clone();
     for _ in 0..2 {
@@ -125,7 +125,7 @@ pub(super) fn refresh_twice(walk: &Walk<'_>) -> Outcome {
 }
 
 /// All tabs send the same refresh token, which a server that rotates accepts once.
-pub(super) fn refresh_at_once(walk: &Walk<'_>) -> Outcome {
+pub(super) fn refresh_at_once(walk: &Walk<'_>) -> StepResult {
     let user = walk.signed_in()?;
     let tabs: Vec<_> = std::thread::scope(|scope| {
         let refresh = |_| {
@@ -146,7 +146,7 @@ pub(super) fn refresh_at_once(walk: &Walk<'_>) -> Outcome {
         let mut tab = tab?;
         walk.call_api(&tab)?;
         tokens.push(walk.token(&tab, Purpose::AccessToken)?);
-        // The session goes on from each of the responses.
+        // The session continues with the cookies of the last response.
         if tokens.len() == TABS {
             walk.refresh(&mut tab)?;
         }
@@ -159,8 +159,8 @@ pub(super) fn refresh_at_once(walk: &Walk<'_>) -> Outcome {
 }
 
 /// The service revokes in the background. A server may keep a JWT access token valid, which no introspection finds out.
-pub(super) fn revocation(walk: &Walk<'_>) -> Outcome {
-    if !walk.offers("revocation_endpoint")? {
+pub(super) fn revocation(walk: &Walk<'_>) -> StepResult {
+    if !walk.has_endpoint("revocation_endpoint")? {
         return Ok(Done::NotOffered("it has no revocation endpoint"));
     }
     let mut user = walk.signed_in()?;
@@ -175,12 +175,12 @@ pub(super) fn revocation(walk: &Walk<'_>) -> Outcome {
     Ok(Done::Passed)
 }
 
-/// The filter has never seen the token, so what it keeps does not matter.
-pub(super) fn revoked_token_at_api(walk: &Walk<'_>) -> Outcome {
+/// The filter has never seen the token, so its cache does not matter.
+pub(super) fn revoked_token_at_api(walk: &Walk<'_>) -> StepResult {
     if walk.variant.form == Form::Jwt {
         return Ok(Done::NotHere);
     }
-    if !walk.offers("revocation_endpoint")? {
+    if !walk.has_endpoint("revocation_endpoint")? {
         return Ok(Done::NotOffered("it has no revocation endpoint"));
     }
     let mut user = walk.signed_in()?;

@@ -84,7 +84,7 @@ impl Model {
     }
 
     fn token(&self, form: &str, received_at: u64) -> Vec<u8> {
-        if !self.admits(false) {
+        if !self.take_permit(false) {
             self.state().counts.add("token_limited");
             return response("429 Too Many Requests", RETRY_AFTER, "{}");
         }
@@ -151,7 +151,7 @@ impl Model {
 
     /// An access token lives until it expires, or until its family ends. No code in the run verifies the JWT's signature.
     fn introspect(&self, form: &str) -> Vec<u8> {
-        if !self.admits(true) {
+        if !self.take_permit(true) {
             self.state().counts.add("introspection_limited");
             return response("429 Too Many Requests", RETRY_AFTER, "{}");
         }
@@ -181,7 +181,7 @@ fn path(request: &Message) -> &str {
     request.target().split('?').next().unwrap_or_default()
 }
 
-/// A parameter of a form or a query; empty if it is missing.
+/// A parameter of a form or a query, empty if it is missing.
 fn value(form: &str, name: &str) -> String {
     let found = form_urlencoded::parse(form.as_bytes()).find(|(found, _)| found == name);
     found.map_or_else(String::new, |(_, value)| value.into_owned())

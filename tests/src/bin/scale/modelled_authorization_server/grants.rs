@@ -66,7 +66,7 @@ impl Grants {
         family
     }
 
-    /// Uses a refresh token; times are in milliseconds since 1970.
+    /// Uses a refresh token. Times are in milliseconds since 1970.
     pub(crate) fn exchange(&mut self, family: u32, generation: u32, received_at: u64, answered_at: u64) -> Outcome {
         let state = self.families.entry(family).or_default();
         let outcome = if state.ended {

@@ -2,8 +2,8 @@
 //! client's secret is not checked, and everything is in memory.
 //!
 //! What it models is what the service and the filter depend on: rotation of refresh tokens with detection of reuse
-//! ([`grants`]), a latency, 429 with `Retry-After` over a rate ([`rate_limit`]), and absence: while it is away, nothing
-//! listens at its port. A request that had no response yet then has had no effect.
+//! ([`grants`]), a latency, HTTP 429 with `Retry-After` above a rate ([`rate_limit`]), and absence: while it is away, nothing
+//! listens at its port. A request that has no response when the absence begins has had no effect.
 //!
 //! * [`endpoints`]: the responses.
 //! * [`tokens`]: the form of its tokens.
@@ -114,8 +114,8 @@ async fn serve(port: u16, model: Arc<Model>, mut is_away: watch::Receiver<bool>)
     }
 }
 
-/// The requests of one connection. A response and its effect happen together, so that absence loses no rotation; the
-/// death of a client does.
+/// The requests of one connection. A response and its effect happen together, so that absence loses no rotation. The
+/// death of a client loses one.
 async fn exchange(stream: TcpStream, model: Arc<Model>, mut is_away: watch::Receiver<bool>) -> io::Result<()> {
     let mut connection = Connection::new(stream)?;
     loop {
@@ -169,14 +169,14 @@ impl Model {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the endpoint's limit admits a request now.
-    fn admits(&self, is_introspection: bool) -> bool {
+    /// Takes a permit of the endpoint's limit. Returns whether there was one.
+    fn take_permit(&self, is_introspection: bool) -> bool {
         let mut state = self.state();
         let limit = match is_introspection {
             true => &mut state.introspection_limit,
             false => &mut state.token_limit,
         };
-        limit.admits(Instant::now())
+        limit.take_permit(Instant::now())
     }
 }
 

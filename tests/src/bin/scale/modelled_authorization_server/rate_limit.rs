@@ -1,4 +1,4 @@
-//! The limit above which the modelled authorization server answers 429: a bucket that holds one second of requests.
+//! The limit above which the modelled authorization server answers HTTP 429: a bucket that holds one second of requests.
 
 use std::time::Instant;
 
@@ -19,8 +19,8 @@ impl RateLimit {
         }
     }
 
-    /// Takes a permit; whether there was one.
-    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+    /// Takes a permit. Returns whether there was one.
+    pub(crate) fn take_permit(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
         self.filled_at = now;
         self.permits = (self.permits + passed * self.per_second).min(self.per_second);
@@ -42,10 +42,10 @@ mod tests {
     fn one_second_of_requests_is_admitted_at_once_and_the_rest_at_the_rate() {
         let mut limit = RateLimit::new(10.0);
         let begin = limit.filled_at;
-        let admitted = (0..20).filter(|_| limit.admits(begin)).count();
+        let admitted = (0..20).filter(|_| limit.take_permit(begin)).count();
         assert_eq!(admitted, 10);
         let half_a_second_later = begin + Duration::from_millis(510);
-        let admitted = (0..20).filter(|_| limit.admits(half_a_second_later)).count();
+        let admitted = (0..20).filter(|_| limit.take_permit(half_a_second_later)).count();
         assert_eq!(admitted, 5);
     }
 }

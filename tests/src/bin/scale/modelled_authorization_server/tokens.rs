@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// Makes and reads tokens. A check value makes them as unguessable as the tokens of a test must be: not.
+/// Makes and reads tokens. A check value without a key marks those of this server, which is enough for a model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mint;
 
@@ -33,7 +33,7 @@ impl Mint {
         Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
     }
 
-    /// `None` if this server has not made it.
+    /// The content of an access token; `None` if this server has not made it.
     pub(crate) fn read_access_token(self, token: &str) -> Option<AccessToken> {
         let mut parts = parts(token, "a")?;
         Some(AccessToken {

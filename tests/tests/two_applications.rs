@@ -1,22 +1,22 @@
-//! Two brands with web domains of their own, one authorization server, one Envoy and one service: the cookies of one brand are
-//! invalid at the other.
+//! Two applications with web domains of their own, one authorization server, one Envoy and one service: the cookies of one
+//! application are invalid at the other.
 
 use std::sync::OnceLock;
 
-use bff_tests::brands::{BRANDS, start_brands};
+use bff_tests::applications::{APPLICATIONS, start_applications};
 use bff_tests::http1::Request;
 use bff_tests::setup::{TestSystem, eventually};
 use bff_tests::user_agent::UserAgent;
 
 fn system() -> &'static TestSystem {
     static SYSTEM: OnceLock<TestSystem> = OnceLock::new();
-    SYSTEM.get_or_init(start_brands)
+    SYSTEM.get_or_init(start_applications)
 }
 
-/// A user of each brand.
+/// A user of each application.
 fn signed_in() -> [UserAgent; 2] {
-    BRANDS.each_ref().map(|brand| {
-        let mut user = UserAgent::of_brand(&system().system, brand.domain, brand.name);
+    APPLICATIONS.each_ref().map(|application| {
+        let mut user = UserAgent::of_application(&system().system, application.domain, application.name);
         user.sign_in();
         user
     })
@@ -29,14 +29,14 @@ fn is_logged_in(user: &UserAgent) -> bool {
 #[test]
 fn each_brand_has_a_session_of_its_own_with_cookies_of_its_own() {
     let mut users = signed_in();
-    for (user, brand) in users.iter_mut().zip(&BRANDS) {
-        assert_eq!(user.get_data().status, 200, "{}", brand.name);
+    for (user, application) in users.iter_mut().zip(&APPLICATIONS) {
+        assert_eq!(user.get_data().status, 200, "{}", application.name);
         let post = user.api_request("POST").json(&serde_json::json!({"item": "a thing"}));
-        assert_eq!(user.send(&post).status, 200, "{}", brand.name);
+        assert_eq!(user.send(&post).status, 200, "{}", application.name);
         assert!(is_logged_in(user));
-        assert_eq!(user.bff("POST", "/bff/refresh").status, 204, "{}", brand.name);
-        assert_eq!(user.get_data().status, 200, "{}", brand.name);
-        let prefixed = |name: &String| name.contains(&format!("-{}-", brand.name));
+        assert_eq!(user.bff("POST", "/bff/refresh").status, 204, "{}", application.name);
+        assert_eq!(user.get_data().status, 200, "{}", application.name);
+        let prefixed = |name: &String| name.contains(&format!("-{}-", application.name));
         assert!(user.cookies.keys().all(prefixed), "{:?}", user.cookies.keys());
     }
 }
@@ -84,8 +84,8 @@ fn the_origin_of_one_brand_is_refused_at_the_other() {
             let preflight = Request::new("OPTIONS", path)
                 .header("origin", origin)
                 .header("access-control-request-method", "GET");
-            let answer = user.send(&preflight);
-            let header = answer.header("access-control-allow-origin");
+            let response = user.send(&preflight);
+            let header = response.header("access-control-allow-origin");
             assert_eq!(header == Some(origin.as_str()), allowed, "{path} {origin}");
         }
     }
@@ -94,12 +94,13 @@ fn the_origin_of_one_brand_is_refused_at_the_other() {
 #[test]
 fn signing_out_of_one_brand_leaves_the_other() {
     let [mut a, mut b] = signed_in();
-    let kept = a.clone();
+    let stolen = a.clone();
     assert_eq!(a.bff("POST", "/bff/logout").status, 200);
     assert!(!is_logged_in(&a));
-    // This test still has the cookies, as a thief would.
-    assert!(!is_logged_in(&kept));
-    eventually("the filter of the brand knows", || kept.get_data().status == 401);
+    assert!(!is_logged_in(&stolen));
+    eventually("the filter of the application knows", || {
+        stolen.get_data().status == 401
+    });
     assert!(is_logged_in(&b));
     assert_eq!(b.get_data().status, 200);
     assert_eq!(b.bff("POST", "/bff/refresh").status, 204);

@@ -8,7 +8,7 @@ use demo_system::{Component, Options, System};
 use crate::setup::{TestSystem, start};
 
 /// An application.
-pub struct Brand {
+pub struct Application {
     /// The name of the application, of its cookies, and of its resources in Envoy.
     pub name: &'static str,
     /// The domain of its hosts.
@@ -20,14 +20,14 @@ pub struct Brand {
 }
 
 /// The two applications.
-pub const BRANDS: [Brand; 2] = [
-    Brand {
+pub const APPLICATIONS: [Application; 2] = [
+    Application {
         name: "brand-a",
         domain: "brand-a.localhost",
         client_id: "spa-client",
         keys_variable: "BRAND_A_COOKIE_KEYS",
     },
-    Brand {
+    Application {
         name: "brand-b",
         domain: "brand-b.localhost",
         client_id: "brand-b-client",
@@ -36,15 +36,16 @@ pub const BRANDS: [Brand; 2] = [
 ];
 
 /// Starts a system with the two applications. Only the host `login` is below the demo's domain.
-pub fn start_brands() -> TestSystem {
+pub fn start_applications() -> TestSystem {
     let test = start(|options| {
-        options.further_domains = BRANDS.iter().map(|brand| brand.domain.to_owned()).collect();
+        let domains = APPLICATIONS.iter().map(|application| application.domain.to_owned());
+        options.further_domains = domains.collect();
         let port = options.ports.public;
         std::fs::create_dir_all(&options.directory).expect("a folder");
         let secret = options.directory.join("brand-b-secret");
         std::fs::write(&secret, hex()).expect("written");
-        let origin = |brand: &Brand| format!("https://www.{}:{port}", brand.domain);
-        let [a, b] = &BRANDS;
+        let origin = |application: &Application| format!("https://www.{}:{port}", application.domain);
+        let [a, b] = &APPLICATIONS;
         for (name, value) in [
             ("SPA_ORIGIN", origin(a)),
             ("SECOND_CLIENT_ID", b.client_id.to_owned()),
@@ -54,12 +55,12 @@ pub fn start_brands() -> TestSystem {
             let name = name.to_owned();
             options.environment.push((Component::AuthorizationServer, name, value));
         }
-        for brand in &BRANDS {
+        for application in &APPLICATIONS {
             let keys = hex();
-            std::fs::write(keys_file(&options.directory, brand), &keys).expect("written");
+            std::fs::write(keys_file(&options.directory, application), &keys).expect("written");
             options
                 .environment
-                .push((Component::Envoy, brand.keys_variable.to_owned(), keys));
+                .push((Component::Envoy, application.keys_variable.to_owned(), keys));
         }
     });
     let system = &test.system;
@@ -81,8 +82,8 @@ fn hex() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn keys_file(directory: &Path, brand: &Brand) -> std::path::PathBuf {
-    directory.join(format!("{}-keys", brand.name))
+fn keys_file(directory: &Path, application: &Application) -> std::path::PathBuf {
+    directory.join(format!("{}-keys", application.name))
 }
 
 fn bff_config(system: &System) -> String {
@@ -102,17 +103,17 @@ scope = 'openid profile email data'
         system.login(),
         system.ca_pem().display()
     );
-    let [_, second] = &BRANDS;
-    for brand in &BRANDS {
-        let Brand {
+    let [_, second] = &APPLICATIONS;
+    for application in &APPLICATIONS {
+        let Application {
             name,
             domain,
             client_id,
             ..
-        } = brand;
+        } = application;
         let page = format!("https://www.{domain}:{}", ports.public);
-        let keys = keys_file(directory, brand);
-        // The first application's client is the demo's; the service has its secret in the environment.
+        let keys = keys_file(directory, application);
+        // The first application's client is the demo's. The service has its secret in the environment.
         let secret = match *name == second.name {
             true => format!(
                 "client.secret_file = '{}'\n",
@@ -149,13 +150,13 @@ fn envoy_config(text: &str, options: &Options) -> String {
         "                  # Entry point \"default\"",
     );
     let vm = between(filter, "&vm_config\n", "                        configuration:");
-    let for_brand = |part: &str, brand: &Brand| {
-        let Brand {
+    let for_application = |part: &str, application: &Application| {
+        let Application {
             name,
             domain,
             keys_variable,
             ..
-        } = brand;
+        } = application;
         part.replace(&options.domain, domain)
             // Both applications use the same authorization server.
             .replace(
@@ -176,24 +177,27 @@ fn envoy_config(text: &str, options: &Options) -> String {
                 &format!("\"cluster\": \"bff_admin\", \"path\": \"/ended-sessions/{name}\""),
             )
     };
-    let [a, b] = &BRANDS;
+    let [a, b] = &APPLICATIONS;
     let variables = format!("[{}, {}, GATEWAY", a.keys_variable, b.keys_variable);
     let first = filter.replace("[BFF_COOKIE_KEYS, GATEWAY", &variables);
     // One VM for all instances: the first one defines it.
     let second = filter.replace(vm, "*vm_config\n");
-    let filters = format!("{}{}", for_brand(&first, a), for_brand(&second, b));
-    text.replace(hosts, &format!("{}{}", for_brand(hosts, a), for_brand(hosts, b)))
-        .replace(filter, &filters)
+    let filters = format!("{}{}", for_application(&first, a), for_application(&second, b));
+    text.replace(
+        hosts,
+        &format!("{}{}", for_application(hosts, a), for_application(hosts, b)),
+    )
+    .replace(filter, &filters)
 }
 
 /// The text from `from`, included, to `to`.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let start = text
         .find(from)
-        .unwrap_or_else(|| panic!("envoy/envoy.yaml has no `{from}`: change tests/src/brands.rs to what it has"));
+        .unwrap_or_else(|| panic!("envoy/envoy.yaml has no `{from}`: change tests/src/applications.rs to what it has"));
     let rest = text.get(start..).unwrap_or_default();
     let end = rest.find(to).unwrap_or_else(|| {
-        panic!("envoy/envoy.yaml has no `{to}` after `{from}`: change tests/src/brands.rs to what it has")
+        panic!("envoy/envoy.yaml has no `{to}` after `{from}`: change tests/src/applications.rs to what it has")
     });
     rest.get(..end).unwrap_or_default()
 }
