@@ -7,6 +7,7 @@ import type { SessionEvent } from './session.js';
 /** The messages between tabs. */
 export type TabEvent = Exclude<SessionEvent, 'loaded' | 'session_expiring' | 'failed'>;
 
+/** This tab among those of the browser. */
 export class Tabs {
   readonly #name: string;
   readonly #channel: BroadcastChannel | undefined;
@@ -24,6 +25,7 @@ export class Tabs {
     }
   }
 
+  /** Sends an event to the other tabs. */
   tell(event: TabEvent): void {
     this.#channel?.postMessage(event);
   }

@@ -12,24 +12,24 @@ use bff_core::crypto::key_ring::KeyRing;
 use bff_service::jose::jwks::KeySet;
 use bff_service::jose::signing_key::SigningKey;
 
-/// The time of all events.
+/// The time of all events, in seconds since 1970.
 pub const NOW: u64 = 1_800_000_000;
-/// The key that seals.
+/// The cookie key that seals, as 64 hexadecimal digits.
 pub const KEY: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
-/// A secret that no error message may show.
+/// A secret that must be in no error message.
 pub const SECRET: &str = "pL4nt3d-s3cr3t-0123456789";
 
-/// The cookie names of the default configuration.
+/// Cookie names without prefixes: `cookie_hardening` is `none`.
 pub fn names() -> CookieNames {
     CookieNames::new("example", NamePrefixes::None, false, false).expect("names")
 }
 
-/// A sealer; `accept_v1` as in the configuration.
+/// A sealer. `accept_v1`: whether it opens cookies of version 1, as `accept_v1_cookies` in the configuration.
 pub fn sealer(accept_v1: bool) -> Sealer {
     Sealer::new(KeyRing::parse(KEY, false).expect("a ring").0, "example", accept_v1)
 }
 
-/// A value sealed for this purpose.
+/// Seals a value for this purpose.
 pub fn sealed(purpose: Purpose, value: &[u8]) -> String {
     let content = Content {
         value,
@@ -40,7 +40,7 @@ pub fn sealed(purpose: Purpose, value: &[u8]) -> String {
     sealer(false).seal(purpose, &content, [3; 24]).expect("sealed")
 }
 
-/// The key of the authorization server.
+/// The signing key of the authorization server.
 pub static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| {
     let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
     let der = pair.to_pkcs8v1().expect("encoded");
@@ -49,20 +49,20 @@ pub static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| {
     SigningKey::from_pem(pem.as_bytes()).expect("a signing key")
 });
 
-/// Its published keys.
+/// The JWKS of the authorization server.
 pub static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
     let set = serde_json::json!({"keys": [SIGNER.public()]});
     KeySet::parse(set.to_string().as_bytes()).expect("a key set")
 });
 
-/// A token of the authorization server.
+/// Signs claims as a JWT of the authorization server.
 pub fn signed(claims: &serde_json::Value) -> String {
     SIGNER
         .sign("JWT", SIGNER.best().expect("an algorithm"), claims)
         .expect("signed")
 }
 
-/// As base64url.
+/// Encodes as base64url.
 pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

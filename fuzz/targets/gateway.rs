@@ -101,7 +101,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         callouts: BTreeMap::new(),
     };
     let (mut now, mut last) = (NOW, 0);
-    let mut over = false;
+    let mut has_ended = false;
     let mut bytes = data.iter().copied();
     while let (Some(kind), Some(argument)) = (bytes.next(), bytes.next()) {
         match kind % 8 {
@@ -111,7 +111,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let flags = bytes.next().unwrap_or(0);
                 let has = |bit: u8| flags & (1 << bit) != 0;
                 let first = usize::from(argument % 3);
-                // All of them belong to one session and end at one time: of two, the one in the second line counts.
+                // All access token cookies belong to one session and expire at one time: of two, the one in the second line counts.
                 let token = if has(7) { 0 } else { first };
                 let method = if has(0) { "POST" } else { "GET" };
                 let mut lines = vec![
@@ -144,7 +144,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let proven = (!has(1) || has(7))
                     && !has(5)
                     && !has(6)
-                    && !over
+                    && !has_ended
                     && now < NOW + 300
                     && (!has(0) || (has(2) && has(3) && has(4)));
                 world.open.insert(last, proven.then_some(token));
@@ -164,7 +164,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 let (_, token) = world.callouts.remove(&id).expect("alive");
                 let body = bytes.next().unwrap_or(0);
-                let answer = match body % 4 {
+                let response = match body % 4 {
                     0 | 1 => IntrospectionResponse::Http {
                         status: 200,
                         content_type: b"application/jwt".to_vec(),
@@ -179,7 +179,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                     },
                     _ => IntrospectionResponse::Failed,
                 };
-                let effects = world.gateway.on_introspection(id, &answer, now);
+                let effects = world.gateway.on_introspection(id, &response, now);
                 world.effects(effects, None);
             }
             4 => {
@@ -205,7 +205,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let mut list = EndedSessions::new(4, 0);
                 if argument % 4 == 0 {
                     list.end(Ended::Session([7; 16]), now);
-                    over = true;
+                    has_ended = true;
                 }
                 world.gateway.on_ended_sessions(200, Some(list.to_json("v").as_bytes()));
             }

@@ -13,8 +13,8 @@ const ALLOWED: [Algorithm; 3] = [Algorithm::Ed25519, Algorithm::ES256, Algorithm
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
-    let good = signed(&serde_json::json!({"sub": "alice"}));
-    let (signed_part, signature) = good.rsplit_once('.').expect("three parts");
+    let valid = signed(&serde_json::json!({"sub": "alice"}));
+    let (signed_part, signature) = valid.rsplit_once('.').expect("three parts");
     let (header, payload) = signed_part.split_once('.').expect("three parts");
     let encoded = encode(data);
     for token in [
@@ -26,7 +26,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         if let Ok(parsed) = UnverifiedToken::parse(&token, &TYPES, &ALLOWED)
             && parsed.verify(&KEYS).is_ok()
         {
-            assert_eq!(token, good, "verified, and never signed");
+            assert_eq!(token, valid, "verified, and never signed");
         }
         let _ = claims_of_verified(&token);
     }
