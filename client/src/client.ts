@@ -256,7 +256,7 @@ export class BffClient<C extends object = Claims> {
     }
     const isLoggedIn = await this.#read(isNew ? 'logged_in' : 'session_expired');
     if (isNew && isLoggedIn) this.#page().tabs.tell('logged_in');
-    // The response was used before, such as with the Back button, and nothing is wrong with the session.
+    // The response was used before, such as with the Back button, and the session is valid.
     if (isLoggedIn && error?.code === 'invalid_request') error = undefined;
     if (error) this.#show({ ...this.#current, error }, 'failed');
     return { ...this.#current, handled, returnTo, error };

@@ -1,5 +1,5 @@
-// The end of the session: when it will be, and a look at the session when it is near, when it has come, and from time to time,
-// since a session may also end elsewhere.
+// The end of the session: when it is, and a look at the session when it is near, when it has come, and from time to time, since
+// a session may also end elsewhere.
 
 import type { JsonObject } from './http.js';
 import type { BffClientOptions } from './options.js';

@@ -57,7 +57,7 @@ export function restorePlace(): string | undefined {
   try {
     const path = sessionStorage.getItem(RETURN_TO) ?? '';
     sessionStorage.removeItem(RETURN_TO);
-    // A path of this origin only; the browser enforces the origin as well.
+    // A path of this origin only. The browser enforces the origin as well.
     if (!/^\/(?![/\\])/.test(path)) return undefined;
     show(path);
     return path;

@@ -41,7 +41,7 @@ function required<C extends object>(client: unknown): BffClient<C> {
 /**
  * The session, updated by every event in any tab. The first component that uses this handles the page load, unless that
  * has been done.
- * @param client the client; by default that of the nearest `BffProvider`
+ * @param client the client, by default that of the nearest `BffProvider`
  * @param pageUrl as for `onPageLoad`
  */
 export function useSession<C extends object = Claims>(client?: BffClient<C>, pageUrl?: string): SessionView<C> {

@@ -33,7 +33,7 @@ export class Tabs {
   /**
    * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at once,
    * and the BFF makes one refresh of that.
-   * @param waitMs how long to wait for a change in progress, in milliseconds; then `work` runs beside it
+   * @param waitMs how long to wait for a change in progress, in milliseconds. Then `work` runs beside it
    */
   async alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
     let begun = false;

@@ -11,7 +11,7 @@ const TOUCH = 'POST /bff/touch';
 
 beforeEach(() => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 });
-  // The clock that nobody can set; here it stands still unless a test says otherwise.
+  // The clock that nobody can set. Here it stands still unless a test says otherwise.
   mock.method(performance, 'now', () => 0);
 });
 afterEach(() => mock.reset());

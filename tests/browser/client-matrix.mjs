@@ -42,7 +42,7 @@ async function build(environment) {
   await building.catch((error) => assert.fail(`building the application failed: ${error.stdout}\n${error.stderr}`));
 }
 
-/** Starts the application's own server; returns a function that stops it. */
+/** Starts the application's own server. Returns a function that stops it. */
 async function start(environment) {
   const arguments_ = ['run', 'start', '--', '--port', new URL(WEB_ORIGIN).port];
   const child = spawn(NPM, arguments_, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'], detached: true });

@@ -8,7 +8,7 @@ import { API, LOGIN, WWW, bffCookies, signIn } from './lib.mjs';
 
 const AT = '__Host-Http-example-at';
 
-/** The browser has no access token any more, as after its cookie has expired; the session can be refreshed. */
+/** Removes the access token from the browser, as if its cookie had expired. The session can be refreshed. */
 async function loseAccessToken(context) {
   await context.clearCookies({ name: AT });
   assert.ok(!(await context.cookies()).some(({ name }) => name === AT));

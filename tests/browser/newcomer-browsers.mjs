@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { chromium } from 'playwright-core';
 
-/** Chromium, with Playwright; unlike in the other tests, it does not know the demo's certificate. */
+/** Chromium, with Playwright. Unlike in the other tests, it does not know the demo's certificate. */
 async function openChromium() {
   const process_ = await chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -20,7 +20,7 @@ async function openChromium() {
   return {
     hasWarning: true,
     warnings: 0,
-    // The promise fails because of the certificate; the page shows the warning.
+    // The promise fails because of the certificate, and the page shows the warning.
     open: (url) => page.goto(url).catch(() => {}),
     click: (selector) => page.click(selector),
     fill: (selector, value) => page.fill(selector, value),

@@ -97,7 +97,7 @@ function startVite() {
   const environment = {
     ...process.env, GATEWAY: API, NODE_EXTRA_CA_CERTS: process.env.CA_FILE, NODE_OPTIONS: `--import ${join(folder, 'names.mjs')}`,
   };
-  // The README's port is the developer's own; here several systems run at once.
+  // The README's port is the developer's own. Here several systems run at once.
   const arguments_ = ['node_modules/vite/bin/vite.js', '--host', 'localhost', '--port', new URL(WEB_ORIGIN).port];
   const child = spawn(process.execPath, arguments_, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';

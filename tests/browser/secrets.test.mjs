@@ -73,7 +73,7 @@ test('no token is readable by script, in a URL, or in an answer of our hosts', i
   );
 
   // The code passes through the browser, as it must in this flow: once, in the redirect, and is then removed from the URL.
-  // The list of loaded resources keeps the URL; the code in it has been used.
+  // The list of loaded resources has the URL. The code in it has been used.
   const code = urls.map((url) => new URL(url).searchParams.get('code')).find(Boolean);
   assert.ok(code);
   assert.ok(!JSON.stringify(rest).includes(code), 'the code is in the page');

@@ -103,7 +103,7 @@ const actions = {
     const ended = await ask('/admin/revoke-user-sessions', { userId: user.id }, { cookie });
     if (!ended.ok) throw new Error(`ending the sessions failed: HTTP ${ended.status}`);
   },
-  // The key expires, as it does after rotationInterval; it stays published for gracePeriod.
+  // The key expires, as it does after rotationInterval, and stays published for gracePeriod.
   async '/new-key'() {
     const { adapter } = await auth.$context;
     for (const { id } of await adapter.findMany({ model: 'jwks' })) {
