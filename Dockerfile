@@ -40,7 +40,7 @@ FROM sources AS filter
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
-# If rustup cannot install it, the next step tries another way, and fails with a message otherwise.
+# If rustup cannot install it, the next step tries another way, or fails with a message.
 RUN rustup target add wasm32-unknown-unknown || true
 RUN --mount=type=cache,target=/usr/local/cargo/registry,id=filter-registry \
     --mount=type=cache,target=/src/target,id=filter \

@@ -1,6 +1,6 @@
 // Waiting with an AbortSignal.
 
-/** `work` continues after the signal aborts, for others that wait for it; only this caller stops waiting. */
+/** Waits for `work` until the signal aborts. `work` then continues for others that wait for it. */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {

@@ -11,10 +11,10 @@ import type { TabEvent } from './tabs.js';
 
 /** How long signing out waits for a sign-in or a refresh that is in progress in another tab. */
 const LOGOUT_WAIT_MS = 1000;
-/** The API itself is the reason for a 401 with an access token that is newer than this: another refresh would not help. */
+/** The API itself is the reason for HTTP 401 with an access token that is newer than this: another refresh would not help. */
 const FRESH_MS = 10_000;
 
-/** `C` is the type of the user's claims. */
+/** The client of one page: the session, sign-in, sign-out and API calls. `C` is the type of the user's claims. */
 export class BffClient<C extends object = Claims> {
   readonly #options: BffClientOptions;
   readonly #csrfHeader: string;
@@ -29,14 +29,16 @@ export class BffClient<C extends object = Claims> {
   #reporting: Promise<void> | undefined;
   /** The browser is leaving to sign out at the authorization server: this page's view need not change any more. */
   #isLeaving = false;
-  /** Why the last refresh failed, and until when none is tried because of that. */
+  /** Why the last refresh failed. */
   #failure: unknown;
+  /** Until when the client tries no other refresh because of that, in milliseconds since 1970. */
   #notBefore = 0;
+  /** The number of session requests. */
   #asked = 0;
   /** The number of the newest session request whose response was read. */
   #answered = 0;
 
-  /** Needs no page, so a server that renders pages may create a client too; there `current` is the only thing to use. */
+  /** A server that renders pages can create a client, too, and use `current`. Everything else needs a page. */
   constructor(options: BffClientOptions) {
     this.#options = options;
     this.#csrfHeader = `x-${options.cookieNamePrefix ?? 'example'}-csrf`;
@@ -57,7 +59,7 @@ export class BffClient<C extends object = Claims> {
 
   /**
    * For the start of the page: completes the sign-in whose authorization response is in the URL, or finds the existing session.
-   * The response is removed from the address bar before this returns its promise. Concurrent calls share one page load.
+   * Removes the response from the address bar before it returns its promise. Concurrent calls share one page load.
    * @param pageUrl the result of `takePageUrl`, if it was called earlier
    */
   onPageLoad(pageUrl = takePageUrl(this.#options.redirectPath)): Promise<PageLoad<C>> {
@@ -91,17 +93,17 @@ export class BffClient<C extends object = Claims> {
    */
   async logout({ returnTo }: LogoutOptions = {}): Promise<void> {
     const url = await this.#alone(async () => {
-      let answer: JsonObject = {};
+      let response: JsonObject = {};
       try {
-        answer = await this.#callWithCurrentCsrf('/logout');
+        response = await this.#callWithCurrentCsrf('/logout');
       } catch (error) {
-        // Refused because the session has ended already, which is the wanted state.
+        // Refused because the session has already ended, which is the wanted state.
         if (!isUnauthorized(error) || this.#known.isLoggedIn) throw error;
       }
       this.#page().tabs.tell('logged_out');
       // A response to an earlier request must not bring the session back.
       this.#answered = ++this.#asked;
-      return typeof answer['url'] === 'string' ? webUrl(answer['url']) : undefined;
+      return typeof response['url'] === 'string' ? webUrl(response['url']) : undefined;
       // The BFF refuses a refresh in progress when its session ends, so a refresh that hangs delays nobody here.
     }, LOGOUT_WAIT_MS);
     // An empty path: the place of an abandoned sign-in is not the one to return to.
@@ -147,20 +149,20 @@ export class BffClient<C extends object = Claims> {
 
   #report(): Promise<void> {
     return (this.#reporting ??= this.#alone(async () => {
-      const answer = await this.#callWithCurrentCsrf('/touch');
-      // What was asked before this knows less.
+      const response = await this.#callWithCurrentCsrf('/touch');
+      // Responses to earlier requests know less.
       this.#answered = ++this.#asked;
-      this.#showEnding(answer, true);
+      this.#showEnding(response, true);
     }).finally(() => {
       this.#reporting = undefined;
     }));
   }
 
   /**
-   * Like the browser's `fetch`; for an API's origin with the session's cookies and, on unsafe methods, the CSRF header.
-   * A response with status 401 leads to one refresh across all tabs and one retry; the response to the retry is returned. If the
-   * access token is only seconds old, the API has a reason of its own, and its response is returned.
-   * @throws BffError if the refresh failed temporarily (status 502, 503 or 0): nobody is signed out by that
+   * Like the browser's `fetch`. For an API's origin, with the session's cookies and, on unsafe methods, the CSRF header.
+   * HTTP 401 leads to one refresh across all tabs and one retry, whose response the caller gets. If the access token is only
+   * seconds old, the API has a reason of its own, and the caller gets its response.
+   * @throws BffError if the refresh failed temporarily (`status` 502, 503 or 0), which signs nobody out
    */
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
     const request = input instanceof Request ? input : undefined;
@@ -204,7 +206,7 @@ export class BffClient<C extends object = Claims> {
     }
   }
 
-  /** The start of the use in a page. */
+  /** The page. The first call begins to use the client in it. */
   #page(): Page {
     return (this.#opened ??= this.#open());
   }
@@ -240,13 +242,13 @@ export class BffClient<C extends object = Claims> {
       handled = isAuthorizationResponse(url.searchParams);
       try {
         // A refresh that ended later would replace these cookies by those of the earlier session.
-        const answer = await this.#alone(() => this.#call('POST', '/login/end', { pageUrl }));
-        if (!handled && answer['handled'] === true) {
+        const response = await this.#alone(() => this.#call('POST', '/login/end', { pageUrl }));
+        if (!handled && response['handled'] === true) {
           // The browser returns from a logout.
           if (location.href === pageUrl) remove(url);
           returnTo = restorePlace();
         }
-        isNew = handled && answer['isLoggedIn'] === true;
+        isNew = handled && response['isLoggedIn'] === true;
       } catch (failure) {
         if (handled) error = failure as BffError;
       }
@@ -254,7 +256,7 @@ export class BffClient<C extends object = Claims> {
     }
     const isLoggedIn = await this.#read(isNew ? 'logged_in' : 'session_expired');
     if (isNew && isLoggedIn) this.#page().tabs.tell('logged_in');
-    // The response was used before, such as with the Back button, and nothing is wrong with the session.
+    // The response was used before, such as with the Back button, and the session is valid.
     if (isLoggedIn && error?.code === 'invalid_request') error = undefined;
     if (error) this.#show({ ...this.#current, error }, 'failed');
     return { ...this.#current, handled, returnTo, error };
@@ -273,7 +275,7 @@ export class BffClient<C extends object = Claims> {
     }));
   }
 
-  /** The refresh itself; one tab at a time must call it. If it `isOptional`, a session without refresh token goes on. */
+  /** Refreshes. One tab at a time must call it. If it `isOptional`, a session without a refresh token continues. */
   async #refresh(isOptional = false): Promise<boolean> {
     if (Date.now() < this.#notBefore) throw this.#failure;
     try {
@@ -310,39 +312,39 @@ export class BffClient<C extends object = Claims> {
   async #read(why: TabEvent, tellTabs = true): Promise<boolean> {
     const asked = ++this.#asked;
     const askedAt = Date.now();
-    const answer = await this.#call('GET', '/session');
-    if (typeof answer['isLoggedIn'] !== 'boolean') {
+    const response = await this.#call('GET', '/session');
+    if (typeof response['isLoggedIn'] !== 'boolean') {
       throw new BffError(0, UNUSABLE, 'The response has no session.');
     }
     // A newer request's response was read first.
     if (asked < this.#answered) return this.#known.isLoggedIn;
     this.#answered = asked;
-    if (answer['isLoggedIn'] !== true) {
+    if (response['isLoggedIn'] !== true) {
       const ended = why === 'logged_in' ? 'session_expired' : why;
       if (this.#end(ended) && tellTabs) this.#page().tabs.tell(ended);
       return false;
     }
     const { isLoggedIn, claims: before } = this.#current;
     const { user } = this.#known;
-    this.#known.read(answer, askedAt);
-    const claims = (answer['claims'] ?? undefined) as Session<C>['claims'];
+    this.#known.read(response, askedAt);
+    const claims = (response['claims'] ?? undefined) as Session<C>['claims'];
     const isNew = !isLoggedIn || user !== this.#known.user;
     if (isNew || JSON.stringify(claims) !== JSON.stringify(before)) {
       const isNews = isNew && (isLoggedIn !== undefined || why === 'logged_in');
       const { expiresAt } = this.#current;
       this.#show({ isLoggedIn: true, claims, ...(!isNew && expiresAt && { expiresAt }) }, isNews ? 'logged_in' : 'loaded');
     }
-    this.#showEnding(answer, tellTabs);
+    this.#showEnding(response, tellTabs);
     return true;
   }
 
   /** Reads from a response when the session ends, and shows whether that is near. */
-  #showEnding(answer: JsonObject, tellTabs: boolean): void {
+  #showEnding(response: JsonObject, tellTabs: boolean): void {
     if (!this.#known.isLoggedIn) return;
-    this.#ending.read(answer);
+    this.#ending.read(response);
     const expiresAt = this.#ending.at;
     const before = this.#current.expiresAt;
-    // In whole seconds, the same end is said a little differently each time.
+    // The BFF sends whole seconds, so the same end differs a little each time.
     if (Math.abs((expiresAt ?? 0) - (before ?? 0)) <= 2000) return;
     this.#show({ ...this.#current, expiresAt }, expiresAt ? 'session_expiring' : 'loaded');
     // The other tabs, which warn as well, request the session again.
@@ -371,7 +373,7 @@ export class BffClient<C extends object = Claims> {
     }
   }
 
-  /** Sends it; if it is refused although another CSRF value is valid now, sends it again with that one. */
+  /** Sends a POST. If the BFF refuses it although another CSRF value is valid now, sends it again with that value. */
   async #callWithCurrentCsrf(path: string): Promise<JsonObject> {
     const { csrf } = this.#known;
     try {

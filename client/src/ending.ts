@@ -1,5 +1,5 @@
-// The end of the session: when it will be, and a look at the session when it is near, when it has come, and from time to time,
-// since a session may also end elsewhere.
+// The end of the session: when it is, and a look at the session when it is near, when it has come, and from time to time, since
+// a session may also end elsewhere.
 
 import type { JsonObject } from './http.js';
 import type { BffClientOptions } from './options.js';
@@ -7,17 +7,18 @@ import type { BffClientOptions } from './options.js';
 /** How often a tab looks whether it is time, in milliseconds: a timer does not run while the computer sleeps. */
 const TICK_MS = 10_000;
 
+/** When the session ends, and when to look at it. */
 export class Ending {
   readonly #warnMs: number;
   readonly #checkMs: number;
   readonly #look: () => Promise<unknown>;
   /** How long the session lives if nothing prolongs it, in milliseconds from the response that said so. */
   #leftMs = Infinity;
-  /** The same, if activity of the user prolongs it; otherwise infinite. */
+  /** The same if activity of the user prolongs it, otherwise infinite. */
   #idleMs = Infinity;
   /** The idle time. */
   #fullMs = Infinity;
-  /** When that was, by two clocks. */
+  /** When that response came, in milliseconds, by two clocks. */
   #date = 0;
   #ticks = 0;
   /** A report of activity is due when less than this is left of the idle time. */
@@ -52,19 +53,19 @@ export class Ending {
     this.#idleMs = Infinity;
   }
 
-  /** When the session ends, as `Date.now()`, if it is about to. */
+  /** When the session ends, in milliseconds since 1970, if it is about to. */
   get at(): number | undefined {
     return this.#leftMs <= this.#nearMs ? Date.now() + this.#leftMs : undefined;
   }
 
   /** Whether the last response is old enough for another look, by a user who goes from window to window. */
   get isStale(): boolean {
-    return this.#age > TICK_MS;
+    return this.#ageMs > TICK_MS;
   }
 
   /** Whether to report activity of the user now: at most once in a tenth of the idle time, even if the reports fail. */
   isReportDue(): boolean {
-    const leftMs = this.#idleMs - this.#age;
+    const leftMs = this.#idleMs - this.#ageMs;
     if (leftMs >= this.#dueMs) return false;
     this.#dueMs = leftMs - this.#fullMs / 10;
     return true;
@@ -76,13 +77,13 @@ export class Ending {
   }
 
   /** The milliseconds since the response. One clock may be set back, and the other may stop while the computer sleeps. */
-  get #age(): number {
+  get #ageMs(): number {
     return Math.max(Date.now() - this.#date, performance.now() - this.#ticks);
   }
 
   /** The milliseconds until the session is near its end, or has come to it. */
   get #restMs(): number {
-    return (this.at ? this.#leftMs : this.#leftMs - this.#nearMs) - this.#age;
+    return (this.at ? this.#leftMs : this.#leftMs - this.#nearMs) - this.#ageMs;
   }
 
   #wait(hasLooked = this.#restMs <= 0): void {
@@ -91,7 +92,7 @@ export class Ending {
       // A timer may be early: then it is not yet time, although it may be a moment later.
       const isDue = this.#restMs <= 0;
       // If this fails, the next tick tries again.
-      if (isDue || (this.#age >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});
+      if (isDue || (this.#ageMs >= this.#checkMs && !document.hidden)) this.#look().catch(() => {});
       this.#wait(isDue);
     }, hasLooked ? TICK_MS : Math.min(this.#restMs, TICK_MS));
   }

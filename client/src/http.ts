@@ -1,8 +1,8 @@
 // A call of the BFF's own API.
 
 /**
- * A refusal or a failure of the BFF. `code` is one of the codes of its contract, `unreachable` (with status 0) if there was
- * no response, or `unusable_answer` if something other than the BFF responded, such as a captive portal or a host that
+ * An error response of the BFF, or a failure. `code` is one of the codes of its contract, `unreachable` (with status 0) if there
+ * was no response, or `unusable_answer` if something other than the BFF responded, such as a captive portal or a host that
  * serves its page at every path. `message` is for people: fixed texts, never anything from a URL.
  */
 export class BffError extends Error {
@@ -44,12 +44,13 @@ export const UNUSABLE = 'unusable_answer';
 /** A JSON object from a response. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Longer than the BFF waits for the authorization server; a slower call would keep the other tabs waiting for a lock. */
+/** Longer than the BFF waits for the authorization server. A slower call would make the other tabs wait for a lock. */
 const TIMEOUT_MS = 30_000;
 
 /**
- * Sends a request, and returns the JSON object of the response; `{}` for 204. Any other response says nothing about the session.
+ * Sends a request. Returns the JSON object of the response, or `{}` for HTTP 204.
  * @param csrf the CSRF header
+ * @throws BffError for any other response, which says nothing about the session, or if there is none
  */
 export async function call(
   url: string,
@@ -76,16 +77,19 @@ export async function call(
   } catch (cause) {
     throw new BffError(0, 'unreachable', 'The server is unreachable.', undefined, cause);
   }
-  const answer = response.status === 204 ? {} : parse(text);
-  if (answer && response.ok) return answer;
-  const { code, message } = answer ?? {};
+  const json = response.status === 204 ? {} : parse(text);
+  if (json && response.ok) return json;
+  const { code, message } = json ?? {};
   // The BFF sends seconds.
   const retryAfter = Number(response.headers.get('retry-after')) || undefined;
   if (typeof code === 'string') throw new BffError(response.status, code, String(message), retryAfter);
   throw new BffError(response.status, UNUSABLE, `The response (HTTP ${response.status}) is not from the BFF.`);
 }
 
-/** A URL to which the browser may be sent: never `javascript:`. */
+/**
+ * A URL to which the client may send the browser: never `javascript:`.
+ * @throws BffError if the value is no such URL
+ */
 export function webUrl(value: unknown): string {
   try {
     const url = new URL(value as string);
@@ -96,7 +100,7 @@ export function webUrl(value: unknown): string {
   throw new BffError(0, UNUSABLE, 'The response has no URL.');
 }
 
-/** Whether the BFF itself refused: a 401 from a server on the way ends no session. */
+/** Whether the BFF itself refused the request: HTTP 401 from a server on the way ends no session. */
 export function isUnauthorized(error: unknown): error is BffError {
   return error instanceof BffError && error.status === 401 && error.code !== UNUSABLE;
 }

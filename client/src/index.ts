@@ -1,4 +1,4 @@
-// The API of the package; the entries for React, Vue, Svelte and Angular build on it.
+// The API of the package. The entries for React, Vue, Svelte and Angular build on it.
 
 export { BffClient } from './client.js';
 export { BffError, type BffErrorCode } from './http.js';

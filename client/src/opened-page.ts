@@ -15,6 +15,7 @@ export interface Page {
  * @param hear receives the events of other tabs
  * @param look requests the session: the page may have missed something while it was in the browser's cache (the Back button),
  *   then `isRestored`, or while nobody saw it
+ * @throws Error if there is no page
  */
 export function openPage(
   options: BffClientOptions,

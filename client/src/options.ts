@@ -1,17 +1,21 @@
 // What an application tells the client.
 
+/** The options of a client. */
 export interface BffClientOptions {
   /** The URL of the BFF: `https://api.example.com/bff`, or `/bff` on the page's own origin. */
   bffUrl: string;
-  /** The origins of the APIs behind the filter; cookies and CSRF value are sent to no other. Default: the BFF's. */
+  /** The origins of the APIs behind the filter. The client sends cookies and CSRF value to no other. Default: the BFF's. */
   apiOrigins?: readonly string[];
   /** As in the BFF's configuration: it is part of the CSRF header's name. Default `example`. */
   cookieNamePrefix?: string;
-  /** The path of the redirect URI. Needed if other pages have parameters `state` and `code` of their own. */
+  /** The path of the redirect URI. If other pages have parameters `state` and `code` of their own, set it. */
   redirectPath?: string;
-  /** Whether reading calls carry the CSRF header as well, for a filter with `require_header`. Default false. */
+  /** Whether calls with safe methods have the CSRF header, too, for a filter with `require_header`. Default false. */
   requireHeader?: boolean;
-  /** How long before its end a session is about to end (`session_expiring`), in seconds; at most half the idle time. Default 60. */
+  /**
+   * How long before its end a session is about to end (`session_expiring`), in seconds, but at most half the idle time.
+   * Default 60.
+   */
   warnSeconds?: number;
   /** How often a page that is visible requests the session, which may have ended elsewhere, in seconds. Default 300. */
   checkSeconds?: number;
@@ -21,13 +25,15 @@ export interface BffClientOptions {
   navigate?: (url: string) => void;
 }
 
+/** The options of a sign-in. */
 export interface LoginOptions {
-  /** Parameters for the authorization request, such as `{ prompt: 'login' }`; the BFF's configuration lists the allowed ones. */
+  /** Parameters for the authorization request, such as `{ prompt: 'login' }`. The BFF's configuration lists the allowed ones. */
   extraParams?: Readonly<Record<string, string>>;
   /** The path to return to. Default: the page's path. */
   returnTo?: string;
 }
 
+/** The options of a sign-out. */
 export interface LogoutOptions {
   /** The path to return to. Default: the path of the post-logout redirect URI. */
   returnTo?: string;

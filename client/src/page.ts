@@ -1,7 +1,8 @@
 // The page's URL: the client removes the authorization response from it, and after the sign-in shows the earlier URL
 // again.
 
-const ANSWER = ['code', 'state', 'iss', 'session_state', 'error', 'error_description', 'error_uri', 'response'];
+/** The parameters of an authorization response. */
+const PARAMETERS = ['code', 'state', 'iss', 'session_state', 'error', 'error_description', 'error_uri', 'response'];
 const RETURN_TO = 'bff-return-to';
 
 /**
@@ -17,7 +18,7 @@ export function takePageUrl(redirectPath?: string): string | undefined {
     remove(url);
     return href;
   }
-  // The response to a logout has only a state; the BFF knows whether it is its own.
+  // The response to a logout has only a `state`. The BFF knows whether it is its own.
   return searchParams.has('state') ? href : undefined;
 }
 
@@ -32,7 +33,7 @@ export function isAuthorizationResponse(query: URLSearchParams): boolean {
 
 /** Removes the parameters of a response from the page's URL, if the page is still at that URL. */
 export function remove(url: URL): void {
-  for (const name of ANSWER) url.searchParams.delete(name);
+  for (const name of PARAMETERS) url.searchParams.delete(name);
   show(url.href);
 }
 
@@ -51,12 +52,12 @@ export function rememberPlace(path = location.pathname + location.search + locat
   }
 }
 
-/** Returns to the remembered place, and returns its URL. */
+/** Returns to the remembered place. Returns its path. */
 export function restorePlace(): string | undefined {
   try {
     const path = sessionStorage.getItem(RETURN_TO) ?? '';
     sessionStorage.removeItem(RETURN_TO);
-    // A path of this origin only; the browser enforces the origin as well.
+    // A path of this origin only. The browser enforces the origin as well.
     if (!/^\/(?![/\\])/.test(path)) return undefined;
     show(path);
     return path;

@@ -5,6 +5,7 @@ import { createContext, createElement, type ReactNode, useContext, useEffect, us
 import type { BffClient, BffError, Claims, LoginOptions, Session } from './index.js';
 import { load, type SessionView, view } from './view.js';
 
+/** The properties of `RequireLogin`. */
 export interface RequireLoginProps {
   /** What only a signed-in user sees. */
   readonly children: ReactNode;
@@ -40,7 +41,7 @@ function required<C extends object>(client: unknown): BffClient<C> {
 /**
  * The session, updated by every event in any tab. The first component that uses this handles the page load, unless that
  * has been done.
- * @param client the client; by default that of the nearest `BffProvider`
+ * @param client the client, by default that of the nearest `BffProvider`
  * @param pageUrl as for `onPageLoad`
  */
 export function useSession<C extends object = Claims>(client?: BffClient<C>, pageUrl?: string): SessionView<C> {
@@ -56,8 +57,8 @@ export function useSession<C extends object = Claims>(client?: BffClient<C>, pag
 }
 
 /**
- * Shows `children` to signed-in users only. A visitor is sent to the authorization server; the sign-in returns to the same place. If
- * the session ends while the page is in use, nobody is sent away from what they are doing: `signedOut` is shown.
+ * Shows `children` to signed-in users only. Sends a visitor to the authorization server. The sign-in returns to the same place. If
+ * the session ends while the page is in use, shows `signedOut`, and sends nobody away from what they are doing.
  */
 export function RequireLogin({ children, loading, signedOut = button, login }: RequireLoginProps): ReactNode {
   const bff = useBff();

@@ -9,13 +9,13 @@ export type Claims = Readonly<Record<string, unknown>>;
 export interface Session<C extends object = Claims> {
   /** `undefined` until the BFF has responded for the first time. */
   readonly isLoggedIn: boolean | undefined;
-  /** The claims of the signed-in user; `undefined` if no user is signed in, or the authorization server issues no ID token. */
+  /** The claims of the signed-in user. `undefined`: no user is signed in, or the authorization server issues no ID token. */
   readonly claims?: Readonly<C> | undefined;
-  /** Set while the session is about to end: when, as `Date.now()`. `touch()` may prolong it. */
+  /** Set while the session is about to end: when, in milliseconds since 1970. `touch()` may prolong it. */
   readonly expiresAt?: number | undefined;
   /** How this page's last session ended. */
   readonly ended?: 'logged_out' | 'session_expired' | undefined;
-  /** Why the sign-in of this page load failed, which affects no existing session; or why the session is unknown. */
+  /** Why the sign-in of this page load failed, which affects no existing session, or why the session is unknown. */
   readonly error?: BffError | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface Session<C extends object = Claims> {
 export interface PageLoad<C extends object = Claims> extends Session<C> {
   /** Whether this page load completed a sign-in, successfully or not. */
   readonly handled: boolean;
-  /** The path at which that sign-in began, or `returnTo` of the logout; the address bar shows it. */
+  /** The path at which that sign-in began, or `returnTo` of the logout. The address bar shows it. */
   readonly returnTo?: string | undefined;
 }
 
@@ -52,14 +52,14 @@ export class Known {
   isLive = false;
   /** Increases with each new access token. */
   token = 0;
-  /** When the access token replaced an earlier one of this session, in milliseconds since 1970; 0 if that is not known. */
+  /** When the access token replaced an earlier one of this session, in milliseconds since 1970. 0: not known. */
   newSince = 0;
-  /** The access token expires before this time. */
+  /** The access token expires before this time, in milliseconds since 1970. */
   #expiresBefore = Infinity;
 
-  /** Reads a response of `/session` to a request of `askedAt`. */
-  read(answer: JsonObject, askedAt: number): void {
-    const { csrf, claims, accessTokenExpiresIn } = answer;
+  /** Reads a response of `/session` to a request that was sent at `askedAt`, in milliseconds since 1970. */
+  read(response: JsonObject, askedAt: number): void {
+    const { csrf, claims, accessTokenExpiresIn } = response;
     const seconds = typeof accessTokenExpiresIn === 'number' ? accessTokenExpiresIn : 0;
     const newCsrf = typeof csrf === 'string' ? csrf : undefined;
     // The response has whole seconds, from some time between request and response: only a value that is certainly later counts.

@@ -7,6 +7,7 @@ import type { SessionEvent } from './session.js';
 /** The messages between tabs. */
 export type TabEvent = Exclude<SessionEvent, 'loaded' | 'session_expiring' | 'failed'>;
 
+/** This tab among those of the browser. */
 export class Tabs {
   readonly #name: string;
   readonly #channel: BroadcastChannel | undefined;
@@ -24,6 +25,7 @@ export class Tabs {
     }
   }
 
+  /** Sends an event to the other tabs. */
   tell(event: TabEvent): void {
     this.#channel?.postMessage(event);
   }
@@ -31,7 +33,7 @@ export class Tabs {
   /**
    * Runs `work` while no other tab runs any. Without Web Locks, only while this tab runs no other: tabs may then refresh at once,
    * and the BFF makes one refresh of that.
-   * @param waitMs how long to wait for a change in progress, in milliseconds; then `work` runs beside it
+   * @param waitMs how long to wait for a change in progress, in milliseconds. Then `work` runs beside it
    */
   async alone<T>(work: () => Promise<T>, waitMs?: number): Promise<T> {
     let begun = false;

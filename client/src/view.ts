@@ -4,10 +4,11 @@ import type { BffClient, Claims, Session } from './index.js';
 
 /** A component's view of the session. */
 export interface SessionView<C extends object = Claims> extends Session<C> {
-  /** Whether it is not known yet if a user is signed in. */
+  /** Whether it is still unknown whether a user is signed in. */
   readonly isLoading: boolean;
 }
 
+/** The view of this session. */
 export function view<C extends object>(session: Session<C>): SessionView<C> {
   return { ...session, isLoading: session.isLoggedIn === undefined && !session.error };
 }

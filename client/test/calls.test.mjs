@@ -1,4 +1,4 @@
-// Calls to the API: what is sent to which server, and what follows a response with status 401.
+// Calls to the API: what the client sends to which server, and what follows HTTP 401.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -85,12 +85,12 @@ test('calls at once that meet an expired token lead to one refresh, and all succ
   const { bff, server } = await loggedIn();
   const tabs = [bff, client(), client()];
   await Promise.all(tabs.map((tab) => tab.onPageLoad()));
-  server.isTokenGood = false;
+  server.isTokenValid = false;
   const calls = tabs.flatMap((tab) => [tab.fetch(DATA), tab.fetch(DATA, POST), tab.fetch(new Request(DATA, POST))]);
-  const answers = await Promise.all(calls);
-  assert.deepEqual(answers.map(({ status }) => status), Array(9).fill(200));
+  const responses = await Promise.all(calls);
+  assert.deepEqual(responses.map(({ status }) => status), Array(9).fill(200));
   assert.equal(server.count('POST /bff/refresh'), 1);
-  assert.equal((await answers[2].json()).body, 'an order', 'the body was sent again');
+  assert.equal((await responses[2].json()).body, 'an order', 'the body was sent again');
 });
 
 test('without Web Locks each tab refreshes at most once, and all calls succeed', async () => {
@@ -100,9 +100,9 @@ test('without Web Locks each tab refreshes at most once, and all calls succeed',
     page.bff.logIn();
     const tabs = [client(), client()];
     await Promise.all(tabs.map((tab) => tab.onPageLoad()));
-    page.bff.isTokenGood = false;
-    const answers = await Promise.all(tabs.flatMap((tab) => [tab.fetch(DATA), tab.fetch(DATA, POST)]));
-    assert.deepEqual(answers.map(({ status }) => status), Array(4).fill(200));
+    page.bff.isTokenValid = false;
+    const responses = await Promise.all(tabs.flatMap((tab) => [tab.fetch(DATA), tab.fetch(DATA, POST)]));
+    assert.deepEqual(responses.map(({ status }) => status), Array(4).fill(200));
     const refreshes = page.bff.count('POST /bff/refresh');
     assert.ok(refreshes >= 1 && refreshes <= 2, `${refreshes}`);
   }
@@ -111,9 +111,9 @@ test('without Web Locks each tab refreshes at most once, and all calls succeed',
 test('an answer 401 after the retry is the caller’s', async () => {
   const { bff, server } = await loggedIn();
   server.isApiClosed = true;
-  const answer = await bff.fetch(DATA);
-  assert.equal(answer.status, 401);
-  assert.equal((await answer.json()).code, 'unauthorized');
+  const response = await bff.fetch(DATA);
+  assert.equal(response.status, 401);
+  assert.equal((await response.json()).code, 'unauthorized');
   assert.deepEqual([server.count('GET /api/data'), server.count('POST /bff/refresh')], [2, 1]);
   assert.equal(bff.current.isLoggedIn, true);
 });
@@ -134,7 +134,7 @@ test('an API’s own 401 costs no second refresh while the access token is new',
 test('an access token that has expired is refreshed however new it is', async () => {
   const { bff, server } = await loggedIn();
   await bff.refresh();
-  server.isTokenGood = false;
+  server.isTokenValid = false;
   assert.equal((await bff.fetch(DATA)).status, 200);
   assert.equal(server.count('POST /bff/refresh'), 2);
 });
@@ -152,7 +152,7 @@ test('an access token that another tab has just obtained is not refreshed for an
 
 test('a stream cannot be sent again: the session is renewed and the 401 is the caller’s', async () => {
   const { bff, server } = await loggedIn();
-  server.isTokenGood = false;
+  server.isTokenValid = false;
   const stream = () => ({ method: 'POST', body: new Blob(['an order']).stream(), duplex: 'half' });
   assert.equal((await bff.fetch(DATA, stream())).status, 401);
   assert.equal(server.count('POST /api/data'), 1);
@@ -165,7 +165,7 @@ test('a refresh that the server is too busy for logs nobody out, and is not trie
   const events = [];
   bff.subscribe((event) => events.push(event));
   context.mock.timers.enable({ apis: ['Date'], now: Date.now() });
-  server.isTokenGood = false;
+  server.isTokenValid = false;
   const body = JSON.stringify({ code: 'authorization_server_error', message: 'Busy.' });
   server.refreshFault = () => new Response(body, { status: 503, headers: { 'retry-after': '20' } });
   const isBusy = (error) => error instanceof BffError && error.status === 503 && error.retryAfter === 20;
@@ -191,7 +191,7 @@ test('a refresh that fails for now rejects the call and logs nobody out', async 
     const { bff, server } = await loggedIn();
     const events = [];
     bff.subscribe((event) => events.push(event));
-    server.isTokenGood = false;
+    server.isTokenValid = false;
     server.refreshFault = fault;
     await assert.rejects(bff.fetch(DATA), (error) => error instanceof BffError && error.status === status && error.code === code
       && (error.cause instanceof TypeError) === (code === 'unreachable'));
@@ -209,7 +209,7 @@ test('a session that cannot be renewed ends, in all tabs, and the 401 is the cal
   const events = [];
   bff.subscribe((event, session) => events.push([event, session]));
   const heard = new Promise((resolve) => { other.subscribe((event, { ended }) => resolve([event, ended])); });
-  server.isTokenGood = false;
+  server.isTokenValid = false;
   server.refreshFault = FakeBff.expired(server);
   assert.equal((await bff.fetch(DATA)).status, 401);
   assert.deepEqual(events, [['session_expired', { isLoggedIn: false, ended: 'session_expired' }]]);
@@ -247,7 +247,7 @@ test('the same user with another CSRF value goes on without a refresh', async ()
 
 test('an aborted call ends at once, and the refresh that it began goes on for the others', async () => {
   const { bff, server } = await loggedIn();
-  server.isTokenGood = false;
+  server.isTokenValid = false;
   const controller = new AbortController();
   const reason = new Error('the view is gone');
   server.before['POST /bff/refresh'] = () => controller.abort(reason);
@@ -288,8 +288,8 @@ test('a page that is no secure context is told why nothing will work', () => {
   const page = fakePage({ isSecureContext: false });
   client().subscribe(() => {});
   assert.match(page.warnings[0], /secure context/);
-  const good = fakePage();
+  const secure = fakePage();
   client().subscribe(() => {});
-  assert.deepEqual(good.warnings, []);
+  assert.deepEqual(secure.warnings, []);
   assert.equal(location.origin, WWW);
 });

@@ -11,7 +11,7 @@ const TOUCH = 'POST /bff/touch';
 
 beforeEach(() => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 });
-  // The clock that nobody can set; here it stands still unless a test says otherwise.
+  // The clock that nobody can set. Here it stands still unless a test says otherwise.
   mock.method(performance, 'now', () => 0);
 });
 afterEach(() => mock.reset());
@@ -210,7 +210,7 @@ test('a session in use that reaches its lifetime is announced, and touch says th
 
 test('a call near the end of a session that activity cannot prolong neither reports nor refreshes', async () => {
   const { bff, page } = await signedIn({ seconds: 300, idleSeconds: 600 });
-  page.bff.isTokenGood = true;
+  page.bff.isTokenValid = true;
   for (let second = 0; second < 290; second += 10) {
     await bff.fetch(DATA);
     await pass(10);
@@ -306,7 +306,7 @@ test('a page that becomes visible while a sign-in is completed does not ask in b
 
 test('an end that is said to be now is asked for every ten seconds, not at once again', async () => {
   const { page } = await signedIn({ seconds: 300 });
-  page.bff.isOver = () => false;
+  page.bff.hasEnded = () => false;
   await pass(310);
   const before = page.bff.count(SESSION);
   await pass(10);

@@ -1,5 +1,5 @@
-// The parts of a browser's page that Node.js lacks, faked as far as the client uses them, and a BFF that misbehaves on demand.
-// The behavior with real ones is tested in Chromium (tests/browser/client.test.mjs).
+// Fakes of the parts of a browser's page that Node.js lacks, as far as the client uses them, and a BFF that misbehaves on demand.
+// tests/browser/client.test.mjs tests the behavior with the real ones in Chromium.
 
 import { after } from 'node:test';
 
@@ -26,7 +26,7 @@ class FakeLocks {
   }
 }
 
-/** Node.js's own one would keep the process alive. */
+/** The channel of Node.js alone would keep the process alive. */
 class ClosedChannel extends BroadcastChannel {
   static open = [];
 
@@ -98,7 +98,7 @@ const refused = (code = 'unauthorized_request') => json(401, { code, message: 'A
 export class FakeBff {
   /** `{ user, csrf, seconds }`. */
   session;
-  isTokenGood = true;
+  isTokenValid = true;
   /** Whether the filter refuses every request. */
   isApiClosed = false;
   /** The response to a refresh, instead of the usual one. */
@@ -110,17 +110,17 @@ export class FakeBff {
   /** When the session ends, as `Date.now()`, and after how many seconds without activity. */
   endsAt;
   idleSeconds;
-  /** How many seconds a session lives after a refresh, if that prolongs it. */
+  /** How many seconds a session lives after a refresh, if the refresh prolongs it. */
   prolongs;
   requests = [];
 
   logIn(user = 'alice', csrf = `csrf of ${user}`) {
     this.session = { user, csrf, seconds: 5, activeAt: Date.now() };
-    this.isTokenGood = true;
+    this.isTokenValid = true;
     return this;
   }
 
-  /** The members of a response that say when the session ends; an earlier version has none. */
+  /** The members of a response that say when the session ends. An earlier version has none. */
   ends() {
     const { endsAt, idleSeconds, session } = this;
     if (endsAt === undefined) return {};
@@ -133,7 +133,7 @@ export class FakeBff {
     };
   }
 
-  isOver() {
+  hasEnded() {
     const { endsAt, idleSeconds, session } = this;
     return session && (Date.now() >= endsAt || Date.now() >= session.activeAt + idleSeconds * 1000);
   }
@@ -146,7 +146,7 @@ export class FakeBff {
     request.signal.throwIfAborted();
     const { origin, pathname } = new URL(request.url);
     const line = `${request.method} ${pathname}`;
-    if (this.isOver()) this.session = undefined;
+    if (this.hasEnded()) this.session = undefined;
     const { csrf } = this.session ?? {};
     const body = await request.clone().text();
     this.requests.push({
@@ -171,12 +171,12 @@ export class FakeBff {
       }
       case 'GET /bff/session':
         return json(200, this.session
-          ? { isLoggedIn: true, csrf: this.session.csrf, accessTokenExpiresIn: this.isTokenGood ? this.session.seconds : 0, claims: { iss: 'i', sub: this.session.user }, ...this.ends() }
+          ? { isLoggedIn: true, csrf: this.session.csrf, accessTokenExpiresIn: this.isTokenValid ? this.session.seconds : 0, claims: { iss: 'i', sub: this.session.user }, ...this.ends() }
           : { isLoggedIn: false });
       case 'POST /bff/refresh':
         if (this.refreshFault) return this.refreshFault();
         if (!isMeant) return refused();
-        this.isTokenGood = true;
+        this.isTokenValid = true;
         this.session.seconds += 300;
         if (this.prolongs) this.endsAt = Date.now() + this.prolongs * 1000;
         return new Response(null, { status: 204 });
@@ -191,7 +191,7 @@ export class FakeBff {
       default: {
         if (origin !== API) return new Response('elsewhere');
         const isSafe = request.method === 'GET';
-        if (this.isApiClosed || !this.session || !this.isTokenGood || !(isSafe || isMeant)) return refused('unauthorized');
+        if (this.isApiClosed || !this.session || !this.isTokenValid || !(isSafe || isMeant)) return refused('unauthorized');
         return json(200, { user: this.session.user, body });
       }
     }

@@ -88,7 +88,7 @@ test('a tab that signs out waits for the refresh of another, which does not brin
   page.bff.logIn();
   const [bff, other] = [client(), client()];
   await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
-  page.bff.isTokenGood = false;
+  page.bff.isTokenValid = false;
   page.bff.requests = [];
   let signedOut;
   page.bff.before['POST /bff/refresh'] = () => { signedOut = bff.logout(); };
@@ -110,15 +110,15 @@ test('a refresh that hangs in one tab keeps no other from signing out, nor its o
     const [bff, other] = [client(), client()];
     await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
     page.bff.requests = [];
-    let answerRefresh;
-    page.bff.before['POST /bff/refresh'] = () => new Promise((resolve) => { answerRefresh = resolve; });
+    let completeRefresh;
+    page.bff.before['POST /bff/refresh'] = () => new Promise((resolve) => { completeRefresh = resolve; });
     const hanging = Promise.allSettled([other.refresh()]);
-    while (!answerRefresh) await new Promise((resolve) => { setImmediate(resolve); });
+    while (!completeRefresh) await new Promise((resolve) => { setImmediate(resolve); });
     // Without locks across all tabs, the refresh that hangs is the one that matters.
     await (locks ? other : bff).logout();
     assert.equal(page.bff.session, undefined);
     // The BFF refuses it now, and the session stays ended.
-    answerRefresh();
+    completeRefresh();
     const [{ reason }] = await hanging;
     assert.equal(reason.code, 'session_expired');
     assert.deepEqual(lines(page).filter((line) => line.startsWith('POST')), ['POST /bff/refresh', 'POST /bff/logout']);
@@ -130,11 +130,11 @@ test('a refresh that waits for a sign-out is not made', async () => {
   page.bff.logIn();
   const [bff, other] = [client(), client()];
   await Promise.all([bff.onPageLoad(), other.onPageLoad()]);
-  page.bff.isTokenGood = false;
-  let answer;
-  page.bff.before['POST /bff/logout'] = () => { answer = other.fetch(DATA); };
+  page.bff.isTokenValid = false;
+  let call;
+  page.bff.before['POST /bff/logout'] = () => { call = other.fetch(DATA); };
   await bff.logout();
-  assert.equal((await answer).status, 401);
+  assert.equal((await call).status, 401);
   assert.equal(page.bff.count('POST /bff/refresh'), 0);
   assert.equal(other.current.isLoggedIn, false);
 });

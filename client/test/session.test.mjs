@@ -124,8 +124,8 @@ test('a page of a host or a portal in the place of the BFF’s answer is an erro
   await other.onPageLoad();
   const events = [];
   for (const tab of [one, other]) tab.subscribe((event) => events.push(event));
-  for (const answer of [() => html(200), () => html(401), () => html(511), () => Response.json([]), () => Response.json('no')]) {
-    page.bff.instead = answer;
+  for (const instead of [() => html(200), () => html(401), () => html(511), () => Response.json([]), () => Response.json('no')]) {
+    page.bff.instead = instead;
     const isUnusable = (error) => error instanceof BffError && error.code === 'unusable_answer';
     await assert.rejects(one.session(), isUnusable);
     await assert.rejects(client().onPageLoad(), isUnusable);
@@ -208,9 +208,9 @@ test('an answer about the session that was overtaken does not count', async () =
   const { fetch } = globalThis;
   let release;
   globalThis.fetch = async (...call) => {
-    const answer = await fetch(...call);
+    const response = await fetch(...call);
     await new Promise((resolve) => { release = resolve; });
-    return answer;
+    return response;
   };
   const slow = bff.session();
   while (!release) await new Promise(setImmediate);

@@ -36,7 +36,7 @@ server.listen(config.port, config.host, () => {
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, () => {
-    // A request in progress may finish; idle pooled connections must not keep the process alive.
+    // A request in progress may finish. Idle pooled connections must not keep the process alive.
     server.close(() => {
       database.close();
       process.exit(0);

@@ -14,12 +14,12 @@ use bff_service::jose::signing_key::SigningKey;
 
 /// The time of all events, in seconds since 1970.
 pub const NOW: u64 = 1_800_000_000;
-/// The key that seals.
+/// The cookie key that seals, as 64 hexadecimal digits.
 pub const KEY: &str = "8f3a1c5e7b9d02468ace13579bdf0246fedcba98765432100f1e2d3c4b5a6978";
-/// A secret that no error message may show.
+/// A secret that must be in no error message.
 pub const SECRET: &str = "pL4nt3d-s3cr3t-0123456789";
 
-/// The cookie names of the default configuration.
+/// Cookie names without prefixes: `cookie_hardening` is `none`.
 pub fn names() -> CookieNames {
     CookieNames::new("example", NamePrefixes::None, false, false).expect("names")
 }

@@ -1,4 +1,5 @@
-//! Cookie headers: our cookies are found and removed, the application's are unchanged, and the number of parts is limited.
+//! Cookie headers: the cookies of the BFF are found and removed, the application's are unchanged, and the number of parts is
+//! limited.
 #![no_main]
 
 use bff_core::cookie::jar::CookieJar;
@@ -20,7 +21,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     let rest = jar.without_bff_cookies().unwrap_or_default();
     let again = CookieJar::parse([rest.as_slice()], &names);
-    assert!(!again.has_bff_cookies(), "one of ours is left");
+    assert!(!again.has_bff_cookies(), "a cookie of the BFF is left");
     assert!(rest.len() <= data.len() + lines.len(), "something was added");
     // What is left was there before, piece by piece and in the same order.
     let pieces = |bytes: &[u8]| -> Vec<Vec<u8>> {
@@ -34,7 +35,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for piece in pieces(&rest) {
         assert!(
             sent.any(|other| other == piece),
-            "a piece that was not sent, or in another order"
+            "a cookie that was not sent, or in another order"
         );
     }
 });

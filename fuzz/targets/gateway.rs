@@ -118,7 +118,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 let flags = bytes.next().unwrap_or(0);
                 let has = |bit: u8| flags & (1 << bit) != 0;
                 let first = usize::from(argument % 3);
-                // All of them belong to one session and end at one time: of two, the one in the second line counts.
+                // All access token cookies belong to one session and expire at one time. Of two, the one in the second line
+                // counts.
                 let token = if has(7) { 0 } else { first };
                 let method = if has(0) { "POST" } else { "GET" };
                 let mut lines = vec![

@@ -13,14 +13,14 @@ use bff_service::http_client::exchange_stream::{Carrier, ExchangeStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const REQUEST: &[u8] = b"POST /token HTTP/1.1\r\nhost: a\r\n\r\n";
-/// The replacement of bytes that are not ASCII, by the user in whose turn they arrive.
+/// The bytes that replace those that are not ASCII, by the user in whose turn they arrive.
 const MARKS: [u8; 2] = [0xaa, 0xbb];
 
 /// What the server has sent, and whether it has closed the connection.
 #[derive(Default)]
 struct Received {
     bytes: VecDeque<u8>,
-    ended: bool,
+    is_closed: bool,
 }
 
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ impl Carrier for Connection {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut received = self.0.borrow_mut();
-        if received.bytes.is_empty() && !received.ended {
+        if received.bytes.is_empty() && !received.is_closed {
             return Poll::Pending;
         }
         let length = buf.remaining().min(received.bytes.len());
@@ -78,8 +78,8 @@ impl Pool {
         let mut received = self.server.0.borrow_mut();
         for byte in sent {
             match byte {
-                255 => received.ended = true,
-                _ if received.ended => {}
+                255 => received.is_closed = true,
+                _ if received.is_closed => {}
                 128..255 => received.bytes.push_back(mark),
                 byte => received.bytes.push_back(*byte),
             }

@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         cache_control: vec![parts.next().unwrap_or_default().to_vec()],
         body: parts.next().map(<[u8]>::to_vec),
     };
-    // An opaque token, and a token that is a JWT itself: the request after the response.
+    // The rest of the input: the access token, opaque or a JWT.
     let token = parts.next().unwrap_or(b"opaque");
     if let IntrospectionOutcome::Introspected { state, expires_at } = classify(&STAGE, token, &response, NOW) {
         assert!(expires_at <= NOW + 900);

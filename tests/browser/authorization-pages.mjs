@@ -1,6 +1,6 @@
 // The pages of an authorization server in a browser, for a program that makes the requests of the application's page itself.
 //
-// Each line of standard input is a request in JSON, answered by a line of standard output:
+// Each line of standard input is a request in JSON, and a line of standard output its result:
 //   {"open": URL, "username", "password"}  goes through the pages from URL until the browser is led to the application;
 //                                          {"url": where it was led, "password": whether one was asked for, "pages": titles}
 //   {"forget": true}                       a fresh browser: {}
@@ -11,9 +11,9 @@ import { createInterface } from 'node:readline';
 import { WWW, startBrowser } from './lib.mjs';
 
 /** How long a page may take to load, and to lead on, in milliseconds. */
-const PATIENCE = 20_000;
+const PATIENCE_MS = 20_000;
 /** How long one action on a page may take, in milliseconds. */
-const ACTION = 5_000;
+const ACTION_MS = 5_000;
 const AGREE = /allow|accept|agree|authori[sz]e|approve|continue|consent|confirm|renew|yes/i;
 /** Only at sign-out, where there is nothing to agree to: other pages may have such a button, too. */
 const SIGN_OUT = /log ?out|sign ?out/i;
@@ -23,8 +23,8 @@ let page = await fresh();
 
 async function fresh() {
   const context = await browser.newContext();
-  context.setDefaultTimeout(ACTION);
-  context.setDefaultNavigationTimeout(PATIENCE);
+  context.setDefaultTimeout(ACTION_MS);
+  context.setDefaultNavigationTimeout(PATIENCE_MS);
   // The application's own page would take the response itself.
   await context.route(`${WWW}/**`, (route) => route.fulfill({ contentType: 'text/html', body: '<title>here</title>' }));
   return context.newPage();
@@ -39,10 +39,10 @@ async function open({ open: url, username, password }) {
   const seen = { password: false, pages: [] };
   const wanted = new URL(url).searchParams.has('post_logout_redirect_uri') ? [AGREE, SIGN_OUT] : [AGREE];
   await page.goto(url, { waitUntil: 'load' }).catch(interrupted);
-  let end = Date.now() + PATIENCE;
+  let end = Date.now() + PATIENCE_MS;
   let [acted, before] = ['', ''];
   while (new URL(page.url()).origin !== WWW) {
-    if (Date.now() > end) throw new Error(`stuck at ${page.url()}: ${(await text()).slice(0, 400)}`);
+    if (Date.now() > end) throw new Error(`leading on timed out after ${PATIENCE_MS} ms at ${page.url()}: ${(await text()).slice(0, 400)}`);
     const state = `${page.url()} ${await text()}`;
     // Each page is filled in once, when it does not change any more: a script may still be writing it. A page that comes again
     // with other text, such as an error, is another page.
@@ -54,12 +54,12 @@ async function open({ open: url, username, password }) {
     }
     acted = state;
     await page.waitForLoadState('load').catch(interrupted);
-    end = Date.now() + PATIENCE;
+    end = Date.now() + PATIENCE_MS;
   }
   return { url: page.url(), ...seen };
 }
 
-/** Does what a user would do on this page; false if there is nothing to do yet. */
+/** Does what a user would do on this page. Returns `false` if there is nothing to do yet. */
 async function act(seen, username, password, wanted) {
   const title = await page.title().catch(() => '');
   const secret = await visible('input[type=password]');

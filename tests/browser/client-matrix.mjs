@@ -1,5 +1,5 @@
-// The client package in one framework: packed, installed into a copy of an application of tests/client-matrix, built, started in
-// front of the demo system, and walked through.
+// The client package in one framework: packs it, installs it into a copy of an application of tests/client-matrix, builds and
+// starts that in front of the demo system, and walks through it.
 //
 // node client-matrix.mjs FRAMEWORK. Environment: as for lib.mjs; WEB_ORIGIN, NPM, MATRIX (the folder for the copies).
 import assert from 'node:assert/strict';
@@ -26,7 +26,7 @@ dns.lookup = (name, options, done) => lookup(/\\.localhost$/.test(name) ? '127.0
 
 async function install() {
   await mkdir(MATRIX, { recursive: true });
-  // What npm has installed before stays.
+  // What npm has already installed stays.
   for (const name of await readdir(folder).catch(() => [])) {
     if (name !== 'node_modules' && name !== 'package-lock.json') await rm(join(folder, name), { recursive: true });
   }
@@ -38,11 +38,11 @@ async function install() {
 }
 
 async function build(environment) {
-  const outcome = run(NPM, ['run', 'build'], { cwd: folder, env: environment });
-  await outcome.catch((error) => assert.fail(`the build failed: ${error.stdout}\n${error.stderr}`));
+  const building = run(NPM, ['run', 'build'], { cwd: folder, env: environment });
+  await building.catch((error) => assert.fail(`building the application failed: ${error.stdout}\n${error.stderr}`));
 }
 
-/** Starts the application's own server; returns a function that stops it. */
+/** Starts the application's own server. Returns a function that stops it. */
 async function start(environment) {
   const arguments_ = ['run', 'start', '--', '--port', new URL(WEB_ORIGIN).port];
   const child = spawn(NPM, arguments_, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -92,7 +92,7 @@ const browser = await startBrowser();
 try {
   if (framework === 'next') assert.match(await (await fetch(WEB_ORIGIN)).text(), /Loading…/, 'rendered on the server');
   await walk(browser);
-  console.log(`The client works in ${framework}.`);
+  console.log(`walked through the client package in ${framework}`);
 } finally {
   await browser.close();
   stop();

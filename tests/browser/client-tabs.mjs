@@ -40,7 +40,7 @@ export async function openTabs(context, count, options = {}) {
 /** Tabs of a signed-in user. */
 export async function signedInTabs(page, count, options) {
   await signIn(page);
-  // The application's own page is a tab as well; these are enough.
+  // The application's own page would be one more tab.
   await page.goto('about:blank');
   return openTabs(page.context(), count, options);
 }

@@ -8,7 +8,7 @@ import { API, LOGIN, WWW, bffCookies, signIn } from './lib.mjs';
 
 const AT = '__Host-Http-example-at';
 
-/** The browser has no access token any more, as after its cookie has expired; the session can be refreshed. */
+/** Removes the access token from the browser, as if its cookie had expired. The session can be refreshed. */
 async function loseAccessToken(context) {
   await context.clearCookies({ name: AT });
   assert.ok(!(await context.cookies()).some(({ name }) => name === AT));
@@ -93,7 +93,7 @@ test('a refresh that the BFF answers with 502 rejects the call and ends no sessi
   assert.deepEqual(await call(), [502, 'authorization_server_error']);
   await page.context().unroute(`${API}/bff/refresh`, failing);
   assert.equal(await call(), 200);
-  // Again, with a new ID token of another second than the first.
+  // If the new ID token is from another second than the first, there are two events.
   assert.match((await events(tab)).join(' '), /^loaded( loaded)?$/);
   assert.equal(await tab.evaluate(() => bff.current.isLoggedIn), true);
 }));

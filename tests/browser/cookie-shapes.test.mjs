@@ -39,7 +39,7 @@ function call(page, method, path, { csrf, body } = {}) {
   }, [`${API}${path}`, method, csrf, body && JSON.stringify(body)]);
 }
 
-/** Signs in with the existing cookies; returns the CSRF value. */
+/** Signs in with the existing cookies. Returns the CSRF value. */
 async function signIn(page, prefix, user = USER) {
   const start = await call(page, 'POST', `${prefix}/login/start`);
   assert.equal(start.status, 200, JSON.stringify(start));
@@ -55,13 +55,13 @@ async function signIn(page, prefix, user = USER) {
 
 const session = async (page, prefix) => (await call(page, 'GET', `${prefix}/session`)).json;
 
-/** The user is or can be signed in; refreshes succeed; signing out removes all cookies. */
-async function goesOn(page, prefix, what) {
+/** Fails unless the user is or can be signed in, refreshes succeed, and signing out removes all cookies. */
+async function assertContinues(page, prefix, what) {
   let { isLoggedIn, csrf } = await session(page, prefix);
   for (let round = 0; round < 2; round += 1) {
     const refresh = isLoggedIn && await call(page, 'POST', `${prefix}/refresh`, { csrf });
     if (refresh?.status !== 204) {
-      assert.equal(round, 0, `${what}: a session that has gone on ends: ${JSON.stringify(refresh)}`);
+      assert.equal(round, 0, `${what}: a session that had continued has ended: ${JSON.stringify(refresh)}`);
       csrf = await signIn(page, prefix);
     }
     isLoggedIn = (await session(page, prefix)).isLoggedIn;
@@ -70,8 +70,8 @@ async function goesOn(page, prefix, what) {
   const logout = await call(page, 'POST', `${prefix}/logout`, { csrf });
   assert.equal(logout.status, 200, what);
   assert.deepEqual(places(await bffCookies(page.context())), [], what);
-  // As the client does. Otherwise the authorization server's session and its grant continue, and a code that it issues for
-  // the grant before the revocation arrives, which nobody waits for, is revoked with it.
+  // As the client does. Otherwise the session and its grant at the authorization server continue. The revocation, for which
+  // nobody waits, then also revokes a code that the server has issued for the grant meanwhile.
   await page.evaluate((url) => { location.href = url; }, logout.json.url);
   await page.waitForURL(({ origin, searchParams: query }) => origin === WWW && query.has('state') && !query.has('code'));
 }
@@ -97,10 +97,10 @@ for (const [name, one, other] of CHANGES) {
     await configure(one[1]);
     await signIn(page, one[0]);
     await configure(other[1]);
-    await goesOn(page, other[0], `${name}, changed`);
+    await assertContinues(page, other[0], `${name}, changed`);
     await signIn(page, other[0]);
     await configure(one[1]);
-    await goesOn(page, one[0], `${name}, changed back`);
+    await assertContinues(page, one[0], `${name}, changed back`);
   }));
 }
 
@@ -128,7 +128,7 @@ test('a session in the cookies of an OAuth agent goes on as one of ours, and sig
     }]);
   }
   assert.equal((await call(page, 'POST', '/bff/refresh', { csrf })).status, 204);
-  await goesOn(page, '/bff', 'from version 1');
+  await assertContinues(page, '/bff', 'from version 1');
 }));
 
 let evil;
@@ -144,7 +144,7 @@ before(async () => {
 
 after(() => evil.close());
 
-/** A page of a sibling domain sets this cookie for the whole domain, at these paths; returns whether the browser stored it. */
+/** A page of a sibling domain sets this cookie for the whole domain, at these paths. Returns whether the browser stored it. */
 async function plant(page, name, value, paths) {
   planted = paths.map((path) => `${name}=${value}; Domain=${DOMAIN}; Path=${path}; Secure; HttpOnly; SameSite=Lax`);
   const visit = await page.context().newPage();
@@ -169,8 +169,8 @@ async function ofSecondUser(browser) {
 
 const PATHS = ['/', '/bff', '/bff/', '/bff/session', '/bff/refresh', '/bff/login/end', '/api/data'];
 
-/** Never the second user's session, and signing in always works. */
-async function isTheUsersOwn(page, csrf, what) {
+/** Fails unless the session is the user's own and continues. */
+async function assertUsersOwn(page, csrf, what) {
   const { isLoggedIn, claims, csrf: received } = await session(page, '/bff');
   assert.deepEqual([isLoggedIn, claims?.given_name], [true, 'Demo'], what);
   assert.equal(received, csrf, what);
@@ -192,10 +192,10 @@ test('cookies that a sibling domain plants, each alone and beside the user\'s ow
   }
   assert.equal(stored, 2, 'refresh and ID token');
   const csrf = await signIn(page, '/bff');
-  await isTheUsersOwn(page, csrf, 'all, from before');
+  await assertUsersOwn(page, csrf, 'all, from before');
   for (const { name, value } of cookies) {
     await plant(page, name, value, PATHS);
-    await isTheUsersOwn(page, csrf, `${name} beside`);
+    await assertUsersOwn(page, csrf, `${name} beside`);
     assert.equal((await call(page, 'GET', '/api/data')).status, 200, `${name} beside`);
     assert.equal((await call(page, 'POST', '/api/data', { csrf })).status, 200, `${name} beside`);
   }
@@ -213,6 +213,6 @@ test('where a sibling domain can plant them all, signing in heals', inBrowser(as
     assert.equal(await plant(page, name, value, ['/bff', '/bff/login/end']), true, name);
     const { claims } = await session(page, '/bff');
     assert.notEqual(claims?.given_name, 'Second', `${name} beside`);
-    await isTheUsersOwn(page, await signIn(page, '/bff'), `after ${name} was planted`);
+    await assertUsersOwn(page, await signIn(page, '/bff'), `after ${name} was planted`);
   }
 }));

@@ -42,8 +42,8 @@ test('the page shows the call with an expired access token, its refresh, and tha
   await shown(page, '#shortTokens', /300 s again/);
   await pressed(page, '#refreshToken', '#refreshTokenResult', /Refreshed/);
   const isExpired = async (api) => {
-    const answer = await (await fetch(`${api}/bff/session`, { credentials: 'include' })).json();
-    return answer.accessTokenExpiresIn === 0;
+    const session = await (await fetch(`${api}/bff/session`, { credentials: 'include' })).json();
+    return session.accessTokenExpiresIn === 0;
   };
   while (!(await page.evaluate(isExpired, API))) await page.waitForTimeout(500);
   await pressed(page, '#getApiData', '#getDataResult', /Success response/);

@@ -6,29 +6,29 @@ import { DATA, fulfilledRefreshes, signedInTabs } from './client-tabs.mjs';
 import { inBrowser } from './context.mjs';
 import { API, WWW, authenticated, pressed, shown, signIn } from './lib.mjs';
 
-const SECONDS = Number(process.env.ACCESS_TOKEN_SECONDS);
+const LIFETIME_SECONDS = Number(process.env.ACCESS_TOKEN_SECONDS);
 
 /** Waits until the API refuses the access token. */
 async function expired(page) {
   const refused = (url) => fetch(url, { credentials: 'include' }).then((response) => response.status === 401);
-  for (const end = Date.now() + (SECONDS + 20) * 1000; Date.now() < end;) {
+  for (const end = Date.now() + (LIFETIME_SECONDS + 20) * 1000; Date.now() < end;) {
     if (await page.evaluate(refused, `${API}/api/data`)) return;
     await page.waitForTimeout(500);
   }
-  assert.fail(`the API still answered ${SECONDS + 20} seconds after sign-in`);
+  assert.fail(`the API still accepts the access token ${LIFETIME_SECONDS + 20} s after sign-in`);
 }
 
-function countRefreshes(context) {
-  const answers = [];
+function recordRefreshes(context) {
+  const statuses = [];
   context.on('response', (response) => {
-    if (new URL(response.url()).pathname === '/bff/refresh' && response.request().method() === 'POST') answers.push(response.status());
+    if (new URL(response.url()).pathname === '/bff/refresh' && response.request().method() === 'POST') statuses.push(response.status());
   });
-  return answers;
+  return statuses;
 }
 
 test('an expired access token leads to one refresh, and to the data', inBrowser(async (page) => {
   await signIn(page);
-  const refreshes = countRefreshes(page.context());
+  const refreshes = recordRefreshes(page.context());
   await expired(page);
   await pressed(page, '#getApiData', '#getDataResult', /Success response/);
   assert.deepEqual(refreshes, [204]);
@@ -39,14 +39,14 @@ test('two tabs that meet the expired token at once both get their data by one re
   const tab = await page.context().newPage();
   await tab.goto(WWW);
   await authenticated(tab);
-  const refreshes = countRefreshes(page.context());
+  const refreshes = recordRefreshes(page.context());
   await expired(page);
   await Promise.all([page, tab].map((each) => each.evaluate(() => document.querySelector('#postApiData').click())));
   await Promise.all([page, tab].map((each) => shown(each, '#postDataResult', /Success response/)));
   assert.deepEqual(refreshes, [204]);
 }));
 
-/** Concurrent calls of all kinds, by the browser client; returns their statuses. */
+/** Makes concurrent calls of all kinds, by the browser client. Returns their statuses. */
 function callInEveryWay(tab) {
   return tab.evaluate(async (url) => {
     const form = new FormData();
@@ -69,7 +69,7 @@ test('five tabs whose access token has expired call at once: one refresh reaches
   await expired(tabs[0]);
   const before = await fulfilledRefreshes();
   const statuses = await Promise.all(tabs.map(callInEveryWay));
-  // The BFF's user info needs no access token here: it is a call that is not refused.
+  // The BFF's user info needs no access token here: nobody refuses that call.
   for (const [number, ofTab] of statuses.entries()) {
     assert.ok(ofTab.every((status) => status >= 200 && status < 300), `tab ${number}: ${ofTab}`);
   }

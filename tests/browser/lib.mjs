@@ -20,8 +20,8 @@ function required(name) {
 }
 
 /**
- * The hash of the server's public key, of a certificate that was verified with the local CA. The browser trusts only this
- * key in addition to its usual authorities, so a wrong certificate still fails.
+ * The hash of the server's public key, from a certificate that this verifies with the local CA. The browser trusts only this
+ * key in addition to its usual authorities, so another certificate still fails.
  */
 async function serverKeyHash() {
   const { hostname, port } = new URL(WWW);
@@ -50,7 +50,7 @@ export async function startBrowser() {
       '--disable-sync',
       '--no-first-run',
       `--ignore-certificate-errors-spki-list=${await serverKeyHash()}`,
-      // Names below localhost are loopback by themselves; any other domain of the demo must be mapped.
+      // Names below localhost are loopback by themselves. Any other domain of the demo must be mapped.
       ...(domain.endsWith('localhost') ? [] : [`--host-resolver-rules=MAP *.${domain} 127.0.0.1`]),
     ],
   });
@@ -84,7 +84,7 @@ export async function fillIn(page, { username, password }) {
   await page.click('button[type=submit]');
 }
 
-/** Signs in from the unauthenticated view; the page ends on the authenticated one. */
+/** Signs in from the unauthenticated view. The page ends on the authenticated one. */
 export async function signIn(page, path = '/') {
   await goToLogin(page, path);
   await fillIn(page, USER);
@@ -92,7 +92,7 @@ export async function signIn(page, path = '/') {
   await authenticated(page);
 }
 
-/** Signs out; the page ends on the unauthenticated view. */
+/** Signs out. The page ends on the unauthenticated view. */
 export async function signOut(page) {
   await page.click('#signOut');
   await page.waitForURL((url) => url.origin === WWW);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { inBrowser } from './context.mjs';
 import { API, LOGIN, USER, WWW, authenticated, bffCookies, counted, fillIn, unauthenticated } from './lib.mjs';
 
-/** Signs in by navigating to the BFF's login endpoint; the page ends at the URL that the browser requested. */
+/** Signs in by navigating to the BFF's login endpoint. The page ends at the URL that the browser requested. */
 async function signInByNavigation(page, returnTo) {
   await page.goto(`${API}/bff/login?returnTo=${encodeURIComponent(returnTo)}`);
   await page.waitForURL((url) => url.origin === LOGIN);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { chromium } from 'playwright-core';
 
-/** Chromium, with Playwright; unlike in the other tests, it does not know the demo's certificate. */
+/** Chromium, with Playwright. Unlike in the other tests, it does not know the demo's certificate. */
 async function openChromium() {
   const process_ = await chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -18,9 +18,9 @@ async function openChromium() {
   const page = await (await process_.newContext()).newPage();
   page.setDefaultTimeout(20_000);
   return {
-    warns: true,
+    hasWarning: true,
     warnings: 0,
-    // The promise fails because of the certificate; the page shows the warning.
+    // The promise fails because of the certificate, and the page shows the warning.
     open: (url) => page.goto(url).catch(() => {}),
     click: (selector) => page.click(selector),
     fill: (selector, value) => page.fill(selector, value),
@@ -44,8 +44,7 @@ async function openFirefox() {
     headless: true,
   });
   const page = await process_.newPage();
-  // No handles of elements: Puppeteer leaves some of its own calls unanswered if the page is left in the middle of them, and Node.js
-  // then ends.
+  // No handles of elements: if the page is left in the middle of Puppeteer's own calls, some of them never end, and Node.js exits.
   /** Tries again until `work` succeeds. */
   const eventually = async (work) => {
     for (const end = Date.now() + 20_000; ; await sleep(200)) {
@@ -61,7 +60,7 @@ async function openFirefox() {
     document.querySelector('net-error-card').shadowRoot.querySelector(button).click();
   }, selector);
   return {
-    warns: true,
+    hasWarning: true,
     warnings: 0,
     open: (url) => page.goto(url).catch(() => {}),
     click: (selector) => eventually(() => page.evaluate((found) => document.querySelector(found).click(), selector)),
@@ -103,7 +102,7 @@ async function openWebKit() {
   const driver = await new Builder().usingServer(`http://127.0.0.1:${port}`).withCapabilities(capabilities).build();
   const find = (selector) => driver.findElement(By.css(selector));
   return {
-    warns: false,
+    hasWarning: false,
     warnings: 0,
     open: (url) => driver.get(url),
     click: async (selector) => (await find(selector)).click(),

@@ -1,5 +1,5 @@
-// A newcomer's walk through the demo in a browser that does not trust its certificates: every warning that the page leads to is
-// accepted, and nothing else is done beside signing in, reading data and signing out.
+// A newcomer's walk through the demo in a browser that does not trust its certificates: it accepts every warning that the page
+// leads to, signs in, reads data and signs out, and does nothing else.
 //
 // node newcomer.mjs chromium|firefox|webkit. Environment: as for lib.mjs; FIREFOX, WEBKIT_DRIVER (paths).
 import assert from 'node:assert/strict';
@@ -27,7 +27,7 @@ const shows = (browser, selector, pattern) => until(
 async function walk(browser) {
   await browser.open(WWW);
   await browser.acceptWarning();
-  if (!isOneOrigin && browser.warns) {
+  if (!isOneOrigin && browser.hasWarning) {
     await shows(browser, '#trust', /cannot connect to api\./);
     await browser.click('#trust a');
     await browser.acceptWarning();
@@ -44,16 +44,17 @@ async function walk(browser) {
   await shows(browser, '#getDataResult', /Success response/);
   await browser.click('#signOut');
   await shows(browser, '#pageLoadResult', /Authentication required/);
-  assert.equal(browser.warnings, browser.warns ? (isOneOrigin ? 2 : 3) : 0, 'accepted warnings');
+  assert.equal(browser.warnings, browser.hasWarning ? (isOneOrigin ? 2 : 3) : 0, 'accepted warnings');
 }
 
 const name = process.argv[2];
 const browser = await openers[name]();
 try {
   await walk(browser);
-  console.log(`The walk in ${name} is complete: ${browser.warnings} warnings.`);
+  console.log(`walked through the demo in ${name}, with ${browser.warnings} accepted warnings`);
 } catch (error) {
-  console.error(`FAILED in ${name}: ${error.message}; the page: ${await browser.describe().catch(() => 'unknown')}`);
+  console.error(`error: walking through the demo in ${name} failed: ${error.message}`);
+  console.error(`  the page: ${await browser.describe().catch(() => 'unknown')}`);
   process.exitCode = 1;
 } finally {
   await browser.close();

@@ -1,5 +1,5 @@
-// The client's package as an application gets it: packed, installed into a new Vite project, with the code of its README, with
-// the real system through Vite's development server, which must be at WEB_ORIGIN.
+// The client package as an application gets it: packed and installed into a new Vite project, with the code of its README, and
+// with the real system through Vite's development server, which must be at WEB_ORIGIN.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { cp, mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -92,22 +92,22 @@ async function write(files) {
   }
 }
 
-/** Starts Vite's development server; `ready` checks whether it responds. */
+/** Starts Vite's development server. `ready` waits until it responds. */
 function startVite() {
   const environment = {
     ...process.env, GATEWAY: API, NODE_EXTRA_CA_CERTS: process.env.CA_FILE, NODE_OPTIONS: `--import ${join(folder, 'names.mjs')}`,
   };
-  // The README's port is the developer's own; here several systems run at once.
+  // The README's port is the developer's own. Here several systems run at once.
   const arguments_ = ['node_modules/vite/bin/vite.js', '--host', 'localhost', '--port', new URL(WEB_ORIGIN).port];
   const child = spawn(process.execPath, arguments_, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stdout.on('data', (chunk) => { log += chunk; });
   child.stderr.on('data', (chunk) => { log += chunk; });
-  const answers = () => fetch(WEB_ORIGIN).then((response) => response.ok, () => false);
+  const responds = () => fetch(WEB_ORIGIN).then((response) => response.ok, () => false);
   const ready = async () => {
-    for (const deadline = Date.now() + 60_000; !await answers(); await sleep(200)) {
-      assert.equal(child.exitCode, null, `Vite has ended: ${log}`);
-      assert.ok(Date.now() < deadline, `Vite does not answer: ${log}`);
+    for (const deadline = Date.now() + 60_000; !await responds(); await sleep(200)) {
+      assert.equal(child.exitCode, null, `Vite has exited: ${log}`);
+      assert.ok(Date.now() < deadline, `starting Vite timed out after 60 s: ${log}`);
     }
   };
   return { child, ready };

@@ -8,7 +8,7 @@ import { API, LOGIN, WWW, pressed, signIn, signOut } from './lib.mjs';
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]*/;
 const TOKEN_MEMBER = /"(access|refresh|id)_token"|code_verifier|client_secret/;
 
-/** Everything that script in the page can read, as text. */
+/** Everything that script in the page can read, as JSON. */
 async function readableByScript(page) {
   return page.evaluate(async () => {
     const databases = await indexedDB.databases();
@@ -28,11 +28,11 @@ async function readableByScript(page) {
 }
 
 /**
- * Records every response of our hosts, before the page gets it: later the body of a page that was left is gone, and
- * a response that could not be read would not be checked.
+ * Records every response of our hosts before the page gets it: the body of a page that was left is gone, and the test would
+ * not check it.
  */
-async function keepAnswers(page) {
-  const answers = [];
+async function recordResponses(page) {
+  const responses = [];
   const session = await page.context().newCDPSession(page);
   session.on('Fetch.requestPaused', async ({ requestId, request, responseStatusCode: status, responseHeaders }) => {
     const { origin, pathname } = new URL(request.url);
@@ -42,20 +42,20 @@ async function keepAnswers(page) {
       const { body, base64Encoded } = redirect ? { body: '' } : await session.send('Fetch.getResponseBody', { requestId });
       // Set-Cookie holds sealed values, which are checked below.
       const headers = responseHeaders.filter(({ name }) => name.toLowerCase() !== 'set-cookie');
-      answers.push({
+      responses.push({
         origin, pathname, method: request.method, headers, body: base64Encoded ? Buffer.from(body, 'base64').toString() : body,
       });
     }
     await session.send('Fetch.continueRequest', { requestId });
   });
   await session.send('Fetch.enable', { patterns: [{ requestStage: 'Response' }] });
-  return answers;
+  return responses;
 }
 
 test('no token is readable by script, in a URL, or in an answer of our hosts', inBrowser(async (page) => {
   const urls = [];
   page.context().on('request', (request) => urls.push(request.url()));
-  const answers = await keepAnswers(page);
+  const responses = await recordResponses(page);
 
   await signIn(page);
   await pressed(page, '#getUserInfo', '#getUserInfoResult', /sub/);
@@ -73,7 +73,7 @@ test('no token is readable by script, in a URL, or in an answer of our hosts', i
   );
 
   // The code passes through the browser, as it must in this flow: once, in the redirect, and is then removed from the URL.
-  // The list of loaded resources keeps the URL; the code in it has been used.
+  // The list of loaded resources has the URL. The code in it has been used.
   const code = urls.map((url) => new URL(url).searchParams.get('code')).find(Boolean);
   assert.ok(code);
   assert.ok(!JSON.stringify(rest).includes(code), 'the code is in the page');
@@ -86,20 +86,20 @@ test('no token is readable by script, in a URL, or in an answer of our hosts', i
       assert.equal(new URL(url).searchParams.get(name), null, `${name} in a URL of ${new URL(url).origin}`);
     }
   }
-  for (const { origin, pathname, headers, body } of answers) {
+  for (const { origin, pathname, headers, body } of responses) {
     const text = JSON.stringify(headers) + body;
     assert.doesNotMatch(text, JWT, `${origin}${pathname}`);
     // The other content of the authorization server's pages is not checked.
     if (origin !== LOGIN) assert.doesNotMatch(text, TOKEN_MEMBER, `${origin}${pathname}`);
   }
-  const seen = (method, path) => answers.some((answer) => answer.method === method && answer.pathname === path && answer.body);
+  const seen = (method, path) => responses.some((response) => response.method === method && response.pathname === path && response.body);
   for (const call of [
     'POST /bff/login/start', 'POST /bff/login/end', 'GET /bff/userInfo', 'GET /bff/claims', 'GET /api/data', 'POST /api/data',
     'POST /bff/logout', 'GET /',
   ]) {
-    assert.ok(seen(...call.split(' ')), `the answer of ${call} was looked at`);
+    assert.ok(seen(...call.split(' ')), `no response to ${call} was checked`);
   }
-  assert.ok(answers.some(({ origin }) => origin === LOGIN));
+  assert.ok(responses.some(({ origin }) => origin === LOGIN));
 }));
 
 test('what the cookies hold is sealed: no token form shows through', inBrowser(async (page) => {

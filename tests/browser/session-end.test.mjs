@@ -7,14 +7,14 @@ import { DATA, signedInTabs } from './client-tabs.mjs';
 import { inBrowser } from './context.mjs';
 import { authenticated, endSessions, signIn, unauthenticated } from './lib.mjs';
 
-const IDLE = Number(process.env.SESSION_IDLE_SECONDS);
-const LIFETIME = Number(process.env.SESSION_SECONDS);
-const WARN = 5;
-const LATE = { timeout: (LIFETIME + 30) * 1000 };
+const IDLE_SECONDS = Number(process.env.SESSION_IDLE_SECONDS);
+const LIFETIME_SECONDS = Number(process.env.SESSION_SECONDS);
+const WARN_SECONDS = 5;
+const LATE = { timeout: (LIFETIME_SECONDS + 30) * 1000 };
 
 /**
  * The requests of a context that were refused or failed. An access token lives no longer than the idle time that was known when it
- * was issued, so a 401 of the API leads to a refresh, and is no end.
+ * was issued, so HTTP 401 of the API leads to a refresh, and ends no session.
  */
 function failuresOf(context) {
   const failures = [];
@@ -40,7 +40,7 @@ const stayActive = (tab, seconds) => tab.evaluate(async ([url, seconds]) => {
 
 // It ends all sessions of the user, so the others begin after it.
 test('a session that was ended elsewhere is found out by looking', inBrowser(async (page) => {
-  const [tab] = await signedInTabs(page, 1, { checkSeconds: 2, warnSeconds: WARN });
+  const [tab] = await signedInTabs(page, 1, { checkSeconds: 2, warnSeconds: WARN_SECONDS });
   const failures = failuresOf(page.context());
   assert.ok(await endSessions() >= 1);
   // Earlier than the session would have ended by itself.
@@ -52,9 +52,9 @@ test('a session that was ended elsewhere is found out by looking', inBrowser(asy
 // They wait most of the time.
 describe('ends that nobody causes', { concurrency: true }, () => {
   test('who is active in one tab is active in all; when nobody is, all tabs warn, and then show a visitor', inBrowser(async (page) => {
-    const tabs = await signedInTabs(page, 2, { warnSeconds: WARN });
+    const tabs = await signedInTabs(page, 2, { warnSeconds: WARN_SECONDS });
     const failures = failuresOf(page.context());
-    assert.equal(await stayActive(tabs[0], IDLE * 1.5), 200);
+    assert.equal(await stayActive(tabs[0], IDLE_SECONDS * 1.5), 200);
     for (const tab of tabs) assert.deepEqual(await events(tab), []);
     await Promise.all(tabs.map((tab) => heard(tab, 'session_expired')));
     for (const tab of tabs) assert.deepEqual(await events(tab), ['session_expiring', 'session_expired']);
@@ -62,9 +62,9 @@ describe('ends that nobody causes', { concurrency: true }, () => {
   }));
 
   test('a session that is in use ends with its lifetime, which nothing prolongs', inBrowser(async (page) => {
-    const [tab] = await signedInTabs(page, 1, { warnSeconds: IDLE / 2 });
+    const [tab] = await signedInTabs(page, 1, { warnSeconds: IDLE_SECONDS / 2 });
     const failures = failuresOf(page.context());
-    const active = stayActive(tab, LIFETIME - IDLE / 2);
+    const active = stayActive(tab, LIFETIME_SECONDS - IDLE_SECONDS / 2);
     await heard(tab, 'session_expiring');
     assert.equal(await tab.evaluate(() => bff.touch()), false);
     await heard(tab, 'session_expired');
@@ -75,13 +75,13 @@ describe('ends that nobody causes', { concurrency: true }, () => {
 
   for (const [how, hours] of [['back', -2], ['forward', 2]]) {
     test(`a clock that is set ${how} changes nothing`, inBrowser(async (page) => {
-      const [tab] = await signedInTabs(page, 1, { warnSeconds: WARN });
+      const [tab] = await signedInTabs(page, 1, { warnSeconds: WARN_SECONDS });
       const failures = failuresOf(page.context());
       await tab.evaluate((ms) => {
         const now = Date.now;
         Date.now = () => now() + ms;
       }, hours * 3_600_000);
-      assert.equal(await stayActive(tab, IDLE * 1.5), 200);
+      assert.equal(await stayActive(tab, IDLE_SECONDS * 1.5), 200);
       assert.deepEqual(await events(tab), []);
       await heard(tab, 'session_expired');
       assert.deepEqual(await events(tab), ['session_expiring', 'session_expired']);

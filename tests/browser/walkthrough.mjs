@@ -9,7 +9,7 @@ import {
 } from './lib.mjs';
 
 const steps = [
-  ['the SPA asks for authentication', async (page) => {
+  ['the page asks for authentication', async (page) => {
     await page.goto(WWW);
     await unauthenticated(page);
   }],
@@ -61,12 +61,12 @@ try {
     await step(page);
     console.log(`  done: ${name}`);
   }
-  console.log(`The walkthrough at ${WWW} is complete.`);
+  console.log(`completed the walkthrough at ${WWW}`);
 } catch (error) {
   const path = join(tmpdir(), 'bff-walkthrough-failure.png');
   await page.screenshot({ path, fullPage: true }).catch(() => {});
-  console.error(`  FAILED: ${current}: ${error.message}`);
-  console.error(`  the page was at ${new URL(page.url()).origin}; screenshot: ${path}`);
+  console.error(`error: the step "${current}" failed: ${error.message}`);
+  console.error(`  the page was at ${new URL(page.url()).origin}: look at the screenshot ${path}`);
   process.exitCode = 1;
 } finally {
   await browser.close();

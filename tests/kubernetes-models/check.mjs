@@ -22,7 +22,7 @@ function schemaOf({ apiVersion = '', kind = '' }) {
   return undefined;
 }
 
-// Istio passes on any value here.
+// Istio accepts and forwards any value here.
 const OPEN = /\/(pluginConfig|patch\/value)$/;
 
 /**
@@ -50,12 +50,12 @@ async function faults(resource) {
   if (!schema) return null;
   const unknown = [];
   schema.validate(watched(resource, '', unknown));
-  const wrong = (schema.validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
-  return [...wrong, ...unknown.flatMap((fields) => fields())];
+  const errors = (schema.validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+  return [...errors, ...unknown.flatMap((fields) => fields())];
 }
 
 const chunks = [];
 for await (const chunk of process.stdin) chunks.push(chunk);
-const answers = [];
-for (const resource of JSON.parse(Buffer.concat(chunks).toString('utf8'))) answers.push(await faults(resource));
-process.stdout.write(JSON.stringify(answers));
+const results = [];
+for (const resource of JSON.parse(Buffer.concat(chunks).toString('utf8'))) results.push(await faults(resource));
+process.stdout.write(JSON.stringify(results));

@@ -193,14 +193,17 @@ fn the_chart_passes_helms_own_checks_and_says_what_must_be_given() {
             "extraEnv[0].name=BFF_COOKIE_KEYS,extraEnv[0].value=secret",
             "/extraEnv/0/name",
         ),
-        ("env[0].name=RUST_LOG,env[0].value=info", "env is now extraEnv"),
+        (
+            "env[0].name=RUST_LOG,env[0].value=info",
+            "env: unknown value: rename it to extraEnv",
+        ),
         (
             "extraEnv[0].name=BFF_SERVER__ADDRESS,extraEnv[0].value=::",
             "BFF_SERVER__ADDRESS is set twice",
         ),
         (
             "existingConfigMap.name=other",
-            "config and existingConfigMap.name are both set",
+            "config: existingConfigMap.name is set as well",
         ),
         (
             "secrets.cookieKeys.path=/mnt/keys",

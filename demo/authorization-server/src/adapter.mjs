@@ -22,12 +22,12 @@ export function adapterFactory(database, refreshGraceSeconds = 0) {
 class Adapter {
   #database;
   #kind;
-  #grace;
+  #graceSeconds;
 
-  constructor(database, kind, grace) {
+  constructor(database, kind, graceSeconds) {
     this.#database = database;
     this.#kind = kind;
-    this.#grace = grace;
+    this.#graceSeconds = graceSeconds;
   }
 
   #key(id) {
@@ -74,7 +74,7 @@ class Adapter {
     });
     if (!row) return undefined;
     const payload = JSON.parse(row.payload);
-    if (row.consumed_at !== null && !this.#inGrace(row)) payload.consumed = row.consumed_at;
+    if (row.consumed_at !== null && !this.#isInGrace(row)) payload.consumed = row.consumed_at;
     return payload;
   }
 
@@ -92,7 +92,7 @@ class Adapter {
       sql: 'SELECT grant_id, consumed_at FROM model WHERE kind = ? AND id = ?',
       args: [this.#kind, key],
     });
-    if (row && this.#inGrace(row)) return;
+    if (row && this.#isInGrace(row)) return;
     if (row?.grant_id) {
       await this.revokeByGrantId(row.grant_id);
       await this.#database.execute({ sql: "DELETE FROM model WHERE kind = 'Grant' AND id = ?", args: [row.grant_id] });
@@ -101,8 +101,8 @@ class Adapter {
     throw new errors.InvalidGrant('already used');
   }
 
-  #inGrace(row) {
-    return this.#grace > 0 && row.consumed_at + this.#grace > epochTime();
+  #isInGrace(row) {
+    return this.#graceSeconds > 0 && row.consumed_at + this.#graceSeconds > epochTime();
   }
 
   async destroy(id) {

@@ -1,4 +1,4 @@
-// For administrators: ends all sessions of a user, and notifies every client by back-channel logout; and shows or changes the
+// For administrators: ends all sessions of a user and notifies every client by back-channel logout. It also shows or changes the
 // lifetime of access tokens that are issued from now on.
 import { createHash, timingSafeEqual } from 'node:crypto';
 
@@ -29,7 +29,7 @@ export function adminRoutes(config, database, provider, lifetimes) {
   return async (ctx, next) => {
     const action = Object.hasOwn(actions, ctx.path) && actions[ctx.path];
     if (!action || ctx.method !== 'POST') return next();
-    if (!authorized(ctx.get('authorization'), config.adminToken)) ctx.throw(401);
+    if (!isAuthorized(ctx.get('authorization'), config.adminToken)) ctx.throw(401);
     const body = await action(ctx, await readForm(ctx));
     ctx.status = 200;
     ctx.body = body;
@@ -60,7 +60,7 @@ async function tell(client, sub, sid) {
   }
 }
 
-function authorized(header, token) {
+function isAuthorized(header, token) {
   const digest = (text) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(header), digest(`Bearer ${token}`));
 }

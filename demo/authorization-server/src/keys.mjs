@@ -1,4 +1,4 @@
-// Signing keys and cookie keys: generated at the first start and kept in the database, so that a restart ends no session.
+// Signing keys and cookie keys: generated at the first start and stored in the database, so that a restart ends no session.
 import { generateKeyPair, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 

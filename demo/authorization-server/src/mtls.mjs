@@ -11,7 +11,7 @@ export function mtlsFeature(config) {
     getCertificate: (ctx) => (ctx.socket.encrypted ? ctx.socket.getPeerX509Certificate() : undefined),
     certificateAuthorized: (ctx) => ctx.socket.authorized === true,
     certificateSubjectMatches(ctx, property, expected) {
-      // Node.js has one attribute per line, the outermost first; RFC 4514 has the reverse order.
+      // Node.js has one attribute per line, the outermost first. RFC 4514 has the reverse order.
       const subject = ctx.socket.getPeerX509Certificate().subject.split('\n').reverse().join(',');
       return property === 'tls_client_auth_subject_dn' && subject === expected;
     },

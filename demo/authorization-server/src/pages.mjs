@@ -37,7 +37,7 @@ ${body}
 `.text;
 }
 
-// `username` is the value of the field; `error` is a sentence for the user.
+// `username` is the value of the field, `error` a sentence for the user.
 export function loginPage({ clientName, username, error, cancelUrl }) {
   return page('Sign in', html`<p>to continue to ${clientName}</p>
 ${error ? html`<p role="alert" id="login-error">${error}</p>` : ''}

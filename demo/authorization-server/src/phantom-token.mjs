@@ -1,13 +1,13 @@
 // The phantom token response: the filter introspects an opaque access token and gets a JWT access token (RFC 9068)
 // for the same grant, which it forwards to the API. Authorization servers send it in different forms, so it is configurable:
 //
-//   jwt                 200 application/jwt if the Accept header prefers it; else RFC 7662 or RFC 9701 as requested
+//   jwt                 application/jwt if the Accept header prefers it, otherwise RFC 7662 or RFC 9701 as requested
 //   json-jwt            RFC 7662 JSON with the JWT in a member `jwt`
 //   json-phantom-token  the same in a member `phantom_token`
 //   rfc9701             the signed introspection response, whatever the request prefers
 //   json                RFC 7662 JSON only
 //
-// The response for an inactive token is 204 (if configured, or if a phantom token was requested) or `{"active":false}`.
+// The response for an inactive token is HTTP 204 (if configured, or if a phantom token was requested) or `{"active":false}`.
 import { createPrivateKey, randomUUID } from 'node:crypto';
 
 import { SignJWT, decodeJwt } from 'jose';
@@ -31,7 +31,7 @@ export function phantomToken(config, signingKeys) {
     .setAudience(aud ?? config.apiAudience)
     .setIssuedAt()
     .setExpirationTime(exp)
-    // `jti` of an opaque access token is the token itself; so the JWT has its own.
+    // `jti` of an opaque access token is the token itself, so the JWT has one of its own.
     .setJti(randomUUID())
     .sign(privateKey);
 
@@ -63,7 +63,7 @@ export function phantomToken(config, signingKeys) {
   };
 }
 
-// The form that the Accept header prefers; RFC 7662's JSON without a preference.
+// The form that the Accept header prefers. Without a preference: the JSON of RFC 7662.
 function requested(ctx) {
   switch (ctx.accepts('application/json', JWT, INTROSPECTION_JWT)) {
     case JWT: return 'jwt';

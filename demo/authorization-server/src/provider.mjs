@@ -13,7 +13,7 @@ import { INTROSPECTION_PATH, phantomToken } from './phantom-token.mjs';
 import { traceHeaders, traceRequests } from './trace.mjs';
 import { securityHeaders, serveAssets } from './web.mjs';
 
-const DAY = 86_400;
+const DAY_SECONDS = 86_400;
 
 const ROUTES = {
   authorization: '/oauth/v2/oauth-authorize',
@@ -28,7 +28,7 @@ const ROUTES = {
 
 // Whether the application itself requests the logout, so that no question is needed: the request carries an ID token of
 // the user who is signed in here or, since a token in a URL is best avoided, the browser comes from the same site.
-function applicationAsks(ctx, config) {
+function isRequestedByApplication(ctx, config) {
   const { Client, IdTokenHint } = ctx.oidc.entities;
   if (IdTokenHint) return IdTokenHint.payload.sub === ctx.oidc.session.accountId;
   if (!Client || Client.clientId === GATEWAY_CLIENT) return false;
@@ -101,7 +101,7 @@ export function createProvider(config, database, keys) {
       rpInitiatedLogout: {
         enabled: true,
         logoutSource(ctx, form) {
-          ctx.body = logoutPage({ form, confirmed: applicationAsks(ctx, config) });
+          ctx.body = logoutPage({ form, confirmed: isRequestedByApplication(ctx, config) });
         },
         postLogoutSuccessSource(ctx) {
           ctx.type = 'html';
@@ -127,9 +127,9 @@ export function createProvider(config, database, keys) {
       IdToken: 3600,
       Interaction: 600,
       RefreshToken: config.refreshTokenSeconds,
-      // Refresh tokens are rotated; these two lifetimes bound how long that can go on.
-      Grant: 14 * DAY,
-      Session: 14 * DAY,
+      // Refresh tokens rotate. These two lifetimes bound for how long.
+      Grant: 14 * DAY_SECONDS,
+      Session: 14 * DAY_SECONDS,
     },
     renderError(ctx, out) {
       ctx.type = 'html';

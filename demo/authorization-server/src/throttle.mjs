@@ -6,7 +6,7 @@ const MAX_NAMES = 10_000;
 export class Throttle {
   #failures = new Map(); // name → { count, last }
 
-  // Seconds until the next attempt for this name; 0 if it may be made now.
+  // Seconds until the next attempt for this name. 0: now.
   retryAfter(name, now = Date.now()) {
     const entry = this.#failures.get(name.toLowerCase());
     if (!entry || entry.count < FREE_FAILURES) return 0;

@@ -19,7 +19,7 @@ async function freePort() {
 }
 
 export class AuthorizationServer {
-  // `scheme` is that of the proxy in front; the program itself speaks plain HTTP.
+  // `scheme` is that of the proxy in front. The program itself uses plain HTTP.
   static async start(env = {}, scheme = 'http') {
     const server = new AuthorizationServer();
     server.scheme = scheme;
@@ -119,7 +119,7 @@ export class Browser {
     return response;
   }
 
-  // Follows redirects until one leaves the server; returns that URL, or the page that is not a redirect.
+  // Follows redirects until one leaves the server. Returns that URL, or the page that is not a redirect.
   async follow(url, options) {
     let response = await this.request(url, options);
     for (;;) {

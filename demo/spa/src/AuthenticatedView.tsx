@@ -71,9 +71,9 @@ function Action({ title, button, result, label, children, call, run }: ActionPro
     run(async () => {
       setText('');
       setReceived(undefined);
-      const answer = await call();
-      setText(show(answer));
-      if (isObject(answer)) setReceived(answer['received']);
+      const json = await call();
+      setText(show(json));
+      if (isObject(json)) setReceived(json['received']);
     });
   return (
     <section>
@@ -95,8 +95,8 @@ function Action({ title, button, result, label, children, call, run }: ActionPro
   );
 }
 
-/** A message as it is, any other value as JSON. */
-function show(answer: Json): string {
-  if (isObject(answer) && typeof answer['message'] === 'string') return answer['message'];
-  return JSON.stringify(answer, null, 2);
+/** Shows a message as it is, any other value as JSON. */
+function show(json: Json): string {
+  if (isObject(json) && typeof json['message'] === 'string') return json['message'];
+  return JSON.stringify(json, null, 2);
 }

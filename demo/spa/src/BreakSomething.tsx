@@ -9,10 +9,10 @@ const SHORT_SECONDS = 10;
 /** What happens while a component is stopped. */
 const WITHOUT: Record<string, string> = {
   'authorization-server': 'The API still responds for sessions whose access tokens the filter has seen. Sign-in and refresh fail with HTTP 502 or 503, and nobody is signed out.',
-  api: 'Envoy responds in its place, with HTTP 503. The session goes on.',
+  api: 'Envoy responds in its place, with HTTP 503. The session continues.',
   bff: 'The API still responds, since the filter opens the cookie itself. If no other replica runs, there is no refresh and no sign-in until the service is back.',
   'bff-2': 'If the other replica runs, it takes over, and users notice nothing.',
-  redis: 'Each replica goes on alone; /metrics and the log of the service say so.',
+  redis: 'Each replica continues alone. /metrics and the log of the service say so.',
 };
 
 /** Stops and starts parts of the demo, so that the reader sees what the page, the filter and the service make of it. */
@@ -21,8 +21,8 @@ export function BreakSomething() {
   const [error, setError] = useState('');
   const [isBusy, setIsBusy] = useState(false);
 
-  const show = useCallback((asked: Promise<DemoState>) => {
-    return asked.then(
+  const show = useCallback((requested: Promise<DemoState>) => {
+    return requested.then(
       (state) => {
         setState(state);
         setError('');
@@ -72,7 +72,7 @@ export function BreakSomething() {
       </div>
       <p>
         {isShort
-          ? `Press "Refresh token" once: the new access token expires after ${SHORT_SECONDS} s. The first call after that is refused; then the page refreshes the session and sends the call again.`
+          ? `Press "Refresh token" once: the new access token expires after ${SHORT_SECONDS} s. The filter refuses the first call after that. The page then refreshes the session and sends the call again.`
           : 'Ending the session does what an administrator of the authorization server would do: the filter refuses the cookies of the session within seconds.'}
       </p>
     </section>

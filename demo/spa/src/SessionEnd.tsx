@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 
 interface Props {
   client: BffClient;
-  /** When the session ends, as `Date.now()`. */
+  /** When the session ends, in milliseconds since 1970. */
   expiresAt: number;
   run: (work: () => Promise<void>) => Promise<void>;
 }

@@ -14,6 +14,7 @@ export interface Config {
   takesCommands: boolean;
 }
 
+/** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
 /** The calls that the page's buttons make. */
@@ -47,9 +48,9 @@ export class Api {
     });
   }
 
-  /** Whether the browser connects to the API's host at all: it does not until the user trusts the host's certificate. */
+  /** Whether the browser connects to the API's host at all. Until the user trusts the host's certificate, it does not. */
   async isReachable(): Promise<boolean> {
-    // Any response counts, such as the filter's 401.
+    // Any response counts, such as HTTP 401 of the filter.
     return fetch(`${this.config.apiBaseUrl}/data`).then(
       () => true,
       () => false,
@@ -61,9 +62,9 @@ export class Api {
     if (response.status === 401 && this.client.current.ended !== undefined) {
       throw new BffError(401, 'session_expired', 'Your session has ended. Sign in again.');
     }
-    const answer = (await response.json().catch(() => null)) as Json;
-    if (response.ok) return answer;
-    const { code, message } = isObject(answer) ? answer : {};
+    const json = (await response.json().catch(() => null)) as Json;
+    if (response.ok) return json;
+    const { code, message } = isObject(json) ? json : {};
     throw new BffError(
       response.status,
       typeof code === 'string' ? code : 'error',
@@ -72,6 +73,7 @@ export class Api {
   }
 }
 
+/** Whether a JSON value is an object. */
 export function isObject(value: Json): value is { [name: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,17 +1,19 @@
-// The requests of this page to the BFF and the API, so that the page can show them. It replaces the browser's `fetch`, as monitoring
-// in pages does; nothing else of the demo needs this.
+// The requests of this page to the BFF and the API, so that the page can show them. The recorder replaces the browser's `fetch`, as
+// monitoring in pages does. Nothing else of the demo needs this.
 
+/** A request and what became of it. */
 export interface RecordedRequest {
   readonly id: number;
   readonly method: string;
   readonly path: string;
-  /** `undefined` while there is no response; 0 if there was none. */
+  /** `undefined`: there is no response yet. 0: there was none. */
   readonly status?: number;
   readonly milliseconds?: number;
 }
 
-const MAX_SHOWN = 12;
+const MAX_REQUESTS = 12;
 
+/** Records the latest requests. */
 export class RequestRecorder {
   #requests: readonly RecordedRequest[] = [];
   #count = 0;
@@ -42,6 +44,7 @@ export class RequestRecorder {
     };
   }
 
+  /** Calls `listener` after each change. Returns a function that stops it. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -54,7 +57,7 @@ export class RequestRecorder {
 
   #put(request: RecordedRequest): void {
     const others = this.#requests.filter(({ id }) => id !== request.id);
-    this.#requests = [...others, request].sort((one, other) => one.id - other.id).slice(-MAX_SHOWN);
+    this.#requests = [...others, request].sort((one, other) => one.id - other.id).slice(-MAX_REQUESTS);
     for (const listener of this.#listeners) listener();
   }
 }

@@ -2,10 +2,10 @@
 {{- define "bff.validate" -}}
 {{- $faults := list -}}
 {{- if hasKey .Values "env" -}}
-{{- $faults = append $faults "env is now extraEnv: rename the value" -}}
+{{- $faults = append $faults "env: unknown value: rename it to extraEnv" -}}
 {{- end -}}
 {{- if and .Values.config .Values.existingConfigMap.name -}}
-{{- $faults = append $faults "config and existingConfigMap.name are both set: remove one of them" -}}
+{{- $faults = append $faults "config: existingConfigMap.name is set as well: remove one of them" -}}
 {{- end -}}
 {{- range $name, $secret := omit .Values.secrets "files" -}}
 {{- if and $secret.name $secret.path -}}
@@ -25,7 +25,7 @@
 {{- $faults = append $faults (printf "terminationGracePeriodSeconds: %d s is too short: write %d or more, which is preStopSleepSeconds, 15 s for requests in progress and 40 s for exchanges with the token endpoint, or remove the value" $grace $least) -}}
 {{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled -}}
-{{- $faults = append $faults "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both set, so that Prometheus would scrape each pod twice: disable one of them" -}}
+{{- $faults = append $faults "metrics.serviceMonitor.enabled: metrics.podMonitor.enabled is set as well, and Prometheus would scrape each pod twice: disable one of them" -}}
 {{- end -}}
 {{- with $faults -}}{{- fail (printf "invalid values:\n%s" (join "\n" .)) -}}{{- end -}}
 {{- end -}}

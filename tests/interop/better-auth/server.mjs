@@ -24,7 +24,7 @@ globalThis.fetch = (input, init) => {
   return realFetch(url.startsWith(`${ORIGIN}/`) ? url.replace(ORIGIN, `http://127.0.0.1:${PORT}`) : input, init);
 };
 
-let limited = false;
+let isLimited = false;
 const auth = betterAuth({
   baseURL: ORIGIN,
   secret: createHash('sha256').update(DATABASE).digest('hex'),
@@ -36,7 +36,7 @@ const auth = betterAuth({
   rateLimit: {
     enabled: true,
     customRules: {
-      '/oauth2/token': () => limited && { window: 10, max: 2 },
+      '/oauth2/token': () => isLimited && { window: 10, max: 2 },
       '/**': () => false,
     },
   },
@@ -53,7 +53,7 @@ async function prepare() {
     const { user } = await internalAdapter.findUserByEmail(email);
     await internalAdapter.updateUser(user.id, { role, emailVerified: true });
   }
-  // Its API chooses clients' ids and secrets itself, and refuses loopback addresses.
+  // Better Auth's API chooses clients' ids and secrets itself, and refuses loopback addresses.
   for (const { clientSecret, ...client } of clients) {
     const where = [{ field: 'clientId', value: client.clientId }];
     if (await adapter.findOne({ model: 'oauthClient', where })) continue;
@@ -88,10 +88,10 @@ async function signIn(request, response) {
   let text = '';
   for await (const part of request) text += part;
   const sent = Object.fromEntries(new URLSearchParams(text));
-  const answer = await ask('/sign-in/username', sent, { cookie: request.headers.cookie ?? '' });
-  if (!answer.ok) return form(response, sent.oauth_query ?? '', answer.status);
-  const { url } = await answer.json();
-  response.writeHead(303, { location: url ?? '/', 'set-cookie': answer.headers.getSetCookie() }).end();
+  const received = await ask('/sign-in/username', sent, { cookie: request.headers.cookie ?? '' });
+  if (!received.ok) return form(response, sent.oauth_query ?? '', received.status);
+  const { url } = await received.json();
+  response.writeHead(303, { location: url ?? '/', 'set-cookie': received.headers.getSetCookie() }).end();
 }
 
 const actions = {
@@ -101,9 +101,9 @@ const actions = {
     const { internalAdapter } = await auth.$context;
     const { user } = await internalAdapter.findUserByEmail(`${USERNAME}@example.com`);
     const ended = await ask('/admin/revoke-user-sessions', { userId: user.id }, { cookie });
-    if (!ended.ok) throw new Error(`ending the sessions: HTTP ${ended.status}`);
+    if (!ended.ok) throw new Error(`ending the sessions failed: HTTP ${ended.status}`);
   },
-  // The key expires, as it does after rotationInterval; it stays published for gracePeriod.
+  // The key expires, as it does after rotationInterval, and stays published for gracePeriod.
   async '/new-key'() {
     const { adapter } = await auth.$context;
     for (const { id } of await adapter.findMany({ model: 'jwks' })) {
@@ -112,7 +112,7 @@ const actions = {
     }
   },
   async '/limit'(query) {
-    limited = query.get('on') === '1';
+    isLimited = query.get('on') === '1';
   },
 };
 

@@ -1,13 +1,13 @@
 // The login and consent application that Ory Hydra needs, for one user. It serves /ui/login, /ui/consent, /ui/logout and
-// /ui/error, and passes everything else on to Hydra, so that both have one origin.
+// /ui/error, and forwards everything else to Hydra, so that both have one origin.
 //
 // Environment: PORT, HYDRA_PUBLIC, HYDRA_ADMIN (origins), USERNAME, PASSWORD.
 import { createServer, request as httpRequest } from 'node:http';
 
 const { PORT, HYDRA_PUBLIC, HYDRA_ADMIN, USERNAME, PASSWORD } = process.env;
 const SUBJECT = 'user-1001';
-/** How long Hydra remembers the user, in seconds: `prompt=none` needs that. */
-const REMEMBER_FOR = 3600;
+/** How long Hydra remembers the user, in seconds, for `prompt=none`. */
+const REMEMBER_SECONDS = 3600;
 
 const CLAIMS = {
   profile: { preferred_username: USERNAME, given_name: 'Demo', family_name: 'User' },
@@ -18,7 +18,7 @@ const routes = {
   'GET /ui/login': async (query) => {
     const challenge = query.get('login_challenge');
     const request = await ask('GET', 'login', challenge);
-    // Hydra has judged prompt and max_age: it says so if its session suffices.
+    // Hydra has checked `prompt` and `max_age`. If its session suffices, it says so.
     return request.skip ? acceptLogin(challenge) : form(challenge);
   },
   'POST /ui/login': async (query, body) => {
@@ -30,20 +30,20 @@ const routes = {
     const challenge = query.get('consent_challenge');
     const request = await ask('GET', 'consent', challenge);
     const scopes = request.requested_scope ?? [];
-    return accepted('consent', challenge, {
+    return accept('consent', challenge, {
       grant_scope: scopes,
       grant_access_token_audience: request.requested_access_token_audience ?? [],
       remember: true,
       session: { id_token: Object.assign({}, ...scopes.map((scope) => CLAIMS[scope])) },
     });
   },
-  'GET /ui/logout': async (query) => accepted('logout', query.get('logout_challenge')),
+  'GET /ui/logout': async (query) => accept('logout', query.get('logout_challenge')),
   'GET /ui/error': async (query) => ({ status: 400, html: `<p>${escaped(query.get('error_description') ?? 'error')}</p>` }),
 };
 
-const acceptLogin = (challenge) => accepted('login', challenge, { subject: SUBJECT, remember: true, remember_for: REMEMBER_FOR });
+const acceptLogin = (challenge) => accept('login', challenge, { subject: SUBJECT, remember: true, remember_for: REMEMBER_SECONDS });
 
-async function accepted(kind, challenge, body) {
+async function accept(kind, challenge, body) {
   return { location: (await ask('PUT', kind, challenge, body)).redirect_to };
 }
 
@@ -52,7 +52,7 @@ async function ask(method, kind, challenge, body) {
   const action = method === 'PUT' ? '/accept' : '';
   const url = `${HYDRA_ADMIN}/admin/oauth2/auth/requests/${kind}${action}?${kind}_challenge=${encodeURIComponent(challenge)}`;
   const response = await fetch(url, { method, body: body && JSON.stringify(body), headers: { 'content-type': 'application/json' } });
-  if (!response.ok) throw new Error(`${kind}${action}: HTTP ${response.status}: ${await response.text()}`);
+  if (!response.ok) throw new Error(`${method} ${kind}${action} failed: HTTP ${response.status}: ${await response.text()}`);
   return response.json();
 }
 
@@ -73,21 +73,21 @@ async function read(request) {
   return new URLSearchParams(text);
 }
 
-function passOn(request, response) {
+function forward(request, response) {
   const { hostname, port } = new URL(HYDRA_PUBLIC);
   const options = { hostname, port, method: request.method, path: request.url, headers: request.headers };
-  const onward = httpRequest(options, (answer) => {
-    response.writeHead(answer.statusCode, answer.rawHeaders);
-    answer.pipe(response);
+  const forwarded = httpRequest(options, (received) => {
+    response.writeHead(received.statusCode, received.rawHeaders);
+    received.pipe(response);
   });
-  onward.on('error', () => response.writeHead(503).end());
-  request.pipe(onward);
+  forwarded.on('error', () => response.writeHead(503).end());
+  request.pipe(forwarded);
 }
 
 createServer(async (request, response) => {
   const url = new URL(request.url, 'http://localhost');
   const route = routes[`${request.method} ${url.pathname}`];
-  if (!route) return passOn(request, response);
+  if (!route) return forward(request, response);
   try {
     const { status = 302, location, html } = await route(url.searchParams, request.method === 'POST' && await read(request));
     response.writeHead(status, location ? { location } : { 'content-type': 'text/html' });

@@ -4,7 +4,7 @@ import { BffClient } from 'bff-envoy-client';
 import { BffProvider, useBff, useSession } from 'bff-envoy-client/react';
 import { useState } from 'react';
 
-// Both sides load this module.
+// The server and the browser load this module.
 const client = new BffClient<{ given_name?: string }>({ bffUrl: '/bff' });
 
 export function Session() {
