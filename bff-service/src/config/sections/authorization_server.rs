@@ -39,8 +39,8 @@ section! {
         /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
         /// Time limit for a request to the token endpoint, in seconds; at least `request_timeout_ms` applies. Callers
-        /// of `/login/end`, `/callback` and `/refresh` wait for the token request for at most `request_timeout_ms`; it
-        /// then continues, and the next call receives its result.
+        /// of `/login/end`, `/callback` and `/refresh` wait for the token request for at most `request_timeout_ms`.
+        /// The request then continues, and the next call receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
         /// same number applies separately to all exchanges of codes of a replica and to all its refreshes, each without

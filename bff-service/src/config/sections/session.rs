@@ -11,12 +11,12 @@ section! {
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum duration of a login, in seconds.
         pub login_seconds: u64 = 600, 1..=86_400;
-        /// How long later callers with the same refresh token receive the outcome of a successful refresh, in seconds;
+        /// How long later callers with the same refresh token receive the result of a successful refresh, in seconds;
         /// at most 2 if the authorization server does not rotate refresh tokens. If the refresh token was rotated and
-        /// no caller has received the outcome, the service keeps the outcome for up to an hour, unless the value is
+        /// no caller has received the result, the service caches the result for up to an hour, unless the value is
         /// `0`.
         pub refresh_replay_seconds: u64 = 30, 0..=600;
-        /// Maximum number of refresh outcomes that the service keeps for later callers with the same refresh token.
+        /// Maximum number of refresh results that the service caches for later callers with the same refresh token.
         pub refresh_replay_entries: usize = 10_000, 1..=10_000_000;
         /// How long the service remembers that a session was ended, in seconds. Set at least the lifetime of the
         /// session cookies.
