@@ -1,10 +1,10 @@
 //! The error codes of the service: one table of status, code and message (`docs/CONTRACT.md`, section 1). The messages
-//! are fixed; the details are logged.
+//! are fixed, and the details are in the log.
 
 use bff_core::error_body::error_body;
 use bff_core::gateway::error_code::ErrorCode as Shared;
 
-/// The service asks Redis every second whether it is back, and refreshes again three seconds later.
+/// While Redis is unavailable, the service polls it every second. It refreshes again three seconds after Redis is back.
 const REDIS_RETRY_SECONDS: u16 = 5;
 
 /// The error code of a failed request.
@@ -12,7 +12,7 @@ const REDIS_RETRY_SECONDS: u16 = 5;
 pub enum ErrorCode {
     /// The authorization server is unreachable, or its response cannot be used.
     AuthorizationServerError,
-    /// The authorization server cannot answer now; the same request may succeed later.
+    /// The authorization server cannot answer now. The same request may succeed later.
     AuthorizationServerBusy {
         /// The time to wait, in seconds, if the authorization server sends one: the `Retry-After` of the response.
         retry_after: Option<u16>,
@@ -28,13 +28,14 @@ pub enum ErrorCode {
     InvalidRequest,
     /// The body is too long.
     PayloadTooLarge,
-    /// The body is not JSON.
+    /// The media type of the body is not the expected one.
     UnsupportedMediaType,
-    /// The authorization server rejected a back-channel request.
+    /// The authorization server refused a back-channel request.
     AuthorizationError,
     /// The authorization server no longer accepts the access token.
     TokenExpired,
-    /// The session has ended: its refresh token is no longer accepted, or it was ended before its cookies expired.
+    /// The session has ended: the authorization server no longer accepts its refresh token, or it was ended before its
+    /// cookies expired.
     SessionExpired,
     /// The authorization server requires the user to sign in.
     LoginRequired,

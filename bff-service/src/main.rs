@@ -1,4 +1,4 @@
-//! `bff-service`: serves the BFF's endpoints, checks its configuration, or makes cookie keys.
+//! `bff-service`: serves the BFF's endpoints, checks its configuration, or generates cookie keys.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -61,7 +61,7 @@ fn run_keys(arguments: &[String]) -> ExitCode {
             print!("{}", *text);
             ExitCode::SUCCESS
         }
-        Err(KeysError::Refused(message)) => {
+        Err(KeysError::Failed(message)) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE
         }
@@ -124,7 +124,7 @@ async fn serve(configs: Vec<Config>, read_config: ReadConfig) -> Result<(), Stri
         admin: listen("server.admin_port", config.admin_address())?,
     };
     let export = otlp::start(|name| std::env::var(name).ok())?;
-    let served = server::run(application::all(configs)?, listeners, read_config).await;
+    let served = server::run(application::build_all(configs)?, listeners, read_config).await;
     if let Some(export) = export {
         export.finish().await;
     }

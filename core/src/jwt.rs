@@ -33,8 +33,8 @@ pub(crate) fn introspection_claims(token: &[u8]) -> Option<Map<String, Value>> {
     signed_claims(token, |typ| typ == Some("token-introspection+jwt"))
 }
 
-/// Returns the claims of a signed JWT if `is_right` accepts its `typ`, in lower case and without `application/`.
-fn signed_claims(token: &[u8], is_right: impl FnOnce(Option<&str>) -> bool) -> Option<Map<String, Value>> {
+/// Returns the claims of a signed JWT if `is_accepted` accepts its `typ`, in lower case and without `application/`.
+fn signed_claims(token: &[u8], is_accepted: impl FnOnce(Option<&str>) -> bool) -> Option<Map<String, Value>> {
     if token.len() > MAX_JWT_BYTES {
         return None;
     }
@@ -56,7 +56,7 @@ fn signed_claims(token: &[u8], is_right: impl FnOnce(Option<&str>) -> bool) -> O
     let typ = typ
         .as_deref()
         .map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
-    is_right(typ).then(|| object(claims))?
+    is_accepted(typ).then(|| object(claims))?
 }
 
 /// Returns `exp` in whole seconds since 1970 (RFC 7519, section 4.1.4); `None` if it is missing.

@@ -39,7 +39,7 @@ pub(crate) fn property(path: &[&str]) -> Result<Option<Vec<u8>>, u32> {
     // SAFETY: the host reads as many bytes as it is told; both pointers are to variables of the types that it writes.
     let status = unsafe { imported::proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
     // SAFETY: the host has written both.
-    unsafe { answered(status, data, size) }
+    unsafe { convert_result(status, data, size) }
 }
 
 /// Returns the first line of a response header; the host does not show the others. The SDK panics if the host has no
@@ -57,14 +57,14 @@ pub(crate) fn first_response_header(name: &str) -> Result<Option<Vec<u8>>, u32> 
         )
     };
     // SAFETY: the host has written both.
-    unsafe { answered(status, data, size) }
+    unsafe { convert_result(status, data, size) }
 }
 
 /// Converts what a host call has returned for a property or a header.
 ///
 /// # Safety
 /// `data` and `size` must be as the host has left them.
-unsafe fn answered(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec<u8>>, u32> {
+unsafe fn convert_result(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec<u8>>, u32> {
     match status {
         NOT_FOUND => Ok(None),
         // The host allocates nothing for an empty string.
@@ -81,7 +81,7 @@ unsafe fn answered(status: u32, data: *mut u8, size: usize) -> Result<Option<Vec
 pub(crate) fn send_local_response(status: u32, details: &str, body: &str, headers: &[u8]) -> HostResult {
     const GRPC_STATUS_BY_ENVOY: i32 = -1;
     // SAFETY: the host reads as many bytes from each pointer as it is told, and these are the slices' lengths.
-    let outcome = unsafe {
+    let result = unsafe {
         imported::proxy_send_local_response(
             status,
             details.as_ptr(),
@@ -93,7 +93,7 @@ pub(crate) fn send_local_response(status: u32, details: &str, body: &str, header
             GRPC_STATUS_BY_ENVOY,
         )
     };
-    if outcome == OK { Ok(()) } else { Err(outcome) }
+    if result == OK { Ok(()) } else { Err(result) }
 }
 
 const OK: u32 = 0;

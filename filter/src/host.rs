@@ -34,6 +34,7 @@ pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
     let _ = hostcalls::log(level, &message.to_string());
 }
 
+/// Returns the plugin configuration.
 pub(crate) fn plugin_configuration() -> Vec<u8> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX)
         .ok()
@@ -85,6 +86,7 @@ pub(crate) fn route_metadata(namespace: &str, name: &str) -> Option<Vec<u8>> {
     abi::property(&path).unwrap_or_else(|_| Some(vec![0]))
 }
 
+/// Resumes the current request.
 pub(crate) fn resume_request() {
     let _ = hostcalls::resume_http_request();
 }

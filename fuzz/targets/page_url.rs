@@ -1,7 +1,7 @@
 //! `pageUrl`: ambiguous responses are rejected, and so are responses in another mode than the requested one.
 #![no_main]
 
-use bff_service::api::fuzzing::{PageUrlKind, page_url};
+use bff_service::api::fuzzing::{PageUrlKind, parse_page_url};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         (text.to_owned(), true),
         (format!("https://www.example.com/?{text}"), true),
     ] {
-        let Some(kind) = page_url(&text, signed) else { continue };
+        let Some(kind) = parse_page_url(&text, signed) else { continue };
         assert!(!(signed && kind == PageUrlKind::Plain) && (signed || kind != PageUrlKind::Signed));
         if kind != PageUrlKind::Ordinary {
             let url = url::Url::parse(&text).expect("it was parsed before");

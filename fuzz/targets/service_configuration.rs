@@ -20,7 +20,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         match config::parse(text, env) {
             Ok(configs) => assert!(!configs.is_empty()),
             Err(error) => {
-                assert!(!error.faults().is_empty());
+                assert!(!error.errors().is_empty());
                 let shown = error.to_string();
                 assert!(
                     !shown.contains(SECRET) && !shown.contains(KEY),

@@ -45,7 +45,7 @@ pub(super) async fn read(headers: &HeaderMap, payload: Payload, kind: BodyKind) 
     if !body.is_empty() && !may_be(headers, kind) {
         return Err(ApiError::new(
             ErrorCode::UnsupportedMediaType,
-            "unexpected Content-Type",
+            "unexpected Content-Type of the request body",
         ));
     }
     Ok(body)

@@ -13,7 +13,7 @@ use crate::session::cookies::request::{CookieError, RequestCookies};
 use crate::session::cookies::settings::CookieSettings;
 use crate::session::current_session::{NoSession, RequestSession};
 
-/// Headers in which browsers mark a prefetch; the second one is that of older browsers.
+/// Headers in which browsers mark a prefetch. The second one is that of older browsers.
 const PURPOSES: [HeaderName; 2] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
@@ -25,10 +25,10 @@ pub(super) fn caller_origin<'r>(headers: &'r HeaderMap, trusted: &TrustedOrigins
     CallerOrigin::of(Values::of(headers.get_all(ORIGIN).map(HeaderValue::as_bytes)), trusted)
 }
 
-/// Checks Origin and Fetch Metadata. `required`: the request changes something, and must have a trusted Origin.
-pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, required: bool) -> Result<(), ApiError> {
+/// Checks Origin and Fetch Metadata. `is_required`: the request changes something, and must have a trusted Origin.
+pub(super) fn check_origin(caller: CallerOrigin<'_>, headers: &HeaderMap, is_required: bool) -> Result<(), ApiError> {
     let sites = headers.get_all(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-    let without = match required {
+    let without = match is_required {
         true => WithoutOrigin::Refused,
         false => WithoutOrigin::Allowed,
     };
@@ -58,12 +58,12 @@ pub(super) fn check_navigation(origin: CallerOrigin<'_>, headers: &HeaderMap) ->
         return Err(untrusted_origin(headers));
     }
     // Older browsers do not send Fetch Metadata.
-    let only = |name, value: &str| {
+    let is_only = |name, value: &str| {
         headers
             .get_all(name)
             .all(|line: &HeaderValue| line.as_bytes() == value.as_bytes())
     };
-    match only("sec-fetch-mode", "navigate") && only("sec-fetch-dest", "document") {
+    match is_only("sec-fetch-mode", "navigate") && is_only("sec-fetch-dest", "document") {
         true => Ok(()),
         false => {
             let failure = ApiError::unauthorized("the request is not a navigation of the browser");
@@ -85,10 +85,10 @@ pub(super) fn check_not_prefetch(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-/// The session that a request acts on.
-pub(super) fn required_session(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
+/// Returns the session that a request acts on.
+pub(super) fn require_session(cookies: &RequestCookies<'_>) -> Result<RequestSession, ApiError> {
     RequestSession::of(cookies).map_err(|why| match why {
-        NoSession::Nobody(fault) => cookie_error(cookies.settings(), Purpose::Csrf, &fault),
+        NoSession::Nobody(error) => cookie_error(cookies.settings(), Purpose::Csrf, &error),
         NoSession::Different(error) => ApiError::unauthorized(error.to_string()).because(Reason::CookiesMixed),
         NoSession::Ended => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionEnded),
         NoSession::Expired => ApiError::new(ErrorCode::SessionExpired, why.to_string()).because(Reason::SessionExpired),
@@ -113,7 +113,7 @@ pub(super) fn check_csrf_value<'s>(
     settings: &CookieSettings,
     session: &'s RequestSession,
 ) -> Result<&'s [u8], ApiError> {
-    let cookie = required(settings, Purpose::Csrf, &session.csrf)?;
+    let cookie = require(settings, Purpose::Csrf, &session.csrf)?;
     csrf::check(value, cookie, &session.current()).map_err(csrf_error)?;
     Ok(&cookie.value)
 }
@@ -123,21 +123,21 @@ fn csrf_error(error: CsrfError) -> ApiError {
 }
 
 /// Returns a cookie of the session that the endpoint requires.
-pub(super) fn required<'s, T>(
+pub(super) fn require<'s, T>(
     settings: &CookieSettings,
     purpose: Purpose,
     cookie: &'s Result<T, CookieError>,
 ) -> Result<&'s T, ApiError> {
-    cookie.as_ref().map_err(|fault| cookie_error(settings, purpose, fault))
+    cookie.as_ref().map_err(|error| cookie_error(settings, purpose, error))
 }
 
 /// The error for a cookie that cannot be used.
-pub(super) fn cookie_error(settings: &CookieSettings, purpose: Purpose, fault: &CookieError) -> ApiError {
-    let reason = match fault {
+pub(super) fn cookie_error(settings: &CookieSettings, purpose: Purpose, error: &CookieError) -> ApiError {
+    let reason = match error {
         CookieError::Missing => Reason::CookieMissing,
         CookieError::Expired => Reason::CookieExpired,
         CookieError::OfAnotherSession => Reason::CookiesMixed,
         CookieError::Unusable(_) => Reason::CookieUnreadable,
     };
-    ApiError::unauthorized(format!("cookie {} {fault}", settings.name(purpose))).because(reason)
+    ApiError::unauthorized(format!("cookie {} {error}", settings.name(purpose))).because(reason)
 }

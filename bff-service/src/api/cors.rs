@@ -55,8 +55,8 @@ pub(super) fn allow(
     {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
     }
-    let is_further = |name: &str| further.iter().any(|pattern| pattern.matches(name));
-    let allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name) || is_further(name);
+    let is_further = |name: &str| further.iter().any(|pattern| pattern.is_match(name));
+    let is_allowed = |name: &str| name == csrf_header.as_str() || ALLOWED_HEADERS.contains(&name) || is_further(name);
     let mut granted: Vec<String> = Vec::new();
     for line in request.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
         let names = line
@@ -64,7 +64,7 @@ pub(super) fn allow(
             .unwrap_or_default()
             .split(',')
             .map(|name| name.trim().to_ascii_lowercase());
-        for name in names.filter(|name| allowed(name)) {
+        for name in names.filter(|name| is_allowed(name)) {
             if !granted.contains(&name) {
                 granted.push(name);
             }

@@ -5,6 +5,7 @@ use actix_web::http::Method;
 use super::body::BodyKind;
 use crate::config::Config;
 
+/// An endpoint of the API.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Endpoint {
     /// `POST /login/start`
@@ -209,11 +210,12 @@ impl Route {
 }
 
 impl Endpoint {
+    /// The method.
     pub(super) fn method(self) -> Method {
         self.row().map_or(Method::GET, |(_, method, ..)| method.clone())
     }
 
-    /// Whether the endpoint answers HEAD like GET (RFC 9110, section 9.3.2): only if that has no side effect.
+    /// Whether the endpoint answers HEAD like GET (RFC 9110, section 9.3.2). It does so only if GET has no side effect.
     fn has_head(self) -> bool {
         match self {
             Endpoint::Session | Endpoint::UserInfo | Endpoint::Claims | Endpoint::Jwks | Endpoint::Login => true,
@@ -259,6 +261,7 @@ impl Endpoint {
         self.row().map_or("unknown", |(_, _, name, ..)| name)
     }
 
+    /// The caller.
     pub(super) fn caller(self) -> Caller {
         self.row().map_or(Caller::Page, |(_, _, _, caller, _)| *caller)
     }

@@ -13,8 +13,8 @@ use crate::random::RandomError;
 use crate::session::writer::WriteError;
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
-/// The reason for a refusal: a label of a metric, and a member of the audit line. Without a reason, the error code is
-/// used.
+/// The reason for a rejection: a label of a metric, and a member of the audit line. If there is no reason, the error
+/// code stands in its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reason {
     /// The Origin is missing or not trusted.
@@ -69,38 +69,38 @@ impl Reason {
 /// A refused or failed request.
 #[derive(Debug)]
 pub(super) struct ApiError {
-    refusal: ErrorCode,
+    error_code: ErrorCode,
     reason: Option<Reason>,
     /// The `error` of the authorization response, which replaces the error code.
-    code: Option<String>,
+    oauth_error: Option<String>,
     why: Cow<'static, str>,
     set_cookies: Vec<String>,
 }
 
 impl ApiError {
     /// `why` is for the log, and must contain no token, cookie or secret.
-    pub(super) fn new(refusal: ErrorCode, why: impl Into<Cow<'static, str>>) -> ApiError {
+    pub(super) fn new(error_code: ErrorCode, why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError {
-            refusal,
+            error_code,
             reason: None,
-            code: None,
+            oauth_error: None,
             why: why.into(),
             set_cookies: Vec::new(),
         }
     }
 
-    /// 401: the Origin, the CSRF value or a cookie is invalid.
+    /// HTTP 401: the Origin, the CSRF value or a cookie is invalid.
     pub(super) fn unauthorized(why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError::new(ErrorCode::UnauthorizedRequest, why)
     }
 
-    /// 400: the request is invalid.
+    /// HTTP 400: the request is invalid.
     pub(super) fn invalid(why: impl Into<Cow<'static, str>>) -> ApiError {
         ApiError::new(ErrorCode::InvalidRequest, why)
     }
 
-    /// The authorization server answered the login with an error in the front channel. Its error code is in the
-    /// response if it has the form of RFC 6749, section 4.1.2.1.
+    /// The authorization server answered the login with an error in the front channel. If its error code has the form
+    /// of RFC 6749, section 4.1.2.1, the response contains it.
     pub(super) fn front_channel(error: &str) -> ApiError {
         if error == "login_required" {
             return ApiError::new(
@@ -113,11 +113,13 @@ impl ApiError {
         if let Some(code) = code {
             why = format!("the authorization server answered the login with error `{code}`");
             if let Some(settings) = settings_behind(OAuthErrorCode::of(code)) {
-                why.push_str(&format!(": check that {settings} is as registered there"));
+                why.push_str(&format!(
+                    ": check that {settings} is as registered at the authorization server"
+                ));
             }
         }
         ApiError {
-            code: code.map(str::to_owned),
+            oauth_error: code.map(str::to_owned),
             ..ApiError::new(ErrorCode::AuthorizationError, why)
         }
     }
@@ -137,24 +139,25 @@ impl ApiError {
 
     /// Whether the same request may succeed later.
     pub(super) fn is_temporary(&self) -> bool {
-        self.concerns_authorization_server() || self.refusal == ErrorCode::RefreshUnavailable
+        self.is_from_authorization_server() || self.error_code == ErrorCode::RefreshUnavailable
     }
 
     /// Whether the authorization server is the reason.
-    pub(super) fn concerns_authorization_server(&self) -> bool {
+    pub(super) fn is_from_authorization_server(&self) -> bool {
         matches!(
-            self.refusal,
+            self.error_code,
             ErrorCode::AuthorizationServerError | ErrorCode::AuthorizationServerBusy { .. }
         )
     }
 
+    /// The error code.
     pub(super) fn error_code(&self) -> ErrorCode {
-        self.refusal
+        self.error_code
     }
 
     /// The name of the reason, or otherwise the error code.
     pub(super) fn reason(&self) -> &'static str {
-        self.reason.map_or(self.refusal.code(), Reason::name)
+        self.reason.map_or(self.error_code.code(), Reason::name)
     }
 
     /// The details, for the log.
@@ -164,15 +167,15 @@ impl ApiError {
 
     /// The error code, and the `Set-Cookie` lines.
     pub(super) fn into_code(self) -> (String, Vec<String>) {
-        let code = self.code.unwrap_or_else(|| self.refusal.code().to_owned());
+        let code = self.oauth_error.unwrap_or_else(|| self.error_code.code().to_owned());
         (code, self.set_cookies)
     }
 
     /// The response's JSON, and its `Set-Cookie` lines.
     pub(super) fn into_parts(self) -> (String, Vec<String>) {
-        let body = match self.code {
-            Some(code) => error_body(&code, self.refusal.message()),
-            None => self.refusal.body(),
+        let body = match self.oauth_error {
+            Some(code) => error_body(&code, self.error_code.message()),
+            None => self.error_code.body(),
         };
         (body, self.set_cookies)
     }
@@ -194,11 +197,12 @@ impl From<OAuthError> for ApiError {
     }
 }
 
-/// The error code; `rejected` has it for an error response of the authorization server, which depends on the request.
-fn code_of(error: &OAuthError, rejected: impl FnOnce(&ErrorResponse) -> ErrorCode) -> ErrorCode {
+/// The error code. `code_of_response` returns it for an error response of the authorization server, which depends on
+/// the request.
+fn code_of(error: &OAuthError, code_of_response: impl FnOnce(&ErrorResponse) -> ErrorCode) -> ErrorCode {
     match error {
         OAuthError::Unavailable(_) => ErrorCode::AuthorizationServerError,
-        OAuthError::Rejected(error_response) => rejected(error_response),
+        OAuthError::Rejected(error_response) => code_of_response(error_response),
         OAuthError::TokenExpired => ErrorCode::TokenExpired,
         OAuthError::InvalidIdToken(_)
         | OAuthError::AuthorizationResponse(_)

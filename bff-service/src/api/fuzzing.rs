@@ -14,13 +14,13 @@ pub enum PageUrlKind {
     Signed,
 }
 
-/// Parses a page's URL; `None` if it is refused. `signed`: the response mode is `jwt`.
-pub fn page_url(text: &str, signed: bool) -> Option<PageUrlKind> {
-    let mode = match signed {
+/// Parses a page's URL; `None` if it is refused. `is_signed`: the response mode is `jwt`.
+pub fn parse_page_url(page_url: &str, is_signed: bool) -> Option<PageUrlKind> {
+    let mode = match is_signed {
         true => ResponseMode::Jwt,
         false => ResponseMode::Query,
     };
-    Some(match PageUrl::parse(text, mode).ok()? {
+    Some(match PageUrl::parse(page_url, mode).ok()? {
         PageUrl::Ordinary(_) => PageUrlKind::Ordinary,
         PageUrl::Response(_) => PageUrlKind::Plain,
         PageUrl::Signed(_) => PageUrlKind::Signed,

@@ -1,17 +1,16 @@
 //! The HTTP API (`docs/CONTRACT.md`, section 1).
 //!
 //! Every request passes through [`router`]: application, path, Origin and Fetch Metadata, preflight, method, body, and
-//! then the endpoint; every response is built by `respond`. There is no other router that a new endpoint could be
-//! registered with to avoid the checks.
+//! then the endpoint. `respond` builds every response. There is no other router with which a new endpoint could be
+//! registered to avoid the checks.
 //!
 //! * [`router`]: routing and checks; [`call`]: the request that an endpoint gets.
 //! * `endpoint`: the table of endpoints; `endpoints`: their implementation.
 //! * `checks`, `body`: the checks before the endpoint.
-//! * `answer`, `error`, `respond`, `cors`: the response.
+//! * `success`, `error`, `respond`, `cors`: the response.
 //! * `record`: metrics, audit lines and spans.
 //! * [`openapi`]: the description of all that.
 
-mod answer;
 mod body;
 pub mod call;
 mod checks;
@@ -25,3 +24,4 @@ pub mod openapi;
 mod record;
 mod respond;
 pub mod router;
+mod success;

@@ -1,13 +1,13 @@
-//! The records of a request for operators: a counter, an audit line for a refusal, and the end of its span.
+//! The records of a request for operators: a counter, an audit line for a rejection, and the end of its span.
 
 use std::time::Duration;
 
 use crate::error_code::ErrorCode;
 use actix_web::http::Method;
 
-use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::error::ApiError;
+use super::success::Success;
 use crate::application::Application;
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::request_context::RequestContext;
@@ -24,37 +24,39 @@ pub(super) fn end_span(
         None => "unknown".to_owned(),
     };
     let method = endpoint.map_or(Method::GET, Endpoint::method);
-    RequestContext::answered(method.as_str(), route, status, error);
+    RequestContext::end_span(method.as_str(), route, status, error);
 }
 
-/// Counts the request, and logs a refusal. Returns its error code. Important successes have their own log lines.
+/// Counts the request, and logs a rejection. Returns its error code. Important successes have their own log lines.
 pub(super) fn record(
     application: &Application,
     endpoint: Option<Endpoint>,
-    result: &Result<Answer, ApiError>,
+    result: &Result<Success, ApiError>,
     time: Duration,
 ) -> Option<&'static str> {
     let name = endpoint.map_or("unknown", Endpoint::name);
     let failure = result.as_ref().err();
     count(application, name, failure, time);
     let failure = failure?;
-    log_refusal(name, failure);
+    log_rejection(name, failure);
     Some(failure.error_code().code())
 }
 
+/// Counts a request, and its rejection.
 pub(super) fn count(application: &Application, endpoint: &'static str, failure: Option<&ApiError>, time: Duration) {
     let metrics = &application.metrics;
     let Some(failure) = failure else {
-        return metrics.request(endpoint, "ok", time);
+        return metrics.count_request(endpoint, "ok", time);
     };
-    metrics.request(endpoint, failure.error_code().code(), time);
-    metrics.refused(endpoint, failure.reason());
-    if failure.concerns_authorization_server() {
-        metrics.authorization_server_failed();
+    metrics.count_request(endpoint, failure.error_code().code(), time);
+    metrics.count_rejection(endpoint, failure.reason());
+    if failure.is_from_authorization_server() {
+        metrics.count_authorization_server_failure();
     }
 }
 
-pub(super) fn log_refusal(endpoint: &'static str, failure: &ApiError) {
+/// Writes the audit line of a rejection.
+pub(super) fn log_rejection(endpoint: &'static str, failure: &ApiError) {
     let (status, code) = (failure.error_code().status(), failure.error_code().code());
     let level = match status {
         // Browsers prefetch on their own, and often.

@@ -1,4 +1,4 @@
-//! Builds the HTTP response. All headers that every response has are added here only.
+//! Builds the HTTP response. Only this module adds the headers that every response has.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -10,13 +10,14 @@ use actix_web::http::header::{
 use crate::error_code::ErrorCode;
 use bff_core::request::origin::CallerOrigin;
 
-use super::answer::{Answer, Content};
 use super::cors;
 use super::error::ApiError;
+use super::success::{Content, Success};
 
-pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>) -> HttpResponse {
+/// Builds the response to a request of this origin.
+pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Success, ApiError>) -> HttpResponse {
     let (status, kind, body, further, set_cookies) = match result {
-        Ok(Answer { content, set_cookies }) => {
+        Ok(Success { content, set_cookies }) => {
             let (status, kind, body, further) = parts(content);
             (status, kind, body, further, set_cookies)
         }
@@ -69,8 +70,8 @@ pub(super) fn respond(origin: CallerOrigin<'_>, result: Result<Answer, ApiError>
 const JSON: &str = "application/json";
 
 /// The `Retry-After` header of an error, if any.
-fn retry_after(refusal: ErrorCode) -> Option<(HeaderName, String)> {
-    Some((RETRY_AFTER, refusal.retry_after()?.to_string()))
+fn retry_after(code: ErrorCode) -> Option<(HeaderName, String)> {
+    Some((RETRY_AFTER, code.retry_after()?.to_string()))
 }
 
 type Parts = (StatusCode, Option<&'static str>, String, Option<(HeaderName, String)>);

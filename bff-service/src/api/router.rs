@@ -12,13 +12,13 @@ use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use bff_core::request::origin::CallerOrigin;
 
-use super::answer::Answer;
 use super::call::{Call, Worker};
 use super::checks::{caller_origin, check_navigation, check_not_prefetch, check_origin, untrusted_origin};
 use super::endpoint::{Caller, Endpoint, Offered, Route};
 use super::error::ApiError;
-use super::record::{count, end_span, log_refusal, record};
+use super::record::{count, end_span, log_rejection, record};
 use super::respond::respond;
+use super::success::Success;
 use super::{body, cors, endpoints};
 use crate::clock;
 use crate::session::cookies::request::{Place, RequestCookies};
@@ -26,8 +26,8 @@ use crate::session::cookies::response::SetCookies;
 use crate::telemetry::request_context::{RequestContext, RequestId};
 use crate::telemetry::trace::TraceContext;
 
-/// Registers the API of all applications in an actix application. While `is_draining`, each response closes its
-/// connection, so that the proxy sends no request on it when the service exits.
+/// Registers the API of all applications in an actix application. While `is_draining` is true, each response closes
+/// its connection, so that the proxy sends no request on it when the service exits.
 pub fn configure(workers: Vec<Worker>, is_draining: Arc<AtomicBool>) -> impl FnOnce(&mut web::ServiceConfig) {
     let workers: Rc<[Worker]> = workers.into();
     move |app| {
@@ -74,14 +74,14 @@ fn find<'a>(workers: &'a [Worker], request: &HttpRequest) -> Option<&'a Worker> 
         .iter()
         .filter(|worker| worker.application.routing.is_for(host, request.uri().path()))
         // An application that names the host takes precedence over one for any host.
-        .max_by_key(|worker| worker.application.routing.names_hosts())
+        .max_by_key(|worker| worker.application.routing.has_hosts())
 }
 
 async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let began = Instant::now();
     let Some(worker) = find(workers, request) else {
         let failure = ApiError::new(ErrorCode::NotFound, "no application serves this host and path");
-        log_refusal("unknown", &failure);
+        log_rejection("unknown", &failure);
         if let Some(application) = workers.first().map(|worker| &worker.application) {
             count(application, "unknown", Some(&failure), began.elapsed());
         }
@@ -92,12 +92,12 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
     let origin = caller_origin(headers, application.config.trusted_origins());
     let offered = Offered::by(&application.config);
     let route = Route::find(request.uri().path(), &application.config.endpoints_prefix, offered);
-    let preflight = request.method() == Method::OPTIONS;
+    let is_preflight = request.method() == Method::OPTIONS;
 
     let result = match &route {
         // A preflight is never refused: the browser stops a request of an origin that the response does not allow.
-        Some(_) if preflight => Ok(Answer::default()),
-        None if preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Answer::default()),
+        Some(_) if is_preflight => Ok(Success::default()),
+        None if is_preflight && !matches!(origin, CallerOrigin::Trusted(_)) => Ok(Success::default()),
         route => dispatch(worker, request, origin, route.as_ref(), payload).await,
     };
 
@@ -105,13 +105,13 @@ async fn answer(workers: &[Worker], request: &HttpRequest, payload: web::Payload
         .as_ref()
         .and_then(|route| route.endpoint(request.method()).or_else(|| route.main()));
     let error = record(application, endpoint, &result, began.elapsed());
-    let not_allowed = matches!(&result, Err(failure) if failure.error_code() == ErrorCode::MethodNotAllowed);
+    let is_not_allowed = matches!(&result, Err(failure) if failure.error_code() == ErrorCode::MethodNotAllowed);
     let mut response = respond(origin, result);
     if let Some(route) = &route {
-        if not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
+        if is_not_allowed && let Ok(methods) = HeaderValue::try_from(route.allow()) {
             response.headers_mut().insert(ALLOW, methods);
         }
-        if preflight && matches!(origin, CallerOrigin::Trusted(_)) {
+        if is_preflight && matches!(origin, CallerOrigin::Trusted(_)) {
             let further = application.config.cors_allowed_headers();
             cors::allow(
                 response.headers_mut(),
@@ -132,19 +132,19 @@ async fn dispatch(
     origin: CallerOrigin<'_>,
     route: Option<&Route>,
     payload: web::Payload,
-) -> Result<Answer, ApiError> {
+) -> Result<Success, ApiError> {
     let headers = request.headers();
     let endpoint = route.and_then(|route| route.endpoint(request.method()));
     match endpoint.map_or(Caller::Page, Endpoint::caller) {
         Caller::Page => {
-            let required = request.method() != Method::GET && request.method() != Method::HEAD;
-            check_origin(origin, headers, required)?;
+            let is_required = request.method() != Method::GET && request.method() != Method::HEAD;
+            check_origin(origin, headers, is_required)?;
         }
         Caller::Navigation => {
             check_not_prefetch(headers)?;
             check_navigation(origin, headers)?;
         }
-        // A page must not call this endpoint; a server sends no Origin.
+        // A page must not call this endpoint. A server sends no Origin.
         Caller::AuthorizationServer if origin == CallerOrigin::Untrusted => {
             return Err(untrusted_origin(headers));
         }
@@ -194,7 +194,7 @@ async fn dispatch(
     };
     if is_head {
         return result
-            .map(|answer| answer.with_cookies(Vec::new()))
+            .map(|success| success.with_cookies(Vec::new()))
             .map_err(|failure| failure.with_cookies(Vec::new()));
     }
     result.map_err(|failure| {

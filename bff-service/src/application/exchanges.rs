@@ -1,4 +1,4 @@
-//! Exchanges at the token endpoint: of a code, or of a rotating refresh token, each of which can be used once; and
+//! Exchanges at the token endpoint, of a code or of a rotating refresh token, each of which can be used once. Also
 //! revocations, without which tokens that nobody has would stay valid.
 //!
 //! Such an exchange must not be lost, so it is a separate task on a thread that outlives the workers. Its caller waits
@@ -45,7 +45,7 @@ impl From<TimedOut> for OAuthError {
 /// The caller of an exchange, as the exchange sees it.
 pub struct Caller {
     waits: Weak<()>,
-    /// Later, it may have been answered by the time it would get the result.
+    /// Later, the service may have answered it by the time it would get the result.
     surely_until: Instant,
 }
 
@@ -95,7 +95,7 @@ impl Exchanges {
         self.times
     }
 
-    /// Runs the exchanges of the workers with `client`. Never returns; spawn it once, on a thread that runs actix and
+    /// Runs the exchanges of the workers with `client`. Never returns. Spawn it once, on a thread that runs actix and
     /// outlives the workers.
     pub async fn run(&self, client: Rc<OAuthClient>) {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -115,8 +115,8 @@ impl Exchanges {
     {
         // Dropped with this future, so also if the client disconnects.
         let (_waits, caller) = Caller::new(self.times.wait);
-        let answered = self.begin_in_background(move |client| work(client, caller));
-        timeout(self.times.wait, answered).await.ok()?.ok()
+        let result = self.begin_in_background(move |client| work(client, caller));
+        timeout(self.times.wait, result).await.ok()?.ok()
     }
 
     /// Starts `work` for the current request, which need not wait for it.
@@ -126,7 +126,7 @@ impl Exchanges {
         F: Future<Output = T> + 'static,
         W: FnOnce(Rc<OAuthClient>) -> F + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let context = RequestContext::current();
         let begun = InProgress::one_more(Arc::clone(self));
         let job: Job = Box::new(move |client| {
@@ -138,12 +138,12 @@ impl Exchanges {
                     None => work.await,
                 };
                 // Without a receiver the result is in the store only.
-                let _ = answer.send(outcome);
+                let _ = sender.send(outcome);
             })
         });
-        // If the other thread has ended, the receiver reports that there is no response.
+        // If the other thread has ended, the receiver reports that there is no result.
         let _ = self.jobs.send(job);
-        answered
+        receiver
     }
 
     /// Runs one exchange within its time limits: that of its caller, and then the rest of the total if a background
@@ -151,7 +151,7 @@ impl Exchanges {
     ///
     /// # Errors
     /// The time after which the exchange timed out.
-    pub async fn in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Result<T, TimedOut> {
+    pub async fn run_in_time<T>(&self, what: Exchange, exchange: impl Future<Output = T>) -> Result<T, TimedOut> {
         let [of_codes, of_refresh_tokens] = &self.background_permits;
         let room = match what {
             Exchange::Code => of_codes,
@@ -164,8 +164,8 @@ impl Exchanges {
         let Ok(_room) = room.try_acquire() else {
             log::error!(
                 "token request timed out after {} ms and was abandoned, because {MAX_BACKGROUND_EXCHANGES} others \
-                 already continue in the background; if the authorization server rotated a refresh token, its session \
-                 is lost: check why the token endpoint is slow",
+                 already continue in the background (if the authorization server rotated a refresh token, its session \
+                 is lost): check why the token endpoint is slow",
                 self.times.wait.as_millis()
             );
             return Err(TimedOut(self.times.wait));
@@ -178,7 +178,7 @@ impl Exchanges {
         timeout(rest, exchange).await.map_err(|_| TimedOut(self.times.total))
     }
 
-    /// Waits until no exchange of any application is in progress. Call it when no new exchange can start; returns
+    /// Waits until no exchange of any application is in progress. Call it when no new exchange can start. Returns
     /// within [`ExchangeTimes::complete_after`].
     pub async fn finish_all(applications: &[Arc<Exchanges>]) {
         let finishing: Vec<_> = applications
@@ -253,9 +253,12 @@ mod tests {
     async fn an_exchange_may_take_its_total_time_and_no_longer() {
         let exchanges = Exchanges::new(TIMES);
         for seconds in [1, 4, 6, 29] {
-            assert_eq!(exchanges.in_time(RefreshToken, exchange(seconds)).await, Ok(seconds));
+            assert_eq!(
+                exchanges.run_in_time(RefreshToken, exchange(seconds)).await,
+                Ok(seconds)
+            );
         }
-        let timed_out = exchanges.in_time(RefreshToken, exchange(31)).await;
+        let timed_out = exchanges.run_in_time(RefreshToken, exchange(31)).await;
         assert_eq!(timed_out, Err(TimedOut(TIMES.total)));
         assert_eq!(
             timed_out.map_err(|error| error.to_string()),
@@ -272,7 +275,7 @@ mod tests {
         tokio::time::sleep(TIMES.wait / 10).await;
         assert!(
             !caller.is_waiting(),
-            "it may be answered by the time it would get a result"
+            "the service may have answered it by the time it would get a result"
         );
         drop(waits);
         let (waits, caller) = Caller::new(TIMES.wait);
@@ -285,28 +288,28 @@ mod tests {
         let exchanges = Arc::new(Exchanges::new(TIMES));
         for _ in 0..MAX_BACKGROUND_EXCHANGES {
             let exchanges = Arc::clone(&exchanges);
-            tokio::spawn(async move { exchanges.in_time(RefreshToken, pending::<()>()).await });
+            tokio::spawn(async move { exchanges.run_in_time(RefreshToken, pending::<()>()).await });
         }
         tokio::time::sleep(Duration::from_secs(6)).await;
         let began = tokio::time::Instant::now();
         assert_eq!(
-            exchanges.in_time(RefreshToken, exchange(6)).await,
+            exchanges.run_in_time(RefreshToken, exchange(6)).await,
             Err(TimedOut(TIMES.wait))
         );
         assert_eq!(began.elapsed(), TIMES.wait);
         assert_eq!(
-            exchanges.in_time(Code, exchange(6)).await,
+            exchanges.run_in_time(Code, exchange(6)).await,
             Ok(6),
             "a code has room of its own"
         );
         assert_eq!(
-            exchanges.in_time(RefreshToken, exchange(4)).await,
+            exchanges.run_in_time(RefreshToken, exchange(4)).await,
             Ok(4),
             "one that is in time needs no room"
         );
         tokio::time::sleep(TIMES.total).await;
         assert_eq!(
-            exchanges.in_time(RefreshToken, exchange(6)).await,
+            exchanges.run_in_time(RefreshToken, exchange(6)).await,
             Ok(6),
             "the room is free again"
         );

@@ -1,8 +1,8 @@
 //! The settings that the service reloads while it runs: the cookie keys, the client secret, and the rules of
 //! `/authorize`. Every other change requires a restart.
 //!
-//! The client's certificate is not among them: it is reloaded when a handshake needs it, by
-//! [`ClientCertificate`](crate::http_client::client_certificate::ClientCertificate).
+//! The client's certificate is not among them: when a handshake needs it,
+//! [`ClientCertificate`](crate::http_client::client_certificate::ClientCertificate) reloads it.
 
 use std::sync::Arc;
 

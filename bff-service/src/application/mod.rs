@@ -40,7 +40,7 @@ use crate::session::tokens::Tokens;
 use crate::session::writer::WriteError;
 use crate::telemetry::metrics::Metrics;
 
-/// Assumed lifetime of an access token if the authorization server does not state one, in seconds. No security depends
+/// Assumed lifetime of an access token for which the authorization server states none, in seconds. No security depends
 /// on it: the API decides whether it accepts the token.
 const UNSTATED_ACCESS_TOKEN_SECONDS: u64 = 3600;
 
@@ -79,7 +79,7 @@ pub struct Application {
 ///
 /// # Errors
 /// The configuration is invalid, or the random number generator failed.
-pub fn all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
+pub fn build_all(configs: Vec<Config>) -> Result<Vec<Arc<Application>>, String> {
     let metrics = Arc::new(Metrics::default());
     let make = |config: Config| {
         let config = Arc::new(config);
@@ -188,8 +188,8 @@ impl Application {
         })
     }
 
-    /// The redirect URI of the navigation variant if `by_navigation` is true and the variant is enabled, otherwise that
-    /// of logins that a page starts.
+    /// If `by_navigation` is true and the navigation variant is enabled, its redirect URI. Otherwise that of logins
+    /// that a page starts.
     pub fn redirect_uri(&self, by_navigation: bool) -> &RedirectUrl {
         match self.config.navigation_redirect_uri() {
             Some(uri) if by_navigation => uri,
@@ -209,7 +209,7 @@ impl Application {
         now.saturating_add(expires_in.unwrap_or(UNSTATED_ACCESS_TOKEN_SECONDS))
     }
 
-    /// Whether new tokens of a session fit into its cookies.
+    /// Checks whether new tokens of a session fit into its cookies.
     ///
     /// # Errors
     /// They are too long.
@@ -217,7 +217,7 @@ impl Application {
         fit::check(tokens, session, &self.cookies, &self.ended, self.lifetimes, now)
     }
 
-    /// Revokes the tokens of an ended session in the background; only a shutdown waits for it.
+    /// Revokes the tokens of an ended session in the background. Only a shutdown waits for it.
     pub fn revoke(&self, refresh_token: Option<Zeroizing<String>>, access_token: Option<Zeroizing<String>>) {
         // The result is logged.
         drop(
@@ -262,7 +262,7 @@ impl Application {
         self.redis.as_ref().is_some_and(Redis::is_unavailable)
     }
 
-    /// Runs the background tasks. Never returns; spawn it once in a process, on a thread that runs actix.
+    /// Runs the background tasks. Never returns. Spawn it once in a process, on a thread that runs actix.
     pub async fn run_background(&self) {
         let follow = async {
             match &self.redis {

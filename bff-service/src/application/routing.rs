@@ -32,12 +32,12 @@ impl Routing {
             .rsplit_once(':')
             .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
         let name = name.map_or(host, |(name, _)| name);
-        let same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
-        self.hosts.is_empty() || self.hosts.iter().any(same)
+        let is_same = |wanted: &String| wanted.eq_ignore_ascii_case(name) || wanted.eq_ignore_ascii_case(host);
+        self.hosts.is_empty() || self.hosts.iter().any(is_same)
     }
 
-    /// Whether the application names its hosts: it then takes precedence over one for any host.
-    pub fn names_hosts(&self) -> bool {
+    /// Whether the application names its hosts. It then takes precedence over one for any host.
+    pub fn has_hosts(&self) -> bool {
         !self.hosts.is_empty()
     }
 }

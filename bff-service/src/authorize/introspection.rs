@@ -11,7 +11,11 @@ use crate::oauth::http::{HttpClient, HttpError};
 use crate::telemetry::server_endpoint::ServerEndpoint;
 
 /// Sends the introspection request that the filter sends through Envoy.
-pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: IntrospectionRequest) -> IntrospectionResponse {
+pub async fn introspect(
+    http: &HttpClient,
+    stage: &PhantomToken,
+    request: IntrospectionRequest,
+) -> IntrospectionResponse {
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
     let make = || {
         // The connection goes to the scheme of the URL, so no forwarded scheme is needed.
@@ -41,11 +45,11 @@ pub async fn ask(http: &HttpClient, stage: &PhantomToken, request: Introspection
     };
     let limit = Duration::from_millis(stage.timeout_ms);
     match tokio::time::timeout(limit, exchange).await {
-        Ok(Ok(answer)) => IntrospectionResponse::Http {
-            status: answer.status,
-            content_type: answer.content_type.into_bytes(),
-            cache_control: answer.cache_control,
-            body: (answer.body.len() <= MAX_RESPONSE_BYTES).then(|| answer.body.to_vec()),
+        Ok(Ok(response)) => IntrospectionResponse::Http {
+            status: response.status,
+            content_type: response.content_type.into_bytes(),
+            cache_control: response.cache_control,
+            body: (response.body.len() <= MAX_RESPONSE_BYTES).then(|| response.body.to_vec()),
         },
         Ok(Err(HttpError::Status { status: code, .. })) => status(code),
         // Envoy's response to the filter after a timeout.

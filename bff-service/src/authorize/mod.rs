@@ -26,7 +26,7 @@ use bff_core::request::head::RequestHead;
 use tokio::sync::oneshot;
 
 use self::decision::{error_code, server_error, to_response};
-use self::introspection::ask;
+use self::introspection::introspect;
 use crate::application::Application;
 use crate::clock;
 use crate::config::AuthorizeRules;
@@ -68,8 +68,8 @@ pub fn configure(application: &Arc<Application>, app: &mut web::ServiceConfig) {
     }
 }
 
-/// The authorizer for the rules in force. New rules get a new authorizer with empty caches; requests that wait for the
-/// previous one are answered by it.
+/// The authorizer for the rules in force. New rules get a new authorizer with empty caches. The previous one answers
+/// the requests that wait for it.
 fn current(authorizer: &RefCell<Rc<Authorizer>>) -> Rc<Authorizer> {
     let mut authorizer = authorizer.borrow_mut();
     if let Some(rules) = authorizer.application.live.authorize_rules()
@@ -93,11 +93,11 @@ struct Authorizer {
     next: Cell<StreamId>,
 }
 
-/// The connection of the client to the proxy, of which the service knows nothing: a certificate-bound token is refused,
-/// and a route has no metadata.
-struct ElsewhereConnected;
+/// The connection of the client to the proxy, of which the service knows nothing. Therefore the gateway refuses a
+/// certificate-bound token, and a route has no metadata.
+struct UnknownConnection;
 
-impl RequestAttributes for ElsewhereConnected {
+impl RequestAttributes for UnknownConnection {
     fn peer_certificate(&self) -> Option<[u8; 32]> {
         None
     }
@@ -128,8 +128,8 @@ impl Authorizer {
         let response = to_response(&decision, &self.rules.rules, request);
         let error = error_code(&decision);
         let metrics = &self.application.metrics;
-        metrics.request("authorize", error.unwrap_or("ok"), began.elapsed());
-        RequestContext::answered("GET", || "/authorize".to_owned(), response.status().as_u16(), error);
+        metrics.count_request("authorize", error.unwrap_or("ok"), began.elapsed());
+        RequestContext::end_span("GET", || "/authorize".to_owned(), response.status().as_u16(), error);
         response
     }
 
@@ -149,7 +149,7 @@ impl Authorizer {
         self.carry_out(due);
         let effect = {
             let mut gateway = self.gateway.borrow_mut();
-            let effect = gateway.on_request(stream, &head, &ElsewhereConnected, now);
+            let effect = gateway.on_request(stream, &head, &UnknownConnection, now);
             effect.or_else(|| gateway.introspect(stream, Duration::from_secs(now)))
         };
         self.carry_out(Vec::from_iter(effect));
@@ -211,7 +211,7 @@ impl Authorizer {
 
     async fn introspect(self: Rc<Self>, flight: FlightId, request: IntrospectionRequest) {
         let response = match &self.stage {
-            Some(stage) => ask(&self.http, stage, request).await,
+            Some(stage) => introspect(&self.http, stage, request).await,
             None => IntrospectionResponse::Failed,
         };
         let effects = self

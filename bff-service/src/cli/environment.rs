@@ -9,7 +9,7 @@ use crate::config::fields::edit_distance;
 /// The prefix of the service's own variables.
 const PREFIX: &str = "BFF_";
 /// The prefix of the variables of the demo, which starts the service with them in its environment.
-const OF_THE_DEMO: &str = "BFF_DEMO_";
+const DEMO_PREFIX: &str = "BFF_DEMO_";
 
 /// The names of the variables, and those that were read: a variable that nobody reads has no effect. It holds no value,
 /// because some are secrets.
@@ -40,14 +40,14 @@ impl Environment {
         std::env::var(name).ok()
     }
 
-    /// A warning for each variable that begins with `BFF_` and that nobody has read, except those of the demo and of
-    /// Kubernetes. Call it when the configuration is loaded.
+    /// Returns a warning for each variable that begins with `BFF_` and that nobody has read, except those of the demo
+    /// and of Kubernetes. Call it when the configuration is loaded.
     pub fn warnings(&self) -> Vec<String> {
         let read = self.read.borrow();
         let unread = self
             .names
             .iter()
-            .filter(|name| name.starts_with(PREFIX) && !name.starts_with(OF_THE_DEMO) && !read.contains(*name));
+            .filter(|name| name.starts_with(PREFIX) && !name.starts_with(DEMO_PREFIX) && !read.contains(*name));
         unread
             .filter(|name| !self.is_of_kubernetes(name))
             .map(|name| {

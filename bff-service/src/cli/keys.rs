@@ -21,7 +21,7 @@ usage: bff-service keys generate [--count N]
                 from BFF_COOKIE_KEYS or the file that BFF_COOKIE_KEYS_FILE names";
 
 /// Maximum number of keys of one call: the size of a key ring.
-const MAX_COUNT: usize = 16;
+const MAX_KEYS: usize = 16;
 
 /// Why a call has no output.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum KeysError {
     /// The arguments are invalid.
     Usage(String),
     /// The command failed.
-    Refused(String),
+    Failed(String),
 }
 
 #[derive(PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ enum KeySource {
     Config(PathBuf),
 }
 
-/// Runs the command. Returns the text for standard output.
+/// Runs the command. Returns the string for standard output.
 ///
 /// # Errors
 /// The arguments are invalid, a file cannot be read, or the keys are missing or invalid.
@@ -49,9 +49,9 @@ pub fn run(arguments: &[String], env: impl Fn(&str) -> Option<String>) -> Result
     match arguments.as_slice() {
         ["generate"] => generate(1),
         ["generate", "--count", count] => match count.parse() {
-            Ok(count @ 1..=MAX_COUNT) => generate(count),
+            Ok(count @ 1..=MAX_KEYS) => generate(count),
             _ => Err(KeysError::Usage(format!(
-                "invalid --count: write a number from 1 to {MAX_COUNT}"
+                "invalid --count: write a number from 1 to {MAX_KEYS}"
             ))),
         },
         ["fingerprint"] => fingerprint(&KeySource::Environment, env),
@@ -71,7 +71,7 @@ fn generate(count: usize) -> Result<Zeroizing<String>, KeysError> {
     let mut text = Zeroizing::new(String::with_capacity(count.saturating_mul(65)));
     for _ in 0..count {
         let key = random::bytes::<32>().map(Zeroizing::new);
-        let key = key.map_err(|error| KeysError::Refused(error.to_string()))?;
+        let key = key.map_err(|error| KeysError::Failed(error.to_string()))?;
         hex::push(&mut text, &*key);
         text.push('\n');
     }
@@ -79,36 +79,36 @@ fn generate(count: usize) -> Result<Zeroizing<String>, KeysError> {
 }
 
 fn fingerprint(source: &KeySource, env: impl Fn(&str) -> Option<String>) -> Result<Zeroizing<String>, KeysError> {
-    let refused = |what: String| KeysError::Refused(what);
+    let failed = |what: String| KeysError::Failed(what);
     let (text, origin) = match source {
         KeySource::Config(path) => {
-            let configs = config::load(path, env).map_err(|error| refused(error.to_string()))?;
-            let shown = configs.iter().map(|config| shown(config.name(), config.key_ring()));
-            return Ok(Zeroizing::new(shown.collect()));
+            let configs = config::load(path, env).map_err(|error| failed(error.to_string()))?;
+            let lines = configs.iter().map(|config| describe(config.name(), config.key_ring()));
+            return Ok(Zeroizing::new(lines.collect()));
         }
         KeySource::File(path) => (read(path)?, path.display().to_string()),
         KeySource::StandardInput => {
             let mut text = Zeroizing::new(String::new());
             let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|error| refused(format!("reading standard input failed: {error}")))?;
+            read.map_err(|error| failed(format!("reading standard input failed: {error}")))?;
             (text, "standard input".to_owned())
         }
         KeySource::Environment => match (env("BFF_COOKIE_KEYS"), env("BFF_COOKIE_KEYS_FILE")) {
             (Some(_), Some(_)) => {
                 let what = "both BFF_COOKIE_KEYS and BFF_COOKIE_KEYS_FILE are set: set one of them";
-                return Err(refused(what.to_owned()));
+                return Err(failed(what.to_owned()));
             }
             (Some(text), None) => (Zeroizing::new(text), "BFF_COOKIE_KEYS".to_owned()),
             (None, Some(path)) => (read(Path::new(&path))?, path),
             (None, None) => {
                 let what = "missing cookie keys: set BFF_COOKIE_KEYS or BFF_COOKIE_KEYS_FILE, or write --file PATH";
-                return Err(refused(what.to_owned()));
+                return Err(failed(what.to_owned()));
             }
         },
     };
     match KeyRing::parse(text.trim_end_matches(['\r', '\n']), false) {
-        Ok((ring, _)) => Ok(Zeroizing::new(shown(None, &ring))),
-        Err(error) => Err(refused(format!("{origin}: {error}"))),
+        Ok((ring, _)) => Ok(Zeroizing::new(describe(None, &ring))),
+        Err(error) => Err(failed(format!("{origin}: {error}"))),
     }
 }
 
@@ -116,14 +116,14 @@ fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     text.map_err(|error| {
         let shown = path.display();
-        KeysError::Refused(format!(
+        KeysError::Failed(format!(
             "reading {shown} failed: {error}: write the path of a file that you may read"
         ))
     })
 }
 
-/// A line for each key, in the order of the ring.
-fn shown(application: Option<&str>, ring: &KeyRing) -> String {
+/// Returns a line for each key, in the order of the ring.
+fn describe(application: Option<&str>, ring: &KeyRing) -> String {
     let name = application.map_or_else(String::new, |name| format!("{name} "));
     let does = std::iter::once("seals").chain(std::iter::repeat("opens"));
     let lines = ring.key_ids().zip(does);
@@ -178,14 +178,14 @@ mod tests {
     #[test]
     fn what_is_no_ring_is_refused_without_being_shown() {
         for text in ["not-a-key-hunter2", "hunter2,", &"00".repeat(32)] {
-            let Err(KeysError::Refused(what)) = call(&["fingerprint"], &[("BFF_COOKIE_KEYS", text)]) else {
-                panic!("{text} was taken");
+            let Err(KeysError::Failed(what)) = call(&["fingerprint"], &[("BFF_COOKIE_KEYS", text)]) else {
+                panic!("{text} was accepted");
             };
             assert!(what.starts_with("BFF_COOKIE_KEYS: key 1 is"), "{what}");
             assert!(!what.contains("hunter2"), "{what}");
         }
         let missing = call(&["fingerprint"], &[]).unwrap_err();
-        assert!(matches!(missing, KeysError::Refused(what) if what.contains("BFF_COOKIE_KEYS")));
+        assert!(matches!(missing, KeysError::Failed(what) if what.contains("BFF_COOKIE_KEYS")));
     }
 
     #[test]

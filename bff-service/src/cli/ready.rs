@@ -14,8 +14,8 @@ const MAX_RESPONSE_BYTES: u64 = 16 * 1024;
 /// # Errors
 /// The response if the service is not ready, or why the request failed.
 pub fn ask(admin: SocketAddr) -> Result<(), String> {
-    let answer = get(admin)?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let response = get(admin)?;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
         Some("503") => Err(format!(
@@ -60,9 +60,9 @@ fn exchange(mut stream: TcpStream, target: SocketAddr) -> std::io::Result<String
         stream,
         "GET /readyz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n"
     )?;
-    let mut answer = Vec::new();
-    stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut response)?;
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     /// Asks a listener that sends this response.
-    fn asked(answer: &'static str) -> Result<(), String> {
+    fn asked(response: &'static str) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = (Ipv4Addr::UNSPECIFIED, listener.local_addr().unwrap().port());
         let thread = std::thread::spawn(move || {
@@ -84,7 +84,7 @@ mod tests {
                 stream.read_exact(&mut byte).unwrap();
                 request.extend(byte);
             }
-            stream.write_all(answer.as_bytes()).unwrap();
+            stream.write_all(response.as_bytes()).unwrap();
             String::from_utf8_lossy(&request).into_owned()
         });
         let outcome = ask(admin.into());

@@ -67,7 +67,7 @@ pub struct Config {
     method_header: Option<HeaderName>,
     warnings: Vec<String>,
     pub(super) proxy: Proxy,
-    pub(super) shares_redirect_uri: bool,
+    pub(super) has_shared_redirect_uri: bool,
 }
 
 impl Config {
@@ -79,14 +79,14 @@ impl Config {
     ) -> Result<Config, ConfigError> {
         let mut settings: Settings = serde_path_to_error::deserialize(toml::Value::Table(table))
             .map_err(|error| FieldError::new(&error.path().to_string(), reword(error.inner().message())))?;
-        let mut faults = secrets::resolve(&mut settings, env);
-        let checked = validate::check(&settings, &mut faults);
-        let (authorize_rules, method_header) = authorize::load(&settings, env).unwrap_or_else(|fault| {
-            faults.push(fault);
+        let mut errors = secrets::resolve(&mut settings, env);
+        let checked = validate::check(&settings, &mut errors);
+        let (authorize_rules, method_header) = authorize::load(&settings, env).unwrap_or_else(|error| {
+            errors.push(error);
             (None, None)
         });
         match checked {
-            Some((parsed, warnings)) if faults.is_empty() => Ok(Config {
+            Some((parsed, warnings)) if errors.is_empty() => Ok(Config {
                 demo: settings.demo,
                 endpoints_prefix: settings.endpoints_prefix,
                 hosts: settings.hosts,
@@ -108,9 +108,9 @@ impl Config {
                 method_header,
                 warnings,
                 proxy: Proxy::default(),
-                shares_redirect_uri: false,
+                has_shared_redirect_uri: false,
             }),
-            _ => Err(ConfigError::new(faults)),
+            _ => Err(ConfigError::new(errors)),
         }
     }
 
@@ -124,7 +124,7 @@ impl Config {
         self.name.is_none()
     }
 
-    /// Identifies this application, the same at all its replicas.
+    /// The identifier of this application, the same at all its replicas.
     pub fn identity(&self) -> String {
         let client = SubjectHash::of(&self.authorization_server.issuer, &self.client.id);
         format!("{}:{}", self.cookie_name_prefix, hex::encode(&client.0))
@@ -208,8 +208,8 @@ impl Config {
     }
 
     /// Whether another application has the same redirect URI and another issuer.
-    pub fn shares_redirect_uri(&self) -> bool {
-        self.shares_redirect_uri
+    pub fn has_shared_redirect_uri(&self) -> bool {
+        self.has_shared_redirect_uri
     }
 
     /// The client's private keys.

@@ -1,6 +1,6 @@
 //! Several applications in one service, such as one for each domain, each of them a separate client.
 //!
-//! Fields outside of `[applications]` apply to all applications; `[applications.<name>]` has the same fields and
+//! Fields outside of `[applications]` apply to all applications. `[applications.<name>]` has the same fields and
 //! overrides them. So do variables: `BFF_APPLICATIONS__<NAME>__CLIENT__ID` is `client.id` of one application, and
 //! `BFF_APPLICATIONS__<NAME>__COOKIE_KEYS` its keys. `server` and `demo` apply to the whole service.
 
@@ -16,51 +16,51 @@ use super::{environment_variables, fields};
 /// Sections and fields that apply to the whole service.
 pub(super) const SHARED: [&str; 2] = ["server", "demo"];
 
-/// Reads all applications of a file; a single one without a name if the file has no `[applications]`.
+/// Reads all applications of a file. If the file has no `[applications]`, this is a single one without a name.
 pub(super) fn parse(mut base: Table, env: &impl Fn(&str) -> Option<String>) -> Result<Vec<Config>, ConfigError> {
     let applications = base.remove("applications");
-    let mut faults = environment_variables::apply(&mut base, env);
-    faults.extend(fields::check(&base));
+    let mut errors = environment_variables::apply(&mut base, env);
+    errors.extend(fields::check(&base));
     let applications = match applications {
-        None if faults.is_empty() => return Ok(vec![Config::of_table(None, base, env)?]),
-        None => return Err(ConfigError::new(faults)),
+        None if errors.is_empty() => return Ok(vec![Config::of_table(None, base, env)?]),
+        None => return Err(ConfigError::new(errors)),
         Some(Value::Table(applications)) if !applications.is_empty() => applications,
         Some(_) => {
-            faults.push(FieldError::new(
+            errors.push(FieldError::new(
                 "applications",
                 "contains no table of an application: write [applications.<name>] for each",
             ));
-            return Err(ConfigError::new(faults));
+            return Err(ConfigError::new(errors));
         }
     };
     let mut configs = Vec::new();
     for (name, own) in applications {
-        match application(&name, &base, own, env) {
+        match parse_application(&name, &base, own, env) {
             Ok(config) => configs.push(config),
-            Err(error) => faults.extend(
+            Err(error) => errors.extend(
                 error
-                    .faults()
+                    .errors()
                     .iter()
-                    .map(|fault| fault.within(&format!("applications.{name}"))),
+                    .map(|error| error.within(&format!("applications.{name}"))),
             ),
         }
     }
-    faults.extend(isolation(&configs));
+    errors.extend(check_isolation(&configs));
     mark_shared_redirect_uris(&mut configs);
-    match faults.is_empty() {
+    match errors.is_empty() {
         true => Ok(configs),
-        false => Err(ConfigError::new(faults)),
+        false => Err(ConfigError::new(errors)),
     }
 }
 
-fn application(
+fn parse_application(
     name: &str,
     base: &Table,
     own: Value,
     env: &impl Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.is_empty() || !name.bytes().all(legal) {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || !name.bytes().all(is_allowed) {
         return Err(FieldError::new("", "invalid name: write lower-case letters, digits and hyphens").into());
     }
     let Value::Table(mut own) = own else {
@@ -68,23 +68,26 @@ fn application(
     };
     let prefix = format!("BFF_APPLICATIONS__{}__", name.replace('-', "_").to_ascii_uppercase());
     let own_env = |variable: &str| env(&variable.replacen("BFF_", &prefix, 1));
-    let mut faults = environment_variables::apply(&mut own, &own_env);
-    faults.extend(fields::check(&own));
+    let mut errors = environment_variables::apply(&mut own, &own_env);
+    errors.extend(fields::check(&own));
     for shared in SHARED.iter().filter(|shared| own.contains_key(**shared)) {
-        faults.push(FieldError::new(
+        errors.push(FieldError::new(
             shared,
             "applies to the whole service: write it outside of [applications]",
         ));
     }
-    if !faults.is_empty() {
-        return Err(ConfigError::new(faults));
+    if !errors.is_empty() {
+        return Err(ConfigError::new(errors));
     }
-    let has = |section: &str, fields: [&str; 2]| {
+    let has_any = |section: &str, fields: [&str; 2]| {
         let section = own.get(section).and_then(Value::as_table);
         section.is_some_and(|section| fields.iter().any(|field| section.contains_key(*field)))
     };
     // An application's own secret takes precedence over a common one.
-    let (own_secret, own_keys) = (has("client", ["secret", "secret_file"]), has("keys", ["ring", "file"]));
+    let (own_secret, own_keys) = (
+        has_any("client", ["secret", "secret_file"]),
+        has_any("keys", ["ring", "file"]),
+    );
     let secrets_env = |variable: &str| {
         let hidden = (own_secret && variable.starts_with("BFF_CLIENT_SECRET"))
             || (own_keys && variable.starts_with("BFF_COOKIE_KEYS"));
@@ -100,20 +103,20 @@ fn application(
     Config::of_table(Some(name), table, &secrets_env)
 }
 
-/// Merges `over` into `table`, with precedence.
-fn merge(table: &mut Table, over: Table) {
-    for (name, value) in over {
+/// Merges `overrides` into `table`, with precedence.
+fn merge(table: &mut Table, overrides: Table) {
+    for (name, value) in overrides {
         match (table.get_mut(&name), value) {
-            (Some(Value::Table(section)), Value::Table(over)) => {
+            (Some(Value::Table(section)), Value::Table(overrides)) => {
                 // One way to set a secret replaces the other.
                 for (one, other) in [("secret", "secret_file"), ("ring", "file"), ("url", "url_file")] {
                     for (given, replaced) in [(one, other), (other, one)] {
-                        if over.contains_key(given) {
+                        if overrides.contains_key(given) {
                             section.remove(replaced);
                         }
                     }
                 }
-                merge(section, over);
+                merge(section, overrides);
             }
             (_, value) => {
                 table.insert(name, value);
@@ -122,8 +125,8 @@ fn merge(table: &mut Table, over: Table) {
     }
 }
 
-/// RFC 9700, section 2.1: two issuers at one redirect URI need `iss` in their responses. The metadata say whether they
-/// send it.
+/// Marks the applications that share a redirect URI with another issuer: two issuers at one redirect URI need `iss` in
+/// their responses (RFC 9700, section 2.1). The metadata says whether they send it.
 fn mark_shared_redirect_uris(configs: &mut [Config]) {
     let of_all: Vec<(String, Vec<RedirectUrl>)> = configs
         .iter()
@@ -134,27 +137,27 @@ fn mark_shared_redirect_uris(configs: &mut [Config]) {
         .collect();
     for config in configs {
         let is_ours = |uri: &RedirectUrl| config.redirect_uris().any(|own| own == uri);
-        config.shares_redirect_uri = of_all
+        config.has_shared_redirect_uri = of_all
             .iter()
             .any(|(issuer, uris)| *issuer != config.authorization_server.issuer && uris.iter().any(is_ours));
     }
 }
 
-/// A cookie of one application must never open in another, and a request must belong to one application only.
-fn isolation(configs: &[Config]) -> Vec<FieldError> {
-    let mut faults = Vec::new();
+/// Checks that no cookie of one application opens in another, and that a request belongs to one application only.
+fn check_isolation(configs: &[Config]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
     for (index, one) in configs.iter().enumerate() {
         for other in configs.iter().skip(index + 1) {
             let names = (one.name().unwrap_or_default(), other.name().unwrap_or_default());
-            let mut fault = |what: String| {
-                faults.push(FieldError::new(
+            let mut add_error = |what: String| {
+                errors.push(FieldError::new(
                     "applications",
                     format!("`{}` and `{}` {what}", names.0, names.1),
                 ))
             };
             let keys: HashSet<_> = one.key_ring().key_ids().collect();
             if other.key_ring().key_ids().any(|key| keys.contains(&key)) {
-                fault("share a cookie key: set different keys for each".to_owned());
+                add_error("share a cookie key: set different keys for each".to_owned());
             }
             let shares_host = match (one.hosts.as_slice(), other.hosts.as_slice()) {
                 ([], []) => true,
@@ -165,13 +168,15 @@ fn isolation(configs: &[Config]) -> Vec<FieldError> {
                     .any(|host| others.iter().any(|other| other.eq_ignore_ascii_case(host))),
             };
             if shares_host && one.endpoints_prefix == other.endpoints_prefix {
-                fault("share a host and `endpoints_prefix`: set different `hosts` or different prefixes".to_owned());
+                add_error(
+                    "share a host and `endpoints_prefix`: set different `hosts` or different prefixes".to_owned(),
+                );
             } else if shares_host && one.cookie_name_prefix == other.cookie_name_prefix {
-                fault("share a host and `cookie_name_prefix`: set different prefixes".to_owned());
+                add_error("share a host and `cookie_name_prefix`: set different prefixes".to_owned());
             }
         }
     }
-    faults
+    errors
 }
 
 #[cfg(test)]
@@ -251,7 +256,7 @@ mod tests {
             ("[applications.\"A b\"]".to_owned(), "applications.A b"),
         ] {
             let error = parse(&text, env).unwrap_err();
-            assert_eq!(error.faults()[0].field(), field, "{error}");
+            assert_eq!(error.errors()[0].field(), field, "{error}");
         }
     }
 }

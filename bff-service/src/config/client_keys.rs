@@ -17,19 +17,19 @@ pub struct ClientKeys {
 }
 
 /// Reads the keys and validates the fields that need them.
-pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientKeys {
+pub(super) fn load(settings: &Settings, errors: &mut Vec<FieldError>) -> ClientKeys {
     let client = &settings.client;
     let mut keys = ClientKeys::default();
     for path in &client.signing_key_files {
         match SigningKey::from_file(path) {
             Ok(key) if keys.signing.iter().any(|other| other.id() == key.id()) => {
-                faults.push(fault(
+                errors.push(field_error(
                     "signing_key_files",
                     format!("{} contains a key of another file: remove one of them", path.display()),
                 ));
             }
             Ok(key) => keys.signing.push(key),
-            Err(what) => faults.push(fault("signing_key_files", what)),
+            Err(what) => errors.push(field_error("signing_key_files", what)),
         }
     }
     if let Some(name) = &client.signing_algorithm {
@@ -44,44 +44,44 @@ pub(super) fn load(settings: &Settings, faults: &mut Vec<FieldError>) -> ClientK
                 "`{name}` is unsupported, or does not fit the first key in `client.signing_key_files`: write an algorithm \
                  of that key, or remove the field"
             );
-            faults.push(fault("signing_algorithm", what));
+            errors.push(field_error("signing_algorithm", what));
         }
     }
     if let Some(path) = &client.dpop_key_file {
         match SigningKey::from_file(path) {
             Ok(key) => keys.dpop = Some(key),
-            Err(what) => faults.push(fault("dpop_key_file", what)),
+            Err(what) => errors.push(field_error("dpop_key_file", what)),
         }
     }
-    check_combinations(client, faults);
+    check_combinations(client, errors);
     keys
 }
 
 /// Rejects combinations that cannot work with any authorization server.
-fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
+fn check_combinations(client: &Client, errors: &mut Vec<FieldError>) {
     let has_keys = !client.signing_key_files.is_empty();
     if client.authentication == Some(ClientAuthentication::PrivateKeyJwt) && !has_keys {
         let what = "`private_key_jwt` requires a key of the client: name its file in `client.signing_key_files`";
-        faults.push(fault("authentication", what));
+        errors.push(field_error("authentication", what));
     }
     if client.signed_request_objects == Some(true) && !has_keys {
         let what = "signing requires a key of the client: name its file in `client.signing_key_files`";
-        faults.push(fault("signed_request_objects", what));
+        errors.push(field_error("signed_request_objects", what));
     }
     if client
         .authentication
-        .is_some_and(ClientAuthentication::needs_certificate)
+        .is_some_and(ClientAuthentication::is_certificate_required)
         && client.certificate_file.is_none()
     {
         let what = "mutual TLS requires a certificate of the client: name its file in `client.certificate_file`";
-        faults.push(fault("authentication", what));
+        errors.push(field_error("authentication", what));
     }
     match (&client.certificate_file, &client.certificate_key_file) {
-        (Some(_), None) => faults.push(fault(
+        (Some(_), None) => errors.push(field_error(
             "certificate_key_file",
             "missing, but `client.certificate_file` is set: name the file with the key of the certificate",
         )),
-        (None, Some(_)) => faults.push(fault(
+        (None, Some(_)) => errors.push(field_error(
             "certificate_file",
             "missing, but `client.certificate_key_file` is set: name the file with the certificate",
         )),
@@ -90,7 +90,7 @@ fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
     for resource in &client.resource {
         // RFC 8707, section 2.
         if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
-            faults.push(fault(
+            errors.push(field_error(
                 "resource",
                 format!("invalid resource `{resource}`: write an absolute URI without a fragment"),
             ));
@@ -98,6 +98,6 @@ fn check_combinations(client: &Client, faults: &mut Vec<FieldError>) {
     }
 }
 
-fn fault(field: &str, what: impl Into<String>) -> FieldError {
+fn field_error(field: &str, what: impl Into<String>) -> FieldError {
     FieldError::new(&format!("client.{field}"), what)
 }

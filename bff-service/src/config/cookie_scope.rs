@@ -11,7 +11,7 @@ use super::sections::Settings;
 const SECOND_LEVELS: [&str; 9] = ["ac", "co", "com", "edu", "gob", "gov", "net", "or", "org"];
 
 /// Checks `cookie_domain`, and warns about plain names and a Domain.
-pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
+pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>, warnings: &mut Vec<String>) {
     if settings.cookie_hardening == NamePrefixes::None {
         warnings.push(
             "`cookie_hardening` is `none`, so a page of any sibling domain can set cookies with these names, and so sign a user \
@@ -21,20 +21,20 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
     }
     let Some(domain) = &settings.cookie_domain else { return };
     if let Err(what) = check_domain(domain) {
-        faults.push(FieldError::new("cookie_domain", what));
+        errors.push(FieldError::new("cookie_domain", what));
         return;
     }
     for host in settings.hosts.iter().filter(|host| !is_within(host, domain)) {
         let what = format!(
             "the host `{host}` of `hosts` is not within this domain, so no browser accepts its cookies: change one of them"
         );
-        faults.push(FieldError::new("cookie_domain", what));
+        errors.push(FieldError::new("cookie_domain", what));
     }
     warnings.push(format!(
         "`cookie_domain` is `{domain}`, so browsers send the whole sealed session to every host below it, and a page of any of \
          these hosts can set cookies with these names: remove the field unless the API is at another host than the service"
     ));
-    if looks_like_public_suffix(domain) {
+    if may_be_public_suffix(domain) {
         warnings.push(format!(
             "`cookie_domain` is `{domain}`, which looks like a public suffix, for which browsers accept no cookie: write a domain \
              of your own"
@@ -43,14 +43,16 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>, warnings:
 }
 
 fn check_domain(domain: &str) -> Result<(), String> {
-    let label_is_sane =
+    let is_label =
         |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if domain.parse::<IpAddr>().is_ok() {
         return Err(
-            "is an IP address, and no browser accepts a cookie with such a Domain: write a domain such as `example.com`".to_owned(),
+            "invalid domain: no browser accepts a cookie whose Domain is an IP address: \
+             write a domain such as `example.com`"
+                .to_owned(),
         );
     }
-    if !domain.split('.').all(label_is_sane) {
+    if !domain.split('.').all(is_label) {
         return Err("invalid domain: write a domain such as `example.com`, without a dot at either end".to_owned());
     }
     match domain.contains('.') {
@@ -69,9 +71,9 @@ fn is_within(host: &str, domain: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// The public suffix list changes every week, and an outdated one would reject valid domains, so this is a heuristic
-/// for a warning.
-fn looks_like_public_suffix(domain: &str) -> bool {
+/// Whether the domain may be a public suffix. The list of these changes every week, and an outdated one would reject
+/// valid domains, so this is a heuristic for a warning.
+fn may_be_public_suffix(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let Some((first, top)) = domain.split_once('.') else {
         return false;

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::error::FieldError;
 use super::fields::{FIELDS, Kind};
 
-/// The variable that overrides the field with this path; `None` for secrets, which have their own variables.
+/// Returns the variable that overrides the field with this path; `None` for secrets, which have their own variables.
 pub fn variable(path: &str) -> Option<String> {
     match path {
         "client.secret" | "client.secret_file" | "keys.ring" | "keys.file" | "redis.url" | "redis.url_file" => None,
@@ -15,29 +15,29 @@ pub fn variable(path: &str) -> Option<String> {
 
 /// Writes the values of the variables to `table`. Returns an error for each value of the wrong type.
 pub fn apply(table: &mut Table, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (path, kind) in FIELDS.iter() {
         let Some((variable, text)) = variable(path).and_then(|name| env(&name).map(|text| (name, text))) else {
             continue;
         };
-        match value(*kind, &text) {
+        match parse_value(*kind, &text) {
             Ok(value) => set(table, path, value),
             Err(expected) => {
-                faults.push(FieldError::new(
+                errors.push(FieldError::new(
                     path,
                     format!("invalid value of the environment variable {variable}: write {expected}"),
                 ));
             }
         }
     }
-    faults
+    errors
 }
 
-fn value(kind: Kind, text: &str) -> Result<Value, &'static str> {
+fn parse_value(kind: Kind, text: &str) -> Result<Value, &'static str> {
     match kind {
-        Kind::Text => Ok(Value::String(text.to_owned())),
-        Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| "an integer"),
-        Kind::Flag => text.trim().parse().map(Value::Boolean).map_err(|_| "`true` or `false`"),
+        Kind::String => Ok(Value::String(text.to_owned())),
+        Kind::Integer => text.trim().parse().map(Value::Integer).map_err(|_| "an integer"),
+        Kind::Boolean => text.trim().parse().map(Value::Boolean).map_err(|_| "`true` or `false`"),
         Kind::List => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))

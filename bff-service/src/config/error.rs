@@ -57,7 +57,7 @@ impl ConfigError {
     }
 
     /// All errors.
-    pub fn faults(&self) -> &[FieldError] {
+    pub fn errors(&self) -> &[FieldError] {
         &self.errors
     }
 

@@ -11,52 +11,50 @@ use super::error::FieldError;
 pub use super::sections::Kind;
 use super::sections::Settings;
 
-use Kind::{Flag, List, Number, Text};
-
 /// Every field by its path.
 pub static FIELDS: LazyLock<Vec<(&'static str, Kind)>> = LazyLock::new(Settings::fields);
 
 /// Finds unknown fields and values of the wrong type.
 pub fn check(table: &Table) -> Vec<FieldError> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (name, value) in table {
         match value {
             Value::Table(section) if is_section(name) => {
                 for (field, value) in section {
-                    check_field(&format!("{name}.{field}"), value, &mut faults);
+                    check_field(&format!("{name}.{field}"), value, &mut errors);
                 }
             }
             _ if is_section(name) => {
-                faults.push(FieldError::new(name, format!("invalid type: write the table [{name}]")))
+                errors.push(FieldError::new(name, format!("invalid type: write the table [{name}]")))
             }
-            value => check_field(name, value, &mut faults),
+            value => check_field(name, value, &mut errors),
         }
     }
-    faults
+    errors
 }
 
-fn check_field(path: &str, value: &Value, faults: &mut Vec<FieldError>) {
+fn check_field(path: &str, value: &Value, errors: &mut Vec<FieldError>) {
     let Some((_, kind)) = FIELDS.iter().find(|(name, _)| *name == path) else {
-        let hint = nearest(path)
+        let hint = find_nearest(path)
             .map(|name| format!(": did you mean `{name}`?"))
             .unwrap_or_else(|| ": remove it".to_owned());
-        faults.push(FieldError::new(path, format!("unknown field{hint}")));
+        errors.push(FieldError::new(path, format!("unknown field{hint}")));
         return;
     };
     let (fits, expected) = match kind {
-        Text => (value.is_str(), "a string, in quotes"),
-        Number => (
+        Kind::String => (value.is_str(), "a string, in quotes"),
+        Kind::Integer => (
             value.as_integer().is_some_and(|number| number >= 0),
             "a non-negative integer",
         ),
-        Flag => (value.is_bool(), "true or false"),
-        List => (
+        Kind::Boolean => (value.is_bool(), "true or false"),
+        Kind::List => (
             value.as_array().is_some_and(|values| values.iter().all(Value::is_str)),
             "a list of strings such as [\"one\", \"two\"]",
         ),
     };
     if !fits {
-        faults.push(FieldError::new(path, format!("invalid value: write {expected}")));
+        errors.push(FieldError::new(path, format!("invalid value: write {expected}")));
     }
 }
 
@@ -66,10 +64,10 @@ fn is_section(name: &str) -> bool {
         .any(|(path, _)| path.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
-/// The field with the closest path: for a typing error, or a correct name in the wrong table.
-fn nearest(path: &str) -> Option<&'static str> {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-    let distance = |name: &str| edit_distance(name, path).min(edit_distance(&last(name), &last(path)) + 1);
+/// Finds the field with the closest path: for a typing error, or a correct name in the wrong table.
+fn find_nearest(path: &str) -> Option<&'static str> {
+    let last_name = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let distance = |name: &str| edit_distance(name, path).min(edit_distance(&last_name(name), &last_name(path)) + 1);
     let closest = FIELDS.iter().map(|(name, _)| (distance(name), *name)).min()?;
     Some(closest)
         .filter(|(distance, _)| *distance <= 3)

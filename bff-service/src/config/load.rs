@@ -47,7 +47,7 @@ impl Config {
     /// Like [`load`], for a string with a single application.
     ///
     /// # Errors
-    /// See [`load`]; or there are several applications.
+    /// See [`load`]. Also, if there are several applications.
     pub fn parse(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let mut all = parse(text, env)?;
         match (all.pop(), all.is_empty()) {

@@ -11,12 +11,12 @@ use super::sections::Settings;
 /// The JSON Schema (draft 07, which most editors support) of the configuration file, without references to other files.
 ///
 /// The schema has names, types, ranges, defaults and choices. It requires no field, because any field can come from the
-/// environment; `bff-service check` reports missing fields and invalid combinations.
+/// environment. `bff-service check` reports missing fields and invalid combinations.
 pub fn schema() -> Value {
     let mut settings = SchemaSettings::draft07();
     settings.inline_subschemas = true;
     let schema = settings
-        .with_transform(RecursiveTransform(as_toml_has_it))
+        .with_transform(RecursiveTransform(adapt_to_toml))
         .into_generator()
         .into_root_schema_for::<Settings>();
     let mut schema = schema.to_value();
@@ -39,9 +39,9 @@ pub fn schema() -> Value {
     schema
 }
 
-/// TOML has no null, so fields without a value have no default. An empty string is not a default either: the field is
-/// then required.
-fn as_toml_has_it(schema: &mut Schema) {
+/// Adapts a schema to TOML, which has no null: fields without a value have no default. An empty string is not a default
+/// either: the field is then required.
+fn adapt_to_toml(schema: &mut Schema) {
     bff_core::gateway::config::plain(schema);
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|one| one != "null");

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text, which is erased from memory when the secret is dropped.
-    pub fn new(text: String) -> Secret {
-        Secret(Zeroizing::new(text))
+    /// Takes the string, which is erased from memory when the secret is dropped.
+    pub fn new(value: String) -> Secret {
+        Secret(Zeroizing::new(value))
     }
 
     /// The string. Do not log or display it.

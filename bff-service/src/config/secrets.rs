@@ -44,33 +44,33 @@ const REDIS_URL: SecretSource = SecretSource {
 /// Resolves the secrets and stores them in `client.secret`, `keys.ring` and `redis.url`. A client with a key or a
 /// certificate needs no secret, unless `client.authentication` requires one. Returns the errors.
 pub fn resolve(settings: &mut Settings, env: &impl Fn(&str) -> Option<String>) -> Vec<FieldError> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let (client, keys, redis) = (&mut settings.client, &mut settings.keys, &mut settings.redis);
     let has_other_means = !client.signing_key_files.is_empty() || client.certificate_file.is_some();
-    let secret_needed = client
+    let is_secret_needed = client
         .authentication
-        .map_or(!has_other_means, ClientAuthentication::needs_secret);
+        .map_or(!has_other_means, ClientAuthentication::is_secret_required);
     let secrets = [
         (
             CLIENT_SECRET,
             &mut client.secret,
             client.secret_file.as_deref(),
-            secret_needed,
+            is_secret_needed,
         ),
         (COOKIE_KEYS, &mut keys.ring, keys.file.as_deref(), true),
         (REDIS_URL, &mut redis.url, redis.url_file.as_deref(), false),
     ];
-    for (source, secret, file, needed) in secrets {
+    for (source, secret, file, is_needed) in secrets {
         match find(&source, secret.take(), file, settings.demo, env) {
-            Ok(None) if needed => faults.push(missing(&source)),
+            Ok(None) if is_needed => errors.push(missing_error(&source)),
             Ok(found) => *secret = found,
-            Err(fault) => faults.push(fault),
+            Err(error) => errors.push(error),
         }
     }
-    faults
+    errors
 }
 
-fn missing(source: &SecretSource) -> FieldError {
+fn missing_error(source: &SecretSource) -> FieldError {
     let SecretSource {
         inline: field,
         file,
@@ -98,7 +98,7 @@ fn find(
         file_variable,
     } = source;
     // The URL of Redis is a secret only with a password.
-    let has_secret = |text: &Secret| *field != REDIS_URL.inline || text.expose().contains('@');
+    let has_secret = |value: &Secret| *field != REDIS_URL.inline || value.expose().contains('@');
     if inline.as_ref().is_some_and(has_secret) && !demo {
         let what = format!(
             "contains a secret, which the file may hold in demo mode only: set {variable}, {file_variable} (file path), or `{file_field}` instead"
@@ -110,14 +110,14 @@ fn find(
             field,
             format!("both {variable} and {file_variable} are set: set one of them"),
         )),
-        (Some(text), None) => checked(&text, field, variable).map(Some),
+        (Some(text), None) => check(&text, field, variable).map(Some),
         (None, Some(path)) => read(&path, field).map(Some),
         (None, None) => match (inline, file) {
             (Some(_), Some(_)) => Err(FieldError::new(
                 field,
                 format!("`{file_field}` is set as well: set one of them"),
             )),
-            (Some(inline), None) => checked(inline.expose(), field, "the value").map(Some),
+            (Some(inline), None) => check(inline.expose(), field, "the value").map(Some),
             (None, Some(path)) => read(path, file_field).map(Some),
             (None, None) => Ok(None),
         },
@@ -131,10 +131,10 @@ fn read(path: &Path, field: &str) -> Result<Secret, FieldError> {
         let what = format!("reading {shown} failed: {error}: write the path of a file that the service may read");
         FieldError::new(field, what)
     })?;
-    checked(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))
+    check(text.trim_end_matches(['\r', '\n']), field, &format!("the file {shown}"))
 }
 
-fn checked(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> {
+fn check(text: &str, field: &str, origin: &str) -> Result<Secret, FieldError> {
     // Some editors write a byte order mark, which is invisible and would be part of the secret.
     if text.starts_with('\u{feff}') {
         let what = format!("{origin} begins with a byte order mark: save the secret as UTF-8 without one");

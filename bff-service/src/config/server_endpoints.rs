@@ -26,15 +26,15 @@ pub struct ServerEndpoints {
 }
 
 /// Parses and validates the endpoints.
-pub(super) fn endpoints(settings: &Settings, faults: &mut Vec<FieldError>) -> ServerEndpoints {
+pub(super) fn parse_endpoints(settings: &Settings, errors: &mut Vec<FieldError>) -> ServerEndpoints {
     let server = &settings.authorization_server;
     let mut endpoint = |field: &str, text: &Option<String>, needed: bool| {
-        let mut fault = |what: String| faults.push(FieldError::new(&format!("authorization_server.{field}"), what));
+        let mut add_error = |what: String| errors.push(FieldError::new(&format!("authorization_server.{field}"), what));
         match text.as_deref().map(|url| endpoint_url::parse(url, settings.demo)) {
             Some(Ok(url)) => return Some(url),
-            Some(Err(what)) => fault(what),
+            Some(Err(what)) => add_error(what),
             None if needed && !server.discovery => {
-                fault(
+                add_error(
                     "missing, but `authorization_server.discovery` is false: write the URL of the endpoint".to_owned(),
                 );
             }

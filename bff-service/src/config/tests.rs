@@ -42,10 +42,10 @@ fn text_with(line: &str) -> String {
 
 fn fields(result: Result<Config, ConfigError>) -> Vec<String> {
     result
-        .expect_err("a fault")
-        .faults()
+        .expect_err("an error")
+        .errors()
         .iter()
-        .map(|fault| fault.field().to_owned())
+        .map(|error| error.field().to_owned())
         .collect()
 }
 
@@ -111,9 +111,9 @@ fn every_field_of_the_table_is_a_field_of_the_settings() {
             ("client.authentication", _) => "\"client_secret_post\"",
             ("client.assertion_audience", _) => "\"token_endpoint\"",
             ("client.response_mode", _) => "\"jwt\"",
-            (_, Kind::Text) => "\"x\"",
-            (_, Kind::Number) => "1",
-            (_, Kind::Flag) => "true",
+            (_, Kind::String) => "\"x\"",
+            (_, Kind::Integer) => "1",
+            (_, Kind::Boolean) => "true",
             (_, Kind::List) => "[\"x\"]",
         };
         let text = match path.split_once('.') {

@@ -1,6 +1,6 @@
 //! Validates and parses the values, and collects the errors.
 //!
-//! [`sections`](super::sections) has the ranges of single numbers; this module has all other rules.
+//! [`sections`](super::sections) has the ranges of single numbers. This module has all other rules.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,7 +18,7 @@ use super::error::FieldError;
 use super::forbidden_params::is_forbidden;
 use super::header_pattern::HeaderPattern;
 use super::sections::{AuthorizationServer, CookiePaths, Settings};
-use super::server_endpoints::{ServerEndpoints, endpoints};
+use super::server_endpoints::{ServerEndpoints, parse_endpoints};
 use crate::jose::algorithm::{Algorithm, NamedAlgorithm};
 
 /// The parsed values.
@@ -41,47 +41,47 @@ pub(super) struct Parsed {
     pub(super) client_keys: ClientKeys,
 }
 
-/// Validates everything, and adds errors to `faults`. Also returns warnings.
-pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
+/// Validates everything, and adds errors to `errors`. Also returns warnings.
+pub(super) fn check(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<(Parsed, Vec<String>)> {
     let mut warnings = Vec::new();
     if settings.demo {
         warnings.push(
             "`demo` is true: the service accepts plain http, published keys, and secrets in this file: remove it in production".to_owned(),
         );
     }
-    check_prefixes(settings, faults);
-    let cors_allowed_headers = header_patterns(settings, faults);
-    let addresses = addresses(settings, faults);
-    cookie_scope::check(settings, faults, &mut warnings);
-    let issuer_url = issuer_url(settings, faults);
-    let endpoints = endpoints(settings, faults);
-    let scopes = check_client(settings, faults);
-    settings.check_ranges(faults);
-    let navigation_redirect_uri = navigation_redirect_uri(settings, faults);
-    check_hosts(settings, faults);
-    let key_ring = key_ring(settings, faults, &mut warnings);
-    let cookie_names = cookie_names(settings, faults);
-    let trusted_origins = trusted_origins(settings, faults);
-    let id_token_algorithms = id_token_algorithms(&settings.authorization_server, faults);
-    let client_keys = client_keys::load(settings, faults);
+    check_prefixes(settings, errors);
+    let cors_allowed_headers = parse_header_patterns(settings, errors);
+    let addresses = parse_addresses(settings, errors);
+    cookie_scope::check(settings, errors, &mut warnings);
+    let issuer_url = parse_issuer_url(settings, errors);
+    let endpoints = parse_endpoints(settings, errors);
+    let scopes = check_client(settings, errors);
+    settings.check_ranges(errors);
+    let navigation_redirect_uri = parse_navigation_redirect_uri(settings, errors);
+    check_hosts(settings, errors);
+    let key_ring = parse_key_ring(settings, errors, &mut warnings);
+    let cookie_names = make_cookie_names(settings, errors);
+    let trusted_origins = parse_trusted_origins(settings, errors);
+    let id_token_algorithms = parse_id_token_algorithms(&settings.authorization_server, errors);
+    let client_keys = client_keys::load(settings, errors);
     let trusted_origins = trusted_origins?;
-    let redirect_uri = page(
+    let redirect_uri = parse_page_url(
         "client.redirect_uri",
         &settings.client.redirect_uri,
         settings,
         &trusted_origins,
-        faults,
+        errors,
     );
     if let Some(back) = &settings.client.post_logout_redirect_uri {
-        page(
+        parse_page_url(
             "client.post_logout_redirect_uri",
             back,
             settings,
             &trusted_origins,
-            faults,
+            errors,
         );
     }
-    let web_origin = web_origin(settings, &trusted_origins, faults);
+    let web_origin = select_web_origin(settings, &trusted_origins, errors);
     let (api_address, admin_address) = addresses?;
     let (cookie_names, csrf_header) = cookie_names?;
     let parsed = Parsed {
@@ -104,17 +104,17 @@ pub(super) fn check(settings: &Settings, faults: &mut Vec<FieldError>) -> Option
     Some((parsed, warnings))
 }
 
-fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
-    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(field, message));
+fn check_prefixes(settings: &Settings, errors: &mut Vec<FieldError>) {
+    let mut add_error = |field: &str, message: &str| errors.push(FieldError::new(field, message));
     if !is_prefix(&settings.endpoints_prefix) {
-        fault(
+        add_error(
             "endpoints_prefix",
             "invalid path: write a path such as `/bff`, with a leading and without a trailing slash",
         );
     }
     let former = settings.former_endpoints_prefixes.iter();
     for prefix in former.filter(|prefix| !is_prefix(prefix)) {
-        fault(
+        add_error(
             "former_endpoints_prefixes",
             &format!(
                 "invalid path `{prefix}`: write a path such as `/bff`, with a leading and without a trailing slash"
@@ -124,12 +124,12 @@ fn check_prefixes(settings: &Settings, faults: &mut Vec<FieldError>) {
 }
 
 fn is_prefix(prefix: &str) -> bool {
-    let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    let segment_is_sane = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(sane);
-    prefix.starts_with('/') && prefix.split('/').skip(1).all(segment_is_sane)
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_allowed);
+    prefix.starts_with('/') && prefix.split('/').skip(1).all(is_segment)
 }
 
-fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<HeaderPattern> {
+fn parse_header_patterns(settings: &Settings, errors: &mut Vec<FieldError>) -> Vec<HeaderPattern> {
     let mut patterns = Vec::new();
     for name in &settings.cors_allowed_headers {
         match HeaderPattern::parse(name) {
@@ -138,7 +138,7 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
                 let what = format!(
                     "invalid header name `{name}`: write a name such as `baggage`, or a prefix such as `x-datadog-*`"
                 );
-                faults.push(FieldError::new("cors_allowed_headers", what));
+                errors.push(FieldError::new("cors_allowed_headers", what));
                 break;
             }
         }
@@ -146,13 +146,13 @@ fn header_patterns(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Hea
     patterns
 }
 
-/// The addresses of the service's endpoints and of the admin listener.
-fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(SocketAddr, SocketAddr)> {
+/// Returns the addresses of the service's endpoints and of the admin listener.
+fn parse_addresses(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<(SocketAddr, SocketAddr)> {
     let server = &settings.server;
     let mut address = |field: &str, address: &str, port: u16| {
         let parsed: Result<IpAddr, _> = address.parse();
         if parsed.is_err() {
-            faults.push(FieldError::new(
+            errors.push(FieldError::new(
                 field,
                 "invalid address: write an IP address such as `127.0.0.1` or `0.0.0.0`",
             ));
@@ -162,7 +162,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Socke
     let api = address("server.address", &server.address, server.port);
     let admin = address("server.admin_address", &server.admin_address, server.admin_port);
     if server.port != 0 && server.port == server.admin_port && server.address == server.admin_address {
-        faults.push(FieldError::new(
+        errors.push(FieldError::new(
             "server.admin_port",
             "the same as `server.port`: write another port",
         ));
@@ -170,7 +170,7 @@ fn addresses(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Socke
     api.zip(admin)
 }
 
-fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> {
+fn parse_issuer_url(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<Url> {
     let problem = match settings.authorization_server.issuer.as_str() {
         "" => "missing: write the issuer identifier of the authorization server, an https URL".to_owned(),
         issuer => match endpoint_url::parse(issuer, settings.demo) {
@@ -179,45 +179,45 @@ fn issuer_url(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<Url> 
             Ok(url) => return Some(url),
         },
     };
-    faults.push(FieldError::new("authorization_server.issuer", problem));
+    errors.push(FieldError::new("authorization_server.issuer", problem));
     None
 }
 
-/// Returns the requested scopes.
-fn check_client(settings: &Settings, faults: &mut Vec<FieldError>) -> Vec<Scope> {
+/// Checks the fields of the client. Returns the requested scopes.
+fn check_client(settings: &Settings, errors: &mut Vec<FieldError>) -> Vec<Scope> {
     let client = &settings.client;
-    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(&format!("client.{field}"), message));
+    let mut add_error = |field: &str, message: &str| errors.push(FieldError::new(&format!("client.{field}"), message));
     // RFC 6749, appendix A.1.
-    let printable = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    let is_printable = |string: &str| string.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     if client.id.is_empty() {
-        fault(
+        add_error(
             "id",
             "missing: write the `client_id` registered at the authorization server",
         );
-    } else if !printable(&client.id) {
-        fault("id", "invalid `client_id`: write printable ASCII characters");
+    } else if !is_printable(&client.id) {
+        add_error("id", "invalid `client_id`: write printable ASCII characters");
     }
     let scopes: Vec<&str> = client.scope.split_ascii_whitespace().collect();
     if !scopes.contains(&"openid") {
-        fault(
+        add_error(
             "scope",
             "missing `openid`, without which the authorization server issues no ID token: add it",
         );
     }
-    if !printable(&client.scope) || client.scope.contains(['"', '\\']) {
-        fault(
+    if !is_printable(&client.scope) || client.scope.contains(['"', '\\']) {
+        add_error(
             "scope",
             "invalid scope: write names of printable ASCII characters, space-separated",
         );
     }
     for key in client.allowed_extra_params.iter().filter(|key| is_forbidden(key)) {
         let what = format!("no page may set `{key}`: remove it");
-        fault("allowed_extra_params", &what);
+        add_error("allowed_extra_params", &what);
     }
     scopes.into_iter().map(|scope| Scope::new(scope.to_owned())).collect()
 }
 
-fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<RedirectUrl> {
+fn parse_navigation_redirect_uri(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<RedirectUrl> {
     let uri = settings.navigation.redirect_uri.as_ref()?;
     let callback = format!("{}/callback", settings.endpoints_prefix);
     let problem = match endpoint_url::parse(uri, settings.demo) {
@@ -227,15 +227,15 @@ fn navigation_redirect_uri(settings: &Settings, faults: &mut Vec<FieldError>) ->
         }
         Ok(_) => return RedirectUrl::new(uri.clone()).ok(),
     };
-    faults.push(FieldError::new("navigation.redirect_uri", problem));
+    errors.push(FieldError::new("navigation.redirect_uri", problem));
     None
 }
 
-/// The origin that the navigation variant returns to: the configured one, or otherwise the first trusted one.
-fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<FieldError>) -> Option<Url> {
+/// Returns the origin that the navigation variant returns to: the configured one, or otherwise the first trusted one.
+fn select_web_origin(settings: &Settings, trusted: &TrustedOrigins, errors: &mut Vec<FieldError>) -> Option<Url> {
     let origin = match &settings.navigation.web_origin {
         Some(origin) if !trusted.is_trusted(origin.as_bytes()) => {
-            faults.push(FieldError::new(
+            errors.push(FieldError::new(
                 "navigation.web_origin",
                 "not a trusted web origin: write one of `trusted_web_origins`",
             ));
@@ -248,26 +248,26 @@ fn web_origin(settings: &Settings, trusted: &TrustedOrigins, faults: &mut Vec<Fi
     Url::parse(origin).ok()
 }
 
-fn check_hosts(settings: &Settings, faults: &mut Vec<FieldError>) {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
+fn check_hosts(settings: &Settings, errors: &mut Vec<FieldError>) {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
     for host in &settings.hosts {
-        if host.is_empty() || !host.bytes().all(legal) {
+        if host.is_empty() || !host.bytes().all(is_allowed) {
             let what = format!(
                 "invalid host `{}`: write a host such as `api.example.com`",
                 host.escape_debug()
             );
-            faults.push(FieldError::new("hosts", what));
+            errors.push(FieldError::new("hosts", what));
         }
     }
 }
 
-/// The URL of a page that the browser is sent to: on a trusted origin, so that no code reaches another.
-fn page(
+/// Returns the URL of a page that the browser is sent to: on a trusted origin, so that no code reaches another.
+fn parse_page_url(
     field: &str,
     value: &str,
     settings: &Settings,
     trusted: &TrustedOrigins,
-    faults: &mut Vec<FieldError>,
+    errors: &mut Vec<FieldError>,
 ) -> Option<RedirectUrl> {
     let problem = match value {
         "" => "missing: write the URL of the page to which the authorization server returns the browser".to_owned(),
@@ -280,27 +280,27 @@ fn page(
             Ok(_) => return RedirectUrl::new(value.to_owned()).ok(),
         },
     };
-    faults.push(FieldError::new(field, problem));
+    errors.push(FieldError::new(field, problem));
     None
 }
 
-fn key_ring(settings: &Settings, faults: &mut Vec<FieldError>, warnings: &mut Vec<String>) -> Option<KeyRing> {
+fn parse_key_ring(settings: &Settings, errors: &mut Vec<FieldError>, warnings: &mut Vec<String>) -> Option<KeyRing> {
     // A missing key ring has already been reported.
-    let text = settings.keys.ring.as_ref()?;
-    match KeyRing::parse(text.expose(), settings.demo) {
+    let keys = settings.keys.ring.as_ref()?;
+    match KeyRing::parse(keys.expose(), settings.demo) {
         Ok((ring, notes)) => {
             warnings.extend(notes.iter().map(|note| format!("cookie keys: {note}")));
             Some(ring)
         }
         Err(error) => {
-            faults.push(FieldError::new("keys", error.to_string()));
+            errors.push(FieldError::new("keys", error.to_string()));
             None
         }
     }
 }
 
-/// The names of the cookies and of the CSRF header.
-fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(CookieNames, HeaderName)> {
+/// Returns the names of the cookies and of the CSRF header.
+fn make_cookie_names(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<(CookieNames, HeaderName)> {
     let root = settings.cookie_paths == CookiePaths::Root;
     let domain = settings.cookie_domain.is_some();
     let prefix = &settings.cookie_name_prefix;
@@ -310,26 +310,26 @@ fn cookie_names(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<(Co
         .map_err(|_| format!("invalid CSRF header name `{header}`: write lower-case letters, digits and hyphens"));
     names
         .and_then(|names| Ok((names, header?)))
-        .map_err(|what| faults.push(FieldError::new("cookie_name_prefix", what)))
+        .map_err(|what| errors.push(FieldError::new("cookie_name_prefix", what)))
         .ok()
 }
 
-fn trusted_origins(settings: &Settings, faults: &mut Vec<FieldError>) -> Option<TrustedOrigins> {
+fn parse_trusted_origins(settings: &Settings, errors: &mut Vec<FieldError>) -> Option<TrustedOrigins> {
     if settings.trusted_web_origins.is_empty() {
         let what = "missing: write the web origins of your pages, such as [\"https://www.example.com\"]";
-        faults.push(FieldError::new("trusted_web_origins", what));
+        errors.push(FieldError::new("trusted_web_origins", what));
         return None;
     }
     let origins = TrustedOrigins::parse(&settings.trusted_web_origins, settings.demo);
     origins
-        .map_err(|error| faults.push(FieldError::new("trusted_web_origins", error.to_string())))
+        .map_err(|error| errors.push(FieldError::new("trusted_web_origins", error.to_string())))
         .ok()
 }
 
-fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError>) -> Vec<Algorithm> {
+fn parse_id_token_algorithms(server: &AuthorizationServer, errors: &mut Vec<FieldError>) -> Vec<Algorithm> {
     let field = "authorization_server.id_token_algorithms";
     if server.id_token_algorithms.is_empty() {
-        faults.push(FieldError::new(
+        errors.push(FieldError::new(
             field,
             "the list is empty: write at least one algorithm, such as RS256",
         ));
@@ -338,7 +338,7 @@ fn id_token_algorithms(server: &AuthorizationServer, faults: &mut Vec<FieldError
     for name in &server.id_token_algorithms {
         match Algorithm::of(name) {
             Some(algorithm) => algorithms.push(algorithm),
-            None => faults.push(FieldError::new(
+            None => errors.push(FieldError::new(
                 field,
                 format!(
                     "unsupported algorithm `{name}`: write one of {}",

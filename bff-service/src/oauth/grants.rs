@@ -169,7 +169,11 @@ impl OAuthClient {
             .set_redirect_uri(redirect_uri.clone())
             .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))
             .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
-        if let Some(secret) = self.authenticator().secret().filter(|_| authentication.needs_secret()) {
+        if let Some(secret) = self
+            .authenticator()
+            .secret()
+            .filter(|_| authentication.is_secret_required())
+        {
             grants = grants.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
         }
         grants

@@ -100,9 +100,9 @@ impl HttpClient {
             Err(error) => (0, Some(error.name())),
         };
         self.metrics
-            .asked_server(endpoint, error.unwrap_or("ok"), began.elapsed());
+            .count_server_request(endpoint, error.unwrap_or("ok"), began.elapsed());
         if let Some(trace) = trace {
-            trace.server_answered(status, error);
+            trace.end_server_request(status, error);
         }
         outcome
     }

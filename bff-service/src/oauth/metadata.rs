@@ -176,7 +176,7 @@ pub fn examine(document: &Document, config: &Config, has_secret: bool) -> Metada
     let names_itself = settings.authorization_response_iss_parameter_supported
         || document.authorization_response_iss_parameter_supported == Some(true);
     // A signed response contains its issuer in any case.
-    if config.shares_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
+    if config.has_shared_redirect_uri() && !names_itself && config.client.response_mode != ResponseMode::Jwt {
         let what = "another application has the same redirect_uri and another issuer, and this authorization server does \
                     not announce `iss` in its responses (RFC 9207), so the service cannot tell which of the two sent a \
                     response: register a different redirect_uri for each";

@@ -20,7 +20,7 @@ pub struct ServiceState {
     /// Whether the service has received SIGTERM and is draining.
     pub is_draining: Arc<AtomicBool>,
     /// Whether the reloaded configuration is invalid.
-    pub reload_failed: Arc<AtomicBool>,
+    pub has_reload_failed: Arc<AtomicBool>,
 }
 
 /// Registers `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, the lists of ended sessions and `/authorize` in an
@@ -40,7 +40,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
                 let list = application.ended.to_json(known);
                 async move {
                     match list {
-                        Some(json) => answer(HttpResponse::Ok(), "application/json", json),
+                        Some(json) => respond(HttpResponse::Ok(), "application/json", json),
                         None => HttpResponse::NoContent()
                             .insert_header((CACHE_CONTROL, "no-store"))
                             .finish(),
@@ -55,7 +55,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
             web::get().to(move || {
                 let document = described.as_ref().map(|application| openapi::document(application));
                 async move {
-                    answer(
+                    respond(
                         HttpResponse::Ok(),
                         "application/json",
                         document.unwrap_or_default().to_string(),
@@ -68,7 +68,7 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
         let ready = applications;
         app.route(
             "/healthz",
-            web::get().to(async || text(HttpResponse::Ok(), "ok\n".to_owned())),
+            web::get().to(async || respond_with_text(HttpResponse::Ok(), "ok\n".to_owned())),
         );
         app.route(
             "/readyz",
@@ -80,13 +80,15 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
                 let is_redis_unavailable = ready.iter().any(|application| application.is_redis_unavailable());
                 async move {
                     match (is_draining, is_ready) {
-                        (true, _) => text(HttpResponse::ServiceUnavailable(), "shutting down\n".to_owned()),
+                        (true, _) => {
+                            respond_with_text(HttpResponse::ServiceUnavailable(), "shutting down\n".to_owned())
+                        }
                         // Without Redis a replica serves almost everything: not being ready would end all of it.
                         (false, true) if is_redis_unavailable => {
-                            text(HttpResponse::Ok(), READY_WITHOUT_REDIS.to_owned())
+                            respond_with_text(HttpResponse::Ok(), READY_WITHOUT_REDIS.to_owned())
                         }
-                        (false, true) => text(HttpResponse::Ok(), "ready\n".to_owned()),
-                        (false, false) => text(
+                        (false, true) => respond_with_text(HttpResponse::Ok(), "ready\n".to_owned()),
+                        (false, false) => respond_with_text(
                             HttpResponse::ServiceUnavailable(),
                             "authorization server metadata and JWKS are not loaded\n".to_owned(),
                         ),
@@ -109,19 +111,19 @@ pub fn configure(applications: Vec<Arc<Application>>, state: ServiceState) -> im
                 metrics.push_str(&format!(
                     "# HELP bff_reread_refused Whether the reloaded configuration is invalid and the previous one stays in force: 1 or 0.\n\
                      # TYPE bff_reread_refused gauge\nbff_reread_refused {}\n",
-                    u8::from(state.reload_failed.load(Relaxed))
+                    u8::from(state.has_reload_failed.load(Relaxed))
                 ));
-                async move { text(HttpResponse::Ok(), metrics) }
+                async move { respond_with_text(HttpResponse::Ok(), metrics) }
             }),
         );
     }
 }
 
-fn text(response: HttpResponseBuilder, body: String) -> HttpResponse {
-    answer(response, "text/plain; version=0.0.4; charset=utf-8", body)
+fn respond_with_text(response: HttpResponseBuilder, body: String) -> HttpResponse {
+    respond(response, "text/plain; version=0.0.4; charset=utf-8", body)
 }
 
-fn answer(mut response: HttpResponseBuilder, kind: &'static str, body: String) -> HttpResponse {
+fn respond(mut response: HttpResponseBuilder, kind: &'static str, body: String) -> HttpResponse {
     response
         .insert_header((CONTENT_TYPE, kind))
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -31,8 +31,8 @@ use crate::oauth::OAuthClient;
 /// Keep-alive timeout of an idle connection. That of the proxy in front of the service should be shorter, so that the
 /// proxy never sends a request on a connection that the service is closing.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// Time limit for receiving a request head; after that the response is 408.
-const REQUEST_HEAD: Duration = Duration::from_secs(10);
+/// Time limit for receiving a request head. After that the response is HTTP 408.
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit for requests in progress at shutdown.
 const SHUTDOWN_SECONDS: u64 = 15;
 
@@ -55,7 +55,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         (server.workers, server.drain_seconds, server.reread_seconds)
     });
     let state = ServiceState::default();
-    let reloader = ConfigReloader::new(applications.clone(), read_config, Arc::clone(&state.reload_failed));
+    let reloader = ConfigReloader::new(applications.clone(), read_config, Arc::clone(&state.has_reload_failed));
     let reloader = reloader.run(Duration::from_secs(every), Signals::listen()?);
     let mut beside: Vec<_> = applications
         .iter()
@@ -95,7 +95,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
         App::new().configure(router::configure(workers, Arc::clone(&is_draining)))
     })
     .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(REQUEST_HEAD)
+    .client_request_timeout(REQUEST_HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .disable_signals();
     if let Some(workers) = workers {
@@ -111,7 +111,7 @@ pub async fn run(applications: Vec<Arc<Application>>, listeners: Listeners, read
     let end = actix_web::rt::spawn(end);
     // The admin listener answers health checks while the API finishes its requests.
     let mut admin = HttpServer::new(move || App::new().configure(admin::configure(for_admin.clone(), state.clone())))
-        .client_request_timeout(REQUEST_HEAD)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         .disable_signals();
     match (authorizes, workers) {
         (false, _) => admin = admin.workers(1),
@@ -147,7 +147,7 @@ async fn finish(exchanges: &[Arc<Exchanges>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the API after a signal: after SIGTERM when the drain time is over, or at once after another signal. Returns
+/// Stops the API after a signal: after SIGTERM when the drain time has passed, or at once after another signal. Returns
 /// the kind of shutdown.
 async fn end(mut signals: Signals, drain: Duration, api: ServerHandle, is_draining: Arc<AtomicBool>) -> Shutdown {
     let mut how = signals.shutdown().await;

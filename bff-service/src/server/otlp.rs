@@ -33,7 +33,7 @@ const SAMPLERS: [&str; 6] = [
     "parentbased_traceidratio",
 ];
 /// Maximum number of queued batches.
-const BATCHES: usize = 4;
+const MAX_BATCHES: usize = 4;
 /// Maximum length of a response of the collector, in bytes.
 const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 /// Limits of the connections to the collector.
@@ -49,7 +49,7 @@ pub struct Export {
     provider: SdkTracerProvider,
 }
 
-/// Starts to export spans if the environment names a collector. Must run where actix runs, once in a process.
+/// If the environment names a collector, starts to export spans. Must run where actix runs, once in a process.
 ///
 /// # Errors
 /// A variable has an invalid or unsupported value, or the exporter is already running.
@@ -70,7 +70,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
     })?;
     // The collector is in the internal network: the proxy is for the authorization server.
     let http = Client::new(&LIMITS, &tls, &Proxy::default());
-    let (requests, queue) = mpsc::channel(BATCHES);
+    let (requests, queue) = mpsc::channel(MAX_BATCHES);
     actix_web::rt::spawn(send_all(http, queue));
     let exporter = SpanExporter::builder()
         .with_http()
@@ -78,7 +78,7 @@ pub fn start(env: impl Fn(&str) -> Option<String>) -> Result<Option<Export>, Str
         .with_endpoint(&settings.endpoint)
         .with_http_client(ActixOtlpClient {
             requests,
-            failing: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
         })
         .build()
         .map_err(|error| {
@@ -151,14 +151,14 @@ impl OtlpSettings {
             return Ok(None);
         };
         // The message must not contain the value, which may contain a password.
-        let wrong = || {
+        let invalid_url = || {
             format!(
                 "{variable}: invalid URL: write the URL of the collector, such as http://collector.example.com:4318"
             )
         };
-        let mut endpoint = Url::parse(&text).map_err(|_| wrong())?;
+        let mut endpoint = Url::parse(&text).map_err(|_| invalid_url())?;
         if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
-            return Err(wrong());
+            return Err(invalid_url());
         }
         if !endpoint.username().is_empty() || endpoint.password().is_some() {
             return Err(format!(
@@ -201,7 +201,7 @@ type Exchange = (Request<Bytes>, oneshot::Sender<Result<ServerResponse, HttpErro
 struct ActixOtlpClient {
     requests: mpsc::Sender<Exchange>,
     /// Whether the last batch failed: only a change is logged.
-    failing: AtomicBool,
+    is_failing: AtomicBool,
 }
 
 #[async_trait]
@@ -212,16 +212,16 @@ impl OtlpClient for ActixOtlpClient {
             .authority()
             .map_or("the collector", |host| host.as_str())
             .to_owned();
-        let (answered, answer) = oneshot::channel();
-        self.requests.send((request, answered)).await?;
-        let outcome = answer.await?;
-        let failed = !outcome.as_ref().is_ok_and(|answer| answer.status == 200);
-        if failed != self.failing.swap(failed, Relaxed) {
+        let (sender, receiver) = oneshot::channel();
+        self.requests.send((request, sender)).await?;
+        let outcome = receiver.await?;
+        let has_failed = !outcome.as_ref().is_ok_and(|response| response.status == 200);
+        if has_failed != self.is_failing.swap(has_failed, Relaxed) {
             match &outcome {
-                Ok(answer) if failed => {
+                Ok(response) if has_failed => {
                     log::warn!(
                         "exporting spans to {collector} failed: HTTP {}: see the log of the collector",
-                        answer.status
+                        response.status
                     )
                 }
                 Ok(_) => log::info!("exporting spans to {collector} succeeded again"),
@@ -230,18 +230,18 @@ impl OtlpClient for ActixOtlpClient {
                 }
             }
         }
-        let answer = outcome?;
-        Ok(Response::builder().status(answer.status).body(answer.body)?)
+        let response = outcome?;
+        Ok(Response::builder().status(response.status).body(response.body)?)
     }
 }
 
 async fn send_all(http: Client, mut queue: mpsc::Receiver<Exchange>) {
-    while let Some((request, answered)) = queue.recv().await {
+    while let Some((request, sender)) = queue.recv().await {
         let request = request.map(|body| body.to_vec());
         // The request is not about a user, so the connection may be shared.
         let outcome = http.exchange(&request, Sharing::Shared, MAX_RESPONSE_BYTES).await;
         // Without a receiver the SDK has given up on the batch.
-        let _ = answered.send(outcome);
+        let _ = sender.send(outcome);
     }
 }
 

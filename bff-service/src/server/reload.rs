@@ -2,8 +2,8 @@
 //!
 //! Every `server.reread_seconds`, unless that is 0, and immediately on SIGHUP, the service reads the configuration with
 //! the files that it names, and validates it as at startup. It compares contents and not modification times, because
-//! Kubernetes replaces the files of a volume through a symbolic link to their directory. An invalid configuration is
-//! rejected as a whole: the previous one stays in force, and the error is logged.
+//! Kubernetes replaces the files of a volume through a symbolic link to their directory. The service rejects an invalid
+//! configuration as a whole: the previous one stays in force, and the error is in the log.
 //!
 //! [`live_settings`](crate::application::live_settings) are the settings that a reload changes.
 
@@ -24,26 +24,26 @@ pub struct ConfigReloader {
     read_config: ReadConfig,
     /// The error of the last reload, which is logged once and not at every reload.
     last_error: Option<String>,
-    reload_failed: Arc<AtomicBool>,
+    has_reload_failed: Arc<AtomicBool>,
 }
 
 impl ConfigReloader {
-    /// `read_config` reads the configurations of these applications. `reload_failed` is true while the configuration is
-    /// invalid.
+    /// `read_config` reads the configurations of these applications. `has_reload_failed` is true while the
+    /// configuration is invalid.
     pub fn new(
         applications: Vec<Arc<Application>>,
         read_config: ReadConfig,
-        reload_failed: Arc<AtomicBool>,
+        has_reload_failed: Arc<AtomicBool>,
     ) -> ConfigReloader {
         ConfigReloader {
             applications,
             read_config,
             last_error: None,
-            reload_failed,
+            has_reload_failed,
         }
     }
 
-    /// Never returns.
+    /// Reloads the configuration at each interval and SIGHUP. Never returns.
     pub async fn run(mut self, every: Duration, mut signals: Signals) {
         loop {
             if every.is_zero() {
@@ -63,12 +63,12 @@ impl ConfigReloader {
     }
 
     fn take(&mut self, read: Result<Vec<Config>, ConfigError>) {
-        match read.and_then(|configs| self.matched(configs)) {
+        match read.and_then(|configs| self.match_applications(configs)) {
             Ok(configs) => {
                 if self.last_error.take().is_some() {
                     log::info!("configuration is valid again");
                 }
-                self.reload_failed.store(false, Relaxed);
+                self.has_reload_failed.store(false, Relaxed);
                 for (application, config) in self.applications.iter().zip(&configs) {
                     for change in application.live.take(config) {
                         let name = config.name().map_or_else(String::new, |name| format!("{name}: "));
@@ -77,18 +77,18 @@ impl ConfigReloader {
                 }
             }
             Err(error) => {
-                let text = error.to_string();
-                if self.last_error.as_ref() != Some(&text) {
-                    log::error!("configuration reload failed; keeping the previous configuration:\n{text}");
-                    self.last_error = Some(text);
+                let message = error.to_string();
+                if self.last_error.as_ref() != Some(&message) {
+                    log::error!("configuration reload failed: keeping the previous configuration:\n{message}");
+                    self.last_error = Some(message);
                 }
-                self.reload_failed.store(true, Relaxed);
+                self.has_reload_failed.store(true, Relaxed);
             }
         }
     }
 
-    /// The configurations in the order of the applications.
-    fn matched(&self, mut configs: Vec<Config>) -> Result<Vec<Config>, ConfigError> {
+    /// Returns the configurations in the order of the applications.
+    fn match_applications(&self, mut configs: Vec<Config>) -> Result<Vec<Config>, ConfigError> {
         let mut matched = Vec::new();
         for application in &self.applications {
             let name = application.config.name();

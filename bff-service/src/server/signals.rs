@@ -6,7 +6,7 @@ use std::io;
 /// The kind of shutdown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shutdown {
-    /// SIGTERM: the requests in progress are finished.
+    /// SIGTERM: the service finishes the requests in progress.
     Graceful,
     /// SIGINT or SIGQUIT.
     Immediate,

@@ -128,7 +128,7 @@ impl Redis {
                 if !error.is_timeout() {
                     self.is_lost.store(true, Relaxed);
                 }
-                self.metrics.redis_failed();
+                self.metrics.count_redis_failure();
                 log::warn!(
                     "Redis command failed: {}; until Redis is back, replicas do not share ended sessions, and without session \
                      affinity refuse refreshes of sessions that another replica may have refreshed: check that Redis runs at \

@@ -1,6 +1,6 @@
 //! The log of the service: one line for each event on standard error, as text or as JSON, with the id of the request.
 //!
-//! No line contains a token, a code, a state, a cookie or a secret: a refusal logs the rule that refused it, and audit
+//! No line contains a token, a code, a state, a cookie or a secret: the line of a rejection names the rule, and audit
 //! lines identify a session by a digest.
 
 use std::io::Write;
@@ -18,7 +18,7 @@ use super::request_context::RequestContext;
 use super::trace::TraceContext;
 use bff_core::encoding::hex;
 
-/// The target of audit lines: sign-ins, refreshes, sign-outs, refusals. `docs/observability.md` has the events.
+/// The target of audit lines: sign-ins, refreshes, sign-outs, rejections. `docs/observability.md` has the events.
 pub const AUDIT: &str = "audit";
 
 /// The format of log lines.
@@ -114,8 +114,8 @@ impl<'kvs> VisitSource<'kvs> for Members {
 static SUBJECTS: AtomicBool = AtomicBool::new(false);
 
 /// Sets whether audit lines contain the `sub` of the user. The default is no.
-pub fn log_subjects(wanted: bool) {
-    SUBJECTS.store(wanted, Relaxed);
+pub fn log_subjects(is_wanted: bool) {
+    SUBJECTS.store(is_wanted, Relaxed);
 }
 
 /// The `sub` for an audit line, or `-` if audit lines contain no `sub`.

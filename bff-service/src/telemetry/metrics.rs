@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Upper bounds of the histogram buckets, in seconds: up to the default time limit of a request to the authorization
 /// server.
-const SECONDS: [f64; 13] = [
+const BUCKETS_SECONDS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
@@ -81,7 +81,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
-    refusals: IntCounterVec,
+    rejections: IntCounterVec,
     logins_started: IntCounter,
     logins: IntCounter,
     refreshes: IntCounterVec,
@@ -100,19 +100,19 @@ impl Default for Metrics {
     fn default() -> Metrics {
         let registry = Registry::new();
         let counters = |name: &str, help: &str, labels: &[&str]| {
-            kept(&registry, IntCounterVec::new(Opts::new(name, help), labels))
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels))
         };
-        let counter = |name: &str, help: &str| kept(&registry, IntCounter::new(name, help));
-        let gauge = |name: &str, help: &str| kept(&registry, IntGauge::new(name, help));
+        let counter = |name: &str, help: &str| register(&registry, IntCounter::new(name, help));
+        let gauge = |name: &str, help: &str| register(&registry, IntGauge::new(name, help));
         let times = |name: &str, help: &str, labels: &[&str]| {
-            let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-            kept(&registry, HistogramVec::new(options, labels))
+            let options = HistogramOpts::new(name, help).buckets(BUCKETS_SECONDS.to_vec());
+            register(&registry, HistogramVec::new(options, labels))
         };
         let build = Opts::new(
             "bff_build_info",
             "The build: always 1, with version and commit as labels.",
         );
-        kept(&registry, IntGaugeVec::new(build, &["version", "commit"]))
+        register(&registry, IntGaugeVec::new(build, &["version", "commit"]))
             .with_label_values(&[VERSION, COMMIT])
             .set(1);
         let metrics = Metrics {
@@ -126,7 +126,7 @@ impl Default for Metrics {
                 "Time from the head of a request to its response in seconds, by endpoint.",
                 &["endpoint"],
             ),
-            refusals: counters(
+            rejections: counters(
                 "bff_refusals_total",
                 "Requests refused, by endpoint and reason.",
                 &["endpoint", "reason"],
@@ -188,7 +188,7 @@ impl Default for Metrics {
 }
 
 /// Registers a metric. This cannot fail: names and labels are constants in this file, and a test registers all of them.
-fn kept<T: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<T>) -> T {
+fn register<T: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<T>) -> T {
     let registered = metric.and_then(|metric| {
         registry.register(Box::new(metric.clone()))?;
         Ok(metric)
@@ -198,55 +198,55 @@ fn kept<T: Collector + Clone + 'static>(registry: &Registry, metric: prometheus:
 
 impl Metrics {
     /// Counts a request; the outcome is `ok` or an error code.
-    pub fn request(&self, endpoint: &'static str, outcome: &'static str, time: Duration) {
+    pub fn count_request(&self, endpoint: &'static str, outcome: &'static str, time: Duration) {
         self.requests.with_label_values(&[endpoint, outcome]).inc();
         observe(&self.request_seconds.with_label_values(&[endpoint]), time);
     }
 
-    /// Counts a refusal.
-    pub fn refused(&self, endpoint: &'static str, reason: &'static str) {
-        self.refusals.with_label_values(&[endpoint, reason]).inc();
+    /// Counts a rejection.
+    pub fn count_rejection(&self, endpoint: &'static str, reason: &'static str) {
+        self.rejections.with_label_values(&[endpoint, reason]).inc();
     }
 
     /// Counts a started login.
-    pub fn login_started(&self) {
+    pub fn count_login_start(&self) {
         self.logins_started.inc();
     }
 
     /// Counts a begun session.
-    pub fn logged_in(&self) {
+    pub fn count_login(&self) {
         self.logins.inc();
     }
 
     /// Counts a call to refresh a session.
-    pub fn refreshed(&self, outcome: Refreshed) {
+    pub fn count_refresh(&self, outcome: Refreshed) {
         self.refreshes.with_label_values(&[outcome.name()]).inc();
     }
 
     /// Counts a logout.
-    pub fn logged_out(&self, by: LoggedOut) {
+    pub fn count_logout(&self, by: LoggedOut) {
         self.logouts.with_label_values(&[by.name()]).inc();
     }
 
     /// Counts a request to the authorization server.
-    pub fn asked_server(&self, endpoint: ServerEndpoint, outcome: &'static str, time: Duration) {
+    pub fn count_server_request(&self, endpoint: ServerEndpoint, outcome: &'static str, time: Duration) {
         let endpoint = endpoint.name();
         self.server_requests.with_label_values(&[endpoint, outcome]).inc();
         observe(&self.server_seconds.with_label_values(&[endpoint]), time);
     }
 
     /// Counts a failed request: the authorization server was unreachable, timed out or sent an unusable response.
-    pub fn authorization_server_failed(&self) {
+    pub fn count_authorization_server_failure(&self) {
         self.authorization_server_failures.inc();
     }
 
     /// Counts a failed Redis command.
-    pub fn redis_failed(&self) {
+    pub fn count_redis_failure(&self) {
         self.redis_failures.inc();
     }
 
     /// Counts a refresh without Redis.
-    pub fn refresh_without_redis(&self) {
+    pub fn count_refresh_without_redis(&self) {
         self.refreshes_without_redis.inc();
     }
 
@@ -276,11 +276,11 @@ mod tests {
     #[test]
     fn what_is_counted_comes_out_as_prometheus_text() {
         let metrics = Metrics::default();
-        metrics.request("refresh", "ok", Duration::from_millis(3));
-        metrics.request("refresh", "ok", Duration::from_secs(60));
-        metrics.request("login_end", "invalid_request", Duration::ZERO);
-        metrics.refreshed(Refreshed::Coalesced);
-        metrics.asked_server(ServerEndpoint::Token, "timeout", Duration::from_secs(1));
+        metrics.count_request("refresh", "ok", Duration::from_millis(3));
+        metrics.count_request("refresh", "ok", Duration::from_secs(60));
+        metrics.count_request("login_end", "invalid_request", Duration::ZERO);
+        metrics.count_refresh(Refreshed::Coalesced);
+        metrics.count_server_request(ServerEndpoint::Token, "timeout", Duration::from_secs(1));
         let text = metrics.to_text(7, true, false);
         for line in [
             r#"bff_requests_total{endpoint="refresh",outcome="ok"} 2"#,

@@ -31,11 +31,11 @@ impl RequestContext {
         CURRENT.try_with(|context| context.trace.clone()).ok().flatten()
     }
 
-    /// Ends the span of the current request, if any. `route` is the path as in the configuration; `error` is the error
-    /// code.
-    pub fn answered(method: &str, route: impl FnOnce() -> String, status: u16, error: Option<&'static str>) {
+    /// Ends the span of the current request, if any. `route` is the path as in the configuration, and `error` is the
+    /// error code.
+    pub fn end_span(method: &str, route: impl FnOnce() -> String, status: u16, error: Option<&'static str>) {
         if let Some(RequestContext { id, trace: Some(trace) }) = RequestContext::current() {
-            trace.answered(method, route, &id.to_string(), status, error);
+            trace.end_request(method, route, &id.to_string(), status, error);
         }
     }
 

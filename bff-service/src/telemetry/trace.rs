@@ -60,7 +60,7 @@ impl TraceContext {
         TraceContext(parent.with_span(span.start_with_context(tracer, &parent)))
     }
 
-    /// The trace id as in logs: 32 hex digits.
+    /// The trace id as in logs: 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
         self.0.span().span_context().trace_id().to_string()
     }
@@ -72,9 +72,9 @@ impl TraceContext {
         headers.0
     }
 
-    /// Ends the span of a request. `route` is the path as in the configuration; `error` is the error code. Does nothing
-    /// without a tracer.
-    pub(super) fn answered(
+    /// Ends the span of a request. `route` is the path as in the configuration, and `error` is the error code. Does
+    /// nothing without a tracer.
+    pub(super) fn end_request(
         &self,
         method: &str,
         route: impl FnOnce() -> String,
@@ -97,7 +97,7 @@ impl TraceContext {
     }
 
     /// Ends the span of a request to the authorization server: with the status, or 0 without a response, and the error.
-    pub fn server_answered(&self, status: u16, error: Option<&'static str>) {
+    pub fn end_server_request(&self, status: u16, error: Option<&'static str>) {
         if TRACER.get().is_some() {
             self.end(status, error);
         }

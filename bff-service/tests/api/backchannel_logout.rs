@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ended_sessions::{SID, backchannel, is_over, with_sid};
+use crate::ended_sessions::{SID, backchannel, is_ended, with_sid};
 use crate::support::app::{ID, Setup, TestApp, wait_until};
 use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};
 use crate::support::http::Request;
@@ -31,8 +31,8 @@ fn an_unacceptable_logout_token_is_refused_with_400_and_ends_nothing() {
         assert_eq!(response.outcome(), "400 invalid_request", "{changes}");
         assert_eq!(response.header("cache-control"), Some("no-store"), "{changes}");
     }
-    let good = server.logout_token(json!({"sid": SID}));
-    let claims: Value = serde_json::from_slice(&decoded(good.split('.').nth(1).unwrap())).unwrap();
+    let valid = server.logout_token(json!({"sid": SID}));
+    let claims: Value = serde_json::from_slice(&decoded(valid.split('.').nth(1).unwrap())).unwrap();
     for header in [
         json!({"alg": "none", "typ": "logout+jwt"}),
         json!({"alg": "HS256", "typ": "logout+jwt"}),
@@ -43,13 +43,13 @@ fn an_unacceptable_logout_token_is_refused_with_400_and_ends_nothing() {
         let response = backchannel(&app, &server.sign(&header, &claims));
         assert_eq!(response.outcome(), "400 invalid_request", "{header}");
     }
-    let (signed, _) = good.rsplit_once('.').unwrap();
+    let (signed, _) = valid.rsplit_once('.').unwrap();
     for token in [format!("{signed}."), signed.to_owned(), "x".to_owned(), String::new()] {
         assert_eq!(backchannel(&app, &token).outcome(), "400 invalid_request", "{token}");
     }
-    assert!(!is_over(&mut browser));
-    assert_eq!(backchannel(&app, &good).status, 200, "it was good all the time");
-    assert!(is_over(&mut browser));
+    assert!(!is_ended(&mut browser));
+    assert_eq!(backchannel(&app, &valid).status, 200, "it was valid all the time");
+    assert!(is_ended(&mut browser));
 }
 
 fn decoded(part: &str) -> Vec<u8> {
@@ -63,7 +63,7 @@ fn a_logout_token_of_a_draft_without_exp_ends_the_session() {
     let mut browser = app.signed_in();
     let token = app.authorization_server.logout_token(json!({"sid": SID, "exp": null}));
     assert_eq!(backchannel(&app, &token).status, 200);
-    assert!(is_over(&mut browser));
+    assert!(is_ended(&mut browser));
 }
 
 #[test]
@@ -79,15 +79,15 @@ fn a_logout_token_for_this_client_and_a_trusted_audience_ends_the_session() {
     };
     let untrusted = backchannel(&app, &token(json!(["spa-client", "the-api", "another-client"])));
     assert_eq!(untrusted.outcome(), "400 invalid_request");
-    assert!(!is_over(&mut browser));
+    assert!(!is_ended(&mut browser));
     assert_eq!(backchannel(&app, &token(json!(["spa-client", "the-api"]))).status, 200);
-    assert!(is_over(&mut browser));
+    assert!(is_ended(&mut browser));
 }
 
 #[test]
 fn a_logout_token_that_cannot_be_verified_for_want_of_keys_is_answered_400_and_not_used_up() {
     let server = FakeAuthorizationServer::start();
-    server.misbehave("jwks", Misbehaviour::Answer(500, String::new()));
+    server.misbehave("jwks", Misbehaviour::Respond(500, String::new()));
     let app = TestApp::start_against(server, Setup::default());
     let token = app.authorization_server.logout_token(json!({"sid": SID}));
     let response = backchannel(&app, &token);
@@ -104,7 +104,7 @@ fn an_id_token_is_no_logout_token() {
     let opened = crate::support::forgery::open(bff_core::cookie::purpose::Purpose::IdToken, browser.cookie(ID));
     let id_token = String::from_utf8(opened.value.to_vec()).unwrap();
     assert_eq!(backchannel(&app, &id_token).outcome(), "400 invalid_request");
-    assert!(!is_over(&mut browser));
+    assert!(!is_ended(&mut browser));
 }
 
 #[test]

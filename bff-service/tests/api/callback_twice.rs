@@ -31,7 +31,7 @@ fn the_same_callback_twice_at_once_is_one_exchange_and_both_calls_are_signed_in_
         assert!(session(tab) == session(&calls[0].1), "one session");
         assert_eq!(
             tab.csrf, calls[0].1.csrf,
-            "whichever answer the browser keeps, the page's CSRF value is of it"
+            "whichever response the browser keeps, the page's CSRF value is of it"
         );
     }
     assert_eq!(app.authorization_server.requests("token"), 1);

@@ -25,11 +25,11 @@ pub fn backchannel(app: &TestApp, token: &str) -> Response {
         .send(app.address)
 }
 
-pub fn is_over(browser: &mut Browser<'_>) -> bool {
-    let over = browser.get("/session").json() == json!({"isLoggedIn": false});
+pub fn is_ended(browser: &mut Browser<'_>) -> bool {
+    let is_ended = browser.get("/session").json() == json!({"isLoggedIn": false});
     let refresh = browser.clone().post("/refresh").outcome();
-    assert_eq!(refresh, if over { "401 session_expired" } else { "204" });
-    over
+    assert_eq!(refresh, if is_ended { "401 session_expired" } else { "204" });
+    is_ended
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn a_logout_token_with_a_sid_ends_that_login_and_no_other() {
     );
     assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(response.header("cache-control"), Some("no-store"));
-    assert!(is_over(&mut alice));
-    assert!(!is_over(&mut elsewhere));
+    assert!(is_ended(&mut alice));
+    assert!(!is_ended(&mut elsewhere));
 }
 
 #[test]
@@ -60,13 +60,13 @@ fn a_logout_token_with_a_sub_alone_ends_all_sessions_of_the_user_and_not_those_o
         backchannel(&app, &app.authorization_server.logout_token(json!({"sub": "alice"}))).status,
         200
     );
-    assert!(is_over(&mut one) && is_over(&mut two));
-    assert!(!is_over(&mut bob));
+    assert!(is_ended(&mut one) && is_ended(&mut two));
+    assert!(!is_ended(&mut bob));
     // And she may sign in again.
-    assert!(!is_over(&mut app.signed_in()));
+    assert!(!is_ended(&mut app.signed_in()));
 }
 
-/// A replica that has not heard of it yet refreshes; the session is over all the same wherever it is known.
+/// A replica that has not heard of it yet refreshes. The session has ended all the same wherever it is known.
 #[test]
 fn a_refresh_elsewhere_does_not_outlive_the_end_of_all_that_a_user_has() {
     let exact = || Setup {
@@ -82,7 +82,7 @@ fn a_refresh_elsewhere_does_not_outlive_the_end_of_all_that_a_user_has() {
     browser.app = &other;
     assert_eq!(browser.post("/refresh").status, 204, "there it is not known");
     browser.app = &one;
-    assert!(is_over(&mut browser));
+    assert!(is_ended(&mut browser));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn after_signing_out_copies_of_the_cookies_are_good_for_nothing() {
     let mut browser = app.signed_in();
     let mut thief = browser.clone();
     assert_eq!(browser.post("/logout").status, 200);
-    assert!(is_over(&mut thief));
+    assert!(is_ended(&mut thief));
     assert_eq!(thief.get("/claims").outcome(), "401 session_expired");
 }
 
@@ -170,15 +170,15 @@ fn a_login_that_was_ended_may_begin_again_with_the_same_sid_at_once() {
         200
     );
     let mut again = app.signed_in();
-    assert!(is_over(&mut before));
-    assert!(!is_over(&mut again));
+    assert!(is_ended(&mut before));
+    assert!(!is_ended(&mut again));
     assert_eq!(again.get("/claims").status, 200);
     // And that one ends as well, however soon.
     assert_eq!(
         backchannel(&app, &app.authorization_server.logout_token(json!({"sid": SID}))).status,
         200
     );
-    assert!(is_over(&mut again));
+    assert!(is_ended(&mut again));
 }
 
 #[test]
@@ -190,8 +190,8 @@ fn a_user_who_was_signed_out_everywhere_may_sign_in_again_within_the_same_second
         200
     );
     let mut again = app.signed_in();
-    assert!(is_over(&mut before));
-    assert!(!is_over(&mut again));
+    assert!(is_ended(&mut before));
+    assert!(!is_ended(&mut again));
 }
 
 /// The server issued its tokens before it ended the login, and they came late.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ended_sessions::{SID, is_over, with_sid};
+use crate::ended_sessions::{SID, is_ended, with_sid};
 use crate::support::app::{Setup, TestApp};
 use crate::support::http::Request;
 
@@ -52,15 +52,15 @@ fn front_channel_logout_ends_the_login_that_iss_and_sid_name() {
     ] {
         assert_eq!(ask(&query).outcome(), "400 invalid_request", "{query}");
     }
-    let good = format!("iss={issuer}&sid={SID}");
-    let head = Request::new("HEAD", &format!("/bff/frontchannel-logout?{good}")).send(app.address);
+    let valid = format!("iss={issuer}&sid={SID}");
+    let head = Request::new("HEAD", &format!("/bff/frontchannel-logout?{valid}")).send(app.address);
     assert_eq!((head.status, head.body.as_str()), (405, ""), "it would end something");
-    assert!(!is_over(&mut browser));
-    let response = ask(&good);
+    assert!(!is_ended(&mut browser));
+    let response = ask(&valid);
     assert_eq!(response.status, 200);
     let policy = response.header("content-security-policy").unwrap();
     assert!(policy.contains(&format!("frame-ancestors {issuer}")), "{policy}");
-    assert!(is_over(&mut browser));
+    assert!(is_ended(&mut browser));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_flood_of_made_up_front_channel_logouts_does_not_push_out_those_that_were_pr
         let path = format!("/bff/frontchannel-logout?iss={issuer}&sid=made-up-by-somebody-{number}");
         Request::new("GET", &path).send(app.address);
     }
-    assert!(is_over(&mut thief));
+    assert!(is_ended(&mut thief));
 }
 
 #[test]
@@ -94,8 +94,8 @@ fn a_login_that_front_channel_logout_ended_may_begin_again_with_the_same_sid() {
     let mut before = app.signed_in();
     assert_eq!(Request::new("GET", &path).send(app.address).status, 200);
     let mut again = app.signed_in();
-    assert!(is_over(&mut before));
-    assert!(!is_over(&mut again));
+    assert!(is_ended(&mut before));
+    assert!(!is_ended(&mut again));
     assert_eq!(Request::new("GET", &path).send(app.address).status, 200);
-    assert!(is_over(&mut again));
+    assert!(is_ended(&mut again));
 }

@@ -7,7 +7,7 @@ use crate::support::app::{AUTH, Setup, TestApp};
 use crate::support::browser::Browser;
 
 /// Refreshes, and returns the requested scope.
-fn asked(app: &TestApp, browser: &mut Browser<'_>) -> Option<String> {
+fn refresh_and_get_scope(app: &TestApp, browser: &mut Browser<'_>) -> Option<String> {
     assert_eq!(browser.post("/refresh").status, 204);
     app.authorization_server.state().last_form.get("scope").cloned()
 }
@@ -22,7 +22,10 @@ fn a_refresh_asks_for_what_the_login_asked_for_where_the_server_names_no_scope()
     let app = TestApp::start();
     let mut browser = app.signed_in();
     for _ in 0..2 {
-        assert_eq!(asked(&app, &mut browser).as_deref(), Some("openid profile"));
+        assert_eq!(
+            refresh_and_get_scope(&app, &mut browser).as_deref(),
+            Some("openid profile")
+        );
     }
 }
 
@@ -32,10 +35,10 @@ fn a_refresh_asks_for_what_the_server_granted_last_and_never_for_more() {
     answer_with_scope(&app, json!("openid api"));
     let mut browser = app.signed_in();
     answer_with_scope(&app, json!("openid"));
-    assert_eq!(asked(&app, &mut browser).as_deref(), Some("openid api"));
+    assert_eq!(refresh_and_get_scope(&app, &mut browser).as_deref(), Some("openid api"));
     answer_with_scope(&app, json!(null));
-    assert_eq!(asked(&app, &mut browser).as_deref(), Some("openid"));
-    assert_eq!(asked(&app, &mut browser).as_deref(), Some("openid"));
+    assert_eq!(refresh_and_get_scope(&app, &mut browser).as_deref(), Some("openid"));
+    assert_eq!(refresh_and_get_scope(&app, &mut browser).as_deref(), Some("openid"));
 }
 
 #[test]
@@ -45,7 +48,7 @@ fn a_refresh_leaves_the_scope_out_where_the_configuration_says_so() {
         ..Setup::default()
     });
     let mut browser = app.signed_in();
-    assert_eq!(asked(&app, &mut browser), None);
+    assert_eq!(refresh_and_get_scope(&app, &mut browser), None);
 }
 
 #[test]
@@ -61,6 +64,10 @@ fn a_session_of_a_build_that_did_not_keep_the_scope_goes_on_without_one() {
         token.value = content.to_string().into_bytes();
     });
     for _ in 0..2 {
-        assert_eq!(asked(&app, &mut browser), None, "it may be wider than what was granted");
+        assert_eq!(
+            refresh_and_get_scope(&app, &mut browser),
+            None,
+            "it may be wider than what was granted"
+        );
     }
 }

@@ -97,19 +97,19 @@ fn a_response_that_is_for_another_by_another_or_too_old_is_refused() {
         let response = browser.load_page(&page_url(&app, &claims(&app, &parameters, changes.clone())));
         assert_eq!(response.outcome(), "400 invalid_request", "{changes}");
     }
-    let good = claims(&app, &parameters, json!({}));
+    let valid = claims(&app, &parameters, json!({}));
     for header in [
         json!({"alg": "none"}),
         json!({"alg": "HS256"}),
         json!({"alg": "ES256", "kid": "unknown"}),
     ] {
-        let token = app.authorization_server.sign(&header, &good);
+        let token = app.authorization_server.sign(&header, &valid);
         let response = browser.load_page(&format!("{REDIRECT_URI}?response={token}"));
         assert_eq!(response.outcome(), "400 invalid_request", "{header}");
     }
     assert_eq!(app.authorization_server.requests("token"), 0, "no code was ever used");
     assert_eq!(
-        browser.load_page(&page_url(&app, &good)).status,
+        browser.load_page(&page_url(&app, &valid)).status,
         200,
         "the login is still pending"
     );

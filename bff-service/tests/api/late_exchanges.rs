@@ -114,7 +114,7 @@ fn a_late_refresh_gives_nothing_to_another_session_that_comes_with_the_same_refr
     assert_eq!(
         app.authorization_server.state().reuses,
         1,
-        "the server was asked, and refused"
+        "the server got the request, and refused it"
     );
 }
 
@@ -127,7 +127,7 @@ fn the_tokens_of_a_refresh_that_ends_after_the_logout_are_revoked() {
     assert_eq!(browser.post("/refresh").outcome(), NOT_IN_TIME);
     // The server has the request and will rotate, whatever is revoked meanwhile.
     app.authorization_server
-        .misbehave("revoke", Misbehaviour::Answer(200, "{}".to_owned()));
+        .misbehave("revoke", Misbehaviour::Respond(200, "{}".to_owned()));
     assert_eq!(browser.post("/logout").status, 200);
     app.authorization_server.wait_for_requests("revoke", 2);
     app.authorization_server.behave();
@@ -155,7 +155,7 @@ fn a_login_that_outlasts_its_time_limit_is_finished_by_the_next_call_of_the_same
     assert_eq!(
         app.authorization_server.requests("token"),
         1,
-        "a code is good for one use"
+        "a code is valid for one use"
     );
     assert_eq!(browser.get("/claims").json()["sub"], "alice");
     assert_eq!(browser.post("/refresh").status, 204);
@@ -186,10 +186,10 @@ fn an_exchange_that_outlasts_all_of_its_time_is_given_up_and_may_be_made_again()
     app.authorization_server.misbehave("token", Misbehaviour::Close);
     assert_eq!(browser.post("/refresh").outcome(), NOT_IN_TIME);
     app.authorization_server.misbehave("token", Misbehaviour::Hang);
-    let asked = app.authorization_server.requests("token");
+    let before_hanging = app.authorization_server.requests("token");
     wait_until("the refresh token is tried again", || {
         assert_eq!(browser.post("/refresh").outcome(), NOT_IN_TIME);
-        app.authorization_server.requests("token") >= asked + 2
+        app.authorization_server.requests("token") >= before_hanging + 2
     });
     assert_eq!(refresh_token_cookie(&browser), before);
 }

@@ -241,19 +241,19 @@ fn an_id_token_that_is_not_for_this_login_is_refused_and_sets_no_session() {
 #[test]
 fn what_the_token_endpoint_answers_is_told_by_the_error_table() {
     let app = TestApp::start();
-    let answer = |status, body: &str| Misbehaviour::Answer(status, body.to_owned());
+    let respond = |status, body: &str| Misbehaviour::Respond(status, body.to_owned());
     for (misbehaviour, expected) in [
-        (answer(400, r#"{"error":"invalid_grant"}"#), "400 authorization_error"),
+        (respond(400, r#"{"error":"invalid_grant"}"#), "400 authorization_error"),
         (
-            answer(401, r#"{"error":"invalid_client"}"#),
+            respond(401, r#"{"error":"invalid_client"}"#),
             "502 authorization_server_error",
         ),
-        (answer(500, "{}"), "502 authorization_server_error"),
-        (answer(503, "busy"), "503 authorization_server_error"),
-        (answer(200, "<html>"), "502 authorization_server_error"),
-        (answer(200, "{}"), "502 authorization_server_error"),
+        (respond(500, "{}"), "502 authorization_server_error"),
+        (respond(503, "busy"), "503 authorization_server_error"),
+        (respond(200, "<html>"), "502 authorization_server_error"),
+        (respond(200, "{}"), "502 authorization_server_error"),
         (
-            answer(200, r#"{"access_token":"a","token_type":"mac"}"#),
+            respond(200, r#"{"access_token":"a","token_type":"mac"}"#),
             "502 authorization_server_error",
         ),
     ] {
@@ -272,7 +272,7 @@ fn a_failed_login_leaves_an_existing_session_alone() {
     let page_url = browser.authorize("alice");
     app.authorization_server.misbehave(
         "token",
-        Misbehaviour::Answer(400, r#"{"error":"invalid_grant"}"#.to_owned()),
+        Misbehaviour::Respond(400, r#"{"error":"invalid_grant"}"#.to_owned()),
     );
     let response = browser.load_page(page_url.as_str());
     assert_eq!(response.outcome(), "400 authorization_error");

@@ -115,7 +115,7 @@ fn logout_needs_a_session() {
 #[test]
 fn logout_works_although_the_authorization_server_does_not() {
     for misbehaviour in [
-        Misbehaviour::Answer(500, "{}".to_owned()),
+        Misbehaviour::Respond(500, "{}".to_owned()),
         Misbehaviour::Close,
         Misbehaviour::Hang,
     ] {
@@ -175,7 +175,7 @@ fn a_refresh_under_way_does_not_bring_the_session_back() {
     app.authorization_server.misbehave("token", Misbehaviour::Hang);
     // The old token's revocation fails, or else the server itself would refuse the refresh.
     app.authorization_server
-        .misbehave("revoke", Misbehaviour::Answer(503, "{}".to_owned()));
+        .misbehave("revoke", Misbehaviour::Respond(503, "{}".to_owned()));
     std::thread::scope(|scope| {
         let mut tab = browser.clone();
         let refresh = scope.spawn(move || tab.post("/refresh"));
@@ -201,7 +201,7 @@ fn signing_out_with_cookies_from_before_a_refresh_revokes_what_the_refresh_got()
     assert_eq!(browser.post("/refresh").status, 204);
     assert_eq!(behind.post("/logout").status, 200);
     app.authorization_server
-        .wait_until("no refresh token is good", |state| {
+        .wait_until("no refresh token is valid", |state| {
             state.live_refresh_tokens().is_empty()
         });
     assert_eq!(browser.post("/refresh").outcome(), "401 session_expired");

@@ -167,7 +167,7 @@ fn a_server_that_is_down_at_the_end_of_a_login_comes_back_as_an_error_and_the_lo
     let mut browser = app.browser();
     let callback = authorize(&mut browser, "/login");
     app.authorization_server
-        .misbehave("token", Misbehaviour::Answer(503, String::new()));
+        .misbehave("token", Misbehaviour::Respond(503, String::new()));
     assert_eq!(
         location(&go(&mut browser, &callback)),
         format!("{WEB_ORIGIN}/?error=authorization_server_error")

@@ -196,21 +196,21 @@ fn the_names_of_headers_decide_the_same_in_capitals() {
     let app = TestApp::start();
     for spell in SPELLINGS {
         let mut browser = app.signed_in();
-        let good = browser.request("POST", "/refresh");
+        let valid = browser.request("POST", "/refresh");
         for refused in [
-            good.clone().without("origin"),
-            good.clone().without("origin").header("origin", "https://evil.test"),
-            good.clone().without("cookie"),
-            good.clone().without("x-example-csrf"),
-            good.clone().without("x-example-csrf").header("x-example-csrf", "x"),
-            good.clone().header("sec-fetch-site", "cross-site"),
+            valid.clone().without("origin"),
+            valid.clone().without("origin").header("origin", "https://evil.test"),
+            valid.clone().without("cookie"),
+            valid.clone().without("x-example-csrf"),
+            valid.clone().without("x-example-csrf").header("x-example-csrf", "x"),
+            valid.clone().header("sec-fetch-site", "cross-site"),
         ] {
             assert_refused(
                 &browser.send(&spelled(&refused, spell)),
                 &format!("{:?}", spelled(&refused, spell)),
             );
         }
-        assert_eq!(browser.send(&spelled(&good, spell)).status, 204, "{}", spell("origin"));
+        assert_eq!(browser.send(&spelled(&valid, spell)).status, 204, "{}", spell("origin"));
     }
 }
 
@@ -220,13 +220,13 @@ fn a_header_that_comes_twice_in_different_spellings_comes_twice() {
     let mut browser = app.signed_in();
     let csrf = browser.csrf.clone().unwrap();
     for spell in [|name: &str| name.to_uppercase(), in_title_case] {
-        let good = browser.request("POST", "/refresh");
+        let valid = browser.request("POST", "/refresh");
         for (name, value) in [("origin", WEB_ORIGIN), ("x-example-csrf", csrf.as_str())] {
-            let twice = good.clone().header(&spell(name), value);
+            let twice = valid.clone().header(&spell(name), value);
             assert_refused(&browser.send(&twice), &spell(name));
         }
         // Cookies may come in several lines, of whatever spelling.
-        let cookies = good
+        let cookies = valid
             .headers
             .iter()
             .find(|(name, _)| name == "cookie")
@@ -235,7 +235,7 @@ fn a_header_that_comes_twice_in_different_spellings_comes_twice() {
             .clone();
         let cookies = String::from_utf8(cookies).unwrap();
         let (first, others) = cookies.split_once("; ").unwrap();
-        let in_two_lines = good
+        let in_two_lines = valid
             .without("cookie")
             .header("cookie", first)
             .header(&spell("cookie"), others);
@@ -258,23 +258,26 @@ fn authorize_decides_the_same_when_the_names_of_headers_are_in_capitals() {
         ..Setup::default()
     });
     let browser = app.signed_in();
-    let mut good = browser.request("POST", "/data");
-    good.target = "/authorize/data".to_owned();
+    let mut valid = browser.request("POST", "/data");
+    valid.target = "/authorize/data".to_owned();
     for spell in SPELLINGS {
         for refused in [
-            good.clone().without("origin").header("origin", "https://evil.test"),
-            good.clone().without("cookie"),
-            good.clone().without("x-example-csrf"),
-            good.clone().without("x-example-csrf").header("x-example-csrf", "x"),
-            good.clone().header("authorization", "Bearer made-up").without("cookie"),
-            good.clone().header("origin", "https://evil.test"),
+            valid.clone().without("origin").header("origin", "https://evil.test"),
+            valid.clone().without("cookie"),
+            valid.clone().without("x-example-csrf"),
+            valid.clone().without("x-example-csrf").header("x-example-csrf", "x"),
+            valid
+                .clone()
+                .header("authorization", "Bearer made-up")
+                .without("cookie"),
+            valid.clone().header("origin", "https://evil.test"),
         ] {
             let refused = spelled(&refused, spell);
             assert_eq!(refused.send(app.admin).status, 401, "{refused:?}");
         }
-        let let_in = spelled(&good, spell).send(app.admin);
-        assert_eq!(let_in.status, 200, "{}", spell("origin"));
-        let authorization = let_in.header("authorization").unwrap();
+        let forwarded = spelled(&valid, spell).send(app.admin);
+        assert_eq!(forwarded.status, 200, "{}", spell("origin"));
+        let authorization = forwarded.header("authorization").unwrap();
         assert!(authorization.starts_with("Bearer access-token-"), "{authorization}");
     }
 }

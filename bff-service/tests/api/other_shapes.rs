@@ -44,9 +44,9 @@ impl Visitor {
             request = request.json(&json!({ "pageUrl": page_url }));
         }
         let response = request.send(app.address);
-        // 40 for what lies in other shapes, and the session's own: proxies bound the head of an answer.
+        // 40 for what lies in other shapes, and the session's own: proxies bound the head of a response.
         let lines = response.set_cookies().len();
-        assert!(lines <= 45, "{lines} lines in an answer of {target}");
+        assert!(lines <= 45, "{lines} lines in a response of {target}");
         for line in response.set_cookies() {
             self.take(line);
         }

@@ -4,20 +4,20 @@ use crate::support::app::{Setup, TestApp, wait_until};
 use crate::support::authorization_server::{FakeAuthorizationServer, Misbehaviour};
 
 fn misbehaviours() -> Vec<(&'static str, Misbehaviour)> {
-    let answer = |status, body: &str| Misbehaviour::Answer(status, body.to_owned());
+    let respond = |status, body: &str| Misbehaviour::Respond(status, body.to_owned());
     vec![
-        ("500", answer(500, "{}")),
-        ("a page", answer(200, "<html>")),
-        ("nothing", answer(200, "")),
-        ("empty JSON", answer(200, "{}")),
-        ("deep JSON", answer(200, &"[".repeat(100_000))),
+        ("500", respond(500, "{}")),
+        ("a page", respond(200, "<html>")),
+        ("nothing", respond(200, "")),
+        ("empty JSON", respond(200, "{}")),
+        ("deep JSON", respond(200, &"[".repeat(100_000))),
         (
             "endless JSON",
-            answer(200, &format!("{{\"access_token\":\"{}\"}}", "a".repeat(5_000_000))),
+            respond(200, &format!("{{\"access_token\":\"{}\"}}", "a".repeat(5_000_000))),
         ),
-        ("a redirect", answer(302, "")),
-        ("no answer", Misbehaviour::Close),
-        ("half an answer", Misbehaviour::Truncate),
+        ("a redirect", respond(302, "")),
+        ("no response", Misbehaviour::Close),
+        ("half a response", Misbehaviour::Truncate),
         ("silence", Misbehaviour::Hang),
     ]
 }
@@ -77,7 +77,7 @@ fn a_server_that_is_down_when_the_service_starts_is_found_when_it_is_back() {
 fn keys_that_cannot_be_fetched_fail_the_login_for_now() {
     let app = {
         let authorization_server = FakeAuthorizationServer::start();
-        authorization_server.misbehave("jwks", Misbehaviour::Answer(500, "{}".to_owned()));
+        authorization_server.misbehave("jwks", Misbehaviour::Respond(500, "{}".to_owned()));
         TestApp::start_against(authorization_server, Setup::default())
     };
     let mut browser = app.browser();

@@ -43,8 +43,8 @@ fn a_session_cookie_that_does_not_open_counts_as_little_as_one_that_is_not_there
     let altered = |value: &str| value[..value.len() - 5].to_owned() + "AAAAA";
     let what_is_shown = |browser: &mut Browser<'_>| {
         let session = browser.get("/session").json();
-        let is_good = session["accessTokenExpiresIn"].as_u64().map(|seconds| seconds > 0);
-        (session["isLoggedIn"].clone(), session["claims"].clone(), is_good)
+        let is_valid = session["accessTokenExpiresIn"].as_u64().map(|seconds| seconds > 0);
+        (session["isLoggedIn"].clone(), session["claims"].clone(), is_valid)
     };
     for name in [AT, AUTH, ID] {
         let mut without = signed_in.clone();

@@ -199,7 +199,7 @@ fn an_error_of_the_authorization_server_is_told_and_ends_the_login() {
             "{error}: used up"
         );
     }
-    let hint = "error `invalid_target`: check that `client.resource` is as registered there";
+    let hint = "error `invalid_target`: check that `client.resource` is as registered at the authorization server";
     assert!(log_capture::lines().iter().any(|line| line.contains(hint)), "{hint}");
 }
 

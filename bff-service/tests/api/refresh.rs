@@ -52,7 +52,7 @@ fn without_rotation_and_without_a_new_id_token_the_old_ones_are_kept() {
     let before = contents(&browser);
     app.authorization_server.misbehave(
         "token",
-        Misbehaviour::Answer(200, r#"{"access_token":"new","token_type":"Bearer"}"#.to_owned()),
+        Misbehaviour::Respond(200, r#"{"access_token":"new","token_type":"Bearer"}"#.to_owned()),
     );
     assert_eq!(browser.post("/refresh").status, 204);
     let after = contents(&browser);
@@ -118,9 +118,9 @@ fn after_the_replay_window_an_old_refresh_token_is_what_it_is() {
 fn a_refresh_is_never_answered_with_an_access_token_from_before_that_has_expired() {
     let app = TestApp::start();
     let mut browser = app.signed_in();
-    let answer = json!({"access_token": "new", "token_type": "Bearer", "expires_in": 0});
+    let response = json!({"access_token": "new", "token_type": "Bearer", "expires_in": 0});
     app.authorization_server
-        .misbehave("token", Misbehaviour::Answer(200, answer.to_string()));
+        .misbehave("token", Misbehaviour::Respond(200, response.to_string()));
     for refreshes in 1..=3 {
         assert_eq!(browser.post("/refresh").status, 204);
         assert_eq!(app.authorization_server.requests("token"), 1 + refreshes);
@@ -144,7 +144,7 @@ fn a_late_tab_whose_replay_has_expired_goes_on_with_the_refresh_token_of_the_rep
         "nothing was used a second time"
     );
     let seconds = late.get("/session").json()["accessTokenExpiresIn"].as_u64();
-    assert!(seconds > Some(0), "the access token is good: {seconds:?}");
+    assert!(seconds > Some(0), "the access token is valid: {seconds:?}");
     assert_eq!(
         browser.post("/refresh").status,
         204,
@@ -244,7 +244,7 @@ fn only_the_error_code_invalid_grant_ends_the_session() {
         json!("invalid_grant"),
     ] {
         app.authorization_server
-            .misbehave("token", Misbehaviour::Answer(400, body.to_string()));
+            .misbehave("token", Misbehaviour::Respond(400, body.to_string()));
         let response = browser.post("/refresh");
         assert_eq!(response.outcome(), "502 authorization_server_error", "{body}");
         assert!(response.set_cookies().is_empty(), "{body}");

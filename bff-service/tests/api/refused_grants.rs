@@ -55,7 +55,7 @@ const FAULTS: [(u16, &str); 9] = [
 ];
 
 fn error(status: u16, body: &str) -> Misbehaviour {
-    Misbehaviour::Answer(status, body.to_owned())
+    Misbehaviour::Respond(status, body.to_owned())
 }
 
 /// The same with a `Retry-After`.
@@ -283,7 +283,7 @@ fn a_pushed_request_that_is_refused_for_now_is_503_and_the_next_one_begins_a_log
     }
     refuse(error_with_retry_after(429, "20"));
     assert_eq!(retry_after(&browser.post("/login/start")), Some("20"));
-    refuse(Misbehaviour::Answer(
+    refuse(Misbehaviour::Respond(
         201,
         r#"{"request_uri":"urn:x","expires_in":60}"#.to_owned(),
     ));

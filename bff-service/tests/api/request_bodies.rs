@@ -104,9 +104,9 @@ fn a_body_that_nobody_read_is_not_taken_for_the_next_request() {
         );
         let mut stream = std::net::TcpStream::connect(app.address).unwrap();
         std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-        let mut answers = String::new();
-        let _ = std::io::Read::read_to_string(&mut stream, &mut answers);
-        assert!(!answers.contains("isLoggedIn"), "{answers}");
+        let mut responses = String::new();
+        let _ = std::io::Read::read_to_string(&mut stream, &mut responses);
+        assert!(!responses.contains("isLoggedIn"), "{responses}");
     }
 }
 

@@ -161,12 +161,12 @@ fn a_request_that_is_not_http_gets_an_answer_or_none_and_the_next_one_is_served(
         let mut stream = std::net::TcpStream::connect(app.address).unwrap();
         std::io::Write::write_all(&mut stream, bytes).unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut answer = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+        let mut response = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut stream, &mut response);
         assert!(
-            answer.is_empty() || find(&answer, b"HTTP/1.1 4").is_some(),
+            response.is_empty() || find(&response, b"HTTP/1.1 4").is_some(),
             "{}",
-            answer.escape_ascii()
+            response.escape_ascii()
         );
     }
     assert_eq!(app.browser().get("/session").status, 200);

@@ -80,24 +80,25 @@ fn a_ring_that_cannot_be_used_is_refused_by_its_field_and_the_one_from_before_st
     let old = KEYS.split(',').next().unwrap();
     let mut ring = KEYS.to_owned();
     // Each has a unique word for the log, which all tests share.
-    for (bad, what) in [
+    for (invalid, what) in [
         (format!("{NEW},not-a-key-91"), "keys: key 2 is invalid"),
         (format!("{NEW},{NEW},{old}"), "keys: key 2 is a duplicate"),
         (" ".to_owned(), "keys.ring: the value is empty"),
     ] {
-        change(&app, &format!("ring = '{ring}'"), &format!("ring = '{bad}'"));
-        ring = bad;
+        change(&app, &format!("ring = '{ring}'"), &format!("ring = '{invalid}'"));
+        ring = invalid;
         wait_until("it is refused", || {
             let lines = log_capture::lines();
-            let told = |line: &String| line.contains("keeping the previous configuration") && line.contains(what);
-            app.metric("bff_reread_refused") == 1 && lines.iter().any(told)
+            let has_message =
+                |line: &String| line.contains("keeping the previous configuration") && line.contains(what);
+            app.metric("bff_reread_refused") == 1 && lines.iter().any(has_message)
         });
         assert!(in_force(&app, old, "seals"), "{what}");
         assert_eq!(browser.get("/session").json()["isLoggedIn"], true);
     }
     assert!(!log_capture::lines().iter().any(|line| line.contains("not-a-key-91")));
     change(&app, &format!("ring = '{ring}'"), &format!("ring = '{NEW},{old}'"));
-    wait_until("a good one is taken", || {
+    wait_until("a valid one is accepted", || {
         in_force(&app, NEW, "seals") && app.metric("bff_reread_refused") == 0
     });
     assert_eq!(browser.get("/session").json()["isLoggedIn"], true);

@@ -29,7 +29,7 @@ fn live_through(app: &TestApp) -> Vec<Response> {
     assert_eq!(keep(browser.post("/refresh")).status, 204);
     for misbehaviour in [
         Misbehaviour::Close,
-        Misbehaviour::Answer(400, json!({"error": "x"}).to_string()),
+        Misbehaviour::Respond(400, json!({"error": "x"}).to_string()),
     ] {
         app.authorization_server.misbehave("token", misbehaviour);
         keep(browser.post("/refresh"));
@@ -89,12 +89,12 @@ fn no_secret_is_in_the_log_or_in_the_metrics() {
         "the log is being captured"
     );
     assert!(
-        lines.iter().any(|line| line.contains("logout: session")),
+        lines.iter().any(|line| line.contains("logout: ended session")),
         "sign-outs are on record"
     );
     assert!(
         lines.iter().any(|line| line.contains("refused refresh: HTTP 401")),
-        "so are refusals"
+        "so are rejections"
     );
     let mut secrets = app.authorization_server.state().secrets.clone();
     secrets.extend(KEYS.split(',').map(|key| key.trim().to_owned()));

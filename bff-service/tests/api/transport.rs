@@ -30,7 +30,7 @@ fn a_refresh_is_answered_with_what_follows_the_early_hints_and_never_with_the_to
     let app = patient(FakeAuthorizationServer::start(), &Setup::default());
     let users: Vec<String> = (0..6).map(|number| format!("user-{number}")).collect();
     let mut browsers: Vec<Browser<'_>> = users.iter().map(|user| app.browser().sign_in_as(user)).collect();
-    // No ID token at a refresh, as with many servers: nothing in the answer says whose it is.
+    // No ID token at a refresh, as with many servers: nothing in the response says whose it is.
     app.authorization_server
         .state()
         .token_response
@@ -62,7 +62,7 @@ fn no_request_with_something_of_a_user_is_on_a_connection_that_has_served_anothe
     for _ in 0..2 {
         for (user, browser) in users.iter().zip(&mut browsers) {
             assert_eq!(browser.post("/refresh").status, 204, "{user}");
-            let claims = Misbehaviour::Answer(200, json!({"sub": user}).to_string());
+            let claims = Misbehaviour::Respond(200, json!({"sub": user}).to_string());
             app.authorization_server.misbehave("userinfo", claims);
             assert_eq!(browser.get("/userInfo").json()["sub"], *user);
         }
@@ -120,14 +120,14 @@ impl FakeIntrospection {
         let mut reader = BufReader::new(stream);
         while let Some(body) = read_body(&mut reader) {
             count();
-            let is_good = body.contains("token=good");
+            let is_valid = body.contains("token=good");
             let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
             let jwt = format!(
                 "{}.{}.c2ln",
                 part(json!({"alg": "ES256"})),
                 part(json!({"sub": body, "exp": 9_999_999_999_u64}))
             );
-            let answer = match is_good {
+            let response = match is_valid {
                 true => format!(
                     "HTTP/1.1 200 OK\r\ncontent-type: application/jwt\r\ncontent-length: {}\r\n\r\n{jwt}",
                     jwt.len()
@@ -140,7 +140,7 @@ impl FakeIntrospection {
                 }
                 std::thread::sleep(Duration::from_millis(500));
             }
-            if stream.write_all(answer.as_bytes()).is_err() {
+            if stream.write_all(response.as_bytes()).is_err() {
                 return;
             }
         }

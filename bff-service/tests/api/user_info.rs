@@ -47,7 +47,7 @@ fn an_access_token_that_the_userinfo_endpoint_refuses_has_expired() {
     let app = TestApp::start_with(FROM_ENDPOINT);
     let mut browser = app.signed_in();
     app.authorization_server
-        .misbehave("userinfo", Misbehaviour::Answer(401, "{}".to_owned()));
+        .misbehave("userinfo", Misbehaviour::Respond(401, "{}".to_owned()));
     let response = browser.get("/userInfo");
     assert_eq!(response.outcome(), "401 token_expired");
     assert!(response.set_cookies().is_empty());
@@ -101,13 +101,13 @@ fn user_info_about_somebody_else_is_not_passed_on_where_the_id_token_is_missing_
 fn a_userinfo_endpoint_that_fails_is_told_by_the_error_table() {
     let app = TestApp::start_with(FROM_ENDPOINT);
     let mut browser = app.signed_in();
-    let answer = |status, body: &str| Misbehaviour::Answer(status, body.to_owned());
+    let respond = |status, body: &str| Misbehaviour::Respond(status, body.to_owned());
     for (misbehaviour, expected) in [
-        (answer(403, "{}"), "400 authorization_error"),
-        (answer(500, "{}"), "502 authorization_server_error"),
-        (answer(200, "<html>"), "502 authorization_server_error"),
-        (answer(200, "[]"), "502 authorization_server_error"),
-        (answer(200, "{}"), "502 authorization_server_error"),
+        (respond(403, "{}"), "400 authorization_error"),
+        (respond(500, "{}"), "502 authorization_server_error"),
+        (respond(200, "<html>"), "502 authorization_server_error"),
+        (respond(200, "[]"), "502 authorization_server_error"),
+        (respond(200, "{}"), "502 authorization_server_error"),
         (Misbehaviour::Close, "502 authorization_server_error"),
         (Misbehaviour::Truncate, "502 authorization_server_error"),
         (Misbehaviour::Hang, "502 authorization_server_error"),

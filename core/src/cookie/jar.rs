@@ -20,7 +20,7 @@ pub struct CookieJar<'a> {
     lines: SmallVec<[&'a [u8]; 2]>,
     ours: SmallVec<[Piece<'a>; 6]>,
     /// Whether the lines contain anything else.
-    others: bool,
+    has_others: bool,
 }
 
 /// A cookie of the BFF, or a part of one.
@@ -38,13 +38,13 @@ impl<'a> CookieJar<'a> {
             names,
             lines: lines.into_iter().collect(),
             ours: SmallVec::new(),
-            others: false,
+            has_others: false,
         };
         for line in &jar.lines {
             for piece in pieces(line) {
                 match our_piece(piece, names) {
                     Some(piece) => jar.ours.push(piece),
-                    None => jar.others = jar.others || !trim(piece).is_empty(),
+                    None => jar.has_others = jar.has_others || !trim(piece).is_empty(),
                 }
             }
         }
@@ -97,11 +97,11 @@ impl<'a> CookieJar<'a> {
         let parts = self.parts(purpose);
         let pieces = self.ours.iter().filter(|piece| piece.purpose == purpose);
         let wholes = pieces.filter(|piece| piece.part == Part::Whole).count();
-        let twice = parts
+        let has_twice = parts
             .iter()
             .enumerate()
             .any(|(at, part)| parts.iter().skip(at.saturating_add(1)).any(|other| other == part));
-        if wholes <= 1 && !twice && (wholes == 0 || parts.is_empty()) {
+        if wholes <= 1 && !has_twice && (wholes == 0 || parts.is_empty()) {
             return Vec::new();
         }
         self.sent(purpose)
@@ -160,10 +160,10 @@ impl<'a> CookieJar<'a> {
 
     /// Like [`Self::without_bff_cookies`], but also without the cookies of these names.
     pub fn without(&self, names: &[String]) -> Option<Vec<u8>> {
-        if !self.others {
+        if !self.has_others {
             return None;
         }
-        let goes = |piece| {
+        let is_removed = |piece| {
             let is_named = |name: &[u8]| names.iter().any(|other| other.as_bytes() == name);
             our_piece(piece, self.names).is_some()
                 || !names.is_empty() && split_pair(piece).is_some_and(|(name, _)| is_named(name))
@@ -171,13 +171,13 @@ impl<'a> CookieJar<'a> {
         let mut is_empty = true;
         let mut kept: Vec<u8> = Vec::new();
         for line in &self.lines {
-            let mut start_of_line = true;
+            let mut is_start_of_line = true;
             for piece in pieces(line) {
-                if goes(piece) {
+                if is_removed(piece) {
                     continue;
                 }
                 is_empty = is_empty && trim(piece).is_empty();
-                if start_of_line {
+                if is_start_of_line {
                     // Spaces and tabs only: without any other byte before it, a name could become one of the BFF's.
                     let piece = trim_start(piece);
                     if !kept.is_empty() && !piece.is_empty() {
@@ -188,7 +188,7 @@ impl<'a> CookieJar<'a> {
                     kept.push(b';');
                     kept.extend_from_slice(piece);
                 }
-                start_of_line = false;
+                is_start_of_line = false;
             }
         }
         (!is_empty).then_some(kept)
@@ -228,7 +228,7 @@ fn split_pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((trim(name), trim(value.strip_prefix(b"=")?)))
 }
 
-/// Trims spaces and tabs at both ends; other control characters are part of the text.
+/// Trims spaces and tabs at both ends. Other control characters are part of the text.
 fn trim(mut text: &[u8]) -> &[u8] {
     text = trim_start(text);
     while let [rest @ .., b' ' | b'\t'] = text {

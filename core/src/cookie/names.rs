@@ -20,7 +20,7 @@ pub enum NamePrefixes {
     None,
 }
 
-/// Cookie name prefixes under any configuration; a longer one stands before one that it begins with.
+/// Cookie name prefixes under any configuration. A longer one stands before one that it begins with.
 const FORMS: [&str; 5] = ["__Host-Http-", "__Host-", "__Http-", "__Secure-", ""];
 
 /// Whether the name keeps other hosts from setting the cookie: browsers require Path `/` and no Domain for it.
@@ -39,7 +39,7 @@ pub struct CookieNames {
 
 impl CookieNames {
     /// Builds the names from the configured prefix. `root_paths`: the refresh token cookie and the ID token cookie have
-    /// Path `/` too; `has_domain`: the cookies have a Domain attribute.
+    /// Path `/` too. `has_domain`: the cookies have a Domain attribute.
     ///
     /// # Errors
     /// The prefix is invalid: see [`check_prefix`].
@@ -122,10 +122,10 @@ fn is_part(suffix: &[u8]) -> bool {
 /// Checks a configured prefix, which becomes part of cookie names and, in lower case, of a header name.
 ///
 /// # Errors
-/// The prefix is invalid; the message says what to write.
+/// The prefix is invalid. The message says what to write.
 pub fn check_prefix(prefix: &str) -> Result<(), InvalidPrefix> {
-    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(legal) {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(is_allowed) {
         Err(InvalidPrefix)
     } else {
         Ok(())

@@ -18,7 +18,7 @@ pub const MAX_VALUES_BYTES: usize = 128 * 1024;
 /// The possible values of a cookie; nearly always one.
 pub type CookieValues<'a> = SmallVec<[Cow<'a, [u8]>; 1]>;
 
-/// Which part of a value a cookie holds.
+/// The part of a value that a cookie holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Whole,
@@ -37,7 +37,8 @@ impl Part {
     }
 }
 
-/// The parts of one cookie by number; several have the same number if the browser has it with several Paths or Domains.
+/// The parts of one cookie by number. If the browser has it with several Paths or Domains, several have the same
+/// number.
 #[derive(Default)]
 pub(super) struct Parts<'a>(Vec<SmallVec<[&'a [u8]; 1]>>);
 

@@ -23,7 +23,7 @@ use crate::encoding::base64url;
 /// The length of the random nonce of a sealed value, in bytes.
 pub const NONCE_BYTES: usize = crate::crypto::xaes256_gcm::NONCE_BYTES;
 
-/// The maximum length of a sealed value in its text form, in bytes. Values stay far below, unless they are split into
+/// The maximum length of a sealed value as base64url, in bytes. Values stay far below, unless they are split into
 /// many more parts than by default.
 pub const MAX_SEALED_BYTES: usize = 64 * 1024;
 
@@ -127,11 +127,11 @@ impl Sealer {
             .xaes
             .encrypt(&nonce, &plaintext, &self.associated_data(key.id, purpose))
             .map_err(|_| SealError)?;
-        let text = base64url::encode(&[&[VERSION_2][..], &key.id.0, &nonce, &sealed].concat());
-        if text.len() > MAX_SEALED_BYTES {
+        let value = base64url::encode(&[&[VERSION_2][..], &key.id.0, &nonce, &sealed].concat());
+        if value.len() > MAX_SEALED_BYTES {
             Err(SealError)
         } else {
-            Ok(text)
+            Ok(value)
         }
     }
 
@@ -147,7 +147,7 @@ impl Sealer {
         }
     }
 
-    /// Opens a cookie's value even if it has expired. What it says about its session is authentic either way; the rest
+    /// Opens a cookie's value even if it has expired. What it says about its session is authentic either way. The rest
     /// of an expired value must not be used.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 /// The number of blocks that the `aes` crate encrypts at once.
 const PARALLEL_BLOCKS: u32 = 4;
 /// The maximum number of blocks in a run, in which preparing the key is a small part of the time.
-const MAX_RUN: u32 = 64;
+const MAX_RUN_BLOCKS: u32 = 64;
 
 /// AES-256 for one message.
 pub(crate) struct BatchedAes {
@@ -33,7 +33,7 @@ pub(crate) struct BatchedAes {
 /// Consecutive counter blocks, encrypted in advance.
 struct Run {
     first: u32,
-    answers: Vec<Block<Aes256>>,
+    blocks: Vec<Block<Aes256>>,
 }
 
 impl BatchedAes {
@@ -49,7 +49,7 @@ impl BatchedAes {
         ]
         .map(Into::into);
         aes.encrypt_blocks(&mut blocks);
-        let [hash_key, answers @ ..] = blocks;
+        let [hash_key, first_blocks @ ..] = blocks;
         let blocks_of_message = u32::try_from(message_len.div_ceil(16)).unwrap_or(u32::MAX);
         Self {
             aes,
@@ -58,12 +58,12 @@ impl BatchedAes {
             last: blocks_of_message.saturating_add(1),
             run: RefCell::new(Run {
                 first: 1,
-                answers: answers.to_vec(),
+                blocks: first_blocks.to_vec(),
             }),
         }
     }
 
-    fn answer(&self, block: Block<Aes256>) -> Block<Aes256> {
+    fn encrypt(&self, block: Block<Aes256>) -> Block<Aes256> {
         let (nonce, counter) = parts(block.into());
         if nonce == self.nonce {
             self.keystream(counter)
@@ -79,17 +79,17 @@ impl BatchedAes {
     fn keystream(&self, counter: u32) -> Block<Aes256> {
         let mut run = self.run.borrow_mut();
         let at = usize::try_from(counter.wrapping_sub(run.first)).unwrap_or(usize::MAX);
-        if let Some(answer) = run.answers.get(at) {
-            return *answer;
+        if let Some(block) = run.blocks.get(at) {
+            return *block;
         }
         let len = self.last.saturating_sub(counter).saturating_add(1);
-        let len = len.clamp(1, MAX_RUN).next_multiple_of(PARALLEL_BLOCKS);
+        let len = len.clamp(1, MAX_RUN_BLOCKS).next_multiple_of(PARALLEL_BLOCKS);
         let block = |ahead| Block::<Aes256>::from(counter_block(&self.nonce, counter.wrapping_add(ahead)));
         run.first = counter;
         run.erase();
-        run.answers.extend((0..len).map(block));
-        self.aes.encrypt_blocks(&mut run.answers);
-        run.answers.first().copied().unwrap_or_default()
+        run.blocks.extend((0..len).map(block));
+        self.aes.encrypt_blocks(&mut run.blocks);
+        run.blocks.first().copied().unwrap_or_default()
     }
 }
 
@@ -103,8 +103,8 @@ impl Drop for BatchedAes {
 impl Run {
     /// Erases the keystream: with the ciphertext, it reveals the message.
     fn erase(&mut self) {
-        Block::<Aes256>::slice_as_flattened_mut(&mut self.answers).zeroize();
-        self.answers.clear();
+        Block::<Aes256>::slice_as_flattened_mut(&mut self.blocks).zeroize();
+        self.blocks.clear();
     }
 }
 
@@ -139,8 +139,8 @@ impl BlockCipherEncrypt for BatchedAes {
 
 impl BlockCipherEncBackend for BatchedAes {
     fn encrypt_block(&self, mut block: InOut<'_, '_, Block<Self>>) {
-        let answer = self.answer(block.clone_in());
-        *block.get_out() = answer;
+        let encrypted = self.encrypt(block.clone_in());
+        *block.get_out() = encrypted;
     }
 }
 

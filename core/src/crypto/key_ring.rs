@@ -17,7 +17,7 @@ use crate::crypto::xaes256_gcm::Xaes256Gcm;
 /// Keys that tutorials publish: everybody has them.
 const PUBLISHED: [&[u8; 32]; 1] = [b"NF65meV>Ls#8GP>;!Cnov)rIPRoK^.NP"];
 
-/// The maximum number of keys in a ring; a rotation needs two.
+/// The maximum number of keys in a ring. A rotation needs two.
 const MAX_KEYS: usize = 16;
 
 /// The public fingerprint of a key: it identifies the key in cookies and metrics, and reveals nothing about it.
@@ -59,17 +59,17 @@ impl KeyRing {
     /// - 32 visible ASCII characters (the form of the tutorial), which cause a warning: such a key has little entropy.
     ///
     /// # Errors
-    /// A key has none of these forms, is weak or published (unless `demo`), or is a duplicate; or there are too many
-    /// keys. The error states the key's position, never the key.
+    /// A key has none of these forms, is weak or published (unless `demo` is true), or is a duplicate, or there are too
+    /// many keys. The error states the key's position, never the key.
     pub fn parse(text: &str, demo: bool) -> Result<(Self, Vec<KeyWarning>), KeyError> {
         let mut warnings = Vec::new();
         let mut keys: Vec<Key> = Vec::new();
         for (position, text) in (1..).zip(text.split(',').map(str::trim)) {
-            let (bytes, characters) = read_key(text).ok_or(KeyError {
+            let (bytes, is_characters) = read_key(text).ok_or(KeyError {
                 position,
                 problem: KeyProblem::Form,
             })?;
-            if characters {
+            if is_characters {
                 warnings.push(KeyWarning { position });
             }
             if !demo && is_weak(&bytes) {
@@ -195,7 +195,8 @@ pub struct KeyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum KeyProblem {
     #[error(
-        "is invalid: write 64 hexadecimal digits (`openssl rand -hex 32` prints them) or base64 of 32 bytes; several keys are comma-separated"
+        "is invalid: write 64 hexadecimal digits (`openssl rand -hex 32` prints them) or base64 of 32 bytes, \
+         and separate several keys by commas"
     )]
     Form,
     #[error(

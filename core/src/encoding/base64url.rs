@@ -1,4 +1,4 @@
-//! Base64url without padding (RFC 4648, section 5), strict: a value has one encoding; everything else is refused.
+//! Base64url without padding (RFC 4648, section 5), strict: a value has one encoding, and everything else is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

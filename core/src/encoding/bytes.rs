@@ -4,19 +4,19 @@
 pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
         && match one.len() {
-            16.. => in_chunks(one, other, u128::from_ne_bytes),
-            8..=15 => in_chunks(one, other, u64::from_ne_bytes),
-            4..=7 => in_chunks(one, other, u32::from_ne_bytes),
+            16.. => is_equal_in_chunks(one, other, u128::from_ne_bytes),
+            8..=15 => is_equal_in_chunks(one, other, u64::from_ne_bytes),
+            4..=7 => is_equal_in_chunks(one, other, u32::from_ne_bytes),
             _ => one.iter().eq(other),
         }
 }
 
-/// Compares as numbers of `N` bytes; if the length is not a multiple, the last number overlaps the one before it. Both
+/// Compares as numbers of `N` bytes. If the length is not a multiple, the last number overlaps the one before it. Both
 /// have the same length, which is at least `N`.
-fn in_chunks<const N: usize, T: PartialEq>(one: &[u8], other: &[u8], number: impl Fn([u8; N]) -> T) -> bool {
-    let same = |(one, other): (&[u8; N], &[u8; N])| number(*one) == number(*other);
-    one.last_chunk().zip(other.last_chunk()).is_some_and(same)
-        && one.as_chunks().0.iter().zip(other.as_chunks().0).all(same)
+fn is_equal_in_chunks<const N: usize, T: PartialEq>(one: &[u8], other: &[u8], number: impl Fn([u8; N]) -> T) -> bool {
+    let is_same = |(one, other): (&[u8; N], &[u8; N])| number(*one) == number(*other);
+    one.last_chunk().zip(other.last_chunk()).is_some_and(is_same)
+        && one.as_chunks().0.iter().zip(other.as_chunks().0).all(is_same)
 }
 
 #[cfg(test)]

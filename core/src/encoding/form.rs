@@ -19,19 +19,20 @@ pub(crate) fn encode(bytes: &[u8], into: &mut Vec<u8>) {
     let digit = |nibble: u8| HEX.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
     for byte in bytes {
         match byte {
-            byte if stands_for_itself(*byte) => into.push(*byte),
+            byte if is_unchanged(*byte) => into.push(*byte),
             _ => into.extend_from_slice(&[b'%', digit(byte >> 4), digit(*byte)]),
         }
     }
 }
 
-/// Whether encoding changes the text. RFC 6749, section 2.3.1 has a client's identifier and secret encoded before they
-/// are joined for HTTP Basic. Many servers do not decode them, so there credentials that encoding changes are refused.
+/// Whether encoding changes the string. RFC 6749, section 2.3.1 has a client's identifier and secret encoded before
+/// they are joined for HTTP Basic. Many servers do not decode them, so there credentials that encoding changes are
+/// refused.
 pub fn is_changed_by_encoding(text: &str) -> bool {
-    !text.bytes().all(stands_for_itself)
+    !text.bytes().all(is_unchanged)
 }
 
-fn stands_for_itself(byte: u8) -> bool {
+fn is_unchanged(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'*')
 }
 

@@ -2,10 +2,10 @@
 //! server, and the gateway, which receives them from clients.
 
 /// The maximum length of an access token in a cookie or as a bearer token, in bytes.
-const MAX_LEN: usize = 16 * 1024;
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Whether a token may contain the byte: visible ASCII, which is RFC 6749, appendix A.12 without the space. This is
-/// more than `b64token` (RFC 6750, section 2.1), which some servers exceed, and still safe in a header; in a form it is
+/// more than `b64token` (RFC 6750, section 2.1), which some servers exceed, and still safe in a header. In a form it is
 /// encoded.
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
@@ -30,25 +30,25 @@ const TOKEN_BYTES: [bool; 256] = {
 /// Checks a token before it is put into a header or a form.
 ///
 /// # Errors
-/// The token is empty or too long, or has other bytes. The text is for the log.
+/// The token is empty or too long, or has other bytes. The string is for the log.
 pub(crate) fn check(token: &[u8]) -> Result<(), &'static str> {
     if token.is_empty() {
-        return Err("the token is empty");
+        return Err("the access token is empty");
     }
-    if token.len() > MAX_LEN {
-        return Err("the token is longer than 16 KiB");
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err("the access token is longer than 16 KiB");
     }
-    match are_token_bytes(token) {
+    match has_only_token_bytes(token) {
         true => Ok(()),
-        false => Err("the token has characters other than visible ASCII"),
+        false => Err("the access token has characters other than visible ASCII"),
     }
 }
 
-/// Checks all bytes without an early exit. In wasm, reading the table takes a sixth of the time of comparisons: the
-/// compiler does not vectorize a module that is optimized for size.
-fn are_token_bytes(token: &[u8]) -> bool {
-    let is_legal = |byte: &u8| TOKEN_BYTES.get(usize::from(*byte)).is_some_and(|legal| *legal);
-    token.iter().fold(true, |so_far, byte| so_far & is_legal(byte))
+/// Whether a token may contain all of these bytes. There is no early exit. In wasm, reading the table takes a sixth of
+/// the time of comparisons: the compiler does not vectorize a module that is optimized for size.
+fn has_only_token_bytes(token: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| TOKEN_BYTES.get(usize::from(*byte)).is_some_and(|allowed| *allowed);
+    token.iter().fold(true, |so_far, byte| so_far & is_allowed(byte))
 }
 
 #[cfg(test)]
@@ -63,6 +63,6 @@ mod tests {
             assert_eq!(check(&[b'a', byte, b'b']).is_ok(), legal, "{byte:#x}");
         }
         assert!(check(b"").is_err());
-        assert!(check(&[b'a'; MAX_LEN]).is_ok() && check(&[b'a'; MAX_LEN + 1]).is_err());
+        assert!(check(&[b'a'; MAX_TOKEN_BYTES]).is_ok() && check(&[b'a'; MAX_TOKEN_BYTES + 1]).is_err());
     }
 }

@@ -53,7 +53,7 @@ pub enum OriginError {
 }
 
 impl OriginError {
-    /// Returns the text for the log.
+    /// Returns the string for the log.
     pub const fn details(self) -> &'static str {
         match self {
             Self::Untrusted => "the Origin is not trusted",
@@ -64,12 +64,12 @@ impl OriginError {
     }
 }
 
-/// Longest part of an Origin that is shown.
-const MAX_SHOWN: usize = 100;
+/// The maximum length of an Origin in the log, in bytes.
+const MAX_SHOWN_BYTES: usize = 100;
 
 /// Returns an `Origin` that anybody may have sent, fit for a log: on one line, without quotes, and bounded.
 pub fn shown(origin: &[u8]) -> String {
-    let bytes = origin.iter().take(MAX_SHOWN);
+    let bytes = origin.iter().take(MAX_SHOWN_BYTES);
     bytes
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'/' | b'[' | b']' => {
@@ -126,7 +126,7 @@ mod tests {
     fn an_origin_is_shown_on_one_line_without_quotes_and_bounded() {
         assert_eq!(shown(b"https://new.example.com:8443"), "https://new.example.com:8443");
         assert_eq!(shown(b"https://a\n`\"<b>"), "https://a????b?");
-        assert_eq!(shown(&[b'a'; 1000]).len(), MAX_SHOWN);
+        assert_eq!(shown(&[b'a'; 1000]).len(), MAX_SHOWN_BYTES);
     }
 
     #[test]

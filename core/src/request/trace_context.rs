@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 use crate::request::head::RequestHead;
 use crate::request::values::Values;
 
-/// Version, trace id, parent id and flags, with `-` between them (W3C Trace Context, section 3.2.2).
-const TRACEPARENT_LEN: usize = 55;
+/// The length of a `traceparent`, in bytes: version, trace id, parent id and flags, with `-` between them (W3C Trace
+/// Context, section 3.2.2).
+const TRACEPARENT_BYTES: usize = 55;
 /// The maximum length of a `tracestate` that is propagated, in bytes: the least that W3C Trace Context,
 /// section 3.3.1.5 recommends.
 pub const MAX_TRACESTATE_BYTES: usize = 512;
@@ -37,36 +38,36 @@ fn traceparent(head: &RequestHead) -> Option<String> {
     let Values::Single(line) = head.one("traceparent") else {
         return None;
     };
-    let (known, more) = line.split_at_checked(TRACEPARENT_LEN)?;
+    let (known, more) = line.split_at_checked(TRACEPARENT_BYTES)?;
     let text = std::str::from_utf8(known).ok()?;
     let mut parts = text.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str, len: usize| {
+    let is_hex = |text: &str, len: usize| {
         text.len() == len && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let some = |text: &str| text.bytes().any(|byte| byte != b'0');
-    let formed = parts.next().is_none()
-        && hex(version, 2)
-        && hex(trace, 32)
-        && hex(parent, 16)
-        && hex(flags, 2)
-        && some(trace)
-        && some(parent);
+    let is_nonzero = |text: &str| text.bytes().any(|byte| byte != b'0');
+    let is_formed = parts.next().is_none()
+        && is_hex(version, 2)
+        && is_hex(trace, 32)
+        && is_hex(parent, 16)
+        && is_hex(flags, 2)
+        && is_nonzero(trace)
+        && is_nonzero(parent);
     // A later version may have more after another `-`. Its known parts are propagated as the known version.
-    let versioned = match version {
+    let is_known_form = match version {
         "ff" => false,
         "00" => more.is_empty(),
         _ => more.is_empty() || more.starts_with(b"-"),
     };
-    (formed && versioned).then(|| format!("00-{trace}-{parent}-{flags}"))
+    (is_formed && is_known_form).then(|| format!("00-{trace}-{parent}-{flags}"))
 }
 
 /// Several lines are one list (W3C Trace Context, section 3.3.1).
 fn tracestate(head: &RequestHead) -> Option<String> {
     let list = head.all("tracestate").collect::<Vec<_>>().join(&b","[..]);
-    let formed =
+    let is_formed =
         (1..=MAX_TRACESTATE_BYTES).contains(&list.len()) && list.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    formed.then(|| String::from_utf8(list).ok()).flatten()
+    is_formed.then(|| String::from_utf8(list).ok()).flatten()
 }
 
 fn request_id(head: &RequestHead) -> Option<String> {

@@ -12,16 +12,16 @@ pub struct TrustedOrigins {
 }
 
 impl TrustedOrigins {
-    /// Parses a list of `scheme://host[:port]`. Unless `demo`, http is accepted only for `localhost` and
-    /// names below it.
+    /// Parses a list of `scheme://host[:port]`. Unless `demo` is true, http is accepted only for `localhost` and names
+    /// below it.
     ///
     /// # Errors
-    /// The list is empty, or an entry is invalid; the message names the entry and says what to write.
+    /// The list is empty, or an entry is invalid. The message names the entry and says what to write.
     pub fn parse(list: &[String], demo: bool) -> Result<Self, InvalidOrigin> {
         if list.is_empty() {
             return Err(InvalidOrigin::Empty);
         }
-        let origins = list.iter().map(|entry| read(entry, demo));
+        let origins = list.iter().map(|entry| parse_entry(entry, demo));
         Ok(Self {
             origins: origins.collect::<Result<_, _>>()?,
         })
@@ -40,7 +40,7 @@ impl TrustedOrigins {
     }
 }
 
-fn read(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
+fn parse_entry(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
     // Without what may be a password.
     let shown = || {
         entry
@@ -55,11 +55,11 @@ fn read(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let sent = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => Some(format!("[{}]", as_sent(address.parse().map_err(|_| malformed())?))),
-        None if host.is_empty() || !host.bytes().all(legal) => return Err(malformed()),
-        None if ends_in_number(host) => Some(ipv4(host).ok_or_else(malformed)?.to_string()),
+        Some(address) => Some(format!("[{}]", spell_ipv6(address.parse().map_err(|_| malformed())?))),
+        None if host.is_empty() || !host.bytes().all(is_allowed) => return Err(malformed()),
+        None if is_ipv4(host) => Some(parse_ipv4(host).ok_or_else(malformed)?.to_string()),
         None => None,
     };
     if let Some(sent) = sent.filter(|sent| sent != host) {
@@ -86,7 +86,7 @@ fn read(entry: &str, demo: bool) -> Result<String, InvalidOrigin> {
 }
 
 /// Spells an IPv6 address as browsers do (WHATWG URL, section 3.5): as in RFC 5952, but without dotted IPv4.
-fn as_sent(address: Ipv6Addr) -> String {
+fn spell_ipv6(address: Ipv6Addr) -> String {
     match (address.to_ipv4_mapped(), address.segments()) {
         (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
         (None, _) => address.to_string(),
@@ -94,7 +94,7 @@ fn as_sent(address: Ipv6Addr) -> String {
 }
 
 /// Whether browsers parse the host as an IPv4 address: its last label is a number (WHATWG URL, section 3.5).
-fn ends_in_number(host: &str) -> bool {
+fn is_ipv4(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit_once('.').map_or(host, |(_, last)| last);
     let hexadecimal = last.strip_prefix("0x");
@@ -104,7 +104,7 @@ fn ends_in_number(host: &str) -> bool {
 
 /// Returns the address that browsers take such a host for: numbers may be octal or hexadecimal, and the last one fills
 /// the remaining bytes (WHATWG URL, section 3.5).
-fn ipv4(host: &str) -> Option<Ipv4Addr> {
+fn parse_ipv4(host: &str) -> Option<Ipv4Addr> {
     let numbers = host.strip_suffix('.').unwrap_or(host).split('.').map(|label| {
         if let Some(digits) = label.strip_prefix("0x") {
             return match digits {

@@ -24,7 +24,7 @@ pub enum CsrfError {
 }
 
 impl CsrfError {
-    /// Returns the text for the log.
+    /// Returns the string for the log.
     pub const fn details(self) -> &'static str {
         match self {
             Self::HeaderRepeated => "repeated CSRF header",

@@ -1,9 +1,9 @@
 //! The session of a request: one rule for the service's endpoints, the filter and `/authorize`.
 //!
-//! The host-locked cookies identify the session: the access token cookie, else the CSRF cookie. Their names
+//! The host-locked cookies identify the session: the access token cookie, or otherwise the CSRF cookie. Their names
 //! (`__Host-…`) keep every other host from setting them. Those of the refresh token and ID token cookies (`__Http-…`)
 //! do not forbid `Domain`: a page of a sibling domain can set them, so they count only if they belong to that session.
-//! Of several cookies of one name, the one counts that opens and belongs to the session; host-locked ones that open for
+//! Of several cookies of one name, the one counts that opens and belongs to the session. Host-locked ones that open for
 //! different sessions belong to none. If names are not host-locked, the rule is the same, and separates what it can.
 
 use crate::cookie::purpose::Purpose;
@@ -23,7 +23,7 @@ pub struct DifferentSessions;
 
 impl CurrentSession {
     /// Returns the session that the authentic access token and CSRF cookies identify; `None` if there is none. An
-    /// expired access token still identifies its session; an expired CSRF cookie must be left out, since its session
+    /// expired access token still identifies its session. An expired CSRF cookie must be left out, since its session
     /// has ended.
     ///
     /// # Errors

@@ -39,9 +39,9 @@ fn the_service_s_parser_and_its_schema_refuse_the_same_types_and_unknown_fields(
     for (path, field) in fields(&schema).into_iter().filter(|(path, _)| path != "applications") {
         let kind = FIELDS.iter().find(|(name, _)| *name == path).expect("a field").1;
         let fits = |value: &Value| match kind {
-            Kind::Text => value.is_string(),
-            Kind::Number => value.is_number(),
-            Kind::Flag => value.is_boolean(),
+            Kind::String => value.is_string(),
+            Kind::Integer => value.is_number(),
+            Kind::Boolean => value.is_boolean(),
             Kind::List => value.is_array(),
         };
         for value in one_of_each_type() {
@@ -138,7 +138,7 @@ fn faults_of_the_service(instance: &Value) -> Vec<String> {
     let table: toml::Table = serde_json::from_value(instance.clone()).expect("a table");
     match bff_service::config::parse(&table.to_string(), secrets) {
         Ok(_) => Vec::new(),
-        Err(error) => error.faults().iter().map(|fault| fault.field().to_owned()).collect(),
+        Err(error) => error.errors().iter().map(|error| error.field().to_owned()).collect(),
     }
 }
 

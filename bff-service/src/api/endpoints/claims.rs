@@ -5,20 +5,20 @@ use bff_core::cookie::purpose::Purpose;
 use bff_core::cookie::seal::Opened;
 use serde_json::{Map, Value};
 
-use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::checks::{required, required_session};
+use crate::api::checks::{require, require_session};
 use crate::api::error::ApiError;
+use crate::api::success::Success;
 use crate::jose::claims::claims_of_verified;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let session = required_session(&call.cookies)?;
-    let id_token = required(call.cookies.settings(), Purpose::IdToken, &session.id_token)?;
-    Ok(Answer::json(Value::Object(claims_of(id_token)?)))
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Success, ApiError> {
+    let session = require_session(&call.cookies)?;
+    let id_token = require(call.cookies.settings(), Purpose::IdToken, &session.id_token)?;
+    Ok(Success::json(Value::Object(claims_of(id_token)?)))
 }
 
-/// The claims of the ID token in its cookie. The service verified the signature when it received the token; since then
-/// the seal of the cookie protects it.
+/// The claims of the ID token in its cookie. The service verified the signature when it received the token. Since then
+/// the seal of the cookie protects the token.
 pub(in crate::api) fn claims_of(id_token: &Opened) -> Result<Map<String, Value>, ApiError> {
     std::str::from_utf8(&id_token.value)
         .ok()

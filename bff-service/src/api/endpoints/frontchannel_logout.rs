@@ -6,9 +6,9 @@ use bff_core::cookie::session_id::SubjectHash;
 use bff_core::session::ended_sessions::Ended;
 use url::form_urlencoded;
 
-use crate::api::answer::{Answer, Content};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
+use crate::api::success::{Content, Success};
 use crate::telemetry::logging::AUDIT;
 use crate::telemetry::metrics::LoggedOut;
 use bff_core::request::values::Values;
@@ -16,7 +16,7 @@ use bff_core::request::values::Values;
 /// Minimum length of `sid`, in bytes: an attacker could guess a shorter one and end the session of another user.
 pub(in crate::api) const MIN_SID_BYTES: usize = 16;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let application = &call.worker.application;
     let one = |wanted: &str| {
         let values = form_urlencoded::parse(call.query.as_bytes())
@@ -26,13 +26,15 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
     };
     let issuer = &application.config.authorization_server.issuer;
     let (Some(iss), Some(sid)) = (one("iss"), one("sid")) else {
-        return Err(ApiError::invalid("missing or repeated `iss` or `sid`"));
+        return Err(ApiError::invalid("missing or repeated parameter `iss` or `sid`"));
     };
     if iss != *issuer {
         return Err(ApiError::invalid("`iss` is not the issuer"));
     }
     if sid.len() < MIN_SID_BYTES {
-        return Err(ApiError::invalid("`sid` is too short to be a secret"));
+        return Err(ApiError::invalid(format!(
+            "`sid` is shorter than {MIN_SID_BYTES} bytes, so an attacker could guess it"
+        )));
     }
     let ended = Ended::Login(SubjectHash::of(issuer, &sid));
     if !application.end_if_room(ended, call.now).await {
@@ -41,7 +43,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         ));
     }
     let name = ended.to_text();
-    application.metrics.logged_out(LoggedOut::Frontchannel);
+    application.metrics.count_logout(LoggedOut::Frontchannel);
     log::info!(
         target: AUDIT,
         event = "frontchannel_logout",
@@ -49,7 +51,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         "front-channel logout: ended the sessions with one `sid`: {name}"
     );
     let origin = application.config.issuer_url().origin().ascii_serialization();
-    Ok(Answer {
+    Ok(Success {
         content: Content::EmptyFrame(origin),
         set_cookies: Vec::new(),
     })

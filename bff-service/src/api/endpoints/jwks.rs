@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::api::answer::Answer;
 use crate::api::call::Call;
+use crate::api::success::Success;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Answer {
+pub(in crate::api) fn handle(call: &Call<'_>) -> Success {
     let keys = &call.worker.application.config.client_keys().signing;
     let keys: Vec<_> = keys.iter().map(|key| key.public()).collect();
-    Answer::json(json!({ "keys": keys }))
+    Success::json(json!({ "keys": keys }))
 }

@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use super::login_exchange::LoginExchange;
 use super::page_url::{AuthorizationResponse, AuthorizationResult, PageUrl};
 use super::session::{csrf_value, signed_in};
-use crate::api::answer::Answer;
 use crate::api::body;
 use crate::api::call::Call;
 use crate::api::checks::cookie_error;
 use crate::api::error::{ApiError, Reason};
+use crate::api::success::Success;
 use crate::session::cookies::request::CookieError;
 use crate::session::cookies::response::SetCookies;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
@@ -29,29 +29,29 @@ struct LoginEnd {
     page_url: String,
 }
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let LoginEnd { page_url } = body::parse(&call.body)?;
     match PageUrl::parse(&page_url, call.worker.application.config.client.response_mode)? {
         PageUrl::Ordinary(state) => page_load(&call, state.as_deref()),
         response @ (PageUrl::Response(_) | PageUrl::Signed(_)) => {
             let session = finish(&call, response, Finish::ByPage).await?.outcome?;
             let body = json!({"handled": true, "isLoggedIn": true, "csrf": String::from_utf8_lossy(&session.csrf)});
-            Ok(Answer::json(body).with_cookies(session.set_cookies))
+            Ok(Success::json(body).with_cookies(session.set_cookies))
         }
     }
 }
 
 /// `handled` tells the page to remove the `state` of the service's own logout request from its URL, with which the
 /// browser returns from the authorization server. Any other `state` belongs to the page.
-fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Answer, ApiError> {
+fn page_load(call: &Call<'_>, state: Option<&str>) -> Result<Success, ApiError> {
     let states = &call.worker.application.logout_states;
     let handled = state.is_some_and(|state| states.is_valid(state, call.now));
     match signed_in(call) {
         Some(session) => {
             let (csrf, set_cookies) = csrf_value(call, &session)?;
-            Ok(Answer::json(json!({"handled": handled, "isLoggedIn": true, "csrf": csrf})).with_cookies(set_cookies))
+            Ok(Success::json(json!({"handled": handled, "isLoggedIn": true, "csrf": csrf})).with_cookies(set_cookies))
         }
-        None => Ok(Answer::json(json!({"handled": handled, "isLoggedIn": false}))),
+        None => Ok(Success::json(json!({"handled": handled, "isLoggedIn": false}))),
     }
 }
 
@@ -63,6 +63,7 @@ pub(in crate::api) struct Finished {
     pub(in crate::api) outcome: Result<NewSession, ApiError>,
 }
 
+/// A session that a login has begun.
 pub(in crate::api) struct NewSession {
     /// The CSRF value of the session.
     pub(in crate::api) csrf: Zeroizing<Vec<u8>>,
@@ -70,7 +71,8 @@ pub(in crate::api) struct NewSession {
     pub(in crate::api) set_cookies: Vec<String>,
 }
 
-/// Completes the login that this authorization response belongs to. Returns an error if it belongs to no pending login.
+/// Completes the login that this authorization response belongs to. If it belongs to no pending login, returns an
+/// error.
 pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finish) -> Result<Finished, ApiError> {
     let mut logins = pending_logins(call, by)?;
     let response = match response {
@@ -105,14 +107,14 @@ pub(in crate::api) async fn finish(call: &Call<'_>, response: PageUrl, by: Finis
     })
 }
 
-/// The logins of the login cookie. A missing or expired cookie means that no login is pending; one that cannot be
+/// The logins of the login cookie. A missing or expired cookie means that no login is pending. A cookie that cannot be
 /// decrypted is refused like any other cookie.
 fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError> {
-    // Earlier versions kept logins by navigation in the cookie for pages: see `PendingLogins::parse`.
+    // Earlier versions stored logins by navigation in the cookie for pages: see `PendingLogins::parse`.
     let [own, shared] =
         [by.purpose(), Purpose::Login].map(|purpose| call.cookies.authentic(purpose).unexpired(call.now));
-    let fault = match (own, shared) {
-        (Err(fault), Err(_)) => fault,
+    let error = match (own, shared) {
+        (Err(error), Err(_)) => error,
         (own, shared) => {
             let opened = own.into_iter().chain(shared).flatten();
             let contents: Vec<_> = opened.map(|opened| opened.value).collect();
@@ -123,12 +125,12 @@ fn pending_logins(call: &Call<'_>, by: Finish) -> Result<PendingLogins, ApiError
             }
         }
     };
-    match fault {
+    match error {
         CookieError::Missing | CookieError::Expired => {
             Err(ApiError::invalid("no login is pending").because(Reason::LoginUnknown))
         }
-        fault @ (CookieError::OfAnotherSession | CookieError::Unusable(_)) => {
-            Err(cookie_error(call.cookies.settings(), by.purpose(), &fault))
+        error @ (CookieError::OfAnotherSession | CookieError::Unusable(_)) => {
+            Err(cookie_error(call.cookies.settings(), by.purpose(), &error))
         }
     }
 }

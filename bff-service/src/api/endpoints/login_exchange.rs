@@ -1,5 +1,5 @@
 //! The code exchange of a login, which happens once for all calls that complete the login. A page that mounts twice and
-//! a service worker that repeats a request complete a login twice at once; if the exchange outlasts its caller, the
+//! a service worker that repeats a request complete a login twice at once. If the exchange outlasts its caller, the
 //! next call gets the result. All responses begin the same session.
 //!
 //! The login cookie binds the calls to each other: the sealed code verifier identifies the exchange.
@@ -41,7 +41,7 @@ struct Previous {
     csrf: Zeroizing<Vec<u8>>,
 }
 
-/// The result. A leader gets an error with its details; followers get only the error code.
+/// The result. A leader gets an error with its details. Followers get only the error code.
 type Exchanged = Result<Arc<RenewedTokens>, ApiError>;
 
 impl LoginExchange {
@@ -85,12 +85,15 @@ impl LoginExchange {
                 }
             }
             Role::Follower(outcome) | Role::Replay(outcome) => match outcome {
-                Ok(tokens) if self.is_over(&tokens) => {
+                Ok(tokens) if self.is_ended(&tokens) => {
                     let failure = ApiError::invalid("the session that began with this login has ended");
                     Err(failure.because(Reason::SessionEnded))
                 }
                 Ok(tokens) => Ok(self.newest(tokens).await),
-                Err(refusal) => Err(ApiError::new(refusal, "another call failed to complete this login")),
+                Err(code) => Err(ApiError::new(
+                    code,
+                    "completing this login failed in another call: its own log line has the cause",
+                )),
             },
         }
     }
@@ -110,7 +113,7 @@ impl LoginExchange {
     }
 
     /// Whether the session was ended in the meantime.
-    fn is_over(&self, tokens: &RenewedTokens) -> bool {
+    fn is_ended(&self, tokens: &RenewedTokens) -> bool {
         let ended = &self.application.ended;
         tokens
             .begun
@@ -120,8 +123,8 @@ impl LoginExchange {
 
     async fn lead(&self, client: &Rc<OAuthClient>) -> Exchanged {
         let login = &self.login;
-        // A logout from now on may refer to the tokens that the server is about to issue.
-        let (asked_at, seen) = (clock::now(), self.application.ended_by_now().await);
+        // A logout from now on may refer to the tokens that the authorization server is about to issue.
+        let (requested_at, seen) = (clock::now(), self.application.ended_by_now().await);
         let redirect_uri = self.application.redirect_uri(login.return_to.is_some());
         let exchange = Box::pin(client.exchange_code(
             &self.code,
@@ -130,15 +133,15 @@ impl LoginExchange {
             &login.nonce,
             &login.requirements,
         ));
-        let answer = self.application.exchanges.in_time(Exchange::Code, exchange).await;
-        let tokens = answer.unwrap_or_else(|timed_out| Err(timed_out.into()))?;
-        self.begin_session(tokens, asked_at, seen)
+        let response = self.application.exchanges.run_in_time(Exchange::Code, exchange).await;
+        let tokens = response.unwrap_or_else(|timed_out| Err(timed_out.into()))?;
+        self.begin_session(tokens, requested_at, seen)
     }
 
     /// Begins a session with a new id, whatever session the browser had before: a planted session must not become this
-    /// user's session. `seen` is the state of the list of ended sessions at `asked_at` (seconds since 1970), when the
-    /// tokens were requested; if the user or the login was ended since, the service revokes the tokens.
-    fn begin_session(&self, tokens: TokenSet, asked_at: u64, seen: u64) -> Exchanged {
+    /// user's session. `seen` is the state of the list of ended sessions at `requested_at` (seconds since 1970), when
+    /// the tokens were requested. If the user or the login was ended since, the service revokes the tokens.
+    fn begin_session(&self, tokens: TokenSet, requested_at: u64, seen: u64) -> Exchanged {
         let application = &self.application;
         let now = clock::now();
         let claim = |name: &str| {
@@ -146,13 +149,13 @@ impl LoginExchange {
             id_token.claims.get(name).and_then(Value::as_str)
         };
         let issuer = &application.config.authorization_server.issuer;
-        let session = Session::new(issuer, claim("sub"), claim("sid"), asked_at)?;
-        let Some(started_at) = application.ended.begin(&session.id, asked_at, seen) else {
+        let session = Session::new(issuer, claim("sub"), claim("sid"), requested_at)?;
+        let Some(started_at) = application.ended.begin(&session.id, requested_at, seen) else {
             application.revoke(
                 tokens.refresh_token.map(Zeroizing::from),
                 Some(tokens.access_token.into()),
             );
-            let why = "the login was ended while its tokens were being requested";
+            let why = "the session was ended while its tokens were requested";
             return Err(ApiError::new(ErrorCode::LoginRequired, why).because(Reason::SessionEnded));
         };
         let session = Session { started_at, ..session };
@@ -181,7 +184,7 @@ impl LoginExchange {
             application.revoke(Some(renewed.refresh_token), Some(renewed.access_token));
             return Err(error.into());
         }
-        application.metrics.logged_in();
+        application.metrics.count_login();
         log::info!(
             target: AUDIT,
             event = "login",
@@ -195,7 +198,7 @@ impl LoginExchange {
 
 impl Previous {
     /// The user's other tabs have the CSRF value of this browser's current session, and a login in one of them must not
-    /// break the others. The value stays only if the same user signs in: another user's session may be planted.
+    /// break the others. If another user signs in, the value does not stay: that session may be planted.
     fn of(call: &Call<'_>) -> Option<Previous> {
         let session = RequestSession::of(&call.cookies).ok()?;
         let claims = claims_of(session.id_token.as_ref().ok()?).ok()?;

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::answer::Answer;
 use crate::api::body;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
+use crate::api::success::Success;
 use crate::session::cookies::response::SetCookies;
 use crate::session::pending_logins::{Finish, PendingLogin, PendingLogins};
 use crate::session::writer::{WriteError, write_logins};
@@ -25,7 +25,7 @@ struct ExtraParam {
     value: String,
 }
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let request = match call.body.is_empty() {
         true => LoginStart::default(),
         false => body::parse(&call.body)?,
@@ -36,7 +36,7 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         .map(|ExtraParam { key, value }| (key, value))
         .collect();
     let (url, set_cookies) = begin(&call, &extra, None).await?;
-    Ok(Answer::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
+    Ok(Success::json(json!({ "authorizationRequestUrl": url })).with_cookies(set_cookies))
 }
 
 /// Starts a login with these extra parameters. Returns the authorization request URL and the login cookie. The browser
@@ -78,7 +78,7 @@ pub(in crate::api) async fn begin(
         }
         error @ (WriteError::Random(_) | WriteError::Json(_)) => error.into(),
     })?;
-    application.metrics.login_started();
+    application.metrics.count_login_start();
     log::info!(target: AUDIT, event = "login_started"; "login started");
     Ok((request.url, set_cookies.into_lines()))
 }

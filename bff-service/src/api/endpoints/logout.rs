@@ -6,17 +6,17 @@ use bff_core::session::ended_sessions::Ended;
 use serde_json::json;
 
 use super::refresh_exchange::newest_tokens;
-use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::checks::{check_csrf, check_csrf_value, required_session};
+use crate::api::checks::{check_csrf, check_csrf_value, require_session};
 use crate::api::error::{ApiError, Reason};
+use crate::api::success::Success;
 use crate::session::cookies::response::SetCookies;
 use crate::telemetry::logging::{AUDIT, session_name};
 use crate::telemetry::metrics::LoggedOut;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let (url, set_cookies) = end_session(&call, Proof::Header).await?;
-    Ok(Answer::json(json!({ "url": url })).with_cookies(set_cookies))
+    Ok(Success::json(json!({ "url": url })).with_cookies(set_cookies))
 }
 
 /// Where the request repeats the CSRF value.
@@ -32,7 +32,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
     let application = &call.worker.application;
     let client = &call.worker.client;
     let settings = call.cookies.settings();
-    let session = required_session(&call.cookies)?;
+    let session = require_session(&call.cookies)?;
     match proof {
         Proof::Header => check_csrf(call.headers, application.config.csrf_header(), settings, &session)?,
         Proof::Parameter(value) => check_csrf_value(Some(value), settings, &session)?,
@@ -89,7 +89,7 @@ pub(in crate::api) async fn end_session(call: &Call<'_>, proof: Proof<'_>) -> Re
         }
     }
     let session = id.map_or_else(|| "of version 1".to_owned(), session_name);
-    application.metrics.logged_out(LoggedOut::User);
-    log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: session {session}");
+    application.metrics.count_logout(LoggedOut::User);
+    log::info!(target: AUDIT, event = "logout", session = session.as_str(); "logout: ended session {session}");
     Ok((url, set_cookies.into_lines()))
 }

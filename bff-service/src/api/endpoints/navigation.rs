@@ -10,10 +10,10 @@ use super::login_end;
 use super::login_start;
 use super::logout::{self as page_logout, Proof};
 use super::page_url::PageUrl;
-use crate::api::answer::{Answer, Content};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
-use crate::api::record::log_refusal;
+use crate::api::record::log_rejection;
+use crate::api::success::{Content, Success};
 use crate::session::pending_logins::Finish;
 use bff_core::request::values::Values;
 
@@ -21,33 +21,33 @@ use bff_core::request::values::Values;
 pub(in crate::api) const MAX_RETURN_TO_BYTES: usize = 512;
 
 /// `GET /login?returnTo=/path`: redirects to the authorization server.
-pub(in crate::api) async fn login(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn login(call: Call<'_>) -> Result<Success, ApiError> {
     let mut return_to: Option<Cow<'_, str>> = None;
     let mut extra = Vec::new();
     for (name, value) in form_urlencoded::parse(call.query.as_bytes()) {
         if name != "returnTo" {
             extra.push((name.into_owned(), value.into_owned()));
         } else if return_to.replace(value).is_some() {
-            return Err(ApiError::invalid("repeated returnTo"));
+            return Err(ApiError::invalid("repeated parameter `returnTo`"));
         }
     }
     let return_to = return_target(&call, return_to.as_deref().unwrap_or("/"))?;
     if call.is_head {
         // A HEAD request starts no login, so there is only the URL.
-        return Ok(Answer {
+        return Ok(Success {
             content: Content::Redirect(return_to.into()),
             set_cookies: Vec::new(),
         });
     }
     let (url, set_cookies) = login_start::begin(&call, &extra, Some(return_to.into())).await?;
-    Ok(Answer {
+    Ok(Success {
         content: Content::Redirect(url),
         set_cookies,
     })
 }
 
 /// `GET /callback`: completes the login and redirects to `returnTo`.
-pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Success, ApiError> {
     let mode = call.worker.application.config.client.response_mode;
     let page_url = PageUrl::parse_query(call.query, mode)?;
     if matches!(page_url, PageUrl::Ordinary(_)) {
@@ -61,22 +61,25 @@ pub(in crate::api) async fn callback(call: Call<'_>) -> Result<Answer, ApiError>
         Ok(session) => session.set_cookies,
         // The application informs the user; `error` has the form of RFC 6749, section 4.1.2.1.
         Err(failure) => {
-            // The response is a redirect, so the refusal is logged here.
-            log_refusal("callback", &failure);
-            call.worker.application.metrics.refused("callback", failure.reason());
+            // The response is a redirect, so the rejection is logged here.
+            log_rejection("callback", &failure);
+            call.worker
+                .application
+                .metrics
+                .count_rejection("callback", failure.reason());
             let (code, set_cookies) = failure.into_code();
             url.query_pairs_mut().append_pair("error", &code);
             set_cookies
         }
     };
-    Ok(Answer {
+    Ok(Success {
         content: Content::Redirect(url.into()),
         set_cookies,
     })
 }
 
 /// `GET /logout?csrf=…`: ends the session and redirects to the authorization server's logout.
-pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Success, ApiError> {
     let values = form_urlencoded::parse(call.query.as_bytes()).filter(|(name, _)| name == "csrf");
     let csrf = match Values::of(values) {
         Values::Single((_, value)) => value.into_owned(),
@@ -85,7 +88,7 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
         }
     };
     let (url, set_cookies) = page_logout::end_session(&call, Proof::Parameter(csrf.as_bytes())).await?;
-    Ok(Answer {
+    Ok(Success {
         content: Content::Redirect(url),
         set_cookies,
     })
@@ -93,16 +96,16 @@ pub(in crate::api) async fn logout(call: Call<'_>) -> Result<Answer, ApiError> {
 
 /// The URL of `returnTo`: a path on the application's own origin, in any spelling.
 fn return_target(call: &Call<'_>, path: &str) -> Result<Url, ApiError> {
-    let refused = || ApiError::invalid("`returnTo` is not a path of the application");
-    let sane = |c: char| !c.is_control() && c != '\\';
-    let begins_well = path.starts_with('/') && !path.starts_with("//");
-    if !begins_well || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(sane) {
-        return Err(refused());
+    let invalid = || ApiError::invalid("`returnTo` is not a path of the application");
+    let is_allowed = |c: char| !c.is_control() && c != '\\';
+    let has_one_slash = path.starts_with('/') && !path.starts_with("//");
+    if !has_one_slash || path.len() > MAX_RETURN_TO_BYTES || !path.chars().all(is_allowed) {
+        return Err(invalid());
     }
     let origin = call.worker.application.config.web_origin();
-    let target = origin.join(path).map_err(|_| refused())?;
+    let target = origin.join(path).map_err(|_| invalid())?;
     match target.origin() == origin.origin() {
         true => Ok(target),
-        false => Err(refused()),
+        false => Err(invalid()),
     }
 }

@@ -24,6 +24,7 @@ pub(in crate::api) struct AuthorizationResponse {
     pub state: String,
     /// The issuer, if the server sends it (RFC 9207).
     pub iss: Option<String>,
+    /// The code, or the error.
     pub result: AuthorizationResult,
 }
 
@@ -76,12 +77,12 @@ impl PageUrl {
 impl AuthorizationResponse {
     /// Reads the claims of a response that came as a JWT with a valid signature and issuer (JARM, section 2.1).
     pub(in crate::api) fn of_verified(claims: &Map<String, Value>) -> Result<AuthorizationResponse, ApiError> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let string = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let parameters = Parameters {
-            state: text("state"),
-            iss: text("iss"),
-            code: text("code"),
-            error: text("error"),
+            state: string("state"),
+            iss: string("iss"),
+            code: string("code"),
+            error: string("error"),
             response: None,
         };
         parameters

@@ -5,10 +5,10 @@ use bff_core::cookie::purpose::Purpose;
 use serde_json::Value;
 
 use super::refresh_exchange::renew;
-use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::checks::{check_csrf, cookie_error, required_session};
+use crate::api::checks::{check_csrf, cookie_error, require_session};
 use crate::api::error::{ApiError, Reason};
+use crate::api::success::Success;
 use crate::clock;
 use crate::jose::claims::claims_of_verified;
 use crate::session::cookies::response::SetCookies;
@@ -17,10 +17,10 @@ use crate::session::identity::Session;
 use crate::session::tokens::Tokens;
 use crate::session::writer::{CsrfValue, SessionWriter};
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     let application = &call.worker.application;
     let settings = call.cookies.settings();
-    let live = required_session(&call.cookies)?;
+    let live = require_session(&call.cookies)?;
     check_csrf(call.headers, application.config.csrf_header(), settings, &live)?;
     let RequestSession {
         refresh_token,
@@ -28,26 +28,27 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         csrf,
         ..
     } = live;
-    let csrf = csrf.map_err(|fault| cookie_error(settings, Purpose::Csrf, &fault))?;
-    let content = refresh_token.map_err(|fault| cookie_error(settings, Purpose::RefreshToken, &fault))?;
+    let csrf = csrf.map_err(|error| cookie_error(settings, Purpose::Csrf, &error))?;
+    let content = refresh_token.map_err(|error| cookie_error(settings, Purpose::RefreshToken, &error))?;
     let id_token = id_token.ok();
     let id_token = id_token.and_then(|opened| String::from_utf8(opened.value.to_vec()).ok());
 
     let (session, started_at, scope) = (content.session, content.started_at, content.scope.clone());
-    let renewed = renew(application, content, id_token.clone()).await.map_err(|refusal| {
-        if refusal == ErrorCode::RefreshUnavailable {
+    let renewed = renew(application, content, id_token.clone()).await.map_err(|code| {
+        if code == ErrorCode::RefreshUnavailable {
             return ApiError::new(
-                refusal,
+                code,
                 "Redis is unavailable, and another replica may have used the refresh token: the session stays as it is",
             );
         }
-        match refusal == ErrorCode::SessionExpired {
+        match code == ErrorCode::SessionExpired {
             true => {
-                let why = "the refresh token is not accepted any more, or the session was ended meanwhile";
-                ApiError::new(refusal, why).because(Reason::RefreshTokenRefused)
+                let why =
+                    "the authorization server no longer accepts the refresh token, or the session has ended meanwhile";
+                ApiError::new(code, why).because(Reason::RefreshTokenRefused)
             }
             false => ApiError::new(
-                refusal,
+                code,
                 "the token request failed or timed out: its own log line has the cause",
             ),
         }
@@ -75,5 +76,5 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
         &CsrfValue::Kept(csrf),
         None,
     )?;
-    Ok(Answer::default().with_cookies(set_cookies.into_lines()))
+    Ok(Success::default().with_cookies(set_cookies.into_lines()))
 }

@@ -43,7 +43,7 @@ pub(in crate::api) async fn renew(
         .begin(|client, caller| exchange.run(client, caller))
         .await;
     outcome.unwrap_or_else(|| {
-        // Then it may still be waiting for Redis.
+        // Then the exchange may still be waiting for Redis.
         Err(match application.is_redis_unavailable() {
             true => ErrorCode::RefreshUnavailable,
             false => ErrorCode::AuthorizationServerError,
@@ -87,11 +87,11 @@ impl RefreshExchange {
     async fn run(mut self, client: Rc<OAuthClient>, caller: Caller) -> RefreshOutcome {
         let (outcome, how) = self.join(&client, &caller).await;
         let outcome = match outcome {
-            Ok(_) if self.is_over() => Err(ErrorCode::SessionExpired),
+            Ok(_) if self.is_ended() => Err(ErrorCode::SessionExpired),
             outcome => outcome,
         };
         let how = if outcome.is_ok() { how } else { Refreshed::Failed };
-        self.application.metrics.refreshed(how);
+        self.application.metrics.count_refresh(how);
         outcome
     }
 
@@ -105,7 +105,7 @@ impl RefreshExchange {
                 Role::Leader(lease) => {
                     let outcome = self.lead(client, caller).await;
                     let outcome = self.application.refreshes.publish(key, lease, outcome).await;
-                    let outcome = self.unless_ended(outcome).await;
+                    let outcome = self.reject_if_ended(outcome).await;
                     let how = match &outcome {
                         Ok(tokens) if tokens.rotated => Refreshed::Rotated,
                         _ => Refreshed::Renewed,
@@ -142,18 +142,19 @@ impl RefreshExchange {
     }
 
     /// Whether the session was ended in the meantime.
-    fn is_over(&self) -> bool {
+    fn is_ended(&self) -> bool {
         self.application.ended.contains(&self.session, self.began_at)
     }
 
-    /// The result after publication. A logout first ends the session and then looks for newer tokens; a refresh first
-    /// publishes the tokens and then looks for a logout. Whichever is second sees the other, so no tokens remain valid.
-    async fn unless_ended(&self, outcome: RefreshOutcome) -> RefreshOutcome {
+    /// Returns the result after publication. A logout first ends the session and then looks for newer tokens. A refresh
+    /// first publishes the tokens and then looks for a logout. Whichever is second sees the other, so no tokens remain
+    /// valid.
+    async fn reject_if_ended(&self, outcome: RefreshOutcome) -> RefreshOutcome {
         if outcome.is_ok() {
             self.application.ended_by_now().await;
         }
         match outcome {
-            Ok(tokens) if self.is_over() => {
+            Ok(tokens) if self.is_ended() => {
                 self.application
                     .revoke(Some(tokens.refresh_token.clone()), Some(tokens.access_token.clone()));
                 Err(ErrorCode::SessionExpired)
@@ -167,18 +168,18 @@ impl RefreshExchange {
         // Boxed: a caller that only waits does not need this memory.
         let scope = self.scope.as_deref();
         let refresh = Box::pin(client.refresh(&self.refresh_token, self.id_token.as_deref(), scope));
-        let answer = self
+        let response = self
             .application
             .exchanges
-            .in_time(Exchange::RefreshToken, refresh)
+            .run_in_time(Exchange::RefreshToken, refresh)
             .await;
-        let answer = answer.unwrap_or_else(|timed_out| Err(timed_out.into()));
-        let tokens = match answer {
+        let response = response.unwrap_or_else(|timed_out| Err(timed_out.into()));
+        let tokens = match response {
             Ok(tokens) => tokens,
             Err(error) => {
                 let name = session_name(self.session);
-                let refusal = code_of_failed_refresh(&error);
-                let level = match refusal == ErrorCode::AuthorizationServerError {
+                let code = code_of_failed_refresh(&error);
+                let level = match code == ErrorCode::AuthorizationServerError {
                     true => log::Level::Error,
                     false => log::Level::Warn,
                 };
@@ -189,7 +190,7 @@ impl RefreshExchange {
                     session = name.as_str();
                     "refresh of session {name} failed: {error}"
                 );
-                return Err(refusal);
+                return Err(code);
             }
         };
         let now = clock::now();
@@ -198,7 +199,7 @@ impl RefreshExchange {
             Some(token) => Zeroizing::new(token),
             None => self.refresh_token.clone(),
         };
-        if self.is_over() {
+        if self.is_ended() {
             // The session was ended in the meantime: revoke the new tokens, because no browser will get them.
             self.application.revoke(Some(refresh_token), Some(access_token));
             return Err(ErrorCode::SessionExpired);

@@ -4,17 +4,17 @@ use bff_core::cookie::seal::Opened;
 use serde_json::{Value, json};
 
 use super::claims::claims_of;
-use crate::api::answer::Answer;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
+use crate::api::success::Success;
 use crate::random;
 use crate::session::cookies::response::SetCookies;
 use crate::session::current_session::RequestSession;
 use crate::session::writer::SessionWriter;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Success, ApiError> {
     let Some(session) = signed_in(call) else {
-        return Ok(Answer::json(json!({ "isLoggedIn": false })));
+        return Ok(Success::json(json!({ "isLoggedIn": false })));
     };
     let seconds_left = |token: &Opened| seconds_until(call, token.expires_at);
     let claims = session.id_token.as_ref().ok().map(claims_of).transpose()?;
@@ -25,7 +25,7 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     body["csrf"] = json!(csrf);
     body["accessTokenExpiresIn"] = json!(expires_in);
     body["claims"] = claims.map_or(Value::Null, Value::Object);
-    Ok(Answer::json(body).with_cookies(set_cookies))
+    Ok(Success::json(body).with_cookies(set_cookies))
 }
 
 /// The members of a response that say when the session ends: at `ends_at` whatever its user does, and at `idle_ends_at`

@@ -4,17 +4,17 @@
 //! reach the browser.
 
 use super::session::ends;
-use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::checks::{check_csrf, required_session};
+use crate::api::checks::{check_csrf, require_session};
 use crate::api::error::{ApiError, Reason};
+use crate::api::success::Success;
 use crate::error_code::ErrorCode;
 use crate::session::cookies::response::SetCookies;
 use crate::session::writer::SessionWriter;
 
-pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Success, ApiError> {
     let application = &call.worker.application;
-    let session = required_session(&call.cookies)?;
+    let session = require_session(&call.cookies)?;
     let csrf = check_csrf(
         call.headers,
         application.config.csrf_header(),
@@ -34,5 +34,5 @@ pub(in crate::api) fn handle(call: &Call<'_>) -> Result<Answer, ApiError> {
     );
     let idle_ends_at = writer.write_active(csrf)?;
     let body = ends(call, session.ends_at(), idle_ends_at);
-    Ok(Answer::json(body).with_cookies(set_cookies.into_lines()))
+    Ok(Success::json(body).with_cookies(set_cookies.into_lines()))
 }

@@ -6,13 +6,13 @@ use bff_core::cookie::session_id::SubjectHash;
 use serde_json::Value;
 
 use super::claims::{self, claims_of};
-use crate::api::answer::Answer;
 use crate::api::call::Call;
-use crate::api::checks::{required, required_session};
+use crate::api::checks::{require, require_session};
 use crate::api::error::ApiError;
+use crate::api::success::Success;
 use crate::config::UserInfoSource;
 
-pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
+pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Success, ApiError> {
     match call.worker.application.config.userinfo_source {
         UserInfoSource::IdToken => claims::handle(&call),
         UserInfoSource::UserinfoEndpoint => from_endpoint(call).await,
@@ -21,10 +21,10 @@ pub(in crate::api) async fn handle(call: Call<'_>) -> Result<Answer, ApiError> {
 
 /// Requests the userinfo endpoint. The response must be about the user who signed in (OpenID Connect Core 1.0, section
 /// 5.3.2). The session identifies the user even without the ID token cookie.
-async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
-    let session = required_session(&call.cookies)?;
+async fn from_endpoint(call: Call<'_>) -> Result<Success, ApiError> {
+    let session = require_session(&call.cookies)?;
     let settings = call.cookies.settings();
-    let opened = required(settings, Purpose::AccessToken, &session.access_token)?;
+    let opened = require(settings, Purpose::AccessToken, &session.access_token)?;
     let access_token = std::str::from_utf8(&opened.value)
         .map_err(|_| ApiError::unauthorized("the access token is not valid UTF-8"))?;
     let subject = match &session.id_token {
@@ -36,14 +36,14 @@ async fn from_endpoint(call: Call<'_>) -> Result<Answer, ApiError> {
     };
     if subject.is_none() && session.user().is_none() {
         // In a session of version 1 only the ID token identifies the user.
-        required(settings, Purpose::IdToken, &session.id_token)?;
+        require(settings, Purpose::IdToken, &session.id_token)?;
     }
     let claims = call.worker.client.userinfo(access_token, subject.as_deref()).await?;
     let issuer = &call.worker.application.config.authorization_server.issuer;
-    let answered = claims.get("sub").and_then(Value::as_str);
-    let is_the_user = |user| answered.is_some_and(|sub| SubjectHash::of(issuer, sub) == user);
+    let returned = claims.get("sub").and_then(Value::as_str);
+    let is_the_user = |user| returned.is_some_and(|sub| SubjectHash::of(issuer, sub) == user);
     match session.user().is_none_or(is_the_user) {
-        true => Ok(Answer::json(Value::Object(claims))),
+        true => Ok(Success::json(Value::Object(claims))),
         false => Err(ApiError::new(
             ErrorCode::AuthorizationServerError,
             "userinfo endpoint: `sub` is not that of the user who signed in",

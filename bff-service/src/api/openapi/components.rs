@@ -13,7 +13,7 @@ pub(super) fn error_schemas() -> Value {
     json!({
         "Error": {
             "type": "object",
-            "description": "Every error has this form. The messages are fixed; details are only in the log of the service.",
+            "description": "Every error has this form. The messages are fixed. Details are only in the log of the service.",
             "required": ["code", "message"],
             "properties": {
                 "code": {"type": "string"},
@@ -29,35 +29,36 @@ pub(super) fn json_response(description: &str, schema: Value) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": schema}}})
 }
 
-/// The error responses, one for each status. `passes_errors_on`: 400 includes error codes of the authorization server.
-pub(super) fn refusals_by_status(refusals: &[ErrorCode], passes_errors_on: bool) -> Map<String, Value> {
+/// Returns the error responses, one for each status. `has_server_errors`: HTTP 400 includes error codes of the
+/// authorization server.
+pub(super) fn group_by_status(error_codes: &[ErrorCode], has_server_errors: bool) -> Map<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<&ErrorCode>> = BTreeMap::new();
-    for refusal in refusals {
-        by_status.entry(refusal.status()).or_default().push(refusal);
+    for error_code in error_codes {
+        by_status.entry(error_code.status()).or_default().push(error_code);
     }
-    let response = |(status, refusals): (u16, Vec<&ErrorCode>)| {
-        let mut codes: Vec<&str> = refusals.iter().map(|refusal| refusal.code()).collect();
+    let response = |(status, error_codes): (u16, Vec<&ErrorCode>)| {
+        let mut codes: Vec<&str> = error_codes.iter().map(|error_code| error_code.code()).collect();
         codes.sort_unstable();
         codes.dedup();
-        let mut description: Vec<String> = refusals
+        let mut description: Vec<String> = error_codes
             .iter()
-            .map(|refusal| format!("`{}`: {}.", refusal.code(), refusal.message()))
+            .map(|error_code| format!("`{}`: {}.", error_code.code(), error_code.message()))
             .collect();
         let error = json!({"$ref": "#/components/schemas/Error"});
-        let schema = if passes_errors_on && status == 400 {
+        let schema = if has_server_errors && status == 400 {
             description.push("Or the error code of the authorization server.".to_owned());
             error
         } else {
             json!({"allOf": [error, {"properties": {"code": {"enum": codes}}}]})
         };
         let mut response = json_response(&description.join(" "), schema);
-        let says_when = |refusal: &&ErrorCode| {
+        let has_retry_after = |error_code: &&ErrorCode| {
             matches!(
-                refusal,
+                error_code,
                 ErrorCode::AuthorizationServerBusy { .. } | ErrorCode::RefreshUnavailable
             )
         };
-        if refusals.iter().any(says_when) {
+        if error_codes.iter().any(has_retry_after) {
             let seconds = json!({"type": "integer", "minimum": 1, "maximum": 300});
             response["headers"] = json!({"Retry-After": {
                 "description": "The time after which the same request may succeed, in seconds, if it is known.",

@@ -7,7 +7,7 @@ mod parameters;
 
 use serde_json::{Map, Value, json};
 
-use self::components::{error_schemas, refusals_by_status, security_schemes};
+use self::components::{error_schemas, group_by_status, security_schemes};
 use self::operation::Operation;
 use super::endpoint::{Caller, ENDPOINTS, Offered};
 use crate::application::Application;
@@ -21,7 +21,7 @@ pub fn document(application: &Application) -> Value {
         if !offered.has(*endpoint) {
             continue;
         }
-        let operation = described(name, *caller, Operation::of(*endpoint, application), application);
+        let operation = describe(name, *caller, Operation::of(*endpoint, application), application);
         let path = format!("{}{path}", config.endpoints_prefix);
         let at_path = paths.entry(path).or_insert_with(|| json!({}));
         at_path[method.as_str().to_ascii_lowercase()] = operation;
@@ -33,10 +33,10 @@ pub fn document(application: &Application) -> Value {
             "title": "Backend for Frontend",
             "version": crate::version::VERSION,
             "description": "Signs the users of a single page application in and out, and keeps the tokens in sealed cookies. \
-                            In addition to the responses of each operation, an unknown path is answered with 404 \
-                            `not_found`, an unsupported method with 405 `method_not_allowed` and `Allow`, both with an \
-                            `Error` body, and every CORS preflight at a known path with 204. Pages of the trusted web \
-                            origins may read every response (CORS).",
+                            In addition to the responses of each operation, the service answers an unknown path with \
+                            HTTP 404 `not_found`, and an unsupported method with HTTP 405 `method_not_allowed` and \
+                            `Allow`, both with an `Error` body. It answers every CORS preflight at a known path with \
+                            HTTP 204. Pages of the trusted web origins may read every response (CORS).",
         },
         "servers": servers(application),
         "tags": tags,
@@ -69,7 +69,7 @@ fn servers(application: &Application) -> Value {
     }])
 }
 
-fn described(name: &str, caller: Caller, operation: Operation, application: &Application) -> Value {
+fn describe(name: &str, caller: Caller, operation: Operation, application: &Application) -> Value {
     let Operation {
         summary,
         description,
@@ -77,12 +77,12 @@ fn described(name: &str, caller: Caller, operation: Operation, application: &App
         parameters: own,
         body,
         success: (status, success),
-        refusals,
-        passes_errors_on,
+        error_codes,
+        has_server_errors,
     } = operation;
     let mut parameters = parameters::of_caller(caller, application);
     parameters.extend(own);
-    let mut responses = refusals_by_status(&refusals, passes_errors_on);
+    let mut responses = group_by_status(&error_codes, has_server_errors);
     responses.insert(status.to_string(), success);
     for response in responses.values_mut() {
         response["headers"]["Cache-Control"] = json!({"required": true, "schema": {"const": "no-store"}});

@@ -20,9 +20,9 @@ pub(super) struct Operation {
     pub(super) parameters: Vec<Value>,
     pub(super) body: Option<Value>,
     pub(super) success: (u16, Value),
-    pub(super) refusals: Vec<ErrorCode>,
+    pub(super) error_codes: Vec<ErrorCode>,
     /// Whether error responses may contain error codes of the authorization server.
-    pub(super) passes_errors_on: bool,
+    pub(super) has_server_errors: bool,
 }
 
 impl Operation {
@@ -35,13 +35,13 @@ impl Operation {
             body: None,
             success,
             // Every endpoint checks the origin of a request.
-            refusals: vec![ErrorCode::UnauthorizedRequest],
-            passes_errors_on: false,
+            error_codes: vec![ErrorCode::UnauthorizedRequest],
+            has_server_errors: false,
         }
     }
 
     /// Requires one of these sets of security schemes.
-    fn showing(self, sets: &[&[&str]]) -> Operation {
+    fn require_one_of(self, sets: &[&[&str]]) -> Operation {
         let set = |names: &&[&str]| {
             names
                 .iter()
@@ -54,23 +54,26 @@ impl Operation {
         }
     }
 
-    fn refusing(mut self, refusals: &[ErrorCode]) -> Operation {
-        self.refusals.extend(refusals);
+    /// Adds error codes.
+    fn add_errors(mut self, error_codes: &[ErrorCode]) -> Operation {
+        self.error_codes.extend(error_codes);
         self
     }
 
-    fn taking(mut self, required: bool, kind: &str, schema: Value) -> Operation {
+    /// Sets the request body.
+    fn accept_body(mut self, required: bool, kind: &str, schema: Value) -> Operation {
         let description = format!("At most {MAX_BYTES} bytes.");
         self.body =
             Some(json!({"required": required, "description": description, "content": {kind: {"schema": schema}}}));
-        self.refusing(&[
+        self.add_errors(&[
             ErrorCode::InvalidRequest,
             ErrorCode::PayloadTooLarge,
             ErrorCode::UnsupportedMediaType,
         ])
     }
 
-    fn with(mut self, parameters: Vec<Value>) -> Operation {
+    /// Sets the parameters.
+    fn set_parameters(mut self, parameters: Vec<Value>) -> Operation {
         self.parameters = parameters;
         self
     }
@@ -92,11 +95,11 @@ impl Operation {
                     "authorizationRequestUrl": {"type": "string", "format": "uri"},
                 })),
             )
-            .showing(&[&[], &["login"]])
-            .taking(false, "application/json", extra_params(application))
-            .refusing(&[AuthorizationError, AuthorizationServerError, busy]),
+            .require_one_of(&[&[], &["login"]])
+            .accept_body(false, "application/json", extra_params(application))
+            .add_errors(&[AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::LoginEnd => Operation {
-                passes_errors_on: true,
+                has_server_errors: true,
                 ..Operation::new(
                     "Complete a login, or return whether the user is signed in",
                     "Called with the URL of the page at every page load. `handled` is true if the URL contained an authorization \
@@ -107,45 +110,49 @@ impl Operation {
                         "csrf": {"type": "string"},
                     })),
                 )
-                .showing(&[&[], &["login"], &["accessToken", "refreshToken", "idToken", "csrf"]])
-                .taking(true, "application/json", json!({
+                .require_one_of(&[&[], &["login"], &["accessToken", "refreshToken", "idToken", "csrf"]])
+                .accept_body(true, "application/json", json!({
                     "type": "object",
                     "required": ["pageUrl"],
                     "properties": {"pageUrl": {"type": "string", "format": "uri", "minLength": 1, "description": "`location.href`"}},
                 }))
-                .refusing(&[LoginRequired, AuthorizationError, AuthorizationServerError, busy])
+                .add_errors(&[LoginRequired, AuthorizationError, AuthorizationServerError, busy])
             },
             Endpoint::UserInfo => Operation::new(
                 "Return claims about the user",
                 "The claims of the ID token or of the userinfo endpoint, as `userinfo_source` says.",
                 (200, json_response("The claims.", claims)),
             )
-            .showing(&[&["idToken"], &["accessToken"]])
-            .refusing(&[TokenExpired, SessionExpired, AuthorizationError, AuthorizationServerError, busy]),
+            .require_one_of(&[&["idToken"], &["accessToken"]])
+            .add_errors(&[TokenExpired, SessionExpired, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Claims => Operation::new(
                 "Return the claims of the ID token",
                 "The ID token is that of the sign-in, or of the last refresh that returned an ID token.",
                 (200, json_response("The claims.", claims)),
             )
-            .showing(&[&["idToken"]])
-            .refusing(&[SessionExpired]),
+            .require_one_of(&[&["idToken"]])
+            .add_errors(&[SessionExpired]),
             Endpoint::Refresh => Operation::new(
                 "Refresh the session",
                 "Concurrent calls with the same refresh token, for example of several tabs, share one refresh. `session_expired` clears the cookies.",
                 (204, json!({"description": "The session has new cookies."})),
             )
-            .showing(&[&["refreshToken", "csrf", "csrfHeader"]])
-            .refusing(&[InvalidRequest, SessionExpired, AuthorizationServerError, RefreshUnavailable, busy]),
+            .require_one_of(&[&["refreshToken", "csrf", "csrfHeader"]])
+            .add_errors(&[InvalidRequest, SessionExpired, AuthorizationServerError, RefreshUnavailable, busy]),
             Endpoint::Logout => Operation::new(
                 "End the session",
                 "Clears the cookies, revokes the tokens if the authorization server has a revocation endpoint, and makes copies of the \
                  cookies unusable. The page then navigates to the URL.",
-                json_200("The URL to navigate to; the cookies are cleared.", &["url"], json!({
+                json_200("The URL to navigate to. The cookies are cleared.", &["url"], json!({
                     "url": {"type": "string", "format": "uri"},
                 })),
             )
-            .showing(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"], &["idToken", "csrf", "csrfHeader"]])
-            .refusing(&[SessionExpired]),
+            .require_one_of(&[
+                &["refreshToken", "csrf", "csrfHeader"],
+                &["accessToken", "csrf", "csrfHeader"],
+                &["idToken", "csrf", "csrfHeader"],
+            ])
+            .add_errors(&[SessionExpired]),
             Endpoint::Touch => Operation::new(
                 "Report that the user is active",
                 "The idle time of the session begins again. Needed only if `session.max_idle_seconds` is configured.",
@@ -155,11 +162,11 @@ impl Operation {
                     "idleTimeout": idle_timeout,
                 })),
             )
-            .showing(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"]])
-            .refusing(&[SessionExpired]),
+            .require_one_of(&[&["refreshToken", "csrf", "csrfHeader"], &["accessToken", "csrf", "csrfHeader"]])
+            .add_errors(&[SessionExpired]),
             Endpoint::Session => Operation::new(
                 "Return what a page needs when it loads",
-                "`accessTokenExpiresIn` is in seconds; at 0 a refresh is due.",
+                "`accessTokenExpiresIn` is in seconds. At 0 a refresh is due.",
                 json_200("Whether the user is signed in. The other members are present only if so.", &["isLoggedIn"], json!({
                     "isLoggedIn": {"type": "boolean"},
                     "csrf": {"type": "string"},
@@ -170,54 +177,54 @@ impl Operation {
                     "claims": {"type": ["object", "null"]},
                 })),
             )
-            .showing(&[&[], &["accessToken", "refreshToken", "idToken", "csrf"]]),
+            .require_one_of(&[&[], &["accessToken", "refreshToken", "idToken", "csrf"]]),
             Endpoint::Login => Operation::new(
                 "Start a login by navigation",
                 "The browser returns to `/callback`, which redirects to `returnTo`.",
                 redirect("Redirect to the authorization server, with the login cookie."),
             )
-            .with(login_parameters(application))
-            .refusing(&[Prefetch, InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
+            .set_parameters(login_parameters(application))
+            .add_errors(&[Prefetch, InvalidRequest, AuthorizationError, AuthorizationServerError, busy]),
             Endpoint::Callback => Operation::new(
                 "Complete a login by navigation",
                 "The parameters are those of the authorization response. After a failed login the browser returns to the application \
                  with `error` in the query.",
                 redirect("Redirect to `returnTo` of the login, with the session cookies."),
             )
-            .showing(&[&["login"]])
-            .with(["code", "state", "iss", "error", "response"].map(|name| {
+            .require_one_of(&[&["login"]])
+            .set_parameters(["code", "state", "iss", "error", "response"].map(|name| {
                 query(name, false, "Parameter of the authorization response.", json!({"type": "string"}))
             }).to_vec())
-            .refusing(&[Prefetch, InvalidRequest, AuthorizationServerError]),
+            .add_errors(&[Prefetch, InvalidRequest, AuthorizationServerError]),
             Endpoint::LogoutByNavigation => Operation::new(
                 "End the session by navigation",
                 "Like `POST /logout`, with the CSRF value in the query.",
-                redirect("Redirect to the logout of the authorization server, or to a page of the application if there is none; the cookies are cleared."),
+                redirect("Redirect to the logout of the authorization server, or to a page of the application if there is none. The cookies are cleared."),
             )
-            .showing(&[&["refreshToken", "csrf"], &["accessToken", "csrf"], &["idToken", "csrf"]])
-            .with(vec![query("csrf", true, "The CSRF value of the session.", json!({"type": "string"}))])
-            .refusing(&[Prefetch, SessionExpired]),
+            .require_one_of(&[&["refreshToken", "csrf"], &["accessToken", "csrf"], &["idToken", "csrf"]])
+            .set_parameters(vec![query("csrf", true, "The CSRF value of the session.", json!({"type": "string"}))])
+            .add_errors(&[Prefetch, SessionExpired]),
             Endpoint::BackchannelLogout => Operation::new(
                 "End sessions by back-channel logout",
                 "OpenID Connect Back-Channel Logout 1.0. Requires no cookie.",
                 (200, json_response("The sessions are ended.", json!({"type": "object"}))),
             )
-            .taking(true, "application/x-www-form-urlencoded", json!({
+            .accept_body(true, "application/x-www-form-urlencoded", json!({
                 "type": "object",
                 "required": ["logout_token"],
                 "properties": {"logout_token": {"type": "string", "minLength": 1}},
             }))
-            .refusing(&[AuthorizationServerError]),
+            .add_errors(&[AuthorizationServerError]),
             Endpoint::FrontchannelLogout => Operation::new(
                 "End a session by front-channel logout",
                 "OpenID Connect Front-Channel Logout 1.0.",
-                (200, json!({"description": "The session is ended; an empty page for the frame.", "content": {"text/html": {}}})),
+                (200, json!({"description": "The session is ended. The body is an empty page for the frame.", "content": {"text/html": {}}})),
             )
-            .with(vec![
+            .set_parameters(vec![
                 query("iss", true, "The issuer identifier.", json!({"type": "string"})),
                 query("sid", true, "The session ID at the authorization server (`sid`).", json!({"type": "string", "minLength": MIN_SID_BYTES})),
             ])
-            .refusing(&[InvalidRequest]),
+            .add_errors(&[InvalidRequest]),
             Endpoint::Jwks => Operation::new(
                 "Return the public keys of the client",
                 "The authorization server verifies client assertions and signed authorization requests with these keys.",
@@ -235,8 +242,8 @@ fn ends() -> [Value; 3] {
     [
         seconds(
             json!("integer"),
-            "The time to the end of the session, even if the user is active, in seconds. A refresh may prolong it, if only \
-             the refresh token's lifetime limits it.",
+            "The time to the end of the session, even if the user is active, in seconds. If only the refresh token's \
+             lifetime limits it, a refresh may prolong it.",
         ),
         seconds(
             json!(["integer", "null"]),

@@ -12,7 +12,7 @@ pub(super) fn of_caller(caller: Caller, application: &Application) -> Vec<Value>
         Caller::Page => vec![json!({
             "name": "Origin",
             "in": "header",
-            "description": "Origin of the page, which browsers send; required for every POST.",
+            "description": "Origin of the page, which browsers send. Required for every POST.",
             "schema": {"enum": origins},
         })],
         Caller::Navigation | Caller::AuthorizationServer => Vec::new(),

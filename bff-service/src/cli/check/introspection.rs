@@ -6,7 +6,7 @@ use bff_core::gateway::introspection::{self, IntrospectionOutcome};
 use bff_core::gateway::token_state::{InactiveReason, TokenState};
 
 use super::report::Report;
-use crate::authorize::introspection::ask;
+use crate::authorize::introspection::introspect;
 use crate::clock;
 use crate::config::{ClientAuthentication, Config};
 use crate::oauth::http::HttpClient;
@@ -16,7 +16,7 @@ use crate::oauth::metadata::Metadata;
 const MADE_UP_TOKEN: &[u8] = b"made-up-by-bff-service-check";
 
 /// Whether form-encoding changes the client identifier or the client secret.
-pub(super) fn credentials_are_changed(config: &Config) -> bool {
+pub(super) fn has_credentials_to_encode(config: &Config) -> bool {
     let secret = config.client_secret();
     let secret = secret.map_or("", |secret| secret.expose());
     is_changed_by_encoding(&config.client.id) || is_changed_by_encoding(secret)
@@ -24,22 +24,22 @@ pub(super) fn credentials_are_changed(config: &Config) -> bool {
 
 /// Warns if form-encoding changes the credentials of the service's own client.
 pub(super) fn check_encoding(config: &Config, metadata: &Metadata, report: &mut Report) {
-    if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && credentials_are_changed(config) {
-        report.warnings.push(changed(
+    if metadata.profile.authentication == ClientAuthentication::ClientSecretBasic && has_credentials_to_encode(config) {
+        report.warnings.push(encoding_warning(
             "`client.id` or the client secret",
             "client.authentication = \"client_secret_post\"",
         ));
     }
 }
 
-fn changed(what: &str, setting: &str) -> String {
+fn encoding_warning(what: &str, setting: &str) -> String {
     format!(
         "{what} has characters that are form-encoded for HTTP Basic (RFC 6749, section 2.3.1), such as `+ / = : %` or a \
          space, and many servers do not decode them: if the server answers HTTP 401 or `invalid_client`, write `{setting}`"
     )
 }
 
-/// Checks introspection with the rules of `/authorize`, if configured. The service does not know the filter's
+/// If `/authorize` has rules, checks introspection with them. The service does not know the filter's
 /// configuration.
 pub(super) async fn check_introspection(config: &Config, http: &HttpClient, report: &mut Report) {
     let rules = config.authorize_rules();
@@ -53,7 +53,7 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
     };
     report.not_tested.push(format!(
         "{introspecting} introspect tokens that were issued to `{}`? If not, many servers answer `active: false`, and \
-         every API call is 401 right after signing in",
+         every API call gets HTTP 401 right after sign-in",
         config.client.id
     ));
 }
@@ -61,27 +61,27 @@ pub(super) async fn check_introspection(config: &Config, http: &HttpClient, repo
 async fn check_stage(stage: &PhantomToken, http: &HttpClient, report: &mut Report) {
     let is_changed = is_changed_by_encoding(&stage.client_id) || is_changed_by_encoding(&stage.client_secret);
     if stage.client_authentication == GatewayAuthentication::ClientSecretBasic && is_changed {
-        report.warnings.push(changed(
+        report.warnings.push(encoding_warning(
             "`phantom_token.client_id` of `/authorize` or its secret",
             "\"client_authentication\": \"client_secret_post\"",
         ));
     }
     let request = introspection::request(stage, MADE_UP_TOKEN, []);
-    let answer = ask(http, stage, request).await;
+    let response = introspect(http, stage, request).await;
     let url = format!("{}://{}{}", stage.scheme, stage.authority, stage.path);
-    match introspection::classify(stage, MADE_UP_TOKEN, &answer, clock::now()) {
+    match introspection::classify(stage, MADE_UP_TOKEN, &response, clock::now()) {
         IntrospectionOutcome::Introspected {
             state: TokenState::Inactive(InactiveReason::NotActive | InactiveReason::NotIntrospectable),
             ..
         } => report
-            .good
+            .valid
             .push(format!("{url} answers the introspection client `{}`", stage.client_id)),
-        IntrospectionOutcome::Introspected { .. } => report.faults.push(format!(
+        IntrospectionOutcome::Introspected { .. } => report.errors.push(format!(
             "{url} says that a made-up token is active: check that `phantom_token` of `/authorize` names an \
              introspection endpoint"
         )),
-        IntrospectionOutcome::Unusable(why) => report.faults.push(format!("{url}, with a made-up token: {why}")),
-        IntrospectionOutcome::TimedOut => report.faults.push(format!(
+        IntrospectionOutcome::Unusable(why) => report.errors.push(format!("{url}, with a made-up token: {why}")),
+        IntrospectionOutcome::TimedOut => report.errors.push(format!(
             "{url}: introspection of a made-up token timed out after at most {} ms: check that the server responds, or \
              raise `phantom_token.timeout_ms` of `/authorize`",
             stage.timeout_ms

@@ -22,9 +22,9 @@ pub use self::report::Report;
 pub async fn check(path: &Path, env: impl Fn(&str) -> Option<String>) -> Report {
     let mut report = Report::default();
     match config::load(path, env) {
-        Err(error) => report.faults.extend(error.faults().iter().map(ToString::to_string)),
+        Err(error) => report.errors.extend(error.errors().iter().map(ToString::to_string)),
         Ok(configs) => {
-            report.good.push(format!("{} is valid", path.display()));
+            report.valid.push(format!("{} is valid", path.display()));
             for config in configs {
                 let name = config.name().map(str::to_owned);
                 let mut own = Report::default();
@@ -43,13 +43,13 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     let server = match AuthorizationServer::new(config, &Arc::default()) {
         Ok(server) => server,
         Err(error) => {
-            report.faults.extend(error.faults().iter().map(ToString::to_string));
+            report.errors.extend(error.errors().iter().map(ToString::to_string));
             return;
         }
     };
     let http = server.http_client();
     let issuer = &config.authorization_server.issuer;
-    report.good.extend(describe_proxy(config));
+    report.valid.extend(describe_proxy(config));
     let has_secret = config.client_secret().is_some();
     let examined = match config.authorization_server.discovery {
         false => metadata::from_config(config, has_secret),
@@ -57,18 +57,18 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
             Ok(document) => metadata::examine(&document, config, has_secret),
             Err(error) => {
                 report
-                    .faults
+                    .errors
                     .push(format!("fetching the authorization server's metadata failed: {error}"));
                 return;
             }
         },
     };
-    report.faults.extend(examined.faults);
+    report.errors.extend(examined.faults);
     // The service starts with these, but nobody could sign in.
-    report.faults.extend(examined.warnings);
+    report.errors.extend(examined.warnings);
     report.warnings.extend(examined.overridden);
     let Some(metadata) = examined.metadata else { return };
-    report.good.push(match config.authorization_server.discovery {
+    report.valid.push(match config.authorization_server.discovery {
         true => format!("loaded metadata of {issuer}"),
         false => format!("read the endpoints of {issuer} from the configuration"),
     });
@@ -85,7 +85,7 @@ pub async fn check_authorization_server(config: &Arc<Config>, report: &mut Repor
     );
 }
 
-/// Whether the service connects to the authorization server through the proxy that the environment names.
+/// Describes whether the service connects to the authorization server through the proxy that the environment names.
 fn describe_proxy(config: &Config) -> Option<String> {
     let proxy = config.proxy().server()?;
     let issuer = config.issuer_url();
@@ -102,7 +102,7 @@ fn describe_proxy(config: &Config) -> Option<String> {
     })
 }
 
-/// The negotiated features of the client and the authorization server.
+/// Adds the negotiated features of the client and the authorization server.
 fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
     let profile = &metadata.profile;
     let mut how = vec![format!("client authentication: {}", profile.authentication.as_str())];
@@ -118,12 +118,12 @@ fn describe(config: &Config, metadata: &Metadata, report: &mut Report) {
     if config.client_keys().dpop.is_some() {
         how.push("tokens: bound to a key (DPoP)".to_owned());
     }
-    report.good.push(how.join("; "));
+    report.valid.push(how.join("; "));
 }
 
 fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
     if config.userinfo_source == UserInfoSource::UserinfoEndpoint && metadata.userinfo_endpoint.is_none() {
-        report.faults.push(
+        report.errors.push(
             "`userinfo_source` is `userinfo_endpoint`, but the authorization server has no userinfo endpoint: set \
              `authorization_server.userinfo_endpoint`, or set `userinfo_source` to `id_token`"
                 .to_owned(),
@@ -157,7 +157,7 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
         );
     }
     if metadata.profile.authentication == ClientAuthentication::ClientSecretPost
-        && !introspection::credentials_are_changed(config)
+        && !introspection::has_credentials_to_encode(config)
     {
         report.warnings.push(
             "the client authentication method is `client_secret_post`, which RFC 6749, section 2.3.1, does not \
@@ -170,28 +170,28 @@ fn check_endpoints(config: &Config, metadata: &Metadata, report: &mut Report) {
 async fn check_keys(config: &Config, http: &HttpClient, metadata: &Metadata, report: &mut Report) {
     const CHECK_URL: &str = "check `jwks_uri` of the metadata, or set `authorization_server.jwks_uri`";
     let url = metadata.jwks_uri.as_str();
-    let answer = match http.get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES).await {
-        Ok(answer) if answer.status == 200 => answer,
-        Ok(answer) => {
-            report.faults.push(format!(
+    let response = match http.get(ServerEndpoint::Jwks, url, &[], MAX_DOCUMENT_BYTES).await {
+        Ok(response) if response.status == 200 => response,
+        Ok(response) => {
+            report.errors.push(format!(
                 "fetching the JWKS failed: {url}: HTTP {}: {CHECK_URL}",
-                answer.status
+                response.status
             ));
             return;
         }
         Err(error) => {
             report
-                .faults
+                .errors
                 .push(format!("fetching the JWKS failed: {url}: {error}: {CHECK_URL}"));
             return;
         }
     };
-    match KeySet::parse(&answer.body) {
-        Err(error) => report.faults.push(format!("invalid JWKS: {url}: {error}: {CHECK_URL}")),
+    match KeySet::parse(&response.body) {
+        Err(error) => report.errors.push(format!("invalid JWKS: {url}: {error}: {CHECK_URL}")),
         Ok(keys) if keys.has_key_for_any(config.id_token_algorithms()) => {
-            report.good.push(format!("loaded JWKS from {url} (usable signing keys: {})", keys.len()));
+            report.valid.push(format!("loaded JWKS from {url} (usable signing keys: {})", keys.len()));
         }
-        Ok(_) => report.faults.push(format!(
+        Ok(_) => report.errors.push(format!(
             "no key of the JWKS at {url} fits `authorization_server.id_token_algorithms`: add an algorithm of these keys"
         )),
     }

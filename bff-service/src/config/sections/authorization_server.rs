@@ -13,7 +13,7 @@ section! {
         /// PEM file of certificate authorities that the service trusts in addition to those of the system.
         pub ca_file: Option<PathBuf> = None;
         /// Whether the service fetches the metadata of the authorization server (OpenID Connect Discovery 1.0,
-        /// otherwise RFC 8414). If `false`, the service uses only the endpoints in `[authorization_server]`;
+        /// otherwise RFC 8414). If `false`, the service uses only the endpoints in `[authorization_server]`.
         /// `authorization_endpoint`, `token_endpoint` and `jwks_uri` are then required, and the endpoints that
         /// `userinfo_source` and `client.pushed_authorization_requests` need.
         pub discovery: bool = true;
@@ -38,9 +38,9 @@ section! {
         pub connect_timeout_ms: u64 = 2000, 1..=60_000;
         /// Time limit for a whole request, from connecting to the end of the response, in milliseconds.
         pub request_timeout_ms: u64 = 5000, 1..=60_000;
-        /// Time limit for a request to the token endpoint, in seconds; at least `request_timeout_ms` applies. Callers
-        /// of `/login/end`, `/callback` and `/refresh` wait for the token request for at most `request_timeout_ms`.
-        /// The request then continues, and the next call receives its result.
+        /// Time limit for a request to the token endpoint, in seconds. If `request_timeout_ms` is longer, it applies.
+        /// Callers of `/login/end`, `/callback` and `/refresh` wait for the token request for at most
+        /// `request_timeout_ms`. The token request then continues, and the next call receives its result.
         pub exchange_seconds: u64 = 30, 1..=300;
         /// Maximum number of simultaneous requests about users of each worker, each on a connection of its own. The
         /// same number applies separately to all exchanges of codes of a replica and to all its refreshes, each without
@@ -60,7 +60,7 @@ section! {
         pub unknown_key_seconds: u64 = 10, 0..=3600;
         /// Signature algorithms that the service accepts for ID tokens and for everything else that the authorization
         /// server signs: userinfo responses, authorization responses (`client.response_mode`) and logout tokens.
-        /// `Ed25519` and `EdDSA` are synonyms; `ES512` is not supported.
+        /// `Ed25519` and `EdDSA` are synonyms. `ES512` is not supported.
         pub id_token_algorithms: Vec<String> = strings(&["RS256", "PS256", "ES256", "EdDSA"]);
         /// Maximum difference between the clocks of the service and the authorization server, and between those of
         /// replicas of the service, in seconds.

@@ -14,7 +14,7 @@ section! {
         pub id: String = String::new();
         /// Client secret. Demo mode only.
         pub(in crate::config) secret: Option<Secret> = None;
-        /// File that contains the client secret; line breaks at the end are ignored.
+        /// File that contains the client secret. The service ignores line breaks at its end.
         pub(in crate::config) secret_file: Option<PathBuf> = None;
         /// Client authentication method at the authorization server. If unset, the strongest method that the client has
         /// credentials for and the authorization server supports.
@@ -50,7 +50,7 @@ section! {
         /// Post-logout redirect URI: the page that the browser returns to after sign-out. If unset, the authorization
         /// server decides or, if it has no end-session endpoint, the browser returns to `client.redirect_uri`.
         pub post_logout_redirect_uri: Option<String> = None;
-        /// Requested scope, space-separated; `openid` is required.
+        /// Requested scope, space-separated. `openid` is required.
         pub scope: String = "openid profile".to_owned();
         /// Whether a refresh requests the granted scope, which some authorization servers require.
         pub send_scope_at_refresh: bool = true;
@@ -117,7 +117,7 @@ impl ClientAuthentication {
     }
 
     /// Whether the method needs a client secret.
-    pub fn needs_secret(self) -> bool {
+    pub fn is_secret_required(self) -> bool {
         matches!(
             self,
             ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost
@@ -125,7 +125,7 @@ impl ClientAuthentication {
     }
 
     /// Whether the method needs a client certificate.
-    pub fn needs_certificate(self) -> bool {
+    pub fn is_certificate_required(self) -> bool {
         matches!(
             self,
             ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth
@@ -141,7 +141,7 @@ pub enum AssertionAudience {
     /// The issuer identifier, with the `typ` of RFC 7523bis.
     #[default]
     Issuer,
-    /// The URL of the token endpoint, at every endpoint, with the `typ` `JWT` (RFC 7523, section 3); for authorization
+    /// The URL of the token endpoint, at every endpoint, with the `typ` `JWT` (RFC 7523, section 3), for authorization
     /// servers that accept nothing else.
     TokenEndpoint,
 }
@@ -160,13 +160,13 @@ pub enum ResponseMode {
 }
 
 impl FieldType for ClientAuthentication {
-    const KIND: Kind = Kind::Text;
+    const KIND: Kind = Kind::String;
 }
 
 impl FieldType for AssertionAudience {
-    const KIND: Kind = Kind::Text;
+    const KIND: Kind = Kind::String;
 }
 
 impl FieldType for ResponseMode {
-    const KIND: Kind = Kind::Text;
+    const KIND: Kind = Kind::String;
 }

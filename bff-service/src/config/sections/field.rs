@@ -9,11 +9,11 @@ use crate::config::secret::Secret;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A string.
-    Text,
+    String,
     /// An integer that is not negative.
-    Number,
+    Integer,
     /// `true` or `false`.
-    Flag,
+    Boolean,
     /// A list of strings.
     List,
 }
@@ -38,14 +38,14 @@ macro_rules! field_types {
 }
 
 field_types! {
-    Text: String, PathBuf, Secret;
-    Number: u16;
-    Flag: bool;
+    String: String, PathBuf, Secret;
+    Integer: u16;
+    Boolean: bool;
     List: Vec<String>, Vec<PathBuf>;
 }
 
 impl FieldType for u64 {
-    const KIND: Kind = Kind::Number;
+    const KIND: Kind = Kind::Integer;
 
     fn number(&self) -> Option<u64> {
         Some(*self)
@@ -53,7 +53,7 @@ impl FieldType for u64 {
 }
 
 impl FieldType for usize {
-    const KIND: Kind = Kind::Number;
+    const KIND: Kind = Kind::Integer;
 
     fn number(&self) -> Option<u64> {
         u64::try_from(*self).ok()
@@ -69,9 +69,9 @@ impl<T: FieldType> FieldType for Option<T> {
 }
 
 /// Checks that a number is within its range. A missing value is valid.
-pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, faults: &mut Vec<FieldError>) {
+pub(super) fn check_range(path: &str, value: &impl FieldType, least: u64, most: u64, errors: &mut Vec<FieldError>) {
     if value.number().is_some_and(|number| !(least..=most).contains(&number)) {
-        faults.push(FieldError::new(
+        errors.push(FieldError::new(
             path,
             format!("out of range: write a number from {least} to {most}"),
         ));
@@ -139,17 +139,17 @@ macro_rules! section {
             }
 
             /// Adds an error for each number that is out of its range.
-            pub(in crate::config) fn check_ranges(&self, faults: &mut Vec<$crate::config::error::FieldError>) {
+            pub(in crate::config) fn check_ranges(&self, errors: &mut Vec<$crate::config::error::FieldError>) {
                 $($($crate::config::sections::field::check_range(
                     concat!($prefix, stringify!($field)),
                     &self.$field,
                     $least,
                     $most,
-                    faults,
+                    errors,
                 );)?)*
-                $($(self.$table.check_ranges(faults);)*)?
+                $($(self.$table.check_ranges(errors);)*)?
                 // Not every section has a range.
-                let _ = faults;
+                let _ = errors;
             }
         }
     };

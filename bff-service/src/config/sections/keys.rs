@@ -7,11 +7,11 @@ use crate::config::secret::Secret;
 section! {
     /// The keys that seal the cookies.
     pub struct Keys at "keys." {
-        /// Cookie keys, comma-separated, each of 64 hexadecimal digits or of 32 bytes in base64; the first key seals, all
-        /// keys open. Demo mode only.
+        /// Cookie keys, comma-separated, each of 64 hexadecimal digits or of 32 bytes in base64. The first key seals,
+        /// all keys open. Demo mode only.
         pub(in crate::config) ring: Option<Secret> = None;
-        /// File that contains the cookie keys, comma-separated, each of 64 hexadecimal digits or of 32 bytes in base64; the
-        /// first key seals, all keys open.
+        /// File that contains the cookie keys, comma-separated, each of 64 hexadecimal digits or of 32 bytes in base64.
+        /// The first key seals, all keys open.
         pub(in crate::config) file: Option<PathBuf> = None;
     }
 }

@@ -6,15 +6,15 @@ section! {
         /// Maximum time from sign-in to the end of a session, in seconds. If unset, the service sets no such limit.
         pub max_lifetime_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum time without activity of the user until a session ends, in seconds. The page reports activity with
-        /// `POST /touch`, which the client package does by itself; a refresh is no activity. If unset, the
-        /// service sets no such limit.
+        /// `POST /touch`, which the client package does by itself. A refresh is no activity. If unset, the service sets
+        /// no such limit.
         pub max_idle_seconds: Option<u64> = None, 1..=31_622_400;
         /// Maximum duration of a login, in seconds.
         pub login_seconds: u64 = 600, 1..=86_400;
-        /// How long later callers with the same refresh token receive the result of a successful refresh, in seconds;
-        /// at most 2 if the authorization server does not rotate refresh tokens. If the refresh token was rotated and
-        /// no caller has received the result, the service caches the result for up to an hour, unless the value is
-        /// `0`.
+        /// How long later callers with the same refresh token receive the result of a successful refresh, in seconds.
+        /// If the authorization server does not rotate refresh tokens, it is at most 2 seconds. If the refresh token
+        /// was rotated and no caller has received the result, the service caches the result for up to an hour, unless
+        /// the value is `0`.
         pub refresh_replay_seconds: u64 = 30, 0..=600;
         /// Maximum number of refresh results that the service caches for later callers with the same refresh token.
         pub refresh_replay_entries: usize = 10_000, 1..=10_000_000;

@@ -120,13 +120,13 @@ pub enum UserInfoSource {
 }
 
 impl FieldType for NamePrefixes {
-    const KIND: Kind = Kind::Text;
+    const KIND: Kind = Kind::String;
 }
 
 impl FieldType for CookiePaths {
-    const KIND: Kind = Kind::Text;
+    const KIND: Kind = Kind::String;
 }
 
 impl FieldType for UserInfoSource {
-    const KIND: Kind = Kind::Text;
+    const KIND: Kind = Kind::String;
 }

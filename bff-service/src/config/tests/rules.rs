@@ -174,7 +174,7 @@ fn what_cannot_work_together_is_refused_whatever_the_server_says() {
         ("hosts = [\"https://api.example.com\"]", "hosts"),
     ] {
         let error = with(line).unwrap_err();
-        assert_eq!(error.faults()[0].field(), field, "{line}: {error}");
+        assert_eq!(error.errors()[0].field(), field, "{line}: {error}");
         assert!(!error.to_string().contains("secret@"), "{error}");
     }
 }
@@ -232,7 +232,7 @@ fn a_proxy_url_that_cannot_be_meant_is_refused_by_its_variable_and_its_password_
             false => environment(name),
         };
         let error = Config::parse(EXAMPLE, env).unwrap_err();
-        assert_eq!(error.faults()[0].field(), variable);
+        assert_eq!(error.errors()[0].field(), variable);
         assert!(!error.to_string().contains("passphrase"), "{error}");
     }
 }

@@ -81,7 +81,7 @@ fn a_secret_file_with_a_byte_order_mark_is_refused_since_nobody_would_see_it() {
     let text = text_with(&format!("client: secret_file = {:?}", path.to_str().unwrap()));
     let only_keys = |name: &str| environment(name).filter(|_| name == "BFF_COOKIE_KEYS");
     let error = Config::parse(&text, only_keys).unwrap_err();
-    assert_eq!(error.faults()[0].field(), "client.secret_file");
+    assert_eq!(error.errors()[0].field(), "client.secret_file");
     let error = error.to_string();
     assert!(
         error.contains("byte order mark") && !error.contains("hunter2"),

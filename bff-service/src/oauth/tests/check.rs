@@ -23,7 +23,7 @@ async fn check_finds_nothing_wrong_with_a_server_that_works() {
     ];
     let report = report(&server, &lines).await;
     assert_eq!(
-        (report.faults.len(), report.warnings.len(), report.exit_code()),
+        (report.errors.len(), report.warnings.len(), report.exit_code()),
         (0, 0, 0),
         "{report}"
     );
@@ -57,7 +57,7 @@ async fn check_lists_the_faults_of_the_file() {
     let path = folder.path().join("bff.toml");
     std::fs::write(&path, "prt = 1\n[server]\nport = true\n").unwrap();
     let report = check::check(&path, |_| None).await;
-    assert_eq!(report.faults.len(), 2, "{report}");
+    assert_eq!(report.errors.len(), 2, "{report}");
     assert_eq!(report.exit_code(), 1);
 }
 
@@ -94,7 +94,7 @@ async fn check_tells_a_wrong_client_secret_from_a_right_one_and_from_what_it_cou
     assert_eq!(right.exit_code(), 0, "{right}");
     assert!(
         right
-            .good
+            .valid
             .iter()
             .any(|line| line.contains("accepts the client's credentials")),
         "{right}"
@@ -102,7 +102,7 @@ async fn check_tells_a_wrong_client_secret_from_a_right_one_and_from_what_it_cou
     for status in [400, 401] {
         let wrong = report(&server(status, "invalid_client"), &[]).await;
         assert_eq!(wrong.exit_code(), 1, "{wrong}");
-        assert!(wrong.faults.iter().any(|line| line.contains("`client.id`")), "{wrong}");
+        assert!(wrong.errors.iter().any(|line| line.contains("`client.id`")), "{wrong}");
         assert!(!wrong.to_string().contains("s3cret"), "{wrong}");
     }
     let unclear = report(&server(400, "unsupported_grant_type"), &[]).await;

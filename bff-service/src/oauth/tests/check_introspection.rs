@@ -78,7 +78,7 @@ async fn check_asks_whether_the_gateways_client_may_introspect_tokens_of_the_ser
             "may `gateway` ",
         ),
     ] {
-        assert!(report.is_good(), "{report}");
+        assert!(report.is_valid(), "{report}");
         let text = report.to_string();
         assert!(text.contains(&format!("not tested: {question}")), "{text}");
         assert!(text.contains("introspect tokens that were issued to `spa`?"), "{text}");
@@ -94,7 +94,7 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
         let server = introspecting(status, body);
         let good = report_with_rules(&server, "plain", "client_secret_basic").await;
         assert!(
-            good.is_good() && good.to_string().contains("answers the introspection client `gateway`"),
+            good.is_valid() && good.to_string().contains("answers the introspection client `gateway`"),
             "{good}"
         );
         let [asked] = &server.requests("/introspect")[..] else {
@@ -122,8 +122,8 @@ async fn check_introspects_a_made_up_token_by_the_rules_of_authorize() {
     ] {
         let server = introspecting(status, body);
         let bad = report_with_rules(&server, "plain", "client_secret_basic").await;
-        assert_eq!(bad.faults.len(), 1, "{bad}");
-        assert!(bad.faults[0].contains(words), "{bad}");
+        assert_eq!(bad.errors.len(), 1, "{bad}");
+        assert!(bad.errors[0].contains(words), "{bad}");
     }
 }
 

@@ -149,7 +149,7 @@ impl RedisRefreshStore {
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
                 Err(Unavailable) => {
-                    self.metrics.refresh_without_redis();
+                    self.metrics.count_refresh_without_redis();
                     return match self.may_lead_alone(holder) {
                         // The result is published when Redis is available again.
                         true => ReplicaRole::Leader(self.hold(key, &token, true)),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::signer::{Signer, jwks};
-use super::{app_that_follows_rotations, be_honest, is_accepted, is_refused};
+use super::{app_that_follows_rotations, assert_accepted, assert_refused, be_honest};
 use crate::support::app::{Setup, TestApp};
 use crate::support::authorization_server::{KEY_ID, Misbehaviour};
 
@@ -30,7 +30,7 @@ fn oidcc_client_test_idtoken_sig_rs256() {
     let app = app_that_follows_rotations();
     let signer = Signer::rsa("rsa");
     let keys = jwks([&signer]);
-    is_accepted(&app, "RS256", move |state| {
+    assert_accepted(&app, "RS256", move |state| {
         state.jwks = Some(keys);
         state.id_token_maker = Some(Box::new(move |claims| {
             signer.sign_with_header(&json!({"alg": "RS256", "kid": "rsa"}), claims)
@@ -48,7 +48,7 @@ fn oidcc_client_test_refresh_token() {
 }
 
 /// A refresh whose ID token has these claims gives nobody anything, and ends the session, whose tokens are revoked.
-fn refresh_is_refused(changes: Value) {
+fn assert_refresh_refused(changes: Value) {
     let app = TestApp::start();
     let mut browser = app.signed_in();
     app.authorization_server.state().claims = changes.as_object().unwrap().clone();
@@ -61,17 +61,17 @@ fn refresh_is_refused(changes: Value) {
 
 #[test]
 fn oidcc_client_test_refresh_token_invalid_issuer() {
-    refresh_is_refused(json!({"iss": "https://other.example.test"}));
+    assert_refresh_refused(json!({"iss": "https://other.example.test"}));
 }
 
 #[test]
 fn oidcc_client_test_refresh_token_invalid_sub() {
-    refresh_is_refused(json!({"sub": "mallory"}));
+    assert_refresh_refused(json!({"sub": "mallory"}));
 }
 
 #[test]
 fn a_refresh_with_the_time_of_another_login_is_refused() {
-    refresh_is_refused(json!({"auth_time": 1_000_000}));
+    assert_refresh_refused(json!({"auth_time": 1_000_000}));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_second_audience_is_refused_unless_it_is_trusted_with_azp_or_without() {
     let several = |app: &TestApp, azp: Value| {
         let changes = json!({"aud": ["project", "spa-client"], "azp": azp});
         let what = changes.to_string();
-        is_accepted(app, &what, move |state| {
+        assert_accepted(app, &what, move |state| {
             state.claims = changes.as_object().unwrap().clone()
         });
     };
@@ -89,7 +89,7 @@ fn a_second_audience_is_refused_unless_it_is_trusted_with_azp_or_without() {
     });
     several(&trusting, json!(null));
     several(&trusting, json!("spa-client"));
-    super::claims_are_refused(&TestApp::start(), json!({"aud": ["project", "spa-client"]}));
+    super::assert_claims_refused(&TestApp::start(), json!({"aud": ["project", "spa-client"]}));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn an_id_token_whose_alg_is_null_or_another_than_registered_is_refused() {
     let app = TestApp::start();
     for alg in [json!(null), json!("PS384"), json!("ES384"), json!(1), json!(["ES256"])] {
         let server = app.authorization_server.clone();
-        is_refused(&app, &alg.to_string(), "400 invalid_request", |state| {
+        assert_refused(&app, &alg.to_string(), "400 invalid_request", |state| {
             state.id_token_maker = Some(Box::new(move |claims| {
                 server.sign(&json!({"alg": alg, "typ": "JWT", "kid": KEY_ID}), claims)
             }));
@@ -113,19 +113,19 @@ fn oidcc_client_test_userinfo_signed() {
     });
     let server = &app.authorization_server;
     let mut browser = app.signed_in();
-    let mut answered = |claims: Value| {
+    let mut respond_with = |claims: Value| {
         let token = server.sign(&json!({"alg": "ES256", "kid": KEY_ID}), &claims);
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/jwt\r\ncontent-length: {}",
             token.len()
         );
-        let answer = format!("{head}\r\nconnection: close\r\n\r\n{token}");
-        server.misbehave("userinfo", Misbehaviour::Raw(answer.into_bytes()));
+        let response = format!("{head}\r\nconnection: close\r\n\r\n{token}");
+        server.misbehave("userinfo", Misbehaviour::Raw(response.into_bytes()));
         browser.get("/userInfo")
     };
     let issuer = server.issuer();
     let claims = json!({"iss": issuer, "aud": "spa-client", "sub": "alice", "email": "alice@example.test"});
-    assert_eq!(answered(claims.clone()).json(), claims);
+    assert_eq!(respond_with(claims.clone()).json(), claims);
     for changes in [
         json!({"iss": issuer, "aud": "another", "sub": "alice"}),
         json!({"iss": "https://other.example.test", "aud": "spa-client", "sub": "alice"}),
@@ -133,7 +133,7 @@ fn oidcc_client_test_userinfo_signed() {
         json!({"iss": issuer, "aud": "spa-client", "sub": "mallory"}),
     ] {
         assert_eq!(
-            answered(changes.clone()).outcome(),
+            respond_with(changes.clone()).outcome(),
             "502 authorization_server_error",
             "{changes}"
         );

@@ -51,8 +51,8 @@ fn rp_discovery_with_endpoints_that_are_none() {
     }
 }
 
-/// RFC 8414, RFC 9101, RFC 9126 and RFC 9207 say that these are booleans. To read a text as `false` would be to leave out what
-/// the server may require, and as `true`, what it may not have.
+/// RFC 8414, RFC 9101, RFC 9126 and RFC 9207 say that these are Booleans. To read a string as `false` would be to leave
+/// out what the server may require, and as `true`, what it may not have.
 #[test]
 fn rp_discovery_with_flags_that_are_no_booleans() {
     for name in [
@@ -86,12 +86,12 @@ fn rp_discovery_that_is_no_document() {
     );
     let deep = format!("{{\"issuer\":{}", "[".repeat(100_000));
     for (what, misbehaviour) in [
-        ("HTML", Misbehaviour::Answer(200, "<html>sign in</html>".to_owned())),
-        ("empty", Misbehaviour::Answer(200, String::new())),
-        ("an array", Misbehaviour::Answer(200, "[]".to_owned())),
-        ("deep", Misbehaviour::Answer(200, deep)),
-        ("not found", Misbehaviour::Answer(404, "{}".to_owned())),
-        ("an error", Misbehaviour::Answer(500, "{}".to_owned())),
+        ("HTML", Misbehaviour::Respond(200, "<html>sign in</html>".to_owned())),
+        ("empty", Misbehaviour::Respond(200, String::new())),
+        ("an array", Misbehaviour::Respond(200, "[]".to_owned())),
+        ("deep", Misbehaviour::Respond(200, deep)),
+        ("not found", Misbehaviour::Respond(404, "{}".to_owned())),
+        ("an error", Misbehaviour::Respond(500, "{}".to_owned())),
         ("a redirect", Misbehaviour::Raw(redirect.into())),
         ("10 MB", Misbehaviour::Raw(huge.into_bytes())),
         ("no HTTP", Misbehaviour::Raw(b"SSH-2.0-OpenSSH_9\r\n".to_vec())),

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::{claims_are_refused, is_refused, now};
+use super::{assert_claims_refused, assert_refused, now};
 use crate::support::app::TestApp;
 
 #[test]
 fn oidcc_client_test_nonce_invalid() {
     let app = TestApp::start();
     for nonce in [json!("another"), json!(""), json!(null), json!(1), json!(["n"])] {
-        claims_are_refused(&app, json!({ "nonce": nonce }));
+        assert_claims_refused(&app, json!({ "nonce": nonce }));
     }
 }
 
@@ -24,7 +24,7 @@ fn oidcc_client_test_invalid_iss() {
         json!(null),
         json!([issuer]),
     ] {
-        claims_are_refused(&app, json!({ "iss": iss }));
+        assert_claims_refused(&app, json!({ "iss": iss }));
     }
 }
 
@@ -32,7 +32,7 @@ fn oidcc_client_test_invalid_iss() {
 fn oidcc_client_test_missing_sub() {
     let app = TestApp::start();
     for sub in [json!(null), json!(""), json!(7), json!({"id": "alice"})] {
-        claims_are_refused(&app, json!({ "sub": sub }));
+        assert_claims_refused(&app, json!({ "sub": sub }));
     }
 }
 
@@ -50,7 +50,7 @@ fn oidcc_client_test_invalid_aud() {
         json!({"spa-client": true}),
         json!("spa-client another-client"),
     ] {
-        claims_are_refused(&app, json!({ "aud": aud }));
+        assert_claims_refused(&app, json!({ "aud": aud }));
     }
 }
 
@@ -58,7 +58,7 @@ fn oidcc_client_test_invalid_aud() {
 fn rp_id_token_azp() {
     let app = TestApp::start();
     for azp in [json!("another-client"), json!(""), json!(["spa-client"]), json!(1)] {
-        claims_are_refused(&app, json!({ "azp": azp }));
+        assert_claims_refused(&app, json!({ "azp": azp }));
     }
 }
 
@@ -66,7 +66,7 @@ fn rp_id_token_azp() {
 fn oidcc_client_test_missing_iat() {
     let app = TestApp::start();
     for iat in [json!(null), json!("now"), json!(now() + 3600), json!([now()])] {
-        claims_are_refused(&app, json!({ "iat": iat }));
+        assert_claims_refused(&app, json!({ "iat": iat }));
     }
 }
 
@@ -81,7 +81,7 @@ fn rp_id_token_exp() {
         json!(-1),
         json!({}),
     ] {
-        claims_are_refused(&app, json!({ "exp": exp }));
+        assert_claims_refused(&app, json!({ "exp": exp }));
     }
 }
 
@@ -89,7 +89,7 @@ fn rp_id_token_exp() {
 fn rp_id_token_not_before() {
     let app = TestApp::start();
     for nbf in [json!(now() + 3600), json!("later")] {
-        claims_are_refused(&app, json!({ "nbf": nbf }));
+        assert_claims_refused(&app, json!({ "nbf": nbf }));
     }
 }
 
@@ -97,14 +97,14 @@ fn rp_id_token_not_before() {
 fn rp_id_token_bad_at_hash() {
     let app = TestApp::start();
     for hash in [json!("AAAAAAAAAAAAAAAAAAAAAA"), json!(""), json!(1)] {
-        claims_are_refused(&app, json!({ "at_hash": hash }));
+        assert_claims_refused(&app, json!({ "at_hash": hash }));
     }
 }
 
 #[test]
 fn rp_id_token_missing_from_the_token_response() {
     let app = TestApp::start();
-    is_refused(&app, "none", "400 invalid_request", |state| {
+    assert_refused(&app, "none", "400 invalid_request", |state| {
         state.token_response.insert("id_token".to_owned(), json!(null));
     });
 }

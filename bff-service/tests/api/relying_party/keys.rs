@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::signer::{Signer, jwks};
-use super::{app_that_follows_rotations, is_accepted, is_refused};
+use super::{app_that_follows_rotations, assert_accepted, assert_refused};
 use crate::support::app::TestApp;
 use crate::support::authorization_server::State;
 
@@ -19,7 +19,7 @@ fn publishing(keys: Value, signer: Signer) -> impl FnOnce(&mut State) {
 fn oidcc_client_test_kid_absent_single_jwks() {
     let app = app_that_follows_rotations();
     let signer = Signer::es256(None);
-    is_accepted(&app, "one key", publishing(jwks([&signer]), signer));
+    assert_accepted(&app, "one key", publishing(jwks([&signer]), signer));
 }
 
 #[test]
@@ -28,11 +28,11 @@ fn oidcc_client_test_kid_absent_multiple_jwks() {
     // Only one of them verifies the signature.
     let (signer, other) = (Signer::es256(None), Signer::es256("2"));
     let keys = jwks([&other, &signer]);
-    is_accepted(&app, "one of several fits", publishing(keys, signer));
+    assert_accepted(&app, "one of several fits", publishing(keys, signer));
     // None of them does.
     let (one, two, signer) = (Signer::es256("1"), Signer::es256("2"), Signer::es256(None));
     let keys = jwks([&one, &two]);
-    is_refused(
+    assert_refused(
         &app,
         "none of several fits",
         "400 invalid_request",
@@ -46,7 +46,7 @@ fn oidcc_client_test_signing_key_rotation() {
     app.signed_in();
     // Between two logins.
     let signer = Signer::es256("new");
-    is_accepted(&app, "rotated", publishing(jwks([&signer]), signer));
+    assert_accepted(&app, "rotated", publishing(jwks([&signer]), signer));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn oidcc_client_test_signing_key_rotation_just_before_signing() {
     let before = app.authorization_server.requests("jwks");
     let (old, signer) = (Signer::rsa("old"), Signer::rsa("new"));
     let keys = jwks([&old, &signer]);
-    is_accepted(&app, "rotated just now", publishing(keys, signer));
+    assert_accepted(&app, "rotated just now", publishing(keys, signer));
     assert!(
         app.authorization_server.requests("jwks") > before,
         "they were fetched again"
@@ -67,7 +67,7 @@ fn oidcc_client_test_signing_key_rotation_just_before_signing() {
 fn rp_id_token_signing_with_each_kind_of_key() {
     let app = app_that_follows_rotations();
     for signer in [Signer::rsa("rsa"), Signer::es256("ec"), Signer::ed25519("ed")] {
-        is_accepted(&app, "a kind of key", publishing(jwks([&signer]), signer));
+        assert_accepted(&app, "a kind of key", publishing(jwks([&signer]), signer));
     }
 }
 
@@ -76,7 +76,7 @@ fn rp_key_removed() {
     let app = app_that_follows_rotations();
     let (other, signer) = (Signer::es256("other"), Signer::es256("removed"));
     let keys = jwks([&other]);
-    is_refused(&app, "removed", "400 invalid_request", publishing(keys, signer));
+    assert_refused(&app, "removed", "400 invalid_request", publishing(keys, signer));
 }
 
 #[test]
@@ -84,11 +84,11 @@ fn rp_key_published_twice() {
     let app = app_that_follows_rotations();
     let signer = Signer::es256("1");
     let keys = jwks([&signer, &signer]);
-    is_accepted(&app, "the same key twice", publishing(keys, signer));
+    assert_accepted(&app, "the same key twice", publishing(keys, signer));
     // Two keys of one id: the right one verifies.
     let (other, signer) = (Signer::es256("1"), Signer::es256("1"));
     let keys = jwks([&other, &signer]);
-    is_accepted(&app, "two keys of one id", publishing(keys, signer));
+    assert_accepted(&app, "two keys of one id", publishing(keys, signer));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn rp_key_of_the_wrong_kind_under_the_right_id() {
     let app = app_that_follows_rotations();
     let (wrong, signer) = (Signer::rsa("1"), Signer::es256("1"));
     let keys = jwks([&wrong]);
-    is_refused(&app, "RSA for ES256", "400 invalid_request", publishing(keys, signer));
+    assert_refused(&app, "RSA for ES256", "400 invalid_request", publishing(keys, signer));
     for (name, value) in [
         ("use", json!("enc")),
         ("alg", json!("ES384")),
@@ -105,7 +105,7 @@ fn rp_key_of_the_wrong_kind_under_the_right_id() {
         let (signer, other) = (Signer::es256("1"), Signer::es256("2"));
         let mut keys = jwks([&signer, &other]);
         keys["keys"][0][name] = value;
-        is_refused(&app, name, "400 invalid_request", publishing(keys, signer));
+        assert_refused(&app, name, "400 invalid_request", publishing(keys, signer));
     }
 }
 
@@ -128,7 +128,7 @@ fn rp_discovery_jwks_uri_keys() {
         app.authorization_server.state().id_token_maker = Some(Box::new(move |claims| signer.sign(claims)));
         app.authorization_server.misbehave(
             "jwks",
-            crate::support::authorization_server::Misbehaviour::Answer(200, body.to_owned()),
+            crate::support::authorization_server::Misbehaviour::Respond(200, body.to_owned()),
         );
         let response = browser.load_page(page_url.as_str());
         assert_eq!(response.outcome(), "502 authorization_server_error", "{body}");

@@ -6,7 +6,7 @@ mod conformance;
 mod discovery;
 mod id_token;
 mod keys;
-mod legal_answers;
+mod legal_responses;
 mod signatures;
 #[path = "../../../src/oauth/tests/signer.rs"]
 mod signer;
@@ -47,7 +47,7 @@ fn sign_in_while(app: &TestApp, lie: impl FnOnce(&mut State)) -> Response {
 }
 
 /// A lie, with which nobody gets signed in; when the server is honest again, everything works.
-fn is_refused(app: &TestApp, what: &str, outcome: &str, lie: impl FnOnce(&mut State)) {
+fn assert_refused(app: &TestApp, what: &str, outcome: &str, lie: impl FnOnce(&mut State)) {
     let response = sign_in_while(app, lie);
     assert_eq!(response.outcome(), outcome, "{what}");
     let set: Vec<String> = response
@@ -57,21 +57,21 @@ fn is_refused(app: &TestApp, what: &str, outcome: &str, lie: impl FnOnce(&mut St
         .collect();
     assert!(set.is_empty(), "{what}: {set:?}");
     for secret in &app.authorization_server.state().secrets {
-        assert!(!response.body.contains(secret), "{what}: a secret is in the answer");
+        assert!(!response.body.contains(secret), "{what}: a secret is in the response");
     }
     be_honest(&app.authorization_server);
     app.signed_in();
 }
 
 /// Nobody gets signed in with an ID token with these changed claims; null removes a claim.
-fn claims_are_refused(app: &TestApp, changes: Value) {
-    is_refused(app, &changes.to_string(), "400 invalid_request", |state| {
+fn assert_claims_refused(app: &TestApp, changes: Value) {
+    assert_refused(app, &changes.to_string(), "400 invalid_request", |state| {
         state.claims = changes.as_object().unwrap().clone();
     });
 }
 
 /// The user gets signed in although the server does something unusual.
-fn is_accepted(app: &TestApp, what: &str, unusual: impl FnOnce(&mut State)) {
+fn assert_accepted(app: &TestApp, what: &str, unusual: impl FnOnce(&mut State)) {
     let response = sign_in_while(app, unusual);
     assert_eq!(response.status, 200, "{what}: {response:?}");
     assert_eq!(response.json()["isLoggedIn"], true, "{what}");

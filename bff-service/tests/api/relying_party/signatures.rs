@@ -4,13 +4,13 @@ use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
 use super::signer::{Signer, encode};
-use super::{is_refused, sign_in_while};
+use super::{assert_refused, sign_in_while};
 use crate::support::app::TestApp;
 use crate::support::authorization_server::{IdTokenMaker, KEY_ID};
 
-fn refused_when_made(app: &TestApp, what: &str, make: impl Fn(&Value) -> String + Send + 'static) {
+fn assert_refused_when_made(app: &TestApp, what: &str, make: impl Fn(&Value) -> String + Send + 'static) {
     let make: IdTokenMaker = Box::new(make);
-    is_refused(app, what, "400 invalid_request", |state| {
+    assert_refused(app, what, "400 invalid_request", |state| {
         state.id_token_maker = Some(make)
     });
 }
@@ -29,12 +29,12 @@ fn oidcc_client_test_idtoken_sig_none() {
     let app = TestApp::start();
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         for signature in ["", "AAAA"] {
-            refused_when_made(&app, alg, move |claims| {
+            assert_refused_when_made(&app, alg, move |claims| {
                 token(&json!({"alg": alg, "kid": KEY_ID}), claims, signature)
             });
         }
     }
-    refused_when_made(&app, "two parts", |claims| {
+    assert_refused_when_made(&app, "two parts", |claims| {
         let token = token(&json!({"alg": "none"}), claims, "");
         token.trim_end_matches('.').to_owned()
     });
@@ -44,11 +44,11 @@ fn oidcc_client_test_idtoken_sig_none() {
 fn rp_id_token_bad_sig_es256() {
     let app = TestApp::start();
     let other = Signer::es256(KEY_ID);
-    refused_when_made(&app, "another key of the same id", move |claims| other.sign(claims));
-    refused_when_made(&app, "zeros", |claims| {
+    assert_refused_when_made(&app, "another key of the same id", move |claims| other.sign(claims));
+    assert_refused_when_made(&app, "zeros", |claims| {
         token(&json!({"alg": "ES256", "kid": KEY_ID}), claims, &encode([0; 64]))
     });
-    refused_when_made(&app, "empty", |claims| {
+    assert_refused_when_made(&app, "empty", |claims| {
         token(&json!({"alg": "ES256", "kid": KEY_ID}), claims, "")
     });
 }
@@ -58,7 +58,7 @@ fn oidcc_client_test_invalid_sig_rs256() {
     let app = super::app_that_follows_rotations();
     let (published, other) = (Signer::rsa("rsa"), Signer::rsa("rsa"));
     let keys = super::signer::jwks([&published]);
-    is_refused(&app, "another RSA key", "400 invalid_request", |state| {
+    assert_refused(&app, "another RSA key", "400 invalid_request", |state| {
         state.jwks = Some(keys);
         state.id_token_maker = Some(Box::new(move |claims| other.sign(claims)));
     });
@@ -70,7 +70,7 @@ fn rp_id_token_bad_sig_hs256() {
     // With what both sides know, and with what everybody knows.
     for secret in ["the client secret of the tests", "", "spa-client", KEY_ID] {
         for alg in ["HS256", "HS384", "HS512"] {
-            refused_when_made(&app, &format!("{alg} with {secret:?}"), move |claims| {
+            assert_refused_when_made(&app, &format!("{alg} with {secret:?}"), move |claims| {
                 let signed = token(&json!({"alg": alg, "typ": "JWT", "kid": KEY_ID}), claims, "");
                 let signed = signed.trim_end_matches('.');
                 let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -84,7 +84,7 @@ fn rp_id_token_bad_sig_hs256() {
 fn rp_id_token_signed_with_a_key_that_it_brings_along() {
     let app = TestApp::start();
     for member in ["jwk", "jku", "x5u", "x5c"] {
-        refused_when_made(&app, member, move |claims| {
+        assert_refused_when_made(&app, member, move |claims| {
             let attacker = Signer::es256("attackers");
             let mut header = attacker.header();
             header[member] = match member {
@@ -101,7 +101,7 @@ fn rp_id_token_signed_with_a_key_that_it_brings_along() {
 fn rp_id_token_with_critical_extensions() {
     let app = TestApp::start();
     let server = app.authorization_server.clone();
-    refused_when_made(&app, "crit", move |claims| {
+    assert_refused_when_made(&app, "crit", move |claims| {
         server.sign(
             &json!({"alg": "ES256", "kid": KEY_ID, "crit": ["exp"], "exp": 1}),
             claims,
@@ -114,7 +114,7 @@ fn rp_id_token_of_another_type() {
     let app = TestApp::start();
     for typ in ["at+jwt", "logout+jwt", "token-introspection+jwt", "dpop+jwt"] {
         let server = app.authorization_server.clone();
-        refused_when_made(&app, typ, move |claims| {
+        assert_refused_when_made(&app, typ, move |claims| {
             server.sign(&json!({"alg": "ES256", "kid": KEY_ID, "typ": typ}), claims)
         });
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{be_honest, is_refused, members, sign_in_while};
+use super::{assert_refused, be_honest, members, sign_in_while};
 use crate::support::app::TestApp;
 use crate::support::authorization_server::{Misbehaviour, ResponseWriter};
 
@@ -11,7 +11,7 @@ const BUSY: &str = "503 authorization_server_error";
 const REJECTED: &str = "400 authorization_error";
 
 /// Every invalid response: at a login, and at a refresh, which does not sign the user out.
-fn misbehaves(app: &TestApp, what: &str, outcome: &str, misbehaviour: &Misbehaviour) {
+fn assert_handled(app: &TestApp, what: &str, outcome: &str, misbehaviour: &Misbehaviour) {
     let server = &app.authorization_server;
     let mut signed_in = app.signed_in();
     let mut browser = app.browser();
@@ -32,9 +32,9 @@ fn misbehaves(app: &TestApp, what: &str, outcome: &str, misbehaviour: &Misbehavi
     app.signed_in();
 }
 
-fn written(app: &TestApp, what: &str, write: impl Fn(&str) -> Vec<u8> + Send + 'static) {
+fn assert_written_is_refused(app: &TestApp, what: &str, write: impl Fn(&str) -> Vec<u8> + Send + 'static) {
     let write: ResponseWriter = Box::new(write);
-    is_refused(app, what, UNAVAILABLE, |state| {
+    assert_refused(app, what, UNAVAILABLE, |state| {
         state.token_response_writer = Some(write)
     });
 }
@@ -52,7 +52,7 @@ fn rp_token_endpoint_answers_with_a_page_or_nothing() {
         "{\"access_token\":",
         "\u{feff}{}",
     ] {
-        misbehaves(&app, body, UNAVAILABLE, &Misbehaviour::Answer(200, body.to_owned()));
+        assert_handled(&app, body, UNAVAILABLE, &Misbehaviour::Respond(200, body.to_owned()));
     }
 }
 
@@ -60,7 +60,12 @@ fn rp_token_endpoint_answers_with_a_page_or_nothing() {
 fn rp_token_endpoint_answers_200_with_an_error() {
     let app = TestApp::start();
     let body = json!({"error": "invalid_request", "error_description": "no"}).to_string();
-    misbehaves(&app, "200 with an error", UNAVAILABLE, &Misbehaviour::Answer(200, body));
+    assert_handled(
+        &app,
+        "200 with an error",
+        UNAVAILABLE,
+        &Misbehaviour::Respond(200, body),
+    );
 }
 
 #[test]
@@ -75,11 +80,11 @@ fn rp_token_endpoint_refuses() {
         (401, json!({"error": "invalid_client"}).to_string()),
         (403, "<html>forbidden</html>".to_owned()),
     ] {
-        misbehaves(
+        assert_handled(
             &app,
             &format!("{status} {body}"),
             UNAVAILABLE,
-            &Misbehaviour::Answer(status, body),
+            &Misbehaviour::Respond(status, body),
         );
     }
     for (status, outcome) in [
@@ -89,11 +94,11 @@ fn rp_token_endpoint_refuses() {
         (429, BUSY),
         (503, BUSY),
     ] {
-        misbehaves(
+        assert_handled(
             &app,
             &status.to_string(),
             outcome,
-            &Misbehaviour::Answer(status, "{}".to_owned()),
+            &Misbehaviour::Respond(status, "{}".to_owned()),
         );
     }
 }
@@ -111,8 +116,8 @@ fn rp_token_endpoint_redirects_with_the_credentials() {
         "307 Temporary Redirect",
         "308 Permanent Redirect",
     ] {
-        let answer = format!("HTTP/1.1 {status}\r\nlocation: http://{address}/token\r\ncontent-length: 0\r\n\r\n");
-        misbehaves(&app, status, UNAVAILABLE, &Misbehaviour::Raw(answer.into_bytes()));
+        let response = format!("HTTP/1.1 {status}\r\nlocation: http://{address}/token\r\ncontent-length: 0\r\n\r\n");
+        assert_handled(&app, status, UNAVAILABLE, &Misbehaviour::Raw(response.into_bytes()));
     }
     assert!(elsewhere.accept().is_err(), "nobody ever went there");
 }
@@ -131,7 +136,7 @@ fn rp_token_endpoint_breaks_off() {
             Misbehaviour::Raw(b"HTTP/1.1 200 OK\r\ncontent-ty".to_vec()),
         ),
     ] {
-        misbehaves(&app, what, UNAVAILABLE, &misbehaviour);
+        assert_handled(&app, what, UNAVAILABLE, &misbehaviour);
     }
 }
 
@@ -141,16 +146,16 @@ fn rp_token_endpoint_is_slow_without_end() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n".to_vec();
     // A byte every half second: each keeps the connection alive, and the whole would take a minute.
     let drip = Misbehaviour::Drip(head, vec![b' '; 100]);
-    misbehaves(&app, "a byte every half second", UNAVAILABLE, &drip);
+    assert_handled(&app, "a byte every half second", UNAVAILABLE, &drip);
 }
 
 #[test]
 fn rp_token_endpoint_sends_too_much() {
     let app = TestApp::start();
     let big = format!("{{\"access_token\":\"{}\"}}", "x".repeat(10 * 1024 * 1024));
-    misbehaves(&app, "10 MB", UNAVAILABLE, &Misbehaviour::Answer(200, big.clone()));
+    assert_handled(&app, "10 MB", UNAVAILABLE, &Misbehaviour::Respond(200, big.clone()));
     let endless = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{big}");
-    misbehaves(
+    assert_handled(
         &app,
         "10 MB without a length",
         UNAVAILABLE,
@@ -161,16 +166,16 @@ fn rp_token_endpoint_sends_too_much() {
     let packed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &[0u8; 100_000]].concat();
     bomb.extend_from_slice(format!("content-length: {}\r\n\r\n", packed.len()).as_bytes());
     bomb.extend_from_slice(&packed);
-    misbehaves(&app, "compressed", UNAVAILABLE, &Misbehaviour::Raw(bomb));
+    assert_handled(&app, "compressed", UNAVAILABLE, &Misbehaviour::Raw(bomb));
     let deep = format!("{{\"access_token\":{}", "[".repeat(200_000));
-    misbehaves(&app, "deep", UNAVAILABLE, &Misbehaviour::Answer(200, deep));
+    assert_handled(&app, "deep", UNAVAILABLE, &Misbehaviour::Respond(200, deep));
 }
 
 #[test]
 fn rp_token_response_of_another_content_type() {
     let app = TestApp::start();
     for content_type in ["text/html", "text/plain", "application/x-www-form-urlencoded"] {
-        written(&app, content_type, move |json| {
+        assert_written_is_refused(&app, content_type, move |json| {
             format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{json}",
                 json.len()
@@ -203,14 +208,14 @@ fn rp_token_response_with_members_that_are_none() {
         json!({"refresh_token": "a\nb"}),
         json!({"id_token": 7}),
     ] {
-        is_refused(&app, &changes.to_string(), UNAVAILABLE, members(changes.clone()));
+        assert_refused(&app, &changes.to_string(), UNAVAILABLE, members(changes.clone()));
     }
 }
 
 #[test]
 fn rp_token_response_with_a_member_twice() {
     let app = TestApp::start();
-    written(&app, "two access tokens", |json| {
+    assert_written_is_refused(&app, "two access tokens", |json| {
         let twice = json.replacen('{', "{\"access_token\":\"first\",", 1);
         format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{twice}",
@@ -223,7 +228,7 @@ fn rp_token_response_with_a_member_twice() {
 #[test]
 fn rp_token_response_that_is_not_utf_8() {
     let app = TestApp::start();
-    written(&app, "invalid UTF-8", |json| {
+    assert_written_is_refused(&app, "invalid UTF-8", |json| {
         let at = json.find("access-token-").unwrap();
         let body = [&json.as_bytes()[..at], b"\xff\xfe", &json.as_bytes()[at..]].concat();
         let length = body.len();

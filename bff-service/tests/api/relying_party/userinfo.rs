@@ -12,9 +12,9 @@ fn app() -> TestApp {
     })
 }
 
-fn answered(app: &TestApp, status: u16, body: &str) -> String {
+fn outcome_of(app: &TestApp, status: u16, body: &str) -> String {
     app.authorization_server
-        .misbehave("userinfo", Misbehaviour::Answer(status, body.to_owned()));
+        .misbehave("userinfo", Misbehaviour::Respond(status, body.to_owned()));
     let outcome = app.signed_in().get("/userInfo").outcome();
     app.authorization_server.behave();
     outcome
@@ -31,7 +31,7 @@ fn oidcc_client_test_userinfo_invalid_sub() {
         json!({"sub": ["alice"]}),
     ] {
         assert_eq!(
-            answered(&app, 200, &claims.to_string()),
+            outcome_of(&app, 200, &claims.to_string()),
             "502 authorization_server_error",
             "{claims}"
         );
@@ -59,7 +59,7 @@ fn rp_userinfo_that_is_no_json_object() {
         "{\"sub\":\"alice\"",
         "eyJhbGciOiJub25lIn0.e30.",
     ] {
-        assert_eq!(answered(&app, 200, body), "502 authorization_server_error", "{body}");
+        assert_eq!(outcome_of(&app, 200, body), "502 authorization_server_error", "{body}");
     }
 }
 
@@ -74,7 +74,7 @@ fn rp_userinfo_refused_or_failing() {
         (503, "503 authorization_server_error"),
         (302, "502 authorization_server_error"),
     ] {
-        assert_eq!(answered(&app, status, "{}"), outcome, "{status}");
+        assert_eq!(outcome_of(&app, status, "{}"), outcome, "{status}");
     }
 }
 
@@ -83,7 +83,7 @@ fn oidcc_client_test_scope_userinfo_claims() {
     let app = app();
     let claims = json!({"sub": "alice", "email": "alice@example.test", "further": {"a": [1]}});
     app.authorization_server
-        .misbehave("userinfo", Misbehaviour::Answer(200, claims.to_string()));
-    let answer: Value = app.signed_in().get("/userInfo").json();
-    assert_eq!(answer, claims);
+        .misbehave("userinfo", Misbehaviour::Respond(200, claims.to_string()));
+    let response: Value = app.signed_in().get("/userInfo").json();
+    assert_eq!(response, claims);
 }

@@ -90,7 +90,7 @@ impl TestApp {
         let file = Arc::clone(&configuration);
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                let applications = application::all(configs).unwrap();
+                let applications = application::build_all(configs).unwrap();
                 let reread = move || config::parse(&file.lock().unwrap(), |_| None);
                 server::run(applications, listeners, Arc::new(reread)).await.unwrap();
             });
@@ -135,7 +135,7 @@ impl TestApp {
     }
 }
 
-/// The text of a test's configuration.
+/// The configuration of a test.
 pub fn configuration(authorization_server: &FakeAuthorizationServer, setup: &Setup<'_>) -> String {
     let issuer = authorization_server.issuer();
     let Setup {

@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-mod answers;
+mod responses;
 
 pub const CLIENT_ID: &str = "spa-client";
 pub const KEY_ID: &str = "signing-key-1";
@@ -21,8 +21,8 @@ pub const KEY_ID: &str = "signing-key-1";
 /// What an endpoint does instead of its normal response.
 #[derive(Clone, PartialEq)]
 pub enum Misbehaviour {
-    /// Answers with this status and body.
-    Answer(u16, String),
+    /// Responds with this status and body.
+    Respond(u16, String),
     /// Sends half a response and closes.
     Truncate,
     /// Closes without a response.
@@ -166,7 +166,7 @@ impl FakeAuthorizationServer {
             .changed
             .wait_timeout_while(self.state(), Duration::from_secs(20), seen)
             .unwrap();
-        assert!(!timeout.timed_out(), "{endpoint} was not asked {count} times");
+        assert!(!timeout.timed_out(), "{endpoint} has seen fewer than {count} requests");
     }
 
     pub fn requests(&self, endpoint: &'static str) -> usize {
@@ -193,7 +193,7 @@ impl FakeAuthorizationServer {
         let code = format!("{}&client_id=evil+%#=", self.unique("code"));
         let grant = Grant {
             subject: subject.to_owned(),
-            auth_time: answers::now(),
+            auth_time: responses::now(),
             nonce: parameters["nonce"].clone(),
             code_challenge: parameters["code_challenge"].clone(),
         };
@@ -214,18 +214,18 @@ impl FakeAuthorizationServer {
         let subject = subject.to_owned();
         let grant = Grant {
             subject,
-            auth_time: answers::now(),
+            auth_time: responses::now(),
             nonce,
             code_challenge,
         };
         self.state().live_refresh_tokens.insert(token.to_owned(), grant);
     }
 
-    /// The subject of the refresh token in this text, if the token is valid.
-    pub fn subject_of(&self, text: &str) -> Option<String> {
+    /// The subject of the refresh token in this string, if the token is valid.
+    pub fn subject_of(&self, content: &str) -> Option<String> {
         let state = self.state();
         let mut tokens = state.live_refresh_tokens.iter();
-        let (_, grant) = tokens.find(|(token, _)| text.contains(token.as_str()))?;
+        let (_, grant) = tokens.find(|(token, _)| content.contains(token.as_str()))?;
         Some(grant.subject.clone())
     }
 
@@ -263,14 +263,14 @@ impl FakeAuthorizationServer {
                 let state = self.0.changed.wait_while(state, hanging).unwrap();
                 state.misbehaviour.get(endpoint).cloned()
             };
-            let (status, answer) = match misbehaviour {
+            let (status, response) = match misbehaviour {
                 None => self.answer(endpoint, &headers, &body),
                 Some(Misbehaviour::EarlyHints) => {
                     let _ = (&stream).write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n");
                     std::thread::sleep(Duration::from_millis(500));
                     self.answer(endpoint, &headers, &body)
                 }
-                Some(Misbehaviour::Answer(status, body)) => (status, body),
+                Some(Misbehaviour::Respond(status, body)) => (status, body),
                 Some(Misbehaviour::Close) => return,
                 Some(Misbehaviour::Truncate) => {
                     let half = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"acc";
@@ -294,7 +294,7 @@ impl FakeAuthorizationServer {
                 }
             };
             let written = match &self.state().token_response_writer {
-                Some(write) if endpoint == "token" => Some(write(&answer)),
+                Some(write) if endpoint == "token" => Some(write(&response)),
                 _ => None,
             };
             if let Some(written) = written {
@@ -303,9 +303,9 @@ impl FakeAuthorizationServer {
             }
             let head = format!(
                 "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                answer.len()
+                response.len()
             );
-            if (&stream).write_all((head + &answer).as_bytes()).is_err() {
+            if (&stream).write_all((head + &response).as_bytes()).is_err() {
                 return;
             }
         }
@@ -313,7 +313,7 @@ impl FakeAuthorizationServer {
 
     fn answer(&self, endpoint: &str, headers: &HashMap<String, String>, body: &str) -> (u16, String) {
         let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-        let answer = match endpoint {
+        let response = match endpoint {
             "metadata" => self.metadata(),
             "jwks" => self.jwks(),
             "token" => {
@@ -324,11 +324,11 @@ impl FakeAuthorizationServer {
                     basic != form.contains_key("client_secret"),
                     "the client authenticates itself, in one way"
                 );
-                let answer = self.token(&form);
+                let response = self.token(&form);
                 self.state().last_form = form;
                 self.0.changed.notify_all();
-                match answer {
-                    Ok(answer) => answer,
+                match response {
+                    Ok(response) => response,
                     Err(error) => return (400, json!({ "error": error }).to_string()),
                 }
             }
@@ -344,7 +344,7 @@ impl FakeAuthorizationServer {
             }
             _ => return (404, json!({}).to_string()),
         };
-        (200, answer.to_string())
+        (200, response.to_string())
     }
 }
 

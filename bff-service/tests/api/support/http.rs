@@ -94,14 +94,14 @@ pub fn send_bytes(to: SocketAddr, bytes: &[u8]) -> Response {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The service may respond and close before it has read everything: only the response counts.
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut answer) {
-        assert!(!answer.is_empty(), "no answer: {error}");
+    let mut response = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut response) {
+        assert!(!response.is_empty(), "no response: {error}");
     }
-    Response::parse(&answer)
+    Response::parse(&response)
 }
 
-/// A response, with repeated headers kept.
+/// A response, including repeated headers.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -159,7 +159,7 @@ impl Response {
         self.set_cookies().iter().map(name).collect()
     }
 
-    /// `401 unauthorized_request`, the result of most refusals, on one line.
+    /// `401 unauthorized_request`, the result of most rejections, on one line.
     pub fn outcome(&self) -> String {
         match self.body.as_str() {
             "" => self.status.to_string(),

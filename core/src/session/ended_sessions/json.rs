@@ -1,7 +1,7 @@
 //! The list of ended sessions as JSON, which the filter polls from the service.
 //!
 //! In format 2, an entry ends what began up to its time. In format 1, without a `format` member, a login was ended for
-//! good, and its time was that of the logout; a filter of that time reads format 2 in that sense, and so ends more.
+//! good, and its time was that of the logout. A filter of that time reads format 2 in that sense, and so ends more.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl EndedSessions {
         serde_json::to_string(&list).unwrap_or_default()
     }
 
-    /// Parses a list and the version that identifies its state; `None` if it is malformed. Entries over `limit` and
+    /// Parses a list and the version that identifies its state; `None` if it is malformed. Entries beyond `limit` and
     /// entries of an unknown kind, from a newer service, are left out.
     pub fn from_json(json: &[u8], limit: usize) -> Option<(Self, String)> {
         let list: List = serde_json::from_slice(json).ok()?;

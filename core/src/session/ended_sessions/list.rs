@@ -25,7 +25,7 @@ pub struct EndedSessions {
     /// login had an entry.
     begun_ahead: HashMap<Ended, u64>,
     limit: usize,
-    clock_skew: u64,
+    clock_skew_seconds: u64,
     changes: u64,
 }
 
@@ -38,15 +38,15 @@ struct Entry {
 }
 
 impl EndedSessions {
-    /// Creates an empty list of at most `limit` entries. `clock_skew` is how far clocks may differ, in seconds; a list
-    /// that only learns from others needs none.
-    pub fn new(limit: usize, clock_skew: u64) -> Self {
+    /// Creates an empty list of at most `limit` entries. `clock_skew_seconds` is how far clocks may differ, in seconds.
+    /// A list that only learns from others needs none.
+    pub fn new(limit: usize, clock_skew_seconds: u64) -> Self {
         Self {
             entries: HashMap::new(),
             order: BTreeSet::new(),
             begun_ahead: HashMap::new(),
             limit,
-            clock_skew,
+            clock_skew_seconds,
             changes: 0,
         }
     }
@@ -68,7 +68,7 @@ impl EndedSessions {
                 known.max(after).max(begun)
             }
         };
-        let until = until.max(now.saturating_add(self.clock_skew));
+        let until = until.max(now.saturating_add(self.clock_skew_seconds));
         self.learn(ended, until);
         Some(until)
     }
@@ -137,7 +137,7 @@ impl EndedSessions {
 
     /// Returns how far ahead times may get, with room for `skews` times the clock skew.
     fn ahead(&self, now: u64, skews: u64) -> u64 {
-        now.saturating_add(self.clock_skew.saturating_mul(skews))
+        now.saturating_add(self.clock_skew_seconds.saturating_mul(skews))
             .saturating_add(MAX_AHEAD_SECONDS)
     }
 
@@ -156,14 +156,16 @@ impl EndedSessions {
     }
 
     /// Whether this session, which began at `began_at` (seconds since 1970), has ended. A user who was signed out may
-    /// sign in again; an ended session does not come back.
+    /// sign in again. An ended session does not come back.
     pub fn contains(&self, session: &SessionId, began_at: u64) -> bool {
         if self.entries.is_empty() {
             return false;
         }
         let (number, user, login) = session.parts();
-        let is_over = |name| self.entries.get(&name).is_some_and(|entry| began_at <= entry.until);
-        self.entries.contains_key(&Ended::Session(number)) || is_over(Ended::Login(login)) || is_over(Ended::User(user))
+        let is_ended = |name| self.entries.get(&name).is_some_and(|entry| began_at <= entry.until);
+        self.entries.contains_key(&Ended::Session(number))
+            || is_ended(Ended::Login(login))
+            || is_ended(Ended::User(user))
     }
 
     /// Returns a number that grows with every change.
@@ -192,7 +194,7 @@ mod tests {
     use super::*;
     use crate::cookie::session_id::SubjectHash;
 
-    const SKEW: u64 = 10;
+    const SKEW_SECONDS: u64 = 10;
 
     fn session(number: u8, user: &str, login: &str) -> SessionId {
         let digest = |name| SubjectHash::of("https://issuer", name);
@@ -200,7 +202,7 @@ mod tests {
     }
 
     fn list(limit: usize) -> EndedSessions {
-        EndedSessions::new(limit, SKEW)
+        EndedSessions::new(limit, SKEW_SECONDS)
     }
 
     #[test]
@@ -220,8 +222,14 @@ mod tests {
         for ended in [Ended::Login(login), Ended::User(user)] {
             let mut list = list(10);
             list.end(ended, 100);
-            assert!(list.contains(&session(1, "alice", "sid"), 100 + SKEW), "{ended:?}");
-            assert!(!list.contains(&session(1, "alice", "sid"), 101 + SKEW), "{ended:?}");
+            assert!(
+                list.contains(&session(1, "alice", "sid"), 100 + SKEW_SECONDS),
+                "{ended:?}"
+            );
+            assert!(
+                !list.contains(&session(1, "alice", "sid"), 101 + SKEW_SECONDS),
+                "{ended:?}"
+            );
         }
     }
 
@@ -271,8 +279,8 @@ mod tests {
             list.end(name, 100);
         }
         let until = list.end(name, 100).unwrap();
-        assert!(until <= 100 + 3 * SKEW + MAX_AHEAD_SECONDS, "{until}");
-        // Whoever signs in then has a session that is over, rather than one that no logout reaches.
+        assert!(until <= 100 + 3 * SKEW_SECONDS + MAX_AHEAD_SECONDS, "{until}");
+        // Whoever signs in then has a session that has ended, rather than one that no logout reaches.
         let again = session(2, "", "sid");
         let began_at = list.begin(&again, 100, list.changes());
         assert!(list.contains(&again, began_at));
@@ -313,9 +321,9 @@ mod tests {
         // An entry older than all entries of a full list changes nothing.
         let changes = list.changes();
         assert!(!list.learn(Ended::Session([1; 16]), 1) && list.changes() == changes);
-        list.forget_before(3 + SKEW);
+        list.forget_before(3 + SKEW_SECONDS);
         assert_eq!(list.len(), 1);
-        list.forget_before(4 + SKEW);
+        list.forget_before(4 + SKEW_SECONDS);
         assert!(list.is_empty());
         // A late entry is dropped when its time comes.
         list.learn(Ended::Session([4; 16]), 2000);

@@ -134,7 +134,7 @@ impl FakeAuthorizationServer {
     }
 }
 
-/// In UNIX seconds.
+/// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{is_accepted, members, now};
+use super::{assert_accepted, members, now};
 use crate::support::app::TestApp;
 use crate::support::authorization_server::{KEY_ID, ResponseWriter};
 
-fn with_claims(app: &TestApp, changes: Value) {
+fn assert_claims_accepted(app: &TestApp, changes: Value) {
     let what = changes.to_string();
-    is_accepted(app, &what[..what.len().min(80)], |state| {
+    assert_accepted(app, &what[..what.len().min(80)], |state| {
         state.claims = changes.as_object().unwrap().clone()
     });
 }
@@ -16,19 +16,19 @@ fn with_claims(app: &TestApp, changes: Value) {
 #[test]
 fn rp_id_token_with_unusual_claims() {
     let app = TestApp::start();
-    with_claims(&app, json!({"aud": ["spa-client"]}));
-    with_claims(&app, json!({"aud": ["spa-client"], "azp": "spa-client"}));
-    with_claims(&app, json!({"iat": now() as f64 - 0.5, "exp": now() as f64 + 600.25}));
-    with_claims(&app, json!({"iat": now() + 5}));
-    with_claims(
+    assert_claims_accepted(&app, json!({"aud": ["spa-client"]}));
+    assert_claims_accepted(&app, json!({"aud": ["spa-client"], "azp": "spa-client"}));
+    assert_claims_accepted(&app, json!({"iat": now() as f64 - 0.5, "exp": now() as f64 + 600.25}));
+    assert_claims_accepted(&app, json!({"iat": now() + 5}));
+    assert_claims_accepted(
         &app,
         json!({"sub": "\u{e4}\u{1f600} with spaces", "name": null, "address": {"country": "SE"}}),
     );
-    with_claims(
+    assert_claims_accepted(
         &app,
         json!({"auth_time": null, "amr": ["pwd", "otp"], "acr": "0", "https://example.test/claim": [1, 2]}),
     );
-    with_claims(&app, json!({"groups": vec!["a group with a long name"; 300]}));
+    assert_claims_accepted(&app, json!({"groups": vec!["a group with a long name"; 300]}));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn rp_id_token_with_unusual_headers() {
     ] {
         let server = app.authorization_server.clone();
         let what = header.to_string();
-        is_accepted(&app, &what, move |state| {
+        assert_accepted(&app, &what, move |state| {
             state.id_token_maker = Some(Box::new(move |claims| server.sign(&header, claims)));
         });
     }
@@ -66,7 +66,7 @@ fn rp_token_response_with_unusual_members() {
         json!({"refresh_token": "a refresh token with spaces ~!"}),
     ] {
         let what = changes.to_string();
-        is_accepted(&app, &what[..what.len().min(80)], members(changes));
+        assert_accepted(&app, &what[..what.len().min(80)], members(changes));
     }
 }
 
@@ -87,7 +87,7 @@ fn rp_token_response_in_an_unusual_form() {
         ("that ends with its connection", |json| {
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{json}").into_bytes()
         }),
-        ("after interim answers", |json| {
+        ("after interim responses", |json| {
             let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
             let length = json.len();
             format!(
@@ -114,6 +114,6 @@ fn rp_token_response_in_an_unusual_form() {
     ];
     for (what, write) in forms {
         let write: ResponseWriter = Box::new(write);
-        is_accepted(&app, what, |state| state.token_response_writer = Some(write));
+        assert_accepted(&app, what, |state| state.token_response_writer = Some(write));
     }
 }
