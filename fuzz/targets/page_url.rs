@@ -11,7 +11,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         (text.to_owned(), true),
         (format!("https://www.example.com/?{text}"), true),
     ] {
-        let Some(kind) = parse_page_url(&text, signed) else { continue };
+        let Some(kind) = parse_page_url(&text, signed) else {
+            continue;
+        };
         assert!(!(signed && kind == PageUrlKind::Plain) && (signed || kind != PageUrlKind::Signed));
         if kind != PageUrlKind::Ordinary {
             let url = url::Url::parse(&text).expect("it was parsed before");
