@@ -108,3 +108,77 @@ fn active(outcome: &IntrospectionOutcome, now: u64) -> Option<(&Arc<TokenInfo>, 
         | IntrospectionOutcome::TimedOut => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::token_memory::Joined;
+    use super::*;
+    use crate::gateway::config::Config;
+
+    fn cache(entries: usize) -> IntrospectionCache {
+        let text = format!(
+            r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "c",
+                "client_id": "gateway", "client_secret": {{"inline": "a secret"}}, "token_cache_entries": {entries}}}}}"#
+        );
+        let stage = Config::parse(text.as_bytes(), |_| None).unwrap().phantom_token.unwrap();
+        IntrospectionCache::new(&stage, TokenMemory::of_stage(&stage), None)
+    }
+
+    /// An introspection at the time `now`.
+    fn put(cache: &mut IntrospectionCache, key: CacheKey, state: TokenState, expires_at: u64, now: u64) {
+        let Joined::Leads(flight) = cache.memory.join(&key, b"token", 1, now) else {
+            panic!("the token is known");
+        };
+        cache.land(flight, &IntrospectionOutcome::Introspected { state, expires_at }, now);
+    }
+
+    fn len(cache: &IntrospectionCache) -> usize {
+        cache.memory.active_responses() + cache.inactive()
+    }
+
+    const INACTIVE: TokenState = TokenState::Inactive(InactiveReason::NotActive);
+
+    #[test]
+    fn an_entry_ends_with_its_second() {
+        let mut cache = cache(10);
+        put(&mut cache, [1; 32], INACTIVE, 100, 50);
+        assert_eq!(cache.get(&[1; 32], 99), Some((INACTIVE, 100)));
+        assert_eq!(cache.get(&[1; 32], 100), None);
+        assert_eq!(len(&cache), 0);
+        let active = TokenState::Active(Arc::default());
+        put(&mut cache, [1; 32], active.clone(), 100, 50);
+        assert_eq!(cache.get(&[1; 32], 99), Some((active, 100)));
+        assert_eq!(cache.get(&[1; 32], 100), None);
+        assert_eq!(len(&cache), 0);
+    }
+
+    #[test]
+    fn an_answer_that_may_not_be_kept_takes_the_place_of_the_one_before_all_the_same() {
+        let mut cache = cache(10);
+        put(&mut cache, [1; 32], INACTIVE, 100, 50);
+        put(&mut cache, [1; 32], INACTIVE, 50, 50);
+        assert_eq!(cache.get(&[1; 32], 50), None);
+    }
+
+    #[test]
+    fn a_token_that_was_good_and_is_not_any_more_is_inactive() {
+        let mut cache = cache(10);
+        let good = TokenState::Active(Arc::default());
+        put(&mut cache, [1; 32], good.clone(), 100, 50);
+        put(&mut cache, [1; 32], INACTIVE, 110, 100);
+        assert_eq!(cache.get(&[1; 32], 100), Some((INACTIVE, 110)));
+        put(&mut cache, [1; 32], good.clone(), 200, 100);
+        assert_eq!((cache.get(&[1; 32], 100), len(&cache)), (Some((good, 200)), 1));
+    }
+
+    #[test]
+    fn inactive_answers_push_no_active_one_out_and_are_bounded_themselves() {
+        let mut cache = cache(5);
+        let good = TokenState::Active(Arc::default());
+        put(&mut cache, [0; 32], good.clone(), 100, 50);
+        for made_up in 1..=255 {
+            put(&mut cache, [made_up; 32], INACTIVE, 55, 50);
+        }
+        assert_eq!((cache.get(&[0; 32], 50), len(&cache)), (Some((good, 100)), 6));
+    }
+}

@@ -1,19 +1,37 @@
 //! A request with a credential, until the state of its access token is known.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::cache_key::CacheKey;
 use super::config::PhantomToken;
 use super::effect::{Decision, Forward, ResponseContext};
 use super::header_mutations::HeaderMutations;
 use super::rejection::Rejection;
 use super::requirement::Requirement;
+use super::single_flight::Token;
 use super::token_info::{TokenInfo, TokenSource};
+use crate::cookie::session_id::SessionId;
+use crate::request::trace_context::TraceHeader;
 
 pub(crate) struct PendingRequest {
     pub(crate) mutations: HeaderMutations,
     pub(crate) source: TokenSource,
     /// What the route requires in addition to the entry point.
     pub(crate) route: Option<Requirement>,
+}
+
+/// A request that waits for an introspection. What the proxy cannot be asked for later is included.
+pub(crate) struct Waiting {
+    pub(crate) request: PendingRequest,
+    pub(crate) peer_certificate: Option<[u8; 32]>,
+    /// The session of its cookie, and when it began, in seconds since 1970.
+    pub(crate) session: Option<(SessionId, u64)>,
+    pub(crate) trace: Vec<TraceHeader>,
+    pub(crate) token: Token,
+    pub(crate) key: CacheKey,
+    /// When it has waited for too long: the time since 1970. Its own introspection has timed out by then.
+    pub(crate) deadline: Duration,
 }
 
 impl PendingRequest {

@@ -5,33 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attributes::StreamId;
-use super::cache_key::CacheKey;
 use super::counters::Counter;
 use super::effect::{Command, Decision, Effect};
 use super::error_code::ErrorCode;
 use super::introspection::{self, IntrospectionOutcome, IntrospectionResponse};
-use super::pending_request::PendingRequest;
 use super::rejection::Rejection;
 use super::shared_cache::Slot;
-use super::single_flight::{FlightId, Token};
+use super::single_flight::FlightId;
 use super::token_memory::Joined;
 use super::token_state::{InactiveReason, TokenState};
 use super::{Gateway, count, count_inactive};
 use crate::cookie::session_id::SessionId;
-use crate::request::trace_context::TraceHeader;
-
-/// A request that waits. What the proxy cannot be asked for later is included.
-pub(crate) struct Waiting {
-    pub(crate) request: PendingRequest,
-    pub(crate) peer_certificate: Option<[u8; 32]>,
-    /// The session of its cookie, and when it began, in seconds since 1970.
-    pub(crate) session: Option<(SessionId, u64)>,
-    pub(crate) trace: Vec<TraceHeader>,
-    pub(crate) token: Token,
-    pub(crate) key: CacheKey,
-    /// When it has waited for too long: the time since 1970. Its own introspection has timed out by then.
-    pub(crate) deadline: Duration,
-}
 
 /// Time between the time limit of an introspection and the deadline of a request that waits for it. A shell looks for
 /// deadlines twice a second, so that no request waits a second longer than the time limit.
