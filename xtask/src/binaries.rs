@@ -39,7 +39,7 @@ const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traff
 
 /// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
 /// deployments have nothing to do with it.
-const OF_THE_FILTER: [&str; 15] = [
+const OF_THE_FILTER: [&str; 16] = [
     "tests/tests/api_through_envoy.rs",
     "tests/tests/bytes.rs",
     "tests/tests/concurrency.rs",
@@ -55,6 +55,7 @@ const OF_THE_FILTER: [&str; 15] = [
     "tests/tests/shared_caches.rs",
     "tests/tests/streams.rs",
     "tests/tests/two_users.rs",
+    "tests/tests/workers.rs",
 ];
 
 /// The variable that limits how many tests Rust's test harness runs at once.

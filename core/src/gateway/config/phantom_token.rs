@@ -138,7 +138,7 @@ pub(super) struct RawPhantomToken {
     /// Maximum size of the introspection responses about active tokens that all workers of an Envoy process share, in bytes. The
     /// native module has them in its own memory, and its workers cache no others. The proxy-wasm module has them in Envoy's shared
     /// data, beside what each worker caches. Entry points with the same introspection settings share them, apart from what they
-    /// require of a token. 0: workers share nothing.
+    /// require of a token. 0: workers share nothing. It does not concern `/authorize`.
     #[serde(default = "default_shared_cache_bytes")]
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1073741824)))]
     shared_cache_bytes: u64,

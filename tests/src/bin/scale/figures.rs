@@ -82,16 +82,16 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted.get(index).or(sorted.last()).copied().unwrap_or(0.0)
 }
 
-/// The number of different workers that this many connections reach on average, if each goes to any of `workers`: the
-/// number of introspections of a token that is used on these connections.
-pub(crate) fn workers_reached(workers: f64, connections: f64) -> f64 {
-    workers * (1.0 - (1.0 - 1.0 / workers).powf(connections))
+/// The number of different Envoys that this many connections reach on average, if each goes to any of `envoys`: the number
+/// of introspections of a token that is used on these connections, since the workers of an Envoy share the responses.
+pub(crate) fn envoys_reached(envoys: f64, connections: f64) -> f64 {
+    envoys * (1.0 - (1.0 - 1.0 / envoys).powf(connections))
 }
 
 /// The same for tokens of which only the average number of connections is known, if that number is distributed
 /// geometrically: most tokens have few connections. It is less than either number, whatever the other.
-pub(crate) fn workers_reached_on_average(workers: f64, connections: f64) -> f64 {
-    workers * connections / (workers + connections - 1.0)
+pub(crate) fn envoys_reached_on_average(envoys: f64, connections: f64) -> f64 {
+    envoys * connections / (envoys + connections - 1.0)
 }
 
 #[cfg(test)]
@@ -99,21 +99,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_connection_reaches_one_worker_and_many_reach_all() {
-        assert!((workers_reached(8.0, 1.0) - 1.0).abs() < 1e-9);
-        assert!((workers_reached(8.0, 1000.0) - 8.0).abs() < 1e-9);
-        assert!((workers_reached(2.0, 2.0) - 1.5).abs() < 1e-9);
+    fn one_connection_reaches_one_envoy_and_many_reach_all() {
+        assert!((envoys_reached(8.0, 1.0) - 1.0).abs() < 1e-9);
+        assert!((envoys_reached(8.0, 1000.0) - 8.0).abs() < 1e-9);
+        assert!((envoys_reached(2.0, 2.0) - 1.5).abs() < 1e-9);
     }
 
     #[test]
     fn the_average_is_that_of_the_geometric_distribution() {
-        let (workers, connections): (f64, f64) = (8.0, 2.5);
+        let (envoys, connections): (f64, f64) = (8.0, 2.5);
         let ends = 1.0 / connections;
         let share = |k: i32| ends * (1.0 - ends).powi(k - 1);
         let sum: f64 = (1..500)
-            .map(|k| share(k) * workers_reached(workers, f64::from(k)))
+            .map(|k| share(k) * envoys_reached(envoys, f64::from(k)))
             .sum();
-        assert!((workers_reached_on_average(workers, connections) - sum).abs() < 1e-9);
+        assert!((envoys_reached_on_average(envoys, connections) - sum).abs() < 1e-9);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::deployment::Deployment;
 use crate::events::{self, Event, Happened};
-use crate::figures::{workers_reached, workers_reached_on_average};
+use crate::figures::{envoys_reached, envoys_reached_on_average};
 use crate::ledger::{self, Account};
 use crate::part::{Part, own_cpu_seconds};
 use crate::session::Session;
@@ -151,14 +151,14 @@ impl Pass {
     }
 
     /// The introspections that the formula predicts from every token's own number of connections, and from their average.
-    pub(crate) fn predicted_introspections(&self, workers: u32) -> (f64, f64) {
-        let workers = f64::from(workers);
+    pub(crate) fn predicted_introspections(&self, envoys: u32) -> (f64, f64) {
+        let envoys = f64::from(envoys);
         let each = self
             .notes
             .connections
             .values()
-            .map(|of| workers_reached(workers, of.len() as f64));
-        let by_average = workers_reached_on_average(workers, self.connections_of_a_token()) * self.tokens_used() as f64;
+            .map(|of| envoys_reached(envoys, of.len() as f64));
+        let by_average = envoys_reached_on_average(envoys, self.connections_of_a_token()) * self.tokens_used() as f64;
         (each.sum(), by_average)
     }
 

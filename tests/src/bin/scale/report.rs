@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::events;
-use crate::figures::{Kind, Summary, workers_reached_on_average};
+use crate::figures::{Kind, Summary, envoys_reached_on_average};
 use crate::pass::Pass;
 use crate::population::{LATE_PAUSES, PAUSES};
 use crate::settings::Settings;
@@ -150,7 +150,7 @@ fn server(page: &mut String, settings: &Settings, quiet: &Pass, eventful: &Pass)
         format!("{:.2}", pass.connections_of_a_token())
     });
     row("introspections by the formula, and its error", &|pass| {
-        let (each, average) = pass.predicted_introspections(settings.workers());
+        let (each, average) = pass.predicted_introspections(settings.envoys);
         let error = |predicted: f64| 100.0 * (predicted / introspections(pass) as f64 - 1.0);
         format!(
             "{each:.0} ({:+.1} %); from the average {average:.0} ({:+.1} %)",
@@ -358,14 +358,14 @@ fn more_sessions(page: &mut String, settings: &Settings, quiet: &Pass) {
     );
     line!(
         page,
-        "| sessions | workers of all Envoys | API calls | refreshes | introspections: at least | by the formula | Redis commands |"
+        "| sessions | Envoys | API calls | refreshes | introspections: at least | by the formula | Redis commands |"
     );
     line!(page, "|---|---|---|---|---|---|---|");
     let rotations = quiet.at_server("refresh_rotated").max(1) as f64;
     let idle = quiet.redis_idle_per_second;
     let commands = (quiet.redis_commands as f64 - idle * quiet.took.as_secs_f64()) / rotations;
-    let now = f64::from(settings.workers());
-    for (times, workers) in [
+    let now = f64::from(settings.envoys);
+    for (times, envoys) in [
         (1.0, now),
         (10.0, now),
         (10.0, 10.0 * now),
@@ -374,12 +374,12 @@ fn more_sessions(page: &mut String, settings: &Settings, quiet: &Pass) {
     ] {
         line!(
             page,
-            "| {:.0} | {workers:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
+            "| {:.0} | {envoys:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.0} |",
             sessions * times,
             calls * times,
             refreshes * times,
             tokens * times,
-            tokens * times * workers_reached_on_average(workers, connections),
+            tokens * times * envoys_reached_on_average(envoys, connections),
             refreshes * times * commands + idle
         );
     }

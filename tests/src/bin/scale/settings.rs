@@ -126,11 +126,6 @@ impl Settings {
         Duration::from_secs_f64(self.minutes * 60.0)
     }
 
-    /// All Envoys' worker threads.
-    pub(crate) fn workers(&self) -> u32 {
-        self.envoys * Self::WORKERS
-    }
-
     /// What the process of the modelled authorization server needs to know.
     pub(crate) fn for_the_model(&self, port: u16, control_port: u16) -> Value {
         json!({
