@@ -6,8 +6,9 @@
 //! derivation, which encrypts two AES blocks per message: 2^-31 after the 2^48 cookies of `docs/CONTRACT.md`.
 
 use aes::Aes256;
+use aes::cipher::common::BlockSizeUser;
 use aes::cipher::{Block, BlockCipherEncrypt, KeyInit};
-use aes_gcm::aead::consts::U12;
+use aes_gcm::aead::consts::{U12, U16};
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{AesGcm, Nonce};
 use zeroize::{Zeroize, Zeroizing};
@@ -18,6 +19,30 @@ use crate::crypto::batched_aes::BatchedAes;
 pub(crate) const NONCE_BYTES: usize = 24;
 /// The length of the authentication tag, in bytes.
 pub(crate) const TAG_BYTES: usize = 16;
+
+/// AES-256 for one message: with the machine's own instructions where there are any.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+type MachineAes = Aes256;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+type MachineAes = BatchedAes;
+
+/// AES-256, which may prepare for one message.
+trait MessageAes: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> {
+    /// Prepares for a message of `message_len` bytes under this nonce.
+    fn prepare(aes: Aes256, nonce: &[u8; 12], message_len: usize) -> Self;
+}
+
+impl MessageAes for Aes256 {
+    fn prepare(aes: Aes256, _: &[u8; 12], _: usize) -> Self {
+        aes
+    }
+}
+
+impl MessageAes for BatchedAes {
+    fn prepare(aes: Aes256, nonce: &[u8; 12], message_len: usize) -> Self {
+        Self::new(aes, nonce, message_len)
+    }
+}
 
 /// One key, with its AES key schedule and CMAC subkey computed once.
 #[derive(Clone)]
@@ -42,7 +67,16 @@ impl Xaes256Gcm {
     }
 
     pub(crate) fn encrypt(&self, nonce: &[u8; NONCE_BYTES], msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, AeadError> {
-        let (cipher, nonce) = self.derive(nonce, msg.len());
+        self.encrypt_with::<MachineAes>(nonce, msg, aad)
+    }
+
+    fn encrypt_with<A: MessageAes>(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        msg: &[u8],
+        aad: &[u8],
+    ) -> Result<Vec<u8>, AeadError> {
+        let (cipher, nonce) = self.derive::<A>(nonce, msg.len());
         cipher.encrypt(&nonce, Payload { msg, aad }).map_err(|_| AeadError)
     }
 
@@ -52,17 +86,31 @@ impl Xaes256Gcm {
         msg: &[u8],
         aad: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, AeadError> {
-        let (cipher, nonce) = self.derive(nonce, msg.len());
+        let opened = self.decrypt_with::<MachineAes>(nonce, msg, aad);
+        #[cfg(fuzzing)]
+        assert_eq!(
+            opened.as_ref().ok(),
+            self.decrypt_with::<BatchedAes>(nonce, msg, aad).as_ref().ok(),
+            "the forms of AES differ"
+        );
+        opened
+    }
+
+    fn decrypt_with<A: MessageAes>(
+        &self,
+        nonce: &[u8; NONCE_BYTES],
+        msg: &[u8],
+        aad: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, AeadError> {
+        let (cipher, nonce) = self.derive::<A>(nonce, msg.len());
         cipher
             .decrypt(&nonce, Payload { msg, aad })
             .map(Zeroizing::new)
             .map_err(|_| AeadError)
     }
-}
 
-impl Xaes256Gcm {
     /// Derives the key and the nonce from a 24-byte nonce: a counter-mode KDF (NIST SP 800-108r1) over CMAC.
-    fn derive(&self, nonce: &[u8; NONCE_BYTES], message_len: usize) -> (AesGcm<BatchedAes, U12>, Nonce<U12>) {
+    fn derive<A: MessageAes>(&self, nonce: &[u8; NONCE_BYTES], message_len: usize) -> (AesGcm<A, U12>, Nonce<U12>) {
         let (selector, rest) = halves(nonce);
         let input = |counter: u8| {
             let mut input = [0u8; 16];
@@ -88,7 +136,7 @@ impl Xaes256Gcm {
             half.copy_from_slice(block);
         }
         blocks.iter_mut().for_each(|block| block.zeroize());
-        let cipher = BatchedAes::new(Aes256::new((&*key).into()), &rest, message_len);
+        let cipher = A::prepare(Aes256::new((&*key).into()), &rest, message_len);
         (AesGcm::from(cipher), rest.into())
     }
 }
@@ -116,9 +164,7 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The two test vectors of the specification; their derivations take each branch of the doubling once.
-    #[test]
-    fn the_vectors_of_the_specification_hold() {
+    fn assert_vectors<A: MessageAes>() {
         let nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX";
         let cases: [(u8, &[u8], &str); 2] = [
             (1, b"", "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"),
@@ -130,9 +176,39 @@ mod tests {
         ];
         for (byte, aad, expected) in cases {
             let cipher = Xaes256Gcm::new(&[byte; 32]);
-            let sealed = cipher.encrypt(nonce, b"XAES-256-GCM", aad).unwrap();
+            let sealed = cipher.encrypt_with::<A>(nonce, b"XAES-256-GCM", aad).unwrap();
             assert_eq!(hex(&sealed), expected);
-            assert_eq!(&**cipher.decrypt(nonce, &sealed, aad).unwrap(), b"XAES-256-GCM");
+            assert_eq!(
+                &**cipher.decrypt_with::<A>(nonce, &sealed, aad).unwrap(),
+                b"XAES-256-GCM"
+            );
+        }
+    }
+
+    /// The two test vectors of the specification; their derivations take each branch of the doubling once.
+    #[test]
+    fn the_vectors_of_the_specification_hold() {
+        assert_vectors::<MachineAes>();
+        assert_vectors::<Aes256>();
+        assert_vectors::<BatchedAes>();
+    }
+
+    #[test]
+    fn what_one_form_of_aes_has_sealed_opens_with_the_other() {
+        let cipher = Xaes256Gcm::new(&[7; 32]);
+        for len in [0, 1, 15, 16, 17, 63, 64, 65, 1000, 4096] {
+            let message: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+            let one = cipher.encrypt_with::<Aes256>(&[9; 24], &message, b"data").unwrap();
+            let other = cipher.encrypt_with::<BatchedAes>(&[9; 24], &message, b"data").unwrap();
+            assert_eq!(one, other, "{len} bytes");
+            assert_eq!(
+                *cipher.decrypt_with::<BatchedAes>(&[9; 24], &one, b"data").unwrap(),
+                message
+            );
+            let mut altered = one;
+            altered[len / 2] ^= 1;
+            assert!(cipher.decrypt_with::<Aes256>(&[9; 24], &altered, b"data").is_err());
+            assert!(cipher.decrypt_with::<BatchedAes>(&[9; 24], &altered, b"data").is_err());
         }
     }
 }
