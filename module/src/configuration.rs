@@ -1,7 +1,7 @@
 //! A configuration of the filter: its workers, metrics and ticks.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,8 @@ use bff_shell::metrics::{Metrics, Reported};
 use bff_shell::worker::{MAX_LIST_BYTES, Worker};
 
 use crate::ended_sessions::{Role, Subscription};
-use crate::envoy::{Envoy, EnvoyConfiguration, MetricId};
+use crate::envoy::{Envoy, EnvoyConfiguration, EnvoyStream, MetricId};
+use crate::secrets::{self, DiscoveredSecrets, SeenSecrets};
 use crate::ticker::Ticks;
 use crate::waiting::Task;
 use crate::{memories, waiting};
@@ -36,6 +37,10 @@ pub(crate) struct Configuration {
 /// What one worker thread of Envoy uses of a configuration. Other threads lock its gateway only in ticks.
 pub(crate) struct Thread {
     pub(crate) worker: Worker,
+    discovered: Option<Arc<DiscoveredSecrets>>,
+    seen: SeenSecrets,
+    /// Whether all discovered secrets have arrived.
+    is_ready: AtomicBool,
     pub(crate) metrics: Arc<Metrics<MetricId>>,
     next_stream: AtomicU64,
 }
@@ -55,10 +60,11 @@ impl Configuration {
     /// # Errors
     /// What is wrong, for the log.
     pub(crate) fn new(json: &[u8], mode: Mode, envoy: &impl EnvoyConfiguration) -> Result<Configuration, String> {
-        let env = |name: &str| std::env::var(name).ok();
-        let config = Config::parse(json, env).map_err(|error| format!("invalid configuration: {error}"))?;
-        for warning in &config.warnings {
-            envoy.log(Level::Warn, format_args!("bff: bff_token.encryption_key: {warning}"));
+        let (config, discovered) =
+            secrets::subscribe(json, envoy).map_err(|error| format!("invalid configuration: {error}"))?;
+        let discovered = discovered.map(Arc::new);
+        if discovered.is_none() {
+            warn_of_keys(envoy, &config);
         }
         let count = match mode {
             Mode::Serve(count) => count.max(1),
@@ -75,7 +81,9 @@ impl Configuration {
             .as_ref()
             .and_then(|stage| stage.ended_sessions.as_ref());
         let configuration = Configuration {
-            workers: (0..count).map(|_| Arc::new(Thread::new(&config, &metrics))).collect(),
+            workers: (0..count)
+                .map(|_| Arc::new(Thread::new(&config, discovered.clone(), &metrics)))
+                .collect(),
             metrics,
             reported: Mutex::new((0..count).map(|_| Reported::default()).collect()),
             ended: source.map(Subscription::new),
@@ -144,20 +152,53 @@ impl Configuration {
 }
 
 impl Thread {
-    fn new(config: &Config, metrics: &Arc<Metrics<MetricId>>) -> Thread {
+    fn new(config: &Config, discovered: Option<Arc<DiscoveredSecrets>>, metrics: &Arc<Metrics<MetricId>>) -> Thread {
         /// Requests have numbers of their own in the whole process, by a number for each thread and configuration.
         static LAST: AtomicU64 = AtomicU64::new(0);
         const STREAMS_BITS: u32 = 40;
         Thread {
             worker: Worker::new(Gateway::with_memory(config.clone(), memories::of), config),
+            is_ready: AtomicBool::new(discovered.is_none()),
+            discovered,
+            seen: SeenSecrets::default(),
             metrics: Arc::clone(metrics),
             next_stream: AtomicU64::new(LAST.fetch_add(1, Ordering::Relaxed).wrapping_shl(STREAMS_BITS)),
         }
     }
 
+    /// Takes the newest secrets, before a request. Returns whether there are any: without secrets no request is decided.
+    pub(crate) fn take_secrets(&self, envoy: &impl EnvoyStream) -> bool {
+        let Some(discovered) = &self.discovered else {
+            return true;
+        };
+        match self.seen.changed(discovered, envoy) {
+            Some(Ok(config)) => {
+                warn_of_keys(envoy, &config);
+                self.worker
+                    .with_gateway(|gateway| gateway.replace_secrets(config, memories::of));
+                self.is_ready.store(true, Ordering::Relaxed);
+            }
+            Some(Err(error)) => {
+                self.metrics.secret_rejected(envoy);
+                envoy.log(
+                    Level::Error,
+                    format_args!("bff: a discovered secret is invalid and the previous one stays in use: {error}"),
+                );
+            }
+            None => {}
+        }
+        self.is_ready.load(Ordering::Relaxed)
+    }
+
     /// Returns a number for a request that no other has.
     pub(crate) fn next_stream(&self) -> StreamId {
         self.next_stream.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn warn_of_keys(envoy: &impl Envoy, config: &Config) {
+    for warning in &config.warnings {
+        envoy.log(Level::Warn, format_args!("bff: bff_token.encryption_key: {warning}"));
     }
 }
 

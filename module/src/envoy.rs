@@ -33,13 +33,26 @@ pub(crate) trait Envoy: Meter<Id = MetricId> {
     fn wake(&self) -> Arc<dyn Wake>;
 }
 
+/// The number of a secret that a configuration has subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SecretId(pub(crate) usize);
+
 /// Envoy while it creates a configuration.
-pub(crate) trait EnvoyConfiguration: Envoy + MetricRegistry<Id = MetricId> {}
+pub(crate) trait EnvoyConfiguration: Envoy + MetricRegistry<Id = MetricId> {
+    /// Subscribes to a generic secret: its name, and Envoy's `ConfigSource` as JSON, or nothing.
+    ///
+    /// # Errors
+    /// What is wrong, and what to write instead.
+    fn subscribe(&self, name: &str, source: &str) -> Result<SecretId, &'static str>;
+}
 
 /// Envoy in a hook of a request.
 pub(crate) trait EnvoyStream: Envoy + RequestAttributes {
     /// Changes the head of the request, which has not been forwarded yet.
     fn mutate_request_headers(&self, mutations: &HeaderMutations);
+
+    /// Returns the newest value of a secret, which lives until the hook ends; empty if none has arrived yet.
+    fn secret(&self, id: SecretId) -> &[u8];
 
     /// Resumes the request, which was paused. The request may end inside this call.
     fn resume(&self);

@@ -18,6 +18,7 @@ mod configuration;
 mod ended_sessions;
 mod envoy;
 mod memories;
+mod secrets;
 mod stream;
 mod ticker;
 mod waiting;

@@ -75,6 +75,13 @@ impl Stream {
 
     /// Handles the request's head. `lines`: its names and values, which are dead after a change of the head.
     pub(crate) fn on_request(&self, envoy: &impl EnvoyStream, head: RequestHead<'_>) -> HeadStatus {
+        if !self.thread.take_secrets(envoy) {
+            drop(head);
+            return self.reject(
+                envoy,
+                &Rejection::new(ErrorCode::NotReady, "a discovered secret has not arrived"),
+            );
+        }
         let action = self.thread.worker.on_request(&self.host(envoy), self.id, head);
         if action != Action::Pause && self.state.get() == State::Paused {
             // What it was going to wait for has come in the meantime.
@@ -169,8 +176,12 @@ impl Stream {
     /// Answers with an error, after a fault of ours.
     pub(crate) fn fail(&self, envoy: &impl EnvoyStream, what: &'static str) -> HeadStatus {
         self.leave();
+        self.reject(envoy, &Rejection::new(ErrorCode::ServerError, what))
+    }
+
+    fn reject(&self, envoy: &impl EnvoyStream, rejection: &Rejection) -> HeadStatus {
         self.state.set(State::Answered);
-        worker::reject(&self.host(envoy), &Rejection::new(ErrorCode::ServerError, what));
+        worker::reject(&self.host(envoy), rejection);
         HeadStatus::Stop
     }
 }

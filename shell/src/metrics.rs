@@ -55,6 +55,7 @@ pub struct Metrics<Id> {
     opened: Option<Id>,
     unknown_keys: Option<Id>,
     untrusted_origins: Option<Id>,
+    secrets_rejected: Option<Id>,
 }
 
 /// What was last reported of a worker.
@@ -94,7 +95,13 @@ impl<Id: Copy> Metrics<Id> {
             opened: counter("cookies_opened"),
             unknown_keys: counter("cookies_of_unknown_keys"),
             untrusted_origins: counter("untrusted_origins"),
+            secrets_rejected: counter("secrets_rejected"),
         }
+    }
+
+    /// Counts a new value of a discovered secret that is invalid.
+    pub fn secret_rejected(&self, meter: &impl Meter<Id = Id>) {
+        count(meter, self.secrets_rejected, 1);
     }
 
     /// Counts an introspection that begins.

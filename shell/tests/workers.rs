@@ -95,6 +95,12 @@ impl Proxy {
         self.events.borrow_mut().push(Reverse((at, self.order.get(), event)));
     }
 
+    /// The next event, and its time.
+    fn next(&self) -> Option<(u64, Event)> {
+        let Reverse((at, _, event)) = self.events.borrow_mut().pop()?;
+        Some((at, event))
+    }
+
     fn hook(&self, stream: Option<StreamId>) -> Hook<'_> {
         Hook {
             proxy: self,
@@ -313,10 +319,7 @@ fn simulate(workers: usize, plans: Vec<Plan>, servers: Vec<Server>) {
         last = last.max(plan.at_ms);
     }
     let end = START_MS + last + LIMIT_MS + 3 * TICK_MS;
-    while let Some(Reverse((at, _, event))) = {
-        let next = proxy.events.borrow_mut().pop();
-        next
-    } {
+    while let Some((at, event)) = proxy.next() {
         if at > end {
             break;
         }

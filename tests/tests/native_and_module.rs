@@ -2,7 +2,7 @@
 //! decisions: forwarded with the same changes, or refused with the same response.
 
 use std::net::TcpStream;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bff_core::gateway::Gateway;
 use bff_core::gateway::attributes::RequestAttributes;
@@ -92,7 +92,8 @@ fn native(gateway: &mut Gateway, sent: &Sent) -> End {
         .expect("after 1970")
         .as_secs();
     let seen = sent.seen();
-    let mut effects = Vec::from_iter(gateway.on_request(1, &head_of(&seen), &NoRoute, now));
+    let effect = gateway.on_request(1, &head_of(&seen), &NoRoute, now);
+    let mut effects = Vec::from_iter(effect.or_else(|| gateway.introspect(1, Duration::from_secs(now))));
     if let Some(Effect::Run(Command::Introspect { flight, request, .. })) = effects.first() {
         let mut form = url::form_urlencoded::parse(&request.body);
         let token = form.find(|(name, _)| name == "token").expect("a token").1.into_owned();

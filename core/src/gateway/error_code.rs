@@ -16,6 +16,8 @@ pub enum ErrorCode {
     Forbidden,
     /// An error of the gateway or of its configuration.
     ServerError,
+    /// A secret of the gateway has not arrived yet.
+    NotReady,
     /// The authorization server is unreachable, or its response cannot be used.
     AuthorizationServerError,
     /// The authorization server did not respond in time.
@@ -24,12 +26,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All error codes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MalformedCredentials,
         Self::Unauthorized,
         Self::BearerUnauthorized,
         Self::Forbidden,
         Self::ServerError,
+        Self::NotReady,
         Self::AuthorizationServerError,
         Self::AuthorizationServerTimeout,
     ];
@@ -57,6 +60,7 @@ impl ErrorCode {
     /// Returns status, code and message. The service uses the rows of the error codes that it shares.
     pub const fn row(self) -> (u16, &'static str, &'static str) {
         const CREDENTIALS: &str = "Access denied due to missing or invalid credentials";
+        const PROBLEM: &str = "A problem was encountered on the server";
         const SERVER: &str = "The authorization server could not be used";
         match self {
             Self::MalformedCredentials => (
@@ -66,7 +70,8 @@ impl ErrorCode {
             ),
             Self::Unauthorized | Self::BearerUnauthorized => (401, "unauthorized", CREDENTIALS),
             Self::Forbidden => (403, "forbidden", "The access token is not sufficient for this request"),
-            Self::ServerError => (500, "server_error", "A problem was encountered on the server"),
+            Self::ServerError => (500, "server_error", PROBLEM),
+            Self::NotReady => (503, "server_error", PROBLEM),
             Self::AuthorizationServerError => (502, "authorization_server_error", SERVER),
             Self::AuthorizationServerTimeout => (504, "authorization_server_error", SERVER),
         }

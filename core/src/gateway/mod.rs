@@ -69,6 +69,8 @@ pub struct Gateway {
     cookies: CookieCache,
     /// `None` without an introspection stage.
     cache: Option<IntrospectionCache>,
+    /// That of the previous secrets, while requests wait for introspections in its memory.
+    previous: Option<IntrospectionCache>,
     waiting: HashMap<StreamId, Waiting>,
     counters: Counters,
     notices: Notices,
@@ -106,10 +108,24 @@ impl Gateway {
             cookies: CookieCache::new(entries.saturating_mul(2), bytes),
             cache: stage.map(|stage| IntrospectionCache::new(stage, memory(stage), shared(stage))),
             config,
+            previous: None,
             waiting: HashMap::new(),
             counters: Counters::default(),
             notices: Notices::default(),
             ended: EndedSessionsPoll::new(),
+        }
+    }
+
+    /// Replaces the secrets: the configuration differs in nothing else. No cookie that was opened with a removed key counts any
+    /// more. Introspections in progress are still those of the previous client secret.
+    pub fn replace_secrets(&mut self, config: Config, memory: impl FnOnce(&PhantomToken) -> Arc<TokenMemory>) {
+        let id = |config: &Config| config.phantom_token.as_ref().map(PhantomToken::id);
+        let is_same_stage = id(&self.config) == id(&config);
+        let next = Self::with_memory(config, memory);
+        self.config = next.config;
+        self.cookies = next.cookies;
+        if !is_same_stage {
+            self.previous = std::mem::replace(&mut self.cache, next.cache);
         }
     }
 
@@ -199,7 +215,7 @@ impl Gateway {
                 count_inactive(&mut self.counters, &mut self.notices, source);
                 decide(request.with_invalid_token(reason.details()))
             }
-            Lookup::Miss(key) => {
+            Lookup::Miss(key, memory) => {
                 let waiting = Waiting {
                     request,
                     peer_certificate: match source {
@@ -213,6 +229,7 @@ impl Gateway {
                     trace: trace_context::headers(head).collect(),
                     token: Zeroizing::clone(token),
                     key,
+                    memory,
                     deadline: Duration::MAX,
                 };
                 self.waiting.insert(stream, waiting);

@@ -11,6 +11,7 @@ use super::rejection::Rejection;
 use super::requirement::Requirement;
 use super::single_flight::Token;
 use super::token_info::{TokenInfo, TokenSource};
+use super::token_memory::TokenMemory;
 use crate::cookie::session_id::SessionId;
 use crate::request::trace_context::TraceHeader;
 
@@ -30,6 +31,7 @@ pub(crate) struct Waiting {
     pub(crate) trace: Vec<TraceHeader>,
     pub(crate) token: Token,
     pub(crate) key: CacheKey,
+    pub(crate) memory: Arc<TokenMemory>,
     /// When it has waited for too long: the time since 1970. Its own introspection has timed out by then.
     pub(crate) deadline: Duration,
 }

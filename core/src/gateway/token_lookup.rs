@@ -8,6 +8,7 @@ use super::config::PhantomToken;
 use super::counters::{Counter, Counters};
 use super::introspection_cache::IntrospectionCache;
 use super::token_info::TokenInfo;
+use super::token_memory::TokenMemory;
 use super::token_state::{InactiveReason, TokenState};
 use crate::jwt;
 
@@ -20,7 +21,7 @@ pub(crate) enum Lookup {
     /// The token is invalid by its own content. The text is for the log.
     Invalid(&'static str),
     /// Nothing: the token must be introspected.
-    Miss(CacheKey),
+    Miss(CacheKey, Arc<TokenMemory>),
 }
 
 /// Looks up an access token, and counts hits and misses of the cache. Without an introspection stage, every token is
@@ -52,7 +53,7 @@ pub(crate) fn look_up(
         Some((TokenState::Active(info), until)) => Lookup::Active(info, until),
         Some((TokenState::Inactive(reason), _)) => Lookup::Inactive(reason),
         None if jwt::is_unsecured(token) => Lookup::Invalid("the token is an unsecured JWT (alg none)"),
-        None => Lookup::Miss(key),
+        None => Lookup::Miss(key, Arc::clone(&cache.memory)),
     }
 }
 

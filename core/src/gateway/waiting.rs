@@ -9,6 +9,7 @@ use super::counters::Counter;
 use super::effect::{Command, Decision, Effect};
 use super::error_code::ErrorCode;
 use super::introspection::{self, IntrospectionOutcome, IntrospectionResponse};
+use super::pending_request::Waiting;
 use super::rejection::Rejection;
 use super::shared_cache::Slot;
 use super::single_flight::FlightId;
@@ -46,12 +47,11 @@ impl Gateway {
     /// `now` since 1970. `None`: the effect follows when that one ends.
     pub fn introspect(&mut self, stream: StreamId, now: Duration) -> Option<Effect> {
         let stage = self.config.phantom_token.as_ref()?;
-        let cache = self.cache.as_ref()?;
         let waiting = self.waiting.get_mut(&stream)?;
         let limit = Duration::from_millis(stage.timeout_ms).saturating_add(MARGIN);
         waiting.deadline = now.saturating_add(limit);
         let token = std::mem::take(&mut waiting.token);
-        match cache.memory.join(&waiting.key, &token, stream, now.as_secs()) {
+        match waiting.memory.join(&waiting.key, &token, stream, now.as_secs()) {
             Joined::Leads(flight) => Some(Effect::Run(Command::Introspect {
                 stream: Some(stream),
                 flight,
@@ -71,10 +71,15 @@ impl Gateway {
     /// Handles the response of the authorization server, or the failure of the callout, at the time `now`, in seconds
     /// since 1970.
     pub fn on_introspection(&mut self, flight: FlightId, response: &IntrospectionResponse, now: u64) -> Vec<Effect> {
-        let (Some(stage), Some(cache)) = (&self.config.phantom_token, &mut self.cache) else {
+        let Some(stage) = &self.config.phantom_token else {
             return Vec::new();
         };
-        let Some(token) = cache.memory.token(flight) else {
+        let caches = self.cache.iter_mut().chain(&mut self.previous);
+        let found = caches.into_iter().find_map(|cache| {
+            let token = cache.memory.token(flight)?;
+            Some((cache, token))
+        });
+        let Some((cache, token)) = found else {
             return Vec::new();
         };
         let outcome = introspection::classify(stage, &token, response, now);
@@ -156,18 +161,17 @@ impl Gateway {
     /// [`Gateway::repeat_lost`], as soon as possible.
     pub fn on_stream_end(&mut self, stream: StreamId) -> Option<StreamId> {
         let waiting = self.waiting.remove(&stream)?;
-        self.cache.as_ref()?.memory.leave(&waiting.key, stream)
+        waiting.memory.leave(&waiting.key, stream)
     }
 
     /// Decides on the requests that have waited for too long, at the time `now` since 1970. Their flights go on for others.
     pub fn on_deadlines(&mut self, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
-        while let Some((stream, key)) = self
-            .waiting
-            .iter()
-            .find_map(|(stream, waiting)| (waiting.deadline <= now).then_some((*stream, waiting.key)))
-        {
-            let next = self.cache.as_ref().and_then(|cache| cache.memory.leave(&key, stream));
+        let is_due = |(stream, waiting): (&StreamId, &Waiting)| (waiting.deadline <= now).then_some(*stream);
+        let due: Vec<StreamId> = self.waiting.iter().filter_map(is_due).collect();
+        for stream in due {
+            let waiting = self.waiting.get(&stream);
+            let next = waiting.and_then(|waiting| waiting.memory.leave(&waiting.key, stream));
             effects.extend(self.decide(stream, &IntrospectionOutcome::TimedOut));
             effects.extend(next.map(|stream| Effect::Run(Command::TakeOver { stream })));
         }
@@ -178,7 +182,7 @@ impl Gateway {
     pub fn take_over(&mut self, stream: StreamId) -> Option<Effect> {
         let stage = self.config.phantom_token.as_ref()?;
         let waiting = self.waiting.get_mut(&stream)?;
-        let (flight, token) = self.cache.as_ref()?.memory.take_over(&waiting.key, stream)?;
+        let (flight, token) = waiting.memory.take_over(&waiting.key, stream)?;
         Some(Effect::Run(Command::Introspect {
             stream: Some(stream),
             flight,

@@ -4,8 +4,9 @@
 //! or until what it is part of is changed. A function that takes the pointer to a filter is called on that filter's worker
 //! thread, inside a hook that got this pointer.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 /// Envoy's filter, which is one request.
 pub(super) type FilterPtr = *mut c_void;
@@ -90,6 +91,39 @@ pub(super) type DefineMetric = unsafe extern "C" fn(ConfigPtr, Buffer<'_>, *cons
 
 /// Changes a metric without labels: number, label values, value.
 pub(super) type ChangeMetric = unsafe extern "C" fn(*mut c_void, usize, *const Buffer<'_>, usize, u64) -> u32;
+
+/// Subscribes a configuration to a generic secret, while Envoy creates the configuration: name, and a `ConfigSource` as JSON.
+/// Returns its number; 0 for an error. In Envoy 1.40 and later only.
+pub(super) type SubscribeSecret = unsafe extern "C" fn(ConfigPtr, Buffer<'_>, Buffer<'_>) -> usize;
+/// Returns the newest value of a generic secret, which is empty if none has arrived yet. In Envoy 1.40 and later only.
+pub(super) type GetSecret = unsafe extern "C" fn(FilterPtr, usize, *mut Buffer<'_>) -> bool;
+
+unsafe extern "C" {
+    /// The symbol of this name in this process, or null. For callbacks that older releases of Envoy do not have: if the
+    /// library named them, it could not be loaded there.
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// Returns [`SubscribeSecret`], if this Envoy has it.
+pub(super) fn subscribe_secret() -> Option<SubscribeSecret> {
+    let name = c"envoy_dynamic_module_callback_http_filter_config_generic_secret_subscribe";
+    // SAFETY: a null handle is the default search order; the name ends with a zero byte.
+    let symbol = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
+    // SAFETY: Envoy's function of this name has this type.
+    (!symbol.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, SubscribeSecret>(symbol) })
+}
+
+/// Returns [`GetSecret`], if this Envoy has it.
+pub(super) fn get_secret() -> Option<GetSecret> {
+    static FOUND: OnceLock<Option<GetSecret>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let name = c"envoy_dynamic_module_callback_http_filter_get_generic_secret";
+        // SAFETY: as above.
+        let symbol = unsafe { dlsym(std::ptr::null_mut(), name.as_ptr()) };
+        // SAFETY: as above.
+        (!symbol.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, GetSecret>(symbol) })
+    })
+}
 
 /// Sends a request to a cluster: the place for the callout's number, cluster, headers, body, and time limit in milliseconds.
 pub(super) type HttpCallout =

@@ -12,7 +12,7 @@ use super::callbacks::{
     HeaderType, HttpCallout, LogLevel, SUCCESS, SchedulerPtr,
 };
 use crate::configuration::Mode;
-use crate::envoy::{Envoy, EnvoyConfiguration, MetricId, Wake};
+use crate::envoy::{Envoy, EnvoyConfiguration, MetricId, SecretId, Wake};
 
 /// A request, in one of its hooks.
 pub(super) struct FilterHook(FilterPtr);
@@ -245,7 +245,18 @@ impl Envoy for ConfigHook {
     }
 }
 
-impl EnvoyConfiguration for ConfigHook {}
+impl EnvoyConfiguration for ConfigHook {
+    fn subscribe(&self, name: &str, source: &str) -> Result<SecretId, &'static str> {
+        let subscribe =
+            callbacks::subscribe_secret().ok_or("`sds` needs Envoy 1.40 or later: write `env` or `inline`")?;
+        let (name, source) = (Buffer::of(name.as_bytes()), Buffer::of(source.as_bytes()));
+        // SAFETY: the pointer is that of the hook that creates the configuration; name and source are copied.
+        match unsafe { subscribe(self.0, name, source) } {
+            0 => Err("Envoy rejected the `sds` secret, and says why in its log: correct `name` or `sds_config`"),
+            id => Ok(SecretId(id)),
+        }
+    }
+}
 
 impl Envoy for FilterHook {
     fn log(&self, level: Level, message: fmt::Arguments<'_>) {

@@ -8,7 +8,7 @@ use bff_shell::local_reply::{LocalReply, grpc_status, is_grpc};
 
 use super::callbacks::{self, Buffer, FilterPtr, HeaderType, PEER_CERTIFICATE_DIGEST, ROUTE_METADATA};
 use super::host::{FilterHook, with_lines};
-use crate::envoy::EnvoyStream;
+use crate::envoy::{EnvoyStream, SecretId};
 
 const CACHE_CONTROL: &str = "cache-control";
 
@@ -91,6 +91,16 @@ impl EnvoyStream for FilterHook {
         // A route may be selected by a header that the filter sets, such as a claim. Proxy-wasm does the same by itself.
         // SAFETY: the pointer is that of a hook.
         unsafe { callbacks::clear_route_cache(self.ptr()) };
+    }
+
+    fn secret(&self, id: SecretId) -> &[u8] {
+        let Some(get) = callbacks::get_secret() else { return &[] };
+        let mut value = Buffer::EMPTY;
+        // SAFETY: the pointer is that of a hook, and the value has a place.
+        let is_known = unsafe { get(self.ptr(), id.0, &raw mut value) };
+        // SAFETY: if Envoy has filled it, it lives until the hook returns; otherwise it is empty.
+        let value = unsafe { value.bytes() };
+        if is_known { value } else { &[] }
     }
 
     fn resume(&self) {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::ConfigError;
-use super::source::Source;
+use super::source::{Secrets, Source};
 use crate::cookie::names::{CookieNames, NamePrefixes};
 use crate::cookie::seal::Sealer;
 use crate::crypto::key_ring::{KeyRing, KeyWarning};
@@ -164,12 +164,8 @@ pub(super) struct RawBffToken {
 }
 
 impl RawBffToken {
-    pub(super) fn check(
-        self,
-        env: &impl Fn(&str) -> Option<String>,
-        warnings: &mut Vec<KeyWarning>,
-    ) -> Result<BffToken, ConfigError> {
-        let keys = self.encryption_key.read("bff_token.encryption_key", env)?;
+    pub(super) fn check(self, secrets: &impl Secrets, warnings: &mut Vec<KeyWarning>) -> Result<BffToken, ConfigError> {
+        let keys = self.encryption_key.read("bff_token.encryption_key", secrets)?;
         let (ring, key_warnings) =
             KeyRing::parse(&keys, self.demo).map_err(|error| ConfigError::new("bff_token.encryption_key", error))?;
         warnings.extend(key_warnings);

@@ -16,3 +16,4 @@ pub use plugin::Config;
 pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};
+pub use source::{SdsSecret, Secrets};

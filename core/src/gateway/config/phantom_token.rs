@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::error::ConfigError;
 use super::response_format::{ClaimToHeader, Response, ResponseFormat};
-use super::source::Source;
+use super::source::{Secrets, Source};
 use crate::gateway::requirement::{Requirement, is_scope};
 
 /// Valid configuration of the introspection stage.
@@ -164,7 +164,7 @@ pub(super) struct RawPhantomToken {
 }
 
 impl RawPhantomToken {
-    pub(super) fn check(self, env: &impl Fn(&str) -> Option<String>) -> Result<PhantomToken, ConfigError> {
+    pub(super) fn check(self, secrets: &impl Secrets) -> Result<PhantomToken, ConfigError> {
         let endpoint = Endpoint::parse(&self.introspection_endpoint)?;
         let response = ResponseFormat::check(self.response, self.issuer, self.claim_to_headers)?;
         let introspect_jwts = match (self.jwt_access_tokens, &response) {
@@ -208,7 +208,7 @@ impl RawPhantomToken {
             authority: endpoint.authority,
             path: endpoint.path,
             scheme: endpoint.scheme,
-            client_secret: self.client_secret.read("phantom_token.client_secret", env)?,
+            client_secret: self.client_secret.read("phantom_token.client_secret", secrets)?,
             client_authentication: self.client_authentication,
             cluster: self.cluster,
             client_id: self.client_id,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::bff_token::{BffToken, RawBffToken};
 use super::error::ConfigError;
 use super::phantom_token::{PhantomToken, RawPhantomToken};
+use super::source::{Environment, Secrets};
 use crate::crypto::key_ring::KeyWarning;
 
 /// A valid plugin configuration.
@@ -19,11 +20,20 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the plugin configuration, which is JSON. `env` returns the value of an environment variable.
+    /// Reads the plugin configuration, which is JSON, for a host whose secrets are in environment variables: `env` returns the
+    /// value of one.
     ///
     /// # Errors
     /// The first invalid field, and what to write.
     pub fn parse(json: &[u8], env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::with_secrets(json, &Environment(env))
+    }
+
+    /// Reads the plugin configuration for a host with further secrets.
+    ///
+    /// # Errors
+    /// The first invalid field, and what to write.
+    pub fn with_secrets(json: &[u8], secrets: &impl Secrets) -> Result<Self, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = match error.path().to_string() {
@@ -52,8 +62,8 @@ impl Config {
             ));
         }
         let mut warnings = Vec::new();
-        let bff_token = raw.bff_token.map(|raw| raw.check(&env, &mut warnings)).transpose()?;
-        let phantom_token = raw.phantom_token.map(|raw| raw.check(&env)).transpose()?;
+        let bff_token = raw.bff_token.map(|raw| raw.check(secrets, &mut warnings)).transpose()?;
+        let phantom_token = raw.phantom_token.map(|raw| raw.check(secrets)).transpose()?;
         Ok(Self {
             bff_token,
             phantom_token,
