@@ -15,6 +15,7 @@ fn every_rejection_of_the_gateway_has_the_status_and_code_of_the_contract() {
         (G::BearerUnauthorized, 401, "unauthorized"),
         (G::Forbidden, 403, "forbidden"),
         (G::ServerError, 500, "server_error"),
+        (G::NotReady, 503, "server_error"),
         (G::AuthorizationServerError, 502, "authorization_server_error"),
         (G::AuthorizationServerTimeout, 504, "authorization_server_error"),
     ];

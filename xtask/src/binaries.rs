@@ -37,6 +37,9 @@ const WAITING_TESTS_PER_PROCESSOR: usize = 4;
 /// Tests that load the whole machine and measure memory or time.
 const ALONE: [&str; 2] = ["tests/tests/endurance.rs", "tests/tests/hostile_traffic.rs"];
 
+/// Tests of what only the native module has.
+const OF_THE_NATIVE_MODULE: [&str; 1] = ["tests/tests/discovered_secrets.rs"];
+
 /// Tests of the filter in Envoy, which run with the native module too. Those of the service, of wasm itself, and of
 /// deployments have nothing to do with it.
 const OF_THE_FILTER: [&str; 16] = [
@@ -100,9 +103,14 @@ fn binary(message: &str) -> Option<Binary> {
 }
 
 impl Binary {
-    /// Whether its tests run with the native module too.
-    pub(crate) fn is_of_the_filter(&self) -> bool {
-        OF_THE_FILTER.contains(&self.name.as_str())
+    /// Whether its tests run with the proxy-wasm module, if they run with a module at all.
+    pub(crate) fn is_for_proxy_wasm(&self) -> bool {
+        !OF_THE_NATIVE_MODULE.contains(&self.name.as_str())
+    }
+
+    /// Whether its tests run with the native module.
+    pub(crate) fn is_for_native(&self) -> bool {
+        OF_THE_FILTER.contains(&self.name.as_str()) || !self.is_for_proxy_wasm()
     }
 
     /// The job that runs its tests, as `cargo test` does. `arguments` are those after cargo's `--`.
@@ -168,6 +176,7 @@ mod tests {
             .chain(&WAITING)
             .chain(&ALONE)
             .chain(&OF_THE_FILTER)
+            .chain(&OF_THE_NATIVE_MODULE)
         {
             assert!(
                 workspace::path(name).is_file(),

@@ -38,10 +38,12 @@ pub(crate) fn run(names: &[&str]) -> Result<ExitCode> {
     };
     let mut jobs = Vec::new();
     for binary in binaries::build()? {
-        let mut job = binary.job(names);
-        job.command.envs(environment.iter().cloned());
-        jobs.push(job);
-        if binary.is_of_the_filter() {
+        if binary.is_for_proxy_wasm() {
+            let mut job = binary.job(names);
+            job.command.envs(environment.iter().cloned());
+            jobs.push(job);
+        }
+        if binary.is_for_native() {
             let arguments = [names, &WITH_MANIFESTS].concat();
             let mut job = binary.job(&arguments);
             job.name.push_str(" (native module)");

@@ -1,0 +1,249 @@
+//! Cookie keys and the client secret from Envoy's secret discovery, with the native module: they are replaced while Envoy
+//! serves requests, without a new configuration.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bff_core::cookie::purpose::Purpose;
+use bff_core::cookie::session_id::SessionId;
+use bff_core::encoding::hex;
+use bff_tests::echoing_api::{EchoingApi, values};
+use bff_tests::http1::{Client, Request};
+use bff_tests::mounted_volume::MountedVolume;
+use bff_tests::scripted_introspection::{Scripted, ScriptedIntrospection};
+use bff_tests::sealing::Seals;
+use bff_tests::setup::{TestSystem, eventually, filter_statistic, start_envoy};
+use bff_tests::user_agent::AT;
+use demo_system::Component;
+use serde_json::{Value, json};
+
+/// Connections at once: so many that every worker gets some.
+const CONNECTIONS: usize = 16;
+const FILE: &str = "secrets.yaml";
+
+fn new_key() -> String {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("random bytes");
+    hex::encode(&bytes)
+}
+
+/// The xDS document with both secrets; those that are `None` have not arrived.
+fn document(keys: Option<&str>, client_secret: Option<&str>) -> String {
+    let secret = |name: &str, value: &str| {
+        json!({
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            "name": name,
+            "generic_secret": {"secret": {"inline_string": value}},
+        })
+    };
+    let keys = keys.map(|keys| secret("cookie-keys", keys));
+    let client_secret = client_secret.map(|value| secret("client-secret", value));
+    let resources: Vec<Value> = keys.into_iter().chain(client_secret).collect();
+    json!({"resources": resources}).to_string()
+}
+
+/// Where the document is, and how it changes.
+enum Source {
+    /// A file, in whose place another one is moved.
+    Renamed(PathBuf),
+    /// A mounted volume, which Envoy watches.
+    Mounted(MountedVolume),
+}
+
+impl Source {
+    fn write(&mut self, document: &str) {
+        match self {
+            Source::Renamed(path) => {
+                let new = path.with_extension("new");
+                fs::write(&new, document).expect("written");
+                fs::rename(&new, path).expect("moved");
+            }
+            Source::Mounted(volume) => volume.write(FILE, document),
+        }
+    }
+
+    /// Envoy's `ConfigSource`.
+    fn config_source(&self) -> Value {
+        let path_config_source = match self {
+            Source::Renamed(path) => json!({"path": path}),
+            Source::Mounted(volume) => {
+                let path = volume.path(FILE);
+                json!({"path": path, "watched_directory": {"path": path.parent().expect("a folder")}})
+            }
+        };
+        json!({
+            "resource_api_version": "V3",
+            "path_config_source": path_config_source,
+            "initial_fetch_timeout": "1s",
+        })
+    }
+}
+
+struct Gateway {
+    test: TestSystem,
+    source: Source,
+    introspection: ScriptedIntrospection,
+    sessions: AtomicUsize,
+}
+
+impl Gateway {
+    /// Starts Envoy with the filter's secrets in a document.
+    fn start(is_mounted: bool, document: &str) -> Self {
+        let (introspection, address) =
+            ScriptedIntrospection::start(|token, _| Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64})));
+        let (_, api) = EchoingApi::start();
+        let test = start_envoy(address, api, |options| options.envoy_concurrency = Some(2));
+        let folder = test.system.directory().join("secrets");
+        let source = match is_mounted {
+            true => Source::Mounted(MountedVolume::new(folder, FILE, document)),
+            false => {
+                fs::create_dir_all(&folder).expect("a folder");
+                fs::write(folder.join(FILE), document).expect("written");
+                Source::Renamed(folder.join(FILE))
+            }
+        };
+        let sds = |name: &str| json!({"sds": {"name": name, "sds_config": source.config_source()}}).to_string();
+        let bootstrap = test.system.directory().join("envoy.yaml");
+        let text = fs::read_to_string(&bootstrap).expect("Envoy's configuration");
+        let changed = text
+            .replace("{\"env\": \"BFF_COOKIE_KEYS\"}", &sds("cookie-keys"))
+            .replace("{\"env\": \"GATEWAY_CLIENT_SECRET\"}", &sds("client-secret"));
+        assert_ne!(text, changed);
+        test.system.stop(Component::Envoy);
+        fs::write(&bootstrap, changed).expect("written");
+        test.system.resume(Component::Envoy).expect("Envoy starts");
+        Self {
+            test,
+            source,
+            introspection,
+            sessions: AtomicUsize::new(0),
+        }
+    }
+
+    /// A request of a session of its own, whose cookie is sealed with this key.
+    fn request(&self, key: &str) -> Request {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let token = format!("token-{number}");
+        let sealed = Seals::with(key, "example").seal(Purpose::AccessToken, &token, SessionId([1; 32]), 300);
+        Request::new("GET", "/api/data").header("cookie", format!("{AT}={sealed}"))
+    }
+
+    fn status(&self, request: &Request) -> u16 {
+        Client::new(&self.test.system)
+            .send("api", request)
+            .expect("a response")
+            .status
+    }
+
+    /// The statuses of a request on many connections.
+    fn statuses(&self, request: &Request) -> Vec<u16> {
+        (0..CONNECTIONS).map(|_| self.status(request)).collect()
+    }
+
+    /// The client secret of the last introspection.
+    fn last_client_secret(&self) -> String {
+        let head = self.introspection.last_head();
+        let [value] = values(&head, "authorization").try_into().expect("one header");
+        let encoded = value.strip_prefix(b"Basic ").expect("Basic");
+        let decoded = String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("text");
+        decoded.split_once(':').expect("a password").1.to_owned()
+    }
+
+    /// Waits until each worker answers a request with this status, and asserts that all of them continue to do so.
+    fn wait_for(&self, request: &Request, status: u16) {
+        eventually("each worker has the secrets", || {
+            self.statuses(request).iter().all(|found| *found == status)
+        });
+        assert_eq!(self.statuses(request), [status; CONNECTIONS]);
+    }
+}
+
+fn keys_and_client_secret_rotate_under_load(is_mounted: bool) {
+    let (old, new, newest) = (new_key(), new_key(), new_key());
+    let mut gateway = Gateway::start(is_mounted, &document(Some(&old), Some("first-secret")));
+    gateway.wait_for(&gateway.request(&old), 200);
+    let ended = AtomicBool::new(false);
+    for (previous, next, client_secret) in [(&old, &new, "second-secret"), (&new, &newest, "third-secret")] {
+        let cookie_of_previous = gateway.request(previous);
+        let cookie_of_next = gateway.request(next);
+        // Users who are signed in notice nothing while the new key comes, and the client secret with it.
+        ended.store(false, Ordering::Relaxed);
+        let mut source = std::mem::replace(&mut gateway.source, Source::Renamed(PathBuf::new()));
+        thread::scope(|scope| {
+            let load = scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    assert_eq!(gateway.status(&cookie_of_previous), 200);
+                    assert_eq!(gateway.status(&gateway.request(previous)), 200);
+                }
+            });
+            source.write(&document(Some(&format!("{next},{previous}")), Some(client_secret)));
+            gateway.wait_for(&cookie_of_next, 200);
+            ended.store(true, Ordering::Relaxed);
+            load.join().expect("no panic");
+        });
+        assert_eq!(gateway.status(&gateway.request(next)), 200);
+        assert_eq!(gateway.last_client_secret(), client_secret);
+
+        // Without the previous key, its cookies are refused, although they were opened before.
+        source.write(&document(Some(next), Some(client_secret)));
+        gateway.wait_for(&cookie_of_previous, 401);
+        gateway.wait_for(&cookie_of_next, 200);
+        gateway.source = source;
+    }
+    assert_eq!(filter_statistic(&gateway.test.system, "secrets_rejected"), 0);
+    // None of the values is where an operator looks.
+    let system = &gateway.test.system;
+    let (_, dump) = demo_system::get(system.envoy_admin(), "/config_dump").expect("Envoy's admin");
+    let log = fs::read_to_string(system.log(Component::Envoy)).expect("Envoy's log");
+    for secret in [&old, &new, &newest, "first-secret", "second-secret", "third-secret"] {
+        assert!(!dump.contains(secret) && !log.contains(secret));
+    }
+    assert!(dump.contains("cookie-keys"), "the dump has the name");
+}
+
+#[test]
+fn keys_and_client_secret_in_a_renamed_file_rotate_twice_under_load_and_no_removed_key_opens_a_cookie() {
+    keys_and_client_secret_rotate_under_load(false);
+}
+
+#[test]
+fn keys_and_client_secret_in_a_mounted_volume_rotate_twice_under_load_and_no_removed_key_opens_a_cookie() {
+    keys_and_client_secret_rotate_under_load(true);
+}
+
+#[test]
+fn a_value_that_is_invalid_leaves_the_previous_one_in_force_and_is_counted_and_told_without_its_content() {
+    let key = new_key();
+    let mut gateway = Gateway::start(true, &document(Some(&key), Some("a-client-secret")));
+    let request = gateway.request(&key);
+    gateway.wait_for(&request, 200);
+    gateway
+        .source
+        .write(&document(Some("not-a-key-of-anybody"), Some("a-client-secret")));
+    eventually("the value is rejected", || {
+        assert_eq!(gateway.status(&request), 200);
+        filter_statistic(&gateway.test.system, "secrets_rejected") > 0
+    });
+    assert_eq!(gateway.statuses(&request), [200; CONNECTIONS]);
+    let log = fs::read_to_string(gateway.test.system.log(Component::Envoy)).expect("Envoy's log");
+    assert!(log.contains("a discovered secret is invalid and the previous one stays in use: bff_token.encryption_key"));
+    assert!(!log.contains("not-a-key-of-anybody"));
+    // A valid one is taken again.
+    let next = new_key();
+    gateway.source.write(&document(Some(&next), Some("a-client-secret")));
+    gateway.wait_for(&gateway.request(&next), 200);
+}
+
+#[test]
+fn until_a_secret_has_arrived_requests_are_answered_with_503() {
+    let key = new_key();
+    let mut gateway = Gateway::start(true, &document(Some(&key), None));
+    let request = gateway.request(&key);
+    assert_eq!(gateway.statuses(&request), [503; CONNECTIONS]);
+    gateway.source.write(&document(Some(&key), Some("a-client-secret")));
+    gateway.wait_for(&request, 200);
+}
