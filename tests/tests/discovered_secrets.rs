@@ -2,7 +2,7 @@
 //! serves requests, without a new configuration.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -19,11 +19,12 @@ use bff_tests::sealing::Seals;
 use bff_tests::setup::{TestSystem, eventually, filter_statistic, start_envoy};
 use bff_tests::user_agent::AT;
 use demo_system::Component;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Connections at once: so many that every worker gets some.
 const CONNECTIONS: usize = 16;
-const FILE: &str = "secrets.yaml";
+const KEYS: &str = "cookie-keys";
+const CLIENT_SECRET: &str = "client-secret";
 
 fn new_key() -> String {
     let mut bytes = [0; 32];
@@ -31,97 +32,114 @@ fn new_key() -> String {
     hex::encode(&bytes)
 }
 
-/// The xDS document with both secrets; those that are `None` have not arrived.
-fn document(keys: Option<&str>, client_secret: Option<&str>) -> String {
-    let secret = |name: &str, value: &str| {
+/// The xDS document of a secret, of which Envoy wants one for each; `None`: it has not arrived.
+fn document(name: &str, value: Option<&str>) -> String {
+    let secret = |value: &str| {
         json!({
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
             "name": name,
             "generic_secret": {"secret": {"inline_string": value}},
         })
     };
-    let keys = keys.map(|keys| secret("cookie-keys", keys));
-    let client_secret = client_secret.map(|value| secret("client-secret", value));
-    let resources: Vec<Value> = keys.into_iter().chain(client_secret).collect();
-    json!({"resources": resources}).to_string()
+    json!({"resources": Vec::from_iter(value.map(secret))}).to_string()
 }
 
-/// Where the document is, and how it changes.
-enum Source {
+/// Where a secret's document is, and how it changes.
+enum Place {
     /// A file, in whose place another one is moved.
     Renamed(PathBuf),
     /// A mounted volume, which Envoy watches.
     Mounted(MountedVolume),
 }
 
-impl Source {
-    fn write(&mut self, document: &str) {
-        match self {
-            Source::Renamed(path) => {
+struct Secret {
+    name: &'static str,
+    place: Place,
+}
+
+impl Secret {
+    fn new(folder: &Path, name: &'static str, is_mounted: bool, value: Option<&str>) -> Self {
+        let (folder, document) = (folder.join(name), document(name, value));
+        let place = match is_mounted {
+            true => Place::Mounted(MountedVolume::new(folder, name, &document)),
+            false => {
+                fs::create_dir_all(&folder).expect("a folder");
+                fs::write(folder.join(name), document).expect("written");
+                Place::Renamed(folder.join(name))
+            }
+        };
+        Self { name, place }
+    }
+
+    fn write(&mut self, value: &str) {
+        let document = document(self.name, Some(value));
+        match &mut self.place {
+            Place::Renamed(path) => {
                 let new = path.with_extension("new");
                 fs::write(&new, document).expect("written");
                 fs::rename(&new, path).expect("moved");
             }
-            Source::Mounted(volume) => volume.write(FILE, document),
+            Place::Mounted(volume) => volume.write(self.name, &document),
         }
     }
 
-    /// Envoy's `ConfigSource`.
-    fn config_source(&self) -> Value {
-        let path_config_source = match self {
-            Source::Renamed(path) => json!({"path": path}),
-            Source::Mounted(volume) => {
-                let path = volume.path(FILE);
+    /// The value of a field of the filter's configuration.
+    fn field(&self) -> String {
+        let path_config_source = match &self.place {
+            Place::Renamed(path) => json!({"path": path}),
+            Place::Mounted(volume) => {
+                let path = volume.path(self.name);
                 json!({"path": path, "watched_directory": {"path": path.parent().expect("a folder")}})
             }
         };
-        json!({
+        let sds_config = json!({
             "resource_api_version": "V3",
             "path_config_source": path_config_source,
             "initial_fetch_timeout": "1s",
-        })
+        });
+        json!({"sds": {"name": self.name, "sds_config": sds_config}}).to_string()
     }
+}
+
+struct Secrets {
+    keys: Secret,
+    client_secret: Secret,
 }
 
 struct Gateway {
     test: TestSystem,
-    source: Source,
     introspection: ScriptedIntrospection,
     sessions: AtomicUsize,
 }
 
 impl Gateway {
-    /// Starts Envoy with the filter's secrets in a document.
-    fn start(is_mounted: bool, document: &str) -> Self {
+    /// Starts Envoy with these secrets of the filter.
+    fn start(is_mounted: bool, keys: &str, client_secret: Option<&str>) -> (Self, Secrets) {
         let (introspection, address) =
             ScriptedIntrospection::start(|token, _| Scripted::Active(json!({"sub": token, "exp": 4_000_000_000_u64})));
         let (_, api) = EchoingApi::start();
         let test = start_envoy(address, api, |options| options.envoy_concurrency = Some(2));
-        let folder = test.system.directory().join("secrets");
-        let source = match is_mounted {
-            true => Source::Mounted(MountedVolume::new(folder, FILE, document)),
-            false => {
-                fs::create_dir_all(&folder).expect("a folder");
-                fs::write(folder.join(FILE), document).expect("written");
-                Source::Renamed(folder.join(FILE))
-            }
+        let folder = test.system.directory().join("discovered");
+        let secrets = Secrets {
+            keys: Secret::new(&folder, KEYS, is_mounted, Some(keys)),
+            client_secret: Secret::new(&folder, CLIENT_SECRET, is_mounted, client_secret),
         };
-        let sds = |name: &str| json!({"sds": {"name": name, "sds_config": source.config_source()}}).to_string();
         let bootstrap = test.system.directory().join("envoy.yaml");
         let text = fs::read_to_string(&bootstrap).expect("Envoy's configuration");
         let changed = text
-            .replace("{\"env\": \"BFF_COOKIE_KEYS\"}", &sds("cookie-keys"))
-            .replace("{\"env\": \"GATEWAY_CLIENT_SECRET\"}", &sds("client-secret"));
+            .replace("{\"env\": \"BFF_COOKIE_KEYS\"}", &secrets.keys.field())
+            .replace("{\"env\": \"GATEWAY_CLIENT_SECRET\"}", &secrets.client_secret.field());
         assert_ne!(text, changed);
         test.system.stop(Component::Envoy);
-        fs::write(&bootstrap, changed).expect("written");
+        // Whoever discovers something must have a name.
+        fs::write(&bootstrap, format!("node: {{ id: test, cluster: test }}\n{changed}")).expect("written");
         test.system.resume(Component::Envoy).expect("Envoy starts");
-        Self {
+        let gateway = Self {
             test,
-            source,
             introspection,
             sessions: AtomicUsize::new(0),
-        }
+        };
+        (gateway, secrets)
     }
 
     /// A request of a session of its own, whose cookie is sealed with this key.
@@ -164,15 +182,13 @@ impl Gateway {
 
 fn keys_and_client_secret_rotate_under_load(is_mounted: bool) {
     let (old, new, newest) = (new_key(), new_key(), new_key());
-    let mut gateway = Gateway::start(is_mounted, &document(Some(&old), Some("first-secret")));
+    let (gateway, mut secrets) = Gateway::start(is_mounted, &old, Some("first-secret"));
     gateway.wait_for(&gateway.request(&old), 200);
-    let ended = AtomicBool::new(false);
     for (previous, next, client_secret) in [(&old, &new, "second-secret"), (&new, &newest, "third-secret")] {
         let cookie_of_previous = gateway.request(previous);
         let cookie_of_next = gateway.request(next);
         // Users who are signed in notice nothing while the new key comes, and the client secret with it.
-        ended.store(false, Ordering::Relaxed);
-        let mut source = std::mem::replace(&mut gateway.source, Source::Renamed(PathBuf::new()));
+        let ended = AtomicBool::new(false);
         thread::scope(|scope| {
             let load = scope.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
@@ -180,19 +196,22 @@ fn keys_and_client_secret_rotate_under_load(is_mounted: bool) {
                     assert_eq!(gateway.status(&gateway.request(previous)), 200);
                 }
             });
-            source.write(&document(Some(&format!("{next},{previous}")), Some(client_secret)));
+            secrets.keys.write(&format!("{next},{previous}"));
+            secrets.client_secret.write(client_secret);
             gateway.wait_for(&cookie_of_next, 200);
+            eventually("the filter introspects with the new client secret", || {
+                assert_eq!(gateway.status(&gateway.request(next)), 200);
+                gateway.last_client_secret() == client_secret
+            });
             ended.store(true, Ordering::Relaxed);
             load.join().expect("no panic");
         });
-        assert_eq!(gateway.status(&gateway.request(next)), 200);
-        assert_eq!(gateway.last_client_secret(), client_secret);
 
         // Without the previous key, its cookies are refused, although they were opened before.
-        source.write(&document(Some(next), Some(client_secret)));
+        secrets.keys.write(next);
         gateway.wait_for(&cookie_of_previous, 401);
         gateway.wait_for(&cookie_of_next, 200);
-        gateway.source = source;
+        assert_eq!(gateway.last_client_secret(), client_secret);
     }
     assert_eq!(filter_statistic(&gateway.test.system, "secrets_rejected"), 0);
     // None of the values is where an operator looks.
@@ -202,28 +221,26 @@ fn keys_and_client_secret_rotate_under_load(is_mounted: bool) {
     for secret in [&old, &new, &newest, "first-secret", "second-secret", "third-secret"] {
         assert!(!dump.contains(secret) && !log.contains(secret));
     }
-    assert!(dump.contains("cookie-keys"), "the dump has the name");
+    assert!(dump.contains(KEYS), "the dump has the name");
 }
 
 #[test]
-fn keys_and_client_secret_in_a_renamed_file_rotate_twice_under_load_and_no_removed_key_opens_a_cookie() {
+fn keys_and_client_secret_in_renamed_files_rotate_twice_under_load_and_no_removed_key_opens_a_cookie() {
     keys_and_client_secret_rotate_under_load(false);
 }
 
 #[test]
-fn keys_and_client_secret_in_a_mounted_volume_rotate_twice_under_load_and_no_removed_key_opens_a_cookie() {
+fn keys_and_client_secret_in_mounted_volumes_rotate_twice_under_load_and_no_removed_key_opens_a_cookie() {
     keys_and_client_secret_rotate_under_load(true);
 }
 
 #[test]
 fn a_value_that_is_invalid_leaves_the_previous_one_in_force_and_is_counted_and_told_without_its_content() {
     let key = new_key();
-    let mut gateway = Gateway::start(true, &document(Some(&key), Some("a-client-secret")));
+    let (gateway, mut secrets) = Gateway::start(true, &key, Some("a-client-secret"));
     let request = gateway.request(&key);
     gateway.wait_for(&request, 200);
-    gateway
-        .source
-        .write(&document(Some("not-a-key-of-anybody"), Some("a-client-secret")));
+    secrets.keys.write("not-a-key-of-anybody");
     eventually("the value is rejected", || {
         assert_eq!(gateway.status(&request), 200);
         filter_statistic(&gateway.test.system, "secrets_rejected") > 0
@@ -234,16 +251,16 @@ fn a_value_that_is_invalid_leaves_the_previous_one_in_force_and_is_counted_and_t
     assert!(!log.contains("not-a-key-of-anybody"));
     // A valid one is taken again.
     let next = new_key();
-    gateway.source.write(&document(Some(&next), Some("a-client-secret")));
+    secrets.keys.write(&next);
     gateway.wait_for(&gateway.request(&next), 200);
 }
 
 #[test]
 fn until_a_secret_has_arrived_requests_are_answered_with_503() {
     let key = new_key();
-    let mut gateway = Gateway::start(true, &document(Some(&key), None));
+    let (gateway, mut secrets) = Gateway::start(true, &key, None);
     let request = gateway.request(&key);
     assert_eq!(gateway.statuses(&request), [503; CONNECTIONS]);
-    gateway.source.write(&document(Some(&key), Some("a-client-secret")));
+    secrets.client_secret.write("a-client-secret");
     gateway.wait_for(&request, 200);
 }
