@@ -47,8 +47,13 @@ fn a_configuration_that_cannot_be_run_is_refused_by_its_field() {
             &[][..],
             "phantom_token.timeout_ms",
         ),
-        ("\"timeout_ms\": 2000", "\"timeout\": 2000", &[], "`timeout`"),
-        ("\"bff_token\"", "\"bff_tokens\"", &[], "`bff_tokens`"),
+        (
+            "\"timeout_ms\": 2000",
+            "\"timeout\": 2000",
+            &[],
+            "phantom_token.timeout: unknown field",
+        ),
+        ("\"bff_token\"", "\"bff_tokens\"", &[], "bff_tokens: unknown field"),
         (
             "\"env\": \"BFF_COOKIE_KEYS\"",
             "\"inline\": \"short\"",

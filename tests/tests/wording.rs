@@ -6,7 +6,7 @@ use std::path::Path;
 use bff_tests::repository;
 
 /// What must not be written, and what to write instead.
-const GONE: [(&str, &str); 24] = [
+const GONE: [(&str, &str); 25] = [
     ("anew", "again; reload"),
     ("both halves", "the service and the filter"),
     ("belong into", "belong in"),
@@ -30,7 +30,8 @@ const GONE: [(&str, &str); 24] = [
     ("RFC 6749, 2", "RFC 6749, section 2"),
     ("RFC 6750, 3", "RFC 6750, section 3"),
     ("RFC 7519, 4", "RFC 7519, section 4"),
-    ("RFC 6265bis, 4", "RFC 6265bis, section 4"),
+    ("RFC 6265bis", "draft-ietf-httpbis-rfc6265bis, section …"),
+    ("RFC 7523bis", "draft-ietf-oauth-rfc7523bis, section …"),
 ];
 
 /// Pages that quote the words, and what is written by programs.

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
     };
     if let Some(flag) = parts.iter().find(|part| part.starts_with('-')) {
         return Err(format!(
-            "unknown option `{flag}` of bench: write only {INSTRUCTIONS}, before the names of variants"
+            "invalid argument `{flag}` of bench: write only {INSTRUCTIONS}, before the names of variants"
         ));
     }
     if counts {

@@ -37,7 +37,7 @@ impl Flags {
                 "--drill" => flags.drill = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of compose: write --check, --drill or both"
+                        "invalid argument `{other}` of compose: write --check, --drill or both"
                     ));
                 }
             }

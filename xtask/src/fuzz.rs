@@ -48,7 +48,7 @@ impl Flags {
                 target if all.iter().any(|name| name == target) => flags.targets.push(target.to_owned()),
                 other => {
                     return Err(format!(
-                        "unknown fuzz target or option `{other}`: write --seconds N, --minimise, or targets among {}",
+                        "invalid argument `{other}` of fuzz: write --seconds N, --minimise, or targets among {}",
                         all.join(", ")
                     ));
                 }

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Some((&"newcomer", browsers)) => newcomer::run(browsers),
         Some((&"walk", rest)) => walk::Flags::parse(rest).and_then(walk::run),
         Some((command @ (&"check" | &"wasm" | &"module" | &"deny"), [argument, ..])) => Err(format!(
-            "unexpected argument `{argument}` of {command}: write `cargo xtask {command}` without arguments"
+            "invalid argument `{argument}` of {command}: write `cargo xtask {command}` without arguments"
         )),
         Some((command, _)) => Err(unknown(command)),
     };
@@ -79,5 +79,5 @@ fn help(command: &str) -> result::Result<ExitCode> {
 }
 
 fn unknown(command: &str) -> String {
-    format!("unknown command `{command}`: write one of these:\n\n{}", usage::all())
+    format!("invalid command `{command}`: write one of these:\n\n{}", usage::all())
 }

@@ -31,7 +31,7 @@ impl Flags {
                 "--replicas" => flags.replicas = true,
                 other => {
                     return Err(format!(
-                        "unknown option `{other}` of up: write --check, --no-envoy or --replicas"
+                        "invalid argument `{other}` of up: write --check, --no-envoy or --replicas"
                     ));
                 }
             }

@@ -19,7 +19,7 @@ use crate::telemetry::server_endpoint::ServerEndpoint;
 pub(super) enum Reason {
     /// The Origin is missing or not trusted.
     Origin,
-    /// Fetch Metadata show another site, or an unexpected kind of request.
+    /// Fetch Metadata shows another site, or an unexpected kind of request.
     FetchMetadata,
     /// The CSRF value is missing or invalid.
     Csrf,

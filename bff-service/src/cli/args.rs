@@ -65,7 +65,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<(Command, Pa
                     continue;
                 }
                 Some(_) => return Err("repeated --config: write it once".to_owned()),
-                None => return Err(format!("unknown argument `{other}`: write one of the arguments below")),
+                None => return Err(format!("invalid argument `{other}`: write one of the arguments below")),
             },
         };
         if command.replace(named).is_some() {
@@ -116,7 +116,7 @@ mod tests {
             (&["--config"], "missing path after --config: write --config PATH"),
             (
                 &["start", "--config", "a"],
-                "unknown argument `start`: write one of the arguments below",
+                "invalid argument `start`: write one of the arguments below",
             ),
             (&["serve", "check", "--config", "a"], "more than one command: write one"),
             (&["--config", "a", "--config", "b"], "repeated --config: write it once"),

@@ -38,7 +38,7 @@ pub(super) fn load(settings: &Settings, env: &impl Fn(&str) -> Option<String>) -
             None => Ok((None, None)),
             Some(_) => Err(FieldError::new(
                 FILE,
-                "missing, but `authorize.method_header` is set: name the file, or remove `authorize.method_header`",
+                "missing: write the path of the file, or remove `authorize.method_header`",
             )),
         };
     };

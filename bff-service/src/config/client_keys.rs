@@ -79,11 +79,11 @@ fn check_combinations(client: &Client, errors: &mut Vec<FieldError>) {
     match (&client.certificate_file, &client.certificate_key_file) {
         (Some(_), None) => errors.push(field_error(
             "certificate_key_file",
-            "missing, but `client.certificate_file` is set: name the file with the key of the certificate",
+            "missing: write the path of the file with the key of the certificate, or remove `client.certificate_file`",
         )),
         (None, Some(_)) => errors.push(field_error(
             "certificate_file",
-            "missing, but `client.certificate_key_file` is set: name the file with the certificate",
+            "missing: write the path of the file with the certificate, or remove `client.certificate_key_file`",
         )),
         _ => {}
     }

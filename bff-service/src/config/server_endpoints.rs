@@ -35,7 +35,8 @@ pub(super) fn parse_endpoints(settings: &Settings, errors: &mut Vec<FieldError>)
             Some(Err(what)) => add_error(what),
             None if needed && !server.discovery => {
                 add_error(
-                    "missing, but `authorization_server.discovery` is false: write the URL of the endpoint".to_owned(),
+                    "missing: write the URL of the endpoint, or set `authorization_server.discovery` to true"
+                        .to_owned(),
                 );
             }
             None => {}

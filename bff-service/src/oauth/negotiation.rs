@@ -119,7 +119,7 @@ pub(super) fn negotiate(
         .pushed_authorization_requests
         .unwrap_or(published.require_pushed_authorization_requests == Some(true));
     if push && !has_push_endpoint {
-        let what = "missing `pushed_authorization_request_endpoint`, but authorization requests are pushed: set \
+        let what = "missing `pushed_authorization_request_endpoint` for pushed authorization requests: set \
                     `client.pushed_authorization_requests` to false, or name the endpoint as \
                     `authorization_server.pushed_authorization_request_endpoint`";
         found.faults.push(what.to_owned());

@@ -224,7 +224,7 @@ impl OtlpClient for ActixOtlpClient {
                         response.status
                     )
                 }
-                Ok(_) => log::info!("exporting spans to {collector} succeeded again"),
+                Ok(_) => log::info!("exported spans to {collector} again"),
                 Err(error) => {
                     log::warn!("exporting spans to {collector} failed: {error}: check that the collector runs")
                 }

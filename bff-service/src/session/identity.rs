@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::{self, RandomError};
 
-/// Maximum lifetime of a session without a configured limit, in seconds: 400 days, the limit of browsers for cookies (RFC
-/// 6265bis, section 5.5).
+/// Maximum lifetime of a session without a configured limit, in seconds: 400 days, the limit of browsers for cookies
+/// (draft-ietf-httpbis-rfc6265bis, section 5.5).
 const MAX_LIFETIME_SECONDS: u64 = 400 * 24 * 60 * 60;
 
 /// Configured lifetimes of sessions, in addition to what the authorization server decides.

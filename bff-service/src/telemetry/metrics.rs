@@ -150,17 +150,19 @@ impl Default for Metrics {
             ),
             server_seconds: times(
                 "bff_authorization_server_request_duration_seconds",
-                "Time of a back-channel request to the authorization server in seconds, from connection to response, by endpoint.",
+                "Time of a back-channel request to the authorization server in seconds, from the wait for a connection to \
+                 the complete response, by endpoint.",
                 &["endpoint"],
             ),
             authorization_server_failures: counter(
                 "bff_authorization_server_failures_total",
-                "Requests that failed because the authorization server was unreachable, timed out or sent an unusable response.",
+                "Requests answered with authorization_server_error, because the authorization server was unreachable, too \
+                 slow or busy, or its response could not be used.",
             ),
             redis_failures: counter("bff_redis_failures_total", "Redis commands that failed or timed out."),
             refreshes_without_redis: counter(
                 "bff_refreshes_without_redis_total",
-                "Refreshes that could not be coordinated with other replicas.",
+                "Refreshes and logins that could not be coordinated with other replicas, because Redis was unavailable.",
             ),
             ended_sessions: gauge(
                 "bff_ended_sessions",
@@ -168,7 +170,7 @@ impl Default for Metrics {
             ),
             redis_unavailable: gauge(
                 "bff_redis_unavailable",
-                "Whether the last command to Redis failed: 1 or 0. 0 without Redis.",
+                "Whether the last command to Redis failed: 1 or 0. Without Redis: 0.",
             ),
             ready: gauge(
                 "bff_ready",

@@ -85,7 +85,7 @@ fn no_secret_is_in_the_log_or_in_the_metrics() {
     let responses = live_through(&app);
     let lines = log_capture::lines();
     assert!(
-        lines.iter().any(|line| line.contains("login succeeded")),
+        lines.iter().any(|line| line.contains("completed login")),
         "the log is being captured"
     );
     assert!(

@@ -1,8 +1,9 @@
 //! The cookies of a request, as bytes: finds those of the BFF, and leaves the application's unchanged.
 //!
-//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, section 8.2.3) are one list. Parsing follows the rules of RFC
-//! 6265bis for servers: semicolons separate pairs, spaces and tabs around a name or value are ignored, and a piece
-//! without `=` is not a cookie with a name. Values are never unquoted: a sealed value needs no quotes.
+//! Several Cookie lines and HTTP/2 crumbs (RFC 9113, section 8.2.3) are one list. Parsing follows the rules of
+//! draft-ietf-httpbis-rfc6265bis for servers: semicolons separate pairs, spaces and tabs around a name or value are
+//! ignored, and a piece without `=` is not a cookie with a name. Values are never unquoted: a sealed value needs no
+//! quotes.
 
 use std::borrow::Cow;
 

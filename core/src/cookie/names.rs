@@ -6,7 +6,7 @@ use super::purpose::Purpose;
 use crate::encoding::bytes;
 
 /// Cookie name prefixes. They make the browser refuse a cookie that was set without the required attributes, or by a
-/// sibling domain (RFC 6265bis, section 4.1.3; draft-ietf-httpbis-layered-cookies for those with `Http`).
+/// sibling domain (draft-ietf-httpbis-rfc6265bis, section 4.1.3; draft-ietf-httpbis-layered-cookies for those with `Http`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]

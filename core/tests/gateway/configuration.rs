@@ -144,6 +144,163 @@ fn every_fault_names_its_field() {
 }
 
 #[test]
+fn an_error_of_the_structure_says_what_to_write() {
+    let bff = |value| json!({"bff_token": value});
+    let phantom = |value| json!({"phantom_token": value});
+    let headers = |value| json!({"phantom_token": {"response": "claims", "claim_to_headers": value}});
+    let source = r#"write {"env": "THE_VARIABLE"} or {"inline": "…"}"#;
+    for (changes, expected) in [
+        (
+            bff(json!({"cookie_name_prefix": null})),
+            "bff_token.cookie_name_prefix: missing: write a string",
+        ),
+        (
+            bff(json!({"encryption_key": null})),
+            &format!("bff_token.encryption_key: missing: {source}"),
+        ),
+        (
+            bff(json!({"trusted_web_origins": null})),
+            "bff_token.trusted_web_origins: missing: write a list of strings",
+        ),
+        (
+            bff(json!({"ended_sessions": {"poll_seconds": 5}})),
+            "bff_token.ended_sessions.cluster: missing: write a string",
+        ),
+        (
+            phantom(json!({"introspection_endpoint": null})),
+            "phantom_token.introspection_endpoint: missing: write a string",
+        ),
+        (
+            phantom(json!({"cluster": null})),
+            "phantom_token.cluster: missing: write a string",
+        ),
+        (
+            phantom(json!({"client_id": null})),
+            "phantom_token.client_id: missing: write a string",
+        ),
+        (
+            phantom(json!({"client_secret": null})),
+            &format!("phantom_token.client_secret: missing: {source}"),
+        ),
+        (
+            phantom(json!({"client_secret": {"env": null, "sds": {"sds_config": {}}}})),
+            "phantom_token.client_secret.sds.name: missing: write a string",
+        ),
+        (
+            headers(json!([{"header_name": "x-sub"}])),
+            "phantom_token.claim_to_headers[0].claim_name: missing: write a string",
+        ),
+        (
+            bff(json!({"verify_csrf": "yes"})),
+            "bff_token.verify_csrf: invalid type: write true or false",
+        ),
+        (
+            bff(json!({"cookie_name_prefix": 1})),
+            "bff_token.cookie_name_prefix: invalid type: write a string",
+        ),
+        (
+            bff(json!({"cookie_domain": ["example.com"]})),
+            "bff_token.cookie_domain: invalid type: write a string",
+        ),
+        (
+            bff(json!({"cookie_paths": true})),
+            "bff_token.cookie_paths: invalid type: write a string",
+        ),
+        (
+            bff(json!({"drop_cookies": "sso"})),
+            "bff_token.drop_cookies: invalid type: write a list of strings",
+        ),
+        (
+            bff(json!({"drop_cookies": ["sso", 1]})),
+            "bff_token.drop_cookies[1]: invalid type: write a string",
+        ),
+        (
+            bff(json!({"trusted_web_origins": "https://www.example.com"})),
+            "bff_token.trusted_web_origins: invalid type: write a list of strings",
+        ),
+        (
+            phantom(json!({"required_scopes": "openid"})),
+            "phantom_token.required_scopes: invalid type: write a list of strings",
+        ),
+        (
+            headers(json!({"header_name": "x-sub", "claim_name": "sub"})),
+            "phantom_token.claim_to_headers: invalid type: write a list of JSON objects",
+        ),
+        (
+            headers(json!(["x-sub"])),
+            "phantom_token.claim_to_headers[0]: invalid type: write a JSON object",
+        ),
+        (
+            json!({"bff_token": true}),
+            "bff_token: invalid type: write a JSON object",
+        ),
+        (json!({"bff_token": []}), "bff_token: invalid type: write a JSON object"),
+        (
+            phantom(json!({"timeout_ms": "2000"})),
+            "phantom_token.timeout_ms: invalid type: write an integer",
+        ),
+        (
+            phantom(json!({"timeout_ms": 0.5})),
+            "phantom_token.timeout_ms: invalid type: write an integer",
+        ),
+        (
+            phantom(json!({"timeout_ms": -1})),
+            "phantom_token.timeout_ms: invalid value: write a non-negative integer",
+        ),
+        (
+            bff(json!({"cookie_hardening": "strong"})),
+            "bff_token.cookie_hardening: unknown value `strong`: write one of `host`, `secure`, `none`",
+        ),
+        (
+            bff(json!({"cookie_paths": "a, expected b"})),
+            "bff_token.cookie_paths: unknown value `a, expected b`: write `narrow` or `root`",
+        ),
+        (
+            json!({"bff_tokens": {}}),
+            "bff_tokens: unknown field: write `bff_token` or `phantom_token`, or remove it",
+        ),
+        (
+            phantom(json!({"client_secret": {"secret": "hunter2"}})),
+            &format!("phantom_token.client_secret: invalid type: {source}"),
+        ),
+        (
+            bff(json!({"ended_sessions": {"cluster": "bff_admin", "url": "/ended-sessions"}})),
+            "bff_token.ended_sessions.url: unknown field: write one of `cluster`, `path`, `poll_seconds`, or remove it",
+        ),
+    ] {
+        assert_eq!(error(changes.clone()), expected, "{changes}");
+    }
+}
+
+#[test]
+fn an_error_of_the_syntax_says_what_to_write() {
+    let parse = |json: &str| Config::parse(json.as_bytes(), env).unwrap_err().to_string();
+    for json in [
+        "",
+        "{",
+        "bff_token: {}",
+        "{} {}",
+        r#"{"bff_token": {"encryption_key": "a secret}"#,
+    ] {
+        let error = parse(json);
+        assert!(error.starts_with("configuration: invalid JSON: "), "{json}: {error}");
+        assert!(error.ends_with(": write one JSON object"), "{json}: {error}");
+        assert!(!error.contains("a secret"), "{error}");
+    }
+    for json in ["null", "[]", "7"] {
+        assert_eq!(
+            parse(json),
+            "configuration: invalid type: write a JSON object",
+            "{json}"
+        );
+    }
+    assert_eq!(
+        parse(r#"{"bff_token": {"verify_csrf": true, "verify_csrf": true}}"#),
+        "bff_token.verify_csrf: duplicate field: write it once"
+    );
+}
+
+#[test]
 fn what_is_not_json_is_refused() {
     for text in ["", "null", "[]", "{", "bff_token: {}"] {
         assert!(Config::parse(text.as_bytes(), env).is_err(), "{text}");

@@ -214,7 +214,7 @@ fn the_filter_s_parser_and_its_schema_refuse_the_same() {
             let refused = fault_of_the_filter(&instance);
             let only_between_fields = [
                 "phantom_token.issuer: has no effect",
-                "`verify_csrf` is false",
+                "bff_token.require_header: has no effect",
                 "invalid origin",
             ];
             let structural = refused

@@ -32,7 +32,7 @@ impl Flags {
             [] => Ok(Flags::default()),
             ["--reproduce"] => Ok(Flags { reproduce: true }),
             [other, ..] => Err(format!(
-                "unexpected argument `{other}` of image: write only --reproduce, or nothing"
+                "invalid argument `{other}` of image: write only --reproduce, or nothing"
             )),
         }
     }

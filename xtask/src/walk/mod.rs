@@ -48,7 +48,7 @@ impl Flags {
                 }
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "unknown option `{option}` of walk: write --with WORD or --into FOLDER"
+                        "invalid argument `{option}` of walk: write --with WORD or --into FOLDER"
                     ));
                 }
                 document => flags.documents.push(document.to_owned()),

@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
         })?;
         match seen {
             Some(Ok(())) => Ok(program),
-            Some(Err(ended)) => Err(format!("the block did not print `{text}`, but {ended}")),
+            Some(Err(ended)) => Err(format!("the block did not print `{text}`: it {ended}")),
             None => Err(format!(
                 "waiting for `{text}` in the output of the block timed out after {} minutes: {}",
                 BLOCK_TIMEOUT.as_secs() / 60,
@@ -147,13 +147,13 @@ impl Program {
         Some(format!("exited ({status}): {}", self.end_of_log()))
     }
 
-    /// The end of the output, after the name of its file.
+    /// The end of the output, after the advice to see it and the name of its file.
     fn end_of_log(&self) -> String {
         let log = self.log.clone().unwrap_or_default();
         let output = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = output.lines().collect();
         let end = lines[lines.len().saturating_sub(20)..].join("\n");
-        format!("the end of {}:\n{end}", log.display())
+        format!("see the end of {}:\n{end}", log.display())
     }
 }
 

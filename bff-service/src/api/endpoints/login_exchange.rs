@@ -190,7 +190,7 @@ impl LoginExchange {
             event = "login",
             session = name.as_str(),
             subject = subject.as_str();
-            "login succeeded: session {name}"
+            "completed login: session {name}"
         );
         Ok(Arc::new(renewed))
     }

@@ -244,7 +244,7 @@ impl RefreshExchange {
             self.application.revoke(rotated, Some(renewed.access_token));
             return Err(ErrorCode::ServerError);
         }
-        log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refresh succeeded: session {name}");
+        log::info!(target: AUDIT, event = "refresh", session = name.as_str(); "refreshed session {name}");
         Ok(Arc::new(renewed))
     }
 }

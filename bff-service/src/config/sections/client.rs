@@ -138,7 +138,7 @@ impl ClientAuthentication {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum AssertionAudience {
-    /// The issuer identifier, with the `typ` of RFC 7523bis.
+    /// The issuer identifier, with the `typ` of draft-ietf-oauth-rfc7523bis, section 4.
     #[default]
     Issuer,
     /// The URL of the token endpoint, at every endpoint, with the `typ` `JWT` (RFC 7523, section 3), for authorization

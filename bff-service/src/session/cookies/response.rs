@@ -8,8 +8,8 @@ use super::other_shapes::{self, Shape};
 use super::request::RequestCookies;
 use super::settings::CookieSettings;
 
-/// Maximum length of the value of one cookie, in bytes. Browsers accept 4,096 bytes for name and value together (RFC
-/// 6265bis, section 5.6).
+/// Maximum length of the value of one cookie, in bytes. Browsers accept 4,096 bytes for name and value together
+/// (draft-ietf-httpbis-rfc6265bis, section 5.6).
 const MAX_VALUE_BYTES: usize = 3_800;
 
 /// Maximum length of all headers of a request at common servers, in bytes (nginx, Node.js and others accept 8 or 16 KiB).

@@ -1,5 +1,5 @@
-//! A browser: it stores cookies according to RFC 6265bis, and sends what a browser would send from a page of the
-//! application.
+//! A browser: it stores cookies according to draft-ietf-httpbis-rfc6265bis, and sends what a browser would send
+//! from a page of the application.
 
 use std::collections::BTreeMap;
 

@@ -182,7 +182,7 @@ impl RawBffToken {
         if self.require_header && !self.verify_csrf {
             return Err(ConfigError::new(
                 "bff_token.require_header",
-                "true, but `verify_csrf` is false: remove one of the two",
+                "has no effect without `verify_csrf`: remove it, or write `verify_csrf: true`",
             ));
         }
         // RFC 6265, section 4.1.1: a cookie's name is a token (RFC 9110, section 5.6.2).

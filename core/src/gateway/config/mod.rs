@@ -8,6 +8,7 @@ mod response_format;
 #[cfg(feature = "schema")]
 mod schema;
 mod source;
+mod structural_error;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
 pub use error::ConfigError;

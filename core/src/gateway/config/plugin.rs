@@ -6,6 +6,7 @@ use super::bff_token::{BffToken, RawBffToken};
 use super::error::ConfigError;
 use super::phantom_token::{PhantomToken, RawPhantomToken};
 use super::source::{Environment, Secrets};
+use super::structural_error::{explain_structure, explain_syntax};
 use crate::crypto::key_ring::KeyWarning;
 
 /// A valid plugin configuration.
@@ -35,26 +36,9 @@ impl Config {
     /// The first invalid field, and what to write.
     pub fn with_secrets(json: &[u8], secrets: &impl Secrets) -> Result<Self, ConfigError> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = match error.path().to_string() {
-                root if root == "." => "configuration".to_owned(),
-                path => path,
-            };
-            match ["encryption_key", "client_secret"]
-                .iter()
-                .any(|secret| path.contains(secret))
-            {
-                // The error's own text would quote the secret.
-                true => ConfigError::new(
-                    &path,
-                    "invalid type: write {\"env\": \"THE_VARIABLE\"} or {\"inline\": \"…\"}",
-                ),
-                false => ConfigError::new(&path, error.inner().to_string().replacen(", expected ", ": write ", 1)),
-            }
-        })?;
-        deserializer
-            .end()
-            .map_err(|error| ConfigError::new("configuration", format!("{error}: write one JSON object")))?;
+        let raw: RawConfig =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain_structure(json, &error))?;
+        deserializer.end().map_err(|error| explain_syntax(&error))?;
         if raw.bff_token.is_none() && raw.phantom_token.is_none() {
             return Err(ConfigError::new(
                 "configuration",

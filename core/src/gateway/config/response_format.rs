@@ -90,7 +90,7 @@ impl ResponseFormat {
         if headers.is_empty() {
             return error(
                 "claim_to_headers",
-                "missing, although `response` gives the API no JWT: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}]",
+                "missing: write, for example, [{\"header_name\": \"x-user-sub\", \"claim_name\": \"sub\"}], or `response: auto`",
             );
         }
         for header in &mut headers {

@@ -59,20 +59,20 @@ impl fmt::Display for Notice {
             Self::UnknownKey { key, requests, ring } => {
                 write!(
                     f,
-                    "{requests} requests brought a cookie sealed with a key that is not in the key ring, such as key {key}; the \
-                     ring has"
+                    "{requests} requests brought a cookie sealed with a key that is not in the key ring, such as key {key} \
+                     (the ring has"
                 )?;
                 let mut separator = " ";
                 for known in ring {
                     write!(f, "{separator}{known}")?;
                     separator = ", ";
                 }
-                f.write_str(": configure the same keys (bff_token.encryption_key) for the service and the filter")
+                f.write_str("): configure the same keys (bff_token.encryption_key) for the service and the filter")
             }
             Self::ClocksDiffer { seconds } => write!(
                 f,
-                "introspection calls a token active whose `exp` passed {seconds} seconds ago by this clock: compare the clocks of \
-                 this machine and of the authorization server"
+                "introspection calls an access token active whose `exp` passed {seconds} seconds ago by this clock: compare the \
+                 clocks of this machine and of the authorization server"
             ),
             Self::SessionTokensInactive {
                 inactive,
@@ -80,8 +80,8 @@ impl fmt::Display for Notice {
                 client_id,
             } => write!(
                 f,
-                "{inactive} of {requests} requests with a session cookie were refused, since introspection calls their token \
-                 inactive: check that the client `{client_id}` may introspect tokens issued to the service's client"
+                "{inactive} of {requests} requests with a session cookie were refused, since introspection calls their access \
+                 token inactive: check that the client `{client_id}` may introspect access tokens issued to the service's client"
             ),
             Self::NotCached { responses } => write!(
                 f,
