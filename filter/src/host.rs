@@ -47,7 +47,7 @@ pub(crate) fn mutate_request_headers(mutations: &HeaderMutations) {
     for name in &mutations.remove {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, None);
     }
-    for (name, value) in mutations.set() {
+    for (name, value) in mutations.headers_to_set() {
         let _ = hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value));
     }
 }

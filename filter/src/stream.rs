@@ -43,7 +43,7 @@ impl Context for Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _num_headers: usize, _end_of_stream: bool) -> FilterHeadersStatus {
         let Some(worker) = &self.worker else {
-            host::reply(&RejectionTexts::new(&local_reply::without_configuration()).reply());
+            host::reply(&RejectionTexts::new(&local_reply::reject_without_configuration()).reply());
             return FilterHeadersStatus::Pause;
         };
         // If the host does not provide the head, it is empty, and nothing is forwarded for an empty one.

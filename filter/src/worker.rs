@@ -73,7 +73,8 @@ impl Worker {
         match callout {
             Some(Callout::Introspection { flight, started }) => {
                 let response = host::introspection_response(num_headers, body_size);
-                self.metrics.introspected(&Stats, host::now().saturating_sub(started));
+                self.metrics
+                    .record_introspection(&Stats, host::now().saturating_sub(started));
                 self.gateway.on_introspection(&self.host(context_id), flight, &response);
             }
             Some(Callout::EndedSessions) => {
@@ -157,7 +158,7 @@ impl Host for ContextHost<'_> {
 
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
-            Callout::Introspection { .. } => self.worker.metrics.introspection(&Stats),
+            Callout::Introspection { .. } => self.worker.metrics.count_introspection(&Stats),
             Callout::EndedSessions => {}
         }
         let Some(token_id) = host::call_out(request) else {

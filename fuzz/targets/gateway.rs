@@ -75,7 +75,7 @@ impl World {
                         continue;
                     };
                     let token = token.expect("forwarded without proof");
-                    let mut set = forward.mutations.set();
+                    let mut set = forward.mutations.headers_to_set();
                     let (_, value) = set.find(|(name, _)| *name == "authorization").expect("a token");
                     assert_eq!(
                         value,
@@ -92,7 +92,7 @@ impl World {
                     Command::Share { .. }
                     | Command::TakeOver { .. }
                     | Command::Store(_)
-                    | Command::ReadEndedSessions { .. }
+                    | Command::PollEndedSessions { .. }
                     | Command::Warn(_),
                 ) => {}
             }

@@ -30,7 +30,7 @@ pub(crate) struct Configuration {
     /// By worker.
     reported: Mutex<Vec<Reported>>,
     ended: Option<Subscription>,
-    /// `None` when Envoy only validates its configuration.
+    /// `None` if Envoy only validates its configuration.
     _ticks: Option<Ticks>,
 }
 
@@ -73,7 +73,9 @@ impl Configuration {
         let keys = config.bff_token.iter().flat_map(|stage| stage.sealer.key_ids());
         let metrics = Arc::new(Metrics::define(envoy, keys));
         let ticks = match mode {
-            Mode::Serve(_) => Some(Ticks::start(envoy.wake()).ok_or("starting a thread failed")?),
+            Mode::Serve(_) => Some(
+                Ticks::start(envoy.wake()).ok_or("starting the thread for ticks failed: raise the limit on threads")?,
+            ),
             Mode::Validate => None,
         };
         let source = config
@@ -106,7 +108,7 @@ impl Configuration {
         match self.ended.as_ref().map(Subscription::role) {
             Some(Role::Begins) => {
                 if let Some(first) = self.workers.first() {
-                    first.worker.with_gateway(Gateway::poll_ended_sessions);
+                    first.worker.with_gateway(Gateway::resume_polls);
                 }
             }
             Some(Role::Follows(Some(list))) => self.share_ended_sessions(&list),
@@ -179,7 +181,7 @@ impl Thread {
                 self.is_ready.store(true, Ordering::Relaxed);
             }
             Some(Err(error)) => {
-                self.metrics.secret_rejected(envoy);
+                self.metrics.count_rejected_secret(envoy);
                 envoy.log(
                     Level::Error,
                     format_args!("bff: a discovered secret is invalid and the previous one stays in use: {error}"),
@@ -230,14 +232,14 @@ impl<E: Envoy> Host for TickHost<'_, E> {
     }
 
     fn decide(&self, stream: StreamId, decision: Decision) {
-        waiting::give(stream, Task::Decide(decision));
+        waiting::add_task(stream, Task::Decide(decision));
     }
 
     fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
-        waiting::give(stream, Task::Learn(outcome));
+        waiting::add_task(stream, Task::Learn(outcome));
     }
 
     fn take_over(&self, stream: StreamId) {
-        waiting::give(stream, Task::TakeOver);
+        waiting::add_task(stream, Task::TakeOver);
     }
 }

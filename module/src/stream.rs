@@ -35,9 +35,9 @@ pub(crate) struct Stream {
 enum State {
     /// Its head has not come yet.
     New,
-    /// It is paused: nothing of it may go on.
+    /// It is paused: its body and trailers may not continue.
     Paused,
-    /// It was answered: nothing of it may go on.
+    /// It was answered: its body and trailers may not continue.
     Answered,
     Forwarded,
 }
@@ -45,7 +45,7 @@ enum State {
 /// What Envoy must do with a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadStatus {
-    /// Go on.
+    /// Continue.
     Continue,
     /// Stop: there is a reply.
     Stop,
@@ -73,7 +73,7 @@ impl Stream {
         }
     }
 
-    /// Handles the request's head. `lines`: its names and values, which are dead after a change of the head.
+    /// Handles the request's head, which must not be used after a change of the request's headers.
     pub(crate) fn on_request(&self, envoy: &impl EnvoyStream, head: RequestHead<'_>) -> HeadStatus {
         if !self.thread.take_secrets(envoy) {
             drop(head);
@@ -114,7 +114,7 @@ impl Stream {
         match callout {
             Callout::Introspection { flight, started } => {
                 let took = configuration::now().saturating_sub(started);
-                self.thread.metrics.introspected(envoy, took);
+                self.thread.metrics.record_introspection(envoy, took);
                 let host = self.host(envoy);
                 self.thread.worker.on_introspection(&host, flight, response);
                 self.settle(&host);
@@ -169,11 +169,11 @@ impl Stream {
     fn leave(&self) {
         waiting::remove(self.id);
         if let Some(next) = self.thread.worker.on_stream_end(self.id) {
-            waiting::give(next, Task::TakeOver);
+            waiting::add_task(next, Task::TakeOver);
         }
     }
 
-    /// Answers with an error, after a fault of ours.
+    /// Answers with an error, after an internal error.
     pub(crate) fn fail(&self, envoy: &impl EnvoyStream, what: &'static str) -> HeadStatus {
         self.leave();
         self.reject(envoy, &Rejection::new(ErrorCode::ServerError, what))
@@ -225,7 +225,7 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
 
     fn call_out(&self, request: &CalloutRequest<'_>, callout: Callout) -> bool {
         match callout {
-            Callout::Introspection { .. } => self.stream.thread.metrics.introspection(self.envoy),
+            Callout::Introspection { .. } => self.stream.thread.metrics.count_introspection(self.envoy),
             Callout::EndedSessions => return false,
         }
         let number = self.envoy.call_out(request);
@@ -236,16 +236,16 @@ impl<E: EnvoyStream> Host for StreamHost<'_, E> {
     fn decide(&self, stream: StreamId, decision: Decision) {
         match stream == self.stream.id {
             true => self.decision.set(Some(decision)),
-            false => waiting::give(stream, Task::Decide(decision)),
+            false => waiting::add_task(stream, Task::Decide(decision)),
         }
     }
 
     fn share(&self, stream: StreamId, outcome: Arc<IntrospectionOutcome>) {
-        waiting::give(stream, Task::Learn(outcome));
+        waiting::add_task(stream, Task::Learn(outcome));
     }
 
     fn take_over(&self, stream: StreamId) {
-        waiting::give(stream, Task::TakeOver);
+        waiting::add_task(stream, Task::TakeOver);
     }
 }
 

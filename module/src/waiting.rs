@@ -39,7 +39,7 @@ pub(crate) fn add(stream: StreamId, wake: Arc<dyn Wake>) {
 }
 
 /// Gives a request something to do. Without such a request, it has been decided or has ended.
-pub(crate) fn give(stream: StreamId, task: Task) {
+pub(crate) fn add_task(stream: StreamId, task: Task) {
     let wake = with_waiters(|waiters| {
         let waiter = waiters.get_mut(&stream)?;
         waiter.tasks.push_back(task);

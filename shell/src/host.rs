@@ -15,7 +15,7 @@ use crate::local_reply::LocalReply;
 /// The level of a line in Envoy's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// For those who look for the cause of something.
+    /// Details for a diagnosis.
     Debug,
     /// Something is not as it should be.
     Warn,

@@ -56,7 +56,7 @@ impl RejectionTexts {
 }
 
 /// Returns the rejection of requests that reach a filter without a configuration: none of them is forwarded.
-pub fn without_configuration() -> Rejection {
+pub fn reject_without_configuration() -> Rejection {
     Rejection::new(ErrorCode::ServerError, "the filter has no configuration")
 }
 

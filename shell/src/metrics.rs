@@ -100,17 +100,17 @@ impl<Id: Copy> Metrics<Id> {
     }
 
     /// Counts a new value of a discovered secret that is invalid.
-    pub fn secret_rejected(&self, meter: &impl Meter<Id = Id>) {
+    pub fn count_rejected_secret(&self, meter: &impl Meter<Id = Id>) {
         count(meter, self.secrets_rejected, 1);
     }
 
     /// Counts an introspection that begins.
-    pub fn introspection(&self, meter: &impl Meter<Id = Id>) {
+    pub fn count_introspection(&self, meter: &impl Meter<Id = Id>) {
         count(meter, self.introspections, 1);
     }
 
     /// Records the duration of an introspection.
-    pub fn introspected(&self, meter: &impl Meter<Id = Id>, time: Duration) {
+    pub fn record_introspection(&self, meter: &impl Meter<Id = Id>, time: Duration) {
         if let Some(id) = self.introspection_ms {
             meter.record(id, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         }
@@ -154,7 +154,7 @@ impl<Id: Copy> Metrics<Id> {
             Counter::IntrospectionFailed => self.introspection_failures,
             Counter::ClocksDiffer => self.clocks_differ,
             Counter::SessionTokenInactive => self.session_tokens_inactive,
-            Counter::EndedSessionsRead => self.ended_sessions_read,
+            Counter::EndedSessionsPolled => self.ended_sessions_read,
             Counter::EndedSessionsFailed => self.ended_sessions_failures,
         }
     }

@@ -17,7 +17,7 @@ use bff_core::request::head::RequestHead;
 use crate::host::{Callout, CalloutRequest, Host, Level, RequestHost};
 use crate::local_reply::RejectionTexts;
 
-/// Time limit for reading the list of ended sessions.
+/// Time limit for a poll of the list of ended sessions.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum length of that list, in bytes: room for 10,000 entries of about 50 bytes.
 pub const MAX_LIST_BYTES: usize = 1024 * 1024;
@@ -53,7 +53,7 @@ impl Worker {
     pub fn on_request(&self, host: &impl RequestHost, stream: StreamId, head: RequestHead<'_>) -> Action {
         let now = host.now();
         let mut effect = self.with_gateway(|gateway| gateway.on_request(stream, &head, host, now.as_secs()));
-        // The head lies in the host, which is going to change it.
+        // The head lies in the host, which changes it next.
         drop(head);
         if effect.is_none() {
             effect = self.find_shared(host, stream, now.as_secs());
@@ -178,7 +178,7 @@ impl Worker {
                 let now = host.now().as_secs();
                 self.with_gateway(|gateway| gateway.on_introspection(flight, &IntrospectionResponse::Failed, now))
             }
-            Command::ReadEndedSessions { cluster, path } => {
+            Command::PollEndedSessions { cluster, path } => {
                 let request = CalloutRequest {
                     cluster: &cluster,
                     headers: &[(":method", "GET"), (":path", &path), (":authority", &cluster)],

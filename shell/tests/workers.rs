@@ -270,7 +270,7 @@ impl RequestHost for Hook<'_> {
     }
 
     fn mutate_request_headers(&self, mutations: &HeaderMutations) {
-        let mut set = mutations.set();
+        let mut set = mutations.headers_to_set();
         let value = set.find(|(name, _)| *name == "x-sub").map(|(_, value)| value.to_vec());
         self.forwarded
             .replace(value.map(|value| String::from_utf8(value).expect("text")));

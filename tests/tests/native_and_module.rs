@@ -107,7 +107,7 @@ fn native(gateway: &mut Gateway, sent: &Sent) -> End {
         Decision::Forward(Forward { mutations, .. }) => {
             let mut upstream = seen;
             upstream.retain(|(name, _)| !mutations.remove.iter().any(|removed| removed == name));
-            for (name, value) in mutations.set() {
+            for (name, value) in mutations.headers_to_set() {
                 upstream.retain(|(found, _)| found != name);
                 upstream.push((name.to_owned(), value.to_vec()));
             }

@@ -46,14 +46,14 @@ fn forward(rules: &Config, request: &HttpRequest, mutations: &HeaderMutations) -
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     let mut keeps_cookie = true;
-    for (name, value) in mutations.set() {
+    for (name, value) in mutations.headers_to_set() {
         keeps_cookie &= name != "cookie";
         response.insert_header((name, value));
     }
     let mut removed: Vec<String> = mutations.remove.iter().map(|name| name.to_string()).collect();
     for ours in untrusted_headers::names(rules) {
         for name in [ours.to_owned(), ours.replace('-', "_"), ours.replace('-', ".")] {
-            let is_set = mutations.set().any(|(set, _)| set == name);
+            let is_set = mutations.headers_to_set().any(|(set, _)| set == name);
             if !is_set && !removed.contains(&name) {
                 removed.push(name);
             }

@@ -190,7 +190,7 @@ impl Authorizer {
                 // A request whose caller has left waits on, so no introspection is lost. Nothing is shared with others.
                 Effect::Run(Command::Share { .. } | Command::TakeOver { .. } | Command::Store(_)) => {}
                 // The service has the list itself.
-                Effect::Run(Command::ReadEndedSessions { path, .. }) => {
+                Effect::Run(Command::PollEndedSessions { path, .. }) => {
                     let known = path.rsplit_once("known=").map_or("", |(_, known)| known);
                     let list = self.application.ended.to_json(known);
                     let status = if list.is_some() { 200 } else { 204 };

@@ -32,7 +32,7 @@ pub enum Counter {
     /// A request with an access token cookie was rejected because introspection calls the token inactive.
     SessionTokenInactive,
     /// A poll of the list of ended sessions succeeded; the list may be unchanged.
-    EndedSessionsRead,
+    EndedSessionsPolled,
     /// A poll of the list of ended sessions failed; the previous list stays in use.
     EndedSessionsFailed,
 }

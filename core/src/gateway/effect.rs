@@ -71,9 +71,9 @@ pub enum Command {
         /// The other request, which may have ended.
         stream: StreamId,
     },
-    /// Read the list of ended sessions, and pass the response to
+    /// Poll the list of ended sessions, and pass the response to
     /// [`Gateway::on_ended_sessions`](super::Gateway::on_ended_sessions).
-    ReadEndedSessions {
+    PollEndedSessions {
         /// Envoy cluster of the service's admin listener.
         cluster: String,
         /// Path and query. The query has the version of the known list, so that an unchanged list is not sent again.

@@ -20,7 +20,7 @@ pub struct HeaderMutations {
 
 impl HeaderMutations {
     /// Returns the headers to set, with one value each.
-    pub fn set(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn headers_to_set(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let cookie = self.cookie.iter().map(|rest| ("cookie", rest.as_slice()));
         let token = self.token.iter().flat_map(|token| token.headers());
         cookie.chain(token)

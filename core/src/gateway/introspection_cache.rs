@@ -16,7 +16,7 @@ use super::token_memory::TokenMemory;
 use super::token_state::{InactiveReason, TokenState};
 
 /// The byte limit of inactive responses, which are small, is that of active responses divided by this number.
-const INACTIVE_SHARE: usize = 8;
+const INACTIVE_DIVISOR: usize = 8;
 
 /// Times are in seconds since 1970.
 pub(crate) struct IntrospectionCache {
@@ -34,7 +34,7 @@ impl IntrospectionCache {
             keys: CacheKeys::new(stage),
             memory,
             shared,
-            inactive: BoundedLru::new(stage.cache_entries, stage.cache_bytes / INACTIVE_SHARE),
+            inactive: BoundedLru::new(stage.cache_entries, stage.cache_bytes / INACTIVE_DIVISOR),
         }
     }
 

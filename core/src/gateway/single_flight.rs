@@ -31,7 +31,7 @@ struct Flight {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Callout {
     Of(StreamId),
-    Nobodys,
+    OfNoRequest,
     /// The leader has ended, and the callout with it.
     Lost,
 }
@@ -108,12 +108,12 @@ impl SingleFlight {
     }
 
     /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.
-    pub(crate) fn lost(&mut self) -> impl Iterator<Item = (FlightId, Token)> {
+    pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = (FlightId, Token)> {
         self.flights.iter_mut().filter_map(|(key, flight)| {
             if flight.callout != Callout::Lost {
                 return None;
             }
-            flight.callout = Callout::Nobodys;
+            flight.callout = Callout::OfNoRequest;
             let id = FlightId {
                 key: *key,
                 number: flight.number,

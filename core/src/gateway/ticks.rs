@@ -13,7 +13,7 @@ use crate::session::ended_sessions::EndedSessions;
 impl Gateway {
     /// Handles a tick at the time `now`, in seconds since 1970: the list of ended sessions or a warning may be due.
     pub fn on_tick(&mut self, now: u64) -> Vec<Effect> {
-        let mut commands = Vec::from_iter(self.read_ended_sessions(now));
+        let mut commands = Vec::from_iter(self.due_poll(now));
         commands.extend(self.due_notices(now).into_iter().map(Command::Warn));
         let mut effects: Vec<_> = commands.into_iter().map(Effect::Run).collect();
         let outcome = Arc::new(IntrospectionOutcome::Unusable(
@@ -41,10 +41,10 @@ impl Gateway {
         self.notices.due(now, keys, client_id, list, requests)
     }
 
-    fn read_ended_sessions(&mut self, now: u64) -> Option<Command> {
+    fn due_poll(&mut self, now: u64) -> Option<Command> {
         let source = self.config.bff_token.as_ref()?.ended_sessions.as_ref()?;
         let path = self.ended.due(source, now)?;
-        Some(Command::ReadEndedSessions {
+        Some(Command::PollEndedSessions {
             cluster: source.cluster.clone(),
             path,
         })
@@ -55,7 +55,7 @@ impl Gateway {
     pub fn on_ended_sessions(&mut self, status: u16, body: Option<&[u8]>) {
         if self.ended.merge(status, body) {
             self.notices.ended_sessions_read();
-            self.counters.add(Counter::EndedSessionsRead);
+            self.counters.add(Counter::EndedSessionsPolled);
         } else {
             self.notices.ended_sessions_failed(status);
             self.counters.add(Counter::EndedSessionsFailed);
@@ -73,7 +73,7 @@ impl Gateway {
     }
 
     /// Polls the list of ended sessions again, after it has shared that of another gateway.
-    pub fn poll_ended_sessions(&mut self) {
+    pub fn resume_polls(&mut self) {
         self.ended.resume();
     }
 }

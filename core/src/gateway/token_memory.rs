@@ -173,8 +173,8 @@ impl TokenMemory {
     }
 
     /// Returns the flights that have lost their callout, and their tokens. The caller must repeat the callouts.
-    pub(crate) fn lost(&self) -> Vec<(FlightId, Token)> {
-        let lost = |shard| self.with(shard, |shard| shard.flights.lost().collect::<Vec<_>>());
+    pub(crate) fn take_lost(&self) -> Vec<(FlightId, Token)> {
+        let lost = |shard| self.with(shard, |shard| shard.flights.take_lost().collect::<Vec<_>>());
         self.shards().flat_map(lost).collect()
     }
 

@@ -195,7 +195,7 @@ impl Gateway {
         let (Some(stage), Some(cache)) = (&self.config.phantom_token, &self.cache) else {
             return Vec::new();
         };
-        let lost = cache.memory.lost().into_iter().map(|(flight, token)| {
+        let lost = cache.memory.take_lost().into_iter().map(|(flight, token)| {
             Effect::Run(Command::Introspect {
                 stream: None,
                 flight,

@@ -31,7 +31,7 @@ fn upstream(
     match decision {
         Decision::Forward(Forward { mutations, .. }) => {
             let set = mutations
-                .set()
+                .headers_to_set()
                 .map(|(name, value)| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
             let removed = mutations
                 .remove

@@ -16,7 +16,7 @@ fn polling() -> Gateway {
 
 fn reads(effects: &[Effect]) -> Option<(&str, &str)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Run(Command::ReadEndedSessions { cluster, path }) => Some((cluster.as_str(), path.as_str())),
+        Effect::Run(Command::PollEndedSessions { cluster, path }) => Some((cluster.as_str(), path.as_str())),
         _ => None,
     })
 }

@@ -88,7 +88,7 @@ impl World {
                     self.messages.push_back((stream, Message::Learn(outcome)));
                 }
                 Effect::Run(Command::TakeOver { stream }) => self.messages.push_back((stream, Message::TakeOver)),
-                Effect::Run(Command::Store(_) | Command::ReadEndedSessions { .. } | Command::Warn(_)) => {}
+                Effect::Run(Command::Store(_) | Command::PollEndedSessions { .. } | Command::Warn(_)) => {}
             }
         }
     }

@@ -207,7 +207,7 @@ pub(crate) enum End {
 
 /// Returns the `Authorization` that is forwarded.
 pub(crate) fn authorization(mutations: &HeaderMutations) -> Option<String> {
-    let (_, value) = mutations.set().find(|(name, _)| *name == "authorization")?;
+    let (_, value) = mutations.headers_to_set().find(|(name, _)| *name == "authorization")?;
     Some(String::from_utf8(value.to_vec()).unwrap())
 }
 

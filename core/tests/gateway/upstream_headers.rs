@@ -9,11 +9,11 @@ fn upstream(request: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut gate = gate(json!({"phantom_token": null}));
     let effects = gate.ask(1, &head("GET", request), NOW);
     let edits = mutations(&effects).expect("forwarded");
-    let kept = request
-        .iter()
-        .filter(|(name, _)| !edits.remove.iter().any(|gone| gone == name) && !edits.set().any(|(set, _)| set == *name));
+    let kept = request.iter().filter(|(name, _)| {
+        !edits.remove.iter().any(|gone| gone == name) && !edits.headers_to_set().any(|(set, _)| set == *name)
+    });
     let set = edits
-        .set()
+        .headers_to_set()
         .map(|(name, value)| (name.to_owned(), String::from_utf8(value.to_vec()).unwrap()));
     let mut lines: Vec<_> = kept
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -60,7 +60,7 @@ fn cookies_that_are_to_be_dropped_do_not_reach_the_api_and_the_others_do_byte_fo
         let (_, id) = flight(&effects).unwrap();
         let effects = gate.on_introspection(id, &active(json!({"exp": NOW + 100})), NOW);
         let edits = mutations(&effects).expect("forwarded");
-        let left = edits.set().find(|(name, _)| *name == "cookie");
+        let left = edits.headers_to_set().find(|(name, _)| *name == "cookie");
         let left = left.map(|(_, value)| String::from_utf8(value.to_vec()).unwrap());
         (left, edits.remove.iter().any(|name| name == "cookie"))
     };

@@ -32,7 +32,7 @@ const STOP_ITERATION_NO_BUFFER: u32 = 3;
 const PANICKED: &str = "internal error: the filter panicked";
 
 /// Runs a hook. After a panic, returns `None`: it must not cross into Envoy.
-fn caught<T>(hook: impl FnOnce() -> T) -> Option<T> {
+fn catch<T>(hook: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(hook)).ok()
 }
 
@@ -77,8 +77,8 @@ unsafe fn in_stream(filter: FilterPtr, module: *const c_void, hook: impl FnOnce(
     let Some(stream) = (unsafe { stream(module) }) else {
         return STOP_ITERATION;
     };
-    caught(|| hook(&envoy, &stream)).unwrap_or_else(|| {
-        caught(|| stream.fail(&envoy, PANICKED));
+    catch(|| hook(&envoy, &stream)).unwrap_or_else(|| {
+        catch(|| stream.fail(&envoy, PANICKED));
         STOP_ITERATION
     })
 }
@@ -106,7 +106,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     let envoy = unsafe { ConfigHook::new(config) };
     // SAFETY: Envoy has filled the buffer, and it lives until the hook returns.
     let json = unsafe { json.bytes() };
-    let made = caught(|| Configuration::new(json, ConfigHook::mode(), &envoy));
+    let made = catch(|| Configuration::new(json, ConfigHook::mode(), &envoy));
     match made.unwrap_or_else(|| Err(PANICKED.to_owned())) {
         Ok(configuration) => Arc::into_raw(Arc::new(configuration)).cast(),
         Err(error) => {
@@ -120,7 +120,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const c_void) {
     // SAFETY: the pointer is from `config_new`, and Envoy gives its count back once.
-    caught(|| drop(unsafe { Arc::from_raw(module.cast::<Configuration>()) }));
+    catch(|| drop(unsafe { Arc::from_raw(module.cast::<Configuration>()) }));
 }
 
 #[unsafe(no_mangle)]
@@ -131,7 +131,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
 ) {
     // SAFETY: Envoy has passed both pointers to a hook of this configuration.
     let (envoy, configuration) = unsafe { (ConfigHook::new(config), configuration(module)) };
-    caught(|| configuration.on_tick(&envoy));
+    catch(|| configuration.on_tick(&envoy));
 }
 
 #[unsafe(no_mangle)]
@@ -147,7 +147,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_http_callout_don
 ) {
     // SAFETY: Envoy has passed the pointer to a hook of this configuration.
     let configuration = unsafe { configuration(module) };
-    caught(|| {
+    catch(|| {
         // SAFETY: Envoy has filled both arrays, and they live until the hook returns.
         let (head, body) = unsafe { (response_head(headers, headers_count), joined(chunks, chunks_count)) };
         let response = (result == SUCCESS).then(|| (http_status(&head), body.as_slice()));
@@ -162,7 +162,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
 ) -> *const c_void {
     // SAFETY: Envoy has passed the pointer to this hook.
     let envoy = unsafe { FilterHook::new(filter) };
-    let made = caught(|| {
+    let made = catch(|| {
         // Without a count of its own, which all workers would share.
         // SAFETY: the pointer is from `config_new`, and Envoy holds the configuration in this hook.
         let configuration = unsafe { module.cast::<Configuration>().as_ref() }?;
@@ -178,7 +178,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: *const 
     let pointer = module.cast::<Stream>();
     if !pointer.is_null() {
         // SAFETY: the pointer is from `filter_new`, on the same thread, and Envoy gives its count back once.
-        caught(|| drop(unsafe { Rc::from_raw(pointer) }));
+        catch(|| drop(unsafe { Rc::from_raw(pointer) }));
     }
 }
 

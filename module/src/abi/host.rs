@@ -55,7 +55,7 @@ impl ConfigHook {
         ConfigHook(config)
     }
 
-    /// Returns what Envoy is going to do with the configuration. On the main thread.
+    /// Returns what Envoy does with the configuration. On the main thread.
     pub(super) fn mode() -> Mode {
         // SAFETY: on the main thread, where Envoy creates configurations.
         match unsafe { callbacks::is_validation_mode() } {

@@ -30,7 +30,7 @@ impl RequestAttributes for FilterHook {
             // SAFETY: Envoy has filled it, and it lives until the hook returns.
             return Some(unsafe { value.bytes() }.to_vec());
         }
-        // A value that is not a string. A zero byte is no valid requirement, so the gateway closes the route.
+        // A value that is not a string. A zero byte is no valid requirement, so the gateway refuses the request.
         has_metadata(self.ptr(), namespace, name).then(|| vec![0])
     }
 }
@@ -85,7 +85,7 @@ impl EnvoyStream for FilterHook {
         for name in &mutations.remove {
             set(name, Buffer::EMPTY);
         }
-        for (name, value) in mutations.set() {
+        for (name, value) in mutations.headers_to_set() {
             set(name, Buffer::of(value));
         }
         // A route may be selected by a header that the filter sets, such as a claim. Proxy-wasm does the same by itself.

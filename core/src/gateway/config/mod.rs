@@ -2,8 +2,8 @@
 
 mod bff_token;
 mod error;
+mod filter;
 mod phantom_token;
-mod plugin;
 mod response_format;
 #[cfg(feature = "schema")]
 mod schema;
@@ -12,8 +12,8 @@ mod structural_error;
 
 pub use bff_token::{BffToken, EndedSessionsSource};
 pub use error::ConfigError;
+pub use filter::Config;
 pub use phantom_token::{ClientAuthentication, PhantomToken};
-pub use plugin::Config;
 pub use response_format::{ClaimToHeader, ResponseFormat};
 #[cfg(feature = "schema")]
 pub use schema::{plain, schema};

@@ -1,13 +1,13 @@
-//! The plugin configuration as a JSON Schema, generated from the types that read it.
+//! The configuration of the filter as a JSON Schema, generated from the types that read it.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
-use super::plugin::RawConfig;
+use super::filter::RawConfig;
 
-/// Returns the JSON Schema of the plugin configuration, with all subschemas inline. Editors support draft 07 best.
+/// Returns the JSON Schema of the configuration, with all subschemas inline. Editors support draft 07 best.
 ///
 /// The schema has names, types, bounds, defaults and enumerations. Rules between fields and the syntax of strings such
 /// as URLs are checked only by the parser.
@@ -19,7 +19,7 @@ pub fn schema() -> Value {
         .with_transform(RecursiveTransform(plain))
         .into_generator()
         .into_root_schema_for::<RawConfig>();
-    schema.insert("title".to_owned(), json!("Plugin configuration of the filter"));
+    schema.insert("title".to_owned(), json!("Configuration of the filter"));
     let section = |name: &str| json!({"required": [name], "properties": {name: {"type": "object"}}});
     schema.insert(
         "anyOf".to_owned(),

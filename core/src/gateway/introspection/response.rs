@@ -109,10 +109,10 @@ pub fn classify(
         true => u64::MAX,
         false => lifetime(cache_control.iter().map(Vec::as_slice)),
     };
-    let kept_until = now.saturating_add(allowed.min(stage.cache_seconds));
+    let cached_until = now.saturating_add(allowed.min(stage.cache_seconds));
     IntrospectionOutcome::Introspected {
         state: TokenState::Active(Arc::new(known.info)),
-        expires_at: known.expires_at.unwrap_or(u64::MAX).min(kept_until),
+        expires_at: known.expires_at.unwrap_or(u64::MAX).min(cached_until),
     }
 }
 

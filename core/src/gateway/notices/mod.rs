@@ -12,13 +12,13 @@ use crate::request::origin;
 const PERIOD_SECONDS: u64 = 60;
 
 /// Minimum number of inactive tokens for which their share is significant.
-const MIN_INACTIVE: u64 = 3;
+const MIN_INACTIVE_TOKENS: u64 = 3;
 
 /// Minimum number of failed polls that are worth a line.
 const MIN_FAILED_POLLS: u64 = 2;
 
 /// Minimum number of introspection responses that forbid caching and are worth a line.
-const MIN_NOT_CACHED: u64 = 3;
+const MIN_NOT_CACHED_RESPONSES: u64 = 3;
 
 /// What has happened since the last warnings.
 #[derive(Default)]
@@ -134,7 +134,7 @@ impl Notices {
             self.clocks_differ_due = next;
             notices.push(Notice::ClocksDiffer { seconds });
         }
-        if self.not_cached >= MIN_NOT_CACHED && now >= self.not_cached_due {
+        if self.not_cached >= MIN_NOT_CACHED_RESPONSES && now >= self.not_cached_due {
             self.not_cached_due = next;
             let responses = std::mem::take(&mut self.not_cached);
             notices.push(Notice::NotCached { responses });
@@ -157,7 +157,7 @@ impl Notices {
             });
         }
         let (inactive, of) = (self.inactive, requests.wrapping_sub(self.requests_before));
-        let is_most = inactive >= MIN_INACTIVE && inactive.saturating_mul(2) > of;
+        let is_most = inactive >= MIN_INACTIVE_TOKENS && inactive.saturating_mul(2) > of;
         let is_due = is_most && now >= self.inactive_due;
         if is_due {
             self.inactive_due = next;

@@ -1,4 +1,4 @@
-//! The plugin configuration as a whole.
+//! The configuration of the filter as a whole.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use super::source::{Environment, Secrets};
 use super::structural_error::{explain_structure, explain_syntax};
 use crate::crypto::key_ring::KeyWarning;
 
-/// A valid plugin configuration.
+/// A valid configuration of the filter.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The cookie stage, if it is configured.
@@ -21,7 +21,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the plugin configuration, which is JSON, for a host whose secrets are in environment variables: `env` returns the
+    /// Reads the configuration, which is JSON, for a host whose secrets are in environment variables: `env` returns the
     /// value of one.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Config {
         Self::with_secrets(json, &Environment(env))
     }
 
-    /// Reads the plugin configuration for a host with further secrets.
+    /// Reads the configuration for a host with further secrets.
     ///
     /// # Errors
     /// The first invalid field, and what to write.
@@ -56,7 +56,7 @@ impl Config {
     }
 }
 
-/// The plugin configuration of one instance of the filter, which is one entry point. A section that is absent is a stage that
+/// The configuration of one instance of the filter, which is one entry point. A section that is absent is a stage that
 /// does not run.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
