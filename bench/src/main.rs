@@ -24,6 +24,7 @@ mod upstream;
 mod variant;
 mod variants;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,6 +97,7 @@ async fn measure_all(artifacts: &Artifacts, parts: &[&str]) -> Result<()> {
         jwt: jwt.clone(),
         id_token: key.id_token(&upstream::issuer(port))?,
         jwks: jwks.to_string(),
+        introspections: Cell::new(0),
     });
     upstream::serve(Rc::clone(&upstream)).await?;
     let ground = Ground {
@@ -167,7 +169,7 @@ async fn measure_all(artifacts: &Artifacts, parts: &[&str]) -> Result<()> {
         false => None,
     };
     let memory = match !counts && is_wanted("memory") {
-        true => Some(memory::measure(&ground, folder.path()).await?),
+        true => Some(memory::measure(&ground, &upstream, folder.path()).await?),
         false => None,
     };
     let report = Report {

@@ -42,7 +42,7 @@ const ORDER: [(&str, &str); 51] = [
     ("web-sessions-10000", "**the filter**, 10,000 sessions in turn"),
     (
         "web-sessions-100000",
-        "**the filter**, 100,000 sessions in turn, 10,000 cached",
+        "**the filter**, 100,000 sessions in turn, 10,000 cached in the worker",
     ),
     (
         "web-hit-slow-clients",
@@ -63,7 +63,7 @@ const ORDER: [(&str, &str); 51] = [
     ),
     (
         "native-sessions-100000",
-        "**the native module**, 100,000 sessions in turn, 10,000 cached",
+        "**the native module**, 100,000 sessions in turn",
     ),
     ("native-bearer-hit", "**the native module**, bearer token, known"),
     ("native-refuse", "**the native module**, refused: no cookie"),
@@ -192,30 +192,7 @@ impl Report {
         }
         text.push_str("\n| | |\n|---|---|\n");
         if let Some(memory) = &self.memory {
-            let _ = writeln!(text, "| the proxy-wasm module | {} KB |", memory.module_bytes / 1000);
-            let (bare, ours) = memory.start_up;
-            let _ = writeln!(
-                text,
-                "| Envoy's start, without and with the filter | {} ms, {} ms |",
-                bare.as_millis(),
-                ours.as_millis()
-            );
-            for (workers, bare, ours) in &memory.workers {
-                let _ = writeln!(
-                    text,
-                    "| RSS with {workers} worker{}, without and with the filter | {} MiB, {} MiB |",
-                    if *workers == 1 { "" } else { "s" },
-                    bare / 1024,
-                    ours / 1024
-                );
-            }
-            for (requests, rss) in &memory.after {
-                let _ = writeln!(
-                    text,
-                    "| RSS after {requests} requests with 100,000 sessions | {} MiB |",
-                    rss / 1024
-                );
-            }
+            text.push_str(&memory.rows());
         }
         if let Some(service) = &self.service {
             let (before, after) = service.rss_kib;

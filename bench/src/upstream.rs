@@ -1,6 +1,7 @@
 //! All servers behind the measured programs, as cheap as possible: an API, an authorization server, an `ext_authz` server. They
 //! run on the load's CPU, so their work is not counted.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 
@@ -22,6 +23,8 @@ pub(crate) struct Upstream {
     pub(crate) id_token: String,
     /// The authorization server's JWKS, for `jwt_authn` and for the service.
     pub(crate) jwks: String,
+    /// The number of introspections.
+    pub(crate) introspections: Cell<u64>,
 }
 
 /// The authorization server at this port.
@@ -58,11 +61,19 @@ pub(crate) async fn serve(upstream: Rc<Upstream>) -> Result<()> {
 }
 
 impl Upstream {
+    /// The number of introspections so far.
+    pub(crate) fn introspections(&self) -> u64 {
+        self.introspections.get()
+    }
+
     fn respond(&self, request: &Message) -> Vec<u8> {
         let target = request.target();
         let path = target.split('?').next().unwrap_or_default();
         match path {
-            "/introspect" => response("application/jwt", "", &self.jwt),
+            "/introspect" => {
+                self.introspections.set(self.introspections.get() + 1);
+                response("application/jwt", "", &self.jwt)
+            }
             "/token" => response("application/json", "", &self.token_response(&request.body())),
             "/jwks" => response("application/json", "", &self.jwks),
             "/.well-known/openid-configuration" => {
@@ -135,6 +146,7 @@ mod tests {
             jwt: String::new(),
             id_token: "an ID token".to_owned(),
             jwks: String::new(),
+            introspections: Cell::new(0),
         };
         let response = |form: &str| -> serde_json::Value {
             serde_json::from_str(&upstream.token_response(form)).expect("a token response")
