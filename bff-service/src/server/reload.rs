@@ -66,7 +66,7 @@ impl ConfigReloader {
         match read.and_then(|configs| self.match_applications(configs)) {
             Ok(configs) => {
                 if self.last_error.take().is_some() {
-                    log::info!("configuration is valid again");
+                    log::info!("reloaded the configuration, which is valid again");
                 }
                 self.has_reload_failed.store(false, Relaxed);
                 for (application, config) in self.applications.iter().zip(&configs) {

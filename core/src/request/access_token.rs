@@ -33,14 +33,14 @@ const TOKEN_BYTES: [bool; 256] = {
 /// The token is empty or too long, or has other bytes. The string is for the log.
 pub(crate) fn check(token: &[u8]) -> Result<(), &'static str> {
     if token.is_empty() {
-        return Err("the access token is empty");
+        return Err("the token is empty");
     }
     if token.len() > MAX_TOKEN_BYTES {
-        return Err("the access token is longer than 16 KiB");
+        return Err("the token is longer than 16 KiB");
     }
     match has_only_token_bytes(token) {
         true => Ok(()),
-        false => Err("the access token has characters other than visible ASCII"),
+        false => Err("the token has characters other than visible ASCII"),
     }
 }
 

@@ -76,8 +76,8 @@ impl RawEndedSessions {
                 "empty: write the name of the Envoy cluster of the service's admin listener",
             ));
         }
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-        if !self.path.starts_with('/') || !self.path.bytes().all(legal) {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        if !self.path.starts_with('/') || !self.path.bytes().all(is_legal) {
             return Err(error("path", "invalid path: write a path such as `/ended-sessions`"));
         }
         if !(1..=3600).contains(&self.poll_seconds) {
@@ -186,11 +186,11 @@ impl RawBffToken {
             ));
         }
         // RFC 6265, section 4.1.1: a cookie's name is a token (RFC 9110, section 5.6.2).
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if let Some(name) = self
             .drop_cookies
             .iter()
-            .find(|name| name.is_empty() || !name.bytes().all(legal) || names.recognise(name.as_bytes()).is_some())
+            .find(|name| name.is_empty() || !name.bytes().all(is_legal) || names.recognise(name.as_bytes()).is_some())
         {
             return Err(ConfigError::new(
                 "bff_token.drop_cookies",

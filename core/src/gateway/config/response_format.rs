@@ -96,9 +96,9 @@ impl ResponseFormat {
         for header in &mut headers {
             header.header_name.make_ascii_lowercase();
             let name = header.header_name.as_str();
-            let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             if name.is_empty()
-                || !name.bytes().all(legal)
+                || !name.bytes().all(is_legal)
                 || name.starts_with("x-envoy-")
                 || FORBIDDEN_HEADERS.contains(&name)
                 || header.claim_name.is_empty()

@@ -103,7 +103,7 @@ fn head(page: &mut String, settings: &Settings) {
         "The cookies of {} sessions were sealed before each pass, and {} users sign in during it. The users' time is {} times as fast \
          as the wall's: access tokens live {} s instead of 300 s, results of refreshes are cached {} s instead of {} s, and the \
          authorization server is away {:.1} s instead of 120 s. Latencies, drains and health checks are not faster. A pass takes \
-         {:.0} s on the wall. In the quiet pass nothing is replaced, killed or away. In the pass with the events, the four events \
+         {:.0} s on the wall. In the quiet pass nothing is replaced, killed or unreachable. In the pass with the events, the four events \
          below happen one after the other.\n",
         settings.sealed,
         settings.sign_ins,

@@ -35,7 +35,7 @@ pub(super) fn translated(route: &Manifest, manifests: &[Manifest]) -> Vec<Value>
     };
     let [matched] = rule["matches"].as_array().expect("matches").as_slice() else {
         panic!(
-            "{}: only one match in a rule is translated: add others to {}",
+            "{}: not exactly one match in its rule: write one, or translate others in {}",
             route.title(),
             file!()
         );
