@@ -19,5 +19,7 @@ mod ended_sessions;
 mod envoy;
 mod memories;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod waiting;
