@@ -6,6 +6,7 @@
 )]
 
 mod configurations;
+mod ended_sessions;
 mod leaders;
 mod panics;
 mod requests;
