@@ -9,7 +9,7 @@ use super::head::Head;
 use super::server::after;
 
 /// How long a test waits for what must come. It is no measurement: without the fault that it finds, nothing takes that long.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the client sends, and what is behind the filter.
 #[derive(Clone, Debug)]
