@@ -63,7 +63,7 @@ fn a_leader_of_a_configuration_that_was_replaced_is_followed_by_a_request_of_the
 
 #[test]
 fn configurations_that_come_and_go_while_all_are_woken_leave_nothing() {
-    let rounds = if cfg!(miri) { 5 } else { 300 };
+    let rounds = if cfg!(miri) { 2 } else { 300 };
     for version in Version::ALL {
         let envoy = Envoy::start(version, 2, |callout| active(AT_ONCE, callout));
         for number in 0..rounds {

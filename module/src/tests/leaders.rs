@@ -8,7 +8,7 @@ use crate::abi::simulation::{Envoy, Kind, Place, Request, Version};
 
 const WORKERS: usize = 4;
 const REQUESTS: usize = 6;
-/// How often each version is tried. Miri needs a second for each.
+/// How often each version is tried. Miri needs seconds for each.
 const ROUNDS: usize = if cfg!(miri) { 7 } else { 1000 };
 
 /// When leaders end.

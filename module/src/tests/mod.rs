@@ -20,7 +20,7 @@ use crate::abi::simulation::{Answer, Callout, Gate, Head, Outcome, Plan, Upstrea
 fn configuration(stage: &str) -> String {
     format!(
         r#"{{"phantom_token": {{"introspection_endpoint": "https://login.example.com/introspect", "cluster": "login",
-            "client_id": "{stage}", "client_secret": {{"inline": "a secret"}}, "timeout_ms": 60000,
+            "client_id": "{stage}", "client_secret": {{"inline": "a secret"}}, "timeout_ms": 60000, "token_cache_entries": 100,
             "response": "claims", "claim_to_headers": [{{"header_name": "x-sub", "claim_name": "sub"}}]}}}}"#
     )
 }
